@@ -1,0 +1,1 @@
+"""Getting data in: importers, the catalog, splits, simulated annotators."""

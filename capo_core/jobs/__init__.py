@@ -1,0 +1,1 @@
+"""Long computations in detached processes, as folders that anybody can read."""

@@ -1,0 +1,1 @@
+"""What distinguishes annotators, and how stable it is."""

@@ -1,0 +1,1 @@
+"""From text to numbers: tokens, style features, embeddings, input-content reduction."""

@@ -1,0 +1,134 @@
+"""Where things live on disk, and how they are written so that nothing half-done is ever read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+
+from capo_core.errors import ConfigError, DataError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One folder that holds everything: datasets, caches, reports, runs.
+
+    Several processes may use one workspace: files are replaced whole, and `lock` gives one writer
+    at a time where reading and writing belong together.
+    """
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Workspace:
+        """The folder named by `CAPO_WORKSPACE`, else `./workspace`."""
+        return cls(Path(os.environ.get("CAPO_WORKSPACE") or "workspace").expanduser().resolve())
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @contextmanager
+    def lock(self, name: str, *, timeout_s: float = 30) -> Iterator[None]:
+        """Only one process at a time passes; `DataError` after `timeout_s` seconds of waiting."""
+        folder = self.root / "locks"
+        make_folder(folder)
+        lock = FileLock(folder / f"{safe_name(name)}.lock", timeout=timeout_s)
+        try:
+            with lock:
+                yield
+        except Timeout:
+            raise DataError(
+                f"another process has been writing '{name}' for more than {timeout_s:.0f} s",
+                where=str(self.root),
+                todo="wait until it is done, or end it, and try again",
+            ) from None
+
+
+def safe_name(name: str) -> str:
+    """`name`, if it is safe as a file name; raises `ConfigError` otherwise."""
+    if not _NAME.fullmatch(name or "") or name.endswith("."):
+        raise ConfigError(
+            f"the name {name!r} cannot be used",
+            expected="1 to 80 letters, digits, '.', '_' or '-', beginning with a letter or digit",
+        )
+    return name
+
+
+def make_folder(folder: Path) -> Path:
+    """Make `folder` and its parents; `DataError` in plain words where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the folder cannot be made ({error.strerror})",
+            where=str(folder),
+            todo="choose another workspace by the environment variable CAPO_WORKSPACE",
+        ) from error
+    return folder
+
+
+@contextmanager
+def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Write to a neighbour of `path`; it takes the name only when whole and on disk.
+
+    A reader sees the old content or the new, never a part, also after a crash or a full disk.
+    """
+    make_folder(path.parent)
+    encoding = None if "b" in mode else "utf-8"
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` by `value` as readable JSON, atomically; NaN is refused, not written."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_file(path, "w") as file:
+        file.write(text + "\n")
+
+
+def content_hash(*parts: Any) -> str:
+    """SHA-256 (hex) of JSON-able `parts`; the same content gives the same hash everywhere."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
