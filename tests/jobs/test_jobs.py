@@ -1,0 +1,164 @@
+"""Jobs with real processes: begun, watched, stopped, killed, found again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from capo_core.errors import ConfigError
+from capo_core.jobs import launch
+from capo_core.jobs.record import UNCLAIMED_S, Job, Status, birth_of
+from capo_core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG = {"steps": 600, "step_s": 0.1}
+SHORT = {"steps": 2, "step_s": 0.05}
+PATIENCE_S = 60  # a loaded machine needs seconds to start a Python
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    workspace = Workspace(tmp_path)
+    yield workspace
+    for job in launch.every(workspace):
+        if job.status().live and job.status().pid:
+            os.kill(job.status().pid, signal.SIGKILL)
+
+
+def wait_for(job: Job, *states: str) -> Status:
+    end = time.time() + PATIENCE_S
+    while time.time() < end:
+        status = job.status()
+        if status.state in states:
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{job.status()} never became {states}; log: {job.log}")
+
+
+def test_a_job_succeeds_and_says_so(workspace):
+    job = launch.submit(workspace, "rehearsal", SHORT)
+    status = wait_for(job, "succeeded", "failed", "lost")
+    assert (status.state, status.message, status.share) == ("succeeded", "rehearsed", 1.0)
+    assert status.queued <= status.started <= status.ended
+
+
+def test_a_failure_is_told_as_its_sentence(workspace):
+    job = launch.submit(workspace, "rehearsal", {**SHORT, "fail": "the milk is sour"})
+    status = wait_for(job, "succeeded", "failed", "lost")
+    assert (status.state, status.message) == ("failed", "the milk is sour.")
+
+
+def test_a_defect_is_told_and_logged(workspace):
+    job = launch.submit(workspace, "rehearsal", {"steps": "many", "step_s": 0})
+    status = wait_for(job, "succeeded", "failed", "lost")
+    assert status.state == "failed" and "defect" in status.message
+    assert "Traceback" in job.log
+
+
+def test_stop_ends_it_as_stopped(workspace):
+    job = launch.submit(workspace, "rehearsal", LONG)
+    wait_for(job, "running")
+    job.ask_to_stop()
+    status = wait_for(job, "stopped", "failed", "succeeded", "lost")
+    assert status.state == "stopped"
+    assert status.share < 1
+
+
+def test_stop_also_ends_a_step_that_listens_to_nobody(workspace):
+    # One step of ten minutes: only the heartbeat can end it, after its patience of 15 s.
+    job = launch.submit(workspace, "rehearsal", {"steps": 1, "step_s": 600})
+    wait_for(job, "running")
+    job.ask_to_stop()
+    pid = job.status().pid
+    assert wait_for(job, "stopped", "failed", "lost").state == "stopped"
+    time.sleep(0.5)
+    assert birth_of(pid) == ""
+
+
+def test_a_killed_worker_is_lost_and_can_begin_again(workspace):
+    job = launch.submit(workspace, "rehearsal", LONG)
+    status = wait_for(job, "running")
+    os.kill(status.pid, signal.SIGKILL)
+    assert wait_for(job, "lost").state == "lost"
+    again = launch.submit(workspace, "rehearsal", LONG)
+    assert again.folder == job.folder
+    assert wait_for(again, "running").pid != status.pid
+
+
+def test_a_frozen_worker_is_slow_not_lost(workspace):
+    job = launch.submit(workspace, "rehearsal", LONG)
+    pid = wait_for(job, "running").pid
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(2.5)
+    status = job.status()
+    assert status.state == "running" and status.silent_s() > 1.2
+    os.kill(pid, signal.SIGCONT)
+
+
+def test_the_same_request_twice_is_one_job(workspace):
+    first = launch.submit(workspace, "rehearsal", LONG)
+    second = launch.submit(workspace, "rehearsal", dict(reversed(LONG.items())))
+    assert second == first
+    assert second.status().pid == first.status().pid
+    assert launch.submit(workspace, "rehearsal", SHORT) != first
+
+
+def test_a_job_outlives_the_process_that_began_it_and_is_found_again(workspace):
+    begin = (
+        "import sys; from pathlib import Path; from capo_core.jobs import launch; "
+        "from capo_core.workspace import Workspace; "
+        f"launch.submit(Workspace(Path(sys.argv[1])), 'rehearsal', {LONG!r})"
+    )
+    subprocess.run([sys.executable, "-c", begin, str(workspace.root)], check=True, cwd=ROOT)
+    job = launch.find(workspace, "rehearsal", LONG)
+    assert job is not None
+    assert wait_for(job, "running").live
+    assert [found.name for found in launch.every(workspace, "rehearsal")] == [job.name]
+
+
+def test_the_number_of_a_dead_process_given_to_another_is_no_life(workspace):
+    # This very process lives under its number, but was not born when the status says.
+    job = Job(workspace.jobs / "rehearsal-x")
+    mine = Status(state="running", pid=os.getpid(), birth=birth_of(os.getpid()))
+    job.write(mine)
+    assert job.status().state == "running"
+    job.write(replace(mine, birth="another boot:1"))
+    assert job.status().state == "lost"
+
+
+def test_a_queued_job_that_nobody_claimed_is_lost_after_a_while(workspace):
+    job = Job(workspace.jobs / "rehearsal-x")
+    job.write(Status(queued=time.time()))
+    assert job.status().state == "queued"
+    job.write(Status(queued=time.time() - UNCLAIMED_S - 1))
+    assert job.status().state == "lost"
+
+
+def test_the_status_file_is_whole_at_every_moment(workspace):
+    job = launch.submit(workspace, "rehearsal", {"steps": 40, "step_s": 0.05})
+    path = job.folder / "status.json"
+    seen = set()
+    while job.status().live:
+        seen.add(json.loads(path.read_text(encoding="utf-8"))["state"])
+    assert seen <= {"queued", "running", "succeeded"}
+    assert job.status().state == "succeeded"
+
+
+def test_an_unknown_kind_is_refused(workspace):
+    with pytest.raises(ConfigError, match="no job of kind 'dance'"):
+        launch.submit(workspace, "dance", {})
+
+
+def test_what_is_left_goes_by_what_is_done():
+    # A quarter done after 30 s: three quarters are left, 90 s.
+    status = Status(state="running", share=0.25, started=1000.0)
+    assert status.left_s(now=1030.0) == pytest.approx(90.0)
+    assert Status(state="running", share=0.001, started=1000.0).left_s(now=1030.0) is None
