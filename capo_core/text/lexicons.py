@@ -81,7 +81,7 @@ BOOSTERS = _words(
 CONNECTIVES = _words(
     "and but or so because since as therefore thus hence however although though while whereas yet "
     "then if unless when also besides moreover furthermore instead otherwise rather meaning namely "
-    "e.g i.e eg ie which means hereby consequently nevertheless still"
+    "eg ie which means hereby consequently nevertheless still"
 )
 
 # What explanations of judgments call the things they are about, in both tasks.

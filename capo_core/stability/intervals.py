@@ -1,0 +1,71 @@
+"""Intervals that several measures share, and plain rows for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+Z95 = float(norm.ppf(0.975))
+
+
+def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """95 % score interval of a share (Wilson 1927); (0, 1) where n = 0: nothing is known."""
+    if n <= 0:
+        return 0.0, 1.0
+    share, shrink = successes / n, 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def bayesian_weights(
+    rng: np.random.Generator, draws: int, n: int, *, block: int = 4_000_000
+) -> Iterator[np.ndarray]:
+    """Weights of the Bayesian bootstrap (Rubin 1981), [some draws × n] at a time, `draws` in all.
+
+    Independent Exponential(1); divided by their sum they are Dirichlet(1, …, 1). No item gets
+    weight 0 and none stands twice, which is why pooled measures can use them where the plain
+    bootstrap is biased.
+    """
+    step = max(1, block // max(n, 1))
+    for start in range(0, draws, step):
+        yield rng.exponential(size=(min(step, draws - start), n))
+
+
+def central(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The central `level` of the finite values; NaN where there are none."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return math.nan, math.nan
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def adjusted(p_values: np.ndarray) -> np.ndarray:
+    """p-values adjusted for the false discovery rate (Benjamini & Hochberg 1995), same order."""
+    n = len(p_values)
+    order = np.argsort(p_values)[::-1]
+    scaled = p_values[order] * n / np.arange(n, 0, -1)
+    result = np.empty(n)
+    result[order] = np.minimum(np.minimum.accumulate(scaled), 1.0) if n else scaled
+    return result
+
+
+def plain(value: object) -> object:
+    """The value for JSON: NumPy numbers as Python's, what is not finite as None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def records(frame: pd.DataFrame) -> list[dict]:
+    """The rows for JSON; undefined numbers are None."""
+    columns = [[plain(value) for value in frame[name]] for name in frame.columns]
+    names = [str(name) for name in frame.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
