@@ -1,0 +1,132 @@
+"""The explanations of a dataset as arrays: what every attribution reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from capo_core.errors import DataError
+from capo_core.schema import Dataset
+from capo_core.text.tokens import normalise
+
+# A text shared by more of the items than this is a fixed question, not an item's content: it must
+# not tie the items together into one block that no fold can separate.
+_COMMON_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Explanations with their item, annotator and label, row by row.
+
+    Attributes:
+        annotation_ids: text [n].
+        texts: normalised explanations [n] (as written where `raw`).
+        item: index into `item_ids` [n]; block: index of the item's block [n]: items that share an
+            input text form one block and are never parted by cross-validation.
+        annotator: index into `annotators` [n]; label: index into `labels` [n].
+        text_a, text_b: the normalised input texts, one an item.
+    """
+
+    annotation_ids: np.ndarray
+    texts: list[str]
+    item: np.ndarray
+    block: np.ndarray
+    annotator: np.ndarray
+    label: np.ndarray
+    annotators: tuple[str, ...]
+    labels: tuple[str, ...]
+    label_numbers: np.ndarray
+    item_ids: tuple[str, ...]
+    text_a: list[str]
+    text_b: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of a guess, where every annotator counts the same."""
+        return 1 / len(self.annotators)
+
+    def inputs(self) -> list[tuple[str, str]]:
+        """The input texts of each row's item [n]."""
+        return [(self.text_a[i], self.text_b[i]) for i in self.item]
+
+    def take(self, rows: np.ndarray) -> Corpus:
+        """The corpus of `rows` alone; items, annotators and labels keep their numbers."""
+        return Corpus(
+            self.annotation_ids[rows],
+            [self.texts[row] for row in rows],
+            self.item[rows],
+            self.block[rows],
+            self.annotator[rows],
+            self.label[rows],
+            self.annotators,
+            self.labels,
+            self.label_numbers,
+            self.item_ids,
+            self.text_a,
+            self.text_b,
+        )
+
+
+def build_corpus(dataset: Dataset, *, raw: bool = False) -> Corpus:
+    """All annotations of `dataset` that have an explanation.
+
+    Args:
+        raw: keep case, outer spaces and the final period (a control: see `tokens.normalise`).
+
+    Raises:
+        DataError: fewer than two annotators have explanations, or fewer than two items.
+    """
+    rows = dataset.annotations
+    rows = rows[rows["explanation"].str.strip() != ""].reset_index(drop=True)
+    annotators = tuple(a for a in dataset.annotators if (rows["annotator_id"] == a).any())
+    if len(annotators) < 2 or rows["item_id"].nunique() < 2:
+        raise DataError(
+            f"{len(annotators)} annotator(s) with explanations on {rows['item_id'].nunique()} "
+            "item(s): there is nothing to tell apart",
+            where=dataset.name,
+            expected="explanations by at least two annotators on at least two items",
+            todo="import a table in which several people explain their labels",
+        )
+    items = dataset.items[dataset.items["item_id"].isin(rows["item_id"])].reset_index(drop=True)
+    clean = (lambda text: text) if raw else normalise
+    item = pd.Index(items["item_id"]).get_indexer(rows["item_id"])
+    text_a = [normalise(text) for text in items["text_a"]]
+    text_b = [normalise(text) for text in items["text_b"]]
+    scale = dataset.task.scale
+    return Corpus(
+        annotation_ids=rows["annotation_id"].to_numpy(dtype=object),
+        texts=[clean(text) for text in rows["explanation"]],
+        item=item,
+        block=_blocks(text_a, text_b)[item],
+        annotator=pd.Index(annotators).get_indexer(rows["annotator_id"]),
+        label=pd.Index(scale.labels).get_indexer(rows["label"]),
+        annotators=annotators,
+        labels=scale.labels,
+        label_numbers=np.array([scale.number(label) for label in scale.labels], dtype=float),
+        item_ids=tuple(items["item_id"]),
+        text_a=text_a,
+        text_b=text_b,
+    )
+
+
+def _blocks(text_a: list[str], text_b: list[str]) -> np.ndarray:
+    """The block of each item: items joined, directly or by way of others, by an equal text."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(text_a)
+    codes = pd.factorize(pd.Series(text_a + text_b, dtype=object))[0]
+    limit = max(2, _COMMON_SHARE * n)
+    size = np.bincount(codes)
+    item = np.tile(np.arange(n), 2)
+    empty = np.array([not text for text in text_a + text_b])
+    link = ~empty & (size[codes] <= limit)
+    graph = coo_matrix(
+        (np.ones(link.sum()), (item[link], n + codes[link])), shape=(n + len(size),) * 2
+    )
+    return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]

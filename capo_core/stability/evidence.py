@@ -1,0 +1,132 @@
+"""The explanations behind each point of the ladder."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from capo_core.errors import DataError
+from capo_core.stability.corpus import Corpus
+from capo_core.stability.folds import Partition
+from capo_core.stability.pooling import group_hits
+from capo_core.workspace import atomic_file
+
+_CELLS = 4_000_000  # scores kept of one rung; beyond it only the first folds are kept
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Held-out scores of the first partition, one matrix a rung, and the order of its groups.
+
+    Attributes:
+        annotators: the columns of the scores.
+        annotation_ids: text [m], the tested rows in group order.
+        starts: runs of one fold and annotator in that order [runs + 1].
+        scores: (representation, reduction) → float32 [m, C].
+        complete: False where only the first folds were kept.
+    """
+
+    annotators: tuple[str, ...]
+    annotation_ids: np.ndarray
+    starts: np.ndarray
+    scores: dict[tuple[str, str], np.ndarray]
+    complete: bool = True
+
+    def groups(self, representation: str, reduction: str, k: int) -> pd.DataFrame:
+        """All groups of `k` explanations: who wrote them and who was named.
+
+        Returns:
+            One row a member: group (0…), annotator_id (the author), predicted, correct (bool),
+            margin (mean score of the author minus that of the best other; below 0 is wrong),
+            annotation_id. Groups with the clearest margin first.
+
+        Raises:
+            DataError: this rung was not computed.
+        """
+        scores = self.scores.get((representation, reduction))
+        if scores is None:
+            raise DataError(
+                f"there is no evidence for {representation} under {reduction}",
+                expected=", ".join("/".join(key) for key in self.scores),
+            )
+        order = np.arange(len(scores))
+        _hit, author, first = group_hits(scores, order, self.starts, k)
+        rows = first[:, None] + np.arange(k)
+        pooled = scores[rows].mean(axis=1) if len(first) else np.zeros((0, len(self.annotators)))
+        groups = np.arange(len(first))
+        own = pooled[groups, author]
+        rest = pooled.copy()
+        rest[groups, author] = -np.inf
+        margin = own - rest.max(axis=1, initial=-np.inf)
+        rank = np.argsort(-margin, kind="stable")
+        names = np.array(self.annotators, dtype=object)
+        predicted = pooled.argmax(axis=1) if len(pooled) else np.zeros(0, dtype=int)
+        return pd.DataFrame(
+            {
+                "group": np.repeat(groups, k),
+                "annotator_id": np.repeat(names[author[rank]], k),
+                "predicted": np.repeat(names[predicted[rank]], k),
+                "correct": np.repeat((predicted == author)[rank], k),
+                "margin": np.repeat(margin[rank], k),
+                "annotation_id": self.annotation_ids[rows[rank].ravel()],
+            }
+        )
+
+    def save(self, path: Path) -> None:
+        """Write to `path` (npz, no pickles), atomically."""
+        arrays = {
+            "annotators": np.array(self.annotators, dtype=str),
+            "annotation_ids": self.annotation_ids.astype(str),
+            "starts": self.starts,
+            "complete": np.array(self.complete),
+        }
+        for (representation, reduction), matrix in self.scores.items():
+            arrays[f"scores {representation} {reduction}"] = matrix
+        with atomic_file(path) as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Evidence:
+        """Read what `save` wrote; `DataError` where the file is damaged."""
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as raw:
+                scores = {
+                    tuple(name.split(" ")[1:]): raw[name]
+                    for name in raw.files
+                    if name.startswith("scores ")
+                }
+                return cls(
+                    tuple(str(a) for a in raw["annotators"]),
+                    raw["annotation_ids"].astype(object),
+                    raw["starts"],
+                    scores,
+                    bool(raw["complete"]),
+                )
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise DataError(
+                "the evidence of this report cannot be read",
+                where=str(path),
+                todo="compute the report again",
+            ) from error
+
+
+def gather(corpus: Corpus, part: Partition, scores: dict[tuple[str, str], np.ndarray]) -> Evidence:
+    """Evidence from `scores` [n, C] of the corpus under the partition's first order."""
+    classes = len(corpus.annotators)
+    keep = part.folds
+    while keep > 1 and part.starts[keep * classes] * classes > _CELLS:
+        keep -= 1
+    starts = part.starts[: keep * classes + 1]
+    rows = part.orders[0][: starts[-1]]
+    return Evidence(
+        corpus.annotators,
+        corpus.annotation_ids[rows],
+        starts,
+        {key: matrix[rows].astype(np.float32) for key, matrix in scores.items()},
+        keep == part.folds,
+    )

@@ -1,0 +1,149 @@
+"""The permutation null: the whole pipeline under annotators shuffled within each item.
+
+Under the null hypothesis, given the item (and, in the stricter form, the label), an explanation
+tells nothing of its author: the texts of an item may change places among its annotators. Each
+permutation moves texts between places, while places (annotator, fold, group) stay: observed and
+null statistic share every partition. Only label-free operators are computed from texts
+(`ridge.operator`), so a permutation costs some columns of a matrix product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from capo_core.progress import Progress, silent
+from capo_core.stability import ridge
+from capo_core.stability.corpus import Corpus
+from capo_core.stability.folds import Partition
+from capo_core.stability.pooling import shared_hits
+from capo_core.text.represent import Features
+
+_CELLS = 40_000_000  # scores held at once; decides how many permutations go together
+
+
+@dataclass(frozen=True)
+class Null:
+    """Accuracies under the null.
+
+    Attributes:
+        values: [permutations, len(ks)], mean over partitions and groupings.
+        observed: [len(ks)], the same statistic on the data as they are.
+        ks: the pool sizes.
+    """
+
+    ks: tuple[int, ...]
+    values: np.ndarray
+    observed: np.ndarray
+
+    def p_values(self) -> np.ndarray:
+        """(1 + #{null ≥ observed}) / (1 + permutations) for each k; one-sided, never 0.
+
+        Phipson & Smyth 2010. Sums in a different order differ in the last digits, so ties count
+        with a tolerance.
+        """
+        beaten = (self.values >= self.observed - 1e-9).sum(axis=0)
+        return (1 + beaten) / (1 + len(self.values))
+
+
+def shuffles(strata: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """`count` random permutations of rows within equal `strata` [count, n].
+
+    Row j of the result says, for each place, which row's text lies there.
+    """
+    rng = np.random.default_rng([seed, 0x5BFF])
+    n = len(strata)
+    places = np.argsort(strata, kind="stable")
+    result = np.empty((count, n), dtype=np.int32)
+    for index in range(count):
+        shuffled = np.lexsort((rng.random(n), strata))
+        result[index, places] = shuffled
+    return result
+
+
+def permutation_null(
+    features: Features,
+    corpus: Corpus,
+    parts: list[Partition],
+    ks: tuple[int, ...],
+    moves: np.ndarray,
+    progress: Progress = silent,
+) -> Null:
+    """The null distribution of pooled accuracy under `moves` [permutations, n] (see `shuffles`)."""
+    identity = np.arange(len(corpus), dtype=np.int32)[None]
+    moves = np.concatenate([identity, moves])
+    total = np.zeros((len(moves), len(ks)))
+    for index, part in enumerate(parts):
+        progress("Permutation null", index / len(parts))
+        total += _one_partition(features, corpus, part, ks, moves)
+    total /= len(parts)
+    return Null(tuple(ks), total[1:], total[0])
+
+
+def _one_partition(features, corpus, part, ks, moves) -> np.ndarray:
+    classes = len(corpus.annotators)
+    hits = np.zeros((len(moves), len(ks), classes))
+    counts = np.zeros((len(ks), classes))
+    for fold in range(part.folds):
+        train, test = part.split(fold)
+        share = np.bincount(corpus.annotator[train], minlength=classes) / len(train)
+        operator = ridge.operator(*features.split(train, test))
+        runs = part.starts[fold * classes : (fold + 1) * classes + 1]
+        orders = [order[runs[0] : runs[-1]] for order in part.orders]
+        local = np.full(len(corpus), -1, dtype=np.int64)
+        local[test] = np.arange(len(test))
+        chunk = max(1, _CELLS // max(1, classes * (len(test) + len(train))))
+        for begin in range(0, len(moves), chunk):
+            some = moves[begin : begin + chunk]
+            scores = _scores(operator, corpus.annotator, train, some, share)
+            for order in orders:
+                _add_hits(scores, local[some[:, order]], runs - runs[0], ks, hits[begin:][:chunk])
+        for index, k in enumerate(ks):
+            counts[index] += np.diff(runs) // k * len(orders)
+    counts[counts == 0] = np.nan  # no group can be filled: undefined, and so is its p-value
+    return (hits / counts).mean(axis=2)
+
+
+def _scores(operator, annotator, train, moves, share) -> np.ndarray:
+    """Scores [classes, permutations, n_test] of the texts under each permutation of authors."""
+    classes, count = len(share), len(moves)
+    # The text moves[p, place] lies at `place`, so its author is the place's annotator. Places of
+    # the training items hold texts of training items: shuffles stay within items.
+    author = np.empty(moves.shape, dtype=np.int16)
+    np.put_along_axis(author, moves, np.broadcast_to(annotator, moves.shape), axis=1)
+    author = author[:, train]
+    weight = (1 / np.maximum(share, 1e-12)).astype(np.float32)
+    result = np.empty((classes, count, operator.shape[0]), dtype=np.float32)
+    if classes <= 16:
+        for label in range(classes):
+            result[label] = (author == label).astype(np.float32) @ operator.T * weight[label]
+        return result
+    rows = np.repeat(np.arange(count), len(train)) * classes + author.ravel()
+    ones = np.ones(len(rows), dtype=np.float32)
+    picker = sparse.csr_matrix(
+        (ones, (rows, np.tile(np.arange(len(train)), count))), shape=(count * classes, len(train))
+    )
+    summed = np.asarray(picker @ operator.T).reshape(count, classes, -1)
+    return summed.transpose(1, 0, 2) * weight[:, None, None]
+
+
+def _add_hits(scores, text, starts, ks, hits) -> None:
+    """Add one order's right attributions to `hits` [permutations, ks, classes].
+
+    `text` [permutations, places] numbers the test text that lies at each place.
+    """
+    classes, count, width = scores.shape
+    flat = text + (np.arange(count) * width)[:, None]
+    at_place = np.take(scores.reshape(classes, -1), flat.ravel(), axis=1)
+    summed = np.zeros((classes, count, text.shape[1] + 1), dtype=np.float32)
+    np.cumsum(at_place.reshape(classes, count, -1), axis=2, out=summed[:, :, 1:])
+    for label in range(classes):
+        begin, size = starts[label], starts[label + 1] - starts[label]
+        for index, k in enumerate(ks):
+            if size < k:
+                continue
+            # Groups of k are k neighbouring places, so that group sums are differences of slices.
+            edges = summed[:, :, begin : begin + size // k * k + 1 : k]
+            hits[:, index, label] += shared_hits(np.diff(edges, axis=2), label).sum(axis=1)
