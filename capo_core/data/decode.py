@@ -1,0 +1,134 @@
+"""Bytes to text: which encoding a file was written in."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+import charset_normalizer
+
+from capo_core.errors import DataError
+
+_BOMS = (  # the longer ones first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+# What Western European prose uses of the upper half of Windows-1252.
+_WESTERN = frozenset(
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŒœŠšŽžŸ"
+    "“”„‘’‚‹›«»–—…•·€£§°²³¹¼½¾×÷±µ©®™¿¡¢¥ªº´¨ \xa0\xad"
+)
+
+
+def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, str, list[str]]:
+    """`(text, encoding, notes)`.
+
+    In order: the encoding given; a byte order mark; valid UTF-8; UTF-16 without a mark; UTF-8
+    with some broken bytes; a guess. Bytes that are broken UTF-8 become lone surrogates, so that
+    the rows that hold them can be found and set aside.
+
+    Raises:
+        DataError: the file is not text, or not text in the encoding given.
+    """
+    if encoding is not None:
+        return _as_given(raw, where, encoding), encoding, []
+    for mark, name in _BOMS:
+        if raw.startswith(mark):
+            return _checked(_marked(raw[len(mark) :], name, where), where), name, []
+    name = _unmarked_utf16(raw)
+    if name:
+        text = _marked(raw, name, where)
+        return _checked(text, where), name, [f"no byte order mark; read as {name.upper()}"]
+    try:
+        return _checked(raw.decode("utf-8"), where), "utf-8", []
+    except UnicodeDecodeError:
+        pass
+    broken = raw.decode("utf-8", "surrogateescape")
+    foreign = "".join(_FOREIGN.findall(broken))
+    wrong = sum("\udc80" <= character <= "\udcff" for character in foreign)
+    if len(foreign) - wrong > wrong:  # most of what is not ASCII is sound UTF-8
+        note = f"{wrong} bytes are not valid UTF-8; the rows that hold them are set aside"
+        return _checked(broken, where), "utf-8", [note]
+    name = _guess(raw)
+    text = _checked(raw.decode(name, "replace"), where)
+    return text, name, [f"the encoding was guessed: {name}; check accents and quotes"]
+
+
+def _as_given(raw: bytes, where: str, encoding: str) -> str:
+    try:
+        return raw.decode(encoding).removeprefix("\ufeff")
+    except LookupError:
+        raise DataError(
+            f"the encoding {encoding!r} is not known",
+            where=where,
+            expected="a name such as utf-8, utf-16 or cp1252",
+        ) from None
+    except UnicodeError as error:
+        raise DataError(
+            f"the file is not {encoding} ({error})",
+            where=where,
+            todo="leave the encoding out to have it detected",
+        ) from None
+
+
+def _marked(raw: bytes, name: str, where: str) -> str:
+    try:
+        return raw.decode(name, "surrogateescape" if name == "utf-8" else "surrogatepass")
+    except UnicodeError as error:
+        raise DataError(
+            f"the text is damaged or cut off ({name}: {error})",
+            where=where,
+            todo="save the file again as UTF-8",
+        ) from None
+
+
+def _unmarked_utf16(raw: bytes) -> str:
+    """Mostly ASCII written as UTF-16: every second byte is zero."""
+    sample = raw[:4096]
+    if len(sample) < 4:
+        return ""
+    even, odd = sample[0::2], sample[1::2]
+    zero_even, zero_odd = even.count(0) / len(even), odd.count(0) / len(odd)
+    if zero_odd > 0.4 and zero_even < 0.05:
+        return "utf-16-le"
+    if zero_even > 0.4 and zero_odd < 0.05:
+        return "utf-16-be"
+    return ""
+
+
+def _guess(raw: bytes) -> str:
+    """A one-byte (or East Asian) encoding for bytes that are not UTF-8.
+
+    Only lines with foreign bytes tell anything. Western prose in Windows-1252 is recognised
+    first, because statistical guesses on a few accented letters are often wrong.
+    """
+    lines = [line for line in raw[: 2**22].splitlines() if not line.isascii()]
+    sample = b"\n".join(lines)[: 2**16]
+    western = sample.decode("cp1252", "replace")
+    foreign = {character for character in western if ord(character) > 127}
+    words = _WORD.findall(western)
+    wholly = sum(all(ord(character) > 127 for character in word) for word in words)
+    if foreign <= _WESTERN and wholly <= 0.1 * len(words):
+        return "cp1252"
+    best = charset_normalizer.from_bytes(sample).best()
+    return best.encoding if best is not None else "cp1252"
+
+
+def _checked(text: str, where: str) -> str:
+    """`text`, unless it is plainly no text at all."""
+    sample = text[: 2**16]
+    strange = len(_CONTROL.findall(sample))
+    if strange >= 8 and strange > 0.05 * len(sample):
+        raise DataError(
+            "the file is not text, nor Excel, nor Parquet",
+            where=where,
+            expected="CSV, TSV, JSONL, JSON, Excel (.xlsx) or Parquet",
+            todo="export the table as CSV or JSONL, and import that",
+        )
+    return text

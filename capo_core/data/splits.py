@@ -1,0 +1,59 @@
+"""Parts for training, validation and test, so that no item's text is in two of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from capo_core.errors import ConfigError
+from capo_core.schema import Dataset
+
+PARTS = ("train", "validation", "test")
+SHARES = (0.6, 0.2, 0.2)  # of VariErr's 500 items: 300, 100, 100
+
+
+def assign(dataset: Dataset, shares: tuple[float, float, float] = SHARES, seed: int = 0) -> Dataset:
+    """The dataset with every item in train, validation or test.
+
+    Items with identical texts go together. Sizes are the shares of the number of items, rounded
+    by largest remainders; they are met exactly unless a group of identical items does not fit.
+    The same items and seed give the same split, whatever the order of rows.
+
+    Raises:
+        ConfigError: the shares are not three numbers of 0 to 1 that add up to 1.
+    """
+    if (
+        len(shares) != 3
+        or not all(math.isfinite(share) and 0 <= share <= 1 for share in shares)
+        or abs(sum(shares) - 1) > 1e-9
+    ):
+        raise ConfigError(
+            f"the shares {tuple(shares)} cannot be used",
+            expected="three shares of 0 to 1 that add up to 1, for train, validation and test",
+        )
+    items = dataset.items.sort_values("item_id")
+    groups = [
+        group["item_id"].tolist() for _, group in items.groupby(["text_a", "text_b"], sort=False)
+    ]
+    order = np.random.default_rng(seed).permutation(len(groups))
+    # Large groups first, while there is room for them; the order among equals stays random.
+    order = sorted(order, key=lambda index: -len(groups[index]))
+    room = largest_remainder(len(items), shares)
+    part_of: dict[str, str] = {}
+    for index in order:
+        part = max(range(3), key=lambda each: (room[each], -each))
+        room[part] -= len(groups[index])
+        part_of.update(dict.fromkeys(groups[index], PARTS[part]))
+    return dataset.with_split(pd.Series(part_of, dtype=object))
+
+
+def largest_remainder(total: int, shares: tuple[float, ...]) -> list[int]:
+    """Whole numbers that add up to `total`, nearest to `total` × shares (Hamilton's method)."""
+    exact = [total * share for share in shares]
+    counts = [math.floor(value + 1e-9) for value in exact]
+    by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - exact[i])
+    for index in by_remainder[: total - sum(counts)]:
+        counts[index] += 1
+    return counts
