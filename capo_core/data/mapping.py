@@ -83,6 +83,11 @@ class Mapping:
         wide = [{f.name: getattr(one, f.name) for f in fields(one)} for one in self.annotators]
         return roles | {"annotators": wide}
 
+    @classmethod
+    def from_dict(cls, raw: dict) -> Mapping:
+        wide = tuple(AnnotatorColumns(**one) for one in raw["annotators"])
+        return cls(**(raw | {"annotators": wide}))
+
 
 def parse(pairs: Iterable[str]) -> Mapping:
     """`["label=answer", "explanation:Ann1=why 1"]` as a mapping.

@@ -1,0 +1,104 @@
+"""What all commands share: errors without traces, JSON on stdout, options with many values."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from typer.core import TyperCommand
+
+from capo_core.errors import CapoError
+from capo_core.progress import Progress
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+ERROR_CODE = 2
+
+console = Console()  # results, for people
+errors_console = Console(stderr=True)  # progress and errors
+
+
+def plain_errors(command: Command) -> Command:
+    """A command whose `CapoError`s are printed on stderr, without a trace, with exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args, **kwargs):
+        with plainly():
+            return command(*args, **kwargs)
+
+    return wrapped
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """The same for a block of code."""
+    try:
+        yield
+    except CapoError as error:
+        text = f"error: {error}".encode("utf-8", "backslashreplace").decode("utf-8")
+        print(text, file=sys.stderr)
+        raise typer.Exit(ERROR_CODE) from None
+
+
+def print_json(value: Any) -> None:
+    """`value` as JSON on stdout, and nothing else; NaN is refused."""
+    # Escaped to ASCII, so that no terminal encoding and no broken character can stop it.
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+@contextmanager
+def shown_progress(quiet: bool = False) -> Iterator[Progress]:
+    """A progress bar on stderr as a `Progress`; nothing where `quiet`, or no one is looking."""
+    if quiet or not errors_console.is_terminal:
+        yield lambda what, share: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=errors_console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
+
+
+class ManyValues(TyperCommand):
+    """A command whose repeatable options take several values in a row.
+
+    `--pool 1 2 4` is read as `--pool 1 --pool 2 --pool 4`. Values end at the next option; after a
+    first value of the form `role=column` only further ones of that form are taken, so that
+    `--map label=answer votes.csv` leaves the path alone.
+    """
+
+    def parse_args(self, ctx, args):
+        options = [param for param in self.params if getattr(param, "multiple", False)]
+        repeatable = {name for option in options for name in option.opts}
+        return super().parse_args(ctx, spread(args, repeatable))
+
+
+def spread(args: list[str], repeatable: set[str]) -> list[str]:
+    """`args` with the name of a repeatable option put before each of its further values."""
+    result: list[str] = []
+    option, first = "", ""
+    for position, arg in enumerate(args):
+        if arg == "--":
+            return result + args[position:]
+        if arg.startswith("-") and not _number(arg):
+            option, first = (arg if arg in repeatable else ""), ""
+            result.append(arg)
+        elif option and not first:
+            first = arg
+            result.append(arg)
+        elif option and _number(first) == _number(arg) and ("=" in first) == ("=" in arg):
+            result += [option, arg]
+        else:
+            option = ""
+            result.append(arg)
+    return result
+
+
+def _number(text: str) -> bool:
+    return text.removeprefix("-").replace(".", "", 1).isdecimal()

@@ -1,0 +1,188 @@
+"""Downloads from public sources, kept only if their checksum is the one recorded here."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import ipaddress
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from capo_core.data.limits import megabytes
+from capo_core.errors import ConfigError, DataError
+from capo_core.progress import Progress, silent
+from capo_core.workspace import Workspace, atomic_file, make_folder
+
+_CHUNK = 2**16
+
+
+@dataclass(frozen=True)
+class Source:
+    """A public dataset.
+
+    Attributes:
+        url: the file, at a fixed revision; "" where it cannot be downloaded.
+        sha256: checksum (hex) of the file. size: its bytes.
+        file: what it is called here.
+        citation: who made it.
+        by_hand: how a person gets and imports it.
+    """
+
+    name: str
+    citation: str
+    by_hand: str
+    url: str = ""
+    sha256: str = ""
+    size: int = 0
+    file: str = ""
+
+
+SOURCES = {
+    "varierr": Source(
+        name="varierr",
+        citation="Weber-Genzel, Peng, de Marneffe and Plank: VariErr NLI, ACL 2024",
+        by_hand="download varierr.json from https://github.com/mainlp/VariErr-NLI on any machine "
+        "and import it: python -m capo_core data import varierr.json --name varierr",
+        url="https://raw.githubusercontent.com/mainlp/VariErr-NLI/"
+        "b2cbdd3bc3ca2a618fc16ac078f471623152c923/varierr.json",
+        sha256="c8f9a634a69d72a6c390047ac242562b80a8caac08db19714db3f98bd40e13ea",
+        size=1_007_091,
+        file="varierr.json",
+    ),
+    "lewidi": Source(
+        name="lewidi",
+        citation="LeWiDi shared task, third edition (2025): paraphrase and VariErr NLI",
+        by_hand="the shared task hands its files out itself: https://le-wi-di.github.io leads to "
+        "its page on Codabench, where one registers; unpack the archive and import a file: python -m "
+        "capo_core data import Paraphrase_train.json --name paraphrase (keep "
+        "Paraphrase_annotators_meta.json beside it, it is read along)",
+    ),
+}
+
+
+def fetch(
+    source: str,
+    workspace: Workspace,
+    progress: Progress = silent,
+    *,
+    url: str | None = None,
+    timeout_s: float = 30,
+    limit_s: float = 900,
+) -> Path:
+    """Download a source into `workspace`'s folder `downloads`; nothing unchecked is kept.
+
+    A file that is there already, with the right checksum, is not downloaded again.
+
+    Args:
+        url: another place that has the same file (the checksum stays); https, or http on this
+            machine.
+        timeout_s: longest silence of the server. limit_s: longest download.
+
+    Returns: the path of the file.
+
+    Raises:
+        ConfigError: an unknown source, or an address that is not https.
+        DataError: no connection, a wrong checksum, or a source that has to be got by hand.
+    """
+    if source not in SOURCES:
+        raise ConfigError(f"the source {source!r} is not known", expected=", ".join(SOURCES))
+    about = SOURCES[source]
+    if not about.url:
+        raise DataError(f"{source} cannot be downloaded from here", todo=about.by_hand)
+    target = workspace.root / "downloads" / about.file
+    if target.is_file() and _checksum(target) == about.sha256:
+        progress(f"{about.file} is there already", 1.0)
+        return target
+    address = url or about.url
+    _check_address(address)
+    make_folder(target.parent)
+    try:
+        with atomic_file(target) as file:
+            digest = _download(address, about, file, progress, timeout_s, limit_s)
+            if digest != about.sha256:
+                raise DataError(
+                    f"the file that came is not the one expected (SHA-256 {digest[:16]}…)",
+                    where=address,
+                    expected=f"SHA-256 {about.sha256[:16]}…; nothing was kept",
+                    todo=about.by_hand,
+                )
+    except (OSError, http.client.HTTPException) as error:
+        raise DataError(
+            f"the download failed ({_reason(error)})", where=address, todo=about.by_hand
+        ) from None
+    return target
+
+
+def _download(address, about, file, progress, timeout_s, limit_s) -> str:
+    """Write the body to `file`; the SHA-256 (hex) of what was written."""
+    opener = urllib.request.build_opener(_SafeRedirects)
+    request = urllib.request.Request(address, headers={"User-Agent": "capo-lab"})
+    digest, done, start = hashlib.sha256(), 0, time.monotonic()
+    progress(f"downloading {about.file}", 0.0)
+    with opener.open(request, timeout=timeout_s) as answer:
+        while chunk := answer.read(_CHUNK):
+            done += len(chunk)
+            if done > about.size:
+                raise DataError(
+                    f"the file that comes is larger than {megabytes(about.size)}",
+                    where=address,
+                    todo=about.by_hand,
+                )
+            if time.monotonic() - start > limit_s:
+                raise DataError(
+                    f"the download was not done after {limit_s:.0f} s",
+                    where=address,
+                    todo=about.by_hand,
+                )
+            digest.update(chunk)
+            file.write(chunk)
+            progress(f"downloading {about.file}", done / about.size)
+    if done < about.size:
+        raise DataError(
+            f"the connection ended after {done:,} of {about.size:,} bytes",
+            where=address,
+            todo=f"try again, or {about.by_hand}",
+        )
+    return digest.hexdigest()
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never away from https."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        _check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _check_address(address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme == "https" or (parts.scheme == "http" and _this_machine(parts.hostname or "")):
+        return
+    raise ConfigError(
+        f"the address {address!r} is not https", expected="https://… (http only on this machine)"
+    )
+
+
+def _this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answered {error.code}"
+    if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
+        return "the server did not answer in time"
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return f"no connection: {reason}"
