@@ -1,0 +1,87 @@
+"""Reports in the workspace: one folder for each dataset content and configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from capo_core.errors import DataError
+from capo_core.stability.config import StabilityConfig
+from capo_core.stability.evidence import Evidence
+from capo_core.stability.report import StabilityReport
+from capo_core.workspace import Workspace, write_json
+
+_FORMAT = 1  # raised when a report of an older version cannot be read any more
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A report that lies in the workspace.
+
+    Attributes:
+        made: when it was computed (local time).
+    """
+
+    folder: Path
+    dataset: str
+    config: StabilityConfig
+    made: datetime
+
+
+def folder_of(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> Path:
+    """Where the report of this content and configuration lies, or would."""
+    return workspace.reports / fingerprint[:16] / config.key
+
+
+def save(report: StabilityReport, evidence: Evidence, workspace: Workspace) -> Path:
+    """Keep a report and its evidence; the report comes last, so that it is never half there."""
+    folder = folder_of(report.fingerprint, report.config, workspace)
+    evidence.save(folder / "evidence.npz")
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder / "report.json", {"format": _FORMAT, "made": made, **report.to_dict()})
+    return folder
+
+
+def load(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> StabilityReport | None:
+    """The kept report, or None where there is none (or one of an older format)."""
+    raw = _read(folder_of(fingerprint, config, workspace) / "report.json")
+    return None if raw is None else StabilityReport.from_dict(raw)
+
+
+def load_evidence(
+    fingerprint: str, config: StabilityConfig, workspace: Workspace
+) -> Evidence | None:
+    """The evidence behind a kept report, or None where there is none."""
+    path = folder_of(fingerprint, config, workspace) / "evidence.npz"
+    return Evidence.load(path) if path.exists() else None
+
+
+def find(fingerprint: str, workspace: Workspace) -> list[Kept]:
+    """All kept reports of this content, the newest first; damaged ones are passed over."""
+    found = []
+    for path in (workspace.reports / fingerprint[:16]).glob("*/report.json"):
+        try:
+            raw = _read(path)
+        except DataError:
+            continue
+        if raw is not None:
+            made = datetime.fromisoformat(raw["made"]).astimezone()
+            config = StabilityConfig.from_dict(raw["config"])
+            found.append(Kept(path.parent, raw["dataset"], config, made))
+    return sorted(found, key=lambda kept: kept.made, reverse=True)
+
+
+def _read(path: Path) -> dict | None:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "the report cannot be read",
+            where=str(path),
+            todo="delete this file and compute the report again",
+        ) from error
+    return raw if raw.get("format") == _FORMAT else None
