@@ -9,56 +9,32 @@ sees the old dataset or the new one.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import tempfile
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pandas as pd
-import pyarrow as pa
+from typing import TypeVar
 
 from capo_core.data import demos, exporting
 from capo_core.data.importing import ImportReport
-from capo_core.data.mapping import Mapping
+from capo_core.data.versions import (
+    Entry,
+    current_version,
+    entry_of,
+    load_entry,
+    load_report,
+    load_version,
+    write_version,
+)
 from capo_core.errors import CapoError, ConfigError, DataError
-from capo_core.schema import Dataset, Task
+from capo_core.schema import Dataset
 from capo_core.workspace import Workspace, make_folder, safe_name, write_json
 
 _LOCK = "catalog"
-_TABLES = ("items", "annotations", "crowd")
-_LAYOUT = 1  # of the files on disk
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the catalog.
-
-    Attributes:
-        task: the task's name.
-        items, annotators, annotations: how many.
-        shipped: one of the read-only demos.
-        added: when, as an ISO time in UTC; "" for demos.
-        problem: why it cannot be read, "" if nothing is known to be wrong.
-    """
-
-    name: str
-    task: str
-    items: int
-    annotators: int
-    annotations: int
-    fingerprint: str
-    origin: str = ""
-    simulated: bool = False
-    shipped: bool = False
-    added: str = ""
-    problem: str = ""
-
-    def to_dict(self) -> dict:
-        return asdict(self)
+T = TypeVar("T")
 
 
 class Catalog:
@@ -93,8 +69,8 @@ class Catalog:
     def entry(self, name: str) -> Entry:
         """One line of the catalog; `DataError` if there is no such dataset."""
         if self._is_demo(name):
-            return _entry_of(demos.load(name, self.shipped), shipped=True)
-        return _entry(self._read(name, lambda folder: _meta(folder)))
+            return entry_of(demos.load(name, self.shipped), shipped=True)
+        return self._read(name, load_entry)
 
     def load(self, name: str) -> Dataset:
         """The dataset; its content must still have the fingerprint it was added with.
@@ -104,7 +80,7 @@ class Catalog:
         """
         if self._is_demo(name):
             return demos.load(name, self.shipped)
-        return self._read(name, lambda folder: _load(name, folder))
+        return self._read(name, lambda folder: load_version(name, folder))
 
     def add(
         self, dataset: Dataset, report: ImportReport | None = None, replace: bool = False
@@ -117,9 +93,9 @@ class Catalog:
         """
         name = safe_name(dataset.name)
         self._not_a_demo(name, "replaced")
-        entry = _entry_of(dataset, added=datetime.now(UTC).isoformat(timespec="seconds"))
+        entry = entry_of(dataset, added=datetime.now(UTC).isoformat(timespec="seconds"))
         home = self.workspace.datasets / name
-        with self.workspace.lock(_LOCK), _writing(home):
+        with self.workspace.lock(_LOCK), _in_words(home):
             if (home / "current.json").is_file() and not replace:
                 raise ConfigError(
                     f"there is a dataset named {name!r} already",
@@ -129,7 +105,7 @@ class Catalog:
             before = {path for path in home.iterdir() if path.is_dir()}
             temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
             try:
-                _write(temporary, dataset, entry, report)
+                write_version(temporary, dataset, entry, report)
                 version = uuid.uuid4().hex
                 temporary.replace(home / version)
             finally:
@@ -147,7 +123,7 @@ class Catalog:
         """
         self._not_a_demo(safe_name(name), "removed")
         home = self.workspace.datasets / name
-        with self.workspace.lock(_LOCK), _writing(home):
+        with self.workspace.lock(_LOCK), _in_words(home):
             if not (home / "current.json").is_file():
                 raise self._unknown(name)
             (home / "current.json").unlink()
@@ -155,7 +131,7 @@ class Catalog:
 
     def report(self, name: str) -> ImportReport | None:
         """How the dataset was imported; None for demos and simulated data."""
-        return None if self._is_demo(name) else self._read(name, _report)
+        return None if self._is_demo(name) else self._read(name, load_report)
 
     def export(self, name: str, path: Path | str, format: str = "csv") -> Path:
         """Write a dataset to a file; see `exporting.export`."""
@@ -180,18 +156,18 @@ class Catalog:
             todo="import one, or choose another workspace by CAPO_WORKSPACE",
         )
 
-    def _read(self, name: str, read):
+    def _read(self, name: str, read: Callable[[Path], T]) -> T:
         """`read(folder of the current version)`; again, if a writer replaced it meanwhile."""
         home = self.workspace.datasets / safe_name(name)
         for _ in range(20):
-            version = _current(home)
+            version = current_version(home)
             if version is None:
                 raise self._unknown(name)
             try:
                 return read(home / version)
             except FileNotFoundError as error:
                 missing = error
-                if _current(home) == version:
+                if current_version(home) == version:
                     break
         raise DataError(
             f"a file of the dataset is missing ({Path(missing.filename or '').name})",
@@ -200,146 +176,14 @@ class Catalog:
         )
 
 
-class _writing:
-    """Turns what the file system refuses into words."""
-
-    def __init__(self, where: Path) -> None:
-        self.where = where
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind, error, trace) -> None:
-        if isinstance(error, OSError):
-            raise DataError(
-                f"the workspace cannot be written ({error.strerror or error})",
-                where=str(self.where),
-                todo="free some space, or choose another workspace by CAPO_WORKSPACE",
-            ) from error
-
-
-def _current(home: Path) -> str | None:
+@contextmanager
+def _in_words(where: Path) -> Iterator[None]:
+    """What the file system refuses, as a `DataError`."""
     try:
-        version = json.loads((home / "current.json").read_text(encoding="utf-8"))["version"]
-        return safe_name(version)
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, CapoError) as error:
-        raise _edited(home / "current.json", error) from None
-
-
-def _entry_of(dataset: Dataset, *, shipped: bool = False, added: str = "") -> Entry:
-    return Entry(
-        name=dataset.name,
-        task=dataset.task.name,
-        items=len(dataset.items),
-        annotators=len(dataset.annotators),
-        annotations=len(dataset.annotations),
-        fingerprint=dataset.fingerprint,
-        origin=dataset.origin,
-        simulated=dataset.simulated,
-        shipped=shipped,
-        added=added,
-    )
-
-
-def _write(folder: Path, dataset: Dataset, entry: Entry, report: ImportReport | None) -> None:
-    for table in _TABLES:
-        frame = getattr(dataset, table)
-        if frame is not None:
-            _write_table(folder / f"{table}.parquet", frame)
-    meta = {
-        "layout": _LAYOUT,
-        "entry": entry.to_dict(),
-        "task": dataset.task.to_dict(),
-        # Said here, for a file that is gone because a writer is replacing the version must not
-        # look like one that never was.
-        "crowd": dataset.crowd is not None,
-        "report": report is not None,
-    }
-    if report is not None:
-        about = report.to_dict()
-        about.pop("set_aside")
-        write_json(folder / "report.json", about)
-        _write_table(folder / "set_aside.parquet", report.set_aside)
-    write_json(folder / "meta.json", meta)
-
-
-def _write_table(path: Path, frame: pd.DataFrame) -> None:
-    with path.open("wb") as file:
-        frame.to_parquet(file, index=False)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _meta(folder: Path) -> dict:
-    path = folder / "meta.json"
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        Entry(**meta["entry"])
-        Task.from_dict(meta["task"])
-        if not isinstance(meta["crowd"], bool) or not isinstance(meta["report"], bool):
-            raise ValueError("crowd or report is neither true nor false")
-    except (ValueError, KeyError, TypeError, CapoError) as error:
-        raise _edited(path, error) from None
-    return meta
-
-
-def _entry(meta: dict) -> Entry:
-    return Entry(**meta["entry"])
-
-
-def _load(name: str, folder: Path) -> Dataset:
-    meta = _meta(folder)
-    entry = _entry(meta)
-    tables = {}
-    for table in _TABLES:
-        path = folder / f"{table}.parquet"
-        if table == "crowd" and not meta["crowd"]:
-            continue
-        try:
-            tables[table] = pd.read_parquet(path)
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise _edited(path, error) from None
-    try:
-        dataset = Dataset(
-            name=name,
-            task=Task.from_dict(meta["task"]),
-            origin=entry.origin,
-            simulated=entry.simulated,
-            **tables,
-        )
-    except CapoError as error:
-        raise _edited(folder, error) from None
-    if dataset.fingerprint != entry.fingerprint:
-        raise _edited(folder, f"fingerprint {dataset.fingerprint[:12]}…, recorded "
-                              f"{entry.fingerprint[:12]}…")  # fmt: skip
-    return dataset
-
-
-def _report(folder: Path) -> ImportReport | None:
-    path = folder / "report.json"
-    if not _meta(folder)["report"]:
-        return None
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        about.pop("reasons")  # counted from the rows
-        if about["mapping"] is not None:
-            about["mapping"] = Mapping.from_dict(about["mapping"])
-        aside = pd.read_parquet(folder / "set_aside.parquet")
-        return ImportReport(**(about | {"notes": tuple(about["notes"]), "set_aside": aside}))
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise _edited(path, error) from None
-
-
-def _edited(path: Path, why: object) -> DataError:
-    return DataError(
-        f"the files of this dataset are damaged or were changed since it was added ({why})",
-        where=str(path),
-        expected="the files as the catalog wrote them",
-        todo="import it again with --replace",
-    )
+        yield
+    except OSError as error:
+        raise DataError(
+            f"the workspace cannot be written ({error.strerror or error})",
+            where=str(where),
+            todo="free some space, or choose another workspace by CAPO_WORKSPACE",
+        ) from error

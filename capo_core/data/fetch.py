@@ -57,8 +57,8 @@ SOURCES = {
         name="lewidi",
         citation="LeWiDi shared task, third edition (2025): paraphrase and VariErr NLI",
         by_hand="the shared task hands its files out itself: https://le-wi-di.github.io leads to "
-        "its page on Codabench, where one registers; unpack the archive and import a file: python -m "
-        "capo_core data import Paraphrase_train.json --name paraphrase (keep "
+        "its page on Codabench, where one registers; unpack the archive and import a file: "
+        "python -m capo_core data import Paraphrase_train.json --name paraphrase (keep "
         "Paraphrase_annotators_meta.json beside it, it is read along)",
     ),
 }

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-
-import numpy as np
 import pandas as pd
 
 from capo_core.data.aside import Aside, shown
 from capo_core.data.entries import ENTRY, Entries
 from capo_core.data.labels import MISSING, settle
 from capo_core.data.limits import LIMITS, Limits
+from capo_core.data.screening import (
+    Keeper,
+    broken_cells,
+    duplicates,
+    missing_label,
+    one_text_per_item,
+    present,
+)
 from capo_core.errors import DataError
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, Dataset, Task
 
-_TEXT = ENTRY[2:]
-_BROKEN = r"[\x00\ud800-\udfff]"
 _VALID = {
     "true": ("true", "yes", "y", "1", "valid", "1.0", "t"),
     "false": ("false", "no", "n", "0", "invalid", "0.0", "f"),
@@ -56,17 +58,17 @@ def assemble(
     notes.extend(entries.notes)
     work = entries.frame.loc[:, ENTRY].reset_index(drop=True)
     work["mark"] = work["label"]  # as written, for messages
-    keep = _Keeper(work, aside)
-    _broken_cells(work, keep, limits)
+    keep = Keeper(work, aside)
+    broken_cells(work, keep, limits)
     for column in ("item_id", "annotator_id", "label", "annotation_id"):
         work[column] = work[column].map(lambda text: text.strip().strip("\ufeff\u200b").strip())
-    work["explanation"] = work["explanation"].map(_present(notes))
+    work["explanation"] = work["explanation"].map(present(notes))
     keep(work["item_id"] == "", "item_id", "the item has no identifier and no text")
     keep(work["annotator_id"] == "", "annotator_id", "the annotator is missing")
-    keep(work["label"].isin(MISSING), None, lambda row: _missing_label(row["mark"]))
-    _texts(work, keep, notes, where)
+    keep(work["label"].isin(MISSING), None, lambda row: missing_label(row["mark"]))
+    one_text_per_item(work, keep, notes, where)
     settled = _labels(work, keep, task or entries.task, entries.roles, notes, where, limits)
-    _duplicates(work, keep, notes)
+    duplicates(work, keep, notes)
     kept = work[keep.mask]
     if not len(kept):
         raise _nothing(len(work), aside, where)
@@ -90,119 +92,6 @@ def assemble(
     )
 
 
-class _Keeper:
-    """Which entries are still in, and the one way out: with column and reason."""
-
-    def __init__(self, work: pd.DataFrame, aside: Aside) -> None:
-        self.work, self.aside = work, aside
-        self.mask = np.ones(len(work), dtype=bool)
-
-    def __call__(
-        self, bad: pd.Series, column: str | None, reason: str | Callable[[dict], str]
-    ) -> None:
-        out = self.mask & bad.to_numpy(dtype=bool)
-        for row in self.work[out].to_dict("records"):
-            text = {key: row[key] for key in _TEXT if row[key]}
-            self.aside.add(
-                row["row"],
-                column or row["column"] or "label",
-                reason if isinstance(reason, str) else reason(row),
-                json.dumps(text, ensure_ascii=False),
-            )
-        self.mask &= ~out
-
-
-def _broken_cells(work: pd.DataFrame, keep: _Keeper, limits: Limits) -> None:
-    for column in _TEXT:
-        lengths = work[column].map(len)
-        keep(
-            lengths > limits.cell_characters,
-            column,
-            lambda row, c=column: (
-                f"the cell has {len(row[c]):,} characters, more than {limits.cell_characters:,}"
-            ),
-        )
-        keep(
-            work[column].str.contains("\x00", regex=False).astype(bool),
-            column,
-            "the cell holds a NUL character, which is no text",
-        )
-        keep(
-            work[column].str.contains(_BROKEN, regex=True).astype(bool),
-            column,
-            "the cell holds a broken character (bytes that are not valid in this encoding)",
-        )
-
-
-def _present(notes: list[str]) -> Callable[[str], str]:
-    """Explanations that hold nothing become ""; the rest stays as written."""
-    told = []
-
-    def clean(text: str) -> str:
-        stripped = text.strip()
-        if stripped not in MISSING:
-            return text
-        if stripped and not told:
-            told.append(True)
-            notes.append(f"explanations that only say {shown(stripped)} are read as absent")
-        return ""
-
-    return clean
-
-
-def _missing_label(written: str) -> str:
-    return (
-        f"the label is missing ({written.strip()})" if written.strip() else "the label is missing"
-    )
-
-
-def _texts(work: pd.DataFrame, keep: _Keeper, notes: list[str], where: str) -> None:
-    """One text per item: filled in where a row leaves it out, and the same in every row."""
-    inside = work[keep.mask]
-    for column in ("text_a", "text_b"):
-        blank = inside[column].map(str.strip) == ""
-        known = inside[~blank].drop_duplicates("item_id").set_index("item_id")[column]
-        filled = inside.loc[blank, "item_id"].map(known).dropna()
-        work.loc[filled.index, column] = filled
-        if len(filled):
-            notes.append(f"{len(filled)} rows leave out {column}: taken from the item's other rows")
-    keep(work["text_a"].map(str.strip) == "", "text_a", "the item has no text")
-    inside = work[keep.mask]
-    first = inside.drop_duplicates("item_id").set_index("item_id")[["text_a", "text_b", "row"]]
-    reference = first.reindex(work["item_id"]).reset_index(drop=True)
-    differs, spaced = np.zeros(len(work), bool), np.zeros(len(work), bool)
-    for column in ("text_a", "text_b"):
-        unequal = (work[column] != reference[column]).to_numpy() & keep.mask
-        here, there = work.loc[unequal, column], reference.loc[unequal, column]
-        worded = np.zeros(len(work), dtype=bool)
-        worded[unequal] = [a.split() != b.split() for a, b in zip(here, there, strict=True)]
-        differs |= worded
-        spaced |= unequal & ~worded
-        rewrite = unequal & ~worded
-        work.loc[rewrite, column] = reference.loc[rewrite, column].to_numpy(dtype=object)
-    conflicting = work.loc[differs, "item_id"].nunique()
-    if conflicting > 1 and conflicting > 0.5 * len(first):
-        raise DataError(
-            f"{conflicting} of {len(first)} values of item_id stand with different texts",
-            where=where,
-            expected="one item_id for one item",
-            todo="map item_id to another column, or leave it out (--map item_id=) so that equal "
-            "texts are one item",
-        )
-    if (spaced & ~differs).any():
-        notes.append(
-            f"{int((spaced & ~differs).sum())} rows differ from their item's first text "
-            "in white space only: the first is used"
-        )
-    rows = reference["row"].to_numpy()
-    work["other_row"] = rows
-    keep(
-        pd.Series(differs),
-        "text_a",
-        lambda row: f"item {shown(row['item_id'])} has other texts in row {row['other_row']}",
-    )
-
-
 def _labels(work, keep, task, roles, notes, where, limits):
     found = list(dict.fromkeys(work.loc[keep.mask, "label"]))
     if not found:
@@ -218,30 +107,6 @@ def _labels(work, keep, task, roles, notes, where, limits):
     )
     work["label"] = work["label"].map(lambda label: settled.table.get(label, label))
     return settled
-
-
-def _duplicates(work: pd.DataFrame, keep: _Keeper, notes: list[str]) -> None:
-    whole = ["item_id", "annotator_id", "label", "explanation"]
-    for key, column, what in (
-        (["annotation_id"], "annotation_id", "this annotation_id"),
-        (whole, "explanation", "the same item, annotator, label and explanation"),
-    ):
-        inside = work[keep.mask & (work[key[0]] != "").to_numpy()]
-        bad = np.zeros(len(work), dtype=bool)
-        bad[inside.index[inside.duplicated(key)]] = True
-        keep(pd.Series(bad), column, f"duplicate: {what} stands in an earlier row")
-    inside = work[keep.mask]
-    again = inside.duplicated(["item_id", "annotator_id", "label"])
-    more = inside.duplicated(["item_id", "annotator_id"]) & ~again
-    if again.any():
-        notes.append(
-            f"{int(again.sum())} annotations repeat a label with another explanation: kept"
-        )
-    if more.any():
-        notes.append(
-            f"{int(more.sum())} annotations are a further label by the same annotator on "
-            "the same item: kept as rows of their own"
-        )
 
 
 def _identifiers(kept: pd.DataFrame) -> pd.Series:
@@ -274,12 +139,12 @@ def _normalised(values, table, default: str, what: str, notes: list[str]) -> pd.
 
 
 def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    parts = kept[kept["split"] != ""].drop_duplicates(["item_id", "split"])
+    parts = kept[kept["split"] != ""].dropduplicates(["item_id", "split"])
     torn = int(parts.duplicated("item_id").sum())
     if torn:
         notes.append(f"{torn} items stand in more than one split: the first is used")
-    first = parts.drop_duplicates("item_id").set_index("item_id")["split"]
-    items = kept.drop_duplicates("item_id").loc[:, ITEMS.names].reset_index(drop=True)
+    first = parts.dropduplicates("item_id").set_index("item_id")["split"]
+    items = kept.dropduplicates("item_id").loc[:, ITEMS.names].reset_index(drop=True)
     items["split"] = items["item_id"].map(first).fillna("").astype(str)
     return items
 
@@ -288,7 +153,7 @@ def _with_counted(items: pd.DataFrame, entries: Entries) -> pd.DataFrame:
     """The items, and those without annotation that have crowd counts."""
     if entries.crowd is None or entries.items is None:
         return items
-    more = entries.items.drop_duplicates("item_id")
+    more = entries.items.dropduplicates("item_id")
     more = more[more["item_id"].isin(entries.crowd["item_id"])]
     more = more[~more["item_id"].isin(items["item_id"]) & (more["text_a"].map(str.strip) != "")]
     return pd.concat([items, more.loc[:, ITEMS.names]], ignore_index=True)
@@ -300,7 +165,7 @@ def _crowd(crowd: pd.DataFrame | None, items: pd.DataFrame, task: Task, notes: l
     sound = crowd["item_id"].isin(items["item_id"]) & crowd["label"].isin(task.scale.labels)
     if not sound.all():
         notes.append(f"{int((~sound).sum())} crowd counts belong to no item or label: left out")
-    crowd = crowd.loc[sound, CROWD.names].drop_duplicates(["item_id", "label"])
+    crowd = crowd.loc[sound, CROWD.names].dropduplicates(["item_id", "label"])
     if not len(crowd):
         return None
     text = crowd.astype({"item_id": "str", "label": "str"})
