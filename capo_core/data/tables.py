@@ -139,12 +139,12 @@ def _normalised(values, table, default: str, what: str, notes: list[str]) -> pd.
 
 
 def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    parts = kept[kept["split"] != ""].dropduplicates(["item_id", "split"])
+    parts = kept[kept["split"] != ""].drop_duplicates(["item_id", "split"])
     torn = int(parts.duplicated("item_id").sum())
     if torn:
         notes.append(f"{torn} items stand in more than one split: the first is used")
-    first = parts.dropduplicates("item_id").set_index("item_id")["split"]
-    items = kept.dropduplicates("item_id").loc[:, ITEMS.names].reset_index(drop=True)
+    first = parts.drop_duplicates("item_id").set_index("item_id")["split"]
+    items = kept.drop_duplicates("item_id").loc[:, ITEMS.names].reset_index(drop=True)
     items["split"] = items["item_id"].map(first).fillna("").astype(str)
     return items
 
@@ -153,7 +153,7 @@ def _with_counted(items: pd.DataFrame, entries: Entries) -> pd.DataFrame:
     """The items, and those without annotation that have crowd counts."""
     if entries.crowd is None or entries.items is None:
         return items
-    more = entries.items.dropduplicates("item_id")
+    more = entries.items.drop_duplicates("item_id")
     more = more[more["item_id"].isin(entries.crowd["item_id"])]
     more = more[~more["item_id"].isin(items["item_id"]) & (more["text_a"].map(str.strip) != "")]
     return pd.concat([items, more.loc[:, ITEMS.names]], ignore_index=True)
@@ -165,7 +165,7 @@ def _crowd(crowd: pd.DataFrame | None, items: pd.DataFrame, task: Task, notes: l
     sound = crowd["item_id"].isin(items["item_id"]) & crowd["label"].isin(task.scale.labels)
     if not sound.all():
         notes.append(f"{int((~sound).sum())} crowd counts belong to no item or label: left out")
-    crowd = crowd.loc[sound, CROWD.names].dropduplicates(["item_id", "label"])
+    crowd = crowd.loc[sound, CROWD.names].drop_duplicates(["item_id", "label"])
     if not len(crowd):
         return None
     text = crowd.astype({"item_id": "str", "label": "str"})
