@@ -26,7 +26,8 @@ def stability(settings: Mapping[str, Any], workspace: Workspace, progress: Progr
     """
     from capo_core.data.catalog import Catalog
     from capo_core.stability import store
-    from capo_core.stability.report import StabilityConfig, compute_report
+    from capo_core.stability.config import StabilityConfig
+    from capo_core.stability.report import compute_report
 
     progress("reading the dataset", 0.0)
     dataset = Catalog(workspace).load(settings["dataset"])

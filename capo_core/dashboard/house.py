@@ -1,0 +1,45 @@
+"""The pages of the house and how one gets to them."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.pages_manager import PagesManager
+
+# page → its file and its name in the navigation
+PAGES = {
+    "overview": ("pages/overview.py", "Overview"),
+    "data": ("pages/data.py", "Data"),
+    "annotators": ("pages/annotators.py", "Annotators"),
+    "stability": ("pages/stability.py", "Stability"),
+}
+
+
+def navigation():
+    """The page that was asked for, with the navigation drawn."""
+    return st.navigation(
+        [
+            st.Page(path, title=title, url_path=name, default=name == "overview")
+            for name, (path, title) in PAGES.items()
+        ]
+    )
+
+
+def come_in_by_the_door() -> None:
+    """Run the app, not the bare page, where Streamlit took the folder `pages/` for its own.
+
+    A server whose very first visitor opens an inner page (a bookmark, or a tab that was open over
+    a restart) runs that page in Streamlit's older way, past `app.py`. Declaring the navigation
+    once ends that for good.
+    """
+    if PagesManager.uses_pages_directory:
+        navigation()
+        st.rerun()
+
+
+def page_link(page: str, label: str, query: dict[str, str]) -> None:
+    """A link to a page; only its words where the page runs alone, outside of the app."""
+    try:
+        st.page_link(PAGES[page][0], label=label, query_params=query)
+    except StreamlitAPIException:
+        st.caption(label)

@@ -1,0 +1,90 @@
+"""Stability reports and the jobs that make them, without Streamlit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from capo_core.data.catalog import Entry
+from capo_core.jobs import launch
+from capo_core.jobs.record import Job
+from capo_core.stability.config import QUICK, StabilityConfig
+from capo_core.workspace import Workspace
+
+# A dataset up to this size is measured without being asked, quickly, when its page first opens.
+SMALL = 4_000
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A ready choice of settings: what it is called, what it costs and gives."""
+
+    name: str
+    title: str
+    words: str
+    config: StabilityConfig
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "quick",
+            "Quick look",
+            "Sentence meaning and words, whole text and input words masked; 2 seeds, 200 "
+            "permutations. Well under a minute for a few thousand explanations.",
+            QUICK,
+        ),
+        Preset(
+            "full",
+            "Full report",
+            "Three representations, all five reductions, 5 seeds, 1,000 permutations. A few "
+            "minutes for a few thousand explanations.",
+            StabilityConfig(),
+        ),
+    )
+}
+
+
+def settings(entry: Entry, config: StabilityConfig) -> dict:
+    """What a job of kind "stability" is asked for."""
+    return {"dataset": entry.name, "fingerprint": entry.fingerprint, "config": config.to_dict()}
+
+
+def job_of(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Job | None:
+    return launch.find(workspace, "stability", settings(entry, config))
+
+
+def begin(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Job:
+    return launch.submit(workspace, "stability", settings(entry, config))
+
+
+def jobs_of(workspace: Workspace, entry: Entry) -> list[Job]:
+    """All stability jobs of this very dataset, the last asked for first."""
+    return [
+        job
+        for job in launch.every(workspace, "stability")
+        if job.config["settings"]["fingerprint"] == entry.fingerprint
+    ]
+
+
+def live_job(workspace: Workspace, entry: Entry) -> Job | None:
+    return next((job for job in jobs_of(workspace, entry) if job.status().live), None)
+
+
+def size(config: StabilityConfig) -> int:
+    """How much a configuration covers: what is shown where several reports are there."""
+    rungs = len(config.representations) * len(config.reductions) * len(config.pool)
+    return rungs * config.seeds * max(1, config.permutations)
+
+
+def title(config: StabilityConfig) -> str:
+    """What a report is called: its preset, or its settings."""
+    for preset in PRESETS.values():
+        if preset.config == config:
+            return preset.title
+    parts = [
+        f"{len(config.representations)} × {len(config.reductions)} rungs",
+        f"{config.seeds} seeds",
+        f"{config.permutations:,} permutations",
+    ]
+    return ", ".join([*parts, "text as typed"] if config.raw else parts)

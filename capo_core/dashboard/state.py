@@ -1,0 +1,124 @@
+"""What a page shows, kept in its address, so that a view can be sent to a colleague.
+
+Every choice is a text in the URL's query. Session memory only bridges the way from page to page,
+where Streamlit empties the query. Widgets are controlled: before each run they get the value of
+the state, and their callback writes the state; so there is one truth and no drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+_MEMORY = "view"
+DATASET = "dataset"
+
+
+def begin(page: str, keys: Sequence[str]) -> None:
+    """Make the address and the memory agree, for the query keys `keys` of `page`.
+
+    An address that names a dataset is complete: what it leaves out has its default. One that does
+    not comes from the navigation, and the last view of the page is brought back.
+    """
+    memory = st.session_state.setdefault(_MEMORY, {})
+    names = {DATASET: DATASET, **{key: f"{page}.{key}" for key in keys}}
+    if DATASET in st.query_params:
+        for key, place in names.items():
+            if key in st.query_params:
+                memory[place] = st.query_params[key]
+            else:
+                memory.pop(place, None)
+    else:
+        for key, place in names.items():
+            if place in memory:
+                st.query_params[key] = memory[place]
+
+
+def get(key: str, default: str = "") -> str:
+    """The text under `key` in the address."""
+    return st.query_params.get(key, default)
+
+
+def put(page: str, values: Mapping[str, str | None]) -> None:
+    """Set what the address says under some keys; None or "" takes a key out."""
+    memory = st.session_state.setdefault(_MEMORY, {})
+    for key, value in values.items():
+        place = key if key == DATASET else f"{page}.{key}"
+        if value in (None, ""):
+            memory.pop(place, None)
+            st.query_params.pop(key, None)
+        else:
+            memory[place] = st.query_params[key] = value
+
+
+def choice(
+    widget: Callable[..., Any],
+    label: str,
+    options: Sequence[str],
+    *,
+    page: str,
+    key: str,
+    default: str | None = None,
+    clears: Sequence[str] = (),
+    **settings: Any,
+) -> str:
+    """A widget for one of `options` (selectbox, segmented_control, radio), tied to the address.
+
+    Args:
+        default: the choice where the address says nothing or what is not on offer; else the first.
+        clears: keys to take out of the address when this choice changes (a page number, say).
+    """
+    fallback = default if default in options else options[0]
+    value = get(key)
+    value = value if value in options else fallback
+    place = f"{page}.{key}.widget"
+    st.session_state[place] = value
+
+    def changed() -> None:
+        chosen = st.session_state[place]
+        # A segmented control can be clicked empty; that means nothing here.
+        put(page, {key: chosen if chosen is not None else value, **dict.fromkeys(clears)})
+
+    if widget is st.segmented_control:
+        settings = {"required": True, **settings}
+    widget(label, options, key=place, on_change=changed, **settings)
+    return value
+
+
+def text(label: str, *, page: str, key: str, clears: Sequence[str] = (), **settings: Any) -> str:
+    """A text box tied to the address."""
+    place = f"{page}.{key}.widget"
+    st.session_state[place] = get(key)
+
+    def changed() -> None:
+        put(page, {key: st.session_state[place].strip(), **dict.fromkeys(clears)})
+
+    st.text_input(label, key=place, on_change=changed, **settings)
+    return get(key)
+
+
+def toggle(label: str, *, page: str, key: str, clears: Sequence[str] = (), **settings) -> bool:
+    """A switch tied to the address: "1" or nothing."""
+    place = f"{page}.{key}.widget"
+    st.session_state[place] = get(key) == "1"
+
+    def changed() -> None:
+        put(page, {key: "1" if st.session_state[place] else None, **dict.fromkeys(clears)})
+
+    st.toggle(label, key=place, on_change=changed, **settings)
+    return get(key) == "1"
+
+
+def number(key: str, default: int, low: int, high: int) -> int:
+    """A whole number from the address, brought into low…high."""
+    raw = get(key)
+    value = int(raw) if raw.isdecimal() and len(raw) < 10 else default
+    return max(low, min(high, value))
+
+
+def nearest(key: str, options: Sequence[int]) -> int:
+    """The whole number from the address if it is one of `options`, else the first of them."""
+    raw = get(key)
+    return next((option for option in options if str(option) == raw), options[0])

@@ -1,0 +1,51 @@
+"""The few styles that Streamlit's theme has no words for.
+
+Only mixtures of the current text colour are used, so that light and dark theme both come out right
+without this code knowing which one is on.
+"""
+
+CSS = """<style>
+.block-container { max-width: 1280px; }
+.stApp h1 { letter-spacing: -0.01em; line-height: 1.25; padding-bottom: 0.25rem; }
+.capo-says { font-size: 1.12rem; line-height: 1.55; max-width: 62rem; margin: 0 0 0.35rem 0; }
+.capo-note { opacity: 0.72; font-size: 0.93rem; max-width: 62rem; margin: 0; }
+.capo-simulated {
+  margin: 0; padding: 0.45rem 0.8rem; font-size: 0.93rem; border-left: 3px solid #C98A1B;
+  background: color-mix(in srgb, #C98A1B 11%, transparent);
+}
+.capo-chain h3 { margin: 0 0 0.3rem 0; font-size: 1rem; padding: 0; }
+.capo-chain p { margin: 0; font-size: 0.95rem; line-height: 1.5; overflow-wrap: anywhere; }
+.capo-chain .capo-what { opacity: 0.72; font-size: 0.88rem; margin-bottom: 0.5rem; }
+.capo-answers {
+  display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr));
+}
+.capo-answer {
+  border-left: 3px solid var(--who, currentColor); padding: 0.15rem 0 0.15rem 0.8rem;
+  min-width: 0;
+}
+.capo-answer .capo-head { font-size: 0.88rem; margin: 0 0 0.2rem 0; }
+.capo-answer .capo-head b { font-weight: 600; }
+.capo-label { opacity: 0.75; }
+.capo-text {
+  margin: 0; line-height: 1.55; white-space: pre-wrap; overflow-wrap: anywhere;
+}
+.capo-input { opacity: 0.38; }
+.capo-text mark {
+  background: color-mix(in srgb, #E69F00 34%, transparent); color: inherit; border-radius: 2px;
+  padding: 0 0.1em;
+}
+.capo-item {
+  background: color-mix(in srgb, currentColor 4%, transparent); border-radius: 6px;
+  padding: 0.8rem 1rem; margin-bottom: 0.9rem;
+}
+.capo-item p { margin: 0 0 0.35rem 0; line-height: 1.5; overflow-wrap: anywhere; }
+.capo-item p:last-child { margin: 0; }
+.capo-role { opacity: 0.65; font-size: 0.85rem; margin-right: 0.5rem; }
+.capo-dot {
+  display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; margin-right: 0.4em;
+  background: var(--who, currentColor);
+}
+.capo-figures { display: flex; flex-wrap: wrap; gap: 0.6rem 2.2rem; }
+.capo-figures div span { display: block; font-size: 0.85rem; opacity: 0.7; }
+.capo-figures div b { font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+</style>"""

@@ -1,0 +1,157 @@
+"""The item browser: all annotators of one item side by side."""
+
+from __future__ import annotations
+
+import random
+
+import streamlit as st
+
+from capo_core.dashboard import cache, search, state
+from capo_core.dashboard.browser import answers_html, item_html
+from capo_core.dashboard.components import download_table, note
+from capo_core.dashboard.theme import looks
+from capo_core.dashboard.words import count
+from capo_core.schema import Dataset
+
+KEYS = ("q", "annotator", "label", "differ", "manner", "item", "list", "p")
+_PER_PAGE = 8
+_MOVED = ("item", "p")
+
+
+def show(page: str, dataset: Dataset) -> None:
+    """Filters in a row, then the items they leave, one or several at a time."""
+    wanted, grey, several = _controls(page, dataset)
+    found = cache.item_ids(dataset, wanted)
+    if not found:
+        note("No item passes this filter.")
+        st.button("Show all items", on_click=_clear, args=(page,), key=f"{page}.items.clear")
+        return
+    if several:
+        _list(page, dataset, found, wanted, grey)
+    else:
+        _one(page, dataset, found, wanted, grey)
+    passing = search.matches(dataset, wanted)
+    passing = passing[passing["item_id"].isin(set(found))]
+    download_table(passing, key=f"{page}.items.csv", file_name=f"{dataset.name}-explanations")
+
+
+def _controls(page: str, dataset: Dataset) -> tuple[search.Filter, bool, bool]:
+    columns = st.columns([3, 2, 2], vertical_alignment="bottom")
+    with columns[0]:
+        phrase = state.text(
+            "Words",
+            page=page,
+            key="q",
+            clears=_MOVED,
+            placeholder="a word or phrase",
+            help="In explanations and in the items' own texts. Whole words first; part of a word "
+            "where no whole word fits.",
+        )
+    with columns[1]:
+        annotator = state.choice(
+            st.selectbox,
+            "Annotator",
+            ["", *dataset.annotators],
+            page=page,
+            key="annotator",
+            clears=_MOVED,
+            format_func=lambda value: value or "anyone",
+        )
+    with columns[2]:
+        label = state.choice(
+            st.selectbox,
+            "Label",
+            ["", *dataset.task.scale.labels],
+            page=page,
+            key="label",
+            clears=_MOVED,
+            format_func=lambda value: value or "any label",
+        )
+    with st.container(horizontal=True, gap="large"):
+        differ = state.toggle("Only where labels differ", page=page, key="differ", clears=_MOVED)
+        grey = state.toggle(
+            "Grey the item's own words",
+            page=page,
+            key="manner",
+            help="Words of an explanation that stand in the item's texts too turn grey; what "
+            "stays is the annotator's own manner. The reduction “Input words masked” removes "
+            "exactly these words.",
+        )
+        several = state.toggle("Several items at once", page=page, key="list", clears=("p",))
+    return search.Filter(phrase, annotator, label, differ), grey, several
+
+
+def _one(page: str, dataset: Dataset, found: list[str], wanted: search.Filter, grey: bool) -> None:
+    asked = state.get("item")
+    place = found.index(asked) if asked in found else 0
+    columns = st.columns([5, 1, 1, 1], vertical_alignment="bottom")
+    with columns[0]:
+        state.choice(
+            st.selectbox,
+            f"Item {place + 1:,} of {count(len(found), 'item')}",
+            found,
+            page=page,
+            key="item",
+            default=found[place],
+        )
+    for column, name, target in (
+        (columns[1], "Previous", found[place - 1]),
+        (columns[2], "Next", found[(place + 1) % len(found)]),
+        (columns[3], "Random", random.choice(found)),
+    ):
+        column.button(
+            name,
+            key=f"{page}.items.{name}",
+            on_click=state.put,
+            args=(page, {"item": target}),
+            width="stretch",
+        )
+    _item(dataset, found[place], wanted, grey)
+
+
+def _list(page: str, dataset: Dataset, found: list[str], wanted: search.Filter, grey: bool) -> None:
+    start, end = paging(page, "p", len(found), _PER_PAGE, "item")
+    for item_id in found[start:end]:
+        _item(dataset, item_id, wanted, grey)
+
+
+def paging(page: str, key: str, total: int, per_page: int, one: str) -> tuple[int, int]:
+    """Earlier / later buttons and where we are; the range to show."""
+    pages = max(1, -(-total // per_page))
+    number = state.number(key, 1, 1, pages)
+    start, end = (number - 1) * per_page, min(total, number * per_page)
+    if pages == 1:
+        note(count(total, one))
+        return start, end
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name, target, off in (
+            ("Earlier", number - 1, number == 1),
+            ("Later", number + 1, number == pages),
+        ):
+            st.button(
+                name,
+                key=f"{page}.{key}.{name}",
+                on_click=state.put,
+                args=(page, {key: str(target)}),
+                disabled=off,
+            )
+        st.text(f"{start + 1:,} to {end:,} of {count(total, one)}")
+    return start, end
+
+
+def _item(dataset: Dataset, item_id: str, wanted: search.Filter, grey: bool) -> None:
+    item = cache.items_by_id(dataset).loc[item_id]
+    inputs = (item["text_a"], item["text_b"]) if grey else ()
+    st.html(item_html(dataset.task, item["text_a"], item["text_b"], wanted.phrase))
+    st.html(
+        answers_html(
+            search.answers(dataset, item_id),
+            looks(dataset.annotators),
+            inputs=inputs,
+            phrase=wanted.phrase,
+        )
+    )
+
+
+def _clear(page: str) -> None:
+    state.put(page, dict.fromkeys(("q", "annotator", "label", "differ", *_MOVED)))

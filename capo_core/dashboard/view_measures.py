@@ -1,0 +1,176 @@
+"""The measures beside the ladder: variance, reliability, separation and bits, agreement."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from capo_core.dashboard import charts_stability, view_calibration
+from capo_core.dashboard.components import Field, Frame, heading, note, picture, says, table
+from capo_core.dashboard.help import HELP
+from capo_core.dashboard.theme import reduction_name, representation_name
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Representations and reductions by their names for the screen."""
+    changes = {}
+    if "representation" in frame:
+        changes["representation"] = frame["representation"].map(representation_name)
+    if "reduction" in frame:
+        changes["reduction"] = frame["reduction"].map(reduction_name)
+    return frame.assign(**changes)
+
+
+def _told(report, topic: str) -> None:
+    """The report's own sentences on a topic."""
+    said = [statement.text for statement in report.statements if statement.topic == topic]
+    if said:
+        says(*said)
+
+
+def variance(frame: Frame, report, representation: str) -> None:
+    rows = report.variance.to_frame()
+    heading("What the differences between explanations come from", HELP["variance"])
+    _told(report, "variance")
+    if rows.empty:
+        note("Too few items have all annotators; the shares cannot be computed.")
+        return
+    here = rows[rows["representation"] == representation]
+    if not here.empty:
+        picture(
+            charts_stability.variance(here, [reduction_name(name) for name in here["reduction"]]),
+            key="stability.variance",
+            file_name=f"{frame.entry.name}-variance-{representation}",
+            alt="Shares of item, annotator and the rest in the variance, per reduction",
+        )
+    table(
+        _named(rows),
+        {
+            "representation": Field("Seen as"),
+            "reduction": Field("Reduction", HELP["reduction"]),
+            "item": Field("Item", "Share of the item.", 3),
+            "annotator": Field("Annotator", "Share of the annotator.", 3),
+            "annotator_low": Field("from", "Lower end of the annotator's 95 % interval.", 3),
+            "annotator_high": Field("to", "Upper end of the annotator's 95 % interval.", 3),
+            "residual": Field("The rest", "What neither explains.", 3),
+            "n_items": Field("Items", "Items with all annotators.", 0),
+        },
+        key="stability.variance.table",
+        file_name=f"{frame.entry.name}-variance",
+    )
+
+
+def reliability(frame: Frame, report, representation: str) -> None:
+    rows = report.reliability.to_frame()
+    heading("Does an annotator's profile come back on other items?", HELP["reliability"])
+    _told(report, "reliability")
+    if rows.empty:
+        note("There are too few items to compare halves.")
+        return
+    table(
+        _named(rows),
+        _fields(
+            rows,
+            {
+                "representation": Field("Seen as"),
+                "reduction": Field("Reduction", HELP["reduction"]),
+                "annotator_id": Field("Annotator"),
+                "n_items": Field("Items per half", None, 0),
+                "same": Field("Same annotator", HELP["reliability"], 2),
+                "different": Field("Different annotators", None, 2),
+                "correlation": Field("Correlation", HELP["reliability"], 2),
+                "low": Field("from", "Lower end of the 95 % interval.", 2),
+                "high": Field("to", "Upper end of the 95 % interval.", 2),
+            },
+        ),
+        key="stability.reliability.table",
+        file_name=f"{frame.entry.name}-reliability",
+    )
+
+
+def information(frame: Frame, report, representation: str) -> None:
+    heading("Does manner show without being learned?", HELP["auc"])
+    _told(report, "unsupervised")
+    rows = report.unsupervised.to_frame()
+    if not rows.empty:
+        here = rows[rows["representation"] == representation]
+        picture(
+            charts_stability.separation(here if not here.empty else rows),
+            key="stability.auc",
+            file_name=f"{frame.entry.name}-separation-{representation}",
+            alt="Separation of same from different annotators, by explanations pooled",
+        )
+        table(
+            _named(rows),
+            {
+                "representation": Field("Seen as"),
+                "reduction": Field("Reduction", HELP["reduction"]),
+                "k": Field("Pooled", HELP["k"], 0),
+                "auc": Field("AUC", HELP["auc"], 2),
+                "low": Field("from", "Lower end of the 95 % interval.", 2),
+                "high": Field("to", "Upper end of the 95 % interval.", 2),
+                "n_items": Field("Items", None, 0),
+            },
+            key="stability.auc.table",
+            file_name=f"{frame.entry.name}-separation",
+        )
+    heading("How much does one explanation tell, and how many are enough?", HELP["bits"])
+    _told(report, "information")
+    table(
+        _named(report.information.to_frame()),
+        {
+            "representation": Field("Seen as"),
+            "reduction": Field("Reduction", HELP["reduction"]),
+            "bits": Field("Bits in one", HELP["bits"], 2),
+            "low": Field("from", "Lower end of the 95 % interval.", 2),
+            "high": Field("to", "Upper end of the 95 % interval.", 2),
+            "k90": Field("Enough for 90 %", HELP["k90"], 1),
+            "n_items": Field("Items", None, 0),
+        },
+        key="stability.information.table",
+        file_name=f"{frame.entry.name}-information",
+    )
+
+
+def agreement(frame: Frame, report, representation: str) -> None:
+    heading("How far do the annotators give the same labels?", HELP["agreement"])
+    _told(report, "agreement")
+    rows = report.agreement.to_frame()
+    table(
+        rows,
+        _fields(
+            rows,
+            {
+                "measure": Field("Measure"),
+                "annotator_a": Field("Annotator"),
+                "annotator_b": Field("and annotator"),
+                "value": Field("Agreement", HELP["kappa"], 2),
+                "kappa": Field("Cohen's kappa", HELP["kappa"], 2),
+                "low": Field("from", "Lower end of the 95 % interval.", 2),
+                "high": Field("to", "Upper end of the 95 % interval.", 2),
+                "raw": Field("Same label", "Share of common items with the same label.", 2),
+                "n_items": Field("Common items", None, 0),
+                "n": Field("Common items", None, 0),
+                "note": Field("Note"),
+            },
+        ),
+        key="stability.agreement.table",
+        file_name=f"{frame.entry.name}-agreement",
+    )
+
+
+def _fields(rows: pd.DataFrame, wanted: dict[str, Field]) -> dict[str, Field]:
+    """The wanted columns that say something: there, and not empty in every row."""
+    return {
+        name: field
+        for name, field in wanted.items()
+        if name in rows and not (rows[name].isna() | (rows[name].astype(str) == "")).all()
+    }
+
+
+SECTIONS = {
+    "variance": variance,
+    "reliability": reliability,
+    "information": information,
+    "agreement": agreement,
+    "calibration": view_calibration.show,
+}
