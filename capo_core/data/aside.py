@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from capo_core.data.cells import BROKEN, without_surrogates
+
 COLUMNS = ["row", "column", "reason", "text"]
 TEXT_LIMIT = 10_000  # characters of a set-aside row that the ledger keeps
 
@@ -13,8 +15,8 @@ TEXT_LIMIT = 10_000  # characters of a set-aside row that the ledger keeps
 def printable(text: str) -> str:
     """`text` as it can be stored and shown: broken characters spelled out, very long text cut."""
     whole = len(text)
-    text = text[:TEXT_LIMIT].encode("utf-8", "backslashreplace").decode("utf-8")
-    text = text.replace("\x00", "\\x00")
+    text = without_surrogates(text[:TEXT_LIMIT])
+    text = text.replace(BROKEN, "\ufffd").replace("\x00", "\\x00")
     return text if whole <= TEXT_LIMIT else f"{text} … ({whole:,} characters in all)"
 
 

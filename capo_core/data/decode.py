@@ -7,6 +7,7 @@ import re
 
 import charset_normalizer
 
+from capo_core.data.cells import without_surrogates
 from capo_core.errors import DataError
 
 _BOMS = (  # the longer ones first: UTF-32's begins with UTF-16's
@@ -30,7 +31,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     """`(text, encoding, notes)`.
 
     In order: the encoding given; a byte order mark; valid UTF-8; UTF-16 without a mark; UTF-8
-    with some broken bytes; a guess. Bytes that are broken UTF-8 become lone surrogates, so that
+    with some broken bytes; a guess. Bytes that are broken become `cells.BROKEN`, so that
     the rows that hold them can be found and set aside.
 
     Raises:
@@ -49,12 +50,12 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
         return _checked(raw.decode("utf-8"), where), "utf-8", []
     except UnicodeDecodeError:
         pass
-    broken = raw.decode("utf-8", "surrogateescape")
+    broken = raw.decode("utf-8", "surrogateescape")  # a lone surrogate for each broken byte
     foreign = "".join(_FOREIGN.findall(broken))
     wrong = sum("\udc80" <= character <= "\udcff" for character in foreign)
     if len(foreign) - wrong > wrong:  # most of what is not ASCII is sound UTF-8
         note = f"{wrong} bytes are not valid UTF-8; the rows that hold them are set aside"
-        return _checked(broken, where), "utf-8", [note]
+        return _checked(without_surrogates(broken), where), "utf-8", [note]
     name = _guess(raw)
     text = _checked(raw.decode(name, "replace"), where)
     return text, name, [f"the encoding was guessed: {name}; check accents and quotes"]
@@ -79,7 +80,8 @@ def _as_given(raw: bytes, where: str, encoding: str) -> str:
 
 def _marked(raw: bytes, name: str, where: str) -> str:
     try:
-        return raw.decode(name, "surrogateescape" if name == "utf-8" else "surrogatepass")
+        errors = "surrogateescape" if name == "utf-8" else "surrogatepass"
+        return without_surrogates(raw.decode(name, errors))
     except UnicodeError as error:
         raise DataError(
             f"the text is damaged or cut off ({name}: {error})",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from capo_core.data.cells import each
 from capo_core.data.mapping import Mapping, normal
 from capo_core.data.read_table import RawTable
 from capo_core.schema import Task
@@ -94,7 +95,8 @@ def _wide(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
         part = shared.assign(column=one.label, annotator_id=one.annotator_id, annotation_id="")
         for role in ("label", "explanation", "valid"):
             part[role] = _column(raw, getattr(one, role))
-        filled = (_stripped(part["label"]) != "") | (_stripped(part["explanation"]) != "")
+        stripped = [each(part[role], str.strip) for role in ("label", "explanation")]
+        filled = (stripped[0] != "") | (stripped[1] != "")
         empty += int((~filled).sum())
         parts.append(part[filled])
     frame = pd.concat(parts, ignore_index=True).loc[:, ENTRY]
@@ -105,14 +107,10 @@ def _wide(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
     return Entries(frame, "cells", roles, tuple(notes))
 
 
-def _stripped(values: pd.Series) -> pd.Series:
-    return values.map(str.strip)
-
-
 def _fill_items(frame: pd.DataFrame, mapping: Mapping, notes: list[str]) -> None:
     """Item identifiers from the texts, or texts from the identifiers, where one is not mapped."""
     if not mapping.item_id:
-        stripped = (frame[column].map(str.strip) for column in ("text_a", "text_b"))
+        stripped = (each(frame[column], str.strip) for column in ("text_a", "text_b"))
         pairs = list(zip(*stripped, strict=True))
         numbers: dict[tuple[str, str], int] = {}
         for pair in pairs:

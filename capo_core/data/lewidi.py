@@ -73,7 +73,7 @@ def load(text: str, where: str, aside: Aside) -> Entries:
             aside.add(number, "", problem, json.dumps({item_id: item}, ensure_ascii=False))
             continue
         items.append(item)
-        rows += _item_rows(number, item_id, item, notes)
+        rows += _item_rows(number, cell_text(item_id), item, notes)
     if rows and not any(row["label"] for row in rows):
         raise DataError(
             f"all {len(rows)} labels are empty, as in a test file whose labels are withheld",
@@ -134,6 +134,7 @@ def _labels(value: Any) -> list[str]:
 def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[dict]:
     """One row for each annotation of an item, paired with its explanation."""
     annotations = item["annotations"]
+    annotations = {cell_text(who).strip(): given for who, given in annotations.items()}
     mentions = _split_names(item.get("annotators")) or list(annotations)
     mentions += [who for who in annotations if who not in mentions]
     text_a, text_b = _texts(item["text"])

@@ -48,21 +48,22 @@ def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         raise DataError("there is no such file", where=str(path), todo="check the path") from None
-    except IsADirectoryError:
-        raise _a_folder(path) from None
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or str(error)
         raise DataError(f"the file cannot be opened ({what})", where=str(path)) from None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
         if stat.S_ISDIR(status.st_mode):
-            raise _a_folder(path)
-        if not stat.S_ISREG(status.st_mode):
             raise DataError(
-                "this is a device, a pipe or a socket, not a file",
-                where=str(path),
-                expected="a regular file",
+                "this is a folder, not a file", where=str(path), todo="name one file in the folder"
             )
+        raise DataError(
+            "this is a device, a pipe or a socket, not a file",
+            where=str(path),
+            expected="a regular file",
+        )
+    with os.fdopen(handle, "rb") as file:
         if status.st_size > limits.file_bytes:
             raise DataError(
                 f"the file has {megabytes(status.st_size)}",
@@ -90,9 +91,3 @@ def check_cells(rows: int, columns: int, where: str, limits: Limits = LIMITS) ->
             expected=f"at most {limits.cells:,} cells",
             todo="leave out columns that are not needed, or import it in parts",
         )
-
-
-def _a_folder(path: Path) -> DataError:
-    return DataError(
-        "this is a folder, not a file", where=str(path), todo="name one file in the folder"
-    )

@@ -179,7 +179,8 @@ def _check_unpacked(size: int, where: str, limits: Limits) -> None:
 
 
 def _damaged(where: str, kind: str, error: Exception) -> DataError:
-    detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    cause = error.__cause__ or error.__context__ or error
+    detail = f"{type(cause).__name__}: {cause}".splitlines()[0][:200]
     return DataError(
         f"the {kind} file is damaged or cannot be read ({detail})",
         where=where,

@@ -43,8 +43,10 @@ def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
     sample = text[: 2**20]
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
-        records = [record for record in islice(_records(sample, delimiter, True), 200) if record]
-        if len(records) > 1 and len(sample) < len(text) and len(records) < _SAMPLE_RECORDS:
+        with _long_cells():
+            first = list(islice(_records(sample, delimiter, True), _SAMPLE_RECORDS))
+        records = [record for record in first if record]
+        if len(records) > 1 and len(sample) < len(text) and len(first) < _SAMPLE_RECORDS:
             records.pop()  # cut off by the end of the sample
         width = len(records[0]) if records else 0
         if width < 2:

@@ -155,7 +155,6 @@ def table_of(
 
 def _table(rows, *, notes: tuple[str, ...] = (), **rest) -> RawTable:
     columns, cells, numbers, more = rows
-    # dtype object: a lone surrogate (a broken character) cannot be held by pandas' text columns.
     frame = pd.DataFrame(cells, columns=pd.Index(columns, dtype=object), dtype=object)
     return RawTable(frame, np.asarray(numbers, dtype=np.int64), notes=(*notes, *more), **rest)
 

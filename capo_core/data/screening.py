@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from capo_core.data.aside import Aside, shown
+from capo_core.data.cells import BROKEN, each
 from capo_core.data.entries import ENTRY
 from capo_core.data.labels import MISSING
 from capo_core.data.limits import Limits
 from capo_core.errors import DataError
 
 _TEXT = ENTRY[2:]
-_BROKEN = r"[\x00\ud800-\udfff]"
 
 
 class Keeper:
@@ -56,7 +56,7 @@ def broken_cells(work: pd.DataFrame, keep: Keeper, limits: Limits) -> None:
             "the cell holds a NUL character, which is no text",
         )
         keep(
-            work[column].str.contains(_BROKEN, regex=True).astype(bool),
+            work[column].str.contains(BROKEN, regex=False).astype(bool),
             column,
             "the cell holds a broken character (bytes that are not valid in this encoding)",
         )
@@ -88,13 +88,13 @@ def one_text_per_item(work: pd.DataFrame, keep: Keeper, notes: list[str], where:
     """One text per item: filled in where a row leaves it out, and the same in every row."""
     inside = work[keep.mask]
     for column in ("text_a", "text_b"):
-        blank = inside[column].map(str.strip) == ""
+        blank = each(inside[column], str.strip) == ""
         known = inside[~blank].drop_duplicates("item_id").set_index("item_id")[column]
         filled = inside.loc[blank, "item_id"].map(known).dropna()
         work.loc[filled.index, column] = filled
         if len(filled):
             notes.append(f"{len(filled)} rows leave out {column}: taken from the item's other rows")
-    keep(work["text_a"].map(str.strip) == "", "text_a", "the item has no text")
+    keep(each(work["text_a"], str.strip) == "", "text_a", "the item has no text")
     inside = work[keep.mask]
     first = inside.drop_duplicates("item_id").set_index("item_id")[["text_a", "text_b", "row"]]
     reference = first.reindex(work["item_id"]).reset_index(drop=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from capo_core.data.aside import Aside, shown
+from capo_core.data.cells import each
 from capo_core.data.entries import ENTRY, Entries
 from capo_core.data.labels import MISSING, settle
 from capo_core.data.limits import LIMITS, Limits
@@ -61,8 +62,8 @@ def assemble(
     keep = Keeper(work, aside)
     broken_cells(work, keep, limits)
     for column in ("item_id", "annotator_id", "label", "annotation_id"):
-        work[column] = work[column].map(lambda text: text.strip().strip("\ufeff\u200b").strip())
-    work["explanation"] = work["explanation"].map(present(notes))
+        work[column] = each(work[column], _bare)
+    work["explanation"] = each(work["explanation"], present(notes))
     keep(work["item_id"] == "", "item_id", "the item has no identifier and no text")
     keep(work["annotator_id"] == "", "annotator_id", "the annotator is missing")
     keep(work["label"].isin(MISSING), None, lambda row: missing_label(row["mark"]))
@@ -92,6 +93,11 @@ def assemble(
     )
 
 
+def _bare(text: str) -> str:
+    """Without outer white space and the invisible marks that files begin with."""
+    return text.strip().strip("\ufeff\u200b").strip()
+
+
 def _labels(work, keep, task, roles, notes, where, limits):
     found = list(dict.fromkeys(work.loc[keep.mask, "label"]))
     if not found:
@@ -105,7 +111,7 @@ def _labels(work, keep, task, roles, notes, where, limits):
         None,
         lambda row: f"the label {shown(row['label'])} is not on the scale ({scale})",
     )
-    work["label"] = work["label"].map(lambda label: settled.table.get(label, label))
+    work["label"] = each(work["label"], lambda label: settled.table.get(label, label))
     return settled
 
 
@@ -128,14 +134,14 @@ def _identifiers(kept: pd.DataFrame) -> pd.Series:
 
 def _normalised(values, table, default: str, what: str, notes: list[str]) -> pd.Series:
     known = {written: value for value, ways in table.items() for written in ways}
-    folded = values.map(lambda text: text.strip().casefold())
+    folded = each(values, lambda text: text.strip().casefold())
     odd = folded[~folded.isin(known.keys())]
     if len(odd):
         notes.append(
             f"{len(odd)} values of {what}, such as {shown(odd.iloc[0])}, are not understood and "
             f"are read as {default or 'none'}"
         )
-    return folded.map(lambda text: known.get(text, default))
+    return each(folded, lambda text: known.get(text, default))
 
 
 def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -155,7 +161,7 @@ def _with_counted(items: pd.DataFrame, entries: Entries) -> pd.DataFrame:
         return items
     more = entries.items.drop_duplicates("item_id")
     more = more[more["item_id"].isin(entries.crowd["item_id"])]
-    more = more[~more["item_id"].isin(items["item_id"]) & (more["text_a"].map(str.strip) != "")]
+    more = more[~more["item_id"].isin(items["item_id"]) & (each(more["text_a"], str.strip) != "")]
     return pd.concat([items, more.loc[:, ITEMS.names]], ignore_index=True)
 
 
