@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -69,3 +70,21 @@ def records(frame: pd.DataFrame) -> list[dict]:
     columns = [[plain(value) for value in frame[name]] for name in frame.columns]
     names = [str(name) for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; NaN and a `note` in words where it is not defined.
+
+    Attributes:
+        n: what was counted, for instance items.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    note: str = ""
+
+    def to_dict(self) -> dict:
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}

@@ -1,0 +1,173 @@
+"""Does an annotator's profile come back in another half of the items?
+
+A profile is the mean vector of an annotator's explanations in one half; halves share no item. In
+each half the profiles are centred on their common mean (the grand mean of that half, so that what
+the items of the half are about drops out; not the item's own mean, which would tie the annotators
+of an item to each other). The similarity of two profiles is the Pearson correlation of their
+dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from capo_core.errors import ConfigError
+from capo_core.stability.cells import gather
+from capo_core.stability.halves import Halves
+from capo_core.stability.intervals import central, records
+
+MIN_PER_HALF = 5
+SIZES = (25, 50, 100, 200, 400, 800)
+COLUMNS = (
+    "n", "self", "low", "high", "others", "shuffled", "identified", "identified_low",
+    "identified_high", "all_identified", "chance", "n_items", "n_annotators", "draws", "design",
+    "note",
+)  # fmt: skip
+_BUDGET = 5e6  # cells visited; larger data get fewer draws, and need fewer, at least 20
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Split-half reliability.
+
+    Attributes:
+        rows: COLUMNS, one row per `n` (explanations of an annotator in a half).
+            `self`, with 95 % interval: mean correlation of an annotator's two profiles.
+            `others`: of profiles of two annotators, one from each half.
+            `shuffled`: `self` with annotators exchanged at random (within each item where the
+            same items serve all, else among all rows).
+            `identified`: share of annotators whose profile is closest to themselves in the other
+            half, with the central 95 % of single halvings; `all_identified`: share of halvings
+            where that holds for all.
+        by_annotator: annotator_id, n, self, others, at the largest n.
+        note: why there are no rows; empty otherwise.
+    """
+
+    rows: pd.DataFrame
+    by_annotator: pd.DataFrame
+    note: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        return self.rows.copy()
+
+    def to_dict(self) -> dict:
+        return {
+            "rows": records(self.rows),
+            "by_annotator": records(self.by_annotator),
+            "note": self.note,
+        }
+
+
+def split_half(
+    matrix: np.ndarray | sparse.sparray | sparse.spmatrix,
+    items: Sequence,
+    annotators: Sequence,
+    *,
+    seed: int = 0,
+    draws: int = 200,
+    sizes: Sequence[int] | None = None,
+) -> Reliability:
+    """Reliability of annotator profiles in `matrix` [n × d], dense or sparse.
+
+    Where enough items have all annotators, the halves are matched: everybody's profiles come from
+    the same items. Otherwise each annotator brings `n` own items of the half.
+
+    The value is the mean over random halvings. Its interval is the spread of single halvings in
+    which the items weigh at random too (Bayesian bootstrap), moved to the value: where one more
+    such study, with other items, would be found. The weights make it a little too wide.
+
+    Args:
+        sizes: explanations per half; by default 25, 50, 100 … and the most there are.
+
+    Raises:
+        ConfigError: the lengths differ, or a size is more than there is.
+    """
+    if matrix.shape[0] != len(items):
+        raise ConfigError(f"{matrix.shape[0]} rows came with {len(items)} items")
+    cells = gather(items, annotators)
+    each = cells.annotators_per_item()
+    if cells.n_annotators < 2:
+        return _none("not defined: one annotator has nobody to be told from")
+    complete = each == cells.n_annotators
+    matched = complete.sum() >= max(2 * MIN_PER_HALF, 0.5 * (each >= 2).sum())
+    keep = complete[cells.items] if matched else np.ones(cells.n, dtype=bool)
+    values = (cells.averaging() @ matrix)[keep]
+    halves = Halves(values, cells.items[keep], cells.annotators[keep], cells, bool(matched))
+    most = halves.most()
+    if most < MIN_PER_HALF:
+        return _none(f"not defined: fewer than {2 * MIN_PER_HALF} items of an annotator")
+    if sizes is None:
+        sizes = [n for n in SIZES if n <= most / 1.2] + [most]
+    if not sizes or min(sizes) < 1 or max(sizes) > most or list(sizes) != sorted(set(sizes)):
+        raise ConfigError(f"halves of {list(sizes)}", expected=f"rising sizes between 1 and {most}")
+    draws = int(np.clip(_BUDGET / cells.n, min(20, draws), draws))
+    drawn = halves.draw(list(sizes), draws, np.random.default_rng(seed))
+    rows = [_row(halves, n, *(kind[k] for kind in drawn)) for k, n in enumerate(sizes)]
+    own, others = _own_and_others(drawn[0][-1])
+    by = {"n": sizes[-1], "self": _mean(own, axis=0), "others": _mean(others, axis=0)}
+    by_annotator = pd.DataFrame({"annotator_id": cells.annotator_names, **by})
+    return Reliability(pd.DataFrame(rows, columns=list(COLUMNS)), by_annotator)
+
+
+def _row(halves: Halves, n: int, plain, weighted, shuffled) -> dict:
+    """One row of the table from similarities [draws × annotators × annotators]."""
+    own, others = _own_and_others(plain)
+    value, noisy = _mean(own, axis=1), _mean(_own_and_others(weighted)[0], axis=1)
+    low, high = central(noisy - _mean(noisy) + _mean(value))
+    found = _mean(_identified(plain), axis=1)
+    found_low, found_high = central(found)
+    there = np.isfinite(found)
+    return {
+        "n": int(n),
+        "self": float(_mean(value)),
+        "low": max(low, -1.0),
+        "high": min(high, 1.0),
+        "others": float(_mean(others)),
+        "shuffled": float(_mean(_own_and_others(shuffled)[0])),
+        "identified": float(_mean(found)),
+        "identified_low": found_low,
+        "identified_high": found_high,
+        "all_identified": float(np.mean(found[there] == 1)) if there.any() else np.nan,
+        "chance": 1 / halves.cells.n_annotators,
+        "n_items": len(np.unique(halves.items)),
+        "n_annotators": halves.cells.n_annotators,
+        "draws": len(plain),
+        "design": "same items for all" if halves.matched else "own items of each",
+        "note": "" if there.any() else "not defined: the profiles do not differ",
+    }
+
+
+def _nobody() -> pd.DataFrame:
+    return pd.DataFrame(columns=["annotator_id", "n", "self", "others"])
+
+
+def _none(note: str) -> Reliability:
+    return Reliability(pd.DataFrame(columns=list(COLUMNS)), _nobody(), note)
+
+
+def _own_and_others(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[draws × annotators]: the diagonal, and the mean over each row without it."""
+    own = np.einsum("daa->da", similarity)
+    away = similarity.copy()
+    np.einsum("daa->da", away)[:] = np.nan
+    return own, _mean(away, axis=2)
+
+
+def _identified(similarity: np.ndarray) -> np.ndarray:
+    """[draws × annotators]: 1 where an annotator is closest to themselves, NaN if undefined."""
+    own = np.einsum("daa->da", similarity)
+    best = np.where(np.isnan(similarity), -np.inf, similarity).max(axis=2)
+    return np.where(np.isnan(own), np.nan, (own >= best).astype(float))
+
+
+def _mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Mean of what is defined; NaN where nothing is."""
+    there = np.isfinite(values)
+    count = there.sum(axis=axis)
+    total = np.where(there, values, 0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,164 @@
+"""How much of a representation's variance lies between items, between annotators, and elsewhere.
+
+Two-way random effects without replication, summed over the dimensions of the representation:
+
+    y_ia = mean + item_i + annotator_a + rest_ia
+
+For any two cells of such a table, half the squared distance between them has the expectation
+
+    same item, different annotators          annotator + rest
+    same annotator, different items          item + rest
+    different items, different annotators    item + annotator + rest
+
+so the three means over pairs, D_item, D_annotator and D_both, give unbiased estimates whatever
+the pattern of missing cells:
+
+    item = D_both − D_item;  annotator = D_both − D_annotator;  rest = D_item + D_annotator − D_both
+
+On a complete table they equal the analysis-of-variance estimates, (MS − MS_rest) divided by the
+number of annotators or of items (Searle, Casella & McCulloch 1992, Variance Components, ch. 4).
+Unlike shares of sums of squares they are not inflated by noise, and a component that is not there
+is estimated around 0, below it as often as above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from capo_core.errors import ConfigError
+from capo_core.stability.cells import Cells, gather
+from capo_core.stability.intervals import Estimate, bayesian_weights, central
+from capo_core.stability.pair_distances import PairDistances
+
+MIN_ITEMS = 10
+_DESIGNS = ("auto", "complete", "all")
+
+
+@dataclass(frozen=True)
+class VarianceShares:
+    """Shares of the total, which sum to 1; an estimate below 0 stands as it came out.
+
+    Attributes:
+        item, annotator, residual: shares with 95 % intervals (bootstrap over items; the
+            annotators are taken as they are).
+        total: the sum of the three components, in squared units of the representation.
+        design: "complete" where only items with all annotators were used, else "all".
+        n_items, n_annotators, n_cells: what was used.
+        note: what a reader must know; empty where there is nothing.
+    """
+
+    item: Estimate
+    annotator: Estimate
+    residual: Estimate
+    total: float
+    design: str
+    n_items: int
+    n_annotators: int
+    n_cells: int
+    note: str = ""
+
+    def to_dict(self) -> dict:
+        """One flat row: item, item_low, item_high, annotator, …, note; undefined is None."""
+        row: dict = {}
+        for name in ("item", "annotator", "residual"):
+            estimate = getattr(self, name).to_dict()
+            row |= {name: estimate["value"]}
+            row |= {f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
+        total = float(self.total) if np.isfinite(self.total) else None
+        return row | {
+            "total": total,
+            "design": self.design,
+            "n_items": self.n_items,
+            "n_annotators": self.n_annotators,
+            "n_cells": self.n_cells,
+            "note": self.note,
+        }
+
+
+def shares(
+    matrix: np.ndarray | sparse.sparray | sparse.spmatrix,
+    items: Sequence,
+    annotators: Sequence,
+    *,
+    design: str = "auto",
+    draws: int = 300,
+    seed: int = 0,
+) -> VarianceShares:
+    """Shares of item, annotator and rest in the variance of `matrix` [n × d], dense or sparse.
+
+    Several rows by one annotator on one item enter as their mean.
+
+    Args:
+        items, annotators: [n], identifiers.
+        design: "complete" uses only items that all annotators have, "all" every item with two or
+            more; "auto" takes "complete" where that keeps half of the latter and at least ten.
+        draws: of the Bayesian bootstrap over items; 0 gives no intervals.
+
+    Raises:
+        ConfigError: the lengths differ, or there is no such design.
+    """
+    if design not in _DESIGNS:
+        raise ConfigError(f"there is no design {design!r}", expected=", ".join(_DESIGNS))
+    if matrix.shape[0] != len(items):
+        raise ConfigError(f"{matrix.shape[0]} rows came with {len(items)} items")
+    cells = gather(items, annotators)
+    each = cells.annotators_per_item()
+    complete = each == cells.n_annotators
+    if design == "auto":
+        enough = complete.sum() >= max(MIN_ITEMS, 0.5 * (each >= 2).sum())
+        design = "complete" if enough else "all"
+    used = complete if design == "complete" else each >= 2
+    if cells.n_annotators < 2 or used.sum() < 2:
+        reason = "one annotator" if cells.n_annotators < 2 else "fewer than two shared items"
+        return _undefined(f"not defined: {reason}", design, cells, used)
+    mask = used[cells.items]
+    values = (cells.averaging().astype(_precision(matrix)) @ matrix)[mask]
+    item = (np.cumsum(used) - 1)[cells.items[mask]]
+    pairs = PairDistances.of(values, item, cells.annotators[mask])
+    d = pairs.means(np.ones((1, pairs.n_items)))[:, 0]
+    if not np.isfinite(d).all():
+        return _undefined("not defined: nobody has two items", design, cells, used)
+    if d[2] <= 1e-10 * pairs.scale:
+        return _undefined("not defined: nothing varies", design, cells, used)
+    drawn = [np.zeros((3, 0))]
+    if pairs.n_items >= MIN_ITEMS:
+        rng = np.random.default_rng(seed)
+        for weights in bayesian_weights(rng, draws, pairs.n_items, block=64 * pairs.n_items):
+            drawn.append(_shares(pairs.means(weights)))
+    intervals = [central(row) for row in np.concatenate(drawn, axis=1)]
+    estimates = [
+        Estimate(float(value), *interval, pairs.n_items)
+        for value, interval in zip(_shares(d), intervals, strict=True)
+    ]
+    few = f"fewer than {MIN_ITEMS} items: too few for intervals"
+    n_annotators = len(np.unique(cells.annotators[mask]))
+    counts = (pairs.n_items, n_annotators, int(mask.sum()))
+    return VarianceShares(
+        *estimates, float(d[2]), design, *counts, few if pairs.n_items < MIN_ITEMS else ""
+    )
+
+
+def _precision(matrix) -> type:
+    return np.float32 if matrix.dtype == np.float32 else np.float64
+
+
+def _shares(d: np.ndarray) -> np.ndarray:
+    """Item, annotator and rest as shares of their sum, which is D_both; first axis as in `means`.
+
+    Where a draw leaves nothing that varies the shares are NaN.
+    """
+    total = np.where(d[2] > 0, d[2], np.nan)
+    return np.array([1 - d[0] / total, 1 - d[1] / total, (d[0] + d[1]) / total - 1])
+
+
+def _undefined(reason: str, design: str, cells: Cells, used: np.ndarray) -> VarianceShares:
+    n_items = int(used.sum())
+    none = Estimate(np.nan, np.nan, np.nan, n_items, reason)
+    n_cells = int(used[cells.items].sum())
+    return VarianceShares(
+        none, none, none, np.nan, design, n_items, cells.n_annotators, n_cells, reason
+    )
