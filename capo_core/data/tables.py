@@ -151,7 +151,8 @@ def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         notes.append(f"{torn} items stand in more than one split: the first is used")
     first = parts.drop_duplicates("item_id").set_index("item_id")["split"]
     items = kept.drop_duplicates("item_id").loc[:, ITEMS.names].reset_index(drop=True)
-    items["split"] = items["item_id"].map(first).fillna("").astype(str)
+    split = first.to_dict()
+    items["split"] = [split.get(item, "") for item in items["item_id"]]
     return items
 
 

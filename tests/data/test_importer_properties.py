@@ -1,0 +1,178 @@
+"""Whatever a file holds: a report that accounts for every row, or a `CapoError`; never a crash."""
+
+import csv
+import io
+import json
+import os
+
+import pandas as pd
+from data_files import HEADER, explanation, lewidi_item, varierr_item
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from capo_core.data.exporting import export
+from capo_core.data.importing import read_dataset
+from capo_core.errors import CapoError
+
+SETTINGS = settings(
+    max_examples=int(os.environ.get("CAPO_EXAMPLES", "25")),  # more for a long search
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+# Few identifiers and labels, so that items, annotators and duplicates meet; many odd texts.
+IDS = st.sampled_from(["i1", "i2", "i3", " i1 ", "", "=x"])
+WHO = st.sampled_from(["A", "B", "C", "", "1"])
+LABELS = st.sampled_from(["neutral", "entailment", "e", "3", "-1", "3.0", "", "nan", "Neutral"])
+TEXTS = st.sampled_from(["Some text.", "Other text.", "", "'=1", "-", "x\ny"]) | st.text(max_size=8)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+ROWS = st.lists(st.tuples(IDS, WHO, LABELS, TEXTS, TEXTS, TEXTS), min_size=1, max_size=12)
+
+
+def account(path, **options):
+    """The import, if there is one, with every row accounted for."""
+    try:
+        read = read_dataset(path, name="x", **options)
+    except CapoError as error:
+        assert str(error)
+        return None
+    report = read.report
+    assert report.rows_read == report.rows_kept + len(report.set_aside)
+    assert report.rows_kept == len(read.dataset.annotations) > 0
+    assert sum(report.reasons().values()) == len(report.set_aside)
+    json.dumps(report.to_dict(), allow_nan=False).encode("utf-8")
+    return read
+
+
+def as_csv(rows, delimiter=",") -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter).writerows([HEADER, *rows])
+    return out.getvalue().encode("utf-8")
+
+
+@SETTINGS
+@given(ROWS, st.sampled_from([",", ";", "\t", "|"]))
+def test_long_tables(tmp_path, rows, delimiter):
+    path = tmp_path / "t.csv"
+    path.write_bytes(as_csv(rows, delimiter))
+    read = account(path)
+    written = sum(any(cell.strip() for cell in row) for row in rows)
+    if read and read.report.delimiter == delimiter:
+        assert read.report.rows_read == written
+
+
+@SETTINGS
+@given(ROWS, st.sampled_from(["csv", "jsonl", "parquet"]))
+def test_export_then_import_gives_the_same_fingerprint(tmp_path, rows, format):
+    path = tmp_path / "t.csv"
+    path.write_bytes(as_csv(rows))
+    read = account(path)
+    if read is not None:
+        again = account(export(read.dataset, tmp_path / f"out.{format}", format))
+        assert again is not None
+        assert again.dataset.fingerprint == read.dataset.fingerprint
+        assert len(again.report.set_aside) == 0
+
+
+@SETTINGS
+@given(st.lists(st.tuples(IDS, TEXTS, LABELS, TEXTS, LABELS, TEXTS), min_size=1, max_size=8))
+def test_wide_tables_count_filled_cells(tmp_path, rows):
+    header = ["item_id", "text", "label_A", "explanation_A", "label_B", "explanation_B"]
+    path = tmp_path / "w.parquet"
+    pd.DataFrame(rows, columns=header).to_parquet(path)
+    read = account(path)
+    if read:
+        cells = [pair for row in rows for pair in ((row[2], row[3]), (row[4], row[5]))]
+        assert read.report.unit == "cells"
+        assert read.report.rows_read == sum(bool(a.strip() or b.strip()) for a, b in cells)
+
+
+@SETTINGS
+@given(st.lists(st.dictionaries(st.sampled_from(HEADER), JUNK, max_size=6) | JUNK, max_size=8))
+def test_json_lines_of_anything(tmp_path, values):
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(json.dumps(value) for value in values), encoding="utf-8")
+    read = account(path)
+    if read and read.report.format == "table" and all(isinstance(v, dict) for v in values):
+        assert read.report.rows_read == len(values)
+
+
+@SETTINGS
+@given(
+    st.lists(
+        st.builds(
+            lambda junk, why, own: (
+                varierr_item("1n", {"neutral": [explanation(0, why, own)]}) | junk
+            ),
+            st.dictionaries(
+                st.sampled_from(["id", "context", "neutral", "entailment", "chaosnli_labels"]),
+                JUNK,
+                max_size=2,
+            ),
+            TEXTS,
+            st.sampled_from([True, False, None]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_varierr_with_anything_in_its_fields(tmp_path, items):
+    path = tmp_path / "v.json"
+    path.write_text("\n".join(json.dumps(item) for item in items), encoding="utf-8")
+    account(path, format="varierr")
+
+
+@SETTINGS
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.builds(
+            lambda junk, who, first, second: (
+                lewidi_item(who, {"A": first, "B": second}, ["x"]) | junk
+            ),
+            st.dictionaries(
+                st.sampled_from(["text", "annotations", "annotators", "other_info", "split"]),
+                JUNK,
+                max_size=2,
+            ),
+            st.sampled_from(["A,B", "A,A,B", "", "C"]),
+            LABELS,
+            st.sampled_from(["1,2", "5", "", "x"]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_lewidi_with_anything_in_its_fields(tmp_path, items):
+    path = tmp_path / "Par.json"
+    path.write_text(json.dumps(items), encoding="utf-8")
+    account(path, format="lewidi")
+
+
+@SETTINGS
+@given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-16")))
+@example(b"a,b\n\x00,1\n")
+@example(b'"')
+@example(b"{")
+@example(b"PAR1" * 3)
+@example(b"item_id,annotator,label,text\n1,a,x\xff,t\n")
+def test_any_bytes(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    account(path)
+
+
+@SETTINGS
+@given(ROWS, st.data())
+def test_a_sound_file_with_a_few_bytes_changed(tmp_path, rows, data):
+    content = bytearray(as_csv([("i0", "A", "neutral", "why", "t", "u"), *rows]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "t.csv"
+    path.write_bytes(bytes(content))
+    account(path)
