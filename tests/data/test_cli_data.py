@@ -1,0 +1,191 @@
+"""The data commands, as a person or a script calls them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import typer
+from data_files import ROWS, csv_of, explanation, jsonl_of, row, varierr_item
+from typer.testing import CliRunner
+
+from capo_core.cli_data import data_app
+from capo_core.cli_support import plainly, spread
+from capo_core.errors import DataError
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "votes.csv").write_text(csv_of([*ROWS, row("i3", label="")]), encoding="utf-8")
+
+    def call(*arguments, code=0):
+        result = CliRunner().invoke(data_app, [str(each) for each in arguments])
+        assert result.exit_code == code, (result.output, result.exception)
+        return json.loads(result.stdout) if "--json" in arguments else result
+
+    return call
+
+
+def test_import_prints_what_the_issue_asks_for(run):
+    told = run("import", "votes.csv", "--name", "votes", "--json")
+    expected = {
+        "name": "votes",
+        "task": "natural language inference",
+        "items": 2,
+        "annotators": 2,
+        "annotations": 4,
+        "kept": 4,
+        "rows_read": 5,
+        "format": "table",
+    }
+    assert {key: told[key] for key in expected} == expected
+    assert told["set_aside"]["count"] == 1
+    assert told["set_aside"]["reasons"] == {"the label is missing": 1}
+    assert told["set_aside"]["rows"][0]["row"] == 6
+    assert len(told["fingerprint"]) == 64
+    (entry,) = [e for e in run("list", "--json") if not e["shipped"]]
+    assert (entry["name"], entry["fingerprint"]) == ("votes", told["fingerprint"])
+
+
+def test_for_people_it_says_the_same_in_words(run):
+    said = run("import", "votes.csv", "--name", "votes").stdout
+    assert "5 rows read, 4 kept, 1 set aside" in said
+    assert "the label is missing" in said
+    assert "votes" in run("list").stdout
+    assert "entailment" in run("show", "votes").stdout
+
+
+def test_several_mappings_after_one_option(run, tmp_path):
+    header = ["n", "who", "verdict", "because", "t1", "t2"]
+    (tmp_path / "odd.csv").write_text(csv_of(header=header))
+    told = run(
+        "import", "--map", "item_id=n", "annotator_id=who", "label=verdict", "explanation=because",
+        "text_a=t1", "--map", "text_b=t2", "odd.csv", "--name", "odd", "--json",
+    )  # fmt: skip
+    assert told["annotations"] == 4
+    assert told["mapping"]["explanation"] == "because"
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        (["--ordinal", "-5:5"], [str(n) for n in range(-5, 6)]),
+        (["--labels", "3,2,1"], ["3", "2", "1"]),
+        (["--task", "paraphrase"], [str(n) for n in range(-5, 6)]),
+        ([], ["1", "2", "3"]),
+    ],
+)
+def test_the_scale_can_be_said(run, tmp_path, options, labels):
+    rows = [row(label="1"), row(annotator="B", label="3")]
+    (tmp_path / "n.csv").write_text(csv_of(rows))
+    told = run("import", "n.csv", "--name", "n", *options, "--json")
+    assert told["scale"]["labels"] == labels
+
+
+def test_errors_go_to_stderr_without_trace_and_with_code_2(run):
+    result = run("import", "nothing.csv", "--name", "x", code=2)
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: nothing.csv: there is no such file")
+    assert "Traceback" not in result.stderr
+    assert (
+        "--replace"
+        in (
+            run("import", "votes.csv", "--name", "a")
+            and run("import", "votes.csv", "--name", "a", code=2)
+        ).stderr
+    )
+    run("import", "votes.csv", "--name", "a", "--replace")
+    assert (
+        "one of them"
+        in run(
+            "import", "votes.csv", "--name", "b", "--task", "nli", "--ordinal", "1:2", code=2
+        ).stderr
+    )
+    for command in (["show", "none"], ["remove", "none"], ["export", "none", "--out", "x.csv"]):
+        assert "there is no dataset 'none'" in run(*command, code=2).stderr
+
+
+def test_export_and_import_again(run, tmp_path):
+    first = run("import", "votes.csv", "--name", "votes", "--json")
+    for name in ("a.csv", "b.jsonl", "c.parquet"):
+        told = run("export", "votes", "--out", tmp_path / name, "--json")
+        assert told["format"] == name.split(".")[1]
+        again = run("import", tmp_path / name, "--name", name[0], "--json")
+        assert again["fingerprint"] == first["fingerprint"]
+
+
+def test_show_and_remove(run, tmp_path):
+    item = varierr_item("1n", {"neutral": [explanation(0), explanation(1)]})
+    (tmp_path / "v.json").write_text(jsonl_of([item, item | {"id": "2n"}]))
+    run("import", "v.json", "--name", "v", "--json")
+    told = run("show", "v", "--json")
+    assert told["labels"]["0"] == {"entailment": 0, "neutral": 1, "contradiction": 0}
+    assert told["validity"] == {"true": 2}
+    assert told["crowd"] == 2
+    assert told["import"]["format"] == "varierr"
+    assert run("remove", "v", "--json") == {"name": "v", "removed": True}
+    assert [e for e in run("list", "--json") if not e["shipped"]] == []
+
+
+def test_rows_set_aside_can_be_saved(run, tmp_path):
+    run("import", "votes.csv", "--name", "v", "--set-aside", tmp_path / "aside.csv")
+    lines = (tmp_path / "aside.csv").read_text().splitlines()
+    assert lines[0] == "row,column,reason,text"
+    assert lines[1].startswith("6,label,the label is missing,")
+
+
+def test_simulate_is_added_as_simulated(run):
+    told = run("simulate", "--name", "sim", "--items", "12", "--annotators", "3", "--json")
+    assert (told["items"], told["annotators"], told["simulated"]) == (12, 3, True)
+
+
+def test_fetch_tells_what_has_to_be_got_by_hand(run):
+    assert "le-wi-di.github.io" in run("fetch", "lewidi", code=2).stderr
+    assert "'snli'" in run("fetch", "snli", code=2).stderr
+
+
+def test_as_a_process_of_its_own(tmp_path):
+    (tmp_path / "votes.csv").write_text(csv_of())
+    code = "from capo_core.cli_data import data_app; data_app()"
+    environment = os.environ | {"CAPO_WORKSPACE": str(tmp_path / "ws"), "PYTHONIOENCODING": "ascii"}
+
+    def call(*arguments):
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=root)
+
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+    good = call("import", str(tmp_path / "votes.csv"), "--name", "v", "--json")
+    assert good.returncode == 0, good.stderr
+    assert json.loads(good.stdout)["kept"] == 4
+    bad = call("import", str(tmp_path / "none-é.csv"), "--name", "w")
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert "Traceback" not in bad.stderr and "no such file" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--pool", "1", "2", "-4", "--seeds", "5"],
+         ["--pool", "1", "--pool", "2", "--pool", "-4", "--seeds", "5"]),
+        (["n", "--pool", "1", "2", "name"], ["n", "--pool", "1", "--pool", "2", "name"]),
+        (["--map", "a=b", "votes.csv"], ["--map", "a=b", "votes.csv"]),
+        (["--map", "a=b", "c=d", "x"], ["--map", "a=b", "--map", "c=d", "x"]),
+        (["--kind", "words", "none"], ["--kind", "words", "--kind", "none"]),
+        (["--seeds", "5", "6"], ["--seeds", "5", "6"]),
+        (["--pool", "1", "--", "2"], ["--pool", "1", "--", "2"]),
+    ],
+)  # fmt: skip
+def test_several_values_of_one_option(given, expected):
+    assert spread(given, {"--pool", "--map", "--kind"}) == expected
+
+
+def test_only_errors_of_ours_are_printed_plainly(capsys):
+    with pytest.raises(typer.Exit) as exit_, plainly():
+        raise DataError("it broke \ud83d")
+    assert exit_.value.exit_code == 2
+    assert capsys.readouterr().err == "error: it broke \\ud83d.\n"
+    with pytest.raises(KeyError), plainly():
+        raise KeyError("a defect of ours keeps its trace")
