@@ -6,15 +6,49 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.stats import norm
+
+from capo_core.stability.intervals import Z95
+
+MIN_ITEMS = 10  # below, the error of a difference is itself too uncertain to be shown
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Arrays [annotators × columns]; `error` is the standard error of `mean - others`."""
+    """Arrays [annotators × columns]; `error` is the standard error of `mean - others`.
+
+    `n_items` [annotators] counts each annotator's items.
+    """
 
     mean: np.ndarray
     others: np.ndarray
     error: np.ndarray
+    n_items: np.ndarray
+
+    def difference(self, a: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Annotator a's difference from the others, and its 95 % interval, each [columns].
+
+        No interval (NaN) with fewer than MIN_ITEMS items.
+        """
+        difference = self.mean[a] - self.others[a]
+        half = (
+            Z95 * self.error[a]
+            if self.n_items[a] >= MIN_ITEMS
+            else np.full_like(difference, np.nan)
+        )
+        return difference, difference - half, difference + half
+
+    def p_values(self, a: int) -> np.ndarray:
+        """Two-sided, [columns]; 1 with fewer than MIN_ITEMS items: too few to say.
+
+        A difference without any spread inside the two groups is certain: 0.
+        """
+        difference = self.mean[a] - self.others[a]
+        if self.n_items[a] < MIN_ITEMS:
+            return np.ones_like(difference)
+        flat = self.error[a] < 1e-9
+        z = np.abs(difference) / np.where(flat, 1, self.error[a])
+        return np.where(flat, np.abs(difference) < 1e-9, 2 * norm.sf(z))
 
 
 def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> Contrast:
@@ -45,12 +79,13 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> C
     squares = (item_sum**2).sum(axis=0)
     cross = item_n @ item_sum
     counts = float((item_n**2).sum())
-    variance = np.empty_like(mean)
+    variance, own_items = np.empty_like(mean), np.zeros(n_annotators, dtype=int)
     order = np.argsort(annotators, kind="stable")
     starts = np.concatenate([[0], np.cumsum(own_n)]).astype(int)
     for a in range(n_annotators):
         rows = order[starts[a] : starts[a + 1]]
         mine, place = np.unique(items[rows], return_inverse=True)
+        own_items[a] = len(mine)
         gather = _sums(place, len(mine))
         s, c = gather @ values[rows], np.bincount(place).astype(float)[:, None]
         total, m = item_n[mine][:, None], others[a]
@@ -64,7 +99,7 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> C
         )
         variance[a] = (e**2).sum(axis=0) + np.maximum(elsewhere, 0) / (n - own_n[a]) ** 2
     error = np.sqrt(variance * n_items / max(n_items - 1, 1))
-    return Contrast(mean + centre, others + centre, error)
+    return Contrast(mean + centre, others + centre, error, own_items)
 
 
 def _sums(group: np.ndarray, size: int) -> sparse.csr_matrix:

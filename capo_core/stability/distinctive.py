@@ -119,7 +119,8 @@ def style_features(dataset: Dataset) -> pd.DataFrame:
     Returns:
         FEATURE_COLUMNS. `mean`, `mean_others` in the feature's `unit` (`text` says what it is);
         `difference` in standard deviations over all explanations, with a 95 % interval clustered
-        by item; the largest differences of each annotator first. `clear` as for phrases.
+        by item (none with fewer than ten items); the largest differences of each annotator first.
+        `clear` as for phrases.
         A feature in which no two explanations differ has no row. No rows with fewer than two
         annotators who explain.
     """
@@ -147,21 +148,19 @@ def compare_features(dataset: Dataset, said: pd.DataFrame, table: pd.DataFrame) 
     described = [stylometry.feature(name) for name in varying]
     frames = []
     for a, name in enumerate(names):
-        difference, error = found.mean[a] - found.others[a], found.error[a]
+        difference, low, high = found.difference(a)
         order = np.argsort(-np.abs(difference), kind="stable")
-        # Without any spread inside the groups the error is 0: the difference is then certain.
-        safe = np.where(error > 0, error, 1)
-        z = np.where(error > 0, difference / safe, np.where(difference != 0, np.inf, 0))
-        p = adjusted(2 * norm.sf(np.abs(z)))
+        p = adjusted(found.p_values(a))
         columns = {
             "feature": [feature.name for feature in described],
             "text": [feature.text for feature in described],
             "unit": [feature.unit for feature in described],
-            "mean": found.mean[a] * spread,
-            "mean_others": found.others[a] * spread,
+            # Rounded so that nothing at all is 0, and not what the arithmetic left over.
+            "mean": np.round(found.mean[a] * spread, 6) + 0.0,
+            "mean_others": np.round(found.others[a] * spread, 6) + 0.0,
             "difference": difference,
-            "low": difference - Z95 * error,
-            "high": difference + Z95 * error,
+            "low": low,
+            "high": high,
             "n": int(n[a]),
             "n_others": int(n.sum() - n[a]),
             "p_adjusted": p,

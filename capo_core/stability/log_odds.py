@@ -52,3 +52,13 @@ def log_odds(
     variance = 1 / (counts + a) + 1 / (others + a)  # eq. 20 …
     variance = variance + 1 / (n - counts + rest) + 1 / (n_others - others + rest)  # … in full
     return delta, np.sqrt(variance)
+
+
+def without_one(
+    counts: np.ndarray, n: int, others: np.ndarray, n_others: int, prior: Prior
+) -> np.ndarray:
+    """Log-odds ratios [phrases] when one explanation that has the phrase is left out of `counts`.
+
+    What an explanation that has a phrase should be scored by: otherwise it vouches for itself.
+    """
+    return log_odds(np.maximum(counts - 1, 0), n - 1, others, n_others, prior)[0]

@@ -24,6 +24,7 @@ class Wording:
         table: presence of phrases, [n × phrases], n the explanations that are not empty.
         annotation_ids, items, annotators: [n]; items and annotators as numbers, the latter in
             the order of `names`.
+        n_words: int64 [n], words of each explanation.
         names: annotators with at least one explanation.
     """
 
@@ -31,6 +32,7 @@ class Wording:
     annotation_ids: np.ndarray
     items: np.ndarray
     annotators: np.ndarray
+    n_words: np.ndarray
     names: tuple[str, ...]
 
     def counts(self) -> np.ndarray:
@@ -74,11 +76,13 @@ def wording(
     table = _telling(table)
     present = set(said["annotator_id"])
     names = tuple(name for name in dataset.annotators if name in present)
+    is_word = np.array([token[0].isalnum() for token in corpus.vocabulary], dtype=bool)
     return Wording(
         table,
         said["annotation_id"].to_numpy(),
         pd.factorize(said["item_id"])[0],
         pd.Categorical(said["annotator_id"], categories=names).codes.astype(np.int64),
+        corpus.count(is_word).astype(np.int64),
         names,
     )
 

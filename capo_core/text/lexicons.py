@@ -74,7 +74,7 @@ HEDGES = _words(
     "sometimes necessarily partly partially"
 )
 BOOSTERS = _words(
-    "clearly clear obviously obvious definitely certainly certain surely sure absolutely totally "
+    "clearly obviously obvious definitely certainly certain surely sure absolutely totally "
     "completely entirely exactly always never must indeed really very explicitly directly strictly "
     "literally fully"
 )
@@ -102,8 +102,8 @@ REPORTING = _words(
     "told mean means meant show shows shown express expresses know known unknown specify specifies "
     "specified give gives given provide provides provided contain contains include includes "
     "included infer inferred conclude concluded conclusion interpret interpreted interpretation "
-    "agree disagree differ differs difference different similar similarly equal equals opposite "
-    "depend depends reason cause example case"
+    "agree disagree differ differs difference clear different similar similarly equal equals "
+    "opposite depend depends reason cause example case"
 )
 
 FUNCTION_WORDS = (

@@ -1,0 +1,166 @@
+"""Cards: made from the numbers, and honest where there are none."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hand_made import dataset
+
+from capo_core.schema import NLI, PARAPHRASE
+from capo_core.stability import distinctive
+from capo_core.stability.cards import cards
+from capo_core.stability.label_use import label_use
+from capo_core.stability.wording import wording
+
+E, N, C = NLI.scale.labels
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def two_writers(n: int = 80, seed: int = 0):
+    """a says "perhaps" in 60 % of cases and chooses neutral in 80 %; b never, and in 30 %."""
+    rng = np.random.default_rng(seed)
+    words = ["it", "is", "so", "the", "thing", "was", "there", "they", "say", "not"]
+    rows = []
+    for item in range(n):
+        said = rng.choice(words, size=7).tolist()
+        if rng.random() < 0.6:
+            said.insert(0, "perhaps")
+        rows.append((f"i{item}", "a", " ".join(said), N if rng.random() < 0.8 else E))
+        said = rng.choice(words, size=14).tolist()
+        rows.append((f"i{item}", "b", " ".join(said), N if rng.random() < 0.3 else E))
+    return dataset(rows)
+
+
+def test_a_card_says_what_was_planted_with_its_numbers():
+    data = two_writers()
+    first, second = cards(data)
+    assert (first.annotator_id, first.n, first.n_items, first.n_explanations) == ("a", 80, 80, 80)
+    said = data.annotations
+    has = said["explanation"].str.contains("perhaps") & (said["annotator_id"] == "a")
+    rate = has.sum() / 80
+    assert first.cues[0].name == "perhaps"
+    assert first.cues[0].own == pytest.approx(100 * rate)
+    assert first.cues[0].others == 0
+    text = " ".join(first.interpretation)
+    assert f"“perhaps” (in {100 * rate:.0f} % of explanations, others 0 %)" in text
+    neutral = (said.loc[said["annotator_id"] == "a", "label"] == N).mean()
+    use = {label.label: label for label in first.labels}
+    assert use[N].share == pytest.approx(neutral) and use[N].differs
+    assert "often" in text and f"{100 * neutral:.0f} %" in text
+    assert first.length.median in (7, 8) and second.length.median == 14
+    assert any(cue.kind == "habit" and cue.name == "opens_hedge" for cue in first.cues)
+    assert [label.label for label in first.labels] == list(NLI.scale.labels)
+    json.dumps([card.to_dict() for card in cards(data)], allow_nan=False)
+
+
+def test_typical_explanations_have_the_cues_and_atypical_ones_have_not():
+    data = two_writers()
+    first = cards(data)[0]
+    said = data.annotations.set_index("annotation_id")["explanation"]
+    assert len(first.typical) == len(first.atypical) == 3
+    assert all("perhaps" in said[k] for k in first.typical)
+    assert not any("perhaps" in said[k] for k in first.atypical)
+    assert not set(first.typical) & set(first.atypical)
+
+
+def test_scores_from_elsewhere_decide_where_they_are_given():
+    data = two_writers(20)
+    mine = data.annotations.loc[data.annotations["annotator_id"] == "a", "annotation_id"].tolist()
+    scores = pd.Series(np.arange(20.0), index=mine)
+    first, second = cards(data, scores=scores)
+    assert first.typical == tuple(mine[:-4:-1]) and first.atypical == tuple(mine[:3])
+    assert second.typical == () == second.atypical
+
+
+def test_tables_already_there_give_the_same_cards():
+    data = two_writers(40)
+    cut = wording(data)
+    again = cards(
+        data,
+        phrases=distinctive.phrases(data, cut=cut),
+        features=distinctive.style_features(data),
+        cut=cut,
+    )
+    assert [card.to_dict() for card in again] == [card.to_dict() for card in cards(data)]
+
+
+def test_three_explanations_are_too_few_to_say():
+    data = dataset([(f"i{k}", "a", "perhaps it is so", N) for k in range(3)])
+    (card,) = cards(data)
+    assert card.n_explanations == 3 and card.length is None and card.cues == ()
+    assert card.typical == card.atypical == ()
+    assert card.interpretation == (
+        "3 annotations: too few to say how the labels are used.",
+        "3 explanations: too few to say what sets their wording apart.",
+    )
+    assert card.labels[1].share == 1 and card.labels[1].low < 0.5
+    json.dumps(card.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([(f"i{k}", "a", "it is so and so", E) for k in range(30)], "nobody to compare with"),
+        ([(f"i{k}", w, "", "EN"[k % 2]) for k in range(30) for w in "ab"], "Wrote no explanations"),
+        ([("i1", w, "one item only", N) for w in "abcd"], "too few to say"),
+        ([(f"i{k}", w, "the very same", N) for k in range(30) for w in "ab"], "beyond chance"),
+        ([(f"i{k}", "a", "it is", N) for k in range(30)] + [("i1", "b", "hm", E)], "too few"),
+    ],
+)
+def test_cards_of_meagre_data_say_so(rows, sentence):
+    rows = [
+        (item, who, said, {"E": E, "N": N}.get(label, label)) for item, who, said, label in rows
+    ]
+    made = cards(dataset(rows))
+    assert sentence in " ".join(" ".join(card.interpretation) for card in made)
+    json.dumps([card.to_dict() for card in made], allow_nan=False)
+    for card in made:
+        assert "nan" not in " ".join(card.interpretation).lower().split()
+
+
+def test_same_use_of_labels_is_said_with_the_largest_difference():
+    rows = [(f"i{k}", who, "", (E, N, C)[k % 3]) for k in range(60) for who in "ab"]
+    sentence = cards(dataset(rows))[0].interpretation[0]
+    assert sentence.startswith("Uses the labels much as the others do")
+    assert "33 %" in sentence
+
+
+def test_opposite_labels_differ_for_certain():
+    rows = [(f"i{k}", who, "", E if who == "a" else N) for k in range(20) for who in "ab"]
+    use = label_use(dataset(rows))["a"].labels
+    assert [label.differs for label in use] == [True, True, False]
+
+
+def test_ordinal_scales_speak_of_the_mean_label():
+    rng = np.random.default_rng(0)
+    rows = []
+    for k in range(60):
+        base = int(rng.integers(-3, 3))
+        rows += [(f"i{k}", "a", "", str(base)), (f"i{k}", "b", "", str(base + 2))]
+    data = dataset(rows, task=PARAPHRASE)
+    use = label_use(data)["a"]
+    # b is two above a on every item, so that the difference is −2 without any error.
+    assert (use.mean.value, use.mean.low, use.mean.high) == pytest.approx((-2, -2, -2))
+    assert "a difference of −2.0" in cards(data)[0].interpretation[0]
+
+
+def test_a_hundred_annotators_have_a_hundred_cards():
+    rng = np.random.default_rng(1)
+    rows = []
+    for k in range(300):
+        for who in rng.choice(100, size=5, replace=False):
+            said = "perhaps it is so" if who == 7 else "it is so and not that"
+            rows.append((f"i{k}", f"{who:02d}", said, (E, N, C)[int(rng.integers(3))]))
+    made = cards(dataset(rows))
+    assert len(made) == 100
+    seven = next(card for card in made if card.annotator_id == "07")
+    assert seven.n_explanations < 10 or seven.cues[0].name.startswith("perhaps")
+    json.dumps([card.to_dict() for card in made], allow_nan=False)
