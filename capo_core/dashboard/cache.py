@@ -6,6 +6,7 @@ Datasets and reports are frozen and never changed in place, so every session may
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from capo_core.schema import Dataset, Task
 from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:  # loading these takes seconds, which a page without a report need not wait
+    from capo_core.stability.cards import Card
     from capo_core.stability.evidence import Evidence
     from capo_core.stability.report import StabilityReport
     from capo_core.stability.store import Kept
@@ -138,3 +140,60 @@ def _evidence(path: Path, stamp: int) -> Evidence:
     from capo_core.stability.evidence import Evidence
 
     return Evidence.load(path)
+
+
+def cards(workspace: Workspace, entry: Entry) -> tuple[Card, ...]:
+    """The annotators' cards: the report's where there is one, else made now."""
+    found = best_report(workspace, entry)
+    if found is not None and found.cards:
+        return found.cards
+    data = dataset(workspace, entry)
+    return _cards(data, data.fingerprint)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the annotators' explanations …")
+def _cards(_data: Dataset, fingerprint: str) -> tuple[Card, ...]:
+    from capo_core.stability import cards
+
+    return tuple(cards.cards(_data))
+
+
+def phrases(workspace: Workspace, entry: Entry) -> pd.DataFrame:
+    """Phrases that set each annotator apart; shared, not to be changed."""
+    found = best_report(workspace, entry)
+    if found is not None and not found.config.raw:
+        return found.distinctive.frame
+    data = dataset(workspace, entry)
+    return _phrases(data, data.fingerprint)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Counting phrases …")
+def _phrases(_data: Dataset, fingerprint: str) -> pd.DataFrame:
+    from capo_core.stability import distinctive
+
+    return distinctive.phrases(_data)
+
+
+def phrases_of_two(data: Dataset, first: str, second: str) -> pd.DataFrame:
+    """What two annotators say differently, each compared with the other alone."""
+    return _phrases_of_two(data, data.fingerprint, *sorted((first, second)))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Comparing their phrases …")
+def _phrases_of_two(_data: Dataset, fingerprint: str, first: str, second: str) -> pd.DataFrame:
+    from capo_core.stability import distinctive
+
+    both = _data.annotations["annotator_id"].isin([first, second])
+    return distinctive.phrases(replace(_data, annotations=_data.annotations[both]))
+
+
+def with_phrase(data: Dataset, phrase: str) -> tuple[str, ...]:
+    """The annotations counted for a phrase in the tables of phrases."""
+    return _with_phrase(data, data.fingerprint, phrase)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _with_phrase(_data: Dataset, fingerprint: str, phrase: str) -> tuple[str, ...]:
+    from capo_core.stability import distinctive
+
+    return distinctive.find(_data, phrase, without_input=True)

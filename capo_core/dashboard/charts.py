@@ -1,80 +1,91 @@
-"""Pictures of annotators, and what all pictures share.
-
-Neutral colours, the font and the ground come from Streamlit's theme, light or dark; only what
-carries meaning is coloured here.
-"""
+"""Pictures of annotators: their labels, their phrases, two of them against each other."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from capo_core.dashboard.charts_base import blank, whiskers
 from capo_core.dashboard.theme import FAINT, NEUTRAL, Look
 from capo_core.dashboard.words import escape, short
 
 
-def blank(height: int, *, left: int = 10, legend: bool = False) -> go.Figure:
-    """An empty figure in the house style."""
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": left, "r": 16, "t": 44 if legend else 16, "b": 44},
-        showlegend=legend,
-        legend={"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom"},
-        hoverlabel={"align": "left"},
-        font={"size": 13},
-        dragmode=False,
-    )
-    figure.update_xaxes(zeroline=False, automargin=True, fixedrange=True)
-    figure.update_yaxes(zeroline=False, automargin=True, fixedrange=True)
+def label_use(use: Sequence, name: str, look: Look) -> go.Figure:
+    """How often one annotator gives each label, with interval, beside all the others together.
+
+    Args:
+        use: `LabelUse` of every label, in order of display.
+    """
+    figure = blank(330, legend=True)
+    known = [one for one in use if not math.isnan(one.share_others)]
+    if known:
+        figure.add_scatter(
+            x=[use.index(one) for one in known],
+            y=[one.share_others for one in known],
+            mode="markers",
+            name="all others",
+            marker={
+                "color": NEUTRAL,
+                "symbol": "line-ew",
+                "size": 26,
+                "line": {"width": 3, "color": NEUTRAL},
+            },
+            customdata=[one.label for one in known],
+            hovertemplate="%{customdata}: %{y:.0%}<extra>all others</extra>",
+        )
+    _shares(figure, use, name, look, 0.0)
+    _label_axis(figure, use)
     return figure
 
 
-def label_use(frame: pd.DataFrame, who: Sequence[str], looks: dict[str, Look]) -> go.Figure:
-    """How often each label is given, one marker per annotator in `who`, with intervals.
+def label_use_of_two(
+    first_use: Sequence, second_use: Sequence, first: str, second: str, looks: dict[str, Look]
+) -> go.Figure:
+    """How often two annotators give each label, with intervals."""
+    figure = blank(330, legend=True)
+    _shares(figure, first_use, first, looks[first], -0.12)
+    _shares(figure, second_use, second, looks[second], 0.12)
+    _label_axis(figure, first_use)
+    return figure
 
-    Args:
-        frame: columns annotator_id, label, share, low, high, n; labels in order of display. The
-            annotator "" stands for all the others together.
-    """
-    figure = blank(300, legend=True)
-    labels = list(dict.fromkeys(frame["label"]))
-    offsets = _dodge(len(who), 0.09)
-    for annotator, offset in zip(who, offsets, strict=True):
-        rows = frame[frame["annotator_id"] == annotator]
-        look = looks.get(annotator)
-        figure.add_scatter(
-            x=[labels.index(label) + offset for label in rows["label"]],
-            y=rows["share"],
-            error_y=_whiskers(rows["share"], rows["low"], rows["high"]),
-            mode="markers",
-            name=escape(short(annotator, 24)) if annotator else "all others",
-            marker={
-                "color": look.color if look else NEUTRAL,
-                "symbol": look.symbol if look else "line-ew-open",
-                "size": 11,
-            },
-            customdata=rows[["label", "low", "high", "n"]].to_numpy(),
-            hovertemplate="%{customdata[0]}: %{y:.0%} [%{customdata[1]:.0%}, "
-            "%{customdata[2]:.0%}] of %{customdata[3]:,}<extra>%{fullData.name}</extra>",
-        )
+
+def _shares(figure: go.Figure, use: Sequence, name: str, look: Look, shift: float) -> None:
+    rows = pd.DataFrame(
+        [(one.share, one.low, one.high) for one in use], columns=["y", "low", "high"]
+    )
+    figure.add_scatter(
+        x=[place + shift for place in range(len(use))],
+        y=rows["y"],
+        error_y=whiskers(rows["y"], rows["low"], rows["high"], look.color),
+        mode="markers",
+        name=escape(short(name, 24)),
+        marker={"color": look.color, "symbol": look.symbol, "size": 11},
+        customdata=[(escape(one.label), one.low, one.high, one.count) for one in use],
+        hovertemplate="%{customdata[0]}: %{y:.0%} [%{customdata[1]:.0%}, %{customdata[2]:.0%}], "
+        "n = %{customdata[3]:,}<extra>%{fullData.name}</extra>",
+    )
+
+
+def _label_axis(figure: go.Figure, use: Sequence) -> None:
     figure.update_xaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=[escape(short(label, 18)) for label in labels],
-        range=[-0.6, len(labels) - 0.4],
+        tickvals=list(range(len(use))),
+        ticktext=[escape(short(one.label, 18)) for one in use],
+        range=[-0.6, len(use) - 0.4],
         showgrid=False,
     )
     figure.update_yaxes(tickformat=".0%", rangemode="tozero", title="share of their labels")
-    return figure
 
 
-def phrase_rates(frame: pd.DataFrame, look: Look, name: str) -> go.Figure:
+def phrase_rates(
+    frame: pd.DataFrame, look: Look, name: str, others: str = "the others"
+) -> go.Figure:
     """Phrases that set one annotator apart: their rate (coloured) against the others' (grey).
 
     Args:
-        frame: columns phrase, rate, rate_others, z, n; the most telling first.
+        frame: columns phrase, rate, rate_others, z, count; the most telling first.
     """
     frame = frame.iloc[::-1]
     figure = blank(70 + 26 * len(frame), legend=True)
@@ -89,10 +100,10 @@ def phrase_rates(frame: pd.DataFrame, look: Look, name: str) -> go.Figure:
             hoverinfo="skip",
             showlegend=False,
         )
-    custom = frame[["phrase", "z", "n"]].assign(phrase=labels).to_numpy()
-    hover = "“%{customdata[0]}”: in %{x:.1%} of explanations; z = %{customdata[1]:.1f}"
+    custom = frame[["phrase", "z"]].assign(shown=labels).to_numpy()
+    hover = "“%{customdata[2]}”: in %{x:.1%} of explanations; z = %{customdata[1]:.1f}"
     for column, color, symbol, called in (
-        ("rate_others", NEUTRAL, "circle-open", "the others"),
+        ("rate_others", NEUTRAL, "circle-open", escape(short(others, 24))),
         ("rate", look.color, look.symbol, escape(short(name, 24))),
     ):
         figure.add_scatter(
@@ -101,6 +112,8 @@ def phrase_rates(frame: pd.DataFrame, look: Look, name: str) -> go.Figure:
             mode="markers",
             name=called,
             marker={"color": color, "symbol": symbol, "size": 10},
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 1}},
             customdata=custom,
             hovertemplate=hover + f"<extra>{called}</extra>",
         )
@@ -136,22 +149,3 @@ def confusion(counts: pd.DataFrame, first: str, second: str) -> go.Figure:
         type="category",
     )
     return figure
-
-
-def _dodge(n: int, step: float) -> list[float]:
-    """Places around 0 for n markers that would else hide each other."""
-    step = min(step, 0.8 / max(n, 1))
-    return [(i - (n - 1) / 2) * step for i in range(n)]
-
-
-def _whiskers(value: pd.Series, low: pd.Series, high: pd.Series, color: str | None = None) -> dict:
-    """Plotly's form of an interval around `value`."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": (high - value).clip(lower=0),
-        "arrayminus": (value - low).clip(lower=0),
-        "thickness": 1.2,
-        "width": 0,
-        **({"color": color} if color else {}),
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def _sentence(text: str, *, capital: bool = True) -> str:
 
 def says(*sentences: str) -> None:
     """What these data say, under a title, in the size it deserves."""
-    st.html("".join(f'<p class="capo-says">{escape(sentence)}</p>' for sentence in sentences))
+    st.html("".join(f'<p class="capo-says">{_set(sentence)}</p>' for sentence in sentences))
 
 
 def heading(text: str, help_: str | None = None) -> None:
@@ -123,7 +124,19 @@ def heading(text: str, help_: str | None = None) -> None:
 
 def note(text: str) -> None:
     """A quiet line of explanation; plain text."""
-    st.html(f'<p class="capo-note">{escape(text)}</p>')
+    st.html(f'<p class="capo-note">{_set(text)}</p>')
+
+
+def _set(text: str) -> str:
+    """Escaped, and with no line break between a number and its percent sign."""
+    return escape(re.sub(r"(\d) %", "\\1\u00a0%", text))
+
+
+@contextmanager
+def side_by_side(key: str, widths: Sequence[int]) -> Iterator[list]:
+    """Columns that stand under each other where the window is narrow."""
+    with st.container(key=f"capo-pair-{key}"):
+        yield st.columns(widths, gap="large")
 
 
 def link(frame: Frame, page: str, label: str, **query: str) -> None:

@@ -6,9 +6,9 @@ HELP = {
     "the annotator can be told; chance is one over the number of annotators.",
     "k": "How many explanations of one annotator, on different held-out items, are judged "
     "together. More make weak but steady traces add up.",
-    "representation": "What of an explanation is given to the classifier: its meaning as a "
-    "sentence embedding, its words, its characters, or countable habits of style. None is better "
-    "in itself; they see different things.",
+    "representation": "What of an explanation is given to the classifier: its meaning (a sentence "
+    "embedding), its wording (words and word pairs), its spelling (groups of letters), or counts "
+    "of style. None is better in itself; they see different things.",
     "reduction": "What of the item's own content is taken out before annotators are compared. "
     "If accuracy rises, the content had hidden the annotator; if it falls, part of it was content.",
     "null": "The same computation with annotators shuffled within each item, many times; the band "

@@ -116,9 +116,3 @@ def number(key: str, default: int, low: int, high: int) -> int:
     raw = get(key)
     value = int(raw) if raw.isdecimal() and len(raw) < 10 else default
     return max(low, min(high, value))
-
-
-def nearest(key: str, options: Sequence[int]) -> int:
-    """The whole number from the address if it is one of `options`, else the first of them."""
-    raw = get(key)
-    return next((option for option in options if str(option) == raw), options[0])

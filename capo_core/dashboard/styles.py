@@ -17,7 +17,7 @@ CSS = """<style>
 .capo-chain p { margin: 0; font-size: 0.95rem; line-height: 1.5; overflow-wrap: anywhere; }
 .capo-chain .capo-what { opacity: 0.72; font-size: 0.88rem; margin-bottom: 0.5rem; }
 .capo-answers {
-  display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr));
+  display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
 }
 .capo-answer {
   border-left: 3px solid var(--who, currentColor); padding: 0.15rem 0 0.15rem 0.8rem;
@@ -45,6 +45,15 @@ CSS = """<style>
   display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; margin-right: 0.4em;
   background: var(--who, currentColor);
 }
+@media (max-width: 1150px) {
+  [class*="st-key-capo-pair"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock {
+    flex-direction: column;
+  }
+  [class*="st-key-capo-pair"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn {
+    width: 100%; flex: 1 1 auto;
+  }
+}
+[data-testid="stPageLink"] a p { text-decoration: underline; text-underline-offset: 0.2em; }
 .capo-figures { display: flex; flex-wrap: wrap; gap: 0.6rem 2.2rem; }
 .capo-figures div span { display: block; font-size: 0.85rem; opacity: 0.7; }
 .capo-figures div b { font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }

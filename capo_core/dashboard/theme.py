@@ -54,10 +54,10 @@ REDUCTIONS = {
     "style_only": ("Manner words only", "#C98A1B", "star", "dashdot"),
 }
 REPRESENTATIONS = {
-    "embedding": "Sentence meaning",
-    "words": "Words",
-    "characters": "Characters",
-    "stylometry": "Stylometry",
+    "embedding": "Meaning",
+    "words": "Wording",
+    "characters": "Spelling",
+    "stylometry": "Style features",
 }
 CONTROLS = {
     "shuffled": "Annotators shuffled",
@@ -71,6 +71,7 @@ CONTROLS = {
     "others_mean": "Mean of the others only",
     "item_centred": "Centred on the item (leaks)",
     "raw": "Text as typed",
+    "formatting": "Formatting only",
     "same_label": "Whose is whose, equal labels",
 }
 

@@ -7,11 +7,11 @@ import streamlit as st
 
 from capo_core.dashboard import cache, services, state
 from capo_core.dashboard.browser import answers_html, item_html
-from capo_core.dashboard.components import Field, Frame, heading, note, says, table
+from capo_core.dashboard.components import Field, Frame, heading, note, says, side_by_side, table
 from capo_core.dashboard.search import answers
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.words import count, escape, markdown
-from capo_core.data.catalog import Catalog
+from capo_core.data.catalog import Catalog, Entry
 from capo_core.schema import Dataset
 
 KEYS = ("view",)
@@ -58,8 +58,13 @@ def _what_it_is(frame: Frame, dataset: Dataset) -> None:
     )
     if entry.origin:
         note(f"Origin: {entry.origin}")
-    left, right = st.columns(2, gap="large")
-    with left:
+    with side_by_side("about", [1, 1]) as (left, right):
+        _who(left, entry, dataset)
+        _parts(right, entry, dataset)
+
+
+def _who(place, entry: Entry, dataset: Dataset) -> None:
+    with place:
         heading("Who annotated how much")
         table(
             services.per_annotator(dataset),
@@ -72,7 +77,10 @@ def _what_it_is(frame: Frame, dataset: Dataset) -> None:
             key="data.annotators",
             file_name=f"{entry.name}-annotators",
         )
-    with right:
+
+
+def _parts(place, entry: Entry, dataset: Dataset) -> None:
+    with place:
         heading(
             "How the items are split",
             "Items for learning, for choosing and for testing; no item is in two parts, and equal "

@@ -9,7 +9,7 @@ from capo_core.dashboard import cache, state
 from capo_core.dashboard.browser import Answer, answers_html
 from capo_core.dashboard.components import download_table, heading, note
 from capo_core.dashboard.help import HELP
-from capo_core.dashboard.theme import looks, reduction_name
+from capo_core.dashboard.theme import looks
 from capo_core.dashboard.view_items import paging
 from capo_core.dashboard.words import count, escape, short
 from capo_core.schema import Dataset
@@ -19,34 +19,6 @@ _OUTCOMES = {"all": "all", "right": "named rightly", "wrong": "taken for another
 _ORDERS = {"clear": "clearest first", "mistaken": "most mistaken first"}
 # So many explanations on one screen, whatever the size of a group.
 _TEXTS = 24
-
-
-def choose_point(page: str, rows: pd.DataFrame) -> tuple[str, int]:
-    """The reduction and k whose explanations are open, by plain selectors."""
-    columns = st.columns(2)
-    with columns[0]:
-        reduction = state.choice(
-            st.selectbox,
-            "Reduction",
-            list(dict.fromkeys(rows["reduction"])),
-            page=page,
-            key="red",
-            clears=("p",),
-            format_func=reduction_name,
-            help=HELP["reduction"],
-        )
-    pools = sorted(rows.loc[rows["reduction"] == reduction, "k"].unique())
-    with columns[1]:
-        k = state.choice(
-            st.selectbox,
-            "Explanations pooled",
-            [str(k) for k in pools],
-            page=page,
-            key="k",
-            clears=("p",),
-            help=HELP["k"],
-        )
-    return reduction, int(k)
 
 
 def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:

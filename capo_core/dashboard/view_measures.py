@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from capo_core.dashboard import charts_stability, view_calibration
+from capo_core.dashboard import charts_measures, view_calibration
 from capo_core.dashboard.components import Field, Frame, heading, note, picture, says, table
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import reduction_name, representation_name
@@ -37,7 +37,7 @@ def variance(frame: Frame, report, representation: str) -> None:
     here = rows[rows["representation"] == representation]
     if not here.empty:
         picture(
-            charts_stability.variance(here, [reduction_name(name) for name in here["reduction"]]),
+            charts_measures.variance(here, [reduction_name(name) for name in here["reduction"]]),
             key="stability.variance",
             file_name=f"{frame.entry.name}-variance-{representation}",
             alt="Shares of item, annotator and the rest in the variance, per reduction",
@@ -61,11 +61,23 @@ def variance(frame: Frame, report, representation: str) -> None:
 
 def reliability(frame: Frame, report, representation: str) -> None:
     rows = report.reliability.to_frame()
-    heading("Does an annotator's profile come back on other items?", HELP["reliability"])
-    _told(report, "reliability")
-    if rows.empty:
+    known = rows[rows["representation"] == representation] if len(rows) else rows
+    known = known[known["self"].notna()] if len(known) else known
+    if known.empty:
+        heading("Does an annotator's profile come back on other items?", HELP["reliability"])
         note("There are too few items to compare halves.")
         return
+    for reduction, part in known.groupby("reduction", sort=False):
+        heading(
+            f"{reduction_name(reduction)}: {charts_measures.reliability_title(part)}",
+            HELP["reliability"],
+        )
+        picture(
+            charts_measures.reliability(part),
+            key=f"stability.reliability.{reduction}",
+            file_name=f"{frame.entry.name}-reliability-{representation}-{reduction}",
+            alt="Correlation of an annotator's two profiles, by explanations in a half",
+        )
     table(
         _named(rows),
         _fields(
@@ -73,13 +85,20 @@ def reliability(frame: Frame, report, representation: str) -> None:
             {
                 "representation": Field("Seen as"),
                 "reduction": Field("Reduction", HELP["reduction"]),
-                "annotator_id": Field("Annotator"),
-                "n_items": Field("Items per half", None, 0),
-                "same": Field("Same annotator", HELP["reliability"], 2),
-                "different": Field("Different annotators", None, 2),
-                "correlation": Field("Correlation", HELP["reliability"], 2),
+                "n": Field("In each half", "Explanations of an annotator.", 0),
+                "self": Field("Same annotator", HELP["reliability"], 2),
                 "low": Field("from", "Lower end of the 95 % interval.", 2),
                 "high": Field("to", "Upper end of the 95 % interval.", 2),
+                "others": Field("Different", "Correlation of two annotators' profiles.", 2),
+                "shuffled": Field("Shuffled", "With annotators exchanged within items.", 2),
+                "identified": Field(
+                    "Found again",
+                    "Share of annotators whose profile is closest to their own other half. "
+                    "Higher is better; chance is one over the number of annotators.",
+                    2,
+                ),
+                "n_items": Field("Items", None, 0),
+                "note": Field("Note"),
             },
         ),
         key="stability.reliability.table",
@@ -94,7 +113,7 @@ def information(frame: Frame, report, representation: str) -> None:
     if not rows.empty:
         here = rows[rows["representation"] == representation]
         picture(
-            charts_stability.separation(here if not here.empty else rows),
+            charts_measures.separation(here if not here.empty else rows),
             key="stability.auc",
             file_name=f"{frame.entry.name}-separation-{representation}",
             alt="Separation of same from different annotators, by explanations pooled",
@@ -135,21 +154,22 @@ def agreement(frame: Frame, report, representation: str) -> None:
     heading("How far do the annotators give the same labels?", HELP["agreement"])
     _told(report, "agreement")
     rows = report.agreement.to_frame()
+    rows = rows.assign(measure=rows["measure"].map(_MEASURES).fillna(rows["measure"]))
     table(
         rows,
         _fields(
             rows,
             {
-                "measure": Field("Measure"),
+                "measure": Field("Measure", HELP["agreement"]),
                 "annotator_a": Field("Annotator"),
-                "annotator_b": Field("and annotator"),
+                "annotator_b": Field("and"),
                 "value": Field("Agreement", HELP["kappa"], 2),
-                "kappa": Field("Cohen's kappa", HELP["kappa"], 2),
                 "low": Field("from", "Lower end of the 95 % interval.", 2),
                 "high": Field("to", "Upper end of the 95 % interval.", 2),
-                "raw": Field("Same label", "Share of common items with the same label.", 2),
+                "raw_agreement": Field(
+                    "Same label", "Share of common items with the same label; higher is more.", 2
+                ),
                 "n_items": Field("Common items", None, 0),
-                "n": Field("Common items", None, 0),
                 "note": Field("Note"),
             },
         ),
@@ -167,6 +187,11 @@ def _fields(rows: pd.DataFrame, wanted: dict[str, Field]) -> dict[str, Field]:
     }
 
 
+_MEASURES = {
+    "krippendorff_alpha": "Krippendorff's alpha",
+    "cohen_kappa": "Cohen's kappa",
+    "raw_agreement": "Same label",
+}
 SECTIONS = {
     "variance": variance,
     "reliability": reliability,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from capo_core.dashboard import cache, charts_stability, measuring, services
+from capo_core.dashboard import cache, charts_ladder, measuring, services
 from capo_core.dashboard.components import Frame, link, note, picture, says
-from capo_core.dashboard.theme import representation_name
-from capo_core.dashboard.words import count, escape, short
+from capo_core.dashboard.theme import REPRESENTATIONS, representation_name
+from capo_core.dashboard.words import count, escape
 from capo_core.data.catalog import Entry
 
 
@@ -63,8 +63,7 @@ def _steps(frame: Frame, report) -> list[Step]:
         Step(
             "1. Data",
             "Who labelled what, and why.",
-            f"{services.summary(entry)}. {short(entry.origin, 160)} Fingerprint "
-            f"{entry.fingerprint[:10]}.",
+            f"{services.summary(entry)}; {entry.task}. Fingerprint {entry.fingerprint[:10]}.",
             True,
             "data",
             "Look at the data, or bring your own",
@@ -102,11 +101,12 @@ def _ladder(frame: Frame, report) -> None:
     rows = report.ladder.to_frame()
     if rows.empty:
         return
-    best = rows.sort_values(["k", "accuracy"], ascending=[True, False]).iloc[0]["representation"]
-    rows = rows[rows["representation"] == best]
-    st.subheader(charts_stability.ladder_title(rows, representation_name(best)), anchor=False)
+    there = set(rows["representation"])
+    first = next((name for name in REPRESENTATIONS if name in there), min(there))
+    rows = rows[rows["representation"] == first]
+    st.subheader(charts_ladder.ladder_title(rows, representation_name(first)), anchor=False)
     picture(
-        charts_stability.ladder(rows),
+        charts_ladder.ladder(rows),
         key="overview.ladder",
         file_name=f"{frame.entry.name}-ladder",
         alt="Share of groups given to the right annotator, by explanations pooled",

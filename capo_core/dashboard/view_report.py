@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from capo_core.dashboard import cache, measuring, state, view_jobs
 from capo_core.dashboard.components import Frame, note, speaking
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import reduction_name, representation_name
-from capo_core.dashboard.words import markdown
+from capo_core.jobs.record import Job
 from capo_core.stability.config import StabilityConfig
 from capo_core.text.reduce import REDUCTIONS
 from capo_core.text.represent import REPRESENTATIONS
@@ -16,56 +18,61 @@ from capo_core.text.represent import REPRESENTATIONS
 PAGE = "stability"
 
 
-def choose(frame: Frame):
-    """The kept report to show, with the job that runs above it; None where there is no report.
+@dataclass(frozen=True)
+class Choice:
+    """The reports there are, the one to show (None without any), and the job that runs."""
+
+    kept: tuple
+    shown: object | None
+    live: Job | None
+
+
+def current(frame: Frame) -> Choice:
+    """The report to show, with what must be said of jobs; the way to a first one where none is.
 
     A small dataset that nobody ever asked to be measured is measured at once, quickly: a newcomer
     sees a ladder without having to know what to ask for.
     """
-    kept = cache.kept_reports(frame.workspace, frame.entry)
+    kept = tuple(cache.kept_reports(frame.workspace, frame.entry))
     jobs = measuring.jobs_of(frame.workspace, frame.entry)
     if not kept and not jobs and frame.entry.annotations <= measuring.SMALL:
         jobs = [measuring.begin(frame.workspace, frame.entry, measuring.PRESETS["quick"].config)]
     live = next((job for job in jobs if job.status().live), None)
-    if not kept:
-        _first_report(frame, live, jobs)
-        return None
-    titles = {one.folder.name: measuring.title(one.config) for one in kept}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        if len(kept) > 1:
-            name = state.choice(
-                st.selectbox,
-                "Report",
-                list(titles),
-                page=PAGE,
-                key="report",
-                format_func=titles.__getitem__,
-                width=260,
-            )
-        else:
-            name = kept[0].folder.name
-        if live is None:
-            with st.popover("Measure again, or more"):
-                _offer(frame)
     if live is not None:
+        if not kept:
+            note("How stable these annotators are is being measured; the result appears by itself.")
         view_jobs.watch(live)
     elif jobs:
         view_jobs.how_it_ended(jobs[0])
-    return next(one for one in kept if one.folder.name == name)
+    if not kept:
+        if live is None:
+            with st.container(border=True):
+                st.markdown("**Not measured yet.** Choose how thoroughly; it runs beside the page.")
+                _offer(frame)
+        return Choice(kept, None, live)
+    asked = state.get("report")
+    shown = next((one for one in kept if one.folder.name == asked), kept[0])
+    return Choice(kept, shown, live)
 
 
-def _first_report(frame: Frame, live, jobs: list) -> None:
-    if live is not None:
-        note(
-            "The stability of this dataset is being measured. The first result appears here by "
-            "itself."
-        )
-        view_jobs.watch(live)
-        return
-    if jobs:
-        view_jobs.how_it_ended(jobs[0])
-    with st.container(border=True):
-        st.markdown("**Not measured yet.** Choose how thoroughly; it runs beside the page.")
+def menu(frame: Frame, choice: Choice) -> None:
+    """The choice among reports, and the way to another one, in one popover."""
+    titles = {one.folder.name: measuring.title(one.config) for one in choice.kept}
+    with st.popover(f"Report: {titles[choice.shown.folder.name]}", width="stretch"):
+        if len(titles) > 1:
+            state.choice(
+                st.radio,
+                "Show",
+                list(titles),
+                page=PAGE,
+                key="report",
+                default=choice.shown.folder.name,
+                format_func=titles.__getitem__,
+            )
+        if choice.live is not None:
+            note("Another report is being computed; see the top of the page.")
+            return
+        st.markdown("**Measure again, or more**")
         _offer(frame)
 
 
@@ -75,8 +82,8 @@ def _offer(frame: Frame) -> None:
             preset.title,
             key=f"begin.{preset.name}",
             type="primary" if preset.name == "full" else "secondary",
-            on_click=_begin,
-            args=(frame, preset.config),
+            on_click=measuring.begin,
+            args=(frame.workspace, frame.entry, preset.config),
         )
         note(preset.words)
     with st.expander("Own settings"), st.form("begin.own", border=False):
@@ -113,10 +120,5 @@ def _offer(frame: Frame) -> None:
                     permutations=int(permutations),
                     raw=raw,
                 )
-                _begin(frame, config)
+                measuring.begin(frame.workspace, frame.entry, config)
                 st.rerun()
-
-
-def _begin(frame: Frame, config: StabilityConfig) -> None:
-    job = measuring.begin(frame.workspace, frame.entry, config)
-    st.toast(f"Begun: {markdown(measuring.title(config))}" if job else "")

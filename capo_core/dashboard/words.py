@@ -31,6 +31,18 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}"
 
 
+def percent(share: float) -> str:
+    """ "63 %"; never rounded up to a certainty that was not measured."""
+    if share is None or math.isnan(share):
+        return "undefined"
+    rounded = round(100 * share)
+    if rounded == 100 and share < 1:
+        return "over 99\u00a0%"
+    if rounded == 0 and share > 0:
+        return "under 1\u00a0%"
+    return f"{rounded}\u00a0%"
+
+
 def with_interval(value: float, low: float, high: float) -> str:
     """The number with its 95 % interval: "0.52 [0.50, 0.54]"."""
     if any(part is None or math.isnan(part) for part in (low, high)):

@@ -1,0 +1,179 @@
+"""The annotators page: one annotator's card, two against each other, or item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard import cache, charts, state, view_compare, view_items, view_phrase
+from capo_core.dashboard.browser import Answer, answers_html, item_html
+from capo_core.dashboard.components import (
+    Field,
+    Frame,
+    heading,
+    note,
+    picture,
+    says,
+    side_by_side,
+    table,
+)
+from capo_core.dashboard.help import HELP
+from capo_core.dashboard.theme import looks
+from capo_core.dashboard.words import escape, markdown, number, short
+from capo_core.schema import Dataset
+
+PAGE = "annotators"
+KEYS = ("view", "who", "than", "phrase", "po", *view_items.KEYS)
+_VIEWS = {"one": "One annotator", "two": "Two against each other", "items": "Item by item"}
+
+
+def show(frame: Frame) -> None:
+    """The view that was chosen, for the chosen dataset."""
+    dataset = cache.dataset(frame.workspace, frame.entry)
+    view = state.choice(
+        st.segmented_control,
+        "View",
+        list(_VIEWS),
+        page=PAGE,
+        key="view",
+        format_func=_VIEWS.__getitem__,
+        label_visibility="collapsed",
+    )
+    if view == "items":
+        view_items.show(PAGE, dataset)
+    elif view == "two":
+        view_compare.show(frame, dataset)
+    else:
+        _one(frame, dataset)
+
+
+def choose_annotator(label: str, key: str, names: Sequence[str], default: str | None = None) -> str:
+    """A few side by side, many in a list."""
+    few = len(names) <= 8 and sum(len(name) for name in names) < 80
+    return state.choice(
+        st.segmented_control if few else st.selectbox,
+        label,
+        names,
+        page=PAGE,
+        key=key,
+        default=default,
+        clears=("phrase", "p"),
+        format_func=lambda name: markdown(short(name, 40)) if few else name,
+    )
+
+
+def _one(frame: Frame, dataset: Dataset) -> None:
+    name = choose_annotator("Annotator", "who", dataset.annotators)
+    card = next(
+        card for card in cache.cards(frame.workspace, frame.entry) if card.annotator_id == name
+    )
+    look = looks(dataset.annotators)[name]
+    says(*card.interpretation)
+    _figures(card)
+    with side_by_side("card", [1, 1]) as (left, right):
+        with left:
+            heading("How the labels are used", HELP["labels"])
+            picture(
+                charts.label_use(card.labels, name, look),
+                key=f"{PAGE}.labels",
+                file_name=f"{frame.entry.name}-labels-{name}",
+                alt=f"Share of each label in annotator {name}'s annotations and in the others'",
+            )
+        with right:
+            phrases = cache.phrases(frame.workspace, frame.entry)
+            phrases = phrases[phrases["annotator_id"] == name]
+            clear = phrases[(phrases["z"] > 0) & phrases["clear"].astype(bool)]
+            heading("Phrases that set them apart", HELP["rate"])
+            if clear.empty:
+                note("No phrase is used clearly more often than by the others.")
+            else:
+                picture(
+                    charts.phrase_rates(clear.head(12), look, name),
+                    key=f"{PAGE}.phrases",
+                    file_name=f"{frame.entry.name}-phrases-{name}",
+                    alt=f"Rates of phrases of annotator {name} against the others'",
+                    on_select=_clicked,
+                )
+    view_phrase.show(PAGE, dataset, name, phrases)
+    _habits(frame, card)
+    _examples(dataset, card)
+
+
+def _clicked() -> None:
+    points = st.session_state[f"{PAGE}.phrases"].selection.points
+    if points and points[0].get("customdata"):
+        state.put(PAGE, {"phrase": points[0]["customdata"][0], "p": None})
+
+
+def _figures(card) -> None:
+    cells = [
+        ("annotations", f"{card.n:,}"),
+        ("items", f"{card.n_items:,}"),
+        ("explanations", f"{card.n_explanations:,}"),
+    ]
+    if card.length is not None:
+        one = card.length
+        cells += [
+            ("words in the middle explanation", number(one.median, 0)),
+            ("words in the middle half", f"{one.low_quarter:.0f} to {one.high_quarter:.0f}"),
+            ("words, the others", number(one.others, 0)),
+        ]
+    st.html(
+        '<div class="capo-figures">'
+        + "".join(f"<div><span>{escape(name)}</span><b>{value}</b></div>" for name, value in cells)
+        + "</div>"
+    )
+
+
+def _habits(frame: Frame, card) -> None:
+    habits = [cue for cue in card.cues if cue.kind == "habit"]
+    if not habits:
+        return
+    heading(
+        "Habits",
+        "Countable features of style that differ from the others' beyond chance. The difference "
+        "is in standard deviations; neither direction is better.",
+    )
+    table(
+        pd.DataFrame([vars(cue) for cue in habits]).drop(columns=["kind", "name"]),
+        {
+            "text": Field("Habit", width="large"),
+            "own": Field(f"{short(card.annotator_id, 20)}", "This annotator's mean.", 2),
+            "others": Field("The others", "Mean of all others.", 2),
+            "unit": Field("Unit"),
+            "strength": Field("Difference", "In standard deviations, own minus others.", 2),
+            "low": Field("from", "Lower end of the 95 % interval.", 2),
+            "high": Field("to", "Upper end of the 95 % interval.", 2),
+        },
+        key=f"{PAGE}.habits",
+        file_name=f"{frame.entry.name}-habits-{card.annotator_id}",
+    )
+
+
+def _examples(dataset: Dataset, card) -> None:
+    texts, items = cache.annotations_by_id(dataset), cache.items_by_id(dataset)
+    look = looks(dataset.annotators)
+    with side_by_side("examples", [1, 1]) as places:
+        for place, title, chosen in (
+            (places[0], "Typical explanations", card.typical),
+            (places[1], "Atypical explanations", card.atypical),
+        ):
+            if not chosen:
+                continue
+            with place:
+                heading(
+                    title,
+                    "Chosen by how far their phrases are this annotator's own. Typical ones show "
+                    "the manner; atypical ones show that it is a tendency, not a signature.",
+                )
+                for annotation_id in chosen:
+                    row = texts.loc[annotation_id]
+                    item = items.loc[row["item_id"]]
+                    st.html(
+                        item_html(dataset.task, item["text_a"], item["text_b"])
+                        + answers_html(
+                            [Answer(row["annotator_id"], row["label"], row["explanation"])], look
+                        )
+                    )
