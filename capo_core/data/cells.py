@@ -46,7 +46,9 @@ def cell_text(value: Any) -> str:
 
 def each(values: pd.Series, function: Callable[[str], str]) -> pd.Series:
     """`function` of each text, as objects whatever the texts look like."""
-    return pd.Series([function(value) for value in values], index=values.index, dtype=object)
+    return pd.Series(
+        [function(value) for value in values.tolist()], index=values.index, dtype=object
+    )
 
 
 def unique_names(names: Sequence[str]) -> tuple[list[str], list[str]]:

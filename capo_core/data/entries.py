@@ -28,6 +28,7 @@ ENTRY = [
     "split",
     "annotation_id",
 ]
+_CELL = ("label", "explanation", "valid")  # what an annotator has columns for in wide form
 _PLAIN_TEXT = {"text", "text_a", "text_b", "text1", "text2", "text_1", "text_2", "input", "target"}
 
 
@@ -92,13 +93,17 @@ def _wide(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
     _fill_items(shared, mapping, notes)
     parts, empty = [], 0
     for one in mapping.annotators:
-        part = shared.assign(column=one.label, annotator_id=one.annotator_id, annotation_id="")
-        for role in ("label", "explanation", "valid"):
-            part[role] = _column(raw, getattr(one, role))
-        stripped = [each(part[role], str.strip) for role in ("label", "explanation")]
-        filled = (stripped[0] != "") | (stripped[1] != "")
+        cells = {role: _column(raw, getattr(one, role)) for role in _CELL}
+        filled = np.array(
+            [
+                bool(label.strip() or why.strip())
+                for label, why in zip(cells["label"], cells["explanation"], strict=True)
+            ],
+            dtype=bool,
+        )
+        part = shared[filled].assign(column=one.label, annotator_id=one.annotator_id)
+        parts.append(part.assign(annotation_id="", **{r: v[filled] for r, v in cells.items()}))
         empty += int((~filled).sum())
-        parts.append(part[filled])
     frame = pd.concat(parts, ignore_index=True).loc[:, ENTRY]
     frame = frame.sort_values("row", kind="stable", ignore_index=True)
     if empty:

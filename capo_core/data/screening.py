@@ -42,7 +42,7 @@ class Keeper:
 
 def broken_cells(work: pd.DataFrame, keep: Keeper, limits: Limits) -> None:
     for column in _TEXT:
-        lengths = work[column].map(len)
+        lengths = pd.Series([len(text) for text in work[column].tolist()])
         keep(
             lengths > limits.cell_characters,
             column,

@@ -10,6 +10,7 @@ import pandas as pd
 from capo_core.errors import ConfigError
 from capo_core.schema import Dataset
 
+_COLUMNS = ("item_id", "text_a", "text_b")
 PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)  # of VariErr's 500 items: 300, 100, 100
 
@@ -34,9 +35,10 @@ def assign(dataset: Dataset, shares: tuple[float, float, float] = SHARES, seed: 
             expected="three shares of 0 to 1 that add up to 1, for train, validation and test",
         )
     items = dataset.items.sort_values("item_id")
-    groups = [
-        group["item_id"].tolist() for _, group in items.groupby(["text_a", "text_b"], sort=False)
-    ]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for item_id, *texts in zip(*(items[c].tolist() for c in _COLUMNS), strict=True):
+        alike.setdefault(tuple(texts), []).append(item_id)
+    groups = list(alike.values())
     order = np.random.default_rng(seed).permutation(len(groups))
     # Large groups first, while there is room for them; the order among equals stays random.
     order = sorted(order, key=lambda index: -len(groups[index]))

@@ -90,13 +90,8 @@ def test_errors_go_to_stderr_without_trace_and_with_code_2(run):
     assert result.stdout == ""
     assert result.stderr.startswith("error: nothing.csv: there is no such file")
     assert "Traceback" not in result.stderr
-    assert (
-        "--replace"
-        in (
-            run("import", "votes.csv", "--name", "a")
-            and run("import", "votes.csv", "--name", "a", code=2)
-        ).stderr
-    )
+    run("import", "votes.csv", "--name", "a")
+    assert "--replace" in run("import", "votes.csv", "--name", "a", code=2).stderr
     run("import", "votes.csv", "--name", "a", "--replace")
     assert (
         "one of them"
