@@ -10,7 +10,7 @@ from scipy import optimize, stats
 from capo_core.stability import ridge
 from capo_core.stability.corpus import Corpus
 from capo_core.stability.folds import Partition
-from capo_core.text.represent import Features
+from capo_core.text.represent import LARGE, Features
 
 
 def one_hot(annotator: np.ndarray, annotators: int) -> np.ndarray:
@@ -18,10 +18,23 @@ def one_hot(annotator: np.ndarray, annotators: int) -> np.ndarray:
     return np.eye(annotators, dtype=np.float32)[annotator]
 
 
-def held_out_scores(features: Features, corpus: Corpus, part: Partition) -> np.ndarray:
+Operators = list[np.ndarray]
+
+
+def operators(features: Features, part: Partition) -> Operators | None:
+    """The label-free operator of each fold (see `ridge`); None where rows are too many for them."""
+    if len(part.fold) > LARGE:
+        return None
+    return [ridge.operator(*features.split(*part.split(fold))) for fold in range(part.folds)]
+
+
+def held_out_scores(
+    features: Features, corpus: Corpus, part: Partition, made: Operators | None = None
+) -> np.ndarray:
     """Scores [n, C] of every row by a classifier that saw no row of its item or block.
 
     Higher is more like that annotator; comparable within a fold, with 0 for "like everybody".
+    `made` are the partition's `operators`, where they are at hand.
     """
     classes = len(corpus.annotators)
     result = np.zeros((len(corpus), classes), dtype=np.float32)
@@ -29,7 +42,11 @@ def held_out_scores(features: Features, corpus: Corpus, part: Partition) -> np.n
         train, test = part.split(fold)
         targets = one_hot(corpus.annotator[train], classes)
         share = np.maximum(targets.mean(axis=0), 1e-12)  # nobody of this class: all scores are 0
-        result[test] = ridge.scores(*features.split(train, test), targets) / share
+        if made is not None:
+            scores = made[fold] @ targets
+        else:
+            scores = ridge.scores(*features.split(train, test), targets)
+        result[test] = scores / share
     return result
 
 

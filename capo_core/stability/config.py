@@ -65,7 +65,7 @@ class StabilityConfig:
             ("folds", 2, 50),
             ("groupings", 1, 100),
             ("permutations", 0, 100_000),
-            ("null_rows", 100, 20_000),
+            ("null_rows", 100, 5000),
             ("seed", 0, 2**31),
         ):
             value = getattr(self, name)

@@ -15,7 +15,7 @@ from capo_core.stability.controls import same_label_accuracy, same_label_pairs
 from capo_core.stability.corpus import Corpus
 from capo_core.stability.folds import Partition, partition
 from capo_core.stability.permutation import Null, permutation_null, shuffles
-from capo_core.stability.pooling import Pooled, accuracy_interval, crossing, pool
+from capo_core.stability.pooling import Pooled, accuracy_interval, crossing, effective_trials, pool
 from capo_core.text.represent import Features
 
 COLUMNS = (
@@ -135,27 +135,36 @@ def climb(
     """
     corpus, config = bench.corpus, bench.config
     features = make()
-    scores = [attribution.held_out_scores(features, corpus, part) for part in bench.parts]
-    pooled = [pool(scores, corpus, bench.parts, k) for k in config.pool]
-    pooled = tuple(point for point in pooled if point is not None)
-    ks = tuple(point.k for point in pooled)
-    on_rows = features if bench.null_corpus is corpus else _Rows(features, bench.null_rows)
+    made = [attribution.operators(features, part) for part in bench.parts]
+    scores = [
+        attribution.held_out_scores(features, corpus, part, operators)
+        for part, operators in zip(bench.parts, made, strict=True)
+    ]
+    if bench.null_corpus is not corpus:
+        on_rows = _Rows(features, bench.null_rows)
+        made = [attribution.operators(on_rows, part) for part in bench.null_parts]
 
     def null(moves: np.ndarray) -> Null | None:
         if not len(moves):
             return None
-        return permutation_null(on_rows, bench.null_corpus, bench.null_parts, ks, moves)
+        return permutation_null(made, bench.null_corpus, bench.null_parts, config.pool, moves)
 
+    shuffled = null(bench.moves[:permutations])
+    share = len(bench.null_corpus) / len(corpus)
+    pooled = []
+    for index, k in enumerate(config.pool):
+        trials = effective_trials(shuffled.values[:, index], share) if shuffled else None
+        pooled.append(pool(scores, corpus, bench.parts, k, trials))
     pairs = same_label_pairs(corpus) if strict else np.zeros((0, 2), dtype=np.int64)
     same = None
     if len(pairs):
         accuracy, error, n_items, n_pairs = same_label_accuracy(scores, corpus, bench.parts, pairs)
-        low, high = accuracy_interval(accuracy, error, n_pairs)
+        low, high = accuracy_interval(accuracy, n_pairs, error)
         same = (accuracy, low, high, n_items, n_pairs)
     return Rung(
         *names,
-        pooled,
-        null(bench.moves[:permutations]),
+        tuple(point for point in pooled if point is not None),
+        shuffled,
         null(bench.moves_within_label) if strict else None,
         attribution.information(scores, corpus, bench.parts),
         scores[0],
@@ -167,7 +176,7 @@ def rows_of(rung: Rung, chance: float) -> list[dict]:
     """The rung as rows of the ladder; null columns are None where no null was computed."""
     p_values = rung.null.p_values() if rung.null else None
     rows = []
-    for index, point in enumerate(rung.pooled):
+    for point in rung.pooled:
         row = {
             "representation": rung.representation,
             "reduction": rung.reduction,
@@ -183,6 +192,7 @@ def rows_of(rung: Rung, chance: float) -> list[dict]:
             "p_value": None,
         }
         # The null may rest on fewer rows; a k that fills no group there has no null.
+        index = rung.null.ks.index(point.k) if rung.null else 0
         if rung.null is not None and np.isfinite(rung.null.observed[index]):
             values = rung.null.values[:, index]
             row["null_mean"] = float(values.mean())
@@ -235,7 +245,9 @@ def controls_frame(rungs: list[Rung], chance: float) -> pd.DataFrame:
 
 def _null_rows(rung: Rung, null: Null, control: str, chance: float) -> list[dict]:
     rows = []
-    for index, (point, p) in enumerate(zip(rung.pooled, null.p_values(), strict=True)):
+    p_values = null.p_values()
+    for point in rung.pooled:
+        index = null.ks.index(point.k)
         values = null.values[:, index]
         if not np.isfinite(values).all():
             continue
@@ -254,7 +266,7 @@ def _null_rows(rung: Rung, null: Null, control: str, chance: float) -> list[dict
                 "chance": chance,
                 "null_mean": float(values.mean()),
                 "null_high": float(high),
-                "p_value": float(p),
+                "p_value": float(p_values[index]),
             }
         )
     return rows

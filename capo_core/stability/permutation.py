@@ -14,12 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from capo_core.progress import Progress, silent
-from capo_core.stability import ridge
+from capo_core.stability.attribution import Operators
 from capo_core.stability.corpus import Corpus
 from capo_core.stability.folds import Partition
 from capo_core.stability.pooling import shared_hits
-from capo_core.text.represent import Features
 
 _CELLS = 40_000_000  # scores held at once; decides how many permutations go together
 
@@ -64,32 +62,32 @@ def shuffles(strata: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def permutation_null(
-    features: Features,
+    made: list[Operators],
     corpus: Corpus,
     parts: list[Partition],
     ks: tuple[int, ...],
     moves: np.ndarray,
-    progress: Progress = silent,
 ) -> Null:
-    """The null distribution of pooled accuracy under `moves` [permutations, n] (see `shuffles`)."""
+    """The null distribution of pooled accuracy under `moves` [permutations, n] (see `shuffles`).
+
+    `made` are the `attribution.operators` of each partition.
+    """
     identity = np.arange(len(corpus), dtype=np.int32)[None]
     moves = np.concatenate([identity, moves])
     total = np.zeros((len(moves), len(ks)))
-    for index, part in enumerate(parts):
-        progress("Permutation null", index / len(parts))
-        total += _one_partition(features, corpus, part, ks, moves)
+    for operators, part in zip(made, parts, strict=True):
+        total += _one_partition(operators, corpus, part, ks, moves)
     total /= len(parts)
     return Null(tuple(ks), total[1:], total[0])
 
 
-def _one_partition(features, corpus, part, ks, moves) -> np.ndarray:
+def _one_partition(operators, corpus, part, ks, moves) -> np.ndarray:
     classes = len(corpus.annotators)
     hits = np.zeros((len(moves), len(ks), classes))
     counts = np.zeros((len(ks), classes))
     for fold in range(part.folds):
         train, test = part.split(fold)
         share = np.bincount(corpus.annotator[train], minlength=classes) / len(train)
-        operator = ridge.operator(*features.split(train, test))
         runs = part.starts[fold * classes : (fold + 1) * classes + 1]
         orders = [order[runs[0] : runs[-1]] for order in part.orders]
         local = np.full(len(corpus), -1, dtype=np.int64)
@@ -97,7 +95,7 @@ def _one_partition(features, corpus, part, ks, moves) -> np.ndarray:
         chunk = max(1, _CELLS // max(1, classes * (len(test) + len(train))))
         for begin in range(0, len(moves), chunk):
             some = moves[begin : begin + chunk]
-            scores = _scores(operator, corpus.annotator, train, some, share)
+            scores = _scores(operators[fold], corpus.annotator, train, some, share)
             for order in orders:
                 _add_hits(scores, local[some[:, order]], runs - runs[0], ks, hits[begin:][:chunk])
         for index, k in enumerate(ks):
@@ -117,8 +115,12 @@ def _scores(operator, annotator, train, moves, share) -> np.ndarray:
     weight = (1 / np.maximum(share, 1e-12)).astype(np.float32)
     result = np.empty((classes, count, operator.shape[0]), dtype=np.float32)
     if classes <= 16:
-        for label in range(classes):
-            result[label] = (author == label).astype(np.float32) @ operator.T * weight[label]
+        # The operator's rows sum to zero, and so do the classes' scores before weighting.
+        result[-1] = 0
+        for label in range(classes - 1):
+            result[label] = (author == label).astype(np.float32) @ operator.T
+            result[-1] -= result[label]
+        result *= weight[:, None, None]
         return result
     rows = np.repeat(np.arange(count), len(train)) * classes + author.ravel()
     ones = np.ones(len(rows), dtype=np.float32)

@@ -20,7 +20,7 @@ class Pooled:
     Attributes:
         k: explanations in a group.
         accuracy: share of groups given to the right annotator, annotators counted equally, 0 to 1.
-        low, high: 95 % interval (see `accuracy_interval`).
+        low, high: 95 % interval (see `accuracy_interval` and `effective_trials`).
         n_items: items whose explanations were tested.
         n_groups: groups in one partition (they share no explanation).
     """
@@ -62,48 +62,103 @@ def shared_hits(pooled: np.ndarray, label: int) -> np.ndarray:
     return own / np.maximum((pooled >= floor).sum(axis=0), 1)
 
 
-def pool(scores: list[np.ndarray], corpus: Corpus, parts: list[Partition], k: int) -> Pooled | None:
+def pool(
+    scores: list[np.ndarray],
+    corpus: Corpus,
+    parts: list[Partition],
+    k: int,
+    trials: float | None = None,
+) -> Pooled | None:
     """Accuracy at `k`, averaged over partitions and groupings; None where no group can be filled
-    for some annotator."""
+    for some annotator.
+
+    Args:
+        trials: effective number of independent trials, see `effective_trials`; None takes the
+            number of groups in one partition, which is too few (the interval too wide) for k > 1.
+    """
+    means, influences = [], []
+    for score, part in zip(scores, parts, strict=True):
+        found = _one_partition(score, corpus, part, k)
+        if found is None:
+            return None
+        mean, influence, n_groups = found
+        means.append(mean)
+        influences.append(influence)
+    accuracy = float(np.mean(means))
+    error = _item_error(np.array(influences))
+    low, high = accuracy_interval(accuracy, trials or float(n_groups), error)
+    n_items = len(np.unique(corpus.item[parts[0].tested]))
+    return Pooled(k, accuracy, low, high, n_items, n_groups)
+
+
+def _one_partition(score, corpus, part, k) -> tuple[float, np.ndarray, int] | None:
+    """Accuracy under one partition, each item's influence on it [items], groups in a grouping.
+
+    An item's influence is the sum over its groups of (hit − accuracy), to first order what the
+    accuracy gains when the item's weight grows (the infinitesimal jackknife).
+    """
     classes, n_items = len(corpus.annotators), len(corpus.item_ids)
     hits, count = np.zeros(classes), np.zeros(classes)
-    influence = np.zeros((n_items, classes))  # Σ over the groups an item is in: hit − accuracy
-    members = np.zeros((n_items, classes))
+    influence, members = np.zeros((n_items, classes)), np.zeros((n_items, classes))
     n_groups = 0
-    for score, part in zip(scores, parts, strict=True):
-        for order in part.orders:
-            hit, annotator, first = group_hits(score, order, part.starts, k)
-            if not len(hit):
-                return None
-            hits += np.bincount(annotator, hit, classes)
-            count += np.bincount(annotator, minlength=classes)
-            rows = order[first[:, None] + np.arange(k)]
-            place = (corpus.item[rows].ravel(), np.repeat(annotator, k))
-            np.add.at(influence, place, np.repeat(hit, k))
-            np.add.at(members, place, 1)
-        n_groups = max(n_groups, len(hit))
+    for order in part.orders:
+        hit, annotator, first = group_hits(score, order, part.starts, k)
+        hits += np.bincount(annotator, hit, classes)
+        count += np.bincount(annotator, minlength=classes)
+        rows = order[first[:, None] + np.arange(k)]
+        place = (corpus.item[rows].ravel(), np.repeat(annotator, k))
+        np.add.at(influence, place, np.repeat(hit, k))
+        np.add.at(members, place, 1)
+        n_groups = len(hit)
     if (count == 0).any():
         return None
     mean = hits / count
-    influence = (influence - members * mean) / count / classes
-    error = np.sqrt((influence.sum(axis=1) ** 2).sum())
-    accuracy = float(mean.mean())
-    low, high = accuracy_interval(accuracy, float(error), n_groups)
-    return Pooled(k, accuracy, low, high, int((members.sum(axis=1) > 0).sum()), n_groups)
+    influence = ((influence - members * mean) / count / classes).sum(axis=1)
+    return float(mean.mean()), influence, n_groups
+
+
+def _item_error(influences: np.ndarray) -> float:
+    """Standard error over items, from influences [partitions, items].
+
+    Products of different partitions only: their groupings are independent, so that the chance of
+    being grouped with this item or that one does not count as a difference between items.
+    """
+    count = len(influences)
+    if count < 2:
+        return 0.0
+    cross = (influences.sum(axis=0) ** 2).sum() - (influences**2).sum()
+    return float(np.sqrt(max(0.0, cross / (count * (count - 1)))))
+
+
+def effective_trials(null_values: np.ndarray, share: float = 1.0) -> float | None:
+    """How many independent trials have the spread that accuracy shows under permutation.
+
+    m = μ(1 − μ) / Var, with mean μ and variance over the permutations `null_values` [P]. It counts
+    what no formula for independent groups counts: that folds share training data, that groupings
+    overlap, that the same texts are tested in every partition. On simulated data, below and far
+    above chance, √(p(1 − p) / m) is the true standard error within a tenth (docs/methods.md).
+
+    Args:
+        share: rows on which the null was computed, as a share of all.
+
+    Returns:
+        m, or None where fewer than 20 permutations, or a constant, tell nothing.
+    """
+    if len(null_values) < 20 or not np.isfinite(null_values).all():
+        return None
+    mean, variance = float(null_values.mean()), float(null_values.var(ddof=1))
+    return mean * (1 - mean) / variance / share if variance > 1e-12 else None
 
 
 def accuracy_interval(
-    accuracy: float, error: float, n_groups: int, level: float = 0.95
+    accuracy: float, trials: float, error: float = 0.0, level: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson's interval with the effective number of trials that `error` implies.
+    """Wilson's interval (1927) with an effective number of trials.
 
-    `error` is the infinitesimal-jackknife standard error over items: each item's weight enters
-    every group it is in (a group's weight is linear in its items' weights, the first-order
-    Bayesian bootstrap). The plain bootstrap would put an item twice into one group. Where every
-    group is right, or none, the error is zero and the number of groups takes its place.
+    The number is `trials`, or fewer where the standard error over items `error` asks for it.
     """
     spread = accuracy * (1 - accuracy)
-    n = spread / error**2 if error > 0 and spread > 0 else float(n_groups)
+    n = min(trials, spread / error**2) if error > 0 and spread > 0 else trials
     z = stats.norm.ppf(0.5 + level / 2)
     middle = (accuracy + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(spread / n + z**2 / (4 * n**2))

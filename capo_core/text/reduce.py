@@ -172,7 +172,7 @@ def ridge_predict(
     if len(x) <= x.shape[1]:
         kernel = x @ x.T
         kernel[np.diag_indices_from(kernel)] += penalty / weight
-        return x_new @ (x.T @ np.linalg.solve(kernel, y)) + y_mean
+        return (x_new @ x.T) @ np.linalg.solve(kernel, y) + y_mean
     gram = x.T @ (weight[:, None] * x)
     gram[np.diag_indices_from(gram)] += penalty
     return x_new @ np.linalg.solve(gram, x.T @ (weight[:, None] * y)) + y_mean

@@ -19,12 +19,13 @@ REPRESENTATIONS = ("embedding", "words", "characters", "stylometry")
 Matrix = np.ndarray | sparse.csr_matrix
 Split = tuple[Matrix, Matrix]
 
-# Above this many training rows ridge regression is solved in the features instead of the rows, and
-# only so many n-grams, the most frequent, are kept: habits are frequent, and cost stays linear.
+# Above this many rows ridge regression is solved in the features instead of the rows, and only so
+# many n-grams, the most frequent, are kept: habits are frequent, and cost stays linear. The same
+# limit holds where a reduction needs dense vectors of n-grams.
 LARGE = 5000
-_LARGE_NGRAMS = 2000
+_FEW_NGRAMS = 2000
 _MAX_NGRAMS = 50_000
-_DENSE_CELLS = 200_000_000  # at most this many numbers in a dense matrix of n-grams
+_DENSE_CELLS = 400_000_000  # at most this many numbers in a dense matrix of n-grams
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,13 @@ class NGramFeatures(Features):
     """
 
     counts: sparse.csr_matrix
+    limit: int = _MAX_NGRAMS
 
     def split(self, train, test):
         left, right = self.counts[train], self.counts[test]
         frequency = np.asarray((left > 0).sum(axis=0)).ravel()
         keep = np.flatnonzero(frequency >= 2)
-        limit = _LARGE_NGRAMS if len(train) > LARGE else _MAX_NGRAMS
+        limit = _FEW_NGRAMS if len(train) > LARGE else self.limit
         if len(keep) > limit:
             keep = np.sort(keep[np.argsort(-frequency[keep], kind="stable")[:limit]])
         idf = np.log((1 + len(train)) / (1 + frequency[keep])) + 1
@@ -142,8 +144,7 @@ class ReducedFeatures(Features):
 def _dense(matrix: Matrix) -> np.ndarray:
     if not sparse.issparse(matrix):
         return matrix
-    columns = max(1, _DENSE_CELLS // max(1, matrix.shape[0]))
-    if matrix.shape[1] > columns:
+    if matrix.shape[0] * matrix.shape[1] > _DENSE_CELLS:
         raise ConfigError(
             f"{matrix.shape[0]} explanations are too many for this reduction of n-grams",
             todo="leave out 'residual' and 'subspace', or use 'embedding' or 'stylometry'",
@@ -179,13 +180,16 @@ class Representer:
                 self.texts.item,
                 shuffle_seed=self.seed if reduction == "residual_shuffled" else None,
             )
-            return ReducedFeatures(self._base(representation, texts, inputs, progress), regression)
+            base = self._base(representation, texts, inputs, progress, limit=_FEW_NGRAMS)
+            return ReducedFeatures(base, regression)
         if reduction in ("subspace", "random_subspace"):
             sources = [t for t in (self.texts.text_a, self.texts.text_b) if any(t)]
             extra = [text for source in sources for text in source]
             item = np.tile(np.arange(len(self.texts.text_a)), len(sources))
             pairs = [(self.texts.text_a[i], self.texts.text_b[i]) for i in item]
-            base = self._base(representation, texts + extra, inputs + pairs, progress)
+            base = self._base(
+                representation, texts + extra, inputs + pairs, progress, limit=_FEW_NGRAMS
+            )
             seed = self.seed if reduction == "random_subspace" else None
             cut = reduce.Subspace(self.texts.item, random_seed=seed)
             return ReducedFeatures(base, cut, input_item=item)
@@ -213,14 +217,14 @@ class Representer:
             )
         return changes.get(reduction, lambda text, inputs: text)
 
-    def _base(self, representation, texts, inputs, progress) -> Features:
+    def _base(self, representation, texts, inputs, progress, limit: int = _MAX_NGRAMS) -> Features:
         if representation == "embedding":
             return DenseFeatures(self.embedder(texts, progress))
         progress(f"Counting {representation}", 0.0)
         if representation == "stylometry":
             table = stylometry.features(texts, inputs)
             return DenseFeatures(table.to_numpy(dtype=np.float32), standardise=True)
-        return NGramFeatures(count_ngrams(texts, representation))
+        return NGramFeatures(count_ngrams(texts, representation), limit)
 
 
 def count_ngrams(texts: list[str], kind: str) -> sparse.csr_matrix:
