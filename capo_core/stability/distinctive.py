@@ -28,6 +28,7 @@ FEATURE_COLUMNS = (
     "n", "n_others", "p_adjusted", "clear",
 )  # fmt: skip
 FALSE_DISCOVERIES = 0.05
+_SAMPLE = 10_000  # texts looked at for repetition; shares of occurrences need no more
 
 
 def phrases(
@@ -105,7 +106,9 @@ def phrases(
 def _strongest(z: np.ndarray, cut: Wording, a: int, top: int) -> list[int]:
     """Places of the phrases to show: above the others by falling z, then below by falling z."""
     chosen = []
-    for sign, rows in ((1, cut.annotators == a), (-1, cut.annotators != a)):
+    for sign, group in ((1, cut.annotators == a), (-1, cut.annotators != a)):
+        rows = np.flatnonzero(group)
+        rows = rows[:: max(1, len(rows) // _SAMPLE)]
         order = np.argsort(-sign * z, kind="stable")[: 8 * top]
         order = order[sign * z[order] > 0]
         found = prune(order, np.abs(z), cut.table.phrases, cut.table.presence[rows], top)

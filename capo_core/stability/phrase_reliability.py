@@ -13,16 +13,34 @@ from capo_core.stability.wording import Wording, wording
 
 
 def phrase_reliability(
-    dataset: Dataset, *, seed: int = 0, splits: int = 10, min_texts: int = 20, prior: float = 500.0
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    splits: int = 10,
+    min_texts: int | None = None,
+    prior: float = 500.0,
+    cut: Wording | None = None,
 ) -> pd.DataFrame:
     """Correlation of the phrases' z between halves of the items.
+
+    Args:
+        min_texts: only phrases that so many explanations have; by default 20, or one in a
+            thousand (rare phrases have little but noise in either half).
+        cut: `wording(dataset)`, if there already.
 
     Returns:
         annotator_id, correlation (Pearson, of z over all phrases between two halves that share no
         item, mean over `splits` random halvings), n_phrases, n, note. NaN with a note where a
         half has too little to say.
     """
-    cut = wording(dataset, min_texts=min_texts)
+    cut = wording(dataset) if cut is None else cut
+    if min_texts is None:
+        min_texts = max(20, len(cut.annotators) // 1000)
+    kept = np.flatnonzero(cut.table.presence.getnnz(axis=0) >= min_texts)
+    names = tuple(cut.table.phrases[k] for k in kept)
+    cut = replace(
+        cut, table=replace(cut.table, presence=cut.table.presence[:, kept], phrases=names)
+    )
     n_items = int(cut.items.max(initial=-1)) + 1
     counted = np.bincount(cut.annotators, minlength=len(cut.names))
     rows = {"annotator_id": cut.names, "correlation": np.nan, "n_phrases": len(cut.table.phrases)}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-_SAMPLE = 20_000  # texts looked at; shares of occurrences need no more
 _AS_STRONG = 0.9  # a longer phrase stands for a shorter one from this share of its z on
 _COVERED = 0.5  # a phrase goes when this share of its texts have a related phrase that stays
 
@@ -31,8 +30,7 @@ def prune(
         strength: float [phrases], |z|.
         presence: [texts of the one group × phrases].
     """
-    step = -(-presence.shape[0] // _SAMPLE) or 1
-    table = presence[::step][:, order].tocsc()
+    table = presence[:, order].tocsc()
     texts = {
         number: table.indices[table.indptr[k] : table.indptr[k + 1]]
         for k, number in enumerate(order)

@@ -31,7 +31,7 @@ OPENERS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("opens_article", "begin with “a” or “an”", frozenset({"a", "an"})),
     ("opens_it", "begin with “it” or “it's”", frozenset({"it", "it's", "its"})),
     ("opens_first_person", "begin with “I” or “we”", lexicons.FIRST_PERSON),
-    ("opens_person", "begin with another person's pronoun", lexicons.PRONOUNS),
+    ("opens_person", "begin with “they”, “he”, “you” …", lexicons.PRONOUNS),
     ("opens_demonstrative", "begin with “this”, “these” …", lexicons.DEMONSTRATIVES),
     ("opens_both", "begin with “both”", frozenset({"both"})),
     ("opens_there", "begin with “there”", frozenset({"there"})),
