@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.charts_base import blank, whiskers
 from capo_core.dashboard.theme import FAINT, NEUTRAL, Look
-from capo_core.dashboard.words import escape, short
+from capo_core.dashboard.words import plotly
 
 
 def label_use(use: Sequence, name: str, look: Look) -> go.Figure:
@@ -61,9 +61,9 @@ def _shares(figure: go.Figure, use: Sequence, name: str, look: Look, shift: floa
         y=rows["y"],
         error_y=whiskers(rows["y"], rows["low"], rows["high"], look.color),
         mode="markers",
-        name=escape(short(name, 24)),
+        name=plotly(name, 24),
         marker={"color": look.color, "symbol": look.symbol, "size": 11},
-        customdata=[(escape(one.label), one.low, one.high, one.count) for one in use],
+        customdata=[(plotly(one.label, 40), one.low, one.high, one.count) for one in use],
         hovertemplate="%{customdata[0]}: %{y:.0%} [%{customdata[1]:.0%}, %{customdata[2]:.0%}], "
         "n = %{customdata[3]:,}<extra>%{fullData.name}</extra>",
     )
@@ -72,7 +72,7 @@ def _shares(figure: go.Figure, use: Sequence, name: str, look: Look, shift: floa
 def _label_axis(figure: go.Figure, use: Sequence) -> None:
     figure.update_xaxes(
         tickvals=list(range(len(use))),
-        ticktext=[escape(short(one.label, 18)) for one in use],
+        ticktext=[plotly(one.label, 18) for one in use],
         range=[-0.6, len(use) - 0.4],
         showgrid=False,
     )
@@ -89,11 +89,11 @@ def phrase_rates(
     """
     frame = frame.iloc[::-1]
     figure = blank(70 + 26 * len(frame), legend=True)
-    labels = [escape(short(phrase, 34)) for phrase in frame["phrase"]]
+    labels = [plotly(phrase, 34) for phrase in frame["phrase"]]
     places = list(range(len(frame)))
-    for place, own, others in zip(places, frame["rate"], frame["rate_others"], strict=True):
+    for place, own, other in zip(places, frame["rate"], frame["rate_others"], strict=True):
         figure.add_scatter(
-            x=[others, own],
+            x=[other, own],
             y=[place, place],
             mode="lines",
             line={"color": FAINT, "width": 3},
@@ -103,8 +103,8 @@ def phrase_rates(
     custom = frame[["phrase", "z"]].assign(shown=labels).to_numpy()
     hover = "“%{customdata[2]}”: in %{x:.1%} of explanations; z = %{customdata[1]:.1f}"
     for column, color, symbol, called in (
-        ("rate_others", NEUTRAL, "circle-open", escape(short(others, 24))),
-        ("rate", look.color, look.symbol, escape(short(name, 24))),
+        ("rate_others", NEUTRAL, "circle-open", plotly(others, 24)),
+        ("rate", look.color, look.symbol, plotly(name, 24)),
     ):
         figure.add_scatter(
             x=frame[column],
@@ -124,26 +124,26 @@ def phrase_rates(
     return figure
 
 
-def confusion(counts: pd.DataFrame, first: str, second: str) -> go.Figure:
-    """Items by the label of one annotator (rows) and of another (columns)."""
+def confusion(counts: pd.DataFrame, first: str, second: str, *, dark: bool) -> go.Figure:
+    """Pairs of labels by one annotator (rows) and by another (columns) on common items."""
     figure = blank(max(280, 90 + 34 * len(counts)))
     figure.add_heatmap(
         z=counts.to_numpy(),
-        x=[escape(short(label, 16)) for label in counts.columns],
-        y=[escape(short(label, 16)) for label in counts.index],
-        colorscale=[[0, "rgba(47, 111, 176, 0.03)"], [1, "rgba(47, 111, 176, 0.85)"]],
+        x=[plotly(label, 16) for label in counts.columns],
+        y=[plotly(label, 16) for label in counts.index],
+        # From the page's own ground to blue, so that an empty cell is quiet on either theme.
+        colorscale=[[0, "#1E252B" if dark else "#F3F6F9"], [1, "#4A94C4" if dark else "#2F6FB0"]],
         showscale=False,
-        texttemplate="%{z}",
+        text=counts.map(lambda n: str(n) if n else "").to_numpy(),
+        texttemplate="%{text}",
         xgap=2,
         ygap=2,
-        hovertemplate=f"{escape(short(first, 24))}: %{{y}}<br>{escape(short(second, 24))}: %{{x}}"
-        "<br>%{z} items<extra></extra>",
+        hovertemplate=f"{plotly(first, 24)}: %{{y}}<br>{plotly(second, 24)}: %{{x}}"
+        "<br>%{z} pairs of labels<extra></extra>",
     )
-    figure.update_xaxes(
-        title=f"label by {escape(short(second, 24))}", showgrid=False, type="category"
-    )
+    figure.update_xaxes(title=f"label by {plotly(second, 24)}", showgrid=False, type="category")
     figure.update_yaxes(
-        title=f"label by {escape(short(first, 24))}",
+        title=f"label by {plotly(first, 24)}",
         autorange="reversed",
         showgrid=False,
         type="category",

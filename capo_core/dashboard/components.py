@@ -117,6 +117,11 @@ def says(*sentences: str) -> None:
     st.html("".join(f'<p class="capo-says">{_set(sentence)}</p>' for sentence in sentences))
 
 
+def is_dark() -> bool:
+    """Whether the reader has the dark theme on; for the rare colour that must know it."""
+    return st.context.theme.type == "dark"
+
+
 def heading(text: str, help_: str | None = None) -> None:
     """A section's heading, with the "?" of its measure."""
     st.subheader(text, anchor=False, help=help_)
@@ -137,6 +142,13 @@ def side_by_side(key: str, widths: Sequence[int]) -> Iterator[list]:
     """Columns that stand under each other where the window is narrow."""
     with st.container(key=f"capo-pair-{key}"):
         yield st.columns(widths, gap="large")
+
+
+@contextmanager
+def control_row(key: str, widths: Sequence[int]) -> Iterator[list]:
+    """A row of controls above a picture; two by two where the window is narrow."""
+    with st.container(key=f"capo-row-{key}"):
+        yield st.columns(widths, vertical_alignment="bottom")
 
 
 def link(frame: Frame, page: str, label: str, **query: str) -> None:

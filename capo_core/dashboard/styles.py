@@ -30,7 +30,7 @@ CSS = """<style>
   margin: 0; line-height: 1.55; white-space: pre-wrap; overflow-wrap: anywhere;
 }
 .capo-input { opacity: 0.38; }
-.capo-text mark {
+mark {
   background: color-mix(in srgb, #E69F00 34%, transparent); color: inherit; border-radius: 2px;
   padding: 0 0.1em;
 }
@@ -51,6 +51,12 @@ CSS = """<style>
   }
   [class*="st-key-capo-pair"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn {
     width: 100%; flex: 1 1 auto;
+  }
+  [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock {
+    flex-wrap: wrap;
+  }
+  [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn {
+    flex: 1 1 45%; min-width: 45%;
   }
 }
 [data-testid="stPageLink"] a p { text-decoration: underline; text-underline-offset: 0.2em; }

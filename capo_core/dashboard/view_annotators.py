@@ -116,9 +116,9 @@ def _figures(card) -> None:
     if card.length is not None:
         one = card.length
         cells += [
-            ("words in the middle explanation", number(one.median, 0)),
-            ("words in the middle half", f"{one.low_quarter:.0f} to {one.high_quarter:.0f}"),
-            ("words, the others", number(one.others, 0)),
+            ("median words", number(one.median, 0)),
+            ("middle half", f"{one.low_quarter:.0f} to {one.high_quarter:.0f}"),
+            ("the others' median", number(one.others, 0)),
         ]
     st.html(
         '<div class="capo-figures">'

@@ -7,7 +7,15 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard import cache, charts, state, view_annotators
-from capo_core.dashboard.components import Frame, heading, note, picture, says, side_by_side
+from capo_core.dashboard.components import (
+    Frame,
+    heading,
+    is_dark,
+    note,
+    picture,
+    says,
+    side_by_side,
+)
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.words import count, percent, short
@@ -57,7 +65,7 @@ def show(frame: Frame, dataset: Dataset) -> None:
                 counts = pd.crosstab(common["first"], common["second"])
                 counts = counts.reindex(index=labels, columns=labels, fill_value=0)
                 picture(
-                    charts.confusion(counts, first, second),
+                    charts.confusion(counts, first, second, dark=is_dark()),
                     key=f"{PAGE}.two.confusion",
                     file_name=f"{frame.entry.name}-agreement-{first}-{second}",
                     alt=f"Labels of annotator {first} against those of annotator {second}",

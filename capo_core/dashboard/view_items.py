@@ -67,7 +67,7 @@ def _controls(page: str, dataset: Dataset) -> tuple[search.Filter, bool, bool]:
             clears=_MOVED,
             format_func=lambda value: value or "any label",
         )
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         differ = state.toggle("Only where labels differ", page=page, key="differ", clears=_MOVED)
         grey = state.toggle(
             "Grey the item's own words",
@@ -84,28 +84,27 @@ def _controls(page: str, dataset: Dataset) -> tuple[search.Filter, bool, bool]:
 def _one(page: str, dataset: Dataset, found: list[str], wanted: search.Filter, grey: bool) -> None:
     asked = state.get("item")
     place = found.index(asked) if asked in found else 0
-    columns = st.columns([5, 1, 1, 1], vertical_alignment="bottom")
-    with columns[0]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         state.choice(
             st.selectbox,
-            f"Item {place + 1:,} of {count(len(found), 'item')}",
+            f"Item {place + 1:,} of {len(found):,}",
             found,
             page=page,
             key="item",
             default=found[place],
+            width=300,
         )
-    for column, name, target in (
-        (columns[1], "Previous", found[place - 1]),
-        (columns[2], "Next", found[(place + 1) % len(found)]),
-        (columns[3], "Random", random.choice(found)),
-    ):
-        column.button(
-            name,
-            key=f"{page}.items.{name}",
-            on_click=state.put,
-            args=(page, {"item": target}),
-            width="stretch",
-        )
+        for name, target in (
+            ("Previous", found[place - 1]),
+            ("Next", found[(place + 1) % len(found)]),
+            ("Random", random.SystemRandom().choice(found)),
+        ):
+            st.button(
+                name,
+                key=f"{page}.items.{name}",
+                on_click=state.put,
+                args=(page, {"item": target}),
+            )
     _item(dataset, found[place], wanted, grey)
 
 

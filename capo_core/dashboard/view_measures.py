@@ -5,7 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from capo_core.dashboard import charts_measures, view_calibration
-from capo_core.dashboard.components import Field, Frame, heading, note, picture, says, table
+from capo_core.dashboard.components import (
+    Field,
+    Frame,
+    heading,
+    note,
+    picture,
+    says,
+    side_by_side,
+    table,
+)
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import reduction_name, representation_name
 
@@ -67,17 +76,21 @@ def reliability(frame: Frame, report, representation: str) -> None:
         heading("Does an annotator's profile come back on other items?", HELP["reliability"])
         note("There are too few items to compare halves.")
         return
-    for reduction, part in known.groupby("reduction", sort=False):
-        heading(
-            f"{reduction_name(reduction)}: {charts_measures.reliability_title(part)}",
-            HELP["reliability"],
-        )
-        picture(
-            charts_measures.reliability(part),
-            key=f"stability.reliability.{reduction}",
-            file_name=f"{frame.entry.name}-reliability-{representation}-{reduction}",
-            alt="Correlation of an annotator's two profiles, by explanations in a half",
-        )
+    with side_by_side("reliability", [1, 1]) as places:
+        for place, (reduction, part) in zip(
+            places, known.groupby("reduction", sort=False), strict=False
+        ):
+            with place:
+                heading(
+                    f"{reduction_name(reduction)}: {charts_measures.reliability_title(part)}",
+                    HELP["reliability"],
+                )
+                picture(
+                    charts_measures.reliability(part),
+                    key=f"stability.reliability.{reduction}",
+                    file_name=f"{frame.entry.name}-reliability-{representation}-{reduction}",
+                    alt="Correlation of an annotator's two profiles, by explanations in a half",
+                )
     table(
         _named(rows),
         _fields(

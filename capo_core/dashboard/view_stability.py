@@ -17,6 +17,7 @@ from capo_core.dashboard import (
 from capo_core.dashboard.components import (
     Field,
     Frame,
+    control_row,
     heading,
     note,
     picture,
@@ -89,12 +90,18 @@ def _controls(
     """One row above the picture: what is seen, and the point whose explanations are open."""
     there = set(ladder["representation"])
     known = [name for name in REPRESENTATIONS if name in there]
-    places = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    with control_row("ladder", [3, 2, 2, 2]) as places:
+        return _choices(places, frame, choice, ladder, known + sorted(there - set(known)))
+
+
+def _choices(
+    places, frame: Frame, choice: view_report.Choice, ladder: pd.DataFrame, names: list[str]
+) -> tuple[str, str, int]:
     with places[0]:
         representation = state.choice(
             st.segmented_control,
             "Seen as",
-            known + sorted(there - set(known)),
+            names,
             page=PAGE,
             key="rep",
             format_func=lambda name: markdown(representation_name(name)),

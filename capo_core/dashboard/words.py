@@ -14,6 +14,11 @@ def escape(text: str) -> str:
     return html.escape(text, quote=True)
 
 
+def plotly(text: str, limit: int = 24) -> str:
+    """`text` for a label in a picture: Plotly reads a few tags and entities, and no quotes."""
+    return html.escape(short(text, limit), quote=False)
+
+
 def markdown(text: str) -> str:
     """`text` so that Streamlit's Markdown shows it as it stands: no links, formulas or icons."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
