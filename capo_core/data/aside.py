@@ -26,6 +26,13 @@ def shown(value: str, limit: int = 60) -> str:
     return repr(text if len(value) <= limit else text[:limit] + "…")
 
 
+def listed(names: Iterable[str], limit: int = 20) -> str:
+    """Names, each quoted and shortened, for use inside a sentence."""
+    names = list(names)
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(shown(str(name), 40) for name in names[:limit]) + more
+
+
 class Aside:
     """Collects set-aside rows in the order they are found; `frame()` gives them sorted by row."""
 

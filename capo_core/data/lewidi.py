@@ -40,7 +40,9 @@ def is_metadata(value: Any) -> bool:
         isinstance(value, dict)
         and bool(value)
         and all(
-            isinstance(inner, dict) and all(isinstance(each, str) for each in inner.values())
+            isinstance(inner, dict)
+            and all(isinstance(each, str) for each in inner.values())
+            and not all(key.isdecimal() for key in inner)  # as pandas writes a table's columns
             for inner in value.values()
         )
     )

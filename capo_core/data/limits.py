@@ -17,6 +17,7 @@ class Limits:
     Attributes:
         file_bytes: size of the file on disk, in bytes.
         cells: rows × columns of the table.
+        columns: columns of the table.
         cell_characters: length of one cell; a longer one is set aside with its row.
         unpacked_bytes: what an Excel or Parquet file may grow to when unpacked, in bytes.
         ratio: unpacked ÷ packed size above which a large archive is taken for a bomb.
@@ -26,6 +27,7 @@ class Limits:
 
     file_bytes: int = 512 * 2**20
     cells: int = 10_000_000
+    columns: int = 5_000
     cell_characters: int = 1_000_000
     unpacked_bytes: int = 2**30
     ratio: float = 200.0
@@ -84,6 +86,13 @@ def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
 
 def check_cells(rows: int, columns: int, where: str, limits: Limits = LIMITS) -> None:
     """`DataError` if a table of this size is refused."""
+    if columns > limits.columns:
+        raise DataError(
+            f"the table has {columns:,} columns",
+            where=where,
+            expected=f"at most {limits.columns:,}",
+            todo="check the delimiter; or leave out columns that are not needed",
+        )
     if rows * columns > limits.cells:
         raise DataError(
             f"the table has {rows:,} rows × {columns:,} columns",

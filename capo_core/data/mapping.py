@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
+from capo_core.data.aside import listed
 from capo_core.errors import ConfigError, DataError
 
 # Names that a role's column goes by, best first; compared in lower case, with "_" for all else.
@@ -18,13 +19,13 @@ _NAMES = {
         coder_id coder labeler labeller judge_id judge participant_id participant user_id user
         author""",
     "label": """label labels answer annotation judgment judgement rating score choice class verdict
-        response category""",
+        category""",
     "explanation": """explanation explanations reason reasons rationale rationales justification
         comment comments free_text why""",
     "text_a": """text_a premise context text1 text_1 sentence1 sentence_1 question1 question_1
-        question_a sent1 sentence_a s1 q1 text sentence source document passage post input""",
+        question_a sent1 sentence_a s1 q1 text sentence document passage post input""",
     "text_b": """text_b hypothesis statement text2 text_2 sentence2 sentence_2 question2 question_2
-        question_b sent2 sentence_b s2 q2 claim reply target""",
+        question_b sent2 sentence_b s2 q2 claim reply response""",
     "valid": "valid is_valid validity makes_sense",
     "split": "split subset partition",
     "annotation_id": "annotation_id annotationid answer_id response_id",
@@ -143,7 +144,7 @@ def guess(frame: pd.DataFrame, given: Mapping | None = None) -> Mapping:
         if column not in names:
             raise ConfigError(
                 f"{role} is mapped to the column {column!r}, which is not there",
-                expected=f"one of {', '.join(map(repr, names))}",
+                expected=f"one of {listed(names)}",
             )
     taken = set(given.columns().values())
     by_name = {}
@@ -153,12 +154,15 @@ def guess(frame: pd.DataFrame, given: Mapping | None = None) -> Mapping:
     found: dict[str, str] = {}
     for role, synonyms in SYNONYMS.items():
         if getattr(given, role) is None:
-            column = next((by_name[each] for each in synonyms if each in by_name), "")
+            fitting = (by_name[each] for each in synonyms if each in by_name)
+            if role == "label":
+                fitting = (column for column in fitting if not _nested(frame[column]))
+            column = next(fitting, "")
             found[role] = column
             by_name = {key: name for key, name in by_name.items() if name != column}
     result = replace(given, **found)
     if not result.annotator_id and not given.annotators:
-        wide = _wide(names, taken | {c for r, c in found.items() if r not in _PER_ANNOTATOR})
+        wide = _wide(frame, taken | {c for r, c in found.items() if r not in _PER_ANNOTATOR})
         if len(wide) > (1 if result.label else 0):
             result = replace(result, annotators=wide)
     if result.wide:
@@ -179,8 +183,15 @@ def _place_id(result: Mapping, frame: pd.DataFrame, column: str, given: Mapping)
     return result
 
 
-def _wide(names: Sequence[str], taken: set[str]) -> tuple[AnnotatorColumns, ...]:
+def _nested(values: pd.Series) -> bool:
+    """Do these cells hold lists or objects, as JSON? Such a thing is no label."""
+    filled = [text for text in values.head(200).tolist() if text.strip()]
+    return bool(filled) and all(text.lstrip()[0] in "[{" for text in filled)
+
+
+def _wide(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorColumns, ...]:
     """Annotators of a wide table, from names such as "label_A1", "A1 reason" or "label 2"."""
+    names = [str(name) for name in frame.columns if not _nested(frame[name])]
     found: dict[str, dict[str, str]] = {}
     spelled: dict[str, str] = {}  # the annotator's name as the columns write it
     for name in names:
@@ -235,7 +246,7 @@ def require(mapping: Mapping, frame: pd.DataFrame, where: str) -> None:
             where=where,
             expected="a table with one row an annotation (columns item_id, annotator_id, label, "
             "explanation, text_a, text_b), or one row an item (columns such as label_A1, "
-            f"explanation_A1); found the columns {', '.join(map(repr, frame.columns))}",
+            f"explanation_A1); found the columns {listed(frame.columns)}",
             todo=f"say which column it is: --map {lacking[0].split()[0]}=COLUMN",
         )
     twice = list(mapping.columns().values())

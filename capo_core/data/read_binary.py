@@ -139,8 +139,10 @@ def _cells(sheet, where: str, limits: Limits) -> tuple[list[list[str]], int]:
             record.pop()
         records.append(record)
         count, widest = count + len(row) + 1, max(widest, len(record))
-        if count > limits.cells or widest * len(records) > limits.cells:
-            check_cells(limits.cells, 2, where, limits)
+        if widest > limits.columns or widest * len(records) > limits.cells:
+            check_cells(len(records), widest, where, limits)
+        if count > 4 * limits.cells:  # nearly all empty
+            raise DataError("the sheet reaches too far, over cells without content", where=where)
     return records, formulas
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 
-from capo_core.data.aside import Aside
+from capo_core.data.aside import Aside, listed
 from capo_core.data.cells import unique_names
 from capo_core.data.limits import Limits, check_cells
 from capo_core.errors import DataError
@@ -19,14 +19,10 @@ _END = "capo end of file"  # a last row of our own; a quote left open swallows i
 _SAMPLE_RECORDS = 200
 
 
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """Cells longer than csv's default of 131,072 characters are set aside later, with a reason."""
-    before = csv.field_size_limit(2**31 - 1)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+# Cells longer than csv's default of 131,072 characters are set aside later, with a reason. The
+# limit is one for the whole process: set once, since threads may read at the same time.
+csv.field_size_limit(2**31 - 1)
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\r?\n')  # a first line that Excel understands
 
 
 def _records(text: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
@@ -40,11 +36,12 @@ def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
     Args:
         recognised: how many of these column names mean something to the importer.
     """
+    if match := _SEPARATOR_LINE.match(text):
+        return match[1]
     sample = text[: 2**20]
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
-        with _long_cells():
-            first = list(islice(_records(sample, delimiter, True), _SAMPLE_RECORDS))
+        first = list(islice(_records(sample, delimiter, True), _SAMPLE_RECORDS))
         records = [record for record in first if record]
         if len(records) > 1 and len(sample) < len(text) and len(first) < _SAMPLE_RECORDS:
             records.pop()  # cut off by the end of the sample
@@ -69,16 +66,21 @@ def read_delimited(
     Raises:
         DataError: a quote that is never closed, no header, no rows, too large.
     """
-    with _long_cells():
+    try:
         records, notes = _read(text, where, delimiter)
-    header = next((record for record in records if any(cell.strip() for cell in record)), None)
-    if header is None:
+    except csv.Error as error:
+        raise DataError(f"the rows cannot be told apart ({error})", where=where) from None
+    first = 1 if _SEPARATOR_LINE.match(text) else 0
+    filled = (i for i in range(first, len(records)) if any(cell.strip() for cell in records[i]))
+    start = next(filled, None)
+    if start is None:
         raise DataError("the file holds no table", where=where, expected="a header and rows")
-    start = records.index(header) + 1
+    header = records[start]
+    start += 1
     while len(header) > 1 and not header[-1].strip():
         header = header[:-1]  # trailing delimiters, as some spreadsheets write them
+    check_cells(len(records) - start, len(header), where, limits)
     columns, renamed = unique_names(header)
-    check_cells(len(records) - start, len(columns), where, limits)
     width, rows, numbers, short, blank = len(columns), [], [], 0, 0
     for number, record in enumerate(records[start:], start + 1):
         if not any(cell.strip() for cell in record):
@@ -96,7 +98,7 @@ def read_delimited(
         raise DataError(
             "there are no rows under the header",
             where=where,
-            expected=f"rows with the columns {', '.join(columns[:12])}",
+            expected=f"rows with the columns {listed(columns)}",
         )
     if short:
         notes.append(f"{short} rows have fewer cells than the header; the rest is read as empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,9 @@ _FOREIGN = (  # what people try to import, and what to do about it
     (b"SQLite format 3", "an SQLite database", "export the table as CSV or JSONL"),
     (b"\x89PNG", "a picture", "export the table as CSV or JSONL"),
 )
+
+
+_PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml|head|body)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,12 @@ def open_source(
                 todo=todo,
             )
     text, found, notes = decode(raw, path.name, encoding)
+    if _PAGE.match(text):
+        raise DataError(
+            "this is a web page or XML, not a table",
+            where=path.name,
+            todo="download the file itself (on GitHub: the button Raw), or export it as CSV",
+        )
     if not text.strip():
         raise DataError("the file is empty", where=path.name)
     return Source(path.name, raw, "text", text, found, tuple(notes))
@@ -160,7 +170,7 @@ def _table(rows, *, notes: tuple[str, ...] = (), **rest) -> RawTable:
 
 
 def _json_rows(text: str, where: str, limits: Limits, aside: Aside):
-    if read_json.looks_like_lines(text):
+    if read_json.looks_like_lines(text) and not _one_wrapped_array(text):
         kind, records, notes = "jsonl", read_json.lines_of(text, aside, where), []
     else:
         kind = "json"
@@ -179,6 +189,18 @@ def _json_rows(text: str, where: str, limits: Limits, aside: Aside):
     columns, renamed = unique_names(keys)
     cells = [[cell_text(record.get(key)) for key in keys] for _, record in records]
     return kind, (columns, cells, [number for number, _ in records], notes + renamed)
+
+
+def _one_wrapped_array(text: str) -> bool:
+    """A single line such as {"version": 1, "data": [{…}, {…}]}: the table is inside."""
+    if text.strip().count("\n"):
+        return False
+    try:
+        value = read_json.parse(text)
+    except ValueError:
+        return False
+    lists = [inner for inner in value.values() if isinstance(inner, list) and inner]
+    return len(lists) == 1 and all(isinstance(each, dict) for each in lists[0])
 
 
 def _array(text: str, where: str) -> tuple[list, list[str]]:

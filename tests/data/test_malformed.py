@@ -193,6 +193,11 @@ CASES: dict[str, Case] = {
         text(csv_of()), DataError, ("4 rows × 6 columns",), options={"limits": Limits(cells=20)}
     ),
     "gzip": Case(raw(gzip.compress(csv_of().encode())), DataError, ("gzip", "unpack it first")),
+    "a web page saved instead of the file": Case(
+        text("\n<!DOCTYPE html><html><body>votes.csv</body></html>"),
+        DataError,
+        ("web page", "Raw"),
+    ),
     "an old Excel file": Case(
         raw(b"\xd0\xcf\x11\xe0" + b"\0" * 600), DataError, (".xls", "save it as .xlsx")
     ),
@@ -242,6 +247,9 @@ CASES: dict[str, Case] = {
     # --- delimiters, quotes, headers
     "semicolons": Case(text(csv_of(delimiter=";")), kept=4),
     "tabs under the name .csv": Case(text(csv_of(delimiter="\t")), kept=4),
+    "a first line that tells Excel the delimiter": Case(
+        text("sep=;\r\n" + csv_of(delimiter=";")), kept=4
+    ),
     "bars": Case(text(csv_of(delimiter="|")), kept=4),
     "semicolons with many commas in the texts": Case(
         text(csv_of([row(why="a, b, c, d, e, f")], delimiter=";")), kept=1
@@ -271,6 +279,10 @@ CASES: dict[str, Case] = {
         reasons={"the label is missing": 1},
         notes=("fewer cells than the header",),
     ),
+    "a hundred thousand columns": Case(
+        text("a," * 100_000 + "b\n1,2\n"), DataError, ("100,001 columns", "check the delimiter")
+    ),
+    "one line of 3 MB": Case(text("a" * 3_000_000), DataError, ("no rows under the header",)),
     "two columns of the same name": Case(
         text(csv_of(header=[*HEADER[:3], "label", *HEADER[4:]])),
         kept=4,
@@ -446,6 +458,26 @@ CASES: dict[str, Case] = {
     "an object that is no table": Case(
         text('{"version": 3}', "v.json"), DataError, ("no column was found",)
     ),
+    "an array wrapped in an object": Case(
+        text(json.dumps({"version": 1, "data": records()}), "v.json"),
+        kept=4,
+        notes=("under the key 'data'",),
+    ),
+    "a table as pandas writes JSON": Case(
+        text('{"label": {"0": "x"}, "item_id": {"0": "i"}}', "v.json"),
+        DataError,
+        ("no column was found",),
+    ),
+    "lists where the labels should be": Case(
+        text(jsonl_of([{"item_id": "1", "annotator": "a", "label": ["e", "n"], "text": "t"}] * 2)),
+        DataError,
+        ("no column was found for label",),
+    ),
+    "a number of five thousand digits": Case(
+        text(jsonl_of(records()) + '{"item_id": ' + "9" * 5000 + "}\n", "v.jsonl"),
+        kept=4,
+        reasons={"the line is not JSON": 1},
+    ),
     "mixed types in JSON": Case(
         text(
             jsonl_of(
@@ -551,6 +583,9 @@ CASES: dict[str, Case] = {
     ),
     "an Excel file with formulas": Case(
         excel([HEADER, *ROWS, row("i3", why="=1+1")]), kept=5, notes=("1 cells hold formulas",)
+    ),
+    "an Excel file with a cell far away": Case(
+        excel([[*HEADER, *[None] * 16_377, "x"], *ROWS]), DataError, ("16,384 columns",)
     ),
     "an Excel file without rows": Case(excel([HEADER]), DataError, ("no rows under the header",)),
     "a sheet that is not there": Case(
