@@ -11,7 +11,6 @@ from rich.table import Table
 
 from capo_core.cli_support import ManyValues, console, plain_errors, print_json, shown_progress
 from capo_core.data.catalog import Catalog
-from capo_core.errors import ConfigError
 from capo_core.stability import store
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.workspace import Workspace, write_json
@@ -131,8 +130,12 @@ def annotators(name: Name, as_json: AsJson = False) -> None:
         return
     for card in made:
         console.rule(f"Annotator {card.annotator_id}", align="left")
-        for line in card.lines():
-            console.print(line, markup=False)
+        for sentence in card.interpretation:
+            console.print(sentence, markup=False)
+        for cue in card.cues:
+            console.print(
+                f"  {cue.text}: {cue.own:.2f} against {cue.others:.2f} {cue.unit}", markup=False
+            )
         console.print()
 
 
@@ -149,10 +152,9 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Does the method find what was planted, and nothing where nothing was?"""
-    from capo_core.stability.calibration import CalibrationConfig, calibrate
+    from capo_core.stability.calibration import CalibrationConfig
+    from capo_core.stability.planted_truth import calibrate
 
-    if datasets < 1:
-        raise ConfigError("datasets must be at least 1")
     config = CalibrationConfig(
         task=task,
         items=items,
@@ -160,8 +162,12 @@ def calibrate(
         datasets=datasets,
         seed=seed,
     )
-    with shown_progress(quiet=as_json) as progress:
-        result = calibrate(config, cache=Workspace.default().cache, progress=progress)
+    workspace = Workspace.default()
+    result = store.load_calibration(config, workspace)
+    if result is None:
+        with shown_progress(quiet=as_json) as progress:
+            result = calibrate(config, cache=workspace.cache, progress=progress)
+        store.save_calibration(result, workspace)
     if out is not None:
         write_json(out, result.to_dict())
     if as_json:

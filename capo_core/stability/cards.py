@@ -86,6 +86,17 @@ class Card:
     def to_dict(self) -> dict:
         return _plain(self)
 
+    @classmethod
+    def from_dict(cls, raw: dict) -> Card:
+        """The card that `to_dict` gave."""
+        parts = {
+            "labels": tuple(LabelUse(**use) for use in raw["labels"]),
+            "length": None if raw["length"] is None else Length(**raw["length"]),
+            "cues": tuple(Cue(**cue) for cue in raw["cues"]),
+            **{name: tuple(raw[name]) for name in ("interpretation", "typical", "atypical")},
+        }
+        return cls(**{**raw, **parts})
+
 
 def _plain(value):
     if is_dataclass(value):

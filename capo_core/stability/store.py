@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from capo_core.errors import DataError
+from capo_core.stability.calibration import Calibration, CalibrationConfig
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.evidence import Evidence
 from capo_core.stability.report import StabilityReport
@@ -71,6 +72,19 @@ def find(fingerprint: str, workspace: Workspace) -> list[Kept]:
             config = StabilityConfig.from_dict(raw["config"])
             found.append(Kept(path.parent, raw["dataset"], config, made))
     return sorted(found, key=lambda kept: kept.made, reverse=True)
+
+
+def save_calibration(calibration: Calibration, workspace: Workspace) -> Path:
+    """Keep a calibration; it depends on no dataset of the workspace."""
+    path = workspace.root / "calibration" / f"{calibration.config.key}.json"
+    write_json(path, {"format": _FORMAT, **calibration.to_dict()})
+    return path
+
+
+def load_calibration(config: CalibrationConfig, workspace: Workspace) -> Calibration | None:
+    """The kept calibration, or None where there is none (or one of an older format)."""
+    raw = _read(workspace.root / "calibration" / f"{config.key}.json")
+    return None if raw is None else Calibration.from_dict(raw)
 
 
 def _read(path: Path) -> dict | None:
