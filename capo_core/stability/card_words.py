@@ -93,7 +93,8 @@ def _habit(cue: Cue) -> str:
 
 
 def _percent(share: float, digits: int = 0) -> str:
-    """ "12 %"; a share that would be rounded to nothing or to all is said to be below or above."""
+    """ "12 %", "0.4 %"; what would be rounded to nothing or to all is "under" or "over"."""
+    digits = 1 if 0 < share < 0.01 else digits
     step = 10.0**-digits
     value = 100 * share
     if 0 < value < step / 2:

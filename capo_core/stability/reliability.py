@@ -92,7 +92,7 @@ def split_half(
     cells = gather(items, annotators)
     each = cells.annotators_per_item()
     if cells.n_annotators < 2:
-        return _none("not defined: one annotator has nobody to be told from")
+        return _none("not defined: fewer than two annotators")
     complete = each == cells.n_annotators
     matched = complete.sum() >= max(2 * MIN_PER_HALF, 0.5 * (each >= 2).sum())
     keep = complete[cells.items] if matched else np.ones(cells.n, dtype=bool)

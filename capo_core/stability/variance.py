@@ -113,7 +113,9 @@ def shares(
         design = "complete" if enough else "all"
     used = complete if design == "complete" else each >= 2
     if cells.n_annotators < 2 or used.sum() < 2:
-        reason = "one annotator" if cells.n_annotators < 2 else "fewer than two shared items"
+        reason = (
+            "fewer than two annotators" if cells.n_annotators < 2 else "fewer than two shared items"
+        )
         return _undefined(f"not defined: {reason}", design, cells, used)
     mask = used[cells.items]
     values = (cells.averaging().astype(_precision(matrix)) @ matrix)[mask]

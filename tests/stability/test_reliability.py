@@ -87,8 +87,8 @@ def test_sparse_equals_dense_and_seeds_repeat():
 @pytest.mark.parametrize(
     ("n_items", "n_annotators", "note"),
     [
-        (0, 1, "one annotator"),
-        (30, 1, "one annotator"),
+        (0, 1, "fewer than two annotators"),
+        (30, 1, "fewer than two annotators"),
         (1, 2, "fewer than 10"),
         (9, 3, "fewer than"),
     ],

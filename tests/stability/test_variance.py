@@ -137,9 +137,9 @@ def test_complete_items_are_preferred_where_there_are_enough():
 @pytest.mark.parametrize(
     ("rows", "note"),
     [
-        ([], "one annotator"),
-        ([(0, "i1", "a")], "one annotator"),
-        ([(0, "i1", "a"), (1, "i2", "a")], "one annotator"),
+        ([], "fewer than two annotators"),
+        ([(0, "i1", "a")], "fewer than two annotators"),
+        ([(0, "i1", "a"), (1, "i2", "a")], "fewer than two annotators"),
         ([(0, "i1", "a"), (1, "i1", "b")], "fewer than two shared items"),
         ([(0, "i1", "a"), (1, "i2", "b")], "fewer than two shared items"),
         ([(k, f"i{k // 2}", f"a{k}") for k in range(8)], "nobody has two items"),
