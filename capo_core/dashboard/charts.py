@@ -129,8 +129,6 @@ def confusion(counts: pd.DataFrame, first: str, second: str, *, dark: bool) -> g
     figure = blank(max(280, 90 + 34 * len(counts)))
     figure.add_heatmap(
         z=counts.to_numpy(),
-        x=[plotly(label, 16) for label in counts.columns],
-        y=[plotly(label, 16) for label in counts.index],
         # From the page's own ground to blue, so that an empty cell is quiet on either theme.
         colorscale=[[0, "#1E252B" if dark else "#F3F6F9"], [1, "#4A94C4" if dark else "#2F6FB0"]],
         showscale=False,
@@ -138,14 +136,20 @@ def confusion(counts: pd.DataFrame, first: str, second: str, *, dark: bool) -> g
         texttemplate="%{text}",
         xgap=2,
         ygap=2,
-        hovertemplate=f"{plotly(first, 24)}: %{{y}}<br>{plotly(second, 24)}: %{{x}}"
+        customdata=[[(plotly(a), plotly(b)) for b in counts.columns] for a in counts.index],
+        hovertemplate="first: %{customdata[0]}<br>second: %{customdata[1]}"
         "<br>%{z} pairs of labels<extra></extra>",
     )
-    figure.update_xaxes(title=f"label by {plotly(second, 24)}", showgrid=False, type="category")
+    labels = [plotly(label, 16) for label in counts.index]
+    places = list(range(len(labels)))
+    figure.update_xaxes(
+        title=f"label by {plotly(second)}", showgrid=False, tickvals=places, ticktext=labels
+    )
     figure.update_yaxes(
-        title=f"label by {plotly(first, 24)}",
+        title=f"label by {plotly(first)}",
         autorange="reversed",
         showgrid=False,
-        type="category",
+        tickvals=places,
+        ticktext=labels,
     )
     return figure

@@ -1,0 +1,60 @@
+"""A workspace per test, and a dataset that is measured once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from pages_helpers import ROOT, TINY, make
+
+from capo_core.dashboard import measuring
+from capo_core.data.catalog import Catalog
+from capo_core.jobs.record import Job, Status
+from capo_core.schema import Dataset
+from capo_core.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Workspace:
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def begun(monkeypatch) -> list:
+    """Computations that pages ask for, noted instead of begun."""
+    asked = []
+
+    def begin(workspace, entry, config):
+        asked.append((entry.name, config))
+        job = Job(workspace.jobs / "stability-noted")
+        job.write(Status(queued=time.time()))
+        return job
+
+    monkeypatch.setattr(measuring, "begin", begin)
+    return asked
+
+
+@pytest.fixture
+def add(workspace):
+    return lambda dataset: Catalog(workspace).add(dataset)
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory):
+    """A dataset with its report and evidence, computed once."""
+    from capo_core.stability.report import compute_report
+
+    dataset = make("measured")
+    return dataset, *compute_report(dataset, TINY, cache=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def with_report(workspace, add, measured) -> Dataset:
+    from capo_core.stability import store
+
+    dataset, report, evidence = measured
+    add(dataset)
+    store.save(report, evidence, workspace)
+    return dataset

@@ -1,0 +1,67 @@
+"""Datasets small enough to be quick, and pages as a browser would get them by their address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from streamlit.testing.v1 import AppTest
+
+from capo_core.data.splits import assign
+from capo_core.schema import NLI, Dataset
+from capo_core.stability.config import StabilityConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = StabilityConfig(
+    representations=("words",),
+    reductions=("none",),
+    pool=(1, 2),
+    seeds=1,
+    permutations=20,
+    controls=False,
+)
+MANNERS = {
+    "ann": "clearly the text says so, as we can read",
+    "bob": "maybe, but it is not known from the context",
+    "cyd": "no mention of this in the premise at all",
+}
+
+
+def make(name: str, annotators=tuple(MANNERS), items: int = 24, text="{}") -> Dataset:
+    """Annotators with a manner each; `text` wraps every text of the dataset."""
+    rng = np.random.default_rng(0)
+    things = ["dog", "cat", "train", "river", "house", "lamp"]
+    rows = [
+        (f"i{n}", text.format(f"The {things[n % 6]} number {n} is here"), text.format("It moves"))
+        for n in range(items)
+    ]
+    frame = pd.DataFrame(rows, columns=["item_id", "text_a", "text_b"]).assign(split="")
+    said = []
+    for item_id, *_ in rows:
+        for who in annotators:
+            manner = MANNERS.get(who, MANNERS["ann"]).split()
+            words = rng.permutation(manner)[:6]
+            label = NLI.scale.labels[int(rng.integers(3))]
+            said.append((f"{item_id}-{who}", item_id, who, label, text.format(" ".join(words))))
+    annotations = pd.DataFrame(
+        said, columns=["annotation_id", "item_id", "annotator_id", "label", "explanation"]
+    ).assign(valid="unknown")
+    return assign(Dataset(name, NLI, frame, annotations, origin=text.format("made for a test")))
+
+
+def open_page(page: str, **query: str) -> AppTest:
+    """The page as a browser would get it by its address."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(f"pages/{page}.py") if page != "overview" else None
+    return app.run()
+
+
+def shown(app: AppTest) -> str:
+    """All that the page says, in one text."""
+    kinds = ("title", "subheader", "markdown", "caption", "text", "error", "warning", "info")
+    parts = [str(one.value) for kind in kinds for one in getattr(app, kind)]
+    parts += [one.proto.body for one in app.get("html")]
+    return "\n".join(parts)

@@ -1,0 +1,61 @@
+"""The annotators page answers what distinguishes one from another."""
+
+from __future__ import annotations
+
+from pages_helpers import make, open_page, shown
+
+
+def test_a_phrase_opens_the_explanations_behind_it(add, begun):
+    dataset = make("mine", items=40)
+    add(dataset)
+    app = open_page("annotators", dataset="mine", who="bob", phrase="maybe")
+    said = shown(app)
+    texts = dataset.annotations.set_index("annotator_id")["explanation"]
+    count = texts["bob"].str.contains("maybe").sum()
+    assert f"In {count} of 40 explanations by bob" in said
+    assert "<mark>maybe</mark>" in said
+
+
+def test_a_filter_of_the_item_browser_is_kept_in_the_address(add, begun):
+    add(make("mine"))
+    app = open_page("annotators", dataset="mine", view="items")
+    app.text_input[0].input("river").run()
+    assert app.query_params["q"] == "river"
+    assert "<mark>river</mark>" in shown(app)
+    # Every sixth item has the river: 3, 9, 15, 21.
+    assert app.selectbox(key="annotators.item.widget").options == ["i3", "i9", "i15", "i21"]
+    again = open_page("annotators", **{key: str(v) for key, v in app.query_params.items()})
+    assert again.selectbox(key="annotators.item.widget").value == "i3"
+
+
+def test_next_and_previous_go_round(add, begun):
+    add(make("mine"))
+    app = open_page("annotators", dataset="mine", view="items", item="i23")
+    app.button(key="annotators.items.Next").click().run()
+    assert app.query_params["item"] == "i0"
+    app.button(key="annotators.items.Previous").click().run()
+    assert app.query_params["item"] == "i23"
+
+
+def test_the_items_own_words_turn_grey_on_demand(add, begun):
+    add(make("mine"))
+    plain = shown(open_page("annotators", dataset="mine", view="items"))
+    assert "capo-input" not in plain.replace(".capo-input", "")
+    grey = shown(open_page("annotators", dataset="mine", view="items", manner="1"))
+    assert '<span class="capo-input">' in grey
+
+
+def test_another_dataset_forgets_the_filters_of_the_last_one(add, begun):
+    add(make("mine"))
+    add(make("other", annotators=("ann", "bob")))
+    app = open_page("annotators", dataset="mine", view="items", annotator="cyd")
+    app.sidebar.selectbox[0].select("other").run()
+    assert not app.exception
+    assert app.query_params["dataset"] == "other"
+    assert "annotator" not in app.query_params
+
+
+def test_two_annotators_are_set_against_each_other(add, begun):
+    add(make("mine"))
+    said = shown(open_page("annotators", dataset="mine", view="two", who="ann", than="cyd"))
+    assert "ann and cyd both annotated 24 items" in said

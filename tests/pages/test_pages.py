@@ -1,0 +1,100 @@
+"""Each page by itself: with the demo, with data, with a report, with hardly any data, with nasty
+texts; it never breaks, and it says what is to be said."""
+
+from __future__ import annotations
+
+import pytest
+from pages_helpers import make, open_page, shown
+
+from capo_core.data import demos
+
+PAGES = ("overview", "data", "annotators", "stability")
+NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "{}'
+
+
+def fine(app) -> str:
+    assert not app.exception, [one.value for one in app.exception]
+    assert not app.error, [one.value for one in app.error]
+    return shown(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_any_dataset_the_page_says_what_to_do(page, workspace, monkeypatch):
+    monkeypatch.setattr(demos, "names", lambda folder=None: [])
+    said = fine(open_page(page))
+    assert "No dataset yet" in said
+    assert ("Import a dataset" in said) or page == "data" or "Bring a table" in said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_fresh_workspace_shows_the_demo_and_says_that_it_is_simulated(page, workspace, begun):
+    app = open_page(page)
+    assert "Simulated data." in fine(app)
+    assert app.sidebar.selectbox[0].value == "demo-nli"
+    assert app.query_params["dataset"] == "demo-nli"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_comes_by_its_address(page, add, workspace, begun):
+    add(make("mine"))
+    app = open_page(page, dataset="mine")
+    assert "Simulated" not in fine(app)
+    assert app.sidebar.selectbox[0].value == "mine"
+
+
+def test_an_unknown_dataset_in_the_address_is_said_and_does_no_harm(workspace, add, begun):
+    add(make("mine"))
+    said = fine(open_page("annotators", dataset="gone*"))
+    assert "There is no dataset named gone\\* here" in said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_with_a_report(page, with_report):
+    fine(open_page(page, dataset="measured"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("items", [1, 12])
+def test_one_annotator_is_enough_for_a_page(page, items, add, begun):
+    add(make("alone", annotators=("ann",), items=items))
+    fine(open_page(page, dataset="alone"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_texts_from_data_are_shown_as_they_stand(page, add, begun):
+    add(make("nasty", text=NASTY))
+    said = fine(open_page(page, dataset="nasty"))
+    # In Markdown a backslash stands before the bracket; in HTML it is an entity.
+    bare = said.replace("\\\\<", "")
+    assert "<script" not in bare and "<img" not in bare
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"view": "items", "list": "1", "q": "script"},
+        {"view": "items", "item": "i3", "manner": "1"},
+        {"view": "two"},
+        {"phrase": "<script>alert(1)"},
+    ],
+)
+def test_nasty_texts_in_every_view_of_the_annotators(query, add, begun):
+    add(make("nasty", text=NASTY))
+    said = fine(open_page("annotators", dataset="nasty", **query))
+    # In Markdown a backslash stands before the bracket; in HTML it is an entity.
+    bare = said.replace("\\\\<", "")
+    assert "<script" not in bare and "<img" not in bare
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"who": "nobody", "view": "three", "p": "-1"},
+        {"view": "items", "item": "gone", "p": "99999999999999", "label": "x", "annotator": "y"},
+        {"phrase": "$$$"},
+        {"view": "two", "who": "ann", "than": "ann"},
+    ],
+)
+def test_an_address_with_nonsense_falls_back(query, add, begun):
+    add(make("mine"))
+    fine(open_page("annotators", dataset="mine", **query))

@@ -1,0 +1,83 @@
+"""The stability page: begins by itself where it is small, shows a report, opens its texts."""
+
+from __future__ import annotations
+
+import time
+
+from pages_helpers import TINY, make, open_page, shown
+
+from capo_core.dashboard import measuring
+from capo_core.jobs import launch
+from capo_core.jobs.record import Status
+from capo_core.stability.config import QUICK
+
+
+def test_a_small_dataset_is_measured_without_being_asked(add, begun):
+    add(make("mine"))
+    open_page("stability", dataset="mine")
+    assert begun == [("mine", QUICK)]
+
+
+def test_a_large_one_waits_for_the_word(add, begun, monkeypatch):
+    monkeypatch.setattr(measuring, "SMALL", 10)
+    add(make("mine"))
+    app = open_page("stability", dataset="mine")
+    assert begun == []
+    app.button(key="begin.full").click().run()
+    assert [name for name, _ in begun] == ["mine"]
+
+
+def test_a_stopped_computation_is_not_begun_again_by_itself(workspace, add, begun):
+    entry = add(make("mine"))
+    settings = measuring.settings(entry, QUICK)
+    job = launch.locate(workspace, "stability", settings)
+    job.folder.mkdir(parents=True)
+    launch.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
+    job.write(Status(state="stopped", message="stopped on request", queued=time.time()))
+    app = open_page("stability", dataset="mine")
+    assert begun == []
+    assert "stopped" in shown(app)
+    assert app.button(key="begin.quick")
+
+
+def test_a_failure_is_told_in_its_own_words(workspace, add, begun):
+    entry = add(make("mine"))
+    settings = measuring.settings(entry, QUICK)
+    job = launch.locate(workspace, "stability", settings)
+    job.folder.mkdir(parents=True)
+    launch.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
+    job.write(Status(state="failed", message="there are not two annotators", queued=time.time()))
+    said = shown(open_page("stability", dataset="mine"))
+    assert "there are not two annotators" in said
+
+
+def test_the_report_is_shown_with_its_sentence_and_its_texts(with_report, measured):
+    _, report, _ = measured
+    app = open_page("stability", dataset="measured")
+    said = shown(app)
+    headline = next(s.text for s in report.statements if s.topic == "headline")
+    assert headline.split(" %")[0].split()[0] in said
+    assert "named rightly" in said
+    assert "capo-answer" in said
+
+
+def test_the_point_in_the_address_opens_its_groups(with_report, measured):
+    _, _, evidence = measured
+    app = open_page("stability", dataset="measured", k="2", outcome="wrong", rep="words")
+    groups = evidence.groups("words", "none", 2).drop_duplicates("group")
+    right, total = int(groups["correct"].sum()), len(groups)
+    said = shown(app)
+    assert f"{right:,} of {total:,} groups named rightly" in said
+    assert ("taken for" in said) == (right < total)
+
+
+def test_every_part_of_the_report_opens(with_report):
+    for part in ("numbers", "variance", "reliability", "information", "agreement", "calibration"):
+        app = open_page("stability", dataset="measured", part=part)
+        assert not app.exception, part
+
+
+def test_a_report_by_the_command_line_is_found(with_report):
+    assert measuring.title(TINY) in [
+        button.label for button in open_page("stability", dataset="measured").button
+    ] or measuring.title(TINY).startswith("1 × 1")
