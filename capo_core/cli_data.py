@@ -51,11 +51,21 @@ def list_datasets(as_json: AsJson = False) -> None:
     table = Table("name", "task", box=None)
     for heading in ("items", "annotators", "annotations"):
         table.add_column(heading, justify="right")
-    table.add_column("origin")
+    table.add_column("from")
     for entry in entries:
         counts = [f"{n:,}" for n in (entry.items, entry.annotators, entry.annotations)]
-        table.add_row(entry.name, entry.task, *counts, entry.problem or entry.origin)
+        table.add_row(entry.name, entry.task, *counts, _kind(entry))
     console.print(table, markup=False)
+    for entry in entries:
+        if entry.problem:
+            console.print(f"{entry.name} cannot be read: {entry.problem}", markup=False)
+
+
+def _kind(entry: Entry) -> str:
+    if entry.problem:
+        return "unreadable"
+    made = "simulated" if entry.simulated else "imported"
+    return f"shipped, {made}" if entry.shipped else made
 
 
 @data_app.command("import", cls=ManyValues)

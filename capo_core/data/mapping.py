@@ -19,11 +19,12 @@ _NAMES = {
         coder_id coder labeler labeller judge_id judge participant_id participant user_id user
         author""",
     "label": """label labels answer annotation judgment judgement rating score choice class verdict
-        category""",
+        stance sentiment category""",
     "explanation": """explanation explanations reason reasons rationale rationales justification
         comment comments free_text why""",
     "text_a": """text_a premise context text1 text_1 sentence1 sentence_1 question1 question_1
-        question_a sent1 sentence_a s1 q1 text sentence document passage post input""",
+        question_a sent1 sentence_a s1 q1 text sentence tweet
+        headline title review utterance document passage post input""",
     "text_b": """text_b hypothesis statement text2 text_2 sentence2 sentence_2 question2 question_2
         question_b sent2 sentence_b s2 q2 claim reply response""",
     "valid": "valid is_valid validity makes_sense",

@@ -123,6 +123,22 @@ def test_a_broken_pointer_is_named(catalog, tmp_path):
         catalog.load("votes")
 
 
+def test_what_a_killed_writer_left_is_not_seen_and_is_cleared_away(catalog, tmp_path):
+    home = catalog.workspace.datasets / "votes"
+    (home / ".writing-abc").mkdir(parents=True)
+    (home / ".writing-abc" / "items.parquet").write_bytes(b"half")
+    assert catalog.names() == []
+    catalog.add(imported(tmp_path).dataset)
+    assert not (home / ".writing-abc").exists()
+    assert catalog.names() == ["votes"]
+
+
+def test_a_workspace_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "ws").write_text("a file where the folder should be")
+    with pytest.raises(DataError, match="CAPO_WORKSPACE"):
+        Catalog(Workspace(tmp_path / "ws")).add(imported(tmp_path).dataset)
+
+
 def test_demos_are_listed_and_cannot_be_touched(tmp_path):
     shipped = tmp_path / "data"
     shipped.mkdir()
