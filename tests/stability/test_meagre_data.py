@@ -26,7 +26,7 @@ ROWS = {
     "no words": [(f"i{k}", who, "🙂 \u200f") for k in range(20) for who in "ab"],
     "marks only": [(f"i{k}", who, {"a": "...", "b": "?!"}[who]) for k in range(20) for who in "ab"],
     "nobody meets": [(f"i{k}", f"a{k}", f"text is number {k % 3}") for k in range(40)],
-    "one is silent": [(f"i{k}", w, "" if w == "a" else "it is so") for k in range(20) for w in "ab"],
+    "one is silent": [(f"i{k}", w, "" if w == "a" else "it is") for k in range(20) for w in "ab"],
     "repeats": [("i0", who, "it is so") for who in "aabb" for _ in range(10)],
 }  # fmt: skip
 
