@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from capo_core.cli_support import (
     ManyValues,
@@ -48,7 +48,7 @@ def list_datasets(as_json: AsJson = False) -> None:
     if not entries:
         console.print("No datasets yet. Import one: data import FILE --name NAME")
         return
-    table = Table("name", "task", box=None)
+    table = Table(Column("name", no_wrap=True), "task", box=None)
     for heading in ("items", "annotators", "annotations"):
         table.add_column(heading, justify="right")
     table.add_column("from")
