@@ -6,6 +6,7 @@ Datasets and reports are frozen and never changed in place, so every session may
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,12 @@ from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.importing import Import, detect, read_dataset
 from capo_core.data.mapping import Mapping
 from capo_core.data.read_table import RawTable, open_source, table_of
+from capo_core.jobs.kinds import calibration_path
 from capo_core.schema import Dataset, Task
 from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:  # loading these takes seconds, which a page without a report need not wait
+    from capo_core.stability.calibration import Calibration, CalibrationConfig
     from capo_core.stability.cards import Card
     from capo_core.stability.evidence import Evidence
     from capo_core.stability.report import StabilityReport
@@ -197,3 +200,16 @@ def _with_phrase(_data: Dataset, fingerprint: str, phrase: str) -> tuple[str, ..
     from capo_core.stability import distinctive
 
     return distinctive.find(_data, phrase, without_input=True)
+
+
+def calibration(workspace: Workspace, config: CalibrationConfig) -> Calibration | None:
+    """The kept calibration of this configuration, or None."""
+    path = calibration_path(workspace, config.key)
+    return _calibration(path, path.stat().st_mtime_ns) if path.exists() else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _calibration(path: Path, stamp: int) -> Calibration:
+    from capo_core.stability.calibration import Calibration
+
+    return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))

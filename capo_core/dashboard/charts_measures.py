@@ -107,26 +107,62 @@ def reliability_title(rows: pd.DataFrame) -> str:
     )
 
 
-def calibration(rows: pd.DataFrame) -> go.Figure:
-    """What was found by what was planted: accuracy along the strength, a line per k.
+def planted(rows: pd.DataFrame) -> go.Figure:
+    """Accuracy along the planted strength, one line per k; whiskers from lowest to highest.
 
     Args:
-        rows: columns strength, k, accuracy, low, high, chance.
+        rows: a calibration's summary of one representation and reduction.
     """
     figure = blank(380, legend=True)
-    shades = ("#A9B0B6", "#6B7280", "#2F6FB0", "#2A9D8F", "#9467BD", "#C98A1B")
-    for shade, (k, line) in zip(shades, rows.groupby("k"), strict=False):
-        line = line.sort_values("strength")
+    shades = ("#8F979E", "#2F6FB0", "#C98A1B", "#2A9D8F", "#9467BD", "#6B7280")
+    symbols = ("circle", "square", "diamond", "triangle-up", "star", "cross")
+    for shade, symbol, (k, line) in zip(shades, symbols, rows.groupby("k"), strict=False):
+        line = line.sort_values("manner")
         figure.add_scatter(
-            x=line["strength"],
+            x=line["manner"],
             y=line["accuracy"],
-            error_y=whiskers(line["accuracy"], line["low"], line["high"], shade),
+            error_y=whiskers(line["accuracy"], line["lowest"], line["highest"], shade),
             mode="lines+markers",
             name=f"{k} pooled" if k > 1 else "one explanation",
-            line={"color": shade},
-            hovertemplate="planted %{x}: %{y:.1%}<extra>%{fullData.name}</extra>",
+            line={"color": shade, "width": 2.2},
+            marker={"symbol": symbol, "size": 9},
+            customdata=line["n"],
+            hovertemplate="planted %{x}: %{y:.1%}, mean of %{customdata} data sets"
+            "<extra>%{fullData.name}</extra>",
         )
     chance_line(figure, rows, vertical=False)
-    figure.update_xaxes(title="strength of manner planted (0: nothing to be found)")
+    figure.update_xaxes(title="strength of manner planted (0: nothing to find, 1: as in people)")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="right annotator named")
+    return figure
+
+
+def null_p_values(points: pd.DataFrame) -> go.Figure:
+    """Share of null data sets with a p-value up to x, per k; on the diagonal where all is well.
+
+    Args:
+        points: a calibration's points at strength 0 of one representation and reduction.
+    """
+    figure = blank(380, legend=True)
+    shades = ("#8F979E", "#2F6FB0", "#C98A1B", "#2A9D8F", "#9467BD", "#6B7280")
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        name="as it should be",
+        line={"color": NEUTRAL, "dash": "dash", "width": 1.4},
+        hoverinfo="skip",
+    )
+    for shade, (k, part) in zip(shades, points.groupby("k"), strict=False):
+        values = part["p_value"].astype(float).sort_values()
+        figure.add_scatter(
+            x=[0, *values, 1],
+            y=[0, *[(i + 1) / len(values) for i in range(len(values))], 1],
+            mode="lines",
+            line={"shape": "hv", "color": shade, "width": 2.2},
+            name=f"{k} pooled" if k > 1 else "one explanation",
+            hovertemplate="p ≤ %{x:.3f} in %{y:.0%} of the null data sets"
+            "<extra>%{fullData.name}</extra>",
+        )
+    figure.update_xaxes(title="p-value", range=[0, 1])
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="data sets with at most this p")
     return figure

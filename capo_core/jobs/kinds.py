@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from capo_core.errors import DataError
 from capo_core.progress import Progress, part_of
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, write_json
 
 Kind = Callable[[Mapping[str, Any], Workspace, Progress], str]
 
@@ -44,6 +45,22 @@ def stability(settings: Mapping[str, Any], workspace: Workspace, progress: Progr
     return f"the stability of {dataset.name} is measured"
 
 
+def calibration(settings: Mapping[str, Any], workspace: Workspace, progress: Progress) -> str:
+    """Measure simulated data of known truth and keep what came of it. Settings: `config`."""
+    from capo_core.stability.calibration import CalibrationConfig
+    from capo_core.stability.planted_truth import calibrate
+
+    config = CalibrationConfig.from_dict(settings["config"])
+    found = calibrate(config, cache=workspace.cache, progress=progress)
+    write_json(calibration_path(workspace, config.key), found.to_dict())
+    return "the calibration is measured"
+
+
+def calibration_path(workspace: Workspace, key: str) -> Path:
+    """Where the calibration of the configuration with this key lies, or would."""
+    return workspace.reports / "calibration" / f"{key}.json"
+
+
 def rehearsal(settings: Mapping[str, Any], workspace: Workspace, progress: Progress) -> str:
     """Does nothing, in `steps` steps of `step_s` seconds, and fails at the end where `fail` says.
 
@@ -57,4 +74,8 @@ def rehearsal(settings: Mapping[str, Any], workspace: Workspace, progress: Progr
     return "rehearsed"
 
 
-KINDS: dict[str, Kind] = {"stability": stability, "rehearsal": rehearsal}
+KINDS: dict[str, Kind] = {
+    "stability": stability,
+    "calibration": calibration,
+    "rehearsal": rehearsal,
+}
