@@ -83,10 +83,7 @@ def test_imports_point_down(path):
 )
 def test_statistics_start_without_heavy_libraries(module):
     """Checked in a fresh process: what a module pulls in by way of others counts too."""
-    code = (
-        f"import sys, {module}; "
-        f"print([n for n in {(*HEAVY, *SCREEN)!r} if n in sys.modules])"
-    )
+    code = f"import sys, {module}; print([n for n in {(*HEAVY, *SCREEN)!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

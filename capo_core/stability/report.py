@@ -30,6 +30,7 @@ from capo_core.stability.ladder import (
 )
 from capo_core.stability.narrate import Statement
 from capo_core.stability.unsupervised import separation
+from capo_core.stability.wording import wording
 from capo_core.text import stylometry
 from capo_core.text.embed import Embedder
 from capo_core.text.represent import DenseFeatures, Representer, Texts
@@ -186,6 +187,9 @@ def compute_report(
     progress("Agreement", 0.93)
     agreed = agreement.agreement(dataset, seed=config.seed).to_frame()
     progress("Distinctive phrases", 0.95)
+    cut = wording(dataset, raw=config.raw)
+    phrases = distinctive.phrases(dataset, cut=cut)
+    features = distinctive.style_features(dataset)
     evidence = gather(
         corpus,
         bench.parts[0],
@@ -199,8 +203,8 @@ def compute_report(
         "information": information_frame(rungs),
         "variance": shares,
         "reliability": reliable,
-        "distinctive": distinctive.phrases(dataset, raw=config.raw),
-        "features": distinctive.style_features(dataset),
+        "distinctive": phrases,
+        "features": features,
     }
     report = StabilityReport(
         dataset=dataset.name,
@@ -215,7 +219,7 @@ def compute_report(
             "with_explanation": len(corpus),
         },
         **{name: Part(frame.reset_index(drop=True)) for name, frame in parts.items()},
-        cards=tuple(cards.cards(dataset)),
+        cards=cards.cards(dataset, phrases=phrases, features=features, cut=cut),
         statements=narrate.statements(parts, corpus),
     )
     progress("Done", 1.0)

@@ -52,7 +52,7 @@ def spans(text: str) -> list[Span]:
 
 def tokens(text: str) -> list[str]:
     """All tokens of `text`, lower-cased: words and single punctuation marks."""
-    return [span.token for span in spans(text)]
+    return [token.lower() for token in _TOKEN.findall(unify_quotes(text))]
 
 
 def words(text: str) -> list[str]:

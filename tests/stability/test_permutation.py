@@ -1,0 +1,112 @@
+"""The fast null equals the slow one, permutation by permutation."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import RidgeClassifier
+from worlds import world
+
+from capo_core.stability import attribution, pooling
+from capo_core.stability.corpus import build_corpus
+from capo_core.stability.folds import partition
+from capo_core.stability.permutation import Null, permutation_null, shuffles
+from capo_core.text.represent import DenseFeatures
+
+
+def setting(signal: float, annotators="ABCD", drop=lambda i, a: False, seed=0, penalty_scale=3.0):
+    """A corpus, and features with a shift of `signal` for each annotator."""
+    corpus = build_corpus(
+        world(lambda i, a: None if drop(i, a) else f"{i} {a}", annotators=annotators)
+    )
+    rng = np.random.default_rng(seed)
+    shift = rng.normal(size=(len(annotators), 6))
+    matrix = rng.normal(size=(len(corpus), 6)) + signal * shift[corpus.annotator]
+    features = DenseFeatures((penalty_scale * matrix).astype(np.float32))
+    parts = [partition(corpus, folds=5, groupings=2, seed=s) for s in range(2)]
+    return corpus, features, parts
+
+
+def made(features, parts):
+    return [attribution.operators(features, part) for part in parts]
+
+
+def test_null_equals_ridge_classifier_refitted_for_each_permutation():
+    corpus, features, parts = setting(0.4)
+    moves = shuffles(corpus.item, 12, seed=3)
+    fast = permutation_null(made(features, parts), corpus, parts, (1,), moves)
+    for index, move in enumerate(moves):
+        author = np.empty(len(corpus), dtype=int)
+        author[move] = corpus.annotator  # the text that lies at a place is by the place's annotator
+        accuracies = []
+        for part in parts:
+            hits = np.zeros(len(corpus))
+            for fold in range(5):
+                train, test = part.split(fold)
+                model = RidgeClassifier(alpha=1.0).fit(features.matrix[train], author[train])
+                hits[test] = model.predict(features.matrix[test]) == author[test]
+            # Complete data: all annotators have as many rows, so the plain mean is the balanced one.
+            accuracies.append(hits.mean())
+        assert fast.values[index, 0] == pytest.approx(np.mean(accuracies), abs=1e-12)
+
+
+@pytest.mark.parametrize("annotators", ["ABCD", "ABCDEFGHIJKLMNOPQR"], ids=["dense", "sparse"])
+def test_unmoved_texts_give_the_ladder_s_own_accuracy(annotators):
+    corpus, features, parts = setting(0.3, annotators, drop=lambda i, a: (i + ord(a)) % 7 == 0)
+    operators = made(features, parts)
+    null = permutation_null(operators, corpus, parts, (1, 2, 4), shuffles(corpus.item, 3, seed=0))
+    scores = [
+        attribution.held_out_scores(features, corpus, part, own)
+        for part, own in zip(parts, operators, strict=True)
+    ]
+    for index, k in enumerate((1, 2, 4)):
+        point = pooling.pool(scores, corpus, parts, k)
+        assert null.observed[index] == pytest.approx(point.accuracy, abs=1e-12)
+
+
+def test_pooled_null_equals_a_ladder_on_moved_texts():
+    corpus, features, parts = setting(0.5, drop=lambda i, a: (i * 3 + ord(a)) % 5 == 0)
+    moves = shuffles(corpus.item, 4, seed=1)
+    null = permutation_null(made(features, parts), corpus, parts, (1, 2, 4), moves)
+    for index, move in enumerate(moves):
+        # Carry each text to its new place; places keep annotator, fold and group.
+        moved = DenseFeatures(features.matrix[move])
+        scores = [attribution.held_out_scores(moved, corpus, part) for part in parts]
+        for at, k in enumerate((1, 2, 4)):
+            expected = pooling.pool(scores, corpus, parts, k).accuracy
+            assert null.values[index, at] == pytest.approx(expected, abs=1e-9)
+
+
+def test_shuffles_stay_within_strata_and_are_uniform():
+    strata = np.array([0, 1, 0, 1, 1, 2])
+    moves = shuffles(strata, 3000, seed=0)
+    assert (strata[moves] == strata).all()
+    assert (np.sort(moves, axis=1) == np.arange(6)).all()
+    # Three texts of stratum 1: each of 6 orders with probability 1/6; standard error .0068.
+    orders, counts = np.unique(moves[:, [1, 3, 4]], axis=0, return_counts=True)
+    assert len(orders) == 6
+    assert np.abs(counts / 3000 - 1 / 6).max() < 5 * 0.0068
+
+
+def test_p_value_counts_ties_and_is_never_zero():
+    values = np.array([[0.2], [0.3], [0.5], [0.5 - 1e-12]])
+    # Two of four reach 0.5 (one of them but for rounding): (1 + 2) / (1 + 4).
+    assert Null((1,), values, np.array([0.5])).p_values() == pytest.approx([0.6])
+    assert Null((1,), values, np.array([0.9])).p_values() == pytest.approx([0.2])
+
+
+def test_features_equal_for_all_of_an_item_have_a_p_value_of_one():
+    corpus, _, parts = setting(0.0)
+    rng = np.random.default_rng(0)
+    features = DenseFeatures(rng.normal(size=(40, 5)).astype(np.float32)[corpus.item])
+    null = permutation_null(
+        made(features, parts), corpus, parts, (1, 4), shuffles(corpus.item, 50, seed=0)
+    )
+    assert null.p_values() == pytest.approx([1.0, 1.0])
+
+
+def test_a_strong_signal_has_the_smallest_p_value_there_is():
+    corpus, features, parts = setting(2.0)
+    null = permutation_null(
+        made(features, parts), corpus, parts, (1, 4), shuffles(corpus.item, 99, seed=0)
+    )
+    assert null.p_values() == pytest.approx([0.01, 0.01])
+    assert null.values[:, 0].mean() == pytest.approx(0.25, abs=0.03)

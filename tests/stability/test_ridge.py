@@ -1,0 +1,47 @@
+"""The classifier against scikit-learn's."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import RidgeClassifier
+
+from capo_core.stability import ridge
+from capo_core.text import represent
+
+
+def problem(features: int, rows: int = 80, classes: int = 4, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % classes  # equal counts: weighting by class share changes nothing
+    x = rng.normal(size=(rows, features)) + 0.3 * rng.normal(size=(classes, features))[y]
+    return x[:60].astype(np.float32), y[:60], x[60:].astype(np.float32)
+
+
+@pytest.mark.parametrize("features", [10, 300], ids=["primal", "dual"])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("penalty", [0.5, 20.0])
+def test_scores_order_classes_as_ridge_classifier_does(features, form, penalty):
+    train, y, test = problem(features)
+    targets = np.eye(4, dtype=np.float32)[y]
+    own = ridge.operator(form(train), form(test), penalty) @ targets
+    # RidgeClassifier regresses on targets of -1 and 1 with an intercept: z' = 2(Z + share) - 1.
+    theirs = RidgeClassifier(alpha=penalty).fit(train, y).decision_function(test)
+    np.testing.assert_allclose(2 * (own + targets.mean(axis=0)) - 1, theirs, atol=2e-4)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_without_operator_scores_are_the_same(form, monkeypatch):
+    train, y, test = problem(30)
+    targets = np.eye(4, dtype=np.float32)[y]
+    expected = ridge.scores(form(train), form(test), targets)
+    monkeypatch.setattr(ridge, "LARGE", 10)
+    np.testing.assert_allclose(ridge.scores(form(train), form(test), targets), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("features", [10, 300])
+def test_rows_of_the_operator_sum_to_zero(features):
+    train, _, test = problem(features)
+    assert np.abs(ridge.operator(train, test).sum(axis=1)).max() < 1e-5
+
+
+def test_large_is_one_number_for_all():
+    assert ridge.LARGE == represent.LARGE
