@@ -197,7 +197,8 @@ def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tu
     filled = filled_cells(len(items), len(specs), config.coverage, config.seed)
     manners = [manner_of(spec, config.manner) for spec in specs]
     labels = task.scale.labels
-    draws = Draws([config.seed, 4])
+    # Labels and texts have streams of their own: another manner leaves the labels as they are.
+    draws, words = Draws([config.seed, 4]), Draws([config.seed, 6])
     rows = []
     for i, (item, item_id) in enumerate(zip(items, ids, strict=True)):
         if i % 1000 == 0:
@@ -213,8 +214,8 @@ def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tu
                     given.append(draws.weighted(cumulative(shares)))
             for n, position in enumerate(given):
                 label = labels[position]
-                start = start_rule(config.task, label)
-                text = write(start, item, manners[j], config.content, draws)
+                start = start_rule(config.task, item, label)
+                text = write(start, item, manners[j], config.content, words)
                 if config.empty and draws.chance(config.empty):
                     text = ""
                 valid = "unknown"

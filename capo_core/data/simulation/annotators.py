@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 import numpy as np
 
@@ -20,19 +21,19 @@ GRAMMAR = Grammar.of(WORDS, NLI_RULES, PARAPHRASE_RULES)
 # in nats at manner 1; what the habit is). Set so that four random annotators are as hard to tell
 # apart as VariErr's.
 FACETS: dict[str, tuple[float, str]] = {
-    "term": (1.5, "what the texts are called"),
-    "word": (1.1, "verbs of saying, meaning and knowing"),
-    "hedge": (1.4, "maybe, probably, it could be that"),
-    "neg": (1.4, "doesn't or does not"),
-    "quote": (1.2, "whether and how words of the item are quoted"),
-    "link": (1.2, "so, but, because, and the punctuation around them"),
-    "open": (1.3, "how an explanation begins"),
-    "tail": (1.3, "how it ends"),
-    "reason": (1.4, "what kind of reason is given"),
+    "term": (1.25, "what the texts are called"),
+    "word": (0.9, "verbs of saying, meaning and knowing"),
+    "hedge": (1.2, "maybe, probably, it could be that"),
+    "neg": (1.1, "doesn't or does not"),
+    "quote": (0.9, "whether and how words of the item are quoted"),
+    "link": (1, "so, but, because, and the punctuation around them"),
+    "open": (1.1, "how an explanation begins"),
+    "tail": (1.1, "how it ends"),
+    "reason": (1.25, "what kind of reason is given"),
     "e": (1.3, "the form of a reason for entailment"),
     "n": (1.3, "the form of a reason for neutral"),
     "c": (1.3, "the form of a reason for contradiction"),
-    "p": (1.3, "the form of a reason on questions"),
+    "p": (1.2, "the form of a reason on questions"),
 }
 
 
@@ -153,29 +154,32 @@ def sample_annotators(
     """`n` annotators as they might come, from a seed; the first m of n are the same for any n."""
     ids = annotator_ids(n) if ids is None else ids
     seed = [seed] if isinstance(seed, int) else list(seed)
-    return tuple(_sample(ids[i], np.random.default_rng([*seed, i])) for i in range(n))
+    return tuple(_sample(ids[i], [*seed, i]) for i in range(n))
 
 
-def _sample(annotator_id: str, rng: np.random.Generator) -> AnnotatorSpec:
+def _sample(annotator_id: str, seed: list[int]) -> AnnotatorSpec:
     tilts = {}
     for name, rule in GRAMMAR.rules.items():
         deviation = FACETS[name.partition(".")[0]][0]
+        # A stream for each rule, so that a new rule leaves the others' tilts as they are.
+        rng = np.random.default_rng([*seed, crc32(name.encode())])
         tilts[name] = tuple(
             round(value, 3)
             for value in (deviation * rng.standard_normal(len(rule.options))).tolist()
         )
-    bias = 0.38 * rng.standard_normal(3)
+    rng = np.random.default_rng(seed)
+    bias = 0.48 * rng.standard_normal(3)
     bias -= bias.mean()
     numbers = rng.standard_normal(6)
     habits = rng.random(3)
     return AnnotatorSpec(
         annotator_id,
         tilts,
-        length=round(float(0.6 * numbers[0]), 3),
+        length=round(float(0.8 * numbers[0]), 3),
         detail=round(float(0.45 * numbers[1]), 3),
         slips=round(float(COMMON_SLIPS * math.exp(0.6 * numbers[2])), 4),
         label_bias=tuple(round(value, 3) for value in bias.tolist()),
-        strictness=round(float(0.5 * numbers[3]), 3),
+        strictness=round(float(0.42 * numbers[3]), 3),
         spread=round(float(0.12 * numbers[4]), 3),
         care=round(float(0.15 * numbers[5]), 3),
         formatting=Formatting(

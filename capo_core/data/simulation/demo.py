@@ -26,11 +26,11 @@ CONFIGS = {
         second_labels=0.04,
         validity=True,
         crowd=100,
-        seed=12,
+        seed=30,
         name="demo-nli",
     ),
     "demo-paraphrase": SimulationConfig(
-        task="paraphrase", coverage=0.98, seed=12, name="demo-paraphrase"
+        task="paraphrase", coverage=0.98, seed=21, name="demo-paraphrase"
     ),
 }
 

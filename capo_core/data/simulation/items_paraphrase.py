@@ -20,6 +20,7 @@ RELATIONS: dict[str, tuple[float, float, float, float]] = {
 _NAMES = tuple(RELATIONS)
 _BOUNDS = cumulative([share for share, *_ in RELATIONS.values()])
 _LEADS = (
+    *[""] * 10,
     "",
     "",
     "",

@@ -17,6 +17,8 @@ _PARTS = {
     **dict.fromkeys((1, 2, 3), "reason.near"),
     **dict.fromkeys((4, 5), "reason.same"),
 }
+# Relations in which the hypothesis says no more than the premise.
+_CONTAINED = ("reworded", "fewer details", "general")
 NEUTRAL_SPEC = AnnotatorSpec("")
 
 
@@ -52,9 +54,13 @@ def label_shares(task: str, item: Item, spec: AnnotatorSpec, strength: float) ->
     return (nli_shares if task == "nli" else score_shares)(item, spec, strength)
 
 
-def start_rule(task: str, label: str) -> str:
-    """The rule an explanation of this label grows from."""
-    return f"reason.{label}" if task == "nli" else _PARTS[int(label)]
+def start_rule(task: str, item: Item, label: str) -> str:
+    """The rule an explanation of this label of this item grows from."""
+    if task == "paraphrase":
+        return _PARTS[int(label)]
+    if label == "entailment" and item.relation not in _CONTAINED:
+        return "reason.leap"
+    return f"reason.{label}"
 
 
 def _normal_below(z: float) -> float:

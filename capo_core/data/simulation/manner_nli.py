@@ -18,6 +18,21 @@ NLI_RULES: dict[str, dict[str, float]] = {
         "<e.terse>": 1.5,
         "<e.hedged>": 2,
     },
+    # Where the hypothesis says more than the premise and is taken as true all the same.
+    "reason.leap": {
+        "<open.yes><e.infer>": 4,
+        "<open.yes><e.leap><tail.yes>": 4,
+        "<open.yes><e.restate><tail.yes>": 2.5,
+        "<e.hedged>": 3,
+    },
+    "e.leap": {
+        "if someone says <quote.a>, <quote.b> is usually <word.true>": 1.5,
+        "normally when {A} one <word.can> <word.conclude> that {B}": 2,
+        "<term.context> does not exclude that {B}": 2,
+        "<quote.b> fits well with <quote.a>": 2,
+        "{B} follows from <quote.a>": 2,
+        "one <word.can> imagine that {B}": 1.5,
+    },
     "e.paraphrase": {
         "<term.statement> is <word.paraphrase> of <term.context>": 3,
         "it is <word.paraphrase>": 1,
@@ -36,7 +51,7 @@ NLI_RULES: dict[str, dict[str, float]] = {
         "<quote.a> <word.means> <quote.b>": 5,
         "<quote.a> in <term.context> <word.means> <quote.b>": 2,
         "<term.context> uses <quote.a>, which <word.means> <quote.b>": 1.5,
-        "<quote.a> and <quote.b> have <word.same>": 1,
+        "<quote.a> and <quote.b> have <word.meaning>": 1,
         "<quote.b> can be taken from <quote.a>": 1,
     },
     "e.infer": {
@@ -217,7 +232,7 @@ NLI_RULES: dict[str, dict[str, float]] = {
     },
     "tail.yes": {
         "": 14, "<link.so><term.statement> is <word.true>": 2.5, "<link.so>{B}": 2,
-        ", which is <word.same>": 1, ", this is <word.given> in <term.context>": 1,
+        ", which is <word.equal>": 1, ", this is <word.given> in <term.context>": 1,
         ", just like {W}": 1.5, ", in other words": 0.4,
     },
     "tail.neutral": {

@@ -54,6 +54,13 @@ WORDS: dict[str, dict[str, float]] = {
         "means": 6, "implies": 3, "suggests": 1.5, "indicates": 1.5, "is the same as": 2.5,
         "is a synonym of": 1, "is another word for": 0.8, "entails": 1, "refers to": 1,
     },
+    "word.equal": {
+        "the same": 6, "identical": 2, "equivalent": 1.2, "alike": 0.8, "equal": 0.6,
+    },
+    "word.meaning": {
+        "the same meaning": 5, "the same content": 1.5, "the same sense": 1, "one meaning": 0.7,
+        "an identical meaning": 0.6,
+    },
     "word.same": {
         "the same": 5, "the same thing": 2.5, "the same fact": 1, "the same information": 1.2,
         "the same meaning": 1.2, "the same idea": 0.8,

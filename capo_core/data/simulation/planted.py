@@ -69,7 +69,7 @@ def planted_phrases(
             shares = cumulative(label_shares(task, item, spec, label_bias))
             label = labels[draws.weighted(shares)]
             counts.update(
-                _held(write(start_rule(task, label), item, own, content, draws), candidates)
+                _held(write(start_rule(task, item, label), item, own, content, draws), candidates)
             )
         rates.append({phrase: count / draws_each for phrase, count in counts.items()})
     rows = []

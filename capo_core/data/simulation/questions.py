@@ -55,7 +55,7 @@ a day of {x} = What does {x} do all day | What is a typical day of {x} like | Ho
 the interview for {x} = What are typical interview questions for {x} | How should I prepare for an interview as {x} | What do they ask {x} in a job interview
 the future of {x} = Will the job of {x} be automated | Does {x} still have a future | Are machines going to replace {x}
 # money
-things: Bitcoin; a savings account; gold; index funds; a pension plan; a house; a start-up; government bonds; a second-hand car; student loans; life insurance; a credit card; a franchise; farmland
+things: Bitcoin; a savings account; gold; an index fund; a pension plan; a house; a start-up; a government bond; a second-hand car; a student loan; life insurance; a credit card; a franchise; farmland
 also: in India; at the age of 25; with little money; in a recession; after a divorce; for the long term
 putting money into {x} = Should I put money into {x} | Is {x} a good investment | Does it make sense to invest in {x}
 the risks of {x} = What are the risks of {x} | How risky is {x} | What can go wrong with {x}
@@ -63,7 +63,7 @@ the workings of {x} = How does {x} work | Can someone explain {x} in simple term
 the price of {x} = What determines the price of {x} | How much does {x} cost | Why is {x} so expensive
 mistakes with {x} = What mistakes should I avoid with {x} | What do most people get wrong about {x} | What do you wish you had known about {x}
 # food
-things: rice; sourdough bread; tofu; an omelette; coffee; salmon; hummus; beef stew; pancakes; yoghurt; kimchi; risotto; lentils; cheesecake; green tea; mashed potatoes
+things: rice; sourdough bread; tofu; an omelette; coffee; salmon; hummus; beef stew; porridge; yoghurt; kimchi; risotto; lentil soup; cheesecake; green tea; potato salad
 also: without an oven; for ten people; without sugar; in a microwave; for a baby; in advance; without eggs
 making {x} = How do you make {x} | What is the best recipe for {x} | How is {x} prepared | What is the easiest way to make {x}
 keeping {x} fresh = How long does {x} keep | How should I store {x} | When does {x} go bad
@@ -77,9 +77,9 @@ an explanation of {x} = What are the facts about {x} | How would you explain {x}
 the discovery of {x} = Who discovered {x} | When did people first understand {x} | How did scientists find out about {x}
 the use of {x} = What is the use of {x} | How do we profit from {x} | Are there practical applications of {x}
 open problems about {x} = What do we still not know about {x} | What are open questions about {x} | Which problems about {x} are unsolved
-studying {x} = How do scientists study {x} | With which methods is {x} examined | How can one do experiments on {x}
+studying {x} = How do scientists study {x} | With which methods do scientists examine {x} | How can one do experiments on {x}
 # life
-things: jealousy; procrastination; a breakup; loneliness; exam nerves; a bad boss; noisy neighbours; homesickness; shyness; perfectionism; a long-distance relationship; grief; small talk; early mornings; boredom
+things: jealousy; procrastination; a breakup; loneliness; stage fright; a bad boss; a noisy neighbour; homesickness; shyness; perfectionism; a long-distance relationship; grief; small talk; jet lag; boredom
 also: at university; in your thirties; without hurting anyone; as an introvert; at work; in a new city
 dealing with {x} = How do I deal with {x} | What can I do about {x} | How do you cope with {x} | What is the best way to handle {x}
 the reasons for {x} = Why is there {x} | What is behind {x} | What are the psychological reasons for {x}
@@ -87,7 +87,7 @@ stories of {x} = What is your worst experience with {x} | Can you tell a story a
 the end of {x} = Does {x} ever end | How long does {x} last | When will I be over {x}
 advice about {x} = What is your best advice about {x} | What would you tell a friend with {x} | Do you have tips for {x}
 # device
-things: a laptop; an electric car; a washing machine; a smart TV; a 3D printer; a drone; a router; a bicycle; noise-cancelling headphones; a heat pump; a tablet; a camera lens; a dishwasher; a coffee machine
+things: a laptop; an electric car; a washing machine; a smart TV; a 3D printer; a drone; a router; a bicycle; a pair of headphones; a heat pump; a tablet; a camera lens; a dishwasher; a coffee machine
 also: under 300 euros; for a small flat; for a student; with a warranty; for outdoor use; for the elderly
 buying {x} = What should I look for when buying {x} | How do I choose {x} | What should I know before I buy {x}
 repairing {x} = How can I repair {x} | What can I do when {x} stops working | Can I fix {x} on my own

@@ -11,7 +11,7 @@ from capo_core.data.simulation.items import Item
 
 # Log-odds-free shares of the three ways to fill a place (without words of the item, in brief, in
 # full) at content 0, 1 and 2; in between they are interpolated.
-_DETAIL = ((1.0, 0.0, 0.0), (0.05, 0.45, 0.50), (0.0, 0.05, 0.95))
+_DETAIL = ((1.0, 0.0, 0.0), (0.03, 0.52, 0.45), (0.0, 0.05, 0.95))
 # Nobody puts a bare pointer in quotes.
 _QUOTED_POINTER = re.compile(r"""["'“](this|that)["'”]""")
 _SPACE_BEFORE = re.compile(r"\s+([,;.?!])")
