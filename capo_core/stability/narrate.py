@@ -28,7 +28,7 @@ class Statement:
     """One sentence, or a few, about one topic.
 
     Attributes:
-        topic: headline, views, reduction, label, variance, null, leak, unsupervised or agreement.
+        topic: headline, reduction, views, label, variance, null, leak or unsupervised.
         text: made from the numbers of the report.
     """
 
@@ -250,8 +250,9 @@ def _unsupervised(parts) -> str | None:
     rows = rows.sort_values("k")
     first, last = rows.iloc[0], rows[rows["k"] <= 16].iloc[-1]
     masked = ", item words masked," if reduction == "mask_input" else ""
+    what = "two explanations" if first.k == 1 else f"two groups of {first.k}"
     return (
-        f"Without any training, two groups of {first.k} by one annotator{masked} lie closer than "
+        f"Without any training, {what} by one annotator{masked} lie closer than "
         f"two by different annotators with probability {first.auc:.2f} [{first.low:.2f}–"
         f"{first.high:.2f}]; groups of {last.k} with {last.auc:.2f} [{last.low:.2f}–"
         f"{last.high:.2f}] (chance 0.50)."

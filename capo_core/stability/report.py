@@ -1,11 +1,10 @@
-"""The stability report: everything measured about the annotators of one dataset."""
+"""Computes the stability report: which measures, in which order, on how many cores."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from capo_core.stability.ladder import (
     ladder_frame,
     set_up,
 )
-from capo_core.stability.narrate import Statement
+from capo_core.stability.parts import Part, StabilityReport
 from capo_core.stability.unsupervised import separation
 from capo_core.stability.wording import wording
 from capo_core.text import stylometry
@@ -36,111 +35,6 @@ from capo_core.text.embed import Embedder
 from capo_core.text.represent import DenseFeatures, Representer, Texts
 
 __all__ = ["QUICK", "Part", "StabilityConfig", "StabilityReport", "compute_report"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One table of a report."""
-
-    frame: pd.DataFrame
-
-    def to_frame(self) -> pd.DataFrame:
-        """A copy of the table."""
-        return self.frame.copy()
-
-    def to_rows(self) -> list[dict]:
-        """The table as JSON-able rows; what is undefined is None."""
-        return [
-            {key: _plain(value) for key, value in row.items()}
-            for row in self.frame.to_dict(orient="records")
-        ]
-
-
-def _plain(value):
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
-# The tables of a report, in the order in which they are read.
-PARTS = (
-    "agreement",
-    "ladder",
-    "controls",
-    "unsupervised",
-    "information",
-    "variance",
-    "reliability",
-    "distinctive",
-    "features",
-)
-
-
-@dataclass(frozen=True)
-class StabilityReport:
-    """Everything measured, frozen; the same dataset, configuration and code give the same report.
-
-    Attributes:
-        dataset, fingerprint: what was measured.
-        counts: items, annotators, annotations, and annotations with an explanation.
-        agreement: κ of each pair of annotators, Krippendorff's α and raw agreement.
-        ladder, controls: see `ladder.ladder_frame` and `ladder.controls_frame`.
-        unsupervised: AUC of group means, same against different annotator.
-        information: bits per explanation, and the k that reaches 90 %.
-        variance: shares of item, annotator and residual, before and after each reduction.
-        reliability: split-half similarity of annotator profiles.
-        distinctive, features: phrases and habits that set each annotator apart.
-        statements: what these data say, in sentences made from the numbers.
-    """
-
-    dataset: str
-    fingerprint: str
-    simulated: bool
-    config: StabilityConfig
-    annotators: tuple[str, ...]
-    counts: dict[str, int]
-    agreement: Part
-    ladder: Part
-    controls: Part
-    unsupervised: Part
-    information: Part
-    variance: Part
-    reliability: Part
-    distinctive: Part
-    features: Part
-    cards: tuple[cards.Card, ...]
-    statements: tuple[Statement, ...]
-
-    def to_dict(self) -> dict:
-        """The report as JSON-able values."""
-        return {
-            "dataset": self.dataset,
-            "fingerprint": self.fingerprint,
-            "simulated": self.simulated,
-            "config": self.config.to_dict(),
-            "annotators": list(self.annotators),
-            "counts": self.counts,
-            **{name: getattr(self, name).to_rows() for name in PARTS},
-            "cards": [card.to_dict() for card in self.cards],
-            "statements": [statement.to_dict() for statement in self.statements],
-        }
-
-    @classmethod
-    def from_dict(cls, raw: dict) -> StabilityReport:
-        """The report that `to_dict` gave."""
-        return cls(
-            dataset=raw["dataset"],
-            fingerprint=raw["fingerprint"],
-            simulated=raw["simulated"],
-            config=StabilityConfig.from_dict(raw["config"]),
-            annotators=tuple(raw["annotators"]),
-            counts=raw["counts"],
-            **{name: Part(pd.DataFrame(raw[name])) for name in PARTS},
-            cards=tuple(cards.Card.from_dict(card) for card in raw["cards"]),
-            statements=tuple(Statement(**statement) for statement in raw["statements"]),
-        )
 
 
 def compute_report(
@@ -170,39 +64,36 @@ def compute_report(
     bench = set_up(corpus, config)
 
     _embed_all(representer, config, part_of(progress, 0.0, 0.25))
-    plan = list(_plan(dataset, corpus, representer, bench))
-    rungs = _climb_all(plan, part_of(progress, 0.25, 0.8))
-
-    progress("Variance shares, reliability and unsupervised separation", 0.8)
-    with threadpool_limits(1):
-        whole = {
-            (rep, red): representer.features(rep, red).whole()
-            for rep in config.representations
-            for red in config.reductions
-        }
-        shares = _variance(whole, corpus)
-        progress("Reliability", 0.84)
-        reliable = _reliability(whole, corpus, config)
-        apart = _unsupervised(whole, corpus, config, part_of(progress, 0.86, 0.93))
-    progress("Agreement", 0.93)
-    agreed = agreement.agreement(dataset, seed=config.seed).to_frame()
-    progress("Distinctive phrases", 0.95)
-    cut = wording(dataset, raw=config.raw)
-    phrases = distinctive.phrases(dataset, cut=cut)
-    features = distinctive.style_features(dataset)
+    jobs = {
+        **dict(_rungs(dataset, corpus, representer, bench)),
+        **dict(_without_folds(corpus, representer, config)),
+        ("agreement",): lambda: agreement.agreement(dataset, seed=config.seed).to_frame(),
+        ("wording",): lambda: _wording(dataset, config),
+    }
+    done = _run_all(jobs, part_of(progress, 0.25, 0.98))
+    order = [(rep, red) for rep in config.representations for red in config.reductions]
+    rungs = sorted(
+        (result for result in done.values() if isinstance(result, Rung)),
+        key=lambda rung: (
+            order.index((rung.representation, rung.reduction))
+            if (rung.representation, rung.reduction) in order
+            else len(order)
+        ),
+    )
+    phrases, features, made_cards = done[("wording",)]
     evidence = gather(
         corpus,
         bench.parts[0],
         {(rung.representation, rung.reduction): rung.scores for rung in rungs if not rung.control},
     )
     parts = {
-        "agreement": agreed,
+        "agreement": done[("agreement",)],
         "ladder": ladder_frame(rungs, corpus.chance),
         "controls": controls_frame(rungs, corpus.chance),
-        "unsupervised": apart,
+        "unsupervised": _table(done, "unsupervised", _UNSUPERVISED),
         "information": information_frame(rungs),
-        "variance": shares,
-        "reliability": reliable,
+        "variance": _table(done, "variance"),
+        "reliability": _table(done, "reliability"),
         "distinctive": phrases,
         "features": features,
     }
@@ -219,7 +110,7 @@ def compute_report(
             "with_explanation": len(corpus),
         },
         **{name: Part(frame.reset_index(drop=True)) for name, frame in parts.items()},
-        cards=cards.cards(dataset, phrases=phrases, features=features, cut=cut),
+        cards=made_cards,
         statements=narrate.statements(parts, corpus),
     )
     progress("Done", 1.0)
@@ -241,6 +132,8 @@ def _embed_all(representer: Representer, config: StabilityConfig, progress: Prog
         representer.input_embedding(part_of(progress, len(wanted) / (len(wanted) + 1), 1.0))
 
 
+_CLOSELY = ("none", "mask_input")  # reductions for which everything is measured
+
 _CONTROL_OF = {
     "mask_input": "random_mask",
     "subspace": "random_subspace",
@@ -248,21 +141,21 @@ _CONTROL_OF = {
 }
 
 
-def _plan(
+def _rungs(
     dataset: Dataset, corpus: Corpus, representer: Representer, bench: Bench
-) -> Iterator[Callable[[], Rung]]:
+) -> Iterator[tuple[tuple, Callable[[], Rung]]]:
     """All rungs that are to be computed, the longest first."""
     config = bench.config
 
     def rung(make, names, **options):
-        return lambda: climb(bench, make, names, **options)
+        return ("rung", *names), lambda: climb(bench, make, names, **options)
 
     few = min(config.permutations, 200)  # enough for a control that has a control's place
     order = sorted(config.representations, key=lambda r: r not in ("words", "characters"))
     for rep in order:
         for red in config.reductions:
             make = _features(representer, rep, red)
-            yield rung(make, (rep, red, ""), strict=red in ("none", "mask_input"))
+            yield rung(make, (rep, red, ""), strict=red in _CLOSELY)
             if config.controls and red in _CONTROL_OF:
                 control = _CONTROL_OF[red]
                 make = _features(representer, rep, control)
@@ -272,12 +165,24 @@ def _plan(
     for control in ("label", "length", "input", "others_mean", "item_centred"):
         view = control if control in ("label", "length") else "embedding"
         yield rung(_control(control, corpus, representer), (view, "none", control))
-    raw = dict(
-        zip(dataset.annotations["annotation_id"], dataset.annotations["explanation"], strict=True)
-    )
-    habits = stylometry.formatting_features([raw[key] for key in corpus.annotation_ids])
+    said = dataset.annotations.set_index("annotation_id")["explanation"]
+    habits = stylometry.formatting_features(said.loc[corpus.annotation_ids].tolist())
     made = DenseFeatures(habits.to_numpy(dtype=np.float32), standardise=True)
     yield rung(lambda: made, ("formatting", "none", "formatting"))
+
+
+def _without_folds(
+    corpus: Corpus, representer: Representer, config: StabilityConfig
+) -> Iterator[tuple[tuple, Callable[[], list[dict]]]]:
+    """Measures that fit nothing to annotators, each as rows of its table."""
+    for rep in config.representations:
+        for red in config.reductions:
+            make = _features(representer, rep, red)
+            names = {"representation": rep, "reduction": red}
+            yield ("variance", rep, red), _variance(make, corpus, names)
+            if red in _CLOSELY:
+                yield ("reliability", rep, red), _reliability(make, corpus, names, config)
+                yield ("unsupervised", rep, red), _unsupervised(make, corpus, names, config)
 
 
 def _features(representer: Representer, representation: str, reduction: str):
@@ -288,59 +193,65 @@ def _control(control: str, corpus: Corpus, representer: Representer):
     return lambda: controls.control_features(control, corpus, representer)
 
 
-def _climb_all(plan: list[Callable[[], Rung]], progress: Progress) -> list[Rung]:
-    """Compute all rungs, several at a time: each is bound to one core by its BLAS thread."""
-    results: list[Rung | None] = [None] * len(plan)
+def _run_all(jobs: dict[tuple, Callable], progress: Progress) -> dict:
+    """Results of all jobs, several at a time: each is bound to one core by its BLAS thread."""
+    results: dict = {}
     workers = max(1, min(4, os.cpu_count() or 1))
     progress("Attribution and its null", 0.0)
     with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-        waiting = {pool.submit(job): index for index, job in enumerate(plan)}
+        waiting = {pool.submit(job): key for key, job in jobs.items()}
         try:
-            for done, future in enumerate(as_completed(waiting), start=1):
+            for count, future in enumerate(as_completed(waiting), start=1):
                 results[waiting[future]] = future.result()
-                progress(f"Attribution and its null: {done} of {len(plan)}", done / len(plan))
+                what = " ".join(name for name in waiting[future][1:] if name)
+                progress(f"Measured {count} of {len(jobs)} ({what})", count / len(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [rung for rung in results if rung is not None]
+    return {key: results[key] for key in jobs}  # in the order asked for, whoever was first
 
 
-def _variance(whole: dict, corpus: Corpus) -> pd.DataFrame:
-    rows = []
-    for (rep, red), matrix in whole.items():
-        shares = variance.shares(matrix, corpus.item, corpus.annotator)
-        rows.append({"representation": rep, "reduction": red, **shares.to_dict()})
-    return pd.DataFrame(rows)
-
-
-def _reliability(whole: dict, corpus: Corpus, config: StabilityConfig) -> pd.DataFrame:
-    frames = []
-    for (rep, red), matrix in whole.items():
-        if red in ("none", "mask_input"):
-            result = halves.split_half(matrix, corpus.item, corpus.annotator, seed=config.seed)
-            frames.append(result.to_frame().assign(representation=rep, reduction=red))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def _unsupervised(whole: dict, corpus: Corpus, config: StabilityConfig, progress) -> pd.DataFrame:
-    rows = []
-    wanted = {key: matrix for key, matrix in whole.items() if key[1] in ("none", "mask_input")}
-    for index, ((rep, red), matrix) in enumerate(wanted.items()):
-        progress("Unsupervised separation", index / len(wanted))
-        for k in config.pool:
-            found = separation(matrix, corpus, k, seed=config.seed)
-            if found is not None:
-                rows.append(
-                    {
-                        "representation": rep,
-                        "reduction": red,
-                        "k": k,
-                        "auc": found.auc,
-                        "low": found.low,
-                        "high": found.high,
-                        "n_items": found.n_items,
-                        "chance": 0.5,
-                    }
-                )
-    columns = ["representation", "reduction", "k", "auc", "low", "high", "n_items", "chance"]
+def _table(done: dict, kind: str, columns: list[str] | None = None) -> pd.DataFrame:
+    rows = [row for key, found in done.items() if key[0] == kind for row in found]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _wording(dataset: Dataset, config: StabilityConfig) -> tuple:
+    cut = wording(dataset, raw=config.raw)
+    phrases = distinctive.phrases(dataset, cut=cut)
+    features = distinctive.style_features(dataset)
+    made = cards.cards(dataset, phrases=phrases, features=features, cut=cut)
+    return phrases, features, made
+
+
+def _variance(make, corpus: Corpus, names: dict):
+    def rows() -> list[dict]:
+        shares = variance.shares(make().whole(), corpus.item, corpus.annotator)
+        return [{**names, **shares.to_dict()}]
+
+    return rows
+
+
+def _reliability(make, corpus: Corpus, names: dict, config: StabilityConfig):
+    def rows() -> list[dict]:
+        matrix = make().whole()
+        result = halves.split_half(matrix, corpus.item, corpus.annotator, seed=config.seed)
+        return result.to_frame().assign(**names).to_dict(orient="records")
+
+    return rows
+
+
+_UNSUPERVISED = ["representation", "reduction", "k", "auc", "low", "high", "n_items", "chance"]
+
+
+def _unsupervised(make, corpus: Corpus, names: dict, config: StabilityConfig):
+    def rows() -> list[dict]:
+        matrix = make().whole()
+        found = [separation(matrix, corpus, k, seed=config.seed) for k in config.pool]
+        return [
+            {**names, **{name: getattr(one, name) for name in _UNSUPERVISED[2:7]}, "chance": 0.5}
+            for one in found
+            if one is not None
+        ]
+
+    return rows

@@ -138,7 +138,10 @@ class ReducedFeatures(Features):
 
     def whole(self):
         rows = np.arange(len(self.reduction.item))
-        return self.split(rows, rows)[1]
+        left, right = self.split(rows, rows)
+        # Residuals of training rows come from models that did not see their item; those of "test"
+        # rows that trained as well would be too small.
+        return left if isinstance(self.reduction, reduce.Residual) else right
 
 
 def _dense(matrix: Matrix) -> np.ndarray:

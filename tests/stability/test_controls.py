@@ -18,7 +18,7 @@ def test_others_mean_leaves_the_own_text_out():
 
 
 def test_centering_leaks_and_the_others_alone_show_it():
-    """Item effects large, annotators with a manner: the mean of the three others names the fourth."""
+    """Annotators with a manner: the mean of the three others names the fourth."""
     corpus = build_corpus(world(lambda i, a: f"{i} {a}", items=120))
     rng = np.random.default_rng(0)
     manner = rng.normal(size=(4, 12))

@@ -43,7 +43,7 @@ def test_null_equals_ridge_classifier_refitted_for_each_permutation():
                 train, test = part.split(fold)
                 model = RidgeClassifier(alpha=1.0).fit(features.matrix[train], author[train])
                 hits[test] = model.predict(features.matrix[test]) == author[test]
-            # Complete data: all annotators have as many rows, so the plain mean is the balanced one.
+            # Complete data: annotators have as many rows, so the plain mean is the balanced one.
             accuracies.append(hits.mean())
         assert fast.values[index, 0] == pytest.approx(np.mean(accuracies), abs=1e-12)
 
