@@ -15,7 +15,7 @@ from capo_core.data.importing import read_dataset
 from capo_core.errors import CapoError
 
 SETTINGS = settings(
-    max_examples=int(os.environ.get("CAPO_EXAMPLES", "20")),  # more for a long search
+    max_examples=int(os.environ.get("CAPO_EXAMPLES", "15")),  # more for a long search
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
