@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from capo_core.data.simulation.draws import Draws, cumulative
-from capo_core.data.simulation.items import Item, joined, noise, sentence, was
-from capo_core.data.simulation.topics import (
-    DAYS,
-    EXTRAS,
-    FEELINGS,
-    MONTHS,
-    NAMES,
-    NUMBERS,
-    REASONS,
-    TOPICS,
-    TOWNS,
-    Action,
-    Topic,
-)
-from capo_core.data.simulation.word_list import listed
+from capo_core.data.simulation.event_claims import claim_of
+from capo_core.data.simulation.events import Event, draw_event, draw_when, premise_of
+from capo_core.data.simulation.items import Item, noise, sentence
+from capo_core.data.simulation.topics import NUMBERS, TOPICS, TOWNS, Action, Topic
 
 # Relation → (share, log-odds of entailment, neutral, contradiction).
 RELATIONS: dict[str, tuple[float, float, float, float]] = {
@@ -44,67 +33,31 @@ RELATIONS: dict[str, tuple[float, float, float, float]] = {
 }
 _NAMES = tuple(RELATIONS)
 _BOUNDS = cumulative([share for share, *_ in RELATIONS.values()])
-_SOURCES = listed(
-    "according to the radio; the report notes that; people say that; as the diary shows; "
-    "it is well documented that; in the end; we were told that; to our surprise"
-)
-_SPOKEN = listed("yeah well; um; oh yes; uh i think; you know; right and; so yeah; well i heard")
-_ASIDES = listed(
-    "i guess; or so they said; if i remember right; which was kind of nice; and that was that; "
-    "it was really something; believe it or not"
-)
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing done: by whom, in which words, to what, where, when and why."""
-
-    who: str
-    pronoun: str
-    verb: str
-    number: str
-    thing: str
-    where: str = ""
-    when: str = ""
-    why: str = ""
-
-    @property
-    def object(self) -> str:
-        return joined(self.number, self.thing)
-
-    def clause(self, *, front: bool = False) -> str:
-        if front and self.when:
-            rest = joined(self.who, self.verb, self.object, self.where, self.why)
-            return f"{self.when} {rest}"
-        return joined(self.who, self.verb, self.object, self.where, self.when, self.why)
-
-    def brief(self) -> str:
-        return joined(self.pronoun, self.verb, self.object)
 
 
 def draw_event_item(draws: Draws) -> Item:
     """An item about an event, with a relation drawn by its share."""
     topic = draws.pick(TOPICS)
     action = draws.pick(topic.actions)
-    event = _event(draws, topic, action)
+    event = draw_event(draws, topic, action)
     relation = _NAMES[draws.weighted(_BOUNDS)]
     event = _prepared(draws, topic, event, relation)
-    claim, focus_a, focus_b, missing, kind = _claim(draws, topic, action, event, relation)
-    premise, said = _premise(draws, topic, action, event, relation)
+    claim = claim_of(draws, topic, action, event, relation)
+    premise, said = premise_of(draws, topic, action, event, relation)
     odds = RELATIONS[relation][1:]
     return Item(
         premise,
-        sentence(claim[0]),
+        sentence(claim.full),
         relation,
         tuple(value + noise(draws, 0.7) for value in odds),
         {
             "A": ("this is so", _retold(draws, event, action), said),
-            "B": ("that is so", claim[1], claim[0]),
-            "a": ("this", focus_a, focus_a),
-            "b": ("that", focus_b, focus_b),
+            "B": ("that is so", claim.brief, claim.full),
+            "a": ("this", claim.a, claim.a),
+            "b": ("that", claim.b, claim.b),
             "thing": ("it", event.object, event.object),
-            "miss": ("this", missing, missing),
-            "kind": ("detail", kind, kind),
+            "miss": ("this", claim.missing, claim.missing),
+            "kind": ("detail", claim.kind, claim.kind),
             "W": ("something else", *_besides(draws, topic, action)),
         },
     )
@@ -128,42 +81,6 @@ def _besides(draws: Draws, topic: Topic, action: Action) -> tuple[str, str]:
     return draws.pick((near, thing)), draws.pick((f"someone who {deed} {thing}", near))
 
 
-def draw_when(draws: Draws) -> str:
-    """A phrase that says when."""
-    kind = draws.index(6)
-    if kind == 0:
-        return f"in {1870 + draws.index(153)}"
-    if kind == 1:
-        return f"on {draws.pick(DAYS)}"
-    if kind == 2:
-        return f"in {draws.pick(MONTHS)}"
-    if kind == 3:
-        return f"{draws.pick(NUMBERS[1:14])} {draws.pick(('days', 'weeks', 'years'))} ago"
-    if kind == 4:
-        return draws.pick(("last spring", "last winter", "yesterday", "last week", "this morning"))
-    return draws.pick(("at noon", "at dawn", "after midnight", "before lunch", "over the holidays"))
-
-
-def _event(draws: Draws, topic: Topic, action: Action) -> Event:
-    if draws.chance(0.28):
-        who, pronoun = draws.pick(NAMES)
-    else:
-        who, pronoun = draws.pick(topic.people), "they"
-    thing = draws.pick(action.objects)
-    number = draws.pick(NUMBERS) if thing.startswith("#") and draws.chance(0.75) else ""
-    where = draws.pick(topic.places) if draws.chance(0.5) else f"in {draws.pick(TOWNS)}"
-    return Event(
-        who,
-        pronoun,
-        action.past,
-        number,
-        thing.lstrip("#"),
-        where if draws.chance(0.7) else "",
-        draw_when(draws) if draws.chance(0.6) else "",
-        draws.pick(REASONS if draws.chance(0.6) else EXTRAS) if draws.chance(0.3) else "",
-    )
-
-
 def _prepared(draws: Draws, topic: Topic, event: Event, relation: str) -> Event:
     """The event with the detail that the relation is about."""
     if relation in ("number", "more", "all") and not event.number:
@@ -184,145 +101,3 @@ def _prepared(draws: Draws, topic: Topic, event: Event, relation: str) -> Event:
     if relation == "reason":
         return replace(event, why="")
     return event
-
-
-def _claim(draws: Draws, topic: Topic, action: Action, event: Event, relation: str):
-    """The hypothesis: ((full, brief), focus in the premise, focus here, what is missing, kind)."""
-    kept = replace(
-        event,
-        where=event.where if draws.chance(0.4) else "",
-        when=event.when if draws.chance(0.35) else "",
-        why="",
-    )
-    plain = joined(event.verb, event.object)
-
-    def told(claim: Event, a: str, b: str, missing: str, kind: str):
-        return (claim.clause(), claim.brief()), a, b, missing, kind
-
-    if relation == "reworded":
-        verb = action.synonym if event.verb == action.past else event.verb
-        claim = replace(kept, verb=verb)
-        full = claim.clause(front=draws.chance(0.3))
-        return (full, claim.brief()), plain, joined(verb, event.object), event.thing, "wording"
-    if relation == "general":
-        general = draws.pick(
-            (
-                "did something",
-                "had things to do",
-                "were active" if event.pronoun == "they" else "was active",
-            )
-        )
-        where = event.where or event.when
-        full = joined(event.who, general, where)
-        return (full, joined(event.pronoun, general)), plain, general, event.thing, "detail"
-    if relation in ("number", "more"):
-        changed = draws.other(NUMBERS, event.number)
-        if relation == "more":
-            changed = draws.pick(
-                ("more than one of the", "several", "many", "a lot of", "quite a few")
-            )
-        claim = replace(kept, number=changed)
-        return told(claim, event.object, claim.object, f"the number of {event.thing}", "number")
-    if relation == "place":
-        where = draws.pick(topic.places) if draws.chance(0.4) else f"in {draws.pick(TOWNS)}"
-        while where == event.where:
-            where = f"in {draws.pick(TOWNS)}"
-        return told(replace(kept, where=where), event.where, where, "the place", "place")
-    if relation == "time":
-        when = draw_when(draws)
-        while when == event.when:
-            when = draw_when(draws)
-        return told(replace(kept, when=when), event.when, when, "the time", "time")
-    if relation == "actor":
-        who, pronoun = (
-            draws.pick(NAMES) if draws.chance(0.3) else (draws.pick(topic.people), "they")
-        )
-        while who == event.who:
-            who, pronoun = draws.pick(NAMES)
-        return told(replace(kept, who=who, pronoun=pronoun), event.who, who, who, "person")
-    if relation == "opposite" and event.verb == action.past:
-        claim = replace(kept, verb=action.opposite)
-        return told(claim, event.verb, action.opposite, event.thing, "action")
-    if relation in ("negation", "opposite"):
-        if event.verb == action.past:
-            claim = replace(kept, verb=f"did not {action.base}")
-        else:
-            claim = replace(kept, verb=f"never {event.verb}")
-        return told(claim, event.verb, claim.verb, event.thing, "action")
-    if relation in ("reason", "manner"):
-        added = draws.other(REASONS if relation == "reason" else EXTRAS, event.why)
-        missing = "the reason" if relation == "reason" else f"the part {added}"
-        claim = replace(kept, why=added)
-        return told(claim, plain, added, missing, "reason" if relation == "reason" else "detail")
-    if relation == "feeling":
-        feeling = draws.pick(FEELINGS)
-        state = f"{was(event.who)} {feeling}"
-        full = joined(event.who, state)
-        missing = f"the mood of {event.who}" if draws.chance(0.5) else f"being {feeling}"
-        return (
-            (
-                full,
-                joined("they were" if event.pronoun == "they" else f"{event.pronoun} was", feeling),
-            ),
-            plain,
-            feeling,
-            missing,
-            "feeling",
-        )
-    if relation == "matter":
-        matter = draws.pick(topic.matters)
-        said = draws.pick(
-            (
-                "was discussed at length",
-                "came as a surprise",
-                "was the same as before",
-                "is well known",
-                "mattered to everyone",
-                "was kept from the press",
-                "was a problem",
-                "did not matter much",
-            )
-        )
-        return (f"{matter} {said}", f"it {said}"), plain, said, matter, "subject"
-    if relation == "all":
-        claim = replace(kept, number="all the" if event.number else "only")
-        return told(claim, event.object, claim.object, f"the rest of the {event.thing}", "number")
-    if relation == "unrelated":
-        other = draws.pick(TOPICS)
-        deed = draws.pick(other.actions)
-        thing = draws.pick(deed.objects).lstrip("#")
-        claim = replace(kept, verb=deed.past, number="", thing=thing)
-        return told(claim, plain, joined(deed.past, thing), thing, "subject")
-    return told(kept, plain, joined(kept.verb, kept.object), event.thing, "detail")
-
-
-def _premise(
-    draws: Draws, topic: Topic, action: Action, event: Event, relation: str
-) -> tuple[str, str]:
-    """The premise and its main clause."""
-    if relation in ("plan", "question") and event.verb == action.past:
-        if relation == "question":
-            asked = joined(
-                "did", event.who, action.base, event.object, event.where, event.when, event.why
-            )
-            return sentence(asked, "?"), replace(event, verb=f"may have {event.verb}").clause()
-        hope = draws.pick(("planned to", "hoped to", "promised to", "was said to", "meant to"))
-        if hope.startswith("was"):
-            hope = f"{was(event.who)} said to"
-        said = replace(event, verb=f"{hope} {action.base}").clause()
-        return sentence(said), said
-    said = event.clause()
-    text = event.clause(front=draws.chance(0.3))
-    if draws.chance(0.15):
-        return f"{draws.pick(_SPOKEN)} {text} {draws.pick(_ASIDES)}", said
-    if draws.chance(0.14):
-        source = draws.pick(_SOURCES)
-        text = f"{source}{'' if source.endswith('that') else ','} {text}"
-    if draws.chance(0.42):
-        deed = draws.pick(topic.actions)
-        link = draws.pick((", and", ", but", ", while", "; later", ", although", ", after"))
-        who, thing = draws.pick(topic.people), draws.pick(deed.objects).lstrip("#")
-        text = f"{text}{link} {who} {deed.past} {thing}"
-        if draws.chance(0.4):
-            text = f"{text} {draws.pick(topic.places)}"
-    return sentence(text), said

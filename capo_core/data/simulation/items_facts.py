@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from capo_core.data.simulation.draws import Draws
+from capo_core.data.simulation.events import draw_when
 from capo_core.data.simulation.items import Item, joined, noise, sentence, was
-from capo_core.data.simulation.items_events import draw_when
 from capo_core.data.simulation.topics import EXTRAS, NAMES, REASONS, TOPICS, TOWNS, Topic
 from capo_core.data.simulation.word_list import listed
 
