@@ -93,6 +93,8 @@ def split_half(
     each = cells.annotators_per_item()
     if cells.n_annotators < 2:
         return _none("not defined: fewer than two annotators")
+    if matrix.shape[1] == 0:
+        return _none("not defined: no two explanations share a feature")
     complete = each == cells.n_annotators
     matched = complete.sum() >= max(2 * MIN_PER_HALF, 0.5 * (each >= 2).sum())
     keep = complete[cells.items] if matched else np.ones(cells.n, dtype=bool)

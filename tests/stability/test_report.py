@@ -1,0 +1,222 @@
+"""The whole report on small worlds: complete, reproducible, and honest about nothing."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from worlds import bag_of_words_vectors, world
+
+from capo_core.data.simulate import SimulationConfig, simulate
+from capo_core.errors import ConfigError, DataError, Stopped
+from capo_core.stability import store
+from capo_core.stability.evidence import Evidence
+from capo_core.stability.ladder import COLUMNS
+from capo_core.stability.report import StabilityConfig, StabilityReport, compute_report
+from capo_core.text.embed import Embedder
+from capo_core.workspace import Workspace
+
+SMALL = StabilityConfig(seeds=2, permutations=50, pool=(1, 2, 4))
+
+
+# One view and two reductions, where it is the house around the measures that is tested.
+TINY = StabilityConfig(
+    representations=("words",), reductions=("none", "mask_input"), seeds=1, permutations=20,
+    pool=(1, 2),
+)  # fmt: skip
+
+
+def compute(dataset, config=SMALL, **options):
+    return compute_report(
+        dataset, config, embedder=Embedder(encode=bag_of_words_vectors), **options
+    )
+
+
+def simulated(manner, seed=1, items=60, **options):
+    options = {"label_bias": 0.0, **options}
+    config = SimulationConfig(items=items, manner=manner, seed=seed, **options)
+    return simulate(config).dataset
+
+
+@pytest.fixture(scope="module")
+def made():
+    return compute(simulated(1.5))
+
+
+def test_json_has_what_is_promised(made):
+    raw = json.loads(json.dumps(made[0].to_dict(), allow_nan=False))
+    for name in (
+        "dataset", "fingerprint", "config", "agreement", "ladder", "controls", "variance",
+        "reliability", "distinctive",
+    ):  # fmt: skip
+        assert raw[name], name
+    assert set(COLUMNS) <= set(raw["ladder"][0])
+    assert {*COLUMNS, "control"} <= set(raw["controls"][0])
+    assert {"representation", "reduction", "item", "annotator", "residual"} <= set(
+        raw["variance"][0]
+    )
+    assert len(raw["ladder"]) == 3 * 5 * 3  # representations × reductions × k
+    said = {row["control"] for row in raw["controls"]}
+    assert said >= {
+        "shuffled", "random_mask", "random_subspace", "label", "length", "input", "others_mean",
+        "item_centred", "residual_shuffled", "formatting", "same_label",
+    }  # fmt: skip
+
+
+def test_every_accuracy_lies_in_its_interval_and_chance_stands_beside_it(made):
+    for frame in (made[0].ladder.to_frame(), made[0].controls.to_frame()):
+        assert (frame["low"] <= frame["accuracy"] + 1e-9).all()
+        assert (frame["accuracy"] <= frame["high"] + 1e-9).all()
+        assert frame["chance"].isin([0.25, 0.5]).all()
+        assert (frame["n_items"] > 0).all()
+
+
+def test_same_seed_same_report_and_another_seed_another():
+    first, again = (compute(simulated(1.5), TINY)[0] for _ in range(2))
+    assert again.to_dict() == first.to_dict()
+    other, _ = compute(simulated(1.5), replace(TINY, seed=5))
+    assert other.to_dict()["ladder"] != first.to_dict()["ladder"]
+
+
+def test_a_report_survives_the_workspace(made, tmp_path):
+    workspace = Workspace(tmp_path)
+    report, evidence = made
+    store.save(report, evidence, workspace)
+    loaded = store.load(report.fingerprint, SMALL, workspace)
+    assert loaded.to_dict() == report.to_dict()
+    assert isinstance(loaded, StabilityReport)
+    kept = store.find(report.fingerprint, workspace)
+    assert [k.config for k in kept] == [SMALL]
+    assert store.load(report.fingerprint, StabilityConfig(), workspace) is None
+    again = store.load_evidence(report.fingerprint, SMALL, workspace)
+    np.testing.assert_array_equal(
+        again.groups("words", "none", 2), evidence.groups("words", "none", 2)
+    )
+
+
+def test_a_damaged_report_is_told_in_words(made, tmp_path):
+    workspace = Workspace(tmp_path)
+    folder = store.save(*made, workspace)
+    (folder / "report.json").write_text('{"format": 1, "data')
+    with pytest.raises(DataError, match="compute the report again"):
+        store.load(made[0].fingerprint, SMALL, workspace)
+    (folder / "evidence.npz").write_bytes(b"PK not a zip")
+    with pytest.raises(DataError, match="compute the report again"):
+        Evidence.load(folder / "evidence.npz")
+
+
+def test_evidence_adds_up_to_the_ladder(made):
+    """Groups of the first partition: their accuracy is near the ladder's, over all partitions."""
+    report, evidence = made
+    ladder = report.ladder.to_frame().set_index(["representation", "reduction", "k"])
+    for k in (1, 4):
+        groups = evidence.groups("words", "none", k)
+        assert (groups.groupby("group")["annotation_id"].count() == k).all()
+        assert groups["margin"].is_monotonic_decreasing
+        assert ((groups["margin"] > 0) == groups["correct"]).all()
+        own = groups.drop_duplicates("group").groupby("annotator_id")["correct"].mean().mean()
+        assert own == pytest.approx(ladder.loc[("words", "none", k), "accuracy"], abs=0.12)
+    with pytest.raises(DataError, match="no evidence"):
+        evidence.groups("characters", "none", 1)
+
+
+def test_more_planted_is_more_found():
+    found = []
+    for manner in (0.0, 0.7, 2.0):
+        config = replace(TINY, representations=("words", "stylometry"), reductions=("none",))
+        report, _ = compute(simulated(manner, items=100), config)
+        ladder = report.ladder.to_frame()
+        rows = ladder[(ladder["k"] == 1) & (ladder["reduction"] == "none")]
+        found.append(rows.set_index("representation")["accuracy"])
+    for view in ("words", "stylometry"):
+        assert found[0][view] < found[1][view] < found[2][view], view
+
+
+def test_nothing_planted_is_said_to_be_nothing():
+    config = replace(SMALL, reductions=("none", "mask_input"))
+    report, _ = compute(simulated(0.0, items=100), config)
+    headline = next(s.text for s in report.statements if s.topic == "headline")
+    ladder = report.ladder.to_frame()
+    assert ladder["p_value"].min() > 0.002
+    # 18 dependent points: those below .05 must stay few.
+    assert (ladder["p_value"] <= 0.05).mean() < 0.35
+    assert "chance 25 %" in headline
+
+
+def test_it_can_be_stopped():
+    def stop(what, share):
+        if share > 0.3:
+            raise Stopped("stopped by the test")
+
+    with pytest.raises(Stopped):
+        compute(simulated(1.0), TINY, progress=stop)
+
+
+def test_progress_only_goes_forward():
+    shares = []
+    compute(simulated(1.0, items=20), TINY, progress=lambda what, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_large_data_take_the_other_roads(monkeypatch):
+    """With every limit lowered: no operators, few n-grams, the null on some items only."""
+    from capo_core.stability import attribution, ridge
+    from capo_core.text import represent
+
+    config = replace(TINY, representations=("words", "stylometry"), null_rows=140)
+    dataset = simulated(1.5, items=100)
+    normal, _ = compute(dataset, config)
+    for module in (attribution, ridge, represent):
+        monkeypatch.setattr(module, "LARGE", 150)
+    report, _ = compute(dataset, config)
+    assert report.ladder.to_frame()["p_value"].notna().all()
+    # The same scores by another road, but for n-grams (only the most frequent are kept).
+    frames = [r.ladder.to_frame().query("representation == 'stylometry' and k == 1")
+              for r in (report, normal)]  # fmt: skip
+    np.testing.assert_allclose(frames[0]["accuracy"], frames[1]["accuracy"], atol=0.005)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        world(lambda i, a: "the same words", items=12, name="identical"),
+        world(lambda i, a: f"{a} says {i}", items=12, annotators="AB", name="two"),
+        world(lambda i, a: f"{a} {i}" if (i + ord(a)) % 3 else None, items=20, name="gaps"),
+        world(lambda i, a: "?!" if a == "A" else "…", items=12, name="no words"),
+    ],
+    ids=lambda d: d.name,
+)
+def test_odd_data_give_a_report_without_nan(dataset):
+    report, _ = compute(dataset, replace(SMALL, reductions=("none", "residual", "subspace")))
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert len(report.ladder.to_frame())
+    if dataset.name == "identical":
+        ladder = report.ladder.to_frame()
+        assert ladder["accuracy"].to_numpy() == pytest.approx(0.25)
+        assert ladder["p_value"].to_numpy() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"representations": ("syllables",)}, "syllables"),
+        ({"reductions": ()}, "empty"),
+        ({"pool": (0, 1)}, "1024"),
+        ({"permutations": -1}, "permutations"),
+        ({"seeds": 0}, "seeds"),
+        ({"folds": 1}, "folds"),
+    ],
+)
+def test_bad_settings_are_refused_in_words(options, word):
+    with pytest.raises(ConfigError, match=word):
+        StabilityConfig(**options)
+
+
+def test_equal_wishes_are_equal_configurations():
+    one = StabilityConfig(representations=("words", "embedding"), pool=(4, 1, 4))
+    two = StabilityConfig(representations=("embedding", "words", "words"), pool=(1, 4))
+    assert one.key == two.key
+    assert StabilityConfig.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+    with pytest.raises(ConfigError, match="colour"):
+        StabilityConfig.from_dict({"colour": 1})
