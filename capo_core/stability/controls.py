@@ -32,7 +32,8 @@ CONTROLS = (
 MEANING = {
     "shuffled": "the same pipeline with annotators shuffled within each item: the null itself",
     "shuffled_within_label": "the same, shuffled only among equal labels of an item: the stricter "
-    "null, in which the label may speak but the text may not",
+    "null, in which the label may speak but the text may not. Where few annotators agree on a "
+    "label few texts can move, and this null stays near the observed accuracy",
     "random_mask": "as many words replaced as input words were, but random ones: what masking "
     "costs when it does not aim at the input",
     "random_subspace": "as many random directions removed as input directions were",

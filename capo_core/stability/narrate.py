@@ -21,6 +21,7 @@ _VIEW = {
     "stylometry": "style features",
 }
 _STRONG = 0.9  # from here on an accuracy is said to identify
+_PLAIN = 0.8  # from here on a single explanation is said to be enough, nearly
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def _headline(parts) -> str | None:
         text += f"; {pooled.k} of them together in {_interval(pooled)}"
     if single.p_value is not None and single.p_value > 0.05:
         text += f". A single one does not beat shuffled authors (p = {single.p_value:.2f})"
+    elif single.low >= _PLAIN:
+        text += ". Here a single one is nearly enough: these annotators write very differently"
     return text + "."
 
 
@@ -142,6 +145,11 @@ def _reduction(parts) -> str | None:
         f"{100 * gain:+.0f} points, from {percent(before.accuracy)} to {percent(after.accuracy)}; "
         f"masking as many random words gives {_interval(random)}. "
     )
+    if before.low >= _PLAIN:
+        return text + (
+            f"With {percent(before.accuracy)} before any masking, the input's content hides little "
+            "here."
+        )
     if after.low > random.high:
         return text + (
             f"So it is the input's content that hides the annotator ({100 * real:.0f} points over "
