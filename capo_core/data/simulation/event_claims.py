@@ -102,7 +102,6 @@ def _number(draws: Draws, case: Case) -> EventClaim:
 
 
 def _more(draws: Draws, case: Case) -> EventClaim:
-    draws.other(NUMBERS, case.event.number)
     return _counted(case, draws.pick(_MANY))
 
 
