@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.charts_base import blank, chance_line, in_order, pool_axis, whiskers
 from capo_core.dashboard.theme import FAINT, NEUTRAL, REDUCTIONS, control_name, reduction_name
-from capo_core.dashboard.words import percent
+from capo_core.dashboard.words import PERCENT, percent
 
 # Controls without a word of the explanation: they stand beside every representation.
 _TEXTLESS = ("label", "length", "formatting", "input")
@@ -61,13 +61,21 @@ def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figu
 
 
 def ladder_title(rows: pd.DataFrame, name: str) -> str:
-    """What the ladder shows, from its numbers: the best reduction at one and at more."""
-    best = rows.loc[rows.groupby("k")["accuracy"].idxmax()].set_index("k")["accuracy"]
-    first, many = best.index[0], min(16, best.index[-1])
-    many = max(k for k in best.index if k <= many)
+    """What the ladder shows, from its numbers: how far one goes, and how far more go together."""
+    by_k = rows.groupby("k")["accuracy"].agg(["min", "max"])
+    first = by_k.index[0]
+    many = max(k for k in by_k.index if k <= max(16, first))
     opening = "one explanation names" if first == 1 else f"{first} explanations name"
-    title = f"{name}: {opening} the annotator in {percent(best[first])} of cases"
-    return title if many == first else f"{title}, {many} pooled in {percent(best[many])}"
+    title = f"{name}: {opening} the annotator in {_span(*by_k.loc[first])} of cases"
+    return title if many == first else f"{title}, {many} pooled in {_span(*by_k.loc[many])}"
+
+
+def _span(low: float, high: float) -> str:
+    """ "52 to 66 %", or one number where both ends round to it."""
+    low_text, high_text = percent(low), percent(high)
+    if low_text == high_text:
+        return high_text
+    return f"{low_text.removesuffix(PERCENT)} to {high_text}"
 
 
 def _null_band(figure: go.Figure, rows: pd.DataFrame) -> None:

@@ -31,7 +31,7 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
             name=called,
             marker={"color": color, "line": {"width": 0}},
             # A number that has no room in its bar stands in the table.
-            text=[f"{value:.2f}" if value >= 0.03 else "" for value in rows[column]],
+            text=[f"{value:.2f}" if value >= 0.06 else "" for value in rows[column]],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,

@@ -56,8 +56,10 @@ mark {
     flex-wrap: wrap;
   }
   [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn {
-    flex: 1 1 45%; min-width: 45%;
+    flex: 1 1 30%; min-width: 30%;
   }
+  [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock
+    > .stColumn:first-child { flex-basis: 100%; }
 }
 [data-testid="stPageLink"] a p { text-decoration: underline; text-underline-offset: 0.2em; }
 .capo-figures { display: flex; flex-wrap: wrap; gap: 0.6rem 2.2rem; }

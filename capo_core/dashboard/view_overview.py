@@ -20,7 +20,6 @@ class Step:
     title: str
     what: str
     state: str
-    done: bool
     page: str
     action: str
 
@@ -32,9 +31,8 @@ def show(frame: Frame) -> None:
     says(_standing(entry, report is not None))
     for column, step in zip(st.columns(3), _steps(frame, report), strict=True):
         with column, st.container(border=True, height="stretch"):
-            todo = "" if step.done else " capo-todo"
             st.html(
-                f'<div class="capo-chain{todo}"><h3>{escape(step.title)}</h3>'
+                f'<div class="capo-chain"><h3>{escape(step.title)}</h3>'
                 f'<p class="capo-what">{escape(step.what)}</p><p>{escape(step.state)}</p></div>'
             )
             link(frame, step.page, step.action)
@@ -64,7 +62,6 @@ def _steps(frame: Frame, report) -> list[Step]:
             "1. Data",
             "Who labelled what, and why.",
             f"{services.summary(entry)}; {entry.task}. Fingerprint {entry.fingerprint[:10]}.",
-            True,
             "data",
             "Look at the data, or bring your own",
         ),
@@ -73,7 +70,6 @@ def _steps(frame: Frame, report) -> list[Step]:
             "What distinguishes one from another.",
             f"{count(entry.annotators, 'annotator')} with {fewest:,} to {most:,} explanations "
             "each: their labels, phrases and habits, and every item side by side.",
-            True,
             "annotators",
             "Meet the annotators",
         ),
@@ -83,7 +79,6 @@ def _steps(frame: Frame, report) -> list[Step]:
             report.statements[0].text
             if report is not None and report.statements
             else _measured_yet(frame),
-            report is not None,
             "stability",
             "Read the ladder" if report is not None else "Measure the stability",
         ),

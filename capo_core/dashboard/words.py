@@ -6,6 +6,7 @@ import html
 import math
 import re
 
+PERCENT = "\u00a0%"  # with a space that does not break
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 
@@ -42,10 +43,10 @@ def percent(share: float) -> str:
         return "undefined"
     rounded = round(100 * share)
     if rounded == 100 and share < 1:
-        return "over 99\u00a0%"
+        return f"over 99{PERCENT}"
     if rounded == 0 and share > 0:
-        return "under 1\u00a0%"
-    return f"{rounded}\u00a0%"
+        return f"under 1{PERCENT}"
+    return f"{rounded}{PERCENT}"
 
 
 def with_interval(value: float, low: float, high: float) -> str:

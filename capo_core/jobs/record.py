@@ -59,7 +59,7 @@ class Status:
 
     def left_s(self, now: float | None = None) -> float | None:
         """Seconds left if the rest goes as the beginning went; None while too early to say."""
-        if self.state != "running" or self.share < 0.02 or not self.started:
+        if self.state != "running" or self.share < 0.05 or not self.started:
             return None
         elapsed = (time.time() if now is None else now) - self.started
         return max(0.0, elapsed * (1 - self.share) / self.share)

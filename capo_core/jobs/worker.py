@@ -18,7 +18,7 @@ from capo_core.workspace import Workspace
 HEARTBEAT_S = 1.0
 # A computation sees the wish to stop at its next word of progress. One that is deep in a long
 # step is ended after this time; whatever it writes is written whole or not at all.
-PATIENCE_S = 15.0
+PATIENCE_S = 8.0
 
 
 class Reporter:

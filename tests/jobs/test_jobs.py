@@ -73,7 +73,7 @@ def test_stop_ends_it_as_stopped(workspace):
 
 
 def test_stop_also_ends_a_step_that_listens_to_nobody(workspace):
-    # One step of ten minutes: only the heartbeat can end it, after its patience of 15 s.
+    # One step of ten minutes: only the heartbeat can end it, after its patience.
     job = launch.submit(workspace, "rehearsal", {"steps": 1, "step_s": 600})
     wait_for(job, "running")
     job.ask_to_stop()

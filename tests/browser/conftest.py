@@ -1,0 +1,125 @@
+"""A real browser against a real server, on a workspace of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The address of a running dashboard with an empty workspace."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    workspace = tmp_path_factory.mktemp("workspace")
+    log = (workspace / "server.log").open("wb")
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    process = subprocess.Popen(
+        [*command, "--server.headless=true", f"--server.port={port}"],
+        cwd=ROOT,
+        env={**os.environ, "CAPO_WORKSPACE": str(workspace)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{address}/_stcore/health", process, 90)
+        yield address, workspace
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
+
+
+def _wait(url: str, process: subprocess.Popen, seconds: float) -> None:
+    end = time.time() + seconds
+    while time.time() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"the dashboard did not start ({process.poll()})")
+
+
+@pytest.fixture(scope="session")
+def chromium(server):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A fresh tab; at the end it must have had nothing to complain of."""
+    tab = chromium.new_page(viewport={"width": 1440, "height": 1000})
+    tab.set_default_timeout(60_000)
+    complaints: list[str] = []
+
+    def listen(message):
+        # Opened on an inner page, Streamlit looks for its server there first, and then finds it.
+        own = "_stcore" in str(message.location.get("url", ""))
+        if message.type == "error" and not own:
+            complaints.append(message.text)
+
+    tab.on("console", listen)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    yield tab
+    tab.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def go(server, page):
+    """Open a path and wait until the page stands still."""
+
+    def open_(path: str):
+        page.goto(f"{server[0]}/{path}")
+        page.wait_for_selector("h1")
+        rest(page)
+        return page
+
+    return open_
+
+
+def rest(page) -> None:
+    """Wait until the script has run."""
+    page.wait_for_timeout(150)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')

@@ -1,0 +1,124 @@
+"""As a newcomer: bring a table, reach the ladder, follow a number to the texts, send the view."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+import numpy as np
+import pytest
+
+MANNERS = {
+    "ann": "clearly the text says so, as we can read",
+    "bob": "maybe, but it is not known from the context",
+    "cyd": "no mention of this in the premise at all",
+}
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory):
+    """30 items by 3 annotators, one row an annotation, and one row without a label."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("table") / "my votes.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["item", "worker", "Answer", "Reason", "premise", "hypothesis"])
+        for n in range(30):
+            for who, manner in MANNERS.items():
+                label = ["entailment", "neutral", "contradiction"][rng.integers(3)]
+                label = "" if (n, who) == (7, "bob") else label
+                reason = " ".join(rng.permutation(manner.split())[:6])
+                writer.writerow([f"i{n}", who, label, reason, f"Thing {n} is here", "It moves"])
+    return path
+
+
+def test_from_a_table_to_the_texts_behind_a_number(go, page, table, server):
+    go("data?view=import")
+    page.locator('input[type="file"]').set_input_files(str(table))
+    page.get_by_text("What came out").wait_for()
+    assert page.get_by_text("30 items, 3 annotators, 89 annotations").count() == 1
+    assert page.get_by_text("1 row set aside, and why").count() == 1
+    page.get_by_role("button", name="Add my-votes").click()
+    page.get_by_text("Who annotated how much").wait_for()
+    assert "dataset=my-votes" in page.url
+
+    page.get_by_role("link", name="Stability").click()
+    # A small dataset is measured without being asked.
+    page.locator(".js-plotly-plot").first.wait_for(timeout=240_000)
+
+    # A click on the point of two pooled explanations opens the groups behind it.
+    page.locator(".stPlotlyChart").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    points = page.locator(".js-plotly-plot").first.locator(".scatterlayer .points path.point")
+    box = points.nth(1).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    heading = page.get_by_text(re.compile(r"of \d+ groups named rightly"))
+    heading.wait_for()
+    assert re.search(r"[?&]k=2\b", page.url)
+    assert page.locator(".capo-answer").count() > 3
+    said = heading.inner_text()
+
+    # The address brings back the same view, in a session that knows nothing of this one.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_text(said).wait_for()
+
+
+def test_a_computation_is_stopped_and_says_so(go, page):
+    go("stability?dataset=demo-nli")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("The computation was stopped").wait_for(timeout=90_000)
+    # Opened again it does not begin again by itself.
+    go("stability?dataset=demo-nli")
+    page.get_by_text("The computation was stopped").wait_for()
+    assert page.get_by_role("button", name="Quick look").count() == 1
+
+
+def test_a_bookmark_of_an_inner_page_opens_inside_the_house(go, page):
+    go("annotators")
+    assert page.get_by_role("link", name="Overview").count() == 1
+    assert page.locator('[data-testid="stSidebarNav"] a').count() == 4
+
+
+def test_a_file_that_is_no_table_is_refused_in_words(go, page, tmp_path):
+    path = tmp_path / "picture.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+    go("data?view=import")
+    page.locator('input[type="file"]').set_input_files(str(path))
+    page.get_by_text("this is a picture", exact=False).wait_for()
+    assert page.get_by_text("What to do").count() == 1
+
+
+def test_offline_the_download_says_what_to_do_instead(go, page):
+    go("data?view=import")
+    page.get_by_role("button", name="Download VariErr").click()
+    page.wait_for_selector('[data-testid="stAlert"], .capo-figures', timeout=90_000)
+    alert = page.locator('[data-testid="stAlert"]')
+    if alert.count():  # no network here
+        assert "What to do" in alert.inner_text()
+
+
+@pytest.mark.parametrize("width", [1440, 820])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "?",
+        "data?dataset=demo-nli",
+        "data?view=import",
+        "data?view=all",
+        "annotators?dataset=demo-nli",
+        "annotators?dataset=demo-paraphrase&view=two",
+        "annotators?dataset=demo-nli&view=items&list=1",
+    ],
+)
+def test_nothing_sticks_out(go, page, path, width):
+    page.set_viewport_size({"width": width, "height": 1000})
+    go(path)
+    page.wait_for_timeout(400)
+    over = page.evaluate(
+        "(() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.scrollWidth - m.clientWidth; })()"
+    )
+    assert over <= 0
+    assert page.locator('[data-testid="stException"]').count() == 0
