@@ -13,9 +13,11 @@ from capo_core.data.simulate import Simulation, SimulationConfig, simulate
 from capo_core.progress import Progress, silent
 from capo_core.schema import Dataset
 from capo_core.stability import distinctive
+from capo_core.stability.bench import set_up
 from capo_core.stability.calibration import Calibration, CalibrationConfig
 from capo_core.stability.corpus import build_corpus
-from capo_core.stability.ladder import climb, rows_of, set_up
+from capo_core.stability.ladder import rows_of
+from capo_core.stability.rung import climb
 from capo_core.text.embed import Embedder
 from capo_core.text.represent import Representer, Texts
 

@@ -15,19 +15,13 @@ from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import Dataset
 from capo_core.stability import agreement, cards, controls, distinctive, narrate, variance
 from capo_core.stability import reliability as halves
+from capo_core.stability.bench import Bench, set_up
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.stability.corpus import Corpus, build_corpus
 from capo_core.stability.evidence import Evidence, gather
-from capo_core.stability.ladder import (
-    Bench,
-    Rung,
-    climb,
-    controls_frame,
-    information_frame,
-    ladder_frame,
-    set_up,
-)
+from capo_core.stability.ladder import controls_frame, information_frame, ladder_frame
 from capo_core.stability.parts import Part, StabilityReport
+from capo_core.stability.rung import Rung, climb
 from capo_core.stability.unsupervised import separation
 from capo_core.stability.wording import wording
 from capo_core.text import stylometry
