@@ -1,7 +1,8 @@
 """Stability: the ladder, its controls, and the explanations behind every number."""
 
 from capo_core.dashboard import view_stability
-from capo_core.dashboard.components import nothing_yet, open_page, speaking
+from capo_core.dashboard.components import speaking
+from capo_core.dashboard.frame import nothing_yet, open_page
 
 frame = open_page(
     "stability",

@@ -70,9 +70,10 @@ def _shares(figure: go.Figure, use: Sequence, name: str, look: Look, shift: floa
 
 
 def _label_axis(figure: go.Figure, use: Sequence) -> None:
+    step = -(-len(use) // 25)  # a long scale keeps every second or third label
     figure.update_xaxes(
-        tickvals=list(range(len(use))),
-        ticktext=[plotly(one.label, 18) for one in use],
+        tickvals=list(range(0, len(use), step)),
+        ticktext=[plotly(one.label, 18) for one in use[::step]],
         range=[-0.6, len(use) - 0.4],
         showgrid=False,
     )

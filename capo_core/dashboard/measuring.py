@@ -30,8 +30,8 @@ PRESETS = {
         Preset(
             "quick",
             "Quick look",
-            "Sentence meaning and words, whole text and input words masked; 2 seeds, 200 "
-            "permutations. Well under a minute for a few thousand explanations.",
+            "Meaning and wording, whole text and input words masked; 2 seeds, 200 permutations. "
+            "About a minute for two thousand explanations.",
             QUICK,
         ),
         Preset(

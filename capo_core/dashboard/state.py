@@ -41,6 +41,11 @@ def get(key: str, default: str = "") -> str:
     return st.query_params.get(key, default)
 
 
+def forget() -> None:
+    """Forget what all pages showed."""
+    st.session_state[_MEMORY] = {}
+
+
 def put(page: str, values: Mapping[str, str | None]) -> None:
     """Set what the address says under some keys; None or "" takes a key out."""
     memory = st.session_state.setdefault(_MEMORY, {})

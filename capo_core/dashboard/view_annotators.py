@@ -9,16 +9,8 @@ import streamlit as st
 
 from capo_core.dashboard import cache, charts, state, view_compare, view_items, view_phrase
 from capo_core.dashboard.browser import Answer, answers_html, item_html
-from capo_core.dashboard.components import (
-    Field,
-    Frame,
-    heading,
-    note,
-    picture,
-    says,
-    side_by_side,
-    table,
-)
+from capo_core.dashboard.components import Field, heading, note, picture, says, side_by_side, table
+from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.words import escape, markdown, number, short

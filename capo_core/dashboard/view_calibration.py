@@ -5,16 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from capo_core.dashboard import cache, charts_measures, view_jobs
-from capo_core.dashboard.components import (
-    Field,
-    Frame,
-    heading,
-    note,
-    picture,
-    says,
-    side_by_side,
-    table,
-)
+from capo_core.dashboard.components import Field, heading, note, picture, says, side_by_side, table
+from capo_core.dashboard.frame import Frame, safely
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import reduction_name, representation_name
 from capo_core.dashboard.words import count, markdown
@@ -71,8 +63,8 @@ def _result(frame: Frame, name: str, config: CalibrationConfig) -> Calibration |
     st.button(
         f"Measure {count(total, 'simulated data set')}",
         key=f"calibration.{name}",
-        on_click=launch.submit,
-        args=(frame.workspace, "calibration", settings),
+        on_click=safely,
+        args=(launch.submit, frame.workspace, "calibration", settings),
     )
     note("Takes a few minutes, beside the page.")
     return None

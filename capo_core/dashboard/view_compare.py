@@ -7,21 +7,15 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard import cache, charts, state, view_annotators
-from capo_core.dashboard.components import (
-    Frame,
-    heading,
-    is_dark,
-    note,
-    picture,
-    says,
-    side_by_side,
-)
+from capo_core.dashboard.components import heading, is_dark, note, picture, says, side_by_side
+from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.words import count, percent, short
 from capo_core.schema import Dataset
 
 PAGE = "annotators"
+_MOST_LABELS = 40
 
 
 def show(frame: Frame, dataset: Dataset) -> None:
@@ -60,6 +54,8 @@ def show(frame: Frame, dataset: Dataset) -> None:
             heading("Where they agree", HELP["kappa"])
             if common.empty:
                 note("No common items.")
+            elif len(dataset.task.scale.labels) > _MOST_LABELS:
+                note("The scale has too many labels for a picture.")
             else:
                 labels = list(dataset.task.scale.labels)
                 counts = pd.crosstab(common["first"], common["second"])

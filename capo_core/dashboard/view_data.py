@@ -7,10 +7,12 @@ import streamlit as st
 
 from capo_core.dashboard import cache, services, state
 from capo_core.dashboard.browser import answers_html, item_html
-from capo_core.dashboard.components import Field, Frame, heading, note, says, side_by_side, table
+from capo_core.dashboard.components import Field, heading, note, says, side_by_side, table
+from capo_core.dashboard.frame import Frame, safely
 from capo_core.dashboard.search import answers
 from capo_core.dashboard.theme import looks
-from capo_core.dashboard.words import count, escape, markdown
+from capo_core.dashboard.view_rows import import_report
+from capo_core.dashboard.words import markdown
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.schema import Dataset
 
@@ -37,6 +39,10 @@ def sections(frame: Frame) -> str:
 def show(frame: Frame, section: str) -> None:
     if section == "all":
         _all(frame)
+        return
+    if frame.entry.problem:
+        st.error(markdown(frame.entry.problem))
+        _remove_button(frame)
         return
     dataset = cache.dataset(frame.workspace, frame.entry)
     _what_it_is(frame, dataset)
@@ -118,48 +124,6 @@ def _how_it_came(frame: Frame) -> None:
     )
 
 
-def import_report(
-    *,
-    rows_read: int,
-    rows_kept: int,
-    set_aside: pd.DataFrame,
-    notes,
-    unit: str,
-    key: str,
-    name: str,
-) -> None:
-    """How many rows were read and kept, why the others were not, with those to download."""
-    st.html(
-        '<div class="capo-figures">'
-        f"<div><span>{escape(unit)} read</span><b>{rows_read:,}</b></div>"
-        f"<div><span>kept</span><b>{rows_kept:,}</b></div>"
-        f"<div><span>set aside</span><b>{len(set_aside):,}</b></div></div>"
-    )
-    for text in notes:
-        note(f"· {text[:1].upper()}{text[1:]}.".replace("..", "."))
-    if len(set_aside):
-        reasons = set_aside["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
-        with st.expander(f"{count(len(set_aside), 'row')} set aside, and why", expanded=True):
-            table(
-                reasons,
-                {"reason": Field("Reason", width="large"), "rows": Field("Rows", None, 0)},
-                key=f"{key}.reasons",
-                file_name=f"{name}-reasons",
-                download=False,
-            )
-            table(
-                set_aside,
-                {
-                    "row": Field("Row", "The row in the file."),
-                    "column": Field("Column"),
-                    "reason": Field("Reason", width="medium"),
-                    "text": Field("What stood there", width="large"),
-                },
-                key=f"{key}.aside",
-                file_name=f"{name}-set-aside",
-            )
-
-
 def _first_items(dataset: Dataset) -> None:
     with st.expander("The first items, as they were understood"):
         for item in dataset.items.head(3).itertuples():
@@ -185,18 +149,26 @@ def _out(frame: Frame) -> None:
                 on_click="ignore",
             )
         if not entry.shipped:
-            with st.popover("Remove …"):
-                st.markdown(
-                    f"Remove **{markdown(entry.name)}** from the workspace? Its file elsewhere on "
-                    "your disk stays as it is; its reports stay until they are removed."
-                )
-                st.button(
-                    "Remove it", type="primary", key="data.remove", on_click=_remove, args=(frame,)
-                )
+            _remove_button(frame)
     note(
         "One row an annotation; it comes back unchanged by Import. Cells that a spreadsheet would "
         "take for a formula are written with a leading apostrophe in CSV."
     )
+
+
+def _remove_button(frame: Frame) -> None:
+    with st.popover("Remove …"):
+        st.markdown(
+            f"Remove **{markdown(frame.entry.name)}** from the workspace? The file it came from "
+            "stays as it is."
+        )
+        st.button(
+            "Remove it",
+            type="primary",
+            key="data.remove",
+            on_click=safely,
+            args=(_remove, frame),
+        )
 
 
 def _remove(frame: Frame) -> None:
@@ -208,12 +180,14 @@ def _all(frame: Frame) -> None:
     rows = pd.DataFrame(
         {
             "name": [entry.name for entry in frame.entries],
-            "task": [getattr(entry.task, "name", entry.task) for entry in frame.entries],
+            "task": [entry.task for entry in frame.entries],
             "items": [entry.items for entry in frame.entries],
             "annotators": [entry.annotators for entry in frame.entries],
             "annotations": [entry.annotations for entry in frame.entries],
             "kind": [
-                "simulated, comes with the tool"
+                "cannot be read"
+                if entry.problem
+                else "simulated, comes with the tool"
                 if entry.shipped
                 else "simulated"
                 if entry.simulated

@@ -8,10 +8,12 @@ import streamlit as st
 
 from capo_core.dashboard import cache, services, state, view_mapping
 from capo_core.dashboard.browser import answers_html, item_html
-from capo_core.dashboard.components import Frame, heading, note, says, show_error
+from capo_core.dashboard.components import heading, note, says, show_error
+from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.search import answers
 from capo_core.dashboard.theme import looks
-from capo_core.dashboard.view_data import PAGE, import_report
+from capo_core.dashboard.view_data import PAGE
+from capo_core.dashboard.view_rows import import_report
 from capo_core.dashboard.words import markdown
 from capo_core.data.catalog import Catalog
 from capo_core.data.importing import Import
@@ -79,7 +81,7 @@ def _outcome(frame: Frame, result: Import) -> None:
     items, annotators = len(dataset.items), len(dataset.annotators)
     says(
         f"{items:,} items, {annotators:,} annotators, {len(dataset.annotations):,} annotations; "
-        f"{dataset.task.name}, labels {_labels(dataset.task.scale.labels)}."
+        f"labels {_labels(dataset.task.scale.labels)}."
     )
     import_report(
         rows_read=report.rows_read,
@@ -93,9 +95,11 @@ def _outcome(frame: Frame, result: Import) -> None:
     first = dataset.items.iloc[0]
     st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
     st.html(answers_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
+    taken = any(one.name == dataset.name and not one.shipped for one in frame.entries)
+    replace = taken and st.checkbox(f"Replace the dataset {markdown(dataset.name)} that is there")
     if st.button(f"Add {markdown(dataset.name)}", type="primary", key="import.add"):
         try:
-            Catalog(frame.workspace).add(dataset, report)
+            Catalog(frame.workspace).add(dataset, report, replace=replace)
         except CapoError as error:
             show_error(error)
             return

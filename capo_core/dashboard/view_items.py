@@ -15,6 +15,7 @@ from capo_core.schema import Dataset
 
 KEYS = ("q", "annotator", "label", "differ", "manner", "item", "list", "p")
 _PER_PAGE = 8
+_NEAR = 500
 _MOVED = ("item", "p")
 
 
@@ -88,7 +89,8 @@ def _one(page: str, dataset: Dataset, found: list[str], wanted: search.Filter, g
         state.choice(
             st.selectbox,
             f"Item {place + 1:,} of {len(found):,}",
-            found,
+            # A list of all would weigh on every click where there are tens of thousands.
+            found[max(0, place - _NEAR) : place + _NEAR],
             page=page,
             key="item",
             default=found[place],

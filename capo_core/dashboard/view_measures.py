@@ -5,16 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from capo_core.dashboard import charts_measures, view_calibration
-from capo_core.dashboard.components import (
-    Field,
-    Frame,
-    heading,
-    note,
-    picture,
-    says,
-    side_by_side,
-    table,
-)
+from capo_core.dashboard.components import Field, heading, note, picture, says, side_by_side, table
+from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import reduction_name, representation_name
 

@@ -6,7 +6,8 @@ import json
 
 import streamlit as st
 
-from capo_core.dashboard.components import Frame, download_table, note
+from capo_core.dashboard.components import download_table, note
+from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.theme import reduction_name, representation_name
 from capo_core.dashboard.words import count
 

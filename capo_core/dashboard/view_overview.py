@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from capo_core.dashboard import cache, charts_ladder, measuring, services
-from capo_core.dashboard.components import Frame, link, note, picture, says
+from capo_core.dashboard.components import note, picture, says
+from capo_core.dashboard.frame import Frame, link
 from capo_core.dashboard.theme import REPRESENTATIONS, representation_name
 from capo_core.dashboard.words import count, escape
 from capo_core.data.catalog import Entry

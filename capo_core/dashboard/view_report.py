@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import streamlit as st
 
 from capo_core.dashboard import cache, measuring, state, view_jobs
-from capo_core.dashboard.components import Frame, note, speaking
+from capo_core.dashboard.components import note, speaking
+from capo_core.dashboard.frame import Frame, safely
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import reduction_name, representation_name
 from capo_core.jobs.record import Job
@@ -42,7 +44,7 @@ def current(frame: Frame) -> Choice:
         if not kept:
             note("How stable these annotators are is being measured; the result appears by itself.")
         view_jobs.watch(live)
-    elif jobs:
+    elif jobs and (not kept or _fresh(jobs[0])):
         view_jobs.how_it_ended(jobs[0])
     if not kept:
         if live is None:
@@ -53,6 +55,17 @@ def current(frame: Frame) -> Choice:
     asked = state.get("report")
     shown = next((one for one in kept if one.folder.name == asked), kept[0])
     return Choice(kept, shown, live)
+
+
+def _fresh(job: Job) -> bool:
+    """Whether it ended just now: old misfortunes need not stand above a good report for ever."""
+    return time.time() - job.status().ended < 600
+
+
+def begin(frame: Frame, config: StabilityConfig) -> None:
+    """Ask for a report, and show it when it is there."""
+    measuring.begin(frame.workspace, frame.entry, config)
+    state.put(PAGE, {"report": config.key})
 
 
 def menu(frame: Frame, choice: Choice) -> None:
@@ -82,8 +95,8 @@ def _offer(frame: Frame) -> None:
             preset.title,
             key=f"begin.{preset.name}",
             type="primary" if preset.name == "full" else "secondary",
-            on_click=measuring.begin,
-            args=(frame.workspace, frame.entry, preset.config),
+            on_click=safely,
+            args=(begin, frame, preset.config),
         )
         note(preset.words)
     with st.expander("Own settings"), st.form("begin.own", border=False):
@@ -120,5 +133,5 @@ def _offer(frame: Frame) -> None:
                     permutations=int(permutations),
                     raw=raw,
                 )
-                measuring.begin(frame.workspace, frame.entry, config)
+                begin(frame, config)
                 st.rerun()

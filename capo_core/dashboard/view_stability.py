@@ -16,7 +16,6 @@ from capo_core.dashboard import (
 )
 from capo_core.dashboard.components import (
     Field,
-    Frame,
     control_row,
     heading,
     note,
@@ -25,6 +24,7 @@ from capo_core.dashboard.components import (
     side_by_side,
     table,
 )
+from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import (
     REPRESENTATIONS,
