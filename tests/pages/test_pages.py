@@ -4,9 +4,11 @@ texts; it never breaks, and it says what is to be said."""
 from __future__ import annotations
 
 import pytest
-from pages_helpers import make, open_page, shown
+from pages_helpers import ROOT, make, open_page, shown
+from streamlit.testing.v1 import AppTest
 
 from capo_core.data import demos
+from capo_core.data.catalog import Catalog
 
 PAGES = ("overview", "data", "annotators", "stability")
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "{}'
@@ -98,3 +100,32 @@ def test_nasty_texts_in_every_view_of_the_annotators(query, add, begun):
 def test_an_address_with_nonsense_falls_back(query, add, begun):
     add(make("mine"))
     fine(open_page("annotators", dataset="mine", **query))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs_without_the_house_around_it(page, add, begun):
+    add(make("mine"))
+    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
+    app.query_params["dataset"] = "mine"
+    fine(app.run())
+
+
+def test_a_damaged_dataset_is_named_and_can_be_removed(workspace, add, begun):
+    add(make("mine"))
+    for meta in (workspace.datasets / "mine").glob("*/meta.json"):
+        meta.write_text("{")
+    app = open_page("data", dataset="mine")
+    assert not app.exception
+    assert "damaged" in shown(app)
+    app.button(key="data.remove").click().run()
+    assert not app.exception
+    assert not (workspace.datasets / "mine" / "current.json").exists()
+
+
+def test_a_failing_button_speaks_on_the_page(workspace, add, begun):
+    add(make("mine"))
+    app = open_page("data", dataset="mine")
+    Catalog(workspace).remove("mine")  # somebody else was quicker
+    app.button(key="data.remove").click().run()
+    assert not app.exception
+    assert "there is no dataset" in shown(app).lower()

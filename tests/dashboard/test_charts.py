@@ -1,0 +1,102 @@
+"""Pictures say what is in the numbers, and nothing from data becomes markup in them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from capo_core.dashboard import charts, charts_ladder, charts_measures
+from capo_core.dashboard.theme import looks
+from capo_core.stability.label_use import LabelUse
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """Two reductions at k = 1, 4, 16, as a ladder has them."""
+    found = []
+    for reduction, accuracies in (("none", (0.52, 0.75, 0.96)), ("mask_input", (0.6, 0.86, 0.997))):
+        for k, accuracy in zip((1, 4, 16), accuracies, strict=True):
+            found.append(
+                ("embedding", reduction, k, accuracy, accuracy - 0.02, min(1.0, accuracy + 0.02))
+            )
+    names = ["representation", "reduction", "k", "accuracy", "low", "high"]
+    return pd.DataFrame(found, columns=names).assign(
+        chance=0.25, null_mean=0.25, null_high=0.28, p_value=0.001, n_items=500, n_groups=100
+    )
+
+
+def test_the_title_of_the_ladder_spans_its_reductions(rows):
+    assert charts_ladder.ladder_title(rows, "Meaning") == (
+        "Meaning: one explanation names the annotator in 52 to 60\u00a0% of cases, "
+        "16 pooled in 96 to over 99\u00a0%"
+    )
+
+
+def test_one_number_stands_where_both_ends_are_the_same(rows):
+    one = rows[rows["reduction"] == "none"]
+    assert "in 52\u00a0% of cases, 16 pooled in 96\u00a0%" in charts_ladder.ladder_title(one, "X")
+
+
+def test_a_point_of_the_ladder_knows_what_it_stands_for(rows):
+    figure = charts_ladder.ladder(rows, ("mask_input", 4))
+    lines = {trace.name: trace for trace in figure.data if trace.customdata is not None}
+    masked = lines["Input words masked"]
+    assert [list(point[:2]) for point in masked.customdata] == [
+        ["mask_input", 1],
+        ["mask_input", 4],
+        ["mask_input", 16],
+    ]
+    # The chosen point is larger than the others.
+    assert masked.marker.size[1] > masked.marker.size[0]
+
+
+def test_a_ladder_without_a_null_is_drawn_without_its_band(rows):
+    bare = rows.assign(null_mean=np.nan, null_high=np.nan, p_value=np.nan)
+    names = [trace.name for trace in charts_ladder.ladder(bare).data]
+    assert "Annotators shuffled (95 %)" not in names
+
+
+def test_controls_are_those_of_the_view_and_those_without_text(rows):
+    base = rows[rows["k"] == 1].iloc[[0]]
+    controls = pd.concat(
+        [
+            base.assign(control="shuffled", accuracy=0.25),
+            base.assign(control="shuffled", reduction="mask_input", accuracy=0.26),
+            base.assign(control="random_mask", representation="words", accuracy=0.6),
+            base.assign(control="label", representation="label", accuracy=0.3),
+            base.assign(control="same_label", accuracy=0.9, chance=0.5),
+        ]
+    )
+    found = charts_ladder.controls_at(controls, "embedding", 1)
+    assert found["control"].tolist() == ["label", "shuffled"]
+    assert found["accuracy"].tolist() == [0.3, 0.26]
+    title = charts_ladder.controls_title(rows[rows["k"] == 1], found, 1)
+    assert title == "With a single explanation, the best reduction is above every control"
+
+
+def test_a_negative_component_has_no_bar(rows):
+    shares = pd.DataFrame({"item": [-0.01], "annotator": [0.02], "residual": [0.99], "n_items": 9})
+    figure = charts_measures.variance(shares, ["Whole text"])
+    assert figure.data[0].x[0] == 0
+    assert figure.data[0].customdata[0][0] == -0.01
+
+
+def test_names_from_data_are_no_markup_in_pictures():
+    name = '<a href="javascript:x">&"'
+    use = [LabelUse(name, 1, 0.5, 0.4, 0.6, 0.5, False)]
+    look = looks([name])[name]
+    phrases = pd.DataFrame(
+        {"phrase": [name], "rate": [0.2], "rate_others": [0.1], "z": [3.0], "count": [5]}
+    )
+    counts = pd.DataFrame([[1]], index=[name], columns=[name])
+    for figure in (
+        charts.label_use(use, name, look),
+        charts.phrase_rates(phrases, look, name),
+        charts.confusion(counts, name, name, dark=False),
+    ):
+        layout = json.dumps(json.loads(figure.to_json())["layout"])
+        assert "<a" not in layout
+        assert not any("<a" in (trace.name or "") for trace in figure.data)
