@@ -11,6 +11,8 @@ from capo_core.stability.corpus import Corpus
 from capo_core.stability.folds import Partition, partition
 from capo_core.stability.permutation import shuffles
 
+CONTROL_PERMUTATIONS = 200  # of controls and of the stricter null, at most
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -52,7 +54,7 @@ def set_up(corpus: Corpus, config: StabilityConfig) -> Bench:
         null_parts = partitions(null_corpus)
     item = null_corpus.item
     label = item.astype(np.int64) * len(corpus.labels) + null_corpus.label
-    strict = min(config.permutations, 200)
+    strict = min(config.permutations, CONTROL_PERMUTATIONS)
     return Bench(
         corpus,
         config,

@@ -23,7 +23,7 @@ class StabilityConfig:
         folds: folds of each cross-validation.
         groupings: ways in which each partition is cut into groups.
         permutations: shuffles of annotators within items; p-values cannot fall below
-            1 / (1 + permutations).
+            1 / (1 + permutations). Controls, and the stricter null, use 200 at most.
         null_rows: the null is computed on randomly chosen whole items with at most this many
             explanations; keeps its cost bounded for large data.
         controls: whether controls are computed. A ladder without them is not shown.

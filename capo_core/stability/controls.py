@@ -66,7 +66,7 @@ def control_features(control: str, corpus: Corpus, representer: Representer) -> 
         columns = [n_words, n_chars, np.log1p(n_words), np.log1p(n_chars)]
         return DenseFeatures(np.column_stack(columns), standardise=True)
     if control == "input":
-        return DenseFeatures(representer.input_embedding()[corpus.item])
+        return DenseFeatures(representer.input_pair()[corpus.item])
     if control not in _FEATURE_CONTROLS:
         raise ConfigError(
             f"there is no control {control!r}", expected=f"one of {', '.join(CONTROLS)}"

@@ -15,14 +15,14 @@ from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import Dataset
 from capo_core.stability import agreement, cards, controls, distinctive, narrate, variance
 from capo_core.stability import reliability as halves
-from capo_core.stability.bench import Bench, set_up
+from capo_core.stability.bench import CONTROL_PERMUTATIONS, Bench, set_up
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.stability.corpus import Corpus, build_corpus
 from capo_core.stability.evidence import Evidence, gather
 from capo_core.stability.ladder import controls_frame, information_frame, ladder_frame
 from capo_core.stability.parts import Part, StabilityReport
 from capo_core.stability.rung import Rung, climb
-from capo_core.stability.unsupervised import separation
+from capo_core.stability.unsupervised import separations
 from capo_core.stability.wording import wording
 from capo_core.text import stylometry
 from capo_core.text.embed import Embedder
@@ -144,7 +144,7 @@ def _rungs(
     def rung(make, names, **options):
         return ("rung", *names), lambda: climb(bench, make, names, **options)
 
-    few = min(config.permutations, 200)  # enough for a control that has a control's place
+    few = min(config.permutations, CONTROL_PERMUTATIONS)
     order = sorted(config.representations, key=lambda r: r not in ("words", "characters"))
     for rep in order:
         for red in config.reductions:
@@ -158,11 +158,12 @@ def _rungs(
         return
     for control in ("label", "length", "input", "others_mean", "item_centred"):
         view = control if control in ("label", "length") else "embedding"
-        yield rung(_control(control, corpus, representer), (view, "none", control))
+        make = _control(control, corpus, representer)
+        yield rung(make, (view, "none", control), permutations=few)
     said = dataset.annotations.set_index("annotation_id")["explanation"]
     habits = stylometry.formatting_features(said.loc[corpus.annotation_ids].tolist())
     made = DenseFeatures(habits.to_numpy(dtype=np.float32), standardise=True)
-    yield rung(lambda: made, ("formatting", "none", "formatting"))
+    yield rung(lambda: made, ("formatting", "none", "formatting"), permutations=few)
 
 
 def _without_folds(
@@ -240,12 +241,10 @@ _UNSUPERVISED = ["representation", "reduction", "k", "auc", "low", "high", "n_it
 
 def _unsupervised(make, corpus: Corpus, names: dict, config: StabilityConfig):
     def rows() -> list[dict]:
-        matrix = make().whole()
-        found = [separation(matrix, corpus, k, seed=config.seed) for k in config.pool]
+        found = separations(make().whole(), corpus, config.pool, seed=config.seed)
         return [
             {**names, **{name: getattr(one, name) for name in _UNSUPERVISED[2:7]}, "chance": 0.5}
             for one in found
-            if one is not None
         ]
 
     return rows

@@ -33,38 +33,44 @@ class Separation:
     n_items: int
 
 
-def separation(
-    matrix: Matrix, corpus: Corpus, k: int, *, seed: int, draws: int = 200
-) -> Separation | None:
-    """AUC at `k`, averaged over `draws` random pairs of groups; None where items do not suffice.
+def separations(
+    matrix: Matrix, corpus: Corpus, ks: tuple[int, ...], *, seed: int, draws: int = 200
+) -> list[Separation]:
+    """AUC at each of `ks`, averaged over `draws` random pairs of groups; a k for which the items
+    do not suffice is left out.
 
     Cosines are taken around the mean of all explanations: what all of them share would press every
     cosine towards 1. The interval is that of the half-sample method (McCarthy 1969): the spread of
     the statistic over random halves of the items, less what comes from the finite number of draws.
     """
-    rng = np.random.default_rng([seed, k, 0xA0C])
+    rng = np.random.default_rng([seed, 0xA0C])
     if sparse.issparse(matrix):
         small = matrix.shape[0] * matrix.shape[1] <= _DENSE_CELLS
         matrix = matrix.toarray() if small else matrix.tocsr()
     cells = _first_rows(corpus)
-    values = _draw(matrix, corpus, cells, rng, k, draws)
-    if values is None:
-        return None
-    auc = float(values.mean())
-    spread, noise = [], []
     items = np.unique(corpus.item)
+    values = _draw(matrix, corpus, cells, rng, ks, draws)
+    halves = []
     for _ in range(_REPLICATES):
         half = rng.permutation(items)[: len(items) // 2]
-        part = _draw(matrix, corpus, cells[np.isin(corpus.item[cells], half)], rng, k, draws // 4)
-        if part is not None:
-            spread.append(part.mean())
-            noise.append(part.var(ddof=1) / len(part))
-    n_items = len(items)
-    if len(spread) < _REPLICATES // 2:
-        return Separation(k, auc, 0.0, 1.0, n_items)  # halves too small: nothing can be said
-    variance = max(np.var(spread, ddof=1) - np.mean(noise), 0) + values.var(ddof=1) / draws
-    low, high = _logit_interval(auc, float(np.sqrt(variance)), draws * len(corpus.annotators))
-    return Separation(k, auc, low, high, n_items)
+        own = cells[np.isin(corpus.item[cells], half)]
+        halves.append(_draw(matrix, corpus, own, rng, ks, max(2, draws // 4)))
+    found = []
+    for index, k in enumerate(ks):
+        here = values[:, index]
+        if not np.isfinite(here).all():
+            continue
+        auc = float(here.mean())
+        some = np.array([half[:, index] for half in halves])
+        some = some[np.isfinite(some).all(axis=1)]
+        if len(some) < _REPLICATES // 2:
+            found.append(Separation(k, auc, 0.0, 1.0, len(items)))  # halves too small to tell
+            continue
+        noise = (some.var(axis=1, ddof=1) / some.shape[1]).mean()
+        variance = max(some.mean(axis=1).var(ddof=1) - noise, 0) + here.var(ddof=1) / draws
+        low, high = _logit_interval(auc, float(np.sqrt(variance)), draws * len(corpus.annotators))
+        found.append(Separation(k, auc, low, high, len(items)))
+    return found
 
 
 def _first_rows(corpus: Corpus) -> np.ndarray:
@@ -73,43 +79,47 @@ def _first_rows(corpus: Corpus) -> np.ndarray:
     return np.unique(cell, return_index=True)[1]
 
 
-def _draw(matrix, corpus, cells, rng, k, draws) -> np.ndarray | None:
-    """AUC of each draw: items cut in two halves, one group of every annotator from each."""
-    centre = np.asarray(matrix.mean(axis=0)).ravel()
+def _draw(matrix, corpus, cells, rng, ks, draws) -> np.ndarray:
+    """AUC of each draw [draws, ks]: items cut in two halves, one group of every annotator from
+    each; a group of k is the first k of a larger one. NaN where a half has too few."""
     classes = len(corpus.annotators)
+    centre = np.asarray(matrix.mean(axis=0)).ravel()
     item, annotator = corpus.item[cells], corpus.annotator[cells]
-    values = []
-    for _ in range(draws):
+    values = np.full((draws, len(ks)), np.nan)
+    for index in range(draws):
         side = rng.random(len(corpus.item_ids)) < 0.5
         groups = []
         for half in (side, ~side):
             order = rng.permutation(np.flatnonzero(half[item]))
             order = order[np.argsort(annotator[order], kind="stable")]
             count = np.bincount(annotator[order], minlength=classes)
-            if (count < k).any():
-                return None
+            most = max((k for k in ks if k <= count.min()), default=0)
             begin = np.cumsum(count) - count
-            rows = cells[order[begin[:, None] + np.arange(k)]]
-            groups.append(_mean(matrix, rows, centre))
-        cosine = groups[0] @ groups[1].T
-        values.append(_auc(cosine))
-    return np.array(values) if values else None
+            rows = cells[order[begin[:, None] + np.arange(most)]]
+            groups.append(_means(matrix, rows, [k for k in ks if k <= most], centre))
+        for at, (left, right) in enumerate(zip(*groups, strict=False)):
+            values[index, at] = _auc(left @ right.T)
+    return values
 
 
-def _mean(matrix: Matrix, rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Unit-length means [C, d], around `centre` [d], of the groups `rows` [C, k]."""
-    if sparse.issparse(matrix):
-        classes, k = rows.shape
-        picker = sparse.csr_matrix(
-            (np.ones(rows.size), (np.repeat(np.arange(classes), k), rows.ravel())),
-            shape=(classes, matrix.shape[0]),
-        )
-        mean = np.asarray((picker @ matrix).todense()) / k
-    else:
-        mean = matrix[rows].mean(axis=1)
-    mean = mean - centre
-    length = np.linalg.norm(mean, axis=1, keepdims=True)
-    return mean / np.where(length > 0, length, 1)
+def _means(matrix: Matrix, rows: np.ndarray, ks: list[int], centre: np.ndarray) -> list[np.ndarray]:
+    """For each k, unit-length means [C, d], around `centre` [d], of the first k of `rows`."""
+    classes = len(rows)
+    found = []
+    for k in ks:
+        some = rows[:, :k]
+        if sparse.issparse(matrix):
+            picker = sparse.csr_matrix(
+                (np.ones(some.size), (np.repeat(np.arange(classes), k), some.ravel())),
+                shape=(classes, matrix.shape[0]),
+            )
+            mean = np.asarray((picker @ matrix).todense()) / k
+        else:
+            mean = matrix[some].mean(axis=1)
+        mean = mean - centre
+        length = np.linalg.norm(mean, axis=1, keepdims=True)
+        found.append(mean / np.where(length > 0, length, 1))
+    return found
 
 
 def _auc(cosine: np.ndarray) -> float:

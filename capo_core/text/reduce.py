@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy import linalg
 
 from capo_core.text.lexicons import MANNER_WORDS
 from capo_core.text.tokens import Span, input_spans, spans
@@ -134,16 +135,12 @@ class Subspace:
         if self.random_seed is not None:
             noise = np.random.default_rng(self.random_seed).normal(size=(dimensions, rank))
             return np.linalg.qr(noise)[0].T.astype(np.float32)
-        centered = inputs - inputs.mean(axis=0)
-        if min(centered.shape) <= 2000:
-            gram = centered @ centered.T if len(centered) < dimensions else centered.T @ centered
-            vectors = np.linalg.eigh(gram.astype(np.float64))[1]
-            top = vectors[:, ::-1][:, :rank]
-            basis = (centered.T @ top) if len(centered) < dimensions else top
-            return np.linalg.qr(basis)[0].T.astype(np.float32)
-        from sklearn.utils.extmath import randomized_svd
-
-        return randomized_svd(centered, rank, random_state=0)[2].astype(np.float32)
+        centered = (inputs - inputs.mean(axis=0)).astype(np.float64)
+        few = len(centered) < dimensions
+        gram = centered @ centered.T if few else centered.T @ centered
+        size = len(gram)
+        top = linalg.eigh(gram, subset_by_index=[size - rank, size - 1])[1]
+        return np.linalg.qr(centered.T @ top if few else top)[0].T.astype(np.float32)
 
 
 def project_out(matrix: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -200,10 +200,14 @@ class Representer:
 
     def input_embedding(self, progress: Progress = silent) -> np.ndarray:
         """Features of each item's input pair [items, e]; what `residual` regresses on."""
-        both = self.embedder([*self.texts.text_a, *self.texts.text_b], progress)
-        a, b = np.split(both, 2)
+        a, b = np.split(self.input_pair(progress), 2, axis=1)
+        return reduce.input_features(a, b)
+
+    def input_pair(self, progress: Progress = silent) -> np.ndarray:
+        """Embeddings of each item's two texts side by side [items, 2e]; 0 for an empty second."""
+        a, b = np.split(self.embedder([*self.texts.text_a, *self.texts.text_b], progress), 2)
         has_b = np.array([[bool(text)] for text in self.texts.text_b], dtype=np.float32)
-        return reduce.input_features(a, b * has_b)
+        return np.concatenate([a, b * has_b], axis=1)
 
     def _text_change(self, reduction: str) -> Callable[[str, tuple[str, str]], str]:
         rng = np.random.default_rng([self.seed, 0x3A5C])
