@@ -67,6 +67,17 @@ def jobs_of(workspace: Workspace, entry: Entry) -> list[Job]:
     ]
 
 
+def begin_unasked(workspace: Workspace, entry: Entry) -> Job | None:
+    """Measure a small dataset quickly if nobody ever asked; the job, or None.
+
+    A newcomer sees a ladder without having to know what to ask for. Once there was a job, however
+    it ended, the next one is the user's to begin.
+    """
+    if entry.annotations > SMALL or jobs_of(workspace, entry):
+        return None
+    return begin(workspace, entry, PRESETS["quick"].config)
+
+
 def live_job(workspace: Workspace, entry: Entry) -> Job | None:
     return next((job for job in jobs_of(workspace, entry) if job.status().live), None)
 

@@ -48,7 +48,10 @@ def _line(status: Status) -> str:
     if status.silent_s() > SLOW_S:
         return f"{message} (the last sign of life is {duration(status.silent_s())} old)"
     left = status.left_s()
-    return f"{message}, about {duration(left)} left" if left is not None else message
+    if left is None:
+        return message
+    about = "" if left < 5 else "about "
+    return f"{message}, {about}{duration(left)} left"
 
 
 def how_it_ended(job: Job) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from capo_core.dashboard import cache, charts_ladder, measuring, services
-from capo_core.dashboard.components import note, picture, says
+from capo_core.dashboard import cache, charts_ladder, measuring, services, view_jobs
+from capo_core.dashboard.components import note, picture, says, side_by_side
 from capo_core.dashboard.frame import Frame, link
 from capo_core.dashboard.theme import REPRESENTATIONS, representation_name
 from capo_core.dashboard.words import count, escape
 from capo_core.data.catalog import Entry
+from capo_core.jobs.record import Job
 
 
 @dataclass(frozen=True)
@@ -29,35 +30,43 @@ def show(frame: Frame) -> None:
     """The chain for the chosen dataset, then its ladder where there is one."""
     entry = frame.entry
     report = cache.best_report(frame.workspace, entry)
+    live = measuring.live_job(frame.workspace, entry)
+    if report is None and live is None and entry.shipped:
+        live = measuring.begin_unasked(frame.workspace, entry)
     says(_standing(entry, report is not None))
-    for column, step in zip(st.columns(3), _steps(frame, report), strict=True):
-        with column, st.container(border=True, height="stretch"):
-            st.html(
-                f'<div class="capo-chain"><h3>{escape(step.title)}</h3>'
-                f'<p class="capo-what">{escape(step.what)}</p><p>{escape(step.state)}</p></div>'
-            )
-            link(frame, step.page, step.action)
+    with side_by_side("chain", [1, 1, 1]) as columns:
+        for column, step in zip(columns, _steps(frame, report, live), strict=True):
+            with column, st.container(border=True, height="stretch"):
+                st.html(
+                    f'<div class="capo-chain"><h3>{escape(step.title)}</h3>'
+                    f'<p class="capo-what">{escape(step.what)}</p><p>{escape(step.state)}</p></div>'
+                )
+                link(frame, step.page, step.action)
+    if live is not None:
+        view_jobs.watch(live)
     if report is not None:
         _ladder(frame, report)
 
 
 def _standing(entry: Entry, measured: bool) -> str:
+    here = "comes with the tool" if entry.shipped else "is imported"
     if measured:
         return (
-            f"{entry.name} is imported and its stability is measured: read the ladder, then the "
+            f"{entry.name} {here}, and its stability is measured: read the ladder, then the "
             "annotators behind it."
         )
     return (
-        f"{entry.name} is imported; how much of its annotators can be told from their "
+        f"{entry.name} {here}; how much of its annotators can be told from their "
         "explanations is not measured yet."
     )
 
 
-def _steps(frame: Frame, report) -> list[Step]:
+def _steps(frame: Frame, report, live: Job | None) -> list[Step]:
     entry = frame.entry
     dataset = cache.dataset(frame.workspace, entry)
     per = services.per_annotator(dataset)
     fewest, most = int(per["explanations"].min()), int(per["explanations"].max())
+    each = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
     return [
         Step(
             "1. Data",
@@ -69,7 +78,7 @@ def _steps(frame: Frame, report) -> list[Step]:
         Step(
             "2. Annotators",
             "What distinguishes one from another.",
-            f"{count(entry.annotators, 'annotator')} with {fewest:,} to {most:,} explanations "
+            f"{count(entry.annotators, 'annotator')} with {each} explanations "
             "each: their labels, phrases and habits, and every item side by side.",
             "annotators",
             "Meet the annotators",
@@ -79,18 +88,17 @@ def _steps(frame: Frame, report) -> list[Step]:
             "How much of an annotator is in their words.",
             report.statements[0].text
             if report is not None and report.statements
-            else _measured_yet(frame),
+            else _measured_yet(live),
             "stability",
             "Read the ladder" if report is not None else "Measure the stability",
         ),
     ]
 
 
-def _measured_yet(frame: Frame) -> str:
-    job = measuring.live_job(frame.workspace, frame.entry)
-    if job is not None:
-        return f"Being measured now: {job.status().message}."
-    return "Not measured yet. A quick look takes well under a minute for a few thousand texts."
+def _measured_yet(live: Job | None) -> str:
+    if live is not None:
+        return "Being measured now; the ladder appears below by itself."
+    return "Not measured yet. A quick look takes about a minute for two thousand texts."
 
 
 def _ladder(frame: Frame, report) -> None:

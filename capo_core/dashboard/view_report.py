@@ -30,15 +30,10 @@ class Choice:
 
 
 def current(frame: Frame) -> Choice:
-    """The report to show, with what must be said of jobs; the way to a first one where none is.
-
-    A small dataset that nobody ever asked to be measured is measured at once, quickly: a newcomer
-    sees a ladder without having to know what to ask for.
-    """
+    """The report to show, with what must be said of jobs; the way to a first one where none is."""
     kept = tuple(cache.kept_reports(frame.workspace, frame.entry))
-    jobs = measuring.jobs_of(frame.workspace, frame.entry)
-    if not kept and not jobs and frame.entry.annotations <= measuring.SMALL:
-        jobs = [measuring.begin(frame.workspace, frame.entry, measuring.PRESETS["quick"].config)]
+    unasked = None if kept else measuring.begin_unasked(frame.workspace, frame.entry)
+    jobs = [unasked] if unasked else measuring.jobs_of(frame.workspace, frame.entry)
     live = next((job for job in jobs if job.status().live), None)
     if live is not None:
         if not kept:

@@ -68,7 +68,7 @@ def count(n: int, one: str, many: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """ "a few seconds", "40 s", "3 min", "1 h 20 min"."""
+    """ "a few seconds", "40 s", "3 min", "1 h 40 min"; rounded, to be said with "about"."""
     if seconds < 5:
         return "a few seconds"
     if seconds < 90:

@@ -81,3 +81,14 @@ def test_a_report_by_the_command_line_is_found(with_report):
     assert measuring.title(TINY) in [
         button.label for button in open_page("stability", dataset="measured").button
     ] or measuring.title(TINY).startswith("1 × 1")
+
+
+def test_the_demo_is_measured_from_the_first_page_on(workspace, begun):
+    open_page("overview")
+    assert begun == [("demo-nli", QUICK)]
+
+
+def test_the_first_page_measures_no_data_of_the_users_unasked(add, begun):
+    add(make("mine"))
+    open_page("overview", dataset="mine")
+    assert begun == []
