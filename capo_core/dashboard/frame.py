@@ -41,7 +41,14 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
     state.begin(page, keys)
     workspace = Workspace.default()
     entries = tuple(services.entries(workspace))
-    entry = _choose_dataset(page, entries, keys)
+    with st.sidebar:
+        st.html('<p class="capo-house">CAPO Lab</p>')
+        links = st.container(key="capo-links", gap=None)
+        st.divider()
+        entry = _choose_dataset(page, entries, keys)
+    with links:  # now that it is known which dataset they lead to
+        for name, (_, title) in house.PAGES.items():
+            house.page_link(name, title, state.remembered(name), width="stretch")
     if entry is not None and entry.simulated:
         st.html(
             f'<p class="capo-simulated"><strong>{escape(entry.name)} is simulated data.</strong> '
@@ -56,35 +63,34 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
 
 
 def _choose_dataset(page: str, entries: Sequence[Entry], keys: Sequence[str]) -> Entry | None:
-    with st.sidebar:
-        if not entries:
-            st.caption("No dataset yet.")
-            return None
-        known = {entry.name: entry for entry in entries}
-        asked = state.get(state.DATASET)
-        place = f"{page}.dataset.widget"
-        name = asked if asked in known else services.first_choice(known)
-        st.session_state[place] = name
+    if not entries:
+        st.caption("No dataset yet.")
+        return None
+    known = {entry.name: entry for entry in entries}
+    asked = state.get(state.DATASET)
+    place = f"{page}.dataset.widget"
+    name = asked if asked in known else services.first_choice(known)
+    st.session_state[place] = name
 
-        def changed() -> None:
-            # Another dataset has other annotators and items: every page's view starts anew.
-            state.forget()
-            state.put(page, {**dict.fromkeys(keys), state.DATASET: st.session_state[place]})
+    def changed() -> None:
+        # Another dataset has other annotators and items: every page's view starts anew.
+        state.forget()
+        state.put(page, {**dict.fromkeys(keys), state.DATASET: st.session_state[place]})
 
-        st.selectbox(
-            "Dataset",
-            list(known),
-            key=place,
-            on_change=changed,
-            help="Every page shows this dataset. Bring your own on the Data page.",
-        )
-        if asked != name:
-            state.put(page, {state.DATASET: name})
-        if asked and asked not in known:
-            st.warning(f"There is no dataset named {markdown(asked)} here. This is {name}.")
-        entry = known[name]
-        st.caption(markdown(services.summary(entry)))
-        return entry
+    st.selectbox(
+        "Dataset",
+        list(known),
+        key=place,
+        on_change=changed,
+        help="Every page shows this dataset. Bring your own on the Data page.",
+    )
+    if asked != name:
+        state.put(page, {state.DATASET: name})
+    if asked and asked not in known:
+        st.warning(f"There is no dataset named {markdown(asked)} here. This is {name}.")
+    entry = known[name]
+    st.caption(markdown(services.summary(entry)))
+    return entry
 
 
 def safely(act: Callable[..., Any], *args: Any) -> None:

@@ -16,12 +16,17 @@ PAGES = {
 
 
 def navigation():
-    """The page that was asked for, with the navigation drawn."""
+    """The page that was asked for.
+
+    Streamlit's own menu stays hidden: its links drop the query, and a page that then puts its view
+    back into the address could not be left by the browser's Back. `frame` draws the links.
+    """
     return st.navigation(
         [
             st.Page(path, title=title, url_path=name, default=name == "overview")
             for name, (path, title) in PAGES.items()
-        ]
+        ],
+        position="hidden",
     )
 
 
@@ -37,9 +42,9 @@ def come_in_by_the_door() -> None:
         st.rerun()
 
 
-def page_link(page: str, label: str, query: dict[str, str]) -> None:
+def page_link(page: str, label: str, query: dict[str, str], width: str = "content") -> None:
     """A link to a page; only its words where the page runs alone, outside of the app."""
     try:
-        st.page_link(PAGES[page][0], label=label, query_params=query)
+        st.page_link(PAGES[page][0], label=label, query_params=query, width=width)
     except StreamlitAPIException:
         st.caption(label)

@@ -22,7 +22,7 @@ def begin(page: str, keys: Sequence[str]) -> None:
     An address that names a dataset is complete: what it leaves out has its default. One that does
     not comes from the navigation, and the last view of the page is brought back.
     """
-    memory = st.session_state.setdefault(_MEMORY, {})
+    memory = _memory()
     names = {DATASET: DATASET, **{key: f"{page}.{key}" for key in keys}}
     if DATASET in st.query_params:
         for key, place in names.items():
@@ -31,14 +31,27 @@ def begin(page: str, keys: Sequence[str]) -> None:
             else:
                 memory.pop(place, None)
     else:
-        for key, place in names.items():
-            if place in memory:
-                st.query_params[key] = memory[place]
+        found = {key: memory[place] for key, place in names.items() if place in memory}
+        if found:
+            st.query_params.update(found)  # at once: each writing is a step in the history
 
 
 def get(key: str, default: str = "") -> str:
     """The text under `key` in the address."""
     return st.query_params.get(key, default)
+
+
+def _memory() -> dict[str, str]:
+    """`page.key` → text, and the dataset's name."""
+    return st.session_state.setdefault(_MEMORY, {})
+
+
+def remembered(page: str) -> dict[str, str]:
+    """The query that brings `page` back as it was last seen."""
+    start = f"{page}."
+    found = {key.removeprefix(start): v for key, v in _memory().items() if key.startswith(start)}
+    dataset = _memory().get(DATASET)
+    return {DATASET: dataset, **found} if dataset else found
 
 
 def forget() -> None:
@@ -48,14 +61,15 @@ def forget() -> None:
 
 def put(page: str, values: Mapping[str, str | None]) -> None:
     """Set what the address says under some keys; None or "" takes a key out."""
-    memory = st.session_state.setdefault(_MEMORY, {})
+    memory, query = _memory(), st.query_params.to_dict()
     for key, value in values.items():
         place = key if key == DATASET else f"{page}.{key}"
         if value in (None, ""):
             memory.pop(place, None)
-            st.query_params.pop(key, None)
+            query.pop(key, None)
         else:
-            memory[place] = st.query_params[key] = value
+            memory[place] = query[key] = value
+    st.query_params.from_dict(query)  # at once: each writing is a step in the history
 
 
 def choice(

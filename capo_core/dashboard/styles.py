@@ -61,7 +61,8 @@ mark {
   [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock
     > .stColumn:first-child { flex-basis: 100%; }
 }
-[data-testid="stPageLink"] a p { text-decoration: underline; text-underline-offset: 0.2em; }
+.capo-house { font-weight: 650; font-size: 1.05rem; margin: 0; letter-spacing: 0.01em; }
+.stMain [data-testid="stPageLink"] a p { text-decoration: underline; text-underline-offset: 0.2em; }
 .capo-figures { display: flex; flex-wrap: wrap; gap: 0.6rem 2.2rem; }
 .capo-figures div span { display: block; font-size: 0.85rem; opacity: 0.7; }
 .capo-figures div b { font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }

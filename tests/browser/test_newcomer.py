@@ -78,7 +78,25 @@ def test_a_computation_is_stopped_and_says_so(go, page):
 def test_a_bookmark_of_an_inner_page_opens_inside_the_house(go, page):
     go("annotators")
     assert page.get_by_role("link", name="Overview").count() == 1
-    assert page.locator('[data-testid="stSidebarNav"] a').count() == 4
+    assert page.locator(".st-key-capo-links a").count() == 4
+
+
+def test_back_leads_back(go, page):
+    go("annotators?dataset=demo-nli&view=items")
+    page.get_by_role("button", name="Next").click()
+    page.wait_for_url("**item=*")
+    item = page.url
+    page.get_by_role("link", name="Data").click()
+    page.get_by_text("Who annotated how much").wait_for()
+    page.get_by_role("link", name="Annotators").click()
+    page.get_by_text("Item 2 of 500").wait_for()
+    assert page.url == item
+    page.go_back()
+    page.get_by_text("Who annotated how much").wait_for()
+    page.go_back()
+    page.get_by_text("Item 2 of 500").wait_for()
+    page.go_back()
+    page.get_by_text("Item 1 of 500").wait_for()
 
 
 def test_a_file_that_is_no_table_is_refused_in_words(go, page, tmp_path):
