@@ -9,10 +9,9 @@ import numpy as np
 from scipy import sparse, stats
 
 from capo_core.stability.corpus import Corpus
-from capo_core.text.represent import Matrix
+from capo_core.text.represent import LARGE, Matrix
 
 _REPLICATES = 40  # half-samples for the interval
-_DENSE_CELLS = 20_000_000  # n-grams up to this size are quicker dense
 
 
 @dataclass(frozen=True)
@@ -42,19 +41,23 @@ def separations(
     Cosines are taken around the mean of all explanations: what all of them share would press every
     cosine towards 1. The interval is that of the half-sample method (McCarthy 1969): the spread of
     the statistic over random halves of the items, less what comes from the finite number of draws.
+    Above `LARGE` explanations, whole items are drawn up to that number.
     """
     rng = np.random.default_rng([seed, 0xA0C])
-    if sparse.issparse(matrix):
-        small = matrix.shape[0] * matrix.shape[1] <= _DENSE_CELLS
-        matrix = matrix.toarray() if small else matrix.tocsr()
+    if len(corpus) > LARGE:
+        order = rng.permutation(len(corpus.item_ids))
+        size = np.bincount(corpus.item, minlength=len(order))[order]
+        rows = np.flatnonzero(np.isin(corpus.item, order[np.cumsum(size) <= LARGE]))
+        matrix, corpus = matrix[rows], corpus.take(rows)
+    gram = _gram(matrix)
     cells = _first_rows(corpus)
     items = np.unique(corpus.item)
-    values = _draw(matrix, corpus, cells, rng, ks, draws)
+    values = _draw(gram, corpus, cells, rng, ks, draws)
     halves = []
     for _ in range(_REPLICATES):
         half = rng.permutation(items)[: len(items) // 2]
         own = cells[np.isin(corpus.item[cells], half)]
-        halves.append(_draw(matrix, corpus, own, rng, ks, max(2, draws // 4)))
+        halves.append(_draw(gram, corpus, own, rng, ks, max(2, draws // 4)))
     found = []
     for index, k in enumerate(ks):
         here = values[:, index]
@@ -79,47 +82,47 @@ def _first_rows(corpus: Corpus) -> np.ndarray:
     return np.unique(cell, return_index=True)[1]
 
 
-def _draw(matrix, corpus, cells, rng, ks, draws) -> np.ndarray:
+def _gram(matrix: Matrix) -> np.ndarray:
+    """Products of all rows [n, n], around their mean: group means need no more of the vectors."""
+    gram = matrix @ matrix.T
+    gram = gram.toarray() if sparse.issparse(gram) else np.array(gram)
+    column = gram.mean(axis=0)
+    return gram - column - column[:, None] + column.mean()
+
+
+def _draw(gram, corpus, cells, rng, ks, draws) -> np.ndarray:
     """AUC of each draw [draws, ks]: items cut in two halves, one group of every annotator from
     each; a group of k is the first k of a larger one. NaN where a half has too few."""
     classes = len(corpus.annotators)
-    centre = np.asarray(matrix.mean(axis=0)).ravel()
     item, annotator = corpus.item[cells], corpus.annotator[cells]
     values = np.full((draws, len(ks)), np.nan)
     for index in range(draws):
         side = rng.random(len(corpus.item_ids)) < 0.5
-        groups = []
+        orders, counts = [], []
         for half in (side, ~side):
             order = rng.permutation(np.flatnonzero(half[item]))
-            order = order[np.argsort(annotator[order], kind="stable")]
-            count = np.bincount(annotator[order], minlength=classes)
-            most = max((k for k in ks if k <= count.min()), default=0)
-            begin = np.cumsum(count) - count
-            rows = cells[order[begin[:, None] + np.arange(most)]]
-            groups.append(_means(matrix, rows, [k for k in ks if k <= most], centre))
-        for at, (left, right) in enumerate(zip(*groups, strict=False)):
-            values[index, at] = _auc(left @ right.T)
+            orders.append(order[np.argsort(annotator[order], kind="stable")])
+            counts.append(np.bincount(annotator[order], minlength=classes))
+        most = max((k for k in ks if k <= min(count.min() for count in counts)), default=0)
+        left, right = (
+            cells[order[(np.cumsum(count) - count)[:, None] + np.arange(most)]]
+            for order, count in zip(orders, counts, strict=True)
+        )
+        for at, k in enumerate(k for k in ks if k <= most):
+            values[index, at] = _auc(_cosines(gram, left[:, :k], right[:, :k]))
     return values
 
 
-def _means(matrix: Matrix, rows: np.ndarray, ks: list[int], centre: np.ndarray) -> list[np.ndarray]:
-    """For each k, unit-length means [C, d], around `centre` [d], of the first k of `rows`."""
-    classes = len(rows)
-    found = []
-    for k in ks:
-        some = rows[:, :k]
-        if sparse.issparse(matrix):
-            picker = sparse.csr_matrix(
-                (np.ones(some.size), (np.repeat(np.arange(classes), k), some.ravel())),
-                shape=(classes, matrix.shape[0]),
-            )
-            mean = np.asarray((picker @ matrix).todense()) / k
-        else:
-            mean = matrix[some].mean(axis=1)
-        mean = mean - centre
-        length = np.linalg.norm(mean, axis=1, keepdims=True)
-        found.append(mean / np.where(length > 0, length, 1))
-    return found
+def _cosines(gram: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Cosines [C, C] of the means of the groups of rows `left` and `right` [C, k]."""
+    classes, k = left.shape
+    across = gram[np.ix_(left.ravel(), right.ravel())].reshape(classes, k, classes, k)
+    lengths = [
+        np.sqrt(np.maximum(gram[rows[:, :, None], rows[:, None, :]].sum(axis=(1, 2)), 0))
+        for rows in (left, right)
+    ]
+    scale = lengths[0][:, None] * lengths[1]
+    return across.sum(axis=(1, 3)) / np.where(scale > 1e-12, scale, np.inf)
 
 
 def _auc(cosine: np.ndarray) -> float:

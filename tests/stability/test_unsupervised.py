@@ -40,16 +40,32 @@ def test_what_is_planted_shows_more_with_more_explanations(corpus):
     assert aucs[-1] > 0.9
 
 
-def test_sparse_and_dense_agree(corpus, monkeypatch):
+def test_sparse_and_dense_agree(corpus):
     matrix = vectors(corpus, 0.5)
     dense = separation(matrix, corpus, 4)
-    monkeypatch.setattr(unsupervised, "_DENSE_CELLS", 0)
     other = separation(sparse.csr_matrix(matrix), corpus, 4, seed=0)
     assert (other.auc, other.low) == pytest.approx((dense.auc, dense.low))
 
 
 def test_too_few_items_are_none(corpus):
     assert separation(vectors(corpus, 1.0), corpus, 64, seed=0) is None
+
+
+def test_cosines_are_those_of_group_means(corpus):
+    matrix = vectors(corpus, 0.3)
+    rng = np.random.default_rng(0)
+    left, right = rng.permutation(len(corpus))[:24].reshape(2, 4, 3)
+    centred = matrix - matrix.mean(axis=0)
+    means = [centred[rows].mean(axis=1) for rows in (left, right)]
+    means = [m / np.linalg.norm(m, axis=1, keepdims=True) for m in means]
+    got = unsupervised._cosines(unsupervised._gram(matrix), left, right)
+    np.testing.assert_allclose(got, means[0] @ means[1].T, atol=1e-9)
+
+
+def test_large_data_are_drawn_down(corpus, monkeypatch):
+    monkeypatch.setattr(unsupervised, "LARGE", 200)
+    found = separation(vectors(corpus, 0.5), corpus, 4)
+    assert found.n_items == 50  # 4 annotators each
 
 
 def test_auc_is_scikit_learn_s():
