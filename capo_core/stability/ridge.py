@@ -18,6 +18,7 @@ from scipy import linalg, sparse
 
 from capo_core.text.represent import LARGE, Matrix
 
+_SMALL = 600  # rows or features up to which equations are solved in double precision
 PENALTY = 1.0  # on rows of about unit length; VariErr's accuracies are flat from 0.3 to 3
 
 
@@ -56,11 +57,13 @@ def _product(left: Matrix, right: Matrix) -> np.ndarray:
 
 
 def _solve(symmetric: np.ndarray, right: np.ndarray, penalty: float) -> np.ndarray:
-    """(symmetric + penalty·I)⁻¹ right; changes `symmetric`."""
-    symmetric = np.array(symmetric, dtype=np.float64)
+    """(symmetric + penalty·I)⁻¹ right.
+
+    In single precision where that saves time: with rows of unit length the condition number is at
+    most rows / penalty, and the error stays below 1e-4 of a score.
+    """
+    kind = np.float64 if len(symmetric) <= _SMALL else np.float32
+    symmetric = np.array(symmetric, dtype=kind)
     symmetric[np.diag_indices_from(symmetric)] += penalty
-    return linalg.cho_solve(
-        linalg.cho_factor(symmetric, overwrite_a=True, check_finite=False),
-        right.astype(np.float64),
-        check_finite=False,
-    )
+    factor = linalg.cho_factor(symmetric, overwrite_a=True, check_finite=False)
+    return linalg.cho_solve(factor, right.astype(kind), check_finite=False)

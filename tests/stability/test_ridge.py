@@ -37,6 +37,17 @@ def test_without_operator_scores_are_the_same(form, monkeypatch):
     np.testing.assert_allclose(ridge.scores(form(train), form(test), targets), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("features", [40, 900], ids=["primal", "dual"])
+def test_single_precision_changes_no_score_that_matters(features, monkeypatch):
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(900, features)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    train, test = rows[:700], rows[700:]
+    single = ridge.operator(train, test)
+    monkeypatch.setattr(ridge, "_SMALL", 10_000)
+    assert np.abs(single - ridge.operator(train, test)).sum(axis=1).max() < 1e-4
+
+
 @pytest.mark.parametrize("features", [10, 300])
 def test_rows_of_the_operator_sum_to_zero(features):
     train, _, test = problem(features)
