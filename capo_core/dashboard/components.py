@@ -70,10 +70,10 @@ def _set(text: str) -> str:
 
 
 @contextmanager
-def side_by_side(key: str, widths: Sequence[int]) -> Iterator[list]:
+def side_by_side(key: str, widths: Sequence[int], gap: str = "large") -> Iterator[list]:
     """Columns that stand under each other where the window is narrow."""
     with st.container(key=f"capo-pair-{key}"):
-        yield st.columns(widths, gap="large")
+        yield st.columns(widths, gap=gap)
 
 
 @contextmanager

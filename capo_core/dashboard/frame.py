@@ -43,7 +43,7 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
     entries = tuple(services.entries(workspace))
     with st.sidebar:
         st.html('<p class="capo-house">CAPO Lab</p>')
-        links = st.container(key="capo-links", gap=None)
+        links = st.container(key="capo-links", gap="xsmall")
         st.divider()
         entry = _choose_dataset(page, entries, keys)
     with links:  # now that it is known which dataset they lead to

@@ -94,7 +94,7 @@ def _one(page: str, dataset: Dataset, found: list[str], wanted: search.Filter, g
             page=page,
             key="item",
             default=found[place],
-            width=300,
+            width=230,
         )
         for name, target in (
             ("Previous", found[place - 1]),

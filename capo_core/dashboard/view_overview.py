@@ -34,7 +34,7 @@ def show(frame: Frame) -> None:
     if report is None and live is None and entry.shipped:
         live = measuring.begin_unasked(frame.workspace, entry)
     says(_standing(entry, report is not None))
-    with side_by_side("chain", [1, 1, 1]) as columns:
+    with side_by_side("chain", [1, 1, 1], gap="small") as columns:
         for column, step in zip(columns, _steps(frame, report, live), strict=True):
             with column, st.container(border=True, height="stretch"):
                 st.html(
