@@ -20,6 +20,13 @@ _VIEW = {
     "characters": "spelling (character n-grams)",
     "stylometry": "style features",
 }
+_REDUCED = {
+    "none": "whole text",
+    "mask_input": "input words masked",
+    "residual": "input predicted away",
+    "subspace": "input directions removed",
+    "style_only": "manner words only",
+}
 _STRONG = 0.9  # from here on an accuracy is said to identify
 _PLAIN = 0.8  # from here on a single explanation is said to be enough, nearly
 
@@ -222,8 +229,8 @@ def _null(parts) -> str | None:
     worst = tested.sort_values("p_value").iloc[-1]
     text = (
         f"Against annotators shuffled within items, the largest p-value of {len(tested)} points of "
-        f"the ladder is {worst.p_value:.3f} ({worst.representation}, {worst.reduction}, "
-        f"k = {worst.k})"
+        f"the ladder is {worst.p_value:.3f} ({_VIEW[worst.representation]}, "
+        f"{_REDUCED[worst.reduction]}, k = {worst.k})"
     )
     given = _row(controls, control="input", k=1)
     if given is not None and given.p_value is not None:
