@@ -6,7 +6,6 @@ Datasets and reports are frozen and never changed in place, so every session may
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.importing import Import, detect, read_dataset
 from capo_core.data.mapping import Mapping
 from capo_core.data.read_table import RawTable, open_source, table_of
-from capo_core.jobs.kinds import calibration_path
 from capo_core.schema import Dataset, Task
 from capo_core.workspace import Workspace
 
@@ -204,12 +202,15 @@ def _with_phrase(_data: Dataset, fingerprint: str, phrase: str) -> tuple[str, ..
 
 def calibration(workspace: Workspace, config: CalibrationConfig) -> Calibration | None:
     """The kept calibration of this configuration, or None."""
-    path = calibration_path(workspace, config.key)
-    return _calibration(path, path.stat().st_mtime_ns) if path.exists() else None
+    from capo_core.stability import store
+
+    path = store.calibration_path(config, workspace)
+    stamp = path.stat().st_mtime_ns if path.exists() else None
+    return None if stamp is None else _calibration(workspace.root, config, stamp)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _calibration(path: Path, stamp: int) -> Calibration:
-    from capo_core.stability.calibration import Calibration
+def _calibration(root: Path, config: CalibrationConfig, stamp: int) -> Calibration | None:
+    from capo_core.stability import store
 
-    return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    return store.load_calibration(config, Workspace(root))

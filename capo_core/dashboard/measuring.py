@@ -30,7 +30,7 @@ PRESETS = {
         Preset(
             "quick",
             "Quick look",
-            "Meaning and wording, whole text and input words masked; 2 seeds, 200 permutations. "
+            "Meaning and wording, whole text and input words masked; 1 seed, 200 permutations. "
             "About a minute for two thousand explanations.",
             QUICK,
         ),

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from capo_core.errors import DataError
 from capo_core.progress import Progress, part_of
-from capo_core.workspace import Workspace, write_json
+from capo_core.workspace import Workspace
 
 Kind = Callable[[Mapping[str, Any], Workspace, Progress], str]
 
@@ -47,18 +46,14 @@ def stability(settings: Mapping[str, Any], workspace: Workspace, progress: Progr
 
 def calibration(settings: Mapping[str, Any], workspace: Workspace, progress: Progress) -> str:
     """Measure simulated data of known truth and keep what came of it. Settings: `config`."""
+    from capo_core.stability import store
     from capo_core.stability.calibration import CalibrationConfig
     from capo_core.stability.planted_truth import calibrate
 
     config = CalibrationConfig.from_dict(settings["config"])
     found = calibrate(config, cache=workspace.cache, progress=progress)
-    write_json(calibration_path(workspace, config.key), found.to_dict())
+    store.save_calibration(found, workspace)
     return "the calibration is measured"
-
-
-def calibration_path(workspace: Workspace, key: str) -> Path:
-    """Where the calibration of the configuration with this key lies, or would."""
-    return workspace.reports / "calibration" / f"{key}.json"
 
 
 def rehearsal(settings: Mapping[str, Any], workspace: Workspace, progress: Progress) -> str:

@@ -24,6 +24,8 @@ class StabilityConfig:
         groupings: ways in which each partition is cut into groups.
         permutations: shuffles of annotators within items; p-values cannot fall below
             1 / (1 + permutations). Controls, and the stricter null, use 200 at most.
+        draws: random halvings of the reliability, and random groups of the separation without
+            training.
         null_rows: the null is computed on randomly chosen whole items with at most this many
             explanations; keeps its cost bounded for large data.
         controls: whether controls are computed. A ladder without them is not shown.
@@ -39,6 +41,7 @@ class StabilityConfig:
     folds: int = 5
     groupings: int = 3
     permutations: int = 1000
+    draws: int = 200
     null_rows: int = 4000
     controls: bool = True
     seed: int = 0
@@ -65,6 +68,7 @@ class StabilityConfig:
             ("folds", 2, 50),
             ("groupings", 1, 100),
             ("permutations", 0, 100_000),
+            ("draws", 20, 10_000),
             ("null_rows", 100, 5000),
             ("seed", 0, 2**31),
         ):
@@ -104,6 +108,7 @@ QUICK = StabilityConfig(
     representations=("embedding", "words"),
     reductions=("none", "mask_input"),
     pool=(1, 2, 4, 8, 16),
-    seeds=2,
+    seeds=1,
     permutations=200,
+    draws=50,
 )

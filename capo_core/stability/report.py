@@ -230,7 +230,9 @@ def _variance(make, corpus: Corpus, names: dict):
 def _reliability(make, corpus: Corpus, names: dict, config: StabilityConfig):
     def rows() -> list[dict]:
         matrix = make().whole()
-        result = halves.split_half(matrix, corpus.item, corpus.annotator, seed=config.seed)
+        result = halves.split_half(
+            matrix, corpus.item, corpus.annotator, seed=config.seed, draws=config.draws
+        )
         return result.to_frame().assign(**names).to_dict(orient="records")
 
     return rows
@@ -241,7 +243,9 @@ _UNSUPERVISED = ["representation", "reduction", "k", "auc", "low", "high", "n_it
 
 def _unsupervised(make, corpus: Corpus, names: dict, config: StabilityConfig):
     def rows() -> list[dict]:
-        found = separations(make().whole(), corpus, config.pool, seed=config.seed)
+        found = separations(
+            make().whole(), corpus, config.pool, seed=config.seed, draws=config.draws
+        )
         return [
             {**names, **{name: getattr(one, name) for name in _UNSUPERVISED[2:7]}, "chance": 0.5}
             for one in found

@@ -76,14 +76,19 @@ def find(fingerprint: str, workspace: Workspace) -> list[Kept]:
 
 def save_calibration(calibration: Calibration, workspace: Workspace) -> Path:
     """Keep a calibration; it depends on no dataset of the workspace."""
-    path = workspace.root / "calibration" / f"{calibration.config.key}.json"
+    path = calibration_path(calibration.config, workspace)
     write_json(path, {"format": _FORMAT, **calibration.to_dict()})
     return path
 
 
+def calibration_path(config: CalibrationConfig, workspace: Workspace) -> Path:
+    """Where the calibration of this configuration lies, or would."""
+    return workspace.reports / "calibration" / f"{config.key}.json"
+
+
 def load_calibration(config: CalibrationConfig, workspace: Workspace) -> Calibration | None:
     """The kept calibration, or None where there is none (or one of an older format)."""
-    raw = _read(workspace.root / "calibration" / f"{config.key}.json")
+    raw = _read(calibration_path(config, workspace))
     return None if raw is None else Calibration.from_dict(raw)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from capo_core.errors import DataError
 from capo_core.jobs import kinds
 from capo_core.progress import silent
-from capo_core.stability.calibration import Calibration, CalibrationConfig
+from capo_core.stability import store
+from capo_core.stability.calibration import CalibrationConfig
 from capo_core.workspace import Workspace
 
 
@@ -25,8 +24,7 @@ def test_a_calibration_is_kept_where_the_page_finds_it(tmp_path):
         permutations=10,
     )
     kinds.calibration({"config": config.to_dict()}, workspace, silent)
-    path = kinds.calibration_path(workspace, config.key)
-    found = Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    found = store.load_calibration(config, workspace)
     assert found.config == config
     assert sorted(found.summary["manner"]) == [0.0, 2.0]
 

@@ -16,13 +16,13 @@ from capo_core.stability.report import StabilityConfig, StabilityReport, compute
 from capo_core.text.embed import Embedder
 from capo_core.workspace import Workspace
 
-SMALL = StabilityConfig(seeds=2, permutations=50, pool=(1, 2, 4))
+SMALL = StabilityConfig(seeds=2, permutations=50, pool=(1, 2, 4), draws=50)
 
 
 # One view and two reductions, where it is the house around the measures that is tested.
 TINY = StabilityConfig(
     representations=("words",), reductions=("none", "mask_input"), seeds=1, permutations=20,
-    pool=(1, 2),
+    pool=(1, 2), draws=20,
 )  # fmt: skip
 
 
