@@ -16,9 +16,10 @@ from scipy import sparse
 
 from capo_core.stability.attribution import Operators
 from capo_core.stability.corpus import Corpus
-from capo_core.stability.folds import Partition
-from capo_core.stability.pooling import shared_hits
+from capo_core.stability.folds import Partition, group_slices
+from capo_core.stability.pooling import TIE, shared_hits
 
+_MANY = 16  # annotators above which sparse products and whole groups are quicker
 _CELLS = 40_000_000  # scores held at once; decides how many permutations go together
 
 
@@ -114,7 +115,7 @@ def _scores(operator, annotator, train, moves, share) -> np.ndarray:
     author = author[:, train]
     weight = (1 / np.maximum(share, 1e-12)).astype(np.float32)
     result = np.empty((classes, count, operator.shape[0]), dtype=np.float32)
-    if classes <= 16:
+    if classes <= _MANY:
         # The operator's rows sum to zero, and so do the classes' scores before weighting.
         result[-1] = 0
         for label in range(classes - 1):
@@ -141,6 +142,9 @@ def _add_hits(scores, text, starts, ks, hits) -> None:
     at_place = np.take(scores.reshape(classes, -1), flat.ravel(), axis=1)
     summed = np.zeros((classes, count, text.shape[1] + 1), dtype=np.float32)
     np.cumsum(at_place.reshape(classes, count, -1), axis=2, out=summed[:, :, 1:])
+    if classes > _MANY:
+        _add_hits_of_many(summed, starts, ks, hits)
+        return
     for label in range(classes):
         begin, size = starts[label], starts[label + 1] - starts[label]
         for index, k in enumerate(ks):
@@ -149,3 +153,23 @@ def _add_hits(scores, text, starts, ks, hits) -> None:
             # Groups of k are k neighbouring places, so that group sums are differences of slices.
             edges = summed[:, :, begin : begin + size // k * k + 1 : k]
             hits[:, index, label] += shared_hits(np.diff(edges, axis=2), label).sum(axis=1)
+
+
+def _add_hits_of_many(summed, starts, ks, hits) -> None:
+    """The same for many annotators with few groups each: all groups of one k at once."""
+    classes = summed.shape[0]
+    for index, k in enumerate(ks):
+        first, label = group_slices(starts, k)
+        if not len(first):
+            continue
+        pooled = summed[:, :, first + k] - summed[:, :, first]
+        floor = pooled.max(axis=0) - TIE
+        own = pooled[label, :, np.arange(len(label))].T
+        hit = (own >= floor).astype(np.float32)
+        at = np.nonzero(hit)
+        hit[at] /= (pooled[(slice(None), *at)] >= floor[at]).sum(axis=0)
+        member = sparse.csr_matrix(
+            (np.ones(len(label), np.float32), (np.arange(len(label)), label)),
+            shape=(len(label), classes),
+        )
+        hits[:, index] += hit @ member

@@ -10,7 +10,7 @@ from scipy import stats
 from capo_core.stability.corpus import Corpus
 from capo_core.stability.folds import Partition, group_slices
 
-_TIE = 1e-4  # scores are of the order of 1; below this a difference is float32 rounding of sums
+TIE = 1e-4  # scores are of the order of 1; below this a difference is float32 rounding of sums
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def group_hits(scores: np.ndarray, order: np.ndarray, starts: np.ndarray, k: int
 
 def shared_hits(pooled: np.ndarray, label: int) -> np.ndarray:
     """1 where class `label` has the highest of the scores [classes, …], 1/m where m classes tie."""
-    floor = pooled.max(axis=0) - _TIE
+    floor = pooled.max(axis=0) - TIE
     own = pooled[label] >= floor
     if pooled.shape[0] > 8:  # many classes: count ties only where this class is among the best
         own = own.astype(np.float32)

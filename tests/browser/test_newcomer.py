@@ -64,6 +64,19 @@ def test_from_a_table_to_the_texts_behind_a_number(go, page, table, server):
     page.goto(address)
     page.get_by_text(said).wait_for()
 
+    for width in (1440, 820):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(1000)
+        assert sticking_out(page) <= 0, width
+
+
+def sticking_out(page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return page.evaluate(
+        "(() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.scrollWidth - m.clientWidth; })()"
+    )
+
 
 def test_a_computation_is_stopped_and_says_so(go, page):
     go("stability?dataset=demo-nli")
@@ -134,9 +147,5 @@ def test_nothing_sticks_out(go, page, path, width):
     page.set_viewport_size({"width": width, "height": 1000})
     go(path)
     page.wait_for_timeout(400)
-    over = page.evaluate(
-        "(() => { const m = document.querySelector('[data-testid=stMain]');"
-        " return m.scrollWidth - m.clientWidth; })()"
-    )
-    assert over <= 0
+    assert sticking_out(page) <= 0
     assert page.locator('[data-testid="stException"]').count() == 0
