@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from capo_core.cli_data_words import description, tell_entry, tell_import, tell_result
 from capo_core.cli_support import (
     ManyValues,
     console,
@@ -20,10 +21,10 @@ from capo_core.data import labels as scales
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.exporting import csv_text, export
 from capo_core.data.fetch import fetch as fetch_source
-from capo_core.data.importing import Import, read_dataset
+from capo_core.data.importing import read_dataset
 from capo_core.data.mapping import parse
 from capo_core.errors import ConfigError
-from capo_core.schema import NLI, PARAPHRASE, Dataset, Task
+from capo_core.schema import NLI, PARAPHRASE, Task
 from capo_core.workspace import Workspace, atomic_file
 
 data_app = typer.Typer(
@@ -107,7 +108,7 @@ def import_file(
         with atomic_file(set_aside) as file:
             file.write(csv_text(read.report.set_aside).encode("utf-8"))
     Catalog(Workspace.default()).add(read.dataset, read.report, replace=replace_old)
-    _tell_import(read, as_json)
+    tell_import(read, as_json)
 
 
 @data_app.command()
@@ -125,7 +126,7 @@ def fetch(
         path = fetch_source(source, workspace, progress, url=url)
         read = read_dataset(path, name=name or source, format=source)
     Catalog(workspace).add(read.dataset, read.report, replace=replace_old)
-    _tell_import(read, as_json)
+    tell_import(read, as_json)
 
 
 @data_app.command()
@@ -140,7 +141,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(about)
         return
-    _tell_entry(catalog.entry(name))
+    tell_entry(catalog.entry(name))
     table = Table("annotator", box=None)
     for label in dataset.task.scale.labels:
         table.add_column(label, justify="right")
@@ -212,7 +213,7 @@ def simulate(
         simulation = run(config, progress)
     dataset = replace(simulation.dataset, name=name)
     entry = Catalog(Workspace.default()).add(dataset, replace=replace_old)
-    _tell_result(entry, as_json)
+    tell_result(entry, as_json)
 
 
 @data_app.command()
@@ -242,73 +243,3 @@ def task_of(task: str, nominal: str, ordinal: str) -> Task | None:
     if task != "auto" and task not in _TASKS:
         raise ConfigError(f"the task {task!r} is not known", expected="nli, paraphrase or auto")
     return _TASKS.get(task)
-
-
-def description(dataset: Dataset, entry: Entry) -> dict:
-    """A dataset in numbers: the catalog's line, the task, and each annotator's labels."""
-    counts = dataset.annotations.groupby(["annotator_id", "label"]).size()
-    return entry.to_dict() | {
-        "scale": dataset.task.to_dict(),
-        "splits": dataset.items["split"].replace("", "none").value_counts().to_dict(),
-        "validity": dataset.annotations["valid"].value_counts().to_dict(),
-        "crowd": 0 if dataset.crowd is None else int(dataset.crowd["item_id"].nunique()),
-        "labels": {
-            annotator: {
-                label: int(counts.get((annotator, label), 0)) for label in dataset.task.scale.labels
-            }
-            for annotator in dataset.annotators
-        },
-    }
-
-
-def _tell_result(entry: Entry, as_json: bool) -> None:
-    if as_json:
-        print_json(entry.to_dict())
-    else:
-        _tell_entry(entry)
-
-
-def _tell_entry(entry: Entry) -> None:
-    console.print(
-        f"{entry.name}: {entry.task}, {entry.items:,} items, {entry.annotators:,} annotators, "
-        f"{entry.annotations:,} annotations; {entry.origin}",
-        markup=False,
-    )
-
-
-def _tell_import(read: Import, as_json: bool) -> None:
-    dataset, report = read.dataset, read.report
-    if as_json:
-        told = report.to_dict()
-        rows = told.pop("set_aside")
-        print_json(
-            {
-                "name": dataset.name,
-                "task": dataset.task.name,
-                "scale": dataset.task.to_dict(),
-                "items": len(dataset.items),
-                "annotators": len(dataset.annotators),
-                "annotations": len(dataset.annotations),
-                "kept": report.rows_kept,
-                "set_aside": {
-                    "count": len(rows),
-                    "reasons": told.pop("reasons"),
-                    "rows": rows,
-                },
-                "fingerprint": dataset.fingerprint,
-            }
-            | told
-        )
-        return
-    console.print(
-        f"{dataset.name}: {dataset.task.name}, {len(dataset.items):,} items, "
-        f"{len(dataset.annotators):,} annotators, {len(dataset.annotations):,} annotations",
-        f"{report.rows_read:,} {report.unit} read, {report.rows_kept:,} kept, "
-        f"{len(report.set_aside):,} set aside",
-        sep="\n",
-        markup=False,
-    )
-    for reason, count in report.reasons().items():
-        console.print(f"  {count:,} × {reason}", markup=False)
-    for note in report.notes:
-        console.print(f"  note: {note}", markup=False)

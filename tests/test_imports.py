@@ -22,6 +22,7 @@ LEVEL = {
     "jobs": 4,
     "cli_support": 5,
     "cli_data": 5,
+    "cli_data_words": 5,
     "cli_stability": 5,
     "cli": 6,
     "__main__": 7,

@@ -113,7 +113,8 @@ def _scores(operator, annotator, train, moves, share) -> np.ndarray:
     author = np.empty(moves.shape, dtype=np.int16)
     np.put_along_axis(author, moves, np.broadcast_to(annotator, moves.shape), axis=1)
     author = author[:, train]
-    weight = (1 / np.maximum(share, 1e-12)).astype(np.float32)
+    # An annotator without training rows in this fold has no score: 0, as everybody's mean.
+    weight = np.divide(1, share, where=share > 0, out=np.zeros_like(share)).astype(np.float32)
     result = np.empty((classes, count, operator.shape[0]), dtype=np.float32)
     if classes <= _MANY:
         # The operator's rows sum to zero, and so do the classes' scores before weighting.

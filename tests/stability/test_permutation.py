@@ -48,6 +48,16 @@ def test_null_equals_ridge_classifier_refitted_for_each_permutation():
         assert fast.values[index, 0] == pytest.approx(np.mean(accuracies), abs=1e-12)
 
 
+def test_an_annotator_of_one_fold_alone_stays_at_zero():
+    """Where all their items are tested together, nobody has seen them in training."""
+    corpus, features, parts = setting(0.5, drop=lambda i, a: a == "D" and i > 0)
+    operators = made(features, parts)
+    null = permutation_null(operators, corpus, parts, (1,), shuffles(corpus.item, 5, seed=0))
+    scores = [attribution.held_out_scores(features, corpus, part) for part in parts]
+    expected = pooling.pool(scores, corpus, parts, 1).accuracy
+    assert null.observed[0] == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("annotators", ["ABCD", "ABCDEFGHIJKLMNOPQR"], ids=["dense", "sparse"])
 def test_unmoved_texts_give_the_ladder_s_own_accuracy(annotators):
     corpus, features, parts = setting(0.3, annotators, drop=lambda i, a: (i + ord(a)) % 7 == 0)
