@@ -24,7 +24,7 @@ from capo_core.data.fetch import fetch as fetch_source
 from capo_core.data.importing import read_dataset
 from capo_core.data.mapping import parse
 from capo_core.errors import ConfigError
-from capo_core.schema import NLI, PARAPHRASE, Task
+from capo_core.task import NLI, PARAPHRASE, Task
 from capo_core.workspace import Workspace, atomic_file
 
 data_app = typer.Typer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from capo_core.cli_support import console, print_json
 from capo_core.data.catalog import Entry
 from capo_core.data.importing import Import
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 
 
 def description(dataset: Dataset, entry: Entry) -> dict:

@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVEL = {
     "errors": 0,
     "progress": 0,
+    "dataset": 0,
     "schema": 0,
+    "task": 0,
     "workspace": 0,
     "data": 1,
     "text": 1,

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from capo_core.dashboard.theme import NEUTRAL, Look
 from capo_core.dashboard.words import escape
-from capo_core.schema import Task
+from capo_core.task import Task
 from capo_core.text.tokens import input_spans, spans
 
 # What is longer is cut on the screen, and said to be; the download has the whole.

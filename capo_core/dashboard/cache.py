@@ -18,7 +18,8 @@ from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.importing import Import, detect, read_dataset
 from capo_core.data.mapping import Mapping
 from capo_core.data.read_table import RawTable, open_source, table_of
-from capo_core.schema import Dataset, Task
+from capo_core.dataset import Dataset
+from capo_core.task import Task
 from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:  # loading these takes seconds, which a page without a report need not wait

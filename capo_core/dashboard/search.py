@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from capo_core.dashboard.browser import Answer, find_phrase
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 from capo_core.text.tokens import spans, unify_quotes
 
 

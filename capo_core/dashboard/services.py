@@ -12,7 +12,7 @@ import pandas as pd
 from capo_core.dashboard.words import count
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.sidecar import SUFFIX
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 from capo_core.workspace import Workspace, atomic_file, safe_name
 
 NEWCOMER = "demo-nli"

@@ -14,7 +14,7 @@ from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.words import escape, markdown, number, short
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 
 PAGE = "annotators"
 KEYS = ("view", "who", "than", "phrase", "po", *view_items.KEYS)

@@ -11,8 +11,8 @@ from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import reduction_name, representation_name
 from capo_core.dashboard.words import count, markdown
 from capo_core.jobs import launch
-from capo_core.schema import PARAPHRASE
 from capo_core.stability.calibration import Calibration, CalibrationConfig
+from capo_core.task import PARAPHRASE
 
 # What is simulated: strengths with a truth to find, and many data sets without one.
 _PLANTED = {"strengths": (0.0, 0.5, 1.0, 2.0), "datasets": 3}

@@ -12,7 +12,7 @@ from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.words import count, percent, short
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 
 PAGE = "annotators"
 _MOST_LABELS = 40

@@ -14,7 +14,7 @@ from capo_core.dashboard.theme import looks
 from capo_core.dashboard.view_rows import import_report
 from capo_core.dashboard.words import markdown
 from capo_core.data.catalog import Catalog, Entry
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 
 KEYS = ("view",)
 PAGE = "data"

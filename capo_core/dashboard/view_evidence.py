@@ -12,7 +12,7 @@ from capo_core.dashboard.help import HELP
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.view_items import paging
 from capo_core.dashboard.words import count, escape, short
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 
 KEYS = ("red", "k", "who", "outcome", "order", "p")
 _OUTCOMES = {"all": "all", "right": "named rightly", "wrong": "taken for another"}

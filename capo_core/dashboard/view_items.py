@@ -11,7 +11,7 @@ from capo_core.dashboard.browser import answers_html, item_html
 from capo_core.dashboard.components import download_table, note
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.words import count
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 
 KEYS = ("q", "annotator", "label", "differ", "manner", "item", "list", "p")
 _PER_PAGE = 8

@@ -9,7 +9,7 @@ from capo_core.dashboard.components import note
 from capo_core.data import labels
 from capo_core.data.mapping import AnnotatorColumns, Mapping, guess
 from capo_core.data.read_table import RawTable
-from capo_core.schema import NLI, PARAPHRASE, Task
+from capo_core.task import NLI, PARAPHRASE, Task
 
 _NONE = "— no such column —"
 _LONG = {

@@ -29,8 +29,8 @@ from capo_core.data.versions import (
     load_version,
     write_version,
 )
+from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
-from capo_core.schema import Dataset
 from capo_core.workspace import Workspace, make_folder, safe_name, write_json
 
 _LOCK = "catalog"

@@ -8,8 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from capo_core.data.importing import read_dataset
+from capo_core.dataset import Dataset
 from capo_core.errors import DataError
-from capo_core.schema import Dataset, Task
+from capo_core.task import Task
 
 FOLDER = Path(__file__).resolve().parents[2] / "data"
 NAMES = ("demo-nli", "demo-paraphrase")

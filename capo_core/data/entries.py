@@ -11,7 +11,7 @@ import pandas as pd
 from capo_core.data.cells import each
 from capo_core.data.mapping import Mapping, normal
 from capo_core.data.read_table import RawTable
-from capo_core.schema import Task
+from capo_core.task import Task
 
 # What every loader hands over. `row` is the place in the file (int); `column` the column of the
 # label there; all else is text, "" where there is nothing.

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capo_core.data.sidecar import COLUMNS, KEY, SUFFIX, escape, sidecar_text
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import Dataset
 from capo_core.workspace import atomic_file
 
 FORMATS = ("csv", "jsonl", "parquet")

@@ -17,9 +17,10 @@ from capo_core.data.read_json import looks_like_lines, parse, parse_leniently
 from capo_core.data.read_table import Source, open_source, table_of
 from capo_core.data.splits import assign
 from capo_core.data.tables import assemble
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.progress import Progress, silent
-from capo_core.schema import Dataset, Task
+from capo_core.task import Task
 from capo_core.workspace import safe_name
 
 FORMATS = ("auto", "varierr", "lewidi", "table")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from capo_core.data.aside import shown
 from capo_core.data.limits import LIMITS, Limits
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import NLI, PARAPHRASE, LabelScale, Task
+from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
 # Written by programs for "nothing"; "None" and "NA" are left alone, they may be labels.
 MISSING = frozenset({"", "nan", "NaN", "<NA>", "#N/A", "null", "NULL"})

@@ -20,7 +20,7 @@ from capo_core.data.entries import ENTRY, Entries
 from capo_core.data.limits import LIMITS, read_bytes
 from capo_core.data.read_json import Record, parse_leniently, whole
 from capo_core.errors import DataError
-from capo_core.schema import NLI, PARAPHRASE, Task
+from capo_core.task import NLI, PARAPHRASE, Task
 
 _TASKS = {"natural language inference": NLI, "paraphrase detection": PARAPHRASE}
 _NEEDED = ("annotations", "text")

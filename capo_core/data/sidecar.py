@@ -17,8 +17,10 @@ import pandas as pd
 from capo_core.data.entries import Entries
 from capo_core.data.limits import read_bytes
 from capo_core.data.read_table import RawTable
+from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
-from capo_core.schema import CROWD, ITEMS, Dataset, Task
+from capo_core.schema import CROWD, ITEMS
+from capo_core.task import Task
 
 SUFFIX = ".capo.json"
 KEY = b"capo"  # in the schema metadata of Parquet

@@ -29,9 +29,11 @@ from capo_core.data.simulation.items_paraphrase import draw_paraphrase_item
 from capo_core.data.simulation.labels import NEUTRAL_SPEC, label_shares, start_rule
 from capo_core.data.simulation.planted import planted_phrases
 from capo_core.data.simulation.writing import write
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
-from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, NLI, PARAPHRASE, Dataset, Task
+from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
+from capo_core.task import NLI, PARAPHRASE, Task
 
 ORIGIN = "Simulated by this project; no person wrote this"
 TASKS: dict[str, tuple[Task, object]] = {

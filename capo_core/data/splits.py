@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.schema import Dataset
 
 _COLUMNS = ("item_id", "text_a", "text_b")
 PARTS = ("train", "validation", "test")

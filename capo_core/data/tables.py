@@ -17,8 +17,10 @@ from capo_core.data.screening import (
     one_text_per_item,
     present,
 )
+from capo_core.dataset import Dataset
 from capo_core.errors import DataError
-from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, Dataset, Task
+from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
+from capo_core.task import Task
 
 _VALID = {
     "true": ("true", "yes", "y", "1", "valid", "1.0", "t"),

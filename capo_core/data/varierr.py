@@ -22,7 +22,8 @@ from capo_core.data.cells import cell_text
 from capo_core.data.entries import ENTRY, Entries
 from capo_core.data.read_json import array_of, lines_of, looks_like_lines, whole
 from capo_core.errors import DataError
-from capo_core.schema import ITEMS, NLI
+from capo_core.schema import ITEMS
+from capo_core.task import NLI
 
 LABELS = NLI.scale.labels
 _CROWD = {"e": "entailment", "n": "neutral", "c": "contradiction"}  # ChaosNLI's letters

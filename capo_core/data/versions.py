@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from capo_core.data.importing import ImportReport
 from capo_core.data.mapping import Mapping
+from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, DataError
-from capo_core.schema import Dataset, Task
+from capo_core.task import Task
 from capo_core.workspace import safe_name, write_json
 
 _TABLES = ("items", "annotations", "crowd")

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from capo_core.schema import Dataset, LabelScale
+from capo_core.dataset import Dataset
 from capo_core.stability.cells import Cells, gather
 from capo_core.stability.intervals import Estimate, bayesian_weights, central, records
 from capo_core.stability.kappa import pairwise
+from capo_core.task import LabelScale
 
 MIN_ITEMS = 10  # with fewer shared items an interval would say more than there is to know
 COLUMNS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 import numpy as np
 import pandas as pd
 
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 from capo_core.stability import card_words, distinctive
 from capo_core.stability.examples import Examples, typical
 from capo_core.stability.intervals import plain

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from capo_core.dataset import Dataset
 from capo_core.errors import DataError
-from capo_core.schema import Dataset
 from capo_core.text.tokens import normalise
 
 # A text shared by more of the items than this is a fixed question, not an item's content: it must

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.schema import Dataset
 from capo_core.stability.contrast import contrast
 from capo_core.stability.intervals import Z95, adjusted
 from capo_core.stability.log_odds import Prior, log_odds

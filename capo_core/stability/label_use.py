@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 from capo_core.stability.contrast import contrast
 from capo_core.stability.intervals import Estimate, adjusted, wilson
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from capo_core.schema import Dataset
+from capo_core.dataset import Dataset
 from capo_core.stability.log_odds import Prior, log_odds
 from capo_core.stability.wording import Wording, wording
 

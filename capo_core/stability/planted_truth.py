@@ -10,8 +10,8 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from capo_core.data.simulate import Simulation, SimulationConfig, simulate
+from capo_core.dataset import Dataset
 from capo_core.progress import Progress, silent
-from capo_core.schema import Dataset
 from capo_core.stability import distinctive
 from capo_core.stability.bench import set_up
 from capo_core.stability.calibration import Calibration, CalibrationConfig

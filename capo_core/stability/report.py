@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from capo_core.dataset import Dataset
 from capo_core.progress import Progress, part_of, silent
-from capo_core.schema import Dataset
 from capo_core.stability import agreement, cards, controls, distinctive, narrate, variance
 from capo_core.stability import reliability as halves
 from capo_core.stability.bench import CONTROL_PERMUTATIONS, Bench, set_up

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.schema import Dataset
 from capo_core.text.encode import Corpus, encode, in_input
 from capo_core.text.lexicons import MANNER_WORDS
 from capo_core.text.ngrams import PhraseTable, phrase_table

@@ -18,7 +18,7 @@ from capo_core.dashboard.browser import (
     marked,
 )
 from capo_core.dashboard.theme import looks
-from capo_core.schema import NLI
+from capo_core.task import NLI
 from capo_core.text.tokens import input_spans
 
 NASTY = [

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from capo_core.dashboard.search import Filter, answers, item_ids, matches
-from capo_core.schema import NLI, Dataset
+from capo_core.dataset import Dataset
+from capo_core.task import NLI
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from capo_core.data.exporting import csv_text, export
 from capo_core.data.importing import read_dataset
 from capo_core.data.sidecar import escape, unescape
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import PARAPHRASE
+from capo_core.task import PARAPHRASE
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 ODD = ["=1+1", "-3", "- no", "'=x", "''-", "@you", "\ttab", " =x", "+", "two\nlines", "a,b;c", '"']

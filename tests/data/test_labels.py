@@ -4,7 +4,7 @@ import pytest
 
 from capo_core.data.labels import nominal, ordinal, settle, whole_number
 from capo_core.errors import ConfigError
-from capo_core.schema import NLI, PARAPHRASE, LabelScale, Task
+from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
 PAIR = ("premise", "hypothesis")
 QUESTIONS = ("question 1", "question 2")

@@ -6,7 +6,7 @@ import pytest
 from data_files import lewidi_item, shared
 
 from capo_core.data.importing import read_dataset
-from capo_core.schema import NLI, PARAPHRASE, LabelScale
+from capo_core.task import NLI, PARAPHRASE, LabelScale
 
 
 def read(tmp_path, items, name="Paraphrase_train.json", **options):

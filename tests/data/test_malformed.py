@@ -39,7 +39,7 @@ from capo_core.data.importing import read_dataset
 from capo_core.data.limits import Limits
 from capo_core.data.mapping import parse
 from capo_core.errors import CapoError, ConfigError, DataError
-from capo_core.schema import NLI, PARAPHRASE
+from capo_core.task import NLI, PARAPHRASE
 
 
 @dataclass

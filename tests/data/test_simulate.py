@@ -15,7 +15,7 @@ from capo_core.data.simulation.annotators import (
     sample_annotators,
 )
 from capo_core.errors import CapoError
-from capo_core.schema import NLI, PARAPHRASE
+from capo_core.task import NLI, PARAPHRASE
 from capo_core.text.tokens import normalise, tokens, words
 
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capo_core.data.splits import PARTS, assign, largest_remainder
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.schema import NLI, Dataset
+from capo_core.task import NLI
 
 
 def dataset(texts):

@@ -9,8 +9,8 @@ from pages_helpers import ROOT, TINY, make
 
 from capo_core.dashboard import measuring
 from capo_core.data.catalog import Catalog
+from capo_core.dataset import Dataset
 from capo_core.jobs.record import Job, Status
-from capo_core.schema import Dataset
 from capo_core.workspace import Workspace
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from capo_core.data.splits import assign
-from capo_core.schema import NLI, Dataset
+from capo_core.dataset import Dataset
 from capo_core.stability.config import StabilityConfig
+from capo_core.task import NLI
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = StabilityConfig(

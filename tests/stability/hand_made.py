@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from capo_core.schema import NLI, Dataset, Task
+from capo_core.dataset import Dataset
+from capo_core.task import NLI, Task
 
 
 def dataset(rows, *, text_a: str = "a red fox", text_b: str = "", task: Task = NLI) -> Dataset:

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from hand_made import dataset
 
-from capo_core.schema import NLI, PARAPHRASE
 from capo_core.stability import distinctive
 from capo_core.stability.cards import cards
 from capo_core.stability.label_use import label_use
 from capo_core.stability.wording import wording
+from capo_core.task import NLI, PARAPHRASE
 
 E, N, C = NLI.scale.labels
 

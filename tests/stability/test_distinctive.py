@@ -7,8 +7,8 @@ import pytest
 import statsmodels.api as sm
 from hand_made import dataset
 
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.schema import Dataset
 from capo_core.stability import distinctive
 from capo_core.stability.contrast import contrast
 from capo_core.stability.intervals import adjusted, bayesian_weights, records, wilson

@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 from hand_made import dataset
 
-from capo_core.schema import ANNOTATIONS, ITEMS, NLI, PARAPHRASE, Dataset
+from capo_core.dataset import Dataset
+from capo_core.schema import ANNOTATIONS, ITEMS
 from capo_core.stability import distinctive
 from capo_core.stability.agreement import agreement
 from capo_core.stability.cards import cards
 from capo_core.stability.intervals import records
 from capo_core.stability.reliability import split_half
 from capo_core.stability.variance import shares
+from capo_core.task import NLI, PARAPHRASE
 from capo_core.text import stylometry
 
 ROWS = {

@@ -5,7 +5,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from capo_core.schema import NLI, Dataset
+from capo_core.dataset import Dataset
+from capo_core.task import NLI
 from capo_core.text.tokens import tokens
 
 

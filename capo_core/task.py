@@ -1,0 +1,92 @@
+"""Label scales, and what the annotators were asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from capo_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """The labels of a task, in order of display.
+
+    `ordinal` scales have whole numbers as labels and know distances between them; nominal ones
+    know only equal and different.
+    """
+
+    labels: tuple[str, ...]
+    ordinal: bool = False
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or not self.labels:
+            raise ConfigError(f"the label scale {list(self.labels)} is empty or repeats a label")
+        if self.ordinal:
+            try:
+                numbers = [int(label) for label in self.labels]
+            except ValueError:
+                raise ConfigError(
+                    f"the ordinal scale {list(self.labels)} has labels that are no whole numbers",
+                    todo="declare the scale nominal, or map its labels to numbers",
+                ) from None
+            if numbers != sorted(numbers):
+                raise ConfigError(f"the ordinal scale {list(self.labels)} does not ascend")
+
+    @classmethod
+    def between(cls, low: int, high: int) -> LabelScale:
+        """The ordinal scale of all whole numbers from `low` to `high`."""
+        return cls(tuple(str(value) for value in range(low, high + 1)), ordinal=True)
+
+    def number(self, label: str) -> int:
+        """The label's value (ordinal) or its position in the order of display (nominal)."""
+        return int(label) if self.ordinal else self.labels.index(label)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the annotators were asked.
+
+    Attributes:
+        name: short name, for instance "natural language inference".
+        scale: the labels.
+        role_a, role_b: what text_a and text_b are called; role_b is empty for one-text tasks.
+        instruction: the question put to the annotators, in one sentence.
+    """
+
+    name: str
+    scale: LabelScale
+    role_a: str = "text"
+    role_b: str = ""
+    instruction: str = ""
+
+    def to_dict(self) -> dict:
+        return {
+            "name": self.name,
+            "labels": list(self.scale.labels),
+            "ordinal": self.scale.ordinal,
+            "role_a": self.role_a,
+            "role_b": self.role_b,
+            "instruction": self.instruction,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Task:
+        scale = LabelScale(tuple(raw["labels"]), raw["ordinal"])
+        return cls(raw["name"], scale, raw["role_a"], raw["role_b"], raw["instruction"])
+
+
+NLI = Task(
+    name="natural language inference",
+    scale=LabelScale(("entailment", "neutral", "contradiction")),
+    role_a="premise",
+    role_b="hypothesis",
+    instruction="Given the premise, is the hypothesis true (entailment), undetermined (neutral) "
+    "or false (contradiction)?",
+)
+PARAPHRASE = Task(
+    name="paraphrase judgment",
+    scale=LabelScale.between(-5, 5),
+    role_a="question 1",
+    role_b="question 2",
+    instruction="How far do the two questions ask the same, from -5 (not at all) to 5 (exactly)?",
+)
