@@ -62,7 +62,7 @@ def test_controls_of_varierr(varierr):
     masked = ladder_of(varierr)["embedding", "mask_input", 1]
     assert masked - accuracy("random_mask", "embedding", "mask_input") >= 0.07
     assert accuracy("others_mean", "embedding", "none") > 0.32  # the leak
-    shuffled = single.loc["shuffled", "accuracy"]
+    shuffled = controls.query("control == 'shuffled' and k == 1")["accuracy"]
     assert shuffled.between(0.24, 0.26).all()
 
 
