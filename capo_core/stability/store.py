@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from capo_core.errors import DataError
+from capo_core.errors import ConfigError, DataError
 from capo_core.stability.calibration import Calibration, CalibrationConfig
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.evidence import Evidence
@@ -60,18 +60,28 @@ def load_evidence(
 
 
 def find(fingerprint: str, workspace: Workspace) -> list[Kept]:
-    """All kept reports of this content, the newest first; damaged ones are passed over."""
+    """All kept reports of this content, the newest first; damaged and outdated ones are passed
+    over."""
     found = []
     for path in (workspace.reports / fingerprint[:16]).glob("*/report.json"):
         try:
             raw = _read(path)
         except DataError:
             continue
-        if raw is not None:
-            made = datetime.fromisoformat(raw["made"]).astimezone()
-            config = StabilityConfig.from_dict(raw["config"])
-            found.append(Kept(path.parent, raw["dataset"], config, made))
+        if raw is None or not _is_ours(path, raw):
+            continue
+        made = datetime.fromisoformat(raw["made"]).astimezone()
+        config = StabilityConfig.from_dict(raw["config"])
+        found.append(Kept(path.parent, raw["dataset"], config, made))
     return sorted(found, key=lambda kept: kept.made, reverse=True)
+
+
+def _is_ours(path: Path, raw: dict) -> bool:
+    """False for a report by a version with other settings: it could not be asked for again."""
+    try:
+        return StabilityConfig.from_dict(raw["config"]).key == path.parent.name
+    except ConfigError:
+        return False
 
 
 def save_calibration(calibration: Calibration, workspace: Workspace) -> Path:

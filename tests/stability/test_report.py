@@ -94,6 +94,19 @@ def test_a_report_survives_the_workspace(made, tmp_path):
     )
 
 
+@pytest.mark.parametrize("change", ["less", "more"])
+def test_a_report_by_another_version_s_settings_is_passed_over(made, tmp_path, change):
+    workspace = Workspace(tmp_path)
+    path = store.save(*made, workspace) / "report.json"
+    raw = json.loads(path.read_text())
+    if change == "less":
+        del raw["config"]["draws"]  # its default is another value than this report's
+    else:
+        raw["config"]["colour"] = "blue"
+    path.write_text(json.dumps(raw))
+    assert store.find(made[0].fingerprint, workspace) == []
+
+
 def test_a_damaged_report_is_told_in_words(made, tmp_path):
     workspace = Workspace(tmp_path)
     folder = store.save(*made, workspace)
