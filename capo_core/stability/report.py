@@ -198,8 +198,7 @@ def _run_all(jobs: dict[tuple, Callable], progress: Progress) -> dict:
         try:
             for count, future in enumerate(as_completed(waiting), start=1):
                 results[waiting[future]] = future.result()
-                what = " ".join(name for name in waiting[future][1:] if name)
-                progress(f"Measured {count} of {len(jobs)} ({what})", count / len(jobs))
+                progress(f"Measured {count} of {len(jobs)}", count / len(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

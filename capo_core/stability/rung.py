@@ -23,6 +23,10 @@ class _Rows(Features):
     base: Features
     rows: np.ndarray
 
+    @property
+    def n_rows(self):
+        return len(self.rows)
+
     def split(self, train, test):
         return self.base.split(self.rows[train], self.rows[test])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -46,16 +47,22 @@ class Texts:
         return [(self.text_a[i], self.text_b[i]) for i in self.item]
 
 
-class Features:
+class Features(ABC):
     """One representation under one reduction; `split` gives the matrices of one fold."""
 
+    @abstractmethod
     def split(self, train: np.ndarray, test: np.ndarray) -> Split:
         """Features of the rows `train` and `test`, everything fitted on `train`."""
-        raise NotImplementedError
 
     def whole(self) -> Matrix:
         """All rows, for measures that fit nothing to annotators (variance, unsupervised)."""
-        raise NotImplementedError
+        rows = np.arange(self.n_rows)
+        return self.split(rows, rows)[1]
+
+    @property
+    @abstractmethod
+    def n_rows(self) -> int:
+        """How many rows `whole` has."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,9 @@ class DenseFeatures(Features):
         scale = (1 / spread[keep] / np.sqrt(max(1, keep.sum()))).astype(np.float32)
         return (left - mean)[:, keep] * scale, (right - mean)[:, keep] * scale
 
-    def whole(self):
-        rows = np.arange(len(self.matrix))
-        return self.split(rows, rows)[1]
+    @property
+    def n_rows(self):
+        return len(self.matrix)
 
 
 @dataclass(frozen=True)
@@ -100,9 +107,9 @@ class NGramFeatures(Features):
         idf = np.log((1 + len(train)) / (1 + frequency[keep])) + 1
         return _tf_idf(left[:, keep], idf), _tf_idf(right[:, keep], idf)
 
-    def whole(self):
-        rows = np.arange(self.counts.shape[0])
-        return self.split(rows, rows)[1]
+    @property
+    def n_rows(self):
+        return self.counts.shape[0]
 
 
 def _tf_idf(counts: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
@@ -136,8 +143,12 @@ class ReducedFeatures(Features):
         project = reduce.project_out
         return project(left, directions), project(right[: len(test)], directions)
 
+    @property
+    def n_rows(self):
+        return len(self.reduction.item)
+
     def whole(self):
-        rows = np.arange(len(self.reduction.item))
+        rows = np.arange(self.n_rows)
         left, right = self.split(rows, rows)
         # Residuals of training rows come from models that did not see their item; those of "test"
         # rows that trained as well would be too small.
