@@ -106,6 +106,19 @@ def choice(
     return value
 
 
+def view(page: str, names: Mapping[str, str]) -> str:
+    """Which of a page's views is open; `names` are their keys and titles."""
+    return choice(
+        st.segmented_control,
+        "View",
+        list(names),
+        page=page,
+        key="view",
+        format_func=names.__getitem__,
+        label_visibility="collapsed",
+    )
+
+
 def text(label: str, *, page: str, key: str, clears: Sequence[str] = (), **settings: Any) -> str:
     """A text box tied to the address."""
     place = f"{page}.{key}.widget"

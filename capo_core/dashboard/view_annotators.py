@@ -24,15 +24,7 @@ _VIEWS = {"one": "One annotator", "two": "Two against each other", "items": "Ite
 def show(frame: Frame) -> None:
     """The view that was chosen, for the chosen dataset."""
     dataset = cache.dataset(frame.workspace, frame.entry)
-    view = state.choice(
-        st.segmented_control,
-        "View",
-        list(_VIEWS),
-        page=PAGE,
-        key="view",
-        format_func=_VIEWS.__getitem__,
-        label_visibility="collapsed",
-    )
+    view = state.view(PAGE, _VIEWS)
     if view == "items":
         view_items.show(PAGE, dataset)
     elif view == "two":

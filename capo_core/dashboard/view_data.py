@@ -25,15 +25,7 @@ def sections(frame: Frame) -> str:
     """Which part of the page is open."""
     if frame.entry is None:
         return "import"
-    return state.choice(
-        st.segmented_control,
-        "View",
-        list(_VIEWS),
-        page=PAGE,
-        key="view",
-        format_func=_VIEWS.__getitem__,
-        label_visibility="collapsed",
-    )
+    return state.view(PAGE, _VIEWS)
 
 
 def show(frame: Frame, section: str) -> None:
