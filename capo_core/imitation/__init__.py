@@ -1,0 +1,1 @@
+"""Give the label and explanation that one annotator would give: prompting, SFT and CAPO."""
