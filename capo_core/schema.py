@@ -7,6 +7,7 @@ has to think about three kinds of nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,7 +18,10 @@ from capo_core.errors import DataError
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its kind ("text" or "count") and what it means."""
+    """One column: its name, its kind and what it means.
+
+    Kinds are "text", "count" (a whole number of 0 or more) and "number" (any finite number).
+    """
 
     name: str
     kind: str
@@ -70,6 +74,40 @@ CROWD = Table(
         Column("count", "count", "how many people gave this label"),
     ),
 )
+PAIRS = Table(
+    "pairs",
+    ("pair_id",),
+    (
+        Column("pair_id", "text", "identifier of the pair", required=True),
+        Column("item_id", "text", "the item both responses answer", required=True),
+        Column("target_annotator_id", "text", "whose manner is learned", required=True),
+        Column("chosen_annotation_id", "text", "the target's response", required=True),
+        Column("rejected_annotation_id", "text", "somebody else's response", required=True),
+        Column("rejected_annotator_id", "text", "who wrote the rejected one", required=True),
+        Column("same_label", "text", "do both give one label?", ("true", "false")),
+        Column("similarity", "number", "of the explanations, without the item's words; 0 to 1"),
+        Column("weight", "number", "how much the pair counts in training; 0 or more"),
+    ),
+)
+OUTPUTS = Table(
+    "outputs",
+    ("output_id",),
+    (
+        Column("output_id", "text", "identifier of the output", required=True),
+        Column("run_id", "text", "the run that wrote it", required=True),
+        Column("method", "text", "how the model was asked or trained", required=True),
+        Column("target_annotator_id", "text", "who was imitated", required=True),
+        Column("item_id", "text", "the item answered", required=True),
+        Column("sample", "text", "which of several answers to the item: 0, 1, …", required=True),
+        Column("label", "text", "the label read from the answer; empty where none was found"),
+        Column("explanation", "text", "the explanation read from it; empty where none was found"),
+        Column("raw_text", "text", "what the model wrote, unchanged"),
+        Column("parsed", "text", "could the answer be read?", ("true", "false")),
+        Column("problem", "text", "why it could not be read; empty where it could"),
+        Column("prompt_tokens", "count", "tokens of what was asked"),
+        Column("output_tokens", "count", "tokens of what was written"),
+    ),
+)
 
 
 def check(frame: pd.DataFrame, table: Table, *, source: str = "") -> pd.DataFrame:
@@ -114,6 +152,10 @@ def _check_column(values: pd.Series, column: Column, where: str) -> None:
     if column.kind == "count":
         numbers = pd.to_numeric(values, errors="coerce")
         fail(~((numbers >= 0) & (numbers % 1 == 0)), "a whole number of 0 or more")
+        return
+    if column.kind == "number":
+        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        fail(~numbers.map(math.isfinite).astype(bool), "a finite number")
         return
     fail(~values.map(lambda value: isinstance(value, str)).astype(bool), "text")
     if column.required:
