@@ -59,5 +59,9 @@ class BackendUnavailable(CapoError):
     """A model, a server or a package that was asked for is not there."""
 
 
+class RunError(CapoError):
+    """A run cannot begin, go on or end as asked; what it has saved stays."""
+
+
 class Stopped(CapoError):
     """The person asked a running computation to stop; nothing is wrong."""

@@ -51,6 +51,10 @@ class Workspace:
     def jobs(self) -> Path:
         return self.root / "jobs"
 
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
     @contextmanager
     def lock(self, name: str, *, timeout_s: float = 30) -> Iterator[None]:
         """Only one process at a time passes; `DataError` after `timeout_s` seconds of waiting."""

@@ -1,0 +1,179 @@
+"""Base models: any causal language model of a folder or of the hub, and the embedded one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from capo_core.errors import ConfigError
+from capo_core.imitation.base_files import base_fingerprint, find_base
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model ready for use, in evaluation mode and with no parameter trainable.
+
+    Attributes:
+        name: as asked for: "embedded", a folder, or a name on the hub.
+        fingerprint: SHA-256 (hex) of its files, see `base_files.base_fingerprint`.
+        folder: where its files lie on this machine.
+    """
+
+    model: PreTrainedModel
+    tokenizer: Any
+    name: str
+    fingerprint: str
+    folder: Path
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills up rows of unequal length; it is never looked at."""
+        pad = self.tokenizer.pad_token_id
+        return int(self.tokenizer.eos_token_id if pad is None else pad)
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens the model can read at once; None where its configuration does not say."""
+        config = self.model.config.get_text_config()
+        return getattr(config, "max_position_embeddings", None)
+
+
+def load_base(
+    name: str, *, precision: str = "auto", quantise: bool = False, device: str = "auto"
+) -> Base:
+    """Load the base model `name`: "embedded", a folder, or a name on the hub.
+
+    Args:
+        precision: "fp32", "bf16", or "auto": bf16 on a GPU that computes with it, else fp32.
+        quantise: in 4 bits (NF4), computing in bf16.
+        device: "cpu", "cuda", "cuda:1", …, or "auto": a GPU where there is one.
+
+    Raises:
+        ConfigError: there is no such model, it cannot be used, or 4 bits are not to be had.
+        BackendUnavailable: the hub cannot be reached.
+    """
+    folder = find_base(name)
+    place = torch.device(_device(device))
+    if quantise:
+        _check_quantise(place)
+    tokenizer = _tokenizer(folder)
+    model = _weights(folder, number_type(precision, place), quantise, place)
+    model.requires_grad_(False)
+    return Base(model.eval(), tokenizer, name, base_fingerprint(folder), folder)
+
+
+def number_type(precision: str, device: torch.device) -> torch.dtype:
+    """The type of the base's numbers for a precision asked for, on `device`."""
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+
+
+def _device(wish: str) -> str:
+    if wish == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wish.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(
+            f"the device {wish!r} was asked for, and no GPU was found", todo="use the device 'cpu'"
+        )
+    return wish
+
+
+def _check_quantise(device: torch.device) -> None:
+    from importlib.util import find_spec
+
+    missing = "a GPU with CUDA" if device.type != "cuda" else ""
+    if not missing and find_spec("bitsandbytes") is None:
+        missing = "the package bitsandbytes"
+    if missing:
+        raise ConfigError(
+            f"a base in 4 bits needs {missing}, which is not here",
+            where="setting quantise",
+            todo="switch it off, or install what is missing",
+        )
+
+
+def _tokenizer(folder: Path) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # whatever a damaged file raises: there are many kinds
+        raise ConfigError(
+            f"the tokenizer cannot be read ({_first_line(error)})", where=str(folder)
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise ConfigError(
+            "the tokenizer has no end-of-text token",
+            where=str(folder),
+            todo="choose a model whose tokenizer defines eos_token",
+        )
+    return tokenizer
+
+
+def _weights(folder: Path, dtype: torch.dtype, quantise: bool, device: torch.device):
+    options: dict[str, Any] = {"dtype": dtype}
+    if quantise:
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+        options["device_map"] = {"": device}
+    try:
+        with _quiet():
+            model, found = AutoModelForCausalLM.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            )
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ConfigError(
+            "there is not enough memory for this base model",
+            where=str(folder),
+            todo="choose a smaller one, or load it in 4 bits (quantise)",
+        ) from error
+    except Exception as error:  # damaged weights raise a kind of their own for every damage
+        raise ConfigError(
+            f"the model cannot be read ({_first_line(error)})", where=str(folder)
+        ) from error
+    # What is missing would be drawn at random, and never noticed.
+    lost = sorted([*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])])
+    if lost:
+        raise ConfigError(
+            f"the files lack {len(lost)} of the model's weights, for instance {lost[0]}",
+            where=str(folder),
+            todo="the download may be incomplete, or config.json be another model's",
+        )
+    return model if quantise else model.to(device)
+
+
+class _quiet:
+    """No bars and no warnings of transformers; what matters is checked and said by us."""
+
+    def __enter__(self) -> None:
+        self.level = transformers_logging.get_verbosity()
+        self.bars = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        transformers_logging.set_verbosity(self.level)
+        if self.bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
