@@ -1,0 +1,146 @@
+"""Which responses of a batch stand against which: index tensors into a flat table of scores.
+
+A response is scored once, however many pairs it stands in; what is contrasted is told by indices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from capo_core.errors import ConfigError
+from capo_core.imitation.render import Rendered
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One item and target: the responses to it, and which were chosen over which.
+
+    Attributes:
+        rendered: the prompt with R responses, each of them once.
+        chosen: Q indices into the responses; several where the target answered an item twice.
+        rejected: for each chosen one the indices of those it stands against; any number of them,
+            also none. Empty for supervised training, where nothing is rejected.
+        weights: for each rejected index its weight, 0 or more; empty means 1 everywhere.
+
+    Raises:
+        ConfigError: an index outside the responses, a response rejected against itself, a shape
+            that does not fit, a negative or infinite weight.
+    """
+
+    rendered: Rendered
+    chosen: tuple[int, ...]
+    rejected: tuple[tuple[int, ...], ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        here = f"contrast of {len(self.rendered.responses)} responses"
+        known = range(len(self.rendered.responses))
+        if not self.chosen:
+            raise ConfigError("nothing is chosen", where=here, expected="one chosen or more")
+        if self.rejected and len(self.rejected) != len(self.chosen):
+            raise ConfigError(
+                f"{len(self.rejected)} lists of rejected responses for {len(self.chosen)} chosen",
+                where=here,
+                expected="one list for each chosen response, or no list at all",
+            )
+        if any(index not in known for index in (*self.chosen, *sum(self.rejected, ()))):
+            raise ConfigError(
+                "an index points at no response",
+                where=here,
+                expected=f"indices from 0 to {len(known) - 1}",
+            )
+        if any(
+            index in against for index, against in zip(self.chosen, self.rejected, strict=False)
+        ):
+            raise ConfigError("a response is rejected against itself", where=here)
+        if not self.weights:
+            return
+        if [len(row) for row in self.weights] != [len(row) for row in self.rejected]:
+            raise ConfigError("the weights do not fit the rejected responses", where=here)
+        if not all(math.isfinite(w) and w >= 0 for row in self.weights for w in row):
+            raise ConfigError(
+                "a weight is not usable", where=here, expected="finite numbers of 0 or more"
+            )
+
+
+@dataclass(frozen=True)
+class ContrastBatch:
+    """Q chosen responses of a batch, each against up to N rejected ones.
+
+    Attributes:
+        chosen [Q]: index of the chosen response among the batch's R_total responses.
+        rejected [Q, N]: indices of the rejected ones; 0 where there is none.
+        mask [Q, N]: True where there is one.
+        weights [Q, N]: 0 or more; None where all are 1.
+        n_responses: R_total.
+    """
+
+    chosen: Tensor
+    rejected: Tensor
+    mask: Tensor
+    weights: Tensor | None
+    n_responses: int
+
+    def split(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Values of the responses [R_total] as (of the chosen [Q], of the rejected [Q, N])."""
+        return values[self.chosen], values[self.rejected]
+
+    def to(self, device: torch.device | str) -> ContrastBatch:
+        """The same on another device."""
+        return ContrastBatch(
+            self.chosen.to(device),
+            self.rejected.to(device),
+            self.mask.to(device),
+            None if self.weights is None else self.weights.to(device),
+            self.n_responses,
+        )
+
+
+def collate(contrasts: Sequence[Contrast]) -> ContrastBatch:
+    """Contrasts as one batch; responses are numbered item after item, as engines return them."""
+    counts = [len(contrast.rendered.responses) for contrast in contrasts]
+    starts = [0, *accumulate(counts)]
+    chosen, rejected, weights = [], [], []
+    for start, contrast in zip(starts, contrasts, strict=False):
+        against = contrast.rejected or ((),) * len(contrast.chosen)
+        chosen += [start + index for index in contrast.chosen]
+        rejected += [[start + index for index in row] for row in against]
+        weights += contrast.weights or [(1.0,) * len(row) for row in against]
+    width = max(map(len, rejected), default=0)
+    short = [width - len(row) for row in rejected]
+    mask = [[True] * (width - gap) + [False] * gap for gap in short]
+    return ContrastBatch(
+        torch.tensor(chosen, dtype=torch.long),
+        _matrix([row + [0] * gap for row, gap in zip(rejected, short, strict=True)], torch.long),
+        _matrix(mask, torch.bool),
+        _matrix([[*row, *[1.0] * gap] for row, gap in zip(weights, short, strict=True)], None)
+        if any(contrast.weights for contrast in contrasts)
+        else None,
+        starts[-1],
+    )
+
+
+def as_pairs(contrast: Contrast) -> list[Contrast]:
+    """The same contrasts one pair at a time, chosen first: what pair-based trainers see."""
+    responses = contrast.rendered.responses
+    weights = contrast.weights or [(1.0,) * len(row) for row in contrast.rejected]
+    return [
+        Contrast(
+            Rendered(contrast.rendered.prompt, (responses[chosen], responses[index])),
+            (0,),
+            ((1,),),
+            ((weight,),) if contrast.weights else (),
+        )
+        for chosen, row, weighed in zip(contrast.chosen, contrast.rejected, weights, strict=True)
+        for index, weight in zip(row, weighed, strict=True)
+    ]
+
+
+def _matrix(rows: list[list], dtype: torch.dtype | None) -> Tensor:
+    return torch.tensor(rows, dtype=dtype).reshape(len(rows), -1 if rows and rows[0] else 0)

@@ -1,0 +1,223 @@
+"""The objective: from log-probabilities of responses to one number, as pure functions.
+
+Q rows of one chosen response each, against up to N rejected ones. With
+s = log pi(y|x) - log pi_ref(y|x), summed over the response's tokens, and r = beta s:
+
+    pairwise   1/N sum_k -w_k log sigmoid(r_0 - r_k)      DPO (arXiv 2305.18290, Eq. 7), N = 1
+    listwise   -log( e^r_0 / (e^r_0 + sum_k w_k e^r_k) )  S-DPO (arXiv 2406.09215), w = 1
+    nca        -log sigmoid(r_0)
+               - 1/(N+1) [log sigmoid(-r_0) + sum_k w_k log sigmoid(-r_k)]   NCA (arXiv 2402.05369)
+
+Every loss comes as a sum and a number of units, so that parts of a step (accumulated, or on other
+processes) add up to the same as the whole step at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from capo_core.errors import ConfigError
+
+LOSSES = ("pairwise", "listwise", "nca")
+UNITS = ("pair", "item")
+
+
+def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
+    """Mean over the rejected of -w log sigmoid(r_0 - r_k), a number for each row.
+
+    Args:
+        r_chosen [Q], r_rejected [Q, N]: rewards; mask [Q, N]: which rejected exist;
+            weights [Q, N], 0 or more, or None for 1.
+        smoothing: share of preferences taken to be the wrong way round, 0 to below 0.5
+            (conservative DPO, Mitchell 2023).
+
+    Returns:
+        [Q]; 0 for a row without a rejected response.
+    """
+    margin = r_chosen[:, None] - r_rejected
+    loss = -(1 - smoothing) * F.logsigmoid(margin) - smoothing * F.logsigmoid(-margin)
+    if weights is not None:
+        loss = loss * weights
+    return _row_mean(loss, mask)
+
+
+def listwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
+    """-log softmax of chosen and rejected at the chosen, for each row; shapes as `pairwise`.
+
+    A weight stands before its e^r: with weight 0 a response is not in the sum. `smoothing` is the
+    share of the target distribution that goes to the rejected, in proportion to their weights;
+    with one rejected response of weight 1 the loss is that of `pairwise`.
+    """
+    w = mask.to(r_rejected.dtype) if weights is None else weights * mask
+    heard = w > 0
+    scores = torch.where(heard, r_rejected + w.clamp_min(_TINY).log(), -torch.inf)
+    total = torch.cat([r_chosen[:, None], scores], 1).logsumexp(1)
+    share = smoothing * w / w.sum(1, keepdim=True).clamp_min(_TINY)
+    kept = 1 - share.sum(1)  # all of it where nothing is rejected
+    return total - kept * r_chosen - (share * r_rejected.masked_fill(~heard, 0.0)).sum(1)
+
+
+def nca(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
+    """Each response against the reference instead of against each other; shapes as `pairwise`.
+
+    The chosen one's likelihood is pushed up, all are held back, so that it resists the fall of
+    both likelihoods. `smoothing` is the share of the target distribution p that goes to the
+    rejected: -sum_k p_k log sigmoid(r_k) - 1/K sum_k log sigmoid(-r_k) over all K = N + 1.
+    """
+    n = mask.sum(1)
+    held = F.logsigmoid(-r_rejected)
+    if weights is not None:
+        held = held * weights
+    held = F.logsigmoid(-r_chosen) + held.masked_fill(~mask, 0.0).sum(1)
+    share = torch.where(n > 0, smoothing, 0.0)
+    raised = (1 - share) * F.logsigmoid(r_chosen)
+    raised = raised + share * _row_mean(F.logsigmoid(r_rejected), mask)
+    return torch.where(n > 0, -raised - held / (n + 1), 0.0)
+
+
+_TINY = 1e-30  # below any weight that could matter; keeps log and division finite
+_KINDS = {"pairwise": pairwise, "listwise": listwise, "nca": nca}
+
+
+@dataclass(frozen=True)
+class LossParts:
+    """A loss and what it is made of; only `total` and `loss` carry gradients.
+
+    Attributes:
+        total: sum over units. A step's loss is the sum of totals over the sum of units.
+        units: pairs, or rows, see `per`; a float that may be 0.
+        loss: total / units.
+        contrast, nll: the two terms of `loss`, each before its weight, averaged over units.
+        margin [Q, N]: reward of the chosen minus reward of the rejected; NaN where there is none.
+        accuracy: share of pairs with a margin above 0; NaN without pairs.
+        chosen_change, rejected_change: mean of log pi - log pi_ref over rows and over pairs, in
+            nats a response. Both falling is "likelihood displacement": see the `nll` anchor.
+        pairs: number of pairs.
+    """
+
+    total: Tensor
+    units: float
+    loss: Tensor
+    contrast: float
+    nll: float
+    margin: Tensor
+    accuracy: float
+    chosen_change: float
+    rejected_change: float
+    pairs: int
+
+
+def check_objective(kind, *, beta, nll, length_norm, label_smoothing, per) -> None:
+    """Raises `ConfigError` for settings that mean nothing; called by configurations and losses."""
+    if kind not in LOSSES:
+        raise ConfigError(f"no loss is called {kind!r}", expected=", ".join(LOSSES))
+    if per not in UNITS:
+        raise ConfigError(f"no unit is called {per!r}", expected=", ".join(UNITS))
+    if not isinstance(length_norm, bool):
+        raise ConfigError(f"length_norm is {length_norm!r}", expected="true or false")
+    if not (beta > 0 and math.isfinite(beta)):
+        raise ConfigError(
+            f"beta is {beta}", expected="a finite number above 0, usually 0.05 to 0.5"
+        )
+    if not (nll >= 0 and math.isfinite(nll)):
+        raise ConfigError(f"the weight of the likelihood anchor is {nll}", expected="0 or more")
+    if not 0 <= label_smoothing < 0.5:
+        raise ConfigError(f"label smoothing is {label_smoothing}", expected="0 to below 0.5")
+
+
+def contrastive_loss(
+    kind: str,
+    policy_chosen: Tensor,
+    policy_rejected: Tensor,
+    reference_chosen: Tensor,
+    reference_rejected: Tensor,
+    mask: Tensor,
+    *,
+    chosen_tokens: Tensor,
+    rejected_tokens: Tensor,
+    weights: Tensor | None = None,
+    beta: float = 0.1,
+    nll: float = 0.0,
+    length_norm: bool = False,
+    label_smoothing: float = 0.0,
+    per: str = "pair",
+) -> LossParts:
+    """The contrastive loss with its extras.
+
+    Args:
+        kind: one of LOSSES.
+        policy_chosen [Q], policy_rejected [Q, N]: log pi, sums over tokens, nats; the reference's
+            the same. What stands at masked places is never looked at.
+        mask [Q, N]: True where a rejected response exists.
+        chosen_tokens [Q], rejected_tokens [Q, N]: lengths of the responses in tokens.
+        weights [Q, N]: 0 or more, or None.
+        beta: strength of the pull towards the reference, above 0.
+        nll: weight of the anchor, mean over rows of -log pi(y_0|x) / |y_0|
+            (Iterative RPO, arXiv 2404.19733).
+        length_norm: s is divided by the response's length (length-normalised DPO, arXiv
+            2411.15124, Eq. 6); beta has to be larger by about the usual length.
+        label_smoothing: 0 to below 0.5, see the losses.
+        per: "pair": a row counts as often as it has rejected responses, so that all pairs count
+            the same, as where every pair is a training example; "item": all rows count the same.
+            A row without a rejected response counts for nothing either way.
+
+    Raises:
+        ConfigError: a setting out of range.
+    """
+    check_objective(
+        kind,
+        beta=beta,
+        nll=nll,
+        length_norm=length_norm,
+        label_smoothing=label_smoothing,
+        per=per,
+    )
+    chosen = policy_chosen - reference_chosen
+    rejected = (policy_rejected - reference_rejected).masked_fill(~mask, 0.0)
+    scale = 1.0, 1.0
+    if length_norm:
+        scale = chosen_tokens.clamp_min(1), rejected_tokens.clamp_min(1)
+    r_chosen, r_rejected = beta * chosen / scale[0], beta * rejected / scale[1]
+    anchor = -policy_chosen / chosen_tokens.clamp_min(1)
+
+    count = row_units(mask, per).to(r_chosen.dtype)
+    contrast = (count * _KINDS[kind](r_chosen, r_rejected, mask, weights, label_smoothing)).sum()
+    anchored = (count * anchor).sum()
+    total = contrast + nll * anchored if nll else contrast
+    units = float(count.sum())
+    shared = max(units, 1.0)
+    margin = (r_chosen[:, None] - r_rejected).detach().masked_fill(~mask, torch.nan)
+    real = margin[mask]
+    return LossParts(
+        total=total,
+        units=units,
+        loss=total / shared,
+        contrast=contrast.item() / shared,
+        nll=anchored.item() / shared,
+        margin=margin,
+        accuracy=(real > 0).float().mean().item(),
+        chosen_change=chosen.detach().mean().item(),
+        rejected_change=rejected.detach()[mask].mean().item(),
+        pairs=int(mask.sum()),
+    )
+
+
+def row_units(mask: Tensor, per: str) -> Tensor:
+    """How much each of the Q rows counts: its rejected responses, or 1 where it has any."""
+    n = mask.sum(1)
+    return n if per == "pair" else (n > 0).long()
+
+
+def supervised_loss(log_probs: Tensor, tokens: Tensor) -> tuple[Tensor, float]:
+    """Negative log-likelihood of responses [R] as (sum in nats, number of tokens)."""
+    return -log_probs.sum(), float(tokens.sum())
+
+
+def _row_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the true places of each row [Q]; 0 where there is none."""
+    return values.masked_fill(~mask, 0.0).sum(1) / mask.sum(1).clamp_min(1)
