@@ -1,0 +1,66 @@
+"""What stands around an answer: thinking, end tokens, code fences, the prompt said again."""
+
+from __future__ import annotations
+
+import re
+
+from capo_core.imitation.render import PLAIN_END
+from capo_core.imitation.response import response_form
+from capo_core.task import Task
+
+_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_THINKING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.I)
+_END_TOKENS = re.compile(
+    r"<\|(?:im_end|eot_id|end_of_text|endoftext|end|return)\|>|</s>|<eos>|<end_of_turn>", re.I
+)
+_FENCE = re.compile(r"^[ \t]*```[ \t]*\w*[ \t]*$", re.M)
+_ASKED_AGAIN = (
+    "task", "annotator", "about the annotator", "user", "human", "assistant", "system", "question",
+    "next question", "next", "example",
+)  # fmt: skip
+
+
+def answer_part(text: str, task: Task) -> tuple[str, bool]:
+    """The part of a model's text that can hold the answer, and whether thinking was cut off."""
+    text = _BREAKS.sub("\n", text)
+    text, thought = _without_thinking(text)
+    ended = _END_TOKENS.search(text)
+    text = text[: ended.start()] if ended else text
+    return _FENCE.sub("", _without_prompt(text, task)).strip(), thought
+
+
+def _without_thinking(text: str) -> tuple[str, bool]:
+    """`text` outside of thinking blocks, also where a block has lost its beginning or its end."""
+    tags = list(_THINKING.finditer(text))
+    if not tags:
+        return text, False
+    pieces: list[str] = []
+    depth, outside = 0, 0  # how many blocks are open; where the text outside of them began
+    for tag in tags:
+        if not tag[1]:
+            if depth == 0:
+                pieces.append(text[outside : tag.start()])
+            depth += 1
+        elif depth > 0:
+            depth -= 1
+            outside = tag.end()
+        else:  # the beginning stood in the prompt: all before this was thinking
+            pieces, outside = [], tag.end()
+    if depth == 0:
+        pieces.append(text[outside:])
+    return "\n".join(pieces), True
+
+
+def _without_prompt(text: str, task: Task) -> str:
+    """`text` without the prompt where a model says it again before it answers."""
+    if text.lstrip().startswith(f"Task: {task.name}"):
+        end = text.find(PLAIN_END.rstrip("\n") + "\n")
+        text = text[end + len(PLAIN_END) :] if end >= 0 else text
+    return text.replace(response_form(task), "")
+
+
+def asks_again(task: Task) -> re.Pattern:
+    """Matches a line with which a model goes on to another question, after an answer."""
+    roles = [role for role in (task.role_a or "text", task.role_b) if role]
+    names = "|".join(re.escape(name) for name in (*roles, *_ASKED_AGAIN))
+    return re.compile(rf"[\s*_#>-]{{0,20}}(?:(?:{names})[*_]*\s*:|answer[*_]*\s*:\s*$|<\|)", re.I)
