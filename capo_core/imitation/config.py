@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from capo_core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from capo_core.imitation.pairs import PairsConfig
+from capo_core.imitation.pairs_config import PairsConfig
 
 PRECISIONS = ("auto", "fp32", "bf16")
 SCHEDULES = ("constant", "linear", "cosine")
@@ -136,12 +134,6 @@ class SftConfig(TrainConfig):
         return LoraSettings(**value) if name == "lora" and isinstance(value, dict) else value
 
 
-def _default_pairs() -> PairsConfig:
-    from capo_core.imitation.pairs import PairsConfig  # reads scikit-learn, which takes a second
-
-    return PairsConfig()
-
-
 @dataclass(frozen=True)
 class CapoConfig(TrainConfig):
     """Preference training from the SFT adapter, which is also the frozen reference."""
@@ -164,7 +156,7 @@ class CapoConfig(TrainConfig):
     # or each pair alone (pairs); auto takes the tree where it is exact.
     engine: str = "auto"
     # Which responses are contrasted, and how much each pair counts.
-    pairs: PairsConfig = field(default_factory=_default_pairs)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,11 +170,7 @@ class CapoConfig(TrainConfig):
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
-        if name == "pairs" and isinstance(value, dict):
-            from capo_core.imitation.pairs import PairsConfig
-
-            return PairsConfig(**value)
-        return value
+        return PairsConfig(**value) if name == "pairs" and isinstance(value, dict) else value
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,48 @@
+"""What goes wrong while a model computes, in words that help."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from capo_core.errors import RunError
+
+# What torch says on a CPU and CUDA's libraries on a GPU; they share no class.
+_MEMORY_WORDS = ("not enough memory", "out of memory", "can't allocate memory", "alloc_failed")
+
+
+@contextmanager
+def memory_errors(where: str) -> Iterator[None]:
+    """No memory left, as a `RunError` that says what takes less."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _too_large(where) from error
+    except RuntimeError as error:
+        if any(word in str(error).lower() for word in _MEMORY_WORDS):
+            raise _too_large(where) from error
+        raise
+
+
+def _too_large(where: str) -> RunError:
+    return RunError(
+        "there is not enough memory for this training",
+        where=where,
+        todo="take fewer items at a time (a larger accumulation gives the same result), switch on "
+        "gradient_checkpointing, lower max_tokens, or load the base in 4 bits (quantise)",
+    )
+
+
+def check_finite(where: str, **numbers: float) -> None:
+    """`RunError` if one of the numbers is infinite or not a number."""
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise RunError(
+                f"the {name.replace('_', ' ')} is no finite number any more ({value})",
+                where=where,
+                expected="numbers that stay finite; the last checkpoint is from before",
+                todo="begin again with a lower learning_rate, or with precision fp32",
+            )

@@ -1,0 +1,221 @@
+"""The training loop: one for SFT and CAPO, on one process or several.
+
+A step takes `items_per_step` items, divided among processes and micro-batches. Each part's loss is
+a sum; gradients are added up, divided by the step's units, and cut to a norm: so the division
+changes nothing but rounding. All randomness of a step comes from (seed, step, process) and the
+order of the data from (seed, epoch), so that a resumed run does what an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import torch
+from peft import PeftModel
+
+from capo_core.errors import Stopped
+from capo_core.imitation.adapters import adapter_weights, put_weights
+from capo_core.imitation.checkpoint import (
+    Checkpoint,
+    Counters,
+    moments_of,
+    put_moments,
+    save_checkpoint,
+)
+from capo_core.imitation.config import TrainConfig
+from capo_core.imitation.faults import check_finite
+from capo_core.imitation.objective import Case, Objective
+from capo_core.imitation.order import learning_rate, share_of_step, step_count, steps_of_epoch
+from capo_core.imitation.processes import Processes
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.sampling import Sampler
+from capo_core.imitation.tally import Tally
+from capo_core.progress import Progress
+from capo_core.workspace import content_hash
+
+
+class Training:
+    """A training in progress.
+
+    Args:
+        model: with the adapter to train, in its initial state; only the adapter is trainable.
+        training, validation: cases; without validation the last state is the best.
+        checkpoint: where to go on from; None begins.
+    """
+
+    def __init__(
+        self,
+        model: PeftModel,
+        objective: Objective,
+        training: Sequence[Case],
+        validation: Sequence[Case],
+        config: TrainConfig,
+        folder: RunFolder,
+        processes: Processes,
+        sampler: Sampler,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.model, self.objective, self.config = model, objective, config
+        self.training = training
+        # Of like length together, as in training; the order changes no result.
+        self.validation = sorted(validation, key=lambda case: case.length)
+        self.folder, self.processes, self.sampler = folder, processes, sampler
+        self.lengths = [case.length for case in training]
+        self.named = {name: each for name, each in model.named_parameters() if each.requires_grad}
+        self.parameters = list(self.named.values())
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.counters, self.best = Counters(), {}
+        self.per_epoch = step_count(len(training), config)
+        self.steps = config.epochs * self.per_epoch
+        self.loss: float | None = None
+        if checkpoint is not None:
+            self.counters, self.best = checkpoint.counters, checkpoint.best
+            put_weights(model, checkpoint.weights)
+            put_moments(self.optimiser, self.named, checkpoint.moments)
+
+    @property
+    def ended_early(self) -> bool:
+        """Has validation been no better for `patience` times?"""
+        return bool(self.config.patience) and self.counters.worse >= self.config.patience
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training so far, over all sessions."""
+        return time.perf_counter() - self.started
+
+    def run(self, progress: Progress) -> None:
+        """Train to the end, and leave the adapter in its best state.
+
+        Raises:
+            Stopped: `progress` raised it, or the run's stop flag was found; a checkpoint is saved.
+            RunError: a number is not finite any more, or the disk is full; the last checkpoint
+                stays.
+        """
+        self.started = time.perf_counter() - self.counters.seconds
+        if self.validation and self.counters.best_loss is None:
+            self._validate()
+        epoch, order = -1, []
+        while self.counters.step < self.steps and not self.ended_early:
+            now, position = divmod(self.counters.step, self.per_epoch)
+            if now != epoch:
+                epoch, order = now, steps_of_epoch(self.lengths, self.config, now)
+            stop = self._step(order[position], progress)
+            self._after_step()
+            if stop or self.counters.step % self.config.checkpoint_every == 0:
+                self.save()
+            if stop:
+                raise Stopped(f"stopped after step {self.counters.step} of {self.steps}, and saved")
+        if self.best:
+            put_weights(self.model, self.best)
+
+    def save(self) -> None:
+        """Save a checkpoint; only the main process does, the others go on."""
+        if not self.processes.main:
+            return
+        self.folder.log("checkpoint", step=self.counters.step)
+        self.counters.seconds = self.seconds
+        self.counters.events_size = self.folder.events_size()
+        moments = moments_of(self.optimiser, self.named)
+        weights = adapter_weights(self.model)
+        save_checkpoint(self.folder, Checkpoint(self.counters, weights, self.best, moments))
+
+    def _step(self, items: Sequence[int], progress: Progress) -> bool:
+        """One optimiser step on `items`; tells whether somebody asked to stop."""
+        config, counters = self.config, self.counters
+        began = time.perf_counter()
+        index = self.processes.index
+        torch.manual_seed(int(content_hash(config.seed, counters.step, index)[:15], 16))
+        self.model.train()
+        tally = Tally(self.objective.figures)
+        for rows in share_of_step(items, index, self.processes.count, config.accumulation):
+            part = self.objective.part(self.model, [self.training[row] for row in rows])
+            part.total.backward()
+            tally.add(part)
+        tally.stop = self._stop_asked(progress)
+        tally = tally.over(self.processes)
+        where = f"{self.folder.path}, step {counters.step + 1}"
+        check_finite(where, loss=tally.loss)
+        self.processes.sum_gradients(self.parameters)
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        torch._foreach_div_(gradients, tally.units)
+        limit = config.max_grad_norm or float("inf")
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, limit))
+        check_finite(where, gradient_norm=norm)
+        rate = learning_rate(counters.step, self.steps, config)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        counters.step += 1
+        counters.tokens += tally.tokens
+        self.loss = tally.loss
+        took = time.perf_counter() - began
+        self._log(
+            "step",
+            epoch=round(counters.step / self.per_epoch, 4),
+            loss=tally.loss,
+            **tally.means,
+            learning_rate=rate,
+            grad_norm=norm,
+            tokens=tally.tokens,
+            tokens_per_s=round(tally.tokens / took, 1),
+            seconds=round(self.seconds, 2),
+        )
+        return tally.stop
+
+    def _after_step(self) -> None:
+        step, config = self.counters.step, self.config
+        every = config.validate_every or self.per_epoch
+        if self.validation and (step % every == 0 or step == self.steps):
+            self._validate()
+        if self.sampler.prompts and config.sample_every and step % config.sample_every == 0:
+            self._sample()
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """Loss on the validation part; the adapter is kept if it is the best so far."""
+        self.model.eval()
+        tally = Tally(self.objective.figures)
+        size = max(1, self.config.items_per_step // self.config.accumulation)
+        own = self.validation[self.processes.index :: self.processes.count]
+        for start in range(0, len(own), size):
+            tally.add(self.objective.part(self.model, own[start : start + size]))
+        tally = tally.over(self.processes)
+        counters = self.counters
+        where = f"{self.folder.path}, validation after step {counters.step}"
+        check_finite(where, validation_loss=tally.loss)
+        better = counters.best_loss is None or tally.loss < counters.best_loss
+        if better:
+            counters.best_loss, counters.best_step = tally.loss, counters.step
+            counters.figures, counters.worse = tally.means, 0
+            self.best = {
+                name: each.detach().cpu().clone()
+                for name, each in adapter_weights(self.model).items()
+            }
+        else:
+            counters.worse += 1
+        self._log("validation", loss=tally.loss, **tally.means, best=better)
+
+    def _sample(self) -> None:
+        if self.processes.main:
+            for sample in self.sampler.write(self.model):
+                self._log("sample", **sample)
+
+    def _stop_asked(self, progress: Progress) -> bool:
+        """The main process asks; the others learn of it with the step's sums."""
+        if not self.processes.main:
+            return False
+        said = "" if self.loss is None else f", loss {self.loss:.3f}"
+        with suppress(Stopped):
+            done = self.counters.step / self.steps
+            progress(f"step {self.counters.step + 1} of {self.steps}{said}", done)
+            return self.folder.stop_asked
+        return True
+
+    def _log(self, event: str, **values) -> None:
+        if self.processes.main:
+            self.folder.log(event, step=self.counters.step, **values)
