@@ -95,9 +95,13 @@ class LabelReader(ABC):
         found = self.read(line)
         if not found.label:
             return None
-        worded = len(found.label) > 1 and not found.label.lstrip("+-−–")[:1].isdigit()
         reason = re.match(_REASON, found.rest, re.I)
-        return found if worded or reason or not found.rest else None
+        return found if is_word(found.label) or reason or not found.rest else None
+
+
+def is_word(label: str) -> bool:
+    """Can the label be told from a number in a list, or from a single letter?"""
+    return len(label) > 1 and not label.lstrip("+-−–")[:1].isdigit()
 
 
 class WordReader(LabelReader):

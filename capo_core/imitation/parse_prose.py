@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from capo_core.imitation.parse_clean import asks_again
-from capo_core.imitation.parse_label import TWO_LABELS, Found, LabelReader
+from capo_core.imitation.parse_label import TWO_LABELS, Found, LabelReader, is_word
 from capo_core.imitation.parse_marks import marked_explanation, parts_of
 from capo_core.imitation.parse_result import Parsed, first_paragraph, settled
 from capo_core.task import Task
@@ -67,8 +67,8 @@ def _in_sentence(text: str, reader: LabelReader) -> tuple[list[Found], list[str]
             line, *further = text[match.end() :].split("\n")
             said = reader.read(line)
             # "It is 5": of what? A number, or a single letter, must be called the answer.
-            worded = len(said.label) > 1 and not said.label.lstrip("+-")[:1].isdigit()
-            if said.problem == TWO_LABELS or (said.label and (worded or pattern is _GIVES)):
+            clear = said.label and (pattern is _GIVES or is_word(said.label))
+            if clear or said.problem == TWO_LABELS:
                 after = after or [said.rest, *further]
                 found.append(said)
     return found, after
