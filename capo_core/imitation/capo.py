@@ -82,13 +82,13 @@ def train_capo(
     Raises:
         ConfigError, RunError, Stopped: as `sft.train_sft`; also where `sft` does not fit.
     """
+    targets = targets_of(dataset, target, config)
     processes = Processes.start()
     asked = processes.on_main(lambda: capo_asked(dataset, target, config, sft))
     with processes.hold(folder):
         processes.on_main(lambda: folder.claim(asked))
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
-        targets = targets_of(dataset, target, config)
         checkpoint = begin(folder, processes)
         with memory_errors(str(folder.path)):
             progress("reading the base model", 0.0)

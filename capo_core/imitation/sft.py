@@ -51,13 +51,13 @@ def train_sft(
             are not finite any more. What was saved stays.
         Stopped: somebody asked to stop; what was done is saved.
     """
+    targets = targets_of(dataset, target, config)
     processes = Processes.start()
     asked = processes.on_main(lambda: sft_asked(dataset, target, config, base_name))
     with processes.hold(folder):
         processes.on_main(lambda: folder.claim(asked))
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
-        targets = targets_of(dataset, target, config)
         checkpoint = begin(folder, processes)
         with memory_errors(str(folder.path)):
             progress("reading the base model", 0.0)

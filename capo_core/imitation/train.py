@@ -108,7 +108,10 @@ class Training:
             if stop or self.counters.step % self.config.checkpoint_every == 0:
                 self.save()
             if stop:
-                raise Stopped(f"stopped after step {self.counters.step} of {self.steps}, and saved")
+                raise Stopped(
+                    f"stopped after step {self.counters.step} of {self.steps}, and saved",
+                    todo="start the same again to go on",
+                )
         if self.best:
             put_weights(self.model, self.best)
 

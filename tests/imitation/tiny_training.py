@@ -28,7 +28,7 @@ def tiny_dataset(train: int = 14, validation: int = 4, test: int = 2, valid: str
     items = pd.DataFrame(
         {
             "item_id": [f"i{n}" for n in range(total)],
-            "text_a": [f"The {SUBJECTS[n % 8]} {VERBS[n % 4]} at {n} o'clock." for n in range(total)],
+            "text_a": [f"The {SUBJECTS[n % 8]} {VERBS[n % 4]} at {n}." for n in range(total)],
             "text_b": [f"A {SUBJECTS[n % 8]} is there." for n in range(total)],
             "split": splits,
         }

@@ -1,0 +1,250 @@
+"""`python -m capo_core train sft | capo`; under `accelerate launch -m` also on several GPUs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from capo_core.cli_support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.data.catalog import Catalog
+from capo_core.errors import Stopped
+from capo_core.progress import Progress, part_of
+from capo_core.workspace import Workspace
+
+train_app = typer.Typer(help="Teach a model to answer as an annotator would.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Option("--dataset", help="A dataset of the catalog (data list).")]
+Who = Annotated[
+    list[str] | None, typer.Option("--annotator", help="Whom to imitate; 'all' for each.")
+]
+Base = Annotated[str, typer.Option(help="'embedded', a model's folder, or its name on the hub.")]
+Shared = Annotated[bool, typer.Option("--shared", help="One adapter for all, named in the prompt.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training items.")]
+Rate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
+PerStep = Annotated[int | None, typer.Option(help="Items of one optimiser step.")]
+Accumulation = Annotated[int | None, typer.Option(help="Micro-batches a step is divided into.")]
+Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")]
+Checkpointing = Annotated[
+    bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
+]
+Quantise = Annotated[bool, typer.Option("--quantise", help="Base in 4 bits (CUDA only).")]
+MaxTokens = Annotated[int | None, typer.Option(help="Longest prompt with one response.")]
+Schedule = Annotated[str | None, typer.Option(help="constant, linear or cosine.")]
+Warmup = Annotated[float | None, typer.Option("--warmup-share", help="Share of rising steps.")]
+Decay = Annotated[float | None, typer.Option("--weight-decay", help="AdamW's weight decay.")]
+CheckpointEvery = Annotated[int | None, typer.Option(help="Steps between checkpoints.")]
+ValidateEvery = Annotated[int | None, typer.Option(help="Steps between validations; 0: epochs.")]
+Patience = Annotated[int | None, typer.Option(help="Worse validations until the end; 0: never.")]
+SampleEvery = Annotated[int | None, typer.Option(help="Steps between samples; 0: none.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this file to `app`."""
+    app.add_typer(train_app, name="train")
+
+
+@train_app.command("sft", cls=ManyValues)
+@plain_errors
+def sft(
+    dataset: Name,
+    annotator: Who = None,
+    base: Base = "embedded",
+    shared: Shared = False,
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    items_per_step: PerStep = None,
+    accumulation: Accumulation = None,
+    rank: Annotated[int | None, typer.Option(help="Rank of the adapter.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="Strength of the adapter.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Dropout of the adapter.")] = None,
+    seed: Seed = None,
+    precision: Precision = None,
+    gradient_checkpointing: Checkpointing = False,
+    quantise: Quantise = False,
+    max_tokens: MaxTokens = None,
+    schedule: Schedule = None,
+    warmup_share: Warmup = None,
+    weight_decay: Decay = None,
+    checkpoint_every: CheckpointEvery = None,
+    validate_every: ValidateEvery = None,
+    patience: Patience = None,
+    sample_every: SampleEvery = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from the annotator's own responses. The same command again goes on where it stopped."""
+    given = locals()
+    from capo_core.imitation.config import LoraSettings, SftConfig
+
+    lora = _changed(LoraSettings(), {name: given[name] for name in ("rank", "alpha", "dropout")})
+    config = _changed(SftConfig(lora=lora), given)
+
+    def train(workspace, data, target, progress):
+        from capo_core.imitation.runs import sft_run
+
+        return sft_run(workspace, data, target, config, base, progress=progress)
+
+    _train_each(train, dataset, annotator, shared, as_json)
+
+
+@train_app.command("capo", cls=ManyValues)
+@plain_errors
+def capo(
+    dataset: Name,
+    annotator: Who = None,
+    base: Base = "embedded",
+    sft: Annotated[
+        str | None, typer.Option(help="SFT run to begin with; else one is found or trained.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="pairwise, listwise or nca.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Pull towards the SFT adapter.")] = None,
+    nll: Annotated[float | None, typer.Option(help="Weight of the likelihood anchor.")] = None,
+    length_norm: Annotated[bool, typer.Option("--length-norm", help="Per token.")] = False,
+    label_smoothing: Annotated[float | None, typer.Option(help="0 to below 0.5.")] = None,
+    per: Annotated[str | None, typer.Option(help="What counts alike: pair or item.")] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, tree, group or pairs.")] = None,
+    near_duplicate: Annotated[float | None, typer.Option(help="Similarity not paired.")] = None,
+    same_label: Annotated[str | None, typer.Option(help="keep, drop or only.")] = None,
+    weights: Annotated[str | None, typer.Option(help="uniform or specific.")] = None,
+    max_rejected: Annotated[int | None, typer.Option(help="Rejected for each chosen.")] = None,
+    shared: Shared = False,
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    items_per_step: PerStep = None,
+    accumulation: Accumulation = None,
+    seed: Seed = None,
+    precision: Precision = None,
+    gradient_checkpointing: Checkpointing = False,
+    quantise: Quantise = False,
+    max_tokens: MaxTokens = None,
+    schedule: Schedule = None,
+    warmup_share: Warmup = None,
+    weight_decay: Decay = None,
+    checkpoint_every: CheckpointEvery = None,
+    validate_every: ValidateEvery = None,
+    patience: Patience = None,
+    sample_every: SampleEvery = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from the contrast with what others wrote, beginning with an SFT adapter."""
+    given = locals()
+    from capo_core.imitation.config import CapoConfig, SftConfig
+    from capo_core.imitation.pairs_config import PairsConfig
+
+    names = ("near_duplicate", "same_label", "weights", "max_rejected", "seed")
+    pairs = _changed(PairsConfig(), {name: given[name] for name in names})
+    config = _changed(CapoConfig(pairs=pairs), given)
+    # What is the machine's business, and not the method's, holds for both stages.
+    both = ("shared", "seed", "precision", "gradient_checkpointing", "quantise", "max_tokens",
+            "accumulation")  # fmt: skip
+    before = _changed(SftConfig(), {name: given[name] for name in both})
+
+    def train(workspace, data, target, progress):
+        from capo_core.imitation.run_folder import find_run
+        from capo_core.imitation.runs import capo_run
+
+        begin = find_run(workspace, sft) if sft else before
+        return capo_run(workspace, data, target, config, begin, base, progress=progress)
+
+    _train_each(train, dataset, annotator, shared, as_json)
+
+
+def _changed(config: Any, given: dict[str, Any]) -> Any:
+    """`config` with the settings that were given; an option that was not is None or False."""
+    known = set(config.__dataclass_fields__)
+    wished = {
+        name: value
+        for name, value in given.items()
+        if name in known and value is not None and value is not False
+    }
+    return replace(config, **wished)
+
+
+def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool, as_json) -> None:
+    """Train for each annotator asked for, and print what came of it."""
+    workspace = Workspace.default()
+    data = Catalog(workspace).load(dataset)
+    targets = _targets(data, annotators, shared)
+    from capo_core.imitation.processes import Processes
+
+    main = Processes.start().main
+    done = []
+    with shown_progress(quiet=as_json or not main) as shown, _stoppable(shown) as progress:
+        for number, target in enumerate(targets):
+            part = part_of(progress, number / len(targets), (number + 1) / len(targets))
+            done.append(train(workspace, data, target, part))
+    if not main:
+        return
+    if as_json:
+        print_json([{"folder": str(run.path), **run.result} for run in done])
+        return
+    for run in done:
+        _print_result(run)
+
+
+def _targets(data, annotators: list[str] | None, shared: bool) -> list[str]:
+    if shared:
+        return ["all"]
+    if not annotators:
+        raise typer.BadParameter("name an annotator, or 'all'", param_hint="--annotator")
+    if annotators == ["all"] and "all" not in data.annotators:
+        return list(data.annotators)
+    return annotators
+
+
+def _print_result(run) -> None:
+    result = run.result
+    steps = f"{result['steps']} of {result['planned_steps']} steps"
+    early = " (ended early: validation was no better)" if result["ended_early"] else ""
+    console.print(
+        f"{result['stage'].upper()} of {result['target']}: {steps}{early}, "
+        f"{result['training_items']} training items, {result['seconds']:.0f} s",
+        markup=False,
+    )
+    if result["validation_loss"] is not None:
+        figures = "".join(
+            f", {name.replace('_', ' ')} {value:.3f}" for name, value in result["figures"].items()
+        )
+        console.print(
+            f"  validation loss {result['validation_loss']:.4f} after step "
+            f"{result['kept_step']}{figures}",
+            markup=False,
+        )
+    for reason, count in result["skipped"].items():
+        console.print(f"  left out: {count} {reason}", markup=False)
+    if result["cut"]:
+        console.print(f"  cut: {result['cut']} of {result['responses']} responses", markup=False)
+    console.print(f"  run {run.run_id}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _stoppable(progress: Progress) -> Iterator[Progress]:
+    """A progress that raises `Stopped` once the process is asked to end (Ctrl-C, SIGTERM).
+
+    So the run saves before it ends. A second Ctrl-C ends it at once.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    def checked(what: str, share: float) -> None:
+        progress(what, share)
+        if asked:
+            raise Stopped("stopped, as asked", todo="give the same command again to go on")
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield checked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,61 @@
+"""Trainings as runs of a workspace: found again by what is asked, gone on with, or begun."""
+
+from __future__ import annotations
+
+from capo_core.dataset import Dataset
+from capo_core.imitation.capo import capo_asked, train_capo
+from capo_core.imitation.config import CapoConfig, SftConfig
+from capo_core.imitation.run_folder import RunFolder, run_for
+from capo_core.imitation.sft import sft_asked, train_sft
+from capo_core.progress import Progress, part_of, silent
+from capo_core.workspace import Workspace
+
+
+def sft_run(
+    workspace: Workspace,
+    dataset: Dataset,
+    target: str,
+    config: SftConfig,
+    base_name: str,
+    *,
+    progress: Progress = silent,
+) -> RunFolder:
+    """The finished SFT run for what is asked; trained now where it is not there yet.
+
+    Raises:
+        As `sft.train_sft`.
+    """
+    folder = run_for(workspace, sft_asked(dataset, target, config, base_name))
+    if not folder.done:
+        train_sft(dataset, target, config, base_name, folder, progress=progress)
+    return folder
+
+
+def capo_run(
+    workspace: Workspace,
+    dataset: Dataset,
+    target: str,
+    config: CapoConfig,
+    sft: RunFolder | SftConfig,
+    base_name: str,
+    *,
+    progress: Progress = silent,
+) -> RunFolder:
+    """The finished CAPO run for what is asked; trained now where it is not there yet.
+
+    Args:
+        sft: the finished SFT run to begin with; or the settings of one, which is found or trained
+            first on `base_name`.
+
+    Raises:
+        As `capo.train_capo`.
+    """
+    if isinstance(sft, SftConfig):
+        before = part_of(progress, 0.0, 0.4)
+        sft = sft_run(workspace, dataset, target, sft, base_name, progress=before)
+        progress = part_of(progress, 0.4, 1.0)
+    folder = run_for(workspace, capo_asked(dataset, target, config, sft))
+    if not folder.done:
+        cache = workspace.cache / "reference"
+        train_capo(dataset, target, config, sft, folder, cache=cache, progress=progress)
+    return folder
