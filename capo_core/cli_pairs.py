@@ -21,6 +21,7 @@ pairs_app = typer.Typer(
     rich_markup_mode=None,
 )
 _DEFAULT = PairsConfig()
+_NAMED = 12  # annotators named in a line
 
 DatasetName = Annotated[str, typer.Option("--dataset", help="A dataset (see: data list).")]
 Annotator = Annotated[str, typer.Option("--annotator", help="The target: whose manner is learned.")]
@@ -115,9 +116,11 @@ def _print_counts(told: dict) -> None:
     )
     if told["held_out"]:
         console.print("None of their items or texts is in the validation or test part.")
-    against = ", ".join(f"{who} {count:,}" for who, count in told["rejected_by_annotator"].items())
+    counts = list(told["rejected_by_annotator"].items())  # the most frequent first
+    against = ", ".join(f"{who} {count:,}" for who, count in counts[:_NAMED])
     if against:
-        console.print(f"Rejected responses by {against}.", markup=False)
+        more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
+        console.print(f"Rejected responses by {against}{more}.", markup=False)
     for unit in ("responses", "pairs"):
         left = [f"{count:,} {name}" for name, count in told[f"dropped_{unit}"].items() if count]
         console.print(f"Left out, {unit}: {', '.join(left) or 'none'}.", markup=False)
@@ -134,7 +137,7 @@ def _print_quantiles(told: dict) -> None:
         table.add_column(name, justify="right")
     for key, words, form in (
         ("similarity", "similarity", "{:.2f}"),
-        ("length_gap_words", "words longer", "{:+.0f}"),
+        ("length_gap_words", "length gap, words", "{:+.0f}"),
         ("weight", "weight", "{:.2f}"),
     ):
         row = told[key]
@@ -142,6 +145,7 @@ def _print_quantiles(told: dict) -> None:
         table.add_row(words, f"{row['n']:,}", *cells)
     console.print()
     console.print(table, markup=False)
+    console.print("A length gap above 0: the chosen explanation is the longer one.")
 
 
 def _print_examples(table, count: int) -> None:
