@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -50,7 +52,9 @@ def label_error(stream: Stream, own: list[frozenset[str]]) -> Score | None:
     if not pairs:
         return None
     item, distance = (np.array(column) for column in zip(*pairs, strict=True))
-    return item_mean(distance.astype(float), item, n_items=len(own), share=False)
+    return item_mean(
+        distance.astype(float), item, n_items=len(own), share=False, bounds=(0.0, math.inf)
+    )
 
 
 def majority_label(dataset: Dataset, target: str) -> str:

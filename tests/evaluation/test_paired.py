@@ -1,0 +1,131 @@
+"""Paired tests against scipy and statsmodels, and differences with their verdicts."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from capo_core.evaluation.differences import differences
+from capo_core.evaluation.paired import bootstrap_p, holm, sign_flip
+from capo_core.evaluation.pooled import item_mean, pooled_accuracy
+from capo_core.evaluation.scores import Resampled, difference, mean, resample
+
+
+def score(values, n_items=None):
+    values = np.asarray(values, dtype=float)
+    return item_mean(values, np.arange(len(values)), n_items=n_items or len(values), share=False)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=2, max_size=9))
+@settings(max_examples=40, deadline=None)
+def test_sign_flip_is_the_exact_permutation_test_for_few_items(values):
+    one, other = np.array(values, dtype=float), np.zeros(len(values))
+    expected = stats.permutation_test(
+        (one, other),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+    ).pvalue
+    assert sign_flip(difference(score(one), score(other)).contributions) == pytest.approx(expected)
+
+
+def test_sign_flip_agrees_with_scipy_for_many_items():
+    rng = np.random.default_rng(2)
+    one, other = rng.random(60), rng.random(60) - 0.06
+    expected = stats.permutation_test(
+        (one, other),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=20_000,
+        rng=np.random.default_rng(0),
+    ).pvalue
+    found = sign_flip(difference(score(one), score(other)).contributions)
+    assert 0.001 < expected < 0.2
+    assert found == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_sign_flip_is_level_where_methods_do_not_differ(k):
+    """Of 300 pairs of equal methods about 5 % have p ≤ .05, also for pooled scores."""
+    low = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        both = rng.normal(0.4, 0.6, size=60)
+        sides = []
+        for _ in range(2):
+            margin = both + rng.normal(0, 1, size=60)
+            table = np.stack([margin, np.zeros(60)], axis=1)
+            sides.append(
+                pooled_accuracy(table, np.arange(60), 0, k, n_items=60, seed=seed, groupings=60)
+            )
+        low += sign_flip(difference(*sides).contributions, flips=499) <= 0.05
+    assert 0.01 <= low / 300 <= 0.09
+
+
+def test_a_score_against_itself_is_no_difference():
+    one = score([0.2, 0.9, 0.4])
+    assert sign_flip(difference(one, one).contributions) == 1.0
+    drawn = Resampled(0.5, np.linspace(0.4, 0.6, 100), 9)
+    assert bootstrap_p(difference(drawn, drawn)) == 1.0
+
+
+def test_bootstrap_p_is_about_the_normal_one():
+    rng = np.random.default_rng(0)
+    drawn = Resampled(0.2, 0.2 + 0.1 * rng.normal(size=20_000), 50)
+    assert bootstrap_p(drawn) == pytest.approx(2 * stats.norm.sf(2), abs=0.005)
+
+
+def test_draws_are_the_same_items_for_all_scores():
+    """So that the difference of two means has exactly the spread of the items' differences."""
+    rng = np.random.default_rng(1)
+    base = rng.random(40)
+
+    def drawn(values):
+        return resample(
+            lambda w: w @ values / w.sum(axis=1), np.arange(len(values)), n_items=len(values)
+        )
+
+    apart = difference(drawn(base + 0.1), drawn(base))
+    assert apart.value == pytest.approx(0.1)
+    assert np.ptp(apart.draws) == pytest.approx(0, abs=1e-12)
+    assert mean([drawn(base), drawn(base + 0.2)]).draws == pytest.approx(drawn(base + 0.1).draws)
+    linear, bootstrapped = score(base).estimate(), drawn(base).estimate()
+    assert bootstrapped.low == pytest.approx(linear.low, abs=0.02)
+    assert bootstrapped.high == pytest.approx(linear.high, abs=0.02)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_holm_equals_statsmodels(p_values):
+    expected = multipletests(p_values, method="holm")[1]
+    assert holm(np.array(p_values)) == pytest.approx(expected)
+
+
+def test_holm_leaves_what_is_undefined():
+    found = holm(np.array([0.01, np.nan, 0.03]))
+    assert found[0] == pytest.approx(0.02) and np.isnan(found[1])
+    assert found[2] == pytest.approx(0.03)
+
+
+def test_verdicts_know_the_direction_of_each_measure():
+    high, low = np.full(40, 0.9) + np.arange(40) / 1e3, np.full(40, 0.2)
+    parts = {}
+    for name in ("label accuracy", "label error", "length ratio", "self-similarity"):
+        parts["one", "all", name, 0] = score(high)
+        parts["two", "all", name, 0] = score(low)
+        parts["human", "all", name, 0] = score(low)
+    found = differences(parts, [("one", "two")]).set_index("measure")
+    assert found["verdict"].to_dict() == {
+        "label accuracy": "better",
+        "label error": "worse",
+        "length ratio": "better",  # .92 is nearer to 1 than .2
+        "self-similarity": "worse",  # the human is at .2
+    }
+    # Four tests of one family: the least p-value is multiplied by four.
+    assert found["p_holm"].min() == pytest.approx(4 * found["p"].min())
+    same = differences(parts, [("two", "human")])
+    assert set(same["verdict"]) == {"undecided"} and (same["p"] == 1).all()
+    assert differences(parts, [("one", "nobody")]).empty

@@ -1,0 +1,170 @@
+"""Text measures against rouge-score and scipy, and on texts whose scores can be said beforehand."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+
+from capo_core.data.simulate import SimulationConfig, simulate
+from capo_core.data.splits import assign
+from capo_core.evaluation import diversity, explanations, style
+from capo_core.evaluation.rouge import common_subsequence, rouge_l
+from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
+from capo_core.text.embed import Embedder
+from capo_core.text.tokens import tokens
+
+WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=7)
+
+
+def made_up_vectors(texts):
+    """Unit vectors by counts of five letters; equal texts have cosine 1."""
+    rows = np.array([[tokens(t).count(letter) + 1e-3 for letter in "abcde"] for t in texts])
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+EMBEDDER = Embedder(encode=made_up_vectors)
+
+
+def stream(texts, target="A", item=None):
+    item = np.arange(len(texts)) if item is None else np.asarray(item)
+    return Stream("m", target, "", item, ("",) * len(texts), tuple(texts))
+
+
+@pytest.fixture(scope="module")
+def world():
+    made = simulate(SimulationConfig(task="nli", items=200, annotators=3, manner=1.5, seed=7))
+    return assign(made.dataset, seed=1)
+
+
+SENTENCE = st.text(alphabet="ab c-D'_1.", max_size=40) | st.text(max_size=40)
+
+
+@given(SENTENCE, SENTENCE)
+@settings(max_examples=200, deadline=None)
+def test_rouge_l_equals_the_library_on_ascii(one, other):
+    scorer = pytest.importorskip("rouge_score.rouge_scorer").RougeScorer(["rougeL"])
+    one, other = (text.encode("ascii", "ignore").decode() for text in (one, other))
+    assert rouge_l(one, other) == pytest.approx(scorer.score(other, one)["rougeL"].fmeasure)
+
+
+@given(WORDS, WORDS)
+def test_common_subsequence_is_the_longest_there_is(one, other):
+    def subsequences(words):
+        return {
+            chosen for n in range(len(words) + 1) for chosen in itertools.combinations(words, n)
+        }
+
+    longest = max(len(chosen) for chosen in subsequences(one) & subsequences(other))
+    assert common_subsequence(one, other) == longest
+
+
+def test_words_of_any_language_count():
+    assert rouge_l("Это не ясно", "это совсем не ясно") == pytest.approx(2 * 3 / 7)
+    assert rouge_l("...", "clear") == 0
+
+
+def test_texts_against_the_targets_own():
+    own = [("a b c",), ("a a", "b"), (), ("c d",)]
+    found = stream(["a b c", "b", "x", ""])
+    # The third item has no text of the target; an empty explanation has nothing in common.
+    rouge = explanations.rouge_score(found, own)
+    assert rouge.value == pytest.approx((1 + 1 + 0) / 3) and rouge.n == 3
+    similar = explanations.embedding_similarity(found, own, EMBEDDER)
+    assert similar.value == pytest.approx(2 / 3, abs=1e-5)
+    # Written 3 + 1 + 0 words; wanted 3, the mean of 2 and 1, and 2.
+    assert explanations.length_ratio(found, own).value == pytest.approx(4 / 6.5)
+    assert explanations.rouge_score(found, [()] * 4) is None
+    assert explanations.length_ratio(found, [()] * 4) is None
+
+
+def test_influence_of_the_length_ratio_is_its_derivative():
+    rng = np.random.default_rng(0)
+    own = [(" ".join("a" * n),) for n in rng.integers(1, 9, 12)]
+    said = [" ".join("b" * n) for n in rng.integers(0, 12, 12)]
+    found = explanations.length_ratio(stream(said), own)
+    written, wanted = (np.array([len(t.split()) for t in side]) for side in (said, sum(own, ())))
+    for i in range(12):
+        weights = np.ones(12)
+        weights[i] += 1e-6
+        moved = (weights * written).sum() / (weights * wanted).sum()
+        assert found.influence[0, i] == pytest.approx((moved - found.value) / 1e-6, abs=1e-4)
+    assert found.contributions.sum() == pytest.approx(found.value)
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=5, max_size=5).filter(any),
+    st.lists(st.integers(0, 9), min_size=5, max_size=5).filter(any),
+)
+def test_divergence_equals_scipy(p, q):
+    one, other = np.array([p]) / sum(p), np.array(q) / sum(q)
+    found = style.divergence(one, other, np.array([0]))[0, 0]
+    # scipy gives the distance, its square root.
+    assert found == pytest.approx(jensenshannon(p, q, base=2) ** 2, abs=1e-9)
+
+
+def test_style_distance_is_that_of_scipy_averaged_over_features(world):
+    ids = held_out_items(world)
+    space = style.style_space(world)
+    one = next(s for s in human_streams(world, ids) if s.source == OTHER)
+    table = style.stream_features(one, space, ids)
+    filled = space.one_hot(table)
+    ends = [*space.starts[1:], filled.shape[1]]
+    expected = [
+        jensenshannon(filled[:, a:b].sum(axis=0), space.own[one.target][a:b], base=2) ** 2
+        for a, b in zip(space.starts, ends, strict=True)
+    ]
+    assert len(expected) == len(space.features) > 30
+    assert style.style_distance(one, space, ids).value == pytest.approx(np.nanmean(expected))
+
+
+def test_bins_come_from_training_texts_and_part_binary_features(world):
+    space = style.style_space(world)
+    for name, edges in zip(space.features, space.edges, strict=True):
+        assert len(edges) <= style.BINS
+        if name.startswith("word_"):
+            table = pd.DataFrame({n: [0.0, 100.0] for n in space.features})
+            at = space.one_hot(table)
+            start = space.starts[space.features.index(name)]
+            assert at[0, start] == 1 and at[1, start] == 0
+    for shares in space.own.values():
+        assert np.add.reduceat(shares, space.starts) == pytest.approx(np.ones(len(space.features)))
+
+
+def test_own_held_out_texts_are_nearer_in_style_than_anybody_elses(world):
+    ids = held_out_items(world)
+    space = style.style_space(world)
+    found = {}
+    for one in human_streams(world, ids):
+        found.setdefault((one.source, one.target), []).append(
+            style.style_distance(one, space, ids).value
+        )
+    for target in world.annotators:
+        assert found[HUMAN, target][0] < min(found[OTHER, target])
+
+
+def test_distinct_2_by_hand_and_in_groups():
+    assert diversity.distinct_2(["a b c", "a b"]) == pytest.approx(2 / 3)
+    assert diversity.distinct_2(["a", ""]) is None
+    same = diversity.grouped_distinct_2(stream(["a b c"] * 8), n_items=8, k=4)
+    assert same.value == pytest.approx(2 / 8)
+    other = diversity.grouped_distinct_2(
+        stream([f"w{i} v{i} u{i}" for i in range(8)]), n_items=8, k=4
+    )
+    assert other.value == 1.0
+    assert diversity.grouped_distinct_2(stream(["a b", ""]), n_items=2, k=2) is None
+
+
+def test_self_similarity_is_the_mean_over_pairs():
+    texts = ["a b", "b b c", "d", "a e e"]
+    vectors = made_up_vectors(texts)
+    expected = np.mean(
+        [vectors[i] @ vectors[j] for i, j in itertools.combinations(range(len(texts)), 2)]
+    )
+    found = diversity.self_similarity(stream([*texts, ""]), EMBEDDER, n_items=5)
+    assert found.value == pytest.approx(float(expected), abs=1e-6) and found.n == 4
+    assert found.contributions.sum() == pytest.approx(found.value)
+    assert diversity.self_similarity(stream(["a", ""]), EMBEDDER, n_items=2) is None
