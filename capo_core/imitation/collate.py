@@ -68,6 +68,16 @@ class Contrast:
                 "a weight is not usable", where=here, expected="finite numbers of 0 or more"
             )
 
+    @property
+    def against(self) -> tuple[tuple[int, ...], ...]:
+        """`rejected`, with an empty list for each chosen response where nothing is rejected."""
+        return self.rejected or ((),) * len(self.chosen)
+
+    @property
+    def weighed(self) -> tuple[tuple[float, ...], ...]:
+        """`weights`, written out where all are 1."""
+        return self.weights or tuple((1.0,) * len(row) for row in self.against)
+
 
 @dataclass(frozen=True)
 class ContrastBatch:
@@ -108,10 +118,9 @@ def collate(contrasts: Sequence[Contrast]) -> ContrastBatch:
     starts = [0, *accumulate(counts)]
     chosen, rejected, weights = [], [], []
     for start, contrast in zip(starts, contrasts, strict=False):
-        against = contrast.rejected or ((),) * len(contrast.chosen)
         chosen += [start + index for index in contrast.chosen]
-        rejected += [[start + index for index in row] for row in against]
-        weights += contrast.weights or [(1.0,) * len(row) for row in against]
+        rejected += [[start + index for index in row] for row in contrast.against]
+        weights += contrast.weighed
     width = max(map(len, rejected), default=0)
     short = [width - len(row) for row in rejected]
     mask = [[True] * (width - gap) + [False] * gap for gap in short]
@@ -129,7 +138,6 @@ def collate(contrasts: Sequence[Contrast]) -> ContrastBatch:
 def as_pairs(contrast: Contrast) -> list[Contrast]:
     """The same contrasts one pair at a time, chosen first: what pair-based trainers see."""
     responses = contrast.rendered.responses
-    weights = contrast.weights or [(1.0,) * len(row) for row in contrast.rejected]
     return [
         Contrast(
             Rendered(contrast.rendered.prompt, (responses[chosen], responses[index])),
@@ -137,7 +145,9 @@ def as_pairs(contrast: Contrast) -> list[Contrast]:
             ((1,),),
             ((weight,),) if contrast.weights else (),
         )
-        for chosen, row, weighed in zip(contrast.chosen, contrast.rejected, weights, strict=True)
+        for chosen, row, weighed in zip(
+            contrast.chosen, contrast.against, contrast.weighed, strict=True
+        )
         for index, weight in zip(row, weighed, strict=True)
     ]
 

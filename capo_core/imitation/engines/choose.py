@@ -85,6 +85,8 @@ def _compare(inner, engine: Engine, probe: Rendered, plain: ScoreTable, limit: f
     """What speaks against the engine, in words, or nothing; and the worst difference in nats."""
     if engine.name == "tree" and attention_of(inner) not in MASKED:
         return f"{attention_of(inner)} attention takes no mask of ours", float("nan")
+    if engine.name == "tree" and getattr(inner.config.get_text_config(), "window_size", None):
+        return "its local attention counts places in the row, not positions", float("nan")
     try:
         table = engine.score(inner, [probe], pad_id=0)
     except torch.OutOfMemoryError:
