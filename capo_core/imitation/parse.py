@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 from capo_core.imitation.parse_clean import answer_part
 from capo_core.imitation.parse_json import in_json
-from capo_core.imitation.parse_label import LabelReader, reader_of
-from capo_core.imitation.parse_marks import at_marks
+from capo_core.imitation.parse_label import reader_of
+from capo_core.imitation.parse_marks import at_marks, one_answer
 from capo_core.imitation.parse_prose import in_prose
 from capo_core.imitation.parse_result import (
     EMPTY_TEXT,
@@ -44,11 +44,11 @@ def parse_response(text: str, task: Task) -> Parsed:
     answer, thought = answer_part(text, task)
     if not answer:
         return Parsed("", "", ONLY_THINKING if thought else EMPTY_TEXT)
-    reader: LabelReader = reader_of(task.scale)
+    answer, reader = one_answer(answer, task), reader_of(task.scale)
     return (
         _exact(answer, task)
         or in_json(answer, reader)
-        or at_marks(answer, task, reader)
+        or at_marks(answer, reader)
         or in_prose(answer, task, reader)
     )
 

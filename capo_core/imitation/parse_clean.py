@@ -56,7 +56,7 @@ def _without_prompt(text: str, task: Task) -> str:
     if text.lstrip().startswith(f"Task: {task.name}"):
         end = text.find(PLAIN_END.rstrip("\n") + "\n")
         text = text[end + len(PLAIN_END) :] if end >= 0 else text
-    return text.replace(response_form(task), "")
+    return text.replace(response_form(task), "\n")
 
 
 def asks_again(task: Task) -> re.Pattern:

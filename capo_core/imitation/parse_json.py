@@ -23,7 +23,8 @@ def in_json(text: str, reader: LabelReader) -> Parsed | None:
     found = [reader.read(str(value)) for name, value in members if name in LABEL_NAMES]
     if not found:
         return None
-    said = [str(value) for name, value in members if name in EXPLANATION_NAMES]
+    texts = [(name, value) for name, value in members if isinstance(value, str)]
+    said = [value for name, value in texts if name in EXPLANATION_NAMES]
     return settled(found, next((text for text in said if text.strip()), ""))
 
 

@@ -41,12 +41,26 @@ class Part:
     lines: list[str] = field(default_factory=list)
 
 
-def at_marks(text: str, task: Task, reader: LabelReader) -> Parsed | None:
+def one_answer(text: str, task: Task) -> str:
+    """`text` up to where, after a label under a mark (or in JSON), another question begins."""
+    again = asks_again(task)
+    lines = text.split("\n")
+    announced = answered = False
+    for number, line in enumerate(lines):
+        if answered and again.match(line):
+            return "\n".join(lines[:number])
+        mark = _LABEL.match(line)
+        answered = answered or bool((announced and line.strip()) or (mark and line[mark.end() :].strip()))
+        announced = announced or bool(mark)
+    return text
+
+
+def at_marks(text: str, reader: LabelReader) -> Parsed | None:
     """The answer under the marks of `text`; None where no mark announces a label."""
-    cut = parts_of(text, task)
+    cut = parts_of(text)
     if not any(part.kind == "label" for part in cut):
         # All on one line: "The premise says so. Label: entailment"
-        cut = parts_of(_LABEL_WITHIN.sub("\n", text), task)
+        cut = parts_of(_LABEL_WITHIN.sub("\n", text))
     read = [(part, *_label_of(part, reader)) for part in _preferred(cut, "label", LABEL_NAMES)]
     # A mark with nothing under it, or with the question under it, is no answer.
     said = [each for each in read if not _silent(each[0], reader)]
@@ -57,14 +71,10 @@ def at_marks(text: str, task: Task, reader: LabelReader) -> Parsed | None:
     return settled([found for _, found, _ in said], explanation)
 
 
-def parts_of(text: str, task: Task) -> list[Part]:
-    """`text` cut at its marks, and ended where, after an answer, another question begins."""
-    again = asks_again(task)
+def parts_of(text: str) -> list[Part]:
+    """`text` cut at its marks."""
     parts = [Part("")]
     for line in text.split("\n"):
-        answered = any(part.kind == "label" and any(part.lines) for part in parts)
-        if answered and again.match(line):
-            break
         label, explanation = _LABEL.match(line), _EXPLANATION.match(line)
         if label:
             value = line[label.end() :]

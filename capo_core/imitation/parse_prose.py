@@ -31,7 +31,7 @@ _IS = re.compile(f"{_START}{_LEAD}{_IT_IS}{_ARTICLE}", re.I)
 def in_prose(text: str, task: Task, reader: LabelReader) -> Parsed:
     """The answer in the lines or sentences of `text`; a problem where none of them gives one."""
     text = _before_next_question(text, task)
-    explanation = marked_explanation(parts_of(text, task))
+    explanation = marked_explanation(parts_of(text))
     for search in (_on_own_line, _in_sentence):
         found, after = search(text, reader)
         if found:

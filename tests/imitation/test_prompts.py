@@ -90,8 +90,8 @@ def test_the_item_stands_last_so_that_the_beginning_can_be_shared(task, builder)
         return
     other = Item("other", "Quite another text", "Its second" if ITEMS[task].text_b else "")
     one, two = prompt_of(task, builder), prompt_of(task, builder, other)
-    shared = os.path.commonprefix([one, two])
-    rest = one[len(shared) :]
+    start = next(k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
+    rest = one[start:]
     assert rest.startswith(ITEMS[task].text_a.split()[0])
     assert "Label:" not in rest and "Task:" not in rest
 
