@@ -146,7 +146,8 @@ def history(
     if split == "train" and result.n_items < least:
         aside = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
         raise ConfigError(
-            f"annotator {annotator!r} has responses to {result.n_items} training items"
+            f"annotator {annotator!r} has responses to {result.n_items} training "
+            f"item{'' if result.n_items == 1 else 's'}"
             + (f" (left out: {aside})" if aside else ""),
             where=dataset.name,
             expected=f"at least {least}",

@@ -50,7 +50,8 @@ def one_answer(text: str, task: Task) -> str:
         if answered and again.match(line):
             return "\n".join(lines[:number])
         mark = _LABEL.match(line)
-        answered = answered or bool((announced and line.strip()) or (mark and line[mark.end() :].strip()))
+        value = line[mark.end() :] if mark else line
+        answered = answered or ((announced or bool(mark)) and bool(value.strip()))
         announced = announced or bool(mark)
     return text
 
