@@ -1,0 +1,149 @@
+"""What every backend does: take requests, give replies as they come."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import asdict, dataclass
+
+from capo_core.errors import ConfigError
+from capo_core.imitation.prompts import Prompt
+from capo_core.imitation.response import EXPLANATION_MARK, LABEL_MARK
+from capo_core.progress import Progress, silent
+from capo_core.task import Task
+
+FINISHES = ("stop", "length", "error")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One answer that is wanted.
+
+    Attributes:
+        key: identifies the answer within a run.
+        adapter: folder of a PEFT adapter; empty for the bare model.
+        seed: of everything random in this answer, 0 to 2³¹ − 1; two requests with the same
+            prompt, adapter and seed get the same answer, whatever is asked beside them.
+    """
+
+    key: str
+    prompt: Prompt
+    adapter: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How an answer is drawn from the model's probabilities."""
+
+    # Probabilities are taken to the power 1 / temperature; 0 always takes the likeliest token.
+    temperature: float = 0.7
+    # Only the likeliest tokens that together reach this share are drawn from; 1 draws from all
+    # (nucleus sampling, Holtzman et al. 2020).
+    top_p: float = 0.95
+    # Tokens after which an answer is cut; cut answers are counted.
+    max_new_tokens: int = 128
+    # Names of lines ("Label", "Premise") that cannot belong to an explanation: a model on this
+    # machine is stopped where it begins one of them after the explanation is written.
+    stop_fields: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("temperature", 0 <= self.temperature <= 5, "a number from 0 to 5"),
+            ("top_p", 0 < self.top_p <= 1, "a share above 0, up to 1"),
+            ("max_new_tokens", 1 <= self.max_new_tokens <= 8192, "a whole number from 1 to 8192"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)!r}", where="generation", expected=expected
+                )
+
+    def to_dict(self) -> dict:
+        return {**asdict(self), "stop_fields": list(self.stop_fields)}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back.
+
+    Attributes:
+        text: the answer as it was written.
+        prompt_tokens, output_tokens: as the model's tokenizer or the server counts them, the end
+            token among the output.
+        finish: "stop" (the model ended), "length" (cut at `max_new_tokens`) or "error": this
+            request can never be answered (`error` says why), so that it need not be asked again.
+    """
+
+    text: str
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    finish: str = "stop"
+    error: str = ""
+
+
+class Backend(ABC):
+    """A model that answers prompts.
+
+    Attributes:
+        name: the model, as a person would call it.
+        fingerprint: changes where the model's answers may change; the base's own for models on
+            this machine.
+        adapters: whether requests may name adapters.
+    """
+
+    name: str
+    fingerprint: str
+    adapters: bool = False
+
+    @abstractmethod
+    def complete(
+        self,
+        requests: Sequence[Request],
+        decoding: Decoding,
+        *,
+        done: Set[str] = frozenset(),
+        progress: Progress = silent,
+    ) -> Iterator[tuple[Request, Reply]]:
+        """The replies as they come, in any order; a request whose key is in `done` gets none.
+
+        Those in `done` are still to be given among `requests`: a backend that answers in batches
+        makes the same batches again, so that what is left comes out as it would have without an
+        interruption.
+
+        Raises:
+            BackendUnavailable: the model cannot be asked any more. What was yielded before holds.
+            Stopped: raised by `progress`; what was under way at a server is yielded before.
+        """
+
+    def excess(self, prompt: Prompt, decoding: Decoding) -> int:
+        """Tokens by which prompt and longest answer together exceed the model's context.
+
+        0 where they fit, and where it cannot be known beforehand.
+        """
+        return 0
+
+
+def stop_fields(task: Task) -> tuple[str, ...]:
+    """The names of lines that end an explanation: those of the prompts for this task."""
+    marks = (LABEL_MARK.rstrip(":"), EXPLANATION_MARK.rstrip(":"))
+    return (*marks, task.role_a or "text", task.role_b or "second text")
+
+
+def answer_ended(text: str, fields: Sequence[str]) -> bool:
+    """Has a model that wrote `text` gone on to another field after its answer?
+
+    True where a label and a non-empty explanation are followed by a line that begins with one of
+    `fields` and a colon. What stands in a thinking block does not count.
+    """
+    if not fields:
+        return False
+    answer = text.rpartition("</think>")[2]
+    if "<think>" in answer:
+        return False
+    before, mark, after = answer.lower().replace("**:", ":**").partition(EXPLANATION_MARK.lower())
+    if not mark or LABEL_MARK.lower() not in before:
+        return False
+    written, _, more = after.lstrip(" \n*#_").partition("\n")
+    names = "|".join(re.escape(field.lower()) for field in fields)
+    return bool(written.strip() and re.search(rf"^[^\w\n]*(?:{names})\W{{0,2}}:", more, re.M))

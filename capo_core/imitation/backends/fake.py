@@ -1,0 +1,79 @@
+"""A backend that needs no model: the same request always gets the same made-up answer."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence, Set
+
+from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.prompts import PROFILE_PARTS
+from capo_core.imitation.response import LABEL_MARK, write_response
+from capo_core.progress import Progress, silent
+from capo_core.workspace import content_hash
+
+_WORDS = ("it", "the", "text", "says", "so", "this", "follows", "not", "seems", "clear", "must")
+
+
+class FakeBackend(Backend):
+    """Deterministic answers in the right form, for tests and for trying the way without a model.
+
+    Args:
+        answer: what to write instead of `made_up`.
+
+    Attributes:
+        asked: the requests answered so far, in order.
+    """
+
+    adapters = True
+
+    def __init__(self, answer: Callable[[Request], str] | None = None, name: str = "fake") -> None:
+        self.name, self.fingerprint = name, content_hash("fake", name)
+        self.asked: list[Request] = []
+        self._answer = answer or made_up
+
+    def complete(
+        self,
+        requests: Sequence[Request],
+        decoding: Decoding,
+        *,
+        done: Set[str] = frozenset(),
+        progress: Progress = silent,
+    ) -> Iterator[tuple[Request, Reply]]:
+        for position, request in enumerate(requests):
+            if request.key in done:
+                continue
+            progress("answering", position / len(requests))
+            self.asked.append(request)
+            words = self._answer(request).split(" ")
+            cut = words[: decoding.max_new_tokens]
+            yield (
+                request,
+                Reply(
+                    text=" ".join(cut),
+                    prompt_tokens=len(request.prompt.text.split()),
+                    output_tokens=len(cut),
+                    finish="length" if len(cut) < len(words) else "stop",
+                ),
+            )
+
+
+def made_up(request: Request) -> str:
+    """A well-formed answer drawn from (prompt, adapter, seed): one of the labels the prompt asks
+    for and a few words, or a profile where the prompt asks for one."""
+    draw = random.Random(content_hash(request.prompt.text, request.adapter, request.seed))
+    words = " ".join(draw.choices(_WORDS, k=draw.randint(4, 12)))
+    if request.prompt.text.rstrip().rpartition("\n")[2].startswith(PROFILE_PARTS[-1]):
+        return "\n".join(f"{part} {words}" for part in PROFILE_PARTS)
+    return write_response(draw.choice(_labels(request.prompt.text)), f"{words}.".capitalize())
+
+
+def _labels(prompt: str) -> list[str]:
+    """The labels named in the prompt's line on the form of the answer."""
+    wanted = re.search(rf"^{re.escape(LABEL_MARK)} (.+)$", prompt, re.MULTILINE)
+    if wanted is None:
+        return ["?"]
+    span = re.fullmatch(r"a whole number from (-?\d+) to (-?\d+)", wanted[1])
+    if span:
+        return [str(value) for value in range(int(span[1]), int(span[2]) + 1)]
+    return re.split(r", | or ", wanted[1])

@@ -1,0 +1,130 @@
+"""The answers of a generation on disk: written as they come, and the table made of them at the end.
+
+`outputs.jsonl` has one JSON object a line: the columns of `schema.OUTPUTS`, and `finish` ("stop",
+"length" or "error") beside them. A line is on disk before the next answer is taken, and is never
+changed. A process that dies may leave a torn last line: it is taken off by the next one that
+writes, and its answer is asked for again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from capo_core.errors import DataError
+from capo_core.imitation.run_folder import disk_errors
+from capo_core.schema import OUTPUTS, check
+from capo_core.workspace import atomic_file
+
+LINES = "outputs.jsonl"
+TABLE = "outputs.parquet"
+
+
+class OutputLines:
+    """The file `outputs.jsonl` of one run; one process writes at a time (see `RunFolder.lock`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LINES
+
+    def read(self) -> list[dict[str, Any]]:
+        """All whole lines, in the order they came.
+
+        Raises:
+            DataError: a line that is not the last cannot be read, or an output stands twice.
+        """
+        return [row for row, _ in self._lines()]
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Open for adding lines; a torn last line is taken off first."""
+        whole = sum(size for _, size in self._lines())
+        with disk_errors(self.path), self.path.open("ab") as file:
+            if file.tell() > whole:
+                file.truncate(whole)
+            yield Writer(file)
+
+    def _lines(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """Each whole line with its length in bytes."""
+        if not self.path.exists():
+            return
+        lines = self.path.read_bytes().split(b"\n")
+        seen: set[str] = set()
+        for number, line in enumerate(lines, start=1):
+            if number == len(lines):
+                return  # nothing, or the torn beginning of a line
+            try:
+                row = json.loads(line)
+                key = row["output_id"]
+            except (ValueError, KeyError, TypeError):
+                if number == len(lines) - 1:
+                    return  # torn within a block of the disk: the end is there, the rest is not
+                raise DataError(
+                    "the line cannot be read",
+                    where=f"{self.path}, line {number}",
+                    todo="take the line out; the same command again asks for its answer",
+                ) from None
+            if key in seen:
+                raise DataError(
+                    f"the output {key!r} stands twice",
+                    where=f"{self.path}, line {number}",
+                    todo="take one of the two lines out",
+                )
+            seen.add(key)
+            yield row, len(line) + 1
+
+
+class Writer:
+    """Adds lines to an open file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add one output; on disk when this returns."""
+        self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def to_frame(rows: list[dict[str, Any]], *, source: str = "") -> pd.DataFrame:
+    """The outputs as the table `schema.OUTPUTS`, checked."""
+    frame = pd.DataFrame(rows, columns=None if rows else OUTPUTS.names)
+    frame = check(frame, OUTPUTS, source=source)
+    counts = {column.name: "int64" for column in OUTPUTS.columns if column.kind == "count"}
+    return frame.astype(counts)
+
+
+def write_table(frame: pd.DataFrame, folder: Path) -> Path:
+    """Write `outputs.parquet` whole; the path."""
+    path = folder / TABLE
+    with disk_errors(path), atomic_file(path) as file:
+        frame.to_parquet(file, index=False)
+    return path
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """The finished outputs of a run.
+
+    Raises:
+        DataError: there are none (the run is not finished), or they break their schema.
+    """
+    path = folder / TABLE
+    try:
+        frame = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise DataError(
+            "there are no outputs here, or the generation is not finished",
+            where=str(folder),
+            todo="give the command of the generation again: it goes on where it stopped",
+        ) from None
+    except Exception as error:  # pyarrow has many kinds for a damaged file
+        raise DataError(
+            f"the outputs cannot be read ({type(error).__name__})", where=str(path)
+        ) from error
+    return check(frame, OUTPUTS, source=str(path))
