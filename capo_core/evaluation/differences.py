@@ -21,9 +21,10 @@ def differences(
 ) -> pd.DataFrame:
     """One source minus another, paired by item: COLUMNS. Pairs without a common score are left out.
 
-    `p` is of `paired.p_value_of`; `p_holm` is corrected for all rows of the same target (the mean
-    "all" is a family of its own, and the one to look at). `verdict` is "better", "worse" or
-    "undecided" from the first source's side, "differs" where neither direction is better.
+    `p` is of `paired.p_value_of`; `p_holm` is corrected over all `pairs` compared by one measure
+    for one target. (It is not corrected over measures: which of them answers the question is to be
+    said beforehand.) `verdict` is "better", "worse" or "undecided" from the first source's side,
+    "differs" where neither direction is better.
     """
     rows = []
     for one, other in pairs:
@@ -39,7 +40,7 @@ def differences(
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     if frame.empty:
         return frame
-    frame["p_holm"] = frame.groupby("target", sort=False)["p"].transform(
+    frame["p_holm"] = frame.groupby(["target", "measure", "k"], sort=False)["p"].transform(
         lambda column: holm(column.to_numpy())
     )
     # Nearer to 1 or to the human: of two scores, the one that is less far off.

@@ -13,7 +13,7 @@ from capo_core.evaluation import diversity, explanations, label_agreement, lewid
 from capo_core.evaluation.labels import label_accuracy, label_error, majority_label, own_labels
 from capo_core.evaluation.pooled import item_mean
 from capo_core.evaluation.scores import AnyScore, Score
-from capo_core.evaluation.streams import HUMAN, Stream
+from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.evaluation.style import StyleSpace, style_distance, style_space
 from capo_core.text.embed import Embedder
 
@@ -110,10 +110,13 @@ def of_distributions(
     """(source, run, measure, score) of the label distributions over all targets.
 
     All samples of one run count together; what stands before "/" in a stream's replicate names the
-    run. A source that does not answer in everybody's place has none.
+    run. A source that does not answer in everybody's place has none, and other people taken for the
+    target are people all the same.
     """
     runs: dict[tuple[str, str], list[Stream]] = {}
     for stream in streams:
+        if stream.source == OTHER:
+            continue
         run = "" if stream.source == HUMAN else stream.replicate.rpartition("/")[0]
         runs.setdefault((stream.source, run), []).append(stream)
     labels = context.dataset.task.scale.labels

@@ -82,7 +82,7 @@ MEASURES: tuple[Measure, ...] = (
         Measure(name, "soft", LOWER, meaning, floor=_NO_STAND_IN,
                 ceiling="0 by definition: the people's own distribution",
                 chance="every item answered with the label distribution of the training items",
-                undefined="needs answers in the place of every annotator", decimals=3)
+                undefined="needs readable answers in the place of every annotator", decimals=3)
         for name, meaning in (
             ("Manhattan distance",
              "Distance of the method's label distribution over all targets from that of the people "

@@ -22,7 +22,7 @@ def sign_flip(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -
     from `flips` random ones, the observed counted among them (Phipson & Smyth 2010). For pooled
     measures the contributions are first-order, and so is the test.
     """
-    added = contributions[contributions != 0]
+    added = contributions[np.abs(contributions) > 1e-12]  # the rest is rounding of equal numbers
     if not len(added):
         return 1.0
     observed = abs(added.sum()) - 1e-12 * np.abs(added).sum()  # sums in another order round apart

@@ -169,9 +169,8 @@ def difference(one: AnyScore, other: AnyScore) -> AnyScore:
     made = Score(value, one.influence - other.influence, n, share=False)
     if not known:
         return made
-    # Kept as what each item adds to the difference; `contributions` gives it back.
     added = one.contributions - other.contributions
-    return _Difference(value, made.influence, n, False, added=added)
+    return _Difference(value, made.influence, n, False, added=added, sides=(one, other))
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,26 @@ class _Difference(Score):
     """A difference: what each item adds to it is known, though its value may be 0."""
 
     added: np.ndarray | None = None
+    sides: tuple[Score, ...] = ()
 
     @property
     def contributions(self) -> np.ndarray | None:
         return self.added
+
+    def estimate(self) -> Estimate:
+        """As for a score; where a side is at 0 or 1 or no item differs, from the sides' intervals.
+
+        There the influences say nothing of the number of trials. The interval is then Newcombe's
+        (1998, method 10), as if unpaired: wider, never without width unless all items are the same.
+        """
+        one, other = self.sides
+        shares = one.share and other.share
+        flat = self.error < 1e-9 or {one.value, other.value} & {0.0, 1.0}
+        if not shares or not flat or np.abs(self.added).max() < 1e-12:
+            return super().estimate()
+        first, second = one.estimate(), other.estimate()
+        below = math.hypot(first.value - first.low, second.high - second.value)
+        above = math.hypot(first.high - first.value, second.value - second.low)
+        return Estimate(
+            self.value, max(-1.0, self.value - below), min(1.0, self.value + above), self.n
+        )

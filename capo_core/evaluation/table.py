@@ -176,9 +176,9 @@ def _attribution(
         folds=FOLDS, seed=config.seed, progress=progress,
     )  # fmt: skip
     slopes = {k: pooled_slope(found.train, found.author, k, seed=config.seed) for k in config.pool}
-    for number, (stream, scores) in enumerate(zip(streams, found.streams, strict=True)):
+    for stream, scores in zip(streams, found.streams, strict=True):
         who = (stream.source, stream.target, stream.replicate)
-        settings = {"n_items": context.n_items, "seed": config.seed + 7919 * number}
+        settings = {"n_items": context.n_items, "seed": config.seed}
         target = names.index(stream.target)
         for k in config.pool:
             put(*who, view.name, k, pooled_accuracy(scores, stream.item, target, k, **settings))

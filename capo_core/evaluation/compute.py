@@ -1,0 +1,179 @@
+"""From streams of responses to the report: scores, what stands beside them, tests and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.evaluation.diversity import GROUP
+from capo_core.evaluation.families import GUESS
+from capo_core.evaluation.measures import FAMILIES, MEASURES, fits, measure
+from capo_core.evaluation.methods import methods_paragraph
+from capo_core.evaluation.narrate import statements
+from capo_core.evaluation.report import CARICATURES, SCORES, EvaluationReport, Source
+from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams, sources
+from capo_core.evaluation.table import ALL, Evaluation, TableConfig, evaluate
+from capo_core.progress import Progress, silent
+from capo_core.text.embed import Embedder
+
+EVERYTHING = TableConfig(families=FAMILIES)
+
+
+def compute_report(
+    dataset: Dataset,
+    item_ids: tuple[str, ...],
+    outputs: Sequence[Stream],
+    config: TableConfig = EVERYTHING,
+    *,
+    split: str = "test",
+    cache: Path | None = None,
+    embedder: Embedder | None = None,
+    progress: Progress = silent,
+) -> EvaluationReport:
+    """Score methods' streams beside the people's.
+
+    Args:
+        outputs: streams of methods (see `streams.output_streams`); people's are added.
+        split: the name of the part that `item_ids` are, for the words of the report.
+
+    Raises:
+        ConfigError: a method is called as people are, or an item stands twice in a stream.
+        DataError: an annotator has no explanation in the training split.
+    """
+    for stream in outputs:
+        if stream.source in (HUMAN, OTHER, GUESS):
+            raise ConfigError(
+                f"a method cannot be named {stream.source!r}",
+                todo="name it otherwise: this name is that of what stands beside the methods",
+            )
+        if len(np.unique(stream.item)) < len(stream):
+            raise ConfigError(
+                f"{stream.source} has two answers to one item in one sample",
+                where=f"target {stream.target}, {stream.replicate}",
+                expected="one answer to an item in each sample",
+            )
+    streams = [*human_streams(dataset, item_ids), *outputs]
+    found = evaluate(
+        dataset, item_ids, streams, config, cache=cache, embedder=embedder, progress=progress
+    )
+    methods = [name for name in sources(streams) if name not in (HUMAN, OTHER)]
+    pairs = [
+        *combinations(methods, 2),
+        *((name, other) for other in (HUMAN, OTHER) for name in methods),
+    ]
+    apart = found.differences(pairs)
+    parts = {
+        "scores": _scores(found, streams, dataset, config),
+        "differences": apart,
+        "confusion": found.confusion,
+        "caricatures": caricatures(apart, config),
+    }
+    said = tuple(_sources(streams, dataset.annotators))
+    return EvaluationReport(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        simulated=dataset.simulated,
+        split=split,
+        n_items=len(item_ids),
+        annotators=dataset.annotators,
+        config=config,
+        sources=said,
+        **parts,
+        statements=statements(**parts, sources=said, config=config),
+        methods=methods_paragraph(dataset, len(item_ids), split, config, said),
+    )
+
+
+def expected_measures(dataset: Dataset, config: TableConfig) -> Iterator[tuple[str, int]]:
+    """(measure, k) of everything that is scored, in the order of the catalogue."""
+    for family in config.families:
+        if family == "attribution":
+            for view in config.views:
+                yield from ((view.name, k) for k in config.pool)
+                yield from ((view.probability_name, k) for k in config.pool)
+        for one in MEASURES:
+            crowd = one.name.endswith("the crowd") and dataset.crowd is None
+            if one.family == family and fits(one.name, dataset.task.scale) and not crowd:
+                yield one.name, GROUP if one.name == "distinct-2" else 0
+
+
+def _scores(
+    found: Evaluation, streams: Sequence[Stream], dataset: Dataset, config: TableConfig
+) -> pd.DataFrame:
+    """The long table: every row that there could be, what is undefined said in words."""
+    known = {(row.source, row.target, row.measure, row.k): row for row in found.scores.itertuples()}
+    answered: dict[str, dict[str, None]] = {}
+    for stream in streams:
+        answered.setdefault(stream.source, {})[stream.target] = None
+
+    def of(source: str, key: tuple[str, str, int]) -> float:
+        part = found.parts.get((source, *key))
+        return part.value if part is not None else np.nan
+
+    rows = []
+    for source, targets in answered.items():
+        for name, k in expected_measures(dataset, config):
+            about = measure(name)
+            for target in (*targets, ALL):
+                if about.family == "soft" and target != ALL:
+                    continue
+                key = (target, name, k)
+                row = known.get((source, *key))
+                chance = found.chance if about.family == "attribution" else of(GUESS, key)
+                numbers = ("value", "low", "high", "n", "replicates", "spread", "seed_spread")
+                values = [getattr(row, n) for n in numbers] if row else _NOTHING
+                rows.append((source, target, name, k, about.family, *values, of(OTHER, key),
+                             of(HUMAN, key), chance, about.better,
+                             "" if row else _why(source, about, k)))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(SCORES))
+
+
+_NOTHING = (np.nan, np.nan, np.nan, 0, 0, np.nan, np.nan)
+
+
+def _why(source: str, about, k: int) -> str:
+    """Why a source has no value, in words."""
+    stands = {HUMAN: about.ceiling, OTHER: about.floor}.get(source, "")
+    if stands.startswith("undefined: "):
+        return stands.removeprefix("undefined: ")
+    return f"{about.undefined} ({k})" if about.family == "attribution" else about.undefined
+
+
+def caricatures(apart: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
+    """CARICATURES: who is more typical than the human, and further from the human's manner.
+
+    `attribution_above` and `style_above` are a method's value minus that of the target's own
+    held-out texts; a caricature has both above 0 with adjusted p-values up to .05.
+    """
+    human = apart[apart["against"] == HUMAN]
+    main = human[(human["measure"] == config.views[0].name) & (human["k"] == min(config.pool))]
+    style = human[human["measure"] == "style distance"]
+    both = main.merge(style, on=["source", "target"], suffixes=("", "_style"))
+    flag = (
+        (both["value"] > 0)
+        & (both["verdict"] != "undecided")
+        & (both["value_style"] > 0)
+        & (both["verdict_style"] != "undecided")
+    )
+    rows = zip(both["source"], both["target"], both["value"], both["value_style"],
+               flag.astype(bool), strict=True)  # fmt: skip
+    return pd.DataFrame(list(rows), columns=list(CARICATURES))
+
+
+def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator[Source]:
+    for name in sources(streams):
+        own = [stream for stream in streams if stream.source == name]
+        targets = {stream.target for stream in own}
+        yield Source(
+            name,
+            tuple(a for a in annotators if a in targets),
+            tuple(dict.fromkeys(stream.replicate for stream in own if stream.replicate)),
+            sum(len(stream) for stream in own),
+            sum(label == "" for stream in own for label in stream.labels),
+        )

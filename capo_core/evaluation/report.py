@@ -1,0 +1,184 @@
+"""The evaluation of several methods on one dataset: a frozen object, kept and exported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from capo_core.errors import DataError
+from capo_core.evaluation.confusion import COLUMNS as CONFUSION
+from capo_core.evaluation.differences import COLUMNS as DIFFERENCES
+from capo_core.evaluation.streams import HUMAN, OTHER
+from capo_core.evaluation.table import ALL, TableConfig
+from capo_core.stability.intervals import records
+from capo_core.stability.narrate import Statement
+from capo_core.workspace import write_json
+
+FORMAT = 1  # raised when an older report cannot be read any more
+SCORES = ("source", "target", "measure", "k", "family", "value", "low", "high", "n", "replicates",
+          "spread", "seed_spread", "floor", "ceiling", "chance", "better", "note")  # fmt: skip
+CARICATURES = ("source", "target", "attribution_above", "style_above", "caricature")
+_COLUMNS = {
+    "scores": SCORES,
+    "differences": DIFFERENCES,
+    "confusion": CONFUSION,
+    "caricatures": CARICATURES,
+}
+_NUMBERS = ("value", "low", "high", "spread", "seed_spread", "floor", "ceiling", "chance", "p",
+            "p_holm", "share", "attribution_above", "style_above")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of responses.
+
+    Attributes:
+        targets: annotators in whose place it answered.
+        replicates: names of its runs and samples, or of the people who stand in.
+        responses: how many there are; `unread` of them have no label.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    replicates: tuple[str, ...]
+    responses: int
+    unread: int
+
+    def to_dict(self) -> dict:
+        return {
+            "name": self.name,
+            "targets": list(self.targets),
+            "replicates": list(self.replicates),
+            "responses": self.responses,
+            "unread": self.unread,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Source:
+        return cls(raw["name"], tuple(raw["targets"]), tuple(raw["replicates"]), raw["responses"],
+                   raw["unread"])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Everything scored; the same responses, configuration and code give the same report.
+
+    Attributes:
+        split, n_items: the part of the data that was scored, and its items.
+        sources: people first, then methods in the order given.
+        scores: SCORES; a long table with one row a source, target (or `ALL`), measure and k.
+            `value` is NaN where it is undefined, and `note` says why; `better` is the direction
+            ("higher", "lower", "1", "as the human").
+        differences: see `differences.differences`: methods against each other and against people.
+        confusion: see `confusion.confusion`.
+        caricatures: by how much each method exceeds the target's own held-out texts in attribution
+            (of single explanations) and in style distance, and whether both do beyond doubt.
+        statements: what these data say, in sentences made from the numbers.
+        methods: how it was computed, as a paragraph in plain text and in LaTeX.
+    """
+
+    dataset: str
+    fingerprint: str
+    simulated: bool
+    split: str
+    n_items: int
+    annotators: tuple[str, ...]
+    config: TableConfig
+    sources: tuple[Source, ...]
+    scores: pd.DataFrame = field(repr=False)
+    differences: pd.DataFrame = field(repr=False)
+    confusion: pd.DataFrame = field(repr=False)
+    caricatures: pd.DataFrame = field(repr=False)
+    statements: tuple[Statement, ...] = ()
+    methods: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def method_names(self) -> tuple[str, ...]:
+        """The sources that are no people."""
+        return tuple(source.name for source in self.sources if source.name not in (HUMAN, OTHER))
+
+    def row(self, source: str, measure: str, k: int = 0, target: str = ALL) -> pd.Series | None:
+        """One row of `scores`; None where there is none."""
+        table = self.scores
+        found = table[
+            (table["source"] == source)
+            & (table["measure"] == measure)
+            & (table["k"] == k)
+            & (table["target"] == target)
+        ]
+        return found.iloc[0] if len(found) else None
+
+    def to_dict(self) -> dict:
+        """The report as JSON-able values; what is undefined is None."""
+        return {
+            "format": FORMAT,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "simulated": self.simulated,
+            "split": self.split,
+            "n_items": self.n_items,
+            "annotators": list(self.annotators),
+            "config": self.config.to_dict(),
+            "sources": [source.to_dict() for source in self.sources],
+            **{name: records(getattr(self, name)) for name in _COLUMNS},
+            "statements": [statement.to_dict() for statement in self.statements],
+            "methods": dict(self.methods),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> EvaluationReport:
+        """The report that `to_dict` gave.
+
+        Raises:
+            DataError: it is of another format.
+        """
+        if raw.get("format") != FORMAT:
+            raise DataError(
+                f"this is no evaluation report of format {FORMAT}",
+                todo="evaluate the runs again",
+            )
+        return cls(
+            dataset=raw["dataset"],
+            fingerprint=raw["fingerprint"],
+            simulated=raw["simulated"],
+            split=raw["split"],
+            n_items=raw["n_items"],
+            annotators=tuple(raw["annotators"]),
+            config=TableConfig.from_dict(raw["config"]),
+            sources=tuple(Source.from_dict(source) for source in raw["sources"]),
+            **{name: _frame(raw[name], columns) for name, columns in _COLUMNS.items()},
+            statements=tuple(Statement(**statement) for statement in raw["statements"]),
+            methods=dict(raw["methods"]),
+        )
+
+
+def _frame(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    numbers = [name for name in columns if name in _NUMBERS]
+    frame[numbers] = frame[numbers].astype(float).replace({None: np.nan})
+    return frame
+
+
+def save(report: EvaluationReport, path: Path) -> None:
+    """Write the report as JSON; the file is replaced whole or not at all."""
+    write_json(path, report.to_dict())
+
+
+def load(path: Path) -> EvaluationReport:
+    """The report kept at `path`.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    try:
+        return EvaluationReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"the evaluation cannot be read ({type(error).__name__})",
+            where=str(path),
+            todo="evaluate the runs again",
+        ) from error
