@@ -1,4 +1,10 @@
-"""Several processes as one: Accelerate starts them and joins them, here they divide the work.
+"""Several processes as one: Accelerate joins them, here they divide the work.
+
+    accelerate launch --multi_gpu --num_processes 4 -m capo_core train …    several GPUs
+    torchrun --nproc_per_node 2 -m capo_core train …                        also without a GPU
+
+(`accelerate launch --cpu --num_processes 2` starts two processes through MPI alone, and without
+it one.)
 
 Each process holds the whole base and its own copy of the adapter, takes its share of a step's
 items, and adds its gradient to the others' (data parallelism). The adapter is small, so that one
@@ -41,7 +47,9 @@ class Processes:
             ConfigError: a way of dividing the model itself is configured (FSDP, DeepSpeed, …).
         """
         waiting = InitProcessGroupKwargs(timeout=PATIENCE)
-        accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[waiting])
+        accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(), mixed_precision="no", kwargs_handlers=[waiting]
+        )
         kind = accelerator.distributed_type
         if kind not in (
             DistributedType.NO,
