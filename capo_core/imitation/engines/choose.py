@@ -29,7 +29,7 @@ class Choice:
         asked: what was wished for.
         reason: in words, for a log or a screen.
         worst_difference_nats: largest difference of a response's log-probability between this
-            engine and the plain path; NaN where nothing was compared.
+            engine and the plain path; 0 for the plain path itself.
     """
 
     engine: Engine
