@@ -1,0 +1,212 @@
+"""Value profiles: a model describes an annotator from examples, and the description is kept.
+
+What a model wrote out of form is kept with its problem, and is never used as a profile. Where
+profiles lie: `profile_store.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from capo_core.dataset import Dataset
+from capo_core.errors import BackendUnavailable, ConfigError
+from capo_core.imitation.asking import longest_fit
+from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.generate_config import seed_of
+from capo_core.imitation.profile_form import read_profile
+from capo_core.imitation.prompts import ask_for_profile
+from capo_core.imitation.selection import ExamplePool
+from capo_core.progress import Progress, silent
+from capo_core.workspace import content_hash
+
+
+@dataclass(frozen=True)
+class ProfileConfig:
+    """How a profile is asked for."""
+
+    # How many of the annotator's training responses the model sees.
+    examples: int = 50
+    # Of the draw of the examples and of the model's writing.
+    seed: int = 0
+    # See `backends.base.Decoding`.
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_new_tokens: int = 400
+    # How often the model is asked, each time with another seed, until it writes in form.
+    tries: int = 3
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("examples", 1 <= self.examples <= 500, "a whole number from 1 to 500"),
+            ("seed", self.seed >= 0, "a whole number of 0 or more"),
+            ("tries", 1 <= self.tries <= 20, "a whole number from 1 to 20"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"ProfileConfig, {name}",
+                    expected=expected,
+                )
+        Decoding(self.temperature, self.top_p, self.max_new_tokens)
+
+
+@dataclass(frozen=True)
+class Version:
+    """An earlier text of a profile, and when it was written (UTC)."""
+
+    text: str
+    made: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile of one annotator, and where it comes from.
+
+    Attributes:
+        dataset, fingerprint: whose training responses were described.
+        model, model_fingerprint: who wrote it.
+        example_items: the items whose responses the model saw, in order; fewer than the settings
+            ask for where the model's context holds no more.
+        text: three lines; empty where the model did not keep to the form.
+        problem: what was wrong with the model's last try; empty where nothing was.
+        raw: each try as the model wrote it.
+        made: when the text was written (UTC).
+        edited: a person has changed the text.
+        earlier: what it was before, the oldest first.
+    """
+
+    dataset: str
+    fingerprint: str
+    annotator: str
+    model: str
+    model_fingerprint: str
+    settings: dict
+    example_items: tuple[str, ...]
+    text: str
+    problem: str
+    raw: tuple[str, ...]
+    made: str
+    edited: bool = False
+    earlier: tuple[Version, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of its file: the same annotator, model and settings have one profile."""
+        return content_hash(self.annotator, self.model_fingerprint, self.settings)[:16]
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Profile:
+        return cls(
+            **{
+                **raw,
+                "example_items": tuple(raw["example_items"]),
+                "raw": tuple(raw["raw"]),
+                "earlier": tuple(Version(**each) for each in raw["earlier"]),
+            }
+        )
+
+
+def write_profile(
+    dataset: Dataset,
+    annotator: str,
+    backend: Backend,
+    config: ProfileConfig,
+    *,
+    progress: Progress = silent,
+) -> Profile:
+    """Ask the model for a profile; where it does not keep to the form, ask again with other seeds.
+
+    Raises:
+        ConfigError: unknown annotator, too few training responses, or not one example fits into
+            the model's context.
+        BackendUnavailable: the model cannot be asked.
+    """
+    pool = ExamplePool(dataset, annotator, seed=config.seed)
+    examples = pool.choose(config.examples)
+    decoding = Decoding(config.temperature, config.top_p, config.max_new_tokens)
+    prompt, shown, excess = longest_fit(
+        lambda some: ask_for_profile(dataset.task, some), examples, backend, decoding
+    )
+    if excess:
+        raise ConfigError(
+            f"not even one example and a profile of {config.max_new_tokens} tokens fit into the "
+            f"model's context; {excess} tokens are too many",
+            where=backend.name,
+            todo="ask for a shorter profile, or choose another model",
+        )
+    raw: list[str] = []
+    text = problem = ""
+    for k in range(config.tries):
+        seed = seed_of(config.seed, "profile", annotator, str(k))
+        reply = _ask(backend, Request(f"profile-{k}", prompt, seed=seed), decoding, progress)
+        raw.append(reply.text)
+        read = read_profile(reply.text)
+        text, problem = read.text, reply.error or read.problem
+        if reply.finish == "length" and not problem:
+            text, problem = "", f"cut after {config.max_new_tokens} tokens"
+        if not problem:
+            break
+    return Profile(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        annotator=annotator,
+        model=backend.name,
+        model_fingerprint=backend.fingerprint,
+        settings=asdict(config),
+        example_items=tuple(each.item.item_id for each in examples[len(examples) - shown :]),
+        text=text,
+        problem=problem,
+        raw=tuple(raw),
+        made=_now(),
+    )
+
+
+def edit(profile: Profile, text: str) -> Profile:
+    """The profile with a person's text, marked as edited; the text before is kept.
+
+    Raises:
+        ConfigError: the text has not the three parts.
+    """
+    read = read_profile(text)
+    if read.problem:
+        raise ConfigError(
+            f"the text is no profile: {read.problem}",
+            expected="three lines that begin with 'Labels:', 'Manner:' and 'Rules:'",
+        )
+    if read.text == profile.text:
+        return profile
+    before = (Version(profile.text, profile.made),) if profile.text else ()
+    return replace(
+        profile,
+        text=read.text,
+        problem="",
+        made=_now(),
+        edited=True,
+        earlier=(*profile.earlier, *before),
+    )
+
+
+def usable_text(profile: Profile) -> str:
+    """The text that conditions answers; `ConfigError` where the model did not keep to the form."""
+    if profile.problem or not profile.text:
+        raise ConfigError(
+            f"the profile of annotator {profile.annotator!r} by {profile.model!r} cannot be used: "
+            f"{profile.problem or 'it is empty'}",
+            where=profile.dataset,
+            todo="write it again with another seed, or edit it (profile edit)",
+        )
+    return profile.text
+
+
+def _ask(backend: Backend, request: Request, decoding: Decoding, progress: Progress) -> Reply:
+    for _, reply in backend.complete([request], decoding, progress=progress):
+        return reply
+    raise BackendUnavailable(f"{backend.name} gave no answer")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
