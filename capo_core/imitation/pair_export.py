@@ -70,10 +70,4 @@ def export_pairs(pairs: Pairs, dataset: Dataset, path: Path | str) -> Path:
         raise DataError(
             f"the file cannot be written ({error.strerror or error})", where=str(path)
         ) from error
-    except UnicodeEncodeError as error:
-        raise DataError(
-            "a text holds half a character (a lone surrogate)",
-            where=f"{dataset.name}, pairs of annotator {pairs.target!r}",
-            todo="repair the file that the data came from, and import it again",
-        ) from error
     return path

@@ -10,7 +10,8 @@ from capo_core.imitation.history import EMPTY, INVALID, TWIN
 from capo_core.schema import listed
 
 # Why something is in no pair. The first three count responses (the target's, and the others' to
-# items that the target answered), the fourth responses of the target, the rest count pairs.
+# items where a response of the target is left), the fourth responses of the target, the rest
+# count pairs.
 ALONE = "no other annotator"
 NEAR_DUPLICATE = "near-duplicate"
 SAME_LABEL = "same label"
