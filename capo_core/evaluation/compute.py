@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError
+from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.diversity import GROUP
 from capo_core.evaluation.families import GUESS
 from capo_core.evaluation.measures import FAMILIES, MEASURES, fits, measure
@@ -44,20 +44,10 @@ def compute_report(
 
     Raises:
         ConfigError: a method is called as people are, or an item stands twice in a stream.
-        DataError: an annotator has no explanation in the training split.
+        DataError: an annotator has no explanation in the training split, or an answer has an
+            unknown target or label.
     """
-    for stream in outputs:
-        if stream.source in (HUMAN, OTHER, GUESS):
-            raise ConfigError(
-                f"a method cannot be named {stream.source!r}",
-                todo="name it otherwise: this name is that of what stands beside the methods",
-            )
-        if len(np.unique(stream.item)) < len(stream):
-            raise ConfigError(
-                f"{stream.source} has two answers to one item in one sample",
-                where=f"target {stream.target}, {stream.replicate}",
-                expected="one answer to an item in each sample",
-            )
+    _check(dataset, outputs)
     streams = [*human_streams(dataset, item_ids), *outputs]
     found = evaluate(
         dataset, item_ids, streams, config, cache=cache, embedder=embedder, progress=progress
@@ -177,3 +167,26 @@ def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator
             sum(len(stream) for stream in own),
             sum(label == "" for stream in own for label in stream.labels),
         )
+
+
+def _check(dataset: Dataset, outputs: Sequence[Stream]) -> None:
+    labels = {*dataset.task.scale.labels, ""}
+    for stream in outputs:
+        if stream.source in (HUMAN, OTHER, GUESS):
+            raise ConfigError(
+                f"a method cannot be named {stream.source!r}",
+                todo="name it otherwise: this name is that of what stands beside the methods",
+            )
+        if len(np.unique(stream.item)) < len(stream):
+            raise ConfigError(
+                f"{stream.source} has two answers to one item in one sample",
+                where=f"target {stream.target}, {stream.replicate}",
+                expected="one answer to an item in each sample",
+            )
+        strange = [label for label in stream.labels if label not in labels]
+        if strange or stream.target not in dataset.annotators:
+            raise DataError(
+                f"found {strange[0]!r}" if strange else f"there is no annotator {stream.target!r}",
+                where=f"{stream.source}, target {stream.target}, {stream.replicate}",
+                expected="a label of the scale, or nothing" if strange else "one of the dataset",
+            )

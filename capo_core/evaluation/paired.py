@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,9 +30,15 @@ def sign_flip(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -
     if len(added) <= _EXACT:
         signs = 1 - 2 * (np.arange(2 ** len(added))[:, None] >> np.arange(len(added)) & 1)
         return float((np.abs(signs @ added) >= observed).mean())
+    flipped = _signs(len(added), flips, seed) @ added
+    return float((1 + (np.abs(flipped) >= observed).sum()) / (1 + flips))
+
+
+@lru_cache(maxsize=4)  # a report tests hundreds of differences on the same items
+def _signs(n: int, flips: int, seed: int) -> np.ndarray:
+    """Random signs [flips, n], 1 or −1."""
     rng = np.random.default_rng([seed, 0x51C4])
-    signs = 1 - 2 * rng.integers(0, 2, size=(flips, len(added)), dtype=np.int8)
-    return float((1 + (np.abs(signs @ added) >= observed).sum()) / (1 + flips))
+    return 1.0 - 2.0 * rng.integers(0, 2, size=(flips, n), dtype=np.int8)
 
 
 def bootstrap_p(difference: Resampled) -> float:

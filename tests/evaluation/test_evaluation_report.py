@@ -1,0 +1,324 @@
+"""The report: known methods at known places, words for what is undefined, files that come back."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from capo_core.data.simulate import SimulationConfig, simulate
+from capo_core.data.splits import assign
+from capo_core.errors import CapoError, ConfigError, DataError
+from capo_core.evaluation import export
+from capo_core.evaluation.attribution import View
+from capo_core.evaluation.compute import caricatures, compute_report
+from capo_core.evaluation.measures import FAMILIES, MEASURES, measure
+from capo_core.evaluation.methods import latex
+from capo_core.evaluation.report import EvaluationReport, load, save
+from capo_core.evaluation.scores import difference
+from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
+from capo_core.evaluation.table import ALL, TableConfig, evaluate
+from capo_core.text.embed import Embedder
+from capo_core.text.tokens import tokens
+
+VIEW = View("words", "mask_input")
+CONFIG = TableConfig(views=(VIEW,), pool=(1, 4), families=FAMILIES)
+
+
+def made_up_vectors(texts):
+    """Unit vectors by counts of letters."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    rows = np.array([["".join(tokens(t)).count(c) + 1e-3 for c in letters] for t in texts])
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def copies(world, ids, source, author_of, **changes):
+    """Streams in which `author_of[target]`'s held-out answers pass for the target's."""
+    human = {s.target: s for s in human_streams(world, ids) if s.source == HUMAN}
+    return [
+        replace(human[author_of(target)], source=source, target=target, replicate="0", **changes)
+        for target in world.annotators
+    ]
+
+
+@pytest.fixture(scope="module", params=["nli", "paraphrase"])
+def world(request):
+    made = simulate(
+        SimulationConfig(task=request.param, items=200, annotators=3, manner=1.5, seed=5)
+    )
+    return assign(made.dataset, seed=1)
+
+
+@pytest.fixture(scope="module")
+def report(world):
+    ids = held_out_items(world)
+    after = dict(zip(world.annotators, (*world.annotators[1:], world.annotators[0]), strict=True))
+    before = {theirs: who for who, theirs in after.items()}
+    n = len(ids)
+    mute = [
+        Stream("mute", t, "0", np.arange(n), ("",) * n, ("",) * n) for t in world.annotators[:2]
+    ]
+    parrot = [
+        Stream("parrot", t, "0", np.arange(n), (label,) * n, ("well, that is how it is",) * n)
+        for t, label in zip(world.annotators, world.task.scale.labels, strict=False)
+    ]
+    outputs = [
+        *copies(world, ids, "copy", lambda t: t),
+        *copies(world, ids, "wrong person", after.get),
+        *copies(world, ids, "other wrong person", before.get),
+        *parrot,
+        *mute,
+    ]
+    return compute_report(world, ids, outputs, CONFIG, embedder=Embedder(encode=made_up_vectors))
+
+
+def test_a_copy_of_the_target_is_at_the_ceiling_in_every_measure(report):
+    rows = report.scores[(report.scores["source"] == "copy")]
+    assert set(rows["family"]) == set(FAMILIES)
+    with_ceiling = rows[rows["ceiling"].notna()]
+    np.testing.assert_allclose(with_ceiling["value"], with_ceiling["ceiling"], atol=1e-9)
+    texts = rows[rows["family"] == "explanations"]
+    np.testing.assert_allclose(texts["value"], 1.0, atol=1e-6)
+    apart = report.differences.query("source == 'copy' and against == @HUMAN")
+    assert (apart["verdict"] == "undecided").all() and (apart["p"] == 1).all()
+
+
+def test_copies_of_another_annotator_are_at_the_floor(report):
+    """Averaged over targets and both other people, the floor is the mean of two such copies."""
+    rows = report.scores.query("source == 'wrong person' and target == @ALL")
+    compared = 0
+    for row in rows[rows["floor"].notna()].itertuples():
+        second = report.row("other wrong person", row.measure, row.k)
+        assert (row.value + second.value) / 2 == pytest.approx(row.floor, abs=1e-9), row.measure
+        compared += 1
+    assert compared >= 14
+
+
+def test_what_is_undefined_is_said_in_words(report, world):
+    scores = report.scores
+    undefined = scores[scores["value"].isna()]
+    assert (undefined["note"].str.len() > 20).all() and (undefined["n"] == 0).all()
+    assert (scores[scores["value"].notna()]["note"] == "").all()
+    assert "no second one by the target" in report.row(HUMAN, "ROUGE-L").note
+    assert "all annotators together" in report.row(OTHER, "Manhattan distance").note
+    assert "in the place of every annotator" in report.row("mute", "Manhattan distance").note
+    assert "no explanation" in report.row("mute", "style distance").note
+    # Each source has the same rows, defined or not.
+    counts = scores[scores["target"] == ALL].groupby("source").size()
+    assert counts.nunique() == 1
+    assert report.row("mute", "label accuracy").value == 0
+    assert report.row("mute", VIEW.name, 1).value == 0
+    assert report.row("mute", VIEW.probability_name, 1).value == 0
+
+
+def test_measures_fit_the_scale(report, world):
+    names = set(report.scores["measure"])
+    ordinal = {"label error", "LeWiDi absolute distance", "Wasserstein distance"}
+    nominal = {"LeWiDi error rate", "LeWiDi Manhattan distance"}
+    here, not_here = (ordinal, nominal) if world.task.scale.ordinal else (nominal, ordinal)
+    assert here <= names and not (not_here & names)
+
+
+def test_chance_is_the_majority_label_and_one_in_three(report, world):
+    assert report.row("copy", VIEW.name, 1).chance == pytest.approx(1 / 3)
+    ids = held_out_items(world)
+    split = world.items.set_index("item_id")["split"]
+    shares = []
+    for who in world.annotators:
+        rows = world.annotations[world.annotations["annotator_id"] == who]
+        label = rows[rows["item_id"].map(split) == "train"]["label"].mode()[0]
+        own = rows[rows["item_id"].isin(ids)].groupby("item_id")["label"].agg(set)
+        shares.append(np.mean([label in mine for mine in own]))
+    assert report.row("copy", "label accuracy").chance == pytest.approx(np.mean(shares))
+    assert report.row("copy", "kappa").chance == pytest.approx(0)
+
+
+def test_repeating_oneself_shows_and_is_said(report):
+    assert report.row("parrot", "self-similarity").value == pytest.approx(1, abs=1e-5)
+    assert report.row("parrot", "distinct-2", 8).value == pytest.approx(1 / 8)
+    said = {s.topic: s.text for s in report.statements}
+    assert "parrot" in said["diversity"] and "copy" not in said["diversity"]
+    assert "copy comes nearest" in said["headline"]
+    assert "mute" in said["unread"] and "100.0 %" in said["unread"]
+    assert "caricature" not in said
+
+
+def test_a_caricature_is_flagged_by_both_signs_together():
+    columns = ["source", "against", "target", "measure", "k", "value", "verdict"]
+
+    def table(attribution, style):
+        return pd.DataFrame(
+            [
+                ("m", HUMAN, ALL, VIEW.name, 1, *attribution),
+                ("m", HUMAN, ALL, VIEW.name, 4, 0.0, "undecided"),
+                ("m", HUMAN, ALL, "style distance", 0, *style),
+                ("m", OTHER, ALL, "style distance", 0, -0.3, "better"),
+            ],
+            columns=columns,
+        )
+
+    def flagged(*rows):
+        return caricatures(table(*rows), CONFIG)["caricature"].tolist()
+
+    assert flagged((0.1, "better"), (0.02, "worse")) == [True]
+    assert flagged((0.1, "undecided"), (0.02, "worse")) == [False]
+    assert flagged((0.1, "better"), (0.02, "undecided")) == [False]
+    assert flagged((-0.1, "worse"), (0.02, "worse")) == [False]
+
+
+def test_an_exaggerated_manner_is_called_a_caricature():
+    """Everyone's own most typical words, in every answer: surely theirs, and unlike them."""
+    world = assign(
+        simulate(SimulationConfig(task="nli", items=160, annotators=3, manner=0.6, seed=3)).dataset,
+        seed=1,
+    )
+    ids = held_out_items(world)
+    split = world.items.set_index("item_id")["split"]
+    rows = world.annotations
+    train = rows[rows["item_id"].map(split) == "train"]
+    said = train.groupby("annotator_id")["explanation"].agg(lambda t: [set(tokens(x)) for x in t])
+    outputs = []
+    for who in world.annotators:
+        others = [words for other, texts in said.items() if other != who for words in texts]
+
+        def excess(word, own=said[who], rest=others):
+            share = np.mean([word in words for words in own])
+            return share - np.mean([word in words for words in rest])
+
+        vocabulary = sorted({w for words in said[who] for w in words if w.isalpha()})
+        typical = " ".join(sorted(vocabulary, key=excess)[-8:])
+        n = len(ids)
+        outputs.append(Stream("mask", who, "0", np.arange(n), ("neutral",) * n, (typical,) * n))
+    config = replace(CONFIG, families=("style", "attribution"))
+    found = compute_report(world, ids, outputs, config)
+    row = found.caricatures.query("target == @ALL").iloc[0]
+    assert row.attribution_above > 0 and row.style_above > 0 and bool(row.caricature)
+    text = next(s.text for s in found.statements if s.topic == "caricature")
+    assert text.startswith("mask is a caricature of its targets")
+
+
+def test_the_report_comes_back_from_disk(report, tmp_path):
+    path = tmp_path / "deep" / "report.json"
+    save(report, path)
+    again = load(path)
+    assert again.to_dict() == report.to_dict()
+    assert isinstance(again, EvaluationReport) and again.config == report.config
+    pd.testing.assert_frame_equal(again.scores, report.scores, check_dtype=False)
+    assert again.row("copy", "label accuracy").value == 1
+
+
+def test_a_damaged_report_is_told(tmp_path):
+    for text in ("{", "[]", '{"format": 99}', '{"format": 1}'):
+        (tmp_path / "r.json").write_text(text)
+        with pytest.raises(DataError, match="evaluat"):
+            load(tmp_path / "r.json")
+    with pytest.raises(DataError):
+        load(tmp_path / "nowhere.json")
+
+
+def test_exports_hold_every_row(report, tmp_path):
+    csv = pd.read_csv(export.write(report, tmp_path / "r.csv"), keep_default_na=True)
+    assert len(csv) == len(report.scores)
+    np.testing.assert_allclose(csv["value"], report.scores["value"])
+    lines = [json.loads(x) for x in export.write(report, tmp_path / "r.jsonl").open()]
+    assert len(lines) == len(report.scores) + len(report.differences)
+    assert {line["table"] for line in lines} == {"scores", "differences"}
+    assert load(export.write(report, tmp_path / "r.json")).to_dict() == report.to_dict()
+    with pytest.raises(ConfigError, match=r"r\.pdf"):
+        export.write(report, tmp_path / "r.pdf")
+
+
+def test_the_page_stands_alone_and_escapes(report, tmp_path):
+    odd = replace(report, dataset="<script>alert(1)</script>")
+    html = export.to_html(odd)
+    assert "<script" not in html and "&lt;script&gt;" in html
+    assert not re.search(r"(src|href)\s*=|@import|url\(", html)
+    assert "default-src 'none'" in html and "no human wrote this" in html
+    for name in dict.fromkeys(report.scores["measure"]):
+        assert name in html
+    assert html.count("<svg") == 1 and "undefined: " in html
+    for source in report.sources:
+        assert source.name in html
+
+
+def test_the_methods_paragraph_has_seeds_and_n_and_is_safe_in_latex(report):
+    text, tex = report.methods["text"], report.methods["latex"]
+    assert f"{report.n_items} test items" in text and "Seed of the evaluation: 0" in text
+    assert f"copy: {3 * report.n_items} answers" in text
+    assert f"mute: {2 * report.n_items} answers in the place of 2 annotators" in text
+    assert "mask\\_input" in tex and "95 \\% and" in tex and tex.isascii()
+    assert latex("a_b & 5% {x} ~ κ") == r"a\_b \& 5\% \{x\} \textasciitilde{} $\kappa$"
+
+
+def test_seeds_are_replicates_with_their_spread(world):
+    ids = held_out_items(world)
+    half = np.arange(0, len(ids), 2)
+    one = copies(world, ids, "m", lambda t: t)
+    two = [
+        replace(
+            s,
+            replicate="1",
+            labels=tuple("" if i in half else x for i, x in zip(s.item, s.labels, strict=True)),
+        )
+        for s in one
+    ]
+    config = replace(CONFIG, families=("labels",))
+    found = evaluate(world, ids, [*one, *two], config)
+    row = found.scores.query("measure == 'label accuracy' and target == @ALL").iloc[0]
+    first, second = 1.0, np.mean([np.mean([x != "" for x in s.labels]) for s in two])
+    assert row["value"] == pytest.approx((first + second) / 2)
+    assert row["seed_spread"] == pytest.approx(np.std([first, second], ddof=1))
+    assert row["replicates"] == 6 and row["n"] == sum(len(s) for s in one)
+
+
+def test_saturated_differences_keep_an_interval(world):
+    from capo_core.evaluation.pooled import item_mean
+
+    every = item_mean(np.ones(20), np.arange(20), n_items=20)
+    never = item_mean(np.zeros(20), np.arange(20), n_items=20)
+    found = difference(every, never).estimate()
+    # Newcombe, method 10: 1 − √((1 − .839)² + (.161 − 0)²)
+    assert found.value == 1 and found.high == 1
+    assert found.low == pytest.approx(1 - np.hypot(1 - 0.8389, 0.1611), abs=1e-3)
+
+
+def test_every_measure_is_described():
+    for one in [*MEASURES, measure(VIEW.name), measure(VIEW.probability_name)]:
+        assert len(one.meaning) > 60 and one.meaning.endswith(".")
+        assert one.better in ("higher", "lower", "1", "as the human")
+        assert one.family in FAMILIES
+    with pytest.raises(ConfigError, match="bleu"):
+        measure("bleu")
+
+
+def test_bad_streams_are_told(world):
+    ids = held_out_items(world)
+    good = copies(world, ids, "m", lambda t: t)[0]
+    for bad, match in (
+        (replace(good, source=HUMAN), "cannot be named"),
+        (replace(good, item=np.zeros(len(good), dtype=int)), "two answers"),
+        (replace(good, target="nobody"), "nobody"),
+        (replace(good, labels=("maybe",) * len(good)), "maybe"),
+    ):
+        with pytest.raises(CapoError, match=match):
+            compute_report(world, ids, [bad], CONFIG)
+    with pytest.raises(ConfigError, match="charm"):
+        TableConfig(families=("charm",))
+
+
+def test_crowd_distributions_are_used_where_there_are_some(world):
+    ids = held_out_items(world)
+    label = world.task.scale.labels[0]
+    crowd = pd.DataFrame({"item_id": list(ids), "label": label, "count": 100})
+    config = replace(CONFIG, families=("soft",))
+    found = compute_report(
+        replace(world, crowd=crowd), ids, copies(world, ids, "copy", lambda t: t), config
+    )
+    rows = world.annotations[world.annotations["item_id"].isin(ids)]
+    share = rows.assign(hit=rows["label"] == label).groupby("item_id")["hit"].mean()
+    # All other labels together are as far off as this one is short: 2 · (1 − share).
+    expected = 2 * (1 - share.reindex(list(ids))).mean()
+    row = found.row("copy", "Manhattan distance to the crowd")
+    assert row.value == pytest.approx(expected, abs=0.02)
