@@ -1,61 +1,44 @@
-"""`python -m capo_core generate` and `python -m capo_core profile write | show | edit | list`."""
+"""`python -m capo_core generate`; with `mount` also `profile` (see `cli_profile.py`)."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from capo_core import cli_profile
+from capo_core.cli_models import (
+    AsJson,
+    Base,
+    BatchTokens,
+    By,
+    Concurrency,
+    Longest,
+    Name,
+    PerMinute,
+    Precision,
+    Seed,
+    Server,
+    Temperature,
+    Timeout,
+    TopP,
+    Who,
+    backend_of,
+    changed,
+    refuse,
+    targets_of,
+)
 from capo_core.cli_support import ManyValues, console, plain_errors, print_json, shown_progress
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError
-from capo_core.progress import part_of
 from capo_core.workspace import Workspace
-
-profile_app = typer.Typer(
-    help="Descriptions of annotators, written by a model from their training responses.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-Name = Annotated[str, typer.Option("--dataset", help="A dataset of the catalog (data list).")]
-Who = Annotated[list[str], typer.Option("--annotator", help="Whom to imitate; 'all' for each.")]
-One = Annotated[str, typer.Option("--annotator", help="Whose profile.")]
-Base = Annotated[
-    str | None,
-    typer.Option(
-        help="'embedded', a model's folder, or its name on the hub. For sft and capo the base "
-        "they were trained on, and need not be named; else 'embedded'."
-    ),
-]
-Server = Annotated[
-    str | None,
-    typer.Option(
-        help="A model of the OpenAI-compatible server at CAPO_SERVER_URL (or OPENAI_BASE_URL); "
-        "the key is OPENAI_API_KEY."
-    ),
-]
-Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
-Temperature = Annotated[float | None, typer.Option(help="0 takes the likeliest token.")]
-TopP = Annotated[float | None, typer.Option(help="Share of the likeliest tokens drawn from.")]
-Longest = Annotated[int | None, typer.Option("--max-new-tokens", help="Longest answer.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
-BatchTokens = Annotated[int, typer.Option(help="Tokens computed at once; less needs less memory.")]
-Concurrency = Annotated[int, typer.Option(help="Server: requests under way at once.")]
-PerMinute = Annotated[float, typer.Option(help="Server: requests a minute at most; 0: no limit.")]
-Timeout = Annotated[float, typer.Option("--timeout-s", help="Server: seconds without a word.")]
-By = Annotated[str | None, typer.Option(help="The model that wrote the profile.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def mount(app: typer.Typer) -> None:
-    """Add the commands of this file to `app`."""
+    """Add the commands `generate` and `profile` to `app`."""
     app.command("generate", cls=ManyValues)(generate)
-    app.add_typer(profile_app, name="profile")
+    cli_profile.mount(app)
 
 
 @plain_errors
@@ -93,17 +76,17 @@ def generate(
     from capo_core.imitation.run_folder import find_run
     from capo_core.imitation.trained import check_base, find_trained, trained
 
-    config = _changed(
+    config = changed(
         GenerateConfig(method),
         split=split, items=items, samples=samples, examples=examples, how=how, seed=seed,
         temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens,
     )  # fmt: skip
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
-    targets = _targets(data, annotator)
+    targets = targets_of(data, annotator)
     found = None
     if config.trained:
-        _refuse(server, "--server", "a server cannot take an adapter", "leave it out")
+        refuse(server, "--server", "a server cannot take an adapter", "leave it out")
         runs = [find_run(workspace, name) for name in run or ()]
         found = trained(
             runs or find_trained(workspace, method, targets, data), method, targets, data
@@ -111,9 +94,9 @@ def generate(
         config = replace(config, named=found.named)
         base = base or found.base
     else:
-        _refuse(run, "--run", f"{method} uses no training run", "leave it out")
+        refuse(run, "--run", f"{method} uses no training run", "leave it out")
     settings = {"concurrency": concurrency, "per_minute": per_minute, "timeout_s": timeout_s}
-    backend = _backend(base, server, precision, batch_tokens, settings)
+    backend = backend_of(base, server, precision, batch_tokens, settings)
     if found is not None:
         check_base(found, backend.fingerprint, backend.name)
     adapters = found.adapters if found else {}
@@ -143,142 +126,6 @@ def generate(
         _print_result(folder, config, before)
 
 
-@profile_app.command("write", cls=ManyValues)
-@plain_errors
-def write(
-    dataset: Name,
-    annotator: Who,
-    base: Base = None,
-    server: Server = None,
-    examples: Annotated[int | None, typer.Option(help="Training responses shown.")] = None,
-    seed: Seed = None,
-    tries: Annotated[int | None, typer.Option(help="Until the model keeps to the form.")] = None,
-    temperature: Temperature = None,
-    top_p: TopP = None,
-    max_new_tokens: Longest = None,
-    again: Annotated[bool, typer.Option("--again", help="Also where there is one.")] = False,
-    precision: Precision = "auto",
-    timeout_s: Timeout = 120.0,
-    as_json: AsJson = False,
-) -> None:
-    """Let a model write the profile of one or more annotators."""
-    from capo_core.imitation.profile import ProfileConfig, write_profile
-    from capo_core.imitation.profile_store import kept_like, save
-
-    config = _changed(
-        ProfileConfig(),
-        examples=examples, seed=seed, tries=tries, temperature=temperature, top_p=top_p,
-        max_new_tokens=max_new_tokens,
-    )  # fmt: skip
-    workspace = Workspace.default()
-    data = Catalog(workspace).load(dataset)
-    targets = _targets(data, annotator)
-    backend = _backend(base, server, precision, 16384, {"timeout_s": timeout_s})
-    written = []
-    with shown_progress(quiet=as_json) as progress:
-        for k, target in enumerate(targets):
-            part = part_of(progress, k / len(targets), (k + 1) / len(targets))
-            profile = None if again else kept_like(data, target, backend, config, workspace)
-            if profile is None:
-                profile = write_profile(data, target, backend, config, progress=part)
-                save(profile, workspace)
-            written.append(profile)
-    if as_json:
-        print_json([profile.to_dict() for profile in written])
-    else:
-        for profile in written:
-            _print_profile(profile)
-    failed = [profile.annotator for profile in written if not profile.text]
-    if failed:
-        raise ConfigError(
-            f"{backend.name} wrote no profile in form for {', '.join(failed)}",
-            expected="three lines that begin with 'Labels:', 'Manner:' and 'Rules:'",
-            todo="try another seed or model, or write one yourself (profile edit)",
-        )
-
-
-@profile_app.command("show")
-@plain_errors
-def show(dataset: Name, annotator: One, by: By = None, as_json: AsJson = False) -> None:
-    """A profile, where it comes from, and what it was before it was edited."""
-    from capo_core.imitation.profile_store import the_profile
-
-    workspace = Workspace.default()
-    profile = the_profile(Catalog(workspace).load(dataset), annotator, workspace, model=by or "")
-    if as_json:
-        print_json(profile.to_dict())
-        return
-    _print_profile(profile)
-    for version in profile.earlier:
-        console.print(f"\nBefore ({version.made}):\n{version.text}", markup=False)
-    if not profile.text:
-        console.print(f"\nWhat the model wrote last:\n{profile.raw[-1]}", markup=False)
-
-
-@profile_app.command("edit")
-@plain_errors
-def edit_(
-    dataset: Name,
-    annotator: One,
-    file: Annotated[Path | None, typer.Option(help="The new text; else from stdin.")] = None,
-    by: By = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put your own text in place of a profile; it is marked as edited, and the old text kept."""
-    from capo_core.imitation.profile import edit
-    from capo_core.imitation.profile_store import save, the_profile
-
-    workspace = Workspace.default()
-    profile = the_profile(Catalog(workspace).load(dataset), annotator, workspace, model=by or "")
-    try:
-        text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            "the text cannot be read", where=str(file), expected="a text file in UTF-8"
-        ) from error
-    changed = edit(profile, text)
-    save(changed, workspace)
-    if as_json:
-        print_json(changed.to_dict())
-    else:
-        _print_profile(changed)
-
-
-@profile_app.command("list")
-@plain_errors
-def list_(dataset: Name, as_json: AsJson = False) -> None:
-    """All profiles of a dataset's annotators."""
-    from capo_core.imitation.profile_store import profiles
-
-    workspace = Workspace.default()
-    found = profiles(Catalog(workspace).load(dataset), workspace)
-    if as_json:
-        print_json([profile.to_dict() for profile in found])
-        return
-    if not found:
-        console.print("There are none yet (see: profile write).")
-    for profile in found:
-        console.print(_headline(profile), markup=False, soft_wrap=True)
-
-
-def _backend(
-    base: str | None, server: str | None, precision: str, batch_tokens: int, settings: dict
-) -> Any:
-    """The model asked for: on this machine, or of a server."""
-    if server is None:
-        from capo_core.imitation.backends.hf import HfBackend
-        from capo_core.imitation.model import load_base
-
-        return HfBackend(
-            load_base(base or "embedded", precision=precision), batch_tokens=batch_tokens
-        )
-    _refuse(base, "--base", "with --server the model is the server's", "leave one of them out")
-    from capo_core.imitation.backends.openai_server import ServerBackend
-    from capo_core.imitation.backends.server_settings import from_environment
-
-    return ServerBackend(from_environment(server, **settings))
-
-
 def _profiles(
     data: Dataset, targets: list[str], workspace: Workspace, model: str, by: str | None
 ) -> dict[str, str]:
@@ -293,22 +140,6 @@ def _profiles(
         chosen = the_profile(data, target, workspace, model=by or (model if own else ""))
         texts[target] = usable_text(chosen)
     return texts
-
-
-def _targets(data: Dataset, annotators: list[str]) -> list[str]:
-    if annotators == ["all"] and "all" not in data.annotators:
-        return list(data.annotators)
-    return annotators
-
-
-def _changed(config: Any, **given: Any) -> Any:
-    """`config` with the settings that were given."""
-    return replace(config, **{name: value for name, value in given.items() if value is not None})
-
-
-def _refuse(given: object, option: str, why: str, todo: str) -> None:
-    if given:
-        raise ConfigError(why, where=option, todo=todo)
 
 
 def _print_result(folder: Any, config: Any, before: bool) -> None:
@@ -336,17 +167,3 @@ def _print_result(folder: Any, config: Any, before: bool) -> None:
         markup=False,
     )
     console.print(f"  run {folder.run_id}", markup=False, soft_wrap=True)
-
-
-def _headline(profile: Any) -> str:
-    state = "edited" if profile.edited else (profile.problem or "as written")
-    return (
-        f"Annotator {profile.annotator}, by {profile.model} from {len(profile.example_items)} "
-        f"examples, {profile.made} ({state})"
-    )
-
-
-def _print_profile(profile: Any) -> None:
-    console.print(_headline(profile), markup=False, soft_wrap=True)
-    if profile.text:
-        console.print(profile.text, markup=False)
