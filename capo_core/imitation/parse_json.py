@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 
 from capo_core.imitation.parse_label import LabelReader
 from capo_core.imitation.parse_marks import EXPLANATION_NAMES, LABEL_NAMES
@@ -41,9 +42,6 @@ def _objects(text: str) -> list[list[tuple[str, object]]]:
     for brace in list(re.finditer(r"\{", text))[:_TRIES]:
         if brace.start() < end:
             continue
-        before = len(objects)
-        try:
+        with suppress(ValueError, RecursionError):  # no JSON: an object inside it may be
             end = decoder.raw_decode(text, brace.start())[1]
-        except (ValueError, RecursionError):
-            del objects[before:]  # what was inside of a broken object
     return objects

@@ -154,7 +154,6 @@ class NumberReader(LabelReader):
     _NUMBER = re.compile(r"([+\-−–]?)([0-9]{1,9})(?:[.,]([0-9]+))?(?![\w%])")
     _ANYWHERE = re.compile(r"(?<![\w.,])[+\-−–]?[0-9]+")
     _OTHER_SCALE = re.compile(r"\s*(?:/|out of\b|of\b|%)\s*", re.I)
-    _RANGE = re.compile(r"\s*(?:[-−–]|to\b|or\b|and\b|through\b)\s*[+\-−–]?[0-9]", re.I)
 
     def __init__(self, scale: LabelScale) -> None:
         self._of_value: dict[int, list[str]] = {}
@@ -174,8 +173,6 @@ class NumberReader(LabelReader):
         after = text[match.end() :]
         if self._OTHER_SCALE.match(after):
             return "", OFF_SCALE, after
-        if self._RANGE.match(after):
-            return "", TWO_LABELS, after
         value = -int(whole) if sign and sign != "+" else int(whole)
         labels = self._of_value.get(value, [])
         # "3.0" is a 3; "3,000" may be another number.

@@ -273,9 +273,8 @@ def test_proof_finds_a_text_that_stands_in_both():
             prove_held_out(pairs, moved)
         without = build_pairs(moved, "A", PLAIN)
         assert "i3" not in set(without.frame["item_id"])
-        assert counted(without) == {
-            TWIN: 1
-        }  # the target's response; without it the others' have no part
+        # The target's response; without it those of the others concern no pair.
+        assert counted(without) == {TWIN: 1}
         prove_held_out(without, moved)
 
 

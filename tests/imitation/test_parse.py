@@ -46,10 +46,14 @@ FORMATS = {
     "python": "{{'label': '{label}', 'explanation': '{said}'}}",
     "thinking": "<think>\nLabel: OTHER? Perhaps.\n</think>\n\nLabel: {label}\nExplanation: {said}",
     "thinking, begun in the prompt": "so OTHER\n</think>\nLabel: {label}\nExplanation: {said}",
+    "thinking within thinking": "Label: OTHER\n<think>So?</think>\n</think>\nLabel: {label}\n"
+    "{said}",
     "thinking twice": "<think>OTHER</think><think>OTHER</think>\n{label}\n{said}",
     "thinking after": "Label: {label}\nExplanation: {said}\n<think>\nor OTHER? Label: OTHER",
     "end token": "Label: {label}\nExplanation: {said}<|im_end|>\n<|im_start|>user\nLabel: OTHER",
     "the form said again": "{form}\n\nLabel: {label}\nExplanation: {said}",
+    "the question said again": "Label: {all}\n\nLabel: {label}\nExplanation: {said}",
+    "json in cut-off json": '{{"turn": 1, "first": {{"label": "{label}", "reason": "{said}"}}',
     "the prompt said again": "{prompt}Label: {label}\nExplanation: {said}",
     "the item said again": "{item}\nLabel: {label}\nExplanation: {said}",
     "another question": "Label: {label}\nExplanation: {said}\n\n{item}\nLabel: OTHER\n"
@@ -74,6 +78,7 @@ def test_formats(name, form):
     text = text.format(
         label=label,
         said=SAID,
+        all="a whole number" if task.scale.ordinal else ", ".join(task.scale.labels),
         form="\n".join(prompt.split("\n")[1:4]),
         prompt=prompt + PLAIN_END,
         item=prompt.split("\n\n")[-1],
