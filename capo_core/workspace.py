@@ -55,6 +55,14 @@ class Workspace:
     def runs(self) -> Path:
         return self.root / "runs"
 
+    @property
+    def experiments(self) -> Path:
+        return self.root / "experiments"
+
+    @property
+    def trash(self) -> Path:
+        return self.root / "trash"
+
     @contextmanager
     def lock(self, name: str, *, timeout_s: float = 30) -> Iterator[None]:
         """Only one process at a time passes; `DataError` after `timeout_s` seconds of waiting."""

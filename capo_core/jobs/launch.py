@@ -37,7 +37,7 @@ def submit(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Job:
         (job.folder / "stop").unlink(missing_ok=True)
         write_json(job.folder / "config.json", {"kind": kind, "settings": dict(settings)})
         status = job.write(Status(queued=time.time()))
-        pid = _start_worker(job)
+        pid = start_worker(job.folder)
         # Still under the lock, which the worker takes before its first word: so that the one
         # never overwrites the other.
         job.write(Status(queued=status.queued, pid=pid, birth=birth_of(pid), heartbeat=time.time()))
@@ -68,11 +68,15 @@ def every(workspace: Workspace, kind: str | None = None) -> list[Job]:
     return sorted(jobs, key=lambda job: job.status().queued, reverse=True)
 
 
-def _start_worker(job: Job) -> int:
-    """Start the worker as a process of its own, which outlives this one; its number."""
-    with (job.folder / "log.txt").open("wb") as log:
+def start_worker(folder: Path, *, append: bool = False) -> int:
+    """Start the worker as a process of its own, which outlives this one; its number.
+
+    Args:
+        append: keep what earlier workers printed in the log.
+    """
+    with (folder / "log.txt").open("ab" if append else "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "capo_core.jobs.worker", str(job.folder)],
+            [sys.executable, "-m", "capo_core.jobs.worker", str(folder)],
             cwd=_ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -16,9 +16,11 @@ import json
 import os
 import subprocess
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
+from capo_core.errors import RunError
 from capo_core.workspace import write_json
 
 LIVE = ("queued", "running")
@@ -41,6 +43,12 @@ class Status:
         pid, birth: the worker's process and the mark of its start, together unmistakable: an
             operating system gives the number of a dead process to another one.
         heartbeat: when the worker last said it lives.
+        host: the machine it works on; "" where that goes without saying.
+        slurm: the number of its job at Slurm; "" where there is none.
+        start_share: the share that was done when the worker began: more than 0 where it resumed.
+        worked_s: seconds that earlier workers of the same run worked.
+        peak_bytes, gpu_peak_bytes: most memory of the process, and of it on its GPU, so far.
+        blocked_by: the run whose failure let this one fail; "" otherwise.
     """
 
     state: str = "queued"
@@ -52,6 +60,30 @@ class Status:
     started: float = 0.0
     ended: float = 0.0
     heartbeat: float = 0.0
+    host: str = ""
+    slurm: str = ""
+    start_share: float = 0.0
+    worked_s: float = 0.0
+    peak_bytes: int = 0
+    gpu_peak_bytes: int = 0
+    blocked_by: str = ""
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> Status:
+        """The status again from its JSON; `RunError` where that is no status."""
+        if not isinstance(raw, dict):
+            raise RunError("the status is not an object", where="status.json")
+        kinds = {each.name: type(each.default) for each in fields(cls)}
+        for name, value in raw.items():
+            if name not in kinds:
+                raise RunError(f"the status knows no {name!r}", where="status.json")
+            right = (int, float) if kinds[name] is float else kinds[name]
+            if not isinstance(value, right) or isinstance(value, bool):
+                raise RunError(f"{name} is {value!r}", where="status.json")
+        if raw.get("state") not in (*LIVE, *ENDED):
+            raise RunError(f"the state is {raw.get('state')!r}", where="status.json",
+                           expected=f"one of {', '.join((*LIVE, *ENDED))}")  # fmt: skip
+        return cls(**raw)
 
     @property
     def live(self) -> bool:
@@ -59,10 +91,18 @@ class Status:
 
     def left_s(self, now: float | None = None) -> float | None:
         """Seconds left if the rest goes as the beginning went; None while too early to say."""
-        if self.state != "running" or self.share < 0.05 or not self.started:
+        done = self.share - self.start_share
+        if self.state != "running" or done < 0.05 * (1 - self.start_share) or not self.started:
             return None
         elapsed = (time.time() if now is None else now) - self.started
-        return max(0.0, elapsed * (1 - self.share) / self.share)
+        return max(0.0, elapsed * (1 - self.share) / max(done, 1e-9))
+
+    def duration_s(self, now: float | None = None) -> float:
+        """Seconds worked so far, over all workers of the run; waiting does not count."""
+        if not self.started:
+            return self.worked_s
+        end = self.ended or (self.heartbeat if not self.live else time.time())
+        return self.worked_s + max(0.0, (end if now is None else now) - self.started)
 
     def silent_s(self, now: float | None = None) -> float:
         """Seconds since the worker's last sign of life; slow is not lost."""
@@ -93,6 +133,11 @@ class Job:
     def stop_asked(self) -> bool:
         return (self.folder / "stop").exists()
 
+    @property
+    def stop_now(self) -> bool:
+        """Shall it end at once, without saving?"""
+        return False
+
     def status(self) -> Status:
         """The status as it is now; a live state whose process is gone reads as lost."""
         status = self._read()
@@ -117,10 +162,12 @@ class Job:
 
     def _read(self) -> Status:
         path = self.folder / "status.json"
-        return Status(**json.loads(path.read_text(encoding="utf-8")))
+        try:
+            return Status.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise RunError("status.json is damaged", where=str(self.folder)) from error
 
-    @staticmethod
-    def _alive(status: Status) -> bool:
+    def _alive(self, status: Status) -> bool:
         if not status.pid:
             return time.time() - status.queued < UNCLAIMED_S
         return birth_of(status.pid) == status.birth

@@ -1,0 +1,65 @@
+"""The evaluation of finished generations, as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from capo_core.dataset import Dataset
+from capo_core.imitation.run_folder import RunFolder, disk_errors, find_run
+from capo_core.progress import Progress, part_of
+from capo_core.workspace import Workspace
+
+REPORT = "report.json"
+
+
+def config_of(raw: Mapping[str, Any]):
+    """The `TableConfig` of a run's settings; families not named are all scored."""
+    from capo_core.evaluation.compute import EVERYTHING
+    from capo_core.evaluation.table import TableConfig
+
+    return TableConfig.from_dict({**EVERYTHING.to_dict(), **raw})
+
+
+def evaluate_runs(
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    workspace: Workspace,
+    folder: RunFolder,
+    progress: Progress,
+) -> str:
+    """Score the generations `settings["runs"]` beside the people's own answers.
+
+    Writes report.json (an `EvaluationReport`, see `evaluation.report`), then result.json. The
+    command `evaluate` gives the same numbers for the same runs.
+
+    Raises:
+        RunError, DataError: a run is not finished, or answered other data than the others.
+    """
+    from capo_core.evaluation import report as reports
+    from capo_core.evaluation import run_outputs
+    from capo_core.evaluation.compute import compute_report
+
+    config = config_of(settings["config"])
+    folder.claim(
+        {
+            "stage": "evaluate",
+            "target": "all",
+            "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+            "runs": list(settings["runs"]),
+            "settings": config.to_dict(),
+        }
+    )
+    with folder.lock():
+        folder.forget_stop()
+        runs = [find_run(workspace, name) for name in settings["runs"]]
+        found, split = run_outputs.of_runs(dataset, runs)
+        items, streams = run_outputs.streams_of(dataset, found, split)
+        report = compute_report(
+            dataset, items, streams, config, split=split, cache=workspace.cache,
+            progress=part_of(progress, 0.02, 0.98),
+        )  # fmt: skip
+        with disk_errors(folder.path):
+            reports.save(report, folder.path / REPORT)
+        folder.finish({"runs": list(settings["runs"]), "items": len(items), "split": split})
+    return f"{len(runs)} runs scored on {len(items)} items"

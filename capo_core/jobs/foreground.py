@@ -1,0 +1,88 @@
+"""A run that works in the process of a command, visible to everybody like one of the queue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from capo_core.errors import CapoError, RunError, Stopped
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.jobs import queue
+from capo_core.jobs.record import Status
+from capo_core.jobs.reporter import Reporter
+from capo_core.jobs.request import FILE, Request
+from capo_core.jobs.runs import Run
+from capo_core.progress import Progress, silent
+from capo_core.workspace import Workspace, make_folder
+
+
+@contextmanager
+def foreground(
+    workspace: Workspace,
+    folder: RunFolder,
+    *,
+    kind: str = "",
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> Iterator[Progress]:
+    """Keep the status of the run in `folder` while the code inside works on it.
+
+        with foreground(workspace, folder, progress=shown) as progress:
+            train_sft(dataset, target, config, base, folder, progress=progress)
+
+    The status says running with a heartbeat, then how it ended; a wish to stop from anywhere
+    raises `Stopped` at the next word of progress. What the code raises goes on to the caller.
+
+    Args:
+        kind, settings: as for `queue.submit`; with them the run can be resumed and run again
+            by everybody.
+        progress: also told.
+
+    Raises:
+        RunError: another process is working on the run.
+    """
+    run = Run(folder.path)
+    with workspace.lock(queue.LOCK):
+        make_folder(run.folder)
+        before = run.status() if (run.folder / "status.json").exists() else Status()
+        if before.state == "running":
+            raise RunError(
+                "another process is working on this run",
+                where=run.run_id,
+                todo=f"stop it: python -m capo_core runs stop {run.run_id}",
+            )
+        if kind and not (run.folder / FILE).exists():
+            Request(kind, dict(settings or {}), queued=time.time()).write(run.folder)
+        run.forget_stop()
+        share = 0.0 if before.state == "succeeded" else before.share
+        reporter = Reporter(
+            run,
+            Status(queued=before.queued or time.time(), share=share,
+                   worked_s=before.duration_s(), peak_bytes=before.peak_bytes,
+                   gpu_peak_bytes=before.gpu_peak_bytes),
+            patience_s=None,
+        )  # fmt: skip
+        reporter.begin()
+
+    def told(what: str, share: float) -> None:
+        progress(what, share)
+        reporter.progress(what, share)
+
+    try:
+        yield told
+    except Stopped as error:
+        reporter.finish("stopped", error.what)
+        raise
+    except CapoError as error:
+        reporter.finish("failed", str(error))
+        raise
+    except KeyboardInterrupt:
+        reporter.finish("stopped", "interrupted at the keyboard")
+        raise
+    except BaseException as error:
+        reporter.finish("failed", f"a defect of this program: {error!r}")
+        raise
+    reporter.finish("succeeded", "done")
+    queue.advance(workspace)

@@ -1,0 +1,69 @@
+"""How much memory there is, and how much this process has needed; without torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = (  # limit and use, of cgroups version 2 and 1
+    (_CGROUP / "memory.max", _CGROUP / "memory.current"),
+    (_CGROUP / "memory/memory.limit_in_bytes", _CGROUP / "memory/memory.usage_in_bytes"),
+)
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held at once, since it began or since `forget_peak`."""
+    with suppress(OSError, ValueError, IndexError, StopIteration):
+        return _field(Path("/proc/self/status"), "VmHWM") * 1024
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def forget_peak() -> None:
+    """Begin to measure the peak anew, where the system can; elsewhere nothing happens."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def gpu_peak_bytes() -> int:
+    """The most memory of this process on its GPUs; 0 where it has not used any."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    return sum(
+        torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count())
+    )
+
+
+def available_bytes() -> int:
+    """Memory that a new process can have now, within the limit of a container."""
+    free = [_machine_free()]
+    for limit, use in _LIMITS:
+        with suppress(OSError, ValueError):
+            free.append(int(limit.read_text("ascii")) - int(use.read_text("ascii")))
+    return max(0, min(free))
+
+
+def in_words(size: float) -> str:
+    """`size` bytes for a person: "940 MB", "7.8 GB"."""
+    if size < 1e6:
+        return f"{size / 1e3:.0f} kB"
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
+def _machine_free() -> int:
+    with suppress(OSError, ValueError, IndexError, StopIteration):
+        return _field(Path("/proc/meminfo"), "MemAvailable") * 1024
+    # Elsewhere nobody says what is free: take it that the machine is there for this.
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _field(path: Path, name: str) -> int:
+    """The number behind `name:` in a file of /proc."""
+    lines = path.read_text("ascii", errors="replace").splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])

@@ -1,0 +1,79 @@
+"""Runs that sleep, and waiting for what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from capo_core.errors import RunError
+from capo_core.jobs import queue, runs
+from capo_core.jobs.record import Status
+from capo_core.jobs.runs import Run
+from capo_core.workspace import Workspace, content_hash
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 90  # a loaded machine needs seconds to start a Python
+
+
+def settings(steps: int = 2, step_s: float = 0.02, **more) -> dict:
+    return {"steps": steps, "step_s": step_s, **more}
+
+
+def put(workspace: Workspace, *, after=(), experiment="", **more) -> Run:
+    """A rehearsal in the queue; nothing begins."""
+    return queue.enqueue(
+        workspace, "rehearsal", settings(**more), after=after, experiment=experiment
+    )
+
+
+def expected_sum(steps: int, seed: int = 0) -> str:
+    """What a rehearsal of so many steps ends in."""
+    value = str(seed)
+    for step in range(1, steps + 1):
+        value = content_hash(value, step)
+    return value
+
+
+def wait_for(run: Run, *states: str, within_s: float = PATIENCE_S) -> Status:
+    end = time.time() + within_s
+    while time.time() < end:
+        status = run.status()
+        if status.state in states:
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{run.status()} never became {states}; log: {run.log}")
+
+
+def wait_for_step(run: Run, step: int) -> None:
+    end = time.time() + PATIENCE_S
+    while time.time() < end:
+        if len(run.files.events("step")) >= step:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"never came to step {step}: {run.status()}; {run.log}")
+
+
+def python(code: str, *args: object) -> subprocess.Popen:
+    """A process of its own that runs `code`, as another dashboard would."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, args)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end_all(workspace: Workspace) -> None:
+    """Kill the workers that a test has left."""
+    for run in runs.every(workspace):
+        try:
+            status = run.status()
+        except RunError:
+            continue
+        if status.live and status.pid and status.pid != os.getpid():
+            os.kill(status.pid, signal.SIGKILL)
