@@ -12,7 +12,7 @@ from capo_core.task import LabelScale
 
 HIGHER, LOWER, LIKE_HUMAN, ONE = "higher", "lower", "as the human", "1"
 
-_OWN_LABEL = "the target's own label, right by definition: nobody labelled an item twice"
+_OWN_LABEL = "the target's own label (the first of several): as good as right by definition"
 _OWN_TEXT = (
     "undefined: what is compared with is the target's own text, and there is no second one by the "
     "target on the same item"
@@ -80,7 +80,7 @@ MEASURES: tuple[Measure, ...] = (
             "farther end of the scale.", decimals=3),
     *(
         Measure(name, "soft", LOWER, meaning, floor=_NO_STAND_IN,
-                ceiling="0 by definition: the people's own distribution",
+                ceiling="the people's own labels (the first of several): 0, but for those",
                 chance="every item answered with the label distribution of the training items",
                 undefined="needs readable answers in the place of every annotator", decimals=3)
         for name, meaning in (

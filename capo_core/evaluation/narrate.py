@@ -88,9 +88,9 @@ def _imitation(mine, apart, config: TableConfig) -> str:
         else:
             text += f"; it is not told apart from {second.source} ({percent(second.value)})"
     if best.high < best.chance:
-        text += ". Even that is below chance: these texts are rather given to others"
+        text += ". That is below chance: these texts are rather given to others"
     elif best.low <= best.chance:
-        text += ". Even that is not clearly above chance"
+        text += ". That is not clearly above chance"
     return text + "."
 
 

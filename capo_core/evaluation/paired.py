@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from capo_core.evaluation.scores import AnyScore, Resampled
+from capo_core.evaluation.scores import Difference, Resampled
 
 FLIPS = 9999
 _EXACT = 13  # up to so many items all 2^n signs are gone through
@@ -51,7 +51,7 @@ def bootstrap_p(difference: Resampled) -> float:
     return float((1 + strayed.sum()) / (1 + len(draws)))
 
 
-def p_value_of(difference: AnyScore, *, seed: int = 0) -> tuple[float, str]:
+def p_value_of(difference: Difference | Resampled, *, seed: int = 0) -> tuple[float, str]:
     """The p-value of a paired difference and the name of its test; NaN where there is none."""
     if isinstance(difference, Resampled):
         return bootstrap_p(difference), BOOTSTRAP

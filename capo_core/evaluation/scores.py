@@ -60,13 +60,6 @@ class Score:
         cross = (self.influence.sum(axis=0) ** 2).sum() - squares
         return float(np.sqrt(max(0.0, cross / (count * (count - 1)))))
 
-    @property
-    def contributions(self) -> np.ndarray | None:
-        """[items]: what each item adds to the number; they sum to it. None without `weight`."""
-        if self.weight is None:
-            return None
-        return self.influence.mean(axis=0) + self.value * self.weight
-
     def estimate(self) -> Estimate:
         """The number with its 95 % interval over items."""
         if self.share:
@@ -161,28 +154,34 @@ def mean(scores: Sequence[AnyScore], *, repeated: bool = False) -> AnyScore:
 
 
 def difference(one: AnyScore, other: AnyScore) -> AnyScore:
-    """`one` − `other`, paired by item."""
+    """`one` − `other`, paired by item; a `Difference` where both are `Score`s."""
     value, n = one.value - other.value, min(one.n, other.n)
     if isinstance(one, Resampled):
         return Resampled(value, one.draws - other.draws, n)
-    known = one.weight is not None and other.weight is not None
-    made = Score(value, one.influence - other.influence, n, share=False)
-    if not known:
-        return made
-    added = one.contributions - other.contributions
-    return _Difference(value, made.influence, n, False, added=added, sides=(one, other))
+    influence = one.influence - other.influence
+    return Difference(value, influence, n, share=False, sides=(one, other))
 
 
 @dataclass(frozen=True)
-class _Difference(Score):
-    """A difference: what each item adds to it is known, though its value may be 0."""
+class Difference(Score):
+    """One score minus another.
 
-    added: np.ndarray | None = None
+    Attributes:
+        sides: the two scores.
+    """
+
     sides: tuple[Score, ...] = ()
 
     @property
     def contributions(self) -> np.ndarray | None:
-        return self.added
+        """[items]: what each item adds to the difference; they sum to it. None without weights.
+
+        Where both sides have the same items this is their difference on the item times its weight.
+        """
+        one, other = self.sides
+        if one.weight is None or other.weight is None:
+            return None
+        return self.influence.mean(axis=0) + self.value * (one.weight + other.weight) / 2
 
     def estimate(self) -> Estimate:
         """As for a score; where a side is at 0 or 1 or no item differs, from the sides' intervals.
@@ -191,9 +190,9 @@ class _Difference(Score):
         (1998, method 10), as if unpaired: wider, never without width unless all items are the same.
         """
         one, other = self.sides
-        shares = one.share and other.share
         flat = self.error < 1e-9 or {one.value, other.value} & {0.0, 1.0}
-        if not shares or not flat or np.abs(self.added).max() < 1e-12:
+        same = self.contributions is not None and np.abs(self.contributions).max() < 1e-12
+        if not (one.share and other.share and flat) or same:
             return super().estimate()
         first, second = one.estimate(), other.estimate()
         below = math.hypot(first.value - first.low, second.high - second.value)

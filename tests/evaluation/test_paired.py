@@ -47,19 +47,22 @@ def test_sign_flip_agrees_with_scipy_for_many_items():
     assert found == pytest.approx(expected, abs=0.01)
 
 
-@pytest.mark.parametrize("k", [1, 4])
-def test_sign_flip_is_level_where_methods_do_not_differ(k):
-    """Of 300 pairs of equal methods about 5 % have p ≤ .05, also for pooled scores."""
+@pytest.mark.parametrize(("k", "missing"), [(1, 0), (4, 0), (1, 20)])
+def test_sign_flip_is_level_where_methods_do_not_differ(k, missing):
+    """Of 300 pairs of equal methods about 5 % have p ≤ .05: of single and of pooled scores, and
+    where one of the two has no answer to some items."""
     low = 0
     for seed in range(300):
         rng = np.random.default_rng(seed)
         both = rng.normal(0.4, 0.6, size=60)
         sides = []
-        for _ in range(2):
+        for there in (60, 60 - missing):
             margin = both + rng.normal(0, 1, size=60)
             table = np.stack([margin, np.zeros(60)], axis=1)
             sides.append(
-                pooled_accuracy(table, np.arange(60), 0, k, n_items=60, seed=seed, groupings=60)
+                pooled_accuracy(
+                    table[:there], np.arange(there), 0, k, n_items=60, seed=seed, groupings=60
+                )
             )
         low += sign_flip(difference(*sides).contributions, flips=499) <= 0.05
     assert 0.01 <= low / 300 <= 0.09

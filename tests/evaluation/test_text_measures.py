@@ -92,7 +92,8 @@ def test_influence_of_the_length_ratio_is_its_derivative():
         weights[i] += 1e-6
         moved = (weights * written).sum() / (weights * wanted).sum()
         assert found.influence[0, i] == pytest.approx((moved - found.value) / 1e-6, abs=1e-4)
-    assert found.contributions.sum() == pytest.approx(found.value)
+    assert found.influence.sum() == pytest.approx(0, abs=1e-9)
+    assert found.weight.sum() == pytest.approx(1)
 
 
 @given(
@@ -166,5 +167,6 @@ def test_self_similarity_is_the_mean_over_pairs():
     )
     found = diversity.self_similarity(stream([*texts, ""]), EMBEDDER, n_items=5)
     assert found.value == pytest.approx(float(expected), abs=1e-6) and found.n == 4
-    assert found.contributions.sum() == pytest.approx(found.value)
+    assert found.influence.sum() == pytest.approx(0, abs=1e-9)
+    assert found.weight.sum() == pytest.approx(1)
     assert diversity.self_similarity(stream(["a", ""]), EMBEDDER, n_items=2) is None
