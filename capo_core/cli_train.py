@@ -25,7 +25,7 @@ Who = Annotated[
 Base = Annotated[str, typer.Option(help="'embedded', a model's folder, or its name on the hub.")]
 Shared = Annotated[bool, typer.Option("--shared", help="One adapter for all, named in the prompt.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training items.")]
-Rate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
+Rate = Annotated[float | None, typer.Option(help="Peak learning rate; else by size.")]
 PerStep = Annotated[int | None, typer.Option(help="Items of one optimiser step.")]
 Accumulation = Annotated[int | None, typer.Option(help="Micro-batches a step is divided into.")]
 Seed = Annotated[int | None, typer.Option(help="Of everything random.")]

@@ -38,7 +38,7 @@ def find_base(name: str) -> Path:
                 where=str(folder),
                 todo="build it: python -m capo_core base build",
             )
-    elif Path(name).expanduser().is_dir():
+    elif name and Path(name).expanduser().is_dir():
         folder = Path(name).expanduser().resolve()
     elif name.count("/") <= 1 and not name.startswith((".", "/", "~")) and name:
         folder = _from_hub(name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.pairs_config import PairsConfig
@@ -16,6 +16,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 SCHEDULES = ("constant", "linear", "cosine")
 LOSSES = ("pairwise", "listwise", "nca")
 PER = ("pair", "item")
+SMALL_BASE = 50_000_000  # parameters below which a base is small
 ENGINES = ("auto", "tree", "group", "pairs")
 
 
@@ -44,12 +45,15 @@ class LoraSettings:
 class TrainConfig:
     """What SFT and CAPO share. An "item" is one item with the responses to it."""
 
+    # Learning rates for small bases (such as the embedded one) and for large ones.
+    RATES: ClassVar[tuple[float, float]] = (5e-3, 2e-4)
+
     # Of everything random: the adapter's beginning, the order of the data, dropout.
     seed: int = 0
     # Passes over the training items.
     epochs: int = 5
-    # Peak learning rate of AdamW.
-    learning_rate: float = 1e-3
+    # Peak learning rate of AdamW; None takes one of RATES by the base's size (see `rate_for`).
+    learning_rate: float | None = None
     # Items of one optimiser step, over all micro-batches and processes together.
     items_per_step: int = 16
     # Micro-batches into which a process divides its items of a step: less memory, same result.
@@ -92,13 +96,20 @@ class TrainConfig:
             _check(self, name, getattr(self, name) >= 1, "a whole number of 1 or more")
         for name in ("seed", "validate_every", "patience", "sample_every", "samples"):
             _check(self, name, getattr(self, name) >= 0, "a whole number of 0 or more")
-        _check(self, "learning_rate", _positive(self.learning_rate), "a number above 0")
+        rate = self.learning_rate
+        _check(self, "learning_rate", rate is None or _positive(rate), "a number above 0")
         for name in ("max_grad_norm", "weight_decay"):
             _check(self, name, _not_negative(getattr(self, name)), "a number of 0 or more")
         _check(self, "warmup_share", 0 <= self.warmup_share < 1, "a share from 0 to below 1")
         _check(self, "max_tokens", self.max_tokens >= 16, "a whole number of 16 or more")
         _check(self, "schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
         _check(self, "precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+
+    def rate_for(self, parameters: int) -> float:
+        """The learning rate for a base of so many parameters."""
+        small, large = self.RATES
+        default = small if parameters < SMALL_BASE else large
+        return default if self.learning_rate is None else self.learning_rate
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON writes them."""
@@ -138,8 +149,9 @@ class SftConfig(TrainConfig):
 class CapoConfig(TrainConfig):
     """Preference training from the SFT adapter, which is also the frozen reference."""
 
+    RATES: ClassVar[tuple[float, float]] = (1e-3, 5e-5)
+
     epochs: int = 3
-    learning_rate: float = 5e-4
     # The contrast: pairwise (DPO), listwise (softmax over chosen and rejected) or nca.
     loss: str = "pairwise"
     # How strongly the policy is held to the reference; larger holds tighter.

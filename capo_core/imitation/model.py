@@ -37,6 +37,12 @@ class Base:
         return int(self.tokenizer.eos_token_id if pad is None else pad)
 
     @property
+    def parameters(self) -> int:
+        """How many numbers the base has; an adapter's are not counted."""
+        named = self.model.named_parameters()
+        return sum(each.numel() for name, each in named if ".lora_" not in f".{name}")
+
+    @property
     def longest(self) -> int | None:
         """Tokens the model can read at once; None where its configuration does not say."""
         config = self.model.config.get_text_config()

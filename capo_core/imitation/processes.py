@@ -14,6 +14,7 @@ by their own `forward`, no wrapper around the model could see what happens.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -62,6 +63,10 @@ class Processes:
                 todo="run `accelerate config` again, or give --multi_gpu to `accelerate launch`; "
                 "a base that is too large for one GPU may fit in 4 bits (quantise)",
             )
+        if accelerator.num_processes > 1:
+            # Connections still open when Python ends abort the process.
+            atexit.unregister(_part)
+            atexit.register(_part)
         return cls(accelerator)
 
     @property
@@ -142,3 +147,8 @@ class _Entered:
 
     def __exit__(self, *details: Any) -> None:
         self.context.__exit__(*details)
+
+
+def _part() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

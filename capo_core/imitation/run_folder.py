@@ -140,8 +140,8 @@ class RunFolder:
         if not self.events_path.exists():
             return []
         text = self.events_path.read_text(encoding="utf-8", errors="replace")
-        whole = text[: text.rfind("\n") + 1].splitlines()
-        found = [json.loads(line) for line in whole]
+        # Not splitlines: a text may hold other characters that it takes for line breaks.
+        found = [json.loads(line) for line in text.split("\n")[:-1]]
         return [each for each in found if event is None or each["event"] == event]
 
     def events_size(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from peft import PeftModel
@@ -160,6 +160,7 @@ def train_stage(
         Stopped, RunError: see `Training.run`.
     """
     base, training = stage.base, stage.training
+    config = replace(config, learning_rate=config.rate_for(base.parameters))
     if processes.main:
         folder.log("engine", **stage.engine_note)
         _note_material(folder, training, stage.limits.max_tokens, config)

@@ -1,0 +1,62 @@
+"""Killed with SIGKILL at any moment, and gone on with: as if nothing had happened."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+import training_process
+from safetensors.torch import load_file
+from tiny_training import tiny_base
+
+from capo_core.imitation.adapters import WEIGHTS
+from capo_core.imitation.run_folder import RunFolder
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """Processes that begin with everything imported, so that one is ready in a moment."""
+    # What the server of processes imports it looks for there alone.
+    here = Path(__file__).parent
+    monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{here.parents[1]}")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training_process"])
+    return context
+
+
+@pytest.mark.parametrize(
+    ("stage", "kills"),
+    [
+        ("sft", 3),
+        pytest.param("sft", 20, marks=pytest.mark.slow),
+        pytest.param("capo", 20, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_and_gone_on_with(processes, tmp_path, stage, kills):
+    base, home = tiny_base(tmp_path / "base"), str(tmp_path)
+    epochs = 2 * kills  # of 4 steps: 8 a kill, of which each life does 1 to about 7
+
+    def live(name: str, stage: str = stage, kill_seed: int | None = None) -> int:
+        process = processes.Process(
+            target=training_process.run, args=(stage, base, home, name, epochs, kill_seed)
+        )
+        process.start()
+        process.join(120)
+        return process.exitcode
+
+    if stage == "capo":
+        assert live("before", "sft") == 0
+    assert live("straight") == 0
+    broken = RunFolder(tmp_path / "broken")
+    for seed in range(kills):
+        assert live("broken", kill_seed=seed) == -signal.SIGKILL
+        assert not broken.done
+    assert live("broken") == 0
+    one = load_file(tmp_path / "straight" / "adapter" / WEIGHTS)
+    other = load_file(broken.adapter / WEIGHTS)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    steps = [event["step"] for event in broken.events("step")]
+    assert steps == list(range(1, 4 * epochs + 1))
+    assert broken.result["steps"] == 4 * epochs

@@ -1,0 +1,239 @@
+"""Training: what divides it, interrupts it or ends it changes nothing in what is learned."""
+
+import threading
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+
+from capo_core.errors import Stopped
+from capo_core.imitation.adapters import WEIGHTS
+from capo_core.imitation.capo import train_capo
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.sft import train_sft
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> str:
+    return tiny_base(tmp_path_factory.mktemp("base") / "llama")
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return tiny_dataset()
+
+
+@pytest.fixture(scope="module")
+def sft(base, dataset, tmp_path_factory) -> RunFolder:
+    """A finished SFT run of annotator A."""
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "sft")
+    train_sft(dataset, "A", sft_config(sample_every=4), base, folder)
+    return folder
+
+
+def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(folder.adapter / WEIGHTS)
+
+
+def apart(one: RunFolder, other: RunFolder) -> float:
+    a, b = weights(one), weights(other)
+    assert a.keys() == b.keys()
+    return max((a[name] - b[name]).abs().max().item() for name in a)
+
+
+def stop_at(step: int):
+    """A progress that asks to stop during step `step` (1, 2, …)."""
+
+    def progress(what: str, share: float) -> None:
+        if f"step {step} of" in what:
+            raise Stopped("enough")
+
+    return progress
+
+
+def steps_in(folder: RunFolder) -> list[int]:
+    return [event["step"] for event in folder.events("step")]
+
+
+def test_sft_learns_and_tells_what_happened(sft, dataset):
+    result = sft.result
+    # 14 items in steps of 4: 4 steps an epoch, 2 epochs.
+    assert result["steps"] == result["planned_steps"] == 8
+    assert (result["training_items"], result["validation_items"]) == (14, 4)
+    validation = [event["loss"] for event in sft.events("validation")]
+    assert len(validation) == 3 and validation[-1] < validation[0]
+    assert result["validation_loss"] == min(validation)
+    assert steps_in(sft) == list(range(1, 9))
+    assert {"loss", "learning_rate", "grad_norm", "tokens_per_s", "seconds"} <= set(
+        sft.events("step")[0]
+    )
+    samples = sft.events("sample")
+    assert [(event["step"], event["item_id"]) for event in samples] == [
+        (4, "i14"),
+        (4, "i16"),
+        (8, "i14"),
+        (8, "i16"),
+    ]
+    card = (sft.adapter / "README.md").read_text()
+    assert dataset.fingerprint in card and f"{result['validation_loss']:.4f}" in card
+    assert not sft.checkpoint.exists()
+
+
+def test_the_loss_is_the_mean_over_response_tokens(base, dataset, tmp_path):
+    """Against the model itself: a fresh adapter changes nothing, so that the loss before the first
+    step is that of the bare base."""
+    from capo_core.imitation.history import history, item_of
+    from capo_core.imitation.model import load_base
+    from capo_core.imitation.prompts import zero_shot
+    from capo_core.imitation.render import render
+    from capo_core.imitation.response import write_response
+
+    folder = RunFolder(tmp_path / "run")
+    train_sft(dataset, "B", sft_config(epochs=1), base, folder)
+    loaded = load_base(base)
+    total, count = 0.0, 0
+    for each in history(dataset, "B", split="validation").responses:
+        prompt = zero_shot(dataset.task, item_of(dataset, each.item_id))
+        text = write_response(each.label, each.explanation)
+        rendered = render(prompt, [text], loaded.tokenizer)
+        ids = torch.tensor([rendered.prompt + rendered.responses[0]])
+        logits = loaded.model(ids).logits[0, len(rendered.prompt) - 1 : -1]
+        target = torch.tensor(rendered.responses[0])
+        total += torch.nn.functional.cross_entropy(logits, target, reduction="sum").item()
+        count += len(target)
+    assert folder.events("validation")[0]["loss"] == pytest.approx(total / count, abs=1e-5)
+
+
+def test_capo_begins_at_the_sft_adapter_and_widens_the_margin(sft, dataset, tmp_path):
+    folder = RunFolder(tmp_path / "capo")
+    result = train_capo(dataset, "A", capo_config(), sft, folder)
+    first, last = folder.events("validation")[0], folder.events("validation")[-1]
+    # Policy and reference are the same at first: every margin is 0 and every pair's loss log 2.
+    assert first["loss"] == pytest.approx(0.6931471805599453, abs=1e-6)
+    assert first["margin"] == pytest.approx(0, abs=1e-6)
+    assert last["margin"] > 0.01 and last["loss"] < first["loss"]
+    assert result.engine == "tree"
+    step = folder.events("step")[-1]
+    assert {"margin", "reward_accuracy", "chosen_change", "rejected_change"} <= set(step)
+    assert apart(sft, folder) > 1e-4
+    assert folder.config["sft"]["run"] == sft.run_id
+
+
+def test_accumulation_changes_nothing(base, sft, dataset, tmp_path):
+    """4 items at once, or 2 × 2: the same for both losses, though their units differ."""
+    for number in (1, 2):
+        folder = RunFolder(tmp_path / f"sft{number}")
+        train_sft(dataset, "A", sft_config(accumulation=number), base, folder)
+        folder = RunFolder(tmp_path / f"capo{number}")
+        config = capo_config(accumulation=number, nll=0.2)
+        train_capo(dataset, "A", config, sft, folder)
+    assert apart(RunFolder(tmp_path / "sft1"), RunFolder(tmp_path / "sft2")) < 1e-6
+    assert apart(RunFolder(tmp_path / "capo1"), RunFolder(tmp_path / "capo2")) < 1e-6
+
+
+def test_gradient_checkpointing_changes_nothing(base, dataset, tmp_path):
+    folders = [RunFolder(tmp_path / str(which)) for which in (False, True)]
+    for folder, which in zip(folders, (False, True), strict=True):
+        config = sft_config(gradient_checkpointing=which, epochs=1)
+        train_sft(dataset, "A", config, base, folder)
+    assert apart(*folders) < 1e-7
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 7])
+def test_stopped_and_gone_on_with_is_as_if_never_stopped(base, sft, dataset, tmp_path, step):
+    """Bit for bit, with dropout too, wherever it was stopped; and nothing stands twice."""
+    from capo_core.imitation.config import LoraSettings
+
+    config = sft_config(lora=LoraSettings(rank=4, alpha=8, dropout=0.2), checkpoint_every=3)
+    straight = RunFolder(tmp_path / "straight")
+    train_sft(dataset, "A", config, base, straight)
+    broken = RunFolder(tmp_path / "broken")
+    with pytest.raises(Stopped, match=f"after step {step} of 8"):
+        train_sft(dataset, "A", config, base, broken, progress=stop_at(step))
+    assert not broken.done and broken.checkpoint.exists()
+    train_sft(dataset, "A", config, base, broken)
+    assert apart(straight, broken) == 0
+    assert steps_in(broken) == list(range(1, 9))
+    told = [
+        [
+            (event["step"], event["loss"])
+            for event in folder.events()
+            if event["event"] in ("step", "validation")
+        ]
+        for folder in (straight, broken)
+    ]
+    assert told[0] == told[1]
+    assert [event["step"] for event in broken.events("resumed")] == [step]
+
+
+def test_capo_stopped_by_its_flag_goes_on(sft, dataset, tmp_path):
+    straight, broken = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "broken")
+    train_capo(dataset, "A", capo_config(), sft, straight)
+
+    def progress(what: str, share: float) -> None:
+        if "step 5 of" in what:
+            broken.ask_to_stop()
+
+    with pytest.raises(Stopped):
+        train_capo(dataset, "A", capo_config(), sft, broken, progress=progress)
+    train_capo(dataset, "A", capo_config(), sft, broken)
+    assert apart(straight, broken) == 0
+    assert steps_in(broken) == list(range(1, 9))
+
+
+def test_a_finished_run_is_not_trained_again(sft, base, dataset):
+    before = (sft.adapter / WEIGHTS).stat().st_mtime_ns
+
+    def progress(what: str, share: float) -> None:
+        raise AssertionError("something was computed")
+
+    config = sft_config(sample_every=4)
+    result = train_sft(dataset, "A", config, base, sft, progress=progress)
+    assert result.steps == 8
+    assert (sft.adapter / WEIGHTS).stat().st_mtime_ns == before
+
+
+def test_the_best_state_is_kept_and_patience_ends(base, dataset, tmp_path):
+    """A wild learning rate makes validation worse: what is kept is the state before."""
+    folder = RunFolder(tmp_path / "wild")
+    config = sft_config(
+        epochs=20, learning_rate=3.0, schedule="constant", warmup_share=0, patience=1
+    )
+    result = train_sft(dataset, "A", config, base, folder)
+    losses = {event["step"]: event["loss"] for event in folder.events("validation")}
+    assert result.ended_early and result.steps < result.planned_steps
+    assert result.kept_step == min(losses, key=losses.get)
+    assert result.validation_loss == min(losses.values())
+    if result.kept_step == 0:  # B = 0 at the beginning
+        assert all(not each.any() for name, each in weights(folder).items() if "lora_B" in name)
+
+
+def test_one_adapter_for_all_names_the_annotator(base, dataset, tmp_path):
+    folder = RunFolder(tmp_path / "shared")
+    result = train_sft(dataset, "ignored", sft_config(shared=True, epochs=1), base, folder)
+    assert (result.target, result.training_items) == ("all", 3 * 14)
+    capo = RunFolder(tmp_path / "capo")
+    result = train_capo(dataset, "", capo_config(shared=True, epochs=1), folder, capo)
+    assert result.training_items == 3 * 14
+
+
+def test_without_validation_the_last_state_is_kept(base, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    result = train_sft(tiny_dataset(12, 0, 4), "A", sft_config(), base, folder)
+    assert (result.validation_loss, result.kept_step, result.steps) == (None, 6, 6)
+
+
+def test_readers_see_whole_events_while_it_runs(base, dataset, tmp_path):
+    folder, done, seen = RunFolder(tmp_path / "run"), threading.Event(), []
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(len(folder.events()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    train_sft(dataset, "A", sft_config(), base, folder)
+    done.set()
+    reader.join()
+    assert seen == sorted(seen) and len(folder.events()) > 8

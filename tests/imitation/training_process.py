@@ -1,0 +1,36 @@
+"""A training in a process of its own, which may kill itself at any moment."""
+
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+from tiny_training import capo_config, sft_config, tiny_dataset
+
+from capo_core.imitation.capo import train_capo
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.sft import train_sft
+
+
+def run(stage: str, base: str, home: str, name: str, epochs: int, kill_seed: int | None) -> None:
+    """Train in `home`/`name`; with a seed, die by SIGKILL some steps and moments later."""
+    folder = RunFolder(Path(home) / name)
+    if kill_seed is not None:
+        threading.Thread(target=_kill, args=(folder, kill_seed), daemon=True).start()
+    dataset = tiny_dataset()
+    if stage == "sft":
+        train_sft(dataset, "A", sft_config(epochs=epochs, patience=0), base, folder)
+    else:
+        config = capo_config(epochs=epochs, patience=0)
+        train_capo(dataset, "A", config, RunFolder(Path(home) / "before"), folder)
+
+
+def _kill(folder: RunFolder, seed: int) -> None:
+    draw, born = random.Random(seed), time.time()
+    wanted = draw.randint(1, 6)
+    while sum(event["t"] >= born for event in folder.events("step")) < wanted:
+        time.sleep(0.001)
+    time.sleep(draw.random() * 0.02)  # anywhere within a step, a validation or a checkpoint
+    os.kill(os.getpid(), signal.SIGKILL)
