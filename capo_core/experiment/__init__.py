@@ -1,0 +1,1 @@
+"""Experiments: all methods for all targets, as runs that wait for one another."""

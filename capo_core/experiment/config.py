@@ -1,0 +1,147 @@
+"""What an experiment is made of; saved as its experiment.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from capo_core.errors import CapoError, ConfigError
+from capo_core.imitation.config import CapoConfig, SftConfig
+from capo_core.imitation.generate_config import GenerateConfig
+from capo_core.imitation.prompts import METHODS, TRAINED
+from capo_core.jobs.request import EXECUTORS
+from capo_core.workspace import content_hash, safe_name
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """All methods for all targets on one dataset.
+
+    The settings of each stage are JSON objects with the names of its own configuration; what is
+    left out has that stage's default.
+    """
+
+    # A dataset of the catalog, and what it must still be when the runs begin ("": as it is then).
+    dataset: str
+    fingerprint: str = ""
+    # Who is imitated.
+    targets: tuple[str, ...] = ()
+    # Out of `prompts.METHODS`: zero_shot, icl, profile, sft, capo.
+    methods: tuple[str, ...] = METHODS
+    # The model: "embedded", a folder, or a name on the hub; for prompting it may be a server's.
+    base: str = "embedded"
+    server: str = ""
+    # Of training and of the answers; each seed is a repetition of everything.
+    seeds: tuple[int, ...] = (0,)
+    # Settings of `SftConfig`, `CapoConfig`, `ProfileConfig`, `GenerateConfig`, `TableConfig`.
+    sft: Mapping[str, Any] = field(default_factory=dict)
+    capo: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    generate: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: Mapping[str, Any] = field(default_factory=dict)
+    # For a person.
+    name: str = ""
+    # Where the runs work: "local" or "slurm".
+    executor: str = "local"
+
+    def __post_init__(self) -> None:
+        for name in ("targets", "methods", "seeds"):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple):
+                raise _wrong(name, value, "a list")
+            object.__setattr__(self, name, tuple(value))
+        strange = [each for each in self.methods if each not in METHODS]
+        seeds = all(type(each) is int and each >= 0 for each in self.seeds)
+        texts = ("dataset", "fingerprint", "base", "server", "name")
+        for name, right, expected in (
+            *((each, isinstance(getattr(self, each), str), "a text") for each in texts),
+            ("targets", self.targets, "one annotator or more"),
+            ("targets", len(set(self.targets)) == len(self.targets), "each annotator once"),
+            ("methods", self.methods and not strange, f"some of {', '.join(METHODS)}"),
+            ("methods", len(set(self.methods)) == len(self.methods), "each method once"),
+            ("seeds", self.seeds and seeds, "one whole number of 0 or more, or several"),
+            ("seeds", len(set(self.seeds)) == len(self.seeds), "each seed once"),
+            ("base", self.base or self.server, "a base, or a server's model"),
+            ("base", self.base or not self.trained, "a base on this machine, to train on"),
+            ("executor", self.executor in EXECUTORS, f"one of {', '.join(EXECUTORS)}"),
+        ):
+            if not right:
+                raise _wrong(name, getattr(self, name), expected)
+        safe_name(self.dataset)
+        for stage in ("sft", "capo", "profile", "generate", "evaluate"):
+            self._check_stage(stage)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The methods that train adapters."""
+        return tuple(method for method in self.methods if method in TRAINED)
+
+    @property
+    def experiment_id(self) -> str:
+        """Of its folder: the same configuration is the same experiment."""
+        return safe_name(f"{self.dataset[:40]}-{content_hash(self.to_dict())[:8]}")
+
+    @property
+    def title(self) -> str:
+        return self.name or f"{len(self.methods)} methods for {len(self.targets)} annotators"
+
+    def sft_config(self, seed: int) -> SftConfig:
+        return SftConfig.from_dict({**self.sft, "seed": seed})
+
+    def capo_config(self, seed: int) -> CapoConfig:
+        return CapoConfig.from_dict({**self.capo, "seed": seed})
+
+    def generate_config(self, method: str, seed: int) -> GenerateConfig:
+        return GenerateConfig(**{**self.generate, "method": method, "seed": seed})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON writes it."""
+        plain = asdict(self)
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in plain.items()
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> ExperimentConfig:
+        """The experiment again from `to_dict`; `ConfigError` where something else stands there."""
+        if not isinstance(raw, dict) or "dataset" not in raw:
+            raise ConfigError("an experiment names a dataset", expected="an object with 'dataset'")
+        unknown = sorted(set(raw) - {each.name for each in fields(cls)})
+        if unknown:
+            raise ConfigError(f"there is no setting {unknown[0]!r} in an experiment")
+        return cls(**raw)
+
+    def with_changes(self, **changes: Any) -> ExperimentConfig:
+        return replace(self, **changes)
+
+    def _check_stage(self, stage: str) -> None:
+        """Make the stage's configuration once, so that a wrong setting shows before hours go by."""
+        raw = getattr(self, stage)
+        if not isinstance(raw, Mapping):
+            raise _wrong(stage, raw, "an object of settings")
+        object.__setattr__(self, stage, dict(raw))
+        try:
+            if stage == "sft":
+                self.sft_config(0)
+            elif stage == "capo":
+                self.capo_config(0)
+            elif stage == "generate":
+                self.generate_config(self.methods[0], 0)
+            elif stage == "profile":
+                from capo_core.imitation.profile import ProfileConfig
+
+                ProfileConfig(**raw)
+            elif unknown := sorted(set(raw) - {"views", "pool", "families", "seed"}):
+                raise ConfigError(f"there is no setting {unknown[0]!r} in an evaluation")
+        except CapoError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"the settings of {stage} cannot be used ({error})", where="experiment"
+            ) from None
+
+
+def _wrong(name: str, value: Any, expected: str) -> ConfigError:
+    return ConfigError(f"{value!r} cannot be used", where=f"experiment, {name}", expected=expected)

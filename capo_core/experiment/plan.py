@@ -1,0 +1,113 @@
+"""From an experiment to its runs, and who waits for whom.
+
+    profile ───────────────► answers (profile)  ─┐
+    SFT of a target ──┬────► answers (sft)      ─┤
+                      └► CAPO ► answers (capo)  ─┼► evaluation
+    (nothing) ─────────────► answers (zero_shot, icl) ┘
+
+for each seed; the evaluation, at last, is one for all seeds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from capo_core.experiment.config import ExperimentConfig
+from capo_core.imitation.prompts import TRAINED
+from capo_core.jobs.queue import name_of
+from capo_core.jobs.request import Request
+
+# What a run is likely to take beside the others of its experiment, for the share that is done
+# before anything is measured: a training of one target is 1.
+WEIGHTS = {"train_sft": 1.0, "train_capo": 1.6, "profile": 0.3, "generate": 0.5, "evaluate": 0.4}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of an experiment.
+
+    Attributes:
+        run_id: the name it will have.
+        weight: its part of the whole, relative to others.
+        seed: of its repetition; None for the evaluation of all.
+    """
+
+    run_id: str
+    request: Request
+    weight: float
+    method: str
+    seed: int | None
+
+
+def plan(config: ExperimentConfig) -> list[Planned]:
+    """The runs of an experiment, each after those it waits for."""
+    found: dict[str, Planned] = {}
+
+    def add(kind, settings, method, seed, after=(), weight=1.0) -> str:
+        about = {"dataset": config.dataset, "fingerprint": config.fingerprint, **settings}
+        request = Request(kind, about, tuple(after), config.experiment_id, executor=config.executor)
+        name = name_of(request)
+        found[name] = Planned(name, request, weight * WEIGHTS[kind], method, seed)
+        return name
+
+    shared = bool(config.sft.get("shared"))
+    learners = ("all",) if shared else config.targets
+    answers = []
+    for seed in config.seeds:
+        model = _model(config, trained=False)
+        if "profile" in config.methods:
+            settings = {**model, "targets": list(config.targets), "config": _profile(config, seed)}
+            many = len(config.targets)
+            profiles = add("profile", settings, "profile", seed, weight=many)
+        sft, capo = {}, {}
+        if config.trained:
+            for target in learners:
+                settings = {
+                    "target": target,
+                    "base": config.base,
+                    "config": config.sft_config(seed).to_dict(),
+                }
+                sft[target] = add("train_sft", settings, "sft", seed)
+        if "capo" in config.methods:
+            for target in learners:
+                settings = {
+                    "target": target,
+                    "sft": sft[target],
+                    "config": _capo(config, seed, shared),
+                }
+                capo[target] = add("train_capo", settings, "capo", seed, [sft[target]])
+        for method in config.methods:
+            settings = {
+                **_model(config, trained=method in TRAINED),
+                "targets": list(config.targets),
+                "config": config.generate_config(method, seed).to_dict(),
+            }
+            after: list[str] = []
+            if method in TRAINED:
+                after = list((capo if method == "capo" else sft).values())
+                settings["adapters"] = after
+            elif method == "profile":
+                after = [profiles]
+                settings["profiles"] = profiles
+            weight = float(len(config.targets))
+            answers.append(add("generate", settings, method, seed, after, weight))
+    settings = {"runs": answers, "config": dict(config.evaluate)}
+    add("evaluate", settings, "", None, answers, len(config.targets))
+    return list(found.values())
+
+
+def _model(config: ExperimentConfig, *, trained: bool) -> dict[str, Any]:
+    if config.server and not trained:
+        return {"server": config.server}
+    return {"base": config.base}
+
+
+def _profile(config: ExperimentConfig, seed: int) -> dict[str, Any]:
+    from capo_core.imitation.profile import ProfileConfig
+
+    return asdict(ProfileConfig(**{**config.profile, "seed": seed}))
+
+
+def _capo(config: ExperimentConfig, seed: int, shared: bool) -> dict[str, Any]:
+    return {**config.capo_config(seed).to_dict(), "shared": shared}

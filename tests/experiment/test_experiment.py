@@ -1,0 +1,233 @@
+"""Experiments: what runs they are made of, who waits for whom, how far they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from capo_core.data.catalog import Catalog
+from capo_core.errors import ConfigError, DataError, RunError
+from capo_core.experiment import presets, store
+from capo_core.experiment.config import ExperimentConfig
+from capo_core.experiment.plan import plan
+from capo_core.experiment.progress import progress_of
+from capo_core.imitation.prompts import METHODS
+from capo_core.jobs import actions, queue, run_kinds
+from capo_core.jobs.record import Status
+from capo_core.workspace import Workspace
+
+TARGETS = ("1", "2")
+
+
+def experiment(**changes) -> ExperimentConfig:
+    return ExperimentConfig("demo-nli", targets=TARGETS, **changes)
+
+
+def by_kind(planned) -> dict:
+    found: dict = {}
+    for each in planned:
+        found.setdefault(each.request.kind, []).append(each)
+    return found
+
+
+def test_all_methods_for_two_targets():
+    planned = plan(experiment())
+    kinds = by_kind(planned)
+    # One training a target and stage, one profile run, one generation a method, one evaluation.
+    assert {kind: len(found) for kind, found in kinds.items()} == {
+        "profile": 1, "train_sft": 2, "train_capo": 2, "generate": 5, "evaluate": 1,
+    }  # fmt: skip
+    (evaluation,) = kinds["evaluate"]
+    assert planned[-1] == evaluation
+    answers = {each.method: each for each in kinds["generate"]}
+    assert set(evaluation.request.after) == {each.run_id for each in answers.values()}
+    sft = [each.run_id for each in kinds["train_sft"]]
+    capo = [each.run_id for each in kinds["train_capo"]]
+    assert [each.request.after for each in kinds["train_capo"]] == [(name,) for name in sft]
+    assert answers["zero_shot"].request.after == answers["icl"].request.after == ()
+    assert answers["profile"].request.after == (kinds["profile"][0].run_id,)
+    assert answers["sft"].request.after == tuple(sft)
+    assert answers["capo"].request.after == tuple(capo)
+
+
+@pytest.mark.parametrize("methods", [(method,) for method in METHODS])
+def test_one_method_alone_has_what_it_needs(methods):
+    planned = plan(experiment(methods=methods))
+    known = set()
+    for each in planned:
+        assert set(each.request.after) <= known
+        run_kinds.check(each.request)
+        known.add(each.run_id)
+    assert ("train_sft" in by_kind(planned)) == (methods[0] in ("sft", "capo"))
+    assert len(by_kind(planned)["generate"]) == 1
+
+
+def test_seeds_repeat_everything_but_the_evaluation():
+    kinds = by_kind(plan(experiment(seeds=(0, 1, 2))))
+    assert len(kinds["train_sft"]) == 6 and len(kinds["generate"]) == 15
+    assert len(kinds["evaluate"]) == 1
+    assert {each.request.settings["config"]["seed"] for each in kinds["train_capo"]} == {0, 1, 2}
+
+
+def test_one_adapter_for_all():
+    kinds = by_kind(plan(experiment(sft={"shared": True}, methods=("sft", "capo"))))
+    assert [each.request.settings["target"] for each in kinds["train_sft"]] == ["all"]
+    assert kinds["train_capo"][0].request.settings["config"]["shared"] is True
+
+
+def test_a_server_prompts_and_the_base_trains():
+    kinds = by_kind(plan(experiment(server="big-model")))
+    asked = {each.method: each.request.settings for each in kinds["generate"]}
+    assert asked["icl"]["server"] == "big-model" and "base" not in asked["icl"]
+    assert asked["sft"]["base"] == "embedded" and "server" not in asked["sft"]
+
+
+def test_names_say_what_is_asked_and_nothing_else():
+    assert [each.run_id for each in plan(experiment())] == [
+        each.run_id for each in plan(experiment(name="another name", executor="slurm"))
+    ]
+    one, other = (
+        {each.run_id for each in plan(experiment(capo={"beta": beta}))} for beta in (0.1, 0.2)
+    )
+    # Another beta: CAPO, its answers, and what scores them; all else is done once.
+    assert len(one - other) == 4
+
+
+def test_a_configuration_survives_its_file():
+    config = experiment(seeds=(0, 3), sft={"epochs": 2, "lora": {"rank": 4}}, name="ünï")
+    assert ExperimentConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"methods": ("dance",)}, "some of zero_shot"),
+        ({"methods": ()}, "methods"),
+        ({"methods": "sft"}, "a list"),
+        ({"targets": ("1", "1")}, "each annotator once"),
+        ({"seeds": (-1,)}, "seeds"),
+        ({"seeds": (True,)}, "seeds"),
+        ({"base": ""}, "a base"),
+        ({"base": "", "server": "x"}, "to train on"),
+        ({"executor": "cloud"}, "local, slurm"),
+        ({"sft": {"epochs": 0}}, "epochs"),
+        ({"sft": {"pace": 1}}, "no setting 'pace'"),
+        ({"sft": {"epochs": "many"}}, "settings of sft cannot be used"),
+        ({"capo": {"beta": -1}}, "beta"),
+        ({"generate": {"temperature": -1}}, "temperature"),
+        ({"profile": {"tries": 0}}, "tries"),
+        ({"evaluate": {"speed": 1}}, "no setting 'speed'"),
+        ({"dataset": "../x"}, "'../x' cannot be used"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_begins(changes, said):
+    with pytest.raises(ConfigError, match=said.replace("(", r"\(")):
+        ExperimentConfig(**{"dataset": "demo-nli", "targets": TARGETS, **changes})
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_presets_are_experiments(name):
+    config = presets.from_preset(name, "demo-nli", TARGETS)
+    assert config.methods == METHODS
+    for each in plan(config):
+        run_kinds.check(each.request)
+
+
+def test_the_quick_demo_has_one_target():
+    assert presets.demo(("a", "b"), quick=True).targets == ("a",)
+    assert presets.demo(("a", "b")).targets == ("a", "b")
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """An experiment in the queue of a workspace where nothing begins."""
+    monkeypatch.setattr(queue, "start_worker", lambda folder, append: 2**22 + 1)
+    workspace = Workspace(tmp_path)
+    names = Catalog(workspace).load("demo-nli").annotators[:2]
+    config = ExperimentConfig("demo-nli", targets=names, methods=("zero_shot", "sft"))
+    return store.start(workspace, config)
+
+
+def put(begun, kind: str, **status) -> None:
+    for member, run in zip(begun.members, begun.runs(), strict=True):
+        if member.kind == kind:
+            run.write(Status(**status))
+
+
+def test_it_is_found_again(begun):
+    again = store.find(begun.workspace, begun.experiment_id)
+    assert again.members == begun.members and again.config == begun.config
+    assert begun.config.fingerprint  # the dataset as it was when it began
+    found, broken = store.every(begun.workspace)
+    assert [each.experiment_id for each in found] == [begun.experiment_id] and not broken
+
+
+def test_a_broken_file_is_told_and_hides_no_other(begun):
+    other = begun.workspace.experiments / "other"
+    other.mkdir()
+    (other / "experiment.json").write_text('{"runs": [{"run_id": "../../x"}]}')
+    found, broken = store.every(begun.workspace)
+    assert len(found) == 1 and "is broken" in broken["other"]
+    with pytest.raises(RunError, match="is broken"):
+        store.find(begun.workspace, "other")
+
+
+def test_begun_twice_it_is_one(begun):
+    before = [run.request for run in begun.runs()]
+    again = store.start(begun.workspace, begun.config)
+    orders = [run.request.order for run in again.runs()]
+    assert [request.order for request in before[1:]] == orders[1:]
+    assert again.made == begun.made
+
+
+def test_progress_is_the_weighted_share_and_the_rest_by_its_pace(begun):
+    # Weights for two targets: two trainings 1 each, two generations 1 each, evaluation 0.8.
+    put(begun, "train_sft", state="succeeded", share=1.0, started=1000.0, ended=1060.0)
+    found = progress_of(begun)
+    assert found.state == "running"
+    assert found.share == pytest.approx(2 / 4.8)
+    # 60 s for each weight of 1: 2.8 of weight are left.
+    assert found.left_s == pytest.approx(2.8 * 60)
+    assert found.elapsed_s == pytest.approx(120)
+    put(begun, "generate", state="succeeded", share=1.0, started=1000.0, ended=1010.0)
+    put(begun, "evaluate", state="succeeded", share=1.0, started=1000.0, ended=1010.0)
+    done = progress_of(begun)
+    assert (done.state, done.share, done.left_s) == ("succeeded", pytest.approx(1.0), None)
+    assert done.counts == {"succeeded": 5}
+
+
+def test_progress_tells_what_keeps_it(begun):
+    put(begun, "train_sft", state="failed", message="the milk is sour")
+    put(begun, "generate", state="succeeded", share=1.0)
+    queue.advance(begun.workspace)
+    found = progress_of(begun)
+    assert found.state == "running"  # the evaluation's other needs are met: see below
+    put(begun, "evaluate", state="failed", message="no", blocked_by="x")
+    found = progress_of(begun)
+    assert found.state == "failed" and "the milk is sour" in found.message
+
+
+def test_a_stopped_experiment_says_so_and_is_taken_up_again(begun):
+    put(begun, "train_sft", state="queued")
+    put(begun, "generate", state="queued")
+    assert len(store.stop(begun)) == 5
+    assert progress_of(begun).state == "stopped"
+    store.start(begun.workspace, begun.config)
+    assert progress_of(begun).counts.get("stopped", 0) == 0
+
+
+def test_a_deleted_run_shows_as_missing(begun):
+    store.stop(begun)
+    put(begun, "evaluate", state="stopped")
+    actions.delete(begun.workspace, begun.members[-1].run_id)
+    assert begun.evaluation is None
+    assert progress_of(begun).counts["deleted"] == 1
+
+
+def test_annotators_and_datasets_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no annotator 'nobody'"):
+        store.start(Workspace(tmp_path), ExperimentConfig("demo-nli", targets=("nobody",)))
+    with pytest.raises(DataError):
+        store.start(Workspace(tmp_path), ExperimentConfig("not-there", targets=("1",)))
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,239 @@
+"""What goes wrong with runs: with real processes, killed as a machine would kill them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from rehearsals import end_all, expected_sum, put, python, settings, wait_for, wait_for_step
+
+from capo_core.jobs import actions, queue, runs
+from capo_core.jobs.record import Status, birth_of
+from capo_core.workspace import Workspace, write_json
+
+LOOK_AGAIN_S = 30  # within which a dead worker must be told
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    workspace = Workspace(tmp_path)
+    yield workspace
+    end_all(workspace)
+
+
+def test_a_killed_dashboard_leaves_its_run_at_work_and_finds_it_again(workspace):
+    code = """
+import sys, time
+from pathlib import Path
+from capo_core.jobs import queue
+from capo_core.workspace import Workspace
+run = queue.submit(Workspace(Path(sys.argv[1])), "rehearsal",
+                   {"steps": 30, "step_s": 0.1, "seed": 0})
+print(run.run_id, flush=True)
+time.sleep(600)
+"""
+    dashboard = python(code, workspace.root)
+    run = runs.find(workspace, dashboard.stdout.readline().strip())
+    wait_for_step(run, 2)
+    dashboard.send_signal(signal.SIGKILL)
+    dashboard.wait(timeout=10)
+    (found,) = runs.every(workspace)
+    assert found.status().state == "running"
+    assert wait_for(found, "succeeded", "lost", "failed").state == "succeeded"
+    assert found.files.result["sum"] == expected_sum(30)
+
+
+def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspace):
+    run = queue.submit(workspace, "rehearsal", settings(steps=20, step_s=0.1))
+    wait_for_step(run, 3)
+    os.kill(run.status().pid, signal.SIGKILL)
+    status = wait_for(run, "lost", within_s=LOOK_AGAIN_S)
+    assert "killed" in status.message
+    point = actions.resume(workspace, run.run_id)
+    assert point.step >= 3 and point.words == f"goes on from step {point.step}"
+    assert wait_for(run, "succeeded", "failed", "lost").state == "succeeded"
+    assert run.files.result == {"steps": 20, "sum": expected_sum(20)}
+    assert run.files.events("resumed")[0]["step"] == point.step
+    # No step stands twice, and none is missing, in what is shown of it.
+    assert [event["step"] for event in run.files.events("step")] == list(range(1, 21))
+
+
+def test_what_was_worked_before_the_kill_counts(workspace):
+    run = queue.submit(workspace, "rehearsal", settings(steps=25, step_s=0.1))
+    wait_for_step(run, 15)
+    time.sleep(1.1)  # a heartbeat carries the share to the file
+    os.kill(run.status().pid, signal.SIGKILL)
+    wait_for(run, "lost")
+    actions.resume(workspace, run.run_id)
+    status = wait_for(run, "succeeded")
+    assert status.worked_s >= 1.5
+    assert status.duration_s() == status.worked_s + status.ended - status.started
+
+
+@pytest.mark.parametrize("birth", ["another boot:1", "", "no mark at all"])
+def test_after_a_restart_of_the_machine_there_is_no_ghost(workspace, birth):
+    # The number lives (it is this very process), as after a restart it may: but it is another.
+    run = put(workspace)
+    me = os.getpid()
+    run.write(Status(state="running", pid=me, birth=birth, heartbeat=time.time()))
+    assert run.status().state == "lost"
+    run.write(Status(state="queued", pid=me, birth=birth, heartbeat=time.time()))
+    assert run.status().state == "lost"
+
+
+def test_after_a_restart_what_waited_begins_when_somebody_looks(workspace):
+    ghost, waiting = put(workspace, seed=1), put(workspace, seed=2)
+    ghost.write(Status(state="running", pid=2**22 + 1, birth="another boot:1"))
+    assert queue.advance(workspace) == [waiting]
+    wait_for(waiting, "succeeded")
+    assert ghost.status().state == "lost"
+
+
+def test_a_run_of_another_machine_lives_as_long_as_it_is_heard(workspace):
+    run = put(workspace)
+    there = Status(state="running", pid=1, birth="their boot:1", host="another-machine.invalid")
+    run.write(Status(**{**vars(there), "heartbeat": time.time()}))
+    assert run.status().state == "running"
+    run.write(Status(**{**vars(there), "heartbeat": time.time() - LOOK_AGAIN_S}))
+    assert run.status().state == "lost"
+
+
+def test_a_result_without_a_last_word_is_a_success(workspace):
+    run = put(workspace)
+    run.write(Status(state="running", pid=2**22 + 1, birth="gone:1", share=0.9))
+    run.files.finish({"steps": 2})
+    assert run.status().state == "succeeded"
+
+
+def test_two_launchers_on_one_workspace_watch_the_same_run(workspace):
+    run = queue.submit(workspace, "rehearsal", settings(steps=600, step_s=0.1))
+    pid = wait_for(run, "running").pid
+    code = """
+import sys
+from pathlib import Path
+from capo_core.jobs import actions, queue, runs
+from capo_core.workspace import Workspace
+workspace = Workspace(Path(sys.argv[1]))
+(run,) = runs.every(workspace)
+print(len(queue.advance(workspace)), run.status().state, run.status().pid)
+actions.stop(workspace, run.run_id)
+"""
+    out, error = python(code, workspace.root).communicate(timeout=60)
+    assert out.split() == ["0", "running", str(pid)], error
+    assert wait_for(run, "stopped", "failed", "lost").state == "stopped"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full (Linux)")
+def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
+    run = queue.submit(workspace, "rehearsal", settings(steps=9, full_disk_at=4))
+    status = wait_for(run, "failed", "succeeded", "lost")
+    assert status.state == "failed"
+    assert "no room left on the disk" in status.message and "make room" in status.message
+    assert "Traceback" not in run.log
+    before = run.folder / "events-before.jsonl"
+    steps = [json.loads(line) for line in before.read_text().splitlines()]
+    assert [each["step"] for each in steps if each["event"] == "step"] == [1, 2, 3]
+    assert actions.resume_point(run).step == 3  # the checkpoint is whole
+    # With room again, it ends as if nothing had been.
+    run.files.events_path.unlink()
+    before.rename(run.files.events_path)
+    run.request.write(run.folder)
+    request = json.loads((run.folder / "request.json").read_text())
+    assert request["settings"]["full_disk_at"] == 4
+    assert run.files.config["settings"]["full_disk_at"] == 4
+
+
+def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, monkeypatch):
+    from capo_core.jobs import reporter as reporters
+    from capo_core.jobs.record import Job
+
+    run = put(workspace)
+    reporter = reporters.Reporter(run, run.status())
+    reporter.begin()
+
+    def full(self, status):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Job, "write", full)
+    reporter.finish("failed", "there is no room left on the disk")
+    monkeypatch.undo()
+    assert run.status().state == "failed"
+    assert run.status().message == "there is no room left on the disk"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("request.json", "not JSON", "request.json: it is not JSON"),
+        ("request.json", "[1, 2]", "it is not an object"),
+        ("request.json", '{"kind": "dance"}', "no run of kind 'dance'"),
+        ("request.json", '{"settings": {}}', "it names no kind"),
+        ("request.json", '{"kind": "rehearsal", "speed": 3}', "there is no 'speed' in a request"),
+        ("request.json", '{"kind": "rehearsal", "after": "x"}', "after is 'x'"),
+        ("request.json", '{"kind": "rehearsal", "after": ["../x"]}', "'../x' cannot be used"),
+        ("request.json", '{"kind": "rehearsal", "settings": {"steps": "many"}}', "steps is 'many'"),
+        ("request.json", '{"kind": "rehearsal", "settings": {"pace": 1}}', "no setting 'pace'"),
+        ("request.json", '{"kind": "rehearsal", "settings": {}}', "'steps' is missing"),
+        ("request.json", '{"kind": "rehearsal", "order": "first"}', "order is 'first'"),
+        ("request.json", "\x00\xff", "it is not JSON"),
+        ("status.json", "{", "status.json is damaged"),
+        ("status.json", '{"state": "asleep"}', "the state is 'asleep'"),
+        ("status.json", '{"state": "running", "share": "half"}', "share is 'half'"),
+        ("status.json", '{"mood": "good"}', "the status knows no 'mood'"),
+        ("config.json", "][", "config.json is damaged"),
+        ("config.json", '"everything"', "config.json: it is not an object"),
+    ],
+)
+def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file, content, said):
+    broken, well = put(workspace, seed=1), put(workspace, seed=2)
+    (broken.folder / file).write_text(content, encoding="latin-1")
+    found = {run.run_id: run.status() for run in runs.every(workspace)}
+    assert found[broken.run_id].state == runs.BROKEN
+    assert said in found[broken.run_id].message
+    assert found[well.run_id].state == "queued"
+    # Deciding who is next takes no notice of it either.
+    assert put(workspace, seed=3).request.order >= 2
+    queue.advance(workspace)
+    wait_for(well, "succeeded")
+    # And it can be put away.
+    actions.delete(workspace, broken.run_id)
+    assert broken.run_id not in {run.run_id for run in runs.every(workspace)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "said"),
+    [
+        ("train_sft", {"epochs": "many"}, "cannot be used"),
+        ("train_sft", {"epochs": 0}, "epochs"),
+        ("train_sft", {"speed": 1}, "no setting 'speed'"),
+        ("train_sft", {"lora": {"rank": None}}, "cannot be used"),
+        ("generate", {"method": "dance"}, "dance"),
+        ("generate", {"method": "sft"}, "needs the adapters"),
+        ("generate", {}, "cannot be used"),
+    ],
+)
+def test_settings_edited_into_nonsense_are_told(workspace, kind, config, said):
+    run = runs.Run(workspace.runs / "edited")
+    settings = {"dataset": "demo-nli", "base": "embedded", "config": config}
+    settings["targets" if kind == "generate" else "target"] = ["a"] if kind == "generate" else "a"
+    write_json(run.folder / "request.json", {"kind": kind, "settings": settings})
+    assert run.status().state == runs.BROKEN
+    assert said in run.status().message
+
+
+def test_a_frozen_worker_is_slow_not_lost(workspace):
+    run = queue.submit(workspace, "rehearsal", settings(steps=600, step_s=0.1))
+    status = wait_for(run, "running")
+    os.kill(status.pid, signal.SIGSTOP)
+    try:
+        assert birth_of(status.pid) == status.birth
+        later = status.heartbeat + 60
+        assert run.status().state == "running"
+        assert runs.slow_s(run.status(), now=later) > 50
+        assert runs.slow_s(run.status(), now=status.heartbeat + 1) == 0
+    finally:
+        os.kill(status.pid, signal.SIGCONT)
