@@ -138,8 +138,8 @@ def put_moments(
 ) -> None:
     """Give AdamW the state of `moments_of` back."""
     for name, parameter in names.items():
-        found = {moment: moments[moment][name] for moment in MOMENTS if name in moments[moment]}
         optimiser.state[parameter] = {
-            moment: tensor.clone() if moment == "step" else tensor.to(parameter.device, copy=True)
-            for moment, tensor in found.items()
+            moment: moments[moment][name].to(parameter.device, copy=True)
+            for moment in MOMENTS
+            if name in moments[moment]
         }
