@@ -32,7 +32,9 @@ def read_profile(written: str) -> ReadProfile:
         return ReadProfile("", "only thinking")
     names = "|".join(re.escape(part.rstrip(":")) for part in PROFILE_PARTS)
     begins = list(
-        re.finditer(rf"^\W*\b({names})\b\W{{0,2}}:", answer, re.MULTILINE | re.IGNORECASE)
+        re.finditer(
+            rf"^\W*(?:\d+[.)]\W*)?\b({names})\b\W{{0,2}}:", answer, re.MULTILINE | re.IGNORECASE
+        )
     )
     if not begins:
         return ReadProfile("", "none of the parts is there" if answer.strip() else "empty")
