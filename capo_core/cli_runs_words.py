@@ -64,7 +64,10 @@ def lines_of(about: dict) -> list[str]:
 
 
 def print_runs(found: list) -> None:
-    table = Table("run", "state", "done", "time", "asked", "message", box=None)
+    table = Table(box=None)
+    table.add_column("run", no_wrap=True)
+    for heading in ("state", "done", "time", "asked", "message"):
+        table.add_column(heading)
     for run, status in found:
         about = as_dict(run, status)
         asked = about.get("queued")

@@ -56,6 +56,16 @@ def calibration(settings: Mapping[str, Any], workspace: Workspace, progress: Pro
     return "the calibration is measured"
 
 
+def preflight(settings: Mapping[str, Any], workspace: Workspace, progress: Progress) -> str:
+    """Look at a run before it begins (see `preflight`). Settings: `kind`, `settings` of the run."""
+    from capo_core.jobs.preflight import keep, look
+
+    progress("one dry step on the model", 0.1)
+    found = look(workspace, settings["kind"], settings["settings"])
+    keep(found, workspace, settings["settings"])
+    return "it can work" if found.possible else "it cannot work as it is"
+
+
 def rehearsal(settings: Mapping[str, Any], workspace: Workspace, progress: Progress) -> str:
     """Does nothing, in `steps` steps of `step_s` seconds, and fails at the end where `fail` says.
 
@@ -72,5 +82,6 @@ def rehearsal(settings: Mapping[str, Any], workspace: Workspace, progress: Progr
 KINDS: dict[str, Kind] = {
     "stability": stability,
     "calibration": calibration,
+    "preflight": preflight,
     "rehearsal": rehearsal,
 }

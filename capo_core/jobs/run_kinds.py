@@ -36,6 +36,7 @@ from capo_core.progress import Progress
 from capo_core.workspace import Workspace
 
 Settings = Mapping[str, Any]
+BATCH_TOKENS = 16384  # computed at once by a base that writes, where nothing else is asked
 Work = Callable[[Settings, Workspace, RunFolder, Progress], str]
 
 
@@ -209,7 +210,7 @@ def backend_of(settings: Settings):
     from capo_core.imitation.model import load_base
 
     base = load_base(settings["base"], precision=settings.get("precision", "auto"))
-    return HfBackend(base, batch_tokens=settings.get("batch_tokens", 16384))
+    return HfBackend(base, batch_tokens=settings.get("batch_tokens", BATCH_TOKENS))
 
 
 def _sft_config(settings: Settings):
