@@ -34,6 +34,7 @@ from capo_core.imitation.generate_config import GenerateConfig
 from capo_core.imitation.history import items_of
 from capo_core.imitation.model import load_base
 from capo_core.imitation.pairs import PairsConfig
+from capo_core.imitation.profile import ProfileConfig, write_profile
 from capo_core.imitation.prompts import METHODS, TRAINED
 from capo_core.imitation.runs import capo_run, sft_run
 from capo_core.stability.intervals import records
@@ -99,12 +100,11 @@ def outputs(
         config = replace(drawn, method=method, seed=seed)
         profiles = {}
         if method == "profile":
-            from capo_core.imitation.profile import write_profile
-
-            profiles = {
-                target: write_profile(dataset, target, backend, workspace=workspace, seed=seed).text
-                for target in dataset.annotators
-            }
+            about = ProfileConfig(seed=seed)
+            for target in dataset.annotators:
+                made = write_profile(dataset, target, backend, about)
+                assert made.text, f"no profile of {target}: {made.problem}"
+                profiles[target] = made.text
         own = adapters.get(method, {})
         targets = list(dataset.annotators)
         folder = run_of(workspace, asked_for(dataset, targets, config, backend, own, profiles))

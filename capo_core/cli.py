@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from capo_core import cli_base, cli_generate, cli_pairs, cli_stability, cli_train
+from capo_core import (
+    cli_base,
+    cli_evaluate,
+    cli_generate,
+    cli_pairs,
+    cli_runs,
+    cli_stability,
+    cli_train,
+)
 from capo_core.cli_data import data_app
 
 app = typer.Typer(
@@ -15,7 +23,15 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(data_app, name="data")
-for part in (cli_stability, cli_pairs, cli_train, cli_generate, cli_base):
+for part in (
+    cli_stability,
+    cli_pairs,
+    cli_train,
+    cli_generate,
+    cli_evaluate,
+    cli_runs,
+    cli_base,
+):
     part.mount(app)
 
 

@@ -37,6 +37,8 @@ LEVEL = {
     "cli_profile": 6,
     "cli_models": 6,
     "cli_runs": 6,
+    "cli_runs_words": 6,
+    "cli_experiment": 6,
     "cli": 7,
     "__main__": 8,
     "dashboard": 9,
