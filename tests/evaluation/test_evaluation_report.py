@@ -166,6 +166,7 @@ def test_a_caricature_is_flagged_by_both_signs_together():
     assert flagged((0.1, "undecided"), (0.02, "worse")) == [False]
     assert flagged((0.1, "better"), (0.02, "undecided")) == [False]
     assert flagged((-0.1, "worse"), (0.02, "worse")) == [False]
+    assert flagged((0.1, "better"), (-0.02, "better")) == [False]
 
 
 def test_an_exaggerated_manner_is_called_a_caricature():

@@ -157,6 +157,7 @@ def test_position_shares_equal_scipy():
     named = pd.Series(["A"] * 12 + ["B"] * 5 + ["C"] * 7 + [""] * 4)
     table, p_value = position_shares(named, 3)
     assert p_value == pytest.approx(stats.chisquare([12, 5, 7]).pvalue)
+    assert table["expected"].tolist() == pytest.approx([1 / 3] * 3)
     assert table["share"].tolist() == pytest.approx([12 / 24, 5 / 24, 7 / 24])
 
 

@@ -170,3 +170,18 @@ def test_self_similarity_is_the_mean_over_pairs():
     assert found.influence.sum() == pytest.approx(0, abs=1e-9)
     assert found.weight.sum() == pytest.approx(1)
     assert diversity.self_similarity(stream(["a", ""]), EMBEDDER, n_items=2) is None
+
+
+def test_influence_of_self_similarity_is_its_derivative():
+    """Of Σ_i≠j w_i w_j cos(i, j) / Σ_i≠j w_i w_j, when one item's weight grows."""
+    texts = ["a b", "b b c", "d", "a e e", "c d e"]
+    cosines = made_up_vectors(texts).astype(float)
+    cosines = cosines @ cosines.T
+    np.fill_diagonal(cosines, 0)
+    found = diversity.self_similarity(stream(texts), EMBEDDER, n_items=5)
+    for i in range(5):
+        weights = np.ones(5)
+        weights[i] += 1e-6
+        pairs = np.outer(weights, weights) * (1 - np.eye(5))
+        moved = (pairs * cosines).sum() / pairs.sum()
+        assert found.influence[0, i] == pytest.approx((moved - found.value) / 1e-6, abs=1e-4)
