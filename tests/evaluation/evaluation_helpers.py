@@ -1,0 +1,30 @@
+"""Made-up embeddings, and methods that copy people, for the tests of the report."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from capo_core.evaluation.attribution import View
+from capo_core.evaluation.measures import FAMILIES
+from capo_core.evaluation.streams import HUMAN, human_streams
+from capo_core.evaluation.table import TableConfig
+from capo_core.text.tokens import tokens
+
+VIEW = View("words", "mask_input")
+CONFIG = TableConfig(views=(VIEW,), pool=(1, 4), families=FAMILIES)
+
+
+def made_up_vectors(texts):
+    """Unit vectors by counts of letters."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    rows = np.array([["".join(tokens(t)).count(c) + 1e-3 for c in letters] for t in texts])
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def copies(world, ids, source, author_of, **changes):
+    """Streams in which `author_of[target]`'s held-out answers pass for the target's."""
+    human = {s.target: s for s in human_streams(world, ids) if s.source == HUMAN}
+    return [
+        replace(human[author_of(target)], source=source, target=target, replicate="0", **changes)
+        for target in world.annotators
+    ]
