@@ -45,6 +45,16 @@ def looks(annotators: Sequence[str]) -> dict[str, Look]:
     return found
 
 
+# The methods, each with its name, colour, marker and dash: none of these colours is an annotator's.
+METHODS = {
+    "zero_shot": ("Zero-shot", "#7D8CA3", "circle", "dot"),
+    "icl": ("In context", "#3FA39A", "square", "dashdot"),
+    "profile": ("Profile", "#9A9433", "diamond", "dash"),
+    "sft": ("SFT", "#6470DB", "triangle-up", "solid"),
+    "capo": ("CAPO", "#CF3A75", "star", "solid"),
+}
+_MORE_METHODS = ("#A9714B", "#8A62B8", "#5E9A4C", "#B3586B", "#4E8FB0")
+
 # The reductions, each with its colour, marker and dash: a family apart from the annotators'.
 REDUCTIONS = {
     "none": ("Whole text", "#6B7280", "circle", "solid"),
@@ -86,6 +96,39 @@ def representation_name(name: str) -> str:
 
 def control_name(name: str) -> str:
     return CONTROLS.get(name) or plain(name)
+
+
+def human_look(*, dark: bool) -> Look:
+    """The people's own texts beside methods: in the colour of ink, whatever the theme."""
+    return Look("#E6E9ED" if dark else "#20262C", "star-diamond", "solid")
+
+
+def method_name(source: str) -> str:
+    """ "zero_shot (Qwen3-4B)" → "Zero-shot (Qwen3-4B)"."""
+    head, space, rest = source.partition(" ")
+    return METHODS[head][0] + space + rest if head in METHODS else source
+
+
+def method_looks(sources: Sequence[str]) -> dict[str, Look]:
+    """A look per method. Those of one way (two models, say) share its colour, not its marker."""
+    found: dict[str, Look] = {}
+    heads: list[str] = []
+    for source in sources:
+        head = source.partition(" ")[0]
+        again = heads.count(head)
+        heads.append(head)
+        if head in METHODS:
+            _, color, symbol, dash = METHODS[head]
+        else:
+            place = len([name for name in found if name.partition(" ")[0] not in METHODS])
+            color = _MORE_METHODS[place % len(_MORE_METHODS)]
+            symbol, dash = SYMBOLS[place % len(SYMBOLS)], DASHES[place % len(DASHES)]
+            again = 0
+        if again:
+            symbol = SYMBOLS[(SYMBOLS.index(symbol) + again) % len(SYMBOLS)]
+            dash = DASHES[again % len(DASHES)]
+        found[source] = Look(color, symbol, dash)
+    return found
 
 
 def plain(name: str) -> str:
