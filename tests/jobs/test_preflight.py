@@ -1,0 +1,194 @@
+"""The look before a run: what it finds, and what it refuses with advice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from capo_core.data.catalog import Catalog
+from capo_core.errors import RunError
+from capo_core.imitation.base_path import EMBEDDED
+from capo_core.imitation.config import SftConfig
+from capo_core.jobs import preflight
+from capo_core.jobs.preflight import Preflight, Problem, Tokens
+from capo_core.workspace import Workspace
+
+needs_base = pytest.mark.skipif(
+    not (EMBEDDED / "model.safetensors").exists(), reason="the embedded base is not built"
+)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def annotator(workspace):
+    return Catalog(workspace).load("demo-nli").annotators[0]
+
+
+def sft(annotator: str, **config) -> dict:
+    config = {"epochs": 2, "max_tokens": 512, "items_per_step": 4, **config}
+    return {"dataset": "demo-nli", "target": annotator, "base": "embedded", "config": config}
+
+
+def said(found: Preflight) -> str:
+    return " ".join(found.sentences)
+
+
+@needs_base
+def test_a_training_is_counted_timed_and_measured(workspace, annotator):
+    found = preflight.measure(workspace, "train_sft", sft(annotator))
+    assert found.possible, found.problems
+    dataset = Catalog(workspace).load("demo-nli")
+    train = set(dataset.items.loc[dataset.items["split"] == "train", "item_id"])
+    rows = dataset.annotations[dataset.annotations["annotator_id"] == annotator]
+    own = rows[rows["item_id"].isin(train) & (rows["valid"] != "false")]
+    assert found.counts["training items"] == own["item_id"].nunique()
+    assert found.counts["responses"] == len(own)
+    assert found.counts["steps"] == 2 * -(-own["item_id"].nunique() // 4)
+    tokens = found.tokens
+    assert 0 < tokens.median <= tokens.p95 <= tokens.longest <= tokens.limit == 512
+    assert found.seconds > 0 and found.memory_bytes > 50e6
+    assert not list(workspace.runs.glob("*"))  # nothing was begun
+
+
+@pytest.mark.slow
+@needs_base
+def test_twice_the_epochs_take_twice_the_time_and_as_much_memory(workspace, annotator):
+    one = preflight.measure(workspace, "train_sft", sft(annotator, epochs=2))
+    two = preflight.measure(workspace, "train_sft", sft(annotator, epochs=8))
+    # Each is measured on its own, on a machine with other things to do.
+    assert 1.3 < two.seconds / one.seconds < 12
+    assert two.counts["steps"] == 4 * one.counts["steps"]
+
+
+@needs_base
+def test_a_context_that_is_too_short_is_refused(workspace, annotator):
+    found = preflight.measure(workspace, "train_sft", sft(annotator, max_tokens=16))
+    assert not found.possible
+    assert "max_tokens" in said(found)
+
+
+@needs_base
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"target": "nobody"}, "nobody"),
+        ({"dataset": "not-there"}, "not-there"),
+        ({"base": "/not/there"}, "/not/there"),
+        ({"fingerprint": "of yesterday"}, "not the dataset any more"),
+    ],
+)
+def test_what_is_not_there_is_refused(workspace, annotator, changes, words):
+    found = preflight.measure(workspace, "train_sft", {**sft(annotator), **changes})
+    assert not found.possible and words in said(found)
+
+
+@pytest.mark.parametrize(
+    ("needs", "free", "words"),
+    [
+        ({"disk_bytes": 900_000}, {"disk_free": 1_000_000}, "the disk has 1 MB free"),
+        ({"memory_bytes": 8_000_000_000}, {"memory_free": 5_000_000_000}, "8.0 GB of memory"),
+    ],
+)
+def test_too_little_disk_or_memory_is_refused(workspace, monkeypatch, needs, free, words):
+    from capo_core.jobs import preflight_training
+
+    monkeypatch.setattr(preflight_training, "training", lambda *_: {**needs, **free})
+    found = preflight.measure(workspace, "train_sft", {})
+    assert not found.possible and words in said(found)
+    assert found.problems[0].todo
+    monkeypatch.setattr(preflight_training, "training", lambda *_: needs)
+    assert preflight.measure(workspace, "train_sft", {}).possible  # this machine has that much
+
+
+@needs_base
+def test_weights_beyond_the_memory_are_refused_before_they_are_loaded(
+    workspace, annotator, monkeypatch
+):
+    from capo_core.imitation import model
+    from capo_core.jobs import memory
+
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(model, "load_base", lambda *a, **k: pytest.fail("was loaded"))
+    found = preflight.measure(workspace, "train_sft", sft(annotator))
+    assert not found.possible and "weights of the base alone" in said(found)
+
+
+@pytest.mark.slow
+@needs_base
+def test_a_generation_is_counted_and_timed(workspace, annotator):
+    settings = {
+        "dataset": "demo-nli", "targets": [annotator], "base": "embedded",
+        "config": {"method": "icl", "examples": 2, "items": 5, "samples": 2, "max_new_tokens": 16},
+    }  # fmt: skip
+    found = preflight.measure(workspace, "generate", settings)
+    assert found.possible, found.problems
+    assert dict(found.counts) == {"items": 5, "annotators": 1, "answers": 10}
+    assert found.seconds > 0 and found.left_out == 0
+
+
+@pytest.mark.slow
+@needs_base
+def test_a_capo_run_is_looked_at_before_its_sft_is_done(workspace, annotator):
+    from capo_core.jobs import queue
+
+    before = queue.enqueue(workspace, "train_sft", sft(annotator))
+    settings = {
+        "dataset": "demo-nli", "target": annotator, "sft": before.run_id,
+        "config": {"epochs": 1, "items_per_step": 2, "max_tokens": 512},
+    }  # fmt: skip
+    found = preflight.measure(workspace, "train_capo", settings)
+    assert found.possible, found.problems
+    assert found.counts["pairs"] >= found.counts["training items"]
+
+
+@pytest.mark.slow
+@needs_base
+def test_in_a_process_of_its_own_the_peak_is_that_of_a_run(workspace, annotator):
+    """The estimate of memory against what a run then needs: within a fifth."""
+    from rehearsals import wait_for
+
+    from capo_core.jobs import queue
+
+    settings = sft(annotator, epochs=1)
+    found = preflight.look(workspace, "train_sft", settings)
+    run = queue.submit(workspace, "train_sft", settings, estimate=found.to_dict())
+    status = wait_for(run, "succeeded", "failed", "lost", within_s=600)
+    assert status.state == "succeeded", status.message
+    assert status.peak_bytes == pytest.approx(found.memory_bytes, rel=0.2)
+    assert Preflight.from_dict(run.estimate) == found
+    print(f"memory: expected {found.memory_bytes:,}, measured {status.peak_bytes:,}")
+    print(f"time: expected {found.seconds:.1f} s, measured {status.duration_s():.1f} s")
+
+
+def test_settings_that_are_none_are_refused_at_once(workspace):
+    with pytest.raises(RunError, match="no run of kind 'dance'"):
+        preflight.look(workspace, "dance", {})
+    with pytest.raises(RunError, match="target is 3"):
+        preflight.look(workspace, "train_sft", {"target": 3})
+
+
+def test_it_survives_its_file(workspace):
+    found = Preflight(
+        "train_sft",
+        counts={"training items": 3},
+        tokens=Tokens(10, 20, 30, 512),
+        seconds=3.5,
+        problems=(Problem("the milk is sour", "buy new milk"),),
+        warnings=("It rains.",),
+    )
+    assert Preflight.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert preflight.kept(workspace, "train_sft", {"a": 1}) is None
+    preflight.keep(found, workspace, {"a": 1})
+    assert preflight.kept(workspace, "train_sft", {"a": 1}) == found
+    assert "It cannot work: the milk is sour. What to do: buy new milk." in said(found)
+    assert not replace(found, problems=()).problems
+
+
+def test_default_settings_are_those_of_the_training():
+    assert SftConfig.from_dict({}) == SftConfig()
