@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -78,6 +79,8 @@ def start_worker(folder: Path, *, append: bool = False) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "capo_core.jobs.worker", str(folder)],
             cwd=_ROOT,
+            # Threads that wait for work would otherwise take the processor from others.
+            env={"OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false", **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

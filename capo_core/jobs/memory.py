@@ -33,11 +33,12 @@ def forget_peak() -> None:
 def gpu_peak_bytes() -> int:
     """The most memory of this process on its GPUs; 0 where it has not used any."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return 0
-    return sum(
-        torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count())
-    )
+    # The heartbeat may look while another thread is in the middle of importing torch.
+    with suppress(AttributeError, ImportError, RuntimeError):
+        if torch is not None and torch.cuda.is_initialized():
+            devices = range(torch.cuda.device_count())
+            return sum(torch.cuda.max_memory_allocated(device) for device in devices)
+    return 0
 
 
 def available_bytes() -> int:

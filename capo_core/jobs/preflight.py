@@ -24,7 +24,7 @@ from capo_core.errors import CapoError, RunError
 from capo_core.jobs import run_kinds
 from capo_core.jobs.memory import available_bytes, in_words
 from capo_core.jobs.request import Request
-from capo_core.workspace import Workspace, content_hash, make_folder, write_json
+from capo_core.workspace import Workspace, content_hash, make_folder, safe_name, write_json
 
 _ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 900
@@ -156,6 +156,22 @@ def kept(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Prefli
         return Preflight.from_dict(raw)
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def announce(workspace: Workspace, run_id: str, request: Request) -> None:
+    """Say what a run will be that is not in the queue yet, for the looks at runs that follow it."""
+    folder = _announced(workspace, run_id)
+    make_folder(folder)
+    request.write(folder)
+
+
+def announced(workspace: Workspace, run_id: str) -> Request:
+    """What was announced under that name; `RunError` where nothing was."""
+    return Request.read(_announced(workspace, run_id))
+
+
+def _announced(workspace: Workspace, run_id: str) -> Path:
+    return workspace.cache / "preflight" / safe_name(run_id)
 
 
 def _place(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Path:

@@ -12,7 +12,7 @@ from capo_core.errors import ConfigError
 from capo_core.imitation.run_folder import RunFolder
 from capo_core.jobs import memory
 from capo_core.jobs.run_kinds import load_dataset
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, safe_name
 
 # Forward alone against forward and backward, in floating-point operations: 1 to 3 where the base
 # is trained; an adapter needs no gradients of the base's weights, which makes it 1 to 2.
@@ -77,18 +77,20 @@ def training(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> di
 def _asked(kind: str, settings: Mapping[str, Any], workspace: Workspace):
     """Configuration, base, LoRA settings, and the adapter it begins with (None: a new one)."""
     from capo_core.imitation.config import CapoConfig, LoraSettings, SftConfig
-    from capo_core.jobs.runs import find
+    from capo_core.jobs.preflight import announced
+    from capo_core.jobs.runs import Run, is_run
 
     if kind == "train_sft":
         config = SftConfig.from_dict(settings["config"])
         return config, settings["base"], config.lora, None
     config = CapoConfig.from_dict(settings["config"])
-    before = find(workspace, settings["sft"])
+    before = Run(workspace.runs / safe_name(settings["sft"]))
     folder = RunFolder(before.folder)
     if folder.done:
         asked = folder.config
         return config, asked["base"]["name"], LoraSettings(), folder.adapter
-    asked = before.request.settings
+    known = is_run(before.folder)
+    asked = (before.request if known else announced(workspace, before.run_id)).settings
     return config, asked["base"], SftConfig.from_dict(asked["config"]).lora, None
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from capo_core.errors import BackendUnavailable, ConfigError
 
+_ROOT = Path(__file__).resolve().parents[2]
 _LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING"}
 _ASK_EVERY_S = 5.0  # squeue is not asked more often about one job: clusters do not like it
 _known: dict[str, tuple[float, bool]] = {}
@@ -92,6 +93,8 @@ def _parameters(folder: Path) -> dict:
         "cpus_per_task": _number("CAPO_SLURM_CPUS") or None,
         "gpus_per_node": _number("CAPO_SLURM_GPUS") or None,
         "partition": os.environ.get("CAPO_SLURM_PARTITION") or None,
+        # The worker is found from here, wherever the run was asked for.
+        "additional_parameters": {"chdir": str(_ROOT)},
     }
     memory = _number("CAPO_SLURM_MEMORY_GB")
     if memory:

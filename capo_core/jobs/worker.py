@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,12 +57,21 @@ def _run(run: Run, workspace: Workspace) -> int:
         return 0
     reporter = Reporter(run, status, RUN_PATIENCE_S)
     reporter.begin()
+    _save_when_told_to_end(run)
     well = ended_well(lambda: do(run.request, workspace, run.files, reporter.progress), reporter)
     try:
         queue.advance(workspace)
     except CapoError as error:  # the next one who looks will try again
         print(f"the queue could not go on: {error}", file=sys.stderr)
     return 0 if well else 1
+
+
+def _save_when_told_to_end(run: Run) -> None:
+    """A machine that shuts down, or a cluster whose time is up, asks a process to end some time
+    before it ends it: the run saves then, and can be resumed."""
+    for name in ("SIGTERM", "SIGUSR2"):
+        if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
+            signal.signal(getattr(signal, name), lambda *_: run.ask_to_stop())
 
 
 def ended_well(work: Callable[[], str], reporter: Reporter) -> bool:

@@ -237,3 +237,12 @@ def test_a_frozen_worker_is_slow_not_lost(workspace):
         assert runs.slow_s(run.status(), now=status.heartbeat + 1) == 0
     finally:
         os.kill(status.pid, signal.SIGCONT)
+
+
+def test_a_machine_that_shuts_down_lets_the_run_save(workspace):
+    run = queue.submit(workspace, "rehearsal", settings(steps=600, step_s=0.1))
+    wait_for_step(run, 2)
+    os.kill(run.status().pid, signal.SIGTERM)  # what a machine sends before it ends all
+    status = wait_for(run, "stopped", "lost", "failed")
+    assert status.state == "stopped"
+    assert status.message == f"stopped after step {actions.resume_point(run).step}, and saved"

@@ -1,0 +1,106 @@
+"""Runs handed to Slurm: to a real one with one node where a test can start it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+import slurm_node
+from rehearsals import end_all, expected_sum, put, settings, wait_for, wait_for_step
+
+from capo_core.errors import BackendUnavailable, ConfigError
+from capo_core.jobs import actions, queue, slurm
+from capo_core.jobs.record import Status
+from capo_core.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    workspace = Workspace(tmp_path / "workspace")
+    yield workspace
+    end_all(workspace)
+
+
+def test_without_slurm_it_says_so(workspace, monkeypatch):
+    monkeypatch.setattr(slurm.shutil, "which", lambda name: None)
+    with pytest.raises(BackendUnavailable, match="no Slurm on this machine"):
+        slurm.submit(workspace.root)
+    run = queue.submit(workspace, "rehearsal", settings(), executor="slurm")
+    assert run.status().state == "failed"
+    assert "no Slurm on this machine" in run.status().message
+
+
+def test_a_setting_that_is_no_number_is_refused(workspace, monkeypatch):
+    monkeypatch.setenv("CAPO_SLURM_MINUTES", "long")
+    with pytest.raises(ConfigError, match="CAPO_SLURM_MINUTES is 'long'"):
+        slurm._parameters(workspace.root)
+
+
+def test_a_job_that_slurm_does_not_know_is_lost(workspace, monkeypatch):
+    run = put(workspace)
+    run.write(Status(state="running", slurm="7", heartbeat=0.0))
+    monkeypatch.setattr(slurm, "_known", {})
+    monkeypatch.setattr(slurm, "_ask", lambda number: False)
+    assert run.status().state == "lost"
+    monkeypatch.setattr(slurm, "_known", {})
+    monkeypatch.setattr(slurm, "_ask", lambda number: True)
+    assert run.status().state == "running"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    why = slurm_node.why_not()
+    if why:
+        pytest.skip(why)
+    node = slurm_node.Node(tmp_path_factory.mktemp("slurm"))
+    patch = pytest.MonkeyPatch()
+    for name, value in node.environment.items():
+        patch.setenv(name, value)
+    try:
+        node.start()
+        yield node
+    finally:
+        node.stop()
+        patch.undo()
+
+
+@pytest.mark.slow
+class TestRealSlurm:
+    def test_a_run_works_there_and_is_watched_here(self, node, workspace):
+        run = queue.submit(workspace, "rehearsal", settings(steps=5), executor="slurm")
+        assert run.status().slurm.isdecimal()
+        status = wait_for(run, "succeeded", "failed", "lost")
+        assert status.state == "succeeded", (status, run.log)
+        assert run.files.result["sum"] == expected_sum(5)
+
+    def test_it_saves_and_stops_and_goes_on(self, node, workspace):
+        asked = settings(steps=60, step_s=0.1)
+        run = queue.submit(workspace, "rehearsal", asked, executor="slurm")
+        wait_for_step(run, 3)
+        actions.stop(workspace, run.run_id)
+        assert wait_for(run, "stopped", "succeeded", "failed", "lost").state == "stopped"
+        assert actions.resume(workspace, run.run_id).step >= 3
+        assert wait_for(run, "succeeded", "failed", "lost").state == "succeeded"
+        assert run.files.result["sum"] == expected_sum(60)
+
+    def test_one_that_is_cancelled_there_saves_and_stops(self, node, workspace):
+        asked = settings(steps=6000, step_s=0.1)
+        run = queue.submit(workspace, "rehearsal", asked, executor="slurm")
+        wait_for_step(run, 2)
+        slurm.cancel(run.status().slurm)
+        assert wait_for(run, "lost", "stopped", within_s=60).state == "stopped"
+        assert actions.resume_point(run).step >= 2
+
+    def test_one_that_is_killed_there_is_lost_here_within_half_a_minute(self, node, workspace):
+        asked = settings(steps=6000, step_s=0.1, seed=1)
+        run = queue.submit(workspace, "rehearsal", asked, executor="slurm")
+        wait_for_step(run, 2)
+        os.kill(run.status().pid, signal.SIGKILL)
+        assert wait_for(run, "lost", "stopped", within_s=35).state == "lost"
+
+    def test_those_that_wait_for_it_begin_afterwards(self, node, workspace):
+        first = queue.enqueue(workspace, "rehearsal", settings(steps=3), executor="slurm")
+        second = put(workspace, after=[first.run_id], seed=1)
+        queue.advance(workspace)
+        assert wait_for(second, "succeeded").started >= first.status().ended
