@@ -42,6 +42,9 @@ CheckpointEvery = Annotated[int | None, typer.Option(help="Steps between checkpo
 ValidateEvery = Annotated[int | None, typer.Option(help="Steps between validations; 0: epochs.")]
 Patience = Annotated[int | None, typer.Option(help="Worse validations until the end; 0: never.")]
 SampleEvery = Annotated[int | None, typer.Option(help="Steps between samples; 0: none.")]
+ProbeItems = Annotated[
+    int | None, typer.Option(help="Validation items scored with each sample; 0: none.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -76,6 +79,7 @@ def sft(
     validate_every: ValidateEvery = None,
     patience: Patience = None,
     sample_every: SampleEvery = None,
+    probe_items: ProbeItems = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn from the annotator's own responses. The same command again goes on where it stopped."""
@@ -86,9 +90,11 @@ def sft(
     config = _changed(SftConfig(lora=lora), given)
 
     def train(workspace, data, target, progress):
+        from capo_core.evaluation.probe import probe_for
         from capo_core.imitation.runs import sft_run
 
-        return sft_run(workspace, data, target, config, base, progress=progress)
+        scorer = probe_for(data, config)
+        return sft_run(workspace, data, target, config, base, progress=progress, scorer=scorer)
 
     _train_each(train, dataset, annotator, shared, as_json)
 
@@ -130,6 +136,7 @@ def capo(
     validate_every: ValidateEvery = None,
     patience: Patience = None,
     sample_every: SampleEvery = None,
+    probe_items: ProbeItems = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn from the contrast with what others wrote, beginning with an SFT adapter."""
@@ -146,11 +153,15 @@ def capo(
     before = _changed(SftConfig(), {name: given[name] for name in both})
 
     def train(workspace, data, target, progress):
+        from capo_core.evaluation.probe import probe_for
         from capo_core.imitation.run_folder import find_run
         from capo_core.imitation.runs import capo_run
 
         begin = find_run(workspace, sft) if sft else before
-        return capo_run(workspace, data, target, config, begin, base, progress=progress)
+        return capo_run(
+            workspace, data, target, config, begin, base, progress=progress,
+            scorer=probe_for(data, config),
+        )  # fmt: skip
 
     _train_each(train, dataset, annotator, shared, as_json)
 

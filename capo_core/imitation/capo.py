@@ -27,12 +27,14 @@ from capo_core.imitation.objective import Case, Contrastive
 from capo_core.imitation.processes import Processes
 from capo_core.imitation.reference import reference_scores
 from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.sampling import Scorer
 from capo_core.imitation.stage import (
     Stage,
     TrainResult,
     asked_of,
     begin,
     check_same,
+    check_scorer,
     has_validation,
     limits_of,
     targets_of,
@@ -72,16 +74,19 @@ def train_capo(
     *,
     cache: Path | None = None,
     progress: Progress = silent,
+    scorer: Scorer | None = None,
 ) -> TrainResult:
     """Train `target`'s adapter from the finished run `sft`, or go on, or find that it is done.
 
     Args:
         cache: folder for the reference's log-probabilities, which runs of other settings can
             use too; None keeps them in the run.
+        scorer: of probes while training, where the settings ask for them (`probe_items`).
 
     Raises:
         ConfigError, RunError, Stopped: as `sft.train_sft`; also where `sft` does not fit.
     """
+    check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
     asked = processes.on_main(lambda: capo_asked(dataset, target, config, sft))
@@ -111,6 +116,7 @@ def train_capo(
                 processes,
                 checkpoint,
                 part_of(progress, 0.1, 1.0),
+                scorer,
             )
 
 

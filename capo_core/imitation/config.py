@@ -88,13 +88,16 @@ class TrainConfig:
     sample_every: int = 50
     # Validation items for which the samples are written.
     samples: int = 2
+    # Validation items whose answers are scored whenever samples are written; 0 scores none.
+    probe_items: int = 0
     # One adapter for all annotators, each named in the prompt, instead of one for each.
     shared: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "items_per_step", "accumulation", "checkpoint_every"):
             _check(self, name, getattr(self, name) >= 1, "a whole number of 1 or more")
-        for name in ("seed", "validate_every", "patience", "sample_every", "samples"):
+        for name in ("seed", "validate_every", "patience", "sample_every", "samples",
+                     "probe_items"):  # fmt: skip
             _check(self, name, getattr(self, name) >= 0, "a whole number of 0 or more")
         rate = self.learning_rate
         _check(self, "learning_rate", rate is None or _positive(rate), "a number above 0")
@@ -112,8 +115,15 @@ class TrainConfig:
         return default if self.learning_rate is None else self.learning_rate
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON writes them."""
-        return _plain(asdict(self))
+        """The settings as JSON writes them.
+
+        `probe_items` only where it is asked for: it changes nothing that is learned, and runs
+        from before it was there keep their names.
+        """
+        plain = _plain(asdict(self))
+        if not self.probe_items:
+            del plain["probe_items"]
+        return plain
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> TrainConfig:

@@ -6,6 +6,7 @@ from capo_core.dataset import Dataset
 from capo_core.imitation.capo import capo_asked, train_capo
 from capo_core.imitation.config import CapoConfig, SftConfig
 from capo_core.imitation.run_folder import RunFolder, run_for
+from capo_core.imitation.sampling import Scorer
 from capo_core.imitation.sft import sft_asked, train_sft
 from capo_core.progress import Progress, part_of, silent
 from capo_core.workspace import Workspace
@@ -19,6 +20,7 @@ def sft_run(
     base_name: str,
     *,
     progress: Progress = silent,
+    scorer: Scorer | None = None,
 ) -> RunFolder:
     """The finished SFT run for what is asked; trained now where it is not there yet.
 
@@ -27,7 +29,7 @@ def sft_run(
     """
     folder = run_for(workspace, sft_asked(dataset, target, config, base_name))
     if not folder.done:
-        train_sft(dataset, target, config, base_name, folder, progress=progress)
+        train_sft(dataset, target, config, base_name, folder, progress=progress, scorer=scorer)
     return folder
 
 
@@ -40,6 +42,7 @@ def capo_run(
     base_name: str,
     *,
     progress: Progress = silent,
+    scorer: Scorer | None = None,
 ) -> RunFolder:
     """The finished CAPO run for what is asked; trained now where it is not there yet.
 
@@ -52,10 +55,12 @@ def capo_run(
     """
     if isinstance(sft, SftConfig):
         before = part_of(progress, 0.0, 0.4)
-        sft = sft_run(workspace, dataset, target, sft, base_name, progress=before)
+        sft = sft_run(workspace, dataset, target, sft, base_name, progress=before, scorer=scorer)
         progress = part_of(progress, 0.4, 1.0)
     folder = run_for(workspace, capo_asked(dataset, target, config, sft))
     if not folder.done:
         cache = workspace.cache / "reference"
-        train_capo(dataset, target, config, sft, folder, cache=cache, progress=progress)
+        train_capo(
+            dataset, target, config, sft, folder, cache=cache, progress=progress, scorer=scorer
+        )
     return folder

@@ -1,54 +1,96 @@
-"""A few answers of a model in training, to look at: greedy, always to the same items."""
+"""A few answers of a model in training, to look at: greedy, always to the same items.
+
+Nothing random is drawn, so that looking changes nothing in what is learned.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 LONGEST = 96  # tokens of a sample; enough to see manner and form
+ROWS = 32  # answers written at once
+
+Prompts = Sequence[tuple[str, str, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model in training writes to an item in the place of `target`, as it comes."""
+
+    item_id: str
+    target: str
+    text: str
+
+
+# What answers are worth, in figures for an event; it comes from above and knows no model.
+Scorer = Callable[[Sequence[Answer]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """Writes samples.
+    """Writes samples, and has a probe of answers scored.
 
     Attributes:
         prompts: (item, target, prompt's tokens), as from `material.sample_prompts`.
         longest: tokens the model can read at once; None where that is not known.
+        probe: prompts whose answers are only scored, by `scorer`; empty for none.
     """
 
     tokenizer: Any
-    prompts: Sequence[tuple[str, str, tuple[int, ...]]]
+    prompts: Prompts
     pad_id: int
     longest: int | None = None
+    probe: Prompts = ()
+    scorer: Scorer | None = None
 
-    def write(self, model) -> list[dict[str, str]]:
-        """One `{"item_id", "target_annotator_id", "text"}` for each prompt.
+    @property
+    def idle(self) -> bool:
+        """Is there nothing to write?"""
+        return not self.prompts and not self.probe
+
+    def look(self, model) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Events and their figures: a "sample" for each of `prompts`, and one "probe".
 
         The model comes back in the mode, training or not, in which it was.
         """
+        for answer in self._answers(model, self.prompts):
+            yield (
+                "sample",
+                {
+                    "item_id": answer.item_id,
+                    "target_annotator_id": answer.target,
+                    "text": answer.text,
+                },
+            )
+        if self.probe and self.scorer is not None:
+            yield "probe", self.scorer(self._answers(model, self.probe))
+
+    def _answers(self, model, prompts: Prompts) -> list[Answer]:
         training = model.training
         model.eval()
         try:
-            texts = self._texts(model)
+            texts = []
+            for start in range(0, len(prompts), ROWS):
+                texts += self._texts(model, [ids for *_, ids in prompts[start : start + ROWS]])
         finally:
             model.train(training)
         return [
-            {"item_id": item, "target_annotator_id": target, "text": text}
-            for (item, target, _), text in zip(self.prompts, texts, strict=True)
+            Answer(item, target, text)
+            for (item, target, _), text in zip(prompts, texts, strict=True)
         ]
 
-    def _texts(self, model) -> list[str]:
-        width = max(len(ids) for *_, ids in self.prompts)
+    def _texts(self, model, prompts: Sequence[tuple[int, ...]]) -> list[str]:
+        width = max(map(len, prompts))
         room = LONGEST if self.longest is None else min(LONGEST, self.longest - width)
         if room < 1:
-            return ["" for _ in self.prompts]
+            return ["" for _ in prompts]
         # On the left, so that all answers begin at the same place.
-        ids = [[self.pad_id] * (width - len(ids)) + list(ids) for *_, ids in self.prompts]
-        seen = [[0] * (width - len(ids)) + [1] * len(ids) for *_, ids in self.prompts]
+        ids = [[self.pad_id] * (width - len(ids)) + list(ids) for ids in prompts]
+        seen = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
         with torch.no_grad():
             written = model.generate(
                 input_ids=torch.tensor(ids, device=model.device),

@@ -14,11 +14,13 @@ from capo_core.imitation.model import load_base
 from capo_core.imitation.objective import Case, Supervised
 from capo_core.imitation.processes import Processes
 from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.sampling import Scorer
 from capo_core.imitation.stage import (
     Stage,
     TrainResult,
     asked_of,
     begin,
+    check_scorer,
     has_validation,
     limits_of,
     targets_of,
@@ -40,10 +42,14 @@ def train_sft(
     folder: RunFolder,
     *,
     progress: Progress = silent,
+    scorer: Scorer | None = None,
 ) -> TrainResult:
     """Train `target`'s adapter, or go on with it, or find that it is done.
 
     The loss is the mean over all response tokens of −log p(token | prompt, tokens before).
+
+    Args:
+        scorer: of probes while training, where the settings ask for them (`probe_items`).
 
     Raises:
         ConfigError: the annotator, the data or the base will not do.
@@ -51,6 +57,7 @@ def train_sft(
             are not finite any more. What was saved stays.
         Stopped: somebody asked to stop; what was done is saved.
     """
+    check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
     asked = processes.on_main(lambda: sft_asked(dataset, target, config, base_name))
@@ -71,6 +78,7 @@ def train_sft(
                 processes,
                 checkpoint,
                 part_of(progress, 0.02, 1.0),
+                scorer,
             )
 
 

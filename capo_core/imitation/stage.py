@@ -21,7 +21,7 @@ from capo_core.imitation.model import Base
 from capo_core.imitation.objective import Case, Objective
 from capo_core.imitation.processes import Processes
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.sampling import Sampler
+from capo_core.imitation.sampling import Sampler, Scorer
 from capo_core.imitation.train import Training
 from capo_core.progress import Progress
 from capo_core.workspace import content_hash
@@ -110,6 +110,15 @@ def asked_of(
     }
 
 
+def check_scorer(config: TrainConfig, scorer: Scorer | None) -> None:
+    """`ConfigError` where a probe is asked for that nobody could score."""
+    if config.probe_items and scorer is None:
+        raise ConfigError(
+            f"probe_items is {config.probe_items}, and there is nothing to score a probe by",
+            todo="give a scorer (see evaluation/probe.py), or set probe_items to 0",
+        )
+
+
 def targets_of(dataset: Dataset, target: str, config: TrainConfig) -> list[str]:
     """Whose responses are learned; raises `ConfigError` early where there are too few."""
     if config.shared:
@@ -153,8 +162,12 @@ def train_stage(
     processes: Processes,
     checkpoint: Checkpoint | None,
     progress: Progress,
+    scorer: Scorer | None = None,
 ) -> TrainResult:
     """Train, and write adapter, card and result.
+
+    Args:
+        scorer: of the answers to `config.probe_items` items.
 
     Raises:
         Stopped, RunError: see `Training.run`.
@@ -164,7 +177,10 @@ def train_stage(
     if processes.main:
         folder.log("engine", **stage.engine_note)
         _note_material(folder, training, stage.limits.max_tokens, config)
-    prompts = sample_prompts(dataset, targets, stage.limits, config.samples)
+    prompts, probe = (
+        sample_prompts(dataset, targets, stage.limits, count)
+        for count in (config.samples, config.probe_items)
+    )
     loop = Training(
         stage.model,
         stage.objective,
@@ -172,7 +188,7 @@ def train_stage(
         config,
         folder,
         processes,
-        Sampler(base.tokenizer, prompts, base.pad_id, base.longest),
+        Sampler(base.tokenizer, prompts, base.pad_id, base.longest, probe, scorer),
         checkpoint,
     )
     loop.run(progress)

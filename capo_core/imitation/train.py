@@ -175,7 +175,7 @@ class Training:
         every = config.validate_every or self.per_epoch
         if self.validation and (step % every == 0 or step == self.steps):
             self._validate()
-        if self.sampler.prompts and config.sample_every and step % config.sample_every == 0:
+        if not self.sampler.idle and config.sample_every and step % config.sample_every == 0:
             self._sample()
 
     @torch.no_grad()
@@ -205,8 +205,8 @@ class Training:
 
     def _sample(self) -> None:
         if self.processes.main:
-            for sample in self.sampler.write(self.model):
-                self._log("sample", **sample)
+            for event, values in self.sampler.look(self.model):
+                self._log(event, **values)
 
     def _stop_asked(self, progress: Progress) -> bool:
         """The main process asks; the others learn of it with the step's sums."""

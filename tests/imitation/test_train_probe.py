@@ -1,0 +1,166 @@
+"""A probe while training: scored from above, and of no influence on what is learned."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import typer
+from safetensors.torch import load_file
+from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+from typer.testing import CliRunner
+
+from capo_core import cli_train
+from capo_core.data.catalog import Catalog
+from capo_core.errors import ConfigError, Stopped
+from capo_core.evaluation.probe import Probe, probe_for
+from capo_core.imitation.adapters import WEIGHTS
+from capo_core.imitation.capo import train_capo
+from capo_core.imitation.config import SftConfig
+from capo_core.imitation.model import load_base
+from capo_core.imitation.response import write_response
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.sampling import Answer, Sampler
+from capo_core.imitation.sft import train_sft
+from capo_core.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> str:
+    return tiny_base(tmp_path_factory.mktemp("base") / "llama")
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return tiny_dataset()
+
+
+class Counting:
+    """A scorer that remembers what it was given, and draws from the global random numbers as no
+    scorer should."""
+
+    def __init__(self) -> None:
+        self.seen = []
+
+    def __call__(self, answers) -> dict:
+        self.seen.append([(answer.item_id, answer.target) for answer in answers])
+        torch.rand(3)
+        return {"target_share": 0.5, "n": len(answers)}
+
+
+def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(folder.adapter / WEIGHTS)
+
+
+def same(one: RunFolder, other: RunFolder) -> bool:
+    a, b = weights(one), weights(other)
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_probe_is_told_and_changes_nothing(base, dataset, tmp_path):
+    plain, probed, scorer = (
+        RunFolder(tmp_path / "plain"),
+        RunFolder(tmp_path / "probed"),
+        Counting(),
+    )
+    train_sft(dataset, "A", sft_config(), base, plain)
+    config = sft_config(sample_every=4, probe_items=3, samples=1)
+    train_sft(dataset, "A", config, base, probed, scorer=scorer)
+    assert same(plain, probed)
+    events = probed.events("probe")
+    assert [(e["step"], e["n"], e["target_share"]) for e in events] == [(4, 3, 0.5), (8, 3, 0.5)]
+    # Validation items are i14 to i17; three of them, evenly spread.
+    assert scorer.seen == [[("i14", "A"), ("i15", "A"), ("i16", "A")]] * 2
+    assert len(probed.events("sample")) == 2 and not plain.events("probe")
+
+
+def test_probes_of_capo_stand_once_after_going_on(base, dataset, tmp_path):
+    sft = RunFolder(tmp_path / "sft")
+    train_sft(dataset, "A", sft_config(epochs=1), base, sft)
+    config = capo_config(sample_every=2, probe_items=2, samples=0)
+    straight, broken = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "broken")
+    train_capo(dataset, "A", config, sft, straight, scorer=Probe(dataset))
+
+    def stop(what: str, share: float) -> None:
+        if "step 5 of" in what:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        train_capo(dataset, "A", config, sft, broken, scorer=Probe(dataset), progress=stop)
+    train_capo(dataset, "A", config, sft, broken, scorer=Probe(dataset))
+    assert same(straight, broken)
+    told = [[{**e, "t": 0} for e in folder.events("probe")] for folder in (straight, broken)]
+    assert told[0] == told[1] and [e["step"] for e in told[0]] == [2, 4, 6, 8]
+    assert {"target_share", "n", "low", "high", "chance", "unread"} <= set(told[0][0])
+
+
+def test_looking_draws_no_random_number(base, dataset):
+    loaded = load_base(base)
+    prompt = tuple(loaded.tokenizer("The cat sleeps")["input_ids"])
+    sampler = Sampler(
+        loaded.tokenizer, [("i", "A", prompt)], loaded.pad_id, 512, [("i", "A", prompt)],
+        Probe(dataset),
+    )  # fmt: skip
+    sampler = replace(sampler, probe=[("i14", "A", prompt), ("i15", "A", prompt[:2])])
+    torch.manual_seed(3)
+    np.random.seed(3)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    loaded.model.train()
+    events = [event for event, _ in sampler.look(loaded.model)]
+    assert events == ["sample", "probe"] and loaded.model.training
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert (before[1] == np.random.get_state()[1]).all()
+
+
+def answers(dataset, author: str, target: str) -> list[Answer]:
+    """What `author` wrote on the validation items, in the place of `target`."""
+    rows = dataset.annotations.merge(dataset.items[["item_id", "split"]])
+    rows = rows[(rows["split"] == "validation") & (rows["annotator_id"] == author)]
+    return [
+        Answer(row.item_id, target, write_response(row.label, row.explanation))
+        for row in rows.itertuples()
+    ]
+
+
+def test_the_probe_knows_the_target_by_manner(dataset):
+    probe = Probe(dataset)
+    own = probe(answers(dataset, "A", "A"))
+    assert (own["target_share"], own["n"], own["unread"]) == (1, 4, 0)
+    assert own["low"] == pytest.approx(4 / (4 + 1.959964**2), abs=1e-6)  # Wilson at 4 of 4
+    assert own["high"] == 1 and own["chance"] == pytest.approx(1 / 3)
+    assert probe(answers(dataset, "B", "A"))["target_share"] == 0
+    mixed = [
+        *answers(dataset, "A", "A")[:2],
+        *answers(dataset, "C", "C")[2:3],
+        Answer("i17", "A", "no label, no explanation"),
+    ]
+    found = probe(mixed)
+    assert (found["target_share"], found["unread"]) == (0.75, 1)
+
+
+def test_no_probe_unless_asked_for_and_none_without_a_scorer(base, dataset, tmp_path):
+    assert "probe_items" not in SftConfig().to_dict()
+    asked = SftConfig(probe_items=24)
+    assert SftConfig.from_dict(asked.to_dict()) == asked
+    assert probe_for(dataset, SftConfig()) is None
+    assert isinstance(probe_for(dataset, asked), Probe)
+    with pytest.raises(ConfigError, match="nothing to score a probe by"):
+        train_sft(dataset, "A", sft_config(probe_items=2), base, RunFolder(tmp_path / "run"))
+    with pytest.raises(ConfigError, match="probe_items"):
+        SftConfig(probe_items=-1)
+
+
+def test_the_command_line_takes_the_number(base, dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
+    Catalog(Workspace(tmp_path)).add(dataset)
+    app = typer.Typer()
+    cli_train.mount(app)
+    line = ["train", "sft", "--dataset", "tiny", "--base", base, "--annotator", "A", "--epochs",
+            "1", "--items-per-step", "7", "--sample-every", "2", "--probe-items", "2",
+            "--json"]  # fmt: skip
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.output
+    (result,) = json.loads(done.stdout)
+    run = RunFolder(tmp_path / "runs" / result["run_id"])
+    assert [(e["step"], e["n"]) for e in run.events("probe")] == [(2, 2)]
