@@ -12,6 +12,7 @@ PAGES = {
     "data": ("pages/data.py", "Data"),
     "annotators": ("pages/annotators.py", "Annotators"),
     "stability": ("pages/stability.py", "Stability"),
+    "finetune": ("pages/finetune.py", "Fine-tune"),
 }
 
 

@@ -1,0 +1,132 @@
+"""What happened in a run, read from its events.jsonl; without Streamlit.
+
+Curves are pandas tables with one row a step. A line that cannot be read is counted and left out:
+the file may be damaged, and a page about it must still open.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+# Points of one curve on the screen; more are drawn as means of neighbours.
+MOST_POINTS = 400
+# What a step and a validation may say; every one a number.
+FIGURES = (
+    "loss",
+    "margin",
+    "reward_accuracy",
+    "chosen_change",
+    "rejected_change",
+    "tokens_per_s",
+    "learning_rate",
+    "grad_norm",
+)
+PROBE = ("step", "target_share", "low", "high", "chance", "n")
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events of one run, sorted by what they are.
+
+    Attributes:
+        steps: step, epoch, seconds and those of FIGURES that were written.
+        validations: step, best (true where the adapter was kept) and figures.
+        probes: PROBE: the share of sample explanations given to the target by an attribution
+            model, with interval, number of texts and chance.
+        samples: explanations written on the way, in order: step, item_id, target_annotator_id,
+            text.
+        engine: how responses are scored and why; empty where nothing was said.
+        notes: what was counted or left out, as sentences.
+        checkpoints, resumed: steps at which the run was saved, and from which it went on.
+        unread: lines that cannot be read.
+    """
+
+    steps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    validations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    probes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    samples: tuple[dict[str, Any], ...] = ()
+    engine: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    checkpoints: tuple[int, ...] = ()
+    resumed: tuple[int, ...] = ()
+    unread: int = 0
+
+
+def read(path: Path) -> Events:
+    """The events of the file at `path`; none where there is no file."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Events()
+    found: dict[str, list[dict]] = {}
+    unread = 0
+    # Not splitlines: a text may hold other characters that it takes for line breaks. What stands
+    # after the last line break is being written.
+    for line in text.split("\n")[:-1]:
+        event = _event(line)
+        if event is None:
+            unread += 1
+        else:
+            found.setdefault(event["event"], []).append(event)
+    engines = found.get("engine", [])
+    return Events(
+        steps=_table(found.get("step", []), ("epoch", "seconds", *FIGURES)),
+        validations=_table(found.get("validation", []), ("best", *FIGURES)),
+        probes=_table(found.get("probe", []), PROBE[1:]),
+        samples=tuple(each for each in found.get("sample", []) if _is_sample(each)),
+        engine=engines[-1] if engines else {},
+        notes=tuple(_said(each) for each in found.get("note", [])),
+        checkpoints=_steps(found.get("checkpoint", [])),
+        resumed=_steps(found.get("resumed", [])),
+        unread=unread,
+    )
+
+
+def thinned(rows: pd.DataFrame, most: int = MOST_POINTS) -> pd.DataFrame:
+    """At most `most` rows: means of neighbours, each at the last step of its neighbourhood."""
+    if len(rows) <= most:
+        return rows
+    each = -(-len(rows) // most)
+    groups = pd.RangeIndex(len(rows)) // each
+    means = rows.groupby(groups).mean(numeric_only=True)
+    means["step"] = rows["step"].groupby(groups).last().to_numpy()
+    return means
+
+
+def has(rows: pd.DataFrame, figure: str) -> bool:
+    """Is there any number of `figure`?"""
+    return figure in rows.columns and bool(rows[figure].notna().any())
+
+
+def _event(line: str) -> dict | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _table(events: list[dict], names: tuple[str, ...]) -> pd.DataFrame:
+    rows = pd.DataFrame(events, columns=["step", *names])
+    rows = rows.apply(pd.to_numeric, errors="coerce").dropna(subset=["step"])
+    rows = rows.astype({"step": int}).sort_values("step", kind="stable", ignore_index=True)
+    return rows.loc[:, rows.notna().any() | (rows.columns == "step")]
+
+
+def _steps(events: list[dict]) -> tuple[int, ...]:
+    return tuple(each["step"] for each in events if isinstance(each.get("step"), int))
+
+
+def _is_sample(event: dict) -> bool:
+    return isinstance(event.get("step"), int) and isinstance(event.get("text"), str)
+
+
+def _said(event: dict) -> str:
+    count = event.get("count")
+    words = str(event.get("note", ""))
+    return words if count is None else f"{words}: {count}"
