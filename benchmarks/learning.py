@@ -77,18 +77,20 @@ def outputs(
     sft: SftConfig,
     capo: CapoConfig,
     drawn: GenerateConfig,
+    base: str,
+    targets: list[str],
     times: dict,
 ) -> dict[str, pd.DataFrame]:
     """Every method's answers for all targets, with one seed for training and answering."""
-    backend = HfBackend(load_base("embedded"))
+    backend = HfBackend(load_base(base))
     adapters: dict[str, dict[str, Path]] = {"sft": {}, "capo": {}}
-    for target in dataset.annotators if set(methods) & set(TRAINED) else ():
-        first = sft_run(workspace, dataset, target, replace(sft, seed=seed), "embedded")
+    for target in targets if set(methods) & set(TRAINED) else ():
+        first = sft_run(workspace, dataset, target, replace(sft, seed=seed), base)
         adapters["sft"][target] = first.adapter
         times.setdefault("sft_s", []).append(first.result["seconds"])
         if "capo" in methods:
             config = replace(capo, seed=seed)
-            second = capo_run(workspace, dataset, target, config, first, "embedded")
+            second = capo_run(workspace, dataset, target, config, first, base)
             adapters["capo"][target] = second.adapter
             times.setdefault("capo_s", []).append(second.result["seconds"])
             times.setdefault("capo", []).append(
@@ -101,12 +103,11 @@ def outputs(
         profiles = {}
         if method == "profile":
             about = ProfileConfig(seed=seed)
-            for target in dataset.annotators:
+            for target in targets:
                 made = write_profile(dataset, target, backend, about)
                 assert made.text, f"no profile of {target}: {made.problem}"
                 profiles[target] = made.text
         own = adapters.get(method, {})
-        targets = list(dataset.annotators)
         folder = run_of(workspace, asked_for(dataset, targets, config, backend, own, profiles))
         found[method] = generate(
             dataset, targets, config, backend, folder, adapters=own, profiles=profiles
@@ -124,6 +125,8 @@ def main() -> None:
     ask.add_argument("--capo", type=json.loads, default={})
     ask.add_argument("--pairs", type=json.loads, default={})
     ask.add_argument("--generate", type=json.loads, default={})
+    ask.add_argument("--base", default="embedded")
+    ask.add_argument("--targets", nargs="+", help="some annotators only")
     ask.add_argument("--shuffled", action="store_true")
     ask.add_argument("--split", default="test", help="validation, to choose settings by")
     ask.add_argument("--out", type=Path)
@@ -136,15 +139,27 @@ def main() -> None:
     assert [item.item_id for item in items_of(true, given.split)] == list(ids)
     sft = SftConfig(**given.sft)
     capo = CapoConfig(**{"pairs": PairsConfig(**given.pairs), **given.capo})
+    targets = given.targets or list(dataset.annotators)
     drawn = GenerateConfig(method="zero_shot", split=given.split, **given.generate)
 
     result: dict = {"dataset": dataset.name, "seeds": given.seeds, "split": given.split}
-    streams = human_streams(true, ids)
+    streams = [stream for stream in human_streams(true, ids) if stream.target in targets]
     unread: dict[str, list[float]] = {}
     times: dict = {}
     with timed(result):
         for seed in given.seeds:
-            made = outputs(dataset, workspace, given.methods, seed, sft, capo, drawn, times)
+            made = outputs(
+                dataset,
+                workspace,
+                given.methods,
+                seed,
+                sft,
+                capo,
+                drawn,
+                given.base,
+                targets,
+                times,
+            )
             for method, table in made.items():
                 streams += output_streams(table, ids, source=method, replicate=str(seed))
                 unread.setdefault(method, []).append(float((table["parsed"] != "true").mean()))
