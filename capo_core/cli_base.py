@@ -64,6 +64,24 @@ def build_command(
     _show(about, out, as_json)
 
 
+@base_app.command("measure")
+@plain_errors
+def measure_command(
+    out: Folder = EMBEDDED,
+    answers: Annotated[
+        int, typer.Option(min=1, help="For each task, format and temperature.")
+    ] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Let a base answer for annotators it has never read, and put the figures into its card."""
+    from capo_core.imitation.base.card import add_quality, read_about
+    from capo_core.imitation.base.quality import measure_folder
+
+    with shown_progress(quiet=as_json) as progress:
+        add_quality(out, measure_folder(out, answers, progress))
+    _show(read_about(out), out, as_json)
+
+
 @base_app.command("show")
 @plain_errors
 def show_command(

@@ -1,5 +1,6 @@
 """What a base reads: every format as it is rendered elsewhere, and nothing of the demo."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from capo_core.imitation.base.batches import (
 )
 from capo_core.imitation.base.config import FORMATS
 from capo_core.imitation.base.network import new_network, token_losses
-from capo_core.imitation.base.samples import Samples
+from capo_core.imitation.base.samples import Samples, response_of
 from capo_core.imitation.base.tokenizer import learn_tokenizer
 from capo_core.imitation.base.world import World, demo_texts, draw_item
 from capo_core.imitation.parse import parse_response
@@ -45,10 +46,11 @@ def test_rows_are_what_render_makes(samples, tokenizer, kind, task):
     rendered = render(sample.prompt, [sample.response], tokenizer)
     assert row.ids == (*rendered.prompt, *rendered.responses[0])
     assert row.answer == len(rendered.prompt)
-    # The answer is learned whole, with its end; a label line counts more.
+    # The answer is learned whole, with its end; a label counts more.
     assert set(row.weights[row.answer :]) <= {1.0, TINY.label_weight}
-    assert (row.weights[row.answer] == TINY.label_weight) == (kind != "ask_for_profile")
-    assert row.weights[-1] == 1.0
+    heavy = [i for i in range(row.answer, len(row.ids)) if row.weights[i] > 1]
+    label = tokenizer.decode([row.ids[i] for i in heavy]).strip()
+    assert label == (sample.asked.example.label if sample.asked else "")
 
 
 @pytest.mark.parametrize("kind", ["in_context", "ask_for_profile"])
@@ -62,7 +64,9 @@ def test_responses_in_the_prompt_are_learned_too(samples, tokenizer, kind):
         shown = weight >= 1
         if shown:
             pieces[-1].append(token)
-    assert [tokenizer.decode(piece) for piece in pieces] == list(sample.shown)
+    assert [tokenizer.decode(piece) for piece in pieces] == [
+        response_of(shown) for shown in sample.shown
+    ]
     assert len(pieces) == 10
 
 
@@ -75,8 +79,24 @@ def test_second_texts_are_learned_a_little(samples, tokenizer):
             for token, weight in zip(row.ids, row.weights, strict=True)
             if weight == TINY.prompt_weight
         ]
-        assert tokenizer.decode(learned) == f" {sample.asked.item.text_b}"
+        assert tokenizer.decode(learned) == f" {sample.asked.example.item.text_b}"
         assert about.role_b.capitalize() in sample.prompt.text
+
+
+def test_labels_are_learned_with_their_probabilities(samples, tokenizer):
+    for task, (about, _) in TASKS.items():
+        draws = Draws([6])
+        for _ in range(20):
+            sample = samples.draw("zero_shot", task, 3, draws)
+            row = row_of(sample, tokenizer, TINY)
+            # The chain rule: a label is as likely as its tokens, each given those before it.
+            likely = math.prod(dict(spread)[row.ids[place]] for place, spread in row.spread.items())
+            label = about.scale.labels.index(sample.asked.example.label)
+            assert likely == pytest.approx(sample.asked.shares[label])
+            assert all(
+                sum(share for _, share in spread) == pytest.approx(1)
+                for spread in row.spread.values()
+            )
 
 
 def test_answers_parse_and_profiles_have_their_parts(samples):
@@ -150,6 +170,8 @@ def test_a_shared_beginning_changes_no_loss(samples, tokenizer):
             ids = torch.tensor([row.ids])
             scores = model(input_ids=ids).logits[0, :-1].log_softmax(-1)
             each = -scores.gather(1, ids[0, 1:, None])[:, 0]
+            for i, likely in row.spread.items():
+                each[i - 1] = -sum(share * scores[i - 1, token] for token, share in likely)
             plain.append(each[torch.tensor(row.weights[1:]) > 0])
         assert torch.allclose(losses, torch.cat(plain), atol=1e-4)
         assert weights.tolist() == pytest.approx([w for row in part.rows for w in row.weights if w])

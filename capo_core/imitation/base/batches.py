@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import numpy as np
 from capo_core.data.simulate import TASKS
 from capo_core.data.simulation.draws import Draws
 from capo_core.imitation.base.config import FORMATS, BaseConfig
-from capo_core.imitation.base.samples import Sample, Samples
-from capo_core.imitation.base.world import HELD_OUT, STEPS, STREAM
+from capo_core.imitation.base.samples import Sample, Samples, response_of
+from capo_core.imitation.base.world import HELD_OUT, STEPS, STREAM, Answer
 from capo_core.imitation.render import prompt_text, response_ids
+from capo_core.imitation.response import LABEL_MARK
 
 # How many examples an in-context prompt shows, and one that asks for a profile: (from, to, share).
 _SHOWN = {
@@ -28,6 +29,9 @@ _SECOND_TEXT = re.compile(
 )
 
 
+Spread = tuple[tuple[int, float], ...]
+
+
 @dataclass(frozen=True)
 class Row:
     """One sequence.
@@ -35,11 +39,14 @@ class Row:
     Attributes:
         weights: for each token, what predicting it counts; 0 where it is given, not learned.
         answer: where the answer begins.
+        spread: position → ((token, probability), …) where it is known how likely other tokens
+            would have been: at labels, which annotators give by chance.
     """
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
     answer: int
+    spread: Mapping[int, Spread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,25 +85,57 @@ def row_of(sample: Sample, tokenizer: Any, config: BaseConfig) -> Row:
     """A sample as tokens, exactly those of `render.render`, with the weights of the loss."""
     text = prompt_text(sample.prompt, tokenizer)
     read = tokenizer(text, return_offsets_mapping=True)
+    ids = [*read["input_ids"], *response_ids(sample.response, tokenizer)]
     ends = [end for _, end in read["offset_mapping"]]
-    weights = [0.0] * len(ends)
+    begin = len(ends)
+    weights = [0.0] * begin + [1.0] * (len(ids) - begin)
     for line in _SECOND_TEXT.finditer(text):
         for i in range(bisect_right(ends, line.start(1)), bisect_right(ends, line.end(1))):
             weights[i] = config.prompt_weight
+    answers = [(begin, sample.asked)] if sample.asked else []
     at = 0
     for shown in sample.shown:
-        start = text.index(shown, at)
-        at = start + len(shown)
-        label_end = start + shown.index("\n") + 1
-        for i in range(bisect_right(ends, start), bisect_right(ends, at)):
-            weights[i] = config.label_weight if ends[i] <= label_end else 1.0
-    answer = response_ids(sample.response, tokenizer)
-    label = 0
-    if sample.asked is not None:
-        first_line = sample.response.partition("\n")[0] + "\n"
-        label = len(tokenizer(first_line)["input_ids"])
-    weights += [config.label_weight] * label + [1.0] * (len(answer) - label)
-    return Row((*read["input_ids"], *answer), tuple(weights), len(read["input_ids"]))
+        response = response_of(shown)
+        start = text.index(response, at)
+        at = start + len(response)
+        first = bisect_right(ends, start)
+        for i in range(first, bisect_right(ends, at)):
+            weights[i] = 1.0
+        answers.append((first, shown))
+    labels = _label_tokens(tokenizer, sample.task)
+    spread: dict[int, Spread] = {}
+    for first, said in answers:
+        # A response begins with the mark, whose tokens stand before the label's.
+        spread |= _spread(labels, said, first + len(tokenizer(LABEL_MARK)["input_ids"]))
+    for position in spread:
+        weights[position] = config.label_weight
+    return Row(tuple(ids), tuple(weights), begin, spread)
+
+
+def _label_tokens(tokenizer: Any, task: str) -> dict[str, tuple[int, ...]]:
+    """Label → its tokens, as they follow the mark."""
+    mark = len(tokenizer(LABEL_MARK)["input_ids"])
+    return {
+        label: tuple(tokenizer(f"{LABEL_MARK} {label}")["input_ids"][mark:])
+        for label in TASKS[task][0].scale.labels
+    }
+
+
+def _spread(labels: dict[str, tuple[int, ...]], said: Answer, at: int) -> dict[int, Spread]:
+    """How likely each token was at the positions of a label that stands from `at` on.
+
+    A later token of a label is judged among the labels that begin with the earlier ones.
+    """
+    given = labels[said.example.label]
+    found: dict[int, Spread] = {}
+    for i in range(len(given)):
+        likely: dict[int, float] = {}
+        for tokens, share in zip(labels.values(), said.shares, strict=True):
+            if tokens[:i] == given[:i] and len(tokens) > i:
+                likely[tokens[i]] = likely.get(tokens[i], 0.0) + share
+        total = sum(likely.values())
+        found[at + i] = tuple((token, share / total) for token, share in likely.items())
+    return found
 
 
 class Batches:

@@ -123,7 +123,7 @@ def add_quality(folder: Path, quality: dict) -> None:
 
 
 def figure_rows(about: dict) -> list[tuple[str, str, str, str]]:
-    """Format, task, nats a token, nats of the label line ("" where there is none)."""
+    """Format, task, nats a token, nats of the label ("" where there is none)."""
     return [
         (kind, task, f"{loss['token']:.3f}", f"{loss['label']:.3f}" if "label" in loss else "")
         for kind, tasks in about["validation"].items()
@@ -148,7 +148,7 @@ QUALITY_HEADINGS = (
     "format", "task", "temperature", "answers", "well-formed", "label right", "at best",
     "mean error", "words", "words from the item",
 )  # fmt: skip
-LOSS_HEADINGS = ("format", "task", "nats a token", "nats a label line")
+LOSS_HEADINGS = ("format", "task", "nats a token", "nats a label")
 
 
 def _figures(about: dict) -> str:
@@ -157,9 +157,10 @@ def _figures(about: dict) -> str:
     rows = quality_rows(about)
     if rows:
         text += (
-            "\nAnswers written for such items (temperature 0: the likeliest token each time). "
-            "`label right`: equal to the\nlabel the annotator gave; `at best`: the most that can "
-            "be reached without knowing the annotator;\n`mean error`: points of the scale.\n\n"
+            "\nAnswers written for such items, by `python -m capo_core base measure` "
+            "(temperature 0:\nthe likeliest token each time). `label right`: equal to the "
+            "annotator's; `at best`: what the label\nthat most people would give reaches; "
+            "`mean error`: points of the scale.\n\n"
         )
         text += _table(QUALITY_HEADINGS, rows)
     return text

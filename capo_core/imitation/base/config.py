@@ -23,10 +23,10 @@ class BaseConfig:
     # Everything random follows from it.
     seed: int = 7
     # Optimiser steps; each reads about `step_tokens` tokens.
-    steps: int = 2200
+    steps: int = 3000
     # Tokens the network reads in a step, half of them in short prompts of both tasks, half in
     # another format.
-    step_tokens: int = 2048
+    step_tokens: int = 1536
     # Simulated annotators; drawn anew for every row.
     annotators: int = 3000
     # How strongly they differ; one number each, uniform between these (1 = like real people).
@@ -39,9 +39,9 @@ class BaseConfig:
     )
     # Share of the short rows whose prompt names an annotator.
     named: float = 0.2
-    # Tokens of the label line count this much, the explanation's count 1: the label is one line
-    # among forty tokens, and the one that is scored.
-    label_weight: float = 2.0
+    # A label's tokens count this much, the explanation's count 1: the label is one token among
+    # forty, and the one that is scored.
+    label_weight: float = 4.0
     # Tokens of the items' second texts count this much: they repeat words of the first, which is
     # what copying is learned from.
     prompt_weight: float = 0.3

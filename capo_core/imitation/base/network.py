@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 
 from capo_core.imitation.base.batches import Row, common_beginning
@@ -42,7 +41,8 @@ def token_losses(model: LlamaForCausalLM, rows: Sequence[Row]) -> tuple[Tensor, 
     something is learned.
 
     Returns:
-        losses, weights: [learned tokens], in the order of rows and tokens; losses in nats.
+        losses, weights: [learned tokens], in the order of rows and tokens; losses in nats. Where
+        a row has a `spread`, the loss is the cross-entropy with it.
     """
     start = common_beginning(rows)
     width = max(len(row.ids) for row in rows) - start
@@ -61,9 +61,24 @@ def token_losses(model: LlamaForCausalLM, rows: Sequence[Row]) -> tuple[Tensor, 
         input_ids=ids, past_key_values=cache, use_cache=cache is not None
     ).last_hidden_state
     learned = weights > 0
-    before = learned[:, 1:]
-    logits = model.lm_head(states[:, :-1][before])
-    return cross_entropy(logits, ids[:, 1:][before], reduction="none"), weights[learned]
+    logits = model.lm_head(states[:, :-1][learned[:, 1:]])
+    at, token, share = _targets(rows, start)
+    expected = torch.zeros(len(logits)).index_add(0, at, share * logits[at, token])
+    return logits.logsumexp(-1) - expected, weights[learned]
+
+
+def _targets(rows: Sequence[Row], start: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For each token that may stand at a learned place: the place's number, it, its probability."""
+    found: list[tuple[int, int, float]] = []
+    place = 0
+    for row in rows:
+        for i in range(start, len(row.ids)):
+            if row.weights[i]:
+                likely = row.spread.get(i, ((row.ids[i], 1.0),))
+                found += [(place, token, share) for token, share in likely]
+                place += 1
+    at, token, share = zip(*found, strict=True)
+    return torch.tensor(at), torch.tensor(token), torch.tensor(share)
 
 
 @torch.no_grad()

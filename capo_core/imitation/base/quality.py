@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from capo_core.data.simulate import TASKS
 from capo_core.data.simulation.draws import Draws
 from capo_core.data.simulation.labels import NEUTRAL_SPEC, label_shares
+from capo_core.imitation.base.card import read_about
+from capo_core.imitation.base.config import BaseConfig
 from capo_core.imitation.base.samples import Sample, Samples
-from capo_core.imitation.base.world import HELD_OUT, STREAM, draw_item
+from capo_core.imitation.base.world import HELD_OUT, STREAM, World, draw_item
 from capo_core.imitation.parse import Parsed, parse_response
 from capo_core.imitation.render import prompt_ids
 from capo_core.progress import Progress, silent
@@ -21,6 +25,21 @@ from capo_core.text.tokens import input_spans, words
 KINDS = ("zero_shot", "in_context", "with_profile")
 EXAMPLES = 6
 TEMPERATURES = (0.0, 0.7, 1.0)
+
+
+def measure_folder(folder: Path, n: int, progress: Progress = silent) -> dict:
+    """`measure` of the base in a folder, on the annotators held out from it.
+
+    Raises:
+        DataError: there is no base of this project in the folder.
+    """
+    settings = read_about(folder)["config"]
+    config = BaseConfig(
+        **{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
+    )
+    model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return measure(model, tokenizer, Samples(World(config)), n, progress)
 
 
 def measure(model, tokenizer, samples: Samples, n: int = 100, progress: Progress = silent) -> dict:
@@ -105,7 +124,7 @@ def _figures(task: Task, samples: Sequence[Sample], texts: Sequence[str]) -> dic
 
 def _from_item(sample: Sample, said: Parsed) -> float:
     """Share of the explanation's words that stand in the item."""
-    item = sample.asked.item
+    item = sample.asked.example.item
     shared = input_spans(said.explanation, item.text_a, item.text_b)
     return len(shared) / max(len(words(said.explanation)), 1)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from capo_core.data.simulate import TASKS
 from capo_core.data.simulation.draws import Draws
 from capo_core.imitation import prompts
-from capo_core.imitation.base.world import STREAM, World, answer, draw_item
+from capo_core.imitation.base.world import STREAM, Answer, World, answer, draw_item
 from capo_core.imitation.profile_rules import Common, common_of, profile
-from capo_core.imitation.prompts import Example, Prompt
+from capo_core.imitation.prompts import Prompt
 from capo_core.imitation.response import write_response
 
 # Examples a profile is made from.
@@ -24,15 +22,17 @@ class Sample:
     """A prompt and what is to be learned of it.
 
     Attributes:
-        shown: responses inside the prompt, in order, that are learned too.
+        task: name of the task in `simulate.TASKS`.
         response: what follows the prompt.
-        asked: the item that is asked about and the annotator's answer; None for profiles.
+        asked: the answer that `response` writes out; None where it is a profile.
+        shown: answers inside the prompt, in order, that are learned too.
     """
 
+    task: str
     prompt: Prompt
     response: str
-    asked: Example | None = None
-    shown: tuple[str, ...] = ()
+    asked: Answer | None
+    shown: tuple[Answer, ...] = ()
 
 
 class Samples:
@@ -51,34 +51,28 @@ class Samples:
         writer = self.world.writer(number)
         about = TASKS[task][0]
 
-        def answers(n: int) -> list[Example]:
+        def answers(n: int) -> list[Answer]:
             return [answer(task, writer, draw_item(task, draws), draws) for _ in range(n)]
 
         if kind == "ask_for_profile":
             shown = answers(examples)
-            return Sample(
-                prompts.ask_for_profile(about, shown),
-                profile(about, shown, self.common(task)),
-                None,
-                tuple(_response(example) for example in shown),
-            )
+            known = [each.example for each in shown]
+            text = profile(about, known, self.common(task))
+            return Sample(task, prompts.ask_for_profile(about, known), text, None, tuple(shown))
         if kind == "in_context":
             *shown, asked = answers(examples + 1)
-            return Sample(
-                prompts.in_context(about, asked.item, shown),
-                _response(asked),
-                asked,
-                tuple(_response(example) for example in shown),
-            )
+            prompt = prompts.in_context(about, asked.example.item, [each.example for each in shown])
+            return Sample(task, prompt, response_of(asked), asked, tuple(shown))
         (asked,) = answers(1)
+        item = asked.example.item
         if kind == "with_profile":
-            known = answers(PROFILE_EXAMPLES[0] + draws.index(np.ptp(PROFILE_EXAMPLES) + 1))
-            text = profile(about, known, self.common(task))
-            return Sample(prompts.with_profile(about, asked.item, text), _response(asked), asked)
-        prompt = prompts.zero_shot(
-            about, asked.item, annotator=_name(draws) if kind == "named" else ""
-        )
-        return Sample(prompt, _response(asked), asked)
+            low, high = PROFILE_EXAMPLES
+            known = [each.example for each in answers(low + draws.index(high - low + 1))]
+            prompt = prompts.with_profile(about, item, profile(about, known, self.common(task)))
+        else:
+            named = _name(draws) if kind == "named" else ""
+            prompt = prompts.zero_shot(about, item, annotator=named)
+        return Sample(task, prompt, response_of(asked), asked)
 
     def common(self, task: str) -> Common:
         """What annotators of this world do on the whole, from up to 4,000 of their responses."""
@@ -88,13 +82,14 @@ class Samples:
             responses = []
             for _ in range(min(4000, 10 * people)):
                 writer = self.world.writer(draws.index(people))
-                responses.append(answer(task, writer, draw_item(task, draws), draws))
+                responses.append(answer(task, writer, draw_item(task, draws), draws).example)
             self._common[task] = common_of(TASKS[task][0], responses)
         return self._common[task]
 
 
-def _response(example: Example) -> str:
-    return write_response(example.label, example.explanation)
+def response_of(said: Answer) -> str:
+    """An answer in the fixed format."""
+    return write_response(said.example.label, said.example.explanation)
 
 
 def _name(draws: Draws) -> str:

@@ -65,12 +65,25 @@ def draw_item(task: str, draws: Draws) -> Simulated:
             return item
 
 
-def answer(task: str, writer: Writer, item: Simulated, draws: Draws) -> Example:
-    """The item with what `writer` labels and writes."""
+@dataclass(frozen=True)
+class Answer:
+    """One annotator's answer to one item.
+
+    Attributes:
+        shares: the probability with which this annotator gives each label, in the scale's order.
+    """
+
+    example: Example
+    shares: tuple[float, ...]
+
+
+def answer(task: str, writer: Writer, item: Simulated, draws: Draws) -> Answer:
+    """What `writer` labels and writes about the item."""
     shares = label_shares(task, item, writer.spec, writer.label_bias)
     label = TASKS[task][0].scale.labels[draws.weighted(cumulative(list(shares)))]
     text = write(start_rule(task, item, label), item, writer.manner, writer.content, draws)
-    return Example(Item("", item.text_a, item.text_b), label, text)
+    example = Example(Item("", item.text_a, item.text_b), label, text)
+    return Answer(example, tuple(shares))
 
 
 @cache
