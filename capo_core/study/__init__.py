@@ -1,0 +1,1 @@
+"""Blind studies: people who cannot see the source attribute and compare texts."""
