@@ -60,6 +60,10 @@ class Workspace:
         return self.root / "experiments"
 
     @property
+    def studies(self) -> Path:
+        return self.root / "studies"
+
+    @property
     def trash(self) -> Path:
         return self.root / "trash"
 
