@@ -63,5 +63,9 @@ class RunError(CapoError):
     """A run cannot begin, go on or end as asked; what it has saved stays."""
 
 
+class StudyError(CapoError):
+    """A blind study cannot do what was asked of it now; what has been answered stays."""
+
+
 class Stopped(CapoError):
     """The person asked a running computation to stop; nothing is wrong."""
