@@ -7,29 +7,27 @@ letter.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from capo_core.dataset import Dataset
-from capo_core.errors import BackendUnavailable
+from capo_core.errors import BackendUnavailable, CapoError, DataError
 from capo_core.evaluation.judge_design import JudgeConfig, Trial, plan
 from capo_core.evaluation.judge_prompt import LETTERS, read_answer
-from capo_core.evaluation.pooled import group_mean
-from capo_core.evaluation.scores import Score, mean
+from capo_core.evaluation.judge_scores import POSITIONS, TABLE, position_shares, table_of
 from capo_core.evaluation.streams import HUMAN, Stream
 from capo_core.evaluation.table import ALL
-from capo_core.imitation.backends.base import Backend, Decoding, Request
+from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
 from capo_core.progress import Progress, silent
-from capo_core.stability.intervals import records, wilson
+from capo_core.stability.intervals import records
 
-ANSWERS = ("key", "source", "target", "replicate", "answer", "position", "problem", "text")
-TABLE = ("source", "target", "k", "value", "low", "high", "n", "unread", "chance")
-POSITIONS = ("position", "answers", "share", "low", "high", "expected")
+ANSWERS = ("key", "source", "target", "replicate", "items", "answer", "position", "problem",
+           "text")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,15 @@ class Judged:
 
     Attributes:
         judge: name of the model; `fingerprint` of it.
-        answers: ANSWERS, one row a trial: the annotator named ("" where the answer could not be
-            read, and then `problem` says why), the position of the card, the judge's own words.
-        table: TABLE, share of trials given to the target, for each source and target and `ALL`.
-            An answer that could not be read is given to nobody, and counted in `unread`. The rows
-            of `streams.HUMAN` are the judge's own accuracy.
-        positions: POSITIONS, how often each position was named, among the answers read.
+        annotators: whose cards it saw.
+        answers: ANSWERS, one row a trial: the items of its texts, the annotator named ("" where
+            the answer could not be read, and then `problem` says why), the position of the card,
+            the judge's own words.
+        table: `judge_scores.TABLE`, share of trials given to the target, for each source and
+            target and `ALL`. An answer that could not be read is given to nobody, and counted in
+            `unread`. The rows of `streams.HUMAN` are the judge's own accuracy.
+        positions: `judge_scores.POSITIONS`, how often each position was named, among the answers
+            read.
         position_p: p-value of χ² against equal shares (the cards stand equally often in each
             position); NaN where nothing could be read.
     """
@@ -51,6 +52,7 @@ class Judged:
     judge: str
     fingerprint: str
     config: JudgeConfig
+    annotators: tuple[str, ...]
     answers: pd.DataFrame = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     positions: pd.DataFrame = field(repr=False)
@@ -83,12 +85,28 @@ class Judged:
             "judge": self.judge,
             "fingerprint": self.fingerprint,
             "config": self.config.to_dict(),
+            "annotators": list(self.annotators),
             "answers": records(self.answers),
             "table": records(self.table),
             "positions": records(self.positions),
             "position_p": None if math.isnan(self.position_p) else self.position_p,
             "sentence": self.sentence,
         }
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Judged:
+        """What `to_dict` gave."""
+        p_value = raw["position_p"]
+        return cls(
+            raw["judge"],
+            raw["fingerprint"],
+            JudgeConfig(**raw["config"]),
+            tuple(raw["annotators"]),
+            pd.DataFrame(raw["answers"], columns=list(ANSWERS)),
+            pd.DataFrame(raw["table"], columns=list(TABLE)),
+            pd.DataFrame(raw["positions"], columns=list(POSITIONS)),
+            math.nan if p_value is None else float(p_value),
+        )
 
 
 def judge(
@@ -102,82 +120,101 @@ def judge(
 ) -> Judged:
     """Ask a judge about every stream; people's should be among them (see `Judged`).
 
-    Answers are drawn at temperature 0.
-
     Raises:
         DataError: an annotator has too few training explanations for a card.
         BackendUnavailable: the model cannot be asked, or left a question open.
     """
     config = config or JudgeConfig()
     trials = plan(dataset, streams, config)
-    requests = [Request(trial.key, trial.prompt, seed=trial.seed) for trial in trials]
-    decoding = Decoding(temperature=0.0, top_p=1.0, max_new_tokens=config.max_new_tokens)
-    replies = {
-        request.key: reply
-        for request, reply in backend.complete(requests, decoding, progress=progress)
-    }
-    open_ones = sum(request.key not in replies for request in requests)
-    if open_ones:
-        raise BackendUnavailable(
-            f"{backend.name} left {open_ones} of {len(requests)} questions without an answer",
-            todo="ask again",
-        )
-    rows = []
-    for trial in trials:
-        reply, stream = replies[trial.key], streams[trial.stream]
-        position = read_answer(reply.text, len(trial.order)) if reply.finish != "error" else None
-        problem = ""
-        if position is None:
-            cut = {"error": reply.error or "no answer", "length": "cut before the answer"}
-            problem = cut.get(reply.finish, "no single letter")
-        named = ("", "") if position is None else (trial.order[position], LETTERS[position])
-        who = (stream.source, stream.target, stream.replicate)
-        rows.append((trial.key, *who, *named, problem, reply.text))
-    answers = pd.DataFrame(rows, columns=list(ANSWERS))
-    table = _table(trials, streams, answers, dataset, len(item_ids), config)
-    positions, p_value = position_shares(answers["position"], len(dataset.annotators))
-    return Judged(backend.name, backend.fingerprint, config, answers, table, positions, p_value)
+    rows = ask(trials, streams, item_ids, backend, config, progress=progress)
+    by_key = {row["key"]: row for row in rows}
+    return judged(dataset, item_ids, backend, config, [by_key[trial.key] for trial in trials])
 
 
-def _table(
+def ask(
     trials: Sequence[Trial],
     streams: Sequence[Stream],
-    answers: pd.DataFrame,
-    dataset: Dataset,
-    n_items: int,
+    item_ids: tuple[str, ...],
+    backend: Backend,
     config: JudgeConfig,
-) -> pd.DataFrame:
-    hits = (answers["answer"] == answers["target"]).to_numpy(dtype=float)
-    read = (answers["answer"] != "").to_numpy()
-    of_stream = np.array([trial.stream for trial in trials], dtype=np.int64)
-    scores: dict[str, dict[str, list[Score]]] = {}
-    for number, stream in enumerate(streams):
-        mine = np.flatnonzero(of_stream == number)
-        if len(mine):
-            order = np.array([trials[place].rows for place in mine])[None]
-            score = group_mean(hits[None, mine], order, stream.item, n_items=n_items, groupings=1)
-            scores.setdefault(stream.source, {}).setdefault(stream.target, []).append(score)
-    rows = []
-    for source, by_target in scores.items():
-        means = {target: mean(found, repeated=True) for target, found in by_target.items()}
-        means[ALL] = mean(list(means.values()))
-        for target, score in means.items():
-            mine = answers["source"] == source
-            if target != ALL:
-                mine &= answers["target"] == target
-            shown = score.estimate()
-            rows.append((source, target, config.k, shown.value, shown.low, shown.high, shown.n,
-                         int((mine & ~read).sum()), 1 / len(dataset.annotators)))  # fmt: skip
-    return pd.DataFrame(rows, columns=list(TABLE))
+    *,
+    done: Set[str] = frozenset(),
+    progress: Progress = silent,
+) -> Iterator[dict]:
+    """The judge's answers as they come, each a row of ANSWERS; drawn at temperature 0.
+
+    Args:
+        streams, item_ids: those that `trials` were planned for.
+        done: keys of trials that are answered already.
+
+    Raises:
+        BackendUnavailable: the model cannot be asked, or left a question open; what was yielded
+            before holds.
+    """
+    by_key = {trial.key: trial for trial in trials}
+    requests = [Request(trial.key, trial.prompt, seed=trial.seed) for trial in trials]
+    decoding = Decoding(temperature=0.0, top_p=1.0, max_new_tokens=config.max_new_tokens)
+    still_open = set(by_key) - done
+    for request, reply in backend.complete(requests, decoding, done=done, progress=progress):
+        trial = by_key[request.key]
+        still_open.discard(request.key)
+        yield _row(trial, streams[trial.stream], item_ids, reply)
+    if still_open:
+        raise BackendUnavailable(
+            f"{backend.name} left {len(still_open)} of {len(requests)} questions without an answer",
+            todo="ask again",
+        )
 
 
-def position_shares(named: pd.Series, count: int) -> tuple[pd.DataFrame, float]:
-    """POSITIONS of the letters `named` ("" is left out), and the p-value against equal shares."""
-    counts = [int((named == LETTERS[place]).sum()) for place in range(count)]
-    n = sum(counts)
-    rows = [
-        (LETTERS[place], found, found / n if n else math.nan, *wilson(found, n), 1 / count)
-        for place, found in enumerate(counts)
-    ]
-    p_value = float(stats.chisquare(counts).pvalue) if n else math.nan
-    return pd.DataFrame(rows, columns=list(POSITIONS)), p_value
+def _row(trial: Trial, stream: Stream, item_ids: tuple[str, ...], reply: Reply) -> dict:
+    position = read_answer(reply.text, len(trial.order)) if reply.finish != "error" else None
+    problem = ""
+    if position is None:
+        cut = {"error": reply.error or "no answer", "length": "cut before the answer"}
+        problem = cut.get(reply.finish, "no single letter")
+    return {
+        "key": trial.key,
+        "source": stream.source,
+        "target": stream.target,
+        "replicate": stream.replicate,
+        "items": [item_ids[stream.item[row]] for row in trial.rows],
+        "answer": "" if position is None else trial.order[position],
+        "position": "" if position is None else LETTERS[position],
+        "problem": problem,
+        # Half a surrogate pair, which a server's JSON may hold, cannot be written to a file.
+        "text": reply.text.encode("utf-8", "replace").decode("utf-8"),
+    }
+
+
+def judged(
+    dataset: Dataset,
+    item_ids: tuple[str, ...],
+    backend: Backend,
+    config: JudgeConfig,
+    rows: Sequence[dict],
+) -> Judged:
+    """The answers `rows` (see `ask`) to all trials, summed up."""
+    answers = pd.DataFrame([{name: row[name] for name in ANSWERS} for row in rows],
+                           columns=list(ANSWERS))  # fmt: skip
+    table = table_of(answers, item_ids, dataset.annotators, config.k)
+    positions, p_value = position_shares(answers["position"], len(dataset.annotators))
+    return Judged(backend.name, backend.fingerprint, config, dataset.annotators, answers, table,
+                  positions, p_value)  # fmt: skip
+
+
+def load(path: Path) -> Judged:
+    """What a judge said, as it was kept at `path`.
+
+    Raises:
+        DataError: there is nothing, or it cannot be read.
+    """
+    try:
+        return Judged.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except CapoError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"the judge's answers cannot be read ({type(error).__name__})",
+            where=str(path),
+            todo="give the command judge again",
+        ) from error

@@ -11,10 +11,11 @@ from scipy import stats
 from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
-from capo_core.evaluation.judge import judge, position_shares
+from capo_core.evaluation.judge import Judged, judge
 from capo_core.evaluation.judge_design import JudgeConfig, plan
 from capo_core.evaluation.judge_prompt import judge_prompt, read_answer
-from capo_core.evaluation.streams import HUMAN, Stream, held_out_items, human_streams
+from capo_core.evaluation.judge_scores import position_shares
+from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.task import NLI
 from capo_core.text.tokens import normalise
@@ -112,18 +113,23 @@ def test_a_judge_who_knows_is_right_and_has_no_bias(world, human):
     found = judge(
         world, held_out_items(world), human, omniscient(world), JudgeConfig(cards=3, trials=12)
     )
-    row = found.table.query("target == 'all'").iloc[0]
+    row = found.table.query("source == @HUMAN and target == 'all'").iloc[0]
     assert row.value == 1 and row.n == 36 and row.unread == 0
     assert row.low == pytest.approx(36 / (36 + 1.959964**2), abs=1e-4)  # Wilson at 36 of 36
     assert set(found.positions["answers"]) == {12} and found.position_p == 1
     assert "100 %" in found.sentence and "favours" not in found.sentence
-    assert found.to_dict()["table"][0]["source"] == HUMAN
+    # What everybody wrote is never taken for another's.
+    floor = found.table.query("source == @OTHER")
+    assert (floor["value"] == 0).all() and len(floor) == 4
+    again = Judged.from_dict(found.to_dict())
+    assert again.to_dict() == found.to_dict() and again.sentence == found.sentence
 
 
 def test_a_judge_who_always_names_the_first_card_is_found_out(world, human):
     ids = held_out_items(world)
     found = judge(world, ids, human, FakeBackend(lambda r: "Answer: A"), JudgeConfig(trials=12))
-    assert found.table.query("target == 'all'")["value"].item() == pytest.approx(1 / 3)
+    shares = found.table.query("target == 'all'").set_index("source")["value"]
+    assert shares.to_dict() == pytest.approx({HUMAN: 1 / 3, OTHER: 1 / 3})
     assert found.positions["share"].tolist() == [1, 0, 0] and found.position_p < 1e-9
     assert "no better than a guess" in found.sentence and "favours positions: A" in found.sentence
 
@@ -132,7 +138,8 @@ def test_what_cannot_be_read_is_counted_and_given_to_nobody(world, human):
     ids = held_out_items(world)
     found = judge(world, ids, human, FakeBackend(lambda r: "hard to say"), JudgeConfig(trials=3))
     assert (found.table["value"] == 0).all()
-    assert found.table.query("target == 'all'")["unread"].item() == 9
+    unread = found.table.set_index(["source", "target"])["unread"]
+    assert unread[HUMAN, "all"] == 9 and unread[HUMAN, "A"] == 3 and unread[OTHER, "A"] == 6
     assert set(found.answers["problem"]) == {"no single letter"}
     assert np.isnan(found.position_p) and found.to_dict()["position_p"] is None
     cut = judge(
