@@ -16,13 +16,18 @@ from capo_core.imitation.run_folder import RunFolder, disk_errors
 from capo_core.progress import Progress
 from capo_core.workspace import content_hash, write_json
 
+GO_ON = "go_on"  # a file in the run's folder that ends its waiting
+_LOOK_S = 0.02
+
 
 def rehearse(settings: Mapping[str, Any], folder: RunFolder, progress: Progress) -> str:
     """Take `steps` steps of `step_s` seconds each.
 
     Args:
         settings: steps, step_s; `seed`; `fail`, words to fail with at the end; `full_disk_at`,
-            the step from which on nothing can be written to the events any more.
+            the step from which on nothing can be written to the events any more; `hold_at`, the
+            step after which it waits until a file `go_on` lies in its folder. One that is resumed
+            from there waits no more.
 
     Raises:
         DataError: with the words of `fail`.
@@ -39,11 +44,7 @@ def rehearse(settings: Mapping[str, Any], folder: RunFolder, progress: Progress)
         folder.forget_stop()
         folder.log("resumed" if state["step"] else "started", step=state["step"])
         while state["step"] < settings["steps"]:
-            try:
-                progress(f"step {state['step'] + 1} of {settings['steps']}",
-                         state["step"] / settings["steps"])  # fmt: skip
-            except Stopped:
-                raise Stopped(f"stopped after step {state['step']}, and saved") from None
+            _tell(progress, state["step"], settings["steps"])
             time.sleep(settings["step_s"])
             state["step"] += 1
             state["sum"] = content_hash(state["sum"], state["step"])
@@ -53,10 +54,21 @@ def rehearse(settings: Mapping[str, Any], folder: RunFolder, progress: Progress)
             state["events_size"] = folder.events_size()
             with disk_errors(folder.checkpoint):
                 write_json(checkpoint, state)
+            if state["step"] == settings.get("hold_at"):
+                while not (folder.path / GO_ON).exists():
+                    _tell(progress, state["step"], settings["steps"])
+                    time.sleep(_LOOK_S)
         if settings.get("fail"):
             raise DataError(settings["fail"])
         folder.finish({"steps": state["step"], "sum": state["sum"]})
     return "rehearsed"
+
+
+def _tell(progress: Progress, done: int, steps: int) -> None:
+    try:
+        progress(f"{done} of {steps} steps", done / steps)
+    except Stopped:
+        raise Stopped(f"stopped after step {done}, and saved") from None
 
 
 def _fill_disk(folder: RunFolder) -> None:

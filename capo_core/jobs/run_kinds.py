@@ -299,6 +299,7 @@ RUN_KINDS: dict[str, RunKind] = {
             "fail": str,
             "seed": int,
             "full_disk_at": int,
+            "hold_at": int,
         },
         lambda settings: settings["steps"],
     ),

@@ -1,22 +1,33 @@
-"""Runs that sleep, and waiting for what becomes of them."""
+"""Runs that sleep, and waiting for what becomes of them.
+
+A test that must meet a run at work lets it wait at a step (`hold_at`), or gives it minutes of work:
+a run that is merely a little slow has ended on a slow machine before the test has looked.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from capo_core.errors import RunError
 from capo_core.jobs import queue, runs
 from capo_core.jobs.record import Status
+from capo_core.jobs.rehearsal import GO_ON
 from capo_core.jobs.runs import Run
 from capo_core.workspace import Workspace, content_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90  # a loaded machine needs seconds to start a Python
+
+
+# More steps than any test sees the end of.
+ENDLESS = {"steps": 6000, "step_s": 0.1}
 
 
 def settings(steps: int = 2, step_s: float = 0.02, **more) -> dict:
@@ -48,13 +59,28 @@ def wait_for(run: Run, *states: str, within_s: float = PATIENCE_S) -> Status:
     raise AssertionError(f"{run.status()} never became {states}; log: {run.log}")
 
 
-def wait_for_step(run: Run, step: int) -> None:
+def wait_until(condition: Callable[[], bool], run: Run) -> None:
     end = time.time() + PATIENCE_S
     while time.time() < end:
-        if len(run.files.events("step")) >= step:
+        if condition():
             return
         time.sleep(0.02)
-    raise AssertionError(f"never came to step {step}: {run.status()}; {run.log}")
+    raise AssertionError(f"it never came so far: {run.status()}; {run.log}")
+
+
+def wait_for_step(run: Run, step: int) -> None:
+    """Wait until so many steps are done and saved."""
+    wait_until(lambda: saved_step(run) >= step, run)
+
+
+def saved_step(run: Run) -> int:
+    path = run.files.checkpoint / "state.json"
+    return json.loads(path.read_text())["step"] if path.exists() else 0
+
+
+def let_go(run: Run) -> None:
+    """Let a run that waits at a step go on."""
+    (run.folder / GO_ON).touch()
 
 
 def python(code: str, *args: object) -> subprocess.Popen:

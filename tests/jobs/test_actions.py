@@ -7,7 +7,7 @@ import os
 import struct
 
 import pytest
-from rehearsals import end_all, expected_sum, put, settings, wait_for, wait_for_step
+from rehearsals import ENDLESS, end_all, expected_sum, put, settings, wait_for, wait_for_step
 
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.jobs import actions, queue, runs
@@ -24,21 +24,20 @@ def workspace(tmp_path):
 
 
 def test_stop_saves_and_resume_says_from_which_step(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(steps=40, step_s=0.05))
+    run = queue.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
     wait_for_step(run, 3)
     assert "saves and stops" in actions.stop(workspace, run.run_id)
     status = wait_for(run, "stopped", "failed", "lost", "succeeded")
-    saved = json.loads((run.files.checkpoint / "state.json").read_text())["step"]
     assert status.state == "stopped"
-    assert status.message == f"stopped after step {saved}, and saved"
-    assert actions.resume(workspace, run.run_id).words == f"goes on from step {saved}"
+    assert status.message == "stopped after step 3, and saved"
+    assert actions.resume(workspace, run.run_id).words == "goes on from step 3"
     assert wait_for(run, "succeeded").state == "succeeded"
-    assert run.files.result["sum"] == expected_sum(40)
+    assert run.files.result["sum"] == expected_sum(6)
 
 
 def test_a_wish_to_stop_between_the_asking_and_the_beginning_is_not_forgotten(workspace):
     # The computation forgets a stop flag from before it began; this one came while it began.
-    run = put(workspace, steps=600, step_s=0.1)
+    run = put(workspace, **ENDLESS)
     queue.advance(workspace)
     actions.stop(workspace, run.run_id)
     assert wait_for(run, "stopped", "succeeded", "failed").state == "stopped"
@@ -53,7 +52,7 @@ def test_stop_now_ends_a_step_that_listens_to_nobody(workspace):
 
 
 def test_a_run_that_waits_is_stopped_by_leaving_the_queue(workspace):
-    first, second = put(workspace, steps=600, step_s=0.1), put(workspace, seed=1)
+    first, second = put(workspace, **ENDLESS), put(workspace, seed=1)
     queue.advance(workspace)
     assert "out of the queue" in actions.stop(workspace, second.run_id)
     assert second.status().state == "stopped"
@@ -79,7 +78,7 @@ def test_resuming_a_failed_run_takes_along_those_that_failed_with_it(workspace):
     other.write(Status(state="failed", message="for reasons of its own"))
     queue.advance(workspace)
     wait_for(third, "failed")
-    blocker = put(workspace, steps=600, step_s=0.1, seed=9)  # so that nothing begins meanwhile
+    blocker = put(workspace, **ENDLESS, seed=9)  # so that nothing begins meanwhile
     queue.advance(workspace)
     actions.resume(workspace, sour.run_id)
     states = [run.status().state for run in (sour, second, third, other)]
@@ -193,7 +192,7 @@ class TestForeground:
         assert run.status().state == "stopped"
 
     def test_it_does_not_take_a_run_from_another_process(self, workspace):
-        run = queue.submit(workspace, "rehearsal", settings(steps=600, step_s=0.1))
+        run = queue.submit(workspace, "rehearsal", settings(**ENDLESS))
         wait_for(run, "running")
         with pytest.raises(RunError, match="another process"), foreground(workspace, run.files):
             raise AssertionError("never here")

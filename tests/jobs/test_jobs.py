@@ -19,7 +19,7 @@ from capo_core.jobs.record import UNCLAIMED_S, Job, Status, birth_of
 from capo_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-LONG = {"steps": 600, "step_s": 0.1}
+LONG = {"steps": 6000, "step_s": 0.1}
 SHORT = {"steps": 2, "step_s": 0.05}
 PATIENCE_S = 60  # a loaded machine needs seconds to start a Python
 

@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from rehearsals import end_all, expected_sum, put, python, settings, wait_for
+from rehearsals import ENDLESS, end_all, expected_sum, put, python, settings, wait_for
 
 from capo_core.errors import ConfigError, RunError
 from capo_core.jobs import queue, runs
@@ -46,7 +46,7 @@ def test_what_was_measured_stands_in_the_status(workspace):
 
 def test_two_at_once_where_the_workspace_says_so(workspace):
     (workspace.root / "settings.json").write_text('{"parallel_runs": 2}')
-    asked = [put(workspace, steps=600, step_s=0.1, seed=number) for number in range(3)]
+    asked = [put(workspace, **ENDLESS, seed=number) for number in range(3)]
     assert [run.run_id for run in queue.advance(workspace)] == [run.run_id for run in asked[:2]]
     assert queue.advance(workspace) == []
     assert asked[2].status().state == "queued"
@@ -141,7 +141,7 @@ for number in range(4):
 
 
 def test_a_second_worker_of_one_run_gives_way(workspace):
-    run = put(workspace, steps=600, step_s=0.1)
+    run = put(workspace, **ENDLESS)
     queue.advance(workspace)
     pid = wait_for(run, "running").pid
     other = python(
