@@ -13,6 +13,7 @@ PAGES = {
     "annotators": ("pages/annotators.py", "Annotators"),
     "stability": ("pages/stability.py", "Stability"),
     "finetune": ("pages/finetune.py", "Fine-tune"),
+    "compare": ("pages/compare.py", "Compare"),
 }
 
 

@@ -1,0 +1,78 @@
+"""The page Compare: methods beside the people they imitate, with scores, pictures and answers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from capo_core.dashboard import (
+    cache_methods,
+    comparing_scores,
+    state,
+    view_methods_choice,
+    view_methods_export,
+    view_methods_items,
+    view_methods_plots,
+    view_methods_scores,
+)
+from capo_core.dashboard.components import note, says
+from capo_core.dashboard.frame import Frame
+from capo_core.dashboard.view_methods_choice import PAGE
+
+KEYS = (
+    *view_methods_choice.KEYS,
+    *view_methods_scores.KEYS,
+    *view_methods_plots.KEYS,
+    *view_methods_items.KEYS,
+    "part",
+)
+_PARTS = {
+    "answers": "Answers, item by item",
+    "habits": "Habits of style",
+    "confusion": "Who is taken for whom",
+    "numbers": "All numbers",
+}
+_UNSCORED = ("answers", "habits")  # what can be shown before anything is scored
+_SAID = ("headline", "caricature")
+
+
+def show(frame: Frame) -> None:
+    """The comparison that was chosen: sentence, scores, pictures, and what lies behind them."""
+    chosen = view_methods_choice.current(frame)
+    if chosen is None:
+        return
+    report, view = chosen.report, ""
+    if report is not None:
+        said = comparing_scores.sentences(report, view_methods_scores.target_of(chosen))
+        says(*(said[topic] for topic in _SAID if topic in said))
+        view = view_methods_scores.view_of(report)
+        view_methods_scores.show(chosen, view)
+        for topic, text in said.items():
+            if topic not in _SAID:
+                note(text)
+        view_methods_plots.imitation(chosen, view)
+    part = _part(scored=report is not None)
+    if part == "confusion":
+        view_methods_plots.confusion(chosen, view)
+    elif part == "numbers":
+        view_methods_scores.numbers(chosen)
+    answers = cache_methods.answers(frame.workspace, chosen.dataset, chosen.comparison.runs)
+    if part == "answers":
+        view_methods_items.show(chosen, answers)
+    elif part == "habits":
+        view_methods_plots.habits(chosen, answers)
+    view_methods_export.show(chosen, answers)
+
+
+def _part(*, scored: bool) -> str:
+    known = {
+        name: title for name, title in _PARTS.items() if scored or name in ("answers", "habits")
+    }
+    return state.choice(
+        st.segmented_control,
+        "Behind the scores",
+        list(known),
+        page=PAGE,
+        key="part",
+        format_func=known.__getitem__,
+        label_visibility="collapsed",
+    )

@@ -1,0 +1,224 @@
+"""Which comparison is shown, for whom; and the way to one where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from capo_core.dashboard import cache, cache_methods, comparing, house, state, view_jobs
+from capo_core.dashboard.comparing import CHOSEN, Comparison, Generation
+from capo_core.dashboard.components import control_row, note, says
+from capo_core.dashboard.frame import Frame, link, safely
+from capo_core.dashboard.services import NEWCOMER
+from capo_core.dashboard.theme import method_name
+from capo_core.dashboard.words import count, duration, markdown, short
+from capo_core.dataset import Dataset
+from capo_core.experiment.progress import progress_of
+from capo_core.experiment.store import Experiment
+from capo_core.jobs import queue
+
+if TYPE_CHECKING:
+    from capo_core.evaluation.report import EvaluationReport
+
+PAGE = "compare"
+KEYS = ("of", "runs", "target")
+EVERY_S = 2.0
+ALL = ""  # of the choice of a target
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the page shows.
+
+    Attributes:
+        target: an annotator, or `ALL`.
+        report: the kept scores; None where nobody has scored these runs.
+    """
+
+    comparison: Comparison
+    dataset: Dataset
+    target: str
+    report: EvaluationReport | None
+
+
+def current(frame: Frame) -> Chosen | None:
+    """The comparison to show, under its controls; None where there is none, and the way is said."""
+    finished = comparing.generations(frame.workspace, frame.entry)
+    known = comparing.comparisons(frame.workspace, frame.entry, finished)
+    working = comparing.experiments_at_work(frame.workspace, frame.entry)
+    if working:
+        queue.advance(frame.workspace)
+        watch(working[0])
+    if not finished:
+        if not working:
+            _nothing_yet(frame)
+        return None
+    mine = comparing.put_together(
+        frame.workspace, frame.entry, finished, state.get("runs").split(",")
+    )
+    if not known and mine is None:
+        mine = comparing.put_together(
+            frame.workspace, frame.entry, finished, [one.run_id for one in finished]
+        )
+    by_key = {one.key: one for one in (*known, *((mine,) if mine else ()))}
+    dataset = cache.dataset(frame.workspace, frame.entry)
+    with control_row("methods", [3, 2, 2]) as places:
+        with places[0]:
+            default = CHOSEN if state.get("runs") and mine else next(iter(by_key))
+            key = state.choice(
+                st.selectbox,
+                "Comparison",
+                list(by_key),
+                page=PAGE,
+                key="of",
+                default=default,
+                clears=("item", "as", "method", "target"),
+                format_func=lambda key: by_key[key].title,
+                help="Experiments and evaluations of this dataset, the newest first.",
+            )
+        comparison = by_key[key]
+        with places[1]:
+            target = _target(finished, comparison, dataset)
+        with places[2]:
+            _own_choice(frame, finished, comparison)
+    return Chosen(comparison, dataset, target, _report(frame, comparison))
+
+
+def _target(finished: list[Generation], comparison: Comparison, dataset: Dataset) -> str:
+    chosen = [one for one in finished if one.run_id in comparison.runs]
+    there = {name for one in chosen for name in one.targets}
+    names = [name for name in dataset.annotators if name in there]
+    if len(names) == 1:
+        st.selectbox("Annotator", names, disabled=True, key=f"{PAGE}.only")
+        return names[0]
+    return state.choice(
+        st.selectbox,
+        "Annotator",
+        [ALL, *names],
+        page=PAGE,
+        key="target",
+        clears=("item", "as", "given"),
+        format_func=lambda name: name or f"all {len(names)} together",
+        help="Who is imitated. All together: every score is the mean over the annotators.",
+    )
+
+
+def _own_choice(frame: Frame, finished: list[Generation], comparison: Comparison) -> None:
+    """The choice of single runs, folded away."""
+    by_id = {one.run_id: one for one in finished}
+    with st.popover("Choose runs", width="stretch"), st.form("compare.runs", border=False):
+        note("Any finished runs on the same part of the data can stand beside each other.")
+        splits = sorted({one.split for one in finished})
+        wanted = st.multiselect(
+            "Runs",
+            list(by_id),
+            default=[name for name in comparison.runs if name in by_id],
+            format_func=lambda name: _run_title(by_id[name], len(splits) > 1),
+            key=f"compare.runs.of.{comparison.key}.{len(comparison.runs)}",
+        )
+        if st.form_submit_button("Compare these"):
+            if wanted and len({by_id[name].split for name in wanted}) == 1:
+                state.put(
+                    PAGE, {"of": CHOSEN, "runs": ",".join(wanted), "item": None, "method": None}
+                )
+                st.rerun()
+            st.warning(
+                "These runs answered different parts of the data; choose one part."
+                if wanted
+                else "Choose at least one run."
+            )
+
+
+def _run_title(one: Generation, with_split: bool) -> str:
+    who = ", ".join(one.targets)
+    parts = [method_name(one.method), short(who, 30), one.model, f"seed {one.seed}"]
+    return " · ".join([*parts, one.split] if with_split else parts)
+
+
+def _report(frame: Frame, comparison: Comparison) -> EvaluationReport | None:
+    """The kept scores; the way to them where there are none."""
+    if comparison.report_path is not None:
+        return cache_methods.report(comparison.report_path)
+    run = comparison.evaluation
+    if run is not None and run.status().live:
+        queue.advance(frame.workspace)
+        if comparison.experiment is None:  # an experiment has its own bar already
+            view_jobs.watch(run)
+        note("The scores appear here by themselves; the answers can be read meanwhile.")
+        return None
+    if run is not None:
+        view_jobs.how_it_ended(run)
+    with st.container(border=True):
+        st.markdown(
+            f"**These {count(len(comparison.runs), 'run')} are not scored yet.** It takes about a "
+            "minute, beside the page; the answers can be read meanwhile."
+        )
+        st.button(
+            "Score them",
+            key="compare.score",
+            type="primary",
+            on_click=safely,
+            args=(comparing.score, frame.workspace, frame.entry, comparison),
+        )
+    return None
+
+
+def watch(experiment: Experiment) -> None:
+    """An experiment's progress, until it ends; then the page runs again."""
+    st.fragment(_live, run_every=EVERY_S)(experiment, _finished(experiment))
+
+
+def _finished(experiment: Experiment) -> int:
+    """How many of its runs are done; one more, and there is more to see."""
+    return sum(run is not None and run.files.done for run in experiment.runs())
+
+
+def _live(experiment: Experiment, before: int) -> None:
+    queue.advance(experiment.workspace)
+    progress = progress_of(experiment)
+    if progress.state != "running" or _finished(experiment) != before:
+        st.rerun()
+    left = "" if progress.left_s is None else f", about {duration(progress.left_s)} left"
+    done = progress.counts.get("succeeded", 0)
+    with st.container(border=True):
+        st.progress(
+            min(1.0, progress.share),
+            text=markdown(
+                f"{experiment.config.title}: {done} of {len(experiment.members)} runs done{left}"
+            ),
+        )
+        st.caption("It goes on when this page is closed. Finished answers can be read below.")
+
+
+def _nothing_yet(frame: Frame) -> None:
+    """No answers on this dataset: what makes some."""
+    says(
+        "Nobody has written in these annotators' place yet, so there is nothing to compare. An "
+        "experiment lets each method answer held-out items as one annotator, and scores it."
+    )
+    with st.container(border=True):
+        if frame.entry.name == NEWCOMER:
+            st.markdown(
+                "**See it on the shipped data.** All five methods for one annotator, with the "
+                "embedded model: about three minutes on two cores, beside the page."
+            )
+            st.button(
+                "Run the quick demo experiment",
+                key="compare.demo",
+                type="primary",
+                on_click=safely,
+                args=(_demo, frame),
+            )
+        else:
+            st.markdown("**See it on the shipped data first**, or set up an experiment here.")
+            link_to = {state.DATASET: NEWCOMER}
+            house.page_link(PAGE, f"Open {NEWCOMER}", link_to)
+        if "finetune" in house.PAGES:
+            link(frame, "finetune", "Set up an experiment on this dataset")
+
+
+def _demo(frame: Frame) -> None:
+    dataset = cache.dataset(frame.workspace, frame.entry)
+    comparing.begin_demo(frame.workspace, dataset.annotators)
