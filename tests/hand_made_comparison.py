@@ -1,0 +1,162 @@
+"""Finished runs, and a finished experiment, made of answers by hand: no model, no training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from capo_core.dataset import Dataset
+from capo_core.experiment import store
+from capo_core.experiment.config import ExperimentConfig
+from capo_core.experiment.plan import plan
+from capo_core.experiment.store import Experiment
+from capo_core.imitation.asking import identity
+from capo_core.imitation.generate_config import GenerateConfig
+from capo_core.imitation.outputs import to_frame, write_table
+from capo_core.imitation.parse import parse_response
+from capo_core.imitation.response import write_response
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.jobs import evaluation_run
+from capo_core.progress import silent
+from capo_core.workspace import Workspace, content_hash, write_json
+
+Answer = Callable[[str, str], str]  # (target, item_id) → what the model wrote
+WORDS = {"views": [["words", "mask_input"]], "pool": [1, 4]}
+
+
+def answered(
+    dataset: Dataset,
+    folder: RunFolder,
+    answer: Answer,
+    *,
+    config: GenerateConfig,
+    targets: Sequence[str] = (),
+    model: str = "by-hand",
+) -> RunFolder:
+    """A finished generation in `folder`."""
+    targets = tuple(targets) or dataset.annotators
+    folder.claim(
+        {
+            "stage": "generate",
+            "target": "all" if targets == dataset.annotators else "+".join(targets),
+            "targets": list(targets),
+            "dataset": identity(dataset),
+            "base": {"name": model, "fingerprint": content_hash(model)},
+            "adapters": {},
+            "profiles": {},
+            "settings": config.to_dict(),
+        }
+    )
+    items = dataset.items.loc[dataset.items["split"] == config.split, "item_id"]
+    rows = [
+        _row(dataset, folder.run_id, config, target, item, sample, answer(target, item))
+        for target in targets
+        for item in items
+        for sample in range(config.samples)
+    ]
+    write_table(to_frame(rows), folder.path)
+    folder.finish({"outputs": len(rows)})
+    return folder
+
+
+def run(
+    workspace: Workspace, dataset: Dataset, name: str, method: str, answer: Answer, **settings
+) -> RunFolder:
+    """A finished generation that belongs to no experiment; `settings` of a `GenerateConfig`."""
+    config = GenerateConfig(method, **settings)
+    return answered(dataset, RunFolder(workspace.runs / name), answer, config=config)
+
+
+def experiment(
+    workspace: Workspace,
+    dataset: Dataset,
+    answers: Mapping[str, Answer],
+    *,
+    scored: bool = True,
+    families: Sequence[str] = ("labels", "attribution", "style"),
+    **settings,
+) -> Experiment:
+    """An experiment that is over: its methods answered as `answers` says, and were scored.
+
+    Args:
+        scored: False leaves the evaluation out, as if it had been stopped.
+        settings: of the `ExperimentConfig`.
+    """
+    config = ExperimentConfig(
+        dataset.name,
+        dataset.fingerprint,
+        **{
+            "targets": dataset.annotators,
+            "methods": tuple(answers),
+            "evaluate": {**WORDS, "families": list(families)},
+            "name": "By hand",
+            **settings,
+        },
+    )
+    planned = plan(config)
+    members = [
+        {"run_id": each.run_id, "kind": each.request.kind, "method": each.method,
+         "seed": each.seed, "weight": each.weight}
+        for each in planned
+    ]  # fmt: skip
+    made = {"config": config.to_dict(), "made": time.time(), "runs": members}
+    write_json(workspace.experiments / config.experiment_id / store.FILE, made)
+    for order, each in enumerate(planned):
+        folder = RunFolder(workspace.runs / each.run_id)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        replace(each.request, order=order, queued=time.time()).write(folder.path)
+        if each.request.kind == "generate":
+            how = config.generate_config(each.method, each.seed)
+            answered(dataset, folder, answers[each.method], config=how, targets=config.targets)
+        elif each.request.kind == "evaluate":
+            if scored:
+                evaluation_run.evaluate_runs(
+                    dataset, each.request.settings, workspace, folder, silent
+                )
+        else:  # trainings and profiles: over, and nothing is asked of them
+            folder.claim({"stage": each.request.kind})
+            folder.finish({})
+    return store.find(workspace, config.experiment_id)
+
+
+def speaker(dataset: Dataset, says: Callable[[str], str], *, right: float = 1.0) -> Answer:
+    """Answers in the words of annotator `says(target)` to the same item.
+
+    Args:
+        right: the share of items, the first in the dataset, with the target's own label; the
+            others get another one.
+    """
+    rows = dataset.annotations.drop_duplicates(["item_id", "annotator_id"])
+    said = rows.set_index(["item_id", "annotator_id"])
+    items = list(dataset.items["item_id"])
+    labels = dataset.task.scale.labels
+
+    def answer(target: str, item: str) -> str:
+        own = said.loc[(item, target)]["label"]
+        held = [i for i in items if (i, target) in said.index]
+        wrong = held.index(item) >= right * len(held)
+        label = labels[(labels.index(own) + 1) % len(labels)] if wrong else own
+        return write_response(label, said.loc[(item, says(target))]["explanation"])
+
+    return answer
+
+
+def _row(dataset, run_id, config, target, item, sample, text) -> dict:
+    parsed = parse_response(text, dataset.task)
+    return {
+        "output_id": content_hash(run_id, target, item, sample)[:20],
+        "run_id": run_id,
+        "method": config.method,
+        "target_annotator_id": target,
+        "item_id": item,
+        "sample": str(sample),
+        "label": parsed.label,
+        "explanation": parsed.explanation,
+        "raw_text": text,
+        "parsed": "false" if parsed.problem else "true",
+        "problem": parsed.problem,
+        "prompt_tokens": len(text),
+        "output_tokens": len(text.split()),
+        "finish": "stop",
+    }
