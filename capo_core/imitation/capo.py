@@ -19,7 +19,7 @@ from capo_core.imitation.adapters import (
     without_dropout,
 )
 from capo_core.imitation.config import CapoConfig
-from capo_core.imitation.engines import choose_engine
+from capo_core.imitation.engines import choose_engine, longest_sample
 from capo_core.imitation.faults import memory_errors
 from capo_core.imitation.material import Material, capo_material
 from capo_core.imitation.model import load_base
@@ -135,8 +135,8 @@ def _stage(asked, dataset, targets, config, sft, cache, processes, progress) -> 
     model = load_adapter(base, sft.adapter, trainable=True)
     ready_to_train(model, config)
     without_dropout(model)
-    longest = max(training.contrasts, key=lambda contrast: len(contrast.rendered.prompt))
-    choice = choose_engine(model, longest.rendered, config.engine)
+    sample = longest_sample([contrast.rendered for contrast in training.contrasts])
+    choice = choose_engine(model, sample, config.engine)
     key = {
         "base": base.fingerprint,
         "adapter": asked["sft"]["adapter"],

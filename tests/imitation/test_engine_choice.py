@@ -8,8 +8,8 @@ import pytest
 import torch
 from engine_models import item, ragged_batch, tiny_model
 
-from capo_core.errors import ConfigError
-from capo_core.imitation.engines import PairsEngine, choose_engine, tree
+from capo_core.errors import ConfigError, DataError
+from capo_core.imitation.engines import PairsEngine, choose_engine, longest_sample, tree
 from capo_core.imitation.engines.choose import TOLERANCE_HALF
 from capo_core.imitation.render import Rendered
 
@@ -113,6 +113,24 @@ def test_one_response_has_nothing_to_share():
     assert choose_engine(tiny_model("llama"), one, "tree").engine.name == "tree"
     with pytest.raises(ConfigError):
         choose_engine(tiny_model("jamba"), one, "tree")
+
+
+def test_the_sample_is_the_longest_text_among_items_with_something_to_share():
+    rng = random.Random(4)
+    long_prompt, long_text = item(rng, 25, (3, 2)), item(rng, 20, (2, 9))  # 28 and 29 tokens
+    alone, mute = item(rng, 40, (9,)), Rendered(SAMPLE.prompt * 3, ())
+    assert longest_sample([long_prompt, mute, alone, long_text]) is long_text
+    assert longest_sample([mute, alone]) is alone
+    with pytest.raises(DataError):
+        longest_sample([mute])
+
+
+def test_of_many_responses_the_longest_are_tried():
+    """The fifth response alone reaches over the window. A last token is scored, never read: the
+    others read 20 + 7 tokens, the fifth 20 + 8."""
+    sample = item(random.Random(5), 20, (8, 8, 8, 8, 9))
+    model = tiny_model("mistral", sliding_window=27)
+    assert choose_engine(model, sample).engine.name == "group"
 
 
 @pytest.mark.parametrize("wish", ["group", "pairs"])

@@ -1,7 +1,7 @@
 """Three ways to the same log-probabilities: `pairs` (plain), `group`, `tree` (cheapest)."""
 
 from capo_core.imitation.engines.base import Engine, ScoreTable
-from capo_core.imitation.engines.choose import ENGINES, Choice, choose_engine
+from capo_core.imitation.engines.choose import ENGINES, Choice, choose_engine, longest_sample
 from capo_core.imitation.engines.group import GroupEngine
 from capo_core.imitation.engines.pairs import PairsEngine
 from capo_core.imitation.engines.tree import TreeEngine
@@ -15,4 +15,5 @@ __all__ = [
     "ScoreTable",
     "TreeEngine",
     "choose_engine",
+    "longest_sample",
 ]

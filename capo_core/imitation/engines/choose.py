@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.engines.base import Engine, ScoreTable, inner_model, scoring
+from capo_core.imitation.engines.base import (
+    Engine,
+    ScoreTable,
+    check_batch,
+    inner_model,
+    scoring,
+)
 from capo_core.imitation.engines.group import GroupEngine
 from capo_core.imitation.engines.pairs import PairsEngine
 from capo_core.imitation.engines.tree import TreeEngine, attention_of, longest_text
@@ -38,13 +45,30 @@ class Choice:
     worst_difference_nats: float
 
 
+def longest_sample(batch: Sequence[Rendered]) -> Rendered:
+    """The item to try engines on: the longest prompt with a response, among the items with several.
+
+    What goes wrong only in long texts (a sliding window, rounding of positions) would stay hidden
+    in a shorter one, and nothing is shared where there is one response.
+
+    Raises:
+        DataError: there is no item.
+    """
+    check_batch(batch)
+    most = min(2, max(len(item.responses) for item in batch))
+    return max(
+        (item for item in batch if len(item.responses) >= most),
+        key=lambda item: longest_text([item]),
+    )
+
+
 def choose_engine(
     model, sample: Rendered, wish: str = "auto", *, tolerance: float | None = None
 ) -> Choice:
     """The cheapest engine that agrees with the plain path on `sample`.
 
     Args:
-        sample: an item of the data, best the longest one; its first four responses are used.
+        sample: an item of the data, see `longest_sample`; its four longest responses are used.
         wish: one of ENGINES.
         tolerance: nats a token; None takes TOLERANCE, or TOLERANCE_HALF for a model in half
             precision or under autocast. Give TOLERANCE_HALF for a model with its own autocast.
@@ -58,8 +82,7 @@ def choose_engine(
         return Choice(PairsEngine(), wish, "asked for", 0.0)
     inner = inner_model(model)
     limit = _tolerance(inner) if tolerance is None else tolerance
-    # At least two branches: a single one is in its place whatever a model does with positions.
-    probe = Rendered(sample.prompt, (sample.responses * 2)[: max(2, min(4, len(sample.responses)))])
+    probe = _probe(sample)
     tried: list[str] = []
     with scoring(inner):
         plain = PairsEngine().score(inner, [probe], pad_id=0)
@@ -72,6 +95,16 @@ def choose_engine(
                 raise _refusal(engine, trouble)
             tried.append(f"{engine.name} not used: {trouble}")
     return Choice(PairsEngine(), wish, "; ".join([*tried, "the plain path is taken"]), 0.0)
+
+
+def _probe(sample: Rendered) -> Rendered:
+    """The prompt with two to four branches, the longest responses.
+
+    The first branch is in its place whatever a model does with positions: a single response is
+    taken twice, and the longest comes last, farthest from where it would stand alone.
+    """
+    longest = sorted(sample.responses, key=len)[-4:]
+    return Rendered(sample.prompt, tuple(longest * 2 if len(longest) == 1 else longest))
 
 
 def _candidates(wish: str, sample: Rendered) -> list[Engine]:
