@@ -1,0 +1,65 @@
+"""The base that ships: small, as its card says, and able to answer."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from capo_core.data.demos import NAMES, load
+from capo_core.imitation import prompts
+from capo_core.imitation.base.config import BaseConfig
+from capo_core.imitation.base_path import EMBEDDED
+from capo_core.imitation.parse import parse_response
+from capo_core.imitation.render import prompt_ids
+
+
+@pytest.fixture(scope="module")
+def base():
+    model = AutoModelForCausalLM.from_pretrained(EMBEDDED, use_safetensors=True).eval()
+    return model, AutoTokenizer.from_pretrained(EMBEDDED)
+
+
+def test_it_is_small_and_has_nothing_but_safetensors():
+    files = [path for path in EMBEDDED.iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 12 * 2**20
+    assert {path.suffix for path in files} == {".safetensors", ".json", ".md"}
+
+
+def test_card_build_and_weights_agree():
+    found = hashlib.sha256((EMBEDDED / "model.safetensors").read_bytes()).hexdigest()
+    about = json.loads((EMBEDDED / "build.json").read_text())
+    card = (EMBEDDED / "README.md").read_text()
+    assert about["sha256"] == found and found in card
+    assert f"--seed {about['config']['seed']} --steps {about['config']['steps']}" in card
+    assert about["config"] == json.loads(json.dumps(asdict(BaseConfig())))
+
+
+def test_the_card_names_every_measured_figure():
+    about = json.loads((EMBEDDED / "build.json").read_text())
+    card = (EMBEDDED / "README.md").read_text()
+    for tasks in about["validation"].values():
+        for losses in tasks.values():
+            assert f"| {losses['token']:.3f} |" in card
+    assert len(about["quality"]["rows"]) == 18  # 3 formats × 2 tasks × 3 temperatures
+
+
+def test_it_reads_long_prompts(base):
+    model, tokenizer = base
+    assert model.config.max_position_embeddings >= 4096
+    assert tokenizer.eos_token_id is not None and not tokenizer.chat_template
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_answers_items_of_the_demo(base, name):
+    model, tokenizer = base
+    dataset = load(name)
+    for row in dataset.items.head(5).itertuples():
+        prompt = prompts.zero_shot(dataset.task, prompts.Item("", row.text_a, row.text_b))
+        ids = torch.tensor([prompt_ids(prompt, tokenizer)])
+        written = model.generate(input_ids=ids, do_sample=False)[0, ids.shape[1] :]
+        assert written[-1] == tokenizer.eos_token_id
+        text = tokenizer.decode(written, skip_special_tokens=True)
+        assert not parse_response(text, dataset.task).problem
