@@ -26,6 +26,9 @@ def evaluate(
     outputs: Annotated[
         list[Path] | None, typer.Option(help="Tables of outputs: .parquet, .csv or .jsonl.")
     ] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="Finished runs of the command judge, by name.")
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Part scored; that of the runs, or test.")
     ] = None,
@@ -43,6 +46,7 @@ def evaluate(
     """Score methods beside the people they imitate, with floor, ceiling and chance."""
     from capo_core.evaluation import export, run_outputs
     from capo_core.evaluation.compute import EVERYTHING, compute_report
+    from capo_core.evaluation.judge_join import of_judges
     from capo_core.evaluation.table import TableConfig
     from capo_core.imitation.run_folder import find_run
 
@@ -64,10 +68,12 @@ def evaluate(
         found += run_outputs.of_file(path)
     part = split or answered or "test"
     items, streams = run_outputs.streams_of(loaded, found, part)
+    named = [find_run(workspace, name) for name in judge or ()]
     with shown_progress(quiet=as_json) as progress:
         report = compute_report(
-            loaded, items, streams, config, split=part, cache=workspace.cache, progress=progress
-        )
+            loaded, items, streams, config, split=part, cache=workspace.cache,
+            judges=of_judges(named, found, loaded.fingerprint), progress=progress,
+        )  # fmt: skip
     for path in out or ():
         export.write(report, path)
     if as_json:

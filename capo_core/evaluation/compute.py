@@ -13,7 +13,8 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.diversity import GROUP
 from capo_core.evaluation.families import GUESS
-from capo_core.evaluation.measures import FAMILIES, MEASURES, fits, measure
+from capo_core.evaluation.judge_join import Verdicts
+from capo_core.evaluation.measures import FAMILIES, JUDGE, MEASURES, fits, measure
 from capo_core.evaluation.methods import methods_paragraph
 from capo_core.evaluation.narrate import statements
 from capo_core.evaluation.report import CARICATURES, SCORES, EvaluationReport, Source
@@ -34,6 +35,7 @@ def compute_report(
     split: str = "test",
     cache: Path | None = None,
     embedder: Embedder | None = None,
+    judges: Sequence[Verdicts] = (),
     progress: Progress = silent,
 ) -> EvaluationReport:
     """Score methods' streams beside the people's.
@@ -41,6 +43,7 @@ def compute_report(
     Args:
         outputs: streams of methods (see `streams.output_streams`); people's are added.
         split: the name of the part that `item_ids` are, for the words of the report.
+        judges: what language models said of the same streams.
 
     Raises:
         ConfigError: a method is called as people are, or an item stands twice in a stream.
@@ -49,9 +52,11 @@ def compute_report(
     """
     _check(dataset, outputs)
     streams = [*human_streams(dataset, item_ids), *outputs]
+    given = [each for judge in judges for each in judge.given(item_ids)]
     found = evaluate(
-        dataset, item_ids, streams, config, cache=cache, embedder=embedder, progress=progress
-    )
+        dataset, item_ids, streams, config, cache=cache, embedder=embedder, given=given,
+        progress=progress,
+    )  # fmt: skip
     methods = [name for name in sources(streams) if name not in (HUMAN, OTHER)]
     pairs = [
         *combinations(methods, 2),
@@ -59,12 +64,13 @@ def compute_report(
     ]
     apart = found.differences(pairs)
     parts = {
-        "scores": _scores(found, streams, dataset, config),
+        "scores": _scores(found, streams, dataset, config, judges),
         "differences": apart,
         "confusion": found.confusion,
         "caricatures": caricatures(apart, config),
     }
     said = tuple(_sources(streams, dataset.annotators))
+    about = tuple(judge.to_dict() for judge in judges)
     return EvaluationReport(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -75,12 +81,15 @@ def compute_report(
         config=config,
         sources=said,
         **parts,
-        statements=statements(**parts, sources=said, config=config),
-        methods=methods_paragraph(dataset, len(item_ids), split, config, said),
+        judges=about,
+        statements=statements(**parts, sources=said, config=config, judges=about),
+        methods=methods_paragraph(dataset, len(item_ids), split, config, said, about),
     )
 
 
-def expected_measures(dataset: Dataset, config: TableConfig) -> Iterator[tuple[str, int]]:
+def expected_measures(
+    dataset: Dataset, config: TableConfig, judges: Sequence[Verdicts] = ()
+) -> Iterator[tuple[str, int]]:
     """(measure, k) of everything that is scored, in the order of the catalogue."""
     for family in config.families:
         if family == "attribution":
@@ -91,10 +100,15 @@ def expected_measures(dataset: Dataset, config: TableConfig) -> Iterator[tuple[s
             crowd = one.name.endswith("the crowd") and dataset.crowd is None
             if one.family == family and fits(one.name, dataset.task.scale) and not crowd:
                 yield one.name, GROUP if one.name == "distinct-2" else 0
+    yield from ((judge.measure, judge.k) for judge in judges)
 
 
 def _scores(
-    found: Evaluation, streams: Sequence[Stream], dataset: Dataset, config: TableConfig
+    found: Evaluation,
+    streams: Sequence[Stream],
+    dataset: Dataset,
+    config: TableConfig,
+    judges: Sequence[Verdicts],
 ) -> pd.DataFrame:
     """The long table: every row that there could be, what is undefined said in words."""
     known = {(row.source, row.target, row.measure, row.k): row for row in found.scores.itertuples()}
@@ -108,14 +122,15 @@ def _scores(
 
     rows = []
     for source, targets in answered.items():
-        for name, k in expected_measures(dataset, config):
+        for name, k in expected_measures(dataset, config, judges):
             about = measure(name)
             for target in (*targets, ALL):
                 if about.family == "soft" and target != ALL:
                     continue
                 key = (target, name, k)
                 row = known.get((source, *key))
-                chance = found.chance if about.family == "attribution" else of(GUESS, key)
+                by_name = about.family in ("attribution", JUDGE)
+                chance = found.chance if by_name else of(GUESS, key)
                 numbers = ("value", "low", "high", "n", "replicates", "spread", "seed_spread")
                 values = [getattr(row, n) for n in numbers] if row else _NOTHING
                 rows.append((source, target, name, k, about.family, *values, of(OTHER, key),

@@ -15,6 +15,7 @@ from capo_core.evaluation.table import ALL
 
 _FAMILIES = {
     "attribution": "Given to the target by the classifier",
+    "judge": "Given to the target by a language model",
     "labels": "Labels against the target's own",
     "soft": "Label distributions against the people's",
     "explanations": "Explanations against the target's own",

@@ -23,14 +23,15 @@ class JudgeConfig:
     Attributes:
         cards: explanations on each annotator's card, drawn from the training split.
         k: explanations of one stream that are to be attributed together.
-        trials: at most so many for each stream, drawn by the seed; 0 takes all.
+        trials: at most so many for each stream, drawn by the seed; 0 takes all. Multiples of the
+            number of annotators keep the cards' positions even.
         seed: of the cards, their order and the groups.
         max_new_tokens: room for the answer, and for the thoughts before it.
     """
 
     cards: int = 6
     k: int = 1
-    trials: int = 0
+    trials: int = 40
     seed: int = 0
     max_new_tokens: int = 512
 

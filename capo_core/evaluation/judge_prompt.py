@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import re
 import string
 from collections.abc import Mapping, Sequence
 
 from capo_core.errors import ConfigError
+from capo_core.imitation.backends.base import Request
 from capo_core.imitation.prompts import Prompt
 from capo_core.task import Task
 from capo_core.text.tokens import normalise
@@ -51,6 +53,14 @@ def judge_prompt(
         f"{wanted}\n\n"
         f"Who was it? Answer in one line with one letter from A to {last}.\nAnswer: letter"
     )
+
+
+def guess(request: Request) -> str:
+    """An answer in form that names a card by chance, the same for the same question: what a judge
+    without any judgement says, for trying the way without a model."""
+    last = re.search(r"one letter from A to ([A-Z])\.", request.prompt.text)[1]
+    drawn = random.Random(request.key).choice(LETTERS[: LETTERS.index(last) + 1])
+    return f"Answer: {drawn}"
 
 
 def read_answer(text: str, count: int) -> int | None:

@@ -11,6 +11,7 @@ from capo_core.errors import ConfigError
 from capo_core.task import LabelScale
 
 HIGHER, LOWER, LIKE_HUMAN, ONE = "higher", "lower", "as the human", "1"
+JUDGE = "judge"  # the family of what a language model says; scored elsewhere (see `judge`)
 
 _OWN_LABEL = "the target's own label (the first of several): as good as right by definition"
 _OWN_TEXT = (
@@ -32,7 +33,7 @@ class Measure:
 
     Attributes:
         name: as in the tables.
-        family: labels, soft, explanations, style, attribution or diversity.
+        family: labels, soft, explanations, style, attribution, diversity or judge.
         better: "higher", "lower", "1" (nearer to 1) or "as the human" (nearer to the ceiling).
         meaning: two sentences for a person.
         floor, ceiling, chance: what stands there, in words; "undefined: …" where nothing does.
@@ -138,7 +139,7 @@ _BY_NAME = {measure.name: measure for measure in MEASURES}
 
 
 def measure(name: str) -> Measure:
-    """The measure of that name, "attribution (…)" and "probability (…)" among them.
+    """The measure of that name, "attribution (…)", "probability (…)" and "judge (…)" among them.
 
     Raises:
         ConfigError: there is none.
@@ -162,6 +163,13 @@ def measure(name: str) -> Measure:
                        "Mean probability of the target by the same classifier, fitted so that on "
                        "people's texts it is right as often as it says. Finer than the share, "
                        "which only counts who comes first.", **shared)  # fmt: skip
+    if kind == JUDGE and view:
+        shared["undefined"] = "the judge was not asked about these answers"
+        return Measure(name, JUDGE, HIGHER,
+                       "Share of trials in which a language model that sees cards of all "
+                       "annotators names the target. The ceiling is its own accuracy on people's "
+                       "texts: where that is near chance, the rest means nothing.",
+                       **shared)  # fmt: skip
     raise ConfigError(f"there is no measure {name!r}", expected=f"one of {', '.join(_BY_NAME)}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from capo_core.dataset import Dataset
 from capo_core.evaluation.diversity import GROUP
@@ -22,10 +22,16 @@ _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"
 
 
 def methods_paragraph(
-    dataset: Dataset, n_items: int, split: str, config: TableConfig, sources: Sequence[Source]
+    dataset: Dataset,
+    n_items: int,
+    split: str,
+    config: TableConfig,
+    sources: Sequence[Source],
+    judges: Sequence[Mapping] = (),
 ) -> dict[str, str]:
     """The paragraph under the keys "text" and "latex", the same words in both."""
-    text = " ".join(_sentences(dataset, n_items, split, config, sources))
+    said = _sentences(dataset, n_items, split, config, sources, judges)
+    text = " ".join(said)
     return {"text": text, "latex": latex(text)}
 
 
@@ -34,7 +40,7 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-def _sentences(dataset, n_items, split, config, sources) -> list[str]:
+def _sentences(dataset, n_items, split, config, sources, judges) -> list[str]:
     methods = [source for source in sources if source.name not in (HUMAN, OTHER)]
     said = [
         f"All scores are computed on the {n_items} {split} items of {dataset.name} "
@@ -63,6 +69,14 @@ def _sentences(dataset, n_items, split, config, sources) -> list[str]:
             f"({GROUPINGS} random groupings); probabilities are a softmax whose slope is fitted on "
             f"human training texts scored in {FOLDS} folds grouped by item. Chance is "
             f"1/{len(dataset.annotators)}."
+        )
+    for judge in judges:
+        asked = judge["config"]
+        said.append(
+            f"Judge: {judge['judge']} (temperature 0, seed {asked['seed']}) saw cards with "
+            f"{asked['cards']} training explanations of each annotator, in rotated order, and "
+            f"named the author of {asked['k']} explanation{'s' if asked['k'] > 1 else ''} at a "
+            f"time, in {judge['trials']} trials of which {judge['unread']} could not be read."
         )
     if "style" in config.families:
         said.append(

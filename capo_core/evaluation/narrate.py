@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ def statements(
     caricatures: pd.DataFrame,
     sources: Sequence[Source],
     config: TableConfig,
+    judges: Sequence[Mapping] = (),
 ) -> tuple[Statement, ...]:
     """All that can be said, the most important first."""
     mine = scores[~scores["source"].isin([HUMAN, OTHER]) & scores["value"].notna()]
@@ -28,6 +29,7 @@ def statements(
     found = (
         ("headline", _imitation(mine, apart, config)),
         ("confusion", _taken_for(confusion, config)),
+        *(("judge", _judged(mine, judge)) for judge in judges),
         ("label", _labels(mine, apart)),
         ("text", _texts(mine)),
         ("caricature", _caricature(caricatures)),
@@ -111,6 +113,16 @@ def _taken_for(confusion: pd.DataFrame, config: TableConfig) -> str:
         f"The most frequent mistake: {percent(worst.share)} of the explanations by {worst.source} "
         f"in the place of {worst.target} are given to {worst.attributed} (n = {worst.n})."
     )
+
+
+def _judged(mine, judge: Mapping) -> str:
+    """What a judge is worth, and what it says of each method where it is worth something."""
+    text = judge["sentence"]
+    rows = _best(mine, judge["measure"], judge["config"]["k"])
+    if not len(rows) or rows.iloc[0].ceiling <= rows.iloc[0].chance:
+        return text
+    named = ", ".join(f"{row.source} {_shown(row)}" for row in rows.itertuples())
+    return f"{text} It gives to the target, of what was written in the target's place: {named}."
 
 
 def _labels(mine, apart) -> str:

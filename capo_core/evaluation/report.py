@@ -77,6 +77,9 @@ class EvaluationReport:
         confusion: see `confusion.confusion`.
         caricatures: by how much each method exceeds the target's own held-out texts in attribution
             (of single explanations) and in style distance, and whether both do beyond doubt.
+        judges: language models that judged, each with its run, settings, shares of positions and
+            a sentence on what it is worth (see `judge_join.Verdicts.to_dict`); what they said is
+            among the scores.
         statements: what these data say, in sentences made from the numbers.
         methods: how it was computed, as a paragraph in plain text and in LaTeX.
     """
@@ -93,6 +96,7 @@ class EvaluationReport:
     differences: pd.DataFrame = field(repr=False)
     confusion: pd.DataFrame = field(repr=False)
     caricatures: pd.DataFrame = field(repr=False)
+    judges: tuple[dict, ...] = ()
     statements: tuple[Statement, ...] = ()
     methods: dict[str, str] = field(default_factory=dict)
 
@@ -125,6 +129,7 @@ class EvaluationReport:
             "config": self.config.to_dict(),
             "sources": [source.to_dict() for source in self.sources],
             **{name: records(getattr(self, name)) for name in _COLUMNS},
+            "judges": [dict(judge) for judge in self.judges],
             "statements": [statement.to_dict() for statement in self.statements],
             "methods": dict(self.methods),
         }
@@ -151,6 +156,7 @@ class EvaluationReport:
             config=TableConfig.from_dict(raw["config"]),
             sources=tuple(Source.from_dict(source) for source in raw["sources"]),
             **{name: _frame(raw[name], columns) for name, columns in _COLUMNS.items()},
+            judges=tuple(raw.get("judges", ())),  # reports from before there were any
             statements=tuple(Statement(**statement) for statement in raw["statements"]),
             methods=dict(raw["methods"]),
         )

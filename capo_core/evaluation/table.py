@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from capo_core.evaluation.families import (
 from capo_core.evaluation.measures import FAMILIES
 from capo_core.evaluation.pooled import pooled_accuracy
 from capo_core.evaluation.probabilities import FOLDS, pooled_probability, pooled_slope
-from capo_core.evaluation.scores import AnyScore, mean
+from capo_core.evaluation.scores import AnyScore, Score, mean
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.progress import Progress, part_of, silent
 from capo_core.stability.intervals import records
@@ -37,6 +37,7 @@ COLUMNS = ("source", "target", "measure", "k", "value", "low", "high", "n", "rep
            "seed_spread")  # fmt: skip
 
 Key = tuple[str, str, str, int]  # source, target, measure, k
+Given = tuple[str, str, str, str, int, Score]  # source, target, replicate, measure, k, score
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def evaluate(
     *,
     cache: Path | None = None,
     embedder: Embedder | None = None,
+    given: Iterable[Given] = (),
     progress: Progress = silent,
 ) -> Evaluation:
     """Score every stream and average over replicates, then over targets.
@@ -132,6 +134,7 @@ def evaluate(
     Args:
         cache: folder in which embeddings are kept.
         embedder: instead of the default embedding model, for tests.
+        given: scores of streams that were made elsewhere (a judge's).
     """
     context = Context(dataset, item_ids, embedder or Embedder(cache), config.seed)
     single: dict[Key, list[tuple[str, AnyScore]]] = {}
@@ -140,6 +143,8 @@ def evaluate(
         if score is not None:
             single.setdefault((source, target, measure, k), []).append((run, score))
 
+    for each in given:
+        put(*each)
     chosen = [BY_STREAM[name] for name in FAMILIES if name in BY_STREAM and name in config.families]
     for number, stream in enumerate(streams):
         progress("Scoring labels and texts", 0.5 * number / len(streams))

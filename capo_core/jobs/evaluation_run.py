@@ -28,7 +28,8 @@ def evaluate_runs(
     folder: RunFolder,
     progress: Progress,
 ) -> str:
-    """Score the generations `settings["runs"]` beside the people's own answers.
+    """Score the generations `settings["runs"]` beside the people's own answers; with them what the
+    judges' runs `settings["judges"]` say.
 
     Writes report.json (an `EvaluationReport`, see `evaluation.report`), then result.json. The
     command `evaluate` gives the same numbers for the same runs.
@@ -39,14 +40,18 @@ def evaluate_runs(
     from capo_core.evaluation import report as reports
     from capo_core.evaluation import run_outputs
     from capo_core.evaluation.compute import compute_report
+    from capo_core.evaluation.judge_join import of_judges
 
     config = config_of(settings["config"])
+    judges = list(settings.get("judges", ()))
     folder.claim(
         {
             "stage": "evaluate",
             "target": "all",
             "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
             "runs": list(settings["runs"]),
+            # Runs from before there were judges keep what they were asked.
+            **({"judges": judges} if judges else {}),
             "settings": config.to_dict(),
         }
     )
@@ -55,8 +60,10 @@ def evaluate_runs(
         runs = [find_run(workspace, name) for name in settings["runs"]]
         found, split = run_outputs.of_runs(dataset, runs)
         items, streams = run_outputs.streams_of(dataset, found, split)
+        named = [find_run(workspace, name) for name in judges]
         report = compute_report(
             dataset, items, streams, config, split=split, cache=workspace.cache,
+            judges=of_judges(named, found, dataset.fingerprint),
             progress=part_of(progress, 0.02, 0.98),
         )  # fmt: skip
         with disk_errors(folder.path):
