@@ -8,6 +8,7 @@ from capo_core import (
     cli_base,
     cli_evaluate,
     cli_generate,
+    cli_judge,
     cli_pairs,
     cli_runs,
     cli_stability,
@@ -29,6 +30,7 @@ for part in (
     cli_train,
     cli_generate,
     cli_evaluate,
+    cli_judge,
     cli_runs,
     cli_base,
 ):

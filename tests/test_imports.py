@@ -35,6 +35,7 @@ LEVEL = {
     "cli_generate": 6,
     "cli_base": 6,
     "cli_evaluate": 6,
+    "cli_judge": 6,
     "cli_profile": 6,
     "cli_models": 6,
     "cli_runs": 6,
