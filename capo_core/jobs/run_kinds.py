@@ -15,7 +15,10 @@ and of each kind:
     profile       targets, base or server, config (`profile.ProfileConfig`)
     generate      targets, base or server, config (`GenerateConfig`), adapters (run ids of
                   trainings), profiles (run id of a profile run)
-    evaluate      runs (run ids of generations), config (of a `TableConfig`)
+    evaluate      runs (run ids of generations), judges (run ids of judges), config (of a
+                  `TableConfig`)
+    judge         runs (run ids of generations; may be none), base or server or guess (true),
+                  split (where there are no runs), config (`JudgeConfig`)
 
 `precision` and `batch_tokens` may be given for a base that writes.
 """
@@ -29,7 +32,7 @@ from typing import Any
 
 from capo_core.errors import CapoError, ConfigError, DataError, RunError
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import profile_run
+from capo_core.jobs import judge_run, profile_run
 from capo_core.jobs.rehearsal import rehearse
 from capo_core.jobs.request import Request
 from capo_core.progress import Progress
@@ -120,14 +123,19 @@ def load_dataset(settings: Settings, workspace: Workspace):
 
 
 def _train_sft(settings, workspace, folder, progress) -> str:
+    from capo_core.evaluation.probe import probe_for
     from capo_core.imitation.sft import train_sft
 
     dataset = load_dataset(settings, workspace)
-    config, base = _sft_config(settings), settings["base"]
-    return _trained(train_sft(dataset, settings["target"], config, base, folder, progress=progress))
+    config = _sft_config(settings)
+    return _trained(
+        train_sft(dataset, settings["target"], config, settings["base"], folder,
+                  progress=progress, scorer=probe_for(dataset, config))
+    )  # fmt: skip
 
 
 def _train_capo(settings, workspace, folder, progress) -> str:
+    from capo_core.evaluation.probe import probe_for
     from capo_core.imitation.capo import train_capo
 
     dataset = load_dataset(settings, workspace)
@@ -136,7 +144,7 @@ def _train_capo(settings, workspace, folder, progress) -> str:
     config = _capo_config(settings)
     return _trained(
         train_capo(dataset, settings["target"], config, sft, folder, cache=cache,
-                   progress=progress)
+                   progress=progress, scorer=probe_for(dataset, config))
     )  # fmt: skip
 
 
@@ -190,6 +198,13 @@ def _evaluate(settings, workspace, folder, progress) -> str:
 
     dataset = load_dataset(settings, workspace)
     return evaluate_runs(dataset, settings, workspace, folder, progress)
+
+
+def _judge(settings, workspace, folder, progress) -> str:
+    dataset = load_dataset(settings, workspace)
+    progress("reading the model", 0.0)
+    backend = judge_run.guesser() if settings.get("guess") else backend_of(settings)
+    return judge_run.judge_runs(dataset, settings, backend, workspace, folder, progress)
 
 
 def _rehearsal(settings, workspace, folder, progress) -> str:
@@ -253,6 +268,12 @@ def _evaluation_config(settings: Settings):
         raise ConfigError(f"there is no setting {strange[0]!r} in an evaluation")
 
 
+def _judge_config(settings: Settings):
+    judge_run.config_of(settings["config"])
+    if sum(bool(settings.get(name)) for name in ("base", "server", "guess")) != 1:
+        raise ConfigError("who judges?", expected="a base, or a server's model, or a guess")
+
+
 @contextmanager
 def _readable(where: str):
     """What a value of the wrong type raises somewhere, as what it is: settings to be mended."""
@@ -287,7 +308,16 @@ RUN_KINDS: dict[str, RunKind] = {
         _generate_config,
     ),
     "evaluate": RunKind(
-        "Evaluation", _evaluate, {**_DATA, "runs": list, "config": dict}, _evaluation_config
+        "Evaluation",
+        _evaluate,
+        {**_DATA, "runs": list, "judges": list, "config": dict},
+        _evaluation_config,
+    ),
+    "judge": RunKind(
+        "Judge",
+        _judge,
+        {**_DATA, **_MODEL, "runs": list, "guess": bool, "split": str, "config": dict},
+        _judge_config,
     ),
     "rehearsal": RunKind(
         "Rehearsal",
