@@ -131,16 +131,20 @@ def text(label: str, *, page: str, key: str, clears: Sequence[str] = (), **setti
     return get(key)
 
 
-def toggle(label: str, *, page: str, key: str, clears: Sequence[str] = (), **settings) -> bool:
-    """A switch tied to the address: "1" or nothing."""
+def toggle(
+    label: str, *, page: str, key: str, on: bool = False, clears: Sequence[str] = (), **settings
+) -> bool:
+    """A switch tied to the address: "1" or "0", or nothing where it stands as it begins, `on`."""
     place = f"{page}.{key}.widget"
-    st.session_state[place] = get(key) == "1"
+    value = {"1": True, "0": False}.get(get(key), on)
+    st.session_state[place] = value
 
     def changed() -> None:
-        put(page, {key: "1" if st.session_state[place] else None, **dict.fromkeys(clears)})
+        now = st.session_state[place]
+        put(page, {key: None if now == on else str(int(now)), **dict.fromkeys(clears)})
 
     st.toggle(label, key=place, on_change=changed, **settings)
-    return get(key) == "1"
+    return value
 
 
 def number(key: str, default: int, low: int, high: int) -> int:
