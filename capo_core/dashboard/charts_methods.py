@@ -109,9 +109,8 @@ def labels_and_manner(
         )
     if len(both):
         chance_line(figure, both, vertical=False)
-        guess = both["chance_x"].iloc[0]
-        if guess == guess:
-            figure.add_vline(guess, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"})
+        if both["chance_x"].notna().all():
+            chance_line(figure, both.assign(chance=both["chance_x"]), vertical=True)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.04], title="label is the target's own")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.04], title="text is given to the target")
     return figure

@@ -14,7 +14,7 @@ from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError
 from capo_core.experiment import presets, store
 from capo_core.experiment.store import Experiment
-from capo_core.jobs import queue, runs
+from capo_core.jobs import actions, queue, runs
 from capo_core.jobs.evaluation_run import REPORT
 from capo_core.jobs.request import Request
 from capo_core.jobs.runs import Run
@@ -170,6 +170,12 @@ def score(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
         store.start(workspace, comparison.experiment.config)
         return comparison.experiment.evaluation
     return queue.submit(workspace, "evaluate", _settings(entry, comparison.runs))
+
+
+def score_again(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
+    """Put scores that cannot be read into the trash, and ask for them anew."""
+    actions.delete(workspace, comparison.evaluation.run_id)
+    return score(workspace, entry, comparison)
 
 
 def begin_demo(workspace: Workspace, annotators: tuple[str, ...]) -> Experiment:

@@ -8,6 +8,7 @@ from capo_core.dashboard import (
     cache_methods,
     comparing_scores,
     state,
+    view_methods_behind,
     view_methods_choice,
     view_methods_export,
     view_methods_items,
@@ -50,7 +51,8 @@ def show(frame: Frame) -> None:
             if topic not in _SAID:
                 note(text)
         view_methods_plots.imitation(chosen, view)
-    part = _part(scored=report is not None)
+    with view_methods_behind.place():
+        part = _part(scored=report is not None)
     if part == "confusion":
         view_methods_plots.confusion(chosen, view)
     elif part == "numbers":
@@ -61,6 +63,7 @@ def show(frame: Frame) -> None:
     elif part == "habits":
         view_methods_plots.habits(chosen, answers)
     view_methods_export.show(chosen, answers)
+    view_methods_behind.lead()
 
 
 def _part(*, scored: bool) -> str:

@@ -9,12 +9,13 @@ import streamlit as st
 
 from capo_core.dashboard import cache, cache_methods, comparing, house, state, view_jobs
 from capo_core.dashboard.comparing import CHOSEN, Comparison, Generation
-from capo_core.dashboard.components import control_row, note, says
+from capo_core.dashboard.components import control_row, note, says, show_error
 from capo_core.dashboard.frame import Frame, link, safely
 from capo_core.dashboard.services import NEWCOMER
 from capo_core.dashboard.theme import method_name
 from capo_core.dashboard.words import count, duration, markdown, short
 from capo_core.dataset import Dataset
+from capo_core.errors import DataError
 from capo_core.experiment.progress import progress_of
 from capo_core.experiment.store import Experiment
 from capo_core.jobs import queue
@@ -140,7 +141,11 @@ def _run_title(one: Generation, with_split: bool) -> str:
 def _report(frame: Frame, comparison: Comparison) -> EvaluationReport | None:
     """The kept scores; the way to them where there are none."""
     if comparison.report_path is not None:
-        return cache_methods.report(comparison.report_path)
+        try:
+            return cache_methods.report(comparison.report_path)
+        except DataError as error:
+            _unreadable(frame, comparison, error)
+            return None
     run = comparison.evaluation
     if run is not None and run.status().live:
         queue.advance(frame.workspace)
@@ -163,6 +168,17 @@ def _report(frame: Frame, comparison: Comparison) -> EvaluationReport | None:
             args=(comparing.score, frame.workspace, frame.entry, comparison),
         )
     return None
+
+
+def _unreadable(frame: Frame, comparison: Comparison, error: DataError) -> None:
+    show_error(error)
+    st.button(
+        "Score them again",
+        key="compare.score",
+        type="primary",
+        on_click=safely,
+        args=(comparing.score_again, frame.workspace, frame.entry, comparison),
+    )
 
 
 def watch(experiment: Experiment) -> None:

@@ -37,6 +37,7 @@ def show(chosen: Chosen, answers: Answers) -> None:
             "Underline what the target did not write",
             page=PAGE,
             key="apart",
+            on=True,
             help="Words outside of the longest sequence in common with the target's own "
             "explanation of the same item, as ROUGE-L counts them.",
         )

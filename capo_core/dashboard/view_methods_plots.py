@@ -9,8 +9,9 @@ from capo_core.dashboard import cache_methods, charts_methods, state
 from capo_core.dashboard.comparing_answers import Answers
 from capo_core.dashboard.components import heading, is_dark, note, picture, side_by_side
 from capo_core.dashboard.theme import human_look, method_looks, method_name
+from capo_core.dashboard.view_methods_behind import open_answers
 from capo_core.dashboard.view_methods_choice import PAGE, Chosen
-from capo_core.dashboard.view_methods_scores import open_answers, target_of
+from capo_core.dashboard.view_methods_scores import target_of
 from capo_core.dashboard.words import percent, short
 from capo_core.evaluation.confusion import NOBODY
 from capo_core.evaluation.measures import measure

@@ -9,6 +9,7 @@ from capo_core.dashboard import comparing_scores, state
 from capo_core.dashboard.comparing_scores import CHANCE, ROWS, Column
 from capo_core.dashboard.components import Field, heading, note, table
 from capo_core.dashboard.theme import method_looks, method_name
+from capo_core.dashboard.view_methods_behind import open_answers
 from capo_core.dashboard.view_methods_choice import PAGE, Chosen
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.table import ALL
@@ -128,12 +129,6 @@ def _clicked(sources: list[str], wanted: list[Column]) -> None:
     order = "" if family in ("labels", "soft") else "worst"
     outcome = "wrong" if family in ("labels", "soft") and method else ""
     open_answers(method, order=order, outcome=outcome)
-
-
-def open_answers(method: str, **query: str | None) -> None:
-    """Show the answers of a method, with these settings of `view_methods_items`."""
-    clean = dict.fromkeys(("item", "as", "outcome", "given", "label", "order"))
-    state.put(PAGE, {**clean, **query, "method": method, "part": "answers"})
 
 
 def numbers(chosen: Chosen) -> None:
