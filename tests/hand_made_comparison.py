@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from capo_core.dataset import Dataset
 from capo_core.experiment import store
 from capo_core.experiment.config import ExperimentConfig
@@ -19,10 +21,42 @@ from capo_core.imitation.response import write_response
 from capo_core.imitation.run_folder import RunFolder
 from capo_core.jobs import evaluation_run
 from capo_core.progress import silent
+from capo_core.task import NLI
 from capo_core.workspace import Workspace, content_hash, write_json
 
+# Words that only one annotator uses: whose a text is cannot be mistaken.
+MANNERS = {
+    "ann": "clearly surely plainly obviously certainly evidently",
+    "bob": "maybe perhaps possibly conceivably probably presumably",
+    "cyd": "nowhere never nothing nobody none neither",
+}
 Answer = Callable[[str, str], str]  # (target, item_id) → what the model wrote
 WORDS = {"views": [["words", "mask_input"]], "pool": [1, 4]}
+
+
+def world(name: str = "mine", items: int = 48, held_out: int = 12) -> Dataset:
+    """Three annotators, each with words of their own; the last `held_out` items are for tests.
+
+    On item n, ann gives label n mod 3, and bob and cyd give the next one each.
+    """
+    labels = NLI.scale.labels
+    rows, said = [], []
+    for n in range(items):
+        split = "test" if n >= items - held_out else "train"
+        rows.append((f"i{n}", f"The dog number {n} is here", "It moves", split))
+        for place, (who, words) in enumerate(MANNERS.items()):
+            words = words.split()
+            text = " ".join(words[(n + step) % 6] for step in range(4)) + f" thing {n}"
+            said.append((f"i{n}-{who}", f"i{n}", who, labels[(n + place) % 3], text))
+    return Dataset(
+        name,
+        NLI,
+        pd.DataFrame(rows, columns=["item_id", "text_a", "text_b", "split"]),
+        pd.DataFrame(
+            said, columns=["annotation_id", "item_id", "annotator_id", "label", "explanation"]
+        ).assign(valid="unknown"),
+        origin="made for a test",
+    )
 
 
 def answered(
@@ -124,22 +158,30 @@ def speaker(dataset: Dataset, says: Callable[[str], str], *, right: float = 1.0)
     """Answers in the words of annotator `says(target)` to the same item.
 
     Args:
-        right: the share of items, the first in the dataset, with the target's own label; the
-            others get another one.
+        right: the share of held-out items, the first ones, with the target's own label; the others
+            get the next label of the scale.
     """
-    rows = dataset.annotations.drop_duplicates(["item_id", "annotator_id"])
-    said = rows.set_index(["item_id", "annotator_id"])
-    items = list(dataset.items["item_id"])
+    said = dataset.annotations.set_index(["item_id", "annotator_id"])
+    held_out = list(dataset.items.loc[dataset.items["split"] == "test", "item_id"])
     labels = dataset.task.scale.labels
 
     def answer(target: str, item: str) -> str:
-        own = said.loc[(item, target)]["label"]
-        held = [i for i in items if (i, target) in said.index]
-        wrong = held.index(item) >= right * len(held)
-        label = labels[(labels.index(own) + 1) % len(labels)] if wrong else own
-        return write_response(label, said.loc[(item, says(target))]["explanation"])
+        label = said.at[(item, target), "label"]
+        if held_out.index(item) >= right * len(held_out):
+            label = labels[(labels.index(label) + 1) % len(labels)]
+        return write_response(label, said.at[(item, says(target)), "explanation"])
 
     return answer
+
+
+def the_next(dataset: Dataset) -> Callable[[str], str]:
+    """annotator → the one after it, the first after the last."""
+    names = dataset.annotators
+    return dict(zip(names, names[1:] + names[:1], strict=True)).__getitem__
+
+
+def the_target(target: str) -> str:
+    return target
 
 
 def _row(dataset, run_id, config, target, item, sample, text) -> dict:
