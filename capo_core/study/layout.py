@@ -127,13 +127,22 @@ def _fill(
 ) -> Layout | str:
     used: set[tuple[Stratum, str, str]] = set()
     trials: list[Planned] = []
-    turn = 0  # whose turn it is to get one trial more, where targets do not divide the trials
+    asked_of: Counter[object] = Counter()  # trials of a stratum and target, and of a target
     for layer, judges in enumerate(layers):
         wanted: list[tuple[Stratum, str]] = []
         for stratum in made.strata:
             for _ in range(made.drawn(stratum.kind, judges)):
-                wanted.append((stratum, targets[turn % len(targets)]))
-                turn += 1
+                chance = rng.random(len(targets))
+                target = min(
+                    range(len(targets)),
+                    key=lambda i, s=stratum, c=chance: (
+                        asked_of[s, targets[i]],
+                        asked_of[targets[i]],
+                        c[i],
+                    ),
+                )
+                asked_of.update([(stratum, targets[target]), targets[target]])
+                wanted.append((stratum, targets[target]))
         slots = [one for one in wanted for _ in range(_width(config, one[0]))]
         matched = _match(slots, items, can, used, rng)
         short = Counter(slot for slot, item in zip(slots, matched, strict=True) if item is None)

@@ -1,0 +1,148 @@
+"""Who sees what, where and in which order: the rows of ASSIGNMENTS."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from capo_core.study.balance import deal, turned
+from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.rows import Rows
+from capo_core.study.sequence import in_blocks, to_repeat, with_checks, with_repeats
+from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING, as_cell
+
+Hands = Mapping[tuple[int, Stratum], Sequence[tuple[str, str]]]
+
+
+class Assigning:
+    """Assigns a study's trials to its judges, by the study's seed.
+
+    Args:
+        rows: the trials; mirrored repeats are added to it.
+        annotators: all whose cards are shown.
+    """
+
+    def __init__(self, config: StudyConfig, rows: Rows, annotators: Sequence[str]) -> None:
+        self._config, self._rows, self._annotators = config, rows, annotators
+        self._rng = np.random.default_rng([config.seed, 41])
+        self._practice: dict[str, list[str]] = defaultdict(list)
+        self._checks: dict[str, list[str]] = defaultdict(list)
+        self._left: Counter[str] = Counter()  # how much oftener the first source stood left
+        self._repeated: Counter[Any] = Counter()
+
+    def known(self, practice: Sequence[str], checks: Sequence[str]) -> None:
+        """Trials that every judge sees."""
+        for names, by_kind in ((practice, self._practice), (checks, self._checks)):
+            for name in names:
+                by_kind[self._rows.trials[name].kind].append(name)
+
+    def rows(self, layers: Sequence[int], trials: Hands) -> list[dict[str, Any]]:
+        """All assignments: judges J01, J02, … in random order over the layers.
+
+        Args:
+            layers: judges of each layer.
+            trials: (layer, stratum) → (trial, target).
+        """
+        total = sum(layers)
+        numbers = iter(self._rng.permutation(total).tolist())
+        found: list[tuple[int, list[dict[str, Any]]]] = []
+        for layer, judges in enumerate(layers):
+            dealt: list[dict[Stratum, list[str]]] = [{} for _ in range(judges)]
+            for stratum, hands in self._dealt(layer, judges, trials).items():
+                for judge, hand in enumerate(hands):
+                    dealt[judge][stratum] = hand
+            for hands_of_judge in dealt:
+                number = next(numbers)
+                found.append((number, self._judge(number, hands_of_judge)))
+        return [row for _, rows in sorted(found, key=lambda one: one[0]) for row in rows]
+
+    def _dealt(self, layer: int, judges: int, trials: Hands) -> dict[Stratum, list[list[str]]]:
+        result = {}
+        for (where, stratum), found in trials.items():
+            if where == layer:
+                targets = list(dict.fromkeys(target for _, target in found))
+                each = self._config.judgments_per_trial
+                hand = len(found) * each // judges
+                groups = [targets.index(target) for _, target in found]
+                hands = deal(self._rng, groups, judges, hand, each)
+                result[stratum] = [[found[i][0] for i in one] for one in hands]
+        return result
+
+    def _judge(self, number: int, hands: Mapping[Stratum, Sequence[str]]) -> list[dict[str, Any]]:
+        """One judge's rows, practice first, then kind by kind; kinds take turns in coming first."""
+        rng, kinds = self._rng, list(self._config.kinds)
+        turn = number % len(kinds)
+        kinds = kinds[turn:] + kinds[:turn]
+        first_right = self._sides(hands)
+        sequence = [name for kind in kinds for name in self._shuffled(self._practice[kind])]
+        mirrors: dict[str, str] = {}
+        for kind in kinds:
+            order = in_blocks(rng, {s: hand for s, hand in hands.items() if s.kind == kind})
+            again = to_repeat(rng, order, self._config.repeats, self._repeated)
+            mirrors |= {self._rows.mirror(name): name for name in again}
+            late = [name for name, of in mirrors.items() if of in again]
+            main = with_repeats(rng, [name for _, name in order], late)
+            sequence += with_checks(rng, main, self._checks[kind])
+        cards = self._cards(number)
+        slots: dict[str, list[int]] = {}
+        rows = []
+        for position, name in enumerate(sequence, start=1):
+            original = mirrors.get(name)
+            if original and self._rows.trials[name].kind != REASONING:
+                slots[name] = slots[original][::-1]
+            else:
+                slots[name] = self._slots(name, first_right.get(name))
+            rows.append(
+                {
+                    "judge_slot": f"J{number + 1:02d}",
+                    "trial_id": name,
+                    "position": position,
+                    "order": as_cell({"cards": self._cards_for(name, cards), "slots": slots[name]}),
+                }
+            )
+        return rows
+
+    def _sides(self, hands: Mapping[Stratum, Sequence[str]]) -> dict[str, bool]:
+        """Comparison → does the pair's first source stand on the right for this judge?"""
+        result: dict[str, bool] = {}
+        lean = 0
+        for stratum, hand in hands.items():
+            if stratum.kind == COMPARISON:
+                before = np.array([self._left[name] for name in hand])
+                right = turned(self._rng, before, lean)
+                lean += int((~right).sum() - right.sum())
+                for name, on_right in zip(hand, right.tolist(), strict=True):
+                    result[name] = on_right
+                    self._left[name] += -1 if on_right else 1
+        return result
+
+    def _slots(self, name: str, first_right: bool | None) -> list[int]:
+        """The slots of a trial as displayed, left to right or top to bottom."""
+        trial = self._rows.trials[name]
+        if trial.kind == ATTRIBUTION or (trial.kind == COMPARISON and first_right is None):
+            return self._rng.permutation(len(trial.shown)).tolist()
+        if trial.kind != COMPARISON:
+            return [0, 1]  # the text, then the reference, which is named as such
+        order = list(self._config.sources)
+        first = min((0, 1), key=lambda slot: order.index(trial.shown[slot].source))
+        return [1 - first, first] if first_right else [first, 1 - first]
+
+    def _cards(self, number: int) -> list[str]:
+        """All cards: each judge's turned on by one, so that every card stands everywhere."""
+        every = list(self._annotators)
+        block = np.random.default_rng([self._config.seed, 42, number // len(every)])
+        order = [every[i] for i in block.permutation(len(every))]
+        turn = number % len(every)
+        return order[turn:] + order[:turn]
+
+    def _cards_for(self, name: str, cards: list[str]) -> list[str]:
+        trial = self._rows.trials[name]
+        if trial.kind == ATTRIBUTION:
+            return cards
+        return [trial.target] if trial.kind == COMPARISON else []
+
+    def _shuffled(self, names: Sequence[str]) -> list[str]:
+        return [names[i] for i in self._rng.permutation(len(names))]

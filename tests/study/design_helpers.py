@@ -1,0 +1,84 @@
+"""Simulated annotators, finished runs of a fake model, and designs over them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from capo_core.data.catalog import Catalog
+from capo_core.data.simulate import SimulationConfig, simulate
+from capo_core.data.splits import assign
+from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.imitation.generate import asked_for, generate, run_of
+from capo_core.imitation.generate_config import GenerateConfig
+from capo_core.study.config import StudyConfig
+from capo_core.study.tables import from_cell
+
+
+def simulated(items: int = 150, annotators: int = 3):
+    made = simulate(
+        SimulationConfig(task="nli", items=items, annotators=annotators, manner=1.0, seed=5)
+    )
+    return assign(made.dataset, seed=1)
+
+
+def finished_run(workspace, world, *, answer=None, **settings) -> str:
+    """The id of a finished generation by the fake backend, for all annotators."""
+    config = GenerateConfig(**{"method": "zero_shot", **settings})
+    backend = FakeBackend(answer) if answer else FakeBackend()
+    folder = run_of(workspace, asked_for(world, world.annotators, config, backend, {}, {}))
+    generate(world, world.annotators, config, backend, folder)
+    return folder.run_id
+
+
+def design(world, **changes) -> StudyConfig:
+    settings = {
+        "name": "trial-run", "dataset": world.name, "sources": {"human": "human"}, "judges": 6,
+        "trials_per_judge": 12, "judgments_per_trial": 3, "card_examples": 2, "practice": 2,
+    }  # fmt: skip
+    return StudyConfig(**{**settings, **changes})
+
+
+def put(workspace, world):
+    Catalog(workspace).add(world)
+    return world
+
+
+def seen_by_judge(draft, purposes=("main",)):
+    """judge → rows (trial, kind, sources, items, target, position, order) in order."""
+    kind = draft.trials.set_index("trial_id")["kind"].to_dict()
+    items = draft.texts.set_index("text_id")["item_id"].to_dict()
+    shown = {
+        row.trial_id: [items[text] for text in from_cell(row.text_ids)]
+        for row in draft.trials.itertuples()
+    }
+    sealed = defaultdict(list)
+    for row in draft.sealed.sort_values(["trial_id", "slot"]).itertuples():
+        sealed[row.trial_id].append(row)
+    found = defaultdict(list)
+    for row in draft.assignments.sort_values(["judge_slot", "position"]).itertuples():
+        rows = sealed[row.trial_id]
+        if rows[0].purpose in purposes:
+            found[row.judge_slot].append(
+                {
+                    "trial": row.trial_id,
+                    "kind": kind[row.trial_id],
+                    "sources": [one.source for one in rows],
+                    "annotators": [one.annotator_id for one in rows],
+                    "items": shown[row.trial_id],
+                    "mirror_of": rows[0].mirror_of,
+                    "purpose": rows[0].purpose,
+                    "position": row.position,
+                    "order": from_cell(row.order),
+                }
+            )
+    return dict(found)
+
+
+def strata_of(trial) -> tuple:
+    """What `balance` counts: kind and sources, a reasoning trial's reference left out."""
+    named = trial["sources"][:1] if trial["kind"] != "comparison" else sorted(trial["sources"])
+    return trial["kind"], *named
+
+
+def counts(values) -> Counter:
+    return Counter(values)
