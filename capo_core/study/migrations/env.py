@@ -1,0 +1,7 @@
+"""What alembic runs: the migrations, on the connection it was given, in its transaction."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()
