@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import streamlit as st
 
-from capo_core.dashboard import cache, charts_ladder, measuring, services, view_jobs
+from capo_core.dashboard import cache, chain, charts_ladder, measuring, view_jobs
 from capo_core.dashboard.components import note, picture, says, side_by_side
 from capo_core.dashboard.frame import Frame, link
 from capo_core.dashboard.theme import REPRESENTATIONS, representation_name
-from capo_core.dashboard.words import count, escape
+from capo_core.dashboard.words import escape
 from capo_core.data.catalog import Entry
-from capo_core.jobs.record import Job
 
-
-@dataclass(frozen=True)
-class Step:
-    """One link of the chain: what it is, what there is of it, and where it is done."""
-
-    title: str
-    what: str
-    state: str
-    page: str
-    action: str
+# Links of the chain beside each other.
+IN_A_ROW = 3
 
 
 def show(frame: Frame) -> None:
@@ -34,18 +23,25 @@ def show(frame: Frame) -> None:
     if report is None and live is None and entry.shipped:
         live = measuring.begin_unasked(frame.workspace, entry)
     says(_standing(entry, report is not None))
-    with side_by_side("chain", [1, 1, 1], gap="small") as columns:
-        for column, step in zip(columns, _steps(frame, report, live), strict=True):
-            with column, st.container(border=True, height="stretch"):
-                st.html(
-                    f'<div class="capo-chain"><h3>{escape(step.title)}</h3>'
-                    f'<p class="capo-what">{escape(step.what)}</p><p>{escape(step.state)}</p></div>'
-                )
-                link(frame, step.page, step.action)
+    steps = chain.steps(frame, report, live)
+    for begin in range(0, len(steps), IN_A_ROW):
+        with side_by_side(f"chain-{begin}", [1] * IN_A_ROW, gap="small") as columns:
+            for column, step in zip(columns, steps[begin : begin + IN_A_ROW], strict=False):
+                with column:
+                    _card(frame, step)
     if live is not None:
         view_jobs.watch(live)
     if report is not None:
         _ladder(frame, report)
+
+
+def _card(frame: Frame, step: chain.Step) -> None:
+    with st.container(border=True, height="stretch"):
+        st.html(
+            f'<div class="capo-chain"><h3>{escape(step.title)}</h3>'
+            f'<p class="capo-what">{escape(step.what)}</p><p>{escape(step.state)}</p></div>'
+        )
+        link(frame, step.page, step.action)
 
 
 def _standing(entry: Entry, measured: bool) -> str:
@@ -59,46 +55,6 @@ def _standing(entry: Entry, measured: bool) -> str:
         f"{entry.name} {here}; how much of its annotators can be told from their "
         "explanations is not measured yet."
     )
-
-
-def _steps(frame: Frame, report, live: Job | None) -> list[Step]:
-    entry = frame.entry
-    dataset = cache.dataset(frame.workspace, entry)
-    per = services.per_annotator(dataset)
-    fewest, most = int(per["explanations"].min()), int(per["explanations"].max())
-    each = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
-    return [
-        Step(
-            "1. Data",
-            "Who labelled what, and why.",
-            f"{services.summary(entry)}; {entry.task}. Fingerprint {entry.fingerprint[:10]}.",
-            "data",
-            "Look at the data, or bring your own",
-        ),
-        Step(
-            "2. Annotators",
-            "What distinguishes one from another.",
-            f"{count(entry.annotators, 'annotator')} with {each} explanations "
-            "each: their labels, phrases and habits, and every item side by side.",
-            "annotators",
-            "Meet the annotators",
-        ),
-        Step(
-            "3. Stability",
-            "How much of an annotator is in their words.",
-            report.statements[0].text
-            if report is not None and report.statements
-            else _measured_yet(live),
-            "stability",
-            "Read the ladder" if report is not None else "Measure the stability",
-        ),
-    ]
-
-
-def _measured_yet(live: Job | None) -> str:
-    if live is not None:
-        return "Being measured now; the ladder appears below by itself."
-    return "Not measured yet. A quick look takes about a minute for two thousand texts."
 
 
 def _ladder(frame: Frame, report) -> None:

@@ -1,0 +1,123 @@
+"""The chain of evidence for one dataset: each link, what there is of it, where it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from capo_core.dashboard import cache, services
+from capo_core.dashboard.frame import Frame
+from capo_core.dashboard.words import count
+from capo_core.data.catalog import Entry
+from capo_core.errors import CapoError
+from capo_core.jobs import runs
+from capo_core.jobs.record import Job
+from capo_core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Step:
+    """One link of the chain: what it is, what there is of it, and where it is done."""
+
+    title: str
+    what: str
+    state: str
+    page: str
+    action: str
+
+
+def steps(frame: Frame, report, live: Job | None) -> list[Step]:
+    """All links in their order, for the chosen dataset."""
+    entry = frame.entry
+    states = run_states(frame.workspace, entry)
+    return [
+        Step(
+            "1. Data",
+            "Who labelled what, and why.",
+            f"{services.summary(entry)}; {entry.task}. Fingerprint {entry.fingerprint[:10]}.",
+            "data",
+            "Look at the data, or bring your own",
+        ),
+        Step(
+            "2. Annotators",
+            "What distinguishes one from another.",
+            f"{count(entry.annotators, 'annotator')} with {_explanations(frame)} explanations "
+            "each: their labels, phrases and habits, and every item side by side.",
+            "annotators",
+            "Meet the annotators",
+        ),
+        Step(
+            "3. Stability",
+            "How much of an annotator is in their words.",
+            report.statements[0].text
+            if report is not None and report.statements
+            else _measured_yet(live),
+            "stability",
+            "Read the ladder" if report is not None else "Measure the stability",
+        ),
+        Step(
+            "4. Imitation",
+            "Models that label and explain as one annotator would.",
+            imitated(states),
+            "finetune",
+            "See the runs" if states else "Launch the demo experiment, or your own",
+        ),
+        Step(
+            "5. Comparison",
+            "Prompting, SFT, CAPO and the human, side by side.",
+            compared(states),
+            "compare",
+            "Compare the methods",
+        ),
+    ]
+
+
+def run_states(workspace: Workspace, entry: Entry) -> Counter[tuple[str, str]]:
+    """How many runs on a dataset of this name are there, by (kind, state).
+
+    Broken runs are left to the page that lists runs.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    for run in runs.every(workspace):
+        try:
+            request = run.request
+        except CapoError:
+            continue
+        if request.settings.get("dataset") == entry.name:
+            found[request.kind, run.status().state] += 1
+    return found
+
+
+def imitated(states: Counter[tuple[str, str]]) -> str:
+    """What there is of imitation, in a sentence."""
+    if not states:
+        return (
+            "Nothing yet. The embedded model makes the whole loop real within minutes on two "
+            "processor cores."
+        )
+    by_state: Counter[str] = Counter()
+    for (_, state), number in states.items():
+        by_state[state] += number
+    parts = [f"{number} {state}" for state, number in by_state.most_common()]
+    return f"{count(sum(states.values()), 'run')}: {', '.join(parts)}."
+
+
+def compared(states: Counter[tuple[str, str]]) -> str:
+    """What there is to compare, in a sentence."""
+    answers, scores = states["generate", "succeeded"], states["evaluate", "succeeded"]
+    if not answers:
+        return "Nothing to compare yet: it begins with the first answers of a run."
+    scored = count(scores, "evaluation") if scores else "no evaluation yet"
+    return f"{count(answers, 'run')} with answers, {scored}."
+
+
+def _explanations(frame: Frame) -> str:
+    per = services.per_annotator(cache.dataset(frame.workspace, frame.entry))
+    fewest, most = int(per["explanations"].min()), int(per["explanations"].max())
+    return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+
+
+def _measured_yet(live: Job | None) -> str:
+    if live is not None:
+        return "Being measured now; the ladder appears below by itself."
+    return "Not measured yet. A quick look takes about a minute for two thousand texts."
