@@ -29,9 +29,17 @@ from capo_core.cli_models import (
     refuse,
     targets_of,
 )
-from capo_core.cli_support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli_support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    shown_progress,
+    stoppable,
+)
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
+from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.workspace import Workspace
 
 
@@ -63,7 +71,7 @@ def generate(
     top_p: TopP = None,
     max_new_tokens: Longest = None,
     precision: Precision = "auto",
-    batch_tokens: BatchTokens = 16384,
+    batch_tokens: BatchTokens = BATCH_TOKENS,
     concurrency: Concurrency = 4,
     per_minute: PerMinute = 0.0,
     timeout_s: Timeout = 120.0,
@@ -108,7 +116,7 @@ def generate(
         from capo_core.text.embed import Embedder
 
         embed = Embedder(workspace.cache)
-    with shown_progress(quiet=as_json) as progress:
+    with shown_progress(quiet=as_json) as shown, stoppable(shown) as progress:
         answer(
             data,
             targets,

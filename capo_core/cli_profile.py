@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +28,17 @@ from capo_core.cli_models import (
     changed,
     targets_of,
 )
-from capo_core.cli_support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli_support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    shown_progress,
+    stoppable,
+)
 from capo_core.data.catalog import Catalog
-from capo_core.errors import ConfigError
+from capo_core.errors import BackendUnavailable, ConfigError, Stopped
+from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.progress import part_of
 from capo_core.workspace import Workspace
 
@@ -74,14 +84,15 @@ def write(
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     targets = targets_of(data, annotator)
-    backend = backend_of(base, server, precision, 16384, {"timeout_s": timeout_s})
+    backend = backend_of(base, server, precision, BATCH_TOKENS, {"timeout_s": timeout_s})
     written = []
-    with shown_progress(quiet=as_json) as progress:
+    with shown_progress(quiet=as_json) as shown, stoppable(shown) as progress:
         for k, target in enumerate(targets):
             part = part_of(progress, k / len(targets), (k + 1) / len(targets))
             profile = None if again else kept_like(data, target, backend, config, workspace)
             if profile is None:
-                profile = write_profile(data, target, backend, config, progress=part)
+                with _told_what_is_kept(k, len(targets), again):
+                    profile = write_profile(data, target, backend, config, progress=part)
                 save(profile, workspace)
             written.append(profile)
     if as_json:
@@ -96,6 +107,24 @@ def write(
             expected="three lines that begin with 'Labels:', 'Manner:' and 'Rules:'",
             todo="try another seed or model, or write one yourself (profile edit)",
         )
+
+
+@contextmanager
+def _told_what_is_kept(done: int, wanted: int, again: bool) -> Iterator[None]:
+    """What ends the writing early says how many profiles there are, and how to get the others."""
+    try:
+        yield
+    except (Stopped, BackendUnavailable) as error:
+        then = "give the same command again" + (" without --again" if again and done else "")
+        then += ": it writes only those that are missing"
+        if isinstance(error, BackendUnavailable) and error.todo:
+            then = f"{error.todo.rstrip('.')}; then {then}"
+        raise type(error)(
+            f"{error.what.rstrip('.')}; {done} of {wanted} profiles are kept",
+            where=error.where,
+            expected=error.expected,
+            todo=then,
+        ) from error
 
 
 @profile_app.command("show")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from typer.core import TyperCommand
 
-from capo_core.errors import CapoError
+from capo_core.errors import CapoError, Stopped
 from capo_core.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -63,6 +64,33 @@ def shown_progress(quiet: bool = False) -> Iterator[Progress]:
     with Bar(*columns, console=errors_console, transient=True) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda what, share: bar.update(task, description=what, completed=share)
+
+
+@contextmanager
+def stoppable(progress: Progress) -> Iterator[Progress]:
+    """A progress that raises `Stopped` once the process is asked to end (Ctrl-C, SIGTERM).
+
+    So what was done is kept before it ends. A second Ctrl-C ends it at once.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    def checked(what: str, share: float) -> None:
+        progress(what, share)
+        if asked:
+            raise Stopped("stopped, as asked", todo="give the same command again to go on")
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield checked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class ManyValues(TyperCommand):

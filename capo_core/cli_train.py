@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from capo_core.cli_support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli_support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    shown_progress,
+    stoppable,
+)
 from capo_core.data.catalog import Catalog
-from capo_core.errors import Stopped
-from capo_core.progress import Progress, part_of
+from capo_core.progress import part_of
 from capo_core.workspace import Workspace
 
 train_app = typer.Typer(help="Teach a model to answer as an annotator would.", no_args_is_help=True)
@@ -186,7 +189,7 @@ def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool,
 
     main = Processes.start().main
     done = []
-    with shown_progress(quiet=as_json or not main) as shown, _stoppable(shown) as progress:
+    with shown_progress(quiet=as_json or not main) as shown, stoppable(shown) as progress:
         for number, target in enumerate(targets):
             part = part_of(progress, number / len(targets), (number + 1) / len(targets))
             done.append(train(workspace, data, target, part))
@@ -232,30 +235,3 @@ def _print_result(run) -> None:
     if result["cut"]:
         console.print(f"  cut: {result['cut']} of {result['responses']} responses", markup=False)
     console.print(f"  run {run.run_id}", markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _stoppable(progress: Progress) -> Iterator[Progress]:
-    """A progress that raises `Stopped` once the process is asked to end (Ctrl-C, SIGTERM).
-
-    So the run saves before it ends. A second Ctrl-C ends it at once.
-    """
-    asked: list[int] = []
-
-    def ask(number: int, frame: object) -> None:
-        asked.append(number)
-        signal.signal(number, before[number])
-
-    def checked(what: str, share: float) -> None:
-        progress(what, share)
-        if asked:
-            raise Stopped("stopped, as asked", todo="give the same command again to go on")
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield checked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -125,7 +125,7 @@ def asked_for(
         "target": "all" if everyone else "+".join(targets),
         "targets": list(targets),
         "dataset": identity(dataset),
-        "base": {"name": backend.name, "fingerprint": backend.fingerprint},
+        "base": {"name": backend.name, "fingerprint": backend.fingerprint, **backend.details},
         "adapters": found,
         "profiles": {
             target: content_hash(text) for target, text in profiles.items() if target in targets
@@ -204,9 +204,11 @@ def _how_to_go_on(
 ) -> Stopped | BackendUnavailable:
     """The same error, with what is kept and how to get the rest."""
     then = "give the same command again: it asks only for what is missing"
+    if isinstance(error, BackendUnavailable) and error.todo:
+        then = f"{error.todo.rstrip('.')}; then {then}"
     return type(error)(
         f"{error.what.rstrip('.')}; {kept} of {wanted} answers are kept",
         where=error.where or str(folder.path),
         expected=error.expected,
-        todo=f"{error.todo.rstrip('.')}; then {then}" if error.todo else then,
+        todo=then,
     )

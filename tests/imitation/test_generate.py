@@ -269,6 +269,18 @@ def test_a_prompt_that_does_not_fit_is_not_asked_but_said(tmp_path):
     assert folder.result["not_answered"] == 1
 
 
+def test_what_answers_may_depend_on_is_saved(place, tmp_path):
+    config = GenerateConfig("zero_shot", items=1, **SHORT)
+    generate(split_dataset(), ["1"], config, hf(place, batch_tokens=900), RunFolder(tmp_path / "r"))
+    saved = RunFolder(tmp_path / "r").config
+    assert saved["settings"] == config.to_dict()
+    assert saved["base"]["precision"] == "float32" and saved["base"]["batch_tokens"] == 900
+    with pytest.raises(RunError, match=r"base\.batch_tokens was 900 and is 1000 now"):
+        generate(
+            split_dataset(), ["1"], config, hf(place, batch_tokens=1000), RunFolder(tmp_path / "r")
+        )
+
+
 def test_seeds_are_each_answers_own():
     seeds = {seed_of(s, t, i, k) for s in (0, 1) for t in "12" for i in ("a", "b") for k in "01"}
     assert len(seeds) == 16 and all(0 <= seed < 2**31 for seed in seeds)
@@ -450,6 +462,25 @@ def test_the_command_prints_what_came_of_it(command):
     again = command(*base, "all", "--samples", "2").stdout
     assert "24 outputs" in again and "finished before" in again and told["run"] in again
     assert len(command.backend.asked) == 24
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_it_keeps_what_is_there_and_says_how_to_go_on(command, number):
+    line = ("generate", "--dataset", "small", "--method", "zero_shot", "--annotator", "1")
+    real, handler = command.backend._answer, signal.getsignal(number)
+
+    def ending(request):
+        if len(command.backend.asked) == 3:
+            os.kill(os.getpid(), number)
+        return real(request)
+
+    command.backend._answer = ending
+    told = command(*line, code=2).stderr
+    assert "stopped, as asked; 3 of 6 answers are kept" in told
+    assert told.count("same command again") == 1
+    assert signal.getsignal(number) is handler
+    done = json.loads(command(*line, "--json").stdout)
+    assert (done["outputs"], done["kept"], len(command.backend.asked)) == (6, 3, 6)
 
 
 def test_the_command_refuses_in_plain_words(command):

@@ -1,6 +1,8 @@
 """Value profiles: asked for, read in form, kept with where they come from, edited, refused."""
 
 import json
+import os
+import signal
 
 import pytest
 from generate_helpers import split_dataset
@@ -130,6 +132,29 @@ def test_kept_found_edited_and_kept_again(tmp_path):
     path.write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
         profiles(data, workspace)
+
+
+def test_ctrl_c_keeps_the_profiles_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
+    Catalog(Workspace.default()).add(split_dataset())
+    backend = FakeBackend()
+    monkeypatch.setattr(cli_profile, "backend_of", lambda *_: backend)
+    app = Typer()
+    cli_generate.mount(app)
+    line = ["profile", "write", "--dataset", "small", "--annotator", "all", "--examples", "10"]
+
+    def ending(request):
+        if len(backend.asked) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return GOOD if len(backend.asked) != 2 else "Hm."  # so that it is asked once more
+
+    backend._answer = ending
+    stopped = CliRunner().invoke(app, line)
+    assert stopped.exit_code == 2 and "1 of 2 profiles are kept" in stopped.stderr
+    assert "same command again" in stopped.stderr
+    assert [each.annotator for each in profiles(split_dataset(), Workspace.default())] == ["1"]
+    assert CliRunner().invoke(app, line).exit_code == 0
+    assert len(backend.asked) == 3  # the first profile was not written again
 
 
 def test_the_commands(tmp_path, monkeypatch):

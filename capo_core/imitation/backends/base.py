@@ -14,6 +14,7 @@ from capo_core.progress import Progress, silent
 from capo_core.task import Task
 
 FINISHES = ("stop", "length", "error")
+BATCH_TOKENS = 16384  # computed at once by a model on this machine, where nothing else is asked
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,16 @@ class Backend(ABC):
         fingerprint: changes where the model's answers may change; the base's own for models on
             this machine.
         adapters: whether requests may name adapters.
+        details: what else an answer may depend on, to its last bit; plain values, no secrets.
     """
 
     name: str
     fingerprint: str
     adapters: bool = False
+
+    @property
+    def details(self) -> dict[str, str | int]:
+        return {}
 
     @abstractmethod
     def complete(

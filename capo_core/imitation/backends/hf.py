@@ -15,7 +15,7 @@ from transformers import GenerationConfig, StoppingCriteriaList
 
 from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.imitation.adapters import WEIGHTS, check_adapter
-from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.backends.base import BATCH_TOKENS, Backend, Decoding, Reply, Request
 from capo_core.imitation.backends.batches import Planned, plan
 from capo_core.imitation.backends.sampling import EndOfAnswer, SeededSampling, Watch
 from capo_core.imitation.model import Base
@@ -44,7 +44,7 @@ class HfBackend(Backend):
 
     adapters = True
 
-    def __init__(self, base: Base, *, batch_tokens: int = 16384) -> None:
+    def __init__(self, base: Base, *, batch_tokens: int = BATCH_TOKENS) -> None:
         if batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {batch_tokens}", expected="1 or more")
         self.name, self.fingerprint = base.name, base.fingerprint
@@ -52,6 +52,11 @@ class HfBackend(Backend):
         self._model: Any = base.model
         self._names: dict[str, str] = {"": BARE}  # adapter folder → its name in the model
         self._ends = end_tokens(base)
+
+    @property
+    def details(self) -> dict[str, str | int]:
+        precision = str(self._base.model.dtype).removeprefix("torch.")
+        return {"precision": precision, "batch_tokens": self._batch_tokens}
 
     def excess(self, prompt: Prompt, decoding: Decoding) -> int:
         if self._base.longest is None:

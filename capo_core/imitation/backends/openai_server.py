@@ -44,6 +44,10 @@ class ServerBackend(Backend):
         self.fingerprint = content_hash("openai", settings.shown_url, settings.model)
         self._limit_name = "max_tokens"
 
+    @property
+    def details(self) -> dict[str, str | int]:
+        return {"server": self.settings.shown_url}
+
     def complete(
         self,
         requests: Sequence[Request],
