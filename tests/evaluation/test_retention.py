@@ -1,0 +1,217 @@
+"""Retention: perplexities and shares with intervals, the best point by its formula, the file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from evaluation_helpers import made_up_vectors
+
+from capo_core.data.simulate import SimulationConfig, simulate
+from capo_core.data.splits import assign
+from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.retention import (
+    GENERAL,
+    IMITATION,
+    LABELS,
+    MEANING,
+    OTHERS,
+    OWN,
+    Retention,
+    RetentionConfig,
+    load,
+    save,
+)
+from capo_core.evaluation.retention_best import best_of, sentence
+from capo_core.evaluation.retention_scores import (
+    Figures,
+    Point,
+    Scored,
+    figures,
+    most_frequent,
+    points_frame,
+    surprise,
+)
+from capo_core.evaluation.streams import HUMAN, OTHER, held_out_items, human_streams
+from capo_core.text.embed import Embedder
+
+N_PASSAGES = 40
+
+
+@pytest.fixture(scope="module")
+def world():
+    made = simulate(SimulationConfig(task="nli", items=150, annotators=3, manner=1.2, seed=5))
+    return assign(made.dataset, seed=1)
+
+
+@pytest.fixture(scope="module")
+def way(world):
+    """Three points for A: mute, a copy of A, a copy of B; forgetting as it goes on."""
+    ids = held_out_items(world)
+    own = next(s for s in human_streams(world, ids) if (s.source, s.target) == (HUMAN, "A"))
+    ids = tuple(ids[i] for i in own.item)
+    streams = human_streams(world, ids)
+    other = next(s for s in streams if (s.source, s.target, s.replicate) == (OTHER, "A", "B"))
+    own = next(s for s in streams if (s.source, s.target) == (HUMAN, "A"))
+    n = len(ids)
+    rng = np.random.default_rng(0)
+    sizes = {OWN: n, OTHERS: 2 * n, GENERAL: N_PASSAGES}
+    scored = Scored(
+        {name: np.arange(size) % (N_PASSAGES if name == GENERAL else n)
+         for name, size in sizes.items()},
+        {name: rng.integers(5, 30, size) for name, size in sizes.items()},
+        {OWN: n, OTHERS: n, GENERAL: N_PASSAGES},
+    )  # fmt: skip
+
+    def point(stage, strength, labels, texts, nats):
+        noise = rng.normal(1.0, 0.1, N_PASSAGES)
+        log_probs = {
+            OWN: -1.5 * scored.tokens[OWN],
+            OTHERS: -2.0 * scored.tokens[OTHERS],
+            GENERAL: -nats * noise * scored.tokens[GENERAL],
+        }
+        return Point(stage, strength, labels, texts, log_probs)
+
+    blank = ("",) * n
+    copied = dict(zip(other.item, zip(other.labels, other.explanations, strict=True), strict=True))
+    b = [copied.get(i, ("", "")) for i in range(n)]
+    points = [
+        point("sft", 0.0, blank, blank, 1.0),
+        point("sft", 1.0, own.labels, own.explanations, 1.2),
+        point("capo", 1.0, tuple(x for x, _ in b), tuple(t for _, t in b), 1.6),
+    ]
+    found = figures(world, "A", ids, points, scored, Embedder(encode=made_up_vectors))
+    return ids, points, scored, found
+
+
+def test_perplexity_is_that_of_all_tokens_and_its_influence_the_derivative():
+    rng = np.random.default_rng(1)
+    tokens, unit = rng.integers(2, 20, 30), rng.integers(0, 8, 30)
+    log_probs = -rng.gamma(2.0, 1.0, 30) * tokens
+    found = surprise(log_probs, tokens, unit, 8)
+    assert np.exp(found.value) == pytest.approx(np.exp(-log_probs.sum() / tokens.sum()))
+    for one in range(8):
+        weight = 1.0 + 1e-6 * (unit == one)
+        moved = -(weight * log_probs).sum() / (weight * tokens).sum()
+        assert found.influence[0, one] == pytest.approx((moved - found.value) / 1e-6, abs=1e-5)
+
+
+def test_intervals_of_a_change_are_those_of_a_bootstrap_over_passages(way):
+    _, points, scored, found = way
+    row = points_frame(points, found).query("measure == @GENERAL and at == 2").iloc[0]
+    rng = np.random.default_rng(2)
+    tokens = scored.tokens[GENERAL]
+    draws = rng.integers(0, N_PASSAGES, (4000, N_PASSAGES))
+
+    def nats(point):
+        return -point.log_probs[GENERAL][draws].sum(1) / tokens[draws].sum(1)
+
+    low, high = np.quantile(np.exp(nats(points[2]) - nats(points[0])), [0.025, 0.975])
+    assert (row.change_low, row.change_high) == pytest.approx((low, high), rel=0.03)
+    assert row.change_low < row.change < row.change_high and row.n == N_PASSAGES
+
+
+def test_the_base_is_the_base_and_copies_are_at_the_lines(world, way):
+    ids, points, _, found = way
+    frame = points_frame(points, found).set_index(["at", "measure"])
+    assert set(frame.index.get_level_values("measure")) == set(MEANING)
+    for name in (GENERAL, OWN, OTHERS):
+        assert frame.loc[(0.0, name), ["change", "change_low", "change_high"]].tolist() == [1, 1, 1]
+    assert frame.loc[(0.0, IMITATION), "value"] == 0 == frame.loc[(0.0, LABELS), "value"]
+    lines = found.lines.set_index(["measure", "line"])["value"]
+    assert frame.loc[(1.0, IMITATION), "value"] == pytest.approx(lines[IMITATION, "ceiling"])
+    assert frame.loc[(1.0, LABELS), "value"] == pytest.approx(lines[LABELS, "ceiling"])
+    assert lines[IMITATION, "chance"] == pytest.approx(1 / 3)
+    assert frame.loc[(2.0, IMITATION), "value"] < lines[IMITATION, "ceiling"] - 0.2
+    assert frame.loc[(1.0, OWN), "value"] == pytest.approx(np.exp(1.5))
+    assert frame.loc[(1.0, LABELS), "n"] == len(ids)
+
+
+def test_the_most_frequent_labels_are_all_of_them_and_only_valid_ones(world):
+    ids = world.items["item_id"].iloc[:2].tolist()
+    rows = world.annotations[world.annotations["item_id"].isin(ids)].copy()
+    labels = ["neutral", "neutral", "entailment", "neutral", "entailment", "contradiction"]
+    rows = rows.groupby("item_id", sort=False).head(3)
+    rows["label"], rows["valid"] = labels, ["true"] * 5 + ["false"]
+    found = most_frequent(replace(world, annotations=rows), [*ids, "i-unknown"])
+    assert found == [{"neutral"}, {"neutral", "entailment"}, frozenset()]
+
+
+def hand_made(shares, nats, own=0.9, chance=0.25, n=50):
+    """Points whose shares and perplexities are the same in every item and passage."""
+    points = [
+        Point("sft", s, (), (), {GENERAL: np.full(n, -10.0 * x)})
+        for s, x in zip(np.linspace(0, 1, len(shares)), nats, strict=True)
+    ]
+    hits = np.repeat(np.array(shares)[:, None], n, axis=1)
+    found = Figures({}, hits, np.full(n, own), chance, None)
+    scored = Scored({GENERAL: np.arange(n)}, {GENERAL: np.full(n, 10)}, {GENERAL: n})
+    return best_of(points, found, scored)
+
+
+def test_the_best_point_is_that_of_the_formula():
+    shares, nats = [0.25, 0.7, 0.9], [1.0, 1.2, 2.5]
+    best = hand_made(shares, nats)
+    expected = []
+    for share, x in zip(shares, nats, strict=True):
+        imitated, kept = (share - 0.25) / 0.65, np.exp(1.0 - x)
+        expected.append(2 * imitated * kept / (imitated + kept))
+    assert best.strength == [0.0, 0.5, 1.0][int(np.argmax(expected))] == 0.5
+    assert best.score == pytest.approx(max(expected))
+    assert best.kept == pytest.approx(np.exp(-0.2)) and best.support == 1
+    # Nothing is forgotten: full strength. More than the target's own texts is no more than all.
+    assert hand_made(shares, [1.0, 1.0, 1.0]).strength == 1.0
+    assert hand_made([0.25, 0.95, 1.0], [1.0, 1.1, 1.2]).imitation == 1.0
+    # A better perplexity than the base's keeps no more than all.
+    assert hand_made(shares, [1.0, 0.5, 0.9]).kept == 1.0
+
+
+def test_where_nothing_is_gained_there_is_no_best_point(way):
+    _, points, _, found = way
+    assert hand_made([0.25, 0.2, 0.1], [1.0, 1.0, 1.0]) is None
+    assert hand_made([0.25, 0.9, 0.9], [1.0, 1.0, 1.0], own=0.25) is None
+    text = sentence(None, points_frame(points, found), found.lines, GENERAL, "text of x.txt")
+    assert "no best point" in text and "text of x.txt" in text
+
+
+def test_the_support_of_two_points_alike_is_shared():
+    rng = np.random.default_rng(3)
+    n = 60
+    points = [
+        Point("sft", s, (), (), {OTHERS: -10.0 * rng.normal(1.0, 0.2, n)}) for s in (0.0, 0.5, 1.0)
+    ]
+    hits = np.stack([np.zeros(n), rng.permutation(np.arange(n) % 2), np.arange(n) % 2])
+    found = Figures({}, hits, np.ones(n), 1 / 3, None)
+    scored = Scored({OTHERS: np.arange(n)}, {OTHERS: np.full(n, 10)}, {OTHERS: n})
+    assert 0.4 < best_of(points, found, scored).support < 0.95
+
+
+def test_the_file_comes_back_and_a_damaged_one_is_told(way, tmp_path):
+    ids, points, scored, found = way
+    frame, best = points_frame(points, found), best_of(points, found, scored)
+    assert (best.stage, best.at) == ("sft", 1.0)
+    made = Retention(
+        "d", "f", True, "A", "embedded", {"sft": "run"}, len(ids), "text", GENERAL,
+        RetentionConfig(), frame, found.lines, best,
+        sentence(best, frame, found.lines, GENERAL, "text"),
+    )  # fmt: skip
+    assert "which is forgetting" in made.sentence and "strength 1 of SFT" in made.sentence
+    save(made, tmp_path)
+    again = load(tmp_path)
+    assert again.to_dict() == made.to_dict() and again.config == made.config
+    assert again.curve(GENERAL)["at"].tolist() == [0, 1, 2]
+    assert again.line(IMITATION, "chance")["value"] == pytest.approx(1 / 3)
+    assert again.line(GENERAL, "floor") is None
+    for text in ("{", "[]", '{"format": 9}', '{"format": 1}'):
+        (tmp_path / "retention.json").write_text(text)
+        with pytest.raises(DataError, match="retention"):
+            load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"strengths": (0.5, 1.0)}, {"strengths": (0.0, 1.0, 0.5)}, {"strengths": (0.0, 1.0, 2.0)},
+     {"split": "train"}, {"items": -1}, {"passages": 0}, {"max_new_tokens": 0}],
+)  # fmt: skip
+def test_settings_out_of_range_are_told(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        RetentionConfig(**wrong)
