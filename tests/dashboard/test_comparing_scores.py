@@ -1,0 +1,131 @@
+"""The score table: which measures, what stands in a cell, and who is clearly the best."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from hand_made_comparison import experiment, speaker, the_next, the_target, world
+
+from capo_core.dashboard import comparing_scores
+from capo_core.dashboard.comparing_scores import CHANCE, Column
+from capo_core.data.catalog import Catalog
+from capo_core.evaluation import report as reports
+from capo_core.evaluation.streams import HUMAN, OTHER
+from capo_core.evaluation.table import ALL
+from capo_core.workspace import Workspace
+
+VIEW = "attribution (words, mask_input)"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """zero_shot is the next annotator with a quarter of the labels right; capo is the target."""
+    workspace, dataset = Workspace(tmp_path_factory.mktemp("scores")), world(held_out=12)
+    Catalog(workspace).add(dataset)
+    answers = {
+        "zero_shot": speaker(dataset, the_next(dataset), right=0.25),
+        "capo": speaker(dataset, the_target),
+    }
+    made = experiment(workspace, dataset, answers)
+    return reports.load(made.evaluation.folder / "report.json")
+
+
+def test_families_are_those_of_the_report(report):
+    assert list(comparing_scores.families(report)) == ["main", "attribution", "labels", "style"]
+
+
+def test_at_a_glance_has_imitation_at_both_ends(report):
+    found = comparing_scores.columns(report, "main", VIEW)
+    assert found == [
+        Column(VIEW, 1), Column(VIEW, 4), Column("label accuracy", 0), Column("style distance", 0)
+    ]  # fmt: skip
+    assert [column.header for column in found] == [
+        "Given to target, 1 text", "Given to target, 4 texts", "Label accuracy", "Style distance"
+    ]  # fmt: skip
+
+
+def test_a_family_has_all_its_measures(report):
+    found = comparing_scores.columns(report, "attribution", VIEW)
+    assert [(column.header, column.k) for column in found] == [
+        ("Given to target, 1 text", 1), ("Given to target, 4 texts", 4),
+        ("Probability, 1 text", 1), ("Probability, 4 texts", 4),
+    ]  # fmt: skip
+
+
+def test_cells_are_the_scores_as_they_were_made(report):
+    grid = comparing_scores.grid(report, [Column("label accuracy", 0), Column(VIEW, 1)], ALL)
+    assert list(grid.index) == ["zero_shot", "capo", HUMAN, OTHER, CHANCE, "n"]
+    accuracy, given = grid["label accuracy@0"], grid[f"{VIEW}@1"]
+    # 3 of 12 items right for each of three targets; the copy of the target is never wrong.
+    assert accuracy["zero_shot"].startswith("0.25 [") and accuracy["capo"].startswith("1.00 [")
+    assert accuracy["n"] == given["n"] == "36"
+    # All texts are another's, or the target's own; people's stand beside them.
+    assert given["zero_shot"].startswith("0.00 [") and given["capo"].startswith("1.00 [")
+    assert given[HUMAN] == given["capo"] and given[OTHER] == given["zero_shot"]
+    # Labels alternate, so that always the same one is right on a third of the items.
+    assert accuracy[CHANCE] == given[CHANCE] == "0.33"
+    one = comparing_scores.grid(report, [Column("label accuracy", 0)], "ann")
+    assert one["label accuracy@0"]["n"] == "12"
+
+
+def test_numbers_have_real_minus_signs_and_undefined_is_a_dash():
+    row = pd.Series({"value": -0.123, "low": -0.5, "high": 0.25})
+    assert comparing_scores.cell(row, 2) == "−0.12 [−0.50–0.25]"
+    assert comparing_scores.cell(row.replace(-0.123, math.nan), 2) == "—"
+    assert comparing_scores.cell(None, 2) == "—"
+
+
+def verdicts(*rows):
+    """A report of three methods with these (source, against, verdict)."""
+    made = [(*row, "m", 0, ALL) for row in rows]
+    names = ["source", "against", "verdict", "measure", "k", "target"]
+    return SimpleNamespace(
+        method_names=("a", "b", "c"), differences=pd.DataFrame(made, columns=names)
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "best"),
+    [
+        ([("a", "b", "better"), ("a", "c", "better"), ("b", "c", "undecided")], "a"),
+        # The same, said from the other side.
+        ([("b", "a", "worse"), ("c", "a", "worse")], "a"),
+        # One of two comparisons is not decided: nobody.
+        ([("a", "b", "better"), ("a", "c", "undecided"), ("b", "c", "worse")], ""),
+        ([("a", "b", "differs"), ("a", "c", "differs")], ""),
+        # Better than people is no comparison of methods.
+        ([("a", "b", "better"), ("a", OTHER, "better"), ("a", HUMAN, "better")], ""),
+        ([], ""),
+    ],
+)
+def test_the_best_is_better_than_every_other(rows, best):
+    assert comparing_scores.clearly_best(verdicts(*rows), Column("m", 0), ALL) == best
+
+
+def test_one_method_alone_is_not_the_best():
+    alone = SimpleNamespace(method_names=("a",), differences=pd.DataFrame())
+    assert comparing_scores.clearly_best(alone, Column("m", 0), ALL) == ""
+
+
+def test_the_best_of_the_report_by_its_own_tests(report):
+    """12 items of 12 against none: p = 2 / 2¹² by flipping signs, Holm over five pairs."""
+    assert comparing_scores.clearly_best(report, Column(VIEW, 1), ALL) == "capo"
+    rows = report.differences
+    row = rows[(rows["measure"] == VIEW) & (rows["k"] == 1) & (rows["target"] == ALL)].iloc[0]
+    assert row["p"] == pytest.approx(2 / 2**12) and row["p_holm"] < 0.05
+
+
+def test_sentences_call_methods_by_their_names(report):
+    said = comparing_scores.sentences(report, ALL)
+    assert said["headline"].startswith("Of 2 methods, CAPO comes nearest to its targets")
+    assert "Zero-shot" in said["confusion"] and "zero_shot" not in " ".join(said.values())
+
+
+def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
+    said = comparing_scores.sentences(report, "bob")
+    row = report.row("capo", "label accuracy", 0, "bob")
+    assert f"[{100 * row['low']:.0f}–{100 * row['high']:.0f}]" in said["label"]
+    assert "in the place of bob are given to cyd (n = 12)" in said["confusion"]

@@ -1,0 +1,193 @@
+"""The page Compare: empty, unscored, scored, broken; state in the address; from cell to answers."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from hand_made_comparison import experiment, run, speaker, the_next, the_target, world
+from pages_helpers import open_page, shown
+
+from capo_core.dashboard import comparing
+from capo_core.data.catalog import Catalog
+from capo_core.experiment import store
+from capo_core.jobs import queue
+from capo_core.jobs.record import Status
+from capo_core.workspace import Workspace
+
+HELD_OUT = 12
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A workspace with an experiment that is over: zero_shot writes as another, capo as the target;
+    of icl's answers one of twelve cannot be read."""
+    workspace, dataset = Workspace(tmp_path_factory.mktemp("made")), world(held_out=HELD_OUT)
+    Catalog(workspace).add(dataset)
+    own = speaker(dataset, the_target)
+    answers = {
+        "zero_shot": speaker(dataset, the_next(dataset), right=0.25),
+        "icl": lambda target, item: "<b>no</b> form" if item.endswith("0") else own(target, item),
+        "capo": own,
+    }
+    assert sum(item.endswith("0") for item in dataset.items["item_id"][-HELD_OUT:]) == 1
+    return workspace, experiment(workspace, dataset, answers), dataset
+
+
+@pytest.fixture
+def scored(made, workspace):
+    """A copy of that workspace, to be spoilt."""
+    shutil.copytree(made[0].root, workspace.root, dirs_exist_ok=True)
+    return made[1]
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """Runs that a page would begin, noted instead of begun."""
+    names = set()  # one that is not really begun is asked for at every look
+    monkeypatch.setattr(queue, "_begin", lambda job, status: names.add(job.run_id))
+    return names
+
+
+def test_without_answers_the_demo_is_one_click_away(workspace, begun):
+    app = open_page("compare", dataset="demo-nli")
+    assert not app.exception
+    assert "nothing to compare" in shown(app)
+    assert not begun
+    app.button(key="compare.demo").click().run()
+    assert not app.exception and len(begun) == 1
+    (working,) = comparing.experiments_at_work(workspace, Catalog(workspace).entries()[0])
+    assert working.config.title == "Demo, one annotator"
+
+
+def test_of_my_own_data_it_leads_to_the_experiment(add):
+    add(world())
+    app = open_page("compare", dataset="mine")
+    assert not app.exception and "nothing to compare" in shown(app)
+    assert all(button.key != "compare.demo" for button in app.button)
+
+
+def test_unscored_answers_can_be_read_and_scored(workspace, add, begun):
+    dataset = world()
+    add(dataset)
+    run(workspace, dataset, "mine-answers", "icl", speaker(dataset, the_target))
+    app = open_page("compare", dataset="mine")
+    said = shown(app)
+    assert not app.exception and "not scored yet" in said
+    assert "in the place of <b>ann</b>" in said
+    app.button(key="compare.score").click().run()
+    assert not app.exception and len(begun) == 1
+    assert "appear here by themselves" in shown(app)
+
+
+def test_the_sentence_is_made_from_the_numbers(scored):
+    app = open_page("compare", dataset="mine")
+    said = shown(app)
+    assert not app.exception
+    assert "Of 3 methods, " in said and "comes nearest to its targets" in said
+    # One answer of twelve for each of three targets, unread.
+    assert "In context 3 of 36 (8.3\u00a0%)" in said
+    assert "Underline what the target did not write" in [one.label for one in app.toggle]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *({"part": part} for part in ("habits", "confusion", "numbers")),
+        *({"part": part, "target": "bob"} for part in ("habits", "confusion", "numbers")),
+        *({"family": family} for family in ("attribution", "labels", "style")),
+    ],
+    ids=lambda query: " ".join(query.values()),
+)
+def test_every_part_opens(scored, query):
+    app = open_page("compare", dataset="mine", **query)
+    assert not app.exception and not app.error
+
+
+def test_next_previous_and_the_address(scored):
+    app = open_page("compare", dataset="mine", target="bob", order="worst", method="zero_shot")
+    assert f"1 of {HELD_OUT} cases" in shown(app)
+    app.button(key="compare.items.Next").click().run()
+    assert f"2 of {HELD_OUT} cases" in shown(app)
+    item = app.query_params["item"]
+    item = item[0] if isinstance(item, list) else item
+    # The address alone brings the same view back, in a session that knows nothing.
+    again = open_page(
+        "compare", dataset="mine", target="bob", order="worst", method="zero_shot", item=item,
+        **{"as": "bob"},
+    )  # fmt: skip
+    assert f"2 of {HELD_OUT} cases: item <b>{item}</b>" in shown(again)
+    again.button(key="compare.items.Previous").click().run()
+    assert f"1 of {HELD_OUT} cases" in shown(again)
+
+
+def test_filters_leave_what_passes(scored):
+    app = open_page("compare", dataset="mine", method="icl", outcome="unread")
+    said = shown(app)
+    assert "1 of 3 cases" in said and "Could not be read" in said
+    assert "&lt;b&gt;no&lt;/b&gt; form" in said and "<b>no</b> form" not in said
+    app = open_page("compare", dataset="mine", method="capo", outcome="wrong")
+    assert "No answer passes this filter" in shown(app)
+    app.button(key="compare.clear").click().run()
+    assert "1 of 36 cases" in shown(app)
+
+
+def test_whom_texts_are_given_to_is_a_filter(scored):
+    app = open_page("compare", dataset="mine", method="zero_shot", given="bob")
+    # Only ann's place is filled with bob's words.
+    assert f"1 of {HELD_OUT} cases" in shown(app) and "sounds like bob" in shown(app).lower()
+    app.button(key="compare.given.off").click().run()
+    assert "1 of 36 cases" in shown(app)
+
+
+def test_nonsense_in_the_address_is_no_error(scored):
+    app = open_page(
+        "compare", dataset="mine", of="nothing", target="nobody", part="x", item="?", rep="9",
+        method="x", order="x", outcome="x", family="x", runs="a,b", given="x", seen="x",
+    )  # fmt: skip
+    assert not app.exception and not app.error
+    assert "1 of 36 cases" in shown(app)
+
+
+def test_runs_can_be_put_together_by_the_address(workspace, scored, begun):
+    names = [one.run_id for one in scored.members if one.kind == "generate"][:2]
+    app = open_page("compare", dataset="mine", of="chosen", runs=",".join(names))
+    assert not app.exception and "These 2 runs are not scored yet" in shown(app)
+
+
+def test_a_run_with_broken_answers_is_named(workspace, scored):
+    member = next(one for one in scored.members if one.kind == "generate")
+    (workspace.runs / member.run_id / "outputs.parquet").write_bytes(b"PAR1 nonsense")
+    app = open_page("compare", dataset="mine")
+    assert not app.exception
+    assert "comes nearest" in shown(app)  # the scores were made before, and stand
+    assert member.run_id.replace("_", "\\_").replace("-", "\\-") in "".join(
+        one.value for one in app.error
+    )
+
+
+def test_a_broken_report_can_be_made_again(workspace, scored, begun):
+    (workspace.runs / scored.members[-1].run_id / "report.json").write_text("{}")
+    app = open_page("compare", dataset="mine")
+    assert not app.exception and len(app.error) == 1
+    assert "in the place of <b>ann</b>" in shown(app)  # the answers can be read
+    app.button(key="compare.score").click().run()
+    assert not app.exception and begun == {scored.members[-1].run_id}
+
+
+def test_a_failed_evaluation_says_why(workspace, scored):
+    folder = workspace.runs / scored.members[-1].run_id
+    for name in ("result.json", "report.json"):
+        (folder / name).unlink()
+    evaluation = store.find(workspace, scored.experiment_id).evaluation
+    evaluation.write(Status(state="failed", message="the disk is full"))
+    app = open_page("compare", dataset="mine")
+    assert "the disk is full" in shown(app) and app.button(key="compare.score")
+
+
+def test_what_is_taken_along_is_what_is_shown(scored):
+    app = open_page("compare", dataset="mine")
+    labels = [one.proto.label for one in app.get("download_button")]
+    for wanted in ("Report (HTML, stands alone)", "Scores (long CSV)", "Scores (JSONL)",
+                   "Answers (CSV)", "Answers (JSONL)"):  # fmt: skip
+        assert wanted in labels
