@@ -46,12 +46,12 @@ class TrainConfig:
     """What SFT and CAPO share. An "item" is one item with the responses to it."""
 
     # Learning rates for small bases (such as the embedded one) and for large ones.
-    RATES: ClassVar[tuple[float, float]] = (5e-3, 2e-4)
+    RATES: ClassVar[tuple[float, float]] = (1e-3, 2e-4)
 
     # Of everything random: the adapter's beginning, the order of the data, dropout.
     seed: int = 0
     # Passes over the training items.
-    epochs: int = 5
+    epochs: int = 4
     # Peak learning rate of AdamW; None takes one of RATES by the base's size (see `rate_for`).
     learning_rate: float | None = None
     # Items of one optimiser step, over all micro-batches and processes together.
@@ -159,15 +159,15 @@ class SftConfig(TrainConfig):
 class CapoConfig(TrainConfig):
     """Preference training from the SFT adapter, which is also the frozen reference."""
 
-    RATES: ClassVar[tuple[float, float]] = (1e-3, 5e-5)
+    RATES: ClassVar[tuple[float, float]] = (3e-4, 5e-5)
 
     epochs: int = 3
     # The contrast: pairwise (DPO), listwise (softmax over chosen and rejected) or nca.
     loss: str = "pairwise"
     # How strongly the policy is held to the reference; larger holds tighter.
     beta: float = 0.1
-    # Weight of the chosen response's negative log-likelihood per token, against drift.
-    nll: float = 0.0
+    # Weight of the chosen response's negative log-likelihood per token, against drift; 0 is none.
+    nll: float = 0.1
     # Divide each response's log-probability by its tokens (beta must then be much larger).
     length_norm: bool = False
     # Share of pairs taken to be the wrong way round, 0 to below 0.5.
