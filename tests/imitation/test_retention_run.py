@@ -1,0 +1,191 @@
+"""Retention as a run and a command: the ends are the trained models; it can be interrupted."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from safetensors.torch import load_file, save_file
+from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+from typer.testing import CliRunner
+
+from capo_core import cli_retention
+from capo_core.data.catalog import Catalog
+from capo_core.errors import ConfigError, DataError, RunError, Stopped
+from capo_core.evaluation.retention import GENERAL, LABELS, OTHERS, OWN, load
+from capo_core.imitation.adapters import WEIGHTS, load_adapter
+from capo_core.imitation.base.corpus import read_corpus
+from capo_core.imitation.base_path import EMBEDDED
+from capo_core.imitation.engines import PairsEngine
+from capo_core.imitation.general import general_text
+from capo_core.imitation.history import items_of, responses
+from capo_core.imitation.model import load_base
+from capo_core.imitation.prompts import zero_shot
+from capo_core.imitation.render import render
+from capo_core.imitation.response import write_response
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.runs import capo_run, sft_run
+from capo_core.jobs import retention_run, run_kinds
+from capo_core.jobs.request import Request
+from capo_core.progress import silent
+from capo_core.workspace import Workspace
+
+FEW = {"strengths": [0.0, 0.5, 1.0], "max_new_tokens": 12, "passages": 8}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A workspace with an SFT and a CAPO training for A, and some general text."""
+    root = tmp_path_factory.mktemp("retention")
+    base, data, workspace = tiny_base(root / "llama"), tiny_dataset(), Workspace(root / "w")
+    Catalog(workspace).add(data)
+    sft = sft_run(workspace, data, "A", sft_config(), base)
+    capo = capo_run(workspace, data, "A", capo_config(epochs=1), sft, base)
+    text = root / "general.txt"
+    text.write_text("\n".join(f"The {n}th boat waits on the river." for n in range(30)))
+    return workspace, data, base, sft, capo, text
+
+
+def settings_of(data, run, text, **more) -> dict:
+    return {"dataset": data.name, "target": "A", "run": run.run_id, "text": str(text),
+            "config": FEW, **more}  # fmt: skip
+
+
+def perplexities(data, model, base) -> dict[str, float]:
+    """Of the validation responses, by the plain engine, response by response."""
+    items = {item.item_id: item for item in items_of(data, "validation")}
+    sums = {OWN: [0.0, 0], OTHERS: [0.0, 0]}
+    for each in responses(data, split="validation"):
+        prompt = zero_shot(data.task, items[each.item_id])
+        rendered = render(prompt, [write_response(each.label, each.explanation)], base.tokenizer)
+        table = PairsEngine().score(model.eval(), [rendered], pad_id=base.pad_id)
+        part = sums[OWN if each.annotator_id == "A" else OTHERS]
+        part[0] -= float(table.log_probs.sum().detach())
+        part[1] += len(rendered.responses[0])
+    return {name: np.exp(nats / tokens) for name, (nats, tokens) in sums.items()}
+
+
+def test_the_ends_are_base_sft_and_capo(trained):
+    workspace, data, base, sft, capo, text = trained
+    folder = RunFolder(workspace.runs / "all-of-it")
+    asked = Request("retention", settings_of(data, capo, text))
+    words = run_kinds.do(asked, workspace, folder, silent)
+    found = load(folder.path)
+    assert words == found.sentence and folder.result["sentence"] == words
+    assert found.runs == {"sft": sft.run_id, "capo": capo.run_id} and found.n_items == 4
+    ways = found.curve(OWN)[["stage", "strength", "at"]].to_numpy().tolist()
+    assert ways == [
+        ["sft", 0, 0], ["sft", 0.5, 0.5], ["sft", 1, 1], ["capo", 0.5, 1.5], ["capo", 1, 2],
+    ]  # fmt: skip
+    for at, adapter in ((0, None), (1, sft.adapter), (2, capo.adapter)):
+        fresh = load_base(base)
+        model = load_adapter(fresh, adapter) if adapter else fresh.model
+        for name, expected in perplexities(data, model, fresh).items():
+            value = found.curve(name).set_index("at").at[at, "value"]
+            assert value == pytest.approx(expected, rel=1e-4), (at, name)
+    general = found.curve(GENERAL)
+    assert set(general["n"]) == {8} and found.general == "text of general.txt"
+    assert general["value"].nunique() > 3 and (general["low"] < general["value"]).all()
+    assert set(found.curve(LABELS)["n"]) == {4}
+    one = retention_run.of_trainings(workspace, [capo.run_id])
+    assert [each.run_id for each in one] == ["all-of-it"]
+    assert retention_run.of_trainings(workspace, [sft.run_id]) == []
+
+
+def test_a_stopped_measurement_goes_on_to_the_same_figures(trained):
+    workspace, data, _, sft, _, text = trained
+    settings = settings_of(data, sft, text)
+    folders = [RunFolder(workspace.runs / name) for name in ("straight", "broken")]
+
+    def stop(what: str, share: float) -> None:
+        if share > 0.42:  # in the second of three points
+            raise Stopped("enough")
+
+    retention_run.measure_retention(data, settings, workspace, folders[0], silent)
+    with pytest.raises(Stopped):
+        retention_run.measure_retention(data, settings, workspace, folders[1], stop)
+    kept = (folders[1].path / "outputs.jsonl").read_bytes()
+    assert kept.count(b"\n") == 1 and not folders[1].done
+    retention_run.measure_retention(data, settings, workspace, folders[1], silent)
+    assert (folders[1].path / "outputs.jsonl").read_bytes().startswith(kept)
+    one, two = (load(folder.path) for folder in folders)
+    assert one.to_dict() == two.to_dict() and one.runs == {"sft": sft.run_id}
+    # Other text is another measurement.
+    other = text.with_name("other.txt")
+    other.write_text(text.read_text().replace("boat", "ship"))
+    with pytest.raises(RunError, match="begun with something else: text"):
+        settings = settings_of(data, sft, other)
+        retention_run.measure_retention(data, settings, workspace, folders[1], silent)
+
+
+def test_what_cannot_be_measured_is_told(trained, tmp_path):
+    workspace, data, _, sft, capo, text = trained
+    folder = RunFolder(workspace.runs / "never")
+
+    def measured(**more):
+        settings = {**settings_of(data, capo, text), **more}
+        retention_run.measure_retention(data, settings, workspace, folder, silent)
+
+    with pytest.raises(ConfigError, match="no finished capo run for annotator 'B'"):
+        measured(target="B")
+    with pytest.raises(RunError, match="no run named"):
+        measured(run="nobody-knows")
+    with pytest.raises(DataError, match="cannot be read"):
+        measured(text=str(tmp_path / "none.txt"))
+    with pytest.raises(ConfigError, match="the base reads 512"):
+        measured(config={**FEW, "max_new_tokens": 500})
+    for config, match in (({"strengths": [0.5]}, "strengths"), ({"charm": 1}, "charm")):
+        with pytest.raises((ConfigError, RunError), match=match):
+            run_kinds.check(Request("retention", settings_of(data, sft, text, config=config)))
+    with pytest.raises(ConfigError, match="needs a finished training"):
+        run_kinds.check(Request("retention", settings_of(data, sft, text, target="")))
+    # The SFT run was trained anew since: CAPO did not begin with this one.
+    path = sft.adapter / WEIGHTS
+    before = path.read_bytes()
+    save_file({name: 2 * each for name, each in load_file(path).items()}, path)
+    try:
+        with pytest.raises(RunError, match="not the one any more"):
+            measured()
+    finally:
+        path.write_bytes(before)
+
+
+def test_without_general_text_the_others_responses_say_what_is_kept(trained, monkeypatch):
+    workspace, _, _, sft, _, _ = trained
+    monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
+    app = typer.Typer()
+    cli_retention.mount(app)
+    app.command("other")(lambda: None)  # a lone command would be the app itself
+    line = ["retention", "--dataset", "tiny", "--run", sft.run_id, "--strengths", "0", "1",
+            "--items", "3", "--max-new-tokens", "8"]  # fmt: skip
+    done = CliRunner().invoke(app, [*line, "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["unit_of_kept"] == OTHERS and said["general"] == "" and said["n_items"] == 3
+    assert GENERAL not in {row["measure"] for row in said["points"]}
+    shown = CliRunner().invoke(app, line)
+    assert shown.exit_code == 0 and said["sentence"][:40] in shown.stdout.replace("\n", " ")
+    assert "3 validation items" in shown.stdout.replace("\n", " ")
+    bad = CliRunner().invoke(app, [*line, "--strengths", "0.5"])
+    assert bad.exit_code == 2 and "ascending from 0 to 1" in bad.stderr
+
+
+def test_a_corpus_is_cut_into_passages_whose_first_token_is_given(trained):
+    *_, base, _, _, text = trained
+    loaded, corpus = load_base(base), read_corpus(text)
+    found = general_text(loaded, 10, corpus)
+    assert len(found.passages) == 10
+    first = loaded.tokenizer(corpus.texts[0])["input_ids"]
+    assert [*found.passages[0].prompt, *found.passages[0].responses[0]] == first
+    assert general_text(loaded, 10) == type(found)("", ())
+
+
+@pytest.mark.skipif(not (EMBEDDED / "build.json").is_file(), reason="no embedded base here")
+def test_the_embedded_base_knows_its_own_general_text():
+    base = load_base("embedded")
+    found = general_text(base, 8)
+    assert len(found.passages) == 8 and "never read" in found.name
+    texts = [base.tokenizer.decode(each.prompt) for each in found.passages]
+    assert sum("This is how one annotator answered" in text for text in texts) == 4
+    assert sum("paraphrase" in text.split("\n")[0] for text in texts) == 4
+    assert general_text(base, 8) == found != general_text(base, 8, seed=1)
