@@ -6,10 +6,12 @@ import typer
 
 from capo_core import (
     cli_base,
+    cli_distributions,
     cli_evaluate,
     cli_generate,
     cli_judge,
     cli_pairs,
+    cli_retention,
     cli_runs,
     cli_stability,
     cli_train,
@@ -31,8 +33,10 @@ for part in (
     cli_generate,
     cli_evaluate,
     cli_judge,
+    cli_retention,
     cli_runs,
     cli_base,
+    cli_distributions,
 ):
     part.mount(app)
 

@@ -19,6 +19,8 @@ and of each kind:
                   `TableConfig`)
     judge         runs (run ids of generations; may be none), base or server or guess (true),
                   split (where there are no runs), config (`JudgeConfig`)
+    retention     run (run id of a training), target, text (a file of general text), config
+                  (`RetentionConfig`)
 
 `precision` and `batch_tokens` may be given for a base that writes.
 """
@@ -32,7 +34,7 @@ from typing import Any
 
 from capo_core.errors import CapoError, ConfigError, DataError, RunError
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import judge_run, profile_run
+from capo_core.jobs import judge_run, profile_run, retention_run
 from capo_core.jobs.rehearsal import rehearse
 from capo_core.jobs.request import Request
 from capo_core.progress import Progress
@@ -207,6 +209,11 @@ def _judge(settings, workspace, folder, progress) -> str:
     return judge_run.judge_runs(dataset, settings, backend, workspace, folder, progress)
 
 
+def _retention(settings, workspace, folder, progress) -> str:
+    dataset = load_dataset(settings, workspace)
+    return retention_run.measure_retention(dataset, settings, workspace, folder, progress)
+
+
 def _rehearsal(settings, workspace, folder, progress) -> str:
     return rehearse(settings, folder, progress)
 
@@ -318,6 +325,15 @@ RUN_KINDS: dict[str, RunKind] = {
         _judge,
         {**_DATA, **_MODEL, "runs": list, "guess": bool, "split": str, "config": dict},
         _judge_config,
+    ),
+    "retention": RunKind(
+        "Retention",
+        _retention,
+        {
+            **{**_DATA, "run": str, "target": str, "text": str, "config": dict},
+            **{"precision": str, "batch_tokens": int},
+        },
+        retention_run.check,
     ),
     "rehearsal": RunKind(
         "Rehearsal",
