@@ -126,22 +126,22 @@ def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
 
 
 def _twice(draft: Draft, shown: pd.DataFrame) -> Iterator[Leak]:
-    """Texts that one judge meets in several trials: most often a phrase that a method repeats."""
-    seen = draft.assignments[["judge_slot", "trial_id"]].merge(
-        shown[["trial_id", "text_id", "explanation"]], on="trial_id"
-    )
-    seen["key"] = seen["explanation"].map(normalise)
-    trials: dict[str, set[str]] = defaultdict(set)
-    for (_, key), rows in seen.groupby(["judge_slot", "key"], sort=False):
+    """Texts of a method that one judge meets in several trials: a phrase that can be learned.
+
+    People's repeated phrases are their manner, which is what is judged.
+    """
+    machine = shown[~shown["person"]].assign(key=lambda rows: rows["explanation"].map(normalise))
+    seen = draft.assignments[["judge_slot", "trial_id"]].merge(machine, on="trial_id")
+    trials: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (_, source, key), rows in seen.groupby(["judge_slot", "source", "key"], sort=False):
         found = set(rows["trial_id"])
         if len(found) > 1:
-            trials[key] |= found
-    for row in shown.itertuples():
-        others = trials.get(normalise(row.explanation), set()) - {row.trial_id}
-        if others and row.trial_id in trials[normalise(row.explanation)]:
-            yield _leak(
-                row, "duplicate", f"a judge meets the same text in {len(others)} other trials"
-            )
+            trials[source, key] |= found
+    for row in machine.itertuples():
+        others = trials.get((row.source, row.key), set()) - {row.trial_id}
+        if others:
+            count = f"{len(others)} other trial{'s' * (len(others) > 1)}"
+            yield _leak(row, "duplicate", f"judges meet the same text in {count}")
 
 
 def _label_words(shown: pd.DataFrame, dataset: Dataset) -> Iterator[Leak]:
