@@ -14,6 +14,7 @@ from capo_core import (
     cli_retention,
     cli_runs,
     cli_stability,
+    cli_study,
     cli_train,
 )
 from capo_core.cli_data import data_app
@@ -35,6 +36,7 @@ for part in (
     cli_judge,
     cli_retention,
     cli_runs,
+    cli_study,
     cli_base,
     cli_distributions,
 ):
