@@ -101,4 +101,4 @@ def sft_config(**settings) -> SftConfig:
 def capo_config(**settings) -> CapoConfig:
     """The same for CAPO."""
     defaults = {"epochs": 2, "items_per_step": 4, "checkpoint_every": 2, "sample_every": 0}
-    return CapoConfig(**{**defaults, "learning_rate": 5e-3, **settings})
+    return CapoConfig(**{**defaults, "learning_rate": 5e-3, "nll": 0.0, **settings})
