@@ -46,6 +46,7 @@ LEVEL = {
     "cli_runs_words": 6,
     "cli_experiment": 6,
     "cli_study": 6,
+    "cli_study_settings": 6,
     "cli_study_sessions": 6,
     "cli_study_analysis": 6,
     "cli": 7,
