@@ -1,0 +1,193 @@
+"""How near sources of label distributions come to one of them: measures, intervals, differences."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from capo_core.distributions import metrics
+from capo_core.distributions.judgments import CROWD, Judgments
+from capo_core.distributions.measuring import ENTROPY, HIGHER_IS_NEARER, item_table, measured
+from capo_core.distributions.source import Source
+from capo_core.errors import ConfigError, DataError
+from capo_core.schema import listed
+from capo_core.stability.intervals import bayesian_weights, central, records
+from capo_core.task import LabelScale
+
+COLUMNS = ("source", "measure", "value", "low", "high", "n", "note")
+APART = ("source", "against", "measure", "value", "low", "high", "n", "nearer")
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """How sources are compared."""
+
+    # The source that the others are measured by.
+    against: str = CROWD
+    # Below this no share is taken to be, in KL; see `metrics.kl`.
+    clip: float = metrics.CLIP
+    # Draws of the Bayesian bootstrap over items (Rubin 1981), for 95 % intervals.
+    draws: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("against", bool(self.against), "a source's name"),
+            ("clip", 0 <= self.clip < 0.1, "a number of 0 or more, below 0.1"),
+            ("draws", 100 <= self.draws <= 100_000, "a whole number from 100 to 100,000"),
+            ("seed", self.seed >= 0, "a whole number of 0 or more"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"CompareConfig, {name}",
+                    expected=expected,
+                )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Sources beside the one they are measured by.
+
+    Attributes:
+        table: COLUMNS; one row a source and measure. `n` counts items; `note` says in words why a
+            value is not defined (NaN), or what it is by definition.
+        per_item: item_id, source, and each measure that has a value for every item, `entropy` of
+            the source and `entropy_against` of the other among them.
+        differences: APART; the first source's value minus the second's on the items of both,
+            with its interval; `nearer` names the one that is nearer, or "undecided".
+        coverage: source, items (it has), both (of these, items compared), only_source,
+            only_against.
+    """
+
+    name: str
+    config: CompareConfig
+    table: pd.DataFrame = field(repr=False)
+    per_item: pd.DataFrame = field(repr=False)
+    differences: pd.DataFrame = field(repr=False)
+    coverage: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def value(self, source: str, measure: str) -> float:
+        """One value of the table."""
+        rows = self.table
+        found = rows.loc[(rows["source"] == source) & (rows["measure"] == measure), "value"]
+        return float(found.iloc[0])
+
+    def to_dict(self) -> dict:
+        """For JSON; the items' own values are left out."""
+        return {
+            "name": self.name,
+            "against": self.config.against,
+            "clip": self.config.clip,
+            "logarithm": "natural",
+            "interval": f"95 %, Bayesian bootstrap over items, {self.config.draws} draws",
+            "sources": records(self.table),
+            "differences": records(self.differences),
+            "coverage": records(self.coverage),
+            "notes": list(self.notes),
+        }
+
+
+def compare(
+    judgments: Judgments,
+    config: CompareConfig = CompareConfig(),
+    *,
+    sources: Sequence[str] | None = None,
+) -> Comparison:
+    """Every source (or those named) beside `config.against`.
+
+    Items that only one of two sources has are not compared, and counted.
+
+    Raises:
+        ConfigError: there is no such source.
+        DataError: no source has an item in common with the one it is measured by.
+    """
+    reference = _reference(judgments, config.against)
+    names = sources or [one.name for one in judgments.sources if one.name != config.against]
+    chosen = [judgments.source(name) for name in names]
+    scale = judgments.task.scale
+    table, per_item, coverage = [], [], []
+    for source in chosen:
+        items = _common(reference, [source])
+        coverage.append(
+            (source.name, len(source.item_ids), len(items),
+             len(source.item_ids) - len(items), len(reference.item_ids) - len(items))
+        )  # fmt: skip
+        p, q = reference.rows(items), source.rows(items)
+        weights = _weights(len(items), config)
+        per_item.append(item_table(items, source.name, p, q, scale, config.clip))
+        for measure, values, draws, note in measured(p, q, scale, weights, config.clip):
+            low, high = central(draws)
+            table.append((source.name, measure, values, low, high, len(items), note))
+    covered = pd.DataFrame(
+        coverage, columns=["source", "items", "both", "only_source", "only_against"]
+    )
+    if chosen and not covered["both"].any():
+        raise DataError(
+            f"no source has an item in common with {config.against!r}", where=judgments.name
+        )
+    return Comparison(
+        judgments.name,
+        config,
+        pd.DataFrame(table, columns=list(COLUMNS)),
+        pd.concat(per_item, ignore_index=True) if per_item else pd.DataFrame(),
+        _differences(reference, chosen, scale, config),
+        covered,
+        judgments.notes,
+    )
+
+
+def _differences(
+    reference: Source, chosen: Sequence[Source], scale: LabelScale, config: CompareConfig
+) -> pd.DataFrame:
+    @cache
+    def side(number: int, items: tuple[str, ...]) -> list[tuple[str, float, np.ndarray, str]]:
+        p, q = reference.rows(items), chosen[number].rows(items)
+        return list(measured(p, q, scale, _weights(len(items), config), config.clip))
+
+    rows = []
+    for first, second in itertools.combinations(range(len(chosen)), 2):
+        one, other = chosen[first], chosen[second]
+        items = tuple(_common(reference, [one, other]))
+        if not items:
+            continue
+        sides = side(first, items), side(second, items)
+        for (measure, a, draws_a, _), (_, b, draws_b, _) in zip(*sides, strict=True):
+            if measure == ENTROPY:  # a property of the source, near to nothing
+                continue
+            low, high = central(draws_a - draws_b)
+            nearer = "undecided"
+            if low > 0 or high < 0:
+                first_is_nearer = (low > 0) == (measure in HIGHER_IS_NEARER)
+                nearer = one.name if first_is_nearer else other.name
+            rows.append((one.name, other.name, measure, a - b, low, high, len(items), nearer))
+    return pd.DataFrame(rows, columns=list(APART))
+
+
+def _weights(n: int, config: CompareConfig) -> np.ndarray:
+    """[draws, n], rows of sum 1; the same for all sources on equally many items."""
+    rng = np.random.default_rng(config.seed)
+    drawn = np.concatenate(list(bayesian_weights(rng, config.draws, n)))
+    return drawn / drawn.sum(axis=1, keepdims=True)
+
+
+def _common(reference: Source, others: Sequence[Source]) -> list[str]:
+    """Items that all have, in the reference's order."""
+    known = set.intersection(*(set(other.item_ids) for other in others))
+    return [item for item in reference.item_ids if item in known]
+
+
+def _reference(judgments: Judgments, name: str) -> Source:
+    if any(source.name == name for source in judgments.sources):
+        return judgments.source(name)
+    raise ConfigError(
+        f"there is no source {name!r} to measure the others by in {judgments.name}",
+        expected=f"one of {listed(source.name for source in judgments.sources)}",
+        todo="name it with --against, or add a file that has the crowd's distributions (--file)",
+    )

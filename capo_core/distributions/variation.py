@@ -1,0 +1,215 @@
+"""How much the explanations of one item vary: in words, in grammar, in meaning.
+
+Pairs of explanations of the same item are compared, and the mean over pairs is the item's value;
+intervals are by a bootstrap over items. 1 is the same, lower is more varied, throughout. Within a
+source all pairs of its explanations are taken; between two sources, each of one with each of the
+other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.overlap import ngrams, overlap
+from capo_core.distributions.tagging import TAGGERS, load_tagger
+from capo_core.errors import ConfigError, DataError
+from capo_core.progress import Progress, part_of, silent
+from capo_core.schema import listed
+from capo_core.stability.intervals import bayesian_weights, central, records
+from capo_core.text.embed import DEFAULT_MODEL, Embedder
+from capo_core.text.tokens import tokens
+
+LEXICAL, SYNTACTIC = "lexical", "syntactic"
+COSINE, EUCLIDEAN = "cosine", "Euclidean"
+COLUMNS = ("source", "measure", "ngram", "value", "low", "high", "n", "pairs")
+
+
+@dataclass(frozen=True)
+class VariationConfig:
+    """Which likenesses are measured, and on what."""
+
+    # Lengths of n-grams, of words and of parts of speech.
+    ngrams: tuple[int, ...] = (1, 2, 3)
+    # Only the first so many items, in the order of the data; 0 takes all.
+    items: int = 0
+    # auto, spacy or textblob; see `tagging`.
+    tagger: str = "auto"
+    # Whether meanings are compared, by a sentence encoder; it costs the most.
+    semantic: bool = True
+    encoder: str = DEFAULT_MODEL
+    # Of the Bayesian bootstrap over items.
+    draws: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("ngrams", self.ngrams and all(1 <= n <= 8 for n in self.ngrams), "lengths, 1 to 8"),
+            ("items", self.items >= 0, "0 for all, or a whole number"),
+            ("tagger", self.tagger in TAGGERS, f"one of {', '.join(TAGGERS)}"),
+            ("draws", 100 <= self.draws <= 100_000, "a whole number from 100 to 100,000"),
+            ("seed", self.seed >= 0, "a whole number of 0 or more"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"VariationConfig, {name}",
+                    expected=expected,
+                )
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Likeness of explanations within sources and between them.
+
+    Attributes:
+        table: COLUMNS; `source` is one, or "one × other"; `ngram` 0 for the semantic measures;
+            `n` items (0: undefined, no item has a pair), `pairs` compared.
+        per_item: item_id, source, measure, ngram, value.
+        tagger: what tagged the parts of speech.
+    """
+
+    name: str
+    config: VariationConfig
+    table: pd.DataFrame = field(repr=False)
+    per_item: pd.DataFrame = field(repr=False)
+    tagger: str
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict:
+        return {
+            "name": self.name,
+            "settings": {**asdict(self.config), "ngrams": list(self.config.ngrams)},
+            "tagger": self.tagger,
+            "table": records(self.table),
+            "notes": list(self.notes),
+        }
+
+
+def variation(
+    judgments: Judgments,
+    config: VariationConfig = VariationConfig(),
+    *,
+    sources: Sequence[str] | None = None,
+    cache: Path | None = None,
+    embed: Embedder | None = None,
+    progress: Progress = silent,
+) -> Variation:
+    """Likeness within the explanations of each source, and between each two of them.
+
+    Args:
+        sources: sources of explanations; all of them where None.
+        cache: folder where embeddings are kept. embed: instead of the encoder, for tests.
+
+    Raises:
+        ConfigError: there is no such source. DataError: there are no explanations.
+        BackendUnavailable: the tagger or the encoder cannot be had.
+    """
+    said = chosen_explanations(judgments, sources)
+    if config.items:
+        first = set(judgments.items["item_id"].iloc[: config.items])
+        said = said[said["item_id"].isin(first)].reset_index(drop=True)
+    texts = said["explanation"].tolist()
+    progress("tagging parts of speech", 0.0)
+    tagger = load_tagger(config.tagger)
+    sequences = {LEXICAL: [tokens(text) for text in texts], SYNTACTIC: tagger.tag(texts)}
+    counts = {
+        (kind, n): [ngrams(sequence, n) for sequence in sequences[kind]]
+        for kind in sequences
+        for n in config.ngrams
+    }
+    vectors = None
+    if config.semantic:
+        embed = embed or Embedder(cache, config.encoder)
+        vectors = np.asarray(embed(texts, part_of(progress, 0.1, 0.9)), dtype=float)
+    rows = []
+    for name, item, pairs in _pairs(said):
+        for (kind, n), bags in counts.items():
+            values = [overlap(bags[i], bags[j]) for i, j in pairs]
+            rows.append((item, name, kind, n, *_mean(values)))
+        if vectors is not None:
+            one, other = (vectors[list(side)] for side in zip(*pairs, strict=True))
+            apart = np.linalg.norm(one - other, axis=1)
+            rows.append((item, name, COSINE, 0, *_mean(np.sum(one * other, axis=1))))
+            rows.append((item, name, EUCLIDEAN, 0, *_mean(1 / (1 + apart))))
+    per_item = pd.DataFrame(
+        rows, columns=["item_id", "source", "measure", "ngram", "value", "pairs"]
+    )
+    notes = (
+        "lexical: lower-cased tokens, punctuation kept",
+        f"syntactic: coarse parts of speech by {tagger.name}",
+        *([f"semantic: {config.encoder}; Euclidean is 1 / (1 + distance)"]
+          if config.semantic else []),
+        *judgments.notes,
+    )  # fmt: skip
+    return Variation(
+        judgments.name, config, _table(per_item, config),
+        per_item.drop(columns="pairs"), tagger.name, notes,
+    )  # fmt: skip
+
+
+def chosen_explanations(judgments: Judgments, sources: Sequence[str] | None) -> pd.DataFrame:
+    """The explanations of some sources, in the order of the items.
+
+    Raises:
+        ConfigError: there is no such source. DataError: there are none at all.
+    """
+    said = judgments.explanations
+    known = list(dict.fromkeys(said["source"]))
+    strange = [name for name in sources or () if name not in known]
+    if strange:
+        raise ConfigError(
+            f"there are no explanations of {strange[0]!r} in {judgments.name}",
+            expected=f"some of {listed(known)}",
+        )
+    said = said[said["source"].isin(sources)] if sources else said
+    if said.empty:
+        raise DataError(f"there are no explanations in {judgments.name}")
+    place = {item: row for row, item in enumerate(judgments.items["item_id"])}
+    order = said["item_id"].map(place)
+    return said.assign(_=order).sort_values("_", kind="stable", ignore_index=True).drop(columns="_")
+
+
+def _pairs(said: pd.DataFrame):
+    """(name, item, pairs of rows of `said`) within each source and between each two."""
+    rows: dict[str, dict[str, list[int]]] = {}
+    for row, (item, source) in enumerate(zip(said["item_id"], said["source"], strict=True)):
+        rows.setdefault(source, {}).setdefault(item, []).append(row)
+    for source, items in rows.items():
+        for item, own in items.items():
+            if len(own) > 1:
+                yield source, item, list(itertools.combinations(own, 2))
+    for one, other in itertools.combinations(rows, 2):
+        for item in rows[one]:
+            if item in rows[other]:
+                pairs = list(itertools.product(rows[one][item], rows[other][item]))
+                yield f"{one} × {other}", item, pairs
+
+
+def _mean(values) -> tuple[float, int]:
+    """Mean of the defined values (NaN where there are none), and how many there are."""
+    values = np.asarray(values, dtype=float)
+    defined = values[np.isfinite(values)]
+    return (float(defined.mean()) if len(defined) else np.nan), len(defined)
+
+
+def _table(per_item: pd.DataFrame, config: VariationConfig) -> pd.DataFrame:
+    rows = []
+    for (source, measure, n), cells in per_item.groupby(["source", "measure", "ngram"], sort=False):
+        values = cells["value"].to_numpy()
+        values = values[np.isfinite(values)]
+        if not len(values):
+            rows.append((source, measure, n, np.nan, np.nan, np.nan, 0, 0))
+            continue
+        rng = np.random.default_rng(config.seed)
+        weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
+        low, high = central(weights @ values / weights.sum(axis=1))
+        rows.append((source, measure, n, float(values.mean()), low, high, len(values),
+                     int(cells["pairs"].sum())))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
