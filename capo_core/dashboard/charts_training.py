@@ -87,6 +87,7 @@ def probe(probes: pd.DataFrame) -> go.Figure:
         mode="lines+markers",
         line={"color": TRAIN, "width": 2},
         marker={"size": 9},
+        cliponaxis=False,
         customdata=pd.DataFrame({"low": low, "high": high, "n": probes.get("n")}).to_numpy(),
         hovertemplate="step %{x}: %{y:.0%} [%{customdata[0]:.0%}, %{customdata[1]:.0%}], "
         "n = %{customdata[2]}<extra></extra>",
@@ -167,6 +168,7 @@ def _line(
         showlegend=bool(title),
         line={"color": color, "width": 1.6, "dash": dash},
         marker={"color": color, "size": 7},
+        cliponaxis=False,
         hovertemplate=f"step %{{x}}: %{{y:{form}}}<extra>{plotly(title, 40)}</extra>",
     )
 
@@ -181,6 +183,7 @@ def _validated(
         y=rows[name],
         mode="lines+markers",
         name=title,
+        cliponaxis=False,
         line={"color": color, "width": 2},
         marker={
             "color": color,
@@ -209,6 +212,7 @@ def _changes(figure: go.Figure, events: Events) -> None:
                 mode="markers",
                 name=f"{title}, validation",
                 showlegend=False,
+                cliponaxis=False,
                 marker={"color": color, "size": 9, "symbol": "circle-open"},
                 hovertemplate=f"step %{{x}}: %{{y:{form}}}<extra>{title}, validation</extra>",
             )

@@ -1,9 +1,8 @@
-"""The widgets of the form, each tied to the draft that lies in the workspace."""
+"""The parts of the form of an experiment: whom and how, on which model, with which settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,11 +11,11 @@ import streamlit as st
 from capo_core.dashboard import draft
 from capo_core.dashboard.components import control_row, heading, note
 from capo_core.dashboard.form_settings import FOLDED, MAIN, Setting
+from capo_core.dashboard.form_widgets import Form, widget
 from capo_core.dashboard.run_words import METHODS
 from capo_core.dashboard.words import markdown, short
 from capo_core.experiment.presets import PRESETS
 from capo_core.jobs import slurm
-from capo_core.workspace import Workspace
 
 _OWN = "own settings"
 _BASES = {"embedded": "Embedded", "folder": "A folder", "hub": "From the hub"}
@@ -27,40 +26,6 @@ _BASE_HELP = {
     "hub": "Its name on the hub; it is downloaded once. No code of the model is ever run.",
 }
 _HUB_EXAMPLE = "Qwen/Qwen3-4B"
-
-
-@dataclass(frozen=True)
-class Form:
-    """The draft as it is now, and how a widget changes it."""
-
-    workspace: Workspace
-    draft: draft.Draft
-
-    def put(self, path: str, value: Any) -> None:
-        draft.keep(self.workspace, draft.changed(self.draft, path, value))
-
-    def tie(
-        self,
-        path: str,
-        default: Any,
-        *,
-        shown: Callable[[Any], Any] | None = None,
-        meant: Callable[[Any], Any] | None = None,
-    ) -> dict[str, Any]:
-        """Key and callback that tie a widget to the draft's value at `path`.
-
-        Args:
-            shown, meant: from the draft's value to the widget's, and back.
-        """
-        key = f"finetune.form.{path}"
-        value = draft.value(self.draft, path, default)
-        st.session_state[key] = shown(value) if shown else value
-
-        def changed() -> None:
-            new = st.session_state[key]
-            self.put(path, meant(new) if meant else new)
-
-        return {"key": key, "on_change": changed}
 
 
 def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
@@ -118,9 +83,13 @@ def _preset(form: Form) -> None:
         key=key,
         required=True,
         on_change=changed,
-        format_func=lambda name: PRESETS[name].label.capitalize() if name else _OWN.capitalize(),
+        format_func=lambda name: _title(PRESETS[name].label if name else _OWN),
     )
     note(PRESETS[now].help if now else "Changed from a preset; choosing one puts its values back.")
+
+
+def _title(label: str) -> str:
+    return label[0].upper() + label[1:]
 
 
 def base(form: Form) -> None:
@@ -174,10 +143,7 @@ def _kind_of(name: str, chosen: str | None) -> str:
 
 def main_settings(form: Form) -> None:
     heading("The settings that matter")
-    with control_row("finetune-main", [1] * len(MAIN)) as places:
-        for place, setting in zip(places, MAIN, strict=True):
-            with place:
-                _widget(form, setting)
+    _rows(form, "main", MAIN)
     seeds = draft.value(form.draft, "seeds", [0])
     with control_row("finetune-about", [2, 3]) as (left, right):
         left.number_input(
@@ -192,10 +158,16 @@ def main_settings(form: Form) -> None:
                 meant=partial(_seeds, seeds),
             ),
         )
-        right.text_input("Name of the experiment", **form.tie("name", "", meant=str.strip))
+        right.text_input(
+            "Name of the experiment",
+            placeholder="as you would call it in a table",
+            help="For you alone: the same settings under another name are the same runs.",
+            **form.tie("name", "", meant=str.strip),
+        )
     if not slurm.unavailable():
         st.segmented_control(
             "Where", ["local", "slurm"], required=True,
+            help="On this machine the runs work one after the other; Slurm may take several.",
             format_func={"local": "This machine", "slurm": "Slurm"}.__getitem__,
             **form.tie("executor", "local"),
         )  # fmt: skip
@@ -212,49 +184,12 @@ def folded_settings(form: Form) -> None:
     """All the rest, each with its sentence."""
     for title, settings in FOLDED.items():
         with st.expander(f"{title}: all settings"):
-            for start in range(0, len(settings), 3):
-                some = settings[start : start + 3]
-                with control_row(f"finetune-{title}-{start}", [1, 1, 1]) as places:
-                    for place, setting in zip(places, some, strict=False):
-                        with place:
-                            _widget(form, setting)
+            _rows(form, title, settings)
 
 
-def _widget(form: Form, setting: Setting) -> None:
-    about: dict[str, Any] = {"help": setting.help}
-    if setting.kind == "switch":
-        st.toggle(setting.label, **about, **form.tie(setting.path, setting.default))
-    elif setting.kind == "choice":
-        tied = form.tie(setting.path, setting.default)
-        options = list(setting.options)
-        if st.session_state[tied["key"]] not in options:  # what was loaded and is not on offer
-            options.append(st.session_state[tied["key"]])
-        st.selectbox(setting.label, options, **about, **tied)
-    else:
-        _number(form, setting, about)
-
-
-def _number(form: Form, setting: Setting, about: dict[str, Any]) -> None:
-    as_type = int if setting.kind == "whole" else float
-    low, high = as_type(setting.low), None if setting.high is None else as_type(setting.high)
-    tied = form.tie(setting.path, setting.default)
-    value = st.session_state[tied["key"]]
-    if value is not None:
-        try:
-            value = as_type(value)
-        except (TypeError, ValueError):
-            value = setting.default
-        # A widget refuses what lies outside; the draft keeps it, and its error is shown.
-        value = max(low, value) if high is None else min(high, max(low, value))
-        st.session_state[tied["key"]] = value
-    st.number_input(
-        setting.label,
-        min_value=low,
-        max_value=high,
-        step=as_type(setting.step),
-        value=None,
-        placeholder="chosen by the tool",
-        format="%d" if as_type is int else "%.6g",
-        **about,
-        **tied,
-    )
+def _rows(form: Form, name: str, settings: Sequence[Setting], width: int = 3) -> None:
+    for start in range(0, len(settings), width):
+        with control_row(f"finetune-{name}-{start}", [1] * width) as places:
+            for place, setting in zip(places, settings[start : start + width], strict=False):
+                with place:
+                    widget(form, setting)

@@ -23,6 +23,11 @@ CSS = """<style>
   margin-right: 0.4em; background: var(--who);
 }
 .capo-step { opacity: 0.72; font-size: 0.88rem; }
+.st-key-finetune-will { position: sticky; top: 4rem; }
+@media (max-width: 1150px) {
+  [class*="st-key-capo-row-finetune"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock
+    > .stColumn:first-child { flex-basis: 30%; }
+}
 </style>"""
 
 

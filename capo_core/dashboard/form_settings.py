@@ -33,9 +33,10 @@ class Setting:
         path: where it stands in an experiment: "sft.lora.rank".
         label, help: for a person; `help` is one sentence, or two.
         kind: "whole", "number", "switch" or "choice".
-        default: of its stage's configuration; None stands for "chosen by the tool".
+        default: of its stage's configuration; None stands for what `empty` says.
         low, high, step: of numbers.
         options: of a choice.
+        empty: what it means to leave it empty, where that may be.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Setting:
     high: float | None = None
     step: float = 1
     options: Sequence[str] = ()
+    empty: str = ""
 
 
 def _defaults(config: type) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def _training(stage: str) -> tuple[Setting, ...]:
     return (
         add("learning_rate", "Learning rate",
             "Peak rate of AdamW; empty takes one by the base's size.", "number", low=0.0,
-            high=1.0, step=1e-5),
+            high=1.0, step=1e-5, empty="by the base"),
         add("items_per_step", "Items a step",
             "Items of one optimiser step together; more is steadier and slower.", low=1, high=4096),
         add("accumulation", "Divided into",
@@ -128,7 +130,12 @@ def _training(stage: str) -> tuple[Setting, ...]:
         add("sample_every", "Samples every … steps",
             "Explanations written on the way, so that one sees the manner arrive; 0 writes none.",
             high=100_000),
-        add("gradient_checkpointing", "Less memory, more time",
+        add("samples", "Samples",
+            "Validation items for which they are written; always the same ones.", high=100),
+        add("probe_items", "Probe",
+            "Validation items whose answers are scored with each sample: how many an attribution "
+            "model gives to the annotator. 0 scores none.", high=10_000),
+        add("gradient_checkpointing", "Save memory",
             "Computes activations again in the backward pass: about a third more time.", "switch"),
         add("quantise", "Base in 4 bits",
             "Loads the base in NF4; needs a GPU and bitsandbytes.", "switch"),
@@ -178,7 +185,8 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
                  "Similarity from which two answers of equal label contrast nothing.", "number",
                  low=0.0, high=1.1, step=0.05),
         _setting("capo.pairs.max_rejected", "Rejected at most",
-                 "Rejected answers to each chosen one; empty takes all.", low=1, high=1000),
+                 "Rejected answers to each chosen one; empty takes all.", low=1, high=1000,
+                 empty="all"),
         *_training("capo"),
     ),
     "Prompting and answers": (

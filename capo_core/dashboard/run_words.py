@@ -128,7 +128,7 @@ def standing(seen: Seen) -> str:
     """What it is doing, or how it ended, in one line."""
     status = seen.status
     if status.state == "queued" and not status.pid and not status.slurm:
-        return queue.waits_for(seen.run) or "waits for its turn"
+        return _waits_for(seen) or "waits for its turn"
     message = status.message
     slow = runs.slow_s(status)
     if slow:
@@ -137,13 +137,21 @@ def standing(seen: Seen) -> str:
     return message if left is None else f"{message}, about {duration(left)} left"
 
 
+def _waits_for(seen: Seen) -> str:
+    """Why it has not begun, with the other run's title for its name."""
+    words = queue.waits_for(seen.run)
+    for name in seen.run.request.after if words else ():
+        words = words.replace(name, see(Run(seen.run.folder.parent / name)).title)
+    return words
+
+
 def row(seen: Seen) -> dict[str, Any]:
     """One line of a table of runs."""
     status = seen.status
     return {
         "run": seen.title,
         "state": STATES.get(seen.state, seen.state),
-        "done": status.share,
+        "done": round(status.share, 2),  # whole percents
         "standing": standing(seen),
         "worked": span(status.duration_s()) if status.duration_s() else "",
         "asked": pd.Timestamp(seen.queued, unit="s") if seen.queued else pd.NaT,

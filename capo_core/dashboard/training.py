@@ -75,8 +75,8 @@ def read(path: Path) -> Events:
             found.setdefault(event["event"], []).append(event)
     engines = found.get("engine", [])
     return Events(
-        steps=_table(found.get("step", []), ("epoch", "seconds", *FIGURES)),
-        validations=_table(found.get("validation", []), ("best", *FIGURES)),
+        steps=_ranked(_table(found.get("step", []), ("epoch", "seconds", *FIGURES))),
+        validations=_ranked(_table(found.get("validation", []), ("best", *FIGURES))),
         probes=_table(found.get("probe", []), PROBE[1:]),
         samples=tuple(each for each in found.get("sample", []) if _is_sample(each)),
         engine=engines[-1] if engines else {},
@@ -116,6 +116,13 @@ def _table(events: list[dict], names: tuple[str, ...]) -> pd.DataFrame:
     rows = rows.apply(pd.to_numeric, errors="coerce").dropna(subset=["step"])
     rows = rows.astype({"step": int}).sort_values("step", kind="stable", ignore_index=True)
     return rows.loc[:, rows.notna().any() | (rows.columns == "step")]
+
+
+def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
+    """No reward accuracy where nothing has changed yet: all pairs are tied, and none is ranked."""
+    if "reward_accuracy" not in rows.columns or "margin" not in rows.columns:
+        return rows
+    return rows.assign(reward_accuracy=rows["reward_accuracy"].where(rows["margin"] != 0))
 
 
 def _steps(events: list[dict]) -> tuple[int, ...]:

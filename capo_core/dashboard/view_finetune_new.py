@@ -41,7 +41,7 @@ def show(frame: Frame) -> None:
             finetune_form.base(form)
             finetune_form.main_settings(form)
             finetune_form.folded_settings(form)
-        with right:
+        with right, st.container(key="finetune-will"):
             heading("What it will be")
             try:
                 config = _right(now, annotators)

@@ -29,6 +29,11 @@ from capo_core.workspace import Workspace
 
 PAGE = "finetune"
 MOST = 6  # experiments shown with all they have; older ones are found by their runs
+_WITHOUT = (
+    "To get the evaluation without it: “Use as a draft”, take {} out of the methods, and start; "
+    "what is done already counts."
+)
+MOST_ROWS = 10  # of a table of runs; longer ones scroll
 _WHOLE_DEMO = "All four annotators: about ten minutes on two cores."
 _QUICK_DEMO = "One annotator, all five methods and the evaluation: about three minutes."
 
@@ -95,12 +100,23 @@ def _words(now: Progress, members: Sequence[Seen | None]) -> str:
     counts = ", ".join(
         f"{now.counts[each]} {STATES[each].lower()}" for each in order if now.counts.get(each)
     )
+    said = [f"{counts}."]
     working = next((each for each in members if each and each.state == "running"), None)
     if working is not None:
-        return f"{counts}. Now: {working.title}: {standing(working)}."
-    if now.state in ("succeeded", "running"):
-        return f"{counts}."
-    return f"{counts}. {now.message}."
+        said.append(f"Now: {working.title}: {standing(working)}.")
+    elif now.state not in ("succeeded", "running"):
+        said.append(f"{now.message.rstrip('.')}.")
+    failed = next((each for each in members if each and _failed_itself(each)), None)
+    if failed is not None:
+        if working is not None:
+            said.append(f"{failed.title} failed: {failed.status.message.rstrip('.')}.")
+        if failed.method and now.state != "succeeded":
+            said.append(_WITHOUT.format(METHODS.get(failed.method, failed.method)))
+    return " ".join(said)
+
+
+def _failed_itself(seen: Seen) -> bool:
+    return seen.state == "failed" and not seen.status.blocked_by
 
 
 def _buttons(
@@ -170,7 +186,7 @@ def run_table(frame: Frame, found: Sequence[Seen], *, key: str, more: Sequence[s
         column_order=shown,
         column_config=config,
         hide_index=True,
-        height=min(38 + 35 * len(rows), 440),
+        height="auto" if len(rows) <= MOST_ROWS else 440,
         on_select=picked,
         selection_mode="single-row",
     )

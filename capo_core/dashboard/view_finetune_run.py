@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard import (
@@ -147,7 +148,7 @@ def _figures(seen: Seen, events: Events) -> list[tuple[str, str]]:
     if has(events.validations, "loss"):
         best = events.validations.loc[events.validations["loss"].idxmin()]
         found.append((f"Best validation loss{on}", number(best["loss"], 3)))
-        if has(events.validations, "reward_accuracy"):
+        if pd.notna(best.get("reward_accuracy")):
             found.append((f"Reward accuracy there{on}", percent(best["reward_accuracy"])))
     if status.duration_s():
         found.append(("Worked", span(status.duration_s())))

@@ -229,11 +229,13 @@ def _fail_with_another(run: Run, status: dict[str, Status]) -> bool:
         if other is not None and other.state != "failed":
             continue
         why = "was deleted" if other is None else f"failed: {other.message}"
+        said = f"waits for a run that {why} ({name})"
         status[run.run_id] = run.write(
             replace(
                 status[run.run_id],
                 state="failed",
-                message=f"waits for a run that {why} ({name})",
+                # Down a chain the first failure is what matters.
+                message=other.message if other is not None and other.blocked_by else said,
                 ended=time.time(),
                 blocked_by=name,
             )
