@@ -13,6 +13,8 @@ from capo_core.imitation.prompts import METHODS, TRAINED
 from capo_core.jobs.request import EXECUTORS
 from capo_core.workspace import content_hash, safe_name
 
+EXTRAS = ("retention", "judge")
+
 
 @dataclass(frozen=True)
 class ExperimentConfig:
@@ -40,6 +42,11 @@ class ExperimentConfig:
     profile: Mapping[str, Any] = field(default_factory=dict)
     generate: Mapping[str, Any] = field(default_factory=dict)
     evaluate: Mapping[str, Any] = field(default_factory=dict)
+    # Settings of `RetentionConfig`, and `text` (a file of general text): what the trainings made
+    # the base forget. Settings of `JudgeConfig`, and `server` or `base`: the model that judges who
+    # wrote the answers. None leaves it out.
+    retention: Mapping[str, Any] | None = None
+    judge: Mapping[str, Any] | None = None
     # For a person.
     name: str = ""
     # Where the runs work: "local" or "slurm".
@@ -69,8 +76,9 @@ class ExperimentConfig:
             if not right:
                 raise _wrong(name, getattr(self, name), expected)
         safe_name(self.dataset)
-        for stage in ("sft", "capo", "profile", "generate", "evaluate"):
-            self._check_stage(stage)
+        for stage in ("sft", "capo", "profile", "generate", "evaluate", *EXTRAS):
+            if stage not in EXTRAS or getattr(self, stage) is not None:
+                self._check_stage(stage)
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -98,9 +106,11 @@ class ExperimentConfig:
     def to_dict(self) -> dict[str, Any]:
         """As JSON writes it."""
         plain = asdict(self)
+        # What is left out is not named, so that experiments from before it was there keep theirs.
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in plain.items()
+            if name not in EXTRAS or value is not None
         }
 
     @classmethod
@@ -133,6 +143,8 @@ class ExperimentConfig:
                 from capo_core.imitation.profile import ProfileConfig
 
                 ProfileConfig(**raw)
+            elif stage in EXTRAS:
+                self._check_extra(stage, dict(raw))
             elif unknown := sorted(set(raw) - {"views", "pool", "families", "seed"}):
                 raise ConfigError(f"there is no setting {unknown[0]!r} in an evaluation")
         except CapoError:
@@ -141,6 +153,18 @@ class ExperimentConfig:
             raise ConfigError(
                 f"the settings of {stage} cannot be used ({error})", where="experiment"
             ) from None
+
+    def _check_extra(self, stage: str, raw: dict[str, Any]) -> None:
+        from capo_core.evaluation.judge_design import JudgeConfig
+        from capo_core.evaluation.retention import RetentionConfig
+
+        if stage == "retention":
+            raw.pop("text", None)
+            RetentionConfig(**raw)
+            return
+        if bool(raw.pop("server", "")) == bool(raw.pop("base", "")):
+            raise _wrong("judge", dict(self.judge or {}), "a server's model, or a base")
+        JudgeConfig(**raw)
 
 
 def _wrong(name: str, value: Any, expected: str) -> ConfigError:

@@ -5,7 +5,8 @@
                       └► CAPO ► answers (capo)  ─┼► evaluation
     (nothing) ─────────────► answers (zero_shot, icl) ┘
 
-for each seed; the evaluation, at last, is one for all seeds.
+for each seed; the evaluation, at last, is one for all seeds. A judge, where one is asked for, comes
+between answers and evaluation, and retention after a target's last training.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from capo_core.jobs.request import Request
 
 # What a run is likely to take beside the others of its experiment, for the share that is done
 # before anything is measured: a training of one target is 1.
-WEIGHTS = {"train_sft": 1.0, "train_capo": 1.6, "profile": 0.3, "generate": 0.5, "evaluate": 0.4}
+WEIGHTS = {"train_sft": 1.0, "train_capo": 1.6, "profile": 0.3, "generate": 0.5, "evaluate": 0.4,
+           "retention": 0.8, "judge": 0.5}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,18 @@ def plan(config: ExperimentConfig) -> list[Planned]:
                 settings["profiles"] = profiles
             weight = float(len(config.targets))
             answers.append(add("generate", settings, method, seed, after, weight))
+        if config.retention is not None:
+            method, last = ("capo", capo) if capo else ("sft", sft)
+            for target in config.targets if last else ():
+                run = last["all" if shared else target]
+                settings = {"target": target, "run": run, **_retention(config)}
+                add("retention", settings, method, seed, [sft["all" if shared else target], run])
+    waits = list(answers)
     settings = {"runs": answers, "config": dict(config.evaluate)}
-    add("evaluate", settings, "", None, answers, len(config.targets))
+    if config.judge is not None:
+        judge = add("judge", _judge(config, answers), "", None, answers, len(config.targets))
+        settings["judges"], waits = [judge], [*answers, judge]
+    add("evaluate", settings, "", None, waits, len(config.targets))
     return list(found.values())
 
 
@@ -107,6 +119,25 @@ def _profile(config: ExperimentConfig, seed: int) -> dict[str, Any]:
     from capo_core.imitation.profile import ProfileConfig
 
     return asdict(ProfileConfig(**{**config.profile, "seed": seed}))
+
+
+def _retention(config: ExperimentConfig) -> dict[str, Any]:
+    from capo_core.evaluation.retention import RetentionConfig
+
+    raw = dict(config.retention or {})
+    text = raw.pop("text", "")
+    return {
+        **({"text": text} if text else {}),
+        "config": RetentionConfig(**raw).to_dict(),
+    }
+
+
+def _judge(config: ExperimentConfig, answers: list[str]) -> dict[str, Any]:
+    from capo_core.evaluation.judge_design import JudgeConfig
+
+    raw = dict(config.judge or {})
+    who = {name: raw.pop(name) for name in ("server", "base") if name in raw}
+    return {"runs": list(answers), **who, "config": JudgeConfig(**raw).to_dict()}
 
 
 def _capo(config: ExperimentConfig, seed: int, shared: bool) -> dict[str, Any]:

@@ -63,6 +63,39 @@ def test_one_method_alone_has_what_it_needs(methods):
     assert len(by_kind(planned)["generate"]) == 1
 
 
+def test_retention_follows_the_last_training_and_a_judge_the_answers():
+    config = experiment(
+        seeds=(0, 1),
+        retention={"items": 20, "text": "/tmp/general.txt"},
+        judge={"server": "big-model", "trials": 12},
+    )
+    planned = plan(config)
+    kinds = by_kind(planned)
+    capo = {each.run_id: each for each in kinds["train_capo"]}
+    assert len(kinds["retention"]) == 4
+    for each in kinds["retention"]:
+        asked = each.request.settings
+        training = capo[asked["run"]]
+        assert training.request.settings["target"] == asked["target"]
+        assert each.request.after == (*training.request.after, training.run_id)
+        assert asked["text"] == "/tmp/general.txt" and asked["config"]["items"] == 20
+        run_kinds.check(each.request)
+    (judge,) = kinds["judge"]
+    answers = [each.run_id for each in kinds["generate"]]
+    assert judge.request.settings["runs"] == answers == list(judge.request.after)
+    assert judge.request.settings["server"] == "big-model"
+    run_kinds.check(judge.request)
+    evaluation = planned[-1].request
+    assert evaluation.settings["judges"] == [judge.run_id] and judge.run_id in evaluation.after
+    again = ExperimentConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config and plan(again) == planned
+    # Without CAPO it follows SFT; without a training there is nothing to measure.
+    (one, _) = by_kind(plan(experiment(methods=("sft",), retention={})))["retention"]
+    assert one.method == "sft"
+    assert "retention" not in by_kind(plan(experiment(methods=("icl",), retention={})))
+    assert not {"retention", "judge"} & set(experiment().to_dict())
+
+
 def test_seeds_repeat_everything_but_the_evaluation():
     kinds = by_kind(plan(experiment(seeds=(0, 1, 2))))
     assert len(kinds["train_sft"]) == 6 and len(kinds["generate"]) == 15
@@ -118,6 +151,10 @@ def test_a_configuration_survives_its_file():
         ({"generate": {"temperature": -1}}, "temperature"),
         ({"profile": {"tries": 0}}, "tries"),
         ({"evaluate": {"speed": 1}}, "no setting 'speed'"),
+        ({"retention": {"strengths": [0.5]}}, "ascending from 0 to 1"),
+        ({"retention": {"charm": 1}}, "settings of retention cannot be used"),
+        ({"judge": {"trials": 4}}, "a server's model, or a base"),
+        ({"judge": {"server": "m", "cards": 0}}, "judge's settings"),
         ({"dataset": "../x"}, "'../x' cannot be used"),
     ],
 )
