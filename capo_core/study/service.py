@@ -13,14 +13,17 @@ from datetime import datetime
 import pandas as pd
 from sqlalchemy import Connection, Engine, Row, select, update
 
+from capo_core.data.catalog import Catalog
 from capo_core.errors import StudyError
-from capo_core.study import audit, counts, exporting, inviting, links, loading
+from capo_core.study import audit, counts, draft_files, exporting, inviting, links, loading
 from capo_core.study.counts import StudyStatus
+from capo_core.study.freeze import verify
 from capo_core.study.guard import OffLimits, is_confined
 from capo_core.study.inviting import Invitation
 from capo_core.study.models import studies
 from capo_core.study.store import read, write
 from capo_core.study.terms import Terms
+from capo_core.workspace import Workspace
 
 DAYS = 30  # how long a link is good, unless said otherwise
 
@@ -44,6 +47,18 @@ class StudyService:
             self.engine,
             lambda c: loading.load(c, study_id, frames, frozen_hash, terms, self.now()),
         )
+
+    def take_in(self, workspace: Workspace, study_id: str) -> bool:
+        """Take a frozen study in from its folder, unless it is in already (then False).
+
+        Raises:
+            StudyError: it is not frozen, or was changed since. DataError: its dataset is gone.
+        """
+        frozen = verify(workspace, study_id)
+        draft = draft_files.load(workspace, study_id)
+        task = Catalog(workspace).load(draft.config.dataset).task
+        terms = Terms.of(draft.config, task)
+        return self.load(study_id, draft_files.tables_of(draft), frozen.hash, terms)
 
     def names(self) -> list[str]:
         """All studies in the database, the newest first."""
@@ -181,7 +196,8 @@ def _study_row(connection: Connection, study_id: str, *, lock: bool = False) -> 
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise StudyError(
-            f"there is no frozen study {study_id!r} in the database", todo="freeze it first"
+            f"there is no study {study_id!r} in the database",
+            todo="freeze it, and invite judges: then it is",
         )
     return row
 
