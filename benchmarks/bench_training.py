@@ -42,7 +42,8 @@ def settings(epochs: int = 1):
     from capo_core.imitation.config import CapoConfig
 
     return CapoConfig(
-        epochs=epochs, learning_rate=RATE, items_per_step=PER_STEP, beta=BETA, warmup_share=0.0,
+        epochs=epochs, learning_rate=RATE, items_per_step=PER_STEP, beta=BETA, nll=0.0,
+        warmup_share=0.0,
         schedule="constant", sample_every=0, patience=0, checkpoint_every=10_000,
     )  # fmt: skip
 
