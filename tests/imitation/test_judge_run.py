@@ -13,6 +13,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
+from capo_core.evaluation.html_report import to_html
 from capo_core.evaluation.judge import load
 from capo_core.evaluation.judge_join import KEPT, of_judges
 from capo_core.evaluation.report import load as load_report
@@ -188,6 +189,7 @@ def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, c
     (about,) = report.judges
     assert about["run"] == "the-judge" and about["trials"] == 3 * TRIALS
     assert "Judge: sage (v2)" in report.methods["text"]
+    assert "Given to the target by a language model" in to_html(report)
     # The command gives the same numbers.
     line = ("evaluate", "--dataset", world.name, "--run", *runs, "--judge", "the-judge",
             "--measures", "labels", "--pool", 1, "--json")  # fmt: skip
