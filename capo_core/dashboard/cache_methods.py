@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # loading these takes seconds, which a page without a compari
     from capo_core.dashboard.comparing_cases import Case
     from capo_core.dashboard.comparing_style import Manner
     from capo_core.evaluation.report import EvaluationReport
+    from capo_core.evaluation.retention import Retention
 
 
 def report(path: Path) -> EvaluationReport:
@@ -75,3 +76,15 @@ def _manner(_dataset: Dataset, fingerprint: str, _answers, names: tuple, target:
     from capo_core.dashboard import comparing_style
 
     return comparing_style.manner(_dataset, _answers, target)
+
+
+def retention(folder: Path) -> Retention:
+    """What a finished run of the kind "retention" found; `DataError` where it cannot be read."""
+    return _retention(folder, (folder / "result.json").stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _retention(folder: Path, stamp: int) -> Retention:
+    from capo_core.evaluation import retention as kept
+
+    return kept.load(folder)

@@ -120,6 +120,7 @@ def habits(
     texts: Sequence[str],
     scaled: Mapping[str, np.ndarray],
     means: Mapping[str, np.ndarray],
+    errors: Mapping[str, np.ndarray],
     looks: Mapping[str, Look],
     human: Look,
     *,
@@ -130,7 +131,7 @@ def habits(
     Args:
         texts: what each feature is; the first is drawn on top.
         scaled: source → standard deviations from the mean of all people.
-        means: source → the same in each feature's own unit.
+        means, errors: source → the same in each feature's own unit, and half its interval.
         names: source → what it is called.
     """
     figure = blank(90 + 34 * len(texts), legend=True)
@@ -159,9 +160,13 @@ def habits(
                 "color": look.color,
                 "size": 14 if source == HUMAN else 10,
             },
-            customdata=np.stack([means[source], np.array(texts, dtype=object)], axis=1),
-            hovertemplate="%{customdata[1]}: %{customdata[0]:.1f}, %{x:+.2f} standard deviations"
-            "<extra>%{fullData.name}</extra>",
+            customdata=list(
+                zip(
+                    means[source], errors[source], (plotly(text, 90) for text in texts), strict=True
+                )
+            ),
+            hovertemplate="%{customdata[2]}: %{customdata[0]:.1f} ± %{customdata[1]:.1f}, "
+            "%{x:+.2f} standard deviations<extra>%{fullData.name}</extra>",
         )
     figure.add_vline(0, line={"color": NEUTRAL, "width": 1.2, "dash": "dash"})
     figure.update_yaxes(
@@ -171,11 +176,12 @@ def habits(
     return figure
 
 
-def given(shares: pd.DataFrame, *, dark: bool) -> go.Figure:
+def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.Figure:
     """Whom the texts in each target's place are given to: rows targets, columns annotators.
 
     Args:
         shares: [target, attributed], rows sum to 1.
+        counts: target → texts.
     """
     figure = blank(max(240, 100 + 44 * len(shares)))
     values = shares.to_numpy()
@@ -219,6 +225,6 @@ def given(shares: pd.DataFrame, *, dark: bool) -> go.Figure:
         autorange="reversed",
         showgrid=False,
         tickvals=list(range(len(shares.index))),
-        ticktext=[plotly(str(name), 16) for name in shares.index],
+        ticktext=[f"{plotly(str(name), 16)} ({counts[name]:,})" for name in shares.index],
     )
     return figure

@@ -141,7 +141,8 @@ def _evaluation(run: Run, entry: Entry, there: set[str]) -> Comparison | None:
     if not named or not there.issuperset(named):
         return None
     word = "run" if len(named) == 1 else "runs"
-    title = f"{len(named)} {word} put together, {_when(request.queued)}"
+    judged = " and judged" if request.settings.get("judges") else ""
+    title = f"{len(named)} {word} put together{judged}, {_when(request.queued)}"
     return Comparison(run.run_id, title, named, run, None, request.queued)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from capo_core.dashboard.theme import REDUCTIONS, REPRESENTATIONS, method_name
-from capo_core.evaluation.measures import Measure, measure
+from capo_core.evaluation.measures import JUDGE, Measure, measure
 from capo_core.evaluation.narrate import statements
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
@@ -17,6 +17,7 @@ from capo_core.evaluation.table import ALL
 FAMILIES = {
     "main": "At a glance",
     "attribution": "Imitation",
+    "judge": "Judged by a model",
     "labels": "Labels",
     "soft": "Label distributions",
     "explanations": "Explanations",
@@ -56,10 +57,14 @@ class Column:
     @property
     def header(self) -> str:
         kind, _, view = self.name.partition(" (")
-        if not view or self.about.family != "attribution":
-            return self.name[:1].upper() + self.name[1:]
         texts = "1 text" if self.k == 1 else f"{self.k} texts"
-        return {"attribution": "Given to target", "probability": "Probability"}[kind] + f", {texts}"
+        if self.about.family == "attribution":
+            return {"attribution": "Given to target", "probability": "Probability"}[kind] + (
+                f", {texts}"
+            )
+        if self.about.family == JUDGE:
+            return f"By {view.rstrip(')')}, {texts}"
+        return self.name[:1].upper() + self.name[1:]
 
     @property
     def help(self) -> str:
@@ -96,6 +101,8 @@ def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
         pools = sorted(filled["k"].unique())
         first = [Column(view, int(k)) for k in dict.fromkeys(pools[:1] + pools[-1:])]
         names = set(known["measure"])
+        judged = known[known["family"] == JUDGE]
+        first += [Column(row.measure, int(row.k)) for row in judged.itertuples()]
         return [*first, *(Column(name, 0) for name in _MAIN if name in names)]
     rows = known[known["family"] == family]
     if family == "attribution":
@@ -164,8 +171,11 @@ def clearly_best(report: EvaluationReport, column: Column, target: str) -> str:
     return next((name for name, over in won.items() if len(over) == len(names) - 1), "")
 
 
-def sentences(report: EvaluationReport, target: str) -> dict[str, str]:
-    """topic → what the report says; made anew from the rows of one annotator where one is meant."""
+def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
+    """(topic, what the report says), the most important first; of one annotator where one is meant.
+
+    A sentence on one annotator is made anew, from that annotator's rows alone.
+    """
     said = report.statements
     if target != ALL:
         parts = {}
@@ -175,9 +185,11 @@ def sentences(report: EvaluationReport, target: str) -> dict[str, str]:
             # The sentences speak of the row called `ALL`.
             alone = name in ("scores", "differences")
             parts[name] = rows.assign(target=ALL) if alone else rows
-        made = statements(**parts, sources=report.sources, config=report.config)
+        made = statements(
+            **parts, sources=report.sources, config=report.config, judges=report.judges
+        )
         said = tuple(one for one in made if one.topic != "unread")
-    return {one.topic: _with_names(one.text, report.method_names) for one in said}
+    return [(one.topic, _with_names(one.text, report.method_names)) for one in said]
 
 
 def _with_names(text: str, sources: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from capo_core.dashboard.comparing_answers import Answers
 from capo_core.dataset import Dataset
 from capo_core.evaluation.streams import HUMAN, Stream, human_streams
+from capo_core.stability.intervals import Z95
 from capo_core.text import stylometry
 from capo_core.text.tokens import normalise
 
@@ -25,7 +26,8 @@ class Manner:
         features: names of the features, the most telling first.
         texts: what each is, in words, with its unit.
         means: source (`HUMAN` is the target) → mean of each feature over texts, in its unit.
-        scaled: the same in standard deviations over all people's texts, from their mean.
+        errors: source → half of the 95 % interval of each mean, over items; NaN for one item.
+        scaled: the means in standard deviations over all people's texts, from their mean.
         n: source → texts.
     """
 
@@ -33,6 +35,7 @@ class Manner:
     features: tuple[str, ...]
     texts: tuple[str, ...]
     means: dict[str, np.ndarray]
+    errors: dict[str, np.ndarray]
     scaled: dict[str, np.ndarray]
     n: dict[str, int]
 
@@ -59,7 +62,9 @@ def manner(dataset: Dataset, answers: Answers, target: str) -> Manner:
         if len(own):
             tables[source] = _features(list(own["explanation"]), list(own["item_id"]), inputs)
     if HUMAN not in tables:
-        return Manner(target, (), (), {}, {}, {name: len(table) for name, table in tables.items()})
+        return Manner(
+            target, (), (), {}, {}, {}, {name: len(table) for name, table in tables.items()}
+        )
     middle = np.mean([table.mean().to_numpy() for table in people.values()], axis=0)
     spread = pd.concat(people.values()).std().to_numpy()
     varying = np.flatnonzero(spread > 1e-9)
@@ -72,9 +77,16 @@ def manner(dataset: Dataset, answers: Answers, target: str) -> Manner:
         tuple(str(name) for name in names[order]),
         tuple(stylometry.describe(name) for name in names[order]),
         means,
+        {source: _half_interval(table)[order] for source, table in tables.items()},
         {source: (own - middle[order]) / spread[order] for source, own in means.items()},
         {source: len(table) for source, table in tables.items()},
     )
+
+
+def _half_interval(table: pd.DataFrame) -> np.ndarray:
+    """1.96 standard errors of the mean of each column, texts on one item taken together."""
+    each = table.groupby(level=0).mean()
+    return Z95 * each.std().to_numpy() / np.sqrt(len(each))
 
 
 def _of_stream(stream: Stream, items: tuple[str, ...], inputs: dict) -> pd.DataFrame:
@@ -82,4 +94,5 @@ def _of_stream(stream: Stream, items: tuple[str, ...], inputs: dict) -> pd.DataF
 
 
 def _features(texts: list[str], items: list[str], inputs: dict) -> pd.DataFrame:
-    return stylometry.features([normalise(text) for text in texts], [inputs[i] for i in items])
+    table = stylometry.features([normalise(text) for text in texts], [inputs[i] for i in items])
+    return table.set_index(pd.Index(items))

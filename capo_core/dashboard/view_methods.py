@@ -13,6 +13,7 @@ from capo_core.dashboard import (
     view_methods_export,
     view_methods_items,
     view_methods_plots,
+    view_methods_retention,
     view_methods_scores,
 )
 from capo_core.dashboard.components import note, says
@@ -24,15 +25,17 @@ KEYS = (
     *view_methods_scores.KEYS,
     *view_methods_plots.KEYS,
     *view_methods_items.KEYS,
+    *view_methods_retention.KEYS,
     "part",
 )
 _PARTS = {
     "answers": "Answers, item by item",
     "habits": "Habits of style",
     "confusion": "Who is taken for whom",
+    "retention": "What was forgotten",
     "numbers": "All numbers",
 }
-_UNSCORED = ("answers", "habits")  # what can be shown before anything is scored
+_UNSCORED = ("answers", "habits", "retention")  # what can be shown before anything is scored
 _SAID = ("headline", "caricature")
 
 
@@ -44,10 +47,10 @@ def show(frame: Frame) -> None:
     report, view = chosen.report, ""
     if report is not None:
         said = comparing_scores.sentences(report, view_methods_scores.target_of(chosen))
-        says(*(said[topic] for topic in _SAID if topic in said))
+        says(*(text for topic, text in said if topic in _SAID))
         view = view_methods_scores.view_of(report)
         view_methods_scores.show(chosen, view)
-        for topic, text in said.items():
+        for topic, text in said:
             if topic not in _SAID:
                 note(text)
         view_methods_plots.imitation(chosen, view)
@@ -55,6 +58,8 @@ def show(frame: Frame) -> None:
         part = _part(scored=report is not None)
     if part == "confusion":
         view_methods_plots.confusion(chosen, view)
+    elif part == "retention":
+        view_methods_retention.show(frame, chosen)
     elif part == "numbers":
         view_methods_scores.numbers(chosen)
     answers = cache_methods.answers(frame.workspace, chosen.dataset, chosen.comparison.runs)
@@ -67,9 +72,7 @@ def show(frame: Frame) -> None:
 
 
 def _part(*, scored: bool) -> str:
-    known = {
-        name: title for name, title in _PARTS.items() if scored or name in ("answers", "habits")
-    }
+    known = {name: title for name, title in _PARTS.items() if scored or name in _UNSCORED}
     return state.choice(
         st.segmented_control,
         "Behind the scores",

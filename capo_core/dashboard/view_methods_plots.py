@@ -15,6 +15,7 @@ from capo_core.dashboard.view_methods_scores import target_of
 from capo_core.dashboard.words import percent, short
 from capo_core.evaluation.confusion import NOBODY
 from capo_core.evaluation.measures import measure
+from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 
 KEYS = ("who",)
@@ -87,20 +88,20 @@ def habits(chosen: Chosen, answers: Answers) -> None:
         note(f"{target} has no explanation on these items.")
         return
     looks = method_looks(answers.sources)
-    names = {source: method_name(source) for source in manner.scaled}
-    names[HUMAN] = f"{target}'s own texts"
+    names = {source: f"{method_name(source)} ({manner.n[source]:,})" for source in manner.scaled}
+    names[HUMAN] = f"{target}'s own texts ({manner.n[HUMAN]:,})"
     picture(
         charts_methods.habits(
-            manner.texts, manner.scaled, manner.means, looks, human_look(dark=is_dark()),
-            names=names,
+            manner.texts, manner.scaled, manner.means, manner.errors, looks,
+            human_look(dark=is_dark()), names=names,
         ),
         key=f"{PAGE}.habits",
         file_name=f"{chosen.dataset.name}-habits-{target}",
         alt=f"Style features of {target}'s own texts and of each method's",
     )  # fmt: skip
     note(
-        f"Means over {manner.n[HUMAN]:,} held-out texts of {target} and what each method wrote in "
-        "their place; the dashed line is the mean of all people."
+        "Means over texts, whose number stands in brackets; the dashed line is the mean of all "
+        "people on the same items. Point at a mark for the number itself and its 95 % interval."
     )
 
 
@@ -125,17 +126,18 @@ def confusion(chosen: Chosen, view: str) -> None:
     if NOBODY in shares and not shares[NOBODY].any():
         shares = shares.drop(columns=NOBODY)
     heading(
-        _confusion_title(shares, source),
+        _confusion_title(report, view, source, target_of(chosen)),
         "Of 100 single texts written in the place of the annotator on the left, how many the "
         "classifier gives to the one above. A good imitation is dark on its own name only.",
     )
     picture(
-        charts_methods.given(shares, dark=is_dark()),
+        charts_methods.given(shares, counts=rows.groupby("target")["n"].first(), dark=is_dark()),
         key=f"{PAGE}.given",
         file_name=f"{report.dataset}-taken-for-{source}",
         alt="Share of texts in each target's place, by whom they are given to",
         on_select=lambda: _cell(source),
     )
+    note("In percent of the texts in each row, whose number stands beside the name.")
 
 
 def _best(rows: pd.DataFrame) -> str:
@@ -144,11 +146,14 @@ def _best(rows: pd.DataFrame) -> str:
     return str(own.groupby("source")["share"].mean().idxmax()) if len(own) else HUMAN
 
 
-def _confusion_title(shares: pd.DataFrame, source: str) -> str:
-    own = [shares.at[name, name] for name in shares.index if name in shares.columns]
+def _confusion_title(report: EvaluationReport, view: str, source: str, target: str) -> str:
+    """ "Of the texts by CAPO, 63 % [58–68] are given to the target" """
     who = "the targets themselves" if source == HUMAN else method_name(source)
-    mean = percent(sum(own) / len(own)) if own else "none"
-    return f"Of the texts by {who}, {mean} are given to the target"
+    row = report.row(source, view, 1, target)
+    if row is None or pd.isna(row["value"]):
+        return f"Whom the texts by {who} are given to"
+    shown = f"{percent(row['value'])} [{100 * row['low']:.0f}–{100 * row['high']:.0f}]"
+    return f"Of the texts by {who}, {shown} are given to the target"
 
 
 def _cell(source: str) -> None:

@@ -94,7 +94,8 @@ def _draw(
         for source in sources:
             if column.name == "source":
                 look = looks.get(source)
-                styles.append(f"color: {look.color}; font-weight: bold" if look else "")
+                # The colour as a ground: as ink it is too faint for words on one of the themes.
+                styles.append(f"background-color: {look.color}40" if look else "")
             elif source in (CHANCE, "n"):
                 styles.append(_QUIET)
             else:

@@ -119,13 +119,13 @@ def test_the_best_of_the_report_by_its_own_tests(report):
 
 
 def test_sentences_call_methods_by_their_names(report):
-    said = comparing_scores.sentences(report, ALL)
+    said = dict(comparing_scores.sentences(report, ALL))
     assert said["headline"].startswith("Of 2 methods, CAPO comes nearest to its targets")
     assert "Zero-shot" in said["confusion"] and "zero_shot" not in " ".join(said.values())
 
 
 def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
-    said = comparing_scores.sentences(report, "bob")
+    said = dict(comparing_scores.sentences(report, "bob"))
     row = report.row("capo", "label accuracy", 0, "bob")
     assert f"[{100 * row['low']:.0f}–{100 * row['high']:.0f}]" in said["label"]
     assert "in the place of bob are given to cyd (n = 12)" in said["confusion"]

@@ -73,3 +73,16 @@ def test_without_texts_of_the_target_there_is_no_habit(dataset, answers):
     )
     found = manner(replace(dataset, annotations=quiet), answers, "ann")
     assert found.features == () and HUMAN not in found.n
+
+
+def test_intervals_take_texts_on_one_item_together(dataset, answers):
+    """Every answer twice, as two samples would give: more texts, no more items."""
+    frame = pd.concat([answers.frame, answers.frame], ignore_index=True)
+    once, twice = (
+        manner(dataset, replace(answers, frame=each), "ann") for each in (answers.frame, frame)
+    )
+    assert twice.n["shy"] == 2 * once.n["shy"] == 12
+    np.testing.assert_allclose(twice.errors["shy"], once.errors["shy"])
+    place = once.texts.index("length, characters")
+    said = answers.frame[answers.frame["source"] == "shy"]["explanation"].str.len()
+    assert once.errors["shy"][place] == pytest.approx(1.96 * said.std() / np.sqrt(6), rel=1e-3)
