@@ -30,11 +30,11 @@ class ProfileConfig:
     # Of the draw of the examples and of the model's writing.
     seed: int = 0
     # See `backends.base.Decoding`.
-    temperature: float = 0.7
+    temperature: float = 0.2
     top_p: float = 0.95
     max_new_tokens: int = 400
     # How often the model is asked, each time with another seed, until it writes in form.
-    tries: int = 3
+    tries: int = 8
 
     def __post_init__(self) -> None:
         for name, holds, expected in (
