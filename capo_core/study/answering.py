@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -203,5 +204,6 @@ def _of(table, judge: Judge, trial_id: str):
 
 def _clean(reason: str) -> str:
     """Without what a database or a file cannot hold: control characters, halves of characters."""
-    kept = "".join(c for c in reason.replace("\r\n", "\n") if c in "\n\t" or c.isprintable())
-    return kept.encode("utf-8", "replace").decode("utf-8").strip()
+    lines = reason.replace("\r\n", "\n")
+    kept = (c for c in lines if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return "".join(kept).strip()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, and_, exists, func, select
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
 from capo_core.study.limits import inserting
 from capo_core.study.models import assignments, claims, judges, judgments, studies, texts, trials
@@ -64,11 +64,20 @@ def others(connection: Connection, judge: Judge, at: datetime) -> list[Place]:
     left = at - timedelta(minutes=judge.terms.claim_minutes)
     query = _open(judge, at).where(
         assignments.c.judge_slot != judge.judge_slot,
-        ~exists().where(
-            judges.c.study_id == assignments.c.study_id,
-            judges.c.judge_slot == assignments.c.judge_slot,
-            judges.c.revoked.is_(None),
-            func.coalesce(judges.c.last_seen, judges.c.invited) > left,
+        or_(
+            ~exists().where(
+                judges.c.study_id == assignments.c.study_id,
+                judges.c.judge_slot == assignments.c.judge_slot,
+                judges.c.revoked.is_(None),
+                func.coalesce(judges.c.last_seen, judges.c.invited) > left,
+            ),
+            exists().where(  # taken over before, and its judge is back since
+                claims.c.study_id == assignments.c.study_id,
+                claims.c.judge_slot == assignments.c.judge_slot,
+                claims.c.trial_id == assignments.c.trial_id,
+                claims.c.judge_id == judge.judge_id,
+                claims.c.until > at,
+            ),
         ),
     )
     places = _places(connection, query)

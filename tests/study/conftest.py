@@ -7,19 +7,16 @@ from small_study import SmallStudy
 from capo_core.workspace import Workspace
 
 
+def pytest_generate_tests(metafunc):
+    """`study` is in SQLite; with `@small_study.on_both` the test is run on PostgreSQL too."""
+    if "database" in metafunc.fixturenames:
+        both = getattr(metafunc.function, "on_both", False)
+        metafunc.parametrize("database", ["sqlite", "postgresql"] if both else ["sqlite"])
+
+
 @pytest.fixture(scope="session")
 def postgres():
     yield from running(*FAST)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request, tmp_path, monkeypatch):
-    """A workspace whose studies are kept in SQLite, then one whose are in PostgreSQL."""
-    if request.param == "postgresql":
-        monkeypatch.setenv("CAPO_DATABASE_URL", request.getfixturevalue("postgres").database())
-    else:
-        monkeypatch.delenv("CAPO_DATABASE_URL", raising=False)
-    return Workspace(tmp_path)
 
 
 @pytest.fixture
@@ -44,8 +41,10 @@ def make_study(workspace):
 
 
 @pytest.fixture
-def study(either):
-    """A small study with two sequences, on each of the databases."""
-    made = SmallStudy(either)
+def study(database, request, workspace, monkeypatch):
+    """A small study, named s1, with two sequences."""
+    if database == "postgresql":
+        monkeypatch.setenv("CAPO_DATABASE_URL", request.getfixturevalue("postgres").database())
+    made = SmallStudy(workspace)
     yield made
     made.dispose()

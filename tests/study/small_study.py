@@ -29,6 +29,12 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CLAIM_MINUTES = 30.0
 
 
+def on_both(test):
+    """The test is run on SQLite and on PostgreSQL (see conftest)."""
+    test.on_both = True
+    return test
+
+
 class Clock:
     """A clock that moves when told; each look takes a second, so that no two acts share a time."""
 

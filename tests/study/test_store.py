@@ -8,7 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from small_study import answer_all
+from small_study import answer_all, on_both
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
@@ -75,6 +75,7 @@ def test_a_folder_that_cannot_be_written(workspace, monkeypatch):
         store._only_for_the_owner(workspace.root / "studies.sqlite")
 
 
+@on_both
 def test_migrations_give_the_tables_that_the_code_uses(study):
     with study.service.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -132,6 +133,7 @@ def refused(study, statement: str, words: str) -> bool:
     return True
 
 
+@on_both
 def test_nothing_can_be_deleted(study):
     (desk,) = study.judges()
     answer_all(desk, 2)
@@ -139,11 +141,13 @@ def test_nothing_can_be_deleted(study):
         assert refused(study, f"DELETE FROM {table}", "never"), table
 
 
+@on_both
 def test_rows_of_a_frozen_study_and_of_the_audit_cannot_be_changed(study):
     for table in FROZEN:
         assert refused(study, f"UPDATE {table} SET study_id = study_id", "never changed"), table
 
 
+@on_both
 def test_nothing_in_a_judgment_changes(study):
     (desk,) = study.judges()
     answer_all(desk, 1)
@@ -152,6 +156,7 @@ def test_nothing_in_a_judgment_changes(study):
         assert refused(study, f"UPDATE judgments SET {column} = {column}", "never changed"), column
 
 
+@on_both
 def test_a_judgment_is_withdrawn_once_and_stays_so(study):
     (desk,) = study.judges()
     answer_all(desk, 2)
@@ -164,6 +169,7 @@ def test_a_judgment_is_withdrawn_once_and_stays_so(study):
             )
 
 
+@on_both
 def test_a_study_is_not_opened_again_nor_its_terms_changed(study):
     study.service.close("s1")
     for values in ({"closed": None}, {"terms": "{}"}, {"frozen_hash": "x"}):
@@ -171,18 +177,21 @@ def test_a_study_is_not_opened_again_nor_its_terms_changed(study):
             owner.execute(update(models.studies).values(**values))
 
 
+@on_both
 def test_unblinding_an_open_study_is_refused_by_the_database_too(study):
     statement = "UPDATE studies SET unblinded = created"
     assert refused(study, statement, "after it was closed")
 
 
-def test_truncate_is_refused(study):
-    if study.service.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has no TRUNCATE; DELETE is tested above")
-    with pytest.raises(DBAPIError, match="never deleted"), study.service.engine.begin() as owner:
+def test_truncate_is_refused(postgres, monkeypatch, workspace):
+    monkeypatch.setenv("CAPO_DATABASE_URL", postgres.database())
+    engine = store.open_store(workspace)
+    with pytest.raises(DBAPIError, match="never deleted"), engine.begin() as owner:
         owner.execute(text("TRUNCATE judgments, audit"))
+    engine.dispose()
 
 
+@on_both
 def test_one_standing_judgment_per_judge_and_trial_by_the_database(study):
     (desk,) = study.judges()
     answer_all(desk, 2)  # practice, then a main trial
@@ -194,6 +203,7 @@ def test_one_standing_judgment_per_judge_and_trial_by_the_database(study):
             owner.execute(insert(models.judgments).values(**{**row, "place": ""}))
 
 
+@on_both
 def test_one_judgment_a_place_by_the_database(study):
     first, second = study.judges(2)
     answer_all(first, 2)
@@ -249,6 +259,7 @@ def test_a_full_disk_is_said_at_once(workspace):
     assert len(calls) == 1
 
 
+@on_both
 def test_a_failed_write_leaves_nothing(study):
     def work(connection):
         connection.execute(
