@@ -22,6 +22,7 @@ from capo_core.evaluation.judge_prompt import LETTERS, read_answer
 from capo_core.evaluation.judge_scores import POSITIONS, TABLE, position_shares, table_of
 from capo_core.evaluation.streams import HUMAN, Stream
 from capo_core.evaluation.table import ALL
+from capo_core.imitation.asking import TOO_LONG
 from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
 from capo_core.progress import Progress, silent
 from capo_core.stability.intervals import records
@@ -143,6 +144,8 @@ def ask(
 ) -> Iterator[dict]:
     """The judge's answers as they come, each a row of ANSWERS; drawn at temperature 0.
 
+    A question that does not fit into the model's context is not asked; its row says so.
+
     Args:
         streams, item_ids: those that `trials` were planned for.
         done: keys of trials that are answered already.
@@ -152,9 +155,17 @@ def ask(
             before holds.
     """
     by_key = {trial.key: trial for trial in trials}
-    requests = [Request(trial.key, trial.prompt, seed=trial.seed) for trial in trials]
     decoding = Decoding(temperature=0.0, top_p=1.0, max_new_tokens=config.max_new_tokens)
     still_open = set(by_key) - done
+    fitting = []
+    for trial in trials:
+        if not backend.excess(trial.prompt, decoding):
+            fitting.append(trial)
+        elif trial.key in still_open:
+            still_open.discard(trial.key)
+            unasked = Reply("", finish="error", error=TOO_LONG)
+            yield _row(trial, streams[trial.stream], item_ids, unasked)
+    requests = [Request(trial.key, trial.prompt, seed=trial.seed) for trial in fitting]
     for request, reply in backend.complete(requests, decoding, done=done, progress=progress):
         trial = by_key[request.key]
         still_open.discard(request.key)

@@ -58,11 +58,13 @@ def trainings_of(dataset: Dataset, target: str, run: RunFolder, workspace: Works
     Raises:
         RunError: it is none, or not finished; the SFT run that a CAPO run began with is not there
             any more, or another adapter is in its place.
-        ConfigError: it was trained for somebody else.
+        ConfigError: it was trained for somebody else, or there is no such annotator.
     """
     from capo_core.imitation.adapters import adapter_fingerprint
+    from capo_core.imitation.history import check_annotator
     from capo_core.imitation.trained import trained
 
+    check_annotator(dataset, target)
     stage = run.config.get("stage")
     if stage not in ("sft", "capo"):
         raise RunError(

@@ -6,6 +6,7 @@ import re
 import pytest
 import typer
 from chat_server import good, serving
+from generate_helpers import tiny_base
 from typer.testing import CliRunner
 
 from capo_core import cli_evaluate, cli_judge
@@ -196,6 +197,20 @@ def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, c
     done = command(*line)
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["scores"] == report.to_dict()["scores"]
+
+
+def test_a_model_on_this_machine_judges_what_it_can_read(world, command, tmp_path):
+    line = ("judge", "--dataset", world.name, "--cards", 1, "--trials", 3, "--max-new-tokens", 4)
+    tiny_base(tmp_path / "long", positions=4096)
+    done = command(*line, "--base", tmp_path / "long", "--json")
+    assert done.exit_code == 0, done.output
+    answers = json.loads(done.stdout)["answers"]
+    # A random model names no letter; it was asked, and what it said is kept.
+    assert len(answers) == 9 and all(row["problem"] and row["text"] for row in answers)
+    tiny_base(tmp_path / "short", positions=128)
+    done = command(*line, "--base", tmp_path / "short", "--json")
+    assert done.exit_code == 0, done.output
+    assert {row["problem"] for row in json.loads(done.stdout)["answers"]} == {"prompt too long"}
 
 
 def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):

@@ -128,6 +128,8 @@ def test_what_cannot_be_measured_is_told(trained, tmp_path):
 
     with pytest.raises(ConfigError, match="no finished capo run for annotator 'B'"):
         measured(target="B")
+    with pytest.raises(ConfigError, match="there is no annotator 'all'"):
+        measured(target="all")  # one adapter may serve all, but one is measured at a time
     with pytest.raises(RunError, match="no run named"):
         measured(run="nobody-knows")
     with pytest.raises(DataError, match="cannot be read"):
