@@ -6,6 +6,7 @@ import typer
 
 from capo_core import (
     cli_base,
+    cli_distributions,
     cli_evaluate,
     cli_generate,
     cli_judge,
@@ -13,6 +14,7 @@ from capo_core import (
     cli_retention,
     cli_runs,
     cli_stability,
+    cli_study,
     cli_train,
 )
 from capo_core.cli_data import data_app
@@ -34,7 +36,9 @@ for part in (
     cli_judge,
     cli_retention,
     cli_runs,
+    cli_study,
     cli_base,
+    cli_distributions,
 ):
     part.mount(app)
 
