@@ -126,16 +126,23 @@ def _alternatives(config: StudyConfig) -> str:
 
 
 def deal(
-    rng: np.random.Generator, groups: list[int], judges: int, hand: int, each: int
+    rng: np.random.Generator,
+    groups: list[int],
+    judges: int,
+    hand: int,
+    each: int,
+    seen_before: np.ndarray | None = None,
 ) -> list[list[int]]:
     """Trials dealt to judges: every judge has `hand` different ones, every trial `each` judges.
 
     A judge takes from the trials that have most judgments still to get, which keeps what is left
     equal up to one, so that it always comes out even; among these a trial whose group (target) the
-    judge has seen least, then one of the group with most left, then by chance.
+    judge has seen least in this hand, then least in earlier ones, then one of the group with most
+    left, then by chance.
 
     Args:
-        groups: [n] the group of each trial; n·each = judges·hand, and hand ≤ n.
+        groups: [n] the group of each trial, 0 to G − 1; n·each = judges·hand, and hand ≤ n.
+        seen_before: [judges, G] trials of each group in earlier hands; this one's are added.
 
     Returns:
         For each judge, positions in `groups`.
@@ -150,21 +157,25 @@ def deal(
             f"with {hand} each"
         )
     group = np.asarray(groups, dtype=np.int64)
+    if seen_before is None:
+        seen_before = np.zeros((judges, int(group.max(initial=0)) + 1), dtype=np.int64)
     left = np.full(n, each, dtype=np.int64)
     hands: list[list[int]] = [[] for _ in range(judges)]
     for judge in rng.permutation(judges):
-        seen = np.zeros(group.max(initial=0) + 1, dtype=np.int64)
+        seen = np.zeros_like(seen_before[judge])
         free = np.ones(n, dtype=bool)
         for _ in range(hand):
             open_ = np.flatnonzero(free & (left == left[free].max()))
             waiting = np.bincount(group[open_], minlength=len(seen))
-            open_ = open_[seen[group[open_]] == seen[group[open_]].min()]
-            open_ = open_[waiting[group[open_]] == waiting[group[open_]].max()]
+            for wish in (seen, seen_before[judge], -waiting):
+                score = wish[group[open_]]
+                open_ = open_[score == score.min()]
             chosen = int(rng.choice(open_))
             hands[judge].append(chosen)
             free[chosen] = False
             left[chosen] -= 1
             seen[group[chosen]] += 1
+        seen_before[judge] += seen
     return hands
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,11 +75,33 @@ def drawn_from(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> D
     cards = reference_cards(dataset, config.card_examples, config.seed)
     marks = marks_for(dataset, config, cards)
     material = sources.collect(workspace, dataset, config, marks)
+    spare = [
+        material if part == config.split else sources.people(dataset, config, part, marks)
+        for part in practice_part(config.split, parts(dataset))
+    ]
+    return assemble(dataset, config, cards, material, spare)
+
+
+def assemble(
+    dataset: Dataset,
+    config: StudyConfig,
+    cards: pd.DataFrame,
+    material: Material,
+    spare: Sequence[Material],
+) -> Draft:
+    """The draft, once it is known what can be shown.
+
+    Args:
+        spare: where practice may come from, the best first; `material` itself may be among them.
+
+    Raises:
+        ConfigError: as `draw`.
+    """
     rows = Rows(dataset, np.random.default_rng([config.seed, 31]))
     rng = np.random.default_rng([config.seed, 32])
     taken: set[str] = set()
-    practice = _practice(dataset, config, material, marks, rng, taken)
     checks = known_trials(config, material, CHECK, config.checks, rng, taken)
+    practice = _practice(config, material, spare, rng, taken)
     layout = lay_out(config, material, taken)
     assigning = Assigning(config, rows, dataset.annotators)
     assigning.known([rows.add(trial) for trial in practice], [rows.add(trial) for trial in checks])
@@ -105,24 +127,21 @@ def marks_for(dataset: Dataset, config: StudyConfig, cards: pd.DataFrame) -> Mar
 
 
 def _practice(
-    dataset: Dataset,
     config: StudyConfig,
     material: Material,
-    marks: Marks,
+    spare: Sequence[Material],
     rng: np.random.Generator,
     taken: set[str],
 ) -> list[Trial]:
-    """Practice trials, from the first part of the data that has enough texts."""
-    problem = None
-    for part in practice_part(config.split, parts(dataset)):
-        own = part == config.split
-        found = material if own else sources.people(dataset, config, part, marks)
+    """Practice trials, from the first of `spare` that has enough texts."""
+    problem: ConfigError | None = None
+    for found in spare:
+        used = taken if found is material else set(taken)
         try:
-            used = taken if own else set()
             return known_trials(config, found, PRACTICE, config.practice, rng, used)
         except ConfigError as error:
             problem = error
-    raise problem
+    raise problem or ConfigError("there is nothing to practise on", where=config.name)
 
 
 def _main(

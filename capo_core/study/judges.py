@@ -61,14 +61,15 @@ class Assigning:
 
     def _dealt(self, layer: int, judges: int, trials: Hands) -> dict[Stratum, list[list[str]]]:
         result = {}
-        for (where, stratum), found in trials.items():
-            if where == layer:
-                targets = list(dict.fromkeys(target for _, target in found))
-                each = self._config.judgments_per_trial
-                hand = len(found) * each // judges
-                groups = [targets.index(target) for _, target in found]
-                hands = deal(self._rng, groups, judges, hand, each)
-                result[stratum] = [[found[i][0] for i in one] for one in hands]
+        own = {stratum: found for (where, stratum), found in trials.items() if where == layer}
+        targets = list(dict.fromkeys(target for found in own.values() for _, target in found))
+        seen = np.zeros((judges, len(targets)), dtype=np.int64)
+        for stratum, found in own.items():
+            each = self._config.judgments_per_trial
+            hand = len(found) * each // judges
+            groups = [targets.index(target) for _, target in found]
+            hands = deal(self._rng, groups, judges, hand, each, seen)
+            result[stratum] = [[found[i][0] for i in one] for one in hands]
         return result
 
     def _judge(self, number: int, hands: Mapping[Stratum, Sequence[str]]) -> list[dict[str, Any]]:

@@ -57,7 +57,8 @@ class Rows:
 
     def __init__(self, dataset: Dataset, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._items = dataset.items.set_index("item_id")
+        columns = (dataset.items[name] for name in ("item_id", "text_a", "text_b"))
+        self._items = {item: texts for item, *texts in zip(*columns, strict=True)}
         self.trials: dict[str, Trial] = {}
         self._text_ids: dict[str, list[str]] = {}
 
@@ -95,8 +96,8 @@ class Rows:
                     {
                         "text_id": text_id,
                         "item_id": shown.item,
-                        "text_a": as_shown(self._items.at[shown.item, "text_a"]),
-                        "text_b": as_shown(self._items.at[shown.item, "text_b"]),
+                        "text_a": as_shown(self._items[shown.item][0]),
+                        "text_b": as_shown(self._items[shown.item][1]),
                         "label": shown.text.label,
                         "explanation": shown.text.explanation,
                     }

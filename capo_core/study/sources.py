@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import pandas as pd
@@ -66,6 +66,9 @@ class Material:
     targets: tuple[str, ...]
     texts: Mapping[tuple[str, str, str], tuple[Text, ...]]
     left_out: tuple[LeftOut, ...]
+    _found: dict[tuple[Stratum, str, str], list[tuple[Text, ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # of `options`, each looked for once
 
     def options(self, stratum: Stratum, target: str, item: str) -> list[tuple[Text, ...]]:
         """What a trial may show for this target on this item: one entry a choice, texts by slot.
@@ -73,13 +76,17 @@ class Material:
         Two texts that say the same are no comparison. A reasoning trial has the target's own text
         in slot 1.
         """
+        key = (stratum, target, item)
+        if key not in self._found:
+            self._found[key] = self._options(stratum, target, item)
+        return self._found[key]
+
+    def _options(self, stratum: Stratum, target: str, item: str) -> list[tuple[Text, ...]]:
         named = stratum.sources + ((HUMAN,) if stratum.kind == REASONING else ())
         found = list(product(*(self.texts.get((name, target, item), ()) for name in named)))
-        if stratum.kind == COMPARISON:
-            found = [
-                (a, b) for a, b in found if normalise(a.explanation) != normalise(b.explanation)
-            ]
-        return found
+        if stratum.kind != COMPARISON:
+            return found
+        return [two for two in found if len({normalise(text.explanation) for text in two}) == 2]
 
 
 def collect(

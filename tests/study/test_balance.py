@@ -1,0 +1,341 @@
+"""Balance holds for every design that is drawn; where it cannot, it is said what can."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from design_helpers import seen_by_judge, strata_of
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.study import balance_report, sources
+from capo_core.study.balance import deal, sizes, turned
+from capo_core.study.cards import reference_cards
+from capo_core.study.config import StudyConfig
+from capo_core.study.design import assemble
+from capo_core.study.layout import lay_out
+from capo_core.study.sources import Material, Text
+from capo_core.task import NLI
+
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+ANNOTATORS = ("ann", "bob", "cy", "dee")
+
+
+@cache
+def hand_made(items: int, annotators: int = 4) -> Dataset:
+    """Everybody explained every item; six items are for training."""
+    names = [f"i{n}" for n in range(items + 6)]
+    who = ANNOTATORS[:annotators]
+    return Dataset(
+        "handmade",
+        NLI,
+        pd.DataFrame(
+            {
+                "item_id": names,
+                "text_a": [f"fact {n}" for n in names],
+                "text_b": [f"claim {n}" for n in names],
+                "split": ["train"] * 6 + ["test"] * items,
+            }
+        ),
+        pd.DataFrame(
+            [
+                (f"{n}-{a}", n, a, "neutral", f"{a} thinks of {n}", "true")
+                for n in names
+                for a in who
+            ],
+            columns=["annotation_id", "item_id", "annotator_id", "label", "explanation", "valid"],
+        ),
+    )
+
+
+def with_methods(material: Material, config: StudyConfig, gaps: float, seed: int) -> Material:
+    """The people's material with made-up answers of the design's methods, a share missing."""
+    rng = np.random.default_rng(seed)
+    texts = dict(material.texts)
+    for method in config.methods:
+        for target in material.targets:
+            for item in material.items:
+                if rng.random() >= gaps:
+                    said = f"{method} for {target} on {item}"
+                    texts[method, target, item] = (Text("neutral", said, target, "a-run"),)
+    return Material(material.items, material.targets, texts, ())
+
+
+def drawn(config: StudyConfig, items: int, annotators: int = 4, gaps: float = 0.0):
+    dataset = hand_made(items, annotators)
+    material = with_methods(sources.people(dataset, config, "test"), config, gaps, config.seed)
+    cards = reference_cards(dataset, config.card_examples, config.seed)
+    return assemble(dataset, config, cards, material, [material])
+
+
+@st.composite
+def designs(draw):
+    """Designs whose numbers come out even."""
+    kinds = draw(
+        st.lists(
+            st.sampled_from(["attribution", "comparison", "reasoning"]),
+            min_size=1, max_size=3, unique=True,
+        )
+    )  # fmt: skip
+    methods = [f"method{n}" for n in range(draw(st.integers(0, 2)))]
+    named = {"human": "human", "other_human": "other_human"} | dict.fromkeys(methods, "a-run")
+    annotators = draw(st.integers(2, 4))
+    config = StudyConfig(
+        "study", "handmade", tuple(kinds), named, judges=200, judgments_per_trial=1,
+        trials_per_judge=1, pool=draw(st.integers(1, 3)), card_examples=2,
+        practice=draw(st.integers(0, 2)), seed=draw(st.integers(0, 10_000)),
+        targets=ANNOTATORS[: draw(st.integers(1, annotators))],
+        repeats_share=draw(st.sampled_from([0.0, 0.1, 0.3])),
+        checks_share=draw(st.sampled_from([0.0, 0.1, 0.3])), cap=500,
+    )  # fmt: skip
+    per = int(np.lcm.reduce([len(config.strata_of(kind)) for kind in kinds]))
+    times = draw(st.integers(1, 3))
+    r = draw(st.integers(1, 4))
+    judges = draw(st.integers(r, 8))
+    config = config.with_changes(trials_per_judge=per * times, judges=judges, judgments_per_trial=r)
+    try:
+        sizes(config)
+    except ConfigError:
+        assume(False)
+    return config, annotators
+
+
+def items_for_one_layer(config: StudyConfig) -> int:
+    width = {"attribution": config.pool, "comparison": 1, "reasoning": 2}
+    main = config.judges * config.trials_per_judge // config.judgments_per_trial
+    each = main + config.checks + config.practice
+    return sum(each * width[kind] for kind in config.kinds)
+
+
+@FEW
+@given(designs())
+def test_every_design_with_enough_items_is_balanced(made):
+    config, annotators = made
+    draft = drawn(config, items_for_one_layer(config), annotators)
+    sources_are_equally_often(config, draft)
+    repeats_are_turned_and_lie_far_apart(config, draft)
+    checks_are_spread_and_practice_comes_first(config, draft)
+    sides_and_cards_are_balanced(config, annotators, draft)
+
+
+def sources_are_equally_often(config, draft):
+    main = seen_by_judge(draft)
+    assert len(main) == config.judges
+    # Every judge sees every source, and every pair of sources, equally often.
+    for trials in main.values():
+        seen = Counter(map(strata_of, trials))
+        for kind in config.kinds:
+            of_kind = {what: n for what, n in seen.items() if what[0] == kind}
+            assert len(of_kind) == len(config.strata_of(kind))
+            assert set(of_kind.values()) == {config.trials_per_judge // len(of_kind)}
+    # Every main trial has equally many judges.
+    judges_of = Counter(trial["trial"] for trials in main.values() for trial in trials)
+    assert set(judges_of.values()) == {config.judgments_per_trial}
+    # What the report counts is what stands there.
+    report = balance_report.of(draft)
+    assert report.per_trial.equal and report.items_twice == 0 and report.left <= 1
+    assert all(spread.equal for spread in report.per_source.values())
+    assert all(spread.equal for spread in report.per_judge.values())
+
+
+@FEW
+@given(designs(), st.sampled_from([0.0, 0.2]), st.integers(20, 80))
+def test_no_judge_meets_an_item_twice_whatever_the_items(made, gaps, items):
+    config, annotators = made
+    try:
+        draft = drawn(config, items, annotators, gaps)
+    except ConfigError as error:
+        assert "item" in str(error) or "texts" in str(error)
+        assume(False)
+    for trials in seen_by_judge(draft, ("main", "check", "practice")).values():
+        by_trial = [set(trial["items"]) for trial in trials]
+        assert sum(map(len, by_trial)) == len(set().union(*by_trial))
+
+
+def repeats_are_turned_and_lie_far_apart(config, draft):
+    for trials in seen_by_judge(draft, ("main", "mirror")).values():
+        place = {trial["trial"]: index for index, trial in enumerate(trials)}
+        own = {trial["trial"]: trial for trial in trials}
+        again = [trial for trial in trials if trial["purpose"] == "mirror"]
+        assert Counter(t["kind"] for t in again) == Counter(
+            {kind: config.repeats for kind in config.kinds if config.repeats}
+        )
+        for trial in again:
+            first = own[trial["mirror_of"]]
+            assert first["sources"] == trial["sources"] and first["items"] == trial["items"]
+            gap = place[trial["trial"]] - place[first["trial"]]
+            assert gap >= config.trials_per_judge // 3
+            if trial["kind"] == "comparison":
+                assert trial["order"]["slots"] == first["order"]["slots"][::-1]
+
+
+def checks_are_spread_and_practice_comes_first(config, draft):
+    everything = ("practice", "main", "check", "mirror")
+    for trials in seen_by_judge(draft, everything).values():
+        assert [t["position"] for t in trials] == list(range(1, len(trials) + 1))
+        assert len(trials) == config.total_per_judge <= config.cap
+        first = config.practice * len(config.kinds)
+        assert all((t["purpose"] == "practice") == (i < first) for i, t in enumerate(trials))
+        for kind in config.kinds:
+            own = [t["purpose"] for t in trials[first:] if t["kind"] == kind]
+            places = [i for i, purpose in enumerate(own) if purpose == "check"]
+            assert len(places) == config.checks
+            # One in each of as many equal stretches of the judge's trials of this kind.
+            assert [int(i * len(places) / len(own)) for i in places] == list(range(len(places)))
+
+
+def sides_and_cards_are_balanced(config, annotators, draft):
+    tops = Counter()
+    for trials in seen_by_judge(draft).values():
+        left: Counter = Counter()
+        for trial in trials:
+            order = trial["order"]
+            assert sorted(order["slots"]) == list(range(len(trial["sources"])))
+            if trial["kind"] == "comparison":
+                names = tuple(sorted(trial["sources"]))
+                left[names] += 1 if trial["sources"][order["slots"][0]] == names[0] else -1
+                assert len(order["cards"]) == 1
+        assert all(abs(lean) <= 1 for lean in left.values())
+        assert abs(sum(left.values())) <= max(1, len(left))
+        cards = {tuple(t["order"]["cards"]) for t in trials if t["kind"] == "attribution"}
+        assert len(cards) == ("attribution" in config.kinds)
+        for one in cards:
+            assert sorted(one) == sorted(ANNOTATORS[:annotators])
+            tops[one[0]] += 1
+    if tops:  # a card stands first for equally many judges, up to one
+        assert max(tops.values()) - min(tops[a] for a in ANNOTATORS[:annotators]) <= 1
+
+
+def test_stored_slots_do_not_stand_for_sources():
+    config = design_of(kinds=("comparison",), judges=8, trials_per_judge=24, judgments_per_trial=2)
+    draft = drawn(config, 120)
+    first = draft.sealed[(draft.sealed["slot"] == 0) & (draft.sealed["purpose"] == "main")]
+    human = int((first["source"] == "human").sum())
+    # 96 trials, each with human in slot 0 with probability ½: outside 30…66 once in 6000 seeds.
+    assert len(first) == 96 and 30 <= human <= 66
+    assert draft.trials["trial_id"].is_monotonic_increasing
+    assert draft.texts["text_id"].is_monotonic_increasing
+
+
+def design_of(**changes) -> StudyConfig:
+    both = {"human": "human", "other_human": "other_human"}
+    return StudyConfig(
+        **{"name": "s", "dataset": "handmade", "sources": both, "card_examples": 2, **changes}
+    )
+
+
+def test_the_seed_decides_everything_and_nothing_else():
+    config = design_of(kinds=("attribution", "comparison"), judges=4, trials_per_judge=6)
+    config = config.with_changes(judgments_per_trial=2)
+    one, two = drawn(config, 60), drawn(config, 60)
+    for name in ("trials", "texts", "assignments", "sealed", "cards", "feedback"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(two, name))
+    other = drawn(config.with_changes(seed=1), 60)
+    assert set(one.trials["trial_id"]).isdisjoint(other.trials["trial_id"])
+
+
+def test_few_items_are_used_again_in_other_layers_under_other_sources():
+    # 6 judges × 12 trials / 2 = 36 trials; 20 items (beside checks and practice) hold 18 at most
+    # in a layer of 3 judges, 12 in one of 2: a layer needs 6 trials a judge.
+    config = design_of(
+        kinds=("comparison",), judges=6, trials_per_judge=12, judgments_per_trial=2,
+        practice=0, checks_share=0.0,
+    )  # fmt: skip
+    draft = drawn(config, 20)
+    assert balance_report.of(draft).items_twice == 0
+    uses = defaultdict(set)
+    for trials in seen_by_judge(draft).values():
+        for trial in trials:
+            uses[trial["items"][0]].add(trial["trial"])
+    assert len(uses) <= 20 and max(map(len, uses.values())) > 1
+    assert any("layers" in note for note in draft.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "fits"),
+    [
+        # Three pairs of three sources: 10 is no multiple of 3.
+        ({"trials_per_judge": 10}, "3 pairs of sources", "trials_per_judge 9 or 12"),
+        # 3 of each pair and 4 judgments: 4 must divide 3·J.
+        ({"judges": 6, "judgments_per_trial": 4}, "multiple of 4", "judges 4 or 8"),
+        ({"judges": 2, "judgments_per_trial": 3}, "there are 2", "judges 3"),
+    ],
+)
+def test_numbers_that_do_not_fit_say_which_do(changes, said, fits):
+    settings_ = {
+        "kinds": ("comparison",), "judges": 6, "trials_per_judge": 9, "judgments_per_trial": 3,
+        "sources": {"human": "human", "other_human": "other_human", "sft": "a-run"}, **changes,
+    }  # fmt: skip
+    with pytest.raises(ConfigError) as error:
+        sizes(design_of(**settings_))
+    assert said in str(error.value) and fits in str(error.value)
+
+
+def test_too_few_items_say_how_many_trials_there_can_be():
+    # 4 judges see every trial: 10 trials a judge are 10 items; 9 are left of 10 beside one check.
+    config = design_of(
+        sources={"human": "human"}, judges=4, trials_per_judge=10, judgments_per_trial=4,
+        practice=0, repeats_share=0.0,
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="trials_per_judge 9 can be done"):
+        drawn(config, 10)
+    assert balance_report.of(drawn(config, 11)).items_twice == 0
+
+
+def test_a_source_with_too_few_texts_is_named():
+    config = design_of(
+        sources={"human": "human", "sft": "a-run"}, judges=2, trials_per_judge=20,
+        judgments_per_trial=2, practice=0, checks_share=0.0,
+    )  # fmt: skip
+    dataset = hand_made(30)
+    people = sources.people(dataset, config, "test")
+    texts = dict(people.texts)
+    for item in people.items[:6]:  # 10 of each source and judge are wanted: sft has 6
+        for target in people.targets:
+            texts["sft", target, item] = (Text("neutral", f"s {target} {item}", target, "a-run"),)
+    with pytest.raises(ConfigError, match="attribution of sft") as error:
+        lay_out(config, Material(people.items, people.targets, texts, ()))
+    assert "trials_per_judge 12 can be done" in str(error.value)  # 6 of each
+
+
+@given(
+    st.integers(1, 12), st.integers(1, 8), st.integers(1, 5), st.integers(1, 4), st.integers(0, 99)
+)
+@FEW
+def test_hands_are_dealt_evenly(judges, hand, each, groups, seed):
+    assume(judges * hand % each == 0 and each <= judges)
+    n = judges * hand // each
+    group = [i % groups for i in range(n)]
+    hands = deal(np.random.default_rng(seed), group, judges, hand, each)
+    assert all(len(set(one)) == hand for one in hands)
+    assert Counter(trial for one in hands for trial in one) == Counter(
+        dict.fromkeys(range(n), each)
+    )
+    if n % groups == 0 and hand % groups == 0:
+        assert all(
+            set(Counter(group[i] for i in one).values()) == {hand // groups} for one in hands
+        )
+
+
+def test_hands_that_do_not_come_out_even_are_refused():
+    with pytest.raises(ConfigError, match="cannot be dealt"):
+        deal(np.random.default_rng(0), [0, 0, 0], judges=2, hand=2, each=2)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=9), st.integers(-1, 1), st.integers(0, 9))
+@FEW
+def test_sides_are_halves_and_make_up_for_others(before, lean, seed):
+    right = turned(np.random.default_rng(seed), np.array(before), lean)
+    balance = int((~right).sum() - right.sum())
+    assert abs(balance) == len(before) % 2
+    if lean and len(before) % 2:
+        assert balance == -lean
+    # None that stood left oftener is kept left while one that stood left less is turned.
+    kept, sent = np.array(before)[~right], np.array(before)[right]
+    assert not len(kept) or not len(sent) or kept.max() <= sent.min()
