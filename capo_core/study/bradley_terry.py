@@ -78,7 +78,7 @@ def fit_ties(
     parameters = np.zeros(design.shape[2])
     chosen = np.eye(3)[outcome]
     for _step in range(NEWTON):
-        p, score, hessian = _derivatives(design, chosen, parameters)
+        _p, score, hessian = _derivatives(design, chosen, parameters)
         step = np.linalg.solve(hessian, score.sum(axis=0))
         # Far from the maximum a full step could leave the region where the model is well scaled.
         parameters = parameters + step / max(1.0, float(np.abs(step).max()) / 2)

@@ -54,8 +54,8 @@ def two_way(influence: np.ndarray, judge: np.ndarray, item: np.ndarray) -> tuple
     """Variance of a sum of influences [n], clustered by judge and item, and Student's quantile.
 
     The variance is NaN with fewer than MIN_CLUSTERS judges or items. Degrees of freedom after
-    Satterthwaite (1946), each part with its clusters − 1: few judges cost much only where judges
-    differ much.
+    Satterthwaite (1946), each part with its clusters − 1, and at least the smaller of these: few
+    judges cost much only where judges differ much.
     """
     by_judge, judges = _one_way(influence, judge)
     by_item, items = _one_way(influence, item)
@@ -66,7 +66,7 @@ def two_way(influence: np.ndarray, judge: np.ndarray, item: np.ndarray) -> tuple
     variance = max(by_judge + by_item - by_both, by_both / 2)
     noise = by_judge**2 / (judges - 1) + by_item**2 / (items - 1)
     degrees = variance**2 / noise if noise > 0 else math.inf
-    return variance, float(student.ppf(0.975, max(degrees, 1.0)))
+    return variance, float(student.ppf(0.975, max(degrees, min(judges, items) - 1)))
 
 
 def _one_way(influence: np.ndarray, group: np.ndarray) -> tuple[float, int]:

@@ -65,6 +65,28 @@ def prior_log_odds(votes: Votes, mu: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(votes.known), odds, np.where(votes.known > 0, np.inf, -np.inf))
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """What of the votes does not change from step to step.
+
+    Attributes:
+        open: bool [matters], is the truth latent? n: int [judges], votes. plus: int [judges],
+            votes for the second text of open matters, and right votes where the truth is known.
+    """
+
+    open: np.ndarray
+    n: np.ndarray
+    plus: np.ndarray
+
+    @classmethod
+    def of(cls, votes: Votes) -> _Sums:
+        known = votes.known[votes.matter]
+        open_ = np.isnan(known)
+        right = votes.first == (np.where(open_, 0, known) > 0.5)
+        plus = np.where(open_, ~votes.first, right)
+        return cls(np.isnan(votes.known), votes.per_judge(), votes.per_judge(plus))
+
+
 def fit(
     votes: Votes,
     *,
@@ -85,16 +107,16 @@ def fit(
     free = np.isnan(given)
     now = np.where(free, 0.6, given)  # off ½, so that which source is stronger can be found
     eta = np.full(len(votes.judges), prior[0] / sum(prior))
-    open_ = np.isnan(votes.known)
+    sums = _Sums.of(votes)
+    sign = np.where(votes.first, 1.0, -1.0)
     trace: list[float] = []
     converged = False
     for _step in range(steps):
         start = prior_log_odds(votes, now)
-        sign = np.where(votes.first, 1.0, -1.0)
         odds = start + np.bincount(
             votes.matter, sign * weight(eta)[votes.judge], minlength=len(start)
         )
-        trace.append(_penalised(votes, eta, now, free, prior, mu_prior, odds, start))
+        trace.append(_penalised(sums, eta, now, free, prior, mu_prior, odds, start))
         if len(trace) > 1 and trace[-1] - trace[-2] < TOLERANCE:
             converged = True
             break
@@ -102,7 +124,7 @@ def fit(
         right = np.where(votes.first, better[votes.matter], 1 - better[votes.matter])
         eta = _attentive(votes, right, prior)
         if free.any():
-            now = np.where(free, _strength(votes, better, open_, mu_prior), given)
+            now = np.where(free, _strength(votes, better, sums.open, mu_prior), given)
     return Fit(eta, now, odds, np.array(trace), converged)
 
 
@@ -110,7 +132,7 @@ def _attentive(votes: Votes, right: np.ndarray, prior: tuple[float, float]) -> n
     """[judges]: the η that maximises G log(1+η) + W log(1−η) + (a−1) log η + (b−1) log(1−η)."""
     n = len(votes.judges)
     g = np.bincount(votes.judge, right, minlength=n)
-    w = np.bincount(votes.judge, 1 - right, minlength=n)
+    w = votes.per_judge() - g
     a, b = prior[0] - 1, prior[1] - 1
     lead, middle = g + w + a + b, g - w - b
     root = (middle + np.sqrt(middle**2 + 4 * lead * a)) / (2 * lead)
@@ -128,23 +150,17 @@ def _strength(votes: Votes, better: np.ndarray, open_: np.ndarray, prior: np.nda
     return np.clip(np.where(total > 0, share, 0.5), EDGE, 1 - EDGE)
 
 
-def _penalised(votes, eta, mu, free, prior, mu_prior, odds, start) -> float:
+def _penalised(sums: _Sums, eta, mu, free, prior, mu_prior, odds, start) -> float:
     """Log-likelihood of all votes, the better texts summed out, with the log of the priors.
 
     A matter: log Σ_t P(t) Π ((1 ± η)/2) = Σ log((1 − η)/2) over its votes, plus
     log(P(0) e^{d} + P(1) e^{s}), where s and d add `weight` over votes for the first and the
-    second; the last is softplus(odds) − softplus(start) + d.
+    second; the last is softplus(odds) − softplus(start) + d. Where the truth is known it is the
+    sum of `weight` over right votes.
     """
-    each = weight(eta)[votes.judge]
-    wrong = np.log1p(-eta)[votes.judge] - np.log(2)
-    against = np.where(votes.first, 0.0, each)
-    open_ = np.isfinite(start)
+    open_ = sums.open
     value = (np.logaddexp(0, odds[open_]) - np.logaddexp(0, start[open_])).sum()
-    known = votes.known[votes.matter]
-    with np.errstate(invalid="ignore"):
-        hit = np.where(known > 0.5, votes.first, ~votes.first)
-    told = ~np.isnan(known)
-    value += wrong.sum() + against[~told].sum() + each[told & hit].sum()
+    value += sums.n @ (np.log1p(-eta) - np.log(2)) + sums.plus @ weight(eta)
     value += ((prior[0] - 1) * np.log(eta) + (prior[1] - 1) * np.log1p(-eta)).sum()
     a, b = mu_prior[free].T - 1
     return float(value + (a * np.log(mu[free]) + b * np.log1p(-mu[free])).sum())

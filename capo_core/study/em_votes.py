@@ -64,8 +64,8 @@ class Votes:
 def votes_of(judgments: pd.DataFrame) -> Votes:
     """The comparisons of a JUDGMENTS frame as votes; practice is left out, ties are counted apart.
 
-    Slots may lie the other way round in a mirrored trial; votes follow the source, and where both
-    texts have one source, the slot, turned over for mirrors.
+    Votes follow the source, and where both texts have one source, the stored slot: a mirrored trial
+    has the slots of the trial it repeats and is shown the other way round.
 
     Raises:
         DataError: a mirrored trial repeats one that names other sources.
@@ -81,11 +81,8 @@ def votes_of(judgments: pd.DataFrame) -> Votes:
             "root": root.to_numpy(object),
             "low": low,
             "high": high,
-            # The first text is that of the alphabetically first source; where both have one source
-            # a mirrored trial is taken to hold the slots turned over.
-            "a_first": np.where(
-                low == high, rows["purpose"] != MIRROR, rows["source_a"].to_numpy(object) == low
-            ),
+            # The first text is that of the alphabetically first source.
+            "a_first": (rows["source_a"].to_numpy(object) == low),
             "answer": rows["answer"].to_numpy(object),
             "truth": np.where(rows["purpose"] == CHECK, rows["truth"].to_numpy(object), ""),
             "repeat": (rows["purpose"] == MIRROR).to_numpy(),

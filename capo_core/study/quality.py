@@ -169,7 +169,8 @@ def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[Fit, np.ndar
     """
     sees = np.zeros(len(votes.pairs), dtype=bool)
     pairs = votes.pair[votes.matter]
-    sees[pairs[by_votes[votes.judge] & (pairs >= 0)]] = True
+    open_ = np.isnan(votes.known)[votes.matter] & (pairs >= 0)
+    sees[pairs[by_votes[votes.judge] & open_]] = True
     held = np.full(len(votes.pairs), 0.5)
     mu_prior = np.tile(np.array(MU_PRIOR), (len(held), 1))
     for k, belief in enumerate(given):
@@ -244,8 +245,10 @@ def _preferences(votes, fit, held, variance_mu) -> pd.DataFrame:
     for k, (first, second) in enumerate(votes.pairs):
         at = main & (votes.pair[votes.matter] == k)
         n, chosen = int(at.sum()), int(votes.first[at].sum())
+        if not n:  # only checks compare these two
+            continue
         low, high = wilson(chosen, n)
-        row = [first, second, n, chosen / n if n else math.nan, low, high]
+        row = [first, second, n, chosen / n, low, high]
         if np.isnan(held[k]):
             mu, variance = fit.mu[k], next(variances)
             error = math.sqrt(variance) / (mu * (1 - mu))
@@ -259,12 +262,16 @@ def _preferences(votes, fit, held, variance_mu) -> pd.DataFrame:
 
 def _matters(votes: Votes, fit: Fit) -> pd.DataFrame:
     size = len(votes.matters)
-    names = [*votes.pairs, ("", "")]
+    names = np.array([*votes.pairs, ("", "")], dtype=object)[votes.pair]
+
+    def text(values) -> pd.Series:
+        return pd.Series(values, dtype=object)
+
     return pd.DataFrame(
         {
-            "trial_id": list(votes.matters),
-            "source_a": [names[k][0] for k in votes.pair],
-            "source_b": [names[k][1] for k in votes.pair],
+            "trial_id": text(list(votes.matters)),
+            "source_a": text(names[:, 0]),
+            "source_b": text(names[:, 1]),
             "n_votes": np.bincount(votes.matter, minlength=size),
             "votes_a": np.bincount(votes.matter, votes.first, minlength=size).astype(int),
             "better_a": fit.better,
