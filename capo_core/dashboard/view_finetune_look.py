@@ -143,7 +143,7 @@ def _together(
     memory = max((each.memory_bytes or 0 for each in known), default=0)
     missing = sorted({
         {"profile": "profiles", "evaluate": "evaluation", "train_sft": "SFT", "train_capo": "CAPO",
-         "generate": "answers"}[each.request.kind]
+         "generate": "answers", "judge": "the judge", "retention": "retention"}[each.request.kind]
         for each in planned if each.request.kind not in by_kind
     })  # fmt: skip
     parts = [f"Altogether about {duration(seconds)} for {count(len(known), 'run')}"]
