@@ -112,7 +112,10 @@ def _words(now: Progress, members: Sequence[Seen | None]) -> str:
             said.append(f"{failed.title} failed: {failed.status.message.rstrip('.')}.")
         if failed.method and now.state != "succeeded":
             said.append(_WITHOUT.format(METHODS.get(failed.method, failed.method)))
-    return " ".join(said)
+    words = " ".join(said)
+    for each in filter(None, members):
+        words = words.replace(each.run_id, each.title)
+    return words
 
 
 def _failed_itself(seen: Seen) -> bool:

@@ -68,7 +68,7 @@ def _left_s(members: Sequence[Member], states: Sequence[Status], now: float | No
     everything = [each for found in paces.values() for each in found]
     left = 0.0
     for member, status in zip(members, states, strict=True):
-        if status.state == "succeeded":
+        if not status.live:  # what has failed or was stopped is not under way
             continue
         measured = paces.get((member.kind, member.method), everything)
         pace = sum(took for took, _ in measured) / sum(weight for _, weight in measured)
@@ -91,8 +91,17 @@ def _state(experiment: Experiment, states: Sequence[Status]) -> tuple[str, str]:
         if state in by_state:
             member, status = by_state[state]
             said = "failed" if state in (BROKEN, DELETED) else state
-            return said, f"{member.run_id} is {state}: {status.message}"
+            return said, f"{member.run_id} {_ENDED[state]}: {status.message}"
     return "stopped", "nothing goes on"
+
+
+_ENDED = {
+    BROKEN: "is broken",
+    "lost": "is lost",
+    "failed": "failed",
+    "stopped": "is stopped",
+    DELETED: "was deleted",
+}
 
 
 def _can_go_on(experiment: Experiment, states: Sequence[Status]) -> bool:

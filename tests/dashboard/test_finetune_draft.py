@@ -1,0 +1,140 @@
+"""The draft of an experiment: kept, changed, loaded; its command gives the very same experiment."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from capo_core import cli_runs
+from capo_core.dashboard import draft
+from capo_core.dashboard.form_settings import FOLDED, MAIN
+from capo_core.data.catalog import Catalog
+from capo_core.errors import ConfigError
+from capo_core.experiment.config import ExperimentConfig
+from capo_core.experiment.plan import plan
+from capo_core.experiment.presets import PRESETS, from_preset
+from capo_core.jobs import queue, run_kinds
+from capo_core.workspace import Workspace
+
+SETTINGS = [*MAIN, *(each for group in FOLDED.values() for each in group)]
+
+
+@pytest.fixture
+def begun() -> draft.Draft:
+    return draft.plain(from_preset("minutes", "demo-nli", ("A",)))
+
+
+def test_a_draft_is_kept_for_its_dataset_and_survives_damage(tmp_path, begun):
+    workspace = Workspace(tmp_path)
+    assert draft.load(workspace, "demo-nli") is None
+    draft.keep(workspace, begun)
+    assert draft.load(workspace, "demo-nli") == begun
+    assert draft.load(workspace, "another") is None
+    (file,) = (workspace.cache / "drafts").iterdir()
+    file.write_text("{")
+    assert draft.load(workspace, "demo-nli") is None
+
+
+def test_a_change_leaves_the_old_draft_alone(begun):
+    new = draft.changed(begun, "sft.lora.rank", 8)
+    assert draft.value(new, "sft.lora.rank") == 8
+    assert draft.value(begun, "sft.lora.rank", "none") == "none"
+    assert draft.value(new, "sft.lora.alpha", 32) == 32
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_recognised_until_something_is_changed(name, begun):
+    chosen = draft.with_preset({**begun, "name": "mine", "targets": ["A", "B"]}, name)
+    assert draft.preset_of(chosen) == name
+    assert (chosen["name"], chosen["targets"], chosen["dataset"]) == (
+        "mine", ["A", "B"], "demo-nli",
+    )  # fmt: skip
+    assert draft.preset_of(draft.changed(chosen, "sft.epochs", 99)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nonsense", "not JSON"),
+        ("[1]", "an experiment names a dataset"),
+        ('{"dataset": "demo-nli", "speed": 1}', "speed"),
+        ('{"dataset": "demo-nli", "targets": ["A"], "sft": {"epochs": 0}}', "epochs"),
+    ],
+)
+def test_a_text_that_is_no_configuration_is_refused(text, said):
+    with pytest.raises(ConfigError, match=said):
+        draft.read(text)
+
+
+def test_what_was_saved_is_loaded_again(begun):
+    config = draft.config_of(begun)
+    assert draft.read(draft.as_json(config)) == config
+    # Also out of the file that the workspace keeps of an experiment that was begun.
+    kept = json.dumps({"config": config.to_dict(), "made": 1.0, "runs": []})
+    assert draft.read(kept) == config
+
+
+CHANGES = {
+    "none": {},
+    "more targets": {"targets": ["A", "B"]},
+    "methods": {"methods": ["zero_shot", "capo"]},
+    "seeds": {"seeds": [0, 7]},
+    "a setting": {"sft": {"epochs": 9, "max_tokens": 512}},
+    "a nested setting": {"capo": {"pairs": {"near_duplicate": 0.8}, "max_tokens": 512}},
+    "a name with spaces": {"name": 'it\'s "mine"'},
+    "a setting taken away": {"generate": {}},
+    "a server": {"server": "big model"},
+}
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(queue, "advance", lambda workspace: [])
+    return Workspace(tmp_path)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("preset", ["minutes", "paper-qwen"])
+def test_the_command_asks_for_the_very_same_runs(
+    workspace, tmp_path, monkeypatch, begun, preset, change
+):
+    config = draft.config_of({**draft.with_preset(begun, preset), **CHANGES[change]})
+    words = shlex.split(draft.command(config))
+    assert words[:5] == ["python", "-m", "capo_core", "experiment", "start"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / draft.FILE_NAME).write_text(draft.as_json(config))
+    app = typer.Typer(rich_markup_mode=None)
+    cli_runs.mount(app)
+    done = CliRunner().invoke(app, [*words[3:], "--json"])
+    assert done.exit_code == 0, done.output
+    entry = next(each for each in Catalog(workspace).entries() if each.name == "demo-nli")
+    settled = config.with_changes(fingerprint=entry.fingerprint)
+    started = ExperimentConfig.from_dict(json.loads(done.output)["config"])
+    assert started == settled
+    assert ("--config" in words) == (change in ("a setting taken away",))
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=[each.path for each in SETTINGS])
+def test_every_setting_has_its_help_and_a_default_that_works(setting, begun):
+    assert setting.label and setting.help.endswith(".")
+    assert setting.default is not None or setting.empty
+    config = draft.config_of(draft.changed(begun, setting.path, setting.default))
+    for each in plan(config):
+        run_kinds.check(each.request)
+    if setting.kind == "choice":
+        assert setting.default in setting.options
+        for option in setting.options:
+            draft.config_of(draft.changed(begun, setting.path, option))
+    elif setting.kind in ("whole", "number") and setting.default is not None:
+        assert setting.low <= setting.default
+        assert setting.high is None or setting.default <= setting.high
+
+
+def test_no_setting_stands_twice_on_the_form():
+    paths = [each.path for each in SETTINGS]
+    assert len(paths) == len(set(paths))

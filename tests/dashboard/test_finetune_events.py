@@ -1,0 +1,126 @@
+"""What a page reads of a run's events, and the curves it draws of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from run_folders import a_training, put_run, write_events
+
+from capo_core.dashboard import charts_training as charts
+from capo_core.dashboard import training
+from capo_core.workspace import Workspace
+
+
+@pytest.fixture
+def events(tmp_path):
+    run = put_run(Workspace(tmp_path), "r")
+    write_events(run, *a_training(), {"event": "resumed", "step": 3})
+    return training.read(run.files.events_path)
+
+
+def test_events_are_sorted_by_what_they_are(events):
+    assert list(events.steps["step"]) == [1, 2, 3, 4, 5, 6]
+    assert list(events.validations["step"]) == [0, 3, 6]
+    assert list(events.probes["target_share"]) == [0.3, 0.6]
+    assert [each["step"] for each in events.samples] == [3, 6]
+    assert events.engine["asked"] == "tree" and events.notes == ("training items: 12",)
+    assert (events.checkpoints, events.resumed, events.unread) == ((3, 6), (3,), 0)
+
+
+def test_before_anything_has_changed_no_pair_is_ranked(events):
+    # All pairs are tied at the start: 0 % would read as "all wrong".
+    assert np.isnan(events.validations["reward_accuracy"].iloc[0])
+    assert events.validations["reward_accuracy"].iloc[1] == pytest.approx(0.5 + 3 / 25)
+
+
+def test_no_file_is_no_event(tmp_path):
+    assert training.read(tmp_path / "none").steps.empty
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["not JSON", "[1]", '{"step": 1}', '{"event": 3}', "\x00", '{"event": "step", "step": 1'],
+)
+def test_a_damaged_line_is_counted_and_left_out(tmp_path, line):
+    path = tmp_path / "events.jsonl"
+    good = json.dumps({"event": "step", "step": 1, "loss": 0.5})
+    path.write_text(f"{line}\n{good}\n", encoding="utf-8")
+    found = training.read(path)
+    assert found.unread == 1 and list(found.steps["loss"]) == [0.5]
+
+
+def test_a_line_that_is_being_written_is_waited_for(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event": "step", "step": 1, "loss": 0.5}\n{"event": "st')
+    found = training.read(path)
+    assert len(found.steps) == 1 and found.unread == 0
+
+
+@pytest.mark.parametrize("value", ["many", None, [1], {"a": 1}, float("nan")])
+def test_what_is_no_number_is_a_gap(tmp_path, value):
+    path = tmp_path / "events.jsonl"
+    lines = [{"event": "step", "step": 1, "loss": value}, {"event": "step", "step": 2, "loss": 0.5}]
+    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    steps = training.read(path).steps
+    assert np.isnan(steps["loss"].iloc[0]) and steps["loss"].iloc[1] == 0.5
+
+
+def test_a_text_with_odd_line_breaks_is_one_sample(tmp_path):
+    run = put_run(Workspace(tmp_path), "r")
+    text = "one\u2028two\x0bthree\nfour"
+    write_events(run, {"event": "sample", "step": 1, "text": text})
+    (sample,) = training.read(run.files.events_path).samples
+    assert sample["text"] == text
+
+
+def test_thinned_rows_are_means_at_the_last_step_of_each_neighbourhood():
+    rows = pd.DataFrame({"step": range(1, 1001), "loss": np.arange(1000.0)})
+    thin = training.thinned(rows, most=400)
+    # 1000 rows in at most 400: groups of 3; the first holds 0, 1, 2 and ends at step 3.
+    assert len(thin) == 334 and list(thin["step"].iloc[:2]) == [3, 6]
+    assert list(thin["loss"].iloc[:2]) == [1.0, 4.0]
+    assert training.thinned(rows.head(400), most=400) is not rows
+    assert len(training.thinned(rows.head(400), most=400)) == 400
+
+
+def named(figure) -> dict:
+    return {trace.name: trace for trace in figure.data}
+
+
+def test_a_curve_shows_training_validation_what_is_kept_and_where_it_went_on(events):
+    figure = charts.curve(events, "loss")
+    traces = named(figure)
+    assert list(traces["training"].y) == list(events.steps["loss"])
+    assert list(traces["validation"].x) == [0, 3, 6]
+    # Filled is the validation whose adapter is kept: the last best one.
+    assert traces["validation"].marker.symbol == ("circle-open", "circle-open", "circle")
+    assert list(traces["saved"].x) == [3, 6]
+    assert [shape.x0 for shape in figure.layout.shapes] == [3]
+
+
+def test_the_change_shows_own_answers_and_the_others(events):
+    traces = named(charts.curve(events, "change"))
+    assert list(traces["own answers"].y) == list(events.steps["chosen_change"])
+    assert list(traces["the others'"].y) == list(events.steps["rejected_change"])
+
+
+def test_a_probe_has_its_interval_and_chance(events):
+    figure = charts.probe(events.probes)
+    (trace,) = figure.data
+    assert list(trace.y) == [0.3, 0.6]
+    assert list(trace.error_y.arrayminus) == pytest.approx([0.15, 0.3])
+    assert list(trace.error_y.array) == pytest.approx([0.6, 0.3])
+    assert figure.layout.shapes[0].y0 == 0.25
+
+
+def test_runs_lie_over_each_other_each_with_a_line_of_its_own(events):
+    runs = {f"{n}. run": events for n in range(10)}
+    figure = charts.overlay(runs, "loss", validation=True)
+    assert [trace.name for trace in figure.data] == list(runs)
+    looks = {(trace.line.color, trace.line.dash) for trace in figure.data}
+    assert len(looks) == 10
+    assert charts.overlays_there([events, training.Events()])[:2] == ["loss", "margin"]
+    assert charts.overlays_there([training.Events()]) == []

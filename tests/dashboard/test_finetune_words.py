@@ -1,0 +1,122 @@
+"""Runs in words: what one is called, where it stands, how two differ."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from run_folders import capo_settings, put_run, sft_settings
+
+from capo_core.dashboard import run_words
+from capo_core.dashboard.run_words import differences, flat, listed, row, see, span, standing
+from capo_core.jobs import run_kinds
+from capo_core.jobs.record import birth_of
+from capo_core.jobs.runs import Run
+from capo_core.workspace import Workspace, write_json
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path)
+
+
+GENERATION = {
+    "dataset": "mine", "targets": ["ann", "bob"], "base": "embedded", "adapters": ["x"],
+    "config": {"method": "sft"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "title"),
+    [
+        ("train_sft", sft_settings(), "SFT for ann"),
+        ("train_capo", capo_settings("s"), "CAPO for ann"),
+        ("generate", GENERATION, "Answers by SFT for ann and bob"),
+        ("evaluate", {"dataset": "mine", "runs": ["a"], "config": {}}, "Evaluation"),
+        ("rehearsal", {"steps": 1, "step_s": 0}, "Rehearsal"),
+    ],
+)
+def test_a_run_is_called_by_what_it_does(workspace, kind, settings, title):
+    seen = see(put_run(workspace, "r", kind, settings, state="stopped"))
+    assert (seen.title, seen.can_repeat) == (title, True)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"kind": "dance", "settings": {}}'])
+def test_a_run_that_says_nothing_is_called_by_its_folder(workspace, content):
+    run = put_run(workspace, "r-1", state="stopped")
+    (run.folder / "request.json").write_text(content)
+    seen = see(Run(run.folder))
+    assert seen.state == "broken" and not seen.can_repeat
+    assert row(seen)["run_id"] == "r-1" and row(seen)["state"] == "Broken"
+
+
+def test_a_run_begun_without_the_queue_is_known_by_its_own_configuration(workspace):
+    run = Run(workspace.runs / "by-hand")
+    asked = {"stage": "capo", "target": "ann", "dataset": {"name": "mine"},
+             "base": {"name": "embedded"}, "settings": {"epochs": 2}}  # fmt: skip
+    write_json(run.folder / "config.json", asked)
+    seen = see(run)
+    assert (seen.title, seen.dataset, seen.can_repeat) == ("CAPO for ann", "mine", False)
+    assert seen.settings == {"base": "embedded", "config": {"epochs": 2}}
+
+
+def test_what_waits_says_for_whom_by_its_title(workspace):
+    put_run(workspace, "first", state="stopped")
+    second = put_run(workspace, "second", "train_capo", capo_settings("first"))
+    request = {"kind": "train_capo", "settings": second.request.settings, "after": ["first"]}
+    write_json(second.folder / "request.json", request)
+    assert standing(see(Run(second.folder))) == "waits for SFT for ann, which is stopped"
+    assert standing(see(put_run(workspace, "third"))) == "waits for its turn"
+
+
+def test_a_silent_worker_is_slow(workspace):
+
+    me = os.getpid()
+    run = put_run(
+        workspace, "r", state="running", pid=me, birth=birth_of(me), message="step 3 of 9",
+        heartbeat=time.time() - 60, started=time.time() - 90, share=0.5,
+    )  # fmt: skip
+    said = standing(see(run))
+    assert said == "step 3 of 9 (slow: silent for 60 s, but its process is there)"
+
+
+def test_time_left_is_told_from_the_pace_so_far(workspace):
+
+    me = os.getpid()
+    run = put_run(
+        workspace, "r", state="running", pid=me, birth=birth_of(me), message="step 3 of 9",
+        heartbeat=time.time(), started=time.time() - 60, share=0.5,
+    )  # fmt: skip
+    assert standing(see(run)) == "step 3 of 9, about 60 s left"
+    assert row(see(run))["done"] == 0.5
+
+
+def test_every_kind_of_run_has_a_name_for_its_state_and_itself():
+    assert set(run_words.STATES) >= {"queued", "running", "succeeded", "failed", "stopped", "lost"}
+    assert all(kind.label for kind in run_kinds.RUN_KINDS.values())
+
+
+def test_two_configurations_differ_by_their_dotted_names():
+    one = {"base": "a", "config": {"lora": {"rank": 8}, "epochs": 3}}
+    two = {"base": "a", "config": {"lora": {"rank": 16}, "epochs": 3, "seed": 1}}
+    assert flat(one) == {"base": "a", "config.lora.rank": 8, "config.epochs": 3}
+    assert differences(one, two) == [("config.lora.rank", 8, 16), ("config.seed", None, 1)]
+    assert differences(one, one) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [([], ""), (["A"], "A"), (["A", "B"], "A and B"), (["A", "B", "C"], "A, B and C"),
+     (list("ABCDEF"), "A, B and 4 more")],
+)  # fmt: skip
+def test_names_are_listed_as_a_person_would(names, said):
+    assert listed(names) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_worked_time_is_exact_enough_to_compare(seconds, said):
+    assert span(seconds) == said
