@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -67,8 +68,13 @@ def answered(
     config: GenerateConfig,
     targets: Sequence[str] = (),
     model: str = "by-hand",
+    trainings: Mapping[str, str] = MappingProxyType({}),
 ) -> RunFolder:
-    """A finished generation in `folder`."""
+    """A finished generation in `folder`.
+
+    Args:
+        trainings: target → the run whose adapter answered.
+    """
     targets = tuple(targets) or dataset.annotators
     folder.claim(
         {
@@ -77,7 +83,7 @@ def answered(
             "targets": list(targets),
             "dataset": identity(dataset),
             "base": {"name": model, "fingerprint": content_hash(model)},
-            "adapters": {},
+            "adapters": {who: {"run": run_id} for who, run_id in trainings.items()},
             "profiles": {},
             "settings": config.to_dict(),
         }
@@ -142,14 +148,19 @@ def experiment(
         replace(each.request, order=order, queued=time.time()).write(folder.path)
         if each.request.kind == "generate":
             how = config.generate_config(each.method, each.seed)
-            answered(dataset, folder, answers[each.method], config=how, targets=config.targets)
+            adapters = each.request.settings.get("adapters", ())
+            answered(
+                dataset, folder, answers[each.method], config=how, targets=config.targets,
+                trainings=dict(zip(config.targets, adapters, strict=False)),
+            )  # fmt: skip
         elif each.request.kind == "evaluate":
             if scored:
                 evaluation_run.evaluate_runs(
                     dataset, each.request.settings, workspace, folder, silent
                 )
         else:  # trainings and profiles: over, and nothing is asked of them
-            folder.claim({"stage": each.request.kind})
+            stage = each.request.kind.removeprefix("train_")
+            folder.claim({"stage": stage, "settings": {"seed": each.seed}})
             folder.finish({})
     return store.find(workspace, config.experiment_id)
 

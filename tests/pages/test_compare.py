@@ -5,7 +5,15 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from hand_made_comparison import experiment, run, speaker, the_next, the_target, world
+from hand_made_comparison import (
+    experiment,
+    run,
+    speaker,
+    the_next,
+    the_target,
+    world,
+)
+from hand_made_retention import retention
 from pages_helpers import open_page, shown
 
 from capo_core.dashboard import comparing
@@ -102,6 +110,21 @@ def test_the_sentence_is_made_from_the_numbers(scored):
 def test_every_part_opens(scored, query):
     app = open_page("compare", dataset="mine", **query)
     assert not app.exception and not app.error
+
+
+def test_what_was_forgotten_is_asked_for_and_shown(workspace, add, begun):
+    dataset = world()
+    entry = add(dataset)
+    made = experiment(workspace, dataset, {"capo": speaker(dataset, the_target)}, scored=False)
+    app = open_page("compare", dataset="mine", part="retention", target="ann")
+    assert not app.exception and "Nobody has measured this training yet" in shown(app)
+    app.button(key="compare.retention").click().run()
+    assert not app.exception and any("retention" in name for name in begun)
+    capo = next(one.run_id for one in made.members if one.kind == "train_capo")
+    retention(workspace, entry, capo, "ann")
+    app = open_page("compare", dataset="mine", part="retention", target="ann")
+    assert not app.exception and "Much is learnt, and something forgotten." in shown(app)
+    assert "20 validation items" in shown(app)
 
 
 def test_next_previous_and_the_address(scored):
