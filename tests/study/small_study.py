@@ -141,8 +141,10 @@ def frames(
 class SmallStudy:
     """A loaded study with its owner, its clock and its judges."""
 
-    def __init__(self, workspace: Workspace, *, cap: int = 0, name: str = "s1", **shape) -> None:
-        self.workspace, self.name, self.clock = workspace, name, Clock()
+    def __init__(
+        self, workspace: Workspace, *, cap: int = 0, name: str = "s1", clock=None, **shape
+    ) -> None:
+        self.workspace, self.name, self.clock = workspace, name, clock or Clock()
         self.service = StudyService(open_store(workspace), self.clock)
         self.judge_engine = open_judge_store(workspace)
         self.frames = frames(**shape)
