@@ -21,7 +21,7 @@ from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, CHECK, MIRROR, PRAC
 STEPS = 1000
 TOLERANCE = 1e-9
 EDGE = 1e-10
-SMOOTHING = (0.5, 2.0)  # a judge has few answers for each author; see `dawid_skene`
+SMOOTHING = (1.0, 4.0)  # a judge has few answers for each author; see `dawid_skene`
 NAMED = ("task", "worker", "label")
 CONSENSUS = (
     "source", "n_trials", "raw_right", "raw_low", "raw_high", "majority_right", "weighted_right",
