@@ -25,6 +25,7 @@ from capo_core.task import NLI
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 ANNOTATORS = ("ann", "bob", "cy", "dee")
+VOICES = dict(zip(ANNOTATORS, ("she", "he", "it", "one"), strict=True))
 
 
 @cache
@@ -45,7 +46,7 @@ def hand_made(items: int, annotators: int = 4) -> Dataset:
         ),
         pd.DataFrame(
             [
-                (f"{n}-{a}", n, a, "neutral", f"{a} thinks of {n}", "true")
+                (f"{n}-{a}", n, a, "neutral", f"{VOICES[a]} thinks of {n}", "true")
                 for n in names
                 for a in who
             ],
@@ -62,7 +63,7 @@ def with_methods(material: Material, config: StudyConfig, gaps: float, seed: int
         for target in material.targets:
             for item in material.items:
                 if rng.random() >= gaps:
-                    said = f"{method} for {target} on {item}"
+                    said = f"{VOICES[target]} says of {item}, {method}"
                     texts[method, target, item] = (Text("neutral", said, target, "a-run"),)
     return Material(material.items, material.targets, texts, ())
 
