@@ -6,6 +6,7 @@ profiles lie: `profile_store.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,7 +16,7 @@ from capo_core.imitation.asking import longest_fit
 from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
 from capo_core.imitation.generate_config import seed_of
 from capo_core.imitation.profile_form import read_profile
-from capo_core.imitation.prompts import ask_for_profile
+from capo_core.imitation.prompts import Example, Prompt, ask_for_profile
 from capo_core.imitation.selection import ExamplePool
 from capo_core.progress import Progress, silent
 from capo_core.workspace import content_hash
@@ -33,8 +34,8 @@ class ProfileConfig:
     temperature: float = 0.2
     top_p: float = 0.95
     max_new_tokens: int = 400
-    # How often the model is asked, each time with another seed, until it writes in form.
-    tries: int = 8
+    # How often the model is asked, each time with other examples, until it writes in form.
+    tries: int = 12
 
     def __post_init__(self) -> None:
         for name, holds, expected in (
@@ -118,30 +119,24 @@ def write_profile(
     *,
     progress: Progress = silent,
 ) -> Profile:
-    """Ask the model for a profile; where it does not keep to the form, ask again with other seeds.
+    """Ask the model for a profile; where it does not keep to the form, ask again.
+
+    It is shown other examples each time: a small model fails at the same ones again and again,
+    whatever the seed of its writing.
 
     Raises:
         ConfigError: unknown annotator, too few training responses, or not one example fits into
             the model's context.
         BackendUnavailable: the model cannot be asked.
     """
-    pool = ExamplePool(dataset, annotator, seed=config.seed)
-    examples = pool.choose(config.examples)
     decoding = Decoding(config.temperature, config.top_p, config.max_new_tokens)
-    prompt, shown, excess = longest_fit(
-        lambda some: ask_for_profile(dataset.task, some), examples, backend, decoding
-    )
-    if excess:
-        raise ConfigError(
-            f"not even one example and a profile of {config.max_new_tokens} tokens fit into the "
-            f"model's context; {excess} tokens are too many",
-            where=backend.name,
-            todo="ask for a shorter profile, or choose another model",
-        )
     raw: list[str] = []
     text = problem = ""
+    shown: Sequence[Example] = ()
     for k in range(config.tries):
         seed = seed_of(config.seed, "profile", annotator, str(k))
+        pool = ExamplePool(dataset, annotator, seed=seed if k else config.seed)
+        prompt, shown = _prompt(dataset, pool.choose(config.examples), backend, decoding)
         reply = _ask(backend, Request(f"profile-{k}", prompt, seed=seed), decoding, progress)
         raw.append(reply.text)
         read = read_profile(reply.text)
@@ -157,12 +152,29 @@ def write_profile(
         model=backend.name,
         model_fingerprint=backend.fingerprint,
         settings=asdict(config),
-        example_items=tuple(each.item.item_id for each in examples[len(examples) - shown :]),
+        example_items=tuple(each.item.item_id for each in shown),
         text=text,
         problem=problem,
         raw=tuple(raw),
         made=_now(),
     )
+
+
+def _prompt(
+    dataset: Dataset, examples: Sequence[Example], backend: Backend, decoding: Decoding
+) -> tuple[Prompt, Sequence[Example]]:
+    """What is asked, and the examples in it: the last ones, as many as the model can read."""
+    prompt, shown, excess = longest_fit(
+        lambda some: ask_for_profile(dataset.task, some), examples, backend, decoding
+    )
+    if excess:
+        raise ConfigError(
+            f"not even one example and a profile of {decoding.max_new_tokens} tokens fit into the "
+            f"model's context; {excess} tokens are too many",
+            where=backend.name,
+            todo="ask for a shorter profile, or choose another model",
+        )
+    return prompt, examples[len(examples) - shown :]
 
 
 def edit(profile: Profile, text: str) -> Profile:

@@ -71,6 +71,8 @@ def test_a_model_that_does_not_keep_to_the_form_is_asked_again_and_then_reported
     profile = write_profile(split_dataset(), "1", backend, TEN)
     assert profile.text == GOOD and profile.problem == "" and len(profile.raw) == 3
     assert len({request.seed for request in backend.asked}) == 3
+    # The same examples would lead a small model astray again.
+    assert len({request.prompt.text for request in backend.asked}) == 3
     failed = write_profile(split_dataset(), "1", FakeBackend(lambda request: "Hm."), TEN)
     assert (failed.text, failed.problem) == ("", "none of the parts is there")
     assert failed.raw == ("Hm.",) * TEN.tries
