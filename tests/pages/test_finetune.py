@@ -1,0 +1,376 @@
+"""The page Fine-tune: from the first visit to 200 runs, and runs in every state."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+from pages_helpers import make, open_page, shown
+from run_folders import a_training, capo_settings, put_run, sft_settings, write_events
+
+from capo_core.dashboard import draft
+from capo_core.experiment import store
+from capo_core.jobs import preflight, queue, runs
+from capo_core.jobs.record import birth_of
+from capo_core.workspace import Workspace, write_json
+
+
+@pytest.fixture(autouse=True)
+def nothing_begins(monkeypatch):
+    """Runs come into the queue, and stay there."""
+    monkeypatch.setattr(queue, "advance", lambda workspace: [])
+
+
+def fine(app) -> str:
+    assert not app.exception, [one.value for one in app.exception]
+    assert not app.error, [one.value for one in app.error]
+    return shown(app)
+
+
+def labels(app) -> set[str]:
+    return {button.label for button in app.button}
+
+
+def at_work() -> dict:
+    """The status of a run that this very process is at."""
+    me = os.getpid()
+    return {"state": "running", "pid": me, "birth": birth_of(me), "started": time.time() - 60,
+            "heartbeat": time.time(), "share": 0.5, "message": "step 3 of 6"}  # fmt: skip
+
+
+# The first visit
+
+
+def test_a_newcomer_is_offered_the_demonstration(workspace):
+    app = open_page("finetune")
+    assert "Nothing has been run yet" in fine(app)
+    app.button(key="finetune.demo.True").click().run()
+    said = fine(app)
+    assert "Demo, one annotator" in said and "Zero-shot" in said
+    (experiment,) = store.every(workspace)[0]
+    assert len(experiment.config.targets) == 1
+    assert {run.status().state for run in experiment.runs()} == {"queued"}
+
+
+@pytest.mark.parametrize("view", ["run", "runs"])
+def test_without_runs_the_other_views_say_where_some_come_from(workspace, view):
+    assert "There is no run yet" in fine(open_page("finetune", dataset="demo-nli", view=view))
+
+
+# The form
+
+
+def form(workspace: Workspace) -> draft.Draft:
+    found = draft.load(workspace, "demo-nli")
+    assert found is not None
+    return found
+
+
+def test_the_form_keeps_what_is_chosen_and_its_command_follows(workspace):
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    assert "9 runs: 2 trainings, 5 sets of answers, profiles" in fine(app)
+    command = "python -m capo_core experiment start --dataset demo-nli --annotator A"
+    assert app.code[0].value == f"{command} --preset minutes"
+    app.number_input(key="finetune.form.sft.epochs").set_value(2).run()
+    assert form(workspace)["sft"]["epochs"] == 2
+    assert app.code[0].value == f"{command} --preset minutes --set sft.epochs=2"
+    assert "Changed from a preset" in fine(app)
+    # Another visit finds it as it was left.
+    again = open_page("finetune", dataset="demo-nli", view="new")
+    assert again.number_input(key="finetune.form.sft.epochs").value == 2
+    assert json.loads(again.code[1].value)["sft"]["epochs"] == 2
+
+
+def test_start_queues_what_the_form_says_and_keeps_what_was_expected(workspace):
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    app.button(key="finetune.form.everyone").click().run()
+    app.button(key="finetune.start").click().run()
+    fine(app)
+    (experiment,) = store.every(workspace)[0]
+    assert experiment.config.targets == ("A", "B", "C", "D")
+    assert len(experiment.members) == len(runs.every(workspace)) == 15
+    assert "view" not in app.query_params  # it shows the queue
+
+
+def test_what_was_found_before_the_start_stays_with_the_run(workspace):
+    from capo_core.experiment.plan import plan
+
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
+    sft = next(each for each in plan(config) if each.request.kind == "train_sft")
+    found = preflight.Preflight("train_sft", memory_bytes=123_000_000, warnings=("Mind the gap.",))
+    preflight.keep(found, workspace, sft.request.settings)
+    app.run()
+    assert "Mind the gap" in fine(app)
+    app.button(key="finetune.start").click().run()
+    assert runs.find(workspace, sft.run_id).estimate["memory_bytes"] == 123_000_000
+
+
+def form_or_begun(workspace: Workspace) -> draft.Draft:
+    from capo_core.data.catalog import Catalog
+
+    entry = next(each for each in Catalog(workspace).entries() if each.name == "demo-nli")
+    return draft.load(workspace, "demo-nli") or draft.begin(entry, ("A",))
+
+
+def fingerprint(workspace: Workspace) -> str:
+    from capo_core.data.catalog import Catalog
+
+    return next(e for e in Catalog(workspace).entries() if e.name == "demo-nli").fingerprint
+
+
+def test_what_cannot_work_cannot_be_started(workspace):
+    from capo_core.experiment.plan import plan
+
+    config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
+    sft = next(each for each in plan(config) if each.request.kind == "train_sft")
+    problem = preflight.Problem("it needs 90 GB of memory", "take a smaller base")
+    preflight.keep(
+        preflight.Preflight("train_sft", problems=(problem,)), workspace, sft.request.settings
+    )
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    said = shown(app)
+    assert "needs 90 GB" in said and "take a smaller base" in said
+    assert app.button(key="finetune.start").disabled
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"targets": []}, "targets"),
+        ({"methods": []}, "methods"),
+        ({"base": ""}, "base"),
+        ({"base": "/nowhere/at/all"}, "nowhere"),
+        ({"sft": {"epochs": 0}}, "epochs"),
+        ({"sft": {"epochs": "many"}}, "settings of sft cannot be used"),
+        ({"sft": {"epochs": None}}, "settings of sft cannot be used"),
+        ({"generate": {"how": "by magic"}}, "how"),
+        ({"speed": 3}, "speed"),
+        ({"seeds": "all"}, "seeds"),
+        ({"targets": "nobody"}, "targets"),
+    ],
+)
+def test_a_draft_edited_into_nonsense_is_told_and_cannot_be_started(workspace, change, said):
+    draft.keep(workspace, {**form_or_begun(workspace), **change})
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    assert not app.exception, [one.value for one in app.exception]
+    assert said in " ".join(one.value for one in app.error)
+    assert "Start" not in labels(app)
+
+
+def test_a_configuration_is_loaded_from_the_clipboard(workspace):
+    config = draft.config_of({**form_or_begun(workspace), "seeds": [3, 4], "name": "loaded"})
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    app.text_area(key="finetune.load.text").set_value(draft.as_json(config)).run()
+    app.button(key="finetune.load").click().run()
+    fine(app)
+    assert form(workspace)["seeds"] == [3, 4]
+    assert app.text_input(key="finetune.form.name").value == "loaded"
+    app.text_area(key="finetune.load.text").set_value("nonsense").run()
+    app.button(key="finetune.load").click().run()
+    assert "not JSON" in shown(app) and form(workspace)["name"] == "loaded"
+
+
+# One run, in every state
+
+
+def watched(workspace: Workspace, add, run_id: str = "r", **status):
+    if "mine" not in {path.name for path in workspace.datasets.glob("*")}:
+        add(make("mine"))
+    put_run(workspace, run_id, **status)
+    return open_page("finetune", dataset="mine", view="run", run=run_id)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "offered", "missing"),
+    [
+        ({"state": "queued"}, "waits for its turn", {"Take out of the queue"}, {"Resume"}),
+        ({"state": "failed", "message": "the milk is sour"}, "The run failed.** the milk is sour",
+         {"Resume"}, {"Stop and save"}),
+        ({"state": "stopped", "message": "stopped after step 3, and saved"},
+         "stopped after step 3, and saved", {"Resume"}, {"Stop and save"}),
+        ({"state": "running", "pid": 2**22 + 1, "birth": "x:1"}, "The run is lost", {"Resume"},
+         {"Stop and save"}),
+        ({"state": "succeeded"}, "Succeeded", {"Save the notes"}, {"Resume", "Stop and save"}),
+    ],
+)  # fmt: skip
+def test_a_run_says_how_it_is_and_offers_what_makes_sense(
+    workspace, add, status, said, offered, missing
+):
+    app = watched(workspace, add, **status)
+    assert not app.exception
+    assert said in shown(app)
+    assert offered <= labels(app) and not missing & labels(app)
+
+
+def test_a_run_at_work_shows_how_far_it_is(workspace, add):
+    app = watched(workspace, add, **at_work())
+    said = fine(app)
+    assert "step 3 of 6, about 60 s left" in said
+    app.button(key="finetune.stop").click().run()
+    assert runs.find(workspace, "r").stop_asked
+    assert app.button(key="finetune.stop").disabled
+
+
+def test_a_slow_run_is_not_called_lost(workspace, add):
+    said = fine(watched(workspace, add, **{**at_work(), "heartbeat": time.time() - 60}))
+    assert "Slow, not lost" in said
+
+
+@pytest.mark.parametrize("name", ["request.json", "status.json", "config.json"])
+def test_a_broken_run_is_told_and_can_be_deleted(workspace, add, name):
+    add(make("mine"))
+    run = put_run(workspace, "r", state="stopped")
+    (run.folder / name).write_text("{")
+    app = open_page("finetune", dataset="mine", view="run", run="r")
+    assert not app.exception
+    assert "files are broken" in shown(app)
+    app.button(key="finetune.delete").click().run()
+    assert not app.exception
+    assert runs.every(workspace) == []
+    # And taken back again, as broken as it was.
+    app.button[[button.label for button in app.button].index("Restore")].click().run()
+    assert [each.run_id for each in runs.every(workspace)] == ["r"]
+
+
+def test_a_training_shows_its_curves_its_probe_and_what_it_writes(workspace, add):
+    dataset = make("mine")
+    add(dataset)
+    run = put_run(workspace, "c", "train_capo", capo_settings("r"), state="succeeded")
+    write_events(run, *a_training(item_id="i3"), {"event": "sample", "step": 6})
+    with run.files.events_path.open("a") as file:
+        file.write("not JSON\n")
+    app = open_page("finetune", dataset="mine", view="run", run="c")
+    said = shown(app)
+    assert not app.exception and not app.error
+    # Probe, loss, reward accuracy, margin, change, speed; rate and gradient folded.
+    assert len(app.get("plotly_chart")) == 8
+    assert "Given to ann after step 6: 60" in said and "of 24 texts" in said
+    assert "asked for tree; the tree is inexact" in said
+    assert "1 lines of the run" in said
+    own = dataset.annotations.query("item_id == 'i3' and annotator_id == 'ann'")["explanation"]
+    assert "written at step 3" in said and "written at step 6" in said and own.iloc[0] in said
+
+
+def test_expected_stands_beside_measured(workspace, add):
+    add(make("mine"))
+    run = put_run(workspace, "r", state="succeeded", peak_bytes=150_000_000)
+    found = preflight.Preflight("train_sft", memory_bytes=123_000_000, seconds=60.0)
+    write_json(run.folder / "preflight.json", found.to_dict())
+    app = open_page("finetune", dataset="mine", view="run", run="r")
+    fine(app)
+    table = next(frame.value for frame in app.dataframe if "expected" in frame.value.columns)
+    rows = table.set_index("what").to_dict("index")
+    assert rows["Memory of the process"] == {"expected": "123 MB", "measured": "150 MB"}
+    assert rows["Time of the work"] == {"expected": "1 min 0 s", "measured": "1 min 1 s"}
+
+
+NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "'
+
+
+def test_texts_from_runs_are_shown_as_they_stand(workspace, add):
+    add(make("mine"))
+    run = put_run(workspace, "r", settings=sft_settings(target=NASTY), state="failed",
+                  message=NASTY)  # fmt: skip
+    (run.folder / "notes.txt").write_text(NASTY)
+    (run.folder / "log.txt").write_text(NASTY)
+    write_events(run, {"event": "step", "step": 1, "loss": 1.0},
+                 {"event": "sample", "step": 1, "item_id": NASTY, "text": NASTY},
+                 {"event": "note", "note": NASTY, "count": 1})  # fmt: skip
+    for view in ("run", "runs", "now"):
+        app = open_page("finetune", dataset="mine", view=view, run="r", pick="r", all="1")
+        assert not app.exception
+        bare = shown(app).replace("\\<", "")
+        assert "<script" not in bare and "<img" not in bare
+
+
+def test_run_again_with_changes_is_a_new_run(workspace, add):
+    app = watched(workspace, add, settings=sft_settings(epochs=2), state="succeeded")
+    app.text_input(key="finetune.again.config.epochs.r").set_value("5").run()
+    app.button(key="finetune.again").click().run()
+    fine(app)
+    old, new = runs.every(workspace)
+    assert new.request.settings == sft_settings(epochs=5) and old.run_id == "r"
+    assert app.query_params["run"] == new.run_id
+
+
+@pytest.mark.parametrize("line", ["nonsense", "config.epochs=0", "speed=3", "=3"])
+def test_a_change_that_is_none_is_refused_in_words(workspace, add, line):
+    app = watched(workspace, add, settings=sft_settings(epochs=2), state="succeeded")
+    app.text_area(key="finetune.again.more.r").set_value(line).run()
+    app.button(key="finetune.again").click().run()
+    assert not app.exception and app.error
+    assert len(runs.every(workspace)) == 1
+
+
+def test_a_run_that_is_not_there_is_said(workspace, add):
+    app = watched(workspace, add, state="stopped")
+    app = open_page("finetune", dataset="mine", view="run", run="gone")
+    assert not app.exception
+    assert "There is no run named" in shown(app).replace("\\", "") or "gone" in shown(app)
+
+
+# All runs
+
+
+def test_two_hundred_runs_are_filtered_compared_and_noted(workspace, add):
+    add(make("mine"))
+    for number in range(200):
+        run = put_run(
+            workspace, f"r-{number:03}", settings=sft_settings(seed=number, epochs=2),
+            order=number, state="failed" if number == 7 else "succeeded",
+        )  # fmt: skip
+        if number < 2:
+            write_events(run, *a_training())
+    (runs.find(workspace, "r-150").folder / "notes.txt").write_text("the best so far")
+    app = open_page("finetune", dataset="mine", view="runs")
+    fine(app)
+    assert len(app.dataframe[0].value) == 200
+    app = open_page("finetune", dataset="mine", view="runs", find="best so")
+    assert list(app.dataframe[0].value["run_id"]) == ["r-150"]
+    app = open_page("finetune", dataset="mine", view="runs", state="failed")
+    assert list(app.dataframe[0].value["run_id"]) == ["r-007"]
+    app = open_page("finetune", dataset="mine", view="runs", pick="r-000~r-001")
+    assert "1 setting differs" in fine(app)
+    assert app.dataframe[1].value.to_dict("records") == [
+        {"name": "config.seed", "first": "0", "second": "1"}
+    ]
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_runs_of_another_dataset_are_shown_when_asked_for(workspace, add):
+    add(make("mine"))
+    put_run(workspace, "other", settings=sft_settings(dataset="theirs"), state="succeeded")
+    app = open_page("finetune", dataset="mine", view="runs")
+    assert "No run passes the filter" in fine(app)
+    app = open_page("finetune", dataset="mine", view="runs", all="1")
+    assert list(app.dataframe[0].value["run_id"]) == ["other"]
+
+
+def test_a_broken_experiment_hides_no_other(workspace, add):
+    add(make("mine"))
+    folder = workspace.experiments / "broken"
+    folder.mkdir(parents=True)
+    (folder / store.FILE).write_text("{")
+    put_run(workspace, "r", state="succeeded")
+    app = open_page("finetune", dataset="mine")
+    assert not app.exception
+    assert "broken cannot be read" in shown(app)
+
+
+def test_a_failed_method_is_told_with_the_way_round_it(workspace):
+    app = open_page("finetune")
+    app.button(key="finetune.demo.True").click().run()
+    (experiment,) = store.every(workspace)[0]
+    for run, member in zip(experiment.runs(), experiment.members, strict=True):
+        told = {"state": "succeeded", "share": 1.0}
+        if member.method == "profile":
+            told = {"state": "failed", "message": "no profile in form"}
+        if member.kind == "evaluate":
+            told = {"state": "failed", "message": "waits for it", "blocked_by": "x"}
+        run.write(runs.Status(**told))
+    said = fine(open_page("finetune", dataset="demo-nli"))
+    assert "no profile in form" in said and "take Value profile out of the methods" in said
+    assert experiment.members[0].run_id not in said  # titles, not names
