@@ -78,6 +78,7 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Answer items as annotators would; the same command again goes on where it was stopped."""
+    from capo_core.imitation.base_files import base_fingerprint, find_base
     from capo_core.imitation.generate import asked_for, run_of
     from capo_core.imitation.generate import generate as answer
     from capo_core.imitation.generate_config import GenerateConfig
@@ -96,9 +97,10 @@ def generate(
     if config.trained:
         refuse(server, "--server", "a server cannot take an adapter", "leave it out")
         runs = [find_run(workspace, name) for name in run or ()]
-        found = trained(
-            runs or find_trained(workspace, method, targets, data), method, targets, data
-        )
+        if not runs:
+            only = base_fingerprint(find_base(base)) if base else ""
+            runs = find_trained(workspace, method, targets, data, fingerprint=only)
+        found = trained(runs, method, targets, data)
         config = replace(config, named=found.named)
         base = base or found.base
     else:

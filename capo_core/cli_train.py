@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from capo_core.cli_models import refuse
 from capo_core.cli_support import (
     ManyValues,
     console,
@@ -107,7 +108,10 @@ def sft(
 def capo(
     dataset: Name,
     annotator: Who = None,
-    base: Base = "embedded",
+    base: Annotated[
+        str | None,
+        typer.Option(help="As for sft; with --sft it is that run's base, and need not be named."),
+    ] = None,
     sft: Annotated[
         str | None, typer.Option(help="SFT run to begin with; else one is found or trained.")
     ] = None,
@@ -144,6 +148,7 @@ def capo(
 ) -> None:
     """Learn from the contrast with what others wrote, beginning with an SFT adapter."""
     given = locals()
+    refuse(base if sft else None, "--base", "the base is the one of the SFT run", "leave it out")
     from capo_core.imitation.config import CapoConfig, SftConfig
     from capo_core.imitation.pairs_config import PairsConfig
 
@@ -162,7 +167,7 @@ def capo(
 
         begin = find_run(workspace, sft) if sft else before
         return capo_run(
-            workspace, data, target, config, begin, base, progress=progress,
+            workspace, data, target, config, begin, base or "embedded", progress=progress,
             scorer=probe_for(data, config),
         )  # fmt: skip
 

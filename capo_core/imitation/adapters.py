@@ -87,13 +87,7 @@ def check_adapter(base: Base, folder: Path) -> None:
     Raises:
         ConfigError: there is none, it is damaged, or it belongs to another base.
     """
-    for name in (SETTINGS, WEIGHTS):
-        if not (folder / name).is_file():
-            raise ConfigError(
-                f"there is no adapter here: {name} is missing",
-                where=str(folder),
-                expected="a folder that training wrote, or PEFT in the format safetensors",
-            )
+    _check_files(folder)
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
             file.keys()
@@ -117,8 +111,16 @@ def put_weights(model: PeftModel, weights: dict[str, Tensor]) -> None:
 
 
 def adapter_fingerprint(folder: Path) -> str:
-    """SHA-256 (hex) of the adapter's weights and what scales them."""
-    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    """SHA-256 (hex) of the adapter's weights and what scales them.
+
+    Raises:
+        ConfigError: there is no adapter, or its settings are damaged.
+    """
+    _check_files(folder)
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError("the adapter's files are damaged", where=str(folder)) from error
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
     digest.update(json.dumps([settings.get("r"), settings.get("lora_alpha")]).encode())
     return digest.hexdigest()
@@ -198,6 +200,17 @@ def _no_dropout(model: PeftModel, but: str) -> None:
             # Attention calls a function with this number instead of having a layer for it.
             if isinstance(getattr(module, attribute, None), float):
                 setattr(module, attribute, 0.0)
+
+
+def _check_files(folder: Path) -> None:
+    for name in (SETTINGS, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ConfigError(
+                f"there is no adapter here: {name} is missing",
+                where=str(folder),
+                expected="a folder that training wrote, or PEFT in the format safetensors",
+                todo="train again",
+            )
 
 
 def _other_base(base: Base, folder: Path, name: str = "") -> ConfigError:

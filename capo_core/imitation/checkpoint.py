@@ -10,6 +10,7 @@ step draws from its own seed (see `train.py`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
@@ -39,6 +40,7 @@ class Counters:
         events_size: bytes of events.jsonl that tell of the time before (see
             `RunFolder.cut_events`).
         figures: of the best validation.
+        loss: of the last step.
     """
 
     step: int = 0
@@ -49,6 +51,7 @@ class Counters:
     tokens: int = 0
     events_size: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    loss: float | None = None
 
 
 @dataclass
@@ -78,7 +81,8 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
         for group, named in groups.items()
         for name, tensor in named.items()
     }
-    content = save(tensors, {"counters": json.dumps(asdict(checkpoint.counters))})
+    counters = json.dumps(asdict(checkpoint.counters))
+    content = save(tensors, {"counters": counters, "digest": _digest(tensors)})
     with disk_errors(folder.checkpoint), atomic_file(folder.checkpoint / FILE) as file:
         file.write(content)
 
@@ -94,8 +98,11 @@ def load_checkpoint(folder: RunFolder) -> Checkpoint | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            counters = Counters(**json.loads(file.metadata()["counters"]))
+            told = file.metadata()
+            counters = Counters(**json.loads(told["counters"]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if told["digest"] != _digest(tensors):
+            raise ValueError("the numbers are not those that were saved")
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise RunError(
             "the checkpoint is damaged",
@@ -107,7 +114,16 @@ def load_checkpoint(folder: RunFolder) -> Checkpoint | None:
         group, _, rest = name.partition("/")
         groups.setdefault(group, {})[rest] = tensor
     moments = {name: groups.get(name, {}) for name in MOMENTS}
-    return Checkpoint(counters, groups["weights"], groups.get("best", {}), moments)
+    return Checkpoint(counters, groups.get("weights", {}), groups.get("best", {}), moments)
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 (hex) of all numbers: a bit that a disk turned would go unseen otherwise."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def remove_checkpoint(folder: RunFolder) -> None:

@@ -19,12 +19,18 @@ def memory_errors(where: str) -> Iterator[None]:
     """No memory left, as a `RunError` that says what takes less."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _too_large(where) from error
-    except RuntimeError as error:
-        if any(word in str(error).lower() for word in _MEMORY_WORDS):
+    except (MemoryError, RuntimeError) as error:
+        if out_of_memory(error):
             raise _too_large(where) from error
         raise
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Does the error say that there was no memory left, on whatever device?"""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in words for word in _MEMORY_WORDS)
 
 
 def _too_large(where: str) -> RunError:

@@ -13,7 +13,7 @@ from capo_core.imitation import history as histories
 from capo_core.imitation.collate import Contrast
 from capo_core.imitation.config import CapoConfig
 from capo_core.imitation.history import Response
-from capo_core.imitation.pairs import build_pairs, prove_held_out
+from capo_core.imitation.pairs import Pairs, build_pairs, prove_held_out
 from capo_core.imitation.prompts import Item, zero_shot
 from capo_core.imitation.render import Rendered, prompt_ids, render
 from capo_core.imitation.response import write_response
@@ -73,8 +73,8 @@ def sft_material(
     skipped: Counter[str] = Counter()
     by_item: dict[tuple[str, str], list[Response]] = {}
     for target in targets:
-        # A shared adapter learns also from those who wrote little.
-        least = 1 if limits.named else histories.LEAST
+        # A shared adapter learns also from those who wrote little, and goes without the others.
+        least = 0 if limits.named else histories.LEAST
         found = histories.history(dataset, target, split=split, least=least)
         skipped.update(found.skipped)
         for response in found.responses:
@@ -105,10 +105,7 @@ def capo_material(
     skipped: Counter[str] = Counter()
     by_item: dict[tuple[str, str], list[tuple[str, str, float]]] = {}
     for target in targets:
-        least = 1 if limits.named else histories.LEAST
-        pairs = build_pairs(dataset, target, config.pairs, split=split, least=least)
-        if split == "train":
-            prove_held_out(pairs, dataset)
+        pairs = pairs_of(dataset, target, config, split=split)
         skipped.update(pairs.dropped)
         columns = ("item_id", "chosen_annotation_id", "rejected_annotation_id", "weight")
         for item_id, *pair in pairs.frame[list(columns)].itertuples(index=False, name=None):
@@ -136,6 +133,20 @@ def capo_material(
             )
         )
     return _fitted(contrasts, dict(skipped), config.max_tokens, dataset.name, split)
+
+
+def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = "train") -> Pairs:
+    """The pairs that one target adds to the training of `config`, proved to be held out.
+
+    Raises:
+        ConfigError: too few training items, or nothing to contrast; not for a shared adapter.
+        DataError: an item of the validation or test part is among the training pairs.
+    """
+    least = 0 if config.shared else histories.LEAST
+    pairs = build_pairs(dataset, target, config.pairs, split=split, least=least)
+    if split == "train":
+        prove_held_out(pairs, dataset)
+    return pairs
 
 
 def sample_prompts(
@@ -180,8 +191,15 @@ def _fitted(
             short = Rendered(prompt, tuple(response[:room] for response in whole))
             contrast = Contrast(short, contrast.chosen, contrast.rejected, contrast.weights)
         kept.append(contrast)
-    if split == "train" and cut == responses:  # also where nothing is left at all
-        longest = max((_longest(contrast) for contrast in contrasts), default=0)
+    if split == "train" and not contrasts:
+        left_out = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
+        raise ConfigError(
+            "there is nothing to learn from" + (f" (left out: {left_out})" if left_out else ""),
+            where=name,
+            expected="explanations of training items; for CAPO by two annotators to one item",
+        )
+    if split == "train" and cut == responses:  # also where every prompt is too long
+        longest = max(map(_longest, contrasts))
         raise ConfigError(
             f"with at most {limit} tokens no response is whole",
             where=name,

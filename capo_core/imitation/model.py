@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.base_files import base_fingerprint, find_base
+from capo_core.imitation.faults import out_of_memory
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Base:
     def pad_id(self) -> int:
         """The token that fills up rows of unequal length; it is never looked at."""
         pad = self.tokenizer.pad_token_id
-        return int(self.tokenizer.eos_token_id if pad is None else pad)
+        known = pad is not None and pad < self.model.get_input_embeddings().num_embeddings
+        return int(pad if known else self.tokenizer.eos_token_id)
 
     @property
     def parameters(self) -> int:
@@ -69,6 +71,7 @@ def load_base(
         _check_quantise(place)
     tokenizer = _tokenizer(folder)
     model = _weights(folder, number_type(precision, place), quantise, place)
+    _check_tokens(tokenizer, model, folder)
     model.requires_grad_(False)
     return Base(model.eval(), tokenizer, name, base_fingerprint(folder), folder)
 
@@ -145,13 +148,9 @@ def _weights(folder: Path, dtype: torch.dtype, quantise: bool, device: torch.dev
                 output_loading_info=True,
                 **options,
             )
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise ConfigError(
-            "there is not enough memory for this base model",
-            where=str(folder),
-            todo="choose a smaller one, or load it in 4 bits (quantise)",
-        ) from error
     except Exception as error:  # damaged weights raise a kind of their own for every damage
+        if out_of_memory(error):
+            raise _too_large(folder) from error
         raise ConfigError(
             f"the model cannot be read ({_first_line(error)})", where=str(folder)
         ) from error
@@ -163,7 +162,40 @@ def _weights(folder: Path, dtype: torch.dtype, quantise: bool, device: torch.dev
             where=str(folder),
             todo="the download may be incomplete, or config.json be another model's",
         )
-    return model if quantise else model.to(device)
+    if quantise:
+        return model
+    try:
+        return model.to(device)
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise _too_large(folder) from error
+        raise
+
+
+def _too_large(folder: Path) -> ConfigError:
+    return ConfigError(
+        "there is not enough memory for this base model",
+        where=str(folder),
+        todo="choose a smaller one, or load it in 4 bits (quantise)",
+    )
+
+
+def _check_tokens(tokenizer: Any, model: PreTrainedModel, folder: Path) -> None:
+    """`ConfigError` where the tokenizer writes tokens that the model has no place for."""
+    places = model.get_input_embeddings().num_embeddings
+    vocabulary = tokenizer.get_vocab()
+    # A padding token is often added later; `Base.pad_id` goes without.
+    vocabulary.pop(tokenizer.pad_token, None)
+    beyond = [token for token, number in vocabulary.items() if number >= places]
+    if tokenizer.eos_token_id >= places:
+        beyond.append(tokenizer.eos_token)
+    if beyond:
+        raise ConfigError(
+            f"the tokenizer has tokens that the model does not know, for instance {beyond[0]!r}",
+            where=str(folder),
+            expected=f"numbers of tokens below {places:,}",
+            todo="the tokenizer may be another model's; take the one that belongs to it",
+        )
 
 
 class _quiet:

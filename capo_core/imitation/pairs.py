@@ -68,7 +68,8 @@ def build_pairs(
 
     Args:
         split: "train" to learn from; "validation" to see when to stop.
-        least: on how many training items the target must have responded.
+        least: on how many training items the target must have responded; with 0 there may also
+            be no pair.
 
     Raises:
         ConfigError: the target is unknown or has too few training items, the data are not split,
@@ -91,8 +92,15 @@ def build_pairs(
     candidates = [(chosen, other) for chosen in own for other in others[chosen.item_id]]
     similar = _similarities(dataset, candidates)
     keep = _kept(candidates, similar, config, dropped)
-    if split == "train" and not len(keep):
+    needed = split == "train" and least > 0
+    if needed and not len(keep):
         raise _nothing_left(dataset, target, dropped)
+    if needed and config.weights == "specific" and not (similar[keep] < 1).any():
+        raise ConfigError(
+            "in every pair both explanations are the same: none is specific to the target",
+            where=dataset.name,
+            todo="take uniform weights",
+        )
     frame = _frame([candidates[place] for place in keep], similar[keep], config)
     paired = set(frame["item_id"])
     without = dict.fromkeys(r.item_id for r in own if r.item_id not in paired)
@@ -207,16 +215,11 @@ def _frame(
 
 
 def _weights(similar: np.ndarray, kind: str) -> np.ndarray:
-    """float64 [pairs], 0 or more, with mean 1."""
-    if kind == "uniform" or not len(similar):
-        return np.ones(len(similar))
+    """float64 [pairs], 0 or more, with mean 1; all 0 where nothing is specific."""
     specific = 1 - similar
-    if not specific.any():
-        raise ConfigError(
-            "in every pair both explanations are the same: none is specific to the target",
-            todo="take uniform weights",
-        )
-    return specific / specific.mean()
+    if kind == "uniform":
+        return np.ones(len(similar))
+    return specific / specific.mean() if specific.any() else specific
 
 
 def _nothing_left(dataset: Dataset, target: str, dropped: dict[str, int]) -> ConfigError:

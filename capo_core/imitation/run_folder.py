@@ -30,6 +30,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from capo_core.errors import RunError
+from capo_core.imitation.event_lines import add_line, whole_lines
 from capo_core.workspace import Workspace, content_hash, make_folder, safe_name, write_json
 
 VERSION = 1  # of the layout
@@ -132,17 +133,17 @@ class RunFolder:
         line = json.dumps(
             {"t": round(time.time(), 3), "event": event, **_finite(values)}, ensure_ascii=False
         )
-        with disk_errors(self.path), self.events_path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with disk_errors(self.path):
+            add_line(self.events_path, line)
 
     def events(self, event: str | None = None) -> list[dict[str, Any]]:
-        """All events so far, or those of one kind. A line that is being written is left out."""
-        if not self.events_path.exists():
-            return []
-        text = self.events_path.read_text(encoding="utf-8", errors="replace")
-        # Not splitlines: a text may hold other characters that it takes for line breaks.
-        found = [json.loads(line) for line in text.split("\n")[:-1]]
-        return [each for each in found if event is None or each["event"] == event]
+        """All events so far, or those of one kind.
+
+        A line that is being written is left out, and one whose writing was cut off: by a full
+        disk, or by a process that was killed.
+        """
+        found = whole_lines(self.events_path)
+        return [each for each in found if event in (None, each["event"])]
 
     def events_size(self) -> int:
         """Bytes of events so far."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from capo_core.dataset import Dataset
 from capo_core.imitation.capo import capo_asked, train_capo
 from capo_core.imitation.config import CapoConfig, SftConfig
+from capo_core.imitation.material import pairs_of
 from capo_core.imitation.run_folder import RunFolder, run_for
 from capo_core.imitation.sampling import Scorer
 from capo_core.imitation.sft import sft_asked, train_sft
+from capo_core.imitation.stage import targets_of
 from capo_core.progress import Progress, part_of, silent
 from capo_core.workspace import Workspace
 
@@ -54,6 +56,8 @@ def capo_run(
         As `capo.train_capo`.
     """
     if isinstance(sft, SftConfig):
+        for each in targets_of(dataset, target, config):
+            pairs_of(dataset, each, config)  # nothing to contrast: said before SFT is trained
         before = part_of(progress, 0.0, 0.4)
         sft = sft_run(workspace, dataset, target, sft, base_name, progress=before, scorer=scorer)
         progress = part_of(progress, 0.4, 1.0)

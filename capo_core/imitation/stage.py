@@ -201,7 +201,7 @@ def train_stage(
         planned_steps=loop.steps,
         ended_early=counters.step < loop.steps,
         kept_step=counters.step if counters.best_step is None else counters.best_step,
-        loss=loop.loss,
+        loss=counters.loss,
         validation_loss=counters.best_loss,
         engine=stage.engine_note["engine"],
         seconds=round(loop.seconds, 2),

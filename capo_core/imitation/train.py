@@ -71,7 +71,6 @@ class Training:
         self.counters, self.best = Counters(), {}
         self.per_epoch = step_count(len(training), config)
         self.steps = config.epochs * self.per_epoch
-        self.loss: float | None = None
         if checkpoint is not None:
             self.counters, self.best = checkpoint.counters, checkpoint.best
             put_weights(model, checkpoint.weights)
@@ -155,7 +154,7 @@ class Training:
         self.optimiser.zero_grad()
         counters.step += 1
         counters.tokens += tally.tokens
-        self.loss = tally.loss
+        counters.loss = tally.loss
         took = time.perf_counter() - began
         self._log(
             "step",
@@ -212,7 +211,8 @@ class Training:
         """The main process asks; the others learn of it with the step's sums."""
         if not self.processes.main:
             return False
-        said = "" if self.loss is None else f", loss {self.loss:.3f}"
+        loss = self.counters.loss
+        said = "" if loss is None else f", loss {loss:.3f}"
         with suppress(Stopped):
             done = self.counters.step / self.steps
             progress(f"step {self.counters.step + 1} of {self.steps}{said}", done)

@@ -83,25 +83,42 @@ def trained(
 
 
 def find_trained(
-    workspace: Workspace, method: str, targets: Sequence[str], dataset: Dataset
+    workspace: Workspace,
+    method: str,
+    targets: Sequence[str],
+    dataset: Dataset,
+    *,
+    fingerprint: str = "",
 ) -> list[RunFolder]:
     """The finished runs of `method` for `targets` on `dataset`, as it is split now.
+
+    Where no target has one of its own, the run whose adapter serves all annotators.
+
+    Args:
+        fingerprint: only runs on the base with this one; empty for any.
 
     Raises:
         RunError: there is more than one for a target, so that one must be named.
     """
-    fitting = [run for run in list_runs(workspace) if _fits(run, method, dataset)]
+    fitting = [
+        run
+        for run in list_runs(workspace)
+        if _fits(run, method, dataset) and fingerprint in ("", run.config["base"]["fingerprint"])
+    ]
     chosen = []
     for target in targets:
-        runs = [run for run in fitting if run.config["target"] == target]
-        if len(runs) > 1:
-            raise RunError(
-                f"there are {len(runs)} {method} runs for annotator {target!r}: "
-                f"{listed(run.run_id for run in runs)}",
-                todo="name the one that is meant (--run)",
-            )
-        chosen += runs
-    return chosen
+        own = [run for run in fitting if run.config["target"] == target and not _serves_all(run)]
+        chosen += _only(own, f"{method} runs for annotator {target!r}")
+    return chosen or _only([run for run in fitting if _serves_all(run)], f"shared {method} runs")
+
+
+def _only(runs: list[RunFolder], what: str) -> list[RunFolder]:
+    if len(runs) > 1:
+        raise RunError(
+            f"there are {len(runs)} {what}: {listed(run.run_id for run in runs)}",
+            todo="name the one that is meant (--run)",
+        )
+    return runs
 
 
 def check_base(trained: Trained, fingerprint: str, name: str) -> None:
@@ -150,4 +167,8 @@ def _fits(run: RunFolder, method: str, dataset: Dataset) -> bool:
 
 
 def _shared(found: dict[str, RunFolder]) -> bool:
-    return EVERYONE in found and bool(found[EVERYONE].config["settings"].get("shared"))
+    return EVERYONE in found and _serves_all(found[EVERYONE])
+
+
+def _serves_all(run: RunFolder) -> bool:
+    return bool(run.config["settings"].get("shared"))

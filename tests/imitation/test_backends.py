@@ -4,7 +4,7 @@ import pytest
 import torch
 from generate_helpers import tiny_adapter, tiny_base
 
-from capo_core.errors import ConfigError, Stopped
+from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import Decoding, Request, answer_ended, stop_fields
 from capo_core.imitation.backends.batches import Planned, plan
 from capo_core.imitation.backends.fake import FakeBackend
@@ -111,6 +111,28 @@ def test_it_can_be_stopped_within_a_batch(place, backend):
     with pytest.raises(Stopped):
         answers(backend(), ask(place), DRAWN, progress=stop)
     assert len(looks) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: not enough memory"),
+    ],
+)
+def test_no_memory_says_what_takes_less(place, backend, monkeypatch, error):
+    made = backend()
+
+    def full(**_):
+        raise error
+
+    monkeypatch.setattr(made._base.model, "generate", full)
+    with pytest.raises(BackendUnavailable, match=r"for 4 answers at once.*--batch-tokens"):
+        answers(made, ask(place, names=("",), count=4), GREEDY)
+    error.args = ("shapes do not fit",)
+    if type(error) is RuntimeError:
+        with pytest.raises(RuntimeError, match="shapes do not fit"):
+            answers(made, ask(place, names=("",), count=4), GREEDY)
 
 
 def test_how_much_too_long_a_prompt_is(place, backend):

@@ -391,12 +391,20 @@ def test_runs_give_each_annotator_an_adapter(runs, tmp_path):
     runs("1", name="second")
     with pytest.raises(RunError, match="there are 2 sft runs for annotator '1'"):
         find_trained(Workspace(tmp_path), "sft", BOTH, split_dataset())
+    other = runs("1", base="f1")
+    assert find_trained(Workspace(tmp_path), "sft", ["1"], split_dataset(), fingerprint="f1") == [
+        other
+    ]
 
 
 def test_a_shared_adapter_serves_all_and_names_them(runs):
     run = runs("all", shared=True)
     found = trained([run], "sft", BOTH, split_dataset())
     assert found.named and found.adapters == dict.fromkeys(BOTH, run.adapter)
+    workspace = Workspace(run.path.parents[1])
+    assert find_trained(workspace, "sft", BOTH, split_dataset()) == [run]
+    own = runs("1")  # an adapter of one's own is preferred
+    assert find_trained(workspace, "sft", ["1"], split_dataset()) == [own]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def test_events_are_read_whole_and_cut(tmp_path):
     assert [event["step"] for event in folder.events("step")] == [1]
 
 
+def test_a_torn_event_spoils_no_other(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.claim(ASKED)
+    folder.log("step", step=1)
+    with folder.events_path.open("a") as file:
+        file.write('{"t": 1, "event": "st')  # the disk was full
+    folder.log("step", step=2)
+    folder.log("step", step=3)
+    assert [event["step"] for event in folder.events()] == [1, 2, 3]
+
+
 def test_a_run_without_outcome_says_so(tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(RunError, match="no such run"):

@@ -27,7 +27,8 @@ def run(tmp_path, monkeypatch):
 
     def invoke(*arguments: str):
         stage, *rest = arguments
-        line = ["train", stage, "--dataset", "tiny", "--base", base, *rest]
+        named = [] if "--sft" in rest and "--base" not in rest else ["--base", base]
+        line = ["train", stage, "--dataset", "tiny", *named, *rest]
         return CliRunner().invoke(app, line)
 
     return invoke
@@ -67,6 +68,7 @@ def test_all_annotators_and_one_for_all(run):
         (("sft", "--annotator", "A", "--epochs", "0"), "SftConfig, epochs"),
         (("capo", "--annotator", "A", "--loss", "dpo"), "CapoConfig, loss"),
         (("capo", "--annotator", "A", "--sft", "none"), "no run named 'none'"),
+        (("capo", "--annotator", "A", "--sft", "none", "--base", "b"), "base is the one of the"),
         (("sft", "--annotator", "A", "--quantise"), "4 bits needs"),
     ],
 )

@@ -113,6 +113,10 @@ def test_capo_refuses_an_sft_run_that_does_not_fit(base, folder, tmp_path):
     with pytest.raises(RunError, match="SFT run is not finished"):
         train_capo(dataset, "A", capo_config(), sft, folder)
     train_sft(dataset, "A", sft_config(), base, sft)
+    kept = (sft.adapter / adapters.WEIGHTS).rename(tmp_path / "kept")
+    with pytest.raises(ConfigError, match="no adapter here"):
+        train_capo(dataset, "A", capo_config(), sft, folder)
+    kept.rename(sft.adapter / adapters.WEIGHTS)
     with pytest.raises(ConfigError, match="another annotator"):
         train_capo(dataset, "B", capo_config(), sft, folder)
     changed = with_column(dataset, "explanation", lambda row: row["explanation"] + " So.")
@@ -222,9 +226,15 @@ def test_a_damaged_checkpoint_is_named(base, folder):
     with pytest.raises(Stopped):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder, progress=stop_in_training)
     path = folder.checkpoint / FILE
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(RunError, match="checkpoint is damaged"):
-        train_sft(tiny_dataset(), "A", sft_config(), base, folder)
+    whole = path.read_bytes()
+    turned = bytearray(whole)
+    turned[-5] ^= 1  # one bit of one number
+    for damaged in (whole[:40], whole[:-1], bytes(turned), b""):
+        path.write_bytes(damaged)
+        with pytest.raises(RunError, match="checkpoint is damaged"):
+            train_sft(tiny_dataset(), "A", sft_config(), base, folder)
+    path.write_bytes(whole)
+    assert train_sft(tiny_dataset(), "A", sft_config(), base, folder).steps == 8
 
 
 def test_a_checkpoint_holds_nothing_that_could_run(base, folder):
@@ -233,7 +243,7 @@ def test_a_checkpoint_holds_nothing_that_could_run(base, folder):
     content = (folder.checkpoint / FILE).read_bytes()
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])  # safetensors: a length, JSON, numbers
-    assert header["__metadata__"].keys() == {"counters"}
+    assert header["__metadata__"].keys() == {"counters", "digest"}
     assert {name.split("/")[0] for name in header} - {"__metadata__"} == {
         "weights",
         "best",

@@ -18,6 +18,7 @@ from capo_core.imitation.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.backends.base import BATCH_TOKENS, Backend, Decoding, Reply, Request
 from capo_core.imitation.backends.batches import Planned, plan
 from capo_core.imitation.backends.sampling import EndOfAnswer, SeededSampling, Watch
+from capo_core.imitation.faults import out_of_memory
 from capo_core.imitation.model import Base
 from capo_core.imitation.prompts import Prompt
 from capo_core.imitation.render import prompt_ids
@@ -120,7 +121,9 @@ class HfBackend(Backend):
                     stopping_criteria=criteria,
                     **self._by_adapter(batch),
                 )[:, width:].tolist()
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
             raise BackendUnavailable(
                 f"there is not enough memory for {len(batch)} answers at once",
                 where=self.name,
