@@ -26,7 +26,7 @@ Dataset = Annotated[str | None, typer.Option(help="A dataset (data list).")]
 Kind = Annotated[list[str] | None, typer.Option(help="attribution, comparison, reasoning.")]
 Source = Annotated[
     list[str] | None,
-    typer.Option(help="human, other_human, or name=RUN (several: name=RUN,RUN)."),
+    typer.Option(help="human, other_human; again for name=RUN (several: name=RUN,RUN)."),
 ]
 Experiment = Annotated[
     str | None, typer.Option(help="Its methods become sources (experiment list).")

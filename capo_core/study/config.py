@@ -98,11 +98,11 @@ class StudyConfig:
             if not texts or len(set(value)) != len(value):
                 raise _wrong(name, value, "a list of names, each once")
             object.__setattr__(self, name, tuple(value))
-        self._check_sources()
         for name, allowed in (("kinds", KINDS), ("leave_out", SCREENS)):
             strange = [each for each in getattr(self, name) if each not in allowed]
             if strange or (name == "kinds" and not self.kinds):
                 raise _wrong(name, getattr(self, name), f"some of {', '.join(allowed)}")
+        self._check_sources()
         if self.split not in PARTS[1:]:
             raise _wrong(
                 "split", self.split, f"one of {', '.join(PARTS[1:])}, which no run learned"
