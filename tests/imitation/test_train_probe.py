@@ -23,6 +23,9 @@ from capo_core.imitation.response import write_response
 from capo_core.imitation.run_folder import RunFolder
 from capo_core.imitation.sampling import Answer, Sampler
 from capo_core.imitation.sft import train_sft
+from capo_core.jobs import run_kinds
+from capo_core.jobs.request import Request
+from capo_core.progress import silent
 from capo_core.workspace import Workspace
 
 
@@ -164,3 +167,18 @@ def test_the_command_line_takes_the_number(base, dataset, tmp_path, monkeypatch)
     (result,) = json.loads(done.stdout)
     run = RunFolder(tmp_path / "runs" / result["run_id"])
     assert [(e["step"], e["n"]) for e in run.events("probe")] == [(2, 2)]
+
+
+def test_runs_of_the_queue_are_probed_too(base, dataset, tmp_path):
+    workspace = Workspace(tmp_path)
+    Catalog(workspace).add(dataset)
+    config = sft_config(epochs=1, sample_every=2, probe_items=2, samples=0).to_dict()
+    sft = RunFolder(workspace.runs / "sft")
+    asked = {"dataset": "tiny", "target": "A", "base": base, "config": config}
+    run_kinds.do(Request("train_sft", asked), workspace, sft, silent)
+    config = capo_config(epochs=1, sample_every=2, probe_items=2, samples=0).to_dict()
+    capo = RunFolder(workspace.runs / "capo")
+    asked = {"dataset": "tiny", "target": "A", "sft": "sft", "config": config}
+    run_kinds.do(Request("train_capo", asked), workspace, capo, silent)
+    for run in (sft, capo):
+        assert [(e["step"], e["n"]) for e in run.events("probe")] == [(2, 2), (4, 2)]
