@@ -1,4 +1,4 @@
-"""`python -m capo_core distributions compare | variation`."""
+"""`python -m capo_core distributions compare | variation`; others beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from capo_core import cli_distributions_models, cli_distributions_train
 from capo_core.cli_support import ManyValues, console, plain_errors, print_json, shown_progress
 from capo_core.errors import ConfigError
 from capo_core.workspace import Workspace, write_json
@@ -16,12 +17,17 @@ Files = Annotated[
     list[Path] | None,
     typer.Option("--file", help="JSON with distributions; several about the same items."),
 ]
-Data = Annotated[str | None, typer.Option("--dataset", help="A dataset of the catalog instead.")]
+Data = Annotated[
+    str | None, typer.Option("--dataset", help="A dataset of the catalog (data list).")
+]
 Labels = Annotated[
     list[str] | None, typer.Option(help="The labels' order in the file; else NLI's.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Out = Annotated[Path | None, typer.Option(help="Write the whole result to this file, as JSON.")]
+
+# On a terminal; --json has all measures.
+SHOWN = ("KL", "JSD", "TVD", "D.Corr", "Wasserstein")
 
 app = typer.Typer(
     help="What would many people say? Label distributions of people and models.",
@@ -34,23 +40,25 @@ def mount(parent: typer.Typer) -> None:
     """Add the commands of this file to `parent`."""
     app.command("compare", cls=ManyValues)(compare)
     app.command("variation", cls=ManyValues)(variation)
+    cli_distributions_models.mount(app)
+    cli_distributions_train.mount(app)
     parent.add_typer(app, name="distributions")
 
 
 def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str] | None):
     """The items and sources named on the command line."""
-    if bool(files) == bool(dataset):
-        raise ConfigError(
-            "name either files or a dataset", todo="give --file FILE, or --dataset NAME"
-        )
+    if not files and not dataset:
+        raise ConfigError("there is nothing to look at", todo="give --file FILE or --dataset NAME")
+    from capo_core.distributions.read_file import read_judgments, together
+
+    read = []
     if dataset:
         from capo_core.data.catalog import Catalog
         from capo_core.distributions.from_dataset import of_dataset
 
-        return of_dataset(Catalog(Workspace.default()).load(dataset))
-    from capo_core.distributions.read_file import read_judgments, together
-
-    read = [read_judgments(path, labels) for path in files or ()]
+        read.append(of_dataset(Catalog(Workspace.default()).load(dataset)))
+        labels = labels or list(read[0].task.scale.labels)
+    read += [read_judgments(path, labels) for path in files or ()]
     found = read[0]
     for other in read[1:]:
         found = together(found, other)
@@ -61,6 +69,9 @@ def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str
 def compare(
     file: Files = None,
     dataset: Data = None,
+    run: Annotated[
+        list[str] | None, typer.Option(help="Finished estimates or generations, by name.")
+    ] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only these sources.")] = None,
     against: Annotated[str, typer.Option(help="The source to measure by.")] = "crowd",
     labels: Labels = None,
@@ -76,6 +87,10 @@ def compare(
 
     config = CompareConfig(against, clip, draws, seed)
     found = judgments_of(file, dataset, labels)
+    if run:
+        from capo_core.distributions.kept import with_runs
+
+        found = with_runs(found, run, Workspace.default())
     result = measure(found, config, sources=source)
     if out is not None:
         write_json(out, result.to_dict())
@@ -88,7 +103,7 @@ def compare(
 def _show_comparison(result) -> None:
     table = Table("source", box=None, title=f"{result.name}: distance to {result.config.against}")
     rows = result.table
-    measures = list(dict.fromkeys(rows["measure"]))
+    measures = [name for name in SHOWN if name in set(rows["measure"])]
     for measure in measures:
         table.add_column(measure, justify="right")
     table.add_column("n", justify="right")

@@ -38,6 +38,7 @@ LEVEL = {
     "cli_evaluate": 6,
     "cli_distributions": 6,
     "cli_distributions_models": 6,
+    "cli_distributions_train": 6,
     "cli_judge": 6,
     "cli_retention": 6,
     "cli_profile": 6,

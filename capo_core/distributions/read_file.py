@@ -23,7 +23,7 @@ from capo_core.data.mapping import SYNONYMS, normal
 from capo_core.data.read_json import array_of, lines_of, looks_like_lines, whole
 from capo_core.distributions.file_fields import Field, fields_of
 from capo_core.distributions.from_dataset import HUMANS
-from capo_core.distributions.judgments import CROWD, SAID, Judgments
+from capo_core.distributions.judgments import CROWD, SAID, UNIFORM, Judgments
 from capo_core.distributions.source import Source
 from capo_core.errors import DataError
 from capo_core.schema import listed
@@ -78,7 +78,9 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
 
 
 def together(first: Judgments, other: Judgments) -> Judgments:
-    """Two readings of the same items as one; items of the second only are left out.
+    """Two readings of the same items, told by their texts, as one under the first's identifiers.
+
+    Items of the second only are left out.
 
     Raises:
         DataError: they have other labels, or no item in common.
@@ -88,29 +90,33 @@ def together(first: Judgments, other: Judgments) -> Judgments:
             f"{first.name} and {other.name} have different labels",
             expected=f"{listed(first.task.scale.labels)} in both",
         )
-    known = set(first.items["item_id"])
-    common = [item for item in other.items["item_id"] if item in known]
-    if not common:
+    own = {(row.text_a, row.text_b): row.item_id for row in first.items.itertuples()}
+    mine = {
+        row.item_id: own[row.text_a, row.text_b]
+        for row in other.items.itertuples()
+        if (row.text_a, row.text_b) in own
+    }
+    if not mine:
         raise DataError(
             f"{first.name} and {other.name} have no item in common",
-            expected="the same texts in both files",
+            expected="the same texts in both",
         )
     taken = {source.name for source in first.sources}
     more = []
     for source in other.sources:
-        kept = [item for item in source.item_ids if item in known]
+        rows = [row for row, item in enumerate(source.item_ids) if item in mine]
         name = source.name if source.name not in taken else f"{source.name} ({other.name})"
-        if not kept or source.name == "uniform":
-            continue
-        people = dict(zip(source.item_ids, source.people, strict=True))
-        more.append(
-            Source(name, source.labels, tuple(kept), source.rows(kept),
-                   np.array([people[item] for item in kept]), source.about)
-        )  # fmt: skip
-    said = other.explanations[other.explanations["item_id"].isin(known)]
+        if rows and source.name != UNIFORM:
+            items = tuple(mine[source.item_ids[row]] for row in rows)
+            more.append(
+                Source(name, source.labels, items, source.shares[rows], source.people[rows],
+                       source.about)
+            )  # fmt: skip
+    said = other.explanations[other.explanations["item_id"].isin(mine)]
     clash = set(said["source"]) & set(first.explanations["source"])
     said = said.assign(
-        source=[f"{one} ({other.name})" if one in clash else one for one in said["source"]]
+        item_id=said["item_id"].map(mine),
+        source=[f"{one} ({other.name})" if one in clash else one for one in said["source"]],
     )
     return first.with_sources(more).with_explanations(said)
 

@@ -21,6 +21,8 @@ and of each kind:
                   split (where there are no runs), config (`JudgeConfig`)
     retention     run (run id of a training), target, text (a file of general text), config
                   (`RetentionConfig`)
+    estimate      judgments (id), base or server, by, samples, config (`EstimateConfig`)
+    softlabel     judgments (id), sets (name → id), config (`SoftLabelConfig`)
 
 `precision` and `batch_tokens` may be given for a base that writes.
 """
@@ -34,7 +36,7 @@ from typing import Any
 
 from capo_core.errors import CapoError, ConfigError, DataError, RunError
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import judge_run, profile_run, retention_run
+from capo_core.jobs import distribution_runs, judge_run, profile_run, retention_run
 from capo_core.jobs.rehearsal import rehearse
 from capo_core.jobs.request import Request
 from capo_core.progress import Progress
@@ -334,6 +336,18 @@ RUN_KINDS: dict[str, RunKind] = {
             **{"precision": str, "batch_tokens": int},
         },
         retention_run.check,
+    ),
+    "estimate": RunKind(
+        "Estimate",
+        distribution_runs.estimate,
+        distribution_runs.ESTIMATE_SETTINGS,
+        distribution_runs.check_estimate,
+    ),
+    "softlabel": RunKind(
+        "Soft labels",
+        distribution_runs.soft_labels,
+        distribution_runs.SOFT_LABEL_SETTINGS,
+        distribution_runs.check_soft_labels,
     ),
     "rehearsal": RunKind(
         "Rehearsal",

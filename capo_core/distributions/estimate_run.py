@@ -1,0 +1,101 @@
+"""An estimate as a run: every score on disk before the next, so that nothing is asked twice.
+
+scores.jsonl    {"key", "scores", "problem", "bounded"}, one line a question, as they come
+estimate.json   the distributions and what is to be known of them; written whole at the end
+scores.parquet  item_id, view, order, label, score, share
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from capo_core.distributions.ask import what_to_ask
+from capo_core.distributions.estimate import Estimate, check_scorer, finish
+from capo_core.distributions.estimate_config import EstimateConfig
+from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.kept import ESTIMATE
+from capo_core.imitation.backends.scoring import Scored, Scorer
+from capo_core.imitation.run_folder import RunFolder, disk_errors
+from capo_core.progress import Progress, silent
+from capo_core.workspace import atomic_file, write_json
+
+LINES, TABLE = "scores.jsonl", "scores.parquet"
+STAGE = "estimate"
+
+
+def asked_for(judgments: Judgments, scorer: Scorer, config: EstimateConfig) -> dict[str, Any]:
+    """What makes an estimate this one and no other; saved as its config.json."""
+    return {
+        "stage": STAGE,
+        "target": "all",
+        "dataset": {"name": judgments.name, "fingerprint": judgments.fingerprint},
+        "base": {"name": scorer.name, "fingerprint": scorer.fingerprint},
+        "score_kind": scorer.kind,
+        "settings": config.to_dict(),
+    }
+
+
+def estimate_in(
+    judgments: Judgments,
+    scorer: Scorer,
+    config: EstimateConfig,
+    folder: RunFolder,
+    *,
+    progress: Progress = silent,
+) -> Estimate:
+    """The estimate; a run that was interrupted asks only what has no score yet.
+
+    Raises:
+        see `estimate.estimate`; RunError where the folder holds another run.
+    """
+    check_scorer(scorer, config)
+    folder.claim(asked_for(judgments, scorer, config))
+    asked, without = what_to_ask(judgments, config)
+    with folder.lock():
+        folder.forget_stop()
+        scored = _kept(folder)
+        left = [one.question for one in asked if one.question.key not in scored]
+        folder.log("begin", questions=len(asked), kept=len(asked) - len(left))
+        done = len(asked) - len(left)
+
+        def told(what: str, share: float) -> None:
+            progress(what, (done + share * len(left)) / max(1, len(asked)))
+
+        if left:
+            with (
+                disk_errors(folder.path),
+                (folder.path / LINES).open("a", encoding="utf-8") as file,
+            ):
+                for question, answer in scorer.score(left, told):
+                    scored[question.key] = answer
+                    file.write(json.dumps({"key": question.key, **_plain(answer)}) + "\n")
+                    file.flush()
+        found = finish(judgments, scorer, config, asked, scored, without)
+        with disk_errors(folder.path):
+            with atomic_file(folder.path / TABLE) as file:
+                found.table.to_parquet(file, index=False)
+            write_json(folder.path / ESTIMATE, found.to_dict())
+        summary = {name: value for name, value in found.to_dict().items() if name != "shares"}
+        folder.finish(summary)
+    return found
+
+
+def _kept(folder: RunFolder) -> dict[str, Scored]:
+    """Scores of an earlier, interrupted work on this run; a torn last line is asked again."""
+    path = folder.path / LINES
+    if not path.exists():
+        return {}
+    found = {}
+    whole, _, torn = path.read_text(encoding="utf-8").rpartition("\n")
+    for line in whole.splitlines():
+        row = json.loads(line)
+        found[row["key"]] = Scored(tuple(row["scores"]), row["problem"], row["bounded"])
+    if torn:
+        with disk_errors(path), atomic_file(path, "w") as file:
+            file.write(f"{whole}\n" if whole else "")
+    return found
+
+
+def _plain(answer: Scored) -> dict[str, Any]:
+    return {"scores": list(answer.scores), "problem": answer.problem, "bounded": answer.bounded}

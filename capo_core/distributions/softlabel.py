@@ -1,0 +1,207 @@
+"""Which source of label distributions is the better training signal?
+
+An encoder classifier is trained on each source with each seed and scored against the crowd's
+distributions of a development set, a test set and any others (out of distribution). Each training
+is on disk (cells/) before the next one begins: a run that was stopped goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.softlabel_config import SoftLabelConfig
+from capo_core.distributions.softlabel_data import (
+    MEASURES,
+    SoftSet,
+    drawn_scores,
+    mean_scores,
+    soft_set,
+)
+from capo_core.distributions.softlabel_model import train_classifier
+from capo_core.errors import ConfigError
+from capo_core.imitation.run_folder import RunFolder, disk_errors
+from capo_core.progress import Progress, silent
+from capo_core.stability.intervals import central, plain
+from capo_core.workspace import content_hash, make_folder, write_json
+
+STAGE = "softlabel"
+DEVELOPMENT, TEST = "development", "test"
+
+
+def asked_for(
+    train: Judgments, sets: Mapping[str, Judgments], config: SoftLabelConfig
+) -> dict[str, Any]:
+    """What makes a run this one and no other; saved as its config.json."""
+    return {
+        "stage": STAGE,
+        "target": "all",
+        "dataset": {"name": train.name, "fingerprint": train.fingerprint},
+        "sets": {name: {"name": one.name, "fingerprint": one.fingerprint}
+                 for name, one in sets.items()},
+        "settings": config.to_dict(),
+    }  # fmt: skip
+
+
+def train_soft_labels(
+    train: Judgments,
+    sets: Mapping[str, Judgments],
+    config: SoftLabelConfig,
+    folder: RunFolder,
+    *,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train on every source with every seed; the result, as result.json has it.
+
+    Items of the other sets are left out of training, and counted.
+
+    Args:
+        sets: "development" (chooses the epoch) and others to score on, "test" among them.
+
+    Raises:
+        ConfigError: there is no development set, or a set has other labels or no such source.
+        DataError: a set is empty. RunError: a loss is not a number.
+        Stopped: on request; finished trainings are kept.
+    """
+    if DEVELOPMENT not in sets:
+        raise ConfigError("there is no development set", todo="name one (--development)")
+    for one in sets.values():
+        if one.task.scale.labels != train.task.scale.labels:
+            raise ConfigError(
+                f"{one.name} has other labels than {train.name}",
+                expected=", ".join(train.task.scale.labels),
+            )
+    folder.claim(asked_for(train, sets, config))
+    if folder.done:
+        return folder.result
+    held_out = frozenset(item for one in sets.values() for item in one.items["item_id"])
+    learned = {name: soft_set(train, name, leave_out=held_out) for name in config.sources}
+    scored = {name: soft_set(one, config.against) for name, one in sets.items()}
+    with folder.lock():
+        folder.forget_stop()
+        cells = {}
+        wanted = list(itertools.product(config.sources, config.seeds))
+        for number, (source, seed) in enumerate(wanted):
+
+            def told(what: str, share: float, number: int = number) -> None:
+                progress(what, (number + share) / len(wanted))
+
+            cells[source, seed] = _cell(learned[source], source, seed, scored, config, folder, told)
+        result = _result(train, learned, scored, cells, config, len(held_out))
+        folder.finish(result)
+    return result
+
+
+def _cell(
+    train: SoftSet,
+    source: str,
+    seed: int,
+    scored: Mapping[str, SoftSet],
+    config: SoftLabelConfig,
+    folder: RunFolder,
+    progress: Progress,
+) -> dict[str, Any]:
+    """One training, or what is kept of it: predictions on all sets, by set."""
+    path = folder.path / "cells" / f"{content_hash(source)[:12]}-{seed}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    what, start = f"learning from {source}, seed {seed}", time.monotonic()
+
+    def told(epoch: int, loss: float, found: dict[str, float]) -> None:
+        folder.log("epoch", source=source, seed=seed, epoch=epoch, loss=loss, **found)
+
+    made, epoch = train_classifier(
+        config, train, scored[DEVELOPMENT], seed, told=told,
+        step=lambda share: progress(what, 0.95 * share),
+    )  # fmt: skip
+    cell = {
+        "source": source,
+        "seed": seed,
+        "epoch": epoch,
+        "cut": made.cut,
+        "said": {name: made.predict(one.pairs).tolist() for name, one in scored.items()},
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    with disk_errors(folder.path):
+        make_folder(path.parent)
+        if seed == config.seeds[0]:
+            made.save(folder.path / "classifiers" / path.stem)
+        write_json(path, cell)
+    return cell
+
+
+def _result(
+    train: Judgments,
+    learned: Mapping[str, SoftSet],
+    scored: Mapping[str, SoftSet],
+    cells: Mapping[tuple[str, int], Mapping[str, Any]],
+    config: SoftLabelConfig,
+    held_out: int,
+) -> dict[str, Any]:
+    rows, apart = [], []
+    for name, one in scored.items():
+        draws = {}
+        for source in config.sources:
+            said = [np.array(cells[source, seed]["said"][name]) for seed in config.seeds]
+            draws[source] = drawn_scores(one.shares, said), mean_scores(one.shares, said)
+            rows += _rows(name, source, len(one), len(said), *draws[source])
+        rows += _floors(name, one, learned)
+        for first, second in itertools.combinations(config.sources, 2):
+            for measure in MEASURES:
+                (da, va), (db, vb) = draws[first], draws[second]
+                low, high = central(da[measure] - db[measure])
+                apart.append(
+                    {"set": name, "source": first, "against": second, "measure": measure,
+                     "value": va[measure] - vb[measure], "low": low, "high": high, "n": len(one)}
+                )  # fmt: skip
+    entropy = {name: float(-(one.shares * np.log(np.where(one.shares > 0, one.shares, 1)))
+                           .sum(axis=1).mean()) for name, one in scored.items()}  # fmt: skip
+    return {
+        "dataset": train.name,
+        "settings": config.to_dict(),
+        "interval": "95 %, over items (Bayesian bootstrap) and seeds",
+        "scores": rows,
+        "differences": apart,
+        "least_cross_entropy": entropy,
+        "training_items": {name: len(one) for name, one in learned.items()},
+        "not_trained_on": {name: one.without for name, one in learned.items()},
+        "held_out_items": held_out,
+        "trainings": [
+            {key: cell[key] for key in ("source", "seed", "epoch", "cut", "seconds")}
+            for cell in cells.values()
+        ],
+    }
+
+
+def _rows(name: str, source: str, n: int, seeds: int, draws, values) -> list[dict[str, Any]]:
+    found = []
+    for measure in MEASURES:
+        low, high = central(draws[measure])
+        found.append(
+            {"set": name, "source": source, "measure": measure, "value": plain(values[measure]),
+             "low": plain(low), "high": plain(high), "n": n, "seeds": seeds}
+        )  # fmt: skip
+    return found
+
+
+def _floors(name: str, one: SoftSet, learned: Mapping[str, SoftSet]) -> list[dict[str, Any]]:
+    """What one scores who knows nothing of an item: all labels alike, or the training's mean."""
+    labels = one.shares.shape[1]
+    guesses = {"uniform": np.full(labels, 1 / labels)}
+    for source, each in learned.items():
+        guesses[f"mean of {source}"] = each.shares.mean(axis=0)
+    rows = []
+    for guess, shares in guesses.items():
+        said = [np.tile(shares, (len(one), 1))]
+        rows += [
+            {**row, "source": f"floor: {guess}", "seeds": 0}
+            for row in _rows(name, guess, len(one), 0, drawn_scores(one.shares, said),
+                             mean_scores(one.shares, said))
+        ]  # fmt: skip
+    return rows

@@ -1,0 +1,193 @@
+"""An encoder with a head that gives label distributions: loading, one training, predicting.
+
+torch is loaded inside the functions: what only reads results needs none of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capo_core.distributions.encoder_files import find_encoder
+from capo_core.distributions.softlabel_config import KL, LAST, SoftLabelConfig
+from capo_core.distributions.softlabel_data import SoftSet, scores
+from capo_core.errors import BackendUnavailable, ConfigError, RunError
+
+# Called after every epoch with its number, mean training loss and scores on the development set
+# (none where the last epoch is kept anyway); may raise `Stopped`.
+Told = Callable[[int, float, dict[str, float]], None]
+# Called before every step with the share done; may raise `Stopped`.
+Step = Callable[[float], None]
+_PREDICTED_AT_ONCE = 64
+
+
+@dataclass
+class Classifier:
+    """A sequence classifier and its tokenizer.
+
+    Attributes:
+        cut: texts that were longer than `max_length` tokens so far, by the last call.
+    """
+
+    model: Any
+    tokenizer: Any
+    max_length: int
+    cut: int = 0
+
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """Distributions [pairs, labels], float64."""
+        import torch
+
+        self.model.eval()
+        # Neighbours in length share a batch, so that little is padded.
+        order = sorted(range(len(pairs)), key=lambda k: -len(pairs[k][0]) - len(pairs[k][1]))
+        found = np.empty((len(pairs), self.model.config.num_labels))
+        with torch.inference_mode():
+            for start in range(0, len(order), _PREDICTED_AT_ONCE):
+                rows = order[start : start + _PREDICTED_AT_ONCE]
+                logits = self.model(**self.encode([pairs[row] for row in rows])).logits
+                found[rows] = logits.double().softmax(-1).cpu().numpy()
+        return found
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """A batch of token ids on the model's device."""
+        first, second = [a for a, _ in pairs], [b for _, b in pairs]
+        made = self.tokenizer(
+            first, second if any(second) else None, truncation="longest_first", padding=True,
+            max_length=self.max_length, return_tensors="pt",
+        )  # fmt: skip
+        return {name: each.to(self.model.device) for name, each in made.items()}
+
+    def count_cut(self, pairs: Sequence[tuple[str, str]]) -> int:
+        """How many of the pairs are longer than what is read of them."""
+        first, second = [a for a, _ in pairs], [b for _, b in pairs]
+        made = self.tokenizer(first, second if any(second) else None)["input_ids"]
+        return sum(len(ids) > self.max_length for ids in made)
+
+    def save(self, folder: Path) -> None:
+        """In transformers' layout, weights as safetensors."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def load_classifier(config: SoftLabelConfig, labels: Sequence[str], seed: int) -> Classifier:
+    """The encoder with a new head, drawn by `seed`; code that comes with a model is never run.
+
+    Raises:
+        ConfigError: the files are no encoder that can be used.
+        BackendUnavailable: it is not here, and the hub does not give it.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # that the head is new is what is wanted
+    place = find_encoder(config.encoder)
+    torch.manual_seed(seed)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            place, num_labels=len(labels), trust_remote_code=False, use_safetensors=True,
+            ignore_mismatched_sizes=True, dtype=torch.float32,
+            id2label=dict(enumerate(labels)),
+            label2id={label: k for k, label in enumerate(labels)},
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        kind = ConfigError if Path(place).is_dir() else BackendUnavailable
+        raise kind(
+            f"the encoder {config.encoder!r} cannot be loaded ({first})",
+            expected="a model for sequence classification with weights in safetensors",
+            todo="check the name and the connection, or use 'minilm', which ships along",
+        ) from error
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest is not None and config.max_length > longest:
+        raise ConfigError(
+            f"max_length is {config.max_length}, and {config.encoder} reads {longest} tokens",
+            todo="lower it",
+        )
+    return Classifier(model.to(device), tokenizer, config.max_length)
+
+
+def train_classifier(
+    config: SoftLabelConfig,
+    train: SoftSet,
+    development: SoftSet,
+    seed: int,
+    *,
+    told: Told = lambda epoch, loss, found: None,
+    step: Step = lambda share: None,
+) -> tuple[Classifier, int]:
+    """A classifier trained on the distributions of `train`, and the epoch it is from.
+
+    The loss is the cross-entropy of the said distribution under the true one, averaged over a
+    batch: for a single label the usual one. The epoch that is best on `development` is kept, as
+    `config.select` says.
+
+    Raises:
+        RunError: the loss is not a number any more.
+        Stopped: raised by `told` or `step`.
+    """
+    import torch
+    from transformers import get_linear_schedule_with_warmup
+
+    made = load_classifier(config, train.labels, seed)
+    made.cut = made.count_cut(train.pairs)
+    model = made.model
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    per_epoch = math.ceil(len(train) / config.batch_size)
+    steps = per_epoch * config.epochs
+    schedule = get_linear_schedule_with_warmup(optimiser, round(config.warmup * steps), steps)
+    targets = torch.tensor(train.shares, dtype=torch.float32, device=model.device)
+    drawn = np.random.default_rng(seed)
+    best: tuple[float, int, dict[str, Any]] | None = None
+    done = 0
+    for epoch in range(1, config.epochs + 1):
+        order, total = drawn.permutation(len(train)), 0.0
+        for start in range(0, len(order), config.batch_size):
+            step(done / steps)
+            rows = order[start : start + config.batch_size].tolist()
+            model.train()
+            logits = model(**made.encode([train.pairs[row] for row in rows])).logits
+            loss = torch.nn.functional.cross_entropy(logits, targets[rows])
+            if not torch.isfinite(loss):
+                raise RunError(
+                    f"the loss is not a number in epoch {epoch}",
+                    todo="lower the learning rate (--learning-rate)",
+                )
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            total += loss.item() * len(rows)
+            done += 1
+        # Where the last epoch is kept anyway, the development set need not be gone through.
+        found = {}
+        if config.select != LAST:
+            found = scores(development.shares, made.predict(development.pairs))
+        told(epoch, total / len(train), found)
+        worth = _worth(found, config.select, epoch)
+        if best is None or worth > best[0]:
+            kept = {
+                name: value.detach().cpu().clone() for name, value in model.state_dict().items()
+            }
+            best = (worth, epoch, kept)
+    model.load_state_dict(best[2])
+    return made, best[1]
+
+
+def _worth(found: dict[str, float], select: str, epoch: int) -> float:
+    """How good an epoch is; higher is better."""
+    if select == LAST:
+        return float(epoch)
+    return -found[KL] if select == KL else found[select]
