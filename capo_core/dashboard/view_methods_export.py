@@ -39,7 +39,7 @@ def show(chosen: Chosen, answers: Answers) -> None:
         note(
             f"Dataset {report.dataset}, fingerprint {report.fingerprint[:16]}; "
             f"{report.n_items:,} {report.split} items. Formulas and their sources are in "
-            "docs/methods.md."
+            "docs/methods-imitation.md."
         )
         st.caption("The same paragraph for a paper, in LaTeX:")
         st.code(report.methods.get("latex", ""), language="latex", wrap_lines=True)
