@@ -18,6 +18,8 @@ from capo_core.study.tables import ATTRIBUTION
 
 Can = Mapping[tuple[Stratum, str], Collection[str]]  # stratum and target → items they can show
 
+_FURTHER = 20  # how many more judgments per trial are looked at, where the items do not suffice
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -183,15 +185,25 @@ def _match(
 
 
 def _what_fits(config: StudyConfig, material: Material, can: Can) -> str:
-    """The most trials per judge that the items allow, in words."""
-    for fewer in range(config.trials_per_judge - 1, 0, -1):
-        smaller = config.with_changes(trials_per_judge=fewer)
-        try:
-            made = sizes(smaller)
-        except ConfigError:  # not a number that can be balanced
-            continue
-        if isinstance(_try(smaller, made, material, can), Layout):
-            return f"trials_per_judge {fewer} can be done with these items, or take more items"
+    """The nearest numbers that the items allow, each with the others left as they are, in words."""
+    more = min(config.judges, config.judgments_per_trial + _FURTHER)
+    tried = {
+        "trials_per_judge": range(config.trials_per_judge - 1, 0, -1),
+        "judgments_per_trial": range(config.judgments_per_trial + 1, more + 1),
+    }
+    fit = []
+    for name, values in tried.items():
+        for value in values:
+            other = config.with_changes(**{name: value})
+            try:
+                made = sizes(other)
+            except ConfigError:  # not a number that can be balanced
+                continue
+            if isinstance(_try(other, made, material, can), Layout):
+                fit.append(f"{name} {value}")
+                break
+    if fit:
+        return f"{' or '.join(fit)} can be done with these items; or take more items"
     return (
         "take more items, fewer sources or targets, or smaller pools; nothing fits these items "
         "with the other numbers as they are"
