@@ -23,7 +23,7 @@ STYLE = """<style>
 .capo-told b { font-weight: 600; }
 .capo-raw { font-family: ui-monospace, monospace; font-size: 0.85rem; white-space: pre-wrap;
   overflow-wrap: anywhere; margin: 0.2rem 0 0 0; opacity: 0.85; }
-.capo-group { font-size: 0.85rem; opacity: 0.7; margin: 1rem 0 0.4rem 0; }
+.capo-group { font-size: 0.85rem; opacity: 0.7; margin: 0.2rem 0 0 0; }
 .capo-target { background: color-mix(in srgb, currentColor 5%, transparent);
   padding-top: 0.4rem; padding-bottom: 0.5rem; border-left-width: 5px; }
 </style>"""

@@ -48,8 +48,7 @@ def show(frame: Frame) -> None:
     if report is not None:
         said = comparing_scores.sentences(report, view_methods_scores.target_of(chosen))
         says(*(text for topic, text in said if topic in _SAID))
-        view = view_methods_scores.view_of(report)
-        view_methods_scores.show(chosen, view)
+        view = view_methods_scores.show(chosen)
         for topic, text in said:
             if topic not in _SAID:
                 note(text)

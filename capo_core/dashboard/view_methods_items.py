@@ -143,7 +143,8 @@ def _case(
     texts = tuple(text for text in mine["explanation"] if text.strip()) if apart else ()
     st.html(item_html(dataset.task, item["text_a"], item["text_b"]))
     st.html('<p class="capo-group">People</p>')
-    st.html(answers_html(_people(chosen, answers, rows, case), inputs=inputs, targets=texts))
+    # People differ as they like; what is to be seen is where a method departs from its target.
+    st.html(answers_html(_people(chosen, answers, rows, case), inputs=inputs))
     st.html(f'<p class="capo-group">Methods, in the place of {escape(target)}</p>')
     st.html(answers_html(_methods(answers, case, wanted), inputs=inputs, targets=texts))
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from capo_core.dashboard import comparing_scores, state
 from capo_core.dashboard.comparing_scores import CHANCE, ROWS, Column
-from capo_core.dashboard.components import Field, heading, note, table
+from capo_core.dashboard.components import Field, control_row, heading, note, table
 from capo_core.dashboard.theme import method_looks, method_name
 from capo_core.dashboard.view_methods_behind import open_answers
 from capo_core.dashboard.view_methods_choice import PAGE, Chosen
@@ -30,8 +30,45 @@ def target_of(chosen: Chosen) -> str:
     return ALL if report is not None else ""
 
 
-def view_of(report: EvaluationReport) -> str:
-    """The attribution measure that table and pictures show; "" where the report has none."""
+def show(chosen: Chosen) -> str:
+    """The table of the family that was chosen; the attribution measure that it and the pictures
+    show ("" where the report has none)."""
+    report, target = chosen.report, target_of(chosen)
+    heading("Scores", _HELP)
+    titles = comparing_scores.families(report)
+    with control_row("scores", [5, 3]) as (left, right):
+        with left:
+            family = state.choice(
+                st.segmented_control,
+                "Measures",
+                list(titles),
+                page=PAGE,
+                key="family",
+                format_func=titles.__getitem__,
+            )
+        with right:
+            view = _view(report)
+    wanted = comparing_scores.columns(report, family, view)
+    if family == "soft" and target != ALL:
+        note(
+            "Label distributions are of all annotators together; choose all of them to see scores."
+        )
+        return view
+    grid = comparing_scores.grid(report, wanted, target)
+    best = {column.key: comparing_scores.clearly_best(report, column, target) for column in wanted}
+    _draw(report, grid, wanted, best)
+    note(
+        "Bold: better than every other method on the same items beyond doubt (paired test, "
+        "Holm-adjusted p up to .05). Click a cell to read the answers behind it."
+        if any(best.values())
+        else "No method is better than every other beyond doubt on the same items (paired tests, "
+        "Holm-adjusted). Click a cell to read the answers behind it."
+    )
+    return view
+
+
+def _view(report: EvaluationReport) -> str:
+    """The choice of what the classifier of imitation sees, where there is one."""
     there = set(report.scores["measure"])
     known = {name: text for name, text in comparing_scores.views(report).items() if name in there}
     if len(known) < 2:
@@ -44,39 +81,7 @@ def view_of(report: EvaluationReport) -> str:
         key="seen",
         format_func=known.__getitem__,
         help="Imitation is judged by a classifier that knows only what people wrote on training "
-        "items. Wording and meaning see different things; the words of the item are masked.",
-    )
-
-
-def show(chosen: Chosen, view: str) -> None:
-    """The table of the family that was chosen."""
-    report, target = chosen.report, target_of(chosen)
-    heading("Scores", _HELP)
-    titles = comparing_scores.families(report)
-    family = state.choice(
-        st.segmented_control,
-        "Measures",
-        list(titles),
-        page=PAGE,
-        key="family",
-        format_func=titles.__getitem__,
-        label_visibility="collapsed",
-    )
-    wanted = comparing_scores.columns(report, family, view)
-    if family == "soft" and target != ALL:
-        note(
-            "Label distributions are of all annotators together; choose all of them to see scores."
-        )
-        return
-    grid = comparing_scores.grid(report, wanted, target)
-    best = {column.key: comparing_scores.clearly_best(report, column, target) for column in wanted}
-    _draw(report, grid, wanted, best)
-    note(
-        "Bold: better than every other method on the same items beyond doubt (paired test, "
-        "Holm-adjusted p up to .05). Click a cell to read the answers behind it."
-        if any(best.values())
-        else "No method is better than every other beyond doubt on the same items (paired tests, "
-        "Holm-adjusted). Click a cell to read the answers behind it."
+        "items. Wording and meaning see different things; the words of the item may be masked.",
     )
 
 
