@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from capo_core import cli_study_analysis, cli_study_sessions
 from capo_core.cli_study_settings import study_config, wished_settings
 from capo_core.cli_support import ManyValues, console, plain_errors, print_json
 from capo_core.workspace import Workspace
@@ -44,9 +43,8 @@ SHOWN = 12  # leaks of a kind that are printed one by one
 
 def mount(app: typer.Typer) -> None:
     """Add the group to `app`, with the commands of the other files."""
-    for name in ("cli_study_sessions", "cli_study_analysis"):
-        if importlib.util.find_spec(f"capo_core.{name}"):
-            import_module(f"capo_core.{name}").add(study_app)
+    cli_study_sessions.add(study_app)
+    cli_study_analysis.add(study_app)
     app.add_typer(study_app, name="study")
 
 
