@@ -90,8 +90,8 @@ def _show(found: Any) -> None:
     for at, rows in found.points.groupby("at", sort=True):
         cells = rows.set_index("measure")
         shown = [
-            f"{cells.at[name, 'value']:.2f} [{cells.at[name, 'low']:.2f}–"
-            f"{cells.at[name, 'high']:.2f}]"
+            f"{cells.at[name, 'value']:.2f}\n{cells.at[name, 'low']:.2f}–"
+            f"{cells.at[name, 'high']:.2f}"
             for name in measures
         ]
         best = " *" if found.best and found.best.at == at else ""

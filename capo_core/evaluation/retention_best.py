@@ -76,16 +76,22 @@ def sentence(
     ends = {1.0: "SFT", 2.0: "CAPO"}[end]
     given, own, lost = (rows.loc[(end, measure)] for measure in (IMITATION, OWN, name))
     ceiling = lines[(lines["measure"] == IMITATION) & (lines["line"] == "ceiling")]
-    shown = f" (its own texts: {100 * ceiling.iloc[0].value:.0f} %)" if len(ceiling) else ""
+    shown = ""
+    if len(ceiling):
+        more = given.low > ceiling.iloc[0].value
+        shown = f" (of its own texts {100 * ceiling.iloc[0].value:.0f} %"
+        shown += ", so that the model is more typical than the human)" if more else ")"
     what = general if name == GENERAL else "what other annotators wrote"
     text = (
         f"At full strength of {ends}, {100 * given.value:.0f} % [{100 * given.low:.0f}–"
-        f"{100 * given.high:.0f}] of the explanations are given to the target{shown}, and its "
-        f"held-out responses have {own.change:.2f} times [{own.change_low:.2f}–"
+        f"{100 * given.high:.0f}] of the explanations are given to the target{shown}, and what "
+        f"the target wrote has {own.change:.2f} times [{own.change_low:.2f}–"
         f"{own.change_high:.2f}] the base's perplexity. That of {what} is {lost.change:.2f} times "
         f"[{lost.change_low:.2f}–{lost.change_high:.2f}] the base's"
     )
-    text += ", which is forgetting" if lost.change_low > 1 else ", so that no forgetting is shown"
+    text += (
+        ", so that something was forgotten" if lost.change_low > 1 else ": no forgetting is shown"
+    )
     if best is None:
         return text + (
             ". There is no best point: the classifier gives no more to the target than a guess "

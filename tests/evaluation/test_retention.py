@@ -170,6 +170,11 @@ def test_where_nothing_is_gained_there_is_no_best_point(way):
     assert hand_made([0.25, 0.2, 0.1], [1.0, 1.0, 1.0]) is None
     assert hand_made([0.25, 0.9, 0.9], [1.0, 1.0, 1.0], own=0.25) is None
     text = sentence(None, points_frame(points, found), found.lines, GENERAL, "text of x.txt")
+    assert "more typical" not in text
+    frame, lines = points_frame(points, found), found.lines.copy()
+    end = (frame["at"] == 2) & (frame["measure"] == IMITATION)
+    frame.loc[end, "low"] = lines.loc[lines["line"] == "ceiling", "value"].max() + 0.01
+    assert "more typical than the human" in sentence(None, frame, lines, GENERAL, "text")
     assert "no best point" in text and "text of x.txt" in text
 
 
@@ -194,7 +199,7 @@ def test_the_file_comes_back_and_a_damaged_one_is_told(way, tmp_path):
         RetentionConfig(), frame, found.lines, best,
         sentence(best, frame, found.lines, GENERAL, "text"),
     )  # fmt: skip
-    assert "which is forgetting" in made.sentence and "strength 1 of SFT" in made.sentence
+    assert "something was forgotten" in made.sentence and "strength 1 of SFT" in made.sentence
     save(made, tmp_path)
     again = load(tmp_path)
     assert again.to_dict() == made.to_dict() and again.config == made.config
