@@ -22,7 +22,7 @@ from capo_core.jobs.rehearsal import GO_ON
 from capo_core.jobs.runs import Run
 from capo_core.workspace import Workspace, content_hash
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 90  # a loaded machine needs seconds to start a Python
 
 
