@@ -21,7 +21,8 @@ from scipy.special import expit
 from capo_core.stability.intervals import records
 from capo_core.study.clustered import FEW, two_way
 
-NEWTON = 60
+NEWTON = 80
+INFINITE = 18.0  # log-odds; nobody has the judgments to tell more
 STRENGTHS = ("source", "strength", "low", "high", "se", "n", "wins", "ties", "losses")
 PAIRS = ("source_a", "source_b", "n", "wins_a", "ties", "wins_b", "odds_share_a", "low", "high")
 
@@ -68,27 +69,39 @@ def fit_ties(
         outcome: int [n], 0 if a was preferred, 1 if b, 2 for a tie.
         judge, item: [n], the clusters.
     """
-    apart = _separated(a, b, outcome, names)
-    if apart:
+    ties = bool((outcome == 2).any())
+    apart = _islands(a, b, names)
+    parameters = None if apart else _newton(_design(a, b, len(names), ties), np.eye(3)[outcome])
+    if parameters is None:
         nothing = np.full(len(names), math.nan)
         influence = np.full((len(a), len(names)), math.nan)
-        return _tables(a, b, outcome, names, nothing, influence, math.nan, (judge, item), apart)
-    ties = bool((outcome == 2).any())
-    design = _design(a, b, len(names), ties)
-    parameters = np.zeros(design.shape[2])
-    chosen = np.eye(3)[outcome]
-    for _step in range(NEWTON):
-        _p, score, hessian = _derivatives(design, chosen, parameters)
-        step = np.linalg.solve(hessian, score.sum(axis=0))
-        # Far from the maximum a full step could leave the region where the model is well scaled.
-        parameters = parameters + step / max(1.0, float(np.abs(step).max()) / 2)
-        if np.abs(step).max() < 1e-10:
-            break
-    _p, score, hessian = _derivatives(design, chosen, parameters)
+        why = apart or _separated(a, b, outcome, names)
+        return _tables(a, b, outcome, names, nothing, influence, math.nan, (judge, item), why)
+    _p, score, hessian = _derivatives(
+        _design(a, b, len(names), ties), np.eye(3)[outcome], parameters
+    )
     contrast = _contrast(len(names), ties)
     influence = score @ np.linalg.inv(hessian) @ contrast.T
     tie = math.exp(parameters[-1]) if ties else 0.0
     return _tables(a, b, outcome, names, contrast @ parameters, influence, tie, (judge, item), "")
+
+
+def _newton(design: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
+    """The maximum; None where it lies at infinity, the likelihood rising without end."""
+    parameters = np.zeros(design.shape[2])
+    for _step in range(NEWTON):
+        _p, score, hessian = _derivatives(design, chosen, parameters)
+        try:
+            step = np.linalg.solve(hessian, score.sum(axis=0))
+        except np.linalg.LinAlgError:
+            return None
+        # Far from the maximum a full step could leave the region where the model is well scaled.
+        parameters = parameters + step / max(1.0, float(np.abs(step).max()) / 2)
+        if np.abs(parameters).max() > INFINITE:
+            return None
+        if np.abs(step).max() < 1e-10:
+            return parameters
+    return None
 
 
 def _contrast(size: int, ties: bool) -> np.ndarray:
@@ -124,36 +137,48 @@ def _derivatives(design, chosen, parameters):
     return p, score, information
 
 
-def _separated(a, b, outcome, names) -> str:
-    """In words, why no finite strengths exist; "" where they do.
+def _islands(a: np.ndarray, b: np.ndarray, names: tuple[str, ...]) -> str:
+    """In words, which sources were never compared, not even by way of others; "" if none."""
+    graph = csr_matrix((np.ones(len(a)), (a, b)), shape=(len(names), len(names)))
+    count, island = connected_components(graph, directed=False)
+    if count == 1:
+        return ""
+    groups = [
+        ", ".join(name for name, k in zip(names, island, strict=True) if k == group)
+        for group in range(count)
+    ]
+    return f"no strengths: never compared with each other: {' | '.join(groups)}"
 
-    Ford (1957): they exist if, however the sources are divided in two, some source of each side
-    was preferred to (or tied with) one of the other.
+
+def _separated(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, names: tuple[str, ...]) -> str:
+    """In words, why no finite strengths exist.
+
+    Ford (1957): without ties they exist if, however the sources are divided in two, some source of
+    each side was preferred to one of the other. Who breaks this never lost, or never won, against
+    the rest (ties aside).
     """
     size = len(names)
-    winner = np.concatenate([a[outcome != 1], b[outcome != 0]])
-    loser = np.concatenate([b[outcome != 1], a[outcome != 0]])
+    winner = np.concatenate([a[outcome == 0], b[outcome == 1]])
+    loser = np.concatenate([b[outcome == 0], a[outcome == 1]])
     graph = csr_matrix((np.ones(len(winner)), (winner, loser)), shape=(size, size))
-    met, island = connected_components(graph, directed=False)
-    if met > 1:
-        groups = [", ".join(n for n, k in zip(names, island, strict=True) if k == g)
-                  for g in range(met)]  # fmt: skip
-        return f"no strengths: never compared with each other: {' | '.join(groups)}"
     parts, part = connected_components(graph, directed=True, connection="strong")
-    if parts == 1:
-        return ""
-    wins = np.bincount(part[winner], part[winner] != part[loser], parts)
-    losses = np.bincount(part[loser], part[winner] != part[loser], parts)
+    across = part[winner] != part[loser]
+    wins = np.bincount(part[winner][across], minlength=parts)
+    losses = np.bincount(part[loser][across], minlength=parts)
     words = []
-    for g in range(parts):
-        members = ", ".join(n for n, k in zip(names, part, strict=True) if k == g)
-        if losses[g] == 0:
-            words.append(f"{members} won every comparison against the others")
-        elif wins[g] == 0:
-            words.append(f"{members} lost every comparison against the others")
+    for group in range(parts):
+        members = ", ".join(name for name, k in zip(names, part, strict=True) if k == group)
+        if losses[group] == 0 and wins[group]:
+            words.append(f"{members} never lost against the others")
+        elif wins[group] == 0 and losses[group]:
+            words.append(f"{members} never won against the others")
+    if not words:
+        words = ["all answers are ties" if not len(winner) else "too few of the answers are wins"]
     return (
         f"no finite strengths: {'; '.join(words)}. The data only say that the difference is large; "
-        "the counts stand below"
+        "the counts stand in the table"
+        if len(winner)
+        else f"no finite strengths: {words[0]}"
     )
 
 

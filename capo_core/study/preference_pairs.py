@@ -90,8 +90,8 @@ def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: Filter) ->
         votes = votes_of(judgments)
         named = matters.set_index("trial_id")
         trial = np.array(votes.matters, dtype=object)[votes.matter]
-        first = votes.first[np.isin(trial, named.index)]
-        trial = trial[np.isin(trial, named.index)]
+        kept = np.isin(trial, named.index) & ~votes.repeat
+        trial, first = trial[kept], votes.first[kept]
         source = np.where(first, named.loc[trial, "source_a"], named.loc[trial, "source_b"])
         return pd.DataFrame({"trial_id": trial, "source": source, "confidence": 1.0, "n": 1})
     if chosen_by.rule == "majority":
