@@ -16,12 +16,12 @@ from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from capo_core.errors import StudyError
-from capo_core.study import answering, audit, limits, links
+from capo_core.study import answering, audit, limits, links, places
 from capo_core.study.answering import Saved
 from capo_core.study.guard import OffLimits, is_confined
 from capo_core.study.models import judges
 from capo_core.study.progress_of import progress_of
-from capo_core.study.showing import End, Pause, show_next
+from capo_core.study.showing import End, Found, Pause, find_next, hold
 from capo_core.study.standing import Judge, Progress
 from capo_core.study.store import read, write
 from capo_core.study.terms import Terms
@@ -94,14 +94,27 @@ class JudgeDesk:
             StudyError: also before `consent`.
         """
 
-        def work(connection: Connection) -> TrialView | Pause | End:
-            judge, at = self._judge(connection), self.now()
-            _need_consent(judge)
-            found = show_next(connection, judge, at)
-            _touch(connection, judge, at)
-            return found
+        at = self.now()
 
-        return self._guarded(work, writes=True)
+        def look(connection: Connection) -> tuple[Judge, Found]:
+            judge = self._judge(connection)
+            _need_consent(judge)
+            return judge, find_next(connection, judge, at)
+
+        def take(connection: Connection) -> TrialView | Pause | End:
+            # Found again, now that nobody else can take it.
+            places.lock_for_taking_over(connection, judge)
+            _touch(connection, judge, at)
+            return hold(connection, judge, find_next(connection, judge, at), at)
+
+        def keep(connection: Connection) -> TrialView | Pause | End:
+            _touch(connection, judge, at)
+            return hold(connection, judge, found, at)
+
+        # The search is done before the writer's lock is taken: with many judges, that is what
+        # the others wait for. The own places need no lock, places of others do.
+        judge, found = self._guarded(look, writes=False)
+        return self._guarded(take if judge.takes_over and found.place else keep, writes=True)
 
     def answer(
         self,

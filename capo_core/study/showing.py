@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -37,30 +37,46 @@ class End:
     more: int = 0
 
 
-def show_next(connection: Connection, judge: Judge, at: datetime) -> TrialView | Pause | End:
-    """The next trial of a judge who has consented, which is then held for this judge."""
-    if judge.closed:
-        return End("closed", progress_of(connection, judge, at))
-    if judge.takes_over:
-        places.lock_for_taking_over(connection, judge)
+@dataclass(frozen=True)
+class Found:
+    """What to show; `place` is where, if it is a trial, which is to be held for the judge."""
+
+    view: TrialView | Pause | End
+    place: places.Place | None = None
+
+
+def find_next(connection: Connection, judge: Judge, at: datetime) -> Found:
+    """What a judge who has consented sees next; it reads and changes nothing."""
     progress = progress_of(connection, judge, at)
+    if judge.closed:
+        return Found(End("closed", progress))
     if judge.paused:
-        return Pause(progress)
+        return Found(Pause(progress))
     found = places.practice(connection, judge) or _main(connection, judge, at, progress)
     if not found:
-        return _end(connection, judge, at, progress)
-    shown_at = places.claim(connection, judge, found[0], at)
+        return Found(_end(connection, judge, at, progress))
     trial = views.load(connection, judge.study_id, found[0].trial_id, found[0].order)
-    return TrialView(
+    view = TrialView(
         trial_id=trial.trial_id,
         kind=trial.kind,
         practice=trial.phase == PRACTICE,
         answers=trial.answers,
         earlier=_earlier(connection, judge, trial),
-        shown_at=shown_at,
+        shown_at=at,
         progress=progress,
         **views.contents(connection, judge.study_id, trial),
     )
+    return Found(view, found[0])
+
+
+def hold(
+    connection: Connection, judge: Judge, found: Found, at: datetime
+) -> TrialView | Pause | End:
+    """What was found, held for the judge; with the time since when it has been shown."""
+    if found.place is None:
+        return found.view
+    shown_at = places.claim(connection, judge, found.place, at)
+    return replace(found.view, shown_at=shown_at)
 
 
 def _main(

@@ -34,6 +34,10 @@ TRIES = 8
 PASSING = ("40001", "40P01", "57P01", "57P02", "57P03", "08000", "08003", "08006")
 
 
+class Busy(StudyError):
+    """The database is there, but did not get to it; the same call may be made again."""
+
+
 def address(workspace: Workspace) -> URL:
     """Where the studies' database is: `CAPO_DATABASE_URL`, else a file in the workspace.
 
@@ -91,7 +95,7 @@ def write(engine: Engine, work: Callable[[Connection], Result]) -> Result:
     """The result of `work`, once it is on disk.
 
     Raises:
-        StudyError: the database did not take it; nothing of it was saved.
+        Busy: the database did not take it in time; nothing of it was saved.
     """
     return _repeated(engine, work, writes=True)
 
@@ -108,7 +112,7 @@ def _repeated(engine: Engine, work: Callable[[Connection], Result], *, writes: b
                     raise _unreachable(engine, error) from error
                 raise
             if attempt == TRIES:
-                raise StudyError(
+                raise Busy(
                     f"the database did not answer in {TRIES} attempts",
                     where=where(engine),
                     todo="try again in a minute; what was saved before is safe",

@@ -13,7 +13,9 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pg_server import running
@@ -24,7 +26,7 @@ from capo_core.study.audit import now
 from capo_core.study.judging import JudgeDesk
 from capo_core.study.models import audit, judgments
 from capo_core.study.showing import End
-from capo_core.study.store import open_judge_store, read
+from capo_core.study.store import Busy, open_judge_store, read
 from capo_core.workspace import Workspace
 
 FORK = multiprocessing.get_context("fork")  # 64 fresh interpreters would take minutes to start
@@ -40,11 +42,20 @@ def serve(root: Path, token: str, noted: Path) -> None:
     """One judge's session, to the end; each acknowledged answer becomes one line of `noted`."""
     desk = JudgeDesk(open_judge_store(Workspace(root)), token)
     lines = os.open(noted, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-    desk.consent()
-    while not isinstance(view := desk.next_trial(), End):
+    patiently(desk.consent)
+    while not isinstance(view := patiently(desk.next_trial), End):
         answer, reason = said(token, view.trial_id, view.answers)
-        saved = desk.answer(view.trial_id, answer, "2", reason)
+        saved = patiently(desk.answer, view.trial_id, answer, "2", reason)
         os.write(lines, f"{saved.trial_id} {reason}\n".encode())
+
+
+def patiently(act: Callable[..., Any], *args: Any) -> Any:
+    """As a person does who reads "try again in a minute": 64 at once can be much for a machine."""
+    while True:
+        try:
+            return act(*args)
+        except Busy:
+            time.sleep(0.5)
 
 
 def run(study: SmallStudy, folder: Path, kills: int, seed: int) -> tuple[dict[str, Path], float]:
