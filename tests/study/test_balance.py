@@ -141,6 +141,8 @@ def sources_are_equally_often(config, draft):
     # What the report counts is what stands there.
     report = balance_report.of(draft)
     assert report.per_trial.equal and report.items_twice == 0 and report.left <= 1
+    if config.repeats:
+        assert report.repeat_gap >= config.trials_per_judge // 3
     assert all(spread.equal for spread in report.per_source.values())
     assert all(spread.equal for spread in report.per_judge.values())
 

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from capo_core import cli
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
+from capo_core.experiment.config import ExperimentConfig
 from capo_core.imitation.outputs import read_table
-from capo_core.study import sources
+from capo_core.study import draft_files, sources
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import drawn_from
 from capo_core.study.tables import FEEDBACK, SEALED, SHOWN, as_cell, frame_of, from_cell
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, write_json
 
 EVERYTHING = ("attribution", "comparison", "reasoning")
 
@@ -214,6 +215,27 @@ def test_cells_and_empty_tables():
         from_cell("{")
     for table in (*SHOWN, SEALED, FEEDBACK):
         assert frame_of(table, []).columns.tolist() == table.names
+
+
+def test_an_experiments_methods_become_sources(place, monkeypatch):
+    workspace, world, run = place
+    monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
+    member = {"run_id": run, "kind": "generate", "method": "zero_shot", "seed": 0, "weight": 1.0}
+    other = {**member, "run_id": "a-training", "kind": "train_sft", "method": "sft"}
+    config = ExperimentConfig(world.name, targets=world.annotators, methods=("zero_shot",))
+    saved = {"config": config.to_dict(), "made": 0.0, "runs": [other, member]}
+    write_json(workspace.experiments / "an-experiment" / "experiment.json", saved)
+    made = CliRunner().invoke(
+        cli.app,
+        ["study", "create", "chain", "--dataset", world.name, "--experiment", "an-experiment",
+         "--kind", "comparison", "--judges", "2", "--trials-per-judge", "3",
+         "--judgments-per-trial", "2", "--set", "card_examples=2", "practice=1"],
+    )  # fmt: skip
+    assert made.exit_code == 0, made.output
+    config = draft_files.load(workspace, "chain").config
+    assert config.sources == {
+        "human": "human", "other_human": "other_human", "zero_shot": (run,)
+    }  # fmt: skip
 
 
 def test_the_commands(place, monkeypatch):
