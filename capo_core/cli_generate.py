@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from capo_core.cli_models import (
     Who,
     backend_of,
     changed,
+    defaults_of,
     refuse,
     targets_of,
 )
@@ -40,12 +42,14 @@ from capo_core.cli_support import (
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.imitation.generate_config import GenerateConfig
 from capo_core.workspace import Workspace
 
 
 def mount(app: typer.Typer) -> None:
     """Add the commands `generate` and `profile` to `app`."""
-    app.command("generate", cls=ManyValues)(generate)
+    defaults = defaults_of(GenerateConfig("zero_shot"))
+    app.command("generate", cls=ManyValues, epilog=defaults)(generate)
     cli_profile.mount(app)
 
 
@@ -81,9 +85,9 @@ def generate(
     from capo_core.imitation.base_files import base_fingerprint, find_base
     from capo_core.imitation.generate import asked_for, run_of
     from capo_core.imitation.generate import generate as answer
-    from capo_core.imitation.generate_config import GenerateConfig
     from capo_core.imitation.run_folder import find_run
     from capo_core.imitation.trained import check_base, find_trained, trained
+    from capo_core.jobs.foreground_runs import shown_to_all
 
     config = changed(
         GenerateConfig(method),
@@ -118,7 +122,22 @@ def generate(
         from capo_core.text.embed import Embedder
 
         embed = Embedder(workspace.cache)
-    with shown_progress(quiet=as_json) as shown, stoppable(shown) as progress:
+    request = {
+        **({"server": server} if server else {"base": backend.name, "precision": precision,
+                                              "batch_tokens": batch_tokens}),
+        "targets": targets,
+        "config": config.to_dict(),
+        **({"adapters": [path.parent.name for path in set(adapters.values())]} if found else {}),
+    }  # fmt: skip
+    # A profile of the workspace may be edited, and a run that is repeated asks for a run of it.
+    kind = "" if texts else "generate"
+    with ExitStack() as stack:
+        shown = stack.enter_context(shown_progress(quiet=as_json))
+        progress = stack.enter_context(stoppable(shown))
+        if not before:
+            progress = stack.enter_context(
+                shown_to_all(workspace, folder, kind, data, request, progress)
+            )
         answer(
             data,
             targets,

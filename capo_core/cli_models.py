@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.imitation.history import check_annotator
 
 Name = Annotated[str, typer.Option("--dataset", help="A dataset of the catalog (data list).")]
 Who = Annotated[list[str], typer.Option("--annotator", help="Whom to imitate; 'all' for each.")]
@@ -59,9 +60,25 @@ def backend_of(
 
 
 def targets_of(data: Dataset, annotators: list[str]) -> list[str]:
+    """The annotators named, or all of them; `ConfigError` where there is none of a name."""
     if annotators == ["all"] and "all" not in data.annotators:
         return list(data.annotators)
-    return annotators
+    return [check_annotator(data, annotator) for annotator in dict.fromkeys(annotators)]
+
+
+def defaults_of(*configs: Any) -> str:
+    """What the settings are where no option says otherwise, for the end of a command's help."""
+    told = {}
+    for config in configs:
+        told.update({name: value for name, value in asdict(config).items() if _plain(value)})
+    told.pop("method", None)  # always given
+    words = (f"{name.replace('_', '-')} {value}" for name, value in told.items())
+    return "Defaults: " + ", ".join(words) + "."
+
+
+def _plain(value: object) -> bool:
+    """Is it worth a word: no switch that is off, nothing that is left open, no group?"""
+    return value is not None and value is not False and not isinstance(value, (dict, tuple))
 
 
 def changed(config: Any, **given: Any) -> Any:

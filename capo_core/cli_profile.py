@@ -26,6 +26,7 @@ from capo_core.cli_models import (
     Who,
     backend_of,
     changed,
+    defaults_of,
     targets_of,
 )
 from capo_core.cli_support import (
@@ -39,6 +40,7 @@ from capo_core.cli_support import (
 from capo_core.data.catalog import Catalog
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.imitation.profile import ProfileConfig
 from capo_core.progress import part_of
 from capo_core.workspace import Workspace
 
@@ -54,7 +56,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(profile_app, name="profile")
 
 
-@profile_app.command("write", cls=ManyValues)
+@profile_app.command("write", cls=ManyValues, epilog=defaults_of(ProfileConfig()))
 @plain_errors
 def write(
     dataset: Name,
@@ -73,7 +75,7 @@ def write(
     as_json: AsJson = False,
 ) -> None:
     """Let a model write the profile of one or more annotators."""
-    from capo_core.imitation.profile import ProfileConfig, write_profile
+    from capo_core.imitation.profile import write_profile
     from capo_core.imitation.profile_store import kept_like, save
 
     config = changed(

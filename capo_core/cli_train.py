@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from capo_core.cli_models import refuse
+from capo_core.cli_models import defaults_of, refuse, targets_of
 from capo_core.cli_support import (
     ManyValues,
     console,
@@ -17,6 +17,8 @@ from capo_core.cli_support import (
     stoppable,
 )
 from capo_core.data.catalog import Catalog
+from capo_core.imitation.config import CapoConfig, LoraSettings, SftConfig
+from capo_core.imitation.pairs_config import PairsConfig
 from capo_core.progress import part_of
 from capo_core.workspace import Workspace
 
@@ -29,7 +31,7 @@ Who = Annotated[
 Base = Annotated[str, typer.Option(help="'embedded', a model's folder, or its name on the hub.")]
 Shared = Annotated[bool, typer.Option("--shared", help="One adapter for all, named in the prompt.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training items.")]
-Rate = Annotated[float | None, typer.Option(help="Peak learning rate; else by size.")]
+Rate = Annotated[float | None, typer.Option(help="Peak learning rate; else by the base's size.")]
 PerStep = Annotated[int | None, typer.Option(help="Items of one optimiser step.")]
 Accumulation = Annotated[int | None, typer.Option(help="Micro-batches a step is divided into.")]
 Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
@@ -57,7 +59,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(train_app, name="train")
 
 
-@train_app.command("sft", cls=ManyValues)
+@train_app.command("sft", cls=ManyValues, epilog=defaults_of(SftConfig(), LoraSettings()))
 @plain_errors
 def sft(
     dataset: Name,
@@ -88,22 +90,18 @@ def sft(
 ) -> None:
     """Learn from the annotator's own responses. The same command again goes on where it stopped."""
     given = locals()
-    from capo_core.imitation.config import LoraSettings, SftConfig
-
     lora = _changed(LoraSettings(), {name: given[name] for name in ("rank", "alpha", "dropout")})
     config = _changed(SftConfig(lora=lora), given)
 
     def train(workspace, data, target, progress):
-        from capo_core.evaluation.probe import probe_for
-        from capo_core.imitation.runs import sft_run
+        from capo_core.jobs.foreground_runs import sft_here
 
-        scorer = probe_for(data, config)
-        return sft_run(workspace, data, target, config, base, progress=progress, scorer=scorer)
+        return sft_here(workspace, data, target, config, base, progress)
 
     _train_each(train, dataset, annotator, shared, as_json)
 
 
-@train_app.command("capo", cls=ManyValues)
+@train_app.command("capo", cls=ManyValues, epilog=defaults_of(PairsConfig(), CapoConfig()))
 @plain_errors
 def capo(
     dataset: Name,
@@ -116,16 +114,26 @@ def capo(
         str | None, typer.Option(help="SFT run to begin with; else one is found or trained.")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="pairwise, listwise or nca.")] = None,
-    beta: Annotated[float | None, typer.Option(help="Pull towards the SFT adapter.")] = None,
-    nll: Annotated[float | None, typer.Option(help="Weight of the likelihood anchor.")] = None,
-    length_norm: Annotated[bool, typer.Option("--length-norm", help="Per token.")] = False,
-    label_smoothing: Annotated[float | None, typer.Option(help="0 to below 0.5.")] = None,
+    beta: Annotated[
+        float | None, typer.Option(help="Larger holds closer to the SFT adapter.")
+    ] = None,
+    nll: Annotated[float | None, typer.Option(help="Weight of the chosen's likelihood.")] = None,
+    length_norm: Annotated[
+        bool, typer.Option("--length-norm", help="Divide by tokens; beta is then to be larger.")
+    ] = False,
+    label_smoothing: Annotated[float | None, typer.Option(help="Share of pairs doubted.")] = None,
     per: Annotated[str | None, typer.Option(help="What counts alike: pair or item.")] = None,
     engine: Annotated[str | None, typer.Option(help="auto, tree, group or pairs.")] = None,
-    near_duplicate: Annotated[float | None, typer.Option(help="Similarity not paired.")] = None,
-    same_label: Annotated[str | None, typer.Option(help="keep, drop or only.")] = None,
-    weights: Annotated[str | None, typer.Option(help="uniform or specific.")] = None,
-    max_rejected: Annotated[int | None, typer.Option(help="Rejected for each chosen.")] = None,
+    near_duplicate: Annotated[
+        float | None, typer.Option(help="Similarity not paired, of one label.")
+    ] = None,
+    same_label: Annotated[
+        str | None, typer.Option(help="Pairs of one label: keep, drop, only.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Of pairs: uniform or specific.")] = None,
+    max_rejected: Annotated[
+        int | None, typer.Option(help="Rejected for each chosen at most.")
+    ] = None,
     shared: Shared = False,
     epochs: Epochs = None,
     learning_rate: Rate = None,
@@ -149,9 +157,6 @@ def capo(
     """Learn from the contrast with what others wrote, beginning with an SFT adapter."""
     given = locals()
     refuse(base if sft else None, "--base", "the base is the one of the SFT run", "leave it out")
-    from capo_core.imitation.config import CapoConfig, SftConfig
-    from capo_core.imitation.pairs_config import PairsConfig
-
     names = ("near_duplicate", "same_label", "weights", "max_rejected", "seed")
     pairs = _changed(PairsConfig(), {name: given[name] for name in names})
     config = _changed(CapoConfig(pairs=pairs), given)
@@ -161,15 +166,16 @@ def capo(
     before = _changed(SftConfig(), {name: given[name] for name in both})
 
     def train(workspace, data, target, progress):
-        from capo_core.evaluation.probe import probe_for
         from capo_core.imitation.run_folder import find_run
-        from capo_core.imitation.runs import capo_run
+        from capo_core.imitation.runs import check_contrasts
+        from capo_core.jobs.foreground_runs import capo_here, sft_here
 
-        begin = find_run(workspace, sft) if sft else before
-        return capo_run(
-            workspace, data, target, config, begin, base or "embedded", progress=progress,
-            scorer=probe_for(data, config),
-        )  # fmt: skip
+        if sft:
+            return capo_here(workspace, data, target, config, find_run(workspace, sft), progress)
+        check_contrasts(data, target, config)
+        first, then = part_of(progress, 0.0, 0.4), part_of(progress, 0.4, 1.0)
+        begin = sft_here(workspace, data, target, before, base or "embedded", first)
+        return capo_here(workspace, data, target, config, begin, then)
 
     _train_each(train, dataset, annotator, shared, as_json)
 
@@ -209,12 +215,12 @@ def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool,
 
 def _targets(data, annotators: list[str] | None, shared: bool) -> list[str]:
     if shared:
+        why = "one adapter for all learns from everybody"
+        refuse(annotators not in (None, [], ["all"]), "--annotator", why, "leave it out")
         return ["all"]
     if not annotators:
         raise typer.BadParameter("name an annotator, or 'all'", param_hint="--annotator")
-    if annotators == ["all"] and "all" not in data.annotators:
-        return list(data.annotators)
-    return annotators
+    return targets_of(data, annotators)
 
 
 def _print_result(run) -> None:

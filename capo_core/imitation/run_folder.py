@@ -193,7 +193,7 @@ def find_run(workspace: Workspace, name: str) -> RunFolder:
         raise RunError(
             f"there is no run named {name!r}",
             where=str(workspace.runs),
-            todo="look at the names of the folders there",
+            todo="see their names: python -m capo_core runs list",
         )
     return folder
 

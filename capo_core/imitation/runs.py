@@ -56,8 +56,7 @@ def capo_run(
         As `capo.train_capo`.
     """
     if isinstance(sft, SftConfig):
-        for each in targets_of(dataset, target, config):
-            pairs_of(dataset, each, config)  # nothing to contrast: said before SFT is trained
+        check_contrasts(dataset, target, config)
         before = part_of(progress, 0.0, 0.4)
         sft = sft_run(workspace, dataset, target, sft, base_name, progress=before, scorer=scorer)
         progress = part_of(progress, 0.4, 1.0)
@@ -68,3 +67,14 @@ def capo_run(
             dataset, target, config, sft, folder, cache=cache, progress=progress, scorer=scorer
         )
     return folder
+
+
+def check_contrasts(dataset: Dataset, target: str, config: CapoConfig) -> None:
+    """Look whether there is anything to contrast, before the SFT adapter is trained.
+
+    Raises:
+        ConfigError: there is not, or there are too few training items.
+        DataError: an item of the validation or test part is among the training pairs.
+    """
+    for each in targets_of(dataset, target, config):
+        pairs_of(dataset, each, config)

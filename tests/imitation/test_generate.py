@@ -26,6 +26,7 @@ from capo_core.imitation.outputs import OutputLines, read_table
 from capo_core.imitation.prompts import METHODS
 from capo_core.imitation.run_folder import RunFolder
 from capo_core.imitation.trained import check_base, find_trained, trained
+from capo_core.jobs import runs as runs_of_jobs
 from capo_core.schema import OUTPUTS
 from capo_core.workspace import Workspace, write_json
 
@@ -467,6 +468,8 @@ def test_the_command_prints_what_came_of_it(command):
     told = json.loads(command(*base, "1", "2", "--samples", "2", "--json").stdout)
     assert (told["outputs"], told["parsed"], told["kept"]) == (24, 24, 0)
     assert len(read_table(Path(told["folder"]))) == 24
+    (run,) = runs_of_jobs.every(Workspace.default())
+    assert (run.status().state, run.request.kind) == ("succeeded", "generate")
     again = command(*base, "all", "--samples", "2").stdout
     assert "24 outputs" in again and "finished before" in again and told["run"] in again
     assert len(command.backend.asked) == 24
@@ -494,6 +497,7 @@ def test_asked_to_end_it_keeps_what_is_there_and_says_how_to_go_on(command, numb
 def test_the_command_refuses_in_plain_words(command):
     base = ("generate", "--dataset", "small", "--annotator", "1", "--method")
     assert "no finished sft run" in command(*base, "sft", code=2).stderr
+    assert "no annotator 'Z'" in command(*base[:-2], "Z", "--method", "sft", code=2).stderr
     assert "--server" in command(*base, "sft", "--server", "m", code=2).stderr
     assert "--run" in command(*base, "icl", "--run", "x", code=2).stderr
     assert "no profile" in command(*base, "profile", code=2).stderr

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from capo_core import cli_train
 from capo_core.data.catalog import Catalog
+from capo_core.jobs import actions, runs
 from capo_core.workspace import Workspace
 
 QUICK = ("--epochs", "1", "--items-per-step", "4", "--sample-every", "0")
@@ -45,6 +46,9 @@ def test_capo_trains_its_sft_run_first_and_finds_it_again(run, tmp_path):
         "capo",
         "sft",
     ]
+    listed = runs.every(Workspace(tmp_path))  # on the list of runs, as if the queue had done it
+    assert [each.status().state for each in listed] == ["succeeded", "succeeded"]
+    assert {each.request.kind for each in listed} == {"train_sft", "train_capo"}
     again = run("capo", "--annotator", "A", *QUICK, "--beta", "0.3", "--loss", "listwise")
     assert "CAPO of A: 4 of 4 steps, 14 training items" in again.stdout
     named = run("capo", "--annotator", "A", *QUICK, "--sft", config["sft"]["run"], "--json")
@@ -65,6 +69,7 @@ def test_all_annotators_and_one_for_all(run):
     [
         (("sft", "--annotator", "Z"), "no annotator 'Z'"),
         (("sft",), "name an annotator"),
+        (("sft", "--shared", "--annotator", "A"), "learns from everybody"),
         (("sft", "--annotator", "A", "--epochs", "0"), "SftConfig, epochs"),
         (("capo", "--annotator", "A", "--loss", "dpo"), "CapoConfig, loss"),
         (("capo", "--annotator", "A", "--sft", "none"), "no run named 'none'"),
@@ -93,6 +98,8 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(run, tmp_path, monkeypatch):
     stopped = run("sft", "--annotator", "A", *QUICK)
     assert stopped.exit_code == 2 and "stopped after step 3 of 4, and saved" in stopped.output
     assert signal.getsignal(signal.SIGINT) is before
+    (told,) = runs.every(Workspace(tmp_path))
+    assert told.status().state == "stopped" and actions.resume_point(told).step == 3
     monkeypatch.undo()
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
     assert "4 of 4 steps" in run("sft", "--annotator", "A", *QUICK).output
