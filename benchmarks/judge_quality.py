@@ -24,12 +24,13 @@ from scipy.special import expit
 from scipy.stats import beta, spearmanr
 
 from capo_core.study import em_attentive
+from capo_core.study.belief import Belief
 from capo_core.study.bradley_terry import fit_ties
 from capo_core.study.clustered import difference, share
 from capo_core.study.em_errors import GRID, curves
 from capo_core.study.em_votes import Votes
 from capo_core.study.preference_pairs import CONFIDENT
-from capo_core.study.quality import Belief, estimate_votes
+from capo_core.study.quality import estimate_votes
 
 JUDGES, COMPARISONS, OVERLAPS = (20, 50, 200), (20, 40, 100), (1, 3, 5)
 PRIOR = (3.0, 1.5)  # of attentiveness: most attend, some hardly; the EM does not know it

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from capo_core.study.analysis import Settings
-    from capo_core.study.quality import Belief
+    from capo_core.study.belief import Belief
     from capo_core.study.study_report import StudyReport
 
 Study = Annotated[str, typer.Argument(help="A study (study list).")]
@@ -98,7 +98,8 @@ def simulate_judges(
     """Let made-up judges answer a design, frozen or not, to see what it can find."""
     from capo_core.study import draft_files
     from capo_core.study.exporting import as_text
-    from capo_core.study.simulate_judges import Judges, World, answer
+    from capo_core.study.made_judges import Judges, World
+    from capo_core.study.simulate_judges import answer
 
     draft = draft_files.load(Workspace.default(), study)
     judges = Judges.drawn(
@@ -135,7 +136,10 @@ def export_pairs(
     answers: Answers = None,
     mu: Mu = None,
 ) -> None:
-    """Preference pairs (prompt, chosen, rejected) from the comparisons, to train on."""
+    """Preference pairs (prompt, chosen, rejected) from the comparisons, to train on.
+
+    With --rule none a pair for each vote, else one for each two texts that were compared.
+    """
     from capo_core.data.catalog import Catalog
     from capo_core.errors import StudyError
     from capo_core.study import draft_files
@@ -156,7 +160,10 @@ def export_pairs(
     pairs = pairs_of(draft, dataset, judgments, quality, chosen_by)
     write_pairs(pairs, out)
     console.print(
-        f"{len(pairs)} of {len(quality.matters)} text pairs: {out}", markup=False, soft_wrap=True
+        f"{len(pairs)} preference pairs: {out}. Their items are from the {draft.config.split} "
+        "part: a run that trains on them must not be scored on it.",
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -201,7 +208,7 @@ def _judgments(study: str, answers: Path | None) -> pd.DataFrame:
 
 def _beliefs(given: list[str] | None) -> list[Belief]:
     """Beliefs from texts such as human:sft=0.8 or human:sft=0.8/40."""
-    from capo_core.study.quality import Belief
+    from capo_core.study.belief import Belief
 
     beliefs = []
     for text in given or []:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from scipy.stats import beta
 
 from capo_core.errors import ConfigError
 from capo_core.stability.intervals import Z95, records, wilson
 from capo_core.study import em_attentive
+from capo_core.study.belief import Belief
 from capo_core.study.em_attentive import MU_PRIOR, PRIOR, Fit
 from capo_core.study.em_errors import information, intervals
 from capo_core.study.em_votes import Votes, votes_of
-from capo_core.study.quality_words import NEAR_HALF, PRODUCT, identified, sentences, verdicts
+from capo_core.study.quality_words import PRODUCT, identified, sentences, verdicts
 
 JUDGES = (
     "judge_id", "n_votes", "n_checks", "n_repeats", "n_ties", "attentiveness", "se", "low", "high",
@@ -28,43 +28,6 @@ PREFERENCES = (
     "weighted_low", "weighted_high", "note",
 )  # fmt: skip
 MATTERS = ("trial_id", "source_a", "source_b", "n_votes", "votes_a", "better_a")
-
-
-@dataclass(frozen=True)
-class Belief:
-    """What is known of μ beforehand: how often `stronger`'s text is better than `weaker`'s.
-
-    Attributes:
-        mu: between 0 and 1, both left out. strength: 0 if μ is known exactly, else how many
-            comparisons the belief is worth: a Beta(μ·strength, (1 − μ)·strength) prior.
-    """
-
-    stronger: str
-    weaker: str
-    mu: float
-    strength: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.mu < 1:
-            raise ConfigError(f"μ is {self.mu}", expected="a number between 0 and 1")
-        if self.strength and min(self.mu, 1 - self.mu) * self.strength < 1:
-            raise ConfigError(
-                f"a belief in μ = {self.mu} worth {self.strength} comparisons is too vague",
-                expected="μ·strength and (1 − μ)·strength of 1 or more",
-            )
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Central 95 % of the belief."""
-        if not self.strength:
-            return self.mu, self.mu
-        low, high = beta.ppf([0.025, 0.975], self.mu * self.strength, (1 - self.mu) * self.strength)
-        return float(low), float(high)
-
-    @property
-    def near_half(self) -> bool:
-        low, high = self.range
-        return low - NEAR_HALF <= 0.5 <= high + NEAR_HALF
 
 
 @dataclass(frozen=True)

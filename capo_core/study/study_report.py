@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from capo_core import __version__
+import capo_core
 from capo_core.evaluation.methods import latex
 from capo_core.study.accuracy import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis import StudyAnalysis
@@ -50,7 +50,7 @@ class StudyReport:
     def to_dict(self) -> dict:
         """For JSON."""
         return {
-            "capo_lab": __version__,
+            "capo_lab": capo_core.__version__,
             "facts": {**asdict(self.facts), "leaks": dict(self.facts.leaks)},
             "methods": methods_paragraph(self),
             "analysis": self.analysis.to_dict(),
@@ -101,7 +101,7 @@ def methods_paragraph(report: StudyReport) -> str:
         )
     parts.append(
         f"Agreement is Krippendorff's alpha with a Bayesian bootstrap over trials "
-        f"({a.settings.draws} draws, seed {a.settings.seed}). CAPO Lab {__version__}."
+        f"({a.settings.draws} draws, seed {a.settings.seed}). CAPO Lab {capo_core.__version__}."
     )
     return " ".join(parts)
 

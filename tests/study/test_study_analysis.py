@@ -11,14 +11,16 @@ from scipy.stats import binom
 
 from capo_core.errors import ConfigError, DataError
 from capo_core.study import accuracy as acc
-from capo_core.study.analysis import Settings, analyse, preference, wins
+from capo_core.study.analysis import Settings, analyse
 from capo_core.study.bradley_terry import fit_ties
 from capo_core.study.conduct import ALL, conduct
 from capo_core.study.dawid_skene import consensus, dawid_skene, named_by
 from capo_core.study.judge_agreement import fleiss, judge_agreement
 from capo_core.study.length_effect import LONGER, length_effect, logistic
+from capo_core.study.made_judges import Judges, World
 from capo_core.study.mixed import mixed_model
-from capo_core.study.simulate_judges import Judges, World, answer
+from capo_core.study.preferences import preference, wins
+from capo_core.study.simulate_judges import answer
 from capo_core.study.study_report import (
     Facts,
     StudyReport,
