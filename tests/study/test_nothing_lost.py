@@ -132,8 +132,8 @@ def many(workspace: Workspace, folder: Path, *, judges: int, trials: int, kills:
     total = judges * trials
     return (
         f"{name}: {judges} judges x {trials} trials, {kills} kills: {total} answers in "
-        f"{seconds:.1f} s, {total / seconds:.0f} a second; {acknowledged} acknowledged before a "
-        f"kill, none lost, none twice"
+        f"{seconds:.1f} s, {total / seconds:.0f} a second; {acknowledged} acknowledged, "
+        "none lost, none twice"
     )
 
 
