@@ -27,6 +27,7 @@ PREFERENCES = (
     "source_a", "source_b", "n_votes", "raw_share_a", "raw_low", "raw_high", "weighted_share_a",
     "weighted_low", "weighted_high", "note",
 )  # fmt: skip
+NEARLY_FLAT = (1.2, 1.2)  # Beta prior of η where μ is what is asked
 MATTERS = ("trial_id", "source_a", "source_b", "n_votes", "votes_a", "better_a")
 
 
@@ -88,12 +89,12 @@ def estimate_votes(
     by_votes = identified(votes, np.zeros(len(votes.pairs), dtype=bool))
     known = identified(votes, usable)
     fit, held = _fit(votes, given, by_votes, prior, shift=None)
-    table, variance_mu = _judges(votes, fit, held, given, by_votes, known, usable, prior)
+    table = _judges(votes, fit, held, given, by_votes, known, usable, prior)
     basis = "votes" if by_votes.any() else ("belief" if known.any() else "nothing")
     n_ties, repeats = int(votes.ties.sum()), int(votes.repeat.sum())
     return JudgeQuality(
         judges=table,
-        preferences=_preferences(votes, fit, held, variance_mu),
+        preferences=_preferences(votes, given, by_votes),
         matters=_matters(votes, fit),
         basis=basis,
         identified="each judge's attentiveness" if basis == "votes" else PRODUCT,
@@ -148,7 +149,7 @@ def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[Fit, np.ndar
 
 
 def _judges(votes, fit, held, given, by_votes, known, usable, prior):
-    """JUDGES, and the variances of the estimated μ."""
+    """JUDGES."""
     free = np.isnan(held)
     variance, inflation = _variances(votes, fit, free, prior)
     low, high = intervals(votes, fit, inflation)
@@ -168,7 +169,7 @@ def _judges(votes, fit, held, given, by_votes, known, usable, prior):
     reason = "μ lies near one half" if near else "nothing identifies it"
     checks = votes.per_judge(~np.isnan(votes.known)[votes.matter])
     verdict, why = verdicts(votes.per_judge(), solid, np.full(n, reason, dtype=object), high - low)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "judge_id": list(votes.judges),
             "n_votes": votes.per_judge(),
@@ -185,7 +186,6 @@ def _judges(votes, fit, held, given, by_votes, known, usable, prior):
         },
         columns=list(JUDGES),
     )
-    return table, variance[n:]
 
 
 def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
@@ -201,9 +201,15 @@ def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
     return variance, np.maximum(variance[:n] * np.diag(informed)[:n], 1.0)
 
 
-def _preferences(votes, fit, held, variance_mu) -> pd.DataFrame:
+def _preferences(votes: Votes, given: list[Belief | None], by_votes: np.ndarray) -> pd.DataFrame:
+    """PREFERENCES, from a fit of its own whose prior on attentiveness is nearly flat: a prior that
+    pulls all judges towards ½ would push μ away from it."""
+    fit, held = _fit(votes, given, by_votes, NEARLY_FLAT, shift=None)
+    variance, _inflation = _variances(votes, fit, np.isnan(held), NEARLY_FLAT)
+    variances = dict(
+        zip(np.flatnonzero(np.isnan(held)), variance[len(votes.judges) :], strict=True)
+    )
     rows = []
-    variances = iter(variance_mu)
     main = np.isnan(votes.known)[votes.matter] & ~votes.repeat
     for k, (first, second) in enumerate(votes.pairs):
         at = main & (votes.pair[votes.matter] == k)
@@ -213,8 +219,8 @@ def _preferences(votes, fit, held, variance_mu) -> pd.DataFrame:
         low, high = wilson(chosen, n)
         row = [first, second, n, chosen / n, low, high]
         if np.isnan(held[k]):
-            mu, variance = fit.mu[k], next(variances)
-            error = math.sqrt(variance) / (mu * (1 - mu))
+            mu = fit.mu[k]
+            error = math.sqrt(variances[k]) / (mu * (1 - mu))
             ends = expit(logit(mu) + np.array([-Z95, Z95]) * error)
             rows.append([*row, mu, *ends.tolist(), ""])
         else:
