@@ -86,8 +86,9 @@ def train_soft_labels(
     with folder.lock():
         folder.forget_stop()
         cells = {}
-        wanted = list(itertools.product(config.sources, config.seeds))
-        for number, (source, seed) in enumerate(wanted):
+        # All sources with one seed before the next seed: what is there can be compared early.
+        wanted = list(itertools.product(config.seeds, config.sources))
+        for number, (seed, source) in enumerate(wanted):
 
             def told(what: str, share: float, number: int = number) -> None:
                 progress(what, (number + share) / len(wanted))

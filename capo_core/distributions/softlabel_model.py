@@ -31,7 +31,7 @@ class Classifier:
     """A sequence classifier and its tokenizer.
 
     Attributes:
-        cut: texts that were longer than `max_length` tokens so far, by the last call.
+        cut: training items that were longer than `max_length` tokens.
     """
 
     model: Any
@@ -63,11 +63,11 @@ class Classifier:
         )  # fmt: skip
         return {name: each.to(self.model.device) for name, each in made.items()}
 
-    def count_cut(self, pairs: Sequence[tuple[str, str]]) -> int:
-        """How many of the pairs are longer than what is read of them."""
+    def lengths(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """Tokens of each pair before anything is cut, [pairs]."""
         first, second = [a for a, _ in pairs], [b for _, b in pairs]
         made = self.tokenizer(first, second if any(second) else None)["input_ids"]
-        return sum(len(ids) > self.max_length for ids in made)
+        return np.array([len(ids) for ids in made])
 
     def save(self, folder: Path) -> None:
         """In transformers' layout, weights as safetensors."""
@@ -139,7 +139,8 @@ def train_classifier(
     from transformers import get_linear_schedule_with_warmup
 
     made = load_classifier(config, train.labels, seed)
-    made.cut = made.count_cut(train.pairs)
+    lengths = made.lengths(train.pairs)
+    made.cut = int((lengths > config.max_length).sum())
     model = made.model
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -152,10 +153,9 @@ def train_classifier(
     best: tuple[float, int, dict[str, Any]] | None = None
     done = 0
     for epoch in range(1, config.epochs + 1):
-        order, total = drawn.permutation(len(train)), 0.0
-        for start in range(0, len(order), config.batch_size):
+        total = 0.0
+        for rows in batches_of(lengths, config.batch_size, drawn):
             step(done / steps)
-            rows = order[start : start + config.batch_size].tolist()
             model.train()
             logits = model(**made.encode([train.pairs[row] for row in rows])).logits
             loss = torch.nn.functional.cross_entropy(logits, targets[rows])
@@ -184,6 +184,19 @@ def train_classifier(
             best = (worth, epoch, kept)
     model.load_state_dict(best[2])
     return made, best[1]
+
+
+def batches_of(lengths: np.ndarray, size: int, rng: np.random.Generator) -> list[list[int]]:
+    """All rows once, in random batches of `size` (the last may be smaller), in random order.
+
+    Of every eight batches' rows those of like length come together, so that little is padded.
+    """
+    order, batches = rng.permutation(len(lengths)), []
+    for start in range(0, len(order), 8 * size):
+        group = order[start : start + 8 * size]
+        group = group[np.argsort(lengths[group], kind="stable")]
+        batches += [group[at : at + size].tolist() for at in range(0, len(group), size)]
+    return [batches[k] for k in rng.permutation(len(batches))]
 
 
 def _worth(found: dict[str, float], select: str, epoch: int) -> float:

@@ -1,0 +1,146 @@
+"""Choosing and replacing explanations, explanations by a model, imitated annotators as a team."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from judgment_helpers import judgments, source
+
+from capo_core.distributions.explain import ExplainConfig, explain
+from capo_core.distributions.judgments import SAID
+from capo_core.distributions.read_file import read_judgments, together
+from capo_core.distributions.select import farthest_first, replaced, select
+from capo_core.distributions.team import of_outputs, said_by_outputs
+from capo_core.distributions.write_file import write_explanations
+from capo_core.errors import ConfigError, DataError, RunError
+from capo_core.imitation.backends.fake import FakeBackend
+
+POINTS = {"east": [1.0, 0.0], "east too": [0.96, 0.28], "north": [0.0, 1.0], "west": [-0.8, -0.6]}
+
+
+def embed(texts):
+    return np.array([POINTS[text] for text in texts])
+
+
+def said(*texts, who="humans", item="i0", labels=None):
+    labels = labels or ["neutral"] * len(texts)
+    return [(item, who, k, labels[k], text) for k, text in enumerate(texts)]
+
+
+def made(rows, n=1):
+    return judgments(source("crowd", [[1, 0, 0]] * n), said=rows)
+
+
+def texts(frame):
+    return frame["explanation"].tolist()
+
+
+def test_ways_of_choosing():
+    found = made(said("east", "east too", "north", "west"))
+    assert texts(select(found, "humans", 2, "first")) == ["east", "east too"]
+    assert texts(select(found, "humans", 1, "longest")) == ["east too"]
+    # The sum of all points to (1.16, 0.68): nearest to "east too". From there "west" is farthest,
+    # then "north": "east" is beside what is chosen.
+    assert texts(select(found, "humans", 1, "representative", embed=embed)) == ["east too"]
+    assert texts(select(found, "humans", 3, "greedy", embed=embed)) == ["east too", "west", "north"]
+    votes = {("i0", "humans", 2): 5.0, ("i0", "humans", 0): 2.0}
+    chosen = select(found, "humans", 2, "human-preferred", votes=votes)
+    assert texts(chosen) == ["north", "east"]
+    assert chosen["position"].tolist() == [0, 1]
+    assert set(chosen["source"]) == {"humans, 2 human-preferred"}
+    assert len(select(found, "humans", 9, "greedy", embed=embed)) == 4
+
+
+def test_choosing_needs_what_it_needs():
+    found = made(said("east", "north"))
+    with pytest.raises(ConfigError, match="preferences"):
+        select(found, "humans", 1, "human-preferred")
+    with pytest.raises(ConfigError, match="encoder"):
+        select(found, "humans", 1, "greedy")
+    with pytest.raises(ConfigError, match="cannot be chosen"):
+        select(found, "humans", 1, "best")
+
+
+def test_farthest_first_takes_every_row_once():
+    vectors = embed(list(POINTS))
+    assert sorted(farthest_first(vectors, 4)) == [0, 1, 2, 3]
+
+
+def test_replacing_keeps_the_labels_and_nests():
+    people = said("a", "b", "c", "d", labels=["neutral", "neutral", "entailment", "contradiction"])
+    model = said("N1", "N2", "E", who="model", labels=["neutral", "neutral", "entailment"])
+    found = made(people + model)
+    before: set[int] = set()
+    for share, count in ((0.0, 0), (0.25, 1), (0.5, 2), (0.75, 3), (1.0, 4)):
+        frame, missing = replaced(found, "humans", "model", share)
+        assert frame["label"].tolist() == ["neutral", "neutral", "entailment", "contradiction"]
+        now = {k for k, text in enumerate(texts(frame)) if text not in "abcd"}
+        # The model explains no contradiction: that one stays, and is counted.
+        assert len(now) + missing == count and 3 not in now and before <= now
+        before = now
+    assert missing == 1 and set(texts(frame)) == {"N1", "N2", "E", "d"}
+    found.with_explanations(frame)  # a source of its own beside the others
+    with pytest.raises(ConfigError, match="share"):
+        replaced(found, "humans", "model", 1.5)
+
+
+def answering(label):
+    """Writes about the label asked for, but for `label`, where it argues for neutral."""
+
+    def write(request):
+        wanted = request.prompt.text.split("Label: ")[1].split("\n")[0]
+        given = "neutral" if wanted == label else wanted
+        return f"Label: {given}\nExplanation: So {given} it is."
+
+    return FakeBackend(write)
+
+
+def test_explanations_of_every_label_or_of_those_people_gave(tmp_path):
+    found = made([], n=2)
+    free = explain(found, answering("contradiction"), ExplainConfig())
+    assert free.wanted == 6 and free.missing == 2  # an answer for another label is not used
+    assert free.frame["label"].tolist() == ["entailment", "neutral"] * 2
+    counted = judgments(
+        source("crowd", [[1, 0, 0]]),
+        type(source("x", [[1, 0, 0]]))(
+            "annotators", found.task.scale.labels, ("i0",), np.array([[0.25, 0.75, 0]]),
+            np.array([4.0]),
+        ),
+    )  # fmt: skip
+    guided = explain(counted, answering(""), ExplainConfig(mode="guided", by="annotators"))
+    assert guided.frame["label"].tolist() == ["entailment"] + ["neutral"] * 3
+    assert guided.frame["source"].iloc[0] == "fake, guided by annotators"
+    with pytest.raises(ConfigError, match="how many people"):
+        explain(counted, answering(""), ExplainConfig(mode="guided", by="crowd"))
+    with pytest.raises(RunError, match="no explanation"):
+        explain(found, FakeBackend(lambda request: "?"), ExplainConfig())
+    # Written to a file, they come back beside the data they are about.
+    write_explanations(found, free.frame, tmp_path / "e.json")
+    both = together(found, read_judgments(tmp_path / "e.json"))
+    back = both.explanations[SAID.names]
+    assert back["explanation"].tolist() == texts(free.frame)
+    assert set(back["item_id"]) == {"i0", "i1"}
+
+
+def outputs(*rows):
+    columns = ["method", "target_annotator_id", "item_id", "label", "explanation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_a_team_is_the_mean_of_its_annotators():
+    found = made([], n=2)
+    rows = outputs(
+        ("capo", "ann", "i0", "neutral", "x"),
+        ("capo", "ann", "i0", "entailment", "y"),
+        ("capo", "bob", "i0", "entailment", "z"),
+        ("capo", "bob", "i1", "", ""),  # could not be read
+        ("capo", "ann", "i1", "neutral", "w"),
+    )
+    by = {one.name: one for one in of_outputs(found, rows)}
+    assert list(by) == ["capo team", "capo ann", "capo bob"]
+    assert by["capo ann"].shares.tolist() == [[0.5, 0.5, 0], [0, 1, 0]]
+    # bob said nothing readable on i1: the team speaks of i0 only, each annotator counting once.
+    assert by["capo team"].item_ids == ("i0",)
+    assert by["capo team"].shares.tolist() == [[0.75, 0.25, 0]]
+    assert texts(said_by_outputs(found, rows)) == ["x", "y", "z", "w"]
+    with pytest.raises(DataError, match="none of 1 outputs"):
+        of_outputs(found, outputs(("sft", "a", "elsewhere", "neutral", "")))

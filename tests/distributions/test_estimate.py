@@ -1,0 +1,203 @@
+"""Estimates: the orders of options, what is left out and counted, resuming, the embedded base."""
+
+import numpy as np
+import pytest
+from judgment_helpers import judgments, source
+from scipy.special import softmax
+from scorers import PlacedScorer
+
+from capo_core.distributions.ask import what_to_ask
+from capo_core.distributions.estimate import estimate
+from capo_core.distributions.estimate_config import EstimateConfig
+from capo_core.distributions.estimate_run import estimate_in
+from capo_core.distributions.kept import estimated, estimates_of, keep, load, with_runs
+from capo_core.distributions.normalise import p_norm, p_softmax
+from capo_core.distributions.questions import orders_of
+from capo_core.errors import ConfigError, DataError, Stopped
+from capo_core.imitation.backends.scoring import FREQUENCY, LOG_PROBABILITY
+from capo_core.imitation.run_folder import RunFolder
+from capo_core.task import LabelScale, Task
+from capo_core.workspace import Workspace
+
+TASTE = (2.0, 1.0, 0.5)
+SAID = [
+    ("i0", "humans", 0, "neutral", "Nobody knows."),
+    ("i0", "humans", 1, "entailment", "It says so."),
+    ("i1", "humans", 0, "neutral", "Unclear."),
+]
+
+
+def made(n=3, said=SAID):
+    return judgments(source("crowd", [[0.2, 0.5, 0.3]] * n), said=said)
+
+
+def test_p_norm_and_p_softmax_by_hand():
+    scores = np.array([[2.0, 1.0, 1.0], [1.0, -1.0, 3.0]])
+    assert p_norm(scores)[0].tolist() == [0.5, 0.25, 0.25]
+    assert np.isnan(p_norm(scores)[1]).all()  # a negative score has no share
+    np.testing.assert_allclose(p_softmax(scores, 2.0), softmax(scores / 2, axis=1))
+    # Log-probabilities know the logits but for a constant, which the softmax does not see.
+    np.testing.assert_allclose(p_softmax(scores - 7.0, 2.0), p_softmax(scores, 2.0))
+    chances = np.log([[0.2, 0.1, 0.1]])
+    np.testing.assert_allclose(p_norm(chances, LOG_PROBABILITY), [[0.5, 0.25, 0.25]])
+
+
+@pytest.mark.parametrize("which", ["all", "rotations"])
+def test_every_label_stands_at_every_place_equally_often(which):
+    orders = np.array(orders_of("abc", which))
+    for place in range(3):
+        assert np.bincount(orders[:, place]).tolist() == [len(orders) // 3] * 3
+    assert len(orders_of("abc", "one")) == 1
+    with pytest.raises(ConfigError, match="too many orders"):
+        orders_of("abcdefghijk", "all")
+
+
+def test_scores_go_to_the_label_wherever_it_stands():
+    config = EstimateConfig(temperature=1.0)
+    found = estimate(made(), PlacedScorer(TASTE), config)
+    np.testing.assert_allclose(found.source.shares, [softmax(TASTE)] * 3)
+    assert found.questions == 18 and found.bias.one_order == pytest.approx(0)
+    assert found.bias.by_place == pytest.approx((1 / 3,) * 3)
+
+
+def test_averaging_over_orders_takes_the_preference_for_a_place_out():
+    # The first place adds 3 to a logit: without a taste, it alone decides.
+    first = PlacedScorer((1.0, 1.0, 1.0), place=(3.0, 0.0, 0.0))
+    one = estimate(made(), first, EstimateConfig(orders="one", temperature=1.0))
+    expected = softmax([4.0, 1.0, 1.0])
+    np.testing.assert_allclose(one.source.shares[0], expected)
+    for orders in ("rotations", "all"):
+        found = estimate(made(), first, EstimateConfig(orders=orders, temperature=1.0))
+        np.testing.assert_allclose(found.source.shares, 1 / 3)
+        assert found.bias.by_place == pytest.approx(tuple(expected))
+    # With all orders: two halves agree, two single orders are apart. Two orders differ in what
+    # stands first in 12 of 15 pairs, and are then apart by p_first − p_other.
+    assert found.bias.averaged == pytest.approx(0)
+    assert found.bias.one_order == pytest.approx(12 / 15 * (expected[0] - expected[1]))
+
+
+def test_serial_shows_all_explanations_and_parallel_each_alone():
+    serial, without = what_to_ask(made(), EstimateConfig(explanations="humans", orders="one"))
+    assert [one.item_id for one in serial] == ["i0", "i1"] and without == 1
+    text = serial[0].question.prompt.text
+    assert "Comment 1: Nobody knows.\nComment 2: It says so." in text
+    assert "So I choose" not in text
+    parallel, _ = what_to_ask(
+        made(), EstimateConfig(explanations="humans", how="parallel", explicit=True, orders="one")
+    )
+    assert [one.item_id for one in parallel] == ["i0", "i0", "i1"]
+    assert "Comment 1: It says so. So I choose entailment." in parallel[1].question.prompt.text
+    assert "Nobody" not in parallel[1].question.prompt.text
+    turned, _ = what_to_ask(
+        made(), EstimateConfig(explanations="humans", rotations=2, orders="one")
+    )
+    assert "Comment 1: It says so.\nComment 2: Nobody" in turned[1].question.prompt.text
+
+
+def test_items_without_a_score_are_left_out_and_counted():
+    scorer = PlacedScorer(TASTE, problem="A of i1")
+    found = estimate(made(), scorer, EstimateConfig())
+    assert found.source.item_ids == ("i0", "i2")
+    assert found.left_out == {"a score is not a number": 1}
+    assert found.to_dict()["left_out"] == {"a score is not a number": 1}
+    with pytest.raises(DataError, match="gave no item a distribution"):
+        estimate(made(), PlacedScorer(TASTE, problem="A of"), EstimateConfig())
+
+
+def test_p_norm_of_negative_logits_says_what_to_do():
+    with pytest.raises(DataError, match="take --transform softmax"):
+        estimate(made(), PlacedScorer((1, -1, 1)), EstimateConfig(transform="norm"))
+
+
+def test_settings_that_do_not_fit_are_refused():
+    with pytest.raises(ConfigError, match="no softmax of how often"):
+        estimate(made(), PlacedScorer(TASTE, kind=FREQUENCY), EstimateConfig())
+    with pytest.raises(ConfigError, match="no explanations of 'models'"):
+        estimate(made(), PlacedScorer(TASTE), EstimateConfig(explanations="models"))
+    for name, value in (("how", "x"), ("temperature", 0), ("orders", "x"), ("items", -1)):
+        with pytest.raises(ConfigError):
+            EstimateConfig(**{name: value})
+    plain = PlacedScorer(TASTE)
+    plain.prefixes = False
+    with pytest.raises(ConfigError, match="cannot be made to begin"):
+        estimate(made(), plain, EstimateConfig(options="labels"))
+
+
+def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
+    workspace = Workspace(tmp_path)
+    folder = RunFolder(workspace.runs / "e")
+
+    class Halting(PlacedScorer):
+        def score(self, questions, progress):
+            for number, pair in enumerate(super().score(questions)):
+                if number == 5:
+                    raise Stopped("stopped on request")
+                yield pair
+
+    config = EstimateConfig(orders="rotations", temperature=1.0)
+    with pytest.raises(Stopped):
+        estimate_in(made(), Halting(TASTE), config, folder)
+    with (folder.path / "scores.jsonl").open("a") as file:
+        file.write('{"key": "torn')
+    scorer = PlacedScorer(TASTE)
+    found = estimate_in(made(), scorer, config, folder)
+    assert len(scorer.asked) == 9 - 5
+    np.testing.assert_allclose(found.source.shares, [softmax(TASTE)] * 3)
+    assert estimates_of(made(), workspace) == ["e"]
+    # The run speaks for itself beside the other sources.
+    both = with_runs(made(), ["e"], workspace)
+    np.testing.assert_allclose(both.source(found.source.name).shares, found.source.shares)
+    other = judgments(source("crowd", [[1, 0, 0]], items=["elsewhere"]))
+    with pytest.raises(DataError, match="no item"):
+        estimated(folder, other)
+
+
+def test_kept_judgments_come_back_as_they_were(tmp_path):
+    workspace = Workspace(tmp_path)
+    name = keep(made(), workspace)
+    back = load(name, workspace)
+    assert keep(back, workspace) == name and back.fingerprint == made().fingerprint
+    path = workspace.root / "distributions" / f"{name}.json"
+    path.write_text(path.read_text().replace("Nobody", "Somebody"))
+    with pytest.raises(DataError, match="was changed"):
+        load(name, workspace)
+    with pytest.raises(DataError, match="cannot be read"):
+        load("none", workspace)
+
+
+def test_the_embedded_base_weighs_letters_and_labels():
+    torch = pytest.importorskip("torch")
+    from capo_core.imitation.backends.scoring_hf import HfScorer
+    from capo_core.imitation.model import load_base
+    from capo_core.imitation.render import prompt_ids
+
+    base = load_base("embedded")
+    scorer = HfScorer(base, batch_tokens=400)
+    found = estimate(made(), scorer, EstimateConfig(temperature=1.0, items=2))
+    # A small model prefers a place whatever stands there; the mean over orders does not.
+    assert found.bias.preference > 0.05
+    assert found.bias.averaged < 0.2 * found.bias.one_order
+    # Padding and batches change nothing: the same logits as alone.
+    asked, _ = what_to_ask(made(), EstimateConfig(items=2, options="labels", orders="one"))
+    question = asked[0].question
+    ids = (*prompt_ids(question.prompt, base.tokenizer), *scorer._tokens("Label:"))
+    with torch.inference_mode():
+        logits = base.model(input_ids=torch.tensor([ids])).logits[0, -1]
+    ((_, scored),) = [pair for pair in scorer.score([one.question for one in asked])
+                      if pair[0] is question]  # fmt: skip
+    np.testing.assert_allclose(
+        scored.scores, logits[list(scorer.option_ids(question))].tolist(), rtol=1e-4
+    )
+    words = [base.tokenizer.decode([k]).strip() for k in scorer.option_ids(question)]
+    assert all(label.startswith(word) for label, word in zip(question.options, words, strict=True))
+
+
+def test_options_with_one_first_token_are_refused():
+    pytest.importorskip("torch")
+    from capo_core.imitation.backends.scoring_hf import HfScorer
+    from capo_core.imitation.model import load_base
+
+    scale = LabelScale(("-2", "-1", "0"), ordinal=True)
+    found = judgments(source("crowd", [[1, 0, 0]], labels=scale.labels), task=Task("t", scale))
+    with pytest.raises(ConfigError, match=r"same token|joins"):
+        estimate(found, HfScorer(load_base("embedded")), EstimateConfig(options="labels"))
