@@ -26,6 +26,8 @@ FIGURES = (
     "learning_rate",
     "grad_norm",
 )
+# Margins below are what rounding makes of none.
+_TIED = 1e-5
 PROBE = ("step", "target_share", "low", "high", "chance", "n")
 
 
@@ -122,7 +124,7 @@ def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
     """No reward accuracy where nothing has changed yet: all pairs are tied, and none is ranked."""
     if "reward_accuracy" not in rows.columns or "margin" not in rows.columns:
         return rows
-    return rows.assign(reward_accuracy=rows["reward_accuracy"].where(rows["margin"] != 0))
+    return rows.assign(reward_accuracy=rows["reward_accuracy"].where(rows["margin"].abs() > _TIED))
 
 
 def _steps(events: list[dict]) -> tuple[int, ...]:

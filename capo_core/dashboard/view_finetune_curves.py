@@ -66,7 +66,8 @@ def _title(events: Events, name: str) -> str:
     rows = events.validations if has(events.validations, name) else events.steps
     if name == "change" and has(rows, "chosen_change") and has(rows, "rejected_change"):
         own, others = rows["chosen_change"].iloc[-1], rows["rejected_change"].iloc[-1]
-        return f"{title}: own {own:+.1f}, the others' {others:+.1f}".replace("-", "−")
+        said = f"own {own:+.1f}, the others' {others:+.1f}"
+        return f"{title}: {said.replace('-', '−')}"
     if not has(rows, name):
         return title
     values = rows[name].dropna()
