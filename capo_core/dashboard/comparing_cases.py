@@ -18,7 +18,7 @@ OUTCOMES = {
 }
 ORDERS = {
     "": "as in the data",
-    "disagree": "where methods disagree most",
+    "disagree": "most disagreement first",
     "typical": "most typical first",
     "worst": "worst first",
 }

@@ -76,8 +76,8 @@ def _controls(chosen: Chosen, answers: Answers) -> Wanted:
             st.selectbox, "Order", list(ORDERS), page=PAGE, key="order", clears=_MOVED,
             format_func=ORDERS.__getitem__,
             help="Most typical: the classifier is surest that the target wrote it. Worst: least "
-            "like the target, unread answers first. Disagree: most different labels, then the "
-            "widest spread of manner.",
+            "like the target, unread answers first. Disagreement: methods give the most different "
+            "labels, then their manner is furthest apart.",
         )  # fmt: skip
     repetition = 1
     names = list(chosen.dataset.annotators)

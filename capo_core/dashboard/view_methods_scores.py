@@ -7,7 +7,7 @@ import streamlit as st
 
 from capo_core.dashboard import comparing_scores, state
 from capo_core.dashboard.comparing_scores import CHANCE, ROWS, Column
-from capo_core.dashboard.components import Field, control_row, heading, note, table
+from capo_core.dashboard.components import Field, heading, note, table
 from capo_core.dashboard.theme import method_looks, method_name
 from capo_core.dashboard.view_methods_behind import open_answers
 from capo_core.dashboard.view_methods_choice import PAGE, Chosen
@@ -36,18 +36,16 @@ def show(chosen: Chosen) -> str:
     report, target = chosen.report, target_of(chosen)
     heading("Scores", _HELP)
     titles = comparing_scores.families(report)
-    with control_row("scores", [5, 3]) as (left, right):
-        with left:
-            family = state.choice(
-                st.segmented_control,
-                "Measures",
-                list(titles),
-                page=PAGE,
-                key="family",
-                format_func=titles.__getitem__,
-            )
-        with right:
-            view = _view(report)
+    family = state.choice(
+        st.segmented_control,
+        "Measures",
+        list(titles),
+        page=PAGE,
+        key="family",
+        format_func=titles.__getitem__,
+        label_visibility="collapsed",
+    )
+    view = _view(report)
     wanted = comparing_scores.columns(report, family, view)
     if family == "soft" and target != ALL:
         note(
@@ -79,6 +77,7 @@ def _view(report: EvaluationReport) -> str:
         list(known),
         page=PAGE,
         key="seen",
+        width=320,
         format_func=known.__getitem__,
         help="Imitation is judged by a classifier that knows only what people wrote on training "
         "items. Wording and meaning see different things; the words of the item may be masked.",
