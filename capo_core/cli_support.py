@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +22,10 @@ from capo_core.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 ERROR_CODE = 2
+FILE_WIDTH = 140
 
-console = Console()  # results, for people
+# Results, for people. A pipe or a file has no width; tables there must not be cut to 80 columns.
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else FILE_WIDTH)
 errors_console = Console(stderr=True)  # progress and errors
 
 
