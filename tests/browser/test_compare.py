@@ -1,0 +1,105 @@
+"""Compare in a browser: from item to item, from a cell to the answers behind it, and the files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from hand_made_comparison import experiment, speaker, the_next, the_target, world
+
+from capo_core.data.catalog import Catalog
+from capo_core.workspace import Workspace
+
+ROW = 35  # pixels of a row of a table, and of its header
+
+
+@pytest.fixture(scope="module")
+def compared(server):
+    """An experiment that is over, made by hand: icl has one wrong label in twelve."""
+    workspace, dataset = Workspace(server[1]), world("compared", held_out=12)
+    Catalog(workspace).add(dataset)
+    answers = {
+        "zero_shot": speaker(dataset, the_next(dataset), right=0.25),
+        "icl": speaker(dataset, the_target, right=11 / 12),
+        "capo": speaker(dataset, the_target),
+    }
+    experiment(workspace, dataset, answers)
+    return dataset
+
+
+def rest(page) -> None:
+    """Wait until the script has run."""
+    page.wait_for_timeout(150)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def sticking_out(page) -> int:
+    return page.evaluate(
+        "(() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.scrollWidth - m.clientWidth; })()"
+    )
+
+
+def test_from_item_to_cell_to_file(go, page, compared):
+    go("compare?dataset=compared")
+    page.get_by_text("comes nearest to its targets").wait_for()
+    page.get_by_text("1 of 36 cases").wait_for()
+
+    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_text("2 of 36 cases").wait_for()
+    rest(page)
+    assert "item=" in page.url
+
+    # In context stands in the second row; label accuracy is the third column of numbers.
+    table = page.locator('[data-testid="stDataFrame"]').first
+    table.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    box = table.bounding_box()
+    names = 190
+    column = (box["width"] - names) / 4
+    at = (box["x"] + names + 2.5 * column, box["y"] + 2.5 * ROW)
+    page.mouse.move(*at)  # the table marks the cell under the mouse, and a click takes the marked
+    page.wait_for_timeout(300)
+    page.mouse.click(*at)
+    page.get_by_text("1 of 3 cases").wait_for()  # one item for each of three targets
+    assert "method=icl" in page.url and "outcome=wrong" in page.url
+    behind = page.get_by_text("Another label; sounds like the target")
+    behind.first.wait_for()
+    # The reader is led there.
+    page.wait_for_function(
+        "() => document.querySelector('.st-key-capo-behind').getBoundingClientRect().top < 500"
+    )
+
+    # The address brings the same view back.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_text("1 of 3 cases").wait_for()
+
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Report (HTML, stands alone)").click()
+    html = taken.value.path().read_text(encoding="utf-8")
+    assert "comes nearest to its targets" in html and "<script" not in html
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Scores (long CSV)").click()
+    rows = list(csv.DictReader(io.StringIO(taken.value.path().read_text(encoding="utf-8"))))
+    (accuracy,) = (
+        row
+        for row in rows
+        if (row["source"], row["target"], row["measure"]) == ("icl", "all", "label accuracy")
+    )
+    assert float(accuracy["value"]) == pytest.approx(33 / 36) and accuracy["n"] == "36"
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Answers (JSONL)").click()
+    lines = taken.value.path().read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3 * 36
+    made = map(json.loads, lines)
+    wrong = [one for one in made if (one["source"], one["right"]) == ("icl", "false")]
+    assert len(wrong) == 3
+
+    for width in (1440, 820):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(800)
+        assert sticking_out(page) <= 0, width
