@@ -84,6 +84,8 @@ def evaluate(
 
 def _show(report) -> None:
     """The statements, and the scores averaged over targets."""
+    from capo_core.evaluation.html_report import number
+    from capo_core.evaluation.measures import measure
     from capo_core.evaluation.table import ALL
 
     for statement in report.statements:
@@ -93,14 +95,16 @@ def _show(report) -> None:
     rows = report.scores[report.scores["target"] == ALL]
     for (name, k), cells in rows.groupby(["measure", "k"], sort=False):
         values = cells.set_index("source")
+        digits = measure(name).decimals
         shown = [
-            f"{values.at[s, 'value']:.2f} [{values.at[s, 'low']:.2f}–{values.at[s, 'high']:.2f}]"
-            if values.at[s, "value"] == values.at[s, "value"]
+            f"{number(own['value'], digits)} "
+            f"[{number(own['low'], digits)}–{number(own['high'], digits)}]"
+            if own["value"] == own["value"]
             else "undefined"
-            for s in sources
+            for own in (values.loc[source] for source in sources)
         ]
         chance = values["chance"].iloc[0]
-        table.add_row(name, str(k or ""), *shown, f"{chance:.2f}" if chance == chance else "")
+        table.add_row(name, str(k or ""), *shown, number(chance, digits))
     console.print()
     console.print(table, markup=False)
     console.print(
