@@ -5,7 +5,9 @@
 Three questions, each variant in a process of its own, all in one run:
 
 1. One pass over the same pairs: TRL with a precomputed reference, in batches of as many pairs as
-   our steps hold, against our training with the tree, its reference pass included on both sides.
+   our steps hold, against our training with the tree. `pass_ratio` is the pass alone: TRL's
+   training without its reference, and what a further pass of ours costs. `one_pass_ratio` is all
+   that it takes to make one: reference, building of pairs, self-check, files.
    Before it, loss and gradient of the first step are compared: it is the same algorithm.
 2. Time to equal loss: TRL's one pass in batches of 4 pairs, where each chosen response is visited
    with every rejected one, against as many passes of ours as reach its mean loss over all pairs.
@@ -90,6 +92,7 @@ def run_trl(folder: Path, items: int, base: str, pairs_per_step: int) -> dict:
         trainer.get_train_dataloader()
     with timed(found):
         trainer.train()
+    found["pass_cpu_s"] = found["cpu_s"]
     found["cpu_s"] = round(found["cpu_s"] + reference["cpu_s"], 2)
     found["peak_memory_gb"] = peak_memory_gb()
     trainer.model.save_pretrained(
@@ -229,6 +232,8 @@ def main() -> None:
     ask.add_argument("--part", help="one variant, in this process (used by the script itself)")
     ask.add_argument("--folder", type=Path)
     given = ask.parse_args()
+    if len(set(given.passes)) < 2:
+        ask.error("--passes needs two numbers or more: their difference is what a pass costs")
     if given.part:
         kind, number = given.part.split(":")
         found = PARTS[kind](given.folder, given.items, given.base, int(number))
@@ -258,8 +263,11 @@ def main() -> None:
         pass_trl, small_trl = variant(f"trl:{like}"), variant("trl:4")
         ours = [variant(f"ours:{epochs}") for epochs in given.passes]
     equal = next((o for o in ours if o["loss_after"] <= small_trl["loss_after"]), None)
+    further = (ours[-1]["cpu_s"] - ours[0]["cpu_s"]) / (given.passes[-1] - given.passes[0])
     result |= {
         "variants": [pass_trl, small_trl, *ours],
+        "further_pass_cpu_s": round(further, 2),
+        "pass_ratio": round(pass_trl["pass_cpu_s"] / further, 2),
         "one_pass_ratio": round(pass_trl["cpu_s"] / ours[0]["cpu_s"], 2),
         "equal_loss_ratio": round(small_trl["cpu_s"] / equal["cpu_s"], 2) if equal else None,
     }
