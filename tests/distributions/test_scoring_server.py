@@ -131,6 +131,13 @@ def test_sampling_counts_what_is_drawn(chat):
     assert found.score_kind == "frequency"
 
 
+def test_a_drawn_answer_is_read_behind_its_prefix():
+    texts = iter(["Label: neutral", "Label: contradiction\nExplanation", "neutral", "Label:"])
+    scorer = SampledScorer(FakeBackend(lambda request: next(texts)), 4)
+    config = EstimateConfig(options="labels", orders="one", transform="norm", items=1)
+    np.testing.assert_allclose(estimate(MADE, scorer, config).source.shares, [[0, 2 / 3, 1 / 3]])
+
+
 def test_an_option_must_stand_alone():
     assert option_of(" (B) because", ("A", "B")) == 1
     assert option_of("Apples", ("A", "B")) is None

@@ -31,7 +31,7 @@ class Question:
         key: identifies it within a run.
         options: what the answer may begin with, in the order in which scores are wanted.
         prefix: what the answer begins with before the option ("Label:"); "" for nothing. Only a
-            model on this machine can be made to begin so.
+            model on this machine can be made to begin so; of others it can only be asked.
     """
 
     key: str
@@ -59,7 +59,7 @@ class Scorer(ABC):
 
     Attributes:
         kind: what its scores are: LOGIT, LOG_PROBABILITY or FREQUENCY.
-        prefixes: whether it can be made to begin an answer with `Question.prefix`.
+        prefixes: whether it can weigh options behind `Question.prefix`.
     """
 
     name: str
@@ -82,11 +82,15 @@ class Scorer(ABC):
 class SampledScorer(Scorer):
     """How often each option is drawn, for models that give nothing but text.
 
+    An answer counts where it begins with an option, behind the prefix where there is one: the
+    prompt asks for it, and a model that was trained on that form writes it.
+
     Args:
         samples: answers drawn to each question.
     """
 
     kind = FREQUENCY
+    prefixes = True
 
     def __init__(self, backend: Backend, samples: int, *, seed: int = 0) -> None:
         if not 1 <= samples <= 1000:
@@ -109,7 +113,8 @@ class SampledScorer(Scorer):
             ]  # fmt: skip
             drawn = [0] * len(question.options)
             for _, reply in self._backend.complete(requests, decoding, progress=part):
-                found = option_of(reply.text, question.options)
+                text = reply.text.lstrip().removeprefix(question.prefix)
+                found = option_of(text, question.options)
                 if found is not None:
                     drawn[found] += 1
             yield (
