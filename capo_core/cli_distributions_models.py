@@ -52,6 +52,13 @@ def estimate(
         str, typer.Option(help="A source of explanations, such as humans; none otherwise.")
     ] = "",
     count: Annotated[int, typer.Option(help="At most so many explanations; 0: all.")] = 0,
+    choose: Annotated[
+        str,
+        typer.Option(help="Of --count: first, longest, greedy, representative, human-preferred."),
+    ] = "first",
+    votes: Annotated[
+        Path | None, typer.Option(help="human-preferred: CSV of item_id, source, position, votes.")
+    ] = None,
     how: Annotated[str, typer.Option(help="serial or parallel.")] = "serial",
     explicit: Annotated[bool, typer.Option("--explicit", help="Show their labels, too.")] = False,
     replace_by: Annotated[
@@ -87,6 +94,9 @@ def estimate(
         found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
         if missing and not as_json:
             console.print(f"{missing} explanations could not be replaced: no model's for the label")
+    if count and choose != "first":
+        made = _chosen(found, explanations, count, choose, votes, workspace)
+        found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
     by = by or ("sampling" if server else "logits")
     config = EstimateConfig(
         explanations=explanations, count=count, how=how, explicit=explicit, options=options,
@@ -121,6 +131,18 @@ def estimate(
                if bias["averaged"] is not None else ".")
         )  # fmt: skip
     console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)
+
+
+def _chosen(found, source: str, count: int, way: str, votes: Path | None, workspace: Workspace):
+    """The explanations chosen, as a table; see `distributions.select`."""
+    from capo_core.distributions.select import select
+    from capo_core.distributions.votes import read_votes
+    from capo_core.text.embed import Embedder
+
+    return select(
+        found, source, count, way, embed=Embedder(workspace.cache),
+        votes=read_votes(votes) if votes else None,
+    )  # fmt: skip
 
 
 @plain_errors

@@ -51,6 +51,8 @@ def of_dataset(dataset: Dataset) -> Judgments:
         for who in dataset.annotators:
             own = given[given["annotator_id"] == who]
             sources.append(_counted(f"annotator {who}", own, labels, items, f"what {who} said"))
+    if dataset.simulated:
+        notes.insert(0, "simulated data: no human judged these items")
     found = Judgments(
         dataset.name,
         dataset.task,

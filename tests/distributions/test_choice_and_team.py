@@ -10,6 +10,7 @@ from capo_core.distributions.judgments import SAID
 from capo_core.distributions.read_file import read_judgments, together
 from capo_core.distributions.select import farthest_first, replaced, select
 from capo_core.distributions.team import of_outputs, said_by_outputs
+from capo_core.distributions.votes import read_votes
 from capo_core.distributions.write_file import write_explanations
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.imitation.backends.fake import FakeBackend
@@ -58,6 +59,20 @@ def test_choosing_needs_what_it_needs():
         select(found, "humans", 1, "greedy")
     with pytest.raises(ConfigError, match="cannot be chosen"):
         select(found, "humans", 1, "best")
+
+
+def test_votes_come_from_a_table(tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text("item_id,source,position,votes\n007,humans,1,3\n")
+    assert read_votes(path) == {("007", "humans", 1): 3.0}
+    for text, words in (
+        ("item_id,source,position\na,h,0\n", "'votes' is missing"),
+        ("item_id,source,position,votes\na,h,0,many\n", "row 1"),
+        ("", "cannot be read"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match=words):
+            read_votes(path)
 
 
 def test_farthest_first_takes_every_row_once():
