@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -189,10 +190,10 @@ def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
             **parts, sources=report.sources, config=report.config, judges=report.judges
         )
         said = tuple(one for one in made if one.topic != "unread")
-    return [(one.topic, _with_names(one.text, report.method_names)) for one in said]
+    return [(one.topic, with_names(one.text, report.method_names)) for one in said]
 
 
-def _with_names(text: str, sources: tuple[str, ...]) -> str:
+def with_names(text: str, sources: Iterable[str]) -> str:
     """Methods called as everywhere on the screen."""
     for source in sorted(sources, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(source)}(?!\w)", method_name(source), text)

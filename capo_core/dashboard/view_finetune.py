@@ -14,9 +14,10 @@ from capo_core.dashboard import (
     view_finetune_run,
     view_finetune_runs,
 )
+from capo_core.dashboard.comparing_scores import with_names
 from capo_core.dashboard.components import says, speaking
 from capo_core.dashboard.frame import Frame
-from capo_core.dashboard.run_words import Seen, listed, see
+from capo_core.dashboard.run_words import METHODS, Seen, listed, see
 from capo_core.dashboard.words import count, percent
 from capo_core.errors import CapoError
 from capo_core.experiment import store
@@ -70,7 +71,7 @@ def _evaluated(frame: Frame, experiments: list[store.Experiment]) -> str:
             )
         except (OSError, ValueError, KeyError, TypeError, StopIteration):
             continue
-        return str(headline)
+        return with_names(str(headline), METHODS)
     return ""
 
 

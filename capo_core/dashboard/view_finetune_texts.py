@@ -10,6 +10,7 @@ import streamlit as st
 
 from capo_core.dashboard import cache, house, state
 from capo_core.dashboard.browser import Answer, answers_html, item_html
+from capo_core.dashboard.comparing_scores import with_names
 from capo_core.dashboard.components import Field, heading, note, says, table
 from capo_core.dashboard.finetune_files import last_outputs
 from capo_core.dashboard.frame import Frame
@@ -127,7 +128,9 @@ def evaluation(seen: Seen) -> None:
     """What the evaluation says, and the way to all of it."""
     try:
         raw = (seen.run.folder / evaluation_run.REPORT).read_text(encoding="utf-8")
-        statements = [str(each["text"]) for each in json.loads(raw)["statements"]]
+        statements = [
+            with_names(str(each["text"]), METHODS) for each in json.loads(raw)["statements"]
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         return
     says(*statements)
