@@ -8,7 +8,7 @@ import pandas as pd
 
 from capo_core.dashboard.run_words import listed
 from capo_core.dashboard.study_words import KINDS, answer_name, inside, source_name
-from capo_core.dashboard.words import count, percent
+from capo_core.dashboard.words import count, p_value, percent
 from capo_core.errors import ConfigError
 from capo_core.study import draft_files, freeze
 from capo_core.study.accuracy import AS_WRONG
@@ -118,8 +118,12 @@ def _between(low: float, high: float) -> str:
 
 
 def in_words(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """The frame with the names of sources in `columns` as people read them."""
-    return frame.assign(**{name: frame[name].map(source_name) for name in columns})
+    """The frame for the screen: sources in `columns` by their names, p in words, no empty notes."""
+    shown = frame.assign(**{name: frame[name].map(source_name) for name in columns})
+    if "p_value" in shown:
+        shown["p_value"] = shown["p_value"].map(p_value)
+    empty = "note" in shown and not shown["note"].astype(bool).any()
+    return shown.drop(columns="note") if empty else shown
 
 
 def ceiling(rows: pd.DataFrame) -> float:

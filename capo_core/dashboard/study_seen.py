@@ -122,8 +122,6 @@ def stages_of(found: list[Seen], dataset: str) -> Counter[str]:
 
 
 def said(stages: Counter[str]) -> str:
-    """What there is of blind studies, in a sentence."""
-    if not stages:
-        return "None yet. Designing one takes minutes; made-up judges can try it first."
+    """ "3 studies: 1 draft, 2 running." """
     parts = [f"{stages[stage]} {stage}" for stage in STAGES if stages[stage]]
     return f"{count(stages.total(), 'study', 'studies')}: {', '.join(parts)}."

@@ -64,7 +64,7 @@ def _row(seen: Seen) -> dict:
     return {
         "study": seen.name,
         "stage": STAGES[seen.stage],
-        "answered": status.filled / status.places if status and status.places else None,
+        "answered": round(status.filled / status.places, 2) if status and status.places else None,
         "standing": seen.standing,
         "asked": " ".join(KINDS[kind] for kind in config.kinds) if config else "",
         "sources": ", ".join(map(source_name, config.sources)) if config else "",

@@ -59,8 +59,12 @@ def _invite(frame: Frame, seen: Seen) -> None:
     )
     heading("Invite judges")
     note(
-        f"{count(max(0, free), 'sequence')} of {seen.config.judges:,} without a judge. Who is "
-        "invited beyond them is a reserve, and takes on what others leave."
+        (
+            f"{free:,} of {seen.config.judges:,} sequences have no judge yet. "
+            if free > 0
+            else f"All {seen.config.judges:,} sequences have a judge. "
+        )
+        + "Who is invited beyond them is a reserve, and takes on what others leave."
     )
     with st.form(f"{PAGE}.invite.{seen.name}", border=False):
         left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")

@@ -50,7 +50,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
 
 
 def _headline(one: Plan) -> str:
-    said = f"95 % intervals about ±{50 * one.width:.0f} percentage points wide"
+    said = f"95 % intervals would reach about ±{50 * one.width:.0f} percentage points"
     if one.against_chance is not None:
         n = one.numbers
         said += (

@@ -86,7 +86,7 @@ def _accuracy(found, looked, name: str) -> None:
             **_SHARE,
             "chance": Field("Chance", "One over the number of annotators.", 2),
             "p_value": Field("p", "Exact test against chance, judgments taken as independent; the "
-                             "interval goes before it.", 4),
+                             "interval goes before it."),
             "cannot_tell": Field("Cannot tell", "Answers."),
         },
         key=f"{PAGE}.accuracy.table",
