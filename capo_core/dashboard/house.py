@@ -14,6 +14,7 @@ PAGES = {
     "stability": ("pages/stability.py", "Stability"),
     "finetune": ("pages/finetune.py", "Fine-tune"),
     "compare": ("pages/compare.py", "Compare"),
+    "studies": ("pages/studies.py", "Studies"),
 }
 
 
