@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from capo_core.dashboard import cache, services
+from capo_core.dashboard import cache, cache_studies, services, study_seen
 from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.words import count
 from capo_core.data.catalog import Entry
@@ -30,6 +30,7 @@ def steps(frame: Frame, report, live: Job | None) -> list[Step]:
     """All links in their order, for the chosen dataset."""
     entry = frame.entry
     states = run_states(frame.workspace, entry)
+    studies = study_stages(frame.workspace, entry)
     return [
         Step(
             "1. Data",
@@ -68,6 +69,13 @@ def steps(frame: Frame, report, live: Job | None) -> list[Step]:
             compared(states),
             "compare",
             "Compare the methods",
+        ),
+        Step(
+            "6. Blind study",
+            "People who cannot see the source judge whose text it is.",
+            judged(studies),
+            "studies",
+            "Open the studies" if studies else "Design a blind study",
         ),
     ]
 
@@ -109,6 +117,27 @@ def compared(states: Counter[tuple[str, str]]) -> str:
         return "Nothing to compare yet: it begins with the first answers of a run."
     scored = count(scores, "evaluation") if scores else "no evaluation yet"
     return f"{count(answers, 'run')} with answers, {scored}."
+
+
+def study_stages(workspace: Workspace, entry: Entry) -> Counter[str]:
+    """How many studies of a dataset of this name are in each stage (see `study_seen`).
+
+    Where their database cannot be reached, they count as what their folders say; the page that
+    lists studies says why.
+    """
+    try:
+        service = cache_studies.service(workspace)
+        found = study_seen.every(workspace, service)
+    except CapoError:
+        found = study_seen.every(workspace, None)
+    return study_seen.stages_of(found, entry.name)
+
+
+def judged(stages: Counter[str]) -> str:
+    """What there is of blind studies, in a sentence."""
+    if not stages:
+        return "None yet. Designing one takes minutes; made-up judges can try it first."
+    return study_seen.said(stages)
 
 
 def _explanations(frame: Frame) -> str:

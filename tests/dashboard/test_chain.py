@@ -4,16 +4,18 @@ from collections import Counter
 
 import pytest
 
-from capo_core.dashboard.chain import compared, imitated, run_states
+from capo_core.dashboard.chain import compared, imitated, judged, run_states, study_stages
 from capo_core.data.catalog import Catalog
 from capo_core.jobs import queue
 from capo_core.jobs.record import Status
-from capo_core.workspace import Workspace
+from capo_core.study.config import StudyConfig
+from capo_core.workspace import Workspace, write_json
 
 
 def test_nothing_is_said_in_words():
     assert imitated(Counter()).startswith("Nothing yet.")
     assert compared(Counter()).startswith("Nothing to compare yet")
+    assert judged(Counter()).startswith("None yet.")
 
 
 def test_runs_are_counted_by_their_state():
@@ -49,3 +51,16 @@ def test_only_runs_on_the_same_dataset_count(workspace):
     (workspace.runs / "broken").mkdir()
     (workspace.runs / "broken" / "request.json").write_text("{")
     assert sum(run_states(workspace, entry).values()) == 1
+
+
+def test_studies_of_the_dataset_are_counted_by_their_stage(workspace):
+    entry = Catalog(workspace).entry("demo-nli")
+    for name, dataset in (("one", "demo-nli"), ("two", "demo-nli"), ("three", "demo-paraphrase")):
+        config = StudyConfig(name, dataset).to_dict()
+        write_json(workspace.studies / name / "design.json", {"config": config})
+    write_json(workspace.studies / "two" / "frozen.json", {})
+    (workspace.studies / "broken").mkdir()
+    (workspace.studies / "broken" / "design.json").write_text("{")
+    stages = study_stages(workspace, entry)
+    assert stages == {"draft": 1, "frozen": 1}
+    assert judged(stages) == "2 studies: 1 draft, 1 frozen."
