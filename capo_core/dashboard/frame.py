@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from capo_core.dashboard import house, services, state
+from capo_core.dashboard import house, services, state, view_door, who
 from capo_core.dashboard.components import show_error
 from capo_core.dashboard.styles import CSS
 from capo_core.dashboard.words import escape, markdown
@@ -37,6 +37,9 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
         keys: the query keys of the page, besides the dataset.
     """
     house.come_in_by_the_door()
+    if not who.is_owner():  # once more, behind the navigation: a page is never open by accident
+        view_door.show()
+        st.stop()
     st.html(CSS)
     state.begin(page, keys)
     workspace = Workspace.default()

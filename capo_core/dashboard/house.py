@@ -1,10 +1,12 @@
-"""The pages of the house and how one gets to them."""
+"""The pages of the house, who may open them, and how one gets to them."""
 
 from __future__ import annotations
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.pages_manager import PagesManager
+
+from capo_core.dashboard import view_door, who
 
 # page → its file and its name in the navigation
 PAGES = {
@@ -18,19 +20,36 @@ PAGES = {
 }
 
 
-def navigation():
-    """The page that was asked for.
+JUDGE_PAGE = "pages/judge.py"
 
-    Streamlit's own menu stays hidden: its links drop the query, and a page that then puts its view
-    back into the address could not be left by the browser's Back. `frame` draws the links.
+
+def navigation():
+    """The page that was asked for, out of those that are open to who asks.
+
+    What somebody may not open is not registered for them: a judge has the judge's page, a stranger
+    the door. Streamlit's own menu stays hidden: its links drop the query, and a page that then
+    puts its view back into the address could not be left by the browser's Back. `frame` draws the
+    links.
     """
-    return st.navigation(
-        [
+    if who.is_owner():
+        pages = [
             st.Page(path, title=title, url_path=name, default=name == "overview")
             for name, (path, title) in PAGES.items()
-        ],
-        position="hidden",
-    )
+        ]
+    elif who.is_judge():
+        pages = [*_doors("Judging"), st.Page(JUDGE_PAGE, title="Judging", url_path=who.JUDGE_PATH)]
+    else:
+        pages = _doors("Sign in")
+    return st.navigation(pages, position="hidden")
+
+
+def _doors(title: str) -> list:
+    """The door in place of the first page and of the owner's page that was asked for."""
+    places = ["", *([who.path()] if who.path() in PAGES else [])]
+    return [
+        st.Page(view_door.show, title=title, url_path=place or None, default=not place)
+        for place in places
+    ]
 
 
 def come_in_by_the_door() -> None:

@@ -1,0 +1,24 @@
+"""May the dashboard listen where it is told to? `make app` asks before it starts the server.
+
+    python -m capo_core.dashboard.binding
+
+ends with 0 where it may, else with 2 and the reason. `app.py` asks again at every visit, for a
+server that was started in another way.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from capo_core.dashboard import who
+
+
+def main() -> int:
+    reason = who.closed()
+    if reason is not None:
+        print(reason, file=sys.stderr)
+    return 2 if reason else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The styles of the judge's page: texts, cards and buttons in view together, on any window.
+
+Only mixtures of the current text colour are used, as in `styles`.
+"""
+
+CSS = """<style>
+.stApp .block-container { max-width: 1360px; padding-top: 3.2rem; padding-bottom: 1.2rem; }
+.stApp h1 { font-size: 1.5rem; line-height: 1.3; padding: 0 0 0.6rem 0; }
+.st-key-judge-tools { margin-top: -0.7rem; }
+.judge-far { display: flex; justify-content: space-between; gap: 1rem; font-size: 0.93rem; }
+.judge-far span { font-variant-numeric: tabular-nums; }
+.judge-saved { opacity: 0.75; }
+.judge-line {
+  height: 4px; border-radius: 2px; margin-top: 0.35rem; overflow: hidden;
+  background: color-mix(in srgb, currentColor 12%, transparent);
+}
+.judge-line div { height: 100%; background: #3a86b8; }
+.judge-item { opacity: 0.78; margin-bottom: 0.4rem; }
+.judge-item p {
+  margin: 0 0 0.2rem 0; font-size: 0.95rem; line-height: 1.45; overflow-wrap: anywhere;
+}
+.judge-role { opacity: 0.75; font-size: 0.85em; margin-right: 0.45rem; }
+.judge-answer {
+  border-left: 3px solid #3a86b8; padding: 0.05rem 0 0.05rem 0.8rem; min-width: 0;
+}
+.judge-head { margin: 0 0 0.15rem 0; font-size: 0.86rem; }
+.judge-label { opacity: 0.75; }
+.judge-words { margin: 0; line-height: 1.55; white-space: pre-wrap; overflow-wrap: anywhere; }
+.judge-texts .judge-words { font-size: 1.08rem; }
+.judge-one + .judge-one { margin-top: 1.1rem; }
+.judge-pair {
+  display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr));
+}
+.judge-each { display: grid; gap: 0.8rem; }
+.judge-all { display: none; }
+.judge-of-2 { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.judge-card, .judge-all {
+  background: color-mix(in srgb, currentColor 4%, transparent); border-radius: 6px;
+  padding: 0.6rem 0.8rem 0.8rem; min-width: 0;
+}
+.judge-row { display: grid; gap: 0.8rem; }
+.judge-cards h3 { margin: 0 0 0.35rem 0; padding: 0; font-size: 1.05rem; font-weight: 650; }
+.judge-cards .judge-item { opacity: 0.7; margin-bottom: 0.25rem; }
+.judge-cards .judge-item p { margin: 0; font-size: 0.82rem; line-height: 1.35; }
+.judge-cards .judge-answer {
+  border-left-width: 2px; border-left-color: color-mix(in srgb, currentColor 25%, transparent);
+  padding-left: 0.6rem;
+}
+.judge-cards .judge-words { font-size: 0.95rem; line-height: 1.45; }
+.judge-cards .judge-head { font-size: 0.8rem; margin: 0; }
+.judge-example + .judge-example {
+  margin-top: 0.6rem; padding-top: 0.6rem;
+  border-top: 1px solid color-mix(in srgb, currentColor 10%, transparent);
+}
+.st-key-judge-desk {
+  display: grid !important; align-items: start; gap: 1rem 1.6rem !important;
+  grid-template-columns: minmax(0, 5fr) minmax(0, 6fr);
+  grid-template-rows: auto 1fr; grid-template-areas: "texts cards" "answer cards";
+}
+.st-key-judge-desk > :nth-child(1) { grid-area: texts; }
+.st-key-judge-desk > :nth-child(2) { grid-area: cards; }
+.st-key-judge-desk > :nth-child(3) { grid-area: answer; }
+.st-key-judge-desk .judge-texts { max-height: 46vh; overflow: auto; }
+.st-key-judge-desk .judge-cards { max-height: calc(100vh - 9rem); overflow: auto; }
+.st-key-judge-desk .stButton button { min-height: 2.75rem; }
+.st-key-judge-choices > *, .st-key-judge-sure > * { flex: 1 1 auto; }
+.st-key-judge-choices .stButton, .st-key-judge-sure .stButton,
+.st-key-judge-choices button, .st-key-judge-sure button { width: 100%; }
+@media (min-width: 1100px) {
+  .judge-both .judge-each { display: none; }
+  .judge-both .judge-all { display: block; }
+}
+@media (max-width: 1099px) { .judge-of-2 { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 700px) {
+  .stApp .block-container { padding: 2.6rem 0.8rem 0.4rem; }
+  .stApp .block-container > .stVerticalBlock { gap: 0.6rem; }
+  .st-key-judge-desk {
+    display: flex !important; flex-direction: column; gap: 0.6rem !important;
+  }
+  .st-key-judge-desk > * { width: 100%; }
+  .st-key-judge-desk .judge-texts { max-height: 27vh; }
+  .st-key-judge-desk .judge-cards { max-height: none; overflow: visible; }
+  .st-key-judge-desk .judge-each {
+    display: flex; gap: 0.6rem; overflow-x: auto; scroll-snap-type: x mandatory;
+  }
+  .st-key-judge-desk .judge-card {
+    flex: 0 0 86%; max-height: 32vh; overflow-y: auto; scroll-snap-align: start;
+  }
+  .st-key-judge-desk .judge-of-1 .judge-card { flex-basis: 100%; }
+  .judge-far { font-size: 0.86rem; }
+  .judge-texts .judge-words { font-size: 1rem; }
+}
+</style>"""

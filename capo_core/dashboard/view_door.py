@@ -1,0 +1,68 @@
+"""What is seen by somebody to whom the house is not open: plain words, and the way in."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from capo_core.dashboard import judge_store, who
+from capo_core.dashboard.components import show_error
+from capo_core.dashboard.styles import CSS
+from capo_core.errors import CapoError
+from capo_core.study import audit, limits
+from capo_core.study.store import read, write
+
+_WRONG = "door.wrong"
+_BOX = "door.password"
+
+
+def show() -> None:
+    """The page of a stranger, and of a judge at any other address than the judge's own."""
+    st.html(CSS)
+    closed = who.closed()
+    if closed is not None:
+        st.title("The dashboard does not open here", anchor=False)
+        show_error(closed)
+        return
+    if who.is_judge():
+        st.title("This page is not part of judging", anchor=False)
+        st.markdown("Open the link that you were sent: it leads to your next text.")
+        return
+    st.title("This page is for the people who run the study", anchor=False)
+    found = who.doors()
+    if found.password:
+        _password()
+    if found.oidc:
+        st.button("Sign in", on_click=st.login, type="primary")
+        if st.user.is_logged_in:
+            st.warning("You are signed in, but not as one of the owners.")
+            st.button("Sign out", on_click=st.logout)
+    if not found.password and not found.oidc:
+        st.markdown(
+            "It is open on the computer that it runs on, at its own address, and nowhere else. "
+            "For other computers its owner sets a password."
+        )
+    st.markdown("To judge, open the link that you were sent.")
+
+
+def _password() -> None:
+    with st.form("door", border=False, width=420):
+        st.text_input(
+            "Owner's password", type="password", key=_BOX, autocomplete="current-password"
+        )
+        st.form_submit_button("Open", on_click=_try, type="primary")
+    error = st.session_state.pop(_WRONG, None)
+    if error is not None:
+        show_error(error)
+
+
+def _try() -> None:
+    """Compare the password; wrong ones are counted, and refused unread after too many."""
+    given = st.session_state.get(_BOX, "")
+    try:
+        engine, caller = judge_store.engine(), who.caller()
+        read(engine, lambda c: limits.check(c, caller, audit.now()))
+        if not who.sign_in(given):
+            write(engine, lambda c: limits.count_refusal(c, caller, audit.now()))
+            st.session_state[_WRONG] = CapoError("this is not the password")
+    except CapoError as error:
+        st.session_state[_WRONG] = error

@@ -1,0 +1,119 @@
+"""Who is here: owner, judge or a stranger, as `study.roles` decides it from what a session knows.
+
+A session that opens `/judge` is a judge's from then on, whoever opened it, and has fewer rights
+by that, never more: whether its link is good, the judge's desk says at every step.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+
+from capo_core.errors import ConfigError
+from capo_core.study.roles import (
+    JUDGE,
+    OWNER,
+    STRANGER,
+    Doors,
+    Visitor,
+    check_binding,
+    password_is_right,
+    role_of,
+)
+
+JUDGE_PATH = "judge"
+TOKEN_KEY = "t"  # of the address of a judge's link
+_BY_LINK = "who.by_link"
+_PATH = "who.path"
+_SIGNED_IN = "who.signed_in"
+
+
+def doors() -> Doors:
+    """How an owner can come in, as server and environment are set."""
+    return Doors.from_environment(st.get_option("server.address") or "", oidc=has_oidc())
+
+
+def has_oidc() -> bool:
+    """Is sign-in by OIDC set up, in `[auth]` of `.streamlit/secrets.toml`?"""
+    try:
+        return "auth" in st.secrets
+    except StreamlitSecretNotFoundError:
+        return False
+
+
+def closed() -> ConfigError | None:
+    """Why the house is open to nobody: the server listens where all who came would be owners."""
+    try:
+        check_binding(doors())
+    except ConfigError as error:
+        return error
+    return None
+
+
+def role() -> str:
+    """`OWNER`, `JUDGE` or `STRANGER`; all are strangers where the house is closed."""
+    if closed() is not None:
+        return STRANGER
+    found = doors()
+    visitor = Visitor(
+        has_link=_by_link(),
+        signed_in=bool(st.session_state.get(_SIGNED_IN)),
+        email=_email(found),
+        headers=_headers(),
+    )
+    return role_of(visitor, found)
+
+
+def is_owner() -> bool:
+    return role() == OWNER
+
+
+def is_judge() -> bool:
+    return role() == JUDGE
+
+
+def path() -> str:
+    """The page that the session began with, as in the address; empty for the first one."""
+    if _PATH not in st.session_state:
+        # Asked for once: later, Streamlit's answer depends on which pages are registered.
+        asked = urlsplit(st.context.url or "").path
+        st.session_state[_PATH] = asked.rstrip("/").rpartition("/")[2]
+    return st.session_state[_PATH]
+
+
+def sign_in(password: str) -> bool:
+    """Give the owner's password; from then on the session is the owner's, if it was right."""
+    if password_is_right(password, doors()):
+        st.session_state[_SIGNED_IN] = True
+    return bool(st.session_state.get(_SIGNED_IN))
+
+
+def caller() -> str:
+    """Whom refusals are counted against: an address, as the nearest we know of.
+
+    Behind a proxy on this machine it is the one that the proxy added, the last of its list.
+    """
+    direct = st.context.ip_address
+    forwarded = _headers().get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return direct or forwarded or "this machine"
+
+
+def _by_link() -> bool:
+    if path() == JUDGE_PATH or TOKEN_KEY in st.query_params:
+        st.session_state[_BY_LINK] = True
+    return bool(st.session_state.get(_BY_LINK))
+
+
+def _headers() -> dict[str, str]:
+    """Of the request. Where there is none at all, no network lies between: the page runs in a
+    test or by hand, for a WebSocket cannot be opened without headers."""
+    return st.context.headers.to_dict() or {"Host": "localhost"}
+
+
+def _email(found: Doors) -> str:
+    """The address that OIDC vouches for; empty where it does not."""
+    if not found.oidc or not st.user.is_logged_in:
+        return ""
+    return str(st.user.get("email") or "") if st.user.get("email_verified", True) else ""
