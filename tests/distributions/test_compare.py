@@ -8,6 +8,7 @@ from judgment_helpers import judgments, published, row, small_dataset, source, w
 from typer.testing import CliRunner
 
 from capo_core.cli import app
+from capo_core.distributions import measuring
 from capo_core.distributions.compare import CompareConfig, compare
 from capo_core.distributions.from_dataset import of_dataset
 from capo_core.distributions.read_file import read_judgments
@@ -81,6 +82,20 @@ def test_the_nearer_source_is_named_where_the_difference_is_clear():
     for measure in ("KL", "JSD", "TVD", "D.Corr"):
         assert rows["near", "far", measure] == "near"
     assert rows["near", "twin", "JSD"] == "undecided"
+
+
+def test_too_many_items_for_all_pairs_are_said(monkeypatch):
+    monkeypatch.setattr(measuring, "MOST_ITEMS", 19)
+    crowd, near = drawn(0, 20), drawn(1, 20)
+    found = compare(
+        judgments(source("crowd", crowd), source("a", near), source("b", drawn(2, 20))), CONFIG
+    )
+    rows = found.table.set_index(["source", "measure"])
+    assert np.isnan(rows.at[("a", "D.Corr"), "value"])
+    assert "not computed for more than 19 items" in rows.at[("a", "D.Corr"), "note"]
+    assert rows.at[("a", "TVD"), "value"] > 0
+    apart = found.differences.set_index("measure")
+    assert apart.at["D.Corr", "nearer"] == "undecided"
 
 
 def test_intervals_cover_the_truth():
