@@ -1,6 +1,8 @@
 """Likeness of explanations: by hand, over pairs of one item only, with the tagger named."""
 
 import math
+import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from capo_core.distributions.overlap import ngrams, overlap
 from capo_core.distributions.read_file import read_judgments
 from capo_core.distributions.tagging import coarse, load_tagger
 from capo_core.distributions.variation import VariationConfig, variation
-from capo_core.errors import ConfigError, DataError
+from capo_core.errors import BackendUnavailable, ConfigError, DataError
 
 PLAIN = VariationConfig(semantic=False, tagger="textblob", draws=100)
 
@@ -94,6 +96,32 @@ def test_textblobs_tagger_needs_no_download_and_is_named():
     assert "PatternTagger" in found.tagger and any("PatternTagger" in n for n in found.notes)
     # Pronoun, verb, adverb or adjective, period: three of four parts alike on both sides.
     assert table(found).at[("humans", "syntactic", 1), "value"] == pytest.approx(0.75)
+
+
+class StandInForSpacy:
+    """What we use of spaCy, where it is not installed: a pipeline that calls every word a noun."""
+
+    meta = {"version": "9.9"}  # noqa: RUF012
+
+    def pipe(self, texts):
+        for text in texts:
+            yield [SimpleNamespace(pos_="NOUN", is_space=False) for _ in text.split()]
+
+
+def test_spacy_is_taken_where_an_english_model_is_installed(monkeypatch):
+    installed = ["de_core_news_sm", "en_core_web_sm"]
+    spacy, util = ModuleType("spacy"), ModuleType("spacy.util")
+    spacy.load = lambda name, disable: StandInForSpacy()
+    util.get_installed_models = lambda: installed
+    monkeypatch.setitem(sys.modules, "spacy", spacy)
+    monkeypatch.setitem(sys.modules, "spacy.util", util)
+    tagger = load_tagger("auto")
+    assert tagger.name == "spaCy en_core_web_sm 9.9"
+    assert tagger.tag(["a b"]) == [["NOUN", "NOUN"]]
+    installed.remove("en_core_web_sm")
+    assert "PatternTagger" in load_tagger("auto").name
+    with pytest.raises(BackendUnavailable, match="spaCy is not installed"):
+        load_tagger("spacy")
 
 
 def test_bad_wishes_are_refused():
