@@ -8,6 +8,7 @@ export TOKENIZERS_PARALLELISM ?= false
 .PHONY: app test soak lint bench demo clean
 
 app: .venv/app.stamp
+	@$(BIN)/python -m capo_core.dashboard.binding
 	$(BIN)/python -m streamlit run app.py
 
 test: .venv/dev.stamp

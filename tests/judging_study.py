@@ -23,7 +23,7 @@ STUDY = "narwhal-against-okapi"
 SOURCES = {"human": "narwhal", "other_human": "okapi"}  # what the sealed table calls them here
 RUN = "run-quagga-77"
 NOTE = "wombat from the third floor"
-PEOPLE = {"A": "ibex", "B": "lynx", "C": "tapir", "D": "gecko"}  # the demo's annotators, renamed
+PEOPLE = {"A": "ibex-7", "B": "lynx-7", "C": "tapir-7", "D": "dingo-7"}  # the demo's annotators, renamed
 
 
 @cache

@@ -8,13 +8,16 @@ server that was started in another way.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from capo_core.dashboard import who
 
+ADDRESS = "STREAMLIT_SERVER_ADDRESS"  # goes before the configuration's file
+
 
 def main() -> int:
-    reason = who.closed()
+    reason = who.closed(os.environ.get(ADDRESS))
     if reason is not None:
         print(reason, file=sys.stderr)
     return 2 if reason else 0

@@ -30,9 +30,15 @@ _PATH = "who.path"
 _SIGNED_IN = "who.signed_in"
 
 
-def doors() -> Doors:
-    """How an owner can come in, as server and environment are set."""
-    return Doors.from_environment(st.get_option("server.address") or "", oidc=has_oidc())
+def doors(address: str | None = None) -> Doors:
+    """How an owner can come in, as server and environment are set.
+
+    Args:
+        address: where the server will listen, if not where its configuration says.
+    """
+    if address is None:
+        address = st.get_option("server.address") or ""
+    return Doors.from_environment(address, oidc=has_oidc())
 
 
 def has_oidc() -> bool:
@@ -43,10 +49,10 @@ def has_oidc() -> bool:
         return False
 
 
-def closed() -> ConfigError | None:
+def closed(address: str | None = None) -> ConfigError | None:
     """Why the house is open to nobody: the server listens where all who came would be owners."""
     try:
-        check_binding(doors())
+        check_binding(doors(address))
     except ConfigError as error:
         return error
     return None

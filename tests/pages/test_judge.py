@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import judging_study
 import pytest
-from pages_helpers import open_page, shown
+from pages_helpers import ROOT, open_page, shown
 
 from capo_core.dashboard import binding, house, judge_html, judge_words, who
 from capo_core.errors import ConfigError, DataError
@@ -276,13 +276,19 @@ def test_wrong_passwords_end(workspace, monkeypatch):
     assert "too many wrong" in shown(app).lower()
 
 
-def test_listening_to_others_without_a_password_is_refused(workspace, monkeypatch, capsys):
-    monkeypatch.setattr(who, "doors", lambda: Doors("0.0.0.0"))
+def test_listening_to_others_without_a_password_is_refused(workspace, monkeypatch):
+    monkeypatch.setattr(who, "doors", lambda address=None: Doors("0.0.0.0"))
     app = open_page("data")
     assert "CAPO\\_OWNER\\_PASSWORD" in shown(app) and not app.selectbox
-    assert binding.main() == 2 and "would listen on 0.0.0.0" in capsys.readouterr().err
-    monkeypatch.setattr(who, "doors", lambda: Doors("127.0.0.1"))
-    assert binding.main() == 0
+
+
+@pytest.mark.parametrize(("address", "ends"), [("0.0.0.0", 2), ("", 2), ("127.0.0.1", 0)])
+def test_the_binding_is_asked_for_before_the_server_starts(monkeypatch, capsys, address, ends):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("CAPO_OWNER_PASSWORD", raising=False)
+    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", address)
+    assert binding.main() == ends
+    assert ("CAPO_OWNER_PASSWORD" in capsys.readouterr().err) == (ends == 2)
 
 
 def test_texts_are_escaped_and_nothing_names_them():
