@@ -59,8 +59,9 @@ PRESETS: dict[str, Preset] = {
             "base": "embedded",
             "methods": list(METHODS),
             "seeds": [0],
-            "sft": {"max_tokens": 512},
-            "capo": {"max_tokens": 512},
+            # Looked at after every pass, so that one sees the manner arrive.
+            "sft": {"max_tokens": 512, "sample_every": 17, "probe_items": 12},
+            "capo": {"max_tokens": 512, "sample_every": 17, "probe_items": 12},
             "profile": {"examples": 12, "max_new_tokens": 120},
             "generate": {"examples": 4, "max_new_tokens": 64},
         },
