@@ -78,13 +78,14 @@ def test_what_was_saved_is_loaded_again(begun):
     assert draft.read(kept) == config
 
 
+MINUTES = PRESETS["minutes"].settings
 CHANGES = {
     "none": {},
     "more targets": {"targets": ["A", "B"]},
     "methods": {"methods": ["zero_shot", "capo"]},
     "seeds": {"seeds": [0, 7]},
-    "a setting": {"sft": {"epochs": 9, "max_tokens": 512}},
-    "a nested setting": {"capo": {"pairs": {"near_duplicate": 0.8}, "max_tokens": 512}},
+    "a setting": {"sft": {**MINUTES["sft"], "epochs": 9}},
+    "a nested setting": {"capo": {**MINUTES["capo"], "pairs": {"near_duplicate": 0.8}}},
     "a name with spaces": {"name": 'it\'s "mine"'},
     "a setting taken away": {"generate": {}},
     "a server": {"server": "big model"},
