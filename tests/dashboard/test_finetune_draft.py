@@ -78,14 +78,14 @@ def test_what_was_saved_is_loaded_again(begun):
     assert draft.read(kept) == config
 
 
-MINUTES = PRESETS["minutes"].settings
+# A part's settings are added to the preset's; an empty part takes all of them away.
 CHANGES = {
     "none": {},
     "more targets": {"targets": ["A", "B"]},
     "methods": {"methods": ["zero_shot", "capo"]},
     "seeds": {"seeds": [0, 7]},
-    "a setting": {"sft": {**MINUTES["sft"], "epochs": 9}},
-    "a nested setting": {"capo": {**MINUTES["capo"], "pairs": {"near_duplicate": 0.8}}},
+    "a setting": {"sft": {"epochs": 9}},
+    "a nested setting": {"capo": {"pairs": {"near_duplicate": 0.8}}},
     "a name with spaces": {"name": 'it\'s "mine"'},
     "a setting taken away": {"generate": {}},
     "a server": {"server": "big model"},
@@ -104,7 +104,11 @@ def workspace(tmp_path, monkeypatch):
 def test_the_command_asks_for_the_very_same_runs(
     workspace, tmp_path, monkeypatch, begun, preset, change
 ):
-    config = draft.config_of({**draft.with_preset(begun, preset), **CHANGES[change]})
+    chosen = draft.with_preset(begun, preset)
+    for name, value in CHANGES[change].items():
+        added = isinstance(value, dict) and value
+        chosen[name] = {**chosen[name], **value} if added else value
+    config = draft.config_of(chosen)
     words = shlex.split(draft.command(config))
     assert words[:5] == ["python", "-m", "capo_core", "experiment", "start"]
     monkeypatch.chdir(tmp_path)
