@@ -14,7 +14,7 @@ from capo_core.dashboard.run_words import Seen, flat
 from capo_core.dashboard.words import markdown
 from capo_core.errors import ConfigError
 from capo_core.jobs import actions
-from capo_core.jobs.runs import Run
+from capo_core.jobs.runs import Run, find
 from capo_core.workspace import Workspace
 
 PAGE = "finetune"
@@ -60,7 +60,7 @@ def _stop(workspace: Workspace, seen: Seen) -> None:
         "Take out of the queue" if waits else "Stop and save",
         key="finetune.stop",
         on_click=safely,
-        args=(actions.stop, workspace, seen.run_id),
+        args=(_stop_if_live, workspace, seen.run_id),
         disabled=seen.run.stop_asked,
     )
     if not waits:
@@ -71,12 +71,14 @@ def _stop(workspace: Workspace, seen: Seen) -> None:
                 type="primary",
                 key="finetune.stop.now",
                 on_click=safely,
-                args=(_stop_now, workspace, seen.run_id),
+                args=(_stop_if_live, workspace, seen.run_id, True),
             )
 
 
-def _stop_now(workspace: Workspace, run_id: str) -> None:
-    actions.stop(workspace, run_id, now=True)
+def _stop_if_live(workspace: Workspace, run_id: str, now: bool = False) -> None:
+    # It may have ended since the page was drawn; and on a busy machine a click may arrive twice.
+    if find(workspace, run_id).status().live:
+        actions.stop(workspace, run_id, now=now)
 
 
 def _again(workspace: Workspace, seen: Seen) -> None:

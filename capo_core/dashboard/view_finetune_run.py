@@ -19,7 +19,6 @@ from capo_core.dashboard.finetune_files import events_of
 from capo_core.dashboard.finetune_style import figures_html, head_html
 from capo_core.dashboard.frame import Frame, safely
 from capo_core.dashboard.run_words import (
-    STATES,
     TRAININGS,
     Seen,
     see,
@@ -61,8 +60,8 @@ def _choose(found: list[Seen]) -> Seen:
     working = next((seen.run_id for seen in found if seen.state == "running"), None)
 
     def named(run_id: str) -> str:
-        seen = by_id[run_id]
-        return f"{seen.title} · {STATES.get(seen.state, seen.state).lower()} · {run_id}"
+        # Not the state: the browser sends the label back, which must be the same a moment later.
+        return f"{by_id[run_id].title} · {run_id}"
 
     chosen = state.choice(
         st.selectbox, "Run", list(by_id), page=PAGE, key="run", default=working, format_func=named

@@ -60,6 +60,7 @@ def healthy(address: str) -> None:
 
 
 def test_a_run_outlives_its_dashboard_and_another_one_finds_it(page, workspace, dashboard):
+    page.set_default_timeout(180_000)  # three dashboards begin on what may be a loaded machine
     run = put(workspace, steps=4, hold_at=2)
     first, second = dashboard(), dashboard()
     for _, address in (first, second):

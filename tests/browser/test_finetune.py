@@ -1,0 +1,94 @@
+"""A run from its start to what it leaves: watched, stopped, resumed, compared, taken away."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+
+import pytest
+from pages_helpers import make
+
+from capo_core.data.catalog import Catalog
+from capo_core.experiment import store
+from capo_core.imitation.base_path import EMBEDDED
+from capo_core.workspace import Workspace
+
+pytestmark = pytest.mark.skipif(
+    not (EMBEDDED / "model.safetensors").exists(), reason="the embedded base is not built"
+)
+# A minute of steps would be long to wait for; these are short and many, so that a stop meets one.
+CONFIG = {
+    "dataset": "tiny",
+    "targets": ["ann"],
+    "methods": ["sft"],
+    "base": "embedded",
+    "name": "From end to end",
+    "sft": {"epochs": 12, "items_per_step": 1, "max_tokens": 256, "patience": 0,
+            "checkpoint_every": 1000, "sample_every": 0},
+    "generate": {"items": 2, "max_new_tokens": 12},
+    "evaluate": {"families": ["labels"], "pool": [1]},
+}  # fmt: skip
+
+
+def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_path):
+    page.set_default_timeout(180_000)  # processes begin one after the other on a loaded machine
+    workspace = Workspace(server[1])
+    dataset = make("tiny", items=40)
+    Catalog(workspace).add(dataset)
+    steps = 12 * int((dataset.items["split"] == "train").sum())
+
+    go("finetune?dataset=tiny&view=new")
+    page.get_by_role("button", name="Load a configuration").click()
+    text = page.get_by_label("Or paste it")
+    text.fill(json.dumps(CONFIG))
+    text.press("Control+Enter")
+    page.get_by_role("button", name="Put it into the form").click()
+    page.get_by_text("3 runs: 1 training").wait_for()
+    page.locator(".stCode", has_text="start --config experiment.json").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(500)  # a click while the popover closes is lost
+    page.wait_for_selector('[data-test-script-state="notRunning"]')
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    page.get_by_role("button", name="Watch the run at work").click()
+    page.get_by_text(re.compile(rf"step \d+ of {steps}")).first.wait_for()
+    address = page.url
+    assert "run=tiny-sft-ann" in address
+    page.get_by_role("button", name="Stop and save").click()
+    stopped = page.get_by_text(re.compile(rf"stopped after step \d+ of {steps}, and saved")).first
+    stopped.wait_for()
+    step = int(re.search(r"after step (\d+)", stopped.inner_text())[1])
+    assert 0 < step < steps
+
+    # Another tab, which knows nothing of this one, finds it by its address.
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_text(f"goes on from step {step}").wait_for()
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text(f"Resumed from step {step}.").wait_for()
+    page.locator(".capo-state", has_text="Succeeded").wait_for()
+    assert page.get_by_text(f"{steps} of {steps}").count() == 1
+
+    page.get_by_role("button", name="Take away").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Adapter with its card").click()
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        names = {name.partition("/")[2] for name in archive.namelist()}
+        card = archive.read(next(n for n in archive.namelist() if n.endswith("README.md")))
+    assert {"adapter_config.json", "adapter_model.safetensors", "README.md"} <= names
+    assert dataset.fingerprint in card.decode()
+
+    go("finetune?dataset=tiny")
+    page.get_by_role("link", name="Compare the methods").click()
+    page.wait_for_url("**/compare?*")
+    page.wait_for_selector("h1")
+
+    (experiment,) = [e for e in store.every(workspace)[0] if e.config.dataset == "tiny"]
+    answers = next(member for member in experiment.members if member.kind == "generate")
+    go(f"finetune?dataset=tiny&view=run&run={answers.run_id}")
+    page.get_by_role("button", name="Take away").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Answers (JSONL)").click()
+    lines = waiting.value.path().read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2 and {json.loads(each)["method"] for each in lines} == {"sft"}
