@@ -10,8 +10,8 @@ CSS = """<style>
   margin: 0;
   border: 1px solid color-mix(in srgb, currentColor 22%, transparent);
   color: color-mix(in srgb, currentColor 62%, transparent); }
-.capo-way li.capo-past { background: color-mix(in srgb, currentColor 6%, transparent); }
-.capo-way li.capo-here { color: inherit; font-weight: 600;
+.stApp ol.capo-way li.capo-past { background: color-mix(in srgb, currentColor 6%, transparent); }
+.stApp ol.capo-way li.capo-here { color: inherit; font-weight: 600;
   border-color: color-mix(in srgb, currentColor 70%, transparent); }
 .capo-trial { border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
   border-radius: 8px; padding: 1rem 1.1rem; }

@@ -68,29 +68,27 @@ def _invite(frame: Frame, seen: Seen) -> None:
     )
     with st.form(f"{PAGE}.invite.{seen.name}", border=False):
         left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
-        many = left.number_input("How many", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
-        days = middle.number_input("Links good for, days", 1, 365, int(DAYS),
-                                   key=f"{PAGE}.invite.days")  # fmt: skip
-        note_ = right.text_input("Your note on them", key=f"{PAGE}.invite.note",
-                                 help="For your list of judges; they do not see it.")  # fmt: skip
-        base = st.text_input(
+        left.number_input("How many", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
+        middle.number_input("Links good for, days", 1, 365, int(DAYS), key=f"{PAGE}.invite.days")
+        right.text_input("Your note on them", key=f"{PAGE}.invite.note",
+                         help="For your list of judges; they do not see it.")  # fmt: skip
+        st.text_input(
             "Address at which judges reach this dashboard", value=_home(),
             key=f"{PAGE}.invite.base",
             help="localhost reaches this computer only; judges elsewhere need an address that "
             "leads here.",
         )  # fmt: skip
-        if st.form_submit_button("Invite", type="primary"):
-            safely(_make_links, frame.workspace, seen.name, int(many), int(days), note_, base)
-            st.rerun()
+        st.form_submit_button("Invite", type="primary", key=f"{PAGE}.invite", on_click=safely,
+                              args=(_make_links, frame.workspace, seen.name))  # fmt: skip
 
 
-def _make_links(
-    workspace: Workspace, name: str, many: int, days: int, note_: str, base: str
-) -> None:
+def _make_links(workspace: Workspace, name: str) -> None:
+    asked = {key: st.session_state[f"{PAGE}.invite.{key}"]
+             for key in ("many", "days", "note", "base")}  # fmt: skip
     service = cache_studies.begun_service(workspace)
     service.take_in(workspace, name)
-    made = service.invite(name, many, days=days, note=note_.strip())
-    view_studies_links.remember(name, made, base)
+    made = service.invite(name, int(asked["many"]), days=asked["days"], note=asked["note"].strip())
+    view_studies_links.remember(name, made, asked["base"])
 
 
 def _home() -> str:

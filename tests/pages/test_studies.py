@@ -1,0 +1,382 @@
+"""The page Studies: every state of a study, and what each lets one see and do."""
+
+from __future__ import annotations
+
+import html
+
+import pytest
+import study_steps as steps
+from pages_helpers import make, open_page, shown
+
+from capo_core.dashboard import study_work
+from capo_core.study import draft_files, freeze
+
+NASTY = "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) {}"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A page in a test is run once: it waits for what is computed beside it."""
+    monkeypatch.setattr(study_work, "PATIENCE_S", 60)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return make("mine", items=120)
+
+
+def fine(app) -> str:
+    assert not app.exception, [one.value for one in app.exception]
+    assert not app.error, [one.value for one in app.error]
+    return html.unescape(shown(app))
+
+
+def one(part: str = "", **query):
+    asked = {"part": part} if part else {}
+    return open_page("studies", dataset="mine", view="study", study=steps.NAME, **asked, **query)
+
+
+def refused(app) -> str:
+    """The errors that the page shows, without the marks that keep data from being Markdown."""
+    assert not app.exception, [one.value for one in app.exception]
+    assert app.error
+    return " ".join(each.value for each in app.error).replace("\\", "")
+
+
+def labels(app) -> set[str]:
+    return {button.label for button in app.button}
+
+
+def parts(app) -> list[str]:
+    return next(group.options for group in app.button_group if group.key == "studies.part.widget")
+
+
+# Nothing yet
+
+
+def test_a_newcomer_is_told_what_to_do_and_led_to_the_form(workspace):
+    app = open_page("studies", dataset="demo-nli")
+    assert "There is no study yet" in fine(app)
+    app.button(key="studies.first").click().run()
+    assert app.query_params["view"] == "new"
+    assert not (workspace.root / "studies.sqlite").exists()  # looking makes nothing
+
+
+def test_without_a_study_the_view_of_one_says_so(workspace):
+    assert "There is no study yet" in fine(open_page("studies", dataset="demo-nli", view="study"))
+
+
+# The form and the planner
+
+
+def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
+    add(dataset)
+    app = open_page("studies", dataset="mine", view="new")
+    app.number_input(key="studies.form.trials_per_judge").set_value(4).run()
+    said = fine(app)
+    assert "What it would show" in said and "told from chance" in said
+    assert len(app.get("plotly_chart")) == 1
+    app.text_input(key="studies.form.name").set_value("mine-first").run()
+    app.number_input(key="studies.form.judges").set_value(3).run()
+    fine(app)
+    # Another visit finds the form as it was left.
+    again = open_page("studies", dataset="mine", view="new")
+    assert again.number_input(key="studies.form.judges").value == 3
+    assert draft_files.names(workspace) == []
+    again.button(key="studies.draw").click().run()
+    assert draft_files.names(workspace) == ["mine-first"]
+    assert draft_files.load(workspace, "mine-first").config.judges == 3
+    assert again.query_params["study"] == "mine-first"
+    assert "A trial as a judge will see it" in fine(again)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"judges": 4}, "the other numbers left as they are"),
+        ({"trials_per_judge": 1000}, "at most"),
+        ({"trials_per_judge": 60, "kinds": ["comparison"]}, "the items do not suffice"),
+        ({"people": ["human"]}, "needs 2 sources"),
+        ({"people": []}, "no source"),
+        ({"kinds": []}, "kinds"),
+        ({"name": "no name!"}, "cannot be used"),
+        ({"runs": ["gone"], "people": ["human"]}, "gone"),
+        ({"targets": ["nobody"]}, "nobody"),
+        ({"expected": 7}, "shares above 0"),
+    ],
+)
+def test_designs_that_do_not_fit_are_refused_with_what_would(workspace, add, dataset, changes,
+                                                             said):  # fmt: skip
+    from capo_core.dashboard import study_draft
+    from capo_core.data.catalog import Catalog
+
+    add(dataset)
+    form = study_draft.begin(Catalog(workspace).entry("mine"), "refused")
+    study_draft.keep(workspace, {**form, "trials_per_judge": 4, **changes})
+    app = open_page("studies", dataset="mine", view="new")
+    assert said in refused(app)
+    assert ("Make this draft" in labels(app)) == ("expected" in changes)
+
+
+# A draft
+
+
+def test_a_draft_shows_balance_and_a_trial_as_judges_see_it(workspace, dataset):
+    steps.put_draft(workspace, dataset)
+    app = one()
+    said = fine(app)
+    assert parts(app) == ["Design", "Leaks", "Try it", "Freeze"]
+    balance = next(f.value for f in app.dataframe if "words" in f.value.columns)
+    assert balance.set_index("what").loc["Main: trials of a judge", "most"] == 6
+    assert "Who wrote this" in said or "card" in said
+    draft = draft_files.load(workspace, steps.NAME)
+    for place in range(1, 4):
+        drawn = one(slot="J01", place=str(place))
+        body = [each.proto.body for each in drawn.get("html") if 'capo-trial"' in each.proto.body]
+        assert len(body) == 1
+        # Nothing of where the texts come from, nor who wrote them.
+        for secret in (*draft.texts["text_id"], *draft.trials["trial_id"], "human", "annotator"):
+            assert secret not in body[0]
+
+
+def test_leaks_are_listed_with_their_texts_and_left_out_by_a_new_drawing(workspace, dataset):
+    telling = dataset.annotations.assign(
+        explanation=[
+            f"As an AI language model, {text}" if k % 7 == 0 else text
+            for k, text in enumerate(dataset.annotations["explanation"])
+        ]
+    )
+    from dataclasses import replace
+
+    steps.put_draft(workspace, replace(dataset, annotations=telling))
+    app = one("leaks")
+    assert "could tell their source" in fine(app)
+    texts = next(f.value for f in app.dataframe if "source" in f.value.columns)
+    assert texts["text"].str.contains("As an AI").any()
+    app.button(key="studies.leaveout.boilerplate").click().run()
+    said = fine(app)
+    assert "Replace the draft of this name" in labels(app), said
+    app.button(key="studies.draw").click().run()
+    config = draft_files.load(workspace, steps.NAME).config
+    assert config.leave_out == ("boilerplate",)
+    found = draft_files.load(workspace, steps.NAME).texts
+    assert not found["explanation"].str.contains("As an AI").any()
+
+
+def test_leaks_must_be_accepted_before_a_draft_is_frozen(workspace, dataset):
+    steps.put_draft(workspace, dataset)
+    app = one("freeze")
+    fine(app)
+    button = app.button(key="studies.freeze")
+    boxes = [box for box in app.checkbox if box.key == f"studies.accept.{steps.NAME}"]
+    assert button.disabled == bool(boxes)
+    if boxes:
+        boxes[0].check().run()
+    app.button(key="studies.freeze").click().run()
+    assert freeze.is_frozen(workspace, steps.NAME)
+    assert parts(app) == ["Judges", "Design", "Try it", "Audit log"]
+
+
+def test_what_another_tab_drew_anew_is_not_frozen_unseen(workspace, dataset):
+    steps.put_draft(workspace, dataset)
+    app = one("freeze")
+    for box in app.checkbox:
+        box.check().run()
+    other = steps.drawn_from(workspace, dataset, steps.config("mine", seed=7))
+    draft_files.create(workspace, other, replace=True)
+    app.button(key="studies.freeze").click().run()
+    assert not app.exception
+    assert not freeze.is_frozen(workspace, steps.NAME)
+    assert "was changed since this page was opened" in shown(app)
+
+
+def test_made_up_judges_try_a_design_and_are_called_so(workspace, dataset):
+    steps.put_draft(workspace, dataset)
+    app = one("try")
+    assert "Nobody has judged anything" in fine(app) and not app.get("plotly_chart")
+    app.button(key="studies.try").click().run()
+    said = fine(app)
+    assert "Made-up judges: Judges named the right annotator" in said
+    assert len(app.get("plotly_chart")) >= 4
+    # The same address shows the same made-up answers.
+    assert [s for s in fine(one("try", **{"try": "1"})).splitlines() if "Made-up judges:" in s] == [
+        s for s in said.splitlines() if "Made-up judges:" in s
+    ]
+
+
+# Judges
+
+
+def test_links_are_shown_once_and_work(workspace, dataset):
+    steps.put_frozen(workspace, dataset)
+    app = one()
+    app.number_input(key="studies.invite.many").set_value(2)
+    app.text_input(key="studies.invite.base").set_value("http://lab.example:1/")
+    app.button(key="studies.invite").click().run()
+    said = fine(app)
+    urls = [code.value for code in app.code if "judge?t=" in code.value]
+    assert len(urls) == 2 and all(url.startswith("http://lab.example:1/judge?t=") for url in urls)
+    assert "shown once" in said
+    tokens = [url.partition("t=")[2] for url in urls]
+    assert not any(token in str(app.query_params) for token in tokens)
+    assert steps.answer_all(workspace, tokens[:1], most=2) == 2
+    app.button(key="studies.links.done").click().run()
+    assert not [code for code in app.code if "judge?t=" in code.value]
+    assert not [code for code in one().code if "judge?t=" in code.value]
+
+
+def test_a_running_study_shows_counts_and_nothing_of_answers(workspace, dataset):
+    tokens = steps.put_running(workspace, dataset)
+    assert steps.answer_all(workspace, tokens[:1], most=4) == 4
+    app = one()
+    said = fine(app)
+    assert parts(app) == ["Judges", "Design", "Audit log"]
+    assert "0 of 2 judges done" in said
+    judges = next(f.value for f in app.dataframe if "places" in f.value.columns)
+    assert sorted(judges["done"])[0] == 0 and judges["done"].sum() > 0
+    assert set(judges.columns) == {
+        "number", "state", "done", "places", "extra", "seen", "expires", "note", "judge",
+    }  # fmt: skip
+    # Neither by the address: parts of other stages are not on offer.
+    for part in ("results", "export", "try", "leaks"):
+        other = one(part, behind="quality")
+        assert not other.get("plotly_chart") and "preferred" not in fine(other)
+    log = next(f.value for f in one("audit").dataframe)
+    assert set(log["event"]) >= {"create", "invite", "answer"}
+    assert not any('answer":' in details for details in log["details"])
+
+
+def test_a_judge_gets_a_new_link_or_is_revoked(workspace, dataset):
+    (token, _) = steps.put_running(workspace, dataset)
+    app = one()
+    app.button(key="studies.judge.link").click().run()
+    fine(app)
+    (url,) = [code.value for code in app.code if "judge?t=" in code.value]
+    assert token not in url
+    app.button(key="studies.judge.revoke").click().run()
+    states = [judge.state for judge in steps.service(workspace).status(steps.NAME).judges]
+    assert states.count("revoked") == 1
+    assert "was revoked" in fine(app)
+
+
+def test_closing_and_unblinding_come_one_after_the_other(workspace, dataset):
+    steps.answer_all(workspace, steps.put_running(workspace, dataset))
+    app = one()
+    assert "Unblind for good" not in labels(app)
+    app.button(key="studies.close").click().run()
+    said = fine(app)
+    assert "sources are sealed" in said and not app.get("plotly_chart")
+    assert parts(app) == ["Judges", "Design", "Audit log"]
+    app.button(key="studies.unblind").click().run()
+    assert "Judges named the right annotator for the target's own texts" in fine(app)
+    assert parts(app)[0] == "Results"
+
+
+def test_another_tab_that_still_shows_a_closed_study_closes_nothing_twice(workspace, dataset):
+    steps.put_running(workspace, dataset)
+    app = one()
+    steps.service(workspace).close(steps.NAME)
+    app.button(key="studies.close").click().run()
+    assert "sources are sealed" in fine(app)
+    log = steps.service(workspace).audit_log(steps.NAME)
+    assert list(log["event"]).count("close") == 1
+
+
+# Results
+
+
+@pytest.fixture
+def unblinded(workspace, dataset):
+    steps.put_closed(workspace, dataset, unblinded=True)
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("behind", "said"),
+    [
+        ("agreement", "Krippendorff's alpha"),
+        ("judges", "All judges together"),
+        ("quality", "Nobody is dropped"),
+        ("numbers", ""),
+        ("methods", "Design, texts and planned analysis were frozen"),
+    ],
+)
+def test_results_stand_with_interval_and_what_lies_behind_them(unblinded, behind, said):
+    app = one("results", behind=behind)
+    told = fine(app)
+    assert said in told and "No judge and no judgment is dropped" in told
+    table = next(f.value for f in app.dataframe if "chance" in f.value.columns)
+    assert {"value", "low", "high", "n", "chance"} <= set(table.columns)
+    assert table["chance"].iloc[0] == pytest.approx(1 / 3)
+    if behind == "quality":
+        judges = next(f.value for f in app.dataframe if "said" in f.value.columns)
+        assert judges["said"].str.contains("too few|cannot tell|\\[").all()
+
+
+def test_what_is_believed_beforehand_can_be_wrong_and_is_then_refused(unblinded):
+    app = one("results", behind="quality", mu="human:capo=0.8")
+    assert "never compared" in refused(app)
+    assert "human:sft=0.8" in refused(one("results", mu="nonsense"))
+
+
+def test_exports_are_offered_and_noted(unblinded):
+    app = one("export")
+    said = fine(app)
+    assert "Preference pairs" in said and "must not be scored on it" in said
+    names = {button.proto.label for button in app.get("download_button")}
+    assert {"Report (HTML, stands alone)", "Report (Markdown)", "Judgments (CSV)",
+            "Judgments (JSONL)"} <= names  # fmt: skip
+    before = steps.service(unblinded).audit_log(steps.NAME)
+    assert list(before["event"]).count("export") <= 1  # reading a page many times is one reading
+
+
+# What is broken, and what comes from data
+
+
+@pytest.mark.parametrize("damage", ["design.json", "texts.parquet", "frozen.json"])
+def test_a_broken_study_is_told_and_the_others_stay(workspace, dataset, damage):
+    steps.put_frozen(workspace, dataset)
+    steps.put_draft(workspace, dataset, name="whole")
+    path = workspace.studies / steps.NAME / damage
+    path.chmod(0o644)
+    path.write_text("{")
+    app = open_page("studies", dataset="mine")
+    rows = next(f.value for f in app.dataframe)
+    assert not app.exception and list(rows["study"]) == sorted([steps.NAME, "whole"])
+    broken = one("design") if damage == "texts.parquet" else one()
+    assert not broken.exception
+    if damage != "frozen.json":
+        assert broken.error
+    else:  # nobody can be invited to what is not provably what was frozen
+        broken.button(key="studies.invite").click().run()
+        assert "frozen.json" in refused(broken)
+
+
+def test_a_study_whose_folder_is_gone_still_shows_its_log(workspace, dataset):
+    import shutil
+
+    steps.put_running(workspace, dataset)
+    folder = workspace.studies / steps.NAME
+    shutil.rmtree(folder)
+    app = one()
+    assert not app.exception and app.error
+    assert "lies in the database" in shown(app)
+
+
+def test_a_database_that_cannot_be_reached_leaves_drafts_to_work_on(workspace, dataset,
+                                                                    monkeypatch):  # fmt: skip
+    steps.put_draft(workspace, dataset)
+    monkeypatch.setenv("CAPO_DATABASE_URL", "mysql://nowhere/at/all")
+    app = one()
+    assert not app.exception
+    assert "names a database of the kind" in " ".join(each.value for each in app.error)
+    assert "A trial as a judge will see it" in shown(app)
+
+
+def test_texts_from_data_are_shown_as_they_stand(workspace):
+    steps.put_closed(workspace, make("mine", items=120, text=NASTY), unblinded=True)
+    for part in ("results", "export", "judges", "design", "audit"):
+        app = one(part)
+        assert not app.exception
+        bare = shown(app).replace("\\<", "")
+        assert "<script" not in bare and "<img" not in bare
