@@ -1,0 +1,114 @@
+"""Pictures and the stand-alone report of a study: what they show, and nothing from data as HTML."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from pages_helpers import make
+
+from capo_core.dashboard import charts_studies, charts_studies_plan, study_html, study_trial
+from capo_core.dashboard.study_results import ceiling, in_words, raw_and_weighted, sections
+from capo_core.study.config import StudyConfig
+from capo_core.study.design import drawn_from
+from capo_core.workspace import Workspace
+
+NASTY = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """What made-up judges find in a study of people's texts."""
+    config = StudyConfig(
+        "s", "mine", kinds=("attribution", "comparison", "reasoning"),
+        sources={"human": "human", "other_human": "other_human"}, judges=4, trials_per_judge=4,
+        judgments_per_trial=2, practice=0, card_examples=2, planned_analysis=NASTY,
+    )  # fmt: skip
+    workspace = Workspace(tmp_path_factory.mktemp("w"))
+    draft = drawn_from(workspace, make("mine", items=120, annotators=("ann", "<b>", "cyd")), config)
+    return study_trial.tried(draft, study_trial.Trying(skill=1.0, doubt=0.0))
+
+
+def looks(report):
+    return charts_studies.looks(["human", "other_human"], dark=False)
+
+
+def test_accuracy_shows_each_source_with_interval_chance_and_ceiling(report):
+    rows = report.analysis.accuracy
+    rows = rows[rows["counting"] == rows["counting"].iloc[0]]
+    top = ceiling(rows)
+    assert top == rows.set_index("source").at["human", "value"]
+    figure = charts_studies.accuracy(rows, looks(report), top)
+    assert [trace.x[0] for trace in figure.data] == list(rows["value"])
+    lines = {round(shape.x0, 6) for shape in figure.layout.shapes}
+    assert lines == {round(1 / 3, 6), round(top, 6)}
+    assert figure.data[0].customdata[0][2] == rows["n"].iloc[0]
+
+
+def test_every_pair_has_a_line_of_its_own():
+    rows = pd.DataFrame(
+        [("a", "b", 0.6, 0.5, 0.7, 9), ("a", "c", 0.4, 0.3, 0.5, 8)],
+        columns=["source_a", "source_b", "share_a", "low", "high", "n"],
+    )
+    figure = charts_studies.wins(rows, charts_studies.looks(["a", "b", "c"], dark=True))
+    assert len({trace.y[0] for trace in figure.data}) == 2
+    assert [trace.x[0] for trace in figure.data] == [0.6, 0.4]
+
+
+def test_confusion_counts_all_judgments_of_a_source(report):
+    rows = report.analysis.confusion
+    own = rows[rows["source"] == "human"]
+    figure = charts_studies.confusion(own, dark=False)
+    counts = sum(sum(row) for row in figure.data[0].text)
+    accuracy = report.analysis.accuracy
+    assert counts == accuracy[accuracy["source"] == "human"]["n"].iloc[0]
+    assert "<b>" not in " ".join(figure.layout.yaxis.ticktext)
+
+
+def test_judges_of_whom_nothing_can_be_told_are_drawn_apart():
+    rows = pd.DataFrame(
+        [("j1", 0.8, 0.6, 0.9, 40, ""), ("j2", float("nan"), 0.0, 1.0, 3, "too few to say")],
+        columns=["judge_id", "attentiveness", "low", "high", "n_votes", "verdict"],
+    )
+    figure = charts_studies.attentiveness(rows)
+    assert [list(trace.y) for trace in figure.data] == [["j1"], ["j2"]]
+    assert figure.layout.showlegend
+
+
+def test_raw_and_weighted_stand_side_by_side(report):
+    rows = raw_and_weighted(report.analysis)
+    figure = charts_studies.raw_and_weighted(rows)
+    assert len(figure.data) == 2 and all(len(trace.x) == len(rows) for trace in figure.data)
+    assert list(figure.data[0].x) == list(rows["raw"])
+
+
+def test_the_plan_marks_the_design_and_leaves_out_what_is_not_defined():
+    rows = pd.DataFrame(
+        {"judges": [3, 6], "width": [0.5, 0.3], "against_chance": [float("nan")] * 2,
+         "between": [0.1, 0.2]}
+    )  # fmt: skip
+    figure = charts_studies_plan.over_judges(rows, 6)
+    assert [trace.name for trace in figure.data] == ["width of the interval",
+                                                    "two methods told apart"]  # fmt: skip
+    assert figure.layout.shapes[0].x0 == 6
+
+
+def test_ratings_and_strengths_have_a_point_a_source(report):
+    found = report.analysis
+    assert len(charts_studies.ratings(found.reasoning, looks(report)).data) == len(found.reasoning)
+    rows = found.preference.strengths
+    assert len(charts_studies.strengths(rows, looks(report)).data) == len(rows)
+
+
+def test_the_report_stands_alone_and_escapes_what_comes_from_data(report):
+    page = study_html.to_html(report)
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert "default-src 'none'" in page
+    for title, _ in sections(report.analysis):
+        assert f"<h2>{title}</h2>" in page
+
+
+def test_tables_for_the_screen_drop_empty_notes_and_name_sources(report):
+    rows = in_words(report.analysis.accuracy, "source")
+    assert "note" in rows or not report.analysis.accuracy["note"].astype(bool).any()
+    assert set(rows["source"]) <= {"The target's own texts", "Another annotator's texts"}
