@@ -16,6 +16,7 @@ from capo_core.study.config import StudyConfig
 from capo_core.study.inviting import Invitation
 from capo_core.study.service import StudyService
 from capo_core.study.store import open_store
+from capo_core.study.tables import from_cell
 from capo_core.study.terms import Terms
 from capo_core.workspace import Workspace
 
@@ -23,7 +24,12 @@ STUDY = "narwhal-against-okapi"
 SOURCES = {"human": "narwhal", "other_human": "okapi"}  # what the sealed table calls them here
 RUN = "run-quagga-77"
 NOTE = "wombat from the third floor"
-PEOPLE = {"A": "ibex-7", "B": "lynx-7", "C": "tapir-7", "D": "dingo-7"}  # the demo's annotators, renamed
+PEOPLE = {
+    "A": "ibex-7",
+    "B": "lynx-7",
+    "C": "tapir-7",
+    "D": "dingo-7",
+}  # the demo's annotators, renamed
 
 
 @cache
@@ -102,3 +108,10 @@ def put(
     }  # fmt: skip
     service.load(STUDY, frames, "a hash", Terms(**told))
     return Judging(service, frames, service.invite(STUDY, judges, note=NOTE))
+
+
+def cards_of(judging: Judging, judge_slot: str) -> list[str]:
+    """The annotators behind the letters A, B, … of a sequence."""
+    rows = judging.frames["assignments"].query("judge_slot == @judge_slot")
+    orders = [from_cell(cell)["cards"] for cell in rows["order"]]
+    return max(orders, key=len)

@@ -13,25 +13,18 @@ from typing import Any
 
 import streamlit as st
 
-from capo_core.dashboard import judge_keeper, judge_store, who
+from capo_core.dashboard.judge_link import START, desk
 from capo_core.errors import BackendUnavailable, CapoError, DataError, StudyError
 from capo_core.study.answering import Feedback
 from capo_core.study.judging import JudgeDesk
 from capo_core.study.showing import End, Pause
 from capo_core.study.store import Busy
-from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL
-from capo_core.study.terms import Terms
+from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, CONFIDENCES
 from capo_core.study.views import Given, TrialView
 
-_START = "judging."
-_TOKEN, _TERMS, _REFUSED, _CONSENTED = (
-    _START + name for name in ("token", "terms", "refused", "consented")
-)
-_VIEW, _DRAFT, _LESSON, _PROBLEM = (
-    _START + name for name in ("view", "draft", "lesson", "problem")
-)
+_VIEW, _DRAFT, _LESSON, _PROBLEM = (START + name for name in ("view", "draft", "lesson", "problem"))
 _SAVED, _UNDONE, _SINCE, _BRIEFED = (
-    _START + name for name in ("saved", "undone", "since", "briefed")
+    START + name for name in ("saved", "undone", "since", "briefed")
 )
 # After these the same answer may be given again: the database did not get to it.
 PASSING = (Busy, BackendUnavailable, DataError)
@@ -44,61 +37,6 @@ class Lesson:
     view: TrialView
     given: Given
     feedback: Feedback
-
-
-def token() -> str:
-    """The link's token: of the address, of this session, or kept by the tab from before.
-
-    `judge_keeper.PENDING` until the tab has answered, `judge_keeper.NONE` where there is none.
-    """
-    given = st.query_params.get(who.TOKEN_KEY) or judge_keeper.PENDING
-    if given:
-        _adopt(given)
-    if _TOKEN in st.session_state:
-        judge_keeper.keep()
-        return st.session_state[_TOKEN]
-    found = judge_keeper.ask()
-    if found not in (judge_keeper.PENDING, judge_keeper.NONE):
-        _adopt(found)
-    return found
-
-
-def _adopt(given: str) -> None:
-    """Begin with this link, unless the session is at it already."""
-    if st.session_state.get(_TOKEN) == given:
-        return
-    for key in [key for key in st.session_state if str(key).startswith(_START)]:
-        del st.session_state[key]
-    st.session_state[_TOKEN] = given
-
-
-def desk() -> JudgeDesk:
-    """Raises: as `judge_store.engine`."""
-    return JudgeDesk(judge_store.engine(), st.session_state[_TOKEN], caller=who.caller())
-
-
-def terms() -> Terms:
-    """What the study asks; the link is opened once a session, also where it is refused.
-
-    Raises:
-        StudyError: the link is unknown, withdrawn or over.
-    """
-    if _REFUSED in st.session_state:
-        raise st.session_state[_REFUSED]
-    if _TERMS not in st.session_state:
-        try:
-            st.session_state[_TERMS] = desk().open()
-        except StudyError as error:
-            if not isinstance(error, Busy):
-                st.session_state[_REFUSED] = error
-            raise
-    return st.session_state[_TERMS]
-
-
-def consented() -> bool:
-    if not st.session_state.get(_CONSENTED):
-        st.session_state[_CONSENTED] = desk().consented()
-    return st.session_state[_CONSENTED]
 
 
 def current() -> TrialView | Pause | End:
@@ -154,6 +92,16 @@ def asks_how_sure(view: TrialView, given: Given) -> bool:
     return view.kind == ATTRIBUTION and given.answer != CANNOT_TELL
 
 
+def answer_key(view: TrialView, answer: str) -> str:
+    """The button of an answer, for this trial alone."""
+    return f"answer-{answer}-{view.trial_id}"
+
+
+def sure_key(view: TrialView, level: str) -> str:
+    """The button of a confidence, for this trial alone."""
+    return f"sure-{level}-{view.trial_id}"
+
+
 def reason_key(view: TrialView) -> str:
     """The text field of this trial's reason: one of its own, so that no text is carried over."""
     return f"reason-{view.trial_id}"
@@ -169,7 +117,17 @@ def choose(view: TrialView, **changes: str) -> None:
 
 
 def save(view: TrialView) -> None:
-    """Write the answer; only then may the next trial show."""
+    """Write the answer; only then may the next trial show.
+
+    Keys pressed in quick succession arrive together, and Streamlit calls their buttons in an order
+    of its own: what was chosen in the same moment is taken first.
+    """
+    for answer in view.answers:
+        if st.session_state.get(answer_key(view, answer)):
+            choose(view, answer=answer)
+    for level in CONFIDENCES:
+        if st.session_state.get(sure_key(view, level)):
+            choose(view, confidence=level)
     given = draft(view)
     if not is_ready(view, given):
         return

@@ -7,6 +7,7 @@ import streamlit as st
 from capo_core.dashboard import (
     judge_html,
     judge_keeper,
+    judge_link,
     judge_session,
     judge_words,
     view_judge_trial,
@@ -22,7 +23,7 @@ from capo_core.study.views import TrialView
 def show() -> None:
     """Whatever is next for the judge whose link this is."""
     st.html(CSS)
-    token = judge_session.token()
+    token = judge_link.token()
     if token == judge_keeper.PENDING:
         st.caption("One moment …")
         return
@@ -30,7 +31,7 @@ def show() -> None:
         _without_link()
         return
     try:
-        _step(judge_session.terms())
+        _step(judge_link.terms())
     except StudyError as error:
         _refused(error)
     except CapoError as error:
@@ -40,7 +41,7 @@ def show() -> None:
 
 def _step(terms: Terms) -> None:
     problem = judge_session.problem()
-    if not judge_session.consented():
+    if not judge_link.consented():
         _say(problem)
         _welcome(terms)
         return
@@ -109,7 +110,7 @@ def _welcome(terms: Terms) -> None:
         st.markdown(markdown_lines(terms.consent) or judge_words.CONSENT)
         st.markdown(judge_words.RECORDED)
         _owners_words(terms)
-        st.markdown(judge_words.work_ahead(judge_session.desk().progress()))
+        st.markdown(judge_words.work_ahead(judge_link.desk().progress()))
         st.markdown(
             "Every answer is saved at once. Stop whenever you like and come back by the same "
             "link, on this or any other device. Everything can be done by the keys that stand on "
@@ -204,7 +205,7 @@ def _end(found: End) -> None:
 
 
 def _code() -> None:
-    code = judge_session.desk().completion_code()
+    code = judge_link.desk().completion_code()
     if code:
         st.markdown("Your completion code, if somebody asks for one:")
         st.code(code, language=None, width=240)

@@ -65,7 +65,7 @@ def _choices(view: TrialView, given: Given) -> None:
         for answer in judge_words.in_order(view):
             st.button(
                 judge_words.answer_name(view, answer),
-                key=f"answer-{answer}-{view.trial_id}",
+                key=judge_session.answer_key(view, answer),
                 on_click=judge_session.choose,
                 args=(view,),
                 kwargs={"answer": answer},
@@ -80,7 +80,7 @@ def _how_sure(view: TrialView, given: Given) -> None:
         for level, (name, key) in judge_words.SURE.items():
             st.button(
                 name,
-                key=f"sure-{level}-{view.trial_id}",
+                key=judge_session.sure_key(view, level),
                 on_click=judge_session.choose,
                 args=(view,),
                 kwargs={"confidence": level},
@@ -98,7 +98,6 @@ def _reason(view: TrialView, given: Given) -> None:
         key=key,
         height=80,
         max_chars=LONGEST_REASON,
-        help="Keys do nothing else while you write here.",
     )
 
 
@@ -109,9 +108,8 @@ def _save(view: TrialView, given: Given) -> None:
         key=f"save-{view.trial_id}",
         on_click=judge_session.save,
         args=(view,),
-        disabled=not ready,
         shortcut=judge_words.SAVE_KEY,
-        type="primary",
+        type="primary" if ready else "secondary",
         width="stretch",
     )
     if given.answer and not ready:

@@ -105,12 +105,27 @@ def test_practice_says_what_would_have_been_right_and_counts_for_nothing(judging
 
 
 def test_it_is_saved_only_with_how_sure_one_is(judging):
-    app = begin(judging())
-    assert buttons(app, "save-")[0].disabled
-    press(app, "answer-", 1)
-    assert buttons(app, "save-")[0].disabled and "Say how sure" in shown(app)
-    press(app, "sure-", 0)
-    assert not buttons(app, "save-")[0].disabled
+    study = judging()
+    app = begin(study)
+    trial = trial_on_screen(app)
+    press(app, "save-")
+    assert trial_on_screen(app) == trial and "Choose" in shown(app)
+    press(press(app, "answer-", 1), "save-")
+    assert trial_on_screen(app) == trial and "Say how sure" in shown(app)
+    press(press(app, "sure-", 0), "save-")
+    assert buttons(app, "learned-") and len(study.answers()) == 1
+
+
+def test_keys_pressed_together_are_taken_in_their_right_order(judging):
+    study = judging()
+    app = press(press(answer(begin(study)), "answer-", 0), "sure-", 0)
+    for start, place in (("answer-", 1), ("sure-", 3), ("save-", 0)):
+        buttons(app, start)[place].click()
+    app.run()
+    assert "1 of 3 answered" in shown(app)
+    letter_b = judging_study.cards_of(study, "J01")[1]
+    said = study.answers().query("purpose != 'practice'")[["answer", "confidence"]]
+    assert said.values.tolist() == [[letter_b, "4"]]
 
 
 def test_the_same_trial_after_a_refresh_and_what_was_saved_is_not_asked_again(judging):

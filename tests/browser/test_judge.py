@@ -1,0 +1,239 @@
+"""A judge's session in a real browser, all that the browser receives, and doors that stay shut."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import judging_study
+import pytest
+
+from capo_core.dashboard.house import PAGES
+from capo_core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "a horse on the stairs"
+STEPS = '[class*="st-key-briefed-"], [class*="st-key-save-"], [class*="st-key-learned-"], .stCode'
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    workspace = Workspace(tmp_path_factory.mktemp("judging"))
+    made = judging_study.put(
+        workspace, kinds=("attribution", "comparison"), trials=3, ask_reason=True
+    )
+    yield workspace, made
+    made.service.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def guarded(study, server):
+    """The address of a dashboard with an owner's password, which nobody has visited yet."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true",
+         f"--server.port={port}"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "CAPO_WORKSPACE": str(study[0].root), "CAPO_OWNER_PASSWORD": PASSWORD},
+    )  # fmt: skip
+    address, end = f"http://127.0.0.1:{port}", time.time() + 90
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+                break
+            except OSError:
+                assert time.time() < end and process.poll() is None, "it did not start"
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+
+
+class Recorder:
+    """All that a tab is sent and keeps: frames, addresses, the page, what lies in its storage."""
+
+    def __init__(self) -> None:
+        self.received: list[str] = []
+        self.frames = 0
+
+    def watch(self, page):
+        page.set_default_timeout(120_000)
+        page.on("websocket", self._socket)
+        page.on("request", lambda request: self.received.append(request.url))
+        page.on("framenavigated", lambda frame: self.received.append(frame.url))
+        return page
+
+    def _socket(self, socket_) -> None:
+        self.received.append(socket_.url)
+        for event in ("framereceived", "framesent"):
+            socket_.on(event, self._frame)
+
+    def _frame(self, content: str | bytes) -> None:
+        self.frames += 1
+        text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+        self.received.append(text)
+
+    def look(self, page) -> None:
+        """Note what the page holds now."""
+        self.received.append(page.content())
+        self.received.append(
+            page.evaluate(
+                "JSON.stringify([location.href, document.title, document.cookie, "
+                "{...localStorage}, {...sessionStorage}, history.state])"
+            )
+        )
+
+    def found(self, names: set[str]) -> list[str]:
+        everything = "\n".join(self.received)
+        return sorted(name for name in names if name in everything)
+
+
+def chosen(page, name: str):
+    return page.get_by_test_id("stBaseButton-primary").filter(has_text=name)
+
+
+def step(page, recorder: Recorder, *, keys: bool) -> str:
+    """Do what the page asks for, by keys or by touch: "briefed", "save", "learned" or "end"."""
+
+    def do(name: str, key: str) -> None:
+        page.keyboard.press(key) if keys else page.get_by_role("button", name=name).tap()
+
+    spot = page.locator(STEPS).first
+    spot.wait_for()
+    mark = re.search(r"st-key-((briefed|save|learned)-\S+)", spot.get_attribute("class"))
+    recorder.look(page)
+    if mark is None:
+        return "end"
+    page.wait_for_selector('[data-test-script-state="notRunning"]')
+    if mark[2] == "save":
+        first = "A" if page.get_by_role("button", name="Cannot tell").count() else "Left"
+        do(re.compile(f"^{first} Shortcut"), "1")
+        chosen(page, first).first.wait_for()
+        if first == "A":
+            do("Certain", "j")
+            chosen(page, "Certain").wait_for()
+    names = {"briefed": "Begin", "save": "Save", "learned": "Go on"}
+    do(re.compile(f"^{names[mark[2]]}"), "Enter")
+    page.locator(f".st-key-{mark[1]}").wait_for(state="detached")
+    return mark[2]
+
+
+def until(page, recorder: Recorder, words: str, *, keys: bool) -> None:
+    """Steps until the page says `words`."""
+    for _ in range(30):
+        page.locator(STEPS).first.wait_for()
+        if page.get_by_text(words).count():
+            return
+        step(page, recorder, keys=keys)
+    raise AssertionError(f"{words!r} never came")
+
+
+def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, study):
+    link, other = (f"judge?t={each.token}" for each in study[1].invited)
+    recorder = Recorder()
+    recorder.watch(page)
+    # The first visit of all is to an inner page, where Streamlit once took its own way.
+    for path in ("compare", "", *(name for name in PAGES if name != "compare")):
+        page.goto(f"{guarded}/{path}")
+        page.get_by_role("heading", name="for the people who run the study").wait_for()
+        assert (
+            page.get_by_test_id("stPageLink").count() == page.get_by_role("combobox").count() == 0
+        )
+    page.goto(f"{guarded}/judge")
+    page.get_by_role("heading", name="Open the link that you were sent").wait_for()
+    page.goto(f"{guarded}/judge?t={'x' * 22}")
+    page.get_by_text("not known here").wait_for()
+
+    page.goto(f"{guarded}/{link}")
+    page.get_by_role("button", name="I agree").wait_for()
+    assert page.url == f"{guarded}/judge" and page.get_by_test_id("stSidebarContent").count() == 0
+    page.goto(f"{guarded}/compare?{link.partition('?')[2]}")
+    page.get_by_role("heading", name="not part of judging").wait_for()
+    page.goto(f"{guarded}/compare")  # the tab still keeps its link
+    page.get_by_role("heading", name="for the people who run the study").wait_for()
+
+    study[1].service.new_link(study[1].invited[1].judge_id)
+    page.goto(f"{guarded}/{other}")
+    page.get_by_text("This link was withdrawn").wait_for()
+    page.reload()  # replayed from what the tab kept
+    page.get_by_text("This link was withdrawn").wait_for()
+    assert recorder.found(study[1].secrets() | {"demo-nli", "demo-paraphrase"}) == []
+    assert recorder.frames > 50
+
+    page.goto(f"{guarded}/data")
+    box = page.get_by_label("Owner's password")
+    box.fill(PASSWORD)
+    box.press("Enter")
+    page.get_by_role("heading", name="What data is there").wait_for()
+    assert page.url.startswith(f"{guarded}/data")
+
+
+def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium, guarded, study):
+    from playwright.sync_api import expect
+
+    link = f"{guarded}/judge?t={study[1].invited[0].token}"
+    recorder = Recorder()
+    recorder.watch(page)
+    page.goto(link)
+    page.get_by_role("button", name="I agree").wait_for()
+    assert "t=" not in page.url
+    page.keyboard.press("Enter")
+    assert step(page, recorder, keys=True) == "briefed"
+    page.locator(STEPS).first.wait_for()
+    page.reload()
+    until(page, recorder, "0 of 6 answered", keys=True)
+
+    box = page.get_by_role("textbox", name="Why?")
+    box.press_sequentially("1 0 u p j")  # keys mean letters here
+    page.get_by_role("heading", name="Who wrote").or_(
+        page.get_by_role("heading", name="Which of the two")
+    ).click()
+    page.wait_for_timeout(300)
+    assert page.get_by_test_id("stBaseButton-primary").count() == 0  # nothing is chosen
+    assert page.get_by_text("0 of 6 answered").count() == 1
+    step(page, recorder, keys=True)
+    page.get_by_text("1 of 6 answered").wait_for()
+    page.get_by_text("Saved").wait_for()
+    page.keyboard.press("u")
+    page.get_by_text("0 of 6 answered").wait_for()
+    expect(box).to_have_value("1 0 u p j", timeout=60_000)
+    step(page, recorder, keys=True)
+    page.get_by_text("1 of 6 answered").wait_for()
+    page.reload()
+    page.get_by_text("1 of 6 answered").wait_for()
+    page.close()  # in the middle of a trial
+
+    phone = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    tab = recorder.watch(phone.new_page())
+    tab.goto(link)
+    tab.get_by_text("1 of 6 answered").wait_for()
+    tab.get_by_role("button", name="Pause").tap()
+    tab.get_by_role("heading", name="You paused").wait_for()
+    tab.get_by_role("button", name="Go on").tap()
+    tab.locator(STEPS).first.wait_for()
+    while step(tab, recorder, keys=False) != "end":
+        wide, cards = tab.evaluate(
+            "[document.documentElement.scrollWidth, "
+            "document.querySelector('.judge-cards')?.getBoundingClientRect().top ?? 0]"
+        )
+        assert wide <= 390 and cards < 844
+    code = tab.locator(".stCode").inner_text().strip()
+    assert re.fullmatch(r"[A-Z0-9]{8}", code)
+    phone.close()
+
+    others = {each.token for each in study[1].invited[1:]}
+    assert recorder.found(study[1].secrets() | others) == [] and recorder.frames > 200
+    assert recorder.found({"answered", code}) != [], "the record holds what was seen"
+    kept = study[1].answers()
+    assert len(kept) == 6 + 2 and kept["trial_id"].is_unique
+    assert kept["changes"].sum() == 1 and (kept["reason"] == "1 0 u p j").sum() == 1
