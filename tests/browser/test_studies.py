@@ -1,0 +1,107 @@
+"""A study from its design to what is read and taken away, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pages_helpers import make
+
+from capo_core.data.catalog import Catalog
+from capo_core.study.judging import JudgeDesk
+from capo_core.study.store import open_judge_store
+from capo_core.workspace import Workspace
+
+
+def answer_everything(workspace: Workspace, tokens: list[str]) -> None:
+    """The judges, at their desks: all answer, by turns left, right, and who comes second."""
+    engine = open_judge_store(workspace)
+    for number, token in enumerate(tokens):
+        desk = JudgeDesk(engine, token)
+        desk.open()
+        desk.consent()
+        while hasattr(view := desk.next_trial(), "trial_id"):
+            desk.answer(view.trial_id, view.answers[number % 2], confidence="3")
+    engine.dispose()
+
+
+def fill(page, label: str, value: str) -> None:
+    box = page.get_by_label(label, exact=True).first
+    box.fill(value)
+    box.press("Enter")
+
+
+def download(page, label: str) -> str:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=label).click()
+    return waiting.value.path().read_text(encoding="utf-8")
+
+
+def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server):
+    workspace = Workspace(server[1])
+    Catalog(workspace).add(make("judged", items=120))
+
+    go("studies?dataset=judged")
+    page.get_by_role("button", name="Design a study").click()
+    fill(page, "Name of the study", "whose-words")
+    # Numbers that do not fit are refused with those that do.
+    fill(page, "Trials of each kind for a judge", "4")
+    fill(page, "Judges", "4")
+    page.get_by_text("must be a multiple of 3").wait_for()
+    page.get_by_text("the other numbers left as they are").wait_for()
+    fill(page, "Judges", "3")
+    page.get_by_text("A judge has 8 main").wait_for()
+    page.get_by_text("would be told from chance").first.wait_for()
+    page.get_by_role("button", name="Make this draft").click()
+
+    page.get_by_text("A trial as a judge will see it").wait_for()
+    assert "study=whose-words" in page.url
+    page.get_by_text("Try it", exact=True).click()
+    page.get_by_role("button", name="Let them answer").click()
+    page.get_by_text("Made-up judges: Judges named").wait_for()
+
+    page.get_by_text("Freeze", exact=True).first.click()
+    freeze = page.get_by_role("button", name="Freeze", exact=True).last
+    page.get_by_text("under one hash").wait_for()
+    accept = page.get_by_text("I have looked at them")
+    freeze.wait_for()
+    if accept.count():
+        accept.click()
+    freeze.click()
+    page.get_by_text("Nobody is invited yet. Each judge gets").wait_for()
+
+    page.get_by_role("button", name="Invite", exact=True).click()
+    page.get_by_text("3 links, shown once.").wait_for()
+    page.locator(".stCode").nth(2).wait_for()
+    links = [code.inner_text().strip() for code in page.locator(".stCode").all()]
+    assert len(links) == 3 and all(link.startswith(server[0]) for link in links)
+    tokens = [re.search(r"/judge\?t=(\S+)", link)[1] for link in links]
+    assert not any(token in page.url for token in tokens)
+    page.get_by_role("button", name="I have copied them").click()
+    page.wait_for_selector(".stCode", state="detached")
+    answer_everything(workspace, tokens)
+
+    # Another tab, and until it is closed nothing of what was answered.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_text("3 of 3 judges done").wait_for()
+    assert page.get_by_text("Judges named the right annotator").count() == 0
+    page.get_by_role("button", name="Close the study").click()
+    page.get_by_role("button", name="Close for good").click()
+    page.get_by_text("sources are sealed").wait_for()
+    assert page.get_by_text("Judges named the right annotator").count() == 0
+    page.get_by_role("button", name="Unblind", exact=True).click()
+    page.get_by_role("button", name="Unblind for good").click()
+
+    page.get_by_text("Judges named the right annotator for").wait_for()
+    page.locator(".js-plotly-plot").first.wait_for()
+    page.get_by_text("Judge quality", exact=True).click()
+    page.get_by_text("Nobody is dropped: raw and weighted").wait_for()
+    page.get_by_text("Take it along", exact=True).click()
+    judged = [json.loads(line) for line in download(page, "Judgments (JSONL)").splitlines()]
+    assert {row["study_id"] for row in judged} == {"whose-words"}
+    assert len({(row["judge_id"], row["trial_id"]) for row in judged}) == len(judged) >= 3 * 8
+    report = download(page, "Report (HTML, stands alone)")
+    assert "What judges found in the study whose-words" in report and "<script" not in report
+    assert "# Study whose" in download(page, "Report (Markdown)")
