@@ -25,10 +25,11 @@ def show(frame: Frame, seen: Seen) -> None:
     draft = cache_studies.draft(frame.workspace, seen.name)
     balance = cache_studies.balance(frame.workspace, seen.name)
     median, most = planner.minutes_of(draft)
+    usual, slowest = duration(60 * median), duration(60 * most)
     says(
         f"{count(balance.trials, 'main trial')} with {count(balance.texts, 'text')} for "
-        f"{count(balance.judges, 'judge')}; a judge needs about {duration(60 * median)}, the "
-        f"slowest {duration(60 * most)}."
+        f"{count(balance.judges, 'judge')}; a judge needs about {usual}"
+        + (f", the slowest {slowest}." if slowest != usual else ".")
     )
     for each in draft.notes:
         note(each)
@@ -43,6 +44,7 @@ def show(frame: Frame, seen: Seen) -> None:
         },
         key=f"{PAGE}.balance",
         file_name=f"{seen.name}-balance",
+        height="content",
     )
     _left_out(draft, seen)
     data = cache_studies.dataset(frame.workspace, seen.config.dataset)

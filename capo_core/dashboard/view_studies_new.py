@@ -55,7 +55,8 @@ def show(frame: Frame) -> None:
 
 def _will_be(frame: Frame, found: Preview) -> None:
     """The draft in numbers, and the button that keeps it."""
-    balance, (median, most) = found.balance, found.minutes
+    balance = found.balance
+    usual, slowest = (duration(60 * minutes) for minutes in found.minutes)
     note(
         f"{count(balance.trials, 'main trial')} with {count(balance.texts, 'text')} for "
         f"{count(balance.judges, 'judge')}. A judge has "
@@ -64,8 +65,8 @@ def _will_be(frame: Frame, found: Preview) -> None:
             for purpose, spread in balance.per_judge.items()
             if spread.most
         )
-        + f": about {duration(60 * median)}"
-        + (f", the slowest {duration(60 * most)}." if most - median >= 1 else ".")
+        + f": about {usual}"
+        + (f", the slowest {slowest}." if slowest != usual else ".")
     )
     for each in found.draft.notes:
         note(each)

@@ -119,3 +119,8 @@ def _broken(frame: Frame, seen: Seen) -> None:
             "from a copy, and it can be read on."
         )
         view_studies_audit.show(frame, seen)
+    else:
+        note(
+            f"Put its files back from a copy, or take the folder {frame.workspace.studies}"
+            f"/{seen.name} away. The other studies are not touched by it."
+        )
