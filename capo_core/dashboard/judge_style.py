@@ -54,7 +54,7 @@ CSS = """<style>
 }
 .st-key-judge-desk {
   display: grid !important; align-items: start; gap: 1rem 1.6rem !important;
-  grid-template-columns: minmax(0, 5fr) minmax(0, 6fr);
+  grid-template-columns: minmax(0, 5fr) minmax(0, 7fr);
   grid-template-rows: auto 1fr; grid-template-areas: "texts cards" "answer cards";
 }
 .st-key-judge-desk > :nth-child(1) { grid-area: texts; }
@@ -63,16 +63,28 @@ CSS = """<style>
 .st-key-judge-desk .judge-texts { max-height: 46vh; overflow: auto; }
 .st-key-judge-desk .judge-cards { max-height: calc(100vh - 9rem); overflow: auto; }
 .st-key-judge-desk .stButton button { min-height: 2.75rem; }
-.st-key-judge-choices > *, .st-key-judge-sure > * { flex: 1 1 auto; }
+.st-key-judge-desk:has(.judge-none) {
+  grid-template-columns: minmax(0, 50rem); grid-template-areas: "texts" "answer";
+}
+.st-key-judge-desk > :has(.judge-none) { display: none; }
+.st-key-judge-choices > * { flex: 1 1 auto; }
+.st-key-judge-sure {
+  display: grid !important; grid-template-columns: repeat(4, minmax(0, 1fr));
+}
+.st-key-judge-sure button { padding-left: 0.4rem; padding-right: 0.4rem; }
+.st-key-judge-sure > * { width: 100%; }
 .st-key-judge-choices .stButton, .st-key-judge-sure .stButton,
 .st-key-judge-choices button, .st-key-judge-sure button { width: 100%; }
 @media (min-width: 1100px) {
   .judge-both .judge-each { display: none; }
   .judge-both .judge-all { display: block; }
 }
-@media (max-width: 1099px) { .judge-of-2 { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 1099px) {
+  .judge-of-2 { grid-template-columns: minmax(0, 1fr); }
+  .st-key-judge-sure { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+}
 @media (max-width: 700px) {
-  .stApp .block-container { padding: 2.6rem 0.8rem 0.4rem; }
+  .stApp .block-container { padding: 3.4rem 0.8rem 0.4rem; }
   .stApp .block-container > .stVerticalBlock { gap: 0.6rem; }
   .st-key-judge-desk {
     display: flex !important; flex-direction: column; gap: 0.6rem !important;
@@ -87,6 +99,10 @@ CSS = """<style>
     flex: 0 0 86%; max-height: 32vh; overflow-y: auto; scroll-snap-align: start;
   }
   .st-key-judge-desk .judge-of-1 .judge-card { flex-basis: 100%; }
+  .st-key-judge-desk [class*="st-key-save-"] { position: sticky; bottom: 0.4rem; z-index: 2; }
+  .st-key-judge-desk .stButton button { padding-left: 0.4rem; padding-right: 0.4rem; }
+  .st-key-judge-sure { grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.4rem !important; }
+  .st-key-judge-sure button { font-size: 0.86rem; }
   .judge-far { font-size: 0.86rem; }
   .judge-texts .judge-words { font-size: 1rem; }
 }

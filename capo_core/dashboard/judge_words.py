@@ -67,9 +67,8 @@ def question(view: TrialView) -> str:
 
 def answer_name(view: TrialView, answer: str) -> str:
     """An answer as its button says it."""
-    if view.kind in (ATTRIBUTION, COMPARISON):
-        return _OWN_WORDS.get(answer, answer)
-    return f"{answer}  {_HOW_MUCH[answer]}"
+    words = _OWN_WORDS if view.kind in (ATTRIBUTION, COMPARISON) else _HOW_MUCH
+    return words.get(answer, answer)
 
 
 def answer_key(view: TrialView, answer: str) -> str | None:

@@ -55,7 +55,7 @@ def _desk(view: TrialView, terms: Terms) -> Iterator[None]:
         with st.container():
             st.html(judge_html.texts_html(view, terms))
         with st.container():
-            st.html(judge_html.cards_html(view.cards, terms) or "<div></div>")
+            st.html(judge_html.cards_html(view.cards, terms) or '<div class="judge-none"></div>')
         with st.container(gap="small"):
             yield
 
