@@ -41,7 +41,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
         hide_index=True,
         width="stretch",
         key=f"{PAGE}.plan",
-        column_config={"what": "", "value": "Simulated", "interval": "95 % interval"},
+        column_config={"what": "", "value": "Simulated [95 %]"},
     )
     _curve(told, kind, found.config.judges)
     with st.expander("In full, with what is assumed"):
@@ -62,20 +62,20 @@ def _headline(one: Plan) -> str:
 
 def _figures(one: Plan) -> pd.DataFrame:
     n = one.numbers
-    rows = [("Judgments of one source or pair", f"{one.judgments:,}", "")]
-    rows.append(("Width of its 95 % interval", f"{100 * one.width:.0f} points", ""))
+    rows = [("Judgments of a source or pair", f"{one.judgments:,}")]
+    rows.append(("Width of its 95 % interval", f"{100 * one.width:.0f} points"))
     if one.against_chance is not None:
         rows.append(_power(f"Told from chance ({percent(n.chance)})", one.against_chance))
     if n.kind != "comparison":
         words = f"{percent(n.expected)} and {percent(n.other)} told apart"
         rows.append(_power(words, one.between))
     rows.append(_power("Interval holds the truth", one.coverage))
-    rows.append(("Minutes of a judge", f"{one.minutes:.0f}", ""))
-    return pd.DataFrame(rows, columns=["what", "value", "interval"])
+    rows.append(("Minutes of a judge", f"{one.minutes:.0f}"))
+    return pd.DataFrame(rows, columns=["what", "value"])
 
 
-def _power(words: str, power: Power) -> tuple[str, str, str]:
-    return words, percent(power.share), f"{100 * power.low:.0f} to {100 * power.high:.0f}"
+def _power(words: str, power: Power) -> tuple[str, str]:
+    return words, f"{percent(power.share)} [{100 * power.low:.0f}, {100 * power.high:.0f}]"
 
 
 def _curve(told: Planned, kind: str, judges: int) -> None:
