@@ -49,6 +49,7 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
         links = st.container(key="capo-links", gap="xsmall")
         st.divider()
         entry = _choose_dataset(page, entries, keys)
+        who.keep_signed_in()
     with links:  # now that it is known which dataset they lead to
         for name, (_, title) in house.PAGES.items():
             house.page_link(name, title, state.remembered(name), width="stretch")

@@ -1,14 +1,14 @@
 """The link by which a browser session came: its token, and the desk that it opens.
 
 The token lies in the session's memory on the server and, for a refresh, in the tab (see
-`judge_keeper`); the desk looks it up again at every step.
+`keeper`); the desk looks it up again at every step.
 """
 
 from __future__ import annotations
 
 import streamlit as st
 
-from capo_core.dashboard import judge_keeper, judge_store, who
+from capo_core.dashboard import judge_store, keeper, who
 from capo_core.errors import StudyError
 from capo_core.study.judging import JudgeDesk
 from capo_core.study.store import Busy
@@ -23,16 +23,16 @@ _TOKEN, _TERMS, _REFUSED, _CONSENTED = (
 def token() -> str:
     """The link's token: of the address, of this session, or kept by the tab from before.
 
-    `judge_keeper.PENDING` until the tab has answered, `judge_keeper.NONE` where there is none.
+    `keeper.PENDING` until the tab has answered, `keeper.NONE` where there is none.
     """
-    given = st.query_params.get(who.TOKEN_KEY) or judge_keeper.PENDING
+    given = st.query_params.get(who.TOKEN_KEY) or keeper.PENDING
     if given:
         _adopt(given)
     if _TOKEN in st.session_state:
-        judge_keeper.keep()
+        keeper.keep(keeper.LINK)
         return st.session_state[_TOKEN]
-    found = judge_keeper.ask()
-    if found not in (judge_keeper.PENDING, judge_keeper.NONE):
+    found = keeper.ask(keeper.LINK)
+    if found not in (keeper.PENDING, keeper.NONE):
         _adopt(found)
     return found
 

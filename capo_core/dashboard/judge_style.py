@@ -61,7 +61,7 @@ CSS = """<style>
 .st-key-judge-desk > :nth-child(2) { grid-area: cards; }
 .st-key-judge-desk > :nth-child(3) { grid-area: answer; }
 .st-key-judge-desk .judge-texts { max-height: 46vh; overflow: auto; }
-.st-key-judge-desk .judge-cards { max-height: calc(100vh - 9rem); overflow: auto; }
+.st-key-judge-desk .judge-cards { max-height: calc(100vh - 11rem); overflow: auto; }
 .st-key-judge-desk .stButton button { min-height: 2.75rem; }
 .st-key-judge-desk:has(.judge-none) {
   grid-template-columns: minmax(0, 50rem); grid-template-areas: "texts" "answer";

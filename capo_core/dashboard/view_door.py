@@ -45,6 +45,8 @@ def show() -> None:
 
 
 def _password() -> None:
+    if who.come_back():
+        st.rerun()
     with st.form("door", border=False, width=420):
         st.text_input(
             "Owner's password", type="password", key=_BOX, autocomplete="current-password"

@@ -6,10 +6,10 @@ import streamlit as st
 
 from capo_core.dashboard import (
     judge_html,
-    judge_keeper,
     judge_link,
     judge_session,
     judge_words,
+    keeper,
     view_judge_trial,
 )
 from capo_core.dashboard.judge_style import CSS
@@ -24,10 +24,10 @@ def show() -> None:
     """Whatever is next for the judge whose link this is."""
     st.html(CSS)
     token = judge_link.token()
-    if token == judge_keeper.PENDING:
+    if token == keeper.PENDING:
         st.caption("One moment …")
         return
-    if token == judge_keeper.NONE:
+    if token == keeper.NONE:
         _without_link()
         return
     try:

@@ -6,12 +6,16 @@ by that, never more: whether its link is good, the judge's desk says at every st
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
+from capo_core.dashboard import keeper
 from capo_core.errors import ConfigError
+from capo_core.study import audit
+from capo_core.study.links import hash_of, new_token
 from capo_core.study.roles import (
     JUDGE,
     OWNER,
@@ -28,6 +32,8 @@ TOKEN_KEY = "t"  # of the address of a judge's link
 _BY_LINK = "who.by_link"
 _PATH = "who.path"
 _SIGNED_IN = "who.signed_in"
+_PASS = "who.pass"
+PASS_HOURS = 12  # a sign-in outlives a reload for so long, or until the server ends
 
 
 def doors(address: str | None = None) -> Doors:
@@ -91,9 +97,34 @@ def path() -> str:
 
 def sign_in(password: str) -> bool:
     """Give the owner's password; from then on the session is the owner's, if it was right."""
-    if password_is_right(password, doors()):
-        st.session_state[_SIGNED_IN] = True
-    return bool(st.session_state.get(_SIGNED_IN))
+    if not password_is_right(password, doors()):
+        return False
+    token = new_token()
+    _passes()[hash_of(token)] = audit.now() + timedelta(hours=PASS_HOURS)
+    st.session_state[_SIGNED_IN], st.session_state[_PASS] = True, token
+    return True
+
+
+def keep_signed_in() -> None:
+    """Have the owner's tab keep the sign-in, for reloads; nothing where there was none."""
+    if _PASS in st.session_state:
+        keeper.keep(keeper.PASS, st.session_state[_PASS])
+
+
+def come_back() -> bool:
+    """Has this tab kept a sign-in that still holds? Then the session is the owner's again."""
+    token = keeper.ask(keeper.PASS)
+    until = _passes().get(hash_of(token))
+    if until is None or until <= audit.now() or not doors().password:
+        return False
+    st.session_state[_SIGNED_IN], st.session_state[_PASS] = True, token
+    return True
+
+
+@st.cache_resource(show_spinner=False)
+def _passes() -> dict[str, datetime]:
+    """Hash of a sign-in's token → until when it holds; gone with the server's process."""
+    return {}
 
 
 def caller() -> str:

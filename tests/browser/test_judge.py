@@ -176,6 +176,12 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     box.press("Enter")
     page.get_by_role("heading", name="What data is there").wait_for()
     assert page.url.startswith(f"{guarded}/data")
+    page.reload()
+    page.get_by_role("heading", name="What data is there").wait_for()
+    stranger = page.context.browser.new_page()  # another tab has kept nothing
+    stranger.goto(f"{guarded}/data")
+    stranger.get_by_role("heading", name="for the people who run the study").wait_for()
+    stranger.close()
 
 
 def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium, guarded, study):
