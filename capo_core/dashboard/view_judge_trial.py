@@ -34,10 +34,10 @@ def explain(lesson: Lesson, terms: Terms) -> None:
     with _desk(view, terms):
         right = judge_words.answer_name(view, said.answer)
         if said.right:
-            st.success(f"Right: {right}. {said.note}")
+            st.success(f"Correct: {right}. {said.note}")
         else:
             yours = judge_words.answer_name(view, lesson.given.answer)
-            st.info(f"You said: {yours}. Right is: {right}. {said.note}")
+            st.info(f"You said: {yours}. Correct would be: {right}. {said.note}")
         st.button(
             "Go on",
             key=f"learned-{view.trial_id}",

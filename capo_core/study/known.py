@@ -16,8 +16,8 @@ from capo_core.text.tokens import normalise
 UNRELATED = "1"  # the right answer where a text argues about another item
 
 NOTES = {
-    ATTRIBUTION: "This was written by the annotator marked here.",
-    COMPARISON: "The text marked here is the annotator's own; the other is somebody else's.",
+    ATTRIBUTION: "That annotator wrote it.",
+    COMPARISON: "That text is the annotator's own; the other is somebody else's.",
     REASONING: "This explanation was written about something else: it does not reason alike.",
 }
 

@@ -18,13 +18,14 @@ pytestmark = pytest.mark.skipif(
     not (EMBEDDED / "model.safetensors").exists(), reason="the embedded base is not built"
 )
 # A minute of steps would be long to wait for; these are short and many, so that a stop meets one.
+EPOCHS = 20
 CONFIG = {
     "dataset": "tiny",
     "targets": ["ann"],
     "methods": ["sft"],
     "base": "embedded",
     "name": "From end to end",
-    "sft": {"epochs": 12, "items_per_step": 1, "max_tokens": 256, "patience": 0,
+    "sft": {"epochs": EPOCHS, "items_per_step": 1, "max_tokens": 256, "patience": 0,
             "checkpoint_every": 1000, "sample_every": 0},
     "generate": {"items": 2, "max_new_tokens": 12},
     "evaluate": {"families": ["labels"], "pool": [1]},
@@ -36,7 +37,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     workspace = Workspace(server[1])
     dataset = make("tiny", items=40)
     Catalog(workspace).add(dataset)
-    steps = 12 * int((dataset.items["split"] == "train").sum())
+    steps = EPOCHS * int((dataset.items["split"] == "train").sum())
 
     go("finetune?dataset=tiny&view=new")
     page.get_by_role("button", name="Load a configuration").click()
@@ -55,7 +56,9 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.get_by_text(re.compile(rf"step \d+ of {steps}")).first.wait_for()
     address = page.url
     assert "run=tiny-sft-ann" in address
-    page.get_by_role("button", name="Stop and save").click()
+    # At once: the page draws itself anew every second, and waiting for it to stand still may last
+    # as long as the training.
+    page.get_by_role("button", name="Stop and save").dispatch_event("click")
     stopped = page.get_by_text(re.compile(rf"stopped after step \d+ of {steps}, and saved")).first
     stopped.wait_for()
     step = int(re.search(r"after step (\d+)", stopped.inner_text())[1])

@@ -92,6 +92,7 @@ def test_a_computation_is_stopped_and_says_so(go, page):
 
 def test_a_bookmark_of_an_inner_page_opens_inside_the_house(go, page):
     go("annotators")
+    page.get_by_role("link", name="Overview").wait_for()
     assert page.get_by_role("link", name="Overview").count() == 1
     assert page.locator(".st-key-capo-links a").count() == len(house.PAGES)
 
