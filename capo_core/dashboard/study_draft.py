@@ -131,7 +131,7 @@ def sources_of(runs: Sequence[str], found: Mapping[str, SeenRun]) -> dict[str, l
     grouped: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         seen = found.get(run)
-        key = (seen.method or run, _asked(seen)) if seen else (run, "")
+        key = (method_of(seen), _asked(seen)) if seen else (run, "")
         grouped.setdefault(key, []).append(run)
     named: dict[str, list[str]] = {}
     for (method, _), ids in grouped.items():
@@ -140,6 +140,13 @@ def sources_of(runs: Sequence[str], found: Mapping[str, SeenRun]) -> dict[str, l
             name, number = f"{method}-{number}", number + 1
         named[name] = ids
     return named
+
+
+def method_of(seen: SeenRun) -> str:
+    """How the answers of a run were made; runs that nobody queued say it in their settings."""
+    config = seen.settings.get("config")
+    found = config.get("method") if isinstance(config, Mapping) else None
+    return str(found or seen.method or seen.run_id)
 
 
 def _asked(seen: SeenRun) -> str:

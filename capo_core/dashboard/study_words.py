@@ -73,14 +73,9 @@ def inside(source: str) -> str:
 
 
 HELP = {
-    "width": "How wide the 95 % interval of one source's share would be. Narrower is better; it "
-    "shrinks with more judgments, and more judges.",
-    "chance_power": "In how many of many simulated studies the expected share would be told from "
-    "guessing. Higher is better; 80 % is a usual aim.",
-    "between_power": "In how many simulated studies two methods at these shares would be told "
-    "apart. Higher is better; 80 % is a usual aim.",
-    "minutes": "Reading at 200 words a minute and 8 seconds to decide, practice, checks and "
-    "repeats included. Beyond 45 minutes in one sitting judges tire.",
+    "plan": "Many studies of this design are simulated: how wide the 95 % interval of one source's "
+    "share is, and how often it is told from guessing, and two methods from each other. Narrower "
+    "is better; of power, more: 80 % is a usual aim. Beyond 45 minutes in one sitting judges tire.",
     "accuracy": "How often judges named the right annotator; a method's text is right when given "
     "to the annotator it imitates. Higher means more like the annotator; the people's own texts "
     "are the ceiling, one over the number of annotators is chance.",

@@ -13,7 +13,7 @@ from capo_core.dashboard.components import heading, note
 from capo_core.dashboard.form_settings import Setting
 from capo_core.dashboard.form_widgets import widget
 from capo_core.dashboard.frame import Frame, link
-from capo_core.dashboard.run_words import Seen
+from capo_core.dashboard.run_words import Seen, listed
 from capo_core.dashboard.study_words import KINDS, KINDS_TOLD, inside, source_name
 from capo_core.dashboard.words import markdown
 from capo_core.experiment import store
@@ -53,7 +53,8 @@ def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, Seen], annotator
     _several(form, "people", "People", list(PEOPLE), source_name)
     _several(
         form, "runs", "Finished runs with answers", list(runs),
-        lambda run: f"{runs[run].title} · {run}" if run in runs else f"{run} (not there)",
+        lambda run: f"{source_name(study_draft.method_of(runs[run]))} for "
+        f"{listed(runs[run].targets)} · {run}",
         placeholder="runs of prompting, SFT, CAPO …" if runs else "none has finished yet",
     )  # fmt: skip
     _experiments(frame, form, runs)

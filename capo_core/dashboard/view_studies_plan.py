@@ -22,7 +22,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
     Raises:
         ConfigError: an assumption is out of range.
     """
-    heading("What it would show", HELP["width"])
+    heading("What it would show", HELP["plan"])
     told = cache_studies.plans(found, annotators, assumed)
     if told is None:
         waiting("Simulating studies of this design …")

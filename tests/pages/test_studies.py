@@ -9,6 +9,9 @@ import study_steps as steps
 from pages_helpers import make, open_page, shown
 
 from capo_core.dashboard import study_work
+from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.imitation.generate import asked_for, generate, run_of
+from capo_core.imitation.generate_config import GenerateConfig
 from capo_core.study import draft_files, freeze
 
 NASTY = "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) {}"
@@ -116,6 +119,28 @@ def test_designs_that_do_not_fit_are_refused_with_what_would(workspace, add, dat
     app = open_page("studies", dataset="mine", view="new")
     assert said in refused(app)
     assert ("Make this draft" in labels(app)) == ("expected" in changes)
+
+
+def test_finished_runs_become_sources_and_a_design_can_be_taken_up_again(workspace, add, dataset):
+    add(dataset)
+    backend = FakeBackend()
+    settings = GenerateConfig(method="icl", examples=2)
+    asked = asked_for(dataset, dataset.annotators, settings, backend, {}, {})
+    folder = run_of(workspace, asked)
+    generate(dataset, dataset.annotators, settings, backend, folder)
+    app = open_page("studies", dataset="mine", view="new")
+    app.number_input(key="studies.form.trials_per_judge").set_value(6).run()
+    runs = app.multiselect(key="studies.form.runs")
+    assert [option.partition(" for ")[0] for option in runs.options] == ["In context"]
+    runs.set_value([folder.run_id]).run()
+    assert "Sources by these runs: In context (1)" in fine(app)
+    app.button(key="studies.draw").click().run()
+    (name,) = draft_files.names(workspace)
+    assert draft_files.load(workspace, name).config.methods == {"icl": (folder.run_id,)}
+    app.button(key="studies.again").click().run()
+    fine(app)
+    assert app.multiselect(key="studies.form.runs").value == [folder.run_id]
+    assert app.text_input(key="studies.form.name").value not in draft_files.names(workspace)
 
 
 # A draft
