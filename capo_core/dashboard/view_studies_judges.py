@@ -89,6 +89,7 @@ def _make_links(workspace: Workspace, name: str) -> None:
     service.take_in(workspace, name)
     made = service.invite(name, int(asked["many"]), days=asked["days"], note=asked["note"].strip())
     view_studies_links.remember(name, made, asked["base"])
+    st.session_state[f"{PAGE}.invite.many"] = 1  # a second click does not invite as many again
 
 
 def _home() -> str:

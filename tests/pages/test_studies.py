@@ -241,7 +241,7 @@ def test_links_are_shown_once_and_work(workspace, dataset):
     said = fine(app)
     urls = [code.value for code in app.code if "judge?t=" in code.value]
     assert len(urls) == 2 and all(url.startswith("http://lab.example:1/judge?t=") for url in urls)
-    assert "shown once" in said
+    assert "shown once" in said and app.number_input(key="studies.invite.many").value == 1
     tokens = [url.partition("t=")[2] for url in urls]
     assert not any(token in str(app.query_params) for token in tokens)
     assert steps.answer_all(workspace, tokens[:1], most=2) == 2
