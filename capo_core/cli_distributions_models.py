@@ -195,7 +195,7 @@ def do_run(
 ) -> dict[str, Any] | None:
     """Do it here, or put it into the queue (then None); its result with the run's name."""
     from capo_core.imitation.run_folder import RunFolder
-    from capo_core.jobs import queue as runs
+    from capo_core.jobs import submission
     from capo_core.jobs.foreground import foreground
     from capo_core.jobs.request import Request
     from capo_core.jobs.run_kinds import check, do
@@ -203,13 +203,13 @@ def do_run(
     request = Request(kind, settings)
     check(request)
     if queue:
-        submitted = runs.submit(workspace, kind, settings)
+        submitted = submission.submit(workspace, kind, settings)
         if as_json:
             print_json({"run": submitted.run_id})
         else:
             console.print(f"in the queue: {submitted.run_id}", markup=False)
         return None
-    folder = RunFolder(workspace.runs / runs.name_of(request))
+    folder = RunFolder(workspace.runs / submission.name_of(request))
     if not folder.done:
         with (
             shown_progress(quiet=as_json) as shown,

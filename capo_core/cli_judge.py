@@ -64,7 +64,7 @@ def judge(
     from capo_core.evaluation.judge_design import JudgeConfig
     from capo_core.evaluation.judge_join import KEPT
     from capo_core.imitation.run_folder import RunFolder
-    from capo_core.jobs import judge_run, queue
+    from capo_core.jobs import judge_run, submission
     from capo_core.jobs.foreground import foreground
     from capo_core.jobs.request import Request
 
@@ -90,7 +90,7 @@ def judge(
         **({} if precision == "auto" else {"precision": precision}),
         "config": config.to_dict(),
     }
-    folder = RunFolder(workspace.runs / queue.name_of(Request("judge", settings)))
+    folder = RunFolder(workspace.runs / submission.name_of(Request("judge", settings)))
     if not folder.done:
         with (
             shown_progress(quiet=as_json) as shown,

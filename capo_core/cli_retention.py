@@ -44,7 +44,7 @@ def retention(
     """Measure base, adapter and what lies between; the same command again goes on."""
     from capo_core.evaluation.retention import RetentionConfig, load
     from capo_core.imitation.run_folder import RunFolder, find_run
-    from capo_core.jobs import queue, retention_run
+    from capo_core.jobs import retention_run, submission
     from capo_core.jobs.foreground import foreground
     from capo_core.jobs.request import Request
 
@@ -64,7 +64,7 @@ def retention(
         **({} if batch_tokens == 16384 else {"batch_tokens": batch_tokens}),
         "config": config.to_dict(),
     }
-    folder = RunFolder(workspace.runs / queue.name_of(Request("retention", settings)))
+    folder = RunFolder(workspace.runs / submission.name_of(Request("retention", settings)))
     if not folder.done:
         with (
             shown_progress(quiet=as_json) as shown,

@@ -19,8 +19,8 @@ from capo_core.evaluation.retention import (
     save,
 )
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs.queue import name_of
 from capo_core.jobs.request import Request
+from capo_core.jobs.submission import name_of
 from capo_core.workspace import Workspace
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from capo_core.errors import RunError
-from capo_core.jobs import queue, runs
+from capo_core.jobs import runs, submission
 from capo_core.jobs.record import Status
 from capo_core.jobs.rehearsal import GO_ON
 from capo_core.jobs.runs import Run
@@ -36,7 +36,7 @@ def settings(steps: int = 2, step_s: float = 0.02, **more) -> dict:
 
 def put(workspace: Workspace, *, after=(), experiment="", **more) -> Run:
     """A rehearsal in the queue; nothing begins."""
-    return queue.enqueue(
+    return submission.enqueue(
         workspace, "rehearsal", settings(**more), after=after, experiment=experiment
     )
 

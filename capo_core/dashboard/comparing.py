@@ -14,7 +14,7 @@ from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError
 from capo_core.experiment import presets, store
 from capo_core.experiment.store import Experiment
-from capo_core.jobs import actions, queue, runs
+from capo_core.jobs import actions, runs, submission
 from capo_core.jobs.evaluation_run import REPORT
 from capo_core.jobs.request import Request
 from capo_core.jobs.runs import Run
@@ -158,7 +158,7 @@ def put_together(
     if not known:
         return None
     names = tuple(one.run_id for one in known)
-    run = Run(workspace.runs / queue.name_of(Request("evaluate", _settings(entry, names))))
+    run = Run(workspace.runs / submission.name_of(Request("evaluate", _settings(entry, names))))
     word = "run" if len(names) == 1 else "runs"
     title = f"{len(names)} {word} of your choice"
     evaluation = run if runs.is_run(run.folder) else None
@@ -170,7 +170,7 @@ def score(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
     if comparison.experiment is not None:
         store.start(workspace, comparison.experiment.config)
         return comparison.experiment.evaluation
-    return queue.submit(workspace, "evaluate", _settings(entry, comparison.runs))
+    return submission.submit(workspace, "evaluate", _settings(entry, comparison.runs))
 
 
 def score_again(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:

@@ -10,7 +10,7 @@ from capo_core.errors import CapoError
 from capo_core.evaluation.retention import RetentionConfig
 from capo_core.imitation.prompts import TRAINED
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import queue, runs
+from capo_core.jobs import runs, submission
 from capo_core.jobs.runs import Run
 from capo_core.workspace import Workspace
 
@@ -66,7 +66,7 @@ def measurement(workspace: Workspace, training: Training) -> Run | None:
 
 def measure(workspace: Workspace, entry: Entry, training: Training) -> Run:
     """Ask for it, with the settings of an experiment that asks for it."""
-    return queue.submit(
+    return submission.submit(
         workspace,
         "retention",
         {

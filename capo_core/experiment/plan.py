@@ -16,8 +16,8 @@ from typing import Any
 
 from capo_core.experiment.config import ExperimentConfig
 from capo_core.imitation.prompts import TRAINED
-from capo_core.jobs.queue import name_of
 from capo_core.jobs.request import Request
+from capo_core.jobs.submission import name_of
 
 # What a run is likely to take beside the others of its experiment, for the share that is done
 # before anything is measured: a training of one target is 1.

@@ -18,7 +18,7 @@ from typing import Any
 from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.experiment.config import ExperimentConfig
 from capo_core.experiment.plan import Planned, plan
-from capo_core.jobs import queue, runs
+from capo_core.jobs import queue, runs, submission
 from capo_core.jobs.runs import Run
 from capo_core.workspace import Workspace, safe_name, write_json
 
@@ -100,7 +100,7 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
         )
     for each in planned:
         request = each.request
-        queue.enqueue(
+        submission.enqueue(
             workspace,
             request.kind,
             request.settings,

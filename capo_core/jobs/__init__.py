@@ -1,6 +1,6 @@
 """Long computations in detached processes, as folders that anybody can read.
 
 Jobs (`launch`, `record`, `kinds`): reports and calibrations, under `workspace.jobs`. Runs (`runs`,
-`queue`, `actions`, `run_kinds`, `foreground`): trainings, generations and evaluations, under
-`workspace.runs`.
+`submission`, `queue`, `actions`, `run_kinds`, `foreground`): trainings, generations and
+evaluations, under `workspace.runs`.
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 from capo_core.errors import RunError
 from capo_core.imitation.run_folder import disk_errors
-from capo_core.jobs import queue, slurm
+from capo_core.jobs import queue, slurm, submission
 from capo_core.jobs.runs import Run, every, find, is_run
 from capo_core.workspace import Workspace, atomic_file, make_folder, safe_name
 
@@ -68,7 +68,7 @@ def resume(workspace: Workspace, run_id: str) -> ResumePoint:
     """
     run = find(workspace, run_id)
     point = resume_point(run)
-    queue.renew(workspace, run)
+    submission.renew(workspace, run)
     queue.advance(workspace)
     return point
 
@@ -102,7 +102,7 @@ def again(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run:
             where=run_id,
             todo="change a setting (config.seed for a repetition), or resume the run",
         )
-    return queue.submit(
+    return submission.submit(
         workspace, request.kind, settings, after=request.after, executor=request.executor
     )
 

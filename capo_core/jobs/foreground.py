@@ -36,7 +36,7 @@ def foreground(
     raises `Stopped` at the next word of progress. What the code raises goes on to the caller.
 
     Args:
-        kind, settings: as for `queue.submit`; with them the run can be resumed and run again
+        kind, settings: as for `submission.submit`; with them the run can be resumed and run again
             by everybody.
         progress: also told.
 

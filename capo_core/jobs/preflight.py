@@ -4,9 +4,9 @@
     found.possible, found.sentences, found.problems
 
 `look` measures in a process of its own, so that the peak of memory is that of a run, and a model
-that is too large takes nobody with it. What it found can be given to `queue.submit` as the run's
-estimate, where it is kept beside what was measured. `python -m capo_core.jobs.preflight` is that
-process; it reads the request from its input.
+that is too large takes nobody with it. What it found can be given to `submission.submit` as the
+run's estimate, where it is kept beside what was measured. `python -m capo_core.jobs.preflight` is
+that process; it reads the request from its input.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import pytest
 
 from capo_core.dashboard.chain import compared, imitated, judged, run_states, study_stages
 from capo_core.data.catalog import Catalog
-from capo_core.jobs import queue
+from capo_core.jobs import queue, submission
 from capo_core.jobs.record import Status
 from capo_core.study.config import StudyConfig
 from capo_core.workspace import Workspace, write_json
@@ -37,7 +37,7 @@ def workspace(tmp_path, monkeypatch):
 def test_only_runs_on_the_same_dataset_count(workspace):
     entry = Catalog(workspace).entry("demo-nli")
     for name, state in (("demo-nli", "succeeded"), ("demo-paraphrase", "succeeded")):
-        run = queue.submit(
+        run = submission.submit(
             workspace,
             "generate",
             {

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from capo_core import cli_runs
 from capo_core.data.catalog import Catalog
 from capo_core.experiment import store
-from capo_core.jobs import queue, runs
+from capo_core.jobs import queue, runs, submission
 from capo_core.jobs.record import Status
 from capo_core.workspace import Workspace
 
@@ -43,7 +43,7 @@ def test_an_empty_workspace_is_no_error(workspace):
 
 
 def test_the_life_of_a_run(workspace):
-    run = queue.submit(workspace, "rehearsal", SETTINGS)
+    run = submission.submit(workspace, "rehearsal", SETTINGS)
     (listed,) = json.loads(say("runs", "list", "--json"))
     assert (listed["run"], listed["state"], listed["kind"]) == (run.run_id, "queued", "rehearsal")
     assert "saves and stops" in say("runs", "stop", run.run_id)
@@ -64,7 +64,7 @@ def test_the_life_of_a_run(workspace):
 
 
 def test_a_broken_run_is_listed_as_such(workspace):
-    run = queue.enqueue(workspace, "rehearsal", SETTINGS)
+    run = submission.enqueue(workspace, "rehearsal", SETTINGS)
     (run.folder / "request.json").write_text("nonsense")
     (listed,) = json.loads(say("runs", "list", "--json", "--state", "broken"))
     assert "request.json" in listed["message"]

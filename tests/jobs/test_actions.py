@@ -10,7 +10,7 @@ import pytest
 from rehearsals import ENDLESS, end_all, expected_sum, put, settings, wait_for, wait_for_step
 
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
-from capo_core.jobs import actions, queue, runs
+from capo_core.jobs import actions, queue, runs, submission
 from capo_core.jobs.foreground import foreground
 from capo_core.jobs.record import Status
 from capo_core.workspace import Workspace
@@ -24,7 +24,7 @@ def workspace(tmp_path):
 
 
 def test_stop_saves_and_resume_says_from_which_step(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
+    run = submission.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
     wait_for_step(run, 3)
     assert "saves and stops" in actions.stop(workspace, run.run_id)
     status = wait_for(run, "stopped", "failed", "lost", "succeeded")
@@ -45,7 +45,7 @@ def test_a_wish_to_stop_between_the_asking_and_the_beginning_is_not_forgotten(wo
 
 
 def test_stop_now_ends_a_step_that_listens_to_nobody(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(steps=1, step_s=600))
+    run = submission.submit(workspace, "rehearsal", settings(steps=1, step_s=600))
     wait_for(run, "running")
     assert "at once" in actions.stop(workspace, run.run_id, now=True)
     assert wait_for(run, "stopped", "lost", within_s=20).state == "stopped"
@@ -192,7 +192,7 @@ class TestForeground:
         assert run.status().state == "stopped"
 
     def test_it_does_not_take_a_run_from_another_process(self, workspace):
-        run = queue.submit(workspace, "rehearsal", settings(**ENDLESS))
+        run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
         wait_for(run, "running")
         with pytest.raises(RunError, match="another process"), foreground(workspace, run.files):
             raise AssertionError("never here")

@@ -22,7 +22,7 @@ from rehearsals import (
     wait_until,
 )
 
-from capo_core.jobs import actions, queue, runs
+from capo_core.jobs import actions, queue, runs, submission
 from capo_core.jobs.record import Status, birth_of
 from capo_core.workspace import Workspace, write_json
 
@@ -40,10 +40,10 @@ def test_a_killed_dashboard_leaves_its_run_at_work_and_finds_it_again(workspace)
     code = """
 import sys, time
 from pathlib import Path
-from capo_core.jobs import queue
+from capo_core.jobs import submission
 from capo_core.workspace import Workspace
-run = queue.submit(Workspace(Path(sys.argv[1])), "rehearsal",
-                   {"steps": 5, "step_s": 0.02, "hold_at": 2})
+run = submission.submit(Workspace(Path(sys.argv[1])), "rehearsal",
+                        {"steps": 5, "step_s": 0.02, "hold_at": 2})
 print(run.run_id, flush=True)
 time.sleep(600)
 """
@@ -60,7 +60,7 @@ time.sleep(600)
 
 
 def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
+    run = submission.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
     wait_for_step(run, 3)
     os.kill(run.status().pid, signal.SIGKILL)
     status = wait_for(run, "lost", within_s=LOOK_AGAIN_S)
@@ -75,7 +75,7 @@ def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspac
 
 
 def test_what_was_worked_before_the_kill_counts(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(steps=6, step_s=0.1, hold_at=5))
+    run = submission.submit(workspace, "rehearsal", settings(steps=6, step_s=0.1, hold_at=5))
     wait_for_step(run, 5)
     # A heartbeat carries the share to the file, and its time.
     wait_until(lambda: run.status().share >= 5 / 6, run)
@@ -123,7 +123,7 @@ def test_a_result_without_a_last_word_is_a_success(workspace):
 
 
 def test_two_launchers_on_one_workspace_watch_the_same_run(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
     pid = wait_for(run, "running").pid
     code = """
 import sys
@@ -142,7 +142,7 @@ actions.stop(workspace, run.run_id)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full (Linux)")
 def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(steps=9, full_disk_at=4))
+    run = submission.submit(workspace, "rehearsal", settings(steps=9, full_disk_at=4))
     status = wait_for(run, "failed", "succeeded", "lost")
     assert status.state == "failed"
     assert "no room left on the disk" in status.message and "make room" in status.message
@@ -239,7 +239,7 @@ def test_settings_edited_into_nonsense_are_told(workspace, kind, config, said):
 
 
 def test_a_frozen_worker_is_slow_not_lost(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
     status = wait_for(run, "running")
     os.kill(status.pid, signal.SIGSTOP)
     try:
@@ -253,7 +253,7 @@ def test_a_frozen_worker_is_slow_not_lost(workspace):
 
 
 def test_a_machine_that_shuts_down_lets_the_run_save(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
     wait_for_step(run, 2)
     os.kill(run.status().pid, signal.SIGTERM)  # what a machine sends before it ends all
     status = wait_for(run, "stopped", "lost", "failed")

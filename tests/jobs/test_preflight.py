@@ -135,9 +135,9 @@ def test_a_generation_is_counted_and_timed(workspace, annotator):
 @pytest.mark.slow
 @needs_base
 def test_a_capo_run_is_looked_at_before_its_sft_is_done(workspace, annotator):
-    from capo_core.jobs import queue
+    from capo_core.jobs import submission
 
-    before = queue.enqueue(workspace, "train_sft", sft(annotator))
+    before = submission.enqueue(workspace, "train_sft", sft(annotator))
     settings = {
         "dataset": "demo-nli", "target": annotator, "sft": before.run_id,
         "config": {"epochs": 1, "items_per_step": 2, "max_tokens": 512},
@@ -153,11 +153,11 @@ def test_in_a_process_of_its_own_the_peak_is_that_of_a_run(workspace, annotator)
     """The estimate of memory against what a run then needs: within a fifth."""
     from rehearsals import wait_for
 
-    from capo_core.jobs import queue
+    from capo_core.jobs import submission
 
     settings = sft(annotator, epochs=1)
     found = preflight.look(workspace, "train_sft", settings)
-    run = queue.submit(workspace, "train_sft", settings, estimate=found.to_dict())
+    run = submission.submit(workspace, "train_sft", settings, estimate=found.to_dict())
     status = wait_for(run, "succeeded", "failed", "lost", within_s=600)
     assert status.state == "succeeded", status.message
     assert status.peak_bytes == pytest.approx(found.memory_bytes, rel=0.2)

@@ -10,7 +10,7 @@ import pytest
 from rehearsals import ENDLESS, end_all, expected_sum, put, python, settings, wait_for
 
 from capo_core.errors import ConfigError, RunError
-from capo_core.jobs import queue, runs
+from capo_core.jobs import queue, runs, submission
 from capo_core.jobs.record import Status, birth_of
 from capo_core.workspace import Workspace
 
@@ -37,7 +37,7 @@ def test_runs_begin_in_order_one_after_the_other_and_each_once(workspace):
 
 
 def test_what_was_measured_stands_in_the_status(workspace):
-    run = queue.submit(workspace, "rehearsal", settings(steps=3, step_s=0.1))
+    run = submission.submit(workspace, "rehearsal", settings(steps=3, step_s=0.1))
     status = wait_for(run, "succeeded")
     assert status.duration_s() >= 0.3
     # A Python alone needs some megabytes, and no rehearsal needs a gigabyte.
@@ -115,13 +115,13 @@ def test_two_processes_queue_at_the_same_instant_and_both_advance(workspace):
     code = """
 import sys, time
 from pathlib import Path
-from capo_core.jobs import queue
+from capo_core.jobs import submission
 from capo_core.workspace import Workspace
 workspace, who, start = Workspace(Path(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3])
 time.sleep(max(0, start - time.time()))
 for number in range(4):
-    run = queue.submit(workspace, "rehearsal",
-                       {"steps": 1, "step_s": 0.02, "seed": 10 * who + number})
+    run = submission.submit(workspace, "rehearsal",
+                            {"steps": 1, "step_s": 0.02, "seed": 10 * who + number})
     print(run.run_id)
 """
     start = time.time() + 3

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from capo_core.data.catalog import Catalog
 from capo_core.imitation.base_path import EMBEDDED
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import actions, queue, run_kinds
+from capo_core.jobs import actions, run_kinds, submission
 from capo_core.jobs.request import Request
 from capo_core.progress import silent
 from capo_core.workspace import Workspace
@@ -59,7 +59,7 @@ def weights(folder: RunFolder) -> dict:
 
 def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp_path_factory):
     settings = sft(annotator)
-    run = queue.submit(workspace, "train_sft", settings)
+    run = submission.submit(workspace, "train_sft", settings)
     end = time.time() + 200
     while time.time() < end and len(run.files.events("step")) < 5:
         time.sleep(0.05)
@@ -81,7 +81,7 @@ def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp
 
 
 def test_a_stopped_training_says_where_it_goes_on(workspace, annotator):
-    run = queue.submit(workspace, "train_sft", sft(annotator))
+    run = submission.submit(workspace, "train_sft", sft(annotator))
     end = time.time() + 200
     while time.time() < end and len(run.files.events("step")) < 2:
         time.sleep(0.05)
