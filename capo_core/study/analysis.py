@@ -189,7 +189,7 @@ def _sentences(rows: pd.DataFrame, annotators: tuple[str, ...]) -> tuple[str, ..
     words = [
         f"{int(by.get(MAIN, 0))} judgments by {rows['judge_id'].nunique()} judges count in the "
         f"results; {int(by.get('check', 0))} checks and {int(by.get('mirror', 0))} mirrored "
-        f"repeats serve to know the judges, {int(by.get('practice', 0))} practice trials nothing.",
+        "repeats serve to know the judges; practice trials count nowhere.",
         "No judge and no judgment is dropped.",
     ]
     if (rows["kind"] == ATTRIBUTION).any():
