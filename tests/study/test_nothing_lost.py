@@ -79,8 +79,9 @@ def run(study: SmallStudy, folder: Path, kills: int, seed: int) -> tuple[dict[st
     began = time.monotonic()
     working = {judge: start(judge) for judge in invited}
     while working:
-        # The kills are spread over the whole of the work, however fast the machine is.
-        while left and working and answered() >= (kills - left) * places / (kills + 1):
+        # The kills are spread over most of the work, however fast the machine is; not over all of
+        # it, since the last judges may be done before the last kill is theirs.
+        while left and working and answered() >= (kills - left) * 0.75 * places / kills:
             judge = rng.choice(sorted(working))
             time.sleep(rng.uniform(0, 0.03))  # at any point of what it is doing
             if working[judge].exitcode is None:
