@@ -13,9 +13,9 @@ from capo_core.dashboard.run_words import METHODS, STAGE_NAMES, listed
 from capo_core.dashboard.view_jobs import how_it_ended
 from capo_core.dashboard.words import count, duration, markdown
 from capo_core.experiment.plan import Planned
-from capo_core.jobs import launch, preflight
+from capo_core.jobs import launch, preflight_kept
 from capo_core.jobs.memory import in_words
-from capo_core.jobs.preflight import Preflight
+from capo_core.jobs.preflight_found import Preflight
 from capo_core.jobs.record import Job
 from capo_core.workspace import Workspace
 
@@ -42,7 +42,7 @@ class Look:
         return f"{STAGE_NAMES[request.kind]} for {request.settings['target']}"
 
     def found(self, workspace: Workspace) -> Preflight | None:
-        return preflight.kept(workspace, self.asked["kind"], self.asked["settings"])
+        return preflight_kept.kept(workspace, self.asked["kind"], self.asked["settings"])
 
     def job(self, workspace: Workspace) -> Job | None:
         return launch.find(workspace, "preflight", self.asked)
@@ -92,7 +92,7 @@ def _begin(workspace: Workspace, looks: Sequence[Look], again: bool) -> None:
     wanted = [look for look in looks if again or look.found(workspace) is None]
     for look in looks:
         # CAPO begins with an adapter whose training is only planned yet.
-        preflight.announce(workspace, look.planned.run_id, look.planned.request)
+        preflight_kept.announce(workspace, look.planned.run_id, look.planned.request)
     st.session_state[_LOOKING] = [look.asked for look in wanted[1:]]
     launch.submit(workspace, "preflight", wanted[0].asked)
 

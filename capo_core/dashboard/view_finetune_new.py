@@ -19,7 +19,7 @@ from capo_core.errors import CapoError
 from capo_core.experiment import plan, store
 from capo_core.experiment.config import ExperimentConfig
 from capo_core.imitation.base_files import find_base
-from capo_core.jobs import preflight
+from capo_core.jobs.preflight_kept import kept
 from capo_core.workspace import Workspace, write_json
 
 PAGE = "finetune"
@@ -99,7 +99,7 @@ def _start(workspace: Workspace, config: ExperimentConfig, planned: list[plan.Pl
     for each in planned:
         # What was expected stays beside what will be measured.
         folder = workspace.runs / each.run_id
-        found = preflight.kept(workspace, each.request.kind, each.request.settings)
+        found = kept(workspace, each.request.kind, each.request.settings)
         if found is not None and not (folder / "preflight.json").exists():
             write_json(folder / "preflight.json", found.to_dict())
     state.put(PAGE, {"view": None})

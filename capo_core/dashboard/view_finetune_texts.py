@@ -23,7 +23,7 @@ from capo_core.dataset import Dataset
 from capo_core.imitation.parse import parse_response
 from capo_core.jobs import evaluation_run, profile_run
 from capo_core.jobs.memory import in_words
-from capo_core.jobs.preflight import Preflight
+from capo_core.jobs.preflight_found import Preflight
 
 MOST_SAMPLES = 6  # of one item: the first and the last ones
 LATEST = 6

@@ -58,7 +58,8 @@ def calibration(settings: Mapping[str, Any], workspace: Workspace, progress: Pro
 
 def preflight(settings: Mapping[str, Any], workspace: Workspace, progress: Progress) -> str:
     """Look at a run before it begins (see `preflight`). Settings: `kind`, `settings` of the run."""
-    from capo_core.jobs.preflight import keep, look
+    from capo_core.jobs.preflight import look
+    from capo_core.jobs.preflight_kept import keep
 
     progress("one dry step on the model", 0.1)
     found = look(workspace, settings["kind"], settings["settings"])

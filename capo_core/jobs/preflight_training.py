@@ -11,6 +11,9 @@ import numpy as np
 from capo_core.errors import ConfigError
 from capo_core.imitation.run_folder import RunFolder
 from capo_core.jobs import memory
+from capo_core.jobs.preflight_found import Tokens
+from capo_core.jobs.preflight_kept import announced
+from capo_core.jobs.preflight_problems import weights_problem
 from capo_core.jobs.run_kinds import load_dataset
 from capo_core.workspace import Workspace, safe_name
 
@@ -26,8 +29,6 @@ def training(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> di
     Raises:
         CapoError: the run cannot work; it says why.
     """
-    from capo_core.jobs.preflight import weights_problem
-
     dataset = load_dataset(settings, workspace)
     config, base_name, lora, adapter = _asked(kind, settings, workspace)
     problem = weights_problem(
@@ -77,7 +78,6 @@ def training(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> di
 def _asked(kind: str, settings: Mapping[str, Any], workspace: Workspace):
     """Configuration, base, LoRA settings, and the adapter it begins with (None: a new one)."""
     from capo_core.imitation.config import CapoConfig, LoraSettings, SftConfig
-    from capo_core.jobs.preflight import announced
     from capo_core.jobs.runs import Run, is_run
 
     if kind == "train_sft":
@@ -166,9 +166,7 @@ def _longest(contrast) -> int:
     return len(rendered.prompt) + max(map(len, rendered.responses))
 
 
-def _tokens(lengths: list[int], limit: int):
-    from capo_core.jobs.preflight import Tokens
-
+def _tokens(lengths: list[int], limit: int) -> Tokens:
     median, p95 = np.percentile(lengths, [50, 95])
     return Tokens(round(median), round(p95), max(lengths), limit)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from capo_core.imitation.generate_config import GenerateConfig
 from capo_core.jobs import memory
+from capo_core.jobs.preflight_found import Problem
+from capo_core.jobs.preflight_problems import weights_problem
 from capo_core.jobs.run_kinds import BATCH_TOKENS, load_dataset
 from capo_core.workspace import Workspace
 
@@ -25,7 +27,6 @@ def writing(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dic
     """
     from capo_core.imitation.asking import chosen_items
     from capo_core.imitation.history import check_annotator
-    from capo_core.jobs.preflight import weights_problem
 
     dataset = load_dataset(settings, workspace)
     config, targets = GenerateConfig(**settings["config"]), settings["targets"]
@@ -72,8 +73,6 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
     lengths = [len(row.ids) + config.max_new_tokens for row in rows]
     found = {"left_out": len(asked) - len(fitting), "device": _device(base)}
     if not rows:
-        from capo_core.jobs.preflight import Problem
-
         return {**found, "problems": (Problem(
             f"no prompt fits into the {limit} tokens that the base reads, with an answer of "
             f"{config.max_new_tokens}", "ask for shorter answers, or choose another base",

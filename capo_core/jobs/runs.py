@@ -117,7 +117,7 @@ class Run(Job):
 
     @property
     def estimate(self) -> dict[str, Any] | None:
-        """What was expected of the run (see `preflight.Preflight`); None where nobody looked."""
+        """What was expected of the run, as a `Preflight`; None where nobody looked."""
         try:
             return json.loads((self.folder / "preflight.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

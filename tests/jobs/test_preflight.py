@@ -11,8 +11,8 @@ from capo_core.data.catalog import Catalog
 from capo_core.errors import RunError
 from capo_core.imitation.base_path import EMBEDDED
 from capo_core.imitation.config import SftConfig
-from capo_core.jobs import preflight
-from capo_core.jobs.preflight import Preflight, Problem, Tokens
+from capo_core.jobs import preflight, preflight_kept
+from capo_core.jobs.preflight_found import Preflight, Problem, Tokens
 from capo_core.workspace import Workspace
 
 needs_base = pytest.mark.skipif(
@@ -183,9 +183,9 @@ def test_it_survives_its_file(workspace):
         warnings=("It rains.",),
     )
     assert Preflight.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    assert preflight.kept(workspace, "train_sft", {"a": 1}) is None
-    preflight.keep(found, workspace, {"a": 1})
-    assert preflight.kept(workspace, "train_sft", {"a": 1}) == found
+    assert preflight_kept.kept(workspace, "train_sft", {"a": 1}) is None
+    preflight_kept.keep(found, workspace, {"a": 1})
+    assert preflight_kept.kept(workspace, "train_sft", {"a": 1}) == found
     assert "It cannot work: the milk is sour. What to do: buy new milk." in said(found)
     assert not replace(found, problems=()).problems
 

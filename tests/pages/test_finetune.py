@@ -12,7 +12,8 @@ from run_folders import a_training, capo_settings, put_run, sft_settings, write_
 
 from capo_core.dashboard import draft
 from capo_core.experiment import store
-from capo_core.jobs import preflight, queue, runs
+from capo_core.jobs import preflight_kept, queue, runs
+from capo_core.jobs.preflight_found import Preflight, Problem
 from capo_core.jobs.record import birth_of
 from capo_core.workspace import Workspace, write_json
 
@@ -100,8 +101,8 @@ def test_what_was_found_before_the_start_stays_with_the_run(workspace):
     app = open_page("finetune", dataset="demo-nli", view="new")
     config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
     sft = next(each for each in plan(config) if each.request.kind == "train_sft")
-    found = preflight.Preflight("train_sft", memory_bytes=123_000_000, warnings=("Mind the gap.",))
-    preflight.keep(found, workspace, sft.request.settings)
+    found = Preflight("train_sft", memory_bytes=123_000_000, warnings=("Mind the gap.",))
+    preflight_kept.keep(found, workspace, sft.request.settings)
     app.run()
     assert "Mind the gap" in fine(app)
     app.button(key="finetune.start").click().run()
@@ -126,9 +127,9 @@ def test_what_cannot_work_cannot_be_started(workspace):
 
     config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
     sft = next(each for each in plan(config) if each.request.kind == "train_sft")
-    problem = preflight.Problem("it needs 90 GB of memory", "take a smaller base")
-    preflight.keep(
-        preflight.Preflight("train_sft", problems=(problem,)), workspace, sft.request.settings
+    problem = Problem("it needs 90 GB of memory", "take a smaller base")
+    preflight_kept.keep(
+        Preflight("train_sft", problems=(problem,)), workspace, sft.request.settings
     )
     app = open_page("finetune", dataset="demo-nli", view="new")
     said = shown(app)
@@ -257,7 +258,7 @@ def test_a_training_shows_its_curves_its_probe_and_what_it_writes(workspace, add
 def test_expected_stands_beside_measured(workspace, add):
     add(make("mine"))
     run = put_run(workspace, "r", state="succeeded", peak_bytes=150_000_000)
-    found = preflight.Preflight("train_sft", memory_bytes=123_000_000, seconds=60.0)
+    found = Preflight("train_sft", memory_bytes=123_000_000, seconds=60.0)
     write_json(run.folder / "preflight.json", found.to_dict())
     app = open_page("finetune", dataset="mine", view="run", run="r")
     fine(app)
