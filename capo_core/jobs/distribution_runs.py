@@ -5,15 +5,15 @@ Both name the judgments they work on by their id in the workspace (`distribution
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from capo_core.errors import ConfigError
+from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.run_folder import RunFolder
+from capo_core.jobs.run_inputs import Settings, backend_of
 from capo_core.progress import Progress
 from capo_core.workspace import Workspace
 
-Settings = Mapping[str, Any]
 LOGITS, LOG_PROBABILITIES, SAMPLING = "logits", "logprobs", "sampling"
 BY = (LOGITS, LOG_PROBABILITIES, SAMPLING)
 ESTIMATE_SETTINGS = {
@@ -92,8 +92,6 @@ def scorer_of(settings: Settings) -> Any:
 
     The server's address and key come from the environment of the process, never from a file.
     """
-    from capo_core.jobs.run_kinds import BATCH_TOKENS, backend_of
-
     if settings["by"] == SAMPLING:
         from capo_core.imitation.backends.scoring import SampledScorer
 

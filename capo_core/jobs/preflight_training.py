@@ -14,7 +14,7 @@ from capo_core.jobs import memory
 from capo_core.jobs.preflight_found import Tokens
 from capo_core.jobs.preflight_kept import announced
 from capo_core.jobs.preflight_problems import weights_problem
-from capo_core.jobs.run_kinds import load_dataset
+from capo_core.jobs.run_inputs import load_dataset
 from capo_core.workspace import Workspace, safe_name
 
 # Forward alone against forward and backward, in floating-point operations: 1 to 3 where the base

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.generate_config import GenerateConfig
 from capo_core.jobs import memory
 from capo_core.jobs.preflight_found import Problem
 from capo_core.jobs.preflight_problems import weights_problem
-from capo_core.jobs.run_kinds import BATCH_TOKENS, load_dataset
+from capo_core.jobs.run_inputs import load_dataset
 from capo_core.workspace import Workspace
 
 FEW_TOKENS = 8  # written in the dry batch, to know the pace
