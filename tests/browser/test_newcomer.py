@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import TimeoutError
 
 from capo_core.dashboard import house
 
@@ -49,12 +50,18 @@ def test_from_a_table_to_the_texts_behind_a_number(go, page, table, server):
     page.locator(".js-plotly-plot").first.wait_for(timeout=240_000)
 
     # A click on the point of two pooled explanations opens the groups behind it.
-    page.locator(".stPlotlyChart").first.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
     points = page.locator(".js-plotly-plot").first.locator(".scatterlayer .points path.point")
-    box = points.nth(1).bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     heading = page.get_by_text(re.compile(r"of \d+ groups named rightly"))
+    for _ in range(6):  # the picture moves while the page is still being filled
+        page.locator(".stPlotlyChart").first.scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
+        box = points.nth(1).bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        try:
+            heading.wait_for(timeout=15_000)
+            break
+        except TimeoutError:
+            continue
     heading.wait_for()
     assert re.search(r"[?&]k=2\b", page.url)
     assert page.locator(".capo-answer").count() > 3
