@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from capo_core.cli_support import console
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.history import check_annotator
@@ -78,7 +79,7 @@ def defaults_of(*configs: Any) -> str:
 
 def _plain(value: object) -> bool:
     """Is it worth a word: no switch that is off, nothing that is left open, no group?"""
-    return value is not None and value is not False and not isinstance(value, (dict, tuple))
+    return value not in (None, "") and value is not False and not isinstance(value, (dict, tuple))
 
 
 def changed(config: Any, **given: Any) -> Any:
@@ -89,3 +90,29 @@ def changed(config: Any, **given: Any) -> Any:
 def refuse(given: object, option: str, why: str, todo: str) -> None:
     if given:
         raise ConfigError(why, where=option, todo=todo)
+
+
+def print_training(run) -> None:
+    """What came of a finished training: steps, figures, what was left out."""
+    result = run.result
+    steps = f"{result['steps']} of {result['planned_steps']} steps"
+    early = " (ended early: validation was no better)" if result["ended_early"] else ""
+    console.print(
+        f"{result['stage'].upper()} of {result['target']}: {steps}{early}, "
+        f"{result['training_items']} training items, {result['seconds']:.0f} s",
+        markup=False,
+    )
+    if result["validation_loss"] is not None:
+        figures = "".join(
+            f", {name.replace('_', ' ')} {value:.3f}" for name, value in result["figures"].items()
+        )
+        console.print(
+            f"  validation loss {result['validation_loss']:.4f} after step "
+            f"{result['kept_step']}{figures}",
+            markup=False,
+        )
+    for reason, count in result["skipped"].items():
+        console.print(f"  left out: {count} {reason}", markup=False)
+    if result["cut"]:
+        console.print(f"  cut: {result['cut']} of {result['responses']} responses", markup=False)
+    console.print(f"  run {run.run_id}", markup=False, soft_wrap=True)

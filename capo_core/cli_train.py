@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from capo_core.cli_models import defaults_of, refuse, targets_of
+from capo_core.cli_models import defaults_of, print_training, refuse, targets_of
 from capo_core.cli_support import (
     ManyValues,
-    console,
     plain_errors,
     print_json,
     shown_progress,
@@ -134,6 +134,9 @@ def capo(
     max_rejected: Annotated[
         int | None, typer.Option(help="Rejected for each chosen at most.")
     ] = None,
+    preferences: Annotated[
+        Path | None, typer.Option(help="JSONL of pairs to train on (pairs export, study).")
+    ] = None,
     shared: Shared = False,
     epochs: Epochs = None,
     learning_rate: Rate = None,
@@ -158,6 +161,10 @@ def capo(
     given = locals()
     refuse(base if sft else None, "--base", "the base is the one of the SFT run", "leave it out")
     names = ("near_duplicate", "same_label", "weights", "max_rejected", "seed")
+    if preferences:
+        from capo_core.imitation.preferences import read
+
+        given["preferences"] = read(preferences).sha256
     pairs = _changed(PairsConfig(), {name: given[name] for name in names})
     config = _changed(CapoConfig(pairs=pairs), given)
     # What is the machine's business, and not the method's, holds for both stages.
@@ -171,11 +178,12 @@ def capo(
         from capo_core.jobs.foreground_runs import capo_here, sft_here
 
         if sft:
-            return capo_here(workspace, data, target, config, find_run(workspace, sft), progress)
-        check_contrasts(data, target, config)
+            begin = find_run(workspace, sft)
+            return capo_here(workspace, data, target, config, begin, progress, preferences)
+        check_contrasts(data, target, config, preferences)
         first, then = part_of(progress, 0.0, 0.4), part_of(progress, 0.4, 1.0)
         begin = sft_here(workspace, data, target, before, base or "embedded", first)
-        return capo_here(workspace, data, target, config, begin, then)
+        return capo_here(workspace, data, target, config, begin, then, preferences)
 
     _train_each(train, dataset, annotator, shared, as_json)
 
@@ -210,7 +218,7 @@ def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool,
         print_json([{"folder": str(run.path), **run.result} for run in done])
         return
     for run in done:
-        _print_result(run)
+        print_training(run)
 
 
 def _targets(data, annotators: list[str] | None, shared: bool) -> list[str]:
@@ -221,28 +229,3 @@ def _targets(data, annotators: list[str] | None, shared: bool) -> list[str]:
     if not annotators:
         raise typer.BadParameter("name an annotator, or 'all'", param_hint="--annotator")
     return targets_of(data, annotators)
-
-
-def _print_result(run) -> None:
-    result = run.result
-    steps = f"{result['steps']} of {result['planned_steps']} steps"
-    early = " (ended early: validation was no better)" if result["ended_early"] else ""
-    console.print(
-        f"{result['stage'].upper()} of {result['target']}: {steps}{early}, "
-        f"{result['training_items']} training items, {result['seconds']:.0f} s",
-        markup=False,
-    )
-    if result["validation_loss"] is not None:
-        figures = "".join(
-            f", {name.replace('_', ' ')} {value:.3f}" for name, value in result["figures"].items()
-        )
-        console.print(
-            f"  validation loss {result['validation_loss']:.4f} after step "
-            f"{result['kept_step']}{figures}",
-            markup=False,
-        )
-    for reason, count in result["skipped"].items():
-        console.print(f"  left out: {count} {reason}", markup=False)
-    if result["cut"]:
-        console.print(f"  cut: {result['cut']} of {result['responses']} responses", markup=False)
-    console.print(f"  run {run.run_id}", markup=False, soft_wrap=True)

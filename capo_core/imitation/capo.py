@@ -24,6 +24,7 @@ from capo_core.imitation.faults import memory_errors
 from capo_core.imitation.material import Material, capo_material
 from capo_core.imitation.model import load_base
 from capo_core.imitation.objective import Case, Contrastive
+from capo_core.imitation.preferences import keep, kept, log_pairs, preference_material
 from capo_core.imitation.processes import Processes
 from capo_core.imitation.reference import reference_scores
 from capo_core.imitation.run_folder import RunFolder
@@ -75,6 +76,7 @@ def train_capo(
     cache: Path | None = None,
     progress: Progress = silent,
     scorer: Scorer | None = None,
+    preferences: Path | None = None,
 ) -> TrainResult:
     """Train `target`'s adapter from the finished run `sft`, or go on, or find that it is done.
 
@@ -82,9 +84,12 @@ def train_capo(
         cache: folder for the reference's log-probabilities, which runs of other settings can
             use too; None keeps them in the run.
         scorer: of probes while training, where the settings ask for them (`probe_items`).
+        preferences: the file of which `config.preferences` is the hash. The run keeps a copy, and
+            goes on with that where no file is given.
 
     Raises:
         ConfigError, RunError, Stopped: as `sft.train_sft`; also where `sft` does not fit.
+        RunError: the pairs were changed since, or are not there.
     """
     check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)
@@ -94,7 +99,12 @@ def train_capo(
         processes.on_main(lambda: folder.claim(asked))
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
+        if preferences is not None:
+            processes.on_main(lambda: keep(preferences, folder, config.preferences))
+        given = kept(folder, config.preferences) if config.preferences else None
         checkpoint = begin(folder, processes)
+        if given is not None and processes.main:
+            log_pairs(given.of(target), dataset, folder)
         with memory_errors(str(folder.path)):
             progress("reading the base model", 0.0)
             stage = _stage(
@@ -103,6 +113,7 @@ def train_capo(
                 targets,
                 config,
                 sft,
+                given,
                 cache or folder.path / "reference",
                 processes,
                 part_of(progress, 0.02, 0.1),
@@ -120,7 +131,7 @@ def train_capo(
             )
 
 
-def _stage(asked, dataset, targets, config, sft, cache, processes, progress) -> Stage:
+def _stage(asked, dataset, targets, config, sft, given, cache, processes, progress) -> Stage:
     base = load_base(
         asked["base"]["name"],
         precision=config.precision,
@@ -128,7 +139,10 @@ def _stage(asked, dataset, targets, config, sft, cache, processes, progress) -> 
         device=str(processes.device),
     )
     limits = limits_of(base, config)
-    training = capo_material(dataset, targets, config, limits)
+    if given is None:
+        training = capo_material(dataset, targets, config, limits)
+    else:
+        training = preference_material(given, targets[0], limits)
     validation = None
     if has_validation(dataset):
         validation = capo_material(dataset, targets, config, limits, split="validation")

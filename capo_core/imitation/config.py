@@ -6,6 +6,7 @@ What is the same for both stages is in `TrainConfig`. Nothing here needs torch.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -179,6 +180,8 @@ class CapoConfig(TrainConfig):
     engine: str = "auto"
     # Which responses are contrasted, and how much each pair counts.
     pairs: PairsConfig = field(default_factory=PairsConfig)
+    # SHA-256 (hex) of a file of pairs to train on; empty takes the dataset's own.
+    preferences: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -189,6 +192,17 @@ class CapoConfig(TrainConfig):
         _check(self, "label_smoothing", smooth, "a share from 0 to below 0.5")
         _check(self, "per", self.per in PER, f"one of {', '.join(PER)}")
         _check(self, "engine", self.engine in ENGINES, f"one of {', '.join(ENGINES)}")
+        digest = re.fullmatch("([0-9a-f]{64})?", self.preferences)
+        _check(self, "preferences", bool(digest), "the SHA-256 of a file (64 digits), or nothing")
+        alone = "one adapter an annotator: the prompts of pairs from a file name nobody"
+        _check(self, "shared", not (self.shared and self.preferences), alone)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As of every stage; `preferences` only where there are some, for the same reason."""
+        plain = super().to_dict()
+        if not self.preferences:
+            del plain["preferences"]
+        return plain
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:

@@ -85,7 +85,7 @@ def sft_material(
         chosen = tuple(range(len(responses)))
         rendered = _rendered(dataset, items[item_id], target, responses, limits)
         contrasts.append(Contrast(rendered, chosen))
-    return _fitted(contrasts, dict(skipped), limits.max_tokens, dataset.name, split)
+    return fitted(contrasts, dict(skipped), limits.max_tokens, dataset.name, split)
 
 
 def capo_material(
@@ -132,7 +132,7 @@ def capo_material(
                 else (),
             )
         )
-    return _fitted(contrasts, dict(skipped), config.max_tokens, dataset.name, split)
+    return fitted(contrasts, dict(skipped), config.max_tokens, dataset.name, split)
 
 
 def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = "train") -> Pairs:
@@ -173,7 +173,7 @@ def _rendered(
     return render(prompt, texts, limits.tokenizer)
 
 
-def _fitted(
+def fitted(
     contrasts: list[Contrast], skipped: dict[str, int], limit: int, name: str, split: str
 ) -> Material:
     """What fits into `limit` tokens: long responses cut, items with too long a prompt left out."""

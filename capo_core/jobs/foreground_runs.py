@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from capo_core.dataset import Dataset
@@ -66,8 +67,12 @@ def capo_here(
     config: CapoConfig,
     sft: RunFolder,
     progress: Progress,
+    preferences: Path | None = None,
 ) -> RunFolder:
     """The finished CAPO run from the SFT run `sft`; trained now where it is not there yet.
+
+    Args:
+        preferences: the file of which `config.preferences` is the hash.
 
     Raises as `runs.capo_run`.
     """
@@ -79,7 +84,8 @@ def capo_here(
     settings = {"target": target, "sft": sft.run_id, "config": config.to_dict()}
     with _training(workspace, folder, "train_capo", dataset, settings, progress) as told:
         scorer = probe_for(dataset, config)
-        return capo_run(workspace, dataset, target, config, sft, "", progress=told, scorer=scorer)
+        return capo_run(workspace, dataset, target, config, sft, "", progress=told, scorer=scorer,
+                        preferences=preferences)  # fmt: skip
 
 
 def _training(
