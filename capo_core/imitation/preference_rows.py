@@ -32,7 +32,7 @@ class Row:
 def row_of(line: bytes, where: str) -> Row:
     """The pair of a line; `DataError` with `where` and what was expected."""
     try:
-        raw = json.loads(line.decode("utf-8"))
+        raw = json.loads(line.decode("utf-8"), parse_int=float)  # of endless digits: infinite
     except (ValueError, RecursionError):
         raise DataError("this is not JSON", where=where, expected=EXPECTED) from None
     if not isinstance(raw, dict):
@@ -44,13 +44,13 @@ def row_of(line: bytes, where: str) -> Row:
         raise DataError("chosen and rejected are the same", where=where, expected="two texts")
     target = "target_annotator" if "target_annotator" in raw else "target_annotator_id"
     item_id, target = (
-        _text(raw, name, where) if name in raw else "" for name in ("item_id", target)
+        _text(raw, name, where) if raw.get(name) not in (None, "") else ""
+        for name in ("item_id", target)
     )
     weight = raw.get("weight", 1.0)
-    number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not (number and math.isfinite(weight) and weight > 0):
+    if not (isinstance(weight, float) and math.isfinite(weight) and weight > 0):
         raise DataError(f"the weight is {weight!r}", where=where, expected="a number above 0")
-    return Row(prompt.removesuffix(PLAIN_END), chosen, rejected, float(weight), item_id, target)
+    return Row(prompt.removesuffix(PLAIN_END), chosen, rejected, weight, item_id, target)
 
 
 def _text(raw: dict[str, Any], name: str, where: str) -> str:

@@ -77,7 +77,7 @@ def test_exported_pairs_are_the_contrasts_of_the_dataset(base, dataset, tmp_path
 
 
 def test_a_prompt_groups_its_pairs_and_scores_each_response_once(base, tmp_path):
-    more = {**PAIR, "rejected": "maybe"}
+    more = {**PAIR, "rejected": "maybe", "target_annotator_id": "", "item_id": None}
     turned = {**PAIR, "chosen": "no", "rejected": "yes", "weight": 2}  # another judge's vote
     rows = read(lines(tmp_path / "p.jsonl", PAIR, more, turned)).rows
     (made,) = contrasts(rows, load_base(base).tokenizer)
@@ -153,6 +153,8 @@ def test_held_out_items_are_told_and_other_annotators_pairs_left_out(dataset, sf
         ({**PAIR, "rejected": " "}, "rejected is no text"),
         ({**PAIR, "rejected": "yes"}, "chosen and rejected are the same"),
         ({**PAIR, "weight": 0}, "the weight is 0"),
+        ({**PAIR, "weight": 10**400}, "the weight is inf"),
+        ({**PAIR, "weight": True}, "the weight is True"),
         ({**PAIR, "weight": float("nan")}, "the weight is nan"),
         ({**PAIR, "chosen": "\ud800"}, "chosen is not valid Unicode"),
         ({**PAIR, "item_id": 7}, "item_id is no text"),
