@@ -32,7 +32,8 @@ def kl(p: np.ndarray, q: np.ndarray, *, clip: float = CLIP) -> np.ndarray:
     `clip` is 0 and `q` rules out what `p` holds possible.
     """
     p, q = _both(p, q)
-    return rel_entr(clipped(p, clip), clipped(q, clip)).sum(axis=1)
+    divergence = rel_entr(clipped(p, clip), clipped(q, clip)).sum(axis=1)
+    return np.maximum(divergence, 0.0)  # rounding may leave −1e-16
 
 
 def js_distance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
