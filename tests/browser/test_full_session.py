@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from pages_helpers import make
 
 from capo_core.data.catalog import Catalog
@@ -137,6 +138,8 @@ def designed(go, page, server) -> list[str]:
     return links
 
 
+# A minute, and it leaves a study behind, so that it stands apart from the quick ones.
+@pytest.mark.slow
 def test_a_study_from_design_to_download_with_three_judges_at_once(go, page, chromium, server):
     page.set_default_timeout(PATIENCE)
     links = designed(go, page, server)
