@@ -138,7 +138,8 @@ def designed(go, page, server) -> list[str]:
     return links
 
 
-# A minute, and it leaves a study behind, so that it stands apart from the quick ones.
+# Apart from the quick ones for now: with its study in the workspace, test_studies.py finds the
+# page counting no answers, though the database has them all. That is not understood yet.
 @pytest.mark.slow
 def test_a_study_from_design_to_download_with_three_judges_at_once(go, page, chromium, server):
     page.set_default_timeout(PATIENCE)
