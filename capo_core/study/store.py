@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable
@@ -169,13 +170,32 @@ def _engine(url: URL) -> Engine:
 
 
 def _only_for_the_owner(path: Path) -> None:
-    """Made before SQLite would, so that no other user of the machine can read what is sealed."""
+    """Made before SQLite would, so that no other user of the machine can read what is sealed.
+
+    A file that is there is never opened here: on POSIX, closing it would drop the locks that
+    SQLite holds on it in this process. Another process would then take itself for the only one
+    and clear away the log, and what is written here after that would be lost
+    (sqlite.org/howtocorrupt.html, 2.2). The new file is closed before it gets its name.
+    """
+    if path.exists():
+        return
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        _make_private(fresh)
+        try:
+            os.link(fresh, path)
+        finally:
+            fresh.unlink()
+    except FileExistsError:
+        pass  # another process was quicker
     except OSError as error:
         raise DataError(
             f"the file of the studies cannot be written ({error.strerror})", where=str(path)
         ) from error
+
+
+def _make_private(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:

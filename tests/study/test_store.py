@@ -3,6 +3,10 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -64,6 +68,45 @@ def test_nobody_else_on_the_machine_may_read_the_file(workspace):
         connection.execute(text("SELECT 1"))
     for path in workspace.root.glob("studies.sqlite*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_another_process_does_not_clear_away_the_log_that_this_one_writes(workspace):
+    """Opened and closed by this process, the file would lose the locks that keep the log."""
+    held = store.open_store(workspace)
+    store.read(held, lambda connection: connection.execute(text("SELECT 1")))
+    store.open_judge_store(workspace).dispose()  # as each judge who comes does
+    log = workspace.root / "studies.sqlite-wal"
+    before = log.stat().st_ino
+    # Another process comes and goes; it would clear the log away if it saw no lock on the file.
+    words = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM studies')"
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-c", words, str(workspace.root / "studies.sqlite")], check=True
+        )
+        assert log.stat().st_ino == before
+    store.write(
+        held,
+        lambda connection: connection.execute(
+            insert(models.audit).values(
+                at=datetime(2026, 1, 1, tzinfo=UTC), study_id="s", actor="a", event="e", details=""
+            )
+        ),
+    )
+    words = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]))"
+    found = subprocess.run(
+        [sys.executable, "-c", words, str(log)[: -len("-wal")], "SELECT count(*) FROM audit"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout.strip() == "(1,)"
+
+
+def test_files_made_at_once_are_one(workspace):
+    path = workspace.root / "studies.sqlite"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: store._only_for_the_owner(path), range(64)))
+    assert [each.name for each in workspace.root.iterdir() if "sqlite" in each.name] == [path.name]
 
 
 def test_a_folder_that_cannot_be_written(workspace, monkeypatch):
