@@ -10,8 +10,8 @@ the posterior is skew; the first-order difference, ½ H⁻¹ Σ_r l‴_r var(log
 around their mode (Naylor & Smith 1982), so that not knowing them widens the errors of β (as Rue,
 Martino & Chopin 2009 do).
 
-Why not the joint mode of σ and the effects together, which needs no determinant: it lies next to σ = 0.
-All effects zero and σ → 0 makes their normal density grow without bound.
+Why not the joint mode of σ and the effects together, which needs no determinant: it lies next to
+σ = 0. All effects zero and σ → 0 makes their normal density grow without bound.
 """
 
 from __future__ import annotations
