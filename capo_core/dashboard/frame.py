@@ -50,6 +50,7 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
         st.divider()
         entry = _choose_dataset(page, entries, keys)
         who.keep_signed_in()
+        _sign_out()
     with links:  # now that it is known which dataset they lead to
         for name, (_, title) in house.PAGES.items():
             house.page_link(name, title, state.remembered(name), width="stretch")
@@ -64,6 +65,13 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
     if failed is not None:
         show_error(failed)
     return Frame(page, workspace, entries, entry)
+
+
+def _sign_out() -> None:
+    """The way out, where the owner came in by OIDC; a password's sign-in ends with its tab."""
+    if who.signed_in_by_oidc():
+        st.caption(f"Signed in as {markdown(str(st.user.get('email')))}.")
+        st.button("Sign out", key="frame.sign_out", type="tertiary", on_click=st.logout)
 
 
 def _choose_dataset(page: str, entries: Sequence[Entry], keys: Sequence[str]) -> Entry | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from capo_core.dashboard import judge_store, who
+from capo_core.dashboard import judge_store, oidc, who
 from capo_core.dashboard.components import show_error
 from capo_core.dashboard.styles import CSS
+from capo_core.dashboard.words import markdown
 from capo_core.errors import CapoError
 from capo_core.study import audit, limits
 from capo_core.study.store import read, write
@@ -32,16 +33,29 @@ def show() -> None:
     if found.password:
         _password()
     if found.oidc:
-        st.button("Sign in", on_click=st.login, type="primary")
-        if st.user.is_logged_in:
-            st.warning("You are signed in, but not as one of the owners.")
-            st.button("Sign out", on_click=st.logout)
+        _oidc()
     if not found.password and not found.oidc:
         st.markdown(
             "It is open on the computer that it runs on, at its own address, and nowhere else. "
             "For other computers its owner sets a password."
         )
     st.markdown("To judge, open the link that you were sent.")
+
+
+def _oidc() -> None:
+    if who.signed_in_by_oidc():
+        email = oidc.verified_email(st.user.to_dict())
+        st.warning(
+            f"You are signed in as {markdown(email)}, who is not one of the owners."
+            if email
+            else "You are signed in, but the provider does not say that it has verified your "
+            "e-mail address."
+        )
+        st.button("Sign out", on_click=st.logout)
+        return
+    for name in oidc.providers(st.secrets["auth"]):
+        label = "Sign in" if name == oidc.DEFAULT else f"Sign in with {markdown(name)}"
+        st.button(label, on_click=st.login, args=(name,), type="primary")
 
 
 def _password() -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from capo_core.dashboard import keeper
+from capo_core.dashboard import keeper, oidc
 from capo_core.errors import ConfigError
 from capo_core.study import audit
 from capo_core.study.links import hash_of, new_token
@@ -56,9 +56,12 @@ def has_oidc() -> bool:
 
 
 def closed(address: str | None = None) -> ConfigError | None:
-    """Why the house is open to nobody: the server listens where all who came would be owners."""
+    """Why the house is open to nobody: the server listens where all who came would be owners, or
+    the sign-in by OIDC is set up wrongly."""
     try:
         check_binding(doors(address))
+        if has_oidc():
+            oidc.check(st.secrets["auth"])
     except ConfigError as error:
         return error
     return None
@@ -76,6 +79,11 @@ def role() -> str:
         headers=_headers(),
     )
     return role_of(visitor, found)
+
+
+def signed_in_by_oidc() -> bool:
+    """Is somebody signed in by OIDC in this session, owner or not?"""
+    return has_oidc() and bool(st.user.is_logged_in)
 
 
 def is_owner() -> bool:
@@ -153,4 +161,4 @@ def _email(found: Doors) -> str:
     """The address that OIDC vouches for; empty where it does not."""
     if not found.oidc or not st.user.is_logged_in:
         return ""
-    return str(st.user.get("email") or "") if st.user.get("email_verified", True) else ""
+    return oidc.verified_email(st.user.to_dict())
