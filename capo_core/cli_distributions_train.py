@@ -34,10 +34,21 @@ def train(
     against: Annotated[str, typer.Option(help="The source that is right in the others.")] = "crowd",
     encoder: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
     seeds: Annotated[list[int] | None, typer.Option(help="Trainings of each source.")] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the items.")] = 5,
+    reading: Annotated[
+        str,
+        typer.Option(
+            help="together: the whole encoder learns; apart: a head on each text's vector. "
+            "Otherwise apart for minilm, together for others."
+        ),
+    ] = "",
+    epochs: Annotated[
+        int, typer.Option(help="Passes over the items; 0: 20 apart, 5 together.")
+    ] = 0,
     batch_size: Annotated[int, typer.Option(help="Items a step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(help="Highest rate.")] = 5e-5,
-    max_length: Annotated[int, typer.Option(help="Tokens of an item at most.")] = 128,
+    learning_rate: Annotated[
+        float, typer.Option(help="Highest rate; 0: 1e-4 apart, 5e-5 together.")
+    ] = 0.0,
+    max_length: Annotated[int, typer.Option(help="together: tokens of an item at most.")] = 128,
     select: Annotated[str, typer.Option(help="Epoch kept: weighted F1, KL or last.")] = "KL",
     labels: Labels = None,
     queue: Queued = False,
@@ -57,9 +68,9 @@ def train(
     if not development:
         raise ConfigError("there is no development set", todo="name one (--development)")
     config = SoftLabelConfig(
-        encoder=encoder, sources=tuple(source or [against]), seeds=tuple(seeds or (0, 1, 2)),
-        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate,
-        max_length=max_length, select=select, against=against,
+        encoder=encoder, reading=reading, sources=tuple(source or [against]),
+        seeds=tuple(seeds or (0, 1, 2)), epochs=epochs, batch_size=batch_size,
+        learning_rate=learning_rate, max_length=max_length, select=select, against=against,
     )  # fmt: skip
     named = {DEVELOPMENT: development}
     for number, name in enumerate(test or ()):
@@ -97,6 +108,7 @@ def _show_training(result: dict[str, Any]) -> None:
         cells = [f"{by[m]['value']:.3f} [{by[m]['low']:.3f}–{by[m]['high']:.3f}]" for m in measures]
         table.add_row(name, source, *cells, str(by[measures[0]]["n"]))
     console.print(table, markup=False)
+    _show_differences(result["differences"])
     least = ", ".join(f"{v:.3f} ({k})" for k, v in result["least_cross_entropy"].items())
     console.print(
         f"\nAgainst {result['settings']['against']}; intervals {result['interval']}. Cross-entropy "
@@ -104,3 +116,20 @@ def _show_training(result: dict[str, Any]) -> None:
         markup=False,
     )
     console.print(f"run {result['run']}", markup=False, soft_wrap=True)
+
+
+def _show_differences(rows: list[dict[str, Any]]) -> None:
+    """On the sets that chose no epoch, where there are any; cross-entropy differs as KL does."""
+    shown = [row for row in rows if row["measure"] != "cross-entropy"]
+    shown = [row for row in shown if row["set"] != "development"] or shown
+    table = Table("set", "learned from", "minus", box=None, title="\nDifferences")
+    for measure in dict.fromkeys(row["measure"] for row in shown):
+        table.add_column(measure, justify="right", no_wrap=True)
+    pairs: dict[tuple[str, str, str], list[str]] = {}
+    for row in shown:
+        pairs.setdefault((row["set"], row["source"], row["against"]), []).append(
+            f"{row['value']:+.3f} [{row['low']:+.3f} to {row['high']:+.3f}]"
+        )
+    for key, cells in pairs.items():
+        table.add_row(*key, *cells)
+    console.print(table, markup=False)

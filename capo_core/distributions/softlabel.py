@@ -11,24 +11,18 @@ import itertools
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from capo_core.distributions.judgments import Judgments
-from capo_core.distributions.softlabel_config import SoftLabelConfig
-from capo_core.distributions.softlabel_data import (
-    MEASURES,
-    SoftSet,
-    drawn_scores,
-    mean_scores,
-    soft_set,
-)
+from capo_core.distributions.softlabel_apart import PairFeatures, embedder_of
+from capo_core.distributions.softlabel_config import APART, SoftLabelConfig
+from capo_core.distributions.softlabel_data import SoftSet, soft_set
 from capo_core.distributions.softlabel_model import train_classifier
+from capo_core.distributions.softlabel_result import summary
 from capo_core.errors import ConfigError
 from capo_core.imitation.run_folder import RunFolder, disk_errors
 from capo_core.progress import Progress, silent
-from capo_core.stability.intervals import central, plain
 from capo_core.workspace import content_hash, make_folder, write_json
 
 STAGE = "softlabel"
@@ -55,6 +49,7 @@ def train_soft_labels(
     config: SoftLabelConfig,
     folder: RunFolder,
     *,
+    cache: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train on every source with every seed; the result, as result.json has it.
@@ -63,6 +58,7 @@ def train_soft_labels(
 
     Args:
         sets: "development" (chooses the epoch) and others to score on, "test" among them.
+        cache: folder for sentence vectors (reading apart); None keeps none.
 
     Raises:
         ConfigError: there is no development set, or a set has other labels or no such source.
@@ -85,6 +81,9 @@ def train_soft_labels(
     scored = {name: soft_set(one, config.against) for name, one in sets.items()}
     with folder.lock():
         folder.forget_stop()
+        features = None
+        if config.reading == APART:
+            features = PairFeatures(embedder_of(config.encoder, cache))
         cells = {}
         # All sources with one seed before the next seed: what is there can be compared early.
         wanted = list(itertools.product(config.seeds, config.sources))
@@ -93,8 +92,10 @@ def train_soft_labels(
             def told(what: str, share: float, number: int = number) -> None:
                 progress(what, (number + share) / len(wanted))
 
-            cells[source, seed] = _cell(learned[source], source, seed, scored, config, folder, told)
-        result = _result(train, learned, scored, cells, config, len(held_out))
+            cells[source, seed] = _cell(
+                learned[source], source, seed, scored, config, folder, features, told
+            )
+        result = summary(train.name, learned, scored, cells, config, len(held_out))
         folder.finish(result)
     return result
 
@@ -106,6 +107,7 @@ def _cell(
     scored: Mapping[str, SoftSet],
     config: SoftLabelConfig,
     folder: RunFolder,
+    features: PairFeatures | None,
     progress: Progress,
 ) -> dict[str, Any]:
     """One training, or what is kept of it: predictions on all sets, by set."""
@@ -118,7 +120,7 @@ def _cell(
         folder.log("epoch", source=source, seed=seed, epoch=epoch, loss=loss, **found)
 
     made, epoch = train_classifier(
-        config, train, scored[DEVELOPMENT], seed, told=told,
+        config, train, scored[DEVELOPMENT], seed, features=features, told=told,
         step=lambda share: progress(what, 0.95 * share),
     )  # fmt: skip
     cell = {
@@ -135,74 +137,3 @@ def _cell(
             made.save(folder.path / "classifiers" / path.stem)
         write_json(path, cell)
     return cell
-
-
-def _result(
-    train: Judgments,
-    learned: Mapping[str, SoftSet],
-    scored: Mapping[str, SoftSet],
-    cells: Mapping[tuple[str, int], Mapping[str, Any]],
-    config: SoftLabelConfig,
-    held_out: int,
-) -> dict[str, Any]:
-    rows, apart = [], []
-    for name, one in scored.items():
-        draws = {}
-        for source in config.sources:
-            said = [np.array(cells[source, seed]["said"][name]) for seed in config.seeds]
-            draws[source] = drawn_scores(one.shares, said), mean_scores(one.shares, said)
-            rows += _rows(name, source, len(one), len(said), *draws[source])
-        rows += _floors(name, one, learned)
-        for first, second in itertools.combinations(config.sources, 2):
-            for measure in MEASURES:
-                (da, va), (db, vb) = draws[first], draws[second]
-                low, high = central(da[measure] - db[measure])
-                apart.append(
-                    {"set": name, "source": first, "against": second, "measure": measure,
-                     "value": va[measure] - vb[measure], "low": low, "high": high, "n": len(one)}
-                )  # fmt: skip
-    entropy = {name: float(-(one.shares * np.log(np.where(one.shares > 0, one.shares, 1)))
-                           .sum(axis=1).mean()) for name, one in scored.items()}  # fmt: skip
-    return {
-        "dataset": train.name,
-        "settings": config.to_dict(),
-        "interval": "95 %, over items (Bayesian bootstrap) and seeds",
-        "scores": rows,
-        "differences": apart,
-        "least_cross_entropy": entropy,
-        "training_items": {name: len(one) for name, one in learned.items()},
-        "not_trained_on": {name: one.without for name, one in learned.items()},
-        "held_out_items": held_out,
-        "trainings": [
-            {key: cell[key] for key in ("source", "seed", "epoch", "cut", "seconds")}
-            for cell in cells.values()
-        ],
-    }
-
-
-def _rows(name: str, source: str, n: int, seeds: int, draws, values) -> list[dict[str, Any]]:
-    found = []
-    for measure in MEASURES:
-        low, high = central(draws[measure])
-        found.append(
-            {"set": name, "source": source, "measure": measure, "value": plain(values[measure]),
-             "low": plain(low), "high": plain(high), "n": n, "seeds": seeds}
-        )  # fmt: skip
-    return found
-
-
-def _floors(name: str, one: SoftSet, learned: Mapping[str, SoftSet]) -> list[dict[str, Any]]:
-    """What one scores who knows nothing of an item: all labels alike, or the training's mean."""
-    labels = one.shares.shape[1]
-    guesses = {"uniform": np.full(labels, 1 / labels)}
-    for source, each in learned.items():
-        guesses[f"mean of {source}"] = each.shares.mean(axis=0)
-    rows = []
-    for guess, shares in guesses.items():
-        said = [np.tile(shares, (len(one), 1))]
-        rows += [
-            {**row, "source": f"floor: {guess}", "seeds": 0}
-            for row in _rows(name, guess, len(one), 0, drawn_scores(one.shares, said),
-                             mean_scores(one.shares, said))
-        ]  # fmt: skip
-    return rows

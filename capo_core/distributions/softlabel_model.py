@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from capo_core.distributions.encoder_files import find_encoder
-from capo_core.distributions.softlabel_config import KL, LAST, SoftLabelConfig
+from capo_core.distributions.softlabel_apart import (
+    ApartClassifier,
+    PairFeatures,
+    embedder_of,
+    load_apart,
+)
+from capo_core.distributions.softlabel_config import APART, KL, LAST, SoftLabelConfig
 from capo_core.distributions.softlabel_data import SoftSet, scores
 from capo_core.errors import BackendUnavailable, ConfigError, RunError
 
@@ -28,7 +34,7 @@ _PREDICTED_AT_ONCE = 64
 
 @dataclass
 class Classifier:
-    """A sequence classifier and its tokenizer.
+    """A sequence classifier that reads both texts together, and its tokenizer.
 
     Attributes:
         cut: training items that were longer than `max_length` tokens.
@@ -50,9 +56,13 @@ class Classifier:
         with torch.inference_mode():
             for start in range(0, len(order), _PREDICTED_AT_ONCE):
                 rows = order[start : start + _PREDICTED_AT_ONCE]
-                logits = self.model(**self.encode([pairs[row] for row in rows])).logits
+                logits = self.logits([pairs[row] for row in rows])
                 found[rows] = logits.double().softmax(-1).cpu().numpy()
         return found
+
+    def logits(self, pairs: Sequence[tuple[str, str]]) -> Any:
+        """Tensor [pairs, labels]."""
+        return self.model(**self.encode(pairs)).logits
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """A batch of token ids on the model's device."""
@@ -122,14 +132,19 @@ def train_classifier(
     development: SoftSet,
     seed: int,
     *,
+    features: PairFeatures | None = None,
     told: Told = lambda epoch, loss, found: None,
     step: Step = lambda share: None,
-) -> tuple[Classifier, int]:
+) -> tuple[Classifier | ApartClassifier, int]:
     """A classifier trained on the distributions of `train`, and the epoch it is from.
 
     The loss is the cross-entropy of the said distribution under the true one, averaged over a
     batch: for a single label the usual one. The epoch that is best on `development` is kept, as
     `config.select` says.
+
+    Args:
+        features: reading apart: of pairs of texts; those of several trainings are made once where
+            all are given the same object.
 
     Raises:
         RunError: the loss is not a number any more.
@@ -138,9 +153,14 @@ def train_classifier(
     import torch
     from transformers import get_linear_schedule_with_warmup
 
-    made = load_classifier(config, train.labels, seed)
-    lengths = made.lengths(train.pairs)
-    made.cut = int((lengths > config.max_length).sum())
+    if config.reading == APART:
+        features = features or PairFeatures(embedder_of(config.encoder, None))
+        made = load_apart(config.encoder, train.labels, features, train.pairs)
+        lengths = made.lengths(train.pairs)
+    else:
+        made = load_classifier(config, train.labels, seed)
+        lengths = made.lengths(train.pairs)
+        made.cut = int((lengths > config.max_length).sum())
     model = made.model
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -148,7 +168,9 @@ def train_classifier(
     per_epoch = math.ceil(len(train) / config.batch_size)
     steps = per_epoch * config.epochs
     schedule = get_linear_schedule_with_warmup(optimiser, round(config.warmup * steps), steps)
-    targets = torch.tensor(train.shares, dtype=torch.float32, device=model.device)
+    targets = torch.tensor(
+        train.shares, dtype=torch.float32, device=next(model.parameters()).device
+    )
     drawn = np.random.default_rng(seed)
     best: tuple[float, int, dict[str, Any]] | None = None
     done = 0
@@ -157,7 +179,7 @@ def train_classifier(
         for rows in batches_of(lengths, config.batch_size, drawn):
             step(done / steps)
             model.train()
-            logits = model(**made.encode([train.pairs[row] for row in rows])).logits
+            logits = made.logits([train.pairs[row] for row in rows])
             loss = torch.nn.functional.cross_entropy(logits, targets[rows])
             if not torch.isfinite(loss):
                 raise RunError(

@@ -83,7 +83,7 @@ def soft_labels(
     config = SoftLabelConfig.from_dict(settings["config"])
     train = kept.load(settings["judgments"], workspace)
     sets = {name: kept.load(one, workspace) for name, one in settings["sets"].items()}
-    train_soft_labels(train, sets, config, folder, progress=progress)
+    train_soft_labels(train, sets, config, folder, cache=workspace.cache, progress=progress)
     return f"{len(config.sources) * len(config.seeds)} classifiers trained"
 
 

@@ -198,7 +198,10 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
             train, {"development": world("d", 3)}, config(tiny, max_length=64),
             RunFolder(tmp_path / "c"),
         )  # fmt: skip
-    for bad in ({"epochs": 0}, {"seeds": ()}, {"select": "best"}, {"sources": ("a", "a")}):
+    for bad in (
+        {"epochs": -1}, {"learning_rate": 1.0}, {"seeds": ()}, {"select": "best"},
+        {"sources": ("a", "a")},
+    ):  # fmt: skip
         with pytest.raises(ConfigError):
             SoftLabelConfig(**bad)
     with pytest.raises(ConfigError, match="no encoder's folder"):
