@@ -7,18 +7,24 @@ from urllib.parse import urlsplit
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard import cache_studies, state, view_studies_links
+from capo_core.dashboard import cache_studies, state, view_studies_links, who
 from capo_core.dashboard.components import heading, note, says
 from capo_core.dashboard.frame import Frame, safely
 from capo_core.dashboard.study_seen import CLOSED, FROZEN, RUNNING, UNBLINDED, Seen
 from capo_core.dashboard.study_words import JUDGE_STATES, KINDS
 from capo_core.dashboard.words import count, percent
 from capo_core.study.counts import JudgeStatus, StudyStatus
+from capo_core.study.roles import PASSWORD, SHORTEST_PASSWORD
 from capo_core.study.service import DAYS
 from capo_core.workspace import Workspace
 
 PAGE = "studies"
 HOME = "http://localhost:8501"
+OPEN_HERE = (
+    "No owner's password is set, so everybody at this computer can open these pages and see the "
+    f"sources. If judges will sit here, set {PASSWORD} ({SHORTEST_PASSWORD} characters or more) "
+    "and start the dashboard again before you invite them."
+)
 
 
 def show(frame: Frame, seen: Seen) -> None:
@@ -66,6 +72,8 @@ def _invite(frame: Frame, seen: Seen) -> None:
         )
         + "Who is invited beyond them is a reserve, and takes on what others leave."
     )
+    if who.needs_no_sign_in():
+        note(OPEN_HERE)
     with st.form(f"{PAGE}.invite.{seen.name}", border=False):
         left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
         left.number_input("How many", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")

@@ -86,6 +86,12 @@ def signed_in_by_oidc() -> bool:
     return has_oidc() and bool(st.user.is_logged_in)
 
 
+def needs_no_sign_in() -> bool:
+    """Is whoever sits at this computer the owner, without being asked?"""
+    found = doors()
+    return not found.password and not found.oidc
+
+
 def is_owner() -> bool:
     return role() == OWNER
 

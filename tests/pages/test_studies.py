@@ -271,6 +271,17 @@ def test_a_running_study_shows_counts_and_nothing_of_answers(workspace, dataset)
     assert not any('answer":' in details for details in log["details"])
 
 
+def test_beside_inviting_stands_who_else_can_open_these_pages(workspace, dataset, monkeypatch):
+    steps.put_frozen(workspace, dataset)
+    monkeypatch.delenv("CAPO_OWNER_PASSWORD", raising=False)
+    assert "set CAPO_OWNER_PASSWORD (12 characters or more)" in fine(one())
+    monkeypatch.setenv("CAPO_OWNER_PASSWORD", "a horse on the stairs")
+    app = one()
+    app.text_input[0].set_value("a horse on the stairs")
+    app.button[0].click().run()
+    assert "Invite judges" in fine(app) and "CAPO_OWNER_PASSWORD" not in fine(app)
+
+
 def test_a_judge_gets_a_new_link_or_is_revoked(workspace, dataset):
     (token, _) = steps.put_running(workspace, dataset)
     app = one()
