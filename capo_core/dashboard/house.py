@@ -14,6 +14,7 @@ PAGES = {
     "data": ("pages/data.py", "Data"),
     "annotators": ("pages/annotators.py", "Annotators"),
     "stability": ("pages/stability.py", "Stability"),
+    "distributions": ("pages/distributions.py", "Distributions"),
     "finetune": ("pages/finetune.py", "Fine-tune"),
     "compare": ("pages/compare.py", "Compare"),
     "studies": ("pages/studies.py", "Studies"),

@@ -1,0 +1,207 @@
+"""What the page Distributions looks at: a dataset, opened files, and what finished runs add.
+
+Without Streamlit. Which sources there are, which are shown first, and what could not be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from capo_core.dashboard.comparing import Generation
+from capo_core.dashboard.words import count
+from capo_core.distributions import kept
+from capo_core.distributions.from_dataset import ANNOTATORS
+from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments
+from capo_core.distributions.read_file import together
+from capo_core.distributions.source import Source
+from capo_core.distributions.team import of_outputs, said_by_outputs
+from capo_core.errors import CapoError, DataError
+from capo_core.imitation.outputs import read_table
+from capo_core.imitation.run_folder import find_run
+from capo_core.workspace import Workspace
+
+MOST_SHOWN = 8  # sources beside each other before anybody has chosen
+_EACH = "annotator "  # how the sources of single annotators begin
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Items and sources as the page shows them.
+
+    Attributes:
+        judgments: with what runs add.
+        asked: without it; what a run would be asked about.
+        dataset: its name; "" where files stand alone.
+        files: the opened files that are part of it.
+        estimates: (run, source) of each finished estimate.
+        notes: what was left out or could not be used, in sentences.
+        key: names this content, for what is kept in memory.
+    """
+
+    judgments: Judgments
+    asked: Judgments
+    dataset: str
+    files: tuple[str, ...]
+    estimates: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    key: str
+
+    @property
+    def names(self) -> list[str]:
+        return [source.name for source in self.judgments.sources]
+
+
+def put_together(
+    own: Judgments | None, files: Sequence[Judgments], *, alone: bool = False
+) -> tuple[Judgments, bool, list[str], list[str]]:
+    """The dataset's judgments with those of files about the same items.
+
+    Files that have nothing to do with the dataset are shown without it, and what does not go with
+    the first of them is left out; both is said.
+
+    Args:
+        alone: leave the dataset out, whether or not it has the same items.
+
+    Returns:
+        The judgments, whether the dataset is among them, the names of the files that are, and
+        what must be said, in sentences.
+    """
+    notes: list[str] = []
+    if own is not None and (not files or not alone):
+        found, with_own, names = own, True, []
+        rest = list(files)
+        if files and not any(_goes_with(own, file) for file in files):
+            notes.append(
+                f"No item of {_listed(files)} is in {own.name} with the same labels: "
+                f"{'the file is' if len(files) == 1 else 'the files are'} shown without it."
+            )
+            found, with_own, names, rest = files[0], False, [files[0].name], list(files[1:])
+    else:
+        found, with_own, names, rest = files[0], False, [files[0].name], list(files[1:])
+    for other in rest:
+        try:
+            before, found = found, together(found, other)
+        except DataError as error:
+            notes.append(f"{other.name} is left out: {error.what}.")
+            continue
+        names.append(other.name)
+        notes += [*_missing(before, other), *other.notes]
+    return found, with_own, names, notes
+
+
+def _goes_with(first: Judgments, other: Judgments) -> bool:
+    try:
+        together(first, other)
+    except DataError:
+        return False
+    return True
+
+
+def _missing(first: Judgments, other: Judgments) -> list[str]:
+    """What is said of items that only one of two readings has."""
+    known = set(zip(first.items["text_a"], first.items["text_b"], strict=True))
+    theirs = set(zip(other.items["text_a"], other.items["text_b"], strict=True))
+    both = len(known & theirs)
+    said = []
+    if both < len(theirs):
+        said.append(
+            f"{len(theirs) - both:,} of {count(len(theirs), 'item')} of {other.name} are not in "
+            f"{first.name} and left out."
+        )
+    if both < len(known):
+        said.append(
+            f"{other.name} speaks of {both:,} of {count(len(known), 'item')} of {first.name}."
+        )
+    return said
+
+
+def _listed(files: Sequence[Judgments]) -> str:
+    return " and ".join(file.name for file in files)
+
+
+def with_estimates(
+    judgments: Judgments, workspace: Workspace
+) -> tuple[Judgments, list[tuple[str, str]], list[str]]:
+    """The judgments with all finished estimates on their items.
+
+    Returns:
+        Them, (run, source) of each estimate, and what could not be used.
+    """
+    made, notes = [], []
+    for name in kept.estimates_of(judgments, workspace):
+        try:
+            source = kept.estimated(find_run(workspace, name), judgments)
+            taken = {one.name for one in judgments.sources}
+            if source.name in taken:  # the same settings on other items
+                source = replace(source, name=f"{source.name} ({name[-6:]})")
+            judgments = judgments.with_sources([source])
+        except CapoError as error:
+            notes.append(f"The estimate {name} cannot be used: {error.what}.")
+            continue
+        made.append((name, source.name))
+    return judgments, made, notes
+
+
+def with_answers(
+    judgments: Judgments, workspace: Workspace, runs: Sequence[Generation]
+) -> tuple[Judgments, list[str]]:
+    """The judgments with imitated annotators and their teams, and what could not be used.
+
+    The answers of all runs of a method are taken together, since a team's annotators mostly are in
+    runs of their own; methods are named with their model where there are several.
+    """
+    models = {run.model for run in runs}
+    frames, notes = [], []
+    for run in runs:
+        try:
+            frame = read_table(workspace.runs / run.run_id)
+        except CapoError as error:
+            notes.append(f"The answers of {run.run_id} cannot be used: {error.what}.")
+            continue
+        if len(models) > 1:
+            frame = frame.assign(method=frame["method"].astype(str) + f" ({run.model})")
+        frames.append(frame)
+    if not frames:
+        return judgments, notes
+    outputs = pd.concat(frames, ignore_index=True)
+    try:
+        more = of_outputs(judgments, outputs)
+    except DataError as error:
+        return judgments, [*notes, f"Answers of runs are left out: {error.what}."]
+    taken = {one.name for one in judgments.sources}
+    judgments = judgments.with_sources(one for one in more if one.name not in taken)
+    return judgments.with_explanations(said_by_outputs(judgments, outputs)), notes
+
+
+def default_against(names: Sequence[str]) -> str:
+    """What the others are measured by before anybody has chosen: the crowd, or the next best."""
+    for name in (CROWD, ANNOTATORS):
+        if name in names:
+            return name
+    return next((name for name in names if name != UNIFORM), names[0])
+
+
+def default_shown(names: Sequence[str], against: str) -> list[str]:
+    """The sources shown before anybody has chosen: those that are not one person's or one
+    imitation's of a person, if there are any; uniform, the floor, always."""
+    others = [name for name in names if name not in (against, UNIFORM)]
+    teams = {name.removesuffix(" team") for name in others if name.endswith(" team")}
+    whole = [
+        name
+        for name in others
+        if not name.startswith(_EACH)
+        and (name.endswith(" team") or not any(name.startswith(f"{head} ") for head in teams))
+    ]
+    # Where the annotators together are the measure, what is left to compare are they themselves.
+    if against == ANNOTATORS or not whole:
+        whole = others
+    floor = [UNIFORM] if UNIFORM in names and against != UNIFORM else []
+    return [*whole[: MOST_SHOWN - len(floor)], *floor]
+
+
+def in_both(reference: Source, source: Source) -> int:
+    """How many items both speak of."""
+    return len(set(reference.item_ids) & set(source.item_ids))

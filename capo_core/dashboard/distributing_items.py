@@ -1,0 +1,165 @@
+"""Which items the browser of the page Distributions shows, in which order. No Streamlit here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from capo_core.dashboard.search import with_phrase
+from capo_core.distributions.compare import APART, CompareConfig
+from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.measuring import JSD, KL, MANHATTAN, TVD, WASSERSTEIN
+from capo_core.distributions.source import Source
+from capo_core.stability.intervals import bayesian_weights, central
+
+DISPUTED = "entropy_against"
+ORDERS = {
+    "far": "largest distance first",
+    "disputed": "most disputed first",
+    "near": "smallest distance first",
+    "data": "as in the data",
+}
+AGREEMENT = {
+    "": "any",
+    "same": "same most frequent label",
+    "other": "another most frequent label",
+}
+ITEM_MEASURES = (JSD, TVD, KL, WASSERSTEIN, MANHATTAN)
+_CLOSE = 1e-9
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an item must be to be shown ("" = anything), and the order.
+
+    Attributes:
+        phrase: stands in one of its texts, or in an explanation of it.
+        label: is (one of) the most frequent by the source that is measured by.
+        agreement: of `AGREEMENT`, of the source looked at with that one.
+        order: of `ORDERS`.
+    """
+
+    phrase: str = ""
+    label: str = ""
+    agreement: str = ""
+    order: str = "far"
+
+
+def on_items(reference: Source, source: Source, per_item: pd.DataFrame) -> pd.DataFrame:
+    """One row for each item of the reference, in its order: item_id, the measures of `per_item`
+    (NaN where the source lacks the item), top and top_source: sets of most frequent labels."""
+    frame = pd.DataFrame({"item_id": list(reference.item_ids)})
+    frame["top"] = tops(reference)
+    theirs = pd.DataFrame({"item_id": list(source.item_ids), "top_source": tops(source)})
+    return frame.merge(theirs, how="left", on="item_id").merge(
+        per_item.drop(columns="source", errors="ignore"), how="left", on="item_id"
+    )
+
+
+def tops(source: Source) -> list[frozenset[str]]:
+    """The most frequent labels of each item; several where they are equally frequent."""
+    best = source.shares >= source.shares.max(axis=1, keepdims=True) - _CLOSE
+    return [frozenset(np.array(source.labels)[row]) for row in best]
+
+
+def found(judgments: Judgments, frame: pd.DataFrame, wanted: Wanted, measure: str) -> list[str]:
+    """The items that pass, in the order wanted; those without a value last."""
+    keep = np.ones(len(frame), dtype=bool)
+    if wanted.label:
+        keep &= np.array([wanted.label in top for top in frame["top"]], dtype=bool)
+    if wanted.agreement:
+        both = frame["top_source"].notna().to_numpy()
+        same = np.array(
+            [
+                there and bool(top & other)
+                for there, top, other in zip(both, frame["top"], frame["top_source"], strict=True)
+            ],
+            dtype=bool,
+        )
+        keep &= both & (same if wanted.agreement == "same" else ~same)
+    if wanted.phrase:
+        keep &= frame["item_id"].isin(_with_words(judgments, wanted.phrase)).to_numpy()
+    frame = frame[keep]
+    column = DISPUTED if wanted.order == "disputed" else measure
+    if wanted.order != "data" and column in frame:
+        frame = frame.sort_values(
+            column, ascending=wanted.order == "near", kind="stable", na_position="last"
+        )
+    return frame["item_id"].tolist()
+
+
+def _with_words(judgments: Judgments, phrase: str) -> set[str]:
+    items, said = judgments.items, judgments.explanations
+    texts = items["text_a"] + "\n" + items["text_b"]
+    named = set(items.loc[with_phrase(texts, phrase), "item_id"])
+    return named | set(said.loc[with_phrase(said["explanation"].astype(str), phrase), "item_id"])
+
+
+def paired(
+    first: pd.DataFrame, second: pd.DataFrame, measure: str, config: CompareConfig
+) -> pd.DataFrame:
+    """`Comparison.differences` of two sources in one measure of single items, and quickly: the
+    same draws, but nothing that looks at pairs of items.
+
+    Args:
+        first, second: `Comparison.per_item` of one source each.
+    """
+    both = first.merge(second, on="item_id", suffixes=("", "_other"))
+    names = [str(frame["source"].iloc[0]) for frame in (first, second) if len(frame)]
+    if not len(both):
+        return pd.DataFrame(columns=list(APART))
+    values = both[measure].to_numpy() - both[f"{measure}_other"].to_numpy()
+    rng = np.random.default_rng(config.seed)
+    weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
+    low, high = central(weights @ values / weights.sum(axis=1))
+    nearer = names[0] if high < 0 else names[1] if low > 0 else "undecided"
+    row = (*names, measure, float(values.mean()), low, high, len(values), nearer)
+    return pd.DataFrame([row], columns=list(APART))
+
+
+def halves(frame: pd.DataFrame, measure: str, *, draws: int = 2000) -> pd.DataFrame | None:
+    """The mean distance on the less and on the more disputed half of the items, with intervals.
+
+    Returns:
+        Two rows: disputed (False, True), value, low, high, n; None where an interval would say
+        nothing: fewer than ten items, or all equally disputed.
+    """
+    rows = frame[[DISPUTED, measure]].dropna()
+    middle = rows[DISPUTED].median()
+    upper = rows[DISPUTED] > middle
+    if len(rows) < 10 or not upper.any():
+        return None
+    made = []
+    for disputed, part in ((False, rows[~upper]), (True, rows[upper])):
+        values = part[measure].to_numpy()
+        weights = np.concatenate(
+            list(bayesian_weights(np.random.default_rng(0), draws, len(values)))
+        )
+        low, high = central(weights @ values / weights.sum(axis=1))
+        made.append((disputed, float(values.mean()), low, high, len(values)))
+    return pd.DataFrame(made, columns=["disputed", "value", "low", "high", "n"])
+
+
+def long_table(judgments: Judgments, per_item: pd.DataFrame) -> pd.DataFrame:
+    """Everything item by item, for a file: item_id, texts, source, people, a share for each label,
+    and the distances (NaN for the source that is measured by)."""
+    parts = []
+    for source in judgments.sources:
+        part = pd.DataFrame({"item_id": list(source.item_ids), "source": source.name})
+        part["people"] = source.people
+        for column, label in enumerate(source.labels):
+            part[f"share {label}"] = source.shares[:, column]
+        parts.append(part)
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame.merge(per_item, how="left", on=["item_id", "source"])
+    texts = judgments.items[["item_id", "text_a", "text_b"]]
+    columns = ["item_id", "text_a", "text_b", "source", "people"]
+    frame = frame.merge(texts, on="item_id")
+    return frame[[*columns, *(name for name in frame if name not in columns)]]
+
+
+def measures_there(per_item: pd.DataFrame) -> list[str]:
+    """The measures that have a value on each item and are a distance."""
+    return [name for name in ITEM_MEASURES if name in per_item.columns]

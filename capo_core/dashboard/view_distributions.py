@@ -1,0 +1,94 @@
+"""The page Distributions: a sentence, the table of distances, the pictures, and what is behind."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from capo_core.dashboard import (
+    distributing_words,
+    state,
+    view_distributions_choice,
+    view_distributions_explanations,
+    view_distributions_export,
+    view_distributions_items,
+    view_distributions_models,
+    view_distributions_pictures,
+    view_distributions_table,
+    view_distributions_training,
+)
+from capo_core.dashboard.components import note, says
+from capo_core.dashboard.frame import Frame, link
+from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
+from capo_core.distributions.judgments import CROWD
+
+KEYS = (
+    *view_distributions_choice.KEYS,
+    *view_distributions_pictures.KEYS,
+    *view_distributions_items.KEYS,
+    *view_distributions_explanations.KEYS,
+    *view_distributions_table.KEYS,
+    *view_distributions_training.KEYS,
+    "part",
+)
+_PARTS = {
+    "items": "Item by item",
+    "differences": "Differences between sources",
+    "explanations": "Explanations",
+    "models": "Models’ estimates",
+    "training": "Classifiers",
+}
+
+
+def show(frame: Frame) -> None:
+    """The comparison of the chosen sources, or the way to one."""
+    headline = st.container()
+    chosen = view_distributions_choice.current(frame)
+    if chosen is None:
+        _nothing_to_compare(frame)
+        return
+    with headline:
+        says(
+            distributing_words.headline(chosen.table, chosen.apart, chosen.against, chosen.measure)
+        )
+        _what_is_missing(frame, chosen)
+    view_distributions_table.show(chosen)
+    items = view_distributions_items.order(chosen)
+    view_distributions_pictures.show(chosen, items)
+    part = state.choice(
+        st.segmented_control, "Behind the numbers", list(_PARTS), page=PAGE, key="part",
+        format_func=_PARTS.__getitem__, label_visibility="collapsed",
+    )  # fmt: skip
+    if part == "items":
+        view_distributions_items.show(chosen, items)
+    elif part == "differences":
+        view_distributions_table.differences(chosen)
+    elif part == "explanations":
+        view_distributions_explanations.show(frame, chosen)
+    elif part == "models":
+        view_distributions_models.show(frame, chosen)
+    else:
+        view_distributions_training.show(frame, chosen)
+    view_distributions_export.show(chosen)
+
+
+def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
+    """The way to a crowd, where there is none."""
+    if CROWD in chosen.reading.names:
+        return
+    with st.container(border=True):
+        st.markdown(
+            "**There is no crowd here.** Nobody has asked many people about these items, so the "
+            "sources are measured by what the annotators said together, themselves among them. "
+            "Open a file with a crowd’s distributions under *Files*, or import data that have one "
+            "(VariErr brings the hundred answers of ChaosNLI along)."
+        )
+        link(frame, "data", "Import a dataset")
+
+
+def _nothing_to_compare(frame: Frame) -> None:
+    says("There is only one source of label distributions here, so nothing can be compared.")
+    with st.container(border=True):
+        st.markdown(
+            "Open a file with distributions under *Files*, or import labels by several annotators."
+        )
+        link(frame, "data", "Import a dataset")

@@ -1,0 +1,221 @@
+"""How alike the explanations of an item are, and what a model's in their place would change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard import (
+    cache_distributions,
+    charts_distributions_more,
+    distributing_replaced,
+    distributing_runs,
+    state,
+)
+from capo_core.dashboard.components import Field, heading, note, picture, side_by_side, table
+from capo_core.dashboard.distributing_looks import source_looks, source_name
+from capo_core.dashboard.distributing_words import called, data_options
+from capo_core.dashboard.frame import Frame
+from capo_core.dashboard.help_distributions import HELP
+from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
+from capo_core.dashboard.words import count
+from capo_core.distributions.from_dataset import HUMANS
+
+if TYPE_CHECKING:
+    from capo_core.distributions.variation import Variation
+
+KEYS = ("like", "swap")
+_ASKED = {"": "not measured", "words": "words and grammar", "meaning": "meaning as well"}
+_PER_S = 60  # sentences that two cores embed in a second, about
+_MOST = 3  # sets of explanations compared with each other
+
+
+def show(frame: Frame, chosen: Chosen) -> None:
+    """Likeness, measured on demand; then the replacement, where models wrote something."""
+    heading("How alike are the explanations of one item?")
+    said = chosen.reading.judgments.explanations
+    sets = list(dict.fromkeys(said["source"]))[:_MOST]
+    if not sets:
+        note(
+            "There are no explanations here. Choose a dataset with explanations, or open a file "
+            "that has them."
+        )
+        return
+    texts = int(said["source"].isin(sets).sum())
+    asked = state.get("like") if state.get("like") in _ASKED else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name, label in (("words", "Compare words and grammar"),
+                            ("meaning", "Compare meanings as well")):  # fmt: skip
+            st.button(
+                label, key=f"{PAGE}.like.{name}", on_click=state.put, args=(PAGE, {"like": name}),
+                type="secondary" if asked else "primary", disabled=asked in (name, "meaning"),
+            )  # fmt: skip
+        st.caption(
+            f"{count(texts, 'explanation')} of {', '.join(map(source_name, sets))}; meanings take "
+            f"about {max(5, round(texts / _PER_S))} s the first time."
+        )
+    if asked:
+        found = _computed(
+            ("likeness", chosen.reading.key, asked, tuple(sets)),
+            lambda told: _variation(frame, chosen, sets, asked, told),
+        )
+        _likeness(chosen, found)
+    _replacement(frame, chosen, sets)
+
+
+def _variation(frame: Frame, chosen: Chosen, sets: list[str], asked: str, told) -> Variation:
+    from capo_core.distributions.variation import VariationConfig, variation
+
+    config = VariationConfig(semantic=asked == "meaning")
+    return variation(
+        chosen.reading.judgments, config, sources=sets, cache=frame.workspace.cache, progress=told
+    )
+
+
+def _computed(key: tuple, compute: Callable[[Callable[[str, float], None]], Any]) -> Any:
+    """What `compute` gives, with its progress shown; kept, so that a click does not repeat it."""
+    kept = cache_distributions.computed()
+    if key not in kept:
+        bar = st.progress(0.0, text="Reading the explanations …")
+        kept[key] = compute(
+            lambda what, share: bar.progress(min(1.0, share), text=f"{what.capitalize()} …")
+        )
+        bar.empty()
+    return kept[key]
+
+
+def _likeness(chosen: Chosen, found: Variation) -> None:
+    rows = found.table
+    looks = source_looks(list(dict.fromkeys(rows["source"])), ())
+    with side_by_side("likeness", [1, 1]) as places:
+        for place, measure, title in zip(
+            places, ("lexical", "syntactic"), ("Words", "Grammar"), strict=True
+        ):
+            with place:
+                heading(title, HELP[measure])
+                picture(
+                    charts_distributions_more.likeness(
+                        rows[rows["measure"] == measure], looks, title
+                    ),
+                    key=f"{PAGE}.{measure}",
+                    file_name=f"{chosen.file_stem}-{measure}",
+                    alt=f"Likeness of explanations in {title.lower()}, by length of n-gram",
+                )
+    meaning = HELP["cosine"] + " " + HELP["Euclidean"]
+    table(
+        rows.assign(
+            ngram=[str(n) if n else "—" for n in rows["ngram"]],
+            measure=rows["measure"].map(_MEASURES),
+        ),
+        {
+            "source": Field("Explanations", width="medium"),
+            "measure": Field("Likeness in", meaning),
+            "ngram": Field("n", "Length of the n-gram."),
+            "value": Field("Likeness", "1 is the same; lower is more varied.", 3),
+            "low": Field("from", "Lower end of the 95 % interval.", 3),
+            "high": Field("to", "Upper end of the 95 % interval.", 3),
+            "n": Field("Items", "Items with a pair to compare.", 0),
+            "pairs": Field("Pairs", None, 0),
+        },
+        key=f"{PAGE}.likeness",
+        file_name=f"{chosen.file_stem}-likeness",
+    )
+    note(
+        f"Parts of speech by {found.tagger}. Pairs of explanations of the same item; the mean over "
+        "pairs is the item’s value, the mean over items the result, with 95 % intervals over items."
+        " Neither direction is better: more varied explanations show more of what people think."
+    )
+
+
+_MEASURES = {
+    "lexical": "words",
+    "syntactic": "grammar",
+    "cosine": "meaning (cosine)",
+    "Euclidean": "meaning (Euclidean)",
+}
+
+
+def _replacement(frame: Frame, chosen: Chosen, sets: list[str]) -> None:
+    """What it does to put a model's explanations in the place of people's."""
+    models = [name for name in sets if name != HUMANS]
+    if HUMANS not in sets:
+        return
+    heading("And if a model’s explanations take the place of people’s?", HELP["replace"])
+    if not models:
+        note(
+            "No model has explained these items yet. Open a file of a model’s explanations beside "
+            "these, or have one written:"
+        )
+        words = " ".join(data_options(chosen.reading.dataset, chosen.reading.files))
+        st.code(
+            f"python -m capo_core distributions explain {words} --base embedded "
+            "--out explanations.jsonl",
+            language="bash",
+            wrap_lines=True,
+        )
+        return
+    model = models[0]
+    if len(models) > 1:
+        model = state.choice(
+            st.selectbox, "By", models, page=PAGE, key="swap", width=320, format_func=source_name
+        )
+    rows = distributing_runs.estimates(chosen.reading, frame.workspace)
+    effect = distributing_replaced.distances(
+        chosen.reading, rows, HUMANS, model, chosen.measure,
+        lambda name: cache_distributions.measured(chosen.reading, chosen.config, name),
+    )  # fmt: skip
+    with side_by_side("replaced", [1, 1]) as (left, right):
+        with left:
+            _replaced_likeness(frame, chosen, model)
+        with right:
+            _replaced_distances(chosen, model, effect)
+
+
+def _replaced_likeness(frame: Frame, chosen: Chosen, model: str) -> None:
+    key = ("replaced", chosen.reading.key, model)
+    if key not in cache_distributions.computed() and not st.button(
+        "Measure what it does to the explanations", key=f"{PAGE}.replace"
+    ):
+        return
+    found: pd.DataFrame = _computed(
+        key,
+        lambda told: distributing_replaced.likeness(
+            chosen.reading.judgments, HUMANS, model, cache=frame.workspace.cache, progress=told
+        ),
+    )
+    picture(
+        charts_distributions_more.replaced(found, "likeness (n = 1)", "#2F6FB0"),
+        key=f"{PAGE}.replaced.like",
+        file_name=f"{chosen.file_stem}-replaced-likeness",
+        alt="Likeness of explanations by the share replaced",
+    )
+    missing = int(found["missing"].max())
+    note(
+        f"{count(missing, 'explanation')} could not be replaced: {source_name(model)} has none for "
+        "the label."
+        if missing
+        else "All explanations found one of the same label to give way to."
+    )
+
+
+def _replaced_distances(chosen: Chosen, model: str, effect: pd.DataFrame) -> None:
+    if len(effect):
+        picture(
+            charts_distributions_more.replaced(effect, chosen.measure, "#CF3A75"),
+            key=f"{PAGE}.replaced.far",
+            file_name=f"{chosen.file_stem}-replaced-distance",
+            alt="Distance of estimates by the share of explanations replaced",
+        )
+        note(f"{chosen.measure} to {called(chosen.against)} of estimates that read them.")
+        return
+    note("What it does to the distances: estimate with a share replaced, for 0.25 to 1.")
+    words = " ".join(data_options(chosen.reading.dataset, chosen.reading.files))
+    st.code(
+        f"python -m capo_core distributions estimate {words} --base embedded --options labels "
+        f"--explanations {HUMANS} --replace-by '{model}' --replace-share 0.5 --queue",
+        language="bash",
+        wrap_lines=True,
+    )

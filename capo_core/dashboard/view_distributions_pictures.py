@@ -1,0 +1,138 @@
+"""Where the items lie by two sources, and the map of disagreement; a click opens the item."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from capo_core.dashboard import charts_distributions, distributing_places, state
+from capo_core.dashboard.components import heading, is_dark, note, picture, side_by_side
+from capo_core.dashboard.distributing_items import halves
+from capo_core.dashboard.distributing_looks import source_name
+from capo_core.dashboard.distributing_places import BARS, TERNARY
+from capo_core.dashboard.distributing_words import called, halves_said
+from capo_core.dashboard.help_distributions import HELP
+from capo_core.dashboard.theme import Look, human_look
+from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
+from capo_core.dashboard.view_distributions_items import Items
+from capo_core.dashboard.words import plotly
+from capo_core.task import LabelScale
+
+KEYS = ("look",)
+LONGEST = 50
+_LOOKS = {
+    "far": f"{LONGEST} longest arrows",
+    "all": "All arrows",
+    "none": "No arrows",
+    "together": "All items together",
+}
+
+
+def show(chosen: Chosen, items: Items) -> None:
+    """The two pictures side by side."""
+    scale = chosen.reading.judgments.task.scale
+    kind = distributing_places.kind_of(scale)
+    look = state.get("look")
+    look = "together" if kind == BARS else look if look in _LOOKS else "far"
+    with side_by_side("distributions", [1, 1]) as (left, right):
+        with left:
+            _left(chosen, items, scale, look)
+            if kind != BARS:
+                state.choice(
+                    st.segmented_control, "In the picture", list(_LOOKS), page=PAGE, key="look",
+                    format_func=_LOOKS.__getitem__, label_visibility="collapsed",
+                )  # fmt: skip
+        with right:
+            _map(chosen, items, scale)
+
+
+def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
+    if look == "together":
+        heading("All items together: how often each label is given", HELP["intervals"])
+        figure = _bars(chosen, scale)
+        alt = "Mean share of each label by source, with intervals"
+    else:
+        heading(f"From {called(chosen.focus, 30)} to {called(chosen.against, 30)}", HELP["arrows"])
+        figure = _places(chosen, items, scale, look)
+        alt = "Every item where the source puts it and where the measure puts it"
+    picture(
+        figure,
+        key=f"{PAGE}.places",
+        file_name=f"{chosen.file_stem}-places",
+        alt=alt,
+        on_select=_clicked("places") if look != "together" else None,
+    )
+
+
+def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Figure:
+    ternary = distributing_places.kind_of(scale) == TERNARY
+    figure = (charts_distributions.triangle if ternary else charts_distributions.plane)(scale)
+    rows = chosen.of_focus()
+    if rows.empty:
+        return figure
+    ids = rows["item_id"].tolist()
+    judgments = chosen.reading.judgments
+    start = distributing_places.places(judgments.source(chosen.focus).rows(ids), scale)
+    end = distributing_places.places(judgments.source(chosen.against).rows(ids), scale)
+    far = rows[chosen.measure].to_numpy()
+    if look != "none":
+        drawn = np.argsort(-far, kind="stable")[: LONGEST if look == "far" else None]
+        charts_distributions.arrows(
+            figure, start[drawn], end[drawn], chosen.looks[chosen.focus].color
+        )
+    for name, at in ((chosen.against, end), (chosen.focus, start)):
+        charts_distributions.points(
+            figure, at, ids, far, name=plotly(source_name(name), 30), look=_look(chosen, name)
+        )
+    if items.open in ids:
+        place = ids.index(items.open)
+        ink = human_look(dark=is_dark()).color
+        charts_distributions.chosen(figure, start[place], end[place], ink)
+    return figure
+
+
+def _look(chosen: Chosen, name: str) -> Look:
+    """Dots and rings tell the two apart also where the colours are not seen."""
+    look = chosen.looks[name]
+    return Look(look.color, "circle" if name == chosen.against else "diamond", look.dash)
+
+
+def _bars(chosen: Chosen, scale: LabelScale) -> go.Figure:
+    drawn = []
+    for name in dict.fromkeys((chosen.against, chosen.focus, *chosen.shown)):
+        shares = chosen.reading.judgments.source(name).shares
+        if len(shares) and len(drawn) < 6:
+            mean = distributing_places.mean_shares(shares)
+            drawn.append((source_name(name), chosen.looks[name], *mean))
+    return charts_distributions.bars(scale, drawn)
+
+
+def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
+    heading(f"Where {called(chosen.against, 30)} disagrees", HELP["map"])
+    rows = chosen.of_focus()
+    if rows.empty:
+        note("The two have no item in common.")
+        return
+    picture(
+        charts_distributions.map_of_disagreement(
+            rows, chosen.measure, _look(chosen, chosen.focus), items.open,
+            human_look(dark=is_dark()).color, math.log(len(scale.labels)),
+        ),
+        key=f"{PAGE}.map",
+        file_name=f"{chosen.file_stem}-disagreement",
+        alt="Entropy of the measure against the distance of the source, one point an item",
+        on_select=_clicked("map"),
+    )  # fmt: skip
+    note(halves_said(halves(rows, chosen.measure), chosen.focus, chosen.against, chosen.measure))
+
+
+def _clicked(name: str):
+    def open_item() -> None:
+        points = st.session_state[f"{PAGE}.{name}"].selection.points
+        if points and points[0].get("customdata"):
+            state.put(PAGE, {"item": points[0]["customdata"][0], "part": None})
+
+    return open_item

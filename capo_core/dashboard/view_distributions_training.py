@@ -1,0 +1,163 @@
+"""Classifiers trained on label distributions: which source teaches best."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard import distributing_runs, state, view_jobs
+from capo_core.dashboard.components import Field, heading, note, says, show_error, table
+from capo_core.dashboard.distributing_looks import source_name
+from capo_core.dashboard.distributing_words import trained_said
+from capo_core.dashboard.frame import Frame, safely
+from capo_core.dashboard.help_distributions import HELP
+from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
+from capo_core.dashboard.words import count, with_interval
+from capo_core.distributions.judgments import UNIFORM
+from capo_core.distributions.softlabel_data import MEASURES
+from capo_core.errors import CapoError
+from capo_core.jobs import queue
+from capo_core.jobs.runs import Run
+
+KEYS = ("run", "set")
+
+
+def show(frame: Frame, chosen: Chosen) -> None:
+    """Results of trainings, those at work, and how to begin one."""
+    heading("Which source teaches a classifier best?")
+    found = distributing_runs.of_kind(frame.workspace, "softlabel", chosen.reading)
+    live = [run for run in found if not run.files.done and run.status().live]
+    if live:
+        queue.advance(frame.workspace)
+        view_jobs.watch(live[0])
+    elif found and not found[0].files.done:
+        view_jobs.how_it_ended(found[0])
+    done = [run for run in found if run.files.done]
+    if done:
+        _result(frame, done)
+    else:
+        note(
+            "No classifier has been trained on these items yet. An encoder learns the "
+            "distributions of each source, with three seeds, and is scored against "
+            f"{'the crowd' if chosen.against == 'crowd' else 'the measure'} on items it never saw: "
+            "weighted F1, KL and cross-entropy."
+        )
+    _new(frame, chosen)
+
+
+def _result(frame: Frame, done: list[Run]) -> None:
+    by_id = {run.run_id: run for run in done}
+    name = next(iter(by_id))
+    if len(by_id) > 1:
+        name = state.choice(
+            st.selectbox, "Training", list(by_id), page=PAGE, key="run", clears=("set",), width=420
+        )
+    run = by_id[name]
+    try:
+        result = run.files.result
+        rows = pd.DataFrame(result["scores"])
+        apart = pd.DataFrame(result["differences"])
+        least = dict(result["least_cross_entropy"])
+        against = str(result["settings"]["against"])
+    except CapoError as error:
+        show_error(error)
+        return
+    except (KeyError, TypeError, ValueError):
+        note("The result of this training cannot be read; begin it again.")
+        return
+    sets = list(dict.fromkeys(rows["set"]))
+    place = state.choice(
+        st.segmented_control, "Scored on", sets, page=PAGE, key="set",
+        default="test" if "test" in sets else sets[0],
+    )  # fmt: skip
+    rows = rows[rows["set"] == place]
+    says(trained_said(rows, apart[apart["set"] == place] if len(apart) else apart, against))
+    _grid(rows)
+    note(
+        f"Against {source_name(against)}, on {count(int(rows['n'].iloc[0]), 'item')}; intervals "
+        f"{result.get('interval', '')}. Cross-entropy is at best the measure’s own entropy, "
+        f"{least.get(place, float('nan')):.3f}."
+    )
+    seeds = distributing_runs.by_seed(run, frame.workspace)
+    seeds = seeds[seeds["set"] == place]
+    with st.expander("Each source with each seed, and the differences between sources"):
+        if len(seeds):
+            wide = seeds.pivot_table(
+                index=["source", "seed", "n"], columns="measure", values="value", sort=False
+            ).reset_index()
+            table(
+                wide,
+                {
+                    "source": Field("Learned from", width="medium"),
+                    "seed": Field("Seed", None, 0),
+                    **{name: Field(name, HELP[name], 3) for name in MEASURES},
+                    "n": Field("Items", None, 0),
+                },
+                key=f"{PAGE}.trained.seeds",
+                file_name=f"{run.run_id}-{place}-seeds",
+            )
+        if len(apart):
+            table(
+                apart[apart["set"] == place],
+                {
+                    "source": Field("First", width="medium"),
+                    "against": Field("Second", width="medium"),
+                    "measure": Field("Measure"),
+                    "value": Field("Difference", "The first’s score minus the second’s.", 3),
+                    "low": Field("from", "Lower end of the 95 % interval.", 3),
+                    "high": Field("to", "Upper end of the 95 % interval.", 3),
+                    "n": Field("Items", None, 0),
+                },
+                key=f"{PAGE}.trained.apart",
+                file_name=f"{run.run_id}-{place}-differences",
+            )
+
+
+def _grid(rows: pd.DataFrame) -> None:
+    shown = []
+    for source, own in rows.groupby("source", sort=False):
+        cells = {
+            row.measure: with_interval(row.value, row.low, row.high) for row in own.itertuples()
+        }
+        shown.append({"source": source_name(str(source)), **cells,
+                      "seeds": int(own["seeds"].iloc[0])})  # fmt: skip
+    config = {"source": st.column_config.TextColumn("Learned from", width=260)}
+    for name in MEASURES:
+        arrow = "↑" if name == "weighted F1" else "↓"
+        config[name] = st.column_config.TextColumn(
+            f"{name[:1].upper()}{name[1:]} {arrow}", help=HELP[name], alignment="right", width=170
+        )
+    config["seeds"] = st.column_config.NumberColumn("Seeds", width=70, help="0: a floor.")
+    st.dataframe(pd.DataFrame(shown), hide_index=True, column_config=config, key=f"{PAGE}.trained")
+
+
+def _new(frame: Frame, chosen: Chosen) -> None:
+    """A training on the dataset's own split, by a button; any other, by the command."""
+    sources = [name for name in (chosen.against, *chosen.shown) if name != UNIFORM][:4]
+    st.markdown("**A new training**")
+    if chosen.dataset is not None:
+        items = chosen.dataset.items
+        splits = dict(zip(items["item_id"], items["split"], strict=True))
+        there = {"validation", "test", "train"} <= set(splits.values())
+        st.button(
+            f"Train on {count(len(sources), 'source')}",
+            key=f"{PAGE}.train",
+            type="primary",
+            disabled=not there,
+            on_click=safely,
+            args=(distributing_runs.begin_training, chosen.reading, splits, sources,
+                  chosen.against, frame.workspace),
+        )  # fmt: skip
+        note(
+            "On the training items of the dataset; the validation items choose the epoch, the test "
+            f"items score. Sources: {', '.join(map(source_name, sources))} (the first ones shown "
+            "above), three seeds each, with the encoder that comes with the tool."
+            if there
+            else "The dataset has no split into training, validation and test items."
+        )
+    st.caption("With other sets (files or datasets), and more settings (--help):")
+    st.code(
+        distributing_runs.training_command(chosen.reading, sources, chosen.against),
+        language="bash",
+        wrap_lines=True,
+    )
