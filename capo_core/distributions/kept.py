@@ -91,24 +91,29 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
     """The judgments with what finished runs say of their items: estimates, and the outputs of
     generations as imitated annotators and teams (with their explanations).
 
+    Samples of several generations by one method count together.
+
     Raises:
         RunError: there is no such run, it is not finished, or it is no run of these kinds.
         DataError: it speaks of other items, or has other labels.
     """
-    for name in names:
+    tables: list[pd.DataFrame] = []
+    for name in dict.fromkeys(names):
         run = find_run(workspace, name)
         if (run.path / ESTIMATE).exists():
             judgments = judgments.with_sources([estimated(run, judgments)])
         elif (run.path / TABLE).exists():
-            outputs = read_table(run.path)
-            judgments = judgments.with_sources(of_outputs(judgments, outputs))
-            judgments = judgments.with_explanations(said_by_outputs(judgments, outputs))
+            tables.append(read_table(run.path))
         else:
             raise RunError(
                 "the run is not finished, or wrote no distributions",
                 where=name,
                 expected="an estimate or a generation",
             )
+    if tables:
+        outputs = pd.concat(tables, ignore_index=True)
+        judgments = judgments.with_sources(of_outputs(judgments, outputs))
+        judgments = judgments.with_explanations(said_by_outputs(judgments, outputs))
     return judgments
 
 

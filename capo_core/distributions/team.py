@@ -18,6 +18,10 @@ def of_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[Source]:
     the mean over annotators, on the items all of them answered. Answers that could not be read
     count for nothing, and an item without any readable answer is left out.
 
+    More answers alone bring a distribution nearer to the crowd's, and a team of four has four
+    times as many as each of its annotators. Where there are samples enough, a second team
+    ("…, equal count") is made of so few of each annotator's that it has no more than one of them.
+
     Args:
         outputs: the table `schema.OUTPUTS` of one or several runs.
 
@@ -41,6 +45,7 @@ def of_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[Source]:
             who = ", ".join(part.name.removeprefix(f"{method} ") for part in parts)
             about = f"mean of {len(parts)} imitated annotators ({who})"
             found.append(mean_of(f"{method} team", parts, about))
+            found += _equal_count(str(method), answers, labels, items)
         found += parts
     return found
 
@@ -57,6 +62,23 @@ def said_by_outputs(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame
         position=there.groupby(["item_id", "method"], sort=False).cumcount(),
     )
     return there[SAID.names].reset_index(drop=True)
+
+
+def _equal_count(
+    method: str, answers: pd.DataFrame, labels: Sequence[str], items: Sequence[str]
+) -> list[Source]:
+    """The team with as many answers an item as one annotator has (the median over items)."""
+    who = answers["target_annotator_id"]
+    samples = int(answers.groupby(["item_id", who]).size().median())
+    each = samples // who.nunique()
+    if each < 1:
+        return []
+    # Of several runs' samples the first of each run come first: no run is preferred.
+    answers = answers.sort_values("sample", kind="stable")
+    few = answers[answers.groupby(["item_id", who]).cumcount() < each]
+    parts = [_one(str(name), rows, labels, items) for name, rows in few.groupby(who, sort=True)]
+    about = f"{each} of {samples} samples of each annotator: no more answers than one of them"
+    return [mean_of(f"{method} team, equal count", parts, about)]
 
 
 def _one(name: str, rows: pd.DataFrame, labels: Sequence[str], items: Sequence[str]) -> Source:

@@ -7,6 +7,7 @@ from judgment_helpers import judgments, source
 
 from capo_core.distributions.explain import ExplainConfig, explain
 from capo_core.distributions.judgments import SAID
+from capo_core.distributions.kept import with_runs
 from capo_core.distributions.read_file import read_judgments, together
 from capo_core.distributions.select import farthest_first, replaced, select
 from capo_core.distributions.team import of_outputs, said_by_outputs
@@ -14,6 +15,7 @@ from capo_core.distributions.votes import read_votes
 from capo_core.distributions.write_file import write_explanations
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.workspace import Workspace
 
 POINTS = {"east": [1.0, 0.0], "east too": [0.96, 0.28], "north": [0.0, 1.0], "west": [-0.8, -0.6]}
 
@@ -138,7 +140,8 @@ def test_explanations_of_every_label_or_of_those_people_gave(tmp_path):
 
 def outputs(*rows):
     columns = ["method", "target_annotator_id", "item_id", "label", "explanation"]
-    return pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(sample=frame.groupby(columns[:3]).cumcount().astype(str))
 
 
 def test_a_team_is_the_mean_of_its_annotators():
@@ -159,3 +162,39 @@ def test_a_team_is_the_mean_of_its_annotators():
     assert texts(said_by_outputs(found, rows)) == ["x", "y", "z", "w"]
     with pytest.raises(DataError, match="none of 1 outputs"):
         of_outputs(found, outputs(("sft", "a", "elsewhere", "neutral", "")))
+
+
+def test_a_team_of_equal_count_has_no_more_answers_than_one_of_its_annotators():
+    found = made([], n=2)
+    given = {"ann": ["neutral", "neutral", "entailment", "entailment"],
+             "bob": ["contradiction", "neutral", "entailment", "neutral"]}  # fmt: skip
+    rows = [("sft", who, item, label, "") for item in ("i0", "i1")
+            for who, labels in given.items() for label in labels]  # fmt: skip
+    by = {one.name: one for one in of_outputs(found, outputs(*rows))}
+    assert list(by) == ["sft team", "sft team, equal count", "sft ann", "sft bob"]
+    # Two of four samples of each of two annotators: the first two.
+    assert by["sft team, equal count"].shares.tolist() == [[0, 0.75, 0.25]] * 2
+    assert by["sft team"].shares.tolist() == [[3 / 8, 4 / 8, 1 / 8]] * 2
+    assert by["sft ann"].people.tolist() == [4, 4]
+    # A single sample each cannot be shared out.
+    one_each = outputs(*(row for k, row in enumerate(rows) if k % 4 == 0))
+    assert "sft team, equal count" not in [one.name for one in of_outputs(found, one_each)]
+
+
+def test_generations_of_one_method_count_together(tmp_path):
+    workspace = Workspace(tmp_path)
+    for run, label in (("g0", "neutral"), ("g1", "entailment")):
+        folder = workspace.runs / run
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        frame = pd.DataFrame(
+            {"output_id": [f"{run}-{who}" for who in "ab"], "run_id": run, "method": "sft",
+             "target_annotator_id": ["a", "b"], "item_id": "i0", "sample": "0", "label": label,
+             "explanation": f"So {label}.", "raw_text": "", "parsed": "true", "problem": "",
+             "prompt_tokens": 1, "output_tokens": 1}
+        )  # fmt: skip
+        frame.to_parquet(folder / "outputs.parquet")
+    found = with_runs(made([]), ["g0", "g1", "g0"], workspace)
+    assert found.source("sft a").shares.tolist() == [[0.5, 0.5, 0]]
+    assert found.source("sft team, equal count").people.tolist() == [2]
+    assert sorted(found.explanations["position"]) == [0, 1, 2, 3]
