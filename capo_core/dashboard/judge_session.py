@@ -7,7 +7,7 @@ never an answer. Nothing here is given to a widget, so none of it is sent to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +15,8 @@ import streamlit as st
 
 from capo_core.dashboard.judge_link import START, desk
 from capo_core.errors import BackendUnavailable, CapoError, DataError, StudyError
-from capo_core.study.answering import Feedback
 from capo_core.study.judging import JudgeDesk
+from capo_core.study.lesson import Lesson
 from capo_core.study.showing import End, Pause
 from capo_core.study.store import Busy
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, CONFIDENCES
@@ -28,15 +28,6 @@ _SAVED, _UNDONE, _SINCE, _BRIEFED = (
 )
 # After these the same answer may be given again: the database did not get to it.
 PASSING = (Busy, BackendUnavailable, DataError)
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A practice trial that was answered, with what was given and what was right."""
-
-    view: TrialView
-    given: Given
-    feedback: Feedback
 
 
 def current() -> TrialView | Pause | End:
@@ -57,8 +48,10 @@ def needs_briefing(view: TrialView) -> bool:
 
 
 def lesson() -> Lesson | None:
-    """The practice trial that is being explained."""
-    return st.session_state.get(_LESSON)
+    """The practice trial that is being explained; looked up where the session is new."""
+    if _LESSON not in st.session_state:
+        st.session_state[_LESSON] = desk().lesson()
+    return st.session_state[_LESSON]
 
 
 def problem() -> CapoError | None:
@@ -156,12 +149,13 @@ def undo() -> None:
 
 
 def pause() -> None:
-    _act(JudgeDesk.pause, _SAVED)
+    _act(JudgeDesk.pause, _SAVED, _LESSON)
 
 
 def resume() -> None:
     def go_on(at: JudgeDesk) -> None:
         at.resume()
+        _forget(_LESSON)
         st.session_state[_SINCE] = datetime.now(UTC)  # the pause is not time for the trial
 
     _act(go_on)
@@ -183,7 +177,8 @@ def briefed(kind: str) -> None:
 
 def learned() -> None:
     """The explanation of a practice trial was read."""
-    _forget(_LESSON, _SAVED)
+    st.session_state[_LESSON] = None
+    _forget(_SAVED)
 
 
 def _act(work: Any, *forget: str) -> None:

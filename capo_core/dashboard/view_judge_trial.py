@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import streamlit as st
 
 from capo_core.dashboard import judge_html, judge_session, judge_words
-from capo_core.dashboard.judge_session import Lesson
 from capo_core.study.answering import LONGEST_REASON
+from capo_core.study.lesson import Lesson
 from capo_core.study.tables import COMPARISON
 from capo_core.study.terms import Terms
 from capo_core.study.views import Given, TrialView

@@ -68,7 +68,7 @@ def save(
 ) -> Saved:
     """Save one answer, or find that it is saved; raises `StudyError` as `JudgeDesk.answer` says."""
     _only_while_open(connection, judge)
-    claim = _claim(connection, judge, trial_id)
+    claim = claim_of(connection, judge, trial_id)
     trial = views.load(connection, judge.study_id, trial_id, claim.order)
     answer, side = trial.stored(given.answer)
     stored = Given(answer, given.confidence, given.reason)
@@ -80,7 +80,7 @@ def save(
                 "this trial has another answer already, which is saved",
                 todo="to change your last answer, take it back first; else go on",
             )
-        said = _feedback(connection, judge, trial, standing.answer)
+        said = feedback_on(connection, judge, trial, standing.answer)
         return Saved(trial_id, standing.answered, True, said)
     connection.execute(
         insert(judgments).values(
@@ -101,7 +101,7 @@ def save(
     )
     event = "change" if history else "answer"
     audit.note(connection, at, judge.study_id, judge.judge_id, event, trial_id=trial_id)
-    return Saved(trial_id, at, False, _feedback(connection, judge, trial, answer))
+    return Saved(trial_id, at, False, feedback_on(connection, judge, trial, answer))
 
 
 def take_back(connection: Connection, judge: Judge, at: datetime) -> str:
@@ -144,7 +144,7 @@ def _only_while_open(connection: Connection, judge: Judge) -> None:
         raise StudyError(CLOSED)
 
 
-def _claim(connection: Connection, judge: Judge, trial_id: str):
+def claim_of(connection: Connection, judge: Judge, trial_id: str):
     """Through which sequence the judge was shown the trial, since when, in which order."""
     row = connection.execute(
         select(claims.c.judge_slot, claims.c.shown, assignments.c.order)
@@ -183,7 +183,7 @@ def _place(connection: Connection, judge: Judge, trial: Trial, judge_slot: str) 
     return "" if filled else judge_slot
 
 
-def _feedback(connection: Connection, judge: Judge, trial: Trial, answer: str) -> Feedback | None:
+def feedback_on(connection: Connection, judge: Judge, trial: Trial, answer: str) -> Feedback | None:
     if trial.phase != PRACTICE:
         return None
     row = connection.execute(

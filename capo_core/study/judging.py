@@ -19,6 +19,7 @@ from capo_core.errors import StudyError
 from capo_core.study import answering, audit, limits, links, places
 from capo_core.study.answering import Saved
 from capo_core.study.guard import OffLimits, is_confined
+from capo_core.study.lesson import Lesson, pending
 from capo_core.study.models import judges
 from capo_core.study.progress_of import progress_of
 from capo_core.study.showing import End, Found, Pause, find_next, hold
@@ -115,6 +116,20 @@ class JudgeDesk:
         # the others wait for. The own places need no lock, places of others do.
         judge, found = self._guarded(look, writes=False)
         return self._guarded(take if judge.takes_over and found.place else keep, writes=True)
+
+    def lesson(self) -> Lesson | None:
+        """The feedback of a practice answer that the judge has not gone on from, else None.
+
+        Raises:
+            StudyError: also before `consent`.
+        """
+
+        def work(connection: Connection) -> Lesson | None:
+            judge = self._judge(connection)
+            _need_consent(judge)
+            return pending(connection, judge, self.now())
+
+        return self._guarded(work, writes=False)
 
     def answer(
         self,

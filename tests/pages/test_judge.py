@@ -104,6 +104,34 @@ def test_practice_says_what_would_have_been_right_and_counts_for_nothing(judging
     assert said[["purpose", "answer"]].values.tolist() == [["practice", "cannot_tell"]]
 
 
+def test_after_a_refresh_practice_still_says_what_would_have_been_right(judging):
+    study = judging(practice=2)
+    app = begin(study)
+    told = {}
+    for number in (1, 2):
+        trial = trial_on_screen(app).removeprefix("save-")
+        press(press(app, "answer-", 4), "save-")
+        told[trial] = next(each.value for each in app.info)
+        for again in (enter(study), enter(study)):  # a tab of its own each, with nothing kept
+            assert again.info[0].value == told[trial] and not buttons(again, "save-")
+            assert f"Practice {number} of 2" in shown(again)
+        app = press(again, "learned-")
+        if buttons(app, "briefed"):
+            press(app, "briefed")
+        assert not buttons(app, "learned-")
+    assert len(told) == 2 and "0 of 3 answered" in shown(app)
+    assert not enter(study).info, "who went on is not told again"
+    assert sorted(study.answers()["trial_id"]) == sorted(told), "and no trial was asked twice"
+
+
+def test_a_pause_while_practice_explains_ends_where_it_began(judging):
+    study = judging()
+    app = begin(study)
+    press(press(app, "answer-", 4), "save-")
+    assert "You paused" in press(app, "pause-").title[0].value
+    assert buttons(press(app, "judge-resume"), "learned-")
+
+
 def test_it_is_saved_only_with_how_sure_one_is(judging):
     study = judging()
     app = begin(study)

@@ -48,7 +48,7 @@ def judges_path() -> set[str]:
 
 def test_no_module_on_the_judges_path_knows_the_sealed_table():
     path = judges_path()
-    assert {"answering", "links", "models", "places", "store", "views"} <= path
+    assert {"answering", "lesson", "links", "models", "places", "store", "views"} <= path
     for module in sorted(path - {"tables"}):  # which documents all tables, and reads none
         tree = ast.parse((FOLDER / f"{module}.py").read_text(encoding="utf-8"))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -92,6 +92,8 @@ def test_a_whole_session_asks_for_nothing_sealed(study, recorded):
     for _ in range(5):
         view = desk.next_trial()
         seen += [view, desk.answer(view.trial_id, view.answers[0], "2", "a reason")]
+        seen.append(desk.lesson())
+        assert (seen[-1] is not None) == view.practice
     desk.undo()
     desk.pause()
     seen += [desk.next_trial(), desk.progress(), desk.completion_code()]
