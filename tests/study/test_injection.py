@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,6 +16,10 @@ from pages_helpers import make
 from capo_core.dashboard import judge_html, study_html, study_results, study_trial
 from capo_core.dashboard.words import markdown
 from capo_core.data.catalog import Catalog
+from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.imitation.generate import asked_for, generate, run_of
+from capo_core.imitation.generate_config import GenerateConfig
+from capo_core.imitation.response import write_response
 from capo_core.study import draft_files, freeze
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draw
@@ -38,11 +43,12 @@ HOSTILE = f"{FORMULA} {SCRIPT} {REST}"
 REASONS = [f"{mark}1+1 {HOSTILE}" for mark in ("=", "+", "-", "@", "\t=", "\r=", "'=", "\n=")]
 NAME = "hostile"
 KINDS = ("attribution", "comparison", "reasoning")
+MODEL = "a-model"
 
 
 def hostile_dataset():
     """Each text field carries HOSTILE; what made texts differ before still does."""
-    data = make(NAME, items=90)
+    data = make(NAME, items=150)
     task = Task(
         f"{HOSTILE} task",
         LabelScale(tuple(f"{HOSTILE} {label}" for label in data.task.scale.labels)),
@@ -59,6 +65,31 @@ def _worse(frame, *columns: str):
     return frame.assign(**{each: f"{HOSTILE} " + frame[each] for each in columns})
 
 
+def hostile_model(dataset):
+    """A model that answers with hostile explanations, some in the form asked for, some not."""
+    labels = dataset.task.scale.labels
+
+    def answer(request):
+        draw = random.Random(request.key)
+        said = f"{HOSTILE} the model {draw.choice(('says', 'finds', 'holds'))} {draw.random()}"
+        if draw.random() < 0.1:
+            return f"{FORMULA} no answer in any form {SCRIPT}"
+        return write_response(draw.choice(labels), said)
+
+    return FakeBackend(answer)
+
+
+def hostile_run(workspace) -> str:
+    """A finished run of that model in the place of each annotator; its name."""
+    dataset = Catalog(workspace).load(NAME)
+    config, model = GenerateConfig("zero_shot", max_new_tokens=2000), hostile_model(dataset)
+    asked = asked_for(dataset, dataset.annotators, config, model, {}, {})
+    folder = run_of(workspace, asked)
+    answers = generate(dataset, dataset.annotators, config, model, folder)
+    assert 0.7 < (answers["parsed"] == "true").mean() < 1
+    return folder.run_id
+
+
 class Judged:
     """A study of hostile texts, answered with hostile reasons, closed and unblinded."""
 
@@ -66,8 +97,11 @@ class Judged:
         Catalog(workspace).add(hostile_dataset())
         config = StudyConfig(
             name=NAME, dataset=NAME, kinds=KINDS,
-            sources={"human": "human", "other_human": "other_human"},
-            judges=2, judgments_per_trial=2, trials_per_judge=2, practice=1, ask_reason=True,
+            sources={
+                "human": "human", "other_human": "other_human",
+                MODEL: (hostile_run(workspace),),
+            },
+            judges=2, judgments_per_trial=2, trials_per_judge=6, practice=1, ask_reason=True,
             planned_analysis=HOSTILE, consent=HOSTILE, instructions=HOSTILE,
         )  # fmt: skip
         self.dataset = Catalog(workspace).load(NAME)
@@ -95,10 +129,13 @@ class Judged:
             self.views.append(view)
 
 
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def judged(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CAPO_DATABASE_URL", raising=False)
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres")
+            patch.setenv("CAPO_DATABASE_URL", server.database())
         made = Judged(Workspace(tmp_path_factory.mktemp("hostile")))
         yield made
         made.service.engine.dispose()
@@ -128,6 +165,15 @@ def exports(judged):
         "history": judged.service.export_history(NAME),
         "audit": judged.service.audit_log(NAME),
     }
+
+
+def test_what_a_model_wrote_was_judged_beside_what_people_did(judged):
+    assert judged.service.engine.dialect.name in ("sqlite", "postgresql")
+    shown = {text.explanation for view in judged.views for text in view.texts}
+    assert any(" the model " in text for text in shown), "a model's"
+    assert any(" the model " not in text for text in shown), "and people's"
+    named = judged.frame[["source", "source_a", "source_b"]].to_numpy().ravel()
+    assert {"human", "other_human", MODEL} <= set(named)
 
 
 def test_no_cell_of_a_csv_is_a_formula_and_all_of_them_read_back(judged, tmp_path):
