@@ -121,16 +121,27 @@ def estimate(
     console.print(f"{result['name']}: {result['n']} items, {result['questions']} questions")
     for problem, number in result["left_out"].items():
         console.print(f"left out: {number} items ({problem})", markup=False)
-    bias = result["position_bias"]
-    if bias:
-        places = ", ".join(f"{share:.2f}" for share in bias["by_place"])
-        console.print(
-            f"Mean share by place of the option: {places}. Two orders of the options move an "
-            f"estimate by {bias['one_order']:.3f} (TVD)"
-            + (f"; two means over half of the orders, by {bias['averaged']:.3f}."
-               if bias["averaged"] is not None else ".")
-        )  # fmt: skip
+    if result["position_bias"]:
+        console.print(_bias_in_words(result["position_bias"]), markup=False)
     console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)
+
+
+def _bias_in_words(bias: dict[str, Any]) -> str:
+    places = ", ".join(f"{share:.2f}" for share in bias["by_place"])
+
+    def measured(name: str) -> str:
+        if "intervals" not in bias:  # a run of before there were any
+            return f"{bias[name]:.3f}"
+        ((low, high),) = bias["intervals"][name]
+        return f"{bias[name]:.3f} [{low:.3f}–{high:.3f}]"
+
+    text = (
+        f"Mean share by place of the option: {places} (n = {bias['n']} items). Two orders of the "
+        f"options move an estimate by {measured('one_order')} (TVD)"
+    )
+    if bias["averaged"] is None:
+        return f"{text}."
+    return f"{text}; two means over half of the orders, by {measured('averaged')}."
 
 
 def _chosen(found, source: str, count: int, way: str, votes: Path | None, workspace: Workspace):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from capo_core.stability.intervals import plain
+from capo_core.stability.intervals import bayesian_weights, central, plain
+
+_DRAWS = 1000  # of the bootstrap over items
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,20 @@ class PositionBias:
         averaged: the same between estimates that are means over half of the orders each, every
             label at every place equally often in both; NaN where there are too few orders.
         n: items.
+        intervals: 95 %, Bayesian bootstrap over items: "by_place" (one a place), "one_order",
+            "averaged", and "gain", of `gain`. NaN where there is no value.
     """
 
     by_place: tuple[float, ...]
     one_order: float
     averaged: float
     n: int
+    intervals: dict[str, tuple[Interval, ...]] = field(default_factory=dict)
+
+    @property
+    def gain(self) -> float:
+        """What averaging takes away: `one_order` − `averaged`."""
+        return self.one_order - self.averaged
 
     @property
     def preference(self) -> float:
@@ -43,7 +54,12 @@ class PositionBias:
             "preference": self.preference,
             "one_order": plain(self.one_order),
             "averaged": plain(self.averaged),
+            "gain": plain(self.gain),
             "n": self.n,
+            "intervals": {
+                name: [[plain(low), plain(high)] for low, high in found]
+                for name, found in self.intervals.items()
+            },
         }
 
 
@@ -60,20 +76,30 @@ def position_bias(
     items = means.index.get_level_values(0).unique()
     shares = means.to_numpy().reshape(len(items), len(orders), len(columns))
     placed = np.stack([shares[:, k, list(order)] for k, order in enumerate(orders)], axis=1)
+    by_place = placed.mean(axis=1)
+    apart = np.mean(
+        [np.abs(shares[:, a] - shares[:, b]).sum(axis=1) / 2
+         for a, b in itertools.combinations(range(len(orders)), 2)],
+        axis=0,
+    )  # fmt: skip
+    averaged = np.full(len(items), np.nan)
     halves = _balanced_halves(orders)
-    averaged = np.nan
     if halves is not None:
         one, other = (shares[:, list(half)].mean(axis=1) for half in halves)
-        averaged = float(np.abs(one - other).sum(axis=1).mean() / 2)
-    apart = [
-        np.abs(shares[:, a] - shares[:, b]).sum(axis=1) / 2
-        for a, b in itertools.combinations(range(len(orders)), 2)
-    ]
+        averaged = np.abs(one - other).sum(axis=1) / 2
+    weights = np.concatenate(list(bayesian_weights(np.random.default_rng(0), _DRAWS, len(items))))
+    weights /= weights.sum(axis=1, keepdims=True)
     return PositionBias(
-        tuple(float(x) for x in placed.mean(axis=(0, 1))),
-        float(np.mean(apart)),
-        averaged,
+        tuple(float(x) for x in by_place.mean(axis=0)),
+        float(apart.mean()),
+        float(averaged.mean()),
         len(items),
+        {
+            "by_place": tuple(central(draws) for draws in (weights @ by_place).T),
+            "one_order": (central(weights @ apart),),
+            "averaged": (central(weights @ averaged),),
+            "gain": (central(weights @ (apart - averaged)),),
+        },
     )
 
 

@@ -1,6 +1,7 @@
 """Estimates: the orders of options, what is left out and counted, resuming, the embedded base."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from judgment_helpers import judgments, source
 from scipy.special import softmax
@@ -74,6 +75,33 @@ def test_averaging_over_orders_takes_the_preference_for_a_place_out():
     # stands first in 12 of 15 pairs, and are then apart by p_first − p_other.
     assert found.bias.averaged == pytest.approx(0)
     assert found.bias.one_order == pytest.approx(12 / 15 * (expected[0] - expected[1]))
+    # Every item is moved by as much: no interval has any width.
+    bias = found.bias.to_dict()
+    assert bias["gain"] == pytest.approx(bias["one_order"])
+    for name in ("one_order", "averaged", "gain"):
+        np.testing.assert_allclose(bias["intervals"][name], [[bias[name]] * 2], atol=1e-9)
+    np.testing.assert_allclose(bias["intervals"]["by_place"], [[x, x] for x in expected])
+
+
+def test_intervals_of_position_bias_hold_the_items_luck():
+    # Two items of one preferred place, two of another: half of the weight on either on average.
+    from capo_core.distributions.position import position_bias
+
+    orders = orders_of("ab", "all")
+    rows = [(item, k, *((0.9, 0.1) if (k == 0) == (item < "c") else (0.1, 0.9)))
+            for item in "abcd" for k in range(2)]  # fmt: skip
+    bias = position_bias(pd.DataFrame(rows, columns=["item_id", "order", "x", "y"]),
+                         ["x", "y"], orders)  # fmt: skip
+    assert bias.by_place == pytest.approx((0.5, 0.5)) and bias.n == 4
+    (low, high), _ = bias.intervals["by_place"]
+    # The weight on two of four items is Beta(2, 2): 95 % within 0.094 and 0.906; shares from
+    # 0.1 to 0.9 make 0.8 of that.
+    assert low == pytest.approx(0.1 + 0.8 * 0.094, abs=0.03)
+    assert high == pytest.approx(0.1 + 0.8 * 0.906, abs=0.03)
+    # All items are moved by 0.8; two orders have no balanced halves: undefined, as null in JSON.
+    assert bias.intervals["one_order"][0] == pytest.approx((0.8, 0.8))
+    assert bias.to_dict()["averaged"] is None
+    assert bias.to_dict()["intervals"]["averaged"] == [[None, None]]
 
 
 def test_serial_shows_all_explanations_and_parallel_each_alone():
