@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard import cache_studies, state, study_html
+from capo_core.dashboard import cache_studies, state, study_commands, study_html
 from capo_core.dashboard.components import control_row, heading, note, speaking
 from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.study_seen import Seen
@@ -88,6 +88,21 @@ def _pairs(frame: Frame, seen: Seen, report: StudyReport) -> None:
             "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
             lambda: "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
         )  # fmt: skip
+        _train(seen, pairs, Filter(rule, least / 100))
+
+
+def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: Filter) -> None:
+    """How a training begins from these pairs."""
+    targets = sorted(set(pairs["target_annotator_id"]))
+    note("To train CAPO on them, on the computer that the dashboard runs on:")
+    st.code(
+        study_commands.train_on_pairs(
+            seen.name, seen.config.dataset, targets, chosen_by, state.get("mu")
+        ),
+        language="bash",
+        wrap_lines=True,
+    )
+    note("The run is then among the runs of the page Fine-tune.")
 
 
 def _least(value: int) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
+import shlex
+from types import SimpleNamespace
 
 import pytest
 import study_steps as steps
 from pages_helpers import make, open_page, shown
+from typer.testing import CliRunner
 
+from capo_core import cli
 from capo_core.dashboard import study_work
+from capo_core.imitation import preferences
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.generate import asked_for, generate, run_of
 from capo_core.imitation.generate_config import GenerateConfig
@@ -362,8 +367,35 @@ def test_exports_are_offered_and_noted(unblinded):
     names = {button.proto.label for button in app.get("download_button")}
     assert {"Report (HTML, stands alone)", "Report (Markdown)", "Judgments (CSV)",
             "Judgments (JSONL)"} <= names  # fmt: skip
+    assert any("train capo" in code.value for code in app.code)
     before = steps.service(unblinded).audit_log(steps.NAME)
     assert list(before["event"]).count("export") <= 1  # reading a page many times is one reading
+
+
+def test_the_commands_beside_the_pairs_write_them_and_train_on_them(
+    unblinded, tmp_path, monkeypatch
+):
+    app = one("export", rule="none")
+    fine(app)
+    (shown_code,) = [code.value for code in app.code if "export-pairs" in code.value]
+    write, train = (shlex.split(line)[3:] for line in shown_code.splitlines())
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.app, write)
+    assert done.exit_code == 0, done.output
+    written = preferences.read(tmp_path / train[-1])
+    assert f"{len(written.rows)} pair" in fine(app)
+    targets = train[train.index("--annotator") + 1 : train.index("--preferences")]
+    assert targets and {row.target for row in written.rows} == set(targets)
+    begun = []
+    monkeypatch.setattr("capo_core.jobs.foreground_runs.sft_here", lambda *args: begun.append(args))
+    monkeypatch.setattr(
+        "capo_core.jobs.foreground_runs.capo_here",
+        lambda *args: begun.append(args) or SimpleNamespace(path=tmp_path, result={}),
+    )
+    done = CliRunner().invoke(cli.app, [*train, "--json"])
+    assert done.exit_code == 0, done.output
+    assert [args[2] for args in begun[1::2]] == targets
+    assert {args[3].preferences for args in begun[1::2]} == {written.sha256}
 
 
 # What is broken, and what comes from data

@@ -1,0 +1,29 @@
+"""Commands that a study's page shows."""
+
+import shlex
+
+from capo_core.dashboard.study_commands import train_on_pairs
+from capo_core.study.preference_pairs import Filter
+
+
+def test_the_commands_say_what_was_chosen_on_the_page():
+    mu = "human : sft = 0.8/40, human:capo=.6"
+    write, train = train_on_pairs("s1", "data", ["ann", "bob"], Filter("quality", 0.85), mu).split(
+        "\n"
+    )
+    assert write == (
+        "python -m capo_core study export-pairs s1 s1-pairs.jsonl --rule quality "
+        "--confident 0.85 --mu human:sft=0.8/40 --mu human:capo=.6"
+    )
+    assert train == (
+        "python -m capo_core train capo --dataset data --annotator ann bob "
+        "--preferences s1-pairs.jsonl"
+    )
+
+
+def test_names_are_quoted_for_the_shell():
+    names = ["a b", "$(rm -rf ~)", "it's"]
+    lines = train_on_pairs("s1", "data", names, Filter("majority")).split("\n")
+    assert len(lines) == 2 and "--confident" not in lines[0] and "--mu" not in lines[0]
+    words = shlex.split(lines[1])
+    assert words[words.index("--annotator") + 1 : words.index("--preferences")] == names
