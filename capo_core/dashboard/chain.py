@@ -9,6 +9,7 @@ from capo_core.dashboard import cache, cache_studies, services, study_seen
 from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.words import count
 from capo_core.data.catalog import Entry
+from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
 from capo_core.jobs import runs
 from capo_core.jobs.record import Job
@@ -57,21 +58,28 @@ def steps(frame: Frame, report, live: Job | None) -> list[Step]:
             "Read the ladder" if report is not None else "Measure the stability",
         ),
         Step(
-            "4. Imitation",
+            "4. Distributions",
+            "What many people would say, and what comes near to it.",
+            spread(cache.dataset(frame.workspace, entry), states),
+            "distributions",
+            "Compare the distributions",
+        ),
+        Step(
+            "5. Imitation",
             "Models that label and explain as one annotator would.",
             imitated(states),
             "finetune",
-            "See the runs" if states else "Launch the demo experiment, or your own",
+            "See the runs" if states else "Launch an experiment",
         ),
         Step(
-            "5. Comparison",
+            "6. Comparison",
             "Prompting, SFT, CAPO and the human, side by side.",
             compared(states),
             "compare",
             "Compare the methods",
         ),
         Step(
-            "6. Blind study",
+            "7. Blind study",
             "People who cannot see the source judge whose text it is.",
             judged(studies),
             "studies",
@@ -94,6 +102,16 @@ def run_states(workspace: Workspace, entry: Entry) -> Counter[tuple[str, str]]:
         if request.settings.get("dataset") == entry.name:
             found[request.kind, run.status().state] += 1
     return found
+
+
+def spread(dataset: Dataset, states: Counter[tuple[str, str]]) -> str:
+    """What there is of label distributions, in a sentence."""
+    made = states["estimate", "succeeded"]
+    models = f"{count(made, 'estimate')} by models" if made else "no model’s estimate yet"
+    if dataset.crowd is None or not len(dataset.crowd):
+        return f"No crowd here: measured by the annotators together; {models}."
+    items = dataset.crowd["item_id"].nunique()
+    return f"{count(items, 'item')} with a crowd’s answers; {models}."
 
 
 def imitated(states: Counter[tuple[str, str]]) -> str:

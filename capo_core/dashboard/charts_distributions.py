@@ -55,7 +55,8 @@ def plane(scale: LabelScale) -> go.Figure:
     figure = _flat(_TALL)
     numbers = [scale.number(label) for label in scale.labels]
     figure.update_xaxes(title="mean of the answers", range=[numbers[0] - 0.4, numbers[-1] + 0.4])
-    figure.update_yaxes(title="spread (standard deviation)", rangemode="tozero")
+    most = (numbers[-1] - numbers[0]) / 2
+    figure.update_yaxes(title="spread (standard deviation)", range=[-0.06 * most, most * 1.04])
     return figure
 
 
@@ -103,6 +104,7 @@ def points(
     *,
     name: str,
     look: Look,
+    told: str = "",
 ) -> None:
     """The items by one source, those at one place as one point whose size tells how many.
 
@@ -126,7 +128,8 @@ def points(
             (item, count(n, "item") + " here" if n > 1 else plotly(item, 40))
             for item, n in zip(rows["item_id"], rows["n"], strict=True)
         ],
-        hovertemplate="%{customdata[1]}<br>click to open<extra>%{fullData.name}</extra>",
+        hovertemplate=f"%{{customdata[1]}}<br>{told}click to open<extra>{name}</extra>",
+        showlegend=bool(name),
         selected={"marker": {"opacity": 0.72}},
         unselected={"marker": {"opacity": 0.72}},
     )
@@ -204,18 +207,11 @@ def map_of_disagreement(
     figure = blank(_TALL)
     figure.update_layout(hovermode="closest")
     rows = frame[["item_id", "entropy_against", measure]].dropna()
-    figure.add_scatter(
-        x=rows["entropy_against"],
-        y=rows[measure],
-        mode="markers",
-        marker={"color": look.color, "symbol": look.symbol, "size": 7, "opacity": 0.55},
-        customdata=[(item, plotly(item, 40)) for item in rows["item_id"]],
-        hovertemplate=f"%{{customdata[1]}}<br>entropy %{{x:.2f}}, {measure} %{{y:.2f}}<br>click to "
-        "open<extra></extra>",
-        selected={"marker": {"opacity": 0.55}},
-        unselected={"marker": {"opacity": 0.55}},
-        showlegend=False,
-    )
+    at = rows[["entropy_against", measure]].to_numpy(dtype=float).reshape(-1, 2)
+    points(
+        figure, at, rows["item_id"].tolist(), rows[measure].to_numpy(), name="", look=look,
+        told=f"entropy %{{x:.2f}}, {measure} %{{y:.2f}}<br>",
+    )  # fmt: skip
     mine = rows[rows["item_id"] == open_item]
     if len(mine):
         figure.add_scatter(

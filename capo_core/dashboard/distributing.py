@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from capo_core.dashboard.comparing import Generation
@@ -24,6 +25,7 @@ from capo_core.imitation.run_folder import find_run
 from capo_core.workspace import Workspace
 
 MOST_SHOWN = 8  # sources beside each other before anybody has chosen
+_ROUNDED = 0.0051  # how far a share may be off that was published with two digits
 _EACH = "annotator "  # how the sources of single annotators begin
 
 
@@ -85,11 +87,45 @@ def put_together(
         try:
             before, found = found, together(found, other)
         except DataError as error:
-            notes.append(f"{other.name} is left out: {error.what}.")
+            notes.append(f"Left out: {other.name} ({error.what}).")
             continue
+        found, twins = _without_twins(before, found)
+        if twins:
+            notes.append(f"What {other.name} only repeats is not shown twice: {', '.join(twins)}.")
         names.append(other.name)
         notes += [*_missing(before, other), *other.notes]
     return found, with_own, names, notes
+
+
+def _without_twins(first: Judgments, both: Judgments) -> tuple[Judgments, list[str]]:
+    """`both` without what it only repeats of `first` (the same shares, the same explanations), and
+    the sources left out for that."""
+    new = both.sources[len(first.sources) :]
+    twin_names = {one.name for one in new if any(_same(one, known) for known in first.sources)}
+    said, more = first.explanations, both.explanations.iloc[len(first.explanations) :]
+    there = set(zip(said["item_id"], said["label"], said["explanation"].map(_plain), strict=True))
+    twins = [
+        source
+        for source, rows in more.groupby("source", sort=False)
+        if there.issuperset(
+            zip(rows["item_id"], rows["label"], rows["explanation"].map(_plain), strict=True)
+        )
+    ]
+    more = more[~more["source"].isin(twins)]
+    found = replace(both, sources=tuple(one for one in both.sources if one.name not in twin_names))
+    said = pd.concat([said, more], ignore_index=True)
+    return replace(found, explanations=said), sorted(twin_names)
+
+
+def _same(one: Source, known: Source) -> bool:
+    """Does `one` say only what `known` says, rounding to two digits aside?"""
+    if not set(one.item_ids) <= set(known.item_ids):
+        return False
+    return bool(np.abs(one.shares - known.rows(one.item_ids)).max(initial=0.0) <= _ROUNDED)
+
+
+def _plain(text: str) -> str:
+    return " ".join(str(text).split())
 
 
 def _goes_with(first: Judgments, other: Judgments) -> bool:
@@ -105,17 +141,13 @@ def _missing(first: Judgments, other: Judgments) -> list[str]:
     known = set(zip(first.items["text_a"], first.items["text_b"], strict=True))
     theirs = set(zip(other.items["text_a"], other.items["text_b"], strict=True))
     both = len(known & theirs)
-    said = []
-    if both < len(theirs):
-        said.append(
-            f"{len(theirs) - both:,} of {count(len(theirs), 'item')} of {other.name} are not in "
-            f"{first.name} and left out."
-        )
-    if both < len(known):
-        said.append(
-            f"{other.name} speaks of {both:,} of {count(len(known), 'item')} of {first.name}."
-        )
-    return said
+    if both == len(theirs) == len(known):
+        return []
+    rest = "" if both == len(theirs) else ", the others are left out"
+    return [
+        f"Of {count(len(theirs), 'item')} of {other.name}, {both:,} are among the {len(known):,} "
+        f"of {first.name}{rest}."
+    ]
 
 
 def _listed(files: Sequence[Judgments]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capo_core.dashboard.theme import (
+    DASHES,
     METHODS,
     NEUTRAL,
     SYMBOLS,
@@ -17,16 +18,16 @@ from capo_core.dashboard.theme import (
     looks,
     method_name,
 )
-from capo_core.distributions.from_dataset import ANNOTATORS, SINGLE
+from capo_core.distributions.from_dataset import ANNOTATORS, HUMANS, SINGLE
 from capo_core.distributions.judgments import CROWD, UNIFORM
 
 _OWN = {
-    ANNOTATORS: Look("#2F6FB0", "circle", "solid"),
-    f"{ANNOTATORS}, valid": Look("#2A9D8F", "square", "dash"),
+    ANNOTATORS: Look("#9466C7", "circle", "solid"),
+    f"{ANNOTATORS}, valid": Look("#A9714B", "square", "dash"),
     SINGLE: Look("#C98A1B", "diamond", "dot"),
     UNIFORM: Look(NEUTRAL, "circle-open", "dot"),
 }
-_MORE = ("#9467BD", "#B3586B", "#5E9A4C", "#A9714B", "#4E8FB0", "#8A62B8", "#C0589A", "#6B8E23")
+_MORE = ("#2A9D8F", "#B3586B", "#5E9A4C", "#4E8FB0", "#C0589A", "#6B8E23", "#B08CE0")
 _EACH = "annotator "
 
 
@@ -42,7 +43,7 @@ def source_looks(
     people, found, more = looks(annotators), {}, 0
     for name in names:
         head = name.split(" ")[0]
-        if name == CROWD:
+        if name in (CROWD, HUMANS):
             found[name] = human_look(dark=dark)
         elif name in _OWN:
             found[name] = _OWN[name]
@@ -53,7 +54,11 @@ def source_looks(
             again = sum(other.split(" ")[0] == head for other in found)
             found[name] = Look(color, SYMBOLS[(SYMBOLS.index(symbol) + again) % len(SYMBOLS)], dash)
         else:
-            found[name] = Look(_MORE[more % len(_MORE)], SYMBOLS[(more + 3) % len(SYMBOLS)], "dash")
+            found[name] = Look(
+                _MORE[more % len(_MORE)],
+                SYMBOLS[(more + 3) % len(SYMBOLS)],
+                DASHES[(more + 1) % len(DASHES)],
+            )
             more += 1
     return found
 

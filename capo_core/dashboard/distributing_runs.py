@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dashboard.distributing import Reading
-from capo_core.dashboard.distributing_words import data_options
+from capo_core.dashboard.distributing_methods import data_options
 from capo_core.distributions import kept
 from capo_core.distributions.estimate_config import EstimateConfig
 from capo_core.distributions.judgments import Judgments

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from capo_core.dashboard.distributing_looks import source_name
 from capo_core.dashboard.words import count, number, short, with_interval
-from capo_core.distributions.compare import CompareConfig
 from capo_core.distributions.judgments import CROWD, UNIFORM
 from capo_core.distributions.measuring import KL
-from capo_core.distributions.metrics import CLIP
 
 
 def called(name: str, limit: int = 48) -> str:
@@ -102,33 +99,28 @@ def _capital(text: str) -> str:
 
 
 def of_coverage(coverage: pd.DataFrame, against: str) -> list[str]:
-    """What is said of items that only one side has; sources with the same numbers together."""
-    alike: dict[tuple[int, int, int], list[str]] = {}
-    for row in coverage.itertuples():
-        if row.only_source or row.only_against:
-            key = (int(row.both), int(row.only_source), int(row.only_against))
-            alike.setdefault(key, []).append(row.source)
+    """What is said of items that only one side has: how many, of which source."""
     said = []
-    for (both, more, fewer), names in alike.items():
-        who = _and([called(name, 32) for name in names])
-        parts = []
-        if fewer:
-            parts.append(f"{fewer:,} of {called(against)} {'is' if fewer == 1 else 'are'} not in "
-                         f"{'it' if len(names) == 1 else 'each of them'}")  # fmt: skip
-        if more:
-            parts.append(f"{more:,} {'is' if more == 1 else 'are'} not in {called(against)}")
-        said.append(
-            _capital(f"{who}: {count(both, 'item')} compared; {', '.join(parts)}, left out.")
-        )
+    for column, what in (
+        ("only_against", f"Items of {called(against)} that a source lacks"),
+        ("only_source", f"Items that {called(against)} lacks"),
+    ):
+        rows = coverage[coverage[column] > 0]
+        alike: dict[int, list[str]] = {}
+        for row in rows.itertuples():
+            alike.setdefault(int(getattr(row, column)), []).append(row.source)
+        if alike:
+            parts = [f"{listed(names)} {number:,}" for number, names in alike.items()]
+            said.append(f"{what} are left out of its row: {', '.join(parts)}.")
     return said
 
 
-def _and(parts: Sequence[str]) -> str:
-    if len(parts) < 2:
-        return "".join(parts)
+def listed(names: Sequence[str]) -> str:
+    """ "“single label”, “annotator A” and uniform"; of many the first three and how many more."""
+    parts = [called(name, 32) for name in names]
     if len(parts) > 4:
         return f"{', '.join(parts[:3])} and {len(parts) - 3} more"
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def of_kl(table: pd.DataFrame, clip: float) -> str:
@@ -163,51 +155,6 @@ def halves_said(frame: pd.DataFrame | None, source: str, against: str, measure: 
     )
 
 
-def command(
-    dataset: str, files: Sequence[str], config: CompareConfig, shown: Sequence[str] = ()
-) -> str:
-    """The command that prints the same table."""
-    words = ["python", "-m", "capo_core", "distributions", "compare"]
-    words += data_options(dataset, files)
-    if config.against != CROWD:
-        words += ["--against", config.against]
-    if config.clip != CLIP:
-        words += ["--clip", f"{config.clip:g}"]
-    for name in shown:
-        words += ["--source", name]
-    return shlex.join(words)
-
-
-def data_options(dataset: str, files: Sequence[str]) -> list[str]:
-    """What names the data on the command line."""
-    words = ["--dataset", dataset] if dataset else []
-    for name in files:
-        words += ["--file", f"{name}.json"]
-    return words
-
-
-def methods_paragraph(
-    name: str, config: CompareConfig, table: pd.DataFrame, fingerprints: Mapping[str, str]
-) -> str:
-    """How the numbers came about, for a paper."""
-    sizes = table.groupby("source", sort=False)["n"].first()
-    n = f"{int(sizes.min()):,}" if sizes.nunique() == 1 else f"{sizes.min():,} to {sizes.max():,}"
-    what = ", ".join(source_name(source) for source in sizes.index)
-    prints = "; ".join(f"{key} {value[:16]}" for key, value in fingerprints.items())
-    return (
-        f"Label distributions of {what} were compared with {called(config.against)} on {n} items "
-        f"of {name} ({prints}), item by item, and averaged: Kullback–Leibler divergence "
-        f"KL({source_name(config.against)} ‖ source) in nats (shares clipped at {config.clip:g} "
-        "and renormalised), Jensen–Shannon distance (square root, natural logarithm; Endres & "
-        "Schindelin, 2003), total variation distance, Manhattan distance and, on ordinal scales, "
-        "Wasserstein-1 in points of the scale; the correlation of entropies over items; and the "
-        "distance correlation of the two [items × labels] tables (Székely et al., 2007). "
-        f"Intervals are 95 %, by a Bayesian bootstrap over items (Rubin, 1981; {config.draws:,} "
-        f"draws, seed {config.seed}); differences of two sources use the same draws. Items of one "
-        "side only are left out and counted."
-    )
-
-
 def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
     """Which source teaches best by KL, and whether that is beyond doubt; one sentence.
 
@@ -222,7 +169,8 @@ def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
     best = next(own.itertuples())
     value = f"KL {with_interval(best.value, best.low, best.high)}, {count(int(best.n), 'item')}"
     if len(own) == 1:
-        return f"Taught by {called(best.source)}, a classifier comes to {value}."
+        over = _over_floor(rows, apart, best.source)
+        return f"Taught by {called(best.source)}, a classifier comes to {value}{over}."
     second = str(own["source"].iloc[1])
     sure = ""
     if len(apart):
@@ -237,5 +185,19 @@ def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
             )
     return (
         f"Of {len(own)} sources, {called(best.source)} teaches a classifier best what "
-        f"{called(against)} says ({value}){sure}."
+        f"{called(against)} says ({value}){sure}{_over_floor(rows, apart, best.source)}."
     )
+
+
+def _over_floor(rows: pd.DataFrame, apart: pd.DataFrame, source: str) -> str:
+    """Whether what was taught says more of an item than the mean that all items share."""
+    floor = f"floor: mean of {source}"
+    own = rows[(rows["source"] == floor) & (rows["measure"] == KL)]
+    if own.empty or not len(apart):
+        return ""
+    pair = apart[
+        (apart["measure"] == KL) & (apart["source"] == source) & (apart["against"] == floor)
+    ]
+    sure = len(pair) and float(pair["high"].iloc[0]) < 0
+    end = "" if sure else ", which is not beyond doubt farther"
+    return f"; its mean, the same for every item, has {number(float(own['value'].iloc[0]))}{end}"

@@ -16,7 +16,7 @@ from capo_core.dashboard import (
     view_distributions_table,
     view_distributions_training,
 )
-from capo_core.dashboard.components import note, says
+from capo_core.dashboard.components import says
 from capo_core.dashboard.frame import Frame, link
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
 from capo_core.distributions.judgments import CROWD

@@ -15,9 +15,18 @@ from capo_core.dashboard import (
     distributing_runs,
     state,
 )
-from capo_core.dashboard.components import Field, heading, note, picture, side_by_side, table
+from capo_core.dashboard.components import (
+    Field,
+    heading,
+    is_dark,
+    note,
+    picture,
+    side_by_side,
+    table,
+)
 from capo_core.dashboard.distributing_looks import source_looks, source_name
-from capo_core.dashboard.distributing_words import called, data_options
+from capo_core.dashboard.distributing_methods import data_options
+from capo_core.dashboard.distributing_words import called
 from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
@@ -89,7 +98,7 @@ def _computed(key: tuple, compute: Callable[[Callable[[str, float], None]], Any]
 
 def _likeness(chosen: Chosen, found: Variation) -> None:
     rows = found.table
-    looks = source_looks(list(dict.fromkeys(rows["source"])), ())
+    looks = source_looks(list(dict.fromkeys(rows["source"])), (), dark=is_dark())
     with side_by_side("likeness", [1, 1]) as places:
         for place, measure, title in zip(
             places, ("lexical", "syntactic"), ("Words", "Grammar"), strict=True

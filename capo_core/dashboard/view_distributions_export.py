@@ -9,7 +9,7 @@ import streamlit as st
 
 from capo_core.dashboard.components import note
 from capo_core.dashboard.distributing_items import long_table
-from capo_core.dashboard.distributing_words import command, methods_paragraph
+from capo_core.dashboard.distributing_methods import command, methods_paragraph
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
 from capo_core.data.exporting import csv_text
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PAGE = "distributions"
 KEYS = ("files", "alone")
 _TAKEN = f"{PAGE}.files.taken"  # how often files were taken; names the uploader, to empty it
+_WRONG = f"{PAGE}.files.wrong"  # what was wrong with files, to be said once
 
 
 def menu(frame: Frame) -> tuple[tuple[str, ...], bool]:
@@ -38,6 +39,8 @@ def menu(frame: Frame) -> tuple[tuple[str, ...], bool]:
             "the dataset and with each other."
         )
         _open(frame, list(opened))
+        for error in st.session_state.pop(_WRONG, []):
+            show_error(error)
         if opened:
             alone = _chosen(opened, frame)
     for name in missing:
@@ -59,12 +62,12 @@ def _open(frame: Frame, already: list[str]) -> None:
             placeholder="entailment, neutral, contradiction",
             help="Separated by commas. Empty: those of the dataset, else those of NLI.",
         )
-        if not st.form_submit_button("Open", type="primary"):
+        if not st.form_submit_button("Read the files", type="primary"):
             return
     if not files:
         st.warning("Choose a file first.")
         return
-    found = list(already)
+    found, wrong = list(already), []
     for file in files:
         try:
             path = services.keep_uploads(frame.workspace, [(file.name, file.getvalue())])
@@ -72,11 +75,13 @@ def _open(frame: Frame, already: list[str]) -> None:
                 frame.workspace, path, distributing_files.labels_of(labels), _own_labels(frame)
             )
         except CapoError as error:
-            show_error(error)
-            return
+            wrong.append(error)
+            continue
         found += [name] if name not in found else []
-    st.session_state[_TAKEN] = taken + 1
-    state.put(PAGE, {"files": ",".join(found), **dict.fromkeys(_MOVED)})
+    st.session_state[_WRONG] = wrong
+    if found != already:  # else the address stays, and only what went wrong is said
+        st.session_state[_TAKEN] = taken + 1
+        state.put(PAGE, {"files": ",".join(found), **dict.fromkeys(_MOVED)})
     st.rerun()
 
 

@@ -20,6 +20,10 @@ KEYS = ()
 _MODELS = {"embedded": "the embedded base", "base": "another base", "server": "a server’s model"}
 _HOW = {SERIAL: "all together", PARALLEL: "one at a time, averaged"}
 _OPTIONS = {LABELS: "the labels themselves", LETTERS: "letters A, B, …"}
+_NAMED = {
+    "base": "a folder, or a name on the hub",
+    "server": "as the server at CAPO_SERVER_URL calls it",
+}
 _FEW = 4  # labels of which all orders can be shown
 
 
@@ -55,7 +59,10 @@ def _finished(frame: Frame, chosen: Chosen) -> None:
         note("No estimate of these items is finished yet.")
         return
     table(
-        rows.assign(source=rows["source"].map(source_name)),
+        rows.assign(
+            source=rows["source"].map(source_name),
+            explanations=rows["explanations"].replace("", "none"),
+        ),
         {
             "source": Field("Estimate", width="large"),
             "explanations": Field("Explanations shown", width="medium"),
@@ -107,13 +114,12 @@ def _form(frame: Frame, chosen: Chosen) -> None:
         explicit = st.toggle(
             "Labels of explanations shown", key=f"{PAGE}.new.explicit", disabled=not said
         )
-    with columns[2]:
-        name = st.text_input(
-            "Name", key=f"{PAGE}.new.name", disabled=kind == "embedded",
-            placeholder="" if kind == "embedded" else
-            "a folder, or a name on the hub" if kind == "base" else
-            "as the server at CAPO_SERVER_URL calls it",
-        ).strip()  # fmt: skip
+    name = ""
+    if kind != "embedded":
+        with columns[2]:
+            name = st.text_input(
+                "Its name", key=f"{PAGE}.new.name", placeholder=_NAMED[kind]
+            ).strip()
     config = EstimateConfig(
         explanations=said, how=how if said else SERIAL, explicit=explicit and bool(said),
         options=LETTERS if kind == "server" else options,

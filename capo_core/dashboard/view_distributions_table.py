@@ -13,6 +13,7 @@ from capo_core.dashboard.distributing_items import ITEM_MEASURES, paired
 from capo_core.dashboard.distributing_looks import source_name
 from capo_core.dashboard.distributing_words import (
     called,
+    listed,
     nearest,
     of_coverage,
     of_kl,
@@ -79,11 +80,16 @@ def _grid(chosen: Chosen, sources: list[str], measures: list[str]) -> pd.DataFra
         rows.append(
             {
                 "source": f"{title} (floor)" if name == UNIFORM else title,
-                **{one.measure: with_interval(one.value, one.low, one.high) for one in own},
+                **{one.measure: _cell(one) for one in own},
                 "n": f"{int(own[0].n):,}",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _cell(row) -> str:
+    """A value with its interval; a hair below nothing is nothing."""
+    return with_interval(*(round(part, 2) + 0.0 for part in (row.value, row.low, row.high)))
 
 
 def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list[str]) -> None:
@@ -94,10 +100,13 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
         weight = "font-weight: bold" if column.name == chosen.measure else ""
         return [_QUIET if name == UNIFORM else weight for name in sources]
 
-    config = {"source": st.column_config.TextColumn("", pinned=True, width=210)}
+    longest = max(map(len, grid["source"]))
+    config = {
+        "source": st.column_config.TextColumn("", pinned=True, width=290 if longest > 26 else 200)
+    }
     for name in measures:
         config[name] = st.column_config.TextColumn(
-            _header(name), help=HELP[name], alignment="right", width=146
+            _header(name), help=HELP[name], alignment="right", width=150 if name == KL else 130
         )
     config["n"] = st.column_config.TextColumn(
         "n", help="Items that both sides have.", alignment="right", width=64
@@ -134,8 +143,8 @@ def _notes(rows: pd.DataFrame) -> list[str]:
     told = rows[rows["note"] != ""]
     said = []
     for (measure, text), part in told.groupby(["measure", "note"], sort=False):
-        who = ", ".join(called(name, 32) for name in part["source"])
-        said.append(f"{_header(measure).rstrip(' ↑↓')} of {who}: {text}.")
+        who = listed(part["source"])
+        said.append(f"{_header(measure).rstrip(' ↑↓')} of {who} is {text}.")
     return said
 
 

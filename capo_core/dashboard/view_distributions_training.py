@@ -128,7 +128,15 @@ def _grid(rows: pd.DataFrame) -> None:
             f"{name[:1].upper()}{name[1:]} {arrow}", help=HELP[name], alignment="right", width=170
         )
     config["seeds"] = st.column_config.NumberColumn("Seeds", width=70, help="0: a floor.")
-    st.dataframe(pd.DataFrame(shown), hide_index=True, column_config=config, key=f"{PAGE}.trained")
+    quiet = [one["seeds"] == 0 for one in shown]
+    st.dataframe(
+        pd.DataFrame(shown).style.apply(
+            lambda column: ["color: #8A8F94" if floor else "" for floor in quiet], axis=0
+        ),
+        hide_index=True,
+        column_config=config,
+        key=f"{PAGE}.trained",
+    )
 
 
 def _new(frame: Frame, chosen: Chosen) -> None:

@@ -12,7 +12,7 @@ from capo_core.dashboard.words import escape
 from capo_core.data.catalog import Entry
 
 # Links of the chain beside each other.
-IN_A_ROW = 3
+IN_A_ROW = 4
 
 
 def show(frame: Frame) -> None:
