@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from capo_core.dashboard import house, services, state, view_door, who
-from capo_core.dashboard.components import show_error
+from capo_core.dashboard.components import note, show_error
 from capo_core.dashboard.styles import CSS
 from capo_core.dashboard.words import escape, markdown
 from capo_core.data.catalog import Entry
@@ -70,7 +70,7 @@ def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
 def _sign_out() -> None:
     """The way out, where the owner came in by OIDC; a password's sign-in ends with its tab."""
     if who.signed_in_by_oidc():
-        st.caption(f"Signed in as {markdown(str(st.user.get('email')))}.")
+        note(f"Signed in as {st.user.get('email')}.")
         st.button("Sign out", key="frame.sign_out", type="tertiary", on_click=st.logout)
 
 

@@ -44,7 +44,7 @@ def check(auth: Mapping[str, Any]) -> None:
             "cookie_secret is missing or short: who guesses it signs in as anybody",
             where=WHERE,
             expected=f"{SHORTEST_SECRET} random characters or more",
-            todo="python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            todo="make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     if not str(auth.get("redirect_uri", "")).endswith(CALLBACK):
         raise ConfigError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from capo_core.dashboard import judge_store, oidc, who
-from capo_core.dashboard.components import show_error
+from capo_core.dashboard.components import note, show_error
 from capo_core.dashboard.styles import CSS
 from capo_core.dashboard.words import markdown
 from capo_core.errors import CapoError
@@ -45,8 +45,8 @@ def show() -> None:
 def _oidc() -> None:
     if who.signed_in_by_oidc():
         email = oidc.verified_email(st.user.to_dict())
-        st.warning(
-            f"You are signed in as {markdown(email)}, who is not one of the owners."
+        note(
+            f"You are signed in as {email}, who is not one of the owners."
             if email
             else "You are signed in, but the provider does not say that it has verified your "
             "e-mail address."
