@@ -186,8 +186,9 @@ def _common(reference: Source, others: Sequence[Source]) -> list[str]:
 def _reference(judgments: Judgments, name: str) -> Source:
     if any(source.name == name for source in judgments.sources):
         return judgments.source(name)
+    said = f" ({'; '.join(judgments.notes)})" if judgments.notes else ""
     raise ConfigError(
-        f"there is no source {name!r} to measure the others by in {judgments.name}",
+        f"there is no source {name!r} to measure the others by in {judgments.name}{said}",
         expected=f"one of {listed(source.name for source in judgments.sources)}",
         todo="name it with --against, or add a file that has the crowd's distributions (--file)",
     )

@@ -13,6 +13,7 @@ from capo_core.errors import DataError
 from capo_core.schema import listed
 
 Rows = Sequence[tuple[int, Any]]  # line in the file, value
+_SHARES, _BESIDE, _PAIRS, _LABEL = "shares", "label and counts", "explanations", "label"
 
 
 @dataclass(frozen=True)
@@ -34,23 +35,47 @@ class Field:
 
 
 def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[Field]:
-    """What a field holds, by the shape of its first value that is there; none where it holds no
-    judgment, two where a label stands beside counts.
+    """What a field holds; none where it holds no judgment, two where a label stands beside counts.
+
+    It is told by the first line whose value is a judgment, so that a line with something else,
+    the first one as any other, is refused and not the whole field left out.
 
     Raises:
-        DataError: a later line holds something of another shape, a distribution that does not
+        DataError: another line holds something of another shape, a distribution that does not
             sum to one, or a label that is unknown.
     """
-    first = next((value for _, value in rows if value is not None), None)
-    if isinstance(first, list) and first and _numbers(first):
+    shape = next(filter(None, (_shape(value, column, labels) for _, value in rows)), "")
+    if shape == _SHARES:
         return [_distribution(column, column, rows, labels, file)]
-    if _label_and_counts(first):
+    if shape == _BESIDE:
         return _beside_counts(column, rows, labels, file)
-    if isinstance(first, list) and first and all(_pair(each) for each in first):
+    if shape == _PAIRS:
         return [_explanations(column, rows, labels, file)]
-    if isinstance(first, str) and short_label(first, labels) is not None and "label" in column:
+    if shape == _LABEL:
         return [_single(column, column, rows, labels, file)]
     return []
+
+
+def left_out(column: str, rows: Rows) -> str:
+    """What must be said of a field without judgments: nothing of texts and numbers beside them;
+    lists and objects may have been meant as judgments."""
+    line = next((line for line, value in rows if isinstance(value, (list, dict)) and value), None)
+    if line is None:
+        return ""
+    return f"the field {column!r} is left out: its lists or objects (line {line}) are no judgments"
+
+
+def _shape(value: Any, column: str, labels: Sequence[str]) -> str:
+    """Which kind of judgment a value is; "" where it is none."""
+    if isinstance(value, list) and value and _numbers(value):
+        return _SHARES
+    if _label_and_counts(value):
+        return _BESIDE
+    if isinstance(value, list) and value and all(_pair(each) for each in value):
+        return _PAIRS
+    if isinstance(value, str) and "label" in column and short_label(value, labels) is not None:
+        return _LABEL
+    return ""
 
 
 def short_label(text: str, labels: Sequence[str]) -> str | None:
@@ -74,11 +99,16 @@ def _distribution(column: str, name: str, rows: Rows, labels: Sequence[str], fil
                 f"found {value!r}",
                 where=where,
                 expected=f"{len(labels)} numbers, for {listed(labels)}",
-                todo="name the file's labels in their order (--labels)",
+                todo="correct the line, or name the file's labels in their order (--labels)",
             )
         numbers = np.array(value, dtype=float)
         if not np.isfinite(numbers).all() or (numbers < 0).any():
-            raise DataError(f"found {value!r}", where=where, expected="numbers of 0 or more")
+            raise DataError(
+                f"found {value!r}",
+                where=where,
+                expected="numbers of 0 or more",
+                todo="correct the line, or write null where nothing is known of the item",
+            )
         total = numbers.sum()
         if abs(total - 1) <= ROUNDING * len(labels) + 1e-9:
             shares[row] = numbers / total
@@ -89,6 +119,7 @@ def _distribution(column: str, name: str, rows: Rows, labels: Sequence[str], fil
                 f"the distribution {value!r} does not sum to one but to {total:.4g}",
                 where=where,
                 expected="shares of sum 1, or whole numbers of people",
+                todo="correct the line, or write null where nothing is known of the item",
             )
     return Field(column, name, shares, people)
 
@@ -101,6 +132,7 @@ def _beside_counts(column: str, rows: Rows, labels: Sequence[str], file: str) ->
                 f"found {value!r}",
                 where=_place(file, line, column),
                 expected="a label and a list of counts",
+                todo="correct the line, or write null where nothing is known of the item",
             )
     chosen = [(line, None if value is None else value[0]) for line, value in rows]
     counts = [(line, None if value is None else value[1]) for line, value in rows]
@@ -130,6 +162,7 @@ def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> 
                     else f"found {each!r}",
                     where=_place(file, line, column),
                     expected=f"pairs of explanation and one of {listed(labels)}",
+                    todo="correct the line, or name the file's labels (--labels)",
                 )
             if each[0].strip():
                 pairs.append((" ".join(each[0].split()), label))
@@ -149,6 +182,7 @@ def _one_hot(value: Any, labels: Sequence[str], where: str) -> np.ndarray:
             f"found the unknown label {value!r}",
             where=where,
             expected=f"one of {listed(labels)}, or its beginning",
+            todo="correct the line, or name the file's labels (--labels)",
         )
     return np.array([float(label == one) for one in labels])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 
 from capo_core.distributions.judgments import SAID, Judgments, no_explanations
 from capo_core.distributions.source import Source
-from capo_core.distributions.team import of_outputs, said_by_outputs
+from capo_core.distributions.team import of_outputs, said_by_outputs, unused
 from capo_core.errors import DataError, RunError
 from capo_core.imitation.outputs import TABLE, read_table
 from capo_core.imitation.run_folder import RunFolder, find_run, list_runs
@@ -91,17 +92,22 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
     """The judgments with what finished runs say of their items: estimates, and the outputs of
     generations as imitated annotators and teams (with their explanations).
 
-    Samples of several generations by one method count together.
+    Samples of several generations by one method count together. Items of the runs that are not
+    among those of the judgments, and answers that could not be read, are counted in the notes.
 
     Raises:
         RunError: there is no such run, it is not finished, or it is no run of these kinds.
         DataError: it speaks of other items, or has other labels.
     """
     tables: list[pd.DataFrame] = []
+    notes: list[str] = []
     for name in dict.fromkeys(names):
         run = find_run(workspace, name)
         if (run.path / ESTIMATE).exists():
             judgments = judgments.with_sources([estimated(run, judgments)])
+            strange = len(set(_estimate(run)["shares"]) - set(judgments.items["item_id"]))
+            if strange:
+                notes.append(f"{strange} items of {name} are not in {judgments.name}; left out")
         elif (run.path / TABLE).exists():
             tables.append(read_table(run.path))
         else:
@@ -114,22 +120,32 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
         outputs = pd.concat(tables, ignore_index=True)
         judgments = judgments.with_sources(of_outputs(judgments, outputs))
         judgments = judgments.with_explanations(said_by_outputs(judgments, outputs))
-    return judgments
+        notes += unused(judgments, outputs)
+    return replace(judgments, notes=(*judgments.notes, *notes))
 
 
 def estimated(run: RunFolder, judgments: Judgments) -> Source:
-    """What an estimate said of the items of `judgments`; those of other items are left out."""
-    try:
-        raw = json.loads((run.path / ESTIMATE).read_text(encoding="utf-8"))
-        labels, shares = tuple(raw["labels"]), raw["shares"]
-        name, about = str(raw["name"]), str(raw["about"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RunError("the estimate cannot be read", where=run.run_id) from None
-    kept = [item for item in judgments.items["item_id"] if item in shares]
+    """What an estimate said of the items of `judgments`; those of other items are left out.
+
+    Raises:
+        RunError: it cannot be read. DataError: it speaks of none of the items.
+    """
+    raw = _estimate(run)
+    kept = [item for item in judgments.items["item_id"] if item in raw["shares"]]
     if not kept:
         raise DataError(f"the estimate speaks of no item of {judgments.name}", where=run.run_id)
-    return Source(name, labels, tuple(kept), np.array([shares[item] for item in kept]),
-                  about=about)  # fmt: skip
+    shares = np.array([raw["shares"][item] for item in kept])
+    return Source(str(raw["name"]), tuple(raw["labels"]), tuple(kept), shares,
+                  about=str(raw["about"]))  # fmt: skip
+
+
+def _estimate(run: RunFolder) -> dict[str, Any]:
+    """estimate.json with all that `estimated` needs."""
+    try:
+        raw = json.loads((run.path / ESTIMATE).read_text(encoding="utf-8"))
+        return {name: raw[name] for name in ("name", "about", "labels", "shares")}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RunError("the estimate cannot be read", where=run.run_id) from None
 
 
 def estimates_of(judgments: Judgments, workspace: Workspace) -> list[str]:

@@ -11,6 +11,7 @@ as far as they stay distinct.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from capo_core.data.aside import Aside
 from capo_core.data.decode import decode
 from capo_core.data.mapping import SYNONYMS, normal
 from capo_core.data.read_json import array_of, lines_of, looks_like_lines, whole
-from capo_core.distributions.file_fields import Field, fields_of
+from capo_core.distributions.file_fields import Field, fields_of, left_out
 from capo_core.distributions.from_dataset import HUMANS
 from capo_core.distributions.judgments import CROWD, SAID, UNIFORM, Judgments
 from capo_core.distributions.source import Source
@@ -58,14 +59,15 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
     if repeated.any():
         line = rows[int(repeated.to_numpy().argmax())][0]
         raise DataError("the item stands twice in the file", where=f"{path.name}, line {line}")
-    fields = [
-        field
-        for name in _names(rows)
-        if name not in (key_a, key_b) and name.lower() not in _IDENTIFIERS
-        for field in fields_of(
-            name, [(line, row.get(name)) for line, row in rows], task.scale.labels, path.name
-        )
-    ]
+    fields = []
+    for name in _names(rows):
+        if name in (key_a, key_b) or name.lower() in _IDENTIFIERS:
+            continue
+        values = [(line, row.get(name)) for line, row in rows]
+        found = fields_of(name, values, task.scale.labels, path.name)
+        fields += found
+        if not found and (said := left_out(name, values)):
+            notes = (*notes, said)
     sources = _sources(fields, tuple(frame["item_id"]), task.scale.labels)
     if not sources and not any(field.said for field in fields):
         raise DataError(
@@ -80,7 +82,7 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
 def together(first: Judgments, other: Judgments) -> Judgments:
     """Two readings of the same items, told by their texts, as one under the first's identifiers.
 
-    Items of the second only are left out.
+    Items of the second only are left out, and counted in the notes.
 
     Raises:
         DataError: they have other labels, or no item in common.
@@ -118,7 +120,14 @@ def together(first: Judgments, other: Judgments) -> Judgments:
         item_id=said["item_id"].map(mine),
         source=[f"{one} ({other.name})" if one in clash else one for one in said["source"]],
     )
-    return first.with_sources(more).with_explanations(said)
+    notes = list(other.notes)
+    if len(mine) < len(other.items):
+        left = len(other.items) - len(mine)
+        notes.append(
+            f"{left} of {len(other.items)} items of {other.name} are not in {first.name}; left out"
+        )
+    both = first.with_sources(more).with_explanations(said)
+    return replace(both, notes=(*first.notes, *notes))
 
 
 def _task(labels: Sequence[str] | None) -> Task:

@@ -69,6 +69,7 @@ class Source:
                 f"({int(bad.sum())} of {len(bad)} items)",
                 where=f"{where}, item {self.item_ids[row]!r}",
                 expected=f"shares of {listed(self.labels)} from 0 to 1, of sum 1",
+                todo="correct them where they come from, or leave the item out of this source",
             )
 
     @property

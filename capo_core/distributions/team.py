@@ -64,6 +64,24 @@ def said_by_outputs(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame
     return there[SAID.names].reset_index(drop=True)
 
 
+def unused(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
+    """What must be said of the outputs that count for nothing, in sentences."""
+    known = outputs["item_id"].isin(set(judgments.items["item_id"]))
+    unread = known & ~outputs["label"].isin(judgments.task.scale.labels)
+    found = []
+    if unread.any():
+        found.append(
+            f"{int(unread.sum())} of {len(outputs)} answers of the runs have no label that could "
+            "be read; they count for nothing"
+        )
+    if not known.all():
+        found.append(
+            f"{int((~known).sum())} of {len(outputs)} answers of the runs are to items that are "
+            f"not in {judgments.name}; left out"
+        )
+    return found
+
+
 def _equal_count(
     method: str, answers: pd.DataFrame, labels: Sequence[str], items: Sequence[str]
 ) -> list[Source]:

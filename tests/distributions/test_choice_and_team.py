@@ -195,6 +195,14 @@ def test_generations_of_one_method_count_together(tmp_path):
         )  # fmt: skip
         frame.to_parquet(folder / "outputs.parquet")
     found = with_runs(made([]), ["g0", "g1", "g0"], workspace)
+    assert found.notes == ()
     assert found.source("sft a").shares.tolist() == [[0.5, 0.5, 0]]
     assert found.source("sft team, equal count").people.tolist() == [2]
     assert sorted(found.explanations["position"]) == [0, 1, 2, 3]
+    # Answers without a label, and to other items, are counted where the comparison is read.
+    frame = frame.assign(label=["neutral", ""], item_id=["elsewhere", "i0"])
+    frame.to_parquet(workspace.runs / "g1" / "outputs.parquet")
+    assert with_runs(made([]), ["g0", "g1"], workspace).notes == (
+        "1 of 4 answers of the runs have no label that could be read; they count for nothing",
+        "1 of 4 answers of the runs are to items that are not in hand-made; left out",
+    )

@@ -13,7 +13,7 @@ from capo_core.distributions.softlabel import train_soft_labels
 from capo_core.distributions.softlabel_apart import PairFeatures, embedder_of, load_apart
 from capo_core.distributions.softlabel_config import APART, TOGETHER, SoftLabelConfig
 from capo_core.distributions.softlabel_model import train_classifier
-from capo_core.errors import BackendUnavailable, ConfigError
+from capo_core.errors import BackendUnavailable, ConfigError, RunError
 from capo_core.imitation.run_folder import RunFolder
 
 pytest.importorskip("torch")
@@ -115,6 +115,15 @@ def test_it_learns_scores_against_its_floor_and_keeps_the_head(tmp_path, monkeyp
     assert json.loads((place / "head.json").read_text())["labels"] == list(
         sets["test"].task.scale.labels
     )
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_says_what_to_do():
+    from capo_core.distributions.softlabel_data import soft_set
+
+    learned = soft_set(world("t", 6), "crowd")
+    broken = PairFeatures(lambda texts: np.full((len(texts), 2), np.nan))
+    with pytest.raises(RunError, match=r"not a number in epoch 1.*lower the learning rate"):
+        train_classifier(SoftLabelConfig(), learned, learned, 0, features=broken)
 
 
 def test_an_encoder_that_is_not_here_is_said(tmp_path, monkeypatch):
