@@ -10,6 +10,7 @@ mean over all orders and of single orders, the same items in both.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -41,14 +42,14 @@ TEMPERATURES = (1.0, 20.0)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--items", type=int, default=200, help="0: not by logits")
     parser.add_argument("--serve", action="store_true", help="also behind a real server")
     parser.add_argument("--served-items", type=int, default=20)
     parser.add_argument("--samples", type=int, default=10, help="answers drawn to a question")
     settings = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         judgments = of_dataset(Catalog(Workspace(Path(folder))).load("demo-nli"))
-    found = [*by_logits(judgments, settings.items)]
+    found = [*by_logits(judgments, settings.items)] if settings.items else []
     if settings.serve:
         found += [*behind_a_server(judgments, settings.served_items, settings.samples)]
     report({"dataset": "demo-nli (simulated)", "measured": found})
@@ -76,7 +77,7 @@ def behind_a_server(judgments: Judgments, items: int, samples: int) -> Iterator[
         first, once = measured(judgments, SampledScorer(backend, samples, seed=0), config)
         again = estimate(judgments, SampledScorer(backend, samples, seed=1), config)
         yield {**first, "model": "embedded, by transformers serve", "samples": samples,
-               "noise_of_one_order": noise(once, again)}  # fmt: skip
+               "notes": list(once.notes), "noise_of_one_order": noise(once, again)}  # fmt: skip
 
 
 def measured(judgments: Judgments, scorer: Scorer, config: EstimateConfig) -> tuple[dict, Estimate]:
@@ -139,6 +140,9 @@ def serving() -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as place, socket.socket() as free:
         folder = Path(place) / "base"
         shutil.copytree(EMBEDDED, folder)
+        # A request's temperature alone does not make this server draw: the model's files must.
+        said = json.loads((folder / "generation_config.json").read_text())
+        (folder / "generation_config.json").write_text(json.dumps({**said, "do_sample": True}))
         template = '{% for message in messages %}{{ message["content"] }}{% endfor %}'
         (folder / "chat_template.jinja").write_text(f"{template}{PLAIN_END}\n")
         free.bind(("127.0.0.1", 0))

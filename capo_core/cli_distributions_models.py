@@ -121,6 +121,8 @@ def estimate(
     console.print(f"{result['name']}: {result['n']} items, {result['questions']} questions")
     for problem, number in result["left_out"].items():
         console.print(f"left out: {number} items ({problem})", markup=False)
+    for note in result.get("notes", ()):
+        console.print(f"note: {note}", markup=False)
     if result["position_bias"]:
         console.print(_bias_in_words(result["position_bias"]), markup=False)
     console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)

@@ -23,10 +23,12 @@ from capo_core.distributions.position import PositionBias, position_bias
 from capo_core.distributions.questions import LABELS, orders_of
 from capo_core.distributions.source import Source
 from capo_core.errors import ConfigError, DataError
-from capo_core.imitation.backends.scoring import Scored, Scorer
+from capo_core.imitation.backends.scoring import FREQUENCY, Scored, Scorer
 from capo_core.progress import Progress, silent
 from capo_core.stability.intervals import plain
 
+# From so many questions on, nothing but unanimous draws is more than a clear-cut model.
+SUSPICIOUS = 10
 UNDEFINED = "p_norm is not defined: a score is negative"
 
 
@@ -42,6 +44,7 @@ class Estimate:
         bounded: scores a server did not list (see `scoring.Scored`).
         bias: preference for a place among the options.
         score_kind: what the model's scores are.
+        notes: what a reader must know before believing it, in sentences.
     """
 
     source: Source
@@ -53,6 +56,7 @@ class Estimate:
     questions: int
     score_kind: str
     bias: PositionBias | None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         shares = dict(zip(self.source.item_ids, self.source.shares.tolist(), strict=True))
@@ -68,6 +72,7 @@ class Estimate:
             "without_explanations": self.without_explanations,
             "bounded_scores": self.bounded,
             "position_bias": None if self.bias is None else self.bias.to_dict(),
+            "notes": list(self.notes),
             "shares": {item: [plain(x) for x in row] for item, row in shares.items()},
         }
 
@@ -152,7 +157,26 @@ def finish(
         source, config, _long(frame, scores[kept], labels), Counter(problem.values()), without,
         sum(answer.bounded for answer in answers), len(asked), scorer.kind,
         position_bias(frame, columns, orders) if len(orders) > 1 else None,
+        _notes(scores[kept], scorer.kind),
     )  # fmt: skip
+
+
+def _notes(scores: np.ndarray, kind: str) -> tuple[str, ...]:
+    """Were the answers drawn at all? Counts of options [questions, labels].
+
+    Some servers give the likeliest answer each time, whatever temperature is asked for
+    (`transformers serve` does, where the model's own settings do not say do_sample): all shares
+    are then 0 or 1.
+    """
+    drawn = scores.sum(axis=1)
+    unanimous = (scores.max(axis=1) == drawn) & (drawn > 1)
+    if kind != FREQUENCY or len(scores) < SUSPICIOUS or not unanimous.all():
+        return ()
+    return (
+        f"each of {len(scores)} questions got one and the same answer in all its draws: the server "
+        "seems to give the likeliest answer and not to draw (transformers serve draws where the "
+        "model's generation_config.json says do_sample); these are no shares of answers",
+    )
 
 
 def _long(frame: pd.DataFrame, scores: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:

@@ -138,6 +138,22 @@ def test_a_drawn_answer_is_read_behind_its_prefix():
     np.testing.assert_allclose(estimate(MADE, scorer, config).source.shares, [[0, 2 / 3, 1 / 3]])
 
 
+def test_a_server_that_never_draws_is_told_from_one_that_agrees_with_itself():
+    many = judgments(source("crowd", [[0.2, 0.5, 0.3]] * 12))
+    config = EstimateConfig(options="labels", orders="one", transform="norm")
+    same = estimate(many, SampledScorer(FakeBackend(lambda request: "Label: neutral"), 3), config)
+    (note,) = same.notes
+    assert "each of 12 questions got one and the same answer" in note and "do_sample" in note
+    assert same.to_dict()["notes"] == [note]
+    # One answer of all differs: then it draws. Few questions, or single draws, say nothing.
+    texts = iter(["Label: contradiction"] + ["Label: neutral"] * 35)
+    drawn = estimate(many, SampledScorer(FakeBackend(lambda request: next(texts)), 3), config)
+    assert drawn.notes == ()
+    for made, samples in ((MADE, 3), (many, 1)):
+        backend = FakeBackend(lambda request: "Label: neutral")
+        assert estimate(made, SampledScorer(backend, samples), config).notes == ()
+
+
 def test_an_option_must_stand_alone():
     assert option_of(" (B) because", ("A", "B")) == 1
     assert option_of("Apples", ("A", "B")) is None

@@ -78,6 +78,16 @@ def test_sampling_from_a_real_server(served):
     np.testing.assert_allclose(found.source.shares[0], counts / counts.sum())
 
 
+def test_a_server_that_does_not_draw_is_noticed(served):
+    # The embedded base's own settings do not say do_sample: temperature 1 gives the likeliest.
+    url, model = served
+    backend = ServerBackend(ServerSettings(model, url, timeout_s=300, concurrency=1))
+    made = judgments(source("crowd", [[0.2, 0.5, 0.3]] * 2))
+    config = EstimateConfig(options="labels", transform="norm")
+    found = estimate(made, SampledScorer(backend, 2), config)
+    assert found.questions == 12 and "do_sample" in found.notes[0]
+
+
 def test_a_server_without_log_probabilities_says_what_to_do(served):
     url, model = served
     made = judgments(source("crowd", [[0.2, 0.5, 0.3]]))
