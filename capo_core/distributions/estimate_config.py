@@ -59,6 +59,8 @@ class EstimateConfig:
     def label(self, model: str) -> str:
         """A source's name for an estimate with these settings."""
         shown = self.explanations or "no explanations"
+        if self.explanations and self.count:
+            shown = f"{self.count} of {shown}"
         extra = " with labels" if self.explicit and self.explanations else ""
         how = f", {self.how}" if self.explanations else ""
         scale = f" T={self.temperature:g}" if self.transform == SOFTMAX else ""

@@ -104,7 +104,10 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
     for name in dict.fromkeys(names):
         run = find_run(workspace, name)
         if (run.path / ESTIMATE).exists():
-            judgments = judgments.with_sources([estimated(run, judgments)])
+            made = estimated(run, judgments)
+            if any(one.name == made.name for one in judgments.sources):
+                made = replace(made, name=f"{made.name} ({name})")
+            judgments = judgments.with_sources([made])
             strange = len(set(_estimate(run)["shares"]) - set(judgments.items["item_id"]))
             if strange:
                 notes.append(f"{strange} items of {name} are not in {judgments.name}; left out")

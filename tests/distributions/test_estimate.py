@@ -175,6 +175,15 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
     # The run speaks for itself beside the other sources.
     both = with_runs(made(), ["e"], workspace)
     np.testing.assert_allclose(both.source(found.source.name).shares, found.source.shares)
+    # Another estimate of that name is told from it by its run.
+    other_orders = EstimateConfig(orders="one", temperature=1.0)
+    estimate_in(made(), PlacedScorer(TASTE), other_orders, RunFolder(workspace.runs / "f"))
+    names = [one.name for one in with_runs(made(), ["e", "f"], workspace).sources]
+    assert names[-2:] == [found.source.name, f"{found.source.name} (f)"]
+    assert "2 of humans" in EstimateConfig(explanations="humans", count=2).label("m")
+    # Items of the run that are not among the judgments' are counted.
+    fewer = with_runs(made(2, said=SAID), ["e"], workspace)
+    assert fewer.notes == ("1 items of e are not in hand-made; left out",)
     other = judgments(source("crowd", [[1, 0, 0]], items=["elsewhere"]))
     with pytest.raises(DataError, match="no item"):
         estimated(folder, other)
