@@ -1,4 +1,4 @@
-"""How the numbers of the page Distributions came about: the command, and a paragraph for a paper."""
+"""How the numbers of the page Distributions came about: the command, and words for a paper."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from capo_core.distributions.from_dataset import HUMANS
 if TYPE_CHECKING:
     from capo_core.distributions.variation import Variation
 
-KEYS = ("like", "swap")
+KEYS = ("like", "swap", "swapped")
 _ASKED = {"": "not measured", "words": "words and grammar", "meaning": "meaning as well"}
 _PER_S = 60  # sentences that two cores embed in a second, about
 _MOST = 3  # sets of explanations compared with each other
@@ -184,13 +184,16 @@ def _replacement(frame: Frame, chosen: Chosen, sets: list[str]) -> None:
 
 
 def _replaced_likeness(frame: Frame, chosen: Chosen, model: str) -> None:
-    key = ("replaced", chosen.reading.key, model)
-    if key not in cache_distributions.computed() and not st.button(
-        "Measure what it does to the explanations", key=f"{PAGE}.replace"
-    ):
+    if state.get("swapped") != "1":
+        st.button(
+            "Measure what it does to the explanations",
+            key=f"{PAGE}.replace",
+            on_click=state.put,
+            args=(PAGE, {"swapped": "1"}),
+        )
         return
     found: pd.DataFrame = _computed(
-        key,
+        ("replaced", chosen.reading.key, model),
         lambda told: distributing_replaced.likeness(
             chosen.reading.judgments, HUMANS, model, cache=frame.workspace.cache, progress=told
         ),

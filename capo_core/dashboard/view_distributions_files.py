@@ -10,7 +10,7 @@ from capo_core.dashboard import cache_distributions, distributing_files, service
 from capo_core.dashboard.components import note, show_error
 from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.words import count
-from capo_core.errors import CapoError
+from capo_core.errors import CapoError, DataError
 
 if TYPE_CHECKING:
     from capo_core.distributions.judgments import Judgments
@@ -39,8 +39,6 @@ def menu(frame: Frame) -> tuple[tuple[str, ...], bool]:
             "the dataset and with each other."
         )
         _open(frame, list(opened))
-        for error in st.session_state.pop(_WRONG, []):
-            show_error(error)
         if opened:
             alone = _chosen(opened, frame)
     for name in missing:
@@ -52,28 +50,41 @@ def _open(frame: Frame, already: list[str]) -> None:
     """The form that takes files in."""
     taken = st.session_state.get(_TAKEN, 0)
     with st.form(f"{PAGE}.files.form", border=False):
-        files = st.file_uploader(
-            "Files", type=["json", "jsonl"], accept_multiple_files=True,
-            key=f"{PAGE}.files.{taken}", label_visibility="collapsed",
-        )  # fmt: skip
-        labels = st.text_input(
+        st.file_uploader(
+            "Files",
+            type=["json", "jsonl"],
+            accept_multiple_files=True,
+            key=f"{PAGE}.files.{taken}",
+            label_visibility="collapsed",
+        )
+        st.text_input(
             "Labels, in the order of the file's lists",
             key=f"{PAGE}.files.labels",
             placeholder="entailment, neutral, contradiction",
             help="Separated by commas. Empty: those of the dataset, else those of NLI.",
         )
-        if not st.form_submit_button("Read the files", type="primary"):
-            return
-    if not files:
-        st.warning("Choose a file first.")
-        return
-    found, wrong = list(already), []
+        st.form_submit_button(
+            "Read the files",
+            key=f"{PAGE}.files.read",
+            type="primary",
+            on_click=_take,
+            args=(frame, already),
+        )
+    for error in st.session_state.pop(_WRONG, []):
+        show_error(error)
+
+
+def _take(frame: Frame, already: list[str]) -> None:
+    """Read what was uploaded; what is wrong with a file is said, and the others are opened."""
+    taken = st.session_state.get(_TAKEN, 0)
+    files = st.session_state[f"{PAGE}.files.{taken}"] or []
+    labels = distributing_files.labels_of(st.session_state[f"{PAGE}.files.labels"])
+    found = list(already)
+    wrong = [] if files else [DataError("no file was chosen", todo="choose one first")]
     for file in files:
         try:
             path = services.keep_uploads(frame.workspace, [(file.name, file.getvalue())])
-            name = distributing_files.take_in(
-                frame.workspace, path, distributing_files.labels_of(labels), _own_labels(frame)
-            )
+            name = distributing_files.take_in(frame.workspace, path, labels, _own_labels(frame))
         except CapoError as error:
             wrong.append(error)
             continue
@@ -82,7 +93,6 @@ def _open(frame: Frame, already: list[str]) -> None:
     if found != already:  # else the address stays, and only what went wrong is said
         st.session_state[_TAKEN] = taken + 1
         state.put(PAGE, {"files": ",".join(found), **dict.fromkeys(_MOVED)})
-    st.rerun()
 
 
 def _own_labels(frame: Frame) -> tuple[str, ...]:

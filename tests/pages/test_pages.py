@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from capo_core.data import demos
 from capo_core.data.catalog import Catalog
 
-PAGES = ("overview", "data", "annotators", "stability")
+PAGES = ("overview", "data", "annotators", "stability", "distributions")
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "{}'
 
 

@@ -1,0 +1,101 @@
+"""The item browser of distributions, and differences without what looks at pairs of items."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from judgment_helpers import judgments, source
+
+from capo_core.dashboard import distributing_items
+from capo_core.dashboard.distributing_items import Wanted
+from capo_core.distributions.compare import CompareConfig, compare
+from capo_core.distributions.judgments import Judgments
+from capo_core.task import NLI
+
+CROWD = [[1.0, 0, 0], [0.5, 0.5, 0], [0.2, 0.5, 0.3]]
+MODEL = [[0.0, 1, 0], [0.5, 0.5, 0]]  # on the first two items only
+
+
+@pytest.fixture
+def made() -> Judgments:
+    return judgments(
+        source("crowd", CROWD), source("model", MODEL),
+        said=[("i2", "humans", 0, "neutral", "A needle, surely.")],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def frame(made) -> pd.DataFrame:
+    per_item = compare(made, CompareConfig(draws=100)).per_item
+    return distributing_items.on_items(made.source("crowd"), made.source("model"), per_item)
+
+
+def found(made, frame, measure="TVD", **wanted) -> list[str]:
+    return distributing_items.found(made, frame, Wanted(**wanted), measure)
+
+
+def test_items_without_a_value_are_there_and_stand_last(made, frame):
+    # TVD of the first item is 1, of the second 0; the model lacks the third.
+    assert found(made, frame) == ["i0", "i1", "i2"]
+    assert found(made, frame, order="near") == ["i1", "i0", "i2"]
+    assert found(made, frame, order="data") == ["i0", "i1", "i2"]
+
+
+def test_the_most_disputed_is_the_one_of_greatest_entropy(made, frame):
+    # Entropies: 0, ln 2 = 0.69, and 1.03 for the third; of the items that both have.
+    assert found(made, frame, order="disputed")[0] == "i1"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left"),
+    [
+        ({"label": "entailment"}, ["i0", "i1"]),  # the second item has two most frequent labels
+        ({"label": "contradiction"}, []),
+        ({"agreement": "same"}, ["i1"]),
+        ({"agreement": "other"}, ["i0"]),  # the third cannot be told
+        ({"phrase": "needle"}, ["i2"]),  # in an explanation
+        ({"phrase": "a of i1"}, ["i1"]),  # in the item's text
+        ({"phrase": "nowhere"}, []),
+    ],
+    ids=lambda value: str(value),
+)
+def test_filters(made, frame, wanted, left):
+    assert found(made, frame, order="data", **wanted) == left
+
+
+def test_the_quick_difference_is_the_one_of_compare():
+    rng = np.random.default_rng(1)
+    made = judgments(*(source(name, rng.dirichlet([1, 1, 1], 40)) for name in ("crowd", "a", "b")))
+    config = CompareConfig(draws=400, seed=3)
+    whole = compare(made, config)
+    for measure in ("KL", "JSD", "TVD", "Manhattan"):
+        first, second = (whole.per_item[whole.per_item["source"] == name] for name in ("a", "b"))
+        quick = distributing_items.paired(first, second, measure, config)
+        slow = whole.differences[whole.differences["measure"] == measure].reset_index(drop=True)
+        pd.testing.assert_frame_equal(quick, slow, check_dtype=False, rtol=1e-12)
+
+
+def test_a_difference_of_sources_without_a_common_item_has_no_row():
+    empty = pd.DataFrame({"item_id": ["x"], "source": ["a"], "TVD": [0.1]})
+    other = pd.DataFrame({"item_id": ["y"], "source": ["b"], "TVD": [0.1]})
+    assert distributing_items.paired(empty, other, "TVD", CompareConfig()).empty
+
+
+def test_halves_by_dispute():
+    frame = pd.DataFrame({"entropy_against": np.arange(20) / 20, "TVD": [0.1] * 10 + [0.5] * 10})
+    calm, torn = distributing_items.halves(frame, "TVD").itertuples()
+    assert (calm.value, torn.value) == pytest.approx((0.1, 0.5))
+    assert (calm.n, torn.n) == (10, 10)
+    assert distributing_items.halves(frame.assign(entropy_against=0.5), "TVD") is None
+    assert distributing_items.halves(frame.head(9), "TVD") is None
+
+
+def test_the_download_has_every_item_of_every_source(made):
+    per_item = compare(made, CompareConfig(draws=100)).per_item
+    table = distributing_items.long_table(made, per_item)
+    assert list(table["source"]) == ["crowd"] * 3 + ["model"] * 2
+    shares = table[[f"share {label}" for label in NLI.scale.labels]].to_numpy()
+    np.testing.assert_allclose(shares, [*CROWD, *MODEL])
+    assert table["TVD"].isna().tolist() == [True] * 3 + [False] * 2
+    assert table["text_a"].iloc[0] == "A of i0"

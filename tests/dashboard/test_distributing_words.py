@@ -1,0 +1,152 @@
+"""Sentences of the page Distributions, each held to the numbers it is made of."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from capo_core.dashboard import distributing_methods, distributing_words
+from capo_core.distributions.compare import APART, COLUMNS, CompareConfig
+
+NAN = np.nan
+
+
+def table(*rows) -> pd.DataFrame:
+    """(source, value), or (source, measure, value), each ± 0.02 on 12 items."""
+    full = [(row[0], "JSD", row[1]) if len(row) == 2 else row for row in rows]
+    return pd.DataFrame(
+        [(name, measure, v, v - 0.02, v + 0.02, 12, "") for name, measure, v in full],
+        columns=list(COLUMNS),
+    )
+
+
+def apart(*rows) -> pd.DataFrame:
+    """(source, against, nearer)"""
+    return pd.DataFrame(
+        [(one, other, "JSD", -0.1, -0.2, 0.0, 12, nearer) for one, other, nearer in rows],
+        columns=list(APART),
+    )
+
+
+def said(rows, pairs=()) -> str:
+    return distributing_words.headline(table(*rows), apart(*pairs), "crowd", "JSD")
+
+
+def test_the_nearest_and_whether_it_is_so_beyond_doubt():
+    rows = [("a", 0.2), ("b", 0.3), ("uniform", 0.5)]
+    assert said(rows, [("a", "b", "a"), ("a", "uniform", "a")]) == (
+        "Of 2 sources, “a” comes nearest to the crowd (JSD 0.20 [0.18, 0.22] on 12 items), nearer "
+        "than “b” beyond doubt; uniform, which knows nothing, has 0.50."
+    )
+    assert "though not to be told from “b”" in said(rows, [("a", "b", "undecided")])
+
+
+def test_a_floor_that_is_nearer_is_said_first():
+    rows = [("a", 0.5), ("uniform", 0.2)]
+    assert said(rows, [("a", "uniform", "uniform")]).startswith(
+        "By JSD, no source comes as near to the crowd as uniform, which knows nothing and has 0.20"
+    )
+    assert "beyond doubt" in said(rows, [("a", "uniform", "undecided")])
+
+
+def test_with_one_source_nothing_is_called_the_nearest():
+    assert (
+        said([("a", 0.2)]) == "“a” is compared with the crowd (JSD 0.20 [0.18, 0.22] on 12 items)."
+    )
+
+
+@pytest.mark.parametrize("rows", [[], [("a", NAN)], [("uniform", 0.3)]])
+def test_with_nothing_to_compare_that_is_said(rows):
+    assert "nothing is compared" in said(rows)
+
+
+def test_items_of_one_side_are_counted():
+    coverage = pd.DataFrame(
+        [("a", 10, 8, 2, 4), ("b", 8, 8, 0, 4), ("c", 12, 12, 0, 0)],
+        columns=["source", "items", "both", "only_source", "only_against"],
+    )
+    assert distributing_words.of_coverage(coverage, "crowd") == [
+        "Items of the crowd that a source lacks are left out of its row: “a” and “b” 4.",
+        "Items that the crowd lacks are left out of its row: “a” 2.",
+    ]
+
+
+def test_kl_is_explained_only_where_zeros_rule_it():
+    low = table(("a", "KL", 0.2), ("uniform", "KL", 0.4))
+    high = table(("a", "KL", 9.0), ("uniform", "KL", 0.4))
+    assert distributing_words.of_kl(low, 1e-10) == ""
+    assert "count as 1e-10" in distributing_words.of_kl(high, 1e-10)
+
+
+def test_halves_are_said_apart_only_where_their_intervals_are():
+    def rows(calm, torn):
+        return pd.DataFrame(
+            [(False, calm, calm - 0.01, calm + 0.01, 6), (True, torn, torn - 0.01, torn + 0.01, 5)],
+            columns=["disputed", "value", "low", "high", "n"],
+        )
+
+    assert "is farther off where" in distributing_words.halves_said(
+        rows(0.1, 0.3), "a", "crowd", "JSD"
+    )
+    assert "is nearer where" in distributing_words.halves_said(rows(0.3, 0.1), "a", "crowd", "JSD")
+    same = distributing_words.halves_said(rows(0.2, 0.21), "a", "crowd", "JSD")
+    assert "about as far off" in same and "(5 items)" in same
+    assert "too few" in distributing_words.halves_said(None, "a", "crowd", "JSD")
+
+
+def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
+    columns = ["set", "source", "measure", "value", "low", "high", "n", "seeds"]
+    rows = pd.DataFrame(
+        [("test", "a", "KL", 0.2, 0.1, 0.3, 9, 3), ("test", "b", "KL", 0.4, 0.3, 0.5, 9, 3),
+         ("test", "floor: mean of a", "KL", 0.5, 0.4, 0.6, 9, 0)],
+        columns=columns,
+    )  # fmt: skip
+    pairs = pd.DataFrame(
+        [("test", "a", "b", "KL", -0.2, -0.3, -0.1, 9),
+         ("test", "a", "floor: mean of a", "KL", -0.3, -0.5, 0.1, 9)],
+        columns=["set", "source", "against", "measure", "value", "low", "high", "n"],
+    )  # fmt: skip
+    text = distributing_words.trained_said(rows, pairs, "crowd")
+    assert text.startswith(
+        "Of 2 sources, “a” teaches a classifier best what the crowd says (KL 0.20"
+    )
+    assert "nearer than taught by “b” beyond doubt" in text
+    assert "has 0.50, which is not beyond doubt farther." in text
+    one = distributing_words.trained_said(rows[rows["source"] != "b"], pairs, "crowd")
+    assert one.startswith("Taught by “a”, a classifier comes to KL 0.20")
+    assert "no scores" in distributing_words.trained_said(rows.iloc[:0], pairs, "crowd")
+
+
+def test_notes_are_sentences_and_simulation_is_not_said_twice():
+    assert distributing_words.sentences(["simulated data: no human judged", "3 are tied"]) == [
+        "3 are tied."
+    ]
+
+
+def test_many_names_are_not_all_listed():
+    assert distributing_words.listed(["crowd", "uniform"]) == "the crowd and uniform"
+    assert distributing_words.listed(list("abcdef")) == "“a”, “b”, “c” and 3 more"
+
+
+def test_the_command_says_what_differs_from_its_defaults():
+    plain = distributing_methods.command("mine", [], CompareConfig())
+    assert plain == "python -m capo_core distributions compare --dataset mine"
+    words = shlex.split(
+        distributing_methods.command(
+            "", ["a b"], CompareConfig("annotators, valid", 1e-3), ["single label"]
+        )
+    )
+    assert words[words.index("--file") + 1] == "a b.json"
+    assert words[words.index("--against") + 1] == "annotators, valid"
+    assert words[words.index("--source") + 1] == "single label"
+    assert words[words.index("--clip") + 1] == "0.001"
+
+
+def test_the_paragraph_names_the_numbers_it_is_about():
+    text = distributing_methods.methods_paragraph(
+        "mine", CompareConfig(draws=500), table(("a", 0.2), ("uniform", 0.3)), {"items’": "f" * 64}
+    )
+    assert "on 12 items of mine" in text and "500 draws" in text and f"items’ {'f' * 16})" in text

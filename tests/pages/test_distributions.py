@@ -1,0 +1,245 @@
+"""The page Distributions: with a crowd and without, files good and bad, state in the address."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from judgment_helpers import row
+from pages_helpers import make, open_page, shown
+
+from capo_core.data import demos
+from capo_core.distributions.measuring import KL
+from capo_core.jobs import queue
+from capo_core.jobs.runs import every
+from capo_core.task import NLI, LabelScale, Task
+
+NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) "{}"'
+ALL_PARTS = ("items", "differences", "explanations", "models", "training")
+
+
+def fine(app) -> str:
+    assert not app.exception, [one.value for one in app.exception]
+    assert not app.error, [one.value for one in app.error]
+    return shown(app)
+
+
+def with_crowd(dataset, people: int = 10):
+    """The dataset with a crowd that says the first label ever less often."""
+    labels, rng = dataset.task.scale.labels, np.random.default_rng(0)
+    rows = [
+        (item, label, int(n))
+        for item in dataset.items["item_id"]
+        for label, n in zip(
+            labels, rng.multinomial(people, rng.dirichlet([1] * len(labels))), strict=True
+        )
+    ]
+    return replace(dataset, crowd=pd.DataFrame(rows, columns=["item_id", "label", "count"]))
+
+
+def of_labels(dataset, scale: LabelScale):
+    """The dataset with labels of another scale, in turn."""
+    turn = [scale.labels[n % len(scale.labels)] for n in range(len(dataset.annotations))]
+    task = Task("other", scale, "text", "", "What is it?")
+    return replace(dataset, task=task, annotations=dataset.annotations.assign(label=turn))
+
+
+@pytest.fixture
+def mine(add):
+    dataset = with_crowd(make("mine"))
+    add(dataset)
+    return dataset
+
+
+def lines(*rows) -> bytes:
+    return "\n".join(json.dumps(one) for one in rows).encode()
+
+
+def about(dataset, number: int, **fields) -> dict:
+    item = dataset.items.iloc[number]
+    return {"premise": item["text_a"], "hypothesis": item["text_b"], **fields}
+
+
+def upload(app, *files: tuple[str, bytes]):
+    app.file_uploader[0].set_value([(*file, "application/json") for file in files])
+    return app.button(key="distributions.files.read").click().run()
+
+
+def test_the_demo_says_who_comes_nearest_and_shows_the_floor(workspace):
+    said = fine(open_page("distributions", dataset="demo-nli"))
+    assert "comes nearest to the crowd (JSD " in said and "on 500 items)" in said
+    assert "uniform, which knows nothing, has " in said
+    assert "How far from the crowd" in said and "Where the crowd disagrees" in said
+    assert "1 of 500 items" in said
+
+
+def test_an_ordinal_scale_without_a_crowd_says_what_to_do_next(workspace):
+    app = open_page("distributions", dataset="demo-paraphrase", measure="Wasserstein")
+    said = fine(app)
+    assert "There is no crowd here" in said and "under *Files*" in said
+    assert "comes nearest to “annotators” (Wasserstein " in said
+    assert 'class="capo-cols"' in said  # a column for each point of the scale
+
+
+def test_without_any_dataset_the_page_says_what_to_do(workspace, monkeypatch):
+    monkeypatch.setattr(demos, "names", lambda folder=None: [])
+    assert "There is no dataset here yet" in fine(open_page("distributions"))
+
+
+@pytest.mark.parametrize("part", ALL_PARTS)
+@pytest.mark.parametrize(
+    "scale", [NLI.scale, LabelScale(("no", "yes")), LabelScale.between(1, 5)],
+    ids=["three labels", "two labels", "ordinal"],
+)  # fmt: skip
+def test_every_part_of_every_kind_of_scale(part, scale, add):
+    add(with_crowd(of_labels(make("mine"), scale)))
+    fine(open_page("distributions", dataset="mine", part=part, look="together"))
+
+
+def test_the_address_alone_brings_a_view_back(mine):
+    query = {
+        "dataset": "mine", "measure": KL, "focus": "single label", "order": "disputed",
+        "against": "annotators", "shown": json.dumps(["single label", "uniform"]), "clip": "0.001",
+    }  # fmt: skip
+    app = open_page("distributions", **query)
+    said = fine(app)
+    assert "“single label”" in said and "By KL, no source comes as near to “annotators”" in said
+    app.button(key="distributions.items.Next").click().run()
+    item = app.query_params["item"]
+    again = open_page("distributions", **query, item=item[0] if isinstance(item, list) else item)
+    assert "2 of 24 items" in fine(again)
+    again.button(key="distributions.items.Previous").click().run()
+    assert "1 of 24 items" in fine(again)
+
+
+def test_an_address_with_nonsense_falls_back(mine):
+    fine(
+        open_page(
+            "distributions", dataset="mine", measure="x", focus="y", against="z", shown="[1, {",
+            clip="-1", files="../../etc,gone", item="gone", order="?", label="?", look="?",
+        )
+    )  # fmt: skip
+
+
+def test_a_filter_that_leaves_nothing_can_be_taken_back(mine):
+    app = open_page("distributions", dataset="mine", q="nowhere to be found")
+    assert "No item passes this filter" in fine(app)
+    app.button(key="distributions.items.clear").click().run()
+    assert "1 of 24 items" in fine(app)
+
+
+def test_a_file_stands_beside_the_dataset_and_what_is_missing_is_counted(mine):
+    app = open_page("distributions", dataset="mine")
+    content = lines(
+        about(mine, 0, model=[0.2, 0.3, 0.5]), about(mine, 1, model=[0.2, 0.3, 0.5]),
+        row(1, model=[1, 0, 0]),
+    )  # fmt: skip
+    said = fine(upload(app, ("more.jsonl", content)))
+    assert "Of 3 items of more, 2 are among the 24 of mine, the others are left out." in said
+    assert "Items of the crowd that a source lacks are left out of its row: “model” 22." in said
+    assert "files" in app.query_params
+
+
+def test_a_file_on_other_items_is_shown_alone(mine):
+    app = open_page("distributions", dataset="mine")
+    content = lines(*(row(n, **{"chaos probs": [0.1, 0.7, 0.2], "a": [0.2, 0.6, 0.2]})
+                      for n in range(3)))  # fmt: skip
+    said = fine(upload(app, ("other.jsonl", content)))
+    assert "shown without it" in said and "1 of 3 items" in said
+    assert "“a” is compared with the crowd" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lines(row(1, crowd=[0.5, 0.2, 0.1])), "does not sum to one but to 0.8"),
+        (lines(row(1, **{"mnli label": "neutral"}), row(2, **{"mnli label": "perhaps"})),
+         "found the unknown label 'perhaps'"),
+        (lines(row(1, comments=[["Why.", "maybe"]])), "unknown label 'maybe'"),
+        (lines(row(1, crowd=[0.5, 0.5])), "name the file's labels"),
+        (lines({"crowd": [1, 0, 0]}), "no field holds the item's text"),
+        (b"{ not json", "is not valid JSON"),
+    ],
+    ids=["sum", "label", "label of an explanation", "labels", "no text", "no json"],
+)  # fmt: skip
+def test_a_bad_file_is_named_with_what_is_wrong_and_the_page_stays(mine, content, words):
+    app = open_page("distributions", dataset="mine")
+    before = "How far from the crowd"
+    assert before in fine(app)
+    upload(app, ("bad.jsonl", content))
+    assert not app.exception and len(app.error) == 1
+    told = app.error[0].value
+    assert words in told.replace("\\", "")
+    assert before in shown(app) and "files" not in app.query_params
+
+
+def test_of_two_files_the_good_one_is_opened_and_the_bad_one_named(mine):
+    app = open_page("distributions", dataset="mine")
+    upload(
+        app, ("bad.jsonl", lines(row(1, crowd=[0.5, 0.2, 0.1]))),
+        ("good.jsonl", lines(about(mine, 0, model=[0.2, 0.3, 0.5]))),
+    )  # fmt: skip
+    assert len(app.error) == 1 and "good: 1 item" in shown(app)
+    assert not app.run().error  # said once
+
+
+def test_nothing_chosen_is_said(mine):
+    app = open_page("distributions", dataset="mine")
+    app.button(key="distributions.files.read").click().run()
+    assert "No file was chosen" in app.error[0].value
+
+
+def test_texts_from_data_and_files_are_shown_as_they_stand(add):
+    dataset = with_crowd(make("nasty", text=NASTY))
+    add(dataset)
+    app = open_page("distributions", dataset="nasty", q="script")
+    content = lines(about(dataset, 0, **{NASTY: [0.2, 0.3, 0.5],
+                                         "comments": [[NASTY, "neutral"]]}))  # fmt: skip
+    said = fine(upload(app, (f"{'x' * 300}<b>.jsonl", content)))
+    for part in ALL_PARTS:
+        said += fine(open_page("distributions", dataset="nasty", part=part,
+                               files=app.query_params["files"][0]))  # fmt: skip
+    bare = said.replace("\\<", "")
+    assert "<script" not in bare and "<img" not in bare
+
+
+def test_long_and_foreign_texts_do_no_harm(add):
+    add(with_crowd(make("long", text="{} " + "שלום 日本語 🙂 word " * 400)))
+    assert "cut here" in fine(open_page("distributions", dataset="long"))
+
+
+def test_explanations_are_compared_when_asked(mine):
+    app = open_page("distributions", dataset="mine", part="explanations")
+    assert "PatternTagger" not in fine(app)
+    app.button(key="distributions.like.words").click().run()
+    said = fine(app)
+    assert "Parts of speech by" in said
+    assert "No model has explained these items yet" in said
+
+
+def test_what_a_models_explanations_would_change(mine):
+    app = open_page("distributions", dataset="mine", part="explanations")
+    pairs = [["It is what it is.", label] for label in NLI.scale.labels]
+    content = lines(*(about(mine, n, machine=pairs) for n in range(24)))
+    upload(app, ("machine.jsonl", content))
+    app.button(key="distributions.replace").click().run()
+    said = fine(app)
+    # Three people, one explanation a label: who gave the same label as another before finds none.
+    assert "could not be replaced: machine has none for the label" in said
+    assert "--replace-by" in "".join(one.value for one in app.code)
+
+
+def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypatch):
+    monkeypatch.setattr(queue, "_begin", lambda job, status: None)
+    app = open_page("distributions", dataset="mine", part="models")
+    assert "No estimate of these items is finished yet" in fine(app)
+    assert "144 questions" in shown(app)  # 24 items, 6 orders of three labels
+    app.button(key="distributions.new.begin").click().run()
+    fine(app)
+    app = open_page("distributions", dataset="mine", part="training")
+    app.button(key="distributions.train").click().run()
+    fine(app)
+    assert sorted(run.request.kind for run in every(workspace)) == ["estimate", "softlabel"]
