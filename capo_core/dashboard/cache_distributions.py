@@ -112,6 +112,23 @@ def _measured(_judgments: Judgments, key: str, config: CompareConfig, source: st
     return compare(_judgments, config, sources=[source])
 
 
+def paired(
+    reading: Reading, config: CompareConfig, first: str, second: str, measure: str
+) -> pd.DataFrame:
+    """`distributing_items.paired` of two sources that have items in common with the measure."""
+    return _paired(reading, reading.key, config, first, second, measure)
+
+
+@st.cache_resource(max_entries=4096, show_spinner=False)
+def _paired(
+    _reading: Reading, key: str, config: CompareConfig, first: str, second: str, measure: str
+) -> pd.DataFrame:
+    from capo_core.dashboard import distributing_items
+
+    one, other = (measured(_reading, config, name).per_item for name in (first, second))
+    return distributing_items.paired(one, other, measure, config)
+
+
 def apart(reading: Reading, config: CompareConfig, first: str, second: str) -> pd.DataFrame:
     """`Comparison.differences` of two sources; empty where no item has all three."""
     return _apart(reading.judgments, reading.key, config, first, second)

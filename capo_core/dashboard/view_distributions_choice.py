@@ -17,7 +17,7 @@ from capo_core.dashboard import (
 )
 from capo_core.dashboard.components import control_row, is_dark, note
 from capo_core.dashboard.distributing import Reading
-from capo_core.dashboard.distributing_items import ITEM_MEASURES, paired
+from capo_core.dashboard.distributing_items import ITEM_MEASURES
 from capo_core.dashboard.distributing_looks import source_looks, source_name
 from capo_core.dashboard.distributing_words import nearest
 from capo_core.dashboard.frame import Frame
@@ -159,7 +159,7 @@ def _compared(
     measure: str,
     config: CompareConfig,
 ) -> Chosen:
-    tables, per_item, coverage, each = [], [], [], {}
+    tables, per_item, coverage = [], [], []
     reference = reading.judgments.source(config.against)
     for name in shown:
         source = reading.judgments.source(name)
@@ -171,13 +171,14 @@ def _compared(
         tables.append(made.table)
         per_item.append(made.per_item)
         coverage.append(made.coverage)
-        each[name] = made.per_item
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_TABLE)
     order = nearest(table, measure)
     pairs = [(order[0], order[1])] if len(order) > 1 else []
-    if order and UNIFORM in each:
+    if order and UNIFORM in set(table["source"]):
         pairs.append((order[0], UNIFORM))
-    apart = [paired(each[one], each[other], measure, config) for one, other in pairs]
+    apart = [
+        cache_distributions.paired(reading, config, one, other, measure) for one, other in pairs
+    ]
     return Chosen(
         reading, dataset, config.against, tuple(shown), focus, measure, config, table,
         pd.concat(per_item, ignore_index=True) if per_item else pd.DataFrame(),

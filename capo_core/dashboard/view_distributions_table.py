@@ -9,7 +9,7 @@ import streamlit as st
 
 from capo_core.dashboard import cache_distributions, state
 from capo_core.dashboard.components import Field, heading, note, table
-from capo_core.dashboard.distributing_items import ITEM_MEASURES, paired
+from capo_core.dashboard.distributing_items import ITEM_MEASURES
 from capo_core.dashboard.distributing_looks import source_name
 from capo_core.dashboard.distributing_words import (
     called,
@@ -102,14 +102,14 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
 
     longest = max(map(len, grid["source"]))
     config = {
-        "source": st.column_config.TextColumn("", pinned=True, width=290 if longest > 26 else 200)
+        "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 26 else 200)
     }
     for name in measures:
         config[name] = st.column_config.TextColumn(
-            _header(name), help=HELP[name], alignment="right", width=150 if name == KL else 130
+            _header(name), help=HELP[name], alignment="right", width=146 if name == KL else 130
         )
     config["n"] = st.column_config.TextColumn(
-        "n", help="Items that both sides have.", alignment="right", width=64
+        "n", help="Items that both sides have.", alignment="right", width=58
     )
     st.dataframe(
         grid.style.apply(dress, axis=0),
@@ -192,9 +192,7 @@ def differences(chosen: Chosen) -> None:
 
 def _pair(chosen: Chosen, one: str, other: str, measure: str) -> pd.DataFrame:
     if measure in ITEM_MEASURES:
-        rows = chosen.per_item
-        first, second = (rows[rows["source"] == name] for name in (one, other))
-        return paired(first, second, measure, chosen.config)
+        return cache_distributions.paired(chosen.reading, chosen.config, one, other, measure)
     rows = cache_distributions.apart(chosen.reading, chosen.config, one, other)
     return rows[rows["measure"] == measure]
 

@@ -1,0 +1,117 @@
+"""Distributions in a browser: a file, a click from the picture to the item, and the way back."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from pages_helpers import make
+
+from capo_core.data.catalog import Catalog
+from capo_core.dataset import Dataset
+from capo_core.workspace import Workspace
+
+NASTY = '<img src=x onerror="document.title=1"> {}'
+ITEMS = 24
+
+
+@pytest.fixture(scope="module")
+def spread(server) -> Dataset:
+    """A crowd that agrees ever less from item to item; texts that would like to be more."""
+    dataset = make("spread", items=ITEMS, text=NASTY)
+    labels = dataset.task.scale.labels
+    rows = [
+        (item, label, count)
+        for place, item in enumerate(dataset.items["item_id"])
+        for label, count in zip(labels, (100 - 2 * place, place, place), strict=True)
+    ]
+    crowd = pd.DataFrame(rows, columns=["item_id", "label", "count"])
+    dataset = Dataset(
+        dataset.name, dataset.task, dataset.items, dataset.annotations, crowd, dataset.origin
+    )
+    Catalog(Workspace(server[1])).add(dataset)
+    return dataset
+
+
+def item_of(page) -> str:
+    """The item that is open, as the page names it."""
+    return page.locator("p.capo-note b").inner_text()
+
+
+def rest(page) -> None:
+    """Wait until the script has run."""
+    page.wait_for_timeout(150)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
+    go("distributions?dataset=spread&order=disputed")
+    page.get_by_text("How far from the crowd").wait_for()
+    # The last item is the one whose crowd is most divided.
+    page.get_by_text(f"1 of {ITEMS} items").wait_for()
+    assert item_of(page) == f"i{ITEMS - 1}"
+
+    # A file of a model's shares stands beside the dataset.
+    path = tmp_path / "a model.jsonl"
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1], ITEMS)
+    path.write_text(
+        "\n".join(
+            json.dumps({"premise": row.text_a, "hypothesis": row.text_b, "model": list(share)})
+            for row, share in zip(spread.items.itertuples(), shares, strict=True)
+        ),
+        encoding="utf-8",
+    )
+    page.get_by_role("button", name="Files").click()
+    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_text("a model.jsonl").wait_for()
+    page.get_by_role("button", name="Read the files").click()
+    page.get_by_text(f"a model: {ITEMS} items").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Files: 1 open").wait_for()
+    page.locator("div.capo-dist b", has_text="model").first.wait_for()
+    rest(page)
+
+    # A point of the map opens its item.
+    points = page.locator(".js-plotly-plot").nth(1).locator(".points path")
+    points.first.wait_for()
+    page.locator(".js-plotly-plot").nth(1).scroll_into_view_if_needed()
+    for place in range(5):  # a click on a ring or on the open item itself changes nothing
+        box = points.nth(place).bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.get_by_text("click to open").first.wait_for()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        rest(page)
+        if "item=" in page.url:
+            break
+    assert "item=" in page.url
+
+    # The address brings the same view back, file and all.
+    opened, address = item_of(page), page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_role("button", name="Files: 1 open").wait_for()
+    page.locator("p.capo-note b", has_text=opened).wait_for()
+    rest(page)
+
+    # Everything item by item, as a file.
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Item by item (CSV)").click()
+    rows = list(csv.DictReader(waiting.value.path().open(encoding="utf-8-sig")))
+    model = [row for row in rows if row["source"] == "model"]
+    assert len(model) == ITEMS
+    found = [float(row["share neutral"]) for row in model]
+    np.testing.assert_allclose(found, shares[:, 1], atol=1e-9)
+    assert page.title() != "1"  # no text of the data has become a picture
+
+
+def test_narrow_nothing_sticks_out(go, page, spread):
+    page.set_viewport_size({"width": 820, "height": 1000})
+    go("distributions?dataset=spread&part=models")
+    page.get_by_text("A new estimate").wait_for()
+    assert page.evaluate(
+        "(() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.scrollWidth - m.clientWidth; })()"
+    ) == 0  # fmt: skip
