@@ -224,5 +224,6 @@ def map_of_disagreement(
             showlegend=False,
         )  # fmt: skip
     figure.update_xaxes(title="entropy: 0 where all agree", range=[-0.03, most * 1.04])
-    figure.update_yaxes(title=f"{measure} of the source", rangemode="tozero")
+    highest = float(rows[measure].max()) if len(rows) and rows[measure].max() > 0 else 1.0
+    figure.update_yaxes(title=f"{measure} of the source", range=[-0.03 * highest, 1.06 * highest])
     return figure

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dashboard.comparing import Generation
-from capo_core.dashboard.words import count
 from capo_core.distributions import kept
 from capo_core.distributions.from_dataset import ANNOTATORS
 from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments
 from capo_core.distributions.read_file import together
 from capo_core.distributions.source import Source
-from capo_core.distributions.team import of_outputs, said_by_outputs
+from capo_core.distributions.team import of_outputs, said_by_outputs, unused
 from capo_core.errors import CapoError, DataError
 from capo_core.imitation.outputs import read_table
 from capo_core.imitation.run_folder import find_run
@@ -93,7 +92,6 @@ def put_together(
         if twins:
             notes.append(f"What {other.name} only repeats is not shown twice: {', '.join(twins)}.")
         names.append(other.name)
-        notes += [*_missing(before, other), *other.notes]
     return found, with_own, names, notes
 
 
@@ -136,20 +134,6 @@ def _goes_with(first: Judgments, other: Judgments) -> bool:
     return True
 
 
-def _missing(first: Judgments, other: Judgments) -> list[str]:
-    """What is said of items that only one of two readings has."""
-    known = set(zip(first.items["text_a"], first.items["text_b"], strict=True))
-    theirs = set(zip(other.items["text_a"], other.items["text_b"], strict=True))
-    both = len(known & theirs)
-    if both == len(theirs) == len(known):
-        return []
-    rest = "" if both == len(theirs) else ", the others are left out"
-    return [
-        f"Of {count(len(theirs), 'item')} of {other.name}, {both:,} are among the {len(known):,} "
-        f"of {first.name}{rest}."
-    ]
-
-
 def _listed(files: Sequence[Judgments]) -> str:
     return " and ".join(file.name for file in files)
 
@@ -168,7 +152,7 @@ def with_estimates(
             source = kept.estimated(find_run(workspace, name), judgments)
             taken = {one.name for one in judgments.sources}
             if source.name in taken:  # the same settings on other items
-                source = replace(source, name=f"{source.name} ({name[-6:]})")
+                source = replace(source, name=f"{source.name} ({name})")
             judgments = judgments.with_sources([source])
         except CapoError as error:
             notes.append(f"The estimate {name} cannot be used: {error.what}.")
@@ -205,7 +189,8 @@ def with_answers(
         return judgments, [*notes, f"Answers of runs are left out: {error.what}."]
     taken = {one.name for one in judgments.sources}
     judgments = judgments.with_sources(one for one in more if one.name not in taken)
-    return judgments.with_explanations(said_by_outputs(judgments, outputs)), notes
+    judgments = judgments.with_explanations(said_by_outputs(judgments, outputs))
+    return judgments, [*notes, *unused(judgments, outputs)]
 
 
 def default_against(names: Sequence[str]) -> str:

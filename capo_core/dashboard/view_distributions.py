@@ -19,6 +19,8 @@ from capo_core.dashboard import (
 from capo_core.dashboard.components import says
 from capo_core.dashboard.frame import Frame, link
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
+from capo_core.dashboard.words import markdown
+from capo_core.distributions.from_dataset import ANNOTATORS
 from capo_core.distributions.judgments import CROWD
 
 KEYS = (
@@ -75,14 +77,26 @@ def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
     """The way to a crowd, where there is none."""
     if CROWD in chosen.reading.names:
         return
+    people = chosen.dataset.annotators if chosen.dataset is not None else ()
+    alone = (
+        "There is one annotator only, so every source but uniform repeats them. "
+        if len(people) == 1
+        else ""
+    )
     with st.container(border=True):
         st.markdown(
             "**There is no crowd here.** Nobody has asked many people about these items, so the "
-            "sources are measured by what the annotators said together, themselves among them. "
-            "Open a file with a crowd’s distributions under *Files*, or import data that have one "
-            "(VariErr brings the hundred answers of ChaosNLI along)."
+            f"sources are measured by what {_measure_said(chosen)}. {alone}Open a file with a "
+            "crowd’s distributions under *Files*, or import data that have one (VariErr brings "
+            "the hundred answers of ChaosNLI along)."
         )
         link(frame, "data", "Import a dataset")
+
+
+def _measure_said(chosen: Chosen) -> str:
+    if chosen.against == ANNOTATORS:
+        return "the annotators said together, themselves among them"
+    return f"{markdown(distributing_words.called(chosen.against))} says"
 
 
 def _nothing_to_compare(frame: Frame) -> None:

@@ -206,8 +206,8 @@ def _replaced_likeness(frame: Frame, chosen: Chosen, model: str) -> None:
     )
     missing = int(found["missing"].max())
     note(
-        f"{count(missing, 'explanation')} could not be replaced: {source_name(model)} has none for "
-        "the label."
+        f"Where all are to be replaced, {count(missing, 'explanation')} cannot be: "
+        f"{source_name(model)} has none left for the label."
         if missing
         else "All explanations found one of the same label to give way to."
     )

@@ -55,13 +55,11 @@ def show(chosen: Chosen) -> None:
         "Means over items, with 95 % intervals. ↓ lower is nearer, ↑ higher is nearer. Click a row "
         "to see that source in the pictures."
     )
-    told = [
-        *sentences(chosen.reading.notes),
-        *of_coverage(chosen.coverage, chosen.against),
-        of_kl(chosen.table, chosen.config.clip),
-        *_notes(chosen.table),
-    ]
-    note(" ".join(text for text in told if text))
+    items = [*sentences(chosen.reading.notes), *of_coverage(chosen.coverage, chosen.against)]
+    values = [of_kl(chosen.table, chosen.config.clip), *_notes(chosen.table)]
+    for told in (items, values):
+        if any(told):
+            note(" ".join(text for text in told if text))
 
 
 def _measures(chosen: Chosen) -> list[str]:

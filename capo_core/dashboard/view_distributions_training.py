@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard import distributing_runs, state, view_jobs
+from capo_core.dashboard import distributing_runs, distributing_training, state, view_jobs
 from capo_core.dashboard.components import Field, heading, note, says, show_error, table
 from capo_core.dashboard.distributing_looks import source_name
 from capo_core.dashboard.distributing_words import trained_said
@@ -78,7 +78,7 @@ def _result(frame: Frame, done: list[Run]) -> None:
         f"{result.get('interval', '')}. Cross-entropy is at best the measure’s own entropy, "
         f"{least.get(place, float('nan')):.3f}."
     )
-    seeds = distributing_runs.by_seed(run, frame.workspace)
+    seeds = distributing_training.by_seed(run, frame.workspace)
     seeds = seeds[seeds["set"] == place]
     with st.expander("Each source with each seed, and the differences between sources"):
         if len(seeds):
@@ -153,7 +153,7 @@ def _new(frame: Frame, chosen: Chosen) -> None:
             type="primary",
             disabled=not there,
             on_click=safely,
-            args=(distributing_runs.begin_training, chosen.reading, splits, sources,
+            args=(distributing_training.begin_training, chosen.reading, splits, sources,
                   chosen.against, frame.workspace),
         )  # fmt: skip
         note(
@@ -165,7 +165,7 @@ def _new(frame: Frame, chosen: Chosen) -> None:
         )
     st.caption("With other sets (files or datasets), and more settings (--help):")
     st.code(
-        distributing_runs.training_command(chosen.reading, sources, chosen.against),
+        distributing_training.training_command(chosen.reading, sources, chosen.against),
         language="bash",
         wrap_lines=True,
     )

@@ -32,7 +32,7 @@ def test_a_file_on_the_same_items_stands_beside_the_dataset():
     assert [one.name for one in found.sources] == ["annotators", "crowd"]
     # "two" is the second item of the dataset and the first of the file.
     assert found.source("crowd").item_ids == ("i1",)
-    assert notes == ["Of 2 items of file, 1 are among the 2 of mine, the others are left out."]
+    assert found.notes == ("1 of 2 items of file are not in mine; left out",) and not notes
 
 
 def test_a_file_on_other_items_is_shown_alone_and_that_is_said():
@@ -115,9 +115,11 @@ def test_estimates_become_sources_and_two_of_one_name_are_told_apart(tmp_path):
     estimate(workspace, "mine-estimate-bbbbbb", made, {"i0": [1, 0, 0], "i1": [0, 1, 0]})
     found, runs, notes = distributing.with_estimates(made, workspace)
     assert [one.name for one in found.sources] == [
-        "crowd", "embedded: none", "embedded: none (bbbbbb)",
+        "crowd", "embedded: none", "embedded: none (mine-estimate-bbbbbb)",
     ]  # fmt: skip
-    assert runs[1] == ("mine-estimate-bbbbbb", "embedded: none (bbbbbb)") and not notes
+    assert (
+        runs[1] == ("mine-estimate-bbbbbb", "embedded: none (mine-estimate-bbbbbb)") and not notes
+    )
 
 
 def test_a_broken_estimate_is_named_and_does_no_harm(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from judgment_helpers import judgments, source
 from run_folders import put_run
 
-from capo_core.dashboard import distributing_replaced, distributing_runs
+from capo_core.dashboard import distributing_replaced, distributing_runs, distributing_training
 from capo_core.dashboard.distributing import Reading
 from capo_core.dashboard.distributing_runs import Asked
 from capo_core.distributions import kept
@@ -109,7 +109,7 @@ def test_the_command_for_an_estimate_has_what_was_chosen(reading):
 
 
 def test_a_subset_keeps_what_is_said_of_its_items(made):
-    part = distributing_runs.subset(made, ["i1"], "part")
+    part = distributing_training.subset(made, ["i1"], "part")
     assert part.items["item_id"].tolist() == ["i1"] and part.name == "part"
     assert part.source("crowd").item_ids == ("i1",)
     assert part.explanations["explanation"].tolist() == ["Nobody knows."]
@@ -118,20 +118,22 @@ def test_a_subset_keeps_what_is_said_of_its_items(made):
 def test_a_training_takes_the_datasets_split(reading, tmp_path, begun):
     workspace = Workspace(tmp_path)
     splits = {"i0": "train", "i1": "validation", "i2": "test"}
-    run = distributing_runs.begin_training(reading, splits, ["crowd", "a"], "crowd", workspace)
+    run = distributing_training.begin_training(reading, splits, ["crowd", "a"], "crowd", workspace)
     settings = run.request.settings
     for name, item in (("development", "i1"), ("test", "i2")):
         assert kept.load(settings["sets"][name], workspace).items["item_id"].tolist() == [item]
     assert SoftLabelConfig.from_dict(settings["config"]).sources == ("crowd", "a")
     with pytest.raises(RunError, match="has no test items"):
-        distributing_runs.begin_training(reading, {"i1": "validation"}, ["a"], "crowd", workspace)
+        distributing_training.begin_training(
+            reading, {"i1": "validation"}, ["a"], "crowd", workspace
+        )
 
 
 def test_the_command_for_a_training_names_the_runs_behind_its_sources(reading):
-    words = shlex.split(distributing_runs.training_command(reading, ["crowd", "a"], "crowd"))
+    words = shlex.split(distributing_training.training_command(reading, ["crowd", "a"], "crowd"))
     assert words[words.index("--run") + 1] == "run-1"
     assert "--run" not in shlex.split(
-        distributing_runs.training_command(reading, ["crowd"], "crowd")
+        distributing_training.training_command(reading, ["crowd"], "crowd")
     )
 
 
@@ -143,14 +145,14 @@ def test_scores_of_each_seed(made, reading, tmp_path):
     for seed, share in ((0, 0.5), (1, 0.25)):
         cell = {"source": "a", "seed": seed, "said": {"test": [[share, 1 - share, 0]] * 3}}
         write_json(run.folder / "cells" / f"{seed}.json", cell)
-    rows = distributing_runs.by_seed(run, workspace)
+    rows = distributing_training.by_seed(run, workspace)
     by = rows.set_index(["seed", "measure"])["value"]
     assert by[0, "KL"] == pytest.approx(0, abs=1e-8)
     # KL(½, ½ ‖ ¼, ¾) = ½ ln 2 + ½ ln ⅔ = ½ ln 4/3
     assert by[1, "KL"] == pytest.approx(0.5 * np.log(4 / 3), abs=1e-6)
     assert set(rows["n"]) == {3}
     (run.folder / "cells" / "0.json").write_text("{")
-    assert distributing_runs.by_seed(run, workspace).empty
+    assert distributing_training.by_seed(run, workspace).empty
 
 
 def test_what_is_known_of_an_estimate(made, tmp_path):
@@ -158,7 +160,8 @@ def test_what_is_known_of_an_estimate(made, tmp_path):
     raw = {
         "settings": {"explanations": "humans"}, "n": 2, "questions": 12,
         "left_out": {"no answer": 1}, "without_explanations": 1,
-        "position_bias": {"one_order": 0.2, "averaged": None},
+        "position_bias": {"one_order": 0.2, "averaged": None,
+                          "intervals": {"one_order": [[0.1, 0.3]], "averaged": [[None, None]]}},
     }  # fmt: skip
     for name in ("good", "bad"):
         folder = workspace.runs / name
@@ -168,7 +171,7 @@ def test_what_is_known_of_an_estimate(made, tmp_path):
     reading = Reading(made, made, "", (), (("good", "a"), ("bad", "b")), (), "key")
     (row,) = distributing_runs.estimates(reading, workspace).itertuples()
     assert (row.run, row.n, row.questions, row.left_out) == ("good", 2, 12, 2)
-    assert row.one_order == 0.2 and np.isnan(row.averaged)
+    assert row.one_order == "0.20 [0.10, 0.30]" and row.averaged == ""
 
 
 @pytest.mark.parametrize(

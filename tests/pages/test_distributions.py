@@ -138,7 +138,7 @@ def test_a_file_stands_beside_the_dataset_and_what_is_missing_is_counted(mine):
         row(1, model=[1, 0, 0]),
     )  # fmt: skip
     said = fine(upload(app, ("more.jsonl", content)))
-    assert "Of 3 items of more, 2 are among the 24 of mine, the others are left out." in said
+    assert "1 of 3 items of more are not in mine; left out." in said
     assert "Items of the crowd that a source lacks are left out of its row: “model” 22." in said
     assert "files" in app.query_params
 
@@ -228,7 +228,7 @@ def test_what_a_models_explanations_would_change(mine):
     app.button(key="distributions.replace").click().run()
     said = fine(app)
     # Three people, one explanation a label: who gave the same label as another before finds none.
-    assert "could not be replaced: machine has none for the label" in said
+    assert "cannot be: machine has none left for the label" in said
     assert "--replace-by" in "".join(one.value for one in app.code)
 
 
