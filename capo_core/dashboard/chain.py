@@ -15,6 +15,8 @@ from capo_core.jobs import runs
 from capo_core.jobs.record import Job
 from capo_core.workspace import Workspace
 
+_OF_DISTRIBUTIONS = ("estimate", "softlabel")  # kinds of runs that imitate nobody
+
 
 @dataclass(frozen=True)
 class Step:
@@ -116,6 +118,7 @@ def spread(dataset: Dataset, states: Counter[tuple[str, str]]) -> str:
 
 def imitated(states: Counter[tuple[str, str]]) -> str:
     """What there is of imitation, in a sentence."""
+    states = Counter({key: n for key, n in states.items() if key[0] not in _OF_DISTRIBUTIONS})
     if not states:
         return (
             "Nothing yet. The embedded model makes the whole loop real within minutes on two "

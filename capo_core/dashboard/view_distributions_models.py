@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from capo_core.dashboard import distributing_runs, view_jobs
-from capo_core.dashboard.components import Field, heading, note, table
+from capo_core.dashboard.components import Field, control_row, heading, note, table
 from capo_core.dashboard.distributing_looks import source_name
 from capo_core.dashboard.distributing_runs import EMBEDDED, Asked
 from capo_core.dashboard.frame import Frame, link, safely
@@ -19,7 +19,7 @@ from capo_core.jobs import queue
 KEYS = ()
 _MODELS = {"embedded": "the embedded base", "base": "another base", "server": "a server’s model"}
 _HOW = {SERIAL: "all together", PARALLEL: "one at a time, averaged"}
-_OPTIONS = {LABELS: "the labels themselves", LETTERS: "letters A, B, …"}
+_OPTIONS = {LABELS: "the labels", LETTERS: "letters A, B, …"}
 _NAMED = {
     "base": "a folder, or a name on the hub",
     "server": "as the server at CAPO_SERVER_URL calls it",
@@ -79,74 +79,78 @@ def _finished(frame: Frame, chosen: Chosen) -> None:
 
 
 def _form(frame: Frame, chosen: Chosen) -> None:
-    judgments = chosen.reading.asked
-    sets = list(dict.fromkeys(judgments.explanations["source"]))
+    """What to ask for, the button, and the same as a command."""
     st.markdown("**A new estimate**")
-    columns = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
-    with columns[0]:
-        kind = st.selectbox(
-            "Model", list(_MODELS), format_func=_MODELS.__getitem__, key=f"{PAGE}.new.model"
-        )
-    with columns[1]:
-        said = st.selectbox(
-            "Explanations shown", ["", *sets], key=f"{PAGE}.new.said",
-            format_func=lambda name: name or "none",
-        )  # fmt: skip
-    with columns[2]:
-        how = st.selectbox(
-            "Shown", list(_HOW), format_func=_HOW.__getitem__, key=f"{PAGE}.new.how",
-            disabled=not said,
-        )  # fmt: skip
-    with columns[3]:
-        items = st.number_input(
-            "First items only", 0, len(judgments.items), 0, key=f"{PAGE}.new.items",
-            help="0 takes all.",
-        )  # fmt: skip
-    columns = st.columns([2, 2, 4], vertical_alignment="bottom")
-    with columns[0]:
-        options = st.selectbox(
-            "Options", list(_OPTIONS), format_func=_OPTIONS.__getitem__, key=f"{PAGE}.new.options",
-            disabled=kind == "server",
-            help="The embedded base knows labels in the form it was trained on; large models were "
-            "asked with letters in the published work.",
-        )  # fmt: skip
-    with columns[1]:
-        explicit = st.toggle(
-            "Labels of explanations shown", key=f"{PAGE}.new.explicit", disabled=not said
-        )
-    name = ""
-    if kind != "embedded":
-        with columns[2]:
-            name = st.text_input(
-                "Its name", key=f"{PAGE}.new.name", placeholder=_NAMED[kind]
-            ).strip()
-    config = EstimateConfig(
-        explanations=said, how=how if said else SERIAL, explicit=explicit and bool(said),
-        options=LETTERS if kind == "server" else options,
-        orders=ALL if len(judgments.task.scale.labels) <= _FEW else ROTATIONS,
-        transform="norm" if kind == "server" else "softmax", items=int(items),
-    )  # fmt: skip
-    asked = Asked(
-        config,
-        base=EMBEDDED if kind == "embedded" else name if kind == "base" else "",
-        server=name if kind == "server" else "",
-    )
+    asked, named = _asked(chosen)
+    reading = chosen.reading
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Begin the estimate", type="primary", key=f"{PAGE}.new.begin",
-            disabled=kind != "embedded" and not name,
+            "Begin the estimate",
+            type="primary",
+            key=f"{PAGE}.new.begin",
+            disabled=not named,
             on_click=safely,
-            args=(distributing_runs.begin_estimate, chosen.reading, asked, frame.workspace),
-        )  # fmt: skip
+            args=(distributing_runs.begin_estimate, reading, asked, frame.workspace),
+        )
         st.caption(
-            f"{distributing_runs.questions(judgments, config):,} questions, beside the page; every "
-            "order of the options is asked, so that a liking for a place does not count."
+            f"{distributing_runs.questions(reading.asked, asked.config):,} questions, beside the "
+            "page; every order of the options is asked, so that a liking for a place does not count."
+            if named
+            else "Say which model."
         )
     st.caption("The same on the command line, where there are more settings (--help):")
-    st.code(distributing_runs.estimate_command(chosen.reading, asked), language="bash",
-            wrap_lines=True)  # fmt: skip
+    st.code(distributing_runs.estimate_command(reading, asked), language="bash", wrap_lines=True)
     note(
         "Imitated annotators and their teams become sources by themselves, as soon as a run has "
         "answers to these items."
     )
     link(frame, "finetune", "See the runs")
+
+
+def _asked(chosen: Chosen) -> tuple[Asked, bool]:
+    """The estimate that the form describes, and whether it names a model."""
+    judgments = chosen.reading.asked
+    sets = list(dict.fromkeys(judgments.explanations["source"]))
+    with control_row("estimate", [3, 3, 3, 2]) as columns:
+        kind = columns[0].selectbox(
+            "Model", list(_MODELS), format_func=_MODELS.__getitem__, key=f"{PAGE}.new.model"
+        )
+        said = columns[1].selectbox(
+            "Explanations shown", ["", *sets], key=f"{PAGE}.new.said",
+            format_func=lambda name: name or "none",
+        )  # fmt: skip
+        how = columns[2].selectbox(
+            "How they are shown", list(_HOW), format_func=_HOW.__getitem__, key=f"{PAGE}.new.how",
+            disabled=not said,
+        )  # fmt: skip
+        items = columns[3].number_input(
+            "First items only", 0, len(judgments.items), 0, key=f"{PAGE}.new.items",
+            help="0 takes all.",
+        )  # fmt: skip
+    name = ""
+    with control_row("estimate-more", [3, 3, 5]) as columns:
+        options = columns[0].selectbox(
+            "Options", list(_OPTIONS), format_func=_OPTIONS.__getitem__, key=f"{PAGE}.new.options",
+            disabled=kind == "server",
+            help="The embedded base knows labels in the form it was trained on; large models were "
+            "asked with letters in the published work.",
+        )  # fmt: skip
+        explicit = columns[1].toggle(
+            "Show their labels", key=f"{PAGE}.new.explicit", disabled=not said
+        )
+        if kind != "embedded":
+            name = columns[2].text_input(
+                "Its name", key=f"{PAGE}.new.name", placeholder=_NAMED[kind]
+            )
+    config = EstimateConfig(
+        explanations=said,
+        how=how if said else SERIAL,
+        explicit=explicit and bool(said),
+        options=LETTERS if kind == "server" else options,
+        orders=ALL if len(judgments.task.scale.labels) <= _FEW else ROTATIONS,
+        transform="norm" if kind == "server" else "softmax",
+        items=int(items),
+    )
+    base = {"embedded": EMBEDDED, "base": name.strip(), "server": ""}[kind]
+    asked = Asked(config, base, name.strip() if kind == "server" else "")
+    return asked, bool(asked.base or asked.server)

@@ -1,10 +1,12 @@
 """What the overview says of imitation and comparison."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from capo_core.dashboard.chain import compared, imitated, judged, run_states, study_stages
+from capo_core.dashboard.chain import compared, imitated, judged, run_states, spread, study_stages
+from capo_core.data import demos
 from capo_core.data.catalog import Catalog
 from capo_core.jobs import queue, submission
 from capo_core.jobs.record import Status
@@ -25,6 +27,14 @@ def test_runs_are_counted_by_their_state():
     assert compared(states) == "3 runs with answers, no evaluation yet."
     states["evaluate", "succeeded"] = 1
     assert compared(states) == "3 runs with answers, 1 evaluation."
+
+
+def test_estimates_and_classifiers_imitate_nobody_and_are_said_with_the_distributions():
+    states = Counter({("estimate", "succeeded"): 2, ("softlabel", "failed"): 1})
+    assert imitated(states).startswith("Nothing yet.")
+    demo = demos.load("demo-nli")
+    assert spread(demo, states) == "500 items with a crowd’s answers; 2 estimates by models."
+    assert spread(replace(demo, crowd=None), Counter()).startswith("No crowd here")
 
 
 @pytest.fixture
