@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -20,6 +20,8 @@ from capo_core.stability.intervals import bayesian_weights, central, records
 from capo_core.task import LabelScale
 
 COLUMNS = ("source", "measure", "value", "low", "high", "n", "note")
+# (number of the source, items) → measure, value, draws, note; see `_sides`.
+Side = Callable[[int, tuple[str, ...]], list[tuple[str, float, np.ndarray, str]]]
 APART = ("source", "against", "measure", "value", "low", "high", "n", "nearer")
 
 
@@ -112,19 +114,19 @@ def compare(
     names = sources or [one.name for one in judgments.sources if one.name != config.against]
     chosen = [judgments.source(name) for name in names]
     scale = judgments.task.scale
+    side = _sides(reference, chosen, scale, config)
     table, per_item, coverage = [], [], []
-    for source in chosen:
+    for number, source in enumerate(chosen):
         items = _common(reference, [source])
         coverage.append(
             (source.name, len(source.item_ids), len(items),
              len(source.item_ids) - len(items), len(reference.item_ids) - len(items))
         )  # fmt: skip
         p, q = reference.rows(items), source.rows(items)
-        weights = _weights(len(items), config)
         per_item.append(item_table(items, source.name, p, q, scale, config.clip))
-        for measure, values, draws, note in measured(p, q, scale, weights, config.clip):
+        for measure, value, draws, note in side(number, items):
             low, high = central(draws)
-            table.append((source.name, measure, values, low, high, len(items), note))
+            table.append((source.name, measure, value, low, high, len(items), note))
     covered = pd.DataFrame(
         coverage, columns=["source", "items", "both", "only_source", "only_against"]
     )
@@ -137,24 +139,30 @@ def compare(
         config,
         pd.DataFrame(table, columns=list(COLUMNS)),
         pd.concat(per_item, ignore_index=True) if per_item else pd.DataFrame(),
-        _differences(reference, chosen, scale, config),
+        _differences(reference, chosen, side),
         covered,
         judgments.notes,
     )
 
 
-def _differences(
+def _sides(
     reference: Source, chosen: Sequence[Source], scale: LabelScale, config: CompareConfig
-) -> pd.DataFrame:
+) -> Side:
+    """What gives `measured` of a source on some items; computed once for each."""
+
     @cache
     def side(number: int, items: tuple[str, ...]) -> list[tuple[str, float, np.ndarray, str]]:
         p, q = reference.rows(items), chosen[number].rows(items)
         return list(measured(p, q, scale, _weights(len(items), config), config.clip))
 
+    return side
+
+
+def _differences(reference: Source, chosen: Sequence[Source], side: Side) -> pd.DataFrame:
     rows = []
     for first, second in itertools.combinations(range(len(chosen)), 2):
         one, other = chosen[first], chosen[second]
-        items = tuple(_common(reference, [one, other]))
+        items = _common(reference, [one, other])
         if not items:
             continue
         sides = side(first, items), side(second, items)
@@ -177,10 +185,10 @@ def _weights(n: int, config: CompareConfig) -> np.ndarray:
     return drawn / drawn.sum(axis=1, keepdims=True)
 
 
-def _common(reference: Source, others: Sequence[Source]) -> list[str]:
+def _common(reference: Source, others: Sequence[Source]) -> tuple[str, ...]:
     """Items that all have, in the reference's order."""
     known = set.intersection(*(set(other.item_ids) for other in others))
-    return [item for item in reference.item_ids if item in known]
+    return tuple(item for item in reference.item_ids if item in known)
 
 
 def _reference(judgments: Judgments, name: str) -> Source:
