@@ -40,7 +40,7 @@ def steps(frame: Frame, report, live: Job | None) -> list[Step]:
             "Who labelled what, and why.",
             f"{services.summary(entry)}; {entry.task}. Fingerprint {entry.fingerprint[:10]}.",
             "data",
-            "Look at the data, or bring your own",
+            "See or import data",
         ),
         Step(
             "2. Annotators",
@@ -71,7 +71,7 @@ def steps(frame: Frame, report, live: Job | None) -> list[Step]:
             "Models that label and explain as one annotator would.",
             imitated(states),
             "finetune",
-            "See the runs" if states else "Launch an experiment",
+            "See the runs" if imitating(states) else "Launch an experiment",
         ),
         Step(
             "6. Comparison",
@@ -116,9 +116,14 @@ def spread(dataset: Dataset, states: Counter[tuple[str, str]]) -> str:
     return f"{count(items, 'item')} with a crowd’s answers; {models}."
 
 
+def imitating(states: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """The runs among them that have to do with imitation."""
+    return Counter({key: n for key, n in states.items() if key[0] not in _OF_DISTRIBUTIONS})
+
+
 def imitated(states: Counter[tuple[str, str]]) -> str:
     """What there is of imitation, in a sentence."""
-    states = Counter({key: n for key, n in states.items() if key[0] not in _OF_DISTRIBUTIONS})
+    states = imitating(states)
     if not states:
         return (
             "Nothing yet. The embedded model makes the whole loop real within minutes on two "

@@ -94,7 +94,7 @@ def _form(frame: Frame, chosen: Chosen) -> None:
         )
         st.caption(
             f"{distributing_runs.questions(reading.asked, asked.config):,} questions, beside the "
-            "page; every order of the options is asked, so that a liking for a place does not count."
+            "page; all orders of the options are asked, so that a liking for a place is no matter."
             if named
             else "Say which model."
         )

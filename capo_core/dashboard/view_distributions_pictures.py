@@ -24,10 +24,10 @@ from capo_core.task import LabelScale
 KEYS = ("look",)
 LONGEST = 50
 _LOOKS = {
-    "far": f"{LONGEST} longest arrows",
+    "far": f"{LONGEST} longest",
     "all": "All arrows",
     "none": "No arrows",
-    "together": "All items together",
+    "together": "All together",
 }
 
 

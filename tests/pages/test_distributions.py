@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hand_made_comparison import experiment, speaker, the_target, world
 from judgment_helpers import row
 from pages_helpers import make, open_page, shown
 
@@ -230,6 +231,20 @@ def test_what_a_models_explanations_would_change(mine):
     # Three people, one explanation a label: who gave the same label as another before finds none.
     assert "cannot be: machine has none left for the label" in said
     assert "--replace-by" in "".join(one.value for one in app.code)
+
+
+def test_imitated_annotators_are_sources_and_their_team_is_shown_first(workspace, add):
+    dataset = with_crowd(world(held_out=6))
+    add(dataset)
+    experiment(workspace, dataset, {"capo": speaker(dataset, the_target)})
+    app = open_page("distributions", dataset=dataset.name)
+    said = fine(app)
+    assert "<b>CAPO team</b>" in said and "<b>CAPO ann</b>" not in said
+    # Those who write as the target does say what the annotators said, on the held-out items.
+    assert "Items of the crowd that a source lacks are left out of its row: “CAPO team”" in said
+    shown_all = json.dumps(["capo ann", "capo team"])
+    said = fine(open_page("distributions", dataset=dataset.name, shown=shown_all, focus="capo ann"))
+    assert "From “CAPO ann” to the crowd" in said
 
 
 def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypatch):
