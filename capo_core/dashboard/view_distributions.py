@@ -7,6 +7,7 @@ import streamlit as st
 from capo_core.dashboard import (
     distributing_words,
     state,
+    view_distributions_behind,
     view_distributions_choice,
     view_distributions_explanations,
     view_distributions_export,
@@ -56,10 +57,11 @@ def show(frame: Frame) -> None:
     view_distributions_table.show(chosen)
     items = view_distributions_items.order(chosen)
     view_distributions_pictures.show(chosen, items)
-    part = state.choice(
-        st.segmented_control, "Behind the numbers", list(_PARTS), page=PAGE, key="part",
-        format_func=_PARTS.__getitem__, label_visibility="collapsed",
-    )  # fmt: skip
+    with view_distributions_behind.place():
+        part = state.choice(
+            st.segmented_control, "Behind the numbers", list(_PARTS), page=PAGE, key="part",
+            format_func=_PARTS.__getitem__, label_visibility="collapsed",
+        )  # fmt: skip
     if part == "items":
         view_distributions_items.show(chosen, items)
     elif part == "differences":
@@ -71,6 +73,7 @@ def show(frame: Frame) -> None:
     else:
         view_distributions_training.show(frame, chosen)
     view_distributions_export.show(chosen)
+    view_distributions_behind.lead()
 
 
 def _what_is_missing(frame: Frame, chosen: Chosen) -> None:

@@ -30,7 +30,7 @@ from capo_core.dashboard.distributing_words import called
 from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
-from capo_core.dashboard.words import count
+from capo_core.dashboard.words import count, markdown, short
 from capo_core.distributions.from_dataset import HUMANS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def show(frame: Frame, chosen: Chosen) -> None:
                 type="secondary" if asked else "primary", disabled=asked in (name, "meaning"),
             )  # fmt: skip
         st.caption(
-            f"{count(texts, 'explanation')} of {', '.join(map(source_name, sets))}; meanings take "
+            f"{count(texts, 'explanation')} of {_listed(sets)}; meanings take "
             f"about {max(5, round(texts / _PER_S))} s the first time."
         )
     if asked:
@@ -73,6 +73,10 @@ def show(frame: Frame, chosen: Chosen) -> None:
         )
         _likeness(chosen, found)
     _replacement(frame, chosen, sets)
+
+
+def _listed(sets: list[str]) -> str:
+    return markdown(", ".join(short(source_name(name), 60) for name in sets))
 
 
 def _variation(frame: Frame, chosen: Chosen, sets: list[str], asked: str, told) -> Variation:

@@ -16,14 +16,14 @@ from capo_core.dashboard import (
     state,
 )
 from capo_core.dashboard.browser import Answer, answers_html, item_html
-from capo_core.dashboard.components import note, picture
+from capo_core.dashboard.components import control_row, note, picture
 from capo_core.dashboard.distributing_items import AGREEMENT, ORDERS, Wanted
 from capo_core.dashboard.distributing_looks import source_name
 from capo_core.dashboard.distributing_words import called
 from capo_core.dashboard.distribution_html import Card
 from capo_core.dashboard.theme import looks
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
-from capo_core.dashboard.words import count, escape, number, short
+from capo_core.dashboard.words import count, escape, markdown, number, short
 from capo_core.distributions.from_dataset import HUMANS
 
 KEYS = ("item", "q", "label", "agree", "order")
@@ -71,8 +71,12 @@ def show(chosen: Chosen, items: Items) -> None:
 
 
 def _controls(chosen: Chosen) -> None:
-    with st.container(key="capo-row-items"):
-        columns = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    with control_row("items", [3, 2, 2, 2]) as columns:
+        _filters(chosen, columns)
+
+
+def _filters(chosen: Chosen, columns: list) -> None:
+    against, focus = markdown(called(chosen.against)), markdown(called(chosen.focus))
     with columns[0]:
         state.text(
             "Words", page=PAGE, key="q", clears=_MOVED, placeholder="a word or phrase",
@@ -82,21 +86,20 @@ def _controls(chosen: Chosen) -> None:
         state.choice(
             st.selectbox, "Most frequent label", ["", *chosen.reading.judgments.task.scale.labels],
             page=PAGE, key="label", clears=_MOVED, format_func=lambda name: name or "any label",
-            help=f"By {called(chosen.against)}.",
+            help=f"By {against}.",
         )  # fmt: skip
     with columns[2]:
         state.choice(
             st.selectbox, "The two sources", list(AGREEMENT), page=PAGE, key="agree",
             clears=_MOVED, format_func=AGREEMENT.__getitem__,
-            help=f"Whether {called(chosen.focus)} has the same most frequent label as "
-            f"{called(chosen.against)}; of equally frequent ones, one is enough.",
+            help=f"Whether {focus} has the same most frequent label as {against}; of equally "
+            "frequent ones, one is enough.",
         )  # fmt: skip
     with columns[3]:
         state.choice(
             st.selectbox, "Order", list(ORDERS), page=PAGE, key="order", clears=_MOVED,
             format_func=ORDERS.__getitem__,
-            help=f"Distance: {chosen.measure} of {called(chosen.focus)}. Disputed: entropy of "
-            f"{called(chosen.against)}.",
+            help=f"Distance: {chosen.measure} of {focus}. Disputed: entropy of {against}.",
         )  # fmt: skip
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from capo_core.dashboard import charts_distributions, distributing_places, state
+from capo_core.dashboard import (
+    charts_distributions,
+    distributing_places,
+    state,
+    view_distributions_behind,
+)
 from capo_core.dashboard.components import heading, is_dark, note, picture, side_by_side
 from capo_core.dashboard.distributing_items import halves
 from capo_core.dashboard.distributing_looks import source_name
@@ -18,7 +24,7 @@ from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.theme import Look, human_look
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
 from capo_core.dashboard.view_distributions_items import Items
-from capo_core.dashboard.words import plotly
+from capo_core.dashboard.words import markdown, plotly
 from capo_core.task import LabelScale
 
 KEYS = ("look",)
@@ -55,7 +61,10 @@ def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
         figure = _bars(chosen, scale)
         alt = "Mean share of each label by source, with intervals"
     else:
-        heading(f"From {called(chosen.focus, 30)} to {called(chosen.against, 30)}", HELP["arrows"])
+        heading(
+            markdown(f"From {called(chosen.focus, 30)} to {called(chosen.against, 30)}"),
+            HELP["arrows"],
+        )
         figure = _places(chosen, items, scale, look)
         alt = "Every item where the source puts it and where the measure puts it"
     picture(
@@ -111,7 +120,7 @@ def _bars(chosen: Chosen, scale: LabelScale) -> go.Figure:
 
 
 def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
-    heading(f"Where {called(chosen.against, 30)} disagrees", HELP["map"])
+    heading(markdown(f"Where {called(chosen.against, 30)} disagrees"), HELP["map"])
     rows = chosen.of_focus()
     if rows.empty:
         note("The two have no item in common.")
@@ -129,10 +138,10 @@ def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
     note(halves_said(halves(rows, chosen.measure), chosen.focus, chosen.against, chosen.measure))
 
 
-def _clicked(name: str):
-    def open_item() -> None:
+def _clicked(name: str) -> Callable[[], None]:
+    def act() -> None:
         points = st.session_state[f"{PAGE}.{name}"].selection.points
         if points and points[0].get("customdata"):
-            state.put(PAGE, {"item": points[0]["customdata"][0], "part": None})
+            view_distributions_behind.open_item(points[0]["customdata"][0])
 
-    return open_item
+    return act

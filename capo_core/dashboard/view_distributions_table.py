@@ -21,7 +21,7 @@ from capo_core.dashboard.distributing_words import (
 )
 from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
-from capo_core.dashboard.words import short, with_interval
+from capo_core.dashboard.words import markdown, short, with_interval
 from capo_core.distributions.judgments import UNIFORM
 from capo_core.distributions.measuring import (
     ENTROPY_CORRELATION,
@@ -41,7 +41,7 @@ _QUIET = "color: #8A8F94"
 
 def show(chosen: Chosen) -> None:
     """Each source by each measure, the nearest first and the floor last."""
-    heading(f"How far from {called(chosen.against)}", HELP["intervals"])
+    heading(markdown(f"How far from {called(chosen.against)}"), HELP["intervals"])
     if chosen.table.empty:
         for text in of_coverage(chosen.coverage, chosen.against):
             note(text)

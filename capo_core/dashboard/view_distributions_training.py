@@ -12,7 +12,7 @@ from capo_core.dashboard.distributing_words import trained_said
 from capo_core.dashboard.frame import Frame, safely
 from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
-from capo_core.dashboard.words import count, with_interval
+from capo_core.dashboard.words import count, markdown, with_interval
 from capo_core.distributions.judgments import UNIFORM
 from capo_core.distributions.softlabel_data import MEASURES
 from capo_core.errors import CapoError
@@ -67,7 +67,7 @@ def _result(frame: Frame, done: list[Run]) -> None:
         return
     sets = list(dict.fromkeys(rows["set"]))
     place = state.choice(
-        st.segmented_control, "Scored on", sets, page=PAGE, key="set",
+        st.segmented_control, "Scored on", sets, page=PAGE, key="set", format_func=markdown,
         default="test" if "test" in sets else sets[0],
     )  # fmt: skip
     rows = rows[rows["set"] == place]

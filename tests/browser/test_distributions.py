@@ -87,6 +87,10 @@ def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
         if "item=" in page.url:
             break
     assert "item=" in page.url
+    # The reader is led there.
+    page.wait_for_function(
+        "() => document.querySelector('.st-key-capo-behind').getBoundingClientRect().top < 500"
+    )
 
     # The address brings the same view back, file and all.
     opened, address = item_of(page), page.url

@@ -207,6 +207,20 @@ def test_texts_from_data_and_files_are_shown_as_they_stand(add):
     assert "<script" not in bare and "<img" not in bare
 
 
+def test_names_from_data_are_neither_links_nor_pictures(add):
+    name = "![x](http://b/p.png) [a](http://b) $x^2$ *c*"
+    add(with_crowd(make("nasty", annotators=(name, "ann"))))
+    query = {"dataset": "nasty", "shown": json.dumps([f"annotator {name}", "annotator ann"])}
+    for part in ALL_PARTS:
+        app = open_page("distributions", **query, against=f"annotator {name}", part=part)
+        fine(app)
+        kinds = ("subheader", "markdown", "caption", "warning", "info", "selectbox", "toggle")
+        texts = [str(one.value) for kind in kinds[:5] for one in getattr(app, kind)]
+        texts += [str(one.help) for kind in kinds[5:] for one in getattr(app, kind)]
+        bare = "\n".join(texts)
+        assert "](http" not in bare and "$x" not in bare.replace("\\$", "")
+
+
 def test_long_and_foreign_texts_do_no_harm(add):
     add(with_crowd(make("long", text="{} " + "שלום 日本語 🙂 word " * 400)))
     assert "cut here" in fine(open_page("distributions", dataset="long"))
