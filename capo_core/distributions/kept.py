@@ -108,7 +108,9 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
             if any(one.name == made.name for one in judgments.sources):
                 made = replace(made, name=f"{made.name} ({name})")
             judgments = judgments.with_sources([made])
-            strange = len(set(_estimate(run)["shares"]) - set(judgments.items["item_id"]))
+            raw = _estimate(run)
+            notes += [f"{made.name}: {note}" for note in raw["notes"]]
+            strange = len(set(raw["shares"]) - set(judgments.items["item_id"]))
             if strange:
                 notes.append(f"{strange} items of {name} are not in {judgments.name}; left out")
         elif (run.path / TABLE).exists():
@@ -143,10 +145,11 @@ def estimated(run: RunFolder, judgments: Judgments) -> Source:
 
 
 def _estimate(run: RunFolder) -> dict[str, Any]:
-    """estimate.json with all that `estimated` needs."""
+    """Of estimate.json what others need of it."""
     try:
         raw = json.loads((run.path / ESTIMATE).read_text(encoding="utf-8"))
-        return {name: raw[name] for name in ("name", "about", "labels", "shares")}
+        needed = {name: raw[name] for name in ("name", "about", "labels", "shares")}
+        return {**needed, "notes": list(raw.get("notes", ()))}  # older estimates have none
     except (OSError, ValueError, KeyError, TypeError):
         raise RunError("the estimate cannot be read", where=run.run_id) from None
 

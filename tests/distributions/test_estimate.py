@@ -1,5 +1,7 @@
 """Estimates: the orders of options, what is left out and counted, resuming, the embedded base."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,6 +186,13 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
     # Items of the run that are not among the judgments' are counted.
     fewer = with_runs(made(2, said=SAID), ["e"], workspace)
     assert fewer.notes == ("1 items of e are not in hand-made; left out",)
+    # What must be known of an estimate goes with it; older ones have no such word.
+    path = folder.path / "estimate.json"
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps({**raw, "notes": ["it never drew"]}))
+    assert with_runs(made(), ["e"], workspace).notes == (f"{raw['name']}: it never drew",)
+    path.write_text(json.dumps({name: raw[name] for name in raw if name != "notes"}))
+    assert with_runs(made(), ["e"], workspace).notes == ()
     other = judgments(source("crowd", [[1, 0, 0]], items=["elsewhere"]))
     with pytest.raises(DataError, match="no item"):
         estimated(folder, other)
