@@ -18,12 +18,12 @@ from capo_core.dashboard.words import count, plotly
 from capo_core.task import LabelScale
 
 STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
-_TALL = 440
+TALL = 440
 
 
 def triangle(scale: LabelScale) -> go.Figure:
     """The empty triangle with its three labels and lines at quarters."""
-    figure = _flat(_TALL)
+    figure = _flat(TALL)
     for k in (0.25, 0.5, 0.75):
         for one, other, third in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
             a = (1 - k) * CORNERS[one] + k * CORNERS[other]
@@ -52,11 +52,10 @@ def triangle(scale: LabelScale) -> go.Figure:
 
 def plane(scale: LabelScale) -> go.Figure:
     """The empty plane of mean and spread of an ordinal scale."""
-    figure = _flat(_TALL)
+    figure = _flat(TALL)
     numbers = [scale.number(label) for label in scale.labels]
     figure.update_xaxes(title="mean of the answers", range=[numbers[0] - 0.4, numbers[-1] + 0.4])
-    most = (numbers[-1] - numbers[0]) / 2
-    figure.update_yaxes(title="spread (standard deviation)", range=[-0.06 * most, most * 1.04])
+    figure.update_yaxes(title="spread (standard deviation)")
     return figure
 
 
@@ -168,7 +167,7 @@ def bars(
         shares: for each source its name, look, mean shares [labels], and their intervals' ends.
     """
     step = max(1, -(-len(scale.labels) // 25))
-    figure = blank(_TALL, legend=True)
+    figure = blank(TALL, legend=True)
     width = 0.8 / max(1, len(shares))
     for place, (name, look, mean, low, high) in enumerate(shares):
         x = np.arange(len(mean)) + (place - (len(shares) - 1) / 2) * width
@@ -204,7 +203,7 @@ def map_of_disagreement(
         frame: item_id, entropy_against, and the measure; one row an item.
         most: the greatest entropy there can be.
     """
-    figure = blank(_TALL)
+    figure = blank(TALL)
     figure.update_layout(hovermode="closest")
     rows = frame[["item_id", "entropy_against", measure]].dropna()
     at = rows[["entropy_against", measure]].to_numpy(dtype=float).reshape(-1, 2)

@@ -9,7 +9,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.charts_base import blank, whiskers
-from capo_core.dashboard.distributing_places import steps
 from capo_core.dashboard.theme import NEUTRAL, Look
 from capo_core.dashboard.words import plotly
 from capo_core.task import LabelScale
@@ -18,20 +17,28 @@ STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opaci
 
 
 def cumulated(
-    scale: LabelScale, said: Sequence[tuple[str, Look, np.ndarray]], against: str
+    scale: LabelScale,
+    said: Sequence[tuple[str, Look, np.ndarray, np.ndarray, np.ndarray]],
+    against: str,
+    height: int = 330,
 ) -> go.Figure:
-    """One item of an ordinal task: the share of people at this label or a lower one.
+    """The share of answers at each point of an ordinal scale or below it.
 
     Args:
-        said: for each source its name, look and shares [labels].
+        said: for each source its name, look, cumulated shares [labels], and their intervals' ends
+            (for a single item the shares themselves).
         against: the one drawn strongest.
     """
-    figure = blank(330, legend=True)
+    figure = blank(height, legend=True)
     numbers = [scale.number(label) for label in scale.labels]
-    for name, look, shares in said:
+    for name, look, value, low, high in said:
+        told = [
+            f"{a:.0%}" if b - a < 1e-9 else f"{v:.0%} [{a:.0%}, {b:.0%}]"
+            for v, a, b in zip(value, low, high, strict=True)
+        ]
         figure.add_scatter(
             x=[numbers[0] - 0.5, *numbers],
-            y=[0.0, *steps(shares)],
+            y=[0.0, *value],
             mode="lines",
             name=plotly(name, 28),
             line={
@@ -40,7 +47,8 @@ def cumulated(
                 "dash": look.dash,
                 "width": 3.4 if name == against else 2,
             },
-            hovertemplate="%{x} or lower: %{y:.0%}<extra>%{fullData.name}</extra>",
+            customdata=["0%", *told],
+            hovertemplate="%{x} or lower: %{customdata}<extra>%{fullData.name}</extra>",
         )
     figure.update_xaxes(
         title="answer", tickvals=numbers, range=[numbers[0] - 0.5, numbers[-1] + 0.3]

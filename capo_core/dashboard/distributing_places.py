@@ -54,8 +54,8 @@ def heaps(at: np.ndarray, item_ids: Sequence[str], order: np.ndarray) -> pd.Data
 
 
 def steps(shares: np.ndarray) -> np.ndarray:
-    """Cumulated shares, [labels]: how many people say this label or a lower one."""
-    return np.minimum(np.cumsum(shares), 1.0)
+    """Cumulated shares, [labels] or [items, labels]: how many say this label or a lower one."""
+    return np.minimum(np.cumsum(shares, axis=-1), 1.0)
 
 
 def mean_shares(

@@ -149,9 +149,9 @@ def halves_said(frame: pd.DataFrame | None, source: str, against: str, measure: 
     return _capital(
         f"{called(source)} is {how} where {called(against)} "
         f"{'is' if against == CROWD else 'is more'} divided: {measure} "
-        f"{with_interval(torn['value'], torn['low'], torn['high'])} on the more disputed half "
-        f"({int(torn['n']):,} items), {with_interval(calm['value'], calm['low'], calm['high'])} on "
-        f"the other ({int(calm['n']):,})."
+        f"{with_interval(torn['value'], torn['low'], torn['high'])} on the more disputed "
+        f"{int(torn['n']):,} items, {with_interval(calm['value'], calm['low'], calm['high'])} on "
+        f"the other {int(calm['n']):,}."
     )
 
 

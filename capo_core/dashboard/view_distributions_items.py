@@ -19,6 +19,7 @@ from capo_core.dashboard.browser import Answer, answers_html, item_html
 from capo_core.dashboard.components import control_row, note, picture
 from capo_core.dashboard.distributing_items import AGREEMENT, ORDERS, Wanted
 from capo_core.dashboard.distributing_looks import source_name
+from capo_core.dashboard.distributing_places import steps
 from capo_core.dashboard.distributing_words import called
 from capo_core.dashboard.distribution_html import Card
 from capo_core.dashboard.theme import looks
@@ -161,8 +162,8 @@ def _steps(chosen: Chosen, item_id: str) -> None:
     for name in (chosen.against, *chosen.shown):
         source = chosen.reading.judgments.source(name)
         if item_id in source.item_ids:
-            shares = source.shares[source.item_ids.index(item_id)]
-            said.append((source_name(name), chosen.looks[name], shares))
+            shares = steps(source.shares[source.item_ids.index(item_id)])
+            said.append((source_name(name), chosen.looks[name], shares, shares, shares))
     picture(
         charts_distributions_more.cumulated(
             chosen.reading.judgments.task.scale, said, source_name(chosen.against)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from capo_core.dashboard import (
     charts_distributions,
+    charts_distributions_more,
     distributing_places,
     state,
     view_distributions_behind,
@@ -29,6 +30,7 @@ from capo_core.task import LabelScale
 
 KEYS = ("look",)
 LONGEST = 50
+MOST_TOGETHER = 7  # sources in one picture
 _LOOKS = {
     "far": f"{LONGEST} longest",
     "all": "All arrows",
@@ -57,8 +59,9 @@ def show(chosen: Chosen, items: Items) -> None:
 
 def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
     if look == "together":
-        heading("All items together: how often each label is given", HELP["intervals"])
-        figure = _bars(chosen, scale)
+        what = "this answer or a lower one" if scale.ordinal else "each label"
+        heading(f"All items together: how often {what} is given", HELP["intervals"])
+        figure = _together(chosen, scale)
         alt = "Mean share of each label by source, with intervals"
     else:
         heading(
@@ -86,6 +89,9 @@ def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Fi
     judgments = chosen.reading.judgments
     start = distributing_places.places(judgments.source(chosen.focus).rows(ids), scale)
     end = distributing_places.places(judgments.source(chosen.against).rows(ids), scale)
+    if not ternary:
+        highest = max(float(start[:, 1].max()), float(end[:, 1].max()), 0.5)
+        figure.update_yaxes(range=[-0.06 * highest, 1.1 * highest])
     far = rows[chosen.measure].to_numpy()
     if look != "none":
         drawn = np.argsort(-far, kind="stable")[: LONGEST if look == "far" else None]
@@ -109,13 +115,20 @@ def _look(chosen: Chosen, name: str) -> Look:
     return Look(look.color, "circle" if name == chosen.against else "diamond", look.dash)
 
 
-def _bars(chosen: Chosen, scale: LabelScale) -> go.Figure:
+def _together(chosen: Chosen, scale: LabelScale) -> go.Figure:
+    """Steps where the labels are points of a scale, bars elsewhere."""
     drawn = []
     for name in dict.fromkeys((chosen.against, chosen.focus, *chosen.shown)):
         shares = chosen.reading.judgments.source(name).shares
-        if len(shares) and len(drawn) < 6:
-            mean = distributing_places.mean_shares(shares)
-            drawn.append((source_name(name), chosen.looks[name], *mean))
+        if not len(shares) or len(drawn) == MOST_TOGETHER:
+            continue
+        of_what = distributing_places.steps(shares) if scale.ordinal else shares
+        mean = distributing_places.mean_shares(of_what)
+        drawn.append((source_name(name), chosen.looks[name], *mean))
+    if scale.ordinal:
+        return charts_distributions_more.cumulated(
+            scale, drawn, source_name(chosen.against), charts_distributions.TALL
+        )
     return charts_distributions.bars(scale, drawn)
 
 

@@ -93,7 +93,7 @@ def test_halves_are_said_apart_only_where_their_intervals_are():
     )
     assert "is nearer where" in distributing_words.halves_said(rows(0.3, 0.1), "a", "crowd", "JSD")
     same = distributing_words.halves_said(rows(0.2, 0.21), "a", "crowd", "JSD")
-    assert "about as far off" in same and "(5 items)" in same
+    assert "about as far off" in same and "disputed 5 items" in same
     assert "too few" in distributing_words.halves_said(None, "a", "crowd", "JSD")
 
 

@@ -103,11 +103,14 @@ def test_the_map_has_a_ring_around_the_open_item():
 
 
 def test_cumulated_answers_begin_at_nothing_and_end_at_all():
-    figure = charts_distributions_more.cumulated(
-        ORDINAL, [("crowd", LOOK, np.array([0.1, 0.2, 0.3, 0.4, 0.0]))], "crowd"
-    )
+    value = distributing_places.steps(np.array([0.1, 0.2, 0.3, 0.4, 0.0]))
+    said = [("crowd", LOOK, value, value, value), ("a", LOOK, value, value - 0.05, value)]
+    figure = charts_distributions_more.cumulated(ORDINAL, said, "crowd")
     np.testing.assert_allclose(figure.data[0].y, [0, 0.1, 0.3, 0.6, 1.0, 1.0])
     assert list(figure.data[0].x) == [-2.5, -2, -1, 0, 1, 2]
+    assert figure.data[0].customdata[2] == "30%"
+    assert figure.data[1].customdata[2] == "30% [25%, 30%]"
+    assert figure.data[0].line.width > figure.data[1].line.width
 
 
 @pytest.mark.parametrize("ordinal", [False, True])
