@@ -46,6 +46,13 @@ def keep(workspace: Workspace, draft: Draft) -> None:
     write_json(_place(workspace, draft["dataset"]), draft)
 
 
+def put(workspace: Workspace, draft: Draft, path: str, new: Any) -> None:
+    """Change one value of what is kept: a box before this one, or another tab, may have changed
+    others since `draft` was read."""
+    with workspace.lock("experiment-draft"):
+        keep(workspace, changed(load(workspace, draft["dataset"]) or draft, path, new))
+
+
 def _place(workspace: Workspace, dataset: str):
     return workspace.cache / "drafts" / f"{content_hash(dataset)[:16]}.json"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from capo_core.dashboard import draft
+from capo_core.dashboard import draft, state
 from capo_core.dashboard.components import control_row, heading, note
 from capo_core.dashboard.form_settings import FOLDED, MAIN, Setting
 from capo_core.dashboard.form_widgets import Form, widget
@@ -74,8 +74,8 @@ def _preset(form: Form) -> None:
     st.session_state[key] = now
 
     def changed() -> None:
-        if st.session_state[key]:
-            draft.keep(form.workspace, draft.with_preset(form.draft, st.session_state[key]))
+        if chosen := state.now(key):
+            draft.keep(form.workspace, draft.with_preset(form.draft, chosen))
 
     st.segmented_control(
         "Begin with",
@@ -100,7 +100,7 @@ def base(form: Form) -> None:
     st.session_state["finetune.form.base_kind"] = kind
 
     def changed() -> None:
-        chosen = st.session_state["finetune.form.base_kind"]
+        chosen = state.now("finetune.form.base_kind")
         form.put("base", {"embedded": "embedded", "hub": _HUB_EXAMPLE}.get(chosen, ""))
 
     st.segmented_control(
@@ -117,14 +117,14 @@ def base(form: Form) -> None:
         st.text_input(
             "Folder" if kind == "folder" else "Name on the hub",
             placeholder="/models/my-model" if kind == "folder" else _HUB_EXAMPLE,
-            **form.tie("base", "", meant=str.strip),
+            **form.tie("base", "", meant=str.strip, typed=True),
         )
     with st.expander("Ask a server for the prompting methods"):
         st.text_input(
             "Model at the server",
             placeholder="leave empty to ask the base above",
             help="Any OpenAI-compatible server: vLLM, Ollama and others.",
-            **form.tie("server", "", meant=str.strip),
+            **form.tie("server", "", meant=str.strip, typed=True),
         )
         note(
             "Address and key come from the environment of the dashboard (CAPO_SERVER_URL, "
@@ -156,13 +156,14 @@ def main_settings(form: Form) -> None:
                 [0],
                 shown=lambda value: max(1, len(value)) if isinstance(value, list) else 1,
                 meant=partial(_seeds, seeds),
+                typed=True,
             ),
         )
         right.text_input(
             "Name of the experiment",
             placeholder="as you would call it in a table",
             help="For you alone: the same settings under another name are the same runs.",
-            **form.tie("name", "", meant=str.strip),
+            **form.tie("name", "", meant=str.strip, typed=True),
         )
     if not slurm.unavailable():
         st.segmented_control(

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from capo_core.dashboard import draft
+from capo_core.dashboard import draft, state
 from capo_core.dashboard.form_settings import Setting
 from capo_core.workspace import Workspace
 
@@ -20,8 +20,11 @@ class Form:
     workspace: Workspace
     draft: draft.Draft
 
+    def value(self, path: str, default: Any = None) -> Any:
+        return draft.value(self.draft, path, default)
+
     def put(self, path: str, value: Any) -> None:
-        draft.keep(self.workspace, draft.changed(self.draft, path, value))
+        draft.put(self.workspace, self.draft, path, value)
 
     def tie(
         self,
@@ -30,21 +33,31 @@ class Form:
         *,
         shown: Callable[[Any], Any] | None = None,
         meant: Callable[[Any], Any] | None = None,
+        typed: bool = False,
     ) -> dict[str, Any]:
         """Key and callback that tie a widget to the draft's value at `path`.
 
         Args:
             shown, meant: from the draft's value to the widget's, and back.
+            typed: it is a box one types into (see `state.typed`).
         """
         key = f"finetune.form.{path}"
-        value = draft.value(self.draft, path, default)
-        st.session_state[key] = shown(value) if shown else value
+        value = self.value(path, default)
+        tied = given(key, shown(value) if shown else value, typed)
 
         def changed() -> None:
-            new = st.session_state[key]
+            new = state.now(key)
             self.put(path, meant(new) if meant else new)
 
-        return {"key": key, "on_change": changed}
+        return {**tied, "on_change": changed}
+
+
+def given(key: str, value: Any, typed: bool) -> dict[str, Any]:
+    """The key of a widget that is about to be drawn with this value; of a box also the value."""
+    if typed:
+        return state.typed(key, value)
+    st.session_state[key] = value
+    return {"key": key}
 
 
 def widget(form: Form, setting: Setting) -> None:
@@ -65,8 +78,7 @@ def widget(form: Form, setting: Setting) -> None:
 def _number(form: Form, setting: Setting, about: dict[str, Any]) -> None:
     as_type = int if setting.kind == "whole" else float
     low, high = as_type(setting.low), None if setting.high is None else as_type(setting.high)
-    tied = form.tie(setting.path, setting.default)
-    value = st.session_state[tied["key"]]
+    value = form.value(setting.path)
     if value is None:
         value = setting.default
     if value is not None:
@@ -77,14 +89,13 @@ def _number(form: Form, setting: Setting, about: dict[str, Any]) -> None:
         except (TypeError, ValueError):
             value = as_type(setting.default or low)
         value = max(low, value) if high is None else min(high, max(low, value))
-    st.session_state[tied["key"]] = value
     st.number_input(
         setting.label,
         min_value=low,
         max_value=high,
         step=as_type(setting.step),
-        **({"value": None, "placeholder": setting.empty} if setting.default is None else {}),
+        **({"placeholder": setting.empty} if setting.default is None else {}),
         format="%d" if as_type is int else "%.6g",
         **about,
-        **tied,
+        **form.tie(setting.path, setting.default, shown=lambda _: value, typed=True),
     )

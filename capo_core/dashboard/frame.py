@@ -87,7 +87,7 @@ def _choose_dataset(page: str, entries: Sequence[Entry], keys: Sequence[str]) ->
     def changed() -> None:
         # Another dataset has other annotators and items: every page's view starts anew.
         state.forget()
-        state.put(page, {**dict.fromkeys(keys), state.DATASET: st.session_state[place]})
+        state.put(page, {**dict.fromkeys(keys), state.DATASET: state.now(place)})
 
     st.selectbox(
         "Dataset",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from capo_core.dashboard import judge_store, keeper, who
+from capo_core.dashboard import judge_store, keeper, state, who
 from capo_core.errors import StudyError
 from capo_core.study.judging import JudgeDesk
 from capo_core.study.store import Busy
@@ -48,7 +48,7 @@ def _adopt(given: str) -> None:
 
 def desk() -> JudgeDesk:
     """Raises: as `judge_store.engine`."""
-    return JudgeDesk(judge_store.engine(), st.session_state[_TOKEN], caller=who.caller())
+    return JudgeDesk(judge_store.engine(), state.now(_TOKEN), caller=who.caller())
 
 
 def terms() -> Terms:

@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from capo_core.dashboard import state
 from capo_core.dashboard.judge_link import START, desk
 from capo_core.errors import BackendUnavailable, CapoError, DataError, StudyError
 from capo_core.study.judging import JudgeDesk
@@ -22,57 +23,59 @@ from capo_core.study.store import Busy
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, CONFIDENCES
 from capo_core.study.views import Given, TrialView
 
-_VIEW, _DRAFT, _LESSON, _PROBLEM = (START + name for name in ("view", "draft", "lesson", "problem"))
-_SAVED, _UNDONE, _SINCE, _BRIEFED = (
-    START + name for name in ("saved", "undone", "since", "briefed")
-)
+_VIEW, _DRAFT, _LESSON, _PROBLEM = "view", "draft", "lesson", "problem"
+_SAVED, _UNDONE, _SINCE, _BRIEFED = "saved", "undone", "since", "briefed"
 # After these the same answer may be given again: the database did not get to it.
 PASSING = (Busy, BackendUnavailable, DataError)
 
 
+def _session() -> dict[str, Any]:
+    return state.kept(f"{START}session")
+
+
 def current() -> TrialView | Pause | End:
     """What is on the screen; looked up again after every act, and where nothing is to be judged."""
-    if _VIEW not in st.session_state:
+    if _VIEW not in _session():
         found = desk().next_trial()
         if not isinstance(found, TrialView):
             return found
-        st.session_state[_VIEW] = found
-    return st.session_state[_VIEW]
+        _session()[_VIEW] = found
+    return _session()[_VIEW]
 
 
 def needs_briefing(view: TrialView) -> bool:
     """Is it the first trial of its kind, and has what is asked not been read in this session?"""
     far = view.progress
     new = view.practice or (far.done == 0 and far.practice_total == 0)
-    return new and view.kind not in st.session_state.get(_BRIEFED, ())
+    return new and view.kind not in _session().get(_BRIEFED, ())
 
 
 def lesson() -> Lesson | None:
     """The practice trial that is being explained; looked up where the session is new."""
-    if _LESSON not in st.session_state:
-        st.session_state[_LESSON] = desk().lesson()
-    return st.session_state[_LESSON]
+    if _LESSON not in _session():
+        _session()[_LESSON] = desk().lesson()
+    return _session()[_LESSON]
 
 
 def problem() -> CapoError | None:
     """What went wrong at the last act; said once."""
-    return st.session_state.pop(_PROBLEM, None)
+    return _session().pop(_PROBLEM, None)
 
 
 def just_saved() -> bool:
     """Was an answer saved at the last act?"""
-    return bool(st.session_state.get(_SAVED))
+    return bool(_session().get(_SAVED))
 
 
 def can_undo(view: TrialView | End) -> bool:
     """Is there a last answer that may be taken back?"""
-    taken_back = st.session_state.get(_UNDONE) or getattr(view, "earlier", None) is not None
+    taken_back = _session().get(_UNDONE) or getattr(view, "earlier", None) is not None
     return view.progress.done > 0 and not getattr(view, "practice", False) and not taken_back
 
 
 def draft(view: TrialView) -> Given:
     """What is chosen for this trial and not saved yet; at first what was taken back, if any."""
-    trial_id, given = st.session_state.get(_DRAFT, ("", None))
+    trial_id, given = _session().get(_DRAFT, ("", None))
     return given if trial_id == view.trial_id else view.earlier or Given("", "", "")
 
 
@@ -106,7 +109,7 @@ def reason_key(view: TrialView) -> str:
 
 def choose(view: TrialView, **changes: str) -> None:
     _forget(_SAVED)
-    st.session_state[_DRAFT] = (view.trial_id, replace(draft(view), **changes))
+    _session()[_DRAFT] = (view.trial_id, replace(draft(view), **changes))
 
 
 def save(view: TrialView) -> None:
@@ -115,26 +118,27 @@ def save(view: TrialView) -> None:
     Keys pressed in quick succession arrive together, and Streamlit calls their buttons in an order
     of its own: what was chosen in the same moment is taken first.
     """
+    clicked = st.session_state.to_dict()
     for answer in view.answers:
-        if st.session_state.get(answer_key(view, answer)):
+        if clicked.get(answer_key(view, answer)):
             choose(view, answer=answer)
     for level in CONFIDENCES:
-        if st.session_state.get(sure_key(view, level)):
+        if clicked.get(sure_key(view, level)):
             choose(view, confidence=level)
     given = draft(view)
     if not is_ready(view, given):
         return
-    reason = st.session_state.get(reason_key(view), given.reason)
+    reason = clicked.get(reason_key(view), given.reason)
     sure = given.confidence if asks_how_sure(view, given) else ""
     given = Given(given.answer, sure, reason)
-    since = st.session_state.get(_SINCE)
+    since = _session().get(_SINCE)
 
     def write(at: JudgeDesk) -> None:
         saved = at.answer(view.trial_id, given.answer, sure, reason, shown_at=since)
         _forget(_UNDONE, _SINCE, _DRAFT)
-        st.session_state[_SAVED] = True
+        _session()[_SAVED] = True
         if saved.feedback is not None:
-            st.session_state[_LESSON] = Lesson(view, given, saved.feedback)
+            _session()[_LESSON] = Lesson(view, given, saved.feedback)
 
     _act(write)
 
@@ -143,7 +147,7 @@ def undo() -> None:
     def take_back(at: JudgeDesk) -> None:
         at.undo()
         _forget(_SAVED, _DRAFT)
-        st.session_state[_UNDONE] = True
+        _session()[_UNDONE] = True
 
     _act(take_back)
 
@@ -156,7 +160,7 @@ def resume() -> None:
     def go_on(at: JudgeDesk) -> None:
         at.resume()
         _forget(_LESSON)
-        st.session_state[_SINCE] = datetime.now(UTC)  # the pause is not time for the trial
+        _session()[_SINCE] = datetime.now(UTC)  # the pause is not time for the trial
 
     _act(go_on)
 
@@ -172,12 +176,12 @@ def consent() -> None:
 
 def briefed(kind: str) -> None:
     """What trials of this kind ask was read."""
-    st.session_state[_BRIEFED] = (*st.session_state.get(_BRIEFED, ()), kind)
+    _session()[_BRIEFED] = (*_session().get(_BRIEFED, ()), kind)
 
 
 def learned() -> None:
     """The explanation of a practice trial was read."""
-    st.session_state[_LESSON] = None
+    _session()[_LESSON] = None
     _forget(_SAVED)
 
 
@@ -186,13 +190,13 @@ def _act(work: Any, *forget: str) -> None:
     try:
         work(desk())
     except PASSING as error:
-        st.session_state[_PROBLEM] = error  # what was chosen stays, to be saved again
+        _session()[_PROBLEM] = error  # what was chosen stays, to be saved again
         return
     except StudyError as error:
-        st.session_state[_PROBLEM] = error
+        _session()[_PROBLEM] = error
     _forget(_VIEW, *forget)
 
 
 def _forget(*keys: str) -> None:
     for key in keys:
-        st.session_state.pop(key, None)
+        _session().pop(key, None)

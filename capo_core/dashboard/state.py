@@ -43,7 +43,7 @@ def get(key: str, default: str = "") -> str:
 
 def _memory() -> dict[str, str]:
     """`page.key` → text, and the dataset's name."""
-    return st.session_state.setdefault(_MEMORY, {})
+    return kept(_MEMORY)
 
 
 def remembered(page: str) -> dict[str, str]:
@@ -56,7 +56,7 @@ def remembered(page: str) -> dict[str, str]:
 
 def forget() -> None:
     """Forget what all pages showed."""
-    st.session_state[_MEMORY] = {}
+    _memory().clear()
 
 
 def put(page: str, values: Mapping[str, str | None]) -> None:
@@ -96,7 +96,7 @@ def choice(
     st.session_state[place] = value
 
     def changed() -> None:
-        chosen = st.session_state[place]
+        chosen = now(place)
         # A segmented control can be clicked empty; that means nothing here.
         put(page, {key: chosen if chosen is not None else value, **dict.fromkeys(clears)})
 
@@ -119,15 +119,46 @@ def view(page: str, names: Mapping[str, str]) -> str:
     )
 
 
+def now(place: str) -> Any:
+    """What stands in the widget under the key `place`, for its callback.
+
+    Reading `st.session_state[place]` gives way to a click or a key that came meanwhile: the
+    callback would end there, and what it was to keep would be lost. A copy of the state does not.
+    """
+    return st.session_state.to_dict()[place]
+
+
+def kept(name: str) -> dict[str, Any]:
+    """What a browser's session remembers under `name`, to be changed in place.
+
+    For callbacks: neither reading nor changing it gives way to a click, as in `now`.
+    """
+    found = st.session_state.to_dict().get(name)
+    if found is None:
+        found = st.session_state[name] = {}
+    return found
+
+
+def typed(place: str, value: Any) -> dict[str, Any]:
+    """Key and value of a box one types into, so that what is typed fast stays.
+
+    Such a box is not given its value in every run, as choices are: on a slow machine the value of
+    a run before would come after what was typed since, and overwrite it. The value is its default,
+    with which the browser begins; it is set only where the box has another.
+    """
+    if place in st.session_state and st.session_state[place] != value:
+        st.session_state[place] = value
+    return {"key": place, "value": value}
+
+
 def text(label: str, *, page: str, key: str, clears: Sequence[str] = (), **settings: Any) -> str:
     """A text box tied to the address."""
     place = f"{page}.{key}.widget"
-    st.session_state[place] = get(key)
 
     def changed() -> None:
-        put(page, {key: st.session_state[place].strip(), **dict.fromkeys(clears)})
+        put(page, {key: now(place).strip(), **dict.fromkeys(clears)})
 
-    st.text_input(label, key=place, on_change=changed, **settings)
+    st.text_input(label, **typed(place, get(key)), on_change=changed, **settings)
     return get(key)
 
 
@@ -140,8 +171,8 @@ def toggle(
     st.session_state[place] = value
 
     def changed() -> None:
-        now = st.session_state[place]
-        put(page, {key: None if now == on else str(int(now)), **dict.fromkeys(clears)})
+        chosen = now(place)
+        put(page, {key: None if chosen == on else str(int(chosen)), **dict.fromkeys(clears)})
 
     st.toggle(label, key=place, on_change=changed, **settings)
     return value

@@ -86,7 +86,7 @@ def _one(frame: Frame, dataset: Dataset) -> None:
 
 
 def _clicked() -> None:
-    points = st.session_state[f"{PAGE}.phrases"].selection.points
+    points = state.now(f"{PAGE}.phrases").selection.points
     if points and points[0].get("customdata"):
         state.put(PAGE, {"phrase": points[0]["customdata"][0], "p": None})
 

@@ -108,7 +108,7 @@ def _repeat(workspace: Workspace, seen: Seen, places: dict[str, str], more: str)
     before = flat(seen.settings)
     changes = {}
     for name, place in places.items():
-        text = st.session_state[f"{place}.{seen.run_id}"].strip()
+        text = state.now(f"{place}.{seen.run_id}").strip()
         changes[name] = _value(text) if text else None
     for line in filter(None, map(str.strip, more.splitlines())):
         name, equals, text = line.partition("=")

@@ -179,7 +179,7 @@ def run_table(frame: Frame, found: Sequence[Seen], *, key: str, more: Sequence[s
     shown = ["run", "state", "done", "standing", "worked", *more]
 
     def picked() -> None:
-        chosen = st.session_state[place].selection.rows
+        chosen = state.now(place).selection.rows
         if chosen and chosen[0] < len(found):
             finetune_live.act(open_run, found[chosen[0]].run_id)
 

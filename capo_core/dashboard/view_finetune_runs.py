@@ -86,7 +86,7 @@ def _compare(rows: Sequence[Seen], found: Sequence[Seen]) -> None:
     st.session_state[place] = list(named)
 
     def changed() -> None:
-        state.put(PAGE, {"pick": "~".join(st.session_state[place])})
+        state.put(PAGE, {"pick": "~".join(state.now(place))})
 
     heading("Compare runs")
     st.multiselect(

@@ -63,7 +63,7 @@ def imitation(chosen: Chosen, view: str) -> None:
 
 def _point(name: str) -> None:
     """From a point to the answers behind it."""
-    points = st.session_state[f"{PAGE}.{name}"].selection.points
+    points = state.now(f"{PAGE}.{name}").selection.points
     if points and points[0].get("customdata"):
         source = points[0]["customdata"][0]
         open_answers("" if source in (HUMAN, OTHER) else source, order="worst")
@@ -157,7 +157,7 @@ def _confusion_title(report: EvaluationReport, view: str, source: str, target: s
 
 
 def _cell(source: str) -> None:
-    points = st.session_state[f"{PAGE}.given"].selection.points
+    points = state.now(f"{PAGE}.given").selection.points
     if points and points[0].get("customdata"):
         target, given = points[0]["customdata"][:2]
         open_answers("" if source == HUMAN else source, given=given, order="typical")

@@ -124,7 +124,7 @@ def _draw(
 
 def _clicked(sources: list[str], wanted: list[Column]) -> None:
     """From a cell to the answers behind it."""
-    cells = st.session_state[f"{PAGE}.scores"].selection.cells
+    cells = state.now(f"{PAGE}.scores").selection.cells
     if not cells:
         return
     row, key = cells[0]

@@ -60,7 +60,7 @@ def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
     st.session_state[place] = chosen if chosen in phrases else None
 
     def changed() -> None:
-        state.put(page, {"phrase": st.session_state[place], "p": None})
+        state.put(page, {"phrase": state.now(place), "p": None})
 
     st.pills(
         label,

@@ -175,7 +175,7 @@ def _told(report, *topics: str) -> list[str]:
 
 
 def _clicked() -> None:
-    points = st.session_state[f"{PAGE}.ladder"].selection.points
+    points = state.now(f"{PAGE}.ladder").selection.points
     if points and points[0].get("customdata"):
         reduction, k = points[0]["customdata"][:2]
         state.put(PAGE, {"red": reduction, "k": str(k), "part": "evidence", "p": None})

@@ -24,7 +24,7 @@ def show(frame: Frame, found: list[Seen]) -> None:
     place = f"{PAGE}.table"
 
     def picked() -> None:
-        chosen = st.session_state[place].selection.rows
+        chosen = state.now(place).selection.rows
         if chosen and chosen[0] < len(found):
             open_study(found[chosen[0]])
 

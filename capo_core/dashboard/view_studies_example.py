@@ -27,10 +27,9 @@ def show(draft: Draft, terms: Terms) -> None:
         place = state.number("place", 1, 1, many)
         with places[1]:
             key = f"{PAGE}.place.widget"
-            st.session_state[key] = place
             st.number_input(
-                f"Trial, of {many}", 1, many, key=key,
-                on_change=lambda: state.put(PAGE, {"place": str(st.session_state[key])}),
+                f"Trial, of {many}", 1, many, **state.typed(key, place),
+                on_change=lambda: state.put(PAGE, {"place": str(state.now(key))}),
             )  # fmt: skip
     st.html(drawn(example(draft, slot, place), terms, f"{place} of {many}"))
     note(

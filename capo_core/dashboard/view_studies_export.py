@@ -107,10 +107,9 @@ def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: Filter) -> None:
 
 def _least(value: int) -> None:
     place = f"{PAGE}.confident.widget"
-    st.session_state[place] = value
     st.number_input(
-        "Probably better, at least %", 51, 100, key=place,
-        on_change=lambda: state.put(PAGE, {"confident": str(st.session_state[place])}),
+        "Probably better, at least %", 51, 100, **state.typed(place, value),
+        on_change=lambda: state.put(PAGE, {"confident": str(state.now(place))}),
     )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from capo_core.dashboard import study_draft, study_settings
+from capo_core.dashboard import form_widgets, state, study_draft, study_settings
 from capo_core.dashboard.components import heading, note
 from capo_core.dashboard.form_settings import Setting
 from capo_core.dashboard.form_widgets import widget
@@ -31,14 +31,25 @@ class Form:
     workspace: Workspace
     values: study_draft.Form
 
-    def tie(self, path: str, default: Any) -> dict[str, Any]:
-        """Key and callback that tie a widget to the form's value at `path`."""
+    def value(self, path: str, default: Any = None) -> Any:
+        return self.values.get(path, default)
+
+    def tie(
+        self,
+        path: str,
+        default: Any,
+        *,
+        shown: Callable[[Any], Any] | None = None,
+        typed: bool = False,
+    ) -> dict[str, Any]:
+        """Key and callback that tie a widget to the form's value at `path` (see `form_widgets`)."""
         key = f"{PAGE}.form.{path}"
-        st.session_state[key] = self.values.get(path, default)
-        return {"key": key, "on_change": self._changed, "args": (path, key)}
+        value = self.value(path, default)
+        tied = form_widgets.given(key, shown(value) if shown else value, typed)
+        return {**tied, "on_change": self._changed, "args": (path, key)}
 
     def _changed(self, path: str, key: str) -> None:
-        study_draft.put(self.workspace, self.values, path, st.session_state[key])
+        study_draft.put(self.workspace, self.values, path, state.now(key))
 
 
 def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, Seen], annotators) -> None:
@@ -111,8 +122,7 @@ def _several(form: Form, path: str, label: str, options: list[str], words, **abo
     """A choice of several; what was chosen and is not on offer any more stays to be seen."""
     chosen = form.values.get(path)
     chosen = [each for each in chosen if isinstance(each, str)] if isinstance(chosen, list) else []
-    tied = form.tie(path, [])
-    st.session_state[tied["key"]] = chosen
+    tied = form.tie(path, [], shown=lambda _: chosen)
     gone = [each for each in chosen if each not in options]
     st.multiselect(
         label,
@@ -124,8 +134,7 @@ def _several(form: Form, path: str, label: str, options: list[str], words, **abo
 
 
 def _text(form: Form, path: str, label: str, *, area: bool = False, default: str = "", **about):
-    tied = form.tie(path, default)
-    st.session_state[tied["key"]] = str(st.session_state[tied["key"]] or "")
+    tied = form.tie(path, default, shown=lambda value: str(value or ""), typed=True)
     (st.text_area if area else st.text_input)(label, **about, **tied)
 
 

@@ -91,7 +91,7 @@ def _invite(frame: Frame, seen: Seen) -> None:
 
 
 def _make_links(workspace: Workspace, name: str) -> None:
-    asked = {key: st.session_state[f"{PAGE}.invite.{key}"]
+    asked = {key: state.now(f"{PAGE}.invite.{key}")
              for key in ("many", "days", "note", "base")}  # fmt: skip
     service = cache_studies.begun_service(workspace)
     service.take_in(workspace, name)

@@ -81,13 +81,14 @@ def _assumed(seen: Seen) -> Trying:
 
 def _whole(key: str, label: str, help_: str, default: int, most: int) -> int:
     place, value = f"{PAGE}.{key}.widget", state.number(key, default, 0, most)
-    st.session_state[place] = value
 
     def changed() -> None:
-        now = st.session_state[place]
+        now = state.now(place)
         state.put(PAGE, {key: None if now == default else str(now)})
 
-    st.number_input(label, 0, most, step=5, key=place, on_change=changed, help=help_)
+    st.number_input(
+        label, 0, most, step=5, **state.typed(place, value), on_change=changed, help=help_
+    )
     return value
 
 
@@ -96,14 +97,14 @@ def _number(
     high: float,
 ) -> None:  # fmt: skip
     place = f"{PAGE}.{key}.{source}.widget"
-    st.session_state[place] = min(high, max(low, chosen.get(source, usual)))
+    value = min(high, max(low, chosen.get(source, usual)))
 
     def changed() -> None:
-        now = {**chosen, source: st.session_state[place]}
+        now = {**chosen, source: state.now(place)}
         state.put(PAGE, {key: "~".join(f"{name}:{value:g}" for name, value in now.items())})
 
-    st.number_input(f"{source_name(source)}: {what}", low, high, step=0.1, key=place,
-                    on_change=changed)  # fmt: skip
+    st.number_input(f"{source_name(source)}: {what}", low, high, step=0.1,
+                    on_change=changed, **state.typed(place, value))  # fmt: skip
 
 
 def _pairs(text: str) -> dict[str, float]:

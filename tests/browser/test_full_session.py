@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from pages_helpers import make
 
 from capo_core.data.catalog import Catalog
@@ -138,9 +137,6 @@ def designed(go, page, server) -> list[str]:
     return links
 
 
-# Apart from the quick ones for now: with its study in the workspace, test_studies.py finds the
-# page counting no answers, though the database has them all. That is not understood yet.
-@pytest.mark.slow
 def test_a_study_from_design_to_download_with_three_judges_at_once(go, page, chromium, server):
     page.set_default_timeout(PATIENCE)
     links = designed(go, page, server)

@@ -31,6 +31,25 @@ def fill(page, label: str, value: str) -> None:
     box.press("Enter")
 
 
+def test_what_is_typed_fast_stays(go, page, server):
+    """A second box is filled while the page still answers to the first."""
+    Catalog(Workspace(server[1])).add(make("typed", items=120))
+    for number in (2, 3, 4):
+        go("studies?dataset=typed&view=new")
+        typed = {
+            "Name of the study": f"typed-{number}",
+            "Trials of each kind for a judge": str(2 * number),
+            "Judges": str(3 * number + 1),
+        }
+        for label, value in typed.items():
+            fill(page, label, value)
+        page.get_by_text("must be a multiple of 3").wait_for()
+        page.get_by_text(f"{3 * number + 1} judges").first.wait_for()
+        assert {
+            label: page.get_by_label(label, exact=True).first.input_value() for label in typed
+        } == typed
+
+
 def download(page, label: str) -> str:
     with page.expect_download() as waiting:
         page.get_by_role("button", name=label).click()
@@ -42,7 +61,7 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     Catalog(workspace).add(make("judged", items=120))
 
     go("studies?dataset=judged")
-    page.get_by_role("button", name="Design a study").click()
+    page.get_by_text("New study", exact=True).first.click()
     fill(page, "Name of the study", "whose-words")
     # Numbers that do not fit are refused with those that do.
     fill(page, "Trials of each kind for a judge", "4")
