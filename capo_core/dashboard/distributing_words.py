@@ -37,10 +37,16 @@ def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: st
             nearest and uniform.
     """
     order = nearest(table, measure)
+    floor = _row(table, UNIFORM, measure)
+    if not order and floor is not None:
+        return (
+            f"Nothing but uniform, which knows nothing, is set beside {called(against)} yet: "
+            f"{measure} {with_interval(floor.value, floor.low, floor.high)} on "
+            f"{count(int(floor.n), 'item')}."
+        )
     if not order:
         return f"No source has an item in common with {called(against)}, so nothing is compared."
     best = _row(table, order[0], measure)
-    floor = _row(table, UNIFORM, measure)
     value = f"{measure} {with_interval(best.value, best.low, best.high)}"
     n = count(int(best.n), "item")
     if floor is not None and floor.value <= best.value:

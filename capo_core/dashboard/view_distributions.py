@@ -22,7 +22,7 @@ from capo_core.dashboard.frame import Frame, link
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
 from capo_core.dashboard.words import markdown
 from capo_core.distributions.from_dataset import ANNOTATORS
-from capo_core.distributions.judgments import CROWD
+from capo_core.distributions.judgments import CROWD, UNIFORM
 
 KEYS = (
     *view_distributions_choice.KEYS,
@@ -77,23 +77,32 @@ def show(frame: Frame) -> None:
 
 
 def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
-    """The way to a crowd, where there is none."""
-    if CROWD in chosen.reading.names:
-        return
-    people = chosen.dataset.annotators if chosen.dataset is not None else ()
-    alone = (
-        "There is one annotator only, so every source but uniform repeats them. "
-        if len(people) == 1
-        else ""
-    )
-    with st.container(border=True):
-        st.markdown(
-            "**There is no crowd here.** Nobody has asked many people about these items, so the "
-            f"sources are measured by what {_measure_said(chosen)}. {alone}Open a file with a "
-            "crowd’s distributions under *Files*, or import data that have one (VariErr brings "
-            "the hundred answers of ChaosNLI along)."
+    """The way to a crowd, or to something to set beside it, where there is none."""
+    if CROWD not in chosen.reading.names:
+        people = chosen.dataset.annotators if chosen.dataset is not None else ()
+        alone = (
+            "There is one annotator only, so every source but uniform repeats them. "
+            if len(people) == 1
+            else ""
         )
-        link(frame, "data", "Import a dataset")
+        with st.container(border=True):
+            st.markdown(
+                "**There is no crowd here.** Nobody has asked many people about these items, so "
+                f"the sources are measured by what {_measure_said(chosen)}. {alone}Open a file "
+                "with a crowd’s distributions under *Files*, or import data that have one (VariErr "
+                "brings the hundred answers of ChaosNLI along)."
+            )
+            link(frame, "data", "Import a dataset")
+    elif set(chosen.reading.names) == {chosen.against, UNIFORM}:
+        with st.container(border=True):
+            st.markdown(
+                "**There is nothing to compare yet.** Ask a model what people would say, or open a "
+                "file with another source under *Files*."
+            )
+            st.button(
+                "Ask a model", key=f"{PAGE}.ask", on_click=state.put,
+                args=(PAGE, {"part": "models"}),
+            )  # fmt: skip
 
 
 def _measure_said(chosen: Chosen) -> str:

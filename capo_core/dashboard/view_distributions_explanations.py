@@ -46,7 +46,8 @@ def show(frame: Frame, chosen: Chosen) -> None:
     """Likeness, measured on demand; then the replacement, where models wrote something."""
     heading("How alike are the explanations of one item?")
     said = chosen.reading.judgments.explanations
-    sets = list(dict.fromkeys(said["source"]))[:_MOST]
+    every = list(dict.fromkeys(said["source"]))
+    sets = every[:_MOST]
     if not sets:
         note(
             "There are no explanations here. Choose a dataset with explanations, or open a file "
@@ -72,6 +73,8 @@ def show(frame: Frame, chosen: Chosen) -> None:
             lambda told: _variation(frame, chosen, sets, asked, told),
         )
         _likeness(chosen, found)
+    if len(every) > _MOST:
+        note(f"Of {len(every)} sets of explanations the first {_MOST} are compared.")
     _replacement(frame, chosen, sets)
 
 

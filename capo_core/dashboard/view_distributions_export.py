@@ -33,7 +33,7 @@ def show(chosen: Chosen) -> None:
             prints["dataset’s"] = chosen.dataset.fingerprint
         note(methods_paragraph(name, chosen.config, chosen.table, prints))
         note("Formulas and their sources are in docs/methods-distributions.md.")
-        st.caption("The same table on the command line:")
+        st.caption("The same table on the command line (files by their place on your disk):")
         st.code(
             command(chosen.reading.dataset, chosen.reading.files, chosen.config,
                     _on_command_line(chosen)),

@@ -58,7 +58,14 @@ def test_with_one_source_nothing_is_called_the_nearest():
     )
 
 
-@pytest.mark.parametrize("rows", [[], [("a", NAN)], [("uniform", 0.3)]])
+def test_with_the_floor_alone_that_is_said():
+    assert said([("uniform", 0.3)]) == (
+        "Nothing but uniform, which knows nothing, is set beside the crowd yet: JSD 0.30 "
+        "[0.28, 0.32] on 12 items."
+    )
+
+
+@pytest.mark.parametrize("rows", [[], [("a", NAN)]])
 def test_with_nothing_to_compare_that_is_said(rows):
     assert "nothing is compared" in said(rows)
 

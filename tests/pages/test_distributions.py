@@ -153,6 +153,14 @@ def test_a_file_on_other_items_is_shown_alone(mine):
     assert "“a” is compared with the crowd" in said
 
 
+def test_a_crowd_alone_leads_to_a_model(mine):
+    app = open_page("distributions", dataset="mine")
+    said = fine(upload(app, ("other.json", lines(row(1, **{"chaos probs": [0.1, 0.7, 0.2]})))))
+    assert "Nothing but uniform" in said and "There is nothing to compare yet" in said
+    app.button(key="distributions.ask").click().run()
+    assert "A new estimate" in fine(app)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
