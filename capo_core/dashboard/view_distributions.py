@@ -17,7 +17,7 @@ from capo_core.dashboard import (
     view_distributions_table,
     view_distributions_training,
 )
-from capo_core.dashboard.components import says
+from capo_core.dashboard.components import note, says
 from capo_core.dashboard.frame import Frame, link
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
 from capo_core.dashboard.words import markdown
@@ -53,6 +53,8 @@ def show(frame: Frame) -> None:
         says(
             distributing_words.headline(chosen.table, chosen.apart, chosen.against, chosen.measure)
         )
+        if not chosen.reading.dataset:
+            note(f"These are the items of {chosen.file_stem}, a file, not of {frame.entry.name}.")
         _what_is_missing(frame, chosen)
     view_distributions_table.show(chosen)
     items = view_distributions_items.order(chosen)

@@ -150,6 +150,7 @@ def test_a_file_on_other_items_is_shown_alone(mine):
                       for n in range(3)))  # fmt: skip
     said = fine(upload(app, ("other.jsonl", content)))
     assert "shown without it" in said and "1 of 3 items" in said
+    assert "These are the items of other, a file, not of mine." in said
     assert "“a” is compared with the crowd" in said
 
 
