@@ -43,7 +43,7 @@ def methods_paragraph(
     """How the numbers came about, for a paper."""
     sizes = table.groupby("source", sort=False)["n"].first()
     n = f"{int(sizes.min()):,}" if sizes.nunique() == 1 else f"{sizes.min():,} to {sizes.max():,}"
-    what = ", ".join(source_name(source) for source in sizes.index)
+    what = ", ".join(called(source) for source in sizes.index)
     prints = "; ".join(f"{key} {value[:16]}" for key, value in fingerprints.items())
     return (
         f"Label distributions of {what} were compared with {called(config.against)} on {n} items "

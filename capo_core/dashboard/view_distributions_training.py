@@ -8,7 +8,7 @@ import streamlit as st
 from capo_core.dashboard import distributing_runs, distributing_training, state, view_jobs
 from capo_core.dashboard.components import Field, heading, note, says, show_error, table
 from capo_core.dashboard.distributing_looks import source_name
-from capo_core.dashboard.distributing_words import trained_said
+from capo_core.dashboard.distributing_words import called, trained_said
 from capo_core.dashboard.frame import Frame, safely
 from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
@@ -158,7 +158,7 @@ def _new(frame: Frame, chosen: Chosen) -> None:
         )  # fmt: skip
         note(
             "On the training items of the dataset; the validation items choose the epoch, the test "
-            f"items score. Sources: {', '.join(map(source_name, sources))} (the first ones shown "
+            f"items score. Sources: {', '.join(map(called, sources))} (the first ones shown "
             "above), three seeds each, with the encoder that comes with the tool."
             if there
             else "The dataset has no split into training, validation and test items."
