@@ -127,7 +127,7 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
         st.session_state[place] = shown
 
         def changed() -> None:
-            chosen = st.session_state[place]
+            chosen = state.now(place)
             kept = [name for name in others if name in chosen]
             state.put(PAGE, {"shown": json.dumps(kept) if kept and kept != default else None})
 

@@ -77,8 +77,8 @@ def _open(frame: Frame, already: list[str]) -> None:
 def _take(frame: Frame, already: list[str]) -> None:
     """Read what was uploaded; what is wrong with a file is said, and the others are opened."""
     taken = st.session_state.get(_TAKEN, 0)
-    files = st.session_state[f"{PAGE}.files.{taken}"] or []
-    labels = distributing_files.labels_of(st.session_state[f"{PAGE}.files.labels"])
+    files = state.now(f"{PAGE}.files.{taken}") or []
+    labels = distributing_files.labels_of(state.now(f"{PAGE}.files.labels"))
     found = list(already)
     wrong = [] if files else [DataError("no file was chosen", todo="choose one first")]
     for file in files:

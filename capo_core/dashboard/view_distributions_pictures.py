@@ -153,7 +153,7 @@ def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
 
 def _clicked(name: str) -> Callable[[], None]:
     def act() -> None:
-        points = st.session_state[f"{PAGE}.{name}"].selection.points
+        points = state.now(f"{PAGE}.{name}").selection.points
         if points and points[0].get("customdata"):
             view_distributions_behind.open_item(points[0]["customdata"][0])
 

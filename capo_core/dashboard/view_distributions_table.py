@@ -126,7 +126,7 @@ def _header(measure: str) -> str:
 
 def _clicked(sources: list[str]) -> None:
     """From a cell to its source in the pictures and its measure."""
-    cells = st.session_state[f"{PAGE}.distances"].selection.cells
+    cells = state.now(f"{PAGE}.distances").selection.cells
     if not cells:
         return
     row, measure = cells[0]
