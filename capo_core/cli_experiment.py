@@ -167,15 +167,16 @@ def _follow(experiment: Any, wait: bool, as_json: bool) -> None:
     if not wait:
         return
     now = progress_of(experiment)
+    evaluation = experiment.evaluation
+    if not as_json and evaluation is not None and evaluation.files.done:
+        _print_evaluation(experiment)
     if now.state != "succeeded":
         raise RunError(
             f"the experiment is not done: {now.message}",
             where=experiment.experiment_id,
             todo="look at the run (runs show), then give the same command again: it takes up "
-            "what is left",
+            "what is left, and brings the evaluation up to date",
         )
-    if not as_json:
-        _print_evaluation(experiment)
 
 
 def _print_evaluation(experiment: Any) -> None:

@@ -32,7 +32,7 @@ def as_dict(run: Any, status: Any) -> dict:
             request = run.request
         except CapoError:  # begun by something that writes no request
             return about
-        about |= {"kind": request.kind, "after": list(request.after), "queued": request.queued}
+        about |= {"kind": request.kind, "after": list(request.waits_for), "queued": request.queued}
         if status.state == "queued" and not status.pid:
             about["message"] = queue.waits_for(run) or status.message
     return about

@@ -14,6 +14,7 @@ from capo_core.evaluation.narrate import statements
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL
+from capo_core.imitation.prompts import METHODS
 
 FAMILIES = {
     "main": "At a glance",
@@ -187,10 +188,15 @@ def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
             alone = name in ("scores", "differences")
             parts[name] = rows.assign(target=ALL) if alone else rows
         made = statements(
-            **parts, sources=report.sources, config=report.config, judges=report.judges
-        )
+            **parts, sources=report.sources, config=report.config, judges=report.judges,
+            missing=report.missing,
+        )  # fmt: skip
         said = tuple(one for one in made if one.topic != "unread")
-    return [(one.topic, with_names(one.text, report.method_names)) for one in said]
+    # What is missing is among no report's methods.
+    names = {"missing": METHODS}
+    return [
+        (one.topic, with_names(one.text, names.get(one.topic, report.method_names))) for one in said
+    ]
 
 
 def with_names(text: str, sources: Iterable[str]) -> str:

@@ -140,7 +140,7 @@ def standing(seen: Seen) -> str:
 def _waits_for(seen: Seen) -> str:
     """Why it has not begun, with the other run's title for its name."""
     words = queue.waits_for(seen.run)
-    for name in seen.run.request.after if words else ():
+    for name in seen.run.request.waits_for if words else ():
         words = words.replace(name, see(Run(seen.run.folder.parent / name)).title)
     return words
 

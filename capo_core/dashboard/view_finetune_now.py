@@ -25,13 +25,15 @@ from capo_core.dashboard.words import count, escape, markdown
 from capo_core.data.catalog import Catalog
 from capo_core.experiment import presets, store
 from capo_core.experiment.progress import Progress, progress_of
+from capo_core.jobs.record import LIVE
 from capo_core.workspace import Workspace
 
 PAGE = "finetune"
 MOST = 6  # experiments shown with all they have; older ones are found by their runs
-_WITHOUT = (
-    "To get the evaluation without it: “Use as a draft”, take {} out of the methods, and start; "
-    "what is done already counts."
+_WILL_GO_WITHOUT = "The evaluation goes on without {}, and says so."
+_WENT_WITHOUT = (
+    "The evaluation is there without {}. “Take up what is left” tries again, and brings it up to "
+    "date."
 )
 MOST_ROWS = 10  # of a table of runs; longer ones scroll
 _WHOLE_DEMO = "All four annotators: about ten minutes on two cores."
@@ -110,12 +112,20 @@ def _words(now: Progress, members: Sequence[Seen | None]) -> str:
     if failed is not None:
         if working is not None:
             said.append(f"{failed.title} failed: {failed.status.message.rstrip('.')}.")
-        if failed.method and now.state != "succeeded":
-            said.append(_WITHOUT.format(METHODS.get(failed.method, failed.method)))
+        if failed.method and _others_go_on(members):
+            scored = now.state != "running" and members[-1].state == "succeeded"
+            words = _WENT_WITHOUT if scored else _WILL_GO_WITHOUT
+            said.append(words.format(METHODS.get(failed.method, failed.method)))
     words = " ".join(said)
     for each in filter(None, members):
         words = words.replace(each.run_id, each.title)
     return words
+
+
+def _others_go_on(members: Sequence[Seen | None]) -> bool:
+    """Is there, or will there be, an evaluation of other methods than those that failed?"""
+    last = members[-1]
+    return last is not None and last.kind == "evaluate" and last.state in (*LIVE, "succeeded")
 
 
 def _failed_itself(seen: Seen) -> bool:

@@ -36,6 +36,7 @@ def compute_report(
     cache: Path | None = None,
     embedder: Embedder | None = None,
     judges: Sequence[Verdicts] = (),
+    missing: str = "",
     progress: Progress = silent,
 ) -> EvaluationReport:
     """Score methods' streams beside the people's.
@@ -44,6 +45,7 @@ def compute_report(
         outputs: streams of methods (see `streams.output_streams`); people's are added.
         split: the name of the part that `item_ids` are, for the words of the report.
         judges: what language models said of the same streams.
+        missing: what was to be scored and is not there, in a sentence; "" for nothing.
 
     Raises:
         ConfigError: a method is called as people are, or an item stands twice in a stream.
@@ -82,8 +84,9 @@ def compute_report(
         sources=said,
         **parts,
         judges=about,
-        statements=statements(**parts, sources=said, config=config, judges=about),
-        methods=methods_paragraph(dataset, len(item_ids), split, config, said, about),
+        missing=missing,
+        statements=statements(**parts, sources=said, config=config, judges=about, missing=missing),
+        methods=methods_paragraph(dataset, len(item_ids), split, config, said, about, missing),
     )
 
 

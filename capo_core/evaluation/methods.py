@@ -28,9 +28,10 @@ def methods_paragraph(
     config: TableConfig,
     sources: Sequence[Source],
     judges: Sequence[Mapping] = (),
+    missing: str = "",
 ) -> dict[str, str]:
     """The paragraph under the keys "text" and "latex", the same words in both."""
-    said = _sentences(dataset, n_items, split, config, sources, judges)
+    said = _sentences(dataset, n_items, split, config, sources, judges, missing)
     text = " ".join(said)
     return {"text": text, "latex": latex(text)}
 
@@ -40,7 +41,7 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-def _sentences(dataset, n_items, split, config, sources, judges) -> list[str]:
+def _sentences(dataset, n_items, split, config, sources, judges, missing) -> list[str]:
     methods = [source for source in sources if source.name not in (HUMAN, OTHER)]
     said = [
         f"All scores are computed on the {n_items} {split} items of {dataset.name} "
@@ -55,6 +56,8 @@ def _sentences(dataset, n_items, split, config, sources, judges) -> list[str]:
             f"annotator{'s' if len(source.targets) != 1 else ''}, {source.unread} of them without "
             f"a readable label{times}."
         )
+    if missing:
+        said.append(missing)
     said.append(
         "Scores are averaged over runs and samples of one target, then over targets with equal "
         "weight. The ceiling is the target's own held-out responses, the floor another annotator's "

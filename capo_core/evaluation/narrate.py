@@ -21,6 +21,7 @@ def statements(
     sources: Sequence[Source],
     config: TableConfig,
     judges: Sequence[Mapping] = (),
+    missing: str = "",
 ) -> tuple[Statement, ...]:
     """All that can be said, the most important first."""
     mine = scores[~scores["source"].isin([HUMAN, OTHER]) & scores["value"].notna()]
@@ -28,6 +29,7 @@ def statements(
     apart = differences[differences["target"] == ALL]
     found = (
         ("headline", _imitation(mine, apart, config)),
+        ("missing", missing),
         ("confusion", _taken_for(confusion, config)),
         *(("judge", _judged(mine, judge)) for judge in judges),
         ("label", _labels(mine, apart)),

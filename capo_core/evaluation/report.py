@@ -80,6 +80,8 @@ class EvaluationReport:
         judges: language models that judged, each with its run, settings, shares of positions and
             a sentence on what it is worth (see `judge_join.Verdicts.to_dict`); what they said is
             among the scores.
+        missing: methods that were to be scored and are not there, and why, in a sentence; "" where
+            all are.
         statements: what these data say, in sentences made from the numbers.
         methods: how it was computed, as a paragraph in plain text and in LaTeX.
     """
@@ -97,6 +99,7 @@ class EvaluationReport:
     confusion: pd.DataFrame = field(repr=False)
     caricatures: pd.DataFrame = field(repr=False)
     judges: tuple[dict, ...] = ()
+    missing: str = ""
     statements: tuple[Statement, ...] = ()
     methods: dict[str, str] = field(default_factory=dict)
 
@@ -130,6 +133,7 @@ class EvaluationReport:
             "sources": [source.to_dict() for source in self.sources],
             **{name: records(getattr(self, name)) for name in _COLUMNS},
             "judges": [dict(judge) for judge in self.judges],
+            "missing": self.missing,
             "statements": [statement.to_dict() for statement in self.statements],
             "methods": dict(self.methods),
         }
@@ -157,6 +161,7 @@ class EvaluationReport:
             sources=tuple(Source.from_dict(source) for source in raw["sources"]),
             **{name: _frame(raw[name], columns) for name, columns in _COLUMNS.items()},
             judges=tuple(raw.get("judges", ())),  # reports from before there were any
+            missing=raw.get("missing", ""),
             statements=tuple(Statement(**statement) for statement in raw["statements"]),
             methods=dict(raw["methods"]),
         )

@@ -6,7 +6,8 @@
     (nothing) ─────────────► answers (zero_shot, icl) ┘
 
 for each seed; the evaluation, at last, is one for all seeds. A judge, where one is asked for, comes
-between answers and evaluation, and retention after a target's last training.
+between answers and evaluation, and retention after a target's last training. Judge and evaluation
+begin when all before them is over, and take what has succeeded; all others need what they wait for.
 """
 
 from __future__ import annotations
@@ -46,9 +47,12 @@ def plan(config: ExperimentConfig) -> list[Planned]:
     """The runs of an experiment, each after those it waits for."""
     found: dict[str, Planned] = {}
 
-    def add(kind, settings, method, seed, after=(), weight=1.0) -> str:
+    def add(kind, settings, method, seed, after=(), weight=1.0, after_any=()) -> str:
         about = {"dataset": config.dataset, "fingerprint": config.fingerprint, **settings}
-        request = Request(kind, about, tuple(after), config.experiment_id, executor=config.executor)
+        request = Request(
+            kind, about, tuple(after), config.experiment_id,
+            executor=config.executor, after_any=tuple(after_any),
+        )  # fmt: skip
         name = name_of(request)
         found[name] = Planned(name, request, weight * WEIGHTS[kind], method, seed)
         return name
@@ -103,9 +107,10 @@ def plan(config: ExperimentConfig) -> list[Planned]:
     waits = list(answers)
     settings = {"runs": answers, "config": dict(config.evaluate)}
     if config.judge is not None:
-        judge = add("judge", _judge(config, answers), "", None, answers, len(config.targets))
+        many = len(config.targets)
+        judge = add("judge", _judge(config, answers), "", None, weight=many, after_any=answers)
         settings["judges"], waits = [judge], [*answers, judge]
-    add("evaluate", settings, "", None, waits, len(config.targets))
+    add("evaluate", settings, "", None, weight=len(config.targets), after_any=waits)
     return list(found.values())
 
 

@@ -105,6 +105,7 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
             request.kind,
             request.settings,
             after=request.after,
+            after_any=request.after_any,
             experiment=request.experiment,
             executor=request.executor,
         )

@@ -155,6 +155,10 @@ class RunFolder:
             with disk_errors(self.path), self.events_path.open("r+b") as file:
                 file.truncate(size)
 
+    def forget_result(self) -> None:
+        """What is here is to be done again; the rest of the files stays until it is."""
+        (self.path / "result.json").unlink(missing_ok=True)
+
     def finish(self, result: dict[str, Any]) -> None:
         """Write the outcome, as the last thing of a run."""
         with disk_errors(self.path):

@@ -103,8 +103,9 @@ def again(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run:
             todo="change a setting (config.seed for a repetition), or resume the run",
         )
     return submission.submit(
-        workspace, request.kind, settings, after=request.after, executor=request.executor
-    )
+        workspace, request.kind, settings,
+        after=request.after, after_any=request.after_any, executor=request.executor,
+    )  # fmt: skip
 
 
 def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def delete(workspace: Workspace, run_id: str) -> Path:
         if run.status().live:
             raise RunError("the run is not over", where=run_id, todo="stop it first")
         for other in every(workspace):
-            if other.status().live and run_id in other.request.after:
+            if other.status().live and run_id in other.request.waits_for:
                 raise RunError(
                     f"the run {other.run_id} waits for it", where=run_id, todo="stop that first"
                 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.imitation.run_folder import RunFolder, disk_errors, find_run
+from capo_core.jobs.missing import Missing, said, some_left
 from capo_core.progress import Progress, part_of
 from capo_core.workspace import Workspace
 
@@ -27,6 +28,7 @@ def evaluate_runs(
     workspace: Workspace,
     folder: RunFolder,
     progress: Progress,
+    lacking: Sequence[Missing] = (),
 ) -> str:
     """Score the generations `settings["runs"]` beside the people's own answers; with them what the
     judges' runs `settings["judges"]` say.
@@ -34,8 +36,12 @@ def evaluate_runs(
     Writes report.json (an `EvaluationReport`, see `evaluation.report`), then result.json. The
     command `evaluate` gives the same numbers for the same runs.
 
+    Args:
+        lacking: those of them that it goes on without; report and result name them.
+
     Raises:
-        RunError, DataError: a run is not finished, or answered other data than the others.
+        RunError, DataError: a run is not finished, or answered other data than the others; all
+            generations are lacking.
     """
     from capo_core.evaluation import report as reports
     from capo_core.evaluation import run_outputs
@@ -57,16 +63,25 @@ def evaluate_runs(
     )
     with folder.lock():
         folder.forget_stop()
-        runs = [find_run(workspace, name) for name in settings["runs"]]
+        names = some_left(settings["runs"], lacking, folder.run_id)
+        runs = [find_run(workspace, name) for name in names]
         found, split = run_outputs.of_runs(dataset, runs)
         items, streams = run_outputs.streams_of(dataset, found, split)
-        named = [find_run(workspace, name) for name in judges]
+        gone = {each.run for each in lacking}
+        named = [find_run(workspace, name) for name in judges if name not in gone]
         report = compute_report(
             dataset, items, streams, config, split=split, cache=workspace.cache,
-            judges=of_judges(named, found, dataset.fingerprint),
+            judges=of_judges(named, found, dataset.fingerprint), missing=said(lacking),
             progress=part_of(progress, 0.02, 0.98),
         )  # fmt: skip
         with disk_errors(folder.path):
             reports.save(report, folder.path / REPORT)
-        folder.finish({"runs": list(settings["runs"]), "items": len(items), "split": split})
-    return f"{len(runs)} runs scored on {len(items)} items"
+        folder.finish(
+            {
+                "runs": names,
+                "items": len(items),
+                "split": split,
+                "missing": [each.to_dict() for each in lacking],
+            }
+        )
+    return f"{len(runs)} runs scored on {len(items)} items. {said(lacking)}".strip()

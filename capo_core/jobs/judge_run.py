@@ -9,6 +9,7 @@ from typing import Any
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, RunError, Stopped
 from capo_core.imitation.run_folder import RunFolder, disk_errors, find_run
+from capo_core.jobs.missing import Missing, some_left
 from capo_core.progress import Progress
 from capo_core.workspace import Workspace, write_json
 
@@ -35,11 +36,15 @@ def judge_runs(
     workspace: Workspace,
     folder: RunFolder,
     progress: Progress,
+    lacking: Sequence[Missing] = (),
 ) -> str:
     """Ask `backend` about people's held-out texts and the generations `settings["runs"]`.
 
     Each answer is on disk (outputs.jsonl) before the next is taken; an interrupted run goes on
     with what is missing. Then judged.json (`evaluation.judge.Judged`), and result.json at last.
+
+    Args:
+        lacking: generations that it goes on without; the result names them.
 
     Raises:
         DataError, RunError: the generations are not of this data, or not finished; see
@@ -54,7 +59,8 @@ def judge_runs(
 
     config = config_of(settings["config"])
     runs = list(settings["runs"])
-    items, streams = _streams(dataset, [find_run(workspace, name) for name in runs],
+    names = some_left(runs, lacking, folder.run_id)
+    items, streams = _streams(dataset, [find_run(workspace, name) for name in names],
                               settings.get("split", "test"))  # fmt: skip
     folder.claim(
         {
@@ -102,7 +108,14 @@ def judge_runs(
         said: Judged = judged(dataset, items, backend, config, [rows[t.key] for t in trials])
         with disk_errors(folder.path):
             write_json(folder.path / KEPT, said.to_dict())
-        folder.finish({"runs": runs, "trials": len(trials), "sentence": said.sentence})
+        folder.finish(
+            {
+                "runs": names,
+                "trials": len(trials),
+                "sentence": said.sentence,
+                "missing": [each.to_dict() for each in lacking],
+            }
+        )
     return said.sentence
 
 

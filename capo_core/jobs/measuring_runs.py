@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import judge_run, retention_run
+from capo_core.jobs import judge_run, missing, retention_run
 from capo_core.jobs.run_inputs import Settings, backend_of, load_dataset
 from capo_core.progress import Progress
 from capo_core.workspace import Workspace
@@ -13,21 +13,24 @@ from capo_core.workspace import Workspace
 def do_evaluate(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Score finished generations; see `evaluation_run`."""
+    """Score the generations that are finished; see `evaluation_run`."""
     from capo_core.jobs.evaluation_run import evaluate_runs
 
     dataset = load_dataset(settings, workspace)
-    return evaluate_runs(dataset, settings, workspace, folder, progress)
+    lacking = missing.missing(workspace, [*settings["runs"], *settings.get("judges", ())])
+    return evaluate_runs(dataset, settings, workspace, folder, progress, lacking)
 
 
 def do_judge(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Let a model judge answers; see `judge_run`."""
+    """Let a model judge the answers that are finished; see `judge_run`."""
     dataset = load_dataset(settings, workspace)
+    lacking = missing.missing(workspace, settings["runs"])
+    missing.some_left(settings["runs"], lacking, folder.run_id)  # before the model is read
     progress("reading the model", 0.0)
     backend = judge_run.guesser() if settings.get("guess") else backend_of(settings)
-    return judge_run.judge_runs(dataset, settings, backend, workspace, folder, progress)
+    return judge_run.judge_runs(dataset, settings, backend, workspace, folder, progress, lacking)
 
 
 def do_retention(

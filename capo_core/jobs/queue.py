@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import Any
 
 from capo_core.errors import BackendUnavailable, ConfigError, RunError
-from capo_core.jobs import slurm
+from capo_core.jobs import missing, slurm
 from capo_core.jobs.launch import start_worker
 from capo_core.jobs.record import Status, birth_of
-from capo_core.jobs.runs import BROKEN, Run, every, is_run
+from capo_core.jobs.runs import BROKEN, Run, every
+from capo_core.jobs.waiting import DELETED, Others
 from capo_core.workspace import Workspace
 
 LOCK = "queue"
@@ -27,9 +28,10 @@ LOCK = "queue"
 def advance(workspace: Workspace) -> list[Run]:
     """Begin the runs whose turn it is; those begun now.
 
-    A run begins when all runs it waits for have succeeded and fewer than `parallel` runs are at
-    work, the one asked for first before others. One that waits for a failed run fails with it.
-    One that waits for a run that was stopped or lost goes on waiting: that one can be resumed.
+    A run begins when it waits for no other one (see `waiting`) and fewer than `parallel` runs are
+    at work, the one asked for first before others. One that needs a failed run fails with it. One
+    that needs a run that was stopped or lost goes on waiting: that one can be resumed. What has
+    been measured without a run that is there by now comes back into the queue (see `missing`).
 
     Raises:
         ConfigError: the number of parallel runs is none.
@@ -39,15 +41,17 @@ def advance(workspace: Workspace) -> list[Run]:
     with workspace.lock(LOCK):
         runs = every(workspace)
         status = {run.run_id: run.status() for run in runs}
+        _bring_up_to_date(runs, status)
         waiting = [run for run in runs if _waits(status[run.run_id])]
         if not waiting:
             return []
         # Failing one may fail those that wait for it, so look again until nothing changes.
-        while any(_fail_with_another(run, status) for run in waiting):
+        others = Others(workspace.runs, status)
+        while any(_fail_with_another(run, others, status) for run in waiting):
             waiting = [run for run in waiting if _waits(status[run.run_id])]
         room = parallel(workspace) - sum(_at_work_here(each) for each in status.values())
         for run in waiting:
-            if any(status[name].state != "succeeded" for name in run.request.after):
+            if others.keeps(run.request):
                 continue
             if run.request.executor == "slurm":
                 _hand_to_slurm(run, status)
@@ -81,14 +85,13 @@ def claim(workspace: Workspace, run: Run) -> Status | None:
 
 def waits_for(run: Run) -> str:
     """Why a queued run has not begun, in words; "" where it waits only for its turn."""
-    siblings = {name: Run(run.folder.parent / name) for name in run.request.after}
-    for name, other in siblings.items():
-        state = other.status().state if is_run(other.folder) else "deleted"
-        if state in ("stopped", "lost", BROKEN, "deleted"):
-            return f"waits for {name}, which is {state}"
-        if state != "succeeded":
-            return f"waits for {name}"
-    return ""
+    others = Others(run.folder.parent)
+    name = others.keeps(run.request)
+    if not name:
+        return ""
+    state = others.status(name).state
+    ended = state in ("stopped", "lost", BROKEN, DELETED)
+    return f"waits for {name}, which is {state}" if ended else f"waits for {name}"
 
 
 def parallel(workspace: Workspace) -> int:
@@ -123,28 +126,47 @@ def _at_work_here(status: Status) -> bool:
     return status.live and bool(status.pid) and not status.slurm
 
 
-def _fail_with_another(run: Run, status: dict[str, Status]) -> bool:
-    """Fail `run` where one it waits for has failed, or is not there any more."""
+def _fail_with_another(run: Run, others: Others, status: dict[str, Status]) -> bool:
+    """Fail `run` where one it needs has failed, or is not there any more."""
     if status[run.run_id].state != "queued":
         return False
-    for name in run.request.after:
-        other = status.get(name)
-        if other is not None and other.state != "failed":
+    name = others.fails_with(run.request)
+    if not name:
+        return False
+    other = others.status(name)
+    why = f"failed: {other.message}" if other.state == "failed" else f"is {other.state}"
+    why = "was deleted" if other.state == DELETED else why
+    status[run.run_id] = run.write(
+        replace(
+            status[run.run_id],
+            state="failed",
+            # Down a chain the first failure is what matters.
+            message=other.message if other.blocked_by else f"waits for a run that {why} ({name})",
+            ended=time.time(),
+            blocked_by=name,
+        )
+    )
+    return True
+
+
+def _bring_up_to_date(runs: list[Run], status: dict[str, Status]) -> None:
+    """Put runs back that were done without others which have succeeded since."""
+    there = {name for name, each in status.items() if each.state == "succeeded"}
+    for run in runs:
+        if run.run_id not in there or not there.intersection(missing.lacked_by(run)):
             continue
-        why = "was deleted" if other is None else f"failed: {other.message}"
-        said = f"waits for a run that {why} ({name})"
+        before = status[run.run_id]
         status[run.run_id] = run.write(
-            replace(
-                status[run.run_id],
-                state="failed",
-                # Down a chain the first failure is what matters.
-                message=other.message if other is not None and other.blocked_by else said,
-                ended=time.time(),
-                blocked_by=name,
+            Status(
+                queued=time.time(),
+                message="waits to take in what has come since",
+                worked_s=before.duration_s(),
+                peak_bytes=before.peak_bytes,
+                gpu_peak_bytes=before.gpu_peak_bytes,
             )
         )
-        return True
-    return False
+        # After the status: a worker that is killed must not pass for one that was done.
+        run.files.forget_result()
 
 
 def _begin(run: Run, status: Status) -> None:

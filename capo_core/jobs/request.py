@@ -1,7 +1,7 @@
 """What was asked of a run: `request.json` in its folder.
 
-    {"kind": "train_sft", "settings": {…}, "after": [run ids], "experiment": "", "order": 7,
-     "queued": seconds since the epoch, "executor": "local"}
+    {"kind": "train_sft", "settings": {…}, "after": [run ids], "after_any": [run ids],
+     "experiment": "", "order": 7, "queued": seconds since the epoch, "executor": "local"}
 
 A person may edit it by hand, so nothing in it is believed before it is looked at.
 """
@@ -28,6 +28,8 @@ class Request:
         kind: one of `run_kinds.RUN_KINDS`.
         settings: of that kind, JSON-able.
         after: runs that must have succeeded before this one begins.
+        after_any: runs that must be over before this one begins, however they ended; one of them
+            at least with success (see `waiting`).
         experiment: the experiment it belongs to; "" for none.
         order: the place in the queue; lower ones begin first.
         queued: when it was asked for, seconds since the epoch.
@@ -41,12 +43,14 @@ class Request:
     order: int = 0
     queued: float = 0.0
     executor: str = "local"
+    after_any: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, right, expected in (
             ("kind", isinstance(self.kind, str) and self.kind, "a kind of run"),
             ("settings", isinstance(self.settings, dict), "an object"),
             ("after", _names(self.after), "a list of names of runs"),
+            ("after_any", _names(self.after_any), "a list of names of runs"),
             ("experiment", isinstance(self.experiment, str), "an experiment's name"),
             ("order", type(self.order) is int, "a whole number"),
             ("queued", type(self.queued) in (int, float), "seconds"),
@@ -54,8 +58,13 @@ class Request:
         ):
             if not right:
                 raise RunError(f"{name} is {getattr(self, name)!r}", where=FILE, expected=expected)
-        for name in self.after:
+        for name in self.waits_for:
             safe_name(name)
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """All runs that must be over before this one begins."""
+        return (*self.after, *self.after_any)
 
     def write(self, folder: Path) -> None:
         write_json(folder / FILE, asdict(self))
@@ -81,8 +90,9 @@ class Request:
         if strange or "kind" not in raw:
             what = f"there is no {strange[0]!r} in a request" if strange else "it names no kind"
             raise RunError(what, where=FILE, expected=f"some of {', '.join(sorted(known))}")
-        if isinstance(raw.get("after"), list):
-            raw["after"] = tuple(raw["after"])
+        for name in ("after", "after_any"):
+            if isinstance(raw.get(name), list):
+                raw[name] = tuple(raw[name])
         return cls(**raw)
 
 

@@ -22,6 +22,7 @@ def submit(
     settings: Mapping[str, Any],
     *,
     after: Sequence[str] = (),
+    after_any: Sequence[str] = (),
     experiment: str = "",
     executor: str = "local",
     estimate: Mapping[str, Any] | None = None,
@@ -34,14 +35,15 @@ def submit(
 
     Args:
         after: runs that must succeed first.
+        after_any: runs that must be over first, however they end.
         estimate: what a preflight expected of it, kept beside what will be measured.
 
     Raises:
-        RunError, ConfigError: the kind or a setting is wrong, or a run of `after` is not there.
+        RunError, ConfigError: the kind or a setting is wrong, or a run to wait for is not there.
     """
     run = enqueue(
-        workspace, kind, settings,
-        after=after, experiment=experiment, executor=executor, estimate=estimate,
+        workspace, kind, settings, after=after, after_any=after_any,
+        experiment=experiment, executor=executor, estimate=estimate,
     )  # fmt: skip
     queue.advance(workspace)
     return run
@@ -53,20 +55,24 @@ def enqueue(
     settings: Mapping[str, Any],
     *,
     after: Sequence[str] = (),
+    after_any: Sequence[str] = (),
     experiment: str = "",
     executor: str = "local",
     estimate: Mapping[str, Any] | None = None,
 ) -> Run:
     """`submit`, but nothing begins yet; for several runs that belong together."""
-    request = Request(kind, dict(settings), tuple(after), experiment, executor=executor)
+    request = Request(
+        kind, dict(settings), tuple(after), experiment,
+        executor=executor, after_any=tuple(after_any),
+    )  # fmt: skip
     run_kinds.check(request)
     run = Run(workspace.runs / name_of(request))
     with workspace.lock(queue.LOCK):
-        for name in request.after:
+        for name in request.waits_for:
             if not is_run(workspace.runs / name):
                 raise RunError(f"there is no run {name!r} to wait for", where=run.run_id)
         if is_run(run.folder):
-            _requeue(workspace, run)
+            _requeue(workspace, run, request)
             return run
         with disk_errors(run.folder):
             make_folder(run.folder)
@@ -105,13 +111,18 @@ def renew(workspace: Workspace, run: Run) -> None:
         back = [run.run_id]
         _requeue(workspace, run)
         for other in runs:  # in order, so that chains come back as a whole
-            if other.status().blocked_by in back:
+            blocked = other.status().blocked_by
+            if blocked and not {blocked, *other.request.after_any}.isdisjoint(back):
                 _requeue(workspace, other)
                 back.append(other.run_id)
 
 
-def _requeue(workspace: Workspace, run: Run) -> None:
-    """Put a run that has ended without success back; under the queue's lock."""
+def _requeue(workspace: Workspace, run: Run, asked: Request | None = None) -> None:
+    """Put a run that has ended without success back; under the queue's lock.
+
+    Args:
+        asked: the request it is asked for with now; it says anew for whom the run waits.
+    """
     status = run.status()
     if status.live or status.state == "succeeded":
         return
@@ -135,7 +146,10 @@ def _requeue(workspace: Workspace, run: Run) -> None:
                 gpu_peak_bytes=status.gpu_peak_bytes,
             )
         )
-        replace(run.request, queued=now, order=_next_order(workspace)).write(run.folder)
+        request = run.request
+        if asked is not None:
+            request = replace(request, after=asked.after, after_any=asked.after_any)
+        replace(request, queued=now, order=_next_order(workspace)).write(run.folder)
 
 
 def _next_order(workspace: Workspace) -> int:

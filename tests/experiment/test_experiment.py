@@ -41,7 +41,10 @@ def test_all_methods_for_two_targets():
     (evaluation,) = kinds["evaluate"]
     assert planned[-1] == evaluation
     answers = {each.method: each for each in kinds["generate"]}
-    assert set(evaluation.request.after) == {each.run_id for each in answers.values()}
+    # Strict before a training and its answers; the evaluation takes what there is.
+    assert set(evaluation.request.after_any) == {each.run_id for each in answers.values()}
+    assert evaluation.request.after == ()
+    assert all(not each.request.after_any for each in planned[:-1])
     sft = [each.run_id for each in kinds["train_sft"]]
     capo = [each.run_id for each in kinds["train_capo"]]
     assert [each.request.after for each in kinds["train_capo"]] == [(name,) for name in sft]
@@ -56,7 +59,7 @@ def test_one_method_alone_has_what_it_needs(methods):
     planned = plan(experiment(methods=methods))
     known = set()
     for each in planned:
-        assert set(each.request.after) <= known
+        assert set(each.request.waits_for) <= known
         run_kinds.check(each.request)
         known.add(each.run_id)
     assert ("train_sft" in by_kind(planned)) == (methods[0] in ("sft", "capo"))
@@ -82,11 +85,11 @@ def test_retention_follows_the_last_training_and_a_judge_the_answers():
         run_kinds.check(each.request)
     (judge,) = kinds["judge"]
     answers = [each.run_id for each in kinds["generate"]]
-    assert judge.request.settings["runs"] == answers == list(judge.request.after)
+    assert judge.request.settings["runs"] == answers == list(judge.request.after_any)
     assert judge.request.settings["server"] == "big-model"
     run_kinds.check(judge.request)
     evaluation = planned[-1].request
-    assert evaluation.settings["judges"] == [judge.run_id] and judge.run_id in evaluation.after
+    assert evaluation.settings["judges"] == [judge.run_id] and judge.run_id in evaluation.after_any
     again = ExperimentConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config and plan(again) == planned
     # Without CAPO it follows SFT; without a training there is nothing to measure.

@@ -361,7 +361,7 @@ def test_a_broken_experiment_hides_no_other(workspace, add):
     assert "broken cannot be read" in shown(app)
 
 
-def test_a_failed_method_is_told_with_the_way_round_it(workspace):
+def test_a_failed_method_is_told_and_the_evaluation_is_there_without_it(workspace):
     app = open_page("finetune")
     app.button(key="finetune.demo.True").click().run()
     (experiment,) = store.every(workspace)[0]
@@ -369,9 +369,7 @@ def test_a_failed_method_is_told_with_the_way_round_it(workspace):
         told = {"state": "succeeded", "share": 1.0}
         if member.method == "profile":
             told = {"state": "failed", "message": "no profile in form"}
-        if member.kind == "evaluate":
-            told = {"state": "failed", "message": "waits for it", "blocked_by": "x"}
         run.write(runs.Status(**told))
     said = fine(open_page("finetune", dataset="demo-nli"))
-    assert "no profile in form" in said and "take Value profile out of the methods" in said
+    assert "no profile in form" in said and "is there without Value profile" in said
     assert experiment.members[0].run_id not in said  # titles, not names
