@@ -45,7 +45,8 @@ def start(
     server: Annotated[str | None, typer.Option(help="A server's model, for prompting.")] = None,
     seeds: Annotated[list[int] | None, typer.Option(help="Repetitions.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A stage's setting: sft.epochs=3.")
+        list[str] | None,
+        typer.Option("--set", help="A stage's setting: sft.epochs=3, retention.items=60."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A configuration saved as JSON.")] = None,
     executor: Annotated[str | None, typer.Option(help="local or slurm.")] = None,
@@ -75,9 +76,7 @@ def start(
         targets = known if everyone else tuple(annotator)
         made = from_preset(preset, dataset, tuple(targets), **wished)
     if set_:
-        from capo_core.jobs.actions import changed
-
-        made = ExperimentConfig.from_dict(changed(made.to_dict(), changes_of(set_)))
+        made = made.with_settings(changes_of(set_))
     _follow(store.start(workspace, made), wait, as_json)
 
 

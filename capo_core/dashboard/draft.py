@@ -14,12 +14,14 @@ from typing import Any
 
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
-from capo_core.experiment.config import ExperimentConfig
+from capo_core.experiment.config import EXTRAS, ExperimentConfig
 from capo_core.experiment.presets import PRESETS, from_preset
 from capo_core.workspace import Workspace, content_hash, write_json
 
 Draft = dict[str, Any]
 STAGES = ("sft", "capo", "profile", "generate", "evaluate")
+# What an extra measurement begins with when it is switched on; a judge must still be named.
+BEGUN = {"retention": {}, "judge": {"server": ""}}
 FILE_NAME = "experiment.json"
 
 
@@ -92,6 +94,8 @@ def with_preset(draft: Draft, preset: str) -> Draft:
 def preset_of(draft: Draft) -> str:
     """The preset whose settings these are; "" for others."""
     kept = ("dataset", "targets", "name", "fingerprint")
+    if any(draft.get(stage) is not None for stage in EXTRAS):
+        return ""
     for name in PRESETS:
         fresh = with_preset(draft, name)
         if all(draft.get(key) == fresh[key] for key in fresh if key not in kept):
@@ -163,6 +167,10 @@ def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
             for key, each in ours.items()
             if key not in theirs or theirs[key] != each
         }
+    for stage in EXTRAS:  # no preset has any
+        ours = getattr(config, stage)
+        if ours is not None:
+            changes |= {f"{stage}.{key}": each for key, each in ours.items()} or {stage: {}}
     if changes:
         words += ["--set", *(f"{key}={json.dumps(each)}" for key, each in changes.items())]
     return words

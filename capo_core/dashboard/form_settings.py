@@ -1,4 +1,5 @@
 """The settings of an experiment's form: each with its name, its help, its range and default.
+Those of measurements that may be left out stand in `form_measures`.
 
 Defaults are those of the stages' own configurations, so that the form and the command line agree.
 """

@@ -8,6 +8,7 @@ from capo_core.dashboard import (
     cache,
     draft,
     finetune_form,
+    form_measures,
     state,
     view_finetune_command,
     view_finetune_look,
@@ -41,6 +42,7 @@ def show(frame: Frame) -> None:
             finetune_form.base(form)
             finetune_form.main_settings(form)
             finetune_form.folded_settings(form)
+            form_measures.show(form)
         with right, st.container(key="finetune-will"):
             heading("What it will be")
             try:
@@ -65,6 +67,7 @@ def _right(now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
     on_disk = config.base == "embedded" or "/" not in config.base or config.base[0] in "./~"
     if config.base and on_disk:
         find_base(config.base)
+    store.check_text(config)
     return config
 
 
@@ -77,6 +80,8 @@ def _begin(frame: Frame, config: ExperimentConfig) -> None:
         f"{count(len(planned), 'run')}: {count(trainings, 'training')}, "
         f"{count(kinds.count('generate'), 'set')} of answers"
         + (", profiles" if "profile" in kinds else "")
+        + (", retention" if "retention" in kinds else "")
+        + (", a judge" if "judge" in kinds else "")
         + ", and the evaluation of all. They wait for one another, and go on when this page is "
         "closed."
     )

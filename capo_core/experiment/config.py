@@ -10,6 +10,7 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.imitation.config import CapoConfig, SftConfig
 from capo_core.imitation.generate_config import GenerateConfig
 from capo_core.imitation.prompts import METHODS, TRAINED
+from capo_core.jobs.actions import changed
 from capo_core.jobs.request import EXECUTORS
 from capo_core.workspace import content_hash, safe_name
 
@@ -126,6 +127,22 @@ class ExperimentConfig:
     def with_changes(self, **changes: Any) -> ExperimentConfig:
         return replace(self, **changes)
 
+    def with_settings(self, changes: Mapping[str, Any]) -> ExperimentConfig:
+        """The experiment with other settings at dotted names: {"sft.epochs": 3}.
+
+        To name a setting of retention or of the judge adds that measurement where there was none;
+        `{"retention": {}}` adds it with its defaults.
+
+        Raises:
+            RunError: there is no such setting.
+            ConfigError: a value is out of its range.
+        """
+        raw = self.to_dict()
+        for stage in EXTRAS:
+            if any(name.partition(".")[0] == stage for name in changes):
+                raw.setdefault(stage, {})
+        return ExperimentConfig.from_dict(changed(raw, changes))
+
     def _check_stage(self, stage: str) -> None:
         """Make the stage's configuration once, so that a wrong setting shows before hours go by."""
         raw = getattr(self, stage)
@@ -163,7 +180,11 @@ class ExperimentConfig:
             RetentionConfig(**raw)
             return
         if bool(raw.pop("server", "")) == bool(raw.pop("base", "")):
-            raise _wrong("judge", dict(self.judge or {}), "a server's model, or a base")
+            raise ConfigError(
+                "it is not said who judges",
+                where="experiment, judge",
+                expected="the name of a server's model, or a base on this machine; one of both",
+            )
         JudgeConfig(**raw)
 
 

@@ -162,10 +162,22 @@ def stop(experiment: Experiment) -> list[str]:
     return stopped
 
 
+def check_text(config: ExperimentConfig) -> None:
+    """`ConfigError` where the file of general text is not there: hours later would be too late."""
+    text = (config.retention or {}).get("text", "")
+    if text and not Path(text).is_file():
+        raise ConfigError(
+            f"there is no file {text!r}",
+            where="experiment, retention.text",
+            expected="a file of general text on this machine; nothing leaves it out",
+        )
+
+
 def _settled(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig:
     """The configuration with the dataset's fingerprint, once its annotators are known."""
     from capo_core.data.catalog import Catalog
 
+    check_text(config)
     dataset = Catalog(workspace).load(config.dataset)
     strange = [name for name in config.targets if name not in dataset.annotators]
     if strange:

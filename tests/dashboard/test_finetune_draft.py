@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from capo_core import cli_runs
-from capo_core.dashboard import draft
+from capo_core.dashboard import draft, form_measures
 from capo_core.dashboard.form_settings import FOLDED, MAIN
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
@@ -89,6 +89,9 @@ CHANGES = {
     "a name with spaces": {"name": 'it\'s "mine"'},
     "a setting taken away": {"generate": {}},
     "a server": {"server": "big model"},
+    "retention": {"retention": {}},
+    "retention with settings": {"retention": {"items": 9, "text": __file__}},
+    "a judge": {"judge": {"server": "big model", "trials": 8}},
 }
 
 
@@ -107,7 +110,7 @@ def test_the_command_asks_for_the_very_same_runs(
     chosen = draft.with_preset(begun, preset)
     for name, value in CHANGES[change].items():
         added = isinstance(value, dict) and value
-        chosen[name] = {**chosen[name], **value} if added else value
+        chosen[name] = {**chosen.get(name, {}), **value} if added else value
     config = draft.config_of(chosen)
     words = shlex.split(draft.command(config))
     assert words[:5] == ["python", "-m", "capo_core", "experiment", "start"]
@@ -138,6 +141,27 @@ def test_every_setting_has_its_help_and_a_default_that_works(setting, begun):
     elif setting.kind in ("whole", "number") and setting.default is not None:
         assert setting.low <= setting.default
         assert setting.high is None or setting.default <= setting.high
+
+
+@pytest.mark.parametrize("stage", ["retention", "judge"])
+def test_measurements_are_no_part_of_a_preset_and_their_defaults_work(stage, begun):
+    settings = getattr(form_measures, stage.upper())
+    chosen = draft.changed(begun, stage, draft.BEGUN[stage])
+    assert draft.preset_of(begun) == "minutes" and draft.preset_of(chosen) == ""
+    if stage == "judge":
+        with pytest.raises(ConfigError, match="not said who judges"):
+            draft.config_of(chosen)
+        chosen = draft.changed(chosen, "judge.server", "big model")
+    asked = plan(draft.config_of(chosen))
+    for each in settings:
+        assert each.label and each.help.endswith(".")
+        chosen = draft.changed(chosen, each.path, each.default)
+    # Written out or left out, it is the same run.
+    again = plan(draft.config_of(chosen))
+    assert [each.run_id for each in again] == [each.run_id for each in asked]
+    assert stage in {each.request.kind for each in asked}
+    off = draft.config_of(draft.changed(chosen, stage, None))
+    assert off == draft.config_of(begun)
 
 
 def test_no_setting_stands_twice_on_the_form():

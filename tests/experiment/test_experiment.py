@@ -157,6 +157,7 @@ def test_a_configuration_survives_its_file():
         ({"retention": {"strengths": [0.5]}}, "ascending from 0 to 1"),
         ({"retention": {"charm": 1}}, "settings of retention cannot be used"),
         ({"judge": {"trials": 4}}, "a server's model, or a base"),
+        ({"judge": {"server": "m", "base": "b"}}, "one of both"),
         ({"judge": {"server": "m", "cards": 0}}, "judge's settings"),
         ({"dataset": "../x"}, "'../x' cannot be used"),
     ],
@@ -164,6 +165,19 @@ def test_a_configuration_survives_its_file():
 def test_nonsense_is_refused_before_anything_begins(changes, said):
     with pytest.raises(ConfigError, match=said.replace("(", r"\(")):
         ExperimentConfig(**{"dataset": "demo-nli", "targets": TARGETS, **changes})
+
+
+def test_naming_a_setting_of_a_measurement_adds_it():
+    assert experiment().with_settings({"retention": {}}).retention == {}
+    more = experiment(retention={"items": 5}).with_settings({"retention.passages": 7})
+    assert more.retention == {"items": 5, "passages": 7}
+    assert experiment().with_settings({"judge.server": "m"}).judge == {"server": "m"}
+    assert experiment().with_settings({"sft.epochs": 2}).judge is None
+    assert more.with_settings({"retention": None}) == experiment()
+    with pytest.raises(ConfigError, match="settings of retention cannot be used"):
+        experiment().with_settings({"retention.charm": 1})
+    with pytest.raises(RunError, match=r"no setting 'pace\.x'"):
+        experiment().with_settings({"pace.x": 1})
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -270,4 +284,6 @@ def test_annotators_and_datasets_that_are_not_there_are_refused(tmp_path):
         store.start(Workspace(tmp_path), ExperimentConfig("demo-nli", targets=("nobody",)))
     with pytest.raises(DataError):
         store.start(Workspace(tmp_path), ExperimentConfig("not-there", targets=("1",)))
+    with pytest.raises(ConfigError, match="there is no file"):
+        store.start(Workspace(tmp_path), experiment(retention={"text": str(tmp_path / "none")}))
     assert not (tmp_path / "runs").exists()

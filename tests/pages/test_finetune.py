@@ -84,6 +84,31 @@ def test_the_form_keeps_what_is_chosen_and_its_command_follows(workspace):
     assert json.loads(again.code[1].value)["sft"]["epochs"] == 2
 
 
+def test_retention_and_a_judge_are_switched_on_and_off(workspace):
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    app.toggle(key="finetune.form.retention.on").set_value(True).run()
+    assert "10 runs:" in fine(app) and ", retention, and the evaluation" in fine(app)
+    assert app.code[0].value.endswith("--set 'retention={}'")
+    app.number_input(key="finetune.form.retention.items").set_value(9).run()
+    assert form(workspace)["retention"] == {"items": 9}
+    app.text_input(key="finetune.form.retention.text").set_value("/not/there").run()
+    assert "there is no file" in shown(app)
+    app.toggle(key="finetune.form.retention.on").set_value(False).run()
+    assert "9 runs:" in fine(app)
+
+    app.toggle(key="finetune.form.judge.on").set_value(True).run()
+    assert "not said who judges" in shown(app)
+    assert not [each for each in app.button if each.key == "finetune.start"]
+    app.text_input(key="finetune.form.judge.server").set_value("big-model").run()
+    assert "10 runs:" in fine(app) and ", a judge, and the evaluation" in fine(app)
+    app.number_input(key="finetune.form.judge.trials").set_value(8).run()
+    assert app.code[0].value.endswith("--set 'judge.server=\"big-model\"' judge.trials=8")
+    app.segmented_control(key="finetune.form.judge.who").set_value("base").run()
+    assert form(workspace)["judge"] == {"trials": 8, "base": ""}
+    app.button(key="finetune.form.everyone").click().run()
+    assert form(workspace)["judge"] == {"trials": 8, "base": ""}
+
+
 def test_start_queues_what_the_form_says_and_keeps_what_was_expected(workspace):
     app = open_page("finetune", dataset="demo-nli", view="new")
     app.button(key="finetune.form.everyone").click().run()
