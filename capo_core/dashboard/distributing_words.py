@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -129,11 +129,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def of_kl(table: pd.DataFrame, clip: float) -> str:
-    """A warning where zeros, not judgments, decide the KL; "" elsewhere."""
+def of_kl(table: pd.DataFrame, clip: float, silent: Collection[str]) -> str:
+    """A warning where zeros, not judgments, decide the KL; "" elsewhere.
+
+    Args:
+        silent: the sources with a share of `clip` or less.
+    """
     rows = table[table["measure"] == KL].dropna(subset=["value"])
     floor = rows.loc[rows["source"] == UNIFORM, "value"]
-    if not len(floor) or not (rows["value"] > floor.iloc[0]).any():
+    ruled = rows[rows["source"].isin(silent)]
+    if not len(floor) or not (ruled["value"] > floor.iloc[0]).any():
         return ""
     return (
         f"KL is ruled by labels to which a source gives nothing at all: they count as {clip:g}. A "

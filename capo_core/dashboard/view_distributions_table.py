@@ -56,7 +56,7 @@ def show(chosen: Chosen) -> None:
         "to see that source in the pictures."
     )
     items = [*sentences(chosen.reading.notes), *of_coverage(chosen.coverage, chosen.against)]
-    values = [of_kl(chosen.table, chosen.config.clip), *_notes(chosen.table)]
+    values = [of_kl(chosen.table, chosen.config.clip, _silent(chosen)), *_notes(chosen.table)]
     for told in (items, values):
         if any(told):
             note(" ".join(text for text in told if text))
@@ -67,6 +67,12 @@ def _measures(chosen: Chosen) -> list[str]:
     there = set(chosen.table["measure"])
     names = [name for name in _ORDER if name in there]
     return names if WASSERSTEIN in there else [name for name in names if name != MANHATTAN]
+
+
+def _silent(chosen: Chosen) -> set[str]:
+    """The sources that give some label of an item no more than the clip."""
+    sources = map(chosen.reading.judgments.source, chosen.shown)
+    return {one.name for one in sources if (one.shares <= chosen.config.clip).any()}
 
 
 def _grid(chosen: Chosen, sources: list[str], measures: list[str]) -> pd.DataFrame:
@@ -109,11 +115,17 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
     config["n"] = st.column_config.TextColumn(
         "n", help="Items that both sides have.", alignment="right", width=58
     )
+    place = f"{PAGE}.distances"
+    # What is picked out is what the pictures show: the cell that was clicked is another source's
+    # as soon as the rows stand in another order.
+    asked = state.get("focus") == chosen.focus and chosen.focus in sources
+    shown = [(sources.index(chosen.focus), chosen.measure)] if asked else []
+    st.session_state[place] = {"selection": {"rows": [], "columns": [], "cells": shown}}
     st.dataframe(
         grid.style.apply(dress, axis=0),
         hide_index=True,
         column_config=config,
-        key=f"{PAGE}.distances",
+        key=place,
         on_select=lambda: _clicked(sources),
         selection_mode="single-cell",
         alt="Distance of each source by each measure, with intervals",

@@ -84,8 +84,10 @@ def test_items_of_one_side_are_counted():
 def test_kl_is_explained_only_where_zeros_rule_it():
     low = table(("a", "KL", 0.2), ("uniform", "KL", 0.4))
     high = table(("a", "KL", 9.0), ("uniform", "KL", 0.4))
-    assert distributing_words.of_kl(low, 1e-10) == ""
-    assert "count as 1e-10" in distributing_words.of_kl(high, 1e-10)
+    assert distributing_words.of_kl(low, 1e-10, {"a"}) == ""
+    assert "count as 1e-10" in distributing_words.of_kl(high, 1e-10, {"a"})
+    # Far off, but it leaves no label out: nothing to do with zeros.
+    assert distributing_words.of_kl(high, 1e-10, {"another"}) == ""
 
 
 def test_halves_are_said_apart_only_where_their_intervals_are():
