@@ -54,7 +54,7 @@ def show(frame: Frame) -> None:
             distributing_words.headline(chosen.table, chosen.apart, chosen.against, chosen.measure)
         )
         if not chosen.reading.dataset:
-            note(f"These are the items of {chosen.file_stem}, a file, not of {frame.entry.name}.")
+            note(_whose_items(frame, chosen))
         _what_is_missing(frame, chosen)
     view_distributions_table.show(chosen)
     items = view_distributions_items.order(chosen)
@@ -105,6 +105,12 @@ def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
                 "Ask a model", key=f"{PAGE}.ask", on_click=state.put,
                 args=(PAGE, {"part": "models"}),
             )  # fmt: skip
+
+
+def _whose_items(frame: Frame, chosen: Chosen) -> str:
+    own = f"These are the items of {chosen.file_stem}, a file, not of {frame.entry.name}"
+    simulated = f"; that {frame.entry.name} is simulated is not said of them"
+    return f"{own}{simulated if frame.entry.simulated else ''}."
 
 
 def _measure_said(chosen: Chosen) -> str:

@@ -107,18 +107,24 @@ def _filters(chosen: Chosen, columns: list) -> None:
 def _walk(items: Items) -> None:
     found, place = items.found, items.found.index(items.open)
     with st.container(horizontal=True, vertical_alignment="center"):
-        for name, item in (
-            ("Previous", found[place - 1]),
-            ("Next", found[(place + 1) % len(found)]),
-            ("Random", random.SystemRandom().choice(found)),
-        ):
-            st.button(
-                name, key=f"{PAGE}.items.{name}", on_click=state.put, args=(PAGE, {"item": item})
-            )
+        for name, by in (("Previous", -1), ("Next", 1), ("Random", None)):
+            st.button(name, key=f"{PAGE}.items.{name}", on_click=_step, args=(found, by))
         st.html(
             f'<p class="capo-note">{place + 1:,} of {count(len(found), "item")}: '
             f"<b>{escape(short(items.open, 60))}</b></p>"
         )
+
+
+def _step(found: list[str], by: int | None) -> None:
+    """From the item that is open now, which after quick clicks is not the one last drawn.
+
+    Args:
+        by: how many places on; None for a random item other than the open one.
+    """
+    place = found.index(state.get("item")) if state.get("item") in found else 0
+    if by is None:
+        by = random.SystemRandom().randrange(1, len(found)) if len(found) > 1 else 0
+    state.put(PAGE, {"item": found[(place + by) % len(found)]})
 
 
 def _item(chosen: Chosen, item_id: str) -> None:
