@@ -129,7 +129,8 @@ def _training(stage: str) -> tuple[Setting, ...]:
         add("checkpoint_every", "Save every … steps",
             "From where a run goes on after a crash.", low=1, high=100_000),
         add("sample_every", "Samples every … steps",
-            "Explanations written on the way, so that one sees the manner arrive; 0 writes none.",
+            "Explanations written before the first step, on the way and at the end, so that one "
+            "sees the manner arrive; 0 writes none.",
             high=100_000),
         add("samples", "Samples",
             "Validation items for which they are written; always the same ones.", high=100),

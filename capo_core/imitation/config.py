@@ -85,7 +85,8 @@ class TrainConfig:
     validate_every: int = 0
     # Validations in a row without a better loss after which training ends; 0 never ends early.
     patience: int = 2
-    # Optimiser steps between samples of generated text; 0 writes none.
+    # Optimiser steps between samples of generated text, which are also written before the first
+    # step and after the last; 0 writes none.
     sample_every: int = 50
     # Validation items for which the samples are written.
     samples: int = 2

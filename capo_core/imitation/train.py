@@ -97,6 +97,8 @@ class Training:
         self.started = time.perf_counter() - self.counters.seconds
         if self.validation and self.counters.best_loss is None:
             self._validate()
+        if self.counters.step == 0:  # what arrives in training is seen against what was there
+            self._sample()
         epoch, order = -1, []
         while self.counters.step < self.steps and not self.ended_early:
             now, position = divmod(self.counters.step, self.per_epoch)
@@ -174,7 +176,8 @@ class Training:
         every = config.validate_every or self.per_epoch
         if self.validation and (step % every == 0 or step == self.steps):
             self._validate()
-        if not self.sampler.idle and config.sample_every and step % config.sample_every == 0:
+        last = step == self.steps or self.ended_early
+        if last or (config.sample_every and step % config.sample_every == 0):
             self._sample()
 
     @torch.no_grad()
@@ -203,7 +206,7 @@ class Training:
         self._log("validation", loss=tally.loss, **tally.means, best=better)
 
     def _sample(self) -> None:
-        if self.processes.main:
+        if self.processes.main and self.config.sample_every and not self.sampler.idle:
             for event, values in self.sampler.look(self.model):
                 self._log(event, **values)
 

@@ -70,6 +70,8 @@ def test_sft_learns_and_tells_what_happened(sft, dataset):
     )
     samples = sft.events("sample")
     assert [(event["step"], event["item_id"]) for event in samples] == [
+        (0, "i14"),
+        (0, "i16"),
         (4, "i14"),
         (4, "i16"),
         (8, "i14"),
@@ -182,6 +184,46 @@ def test_capo_stopped_by_its_flag_goes_on(sft, dataset, tmp_path):
     assert steps_in(broken) == list(range(1, 9))
 
 
+@pytest.mark.parametrize("at", [1, 5])
+def test_samples_stand_once_wherever_it_was_stopped_and_change_nothing(base, dataset, tmp_path, at):
+    config = sft_config(sample_every=3, samples=1)
+    plain, straight, broken = (RunFolder(tmp_path / name) for name in ("a", "b", "c"))
+    train_sft(dataset, "A", sft_config(), base, plain)
+    train_sft(dataset, "A", config, base, straight)
+
+    def stop(what: str, share: float) -> None:
+        if f"step {at} of" in what:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped, match=f"after step {at}"):
+        train_sft(dataset, "A", config, base, broken, progress=stop)
+    train_sft(dataset, "A", config, base, broken)
+    assert apart(straight, broken) == 0 == apart(plain, straight)
+    # Eight steps: also after the last, which is no multiple of three.
+    told = [
+        [(each["step"], each["text"]) for each in folder.events("sample")]
+        for folder in (straight, broken)
+    ]
+    assert [step for step, _ in told[0]] == [0, 3, 6, 8] and told[0] == told[1]
+
+
+def test_a_training_killed_before_it_saved_looks_again_from_the_start(base, dataset, tmp_path):
+    config = sft_config(sample_every=3, samples=1, checkpoint_every=100)
+    straight, broken = RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b")
+    train_sft(dataset, "A", config, base, straight)
+
+    def die(what: str, share: float) -> None:
+        if "step 3 of" in what:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_sft(dataset, "A", config, base, broken, progress=die)
+    assert [event["step"] for event in broken.events("sample")] == [0]
+    train_sft(dataset, "A", config, base, broken)
+    assert apart(straight, broken) == 0
+    assert [event["step"] for event in broken.events("sample")] == [0, 3, 6, 8]
+
+
 def test_a_finished_run_is_not_trained_again(sft, base, dataset):
     before = (sft.adapter / WEIGHTS).stat().st_mtime_ns
 
@@ -198,12 +240,15 @@ def test_the_best_state_is_kept_and_patience_ends(base, dataset, tmp_path):
     """A wild learning rate makes validation worse: what is kept is the state before."""
     folder = RunFolder(tmp_path / "wild")
     config = sft_config(
-        epochs=20, learning_rate=3.0, schedule="constant", warmup_share=0, patience=1
-    )
+        epochs=20, learning_rate=3.0, schedule="constant", warmup_share=0, patience=1,
+        sample_every=1000, samples=1,
+    )  # fmt: skip
     result = train_sft(dataset, "A", config, base, folder)
     losses = {event["step"]: event["loss"] for event in folder.events("validation")}
     assert result.ended_early and result.steps < result.planned_steps
     assert result.kept_step == min(losses, key=losses.get)
+    # Looked at before the first step and after the last, which was not planned to be the last.
+    assert [event["step"] for event in folder.events("sample")] == [0, result.steps]
     assert result.validation_loss == min(losses.values())
     if result.kept_step == 0:  # B = 0 at the beginning
         assert all(not each.any() for name, each in weights(folder).items() if "lora_B" in name)

@@ -72,10 +72,12 @@ def test_a_probe_is_told_and_changes_nothing(base, dataset, tmp_path):
     train_sft(dataset, "A", config, base, probed, scorer=scorer)
     assert same(plain, probed)
     events = probed.events("probe")
-    assert [(e["step"], e["n"], e["target_share"]) for e in events] == [(4, 3, 0.5), (8, 3, 0.5)]
+    # Before the first step, and after every fourth of eight.
+    told = [(e["step"], e["n"], e["target_share"]) for e in events]
+    assert told == [(0, 3, 0.5), (4, 3, 0.5), (8, 3, 0.5)]
     # Validation items are i14 to i17; three of them, evenly spread.
-    assert scorer.seen == [[("i14", "A"), ("i15", "A"), ("i16", "A")]] * 2
-    assert len(probed.events("sample")) == 2 and not plain.events("probe")
+    assert scorer.seen == [[("i14", "A"), ("i15", "A"), ("i16", "A")]] * 3
+    assert len(probed.events("sample")) == 3 and not plain.events("probe")
 
 
 def test_probes_of_capo_stand_once_after_going_on(base, dataset, tmp_path):
@@ -94,7 +96,7 @@ def test_probes_of_capo_stand_once_after_going_on(base, dataset, tmp_path):
     train_capo(dataset, "A", config, sft, broken, scorer=Probe(dataset))
     assert same(straight, broken)
     told = [[{**e, "t": 0} for e in folder.events("probe")] for folder in (straight, broken)]
-    assert told[0] == told[1] and [e["step"] for e in told[0]] == [2, 4, 6, 8]
+    assert told[0] == told[1] and [e["step"] for e in told[0]] == [0, 2, 4, 6, 8]
     assert {"target_share", "n", "low", "high", "chance", "unread"} <= set(told[0][0])
 
 
@@ -166,7 +168,7 @@ def test_the_command_line_takes_the_number(base, dataset, tmp_path, monkeypatch)
     assert done.exit_code == 0, done.output
     (result,) = json.loads(done.stdout)
     run = RunFolder(tmp_path / "runs" / result["run_id"])
-    assert [(e["step"], e["n"]) for e in run.events("probe")] == [(2, 2)]
+    assert [(e["step"], e["n"]) for e in run.events("probe")] == [(0, 2), (2, 2)]
 
 
 def test_runs_of_the_queue_are_probed_too(base, dataset, tmp_path):
@@ -181,4 +183,4 @@ def test_runs_of_the_queue_are_probed_too(base, dataset, tmp_path):
     asked = {"dataset": "tiny", "target": "A", "sft": "sft", "config": config}
     run_kinds.do(Request("train_capo", asked), workspace, capo, silent)
     for run in (sft, capo):
-        assert [(e["step"], e["n"]) for e in run.events("probe")] == [(2, 2), (4, 2)]
+        assert [(e["step"], e["n"]) for e in run.events("probe")] == [(0, 2), (2, 2), (4, 2)]
