@@ -3,6 +3,9 @@
 Each judge has a process of its own that serves it: it asks for the next trial and answers it,
 through the service functions. What was acknowledged is noted outside the database, in a file that
 only grows. A killed process is started anew with nothing but the judge's link.
+
+As in the dashboard, a process has the owner's way to the database open too; and as when the
+command line is used meanwhile, another process comes, reads and leaves, over and over.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ from capo_core.study.audit import now
 from capo_core.study.judging import JudgeDesk
 from capo_core.study.models import audit, judgments
 from capo_core.study.showing import End
-from capo_core.study.store import Busy, open_judge_store, read
+from capo_core.study.store import Busy, open_judge_store, open_store, read
 from capo_core.workspace import Workspace
 
 FORK = multiprocessing.get_context("fork")  # 64 fresh interpreters would take minutes to start
@@ -40,6 +44,8 @@ def said(token: str, trial_id: str, answers: tuple[str, ...]) -> tuple[str, str]
 
 def serve(root: Path, token: str, noted: Path) -> None:
     """One judge's session, to the end; each acknowledged answer becomes one line of `noted`."""
+    owner = open_store(Workspace(root))
+    patiently(read, owner, lambda connection: connection.execute(select(audit).limit(1)).all())
     desk = JudgeDesk(open_judge_store(Workspace(root)), token)
     lines = os.open(noted, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     patiently(desk.consent)
@@ -47,6 +53,15 @@ def serve(root: Path, token: str, noted: Path) -> None:
         answer, reason = said(token, view.trial_id, view.answers)
         saved = patiently(desk.answer, view.trial_id, answer, "2", reason)
         os.write(lines, f"{saved.trial_id} {reason}\n".encode())
+
+
+def visit(root: Path, ended: Event) -> None:
+    """Come, read and leave, until told; whoever leaves last clears SQLite's log away."""
+    while not ended.is_set():
+        engine = open_store(Workspace(root))
+        patiently(read, engine, lambda c: c.execute(select(judgments.c.trial_id)).all())
+        engine.dispose()
+        ended.wait(0.05)
 
 
 def patiently(act: Callable[..., Any], *args: Any) -> Any:
@@ -77,6 +92,9 @@ def run(study: SmallStudy, folder: Path, kills: int, seed: int) -> tuple[dict[st
         return sum(path.read_bytes().count(b"\n") for path in notes.values() if path.exists())
 
     began = time.monotonic()
+    ended = FORK.Event()
+    visitor = FORK.Process(target=visit, args=(study.workspace.root, ended), daemon=True)
+    visitor.start()
     working = {judge: start(judge) for judge in invited}
     while working:
         # The kills are spread over most of the work, however fast the machine is; not over all of
@@ -98,6 +116,9 @@ def run(study: SmallStudy, folder: Path, kills: int, seed: int) -> tuple[dict[st
                 assert process.exitcode == 0, "a session ended with an error"
                 del working[judge]
     assert left == 0, "all work was done before all kills were"
+    ended.set()
+    visitor.join()
+    assert visitor.exitcode == 0
     return notes, time.monotonic() - began
 
 
