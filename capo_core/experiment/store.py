@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,8 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
     """Put all runs of an experiment into the queue, and begin what can begin.
 
     The same experiment begun again takes up what failed, was stopped or lost; what has succeeded
-    stays.
+    stays. Its runs are those that were planned when it was begun, also where the program would now
+    plan others, as long as all of them are there.
 
     Raises:
         DataError, ConfigError: the dataset or an annotator is not there.
@@ -88,16 +89,18 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
     experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)))
     known = experiment.folder / FILE
     if known.exists():
-        experiment = find(workspace, experiment.experiment_id)
-    else:
-        write_json(
-            known,
-            {
-                "config": config.to_dict(),
-                "made": experiment.made,
-                "runs": [vars(member) for member in experiment.members],
-            },
-        )
+        before = find(workspace, experiment.experiment_id)
+        if None not in before.runs():
+            return _taken_up(before)
+        experiment = replace(experiment, made=before.made)
+    write_json(
+        known,
+        {
+            "config": config.to_dict(),
+            "made": experiment.made,
+            "runs": [vars(member) for member in experiment.members],
+        },
+    )
     for each in planned:
         request = each.request
         submission.enqueue(
@@ -110,6 +113,13 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
             executor=request.executor,
         )
     queue.advance(workspace)
+    return experiment
+
+
+def _taken_up(experiment: Experiment) -> Experiment:
+    for run in filter(None, experiment.runs()):
+        submission.take_up(experiment.workspace, run)
+    queue.advance(experiment.workspace)
     return experiment
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from capo_core.errors import CapoError, RunError
 from capo_core.imitation.run_folder import disk_errors, run_id
 from capo_core.jobs import queue, run_kinds
+from capo_core.jobs.missing import MEASURING
 from capo_core.jobs.record import Status
 from capo_core.jobs.request import Request
 from capo_core.jobs.runs import BROKEN, Run, every, is_run
@@ -96,6 +97,17 @@ def name_of(request: Request) -> str:
         who = f"{method}_{who}"
     dataset = str(settings.get("dataset") or "none")
     return run_id(dataset, stage, who, {"kind": request.kind, "settings": settings})
+
+
+def take_up(workspace: Workspace, run: Run) -> None:
+    """Put a run that has ended without success back into the queue, as it was asked for; one that
+    waits, works or has succeeded stays as it is. One that measures goes on without others now,
+    also where it was asked for before it could."""
+    with workspace.lock(queue.LOCK):
+        asked = None
+        if run.status().state in ("failed", "stopped", "lost") and run.request.kind in MEASURING:
+            asked = replace(run.request, after=(), after_any=run.request.waits_for)
+        _requeue(workspace, run, asked)
 
 
 def renew(workspace: Workspace, run: Run) -> None:

@@ -235,6 +235,25 @@ def test_begun_twice_it_is_one(begun):
     assert again.made == begun.made
 
 
+def test_an_experiment_keeps_its_runs_where_the_program_would_now_plan_others(begun):
+    # As if the name had been made of other defaults than those of now.
+    evaluation = begun.evaluation.folder
+    evaluation.rename(evaluation.with_name("evaluation-of-before"))
+    file = begun.folder / store.FILE
+    file.write_text(file.read_text().replace(evaluation.name, "evaluation-of-before"))
+    old = store.find(begun.workspace, begun.experiment_id)
+    put(old, "evaluate", state="failed")
+    again = store.start(begun.workspace, begun.config)
+    assert again.members == old.members and again.evaluation.status().state == "queued"
+    assert not evaluation.exists()
+    # Where one is not there any more, all are planned anew; what is there under its name counts.
+    put(old, "evaluate", state="stopped")
+    actions.delete(begun.workspace, "evaluation-of-before")
+    anew = store.start(begun.workspace, begun.config)
+    assert anew.members == begun.members and anew.made == begun.made
+    assert store.find(begun.workspace, begun.experiment_id).members == begun.members
+
+
 def test_progress_is_the_weighted_share_and_the_rest_by_its_pace(begun):
     # Weights for two targets: two trainings 1 each, two generations 1 each, evaluation 0.8.
     put(begun, "train_sft", state="succeeded", share=1.0, started=1000.0, ended=1060.0)
