@@ -94,13 +94,13 @@ def test_a_computation_is_stopped_and_says_so(go, page):
     # Opened again it does not begin again by itself.
     go("stability?dataset=demo-nli")
     page.get_by_text("The computation was stopped").wait_for()
-    assert page.get_by_role("button", name="Quick look").count() == 1
+    page.get_by_role("button", name="Quick look").wait_for()
 
 
 def test_a_bookmark_of_an_inner_page_opens_inside_the_house(go, page):
     go("annotators")
     page.get_by_role("link", name="Overview").wait_for()
-    assert page.get_by_role("link", name="Overview").count() == 1
+    page.locator(".st-key-capo-links a").nth(len(house.PAGES) - 1).wait_for()
     assert page.locator(".st-key-capo-links a").count() == len(house.PAGES)
 
 
@@ -128,7 +128,7 @@ def test_a_file_that_is_no_table_is_refused_in_words(go, page, tmp_path):
     go("data?view=import")
     page.locator('input[type="file"]').set_input_files(str(path))
     page.get_by_text("this is a picture", exact=False).wait_for()
-    assert page.get_by_text("What to do").count() == 1
+    page.get_by_text("What to do").wait_for()
 
 
 def test_offline_the_download_says_what_to_do_instead(go, page):
