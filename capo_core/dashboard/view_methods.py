@@ -19,6 +19,7 @@ from capo_core.dashboard import (
 from capo_core.dashboard.components import note, says
 from capo_core.dashboard.frame import Frame
 from capo_core.dashboard.view_methods_choice import PAGE
+from capo_core.dashboard.words import markdown
 
 KEYS = (
     *view_methods_choice.KEYS,
@@ -37,6 +38,7 @@ _PARTS = {
 }
 _UNSCORED = ("answers", "habits", "retention")  # what can be shown before anything is scored
 _SAID = ("headline", "caricature")
+_MISSING = "missing"
 
 
 def show(frame: Frame) -> None:
@@ -47,10 +49,17 @@ def show(frame: Frame) -> None:
     report, view = chosen.report, ""
     if report is not None:
         said = comparing_scores.sentences(report, view_methods_scores.target_of(chosen))
-        says(*(text for topic, text in said if topic in _SAID))
+        # What few measures say may have no headline; then the first sentence is one.
+        topics = [topic for topic, _ in said if topic != _MISSING]
+        first = [topic for topic in topics if topic in _SAID] or topics[:1]
+        if first:
+            says(*(text for topic, text in said if topic in first))
+        for topic, text in said:
+            if topic == _MISSING:
+                st.warning(markdown(text))
         view = view_methods_scores.show(chosen)
         for topic, text in said:
-            if topic not in _SAID:
+            if topic not in (*first, _MISSING):
                 note(text)
         view_methods_plots.imitation(chosen, view)
     with view_methods_behind.place():

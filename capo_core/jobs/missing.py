@@ -106,7 +106,9 @@ def _why(name: str, others: Others) -> str:
     if status.state == "failed" and status.blocked_by:
         return _why(status.blocked_by, others)
     if status.state == "failed":
-        return f"{called} failed: {status.message}"
+        return (
+            f"{called} failed: {status.message.partition(' What to do:')[0]}"  # the run says that
+        )
     if status.state in ("stopped", "lost", DELETED):
         return f"{called} {'is' if status.state == 'lost' else 'was'} {status.state}"
     request = _asked(run)

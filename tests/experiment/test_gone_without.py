@@ -24,7 +24,7 @@ from capo_core.progress import silent
 from capo_core.workspace import Workspace
 
 GONE = 2**22 + 1  # the number of no process
-SOUR = {"state": "failed", "message": "the milk is sour."}
+SOUR = {"state": "failed", "message": "the milk is sour. What to do: buy some."}
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_one_failed_method_leaves_an_evaluation_of_the_rest_that_is_made_whole_l
     assert said in report.missing and report.missing in report.methods["text"]
     assert [one.text for one in report.statements if one.topic == "missing"] == [report.missing]
     now = progress_of(made)
-    assert now.state == "failed" and "the milk is sour; what has succeeded is scored" in now.message
+    assert now.state == "failed" and "buy some; what has succeeded is scored" in now.message
     assert now.left_s is None
     # Two sets of answers weigh 0.5 for each of three targets, the evaluation 0.4.
     assert now.share == pytest.approx((1.5 + 1.2) / (1.5 + 1.5 + 1.2))

@@ -17,10 +17,12 @@ from hand_made_retention import retention
 from pages_helpers import open_page, shown
 
 from capo_core.dashboard import comparing
+from capo_core.dashboard.words import markdown
 from capo_core.data.catalog import Catalog
 from capo_core.experiment import store
-from capo_core.jobs import queue
+from capo_core.jobs import queue, run_kinds
 from capo_core.jobs.record import Status
+from capo_core.progress import silent
 from capo_core.workspace import Workspace
 
 HELD_OUT = 12
@@ -86,6 +88,38 @@ def test_unscored_answers_can_be_read_and_scored(workspace, add, begun):
     app.button(key="compare.score").click().run()
     assert not app.exception and len(begun) == 1
     assert "appear here by themselves" in shown(app)
+
+
+def test_where_imitation_was_not_measured_the_first_sentence_stands_above(workspace, add):
+    dataset = world()
+    add(dataset)
+    answers = {"capo": speaker(dataset, the_target)}
+    experiment(workspace, dataset, answers, families=("labels",))
+    app = open_page("compare", dataset="mine")
+    said = shown(app)
+    assert not app.exception
+    assert said.count("CAPO gives the target") == 1
+    # Of one annotator alone, too.
+    app = open_page("compare", dataset="mine", target="ann")
+    assert not app.exception
+
+
+def test_what_is_missing_stands_above_the_scores(workspace, add):
+    dataset = world()
+    add(dataset)
+    answers = {name: speaker(dataset, the_target) for name in ("icl", "capo")}
+    made = experiment(workspace, dataset, answers, scored=False, families=("labels",))
+    icl = next(each for each in made.runs() if "answers-icl" in each.run_id)
+    evaluation = made.evaluation
+    (icl.folder / "result.json").unlink()
+    icl.write(Status(state="failed", message="the milk is *sour*"))
+    run_kinds.do(evaluation.request, workspace, evaluation.files, silent)
+    evaluation.write(Status(state="succeeded", share=1.0))
+    app = open_page("compare", dataset="mine")
+    assert not app.exception
+    (warning,) = app.warning
+    said = "In context (Answers for ann, bob, cyd failed: the milk is *sour*)"
+    assert markdown(said) in warning.value and "\\*sour" in warning.value  # text, not Markdown
 
 
 def test_the_sentence_is_made_from_the_numbers(scored):
