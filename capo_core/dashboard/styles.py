@@ -19,6 +19,10 @@ CSS = """<style>
 .capo-answers {
   display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
 }
+/* Four stand two by two: a fourth alone under three looks left over. */
+.capo-answers:has(> :nth-child(4):last-child) {
+  grid-template-columns: repeat(auto-fit, minmax(max(17rem, 40%), 1fr));
+}
 .capo-answer {
   border-left: 3px solid var(--who, currentColor); padding: 0.15rem 0 0.15rem 0.8rem;
   min-width: 0;
