@@ -125,7 +125,8 @@ def _switch(form: Form, stage: str, label: str, help_: str) -> bool:
 
 
 def _rows(name: str, form: Form, settings: Sequence[Setting]) -> None:
-    with control_row(f"finetune-{name}", [1] * len(settings)) as places:
-        for place, setting in zip(places, settings, strict=True):
-            with place:
-                widget(form, setting)
+    for start in range(0, len(settings), 2):
+        with control_row(f"finetune-{name}-{start}", [1, 1]) as places:
+            for place, setting in zip(places, settings[start : start + 2], strict=False):
+                with place:
+                    widget(form, setting)
