@@ -124,7 +124,10 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
         note("Whose distributions are set beside the measure. Single annotators and single "
              "imitations are not shown at first.")  # fmt: skip
         place = f"{PAGE}.shown.widget"
-        st.session_state[place] = shown
+        # Set only where the box has another, as in `state.typed`: set in every run, it would undo
+        # what was taken out meanwhile by quick clicks.
+        if place in st.session_state and st.session_state[place] != shown:
+            st.session_state[place] = shown
 
         def changed() -> None:
             chosen = state.now(place)
@@ -132,7 +135,7 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
             state.put(PAGE, {"shown": json.dumps(kept) if kept and kept != default else None})
 
         st.multiselect(
-            "Sources", others, key=place, on_change=changed, format_func=_title,
+            "Sources", others, shown, key=place, on_change=changed, format_func=_title,
             help="None chosen is the choice made at first.",
         )  # fmt: skip
         clip = state.choice(

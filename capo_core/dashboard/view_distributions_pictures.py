@@ -20,7 +20,7 @@ from capo_core.dashboard.components import heading, is_dark, note, picture, side
 from capo_core.dashboard.distributing_items import halves
 from capo_core.dashboard.distributing_looks import source_name
 from capo_core.dashboard.distributing_places import BARS, TERNARY
-from capo_core.dashboard.distributing_words import called, halves_said
+from capo_core.dashboard.distributing_words import called, halves_said, listed
 from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.theme import Look, human_look
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
@@ -77,6 +77,9 @@ def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
         alt=alt,
         on_select=_clicked("places") if look != "together" else None,
     )
+    left_out = _with_items(chosen)[MOST_TOGETHER:]
+    if look == "together" and left_out:
+        note(f"The first {MOST_TOGETHER} are drawn; without {listed(left_out)}.")
 
 
 def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Figure:
@@ -115,13 +118,17 @@ def _look(chosen: Chosen, name: str) -> Look:
     return Look(look.color, "circle" if name == chosen.against else "diamond", look.dash)
 
 
+def _with_items(chosen: Chosen) -> list[str]:
+    """The measure, the source in the pictures, and the others that say something of an item."""
+    names = dict.fromkeys((chosen.against, chosen.focus, *chosen.shown))
+    return [name for name in names if len(chosen.reading.judgments.source(name).shares)]
+
+
 def _together(chosen: Chosen, scale: LabelScale) -> go.Figure:
     """Steps where the labels are points of a scale, bars elsewhere."""
     drawn = []
-    for name in dict.fromkeys((chosen.against, chosen.focus, *chosen.shown)):
+    for name in _with_items(chosen)[:MOST_TOGETHER]:
         shares = chosen.reading.judgments.source(name).shares
-        if not len(shares) or len(drawn) == MOST_TOGETHER:
-            continue
         of_what = distributing_places.steps(shares) if scale.ordinal else shares
         mean = distributing_places.mean_shares(of_what)
         drawn.append((source_name(name), chosen.looks[name], *mean))

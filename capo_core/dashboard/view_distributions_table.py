@@ -21,7 +21,7 @@ from capo_core.dashboard.distributing_words import (
 )
 from capo_core.dashboard.help_distributions import HELP
 from capo_core.dashboard.view_distributions_choice import PAGE, Chosen
-from capo_core.dashboard.words import markdown, short, with_interval
+from capo_core.dashboard.words import markdown, number, short, with_interval
 from capo_core.distributions.judgments import UNIFORM
 from capo_core.distributions.measuring import (
     ENTROPY_CORRELATION,
@@ -36,6 +36,8 @@ from capo_core.distributions.measuring import (
 
 KEYS = ("apart",)
 _ORDER = (JSD, TVD, KL, WASSERSTEIN, SHAPE, ENTROPY_CORRELATION, MANHATTAN)
+_MARK = "mark"  # the column that tells which source is in the pictures
+_WIDTHS = {KL: 146, ENTROPY_CORRELATION: 136}
 _QUIET = "color: #8A8F94"
 
 
@@ -52,8 +54,8 @@ def show(chosen: Chosen) -> None:
     sources += [name for name in rest if name not in sources]  # the floor, and the undefined
     _draw(chosen, _grid(chosen, sources, measures), sources, measures)
     note(
-        "Means over items, with 95 % intervals. ↓ lower is nearer, ↑ higher is nearer. Click a row "
-        "to see that source in the pictures."
+        "Means over items, with 95 % intervals. ↓ lower is nearer, ↑ higher is nearer. ● is in the "
+        "pictures below; click a row to see another one there."
     )
     items = [*sentences(chosen.reading.notes), *of_coverage(chosen.coverage, chosen.against)]
     values = [of_kl(chosen.table, chosen.config.clip, _silent(chosen)), *_notes(chosen.table)]
@@ -83,9 +85,10 @@ def _grid(chosen: Chosen, sources: list[str], measures: list[str]) -> pd.DataFra
         title = short(source_name(name), 60)
         rows.append(
             {
+                _MARK: "●" if name == chosen.focus else "",
                 "source": f"{title} (floor)" if name == UNIFORM else title,
                 **{one.measure: _cell(one) for one in own},
-                "n": f"{int(own[0].n):,}",
+                "n": _sortable(f"{int(own[0].n):,}", 7),
             }
         )
     return pd.DataFrame(rows)
@@ -93,7 +96,13 @@ def _grid(chosen: Chosen, sources: list[str], measures: list[str]) -> pd.DataFra
 
 def _cell(row) -> str:
     """A value with its interval; a hair below nothing is nothing."""
-    return with_interval(*(round(part, 2) + 0.0 for part in (row.value, row.low, row.high)))
+    value, low, high = (round(part, 2) + 0.0 for part in (row.value, row.low, row.high))
+    return _sortable(number(value), 5) + with_interval(value, low, high).removeprefix(number(value))
+
+
+def _sortable(figure: str, width: int) -> str:
+    """Filled up with spaces as wide as a digit, so that a column of texts sorts by its numbers."""
+    return figure.rjust(width, "\u2007")
 
 
 def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list[str]) -> None:
@@ -106,27 +115,27 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
 
     longest = max(map(len, grid["source"]))
     config = {
-        "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 26 else 200)
+        _MARK: st.column_config.TextColumn(
+            "", help="● is in the pictures.", pinned=True, alignment="center", width=30
+        ),
+        "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 26 else 200),
     }
     for name in measures:
         config[name] = st.column_config.TextColumn(
-            _header(name), help=HELP[name], alignment="right", width=146 if name == KL else 130
+            _header(name), help=HELP[name], alignment="right", width=_WIDTHS.get(name, 120)
         )
     config["n"] = st.column_config.TextColumn(
         "n", help="Items that both sides have.", alignment="right", width=58
     )
-    place = f"{PAGE}.distances"
-    # What is picked out is what the pictures show: the cell that was clicked is another source's
-    # as soon as the rows stand in another order.
-    asked = state.get("focus") == chosen.focus and chosen.focus in sources
-    shown = [(sources.index(chosen.focus), chosen.measure)] if asked else []
-    st.session_state[place] = {"selection": {"rows": [], "columns": [], "cells": shown}}
+    # Another key for another choice: else what was clicked stays picked out, and is another
+    # source's as soon as the rows stand in another order.
+    place = f"{PAGE}.distances.{chosen.reading.names.index(chosen.focus)}.{chosen.measure}"
     st.dataframe(
         grid.style.apply(dress, axis=0),
         hide_index=True,
         column_config=config,
         key=place,
-        on_select=lambda: _clicked(sources),
+        on_select=lambda: _clicked(place, sources),
         selection_mode="single-cell",
         alt="Distance of each source by each measure, with intervals",
     )
@@ -136,10 +145,13 @@ def _header(measure: str) -> str:
     return f"{measure[:1].upper()}{measure[1:]} {'↑' if measure in HIGHER_IS_NEARER else '↓'}"
 
 
-def _clicked(sources: list[str]) -> None:
-    """From a cell to its source in the pictures and its measure."""
-    cells = state.now(f"{PAGE}.distances").selection.cells
-    if not cells:
+def _clicked(place: str, sources: list[str]) -> None:
+    """From a cell to its source in the pictures and its measure.
+
+    The mark's column means nothing: a click on a header picks the first cell of the table out.
+    """
+    cells = state.now(place).selection.cells
+    if not cells or cells[0][1] == _MARK:
         return
     row, measure = cells[0]
     query: dict[str, str | None] = {"focus": sources[row], "item": None}

@@ -111,6 +111,48 @@ def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
     assert page.title() != "1"  # no text of the data has become a picture
 
 
+def click(page, x: float, row: int) -> None:
+    """A click into the table of distances, `x` from its left; row −1 is the header."""
+    box = page.locator("[data-testid=stDataFrame]").first.bounding_box()
+    at = box["x"] + x, box["y"] + 35 * (row + 1) + 17
+    page.mouse.move(at[0] - 4, at[1] - 3)
+    page.wait_for_timeout(150)  # the table must have seen the pointer
+    page.mouse.click(*at)
+    page.wait_for_timeout(500)
+    rest(page)
+
+
+def test_a_header_sorts_and_a_row_leads_to_its_source(go, page, spread):
+    go("distributions?dataset=spread")
+    page.get_by_text("How far from the crowd").wait_for()
+    page.wait_for_timeout(800)
+    click(page, 330, -1)  # a table with nothing picked out picks its first cell then
+    assert "focus=" not in page.url
+    click(page, 100, 0)
+    assert "focus=" in page.url and "measure=" not in page.url
+    first = page.url
+    click(page, 330, 1)
+    assert "measure=" in page.url and page.url != first
+    page.go_back()
+    rest(page)
+    assert page.url == first
+
+
+def test_sources_taken_out_quickly_stay_out(go, page, spread):
+    go("distributions?dataset=spread")
+    page.get_by_role("button", name="Sources: ").click()
+    box = page.locator("[data-testid=stMultiSelect]")
+    box.locator("input").click()
+    there = box.get_by_role("button", name="Remove").count()
+    for _ in range(2):
+        page.keyboard.press("Backspace")
+        page.wait_for_timeout(60)
+    page.wait_for_timeout(800)
+    rest(page)
+    assert "shown=" in page.url
+    assert box.get_by_role("button", name="Remove").count() == there - 2
+
+
 def test_narrow_nothing_sticks_out(go, page, spread):
     page.set_viewport_size({"width": 820, "height": 1000})
     go("distributions?dataset=spread&part=models")
