@@ -216,7 +216,8 @@ def _print_experiment(experiment: Any) -> None:
         soft_wrap=True,
     )
     if now.state not in ("succeeded",):
-        console.print(f"  {now.message}", markup=False, soft_wrap=True)
+        scored = " (what has succeeded is scored)" if now.scored else ""
+        console.print(f"  {now.message}{scored}", markup=False, soft_wrap=True)
 
 
 def _read(path: Path) -> dict:

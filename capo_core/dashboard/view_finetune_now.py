@@ -113,8 +113,7 @@ def _words(now: Progress, members: Sequence[Seen | None]) -> str:
         if working is not None:
             said.append(f"{failed.title} failed: {failed.status.message.rstrip('.')}.")
         if failed.method and _others_go_on(members):
-            scored = now.state != "running" and members[-1].state == "succeeded"
-            words = _WENT_WITHOUT if scored else _WILL_GO_WITHOUT
+            words = _WENT_WITHOUT if now.scored else _WILL_GO_WITHOUT
             said.append(words.format(METHODS.get(failed.method, failed.method)))
     words = " ".join(said)
     for each in filter(None, members):

@@ -26,6 +26,7 @@ class Progress:
         counts: runs by state.
         message: what is being done, or what keeps it, in words.
         elapsed_s: seconds that its runs have worked.
+        scored: has it come to an end with an evaluation, if only of what has succeeded?
     """
 
     state: str
@@ -34,6 +35,7 @@ class Progress:
     counts: dict[str, int]
     message: str
     elapsed_s: float
+    scored: bool = False
 
 
 def progress_of(experiment: Experiment, now: float | None = None) -> Progress:
@@ -47,7 +49,8 @@ def progress_of(experiment: Experiment, now: float | None = None) -> Progress:
     elapsed = sum(status.duration_s(now) for status in states)
     state, message = _state(experiment, states, others)
     left = _left_s(experiment.members, states, others, now) if state == "running" else None
-    return Progress(state, share, left, counts, message, elapsed)
+    scored = state != "running" and _scored(experiment, states)
+    return Progress(state, share, left, counts, message, elapsed, scored)
 
 
 def _outdated_taken_as_due(
@@ -113,8 +116,7 @@ def _state(experiment: Experiment, states: Sequence[Status], others: Others) -> 
             member, status = by_state[state]
             said = "failed" if state in (BROKEN, DELETED) else state
             why = f": {status.message.rstrip('.')}" if status.message else ""
-            scored = "; what has succeeded is scored" if _scored(experiment, states) else ""
-            return said, f"{member.run_id} {_ENDED[state]}{why}{scored}"
+            return said, f"{member.run_id} {_ENDED[state]}{why}"
     return "stopped", "nothing goes on"
 
 

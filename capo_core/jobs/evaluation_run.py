@@ -84,4 +84,5 @@ def evaluate_runs(
                 "missing": [each.to_dict() for each in lacking],
             }
         )
-    return f"{len(runs)} runs scored on {len(items)} items. {said(lacking)}".strip()
+    many = f"{len(runs)} run{'s' if len(runs) != 1 else ''} scored on {len(items)} items"
+    return f"{many}. {said(lacking)}" if lacking else many
