@@ -56,8 +56,12 @@ mark {
   [class*="st-key-capo-pair"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn {
     width: 100%; flex: 1 1 auto;
   }
-  [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock {
+  [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock,
+  [class*="st-key-capo-four"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock {
     flex-wrap: wrap;
+  }
+  [class*="st-key-capo-four"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn {
+    flex: 1 1 45%; min-width: 45%;
   }
   [class*="st-key-capo-row"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock > .stColumn {
     flex: 1 1 30%; min-width: 30%;

@@ -53,7 +53,7 @@ def show(chosen: Chosen, answers: Answers) -> None:
 
 
 def _controls(chosen: Chosen, answers: Answers) -> Wanted:
-    columns = st.columns([2, 3, 2, 3], vertical_alignment="bottom")
+    columns = st.container(key="capo-four-items").columns(4, vertical_alignment="bottom")
     with columns[0]:
         method = state.choice(
             st.selectbox, "Method", ["", *answers.sources], page=PAGE, key="method", clears=_MOVED,
