@@ -192,11 +192,19 @@ def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
             missing=report.missing,
         )  # fmt: skip
         said = tuple(one for one in made if one.topic != "unread")
-    # What is missing is among no report's methods.
-    names = {"missing": METHODS}
-    return [
-        (one.topic, with_names(one.text, names.get(one.topic, report.method_names))) for one in said
-    ]
+    return [(one.topic, named(one.topic, one.text, report.method_names)) for one in said]
+
+
+def named(topic: str, text: str, sources: Iterable[str]) -> str:
+    """A sentence on this topic with its methods called as everywhere on the screen.
+
+    What is missing is among no report's methods, and its reasons are words of others: only what
+    stands where a method is named is one (see `jobs.missing.said`).
+    """
+    if topic != "missing":
+        return with_names(text, sources)
+    where = rf"(?<=[:;] )({'|'.join(METHODS)})(?=(, seed \d+)? \()"
+    return re.sub(where, lambda found: method_name(found[0]), text)
 
 
 def with_names(text: str, sources: Iterable[str]) -> str:

@@ -155,7 +155,8 @@ def _buttons(
             args=(store.start, frame.workspace, experiment.config),
         )  # fmt: skip
     elif "compare" in house.PAGES:
-        query = {state.DATASET: experiment.config.dataset, "experiment": name}
+        last = experiment.members[-1].run_id  # what Compare calls the experiment's comparison
+        query = {state.DATASET: experiment.config.dataset, "of": last}
         house.page_link("compare", "Compare the methods", query)
     st.button(
         "Use as a draft", key=f"draft.{name}", on_click=finetune_live.act,

@@ -10,7 +10,7 @@ import streamlit as st
 
 from capo_core.dashboard import cache, house, state
 from capo_core.dashboard.browser import Answer, answers_html, item_html
-from capo_core.dashboard.comparing_scores import with_names
+from capo_core.dashboard.comparing_scores import named
 from capo_core.dashboard.components import Field, heading, note, says, table
 from capo_core.dashboard.finetune_files import last_outputs
 from capo_core.dashboard.frame import Frame
@@ -129,13 +129,16 @@ def evaluation(seen: Seen) -> None:
     try:
         raw = (seen.run.folder / evaluation_run.REPORT).read_text(encoding="utf-8")
         statements = [
-            with_names(str(each["text"]), METHODS) for each in json.loads(raw)["statements"]
+            named(str(each["topic"]), str(each["text"]), METHODS)
+            for each in json.loads(raw)["statements"]
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return
     says(*statements)
     if "compare" in house.PAGES:
-        house.page_link("compare", "Compare the methods", {state.DATASET: seen.dataset})
+        house.page_link(
+            "compare", "Compare the methods", {state.DATASET: seen.dataset, "of": seen.run_id}
+        )
 
 
 def below(seen: Seen) -> None:

@@ -129,3 +129,13 @@ def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
     row = report.row("capo", "label accuracy", 0, "bob")
     assert f"[{100 * row['low']:.0f}–{100 * row['high']:.0f}]" in said["label"]
     assert "in the place of bob are given to cyd (n = 12)" in said["confusion"]
+
+
+def test_of_what_is_missing_only_the_methods_are_called_by_their_names():
+    said = "Not scored, for want of a result: icl, seed 1 (no profile in form); capo (sft is lost)."
+    called = comparing_scores.named("missing", said, ())
+    assert called == (
+        "Not scored, for want of a result: In context, seed 1 (no profile in form); "
+        "CAPO (sft is lost)."
+    )
+    assert comparing_scores.named("headline", "capo is best", ["capo"]) == "CAPO is best"
