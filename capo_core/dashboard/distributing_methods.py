@@ -15,11 +15,17 @@ from capo_core.distributions.metrics import CLIP
 
 
 def command(
-    dataset: str, files: Sequence[str], config: CompareConfig, shown: Sequence[str] = ()
+    dataset: str,
+    files: Sequence[str],
+    config: CompareConfig,
+    shown: Sequence[str] = (),
+    runs: Sequence[str] = (),
 ) -> str:
-    """The command that prints the same table."""
+    """The command that prints the same table; `runs` are the finished estimates in it."""
     words = ["python", "-m", "capo_core", "distributions", "compare"]
     words += data_options(dataset, files)
+    for name in runs:
+        words += ["--run", name]
     if config.against != CROWD:
         words += ["--against", config.against]
     if config.clip != CLIP:

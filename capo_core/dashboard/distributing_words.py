@@ -69,12 +69,13 @@ def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: st
     middle = ""
     if len(order) > 1:
         nearer = _nearer(apart, order[0], order[1], measure)
-        middle = (
-            f", nearer than {called(order[1])} beyond doubt"
-            if nearer == order[0]
-            else f", though not to be told from {called(order[1])}"
-        )
+        middle = {
+            order[0]: f", nearer than {called(order[1])} beyond doubt",
+            order[1]: f", but on the items of both {called(order[1])} is nearer beyond doubt",
+        }.get(nearer, f", though not to be told from {called(order[1])}")
     end = f"; uniform, which knows nothing, has {number(floor.value)}" if floor is not None else ""
+    if floor is not None and _nearer(apart, order[0], UNIFORM, measure) == UNIFORM:
+        end += ", and is nearer on the same items"
     return _capital(f"{begin} ({value} on {n}){middle}{end}.")
 
 

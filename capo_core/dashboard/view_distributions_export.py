@@ -36,15 +36,24 @@ def show(chosen: Chosen) -> None:
         st.caption("The same table on the command line (files by their place on your disk):")
         st.code(
             command(chosen.reading.dataset, chosen.reading.files, chosen.config,
-                    _on_command_line(chosen)),
+                    _on_command_line(chosen), _runs(chosen)),
             language="bash", wrap_lines=True,
         )  # fmt: skip
 
 
 def _on_command_line(chosen: Chosen) -> list[str]:
-    """The sources shown that the command finds without naming runs."""
+    """The sources shown that are of the data or of estimates: imitations have runs of their own,
+    which the page takes together."""
     there = {source.name for source in chosen.reading.asked.sources}
+    there |= {source for _, source in chosen.reading.estimates}
     return [name for name in chosen.shown if name in there]
+
+
+def _runs(chosen: Chosen) -> list[str]:
+    """The estimates, if one of them is compared: all, so that they get the same names."""
+    estimates = chosen.reading.estimates
+    compared = {chosen.against, *chosen.shown}
+    return [run for run, _ in estimates] if any(name in compared for _, name in estimates) else []
 
 
 def _distances(chosen: Chosen) -> pd.DataFrame:

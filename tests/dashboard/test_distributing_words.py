@@ -44,6 +44,13 @@ def test_the_nearest_and_whether_it_is_so_beyond_doubt():
     assert "though not to be told from “b”" in said(rows, [("a", "b", "undecided")])
 
 
+def test_the_nearest_on_other_items_is_not_called_nearer_than_who_beats_it_on_the_same():
+    rows = [("a", 0.2), ("b", 0.3), ("uniform", 0.5)]
+    text = said(rows, [("a", "b", "b"), ("a", "uniform", "uniform")])
+    assert ", but on the items of both “b” is nearer beyond doubt; uniform" in text
+    assert text.endswith("has 0.50, and is nearer on the same items.")
+
+
 def test_a_floor_that_is_nearer_is_said_first():
     rows = [("a", 0.5), ("uniform", 0.2)]
     assert said(rows, [("a", "uniform", "uniform")]).startswith(
@@ -145,9 +152,10 @@ def test_the_command_says_what_differs_from_its_defaults():
     assert plain == "python -m capo_core distributions compare --dataset mine"
     words = shlex.split(
         distributing_methods.command(
-            "", ["a b"], CompareConfig("annotators, valid", 1e-3), ["single label"]
+            "", ["a b"], CompareConfig("annotators, valid", 1e-3), ["single label"], ["one", "two"]
         )
     )
+    assert [words[n + 1] for n, word in enumerate(words) if word == "--run"] == ["one", "two"]
     assert words[words.index("--file") + 1] == "a b.json"
     assert words[words.index("--against") + 1] == "annotators, valid"
     assert words[words.index("--source") + 1] == "single label"
