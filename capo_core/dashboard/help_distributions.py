@@ -54,6 +54,8 @@ HELP = {
     "lower is more varied.",
     "bias": "How far two orders of the options move an estimate (TVD), and how far two means over "
     "half of the orders each still do. Lower is better: what is left is a liking for a place.",
+    "temperature": "What the options' scores are divided by before they become shares: the higher, "
+    "the nearer to uniform. 20 was published for large models; the embedded base needs about 1.",
     "weighted F1": "F1 of the most frequent label, weighted by how often it is true. Higher is "
     "better, 1 is perfect.",
     "cross-entropy": "What the classifier is trained on, against the crowd's shares. Lower is "

@@ -109,7 +109,7 @@ def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
 
 def _whose_items(frame: Frame, chosen: Chosen) -> str:
     own = f"These are the items of {chosen.file_stem}, a file, not of {frame.entry.name}"
-    simulated = f"; that {frame.entry.name} is simulated is not said of them"
+    simulated = "; the notice above the title is not about them"
     return f"{own}{simulated if frame.entry.simulated else ''}."
 
 

@@ -275,6 +275,11 @@ def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypa
     app = open_page("distributions", dataset="mine", part="models")
     assert "No estimate of these items is finished yet" in fine(app)
     assert "144 questions" in shown(app)  # 24 items, 6 orders of three labels
+    # The published temperature would make the small base's shares uniform.
+    assert any("--temperature 1 " in code.value for code in app.code)
+    app.selectbox(key="distributions.new.model").set_value("base").run()
+    assert not any("--temperature" in code.value for code in app.code)  # 20, as published
+    app.selectbox(key="distributions.new.model").set_value("embedded").run()
     app.button(key="distributions.new.begin").click().run()
     fine(app)
     app = open_page("distributions", dataset="mine", part="training")
