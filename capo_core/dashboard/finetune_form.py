@@ -17,7 +17,7 @@ from capo_core.dashboard.words import markdown, short
 from capo_core.experiment.presets import PRESETS
 from capo_core.jobs import slurm
 
-_OWN = "own settings"
+_OWN = "own"
 _BASES = {"embedded": "Embedded", "folder": "A folder", "hub": "From the hub"}
 _BASE_HELP = {
     "embedded": "The small model that comes with the tool: made for the shipped data, fast on a "
