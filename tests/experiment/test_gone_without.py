@@ -16,7 +16,7 @@ from capo_core.evaluation import report as reports
 from capo_core.experiment import store
 from capo_core.experiment.progress import progress_of
 from capo_core.imitation.prompts import METHODS
-from capo_core.jobs import actions, missing, queue, run_kinds
+from capo_core.jobs import actions, missing, queue, run_kinds, submission
 from capo_core.jobs.evaluation_run import REPORT
 from capo_core.jobs.record import Status
 from capo_core.jobs.runs import Run
@@ -220,3 +220,28 @@ def test_the_command_line_shows_the_scores_there_are_and_what_is_missing(
     assert "label accuracy" in done.output and "brings the evaluation up to date" in " ".join(
         done.output.split()
     )
+
+
+def test_a_judge_goes_on_without_and_is_asked_only_for_the_rest_later(workspace, held):
+    made = prepared(workspace)
+    failed = lose(made, "generate", "icl", **SOUR)
+    names = [member.run_id for member in made.members[:2]]
+    about = {"dataset": "mine", "fingerprint": "", "guess": True}
+    judge = submission.enqueue(
+        workspace, "judge", {**about, "runs": names, "config": {"trials": 6, "cards": 2}},
+        after_any=names,
+    )  # fmt: skip
+    run_kinds.do(judge.request, workspace, judge.files, silent)
+    judge.write(Status(state="succeeded", share=1.0))
+    assert missing.lacked_by(judge) == [failed.run_id]
+    before = (judge.folder / "outputs.jsonl").read_text()
+    trials = judge.files.result["trials"]
+
+    make_up_for(made, failed)
+    queue.advance(workspace)
+    assert judge.status().state == "queued" and not judge.files.done
+    run_kinds.do(judge.request, workspace, judge.files, silent)
+    assert missing.lacked_by(judge) == []
+    # The answers so far stay, and those to questions about the other method follow.
+    assert judge.files.result["trials"] > trials
+    assert (judge.folder / "outputs.jsonl").read_text().startswith(before)
