@@ -124,7 +124,7 @@ def of_coverage(coverage: pd.DataFrame, against: str) -> list[str]:
 
 def listed(names: Sequence[str]) -> str:
     """ "“single label”, “annotator A” and uniform"; of many the first three and how many more."""
-    parts = [called(name, 32) for name in names]
+    parts = [called(name, 60) for name in names]  # estimates differ at their ends
     if len(parts) > 4:
         return f"{', '.join(parts[:3])} and {len(parts) - 3} more"
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

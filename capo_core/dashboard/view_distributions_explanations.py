@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,7 @@ def _replacement(frame: Frame, chosen: Chosen, sets: list[str]) -> None:
             "No model has explained these items yet. Open a file of a model’s explanations beside "
             "these, or have one written:"
         )
-        words = " ".join(data_options(chosen.reading.dataset, chosen.reading.files))
+        words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))
         st.code(
             f"python -m capo_core distributions explain {words} --base embedded "
             "--out explanations.jsonl",
@@ -231,10 +232,11 @@ def _replaced_distances(chosen: Chosen, model: str, effect: pd.DataFrame) -> Non
         note(f"{chosen.measure} to {called(chosen.against)} of estimates that read them.")
         return
     note("What it does to the distances: estimate with a share replaced, for 0.25 to 1.")
-    words = " ".join(data_options(chosen.reading.dataset, chosen.reading.files))
+    words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))
     st.code(
         f"python -m capo_core distributions estimate {words} --base embedded --options labels "
-        f"--explanations {HUMANS} --replace-by '{model}' --replace-share 0.5 --queue",
+        "--temperature 1 "
+        f"--explanations {HUMANS} --replace-by {shlex.quote(model)} --replace-share 0.5 --queue",
         language="bash",
         wrap_lines=True,
     )

@@ -144,6 +144,8 @@ def test_notes_are_sentences_and_simulation_is_not_said_twice():
 
 def test_many_names_are_not_all_listed():
     assert distributing_words.listed(["crowd", "uniform"]) == "the crowd and uniform"
+    long = [f"embedded: no explanations, p_softmax T={t}" for t in (1, 20)]
+    assert distributing_words.listed(long) == f"“{long[0]}” and “{long[1]}”"
     assert distributing_words.listed(list("abcdef")) == "“a”, “b”, “c” and 3 more"
 
 
