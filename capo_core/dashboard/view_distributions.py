@@ -6,8 +6,8 @@ import streamlit as st
 
 from capo_core.dashboard import (
     distributing_words,
+    leading,
     state,
-    view_distributions_behind,
     view_distributions_choice,
     view_distributions_explanations,
     view_distributions_export,
@@ -59,7 +59,7 @@ def show(frame: Frame) -> None:
     view_distributions_table.show(chosen)
     items = view_distributions_items.order(chosen)
     view_distributions_pictures.show(chosen, items)
-    with view_distributions_behind.place():
+    with leading.place():
         part = state.choice(
             st.segmented_control, "Behind the numbers", list(_PARTS), page=PAGE, key="part",
             format_func=_PARTS.__getitem__, label_visibility="collapsed",
@@ -75,7 +75,7 @@ def show(frame: Frame) -> None:
     else:
         view_distributions_training.show(frame, chosen)
     view_distributions_export.show(chosen)
-    view_distributions_behind.lead()
+    leading.lead(PAGE)
 
 
 def _what_is_missing(frame: Frame, chosen: Chosen) -> None:

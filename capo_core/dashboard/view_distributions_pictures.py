@@ -13,8 +13,8 @@ from capo_core.dashboard import (
     charts_distributions,
     charts_distributions_more,
     distributing_places,
+    leading,
     state,
-    view_distributions_behind,
 )
 from capo_core.dashboard.components import heading, is_dark, note, picture, side_by_side
 from capo_core.dashboard.distributing_items import halves
@@ -162,6 +162,7 @@ def _clicked(name: str) -> Callable[[], None]:
     def act() -> None:
         points = state.now(f"{PAGE}.{name}").selection.points
         if points and points[0].get("customdata"):
-            view_distributions_behind.open_item(points[0]["customdata"][0])
+            leading.ask(PAGE)
+            state.put(PAGE, {"item": points[0]["customdata"][0], "part": None})
 
     return act

@@ -7,8 +7,8 @@ import streamlit as st
 from capo_core.dashboard import (
     cache_methods,
     comparing_scores,
+    leading,
     state,
-    view_methods_behind,
     view_methods_choice,
     view_methods_export,
     view_methods_items,
@@ -62,7 +62,7 @@ def show(frame: Frame) -> None:
             if topic not in (*first, _MISSING):
                 note(text)
         view_methods_plots.imitation(chosen, view)
-    with view_methods_behind.place():
+    with leading.place():
         part = _part(scored=report is not None)
     if part == "confusion":
         view_methods_plots.confusion(chosen, view)
@@ -76,7 +76,7 @@ def show(frame: Frame) -> None:
     elif part == "habits":
         view_methods_plots.habits(chosen, answers)
     view_methods_export.show(chosen, answers)
-    view_methods_behind.lead()
+    leading.lead(PAGE)
 
 
 def _part(*, scored: bool) -> str:

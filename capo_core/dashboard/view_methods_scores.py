@@ -123,9 +123,12 @@ def _draw(
 
 
 def _clicked(sources: list[str], wanted: list[Column]) -> None:
-    """From a cell to the answers behind it."""
+    """From a score to the answers behind it.
+
+    The names mean nothing: a click on a header, to sort, picks the first cell of the table out.
+    """
     cells = state.now(f"{PAGE}.scores").selection.cells
-    if not cells:
+    if not cells or cells[0][1] == "source":
         return
     row, key = cells[0]
     column = next((one for one in wanted if one.key == key), None)
