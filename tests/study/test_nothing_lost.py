@@ -44,6 +44,7 @@ def said(token: str, trial_id: str, answers: tuple[str, ...]) -> tuple[str, str]
 
 def serve(root: Path, token: str, noted: Path) -> None:
     """One judge's session, to the end; each acknowledged answer becomes one line of `noted`."""
+    os.nice(10)  # who kills and starts anew comes first, or the work is done before all kills are
     owner = open_store(Workspace(root))
     patiently(read, owner, lambda connection: connection.execute(select(audit).limit(1)).all())
     desk = JudgeDesk(open_judge_store(Workspace(root)), token)
