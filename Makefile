@@ -8,7 +8,7 @@ export TOKENIZERS_PARALLELISM ?= false
 .PHONY: app test soak lint bench demo clean
 
 app: .venv/app.stamp
-	@$(BIN)/python -m capo_core.dashboard.binding
+	@$(BIN)/python -m capo_core.dashboard.app.binding
 	$(BIN)/python -m streamlit run app.py
 
 test: .venv/dev.stamp
@@ -31,7 +31,7 @@ bench: .venv/dev.stamp
 
 # Make the shipped demo anew; a test holds it equal to what lies in data/.
 demo: .venv/app.stamp
-	$(BIN)/python -m capo_core.data.simulation.demo
+	$(BIN)/python -m capo_core.simulation.demo
 
 clean:
 	rm -rf .venv

@@ -21,7 +21,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from capo_core.data.catalog import Catalog
 from capo_core.stability import store
-from capo_core.stability.report import StabilityConfig, compute_report
+from capo_core.stability.config import StabilityConfig
+from capo_core.stability.report import compute_report
 from capo_core.workspace import Workspace
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -16,10 +16,9 @@ from sklearn.model_selection import PredefinedSplit, permutation_test_score
 from threadpoolctl import threadpool_limits
 
 from capo_core.stability import attribution
-from capo_core.stability.corpus import Corpus
-from capo_core.stability.folds import partition
+from capo_core.stability.corpus import Corpus, partition
 from capo_core.stability.permutation import permutation_null, shuffles
-from capo_core.text.represent import DenseFeatures
+from capo_core.text.representations import DenseFeatures
 
 ITEMS, ANNOTATORS, DIMENSIONS = 480, 4, 384
 OURS, THEIRS = 1000, 20

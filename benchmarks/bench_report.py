@@ -9,7 +9,8 @@ from measuring import peak_memory_gb, report, shared_data, timed
 
 from capo_core.data.catalog import Catalog
 from capo_core.data.importing import read_dataset
-from capo_core.stability.report import StabilityConfig, compute_report
+from capo_core.stability.config import StabilityConfig
+from capo_core.stability.report import compute_report
 from capo_core.workspace import Workspace
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from measuring import ROOT, report
 from streamlit.testing.v1 import AppTest
 
-from capo_core.imitation.config import SftConfig
-from capo_core.jobs import queue, runs
-from capo_core.jobs.record import Status
+from capo_core.imitation.training.config import SftConfig
+from capo_core.runs import queue
+from capo_core.runs import run as runs_run
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, write_json
 
 RUNS, EVENTS = 200, 5000
@@ -42,12 +43,12 @@ def fill(workspace: Workspace) -> None:
         write_json(folder / "config.json", {"stage": "sft", "settings": settings["config"]})
         write_json(folder / "result.json", {"steps": EVENTS})
         (folder / "events.jsonl").write_text(f"{line}\n" * EVENTS)
-        runs.Run(folder).write(Status(state="succeeded", share=1.0, started=1.0, ended=2.0))
+        runs_run.Run(folder).write(Status(state="succeeded", share=1.0, started=1.0, ended=2.0))
 
 
 def listed(workspace: Workspace) -> float:
     start = time.perf_counter()
-    states = [run.status().state for run in runs.every(workspace)]
+    states = [run.status().state for run in runs_run.every(workspace)]
     took = time.perf_counter() - start
     assert states == ["succeeded"] * RUNS
     return took
@@ -78,7 +79,7 @@ def pages(workspace: Workspace) -> dict:
         for view in ("now", "runs", "run"):
             page(view)
     os.environ["CAPO_WORKSPACE"] = str(workspace.root)
-    last = runs.every(workspace)[-1].run_id
+    last = runs_run.every(workspace)[-1].run_id
     return {"queue": page("now"), "all_runs": page("runs"), "one_run": page("run", run=last)}
 
 

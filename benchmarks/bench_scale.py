@@ -14,9 +14,10 @@ from pathlib import Path
 
 from measuring import peak_memory_gb, report, timed
 
-from capo_core.data.simulate import SimulationConfig, simulate
-from capo_core.stability.report import StabilityConfig, compute_report
-from capo_core.text.embed import Embedder
+from capo_core.simulation.simulate import SimulationConfig, simulate
+from capo_core.stability.config import StabilityConfig
+from capo_core.stability.report import compute_report
+from capo_core.text.embeddings import Embedder
 
 SIZES = (12_500, 25_000, 50_000, 100_000, 200_000)
 PER_ITEM = 4  # annotations an item, of 100 annotators

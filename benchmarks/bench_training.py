@@ -33,9 +33,9 @@ RATE, BETA, PER_STEP = 5e-4, 0.1, 4
 
 def data(items: int):
     """The first training items of the demo, without validation, so that a pass is only a pass."""
-    from capo_core.data import demos
+    from capo_core.simulation import demo
 
-    dataset = demos.load("demo-nli")
+    dataset = demo.load("demo-nli")
     train = dataset.items[dataset.items["split"] == "train"].head(items)
     rows = dataset.annotations
     rows = rows[rows["item_id"].isin(train["item_id"])]
@@ -43,7 +43,7 @@ def data(items: int):
 
 
 def settings(epochs: int = 1):
-    from capo_core.imitation.config import CapoConfig
+    from capo_core.imitation.training.config import CapoConfig
 
     return CapoConfig(
         epochs=epochs, learning_rate=RATE, items_per_step=PER_STEP, beta=BETA, nll=0.0,
@@ -57,10 +57,10 @@ def trl_trainer(folder: Path, items: int, base: str, pairs_per_step: int):
     from transformers.utils import logging
     from trl import DPOConfig, DPOTrainer
 
-    from capo_core.imitation.adapters import load_adapter
-    from capo_core.imitation.model import load_base
-    from capo_core.imitation.pair_export import preference_rows
-    from capo_core.imitation.pairs import PairsConfig, build_pairs
+    from capo_core.imitation.models.adapters import load_adapter
+    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.pairs.build import PairsConfig, build_pairs
+    from capo_core.imitation.pairs.files import preference_rows
 
     logging.disable_progress_bar()
     dataset = data(items)
@@ -86,7 +86,7 @@ def trl_trainer(folder: Path, items: int, base: str, pairs_per_step: int):
 def run_trl(folder: Path, items: int, base: str, pairs_per_step: int) -> dict:
     import torch
 
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.models.base_model import load_base
 
     torch.set_num_threads(1)
     load_base(base)  # reading the libraries and the weights is not what is compared
@@ -111,12 +111,12 @@ def run_trl(folder: Path, items: int, base: str, pairs_per_step: int) -> dict:
 def run_ours(folder: Path, items: int, base: str, epochs: int) -> dict:
     import torch
 
-    from capo_core.imitation.capo import train_capo
-    from capo_core.imitation.run_folder import RunFolder
+    from capo_core.imitation.training.capo import train_capo
+    from capo_core.run_folder import RunFolder
 
     torch.set_num_threads(1)
     dataset, sft = data(items), RunFolder(folder / "sft")
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.models.base_model import load_base
 
     load_base(base)  # reading the libraries and the weights is not what is compared
     made = RunFolder(folder / f"ours-{epochs}")
@@ -133,12 +133,12 @@ def mean_loss(folder: Path, items: int, base: str, adapter: Path) -> float:
     """Mean pairwise loss over all pairs, by the plain engine for everybody."""
     import torch
 
-    from capo_core.imitation.adapters import load_adapter
-    from capo_core.imitation.collate import collate
-    from capo_core.imitation.engines import GroupEngine
-    from capo_core.imitation.losses import contrastive_loss
-    from capo_core.imitation.material import Limits, capo_material
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.models.adapters import load_adapter
+    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.training.examples import Limits, capo_material
+    from capo_core.imitation.training.losses import contrastive_loss
+    from capo_core.imitation.training.objective import collate
+    from capo_core.imitation.training.scoring.engines import GroupEngine
 
     engine = GroupEngine()
     totals, units = 0.0, 0.0
@@ -165,9 +165,9 @@ def mean_loss(folder: Path, items: int, base: str, adapter: Path) -> float:
 
 def prepare(folder: Path, items: int, base: str) -> dict:
     """The SFT adapter that all begin with."""
-    from capo_core.imitation.config import SftConfig
-    from capo_core.imitation.run_folder import RunFolder
-    from capo_core.imitation.sft import train_sft
+    from capo_core.imitation.training.config import SftConfig
+    from capo_core.imitation.training.sft import train_sft
+    from capo_core.run_folder import RunFolder
 
     made = train_sft(
         data(items), "A", SftConfig(epochs=2, sample_every=0), base, RunFolder(folder / "sft")
@@ -179,10 +179,10 @@ def same_step(folder: Path, items: int, base: str, _: int) -> dict:
     """Loss and gradient of the first items with both, from a policy away from its reference."""
     import torch
 
-    from capo_core.imitation.collate import collate
-    from capo_core.imitation.engines import TreeEngine
-    from capo_core.imitation.losses import contrastive_loss
-    from capo_core.imitation.material import Limits, capo_material
+    from capo_core.imitation.training.examples import Limits, capo_material
+    from capo_core.imitation.training.losses import contrastive_loss
+    from capo_core.imitation.training.objective import collate
+    from capo_core.imitation.training.scoring.engines import TreeEngine
 
     torch.set_num_threads(1)
     trainer = trl_trainer(folder, items, base, PER_STEP)
@@ -281,7 +281,7 @@ def main() -> None:
 
 
 def count_of_pairs(items: int) -> int:
-    from capo_core.imitation.pairs import PairsConfig, build_pairs
+    from capo_core.imitation.pairs.build import PairsConfig, build_pairs
 
     return len(build_pairs(data(items), "A", PairsConfig()))
 

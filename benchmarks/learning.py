@@ -27,17 +27,17 @@ from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.evaluation.streams import HUMAN, OTHER, held_out_items, human_streams, output_streams
 from capo_core.evaluation.table import ALL, TableConfig, evaluate
-from capo_core.imitation.backends.hf import HfBackend
-from capo_core.imitation.config import CapoConfig, SftConfig
-from capo_core.imitation.generate import asked_for, generate, run_of
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.history import items_of
-from capo_core.imitation.model import load_base
-from capo_core.imitation.pairs import PairsConfig
-from capo_core.imitation.profile import ProfileConfig, write_profile
-from capo_core.imitation.prompts import METHODS, TRAINED
-from capo_core.imitation.runs import capo_run, sft_run
-from capo_core.stability.intervals import records
+from capo_core.imitation.backends.transformers import HfBackend
+from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.pairs.build import PairsConfig
+from capo_core.imitation.prompting.prompts import METHODS, TRAINED
+from capo_core.imitation.prompting.responses import items_of
+from capo_core.imitation.prompting.value_profiles import ProfileConfig, write_profile
+from capo_core.imitation.training.capo import capo_run, sft_run
+from capo_core.imitation.training.config import CapoConfig, SftConfig
+from capo_core.stats.intervals import records
 from capo_core.workspace import Workspace
 
 AGAINST = (

@@ -18,7 +18,7 @@ import numpy as np
 from measuring import machine
 from scipy.special import expit
 
-from capo_core.study.mixed_fit import Crossed
+from capo_core.stats.mixed_model import Crossed
 
 DESIGNS = ((6, 24, 16), (12, 40, 20), (30, 60, 20))  # judges, items, judgments of a judge
 SDS = ((0.0, 0.0), (0.3, 0.3), (0.5, 0.8), (1.0, 1.2))  # of judges, of items

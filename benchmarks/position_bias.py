@@ -27,13 +27,12 @@ import numpy as np
 from measuring import report, timed
 
 from capo_core.data.catalog import Catalog
-from capo_core.distributions import metrics
-from capo_core.distributions.estimate import Estimate, estimate
-from capo_core.distributions.estimate_config import EstimateConfig
-from capo_core.distributions.from_dataset import of_dataset
+from capo_core.distributions.estimate import Estimate, EstimateConfig, estimate
 from capo_core.distributions.judgments import CROWD, Judgments
-from capo_core.imitation.backends.scoring import SampledScorer, Scorer
-from capo_core.stability.intervals import bayesian_weights, central
+from capo_core.distributions.sources import of_dataset
+from capo_core.imitation.backends.option_scores import SampledScorer, Scorer
+from capo_core.stats import distances
+from capo_core.stats.intervals import bayesian_weights, central
 from capo_core.workspace import Workspace
 
 # Of logits: 1 shows what the model prefers, 20 is the published one and flattens everything.
@@ -56,8 +55,8 @@ def main() -> None:
 
 
 def by_logits(judgments: Judgments, items: int) -> Iterator[dict]:
-    from capo_core.imitation.backends.scoring_hf import HfScorer
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.backends.option_scores import HfScorer
+    from capo_core.imitation.models.base_model import load_base
 
     scorer = HfScorer(load_base("embedded"))
     for options in ("letters", "labels"):
@@ -68,8 +67,7 @@ def by_logits(judgments: Judgments, items: int) -> Iterator[dict]:
 
 def behind_a_server(judgments: Judgments, items: int, samples: int) -> Iterator[dict]:
     """Sampling, twice with other seeds: what two samples of one order differ by is no bias."""
-    from capo_core.imitation.backends.openai_server import ServerBackend
-    from capo_core.imitation.backends.server_settings import ServerSettings
+    from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
 
     config = EstimateConfig(options="labels", transform="norm", items=items)
     with serving() as (url, model):
@@ -99,12 +97,16 @@ def to_crowd(judgments: Judgments, made: Estimate) -> dict:
     crowd = judgments.source(CROWD).rows(items)
     wide = made.table.pivot_table(index=["item_id", "order"], columns="label", values="share")
     each = np.mean(
-        [metrics.total_variation(crowd, wide.xs(order, level="order").loc[items, labels].to_numpy())
-         for order in range(wide.index.get_level_values("order").nunique())],
+        [
+            distances.total_variation(
+                crowd, wide.xs(order, level="order").loc[items, labels].to_numpy()
+            )
+            for order in range(wide.index.get_level_values("order").nunique())
+        ],
         axis=0,
-    )  # fmt: skip
-    mean = metrics.total_variation(crowd, made.source.shares)
-    uniform = metrics.total_variation(crowd, np.full_like(crowd, 1 / len(labels)))
+    )
+    mean = distances.total_variation(crowd, made.source.shares)
+    uniform = distances.total_variation(crowd, np.full_like(crowd, 1 / len(labels)))
     return {"single_order": interval(each), "mean_over_orders": interval(mean),
             "difference": interval(mean - each), "n": len(items),
             "uniform": interval(uniform)}  # fmt: skip
@@ -134,8 +136,8 @@ def interval(values: np.ndarray) -> dict:
 def serving() -> Iterator[tuple[str, str]]:
     """`transformers serve` with the embedded base, under a template that renders prompts as this
     project does; its address, and its model's folder."""
-    from capo_core.imitation.base_path import EMBEDDED
-    from capo_core.imitation.render import PLAIN_END
+    from capo_core.imitation.models.base_model import EMBEDDED
+    from capo_core.imitation.prompting.prompts import PLAIN_END
 
     with tempfile.TemporaryDirectory() as place, socket.socket() as free:
         folder = Path(place) / "base"

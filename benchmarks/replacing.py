@@ -19,14 +19,13 @@ from pathlib import Path
 import numpy as np
 from measuring import report, timed
 
-from capo_core.distributions.estimate import estimate
-from capo_core.distributions.estimate_config import EstimateConfig
+from capo_core.distributions.compare import ENTROPY, measured
+from capo_core.distributions.estimate import EstimateConfig, estimate
+from capo_core.distributions.explanations import replaced
 from capo_core.distributions.judgments import CROWD, Judgments
-from capo_core.distributions.measuring import ENTROPY, measured
-from capo_core.distributions.metrics import CLIP
-from capo_core.distributions.select import replaced
 from capo_core.distributions.variation import VariationConfig, variation
-from capo_core.stability.intervals import bayesian_weights, central, plain
+from capo_core.stats.distances import CLIP
+from capo_core.stats.intervals import bayesian_weights, central, plain
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 # Measure → value, and draws [draws]: means over seeds.
@@ -56,13 +55,13 @@ def main() -> None:
 
 
 def read(settings: argparse.Namespace) -> Judgments:
-    from capo_core.cli_distributions import judgments_of
+    from capo_core.cli.distributions import judgments_of
 
     if not settings.run:
         return judgments_of(settings.file, None, None)
     from capo_core.data.catalog import Catalog
-    from capo_core.distributions.from_dataset import of_dataset
-    from capo_core.distributions.kept import with_runs
+    from capo_core.distributions.sources import of_dataset
+    from capo_core.distributions.store import with_runs
     from capo_core.workspace import Workspace
 
     workspace = Workspace(settings.workspace)
@@ -89,8 +88,8 @@ def explained(judgments: Judgments, people: str, model: str, items: int) -> Judg
 
 
 def replacing(judgments: Judgments, settings: argparse.Namespace) -> list[dict]:
-    from capo_core.imitation.backends.scoring_hf import HfScorer
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.backends.option_scores import HfScorer
+    from capo_core.imitation.models.base_model import load_base
 
     scorer = HfScorer(load_base(settings.base))
     n = len(judgments.items)

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import expit
 from simulated_judges import design
 
-from capo_core.study.bradley_terry import fit_ties
-from capo_core.study.clustered import difference, share
+from capo_core.stats.bradley_terry import fit_ties
+from capo_core.stats.clustered import difference, share
 
 
 def _crossed(rng, judges: int, items: int, per_item: int, spread: tuple[float, float]):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import beta
 
-from capo_core.study import em_attentive
-from capo_core.study.em_errors import GRID, curves
-from capo_core.study.em_votes import Votes
+from capo_core.study.analysis import attentiveness_em
+from capo_core.study.analysis.attentiveness_em import GRID, Votes, curves
 
 PRIOR = (3.0, 1.5)  # of attentiveness: most attend, some hardly; the EM does not know it
 MU = 0.75
@@ -51,7 +50,7 @@ def oracle(votes: Votes, mu: float) -> np.ndarray:
     EM with both given tells how likely each text is the better one; then, judge by judge, the
     posterior of η on a grid, which is exact where no matter is shared.
     """
-    fit = em_attentive.fit(votes, mu=np.array([mu]), prior=PRIOR)
+    fit = attentiveness_em.fit(votes, mu=np.array([mu]), prior=PRIOR)
     value, _told = curves(votes, fit)
     inner = (GRID > 0) & (GRID < 0.999)
     grid = GRID[inner]

@@ -11,10 +11,9 @@ import pandas as pd
 from scipy.stats import spearmanr
 from simulated_judges import MU, PRIOR, oracle, simulated
 
-from capo_core.study.belief import Belief
-from capo_core.study.em_votes import Votes
-from capo_core.study.preference_pairs import CONFIDENT
-from capo_core.study.quality import estimate_votes
+from capo_core.study.analysis.attentiveness_em import Votes
+from capo_core.study.analysis.judge_quality import Belief, estimate_votes
+from capo_core.study.analysis.preference_pairs import CONFIDENT
 
 JUDGES, COMPARISONS, OVERLAPS = (20, 50, 200), (20, 40, 100), (1, 3, 5)
 CARELESS = 0.3  # share of judges in table 3 who hardly attend

@@ -10,7 +10,7 @@ import json
 
 import numpy as np
 
-from capo_core.study.planner_power import crossing, simulate
+from capo_core.study.design.planner import crossing, simulate
 
 DESIGNS = ((4, 20, 2), (6, 10, 3), (10, 12, 3), (20, 12, 3), (20, 20, 5), (60, 10, 3))
 SHARES = (0.25, 0.6, 0.9)

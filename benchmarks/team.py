@@ -18,12 +18,12 @@ import numpy as np
 from measuring import report
 
 from capo_core.data.catalog import Catalog
-from capo_core.distributions.from_dataset import of_dataset
+from capo_core.distributions.compare import measured
 from capo_core.distributions.judgments import CROWD, Judgments
-from capo_core.distributions.kept import with_runs
-from capo_core.distributions.measuring import measured
-from capo_core.distributions.metrics import CLIP
-from capo_core.stability.intervals import bayesian_weights, central, plain
+from capo_core.distributions.sources import of_dataset
+from capo_core.distributions.store import with_runs
+from capo_core.stats.distances import CLIP
+from capo_core.stats.intervals import bayesian_weights, central, plain
 from capo_core.workspace import Workspace
 
 MEASURES = ("KL", "JSD", "TVD", "D.Corr")

@@ -1,13 +1,13 @@
 """Data: choose, import and check a dataset."""
 
-from capo_core.dashboard import view_data, view_import
-from capo_core.dashboard.components import speaking
-from capo_core.dashboard.frame import open_page
+from capo_core.dashboard.app.page import open_page
+from capo_core.dashboard.data import import_form, page
+from capo_core.dashboard.ui.components import speaking
 
-frame = open_page("data", "What data is there, and is it what it should be?", view_data.KEYS)
+frame = open_page("data", "What data is there, and is it what it should be?", page.KEYS)
 with speaking():
-    section = view_data.sections(frame)
+    section = page.sections(frame)
     if section == "import":
-        view_import.show(frame)
+        import_form.show(frame)
     else:
-        view_data.show(frame, section)
+        page.show(frame, section)

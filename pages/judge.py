@@ -1,6 +1,7 @@
 """Judge: one text after another, by a link; the only page that a judge has."""
 
-from capo_core.dashboard import house, view_judge
+from capo_core.dashboard.app import navigation
+from capo_core.dashboard.judging import page
 
-house.come_in_by_the_door()
-view_judge.show()
+navigation.come_in_by_the_door()
+page.show()

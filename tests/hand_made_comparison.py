@@ -10,18 +10,17 @@ from types import MappingProxyType
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.experiment import store
-from capo_core.experiment.config import ExperimentConfig
-from capo_core.experiment.plan import plan
-from capo_core.experiment.store import Experiment
-from capo_core.imitation.asking import identity
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.outputs import to_frame, write_table
-from capo_core.imitation.parse import parse_response
-from capo_core.imitation.response import write_response
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import evaluation_run
+from capo_core.imitation.generation.outputs import to_frame, write_table
+from capo_core.imitation.generation.requests import GenerateConfig, identity
+from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.prompting.prompts import write_response
 from capo_core.progress import silent
+from capo_core.run_folder import RunFolder
+from capo_core.runs.experiments import store
+from capo_core.runs.experiments.config import ExperimentConfig
+from capo_core.runs.experiments.plan import plan
+from capo_core.runs.experiments.store import Experiment
+from capo_core.runs.kinds import evaluation
 from capo_core.task import NLI
 from capo_core.workspace import Workspace, content_hash, write_json
 
@@ -155,9 +154,7 @@ def experiment(
             )  # fmt: skip
         elif each.request.kind == "evaluate":
             if scored:
-                evaluation_run.evaluate_runs(
-                    dataset, each.request.settings, workspace, folder, silent
-                )
+                evaluation.evaluate_runs(dataset, each.request.settings, workspace, folder, silent)
         else:  # trainings and profiles: over, and nothing is asked of them
             stage = each.request.kind.removeprefix("train_")
             folder.claim({"stage": stage, "settings": {"seed": each.seed}})

@@ -18,9 +18,9 @@ from capo_core.evaluation.retention import (
     RetentionConfig,
     save,
 )
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs.request import Request
-from capo_core.jobs.submission import name_of
+from capo_core.run_folder import RunFolder
+from capo_core.runs.request import Request
+from capo_core.runs.submit import name_of
 from capo_core.workspace import Workspace
 
 

@@ -11,13 +11,13 @@ import pandas as pd
 
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
-from capo_core.study import design, draft_files
 from capo_core.study.config import StudyConfig
-from capo_core.study.inviting import Invitation
-from capo_core.study.service import StudyService
+from capo_core.study.design import draft as design_draft
+from capo_core.study.judging.judge import Terms
+from capo_core.study.owner.invitations import Invitation
+from capo_core.study.owner.service import StudyService
 from capo_core.study.store import open_store
 from capo_core.study.tables import from_cell
-from capo_core.study.terms import Terms
 from capo_core.workspace import Workspace
 
 STUDY = "narwhal-against-okapi"
@@ -46,7 +46,7 @@ def _demo() -> Dataset:
 
 
 @cache
-def _drawn(kinds: tuple[str, ...], trials: int, judges: int, practice: int) -> design.Draft:
+def _drawn(kinds: tuple[str, ...], trials: int, judges: int, practice: int) -> design_draft.Draft:
     config = StudyConfig(
         name=STUDY,
         dataset="demo-nli",
@@ -59,7 +59,7 @@ def _drawn(kinds: tuple[str, ...], trials: int, judges: int, practice: int) -> d
         judgments_per_trial=judges,
         practice=practice,
     )  # fmt: skip
-    return design.drawn_from(_home(), _demo(), config)
+    return design_draft.drawn_from(_home(), _demo(), config)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def put(
 ) -> Judging:
     """The study in `workspace`, with as many judges invited as it has sequences."""
     draft = _drawn(kinds, trials, judges, practice)
-    frames = draft_files.tables_of(draft)
+    frames = design_draft.tables_of(draft)
     sealed = frames["sealed"].copy()
     sealed["source"] = sealed["source"].map(lambda name: SOURCES.get(name, name))
     sealed["run_id"] = RUN

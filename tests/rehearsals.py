@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from capo_core.errors import RunError
-from capo_core.jobs import runs, submission
-from capo_core.jobs.record import Status
-from capo_core.jobs.rehearsal import GO_ON
-from capo_core.jobs.runs import Run
+from capo_core.runs import run as runs_run
+from capo_core.runs import submit
+from capo_core.runs.kinds.rehearsal import GO_ON
+from capo_core.runs.run import Run
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, content_hash
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +37,7 @@ def settings(steps: int = 2, step_s: float = 0.02, **more) -> dict:
 
 def put(workspace: Workspace, *, after=(), experiment="", **more) -> Run:
     """A rehearsal in the queue; nothing begins."""
-    return submission.enqueue(
+    return submit.enqueue(
         workspace, "rehearsal", settings(**more), after=after, experiment=experiment
     )
 
@@ -96,7 +97,7 @@ def python(code: str, *args: object) -> subprocess.Popen:
 
 def end_all(workspace: Workspace) -> None:
     """Kill the workers that a test has left."""
-    for run in runs.every(workspace):
+    for run in runs_run.every(workspace):
         try:
             status = run.status()
         except RunError:

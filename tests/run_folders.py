@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from capo_core.jobs.record import Status
-from capo_core.jobs.runs import Run
+from capo_core.runs.run import Run
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, write_json
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from capo_core.data import lewidi, varierr
-from capo_core.data import sidecar as sidecars
-from capo_core.data.aside import Aside
-from capo_core.data.entries import entries_of
+from capo_core.data import export
+from capo_core.data.columns import Mapping, guess, require
+from capo_core.data.formats import lewidi, varierr
 from capo_core.data.limits import LIMITS, Limits
-from capo_core.data.mapping import Mapping, guess, require
-from capo_core.data.read_json import looks_like_lines, parse, parse_leniently
-from capo_core.data.read_table import Source, open_source, table_of
+from capo_core.data.raw_annotations import entries_of
+from capo_core.data.readers.json_records import looks_like_lines, parse, parse_leniently
+from capo_core.data.readers.table import Source, open_source, table_of
+from capo_core.data.rejected_rows import Aside
 from capo_core.data.splits import assign
-from capo_core.data.tables import assemble
+from capo_core.data.validation import assemble
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.progress import Progress, silent
@@ -120,15 +120,15 @@ def read_dataset(
     found = format if format != "auto" else detect(source)
     aside, notes = Aside(), list(source.notes)
     progress("finding the columns", 0.3)
-    raw, used, extra = None, None, sidecars.Sidecar()
+    raw, used, extra = None, None, export.Sidecar()
     if found == "table":
         raw = table_of(source, delimiter=delimiter, sheet=sheet, limits=limits)
         aside.extend(raw.aside.itertuples(index=False))
         notes = list(raw.notes)
         used = guess(raw.frame, mapping)
         require(used, raw.frame, source.name)
-        extra = sidecars.find(Path(path), raw, notes)
-        entries = extra.complete(entries_of(sidecars.unescaped(raw, notes), used))
+        extra = export.find(Path(path), raw, notes)
+        entries = extra.complete(entries_of(export.unescaped(raw, notes), used))
     else:
         if mapping is not None:
             raise ConfigError(f"the format {found} needs no mapping", todo="use --format table")

@@ -1,31 +1,309 @@
-"""What would many people say? A model's label distribution from a few explanations.
+"""Which questions an estimate asks: one for each item, view of its explanations, and order.
+
+What would many people say? A model's label distribution from a few explanations.
 
 Chen et al. 2024 (Findings of EMNLP): the item is shown with explanations and the labels as
 options; the scores of the options' first tokens become a distribution; the mean over the orders
 of the options takes a preference for a place out. Explanations are shown together ("serial") or
 one at a time, the distributions averaged ("parallel").
+
+Every setting of an estimate, in one frozen dataclass; saved with the run.
+
+Scores of the answer options as a label distribution.
+
+Chen et al. 2024 (Findings of EMNLP), section 3: p_norm divides the first tokens' scores by their
+sum, p_softmax is their softmax at a temperature (20 in the paper, which flattens).
+
+What a model is asked to tell how people would judge an item.
 """
 
 from __future__ import annotations
 
+import itertools
+import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
-from capo_core.distributions.ask import Asked, what_to_ask
-from capo_core.distributions.estimate_config import EstimateConfig
-from capo_core.distributions.judgments import Judgments
-from capo_core.distributions.normalise import NORM, shares_of
-from capo_core.distributions.position import PositionBias, position_bias
-from capo_core.distributions.questions import LABELS, orders_of
-from capo_core.distributions.source import Source
+from capo_core.distributions.judgments import Judgments, Source
+from capo_core.distributions.position_bias import PositionBias, position_bias
+from capo_core.distributions.variation import chosen_explanations
 from capo_core.errors import ConfigError, DataError
-from capo_core.imitation.backends.scoring import FREQUENCY, Scored, Scorer
+from capo_core.imitation.backends.option_scores import (
+    FREQUENCY,
+    LOG_PROBABILITY,
+    LOGIT,
+    Question,
+    Scored,
+    Scorer,
+)
+from capo_core.imitation.prompting.prompts import LABEL_MARK, Item, Prompt
 from capo_core.progress import Progress, silent
-from capo_core.stability.intervals import plain
+from capo_core.stats.intervals import plain
+from capo_core.task import Task
+from capo_core.workspace import content_hash
+
+LETTERS, LABELS = "letters", "labels"
+OPTIONS = (LETTERS, LABELS)
+ALL, ROTATIONS, ONE = "all", "rotations", "one"
+ORDERS = (ALL, ROTATIONS, ONE)
+_MOST_PERMUTED = 4  # labels; 24 orders
+
+
+@dataclass(frozen=True)
+class Said:
+    """An explanation and the label it argues for."""
+
+    label: str
+    explanation: str
+
+
+def orders_of(labels: Sequence[str], which: str) -> list[tuple[int, ...]]:
+    """Orders in which options are shown: places of `labels` from first to last.
+
+    In "all" and in "rotations" every label stands equally often at every place, which is what
+    takes a preference for a place out of the mean.
+
+    Raises:
+        ConfigError: all orders of more than four labels are asked for.
+    """
+    n = len(labels)
+    if which == ALL and n > _MOST_PERMUTED:
+        raise ConfigError(
+            f"{n} labels have too many orders to show all of them",
+            todo="take rotations (--orders rotations): each label at each place once",
+        )
+    if which == ALL:
+        return list(itertools.permutations(range(n)))
+    turned = [tuple((k + start) % n for k in range(n)) for start in range(n)]
+    return turned if which == ROTATIONS else turned[:1]
+
+
+def question_prompt(
+    task: Task,
+    item: Item,
+    said: Sequence[Said],
+    order: Sequence[int],
+    *,
+    options: str = LETTERS,
+    explicit: bool = False,
+) -> tuple[Prompt, tuple[str, ...], str]:
+    """The prompt, what answers may begin with (in the order of the task's labels), and the prefix.
+
+    Args:
+        said: explanations shown, in this order. explicit: with the labels they argue for.
+        order: see `orders_of`.
+        options: LETTERS lists the labels as A, B, …; LABELS names them in the form of answers
+            that this project's models are trained on, and weighs them behind "Label:".
+    """
+    labels = task.scale.labels
+    shown = [labels[place] for place in order]
+    lines = [f"Task: {task.name}. {task.instruction}".rstrip()]
+    if said:
+        lines.append("Base your choice on the comments, carefully and fairly.")
+    if options == LABELS:
+        lines.append(f"Answer in two lines.\n{LABEL_MARK} {_one_of(shown)}")
+        lines.append("Explanation: one or two sentences")
+    else:
+        lines.append("Choose one of the options, and begin your answer with its letter.")
+    lines += ["", *_item(task, item)]
+    for number, each in enumerate(said, start=1):
+        choice = f" So I choose {each.label}." if explicit else ""
+        lines.append(f"Comment {number}: {_line(each.explanation)}{choice}")
+    if options == LABELS:
+        return Prompt("\n".join(lines)), tuple(labels), LABEL_MARK
+    if len(labels) > len(string.ascii_uppercase):
+        raise ConfigError(f"{len(labels)} labels are more than there are letters")
+    letters = string.ascii_uppercase[: len(labels)]
+    lines += [f"{letter}. {label}" for letter, label in zip(letters, shown, strict=True)]
+    letter_of = {place: letter for letter, place in zip(letters, order, strict=True)}
+    return Prompt("\n".join(lines)), tuple(letter_of[k] for k in range(len(labels))), ""
+
+
+def _item(task: Task, item: Item) -> list[str]:
+    role_a, role_b = task.role_a or "text", task.role_b or "second text"
+    lines = [f"{role_a[:1].upper()}{role_a[1:]}: {_line(item.text_a)}"]
+    if item.text_b:
+        lines.append(f"{role_b[:1].upper()}{role_b[1:]}: {_line(item.text_b)}")
+    return lines
+
+
+def _one_of(labels: Sequence[str]) -> str:
+    return f"{', '.join(labels[:-1])} or {labels[-1]}" if len(labels) > 1 else labels[0]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+NORM, SOFTMAX = "norm", "softmax"
+TRANSFORMS = (NORM, SOFTMAX)
+
+
+def p_norm(scores: np.ndarray, kind: str = LOGIT) -> np.ndarray:
+    """Scores [n, labels] by their sum.
+
+    Logits as they are; log-probabilities as probabilities, since their own ratios would be turned
+    round; frequencies as they are. Rows are NaN where p_norm is not defined: a negative logit, or
+    a sum of 0.
+    """
+    values = np.exp(scores) if kind == LOG_PROBABILITY else np.asarray(scores, dtype=float)
+    total = values.sum(axis=1, keepdims=True)
+    defined = (values >= 0).all(axis=1, keepdims=True) & (total > 0)
+    return np.where(defined, values / np.where(total == 0, 1.0, total), np.nan)
+
+
+def p_softmax(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """exp(s / T) by its sum, for logits or log-probabilities [n, labels]: their unknown constant
+    falls out, so that both give the same."""
+    if not temperature > 0:
+        raise ConfigError(f"the temperature is {temperature!r}", expected="a number above 0")
+    return softmax(np.asarray(scores, dtype=float) / temperature, axis=1)
+
+
+def shares_of(scores: np.ndarray, kind: str, transform: str, temperature: float) -> np.ndarray:
+    """The distributions of scores [n, labels]; what was drawn is only counted.
+
+    Raises:
+        ConfigError: a softmax of frequencies is asked for.
+    """
+    if transform == NORM:
+        return p_norm(scores, kind)
+    if kind == FREQUENCY:
+        raise ConfigError(
+            "there is no softmax of how often answers were drawn",
+            todo="take --transform norm with --by sampling",
+        )
+    return p_softmax(scores, temperature)
+
+
+SERIAL, PARALLEL = "serial", "parallel"
+
+
+@dataclass(frozen=True)
+class EstimateConfig:
+    """What a model is shown, and how its scores become a distribution."""
+
+    # A source of explanations of the data ("humans"); "" shows none.
+    explanations: str = ""
+    # At most so many of an item's explanations, the first ones; 0 takes all.
+    count: int = 0
+    # All in one prompt (serial), or each alone and the distributions averaged (parallel).
+    how: str = SERIAL
+    # serial: how many orders of the explanations are asked, each a rotation of the one before.
+    rotations: int = 1
+    # Name each explanation's label beside it.
+    explicit: bool = False
+    # letters (A, B, …), or labels in the form of answers this project's models are trained on.
+    options: str = LETTERS
+    # Orders of the options: all, rotations (each label at each place once), one.
+    orders: str = ALL
+    # softmax at `temperature`, or norm; see `normalise`.
+    transform: str = SOFTMAX
+    temperature: float = 20.0
+    # Only the first so many items; 0 takes all.
+    items: int = 0
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("count", self.count >= 0, "0 for all, or a whole number"),
+            ("how", self.how in (SERIAL, PARALLEL), f"{SERIAL} or {PARALLEL}"),
+            ("rotations", 1 <= self.rotations <= 24, "a whole number from 1 to 24"),
+            ("options", self.options in OPTIONS, f"one of {', '.join(OPTIONS)}"),
+            ("orders", self.orders in ORDERS, f"one of {', '.join(ORDERS)}"),
+            ("transform", self.transform in TRANSFORMS, f"one of {', '.join(TRANSFORMS)}"),
+            ("temperature", 0 < self.temperature <= 1000, "a number above 0, up to 1000"),
+            ("items", self.items >= 0, "0 for all, or a whole number"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"EstimateConfig, {name}",
+                    expected=expected,
+                )
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    def label(self, model: str) -> str:
+        """A source's name for an estimate with these settings."""
+        shown = self.explanations or "no explanations"
+        if self.explanations and self.count:
+            shown = f"{self.count} of {shown}"
+        extra = " with labels" if self.explicit and self.explanations else ""
+        how = f", {self.how}" if self.explanations else ""
+        scale = f" T={self.temperature:g}" if self.transform == SOFTMAX else ""
+        return f"{model}: {shown}{extra}{how}, p_{self.transform}{scale}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question with what it belongs to: an item, a view of its explanations, an order."""
+
+    item_id: str
+    view: int
+    order: int
+    question: Question
+
+
+def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Asked], int]:
+    """All questions, by item, view and order; and how many items had no explanation to show.
+
+    Raises:
+        ConfigError: there is no such source of explanations, or the labels have too many orders.
+        DataError: no item has an explanation.
+    """
+    said = _said(judgments, config)
+    items = judgments.items.iloc[: config.items] if config.items else judgments.items
+    orders = orders_of(judgments.task.scale.labels, config.orders)
+    found, without = [], 0
+    for row in items.itertuples():
+        own = said.get(row.item_id, []) if config.explanations else [Said("", "")]
+        if not own:
+            without += 1
+            continue
+        item = Item(row.item_id, row.text_a, row.text_b)
+        for view, shown in enumerate(_views(own, config)):
+            for number, order in enumerate(orders):
+                prompt, options, prefix = question_prompt(
+                    judgments.task, item, shown, order,
+                    options=config.options, explicit=config.explicit,
+                )  # fmt: skip
+                key = content_hash(prompt.text, options)[:20] + f"-{view}-{number}"
+                question = Question(key, prompt, options, prefix)
+                found.append(Asked(row.item_id, view, number, question))
+    if not found:
+        raise DataError(
+            f"no item has an explanation of {config.explanations!r}", where=judgments.name
+        )
+    return found, without
+
+
+def _said(judgments: Judgments, config: EstimateConfig) -> dict[str, list[Said]]:
+    if not config.explanations:
+        return {}
+    frame = chosen_explanations(judgments, [config.explanations])
+    found: dict[str, list[Said]] = {}
+    for row in frame.itertuples():
+        own = found.setdefault(row.item_id, [])
+        if not config.count or len(own) < config.count:
+            own.append(Said(row.label, row.explanation))
+    return found
+
+
+def _views(own: list[Said], config: EstimateConfig) -> list[list[Said]]:
+    """The sets of explanations shown together, each in its order."""
+    if not config.explanations:
+        return [[]]
+    if config.how == PARALLEL:
+        return [[one] for one in own]
+    turns = min(config.rotations, len(own))
+    return [own[start:] + own[:start] for start in range(turns)]
+
 
 # From so many questions on, nothing but unanimous draws is more than a clear-cut model.
 SUSPICIOUS = 10

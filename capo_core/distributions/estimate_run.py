@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from capo_core.distributions.ask import what_to_ask
-from capo_core.distributions.estimate import Estimate, check_scorer, finish
-from capo_core.distributions.estimate_config import EstimateConfig
+from capo_core.distributions.estimate import (
+    Estimate,
+    EstimateConfig,
+    check_scorer,
+    finish,
+    what_to_ask,
+)
 from capo_core.distributions.judgments import Judgments
-from capo_core.distributions.kept import ESTIMATE
-from capo_core.imitation.backends.scoring import Scored, Scorer
-from capo_core.imitation.run_folder import RunFolder, disk_errors
+from capo_core.distributions.store import ESTIMATE
+from capo_core.imitation.backends.option_scores import Scored, Scorer
 from capo_core.progress import Progress, silent
+from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file, write_json
 
 LINES, TABLE = "scores.jsonl", "scores.parquet"

@@ -1,4 +1,11 @@
-"""How much the explanations of one item vary: in words, in grammar, in meaning.
+"""How alike two sequences are by their n-grams.
+
+Coarse parts of speech of texts: by spaCy where a model is installed, else by TextBlob's tagger.
+
+TextBlob's pattern tagger brings its own lexicon, so that it works without any download. The two
+give other tags in places: a result names its tagger, and numbers of two taggers do not compare.
+
+How much the explanations of one item vary: in words, in grammar, in meaning.
 
 Pairs of explanations of the same item are compared, and the mean over pairs is the item's value;
 intervals are by a bootstrap over items. 1 is the same, lower is more varied, throughout. Within a
@@ -9,22 +16,141 @@ other.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from capo_core.distributions.judgments import Judgments
-from capo_core.distributions.overlap import ngrams, overlap
-from capo_core.distributions.tagging import TAGGERS, load_tagger
-from capo_core.errors import ConfigError, DataError
+from capo_core.errors import BackendUnavailable, ConfigError, DataError
 from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import listed
-from capo_core.stability.intervals import bayesian_weights, central, records
-from capo_core.text.embed import DEFAULT_MODEL, Embedder
+from capo_core.stats.intervals import bayesian_weights, central, records
+from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.tokens import tokens
+
+
+def ngrams(sequence: Sequence[str], n: int) -> Counter:
+    """How often each run of `n` stands in the sequence; empty where it is shorter."""
+    return Counter(zip(*(sequence[start:] for start in range(n)), strict=False))
+
+
+def overlap(one: Counter, other: Counter) -> float:
+    """(matches of one in the other + matches of the other in one) / (|one| + |other|), 0 to 1.
+
+    Of n-grams that stand several times on both sides the smaller number matches: twice the size of
+    the multisets' intersection by the sum of their sizes (Dice 1945). NaN where both are empty.
+    """
+    size = one.total() + other.total()
+    return 2 * (one & other).total() / size if size else math.nan
+
+
+TAGGERS = ("auto", "spacy", "textblob")
+# Penn Treebank tags by their beginning, the longest first, as universal ones (Petrov et al. 2012).
+_COARSE = (
+    ("NNP", "PROPN"), ("NN", "NOUN"), ("VB", "VERB"), ("MD", "VERB"), ("JJ", "ADJ"),
+    ("RB", "ADV"), ("WRB", "ADV"), ("PRP", "PRON"), ("WP", "PRON"), ("EX", "PRON"),
+    ("DT", "DET"), ("PDT", "DET"), ("WDT", "DET"), ("IN", "ADP"), ("TO", "PRT"), ("RP", "PRT"),
+    ("POS", "PRT"), ("CC", "CONJ"), ("CD", "NUM"),
+)  # fmt: skip
+# The tagger's lexicon has the parts of contractions, as the Penn Treebank writes them.
+_CONTRACTION = re.compile(r"(?<=[a-z])(n't|'(?:s|re|ve|ll|d|m))$")
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """A tagger and its name, with the version of what it is made of.
+
+    Attributes:
+        tag: texts → the coarse tags of each text's tokens, in order.
+    """
+
+    name: str
+    tag: Callable[[Sequence[str]], list[list[str]]]
+
+
+def load_tagger(wish: str = "auto") -> Tagger:
+    """The tagger asked for; "auto" is spaCy's where an English model is installed.
+
+    Raises:
+        ConfigError: there is no such tagger. BackendUnavailable: it is not installed.
+    """
+    if wish not in TAGGERS:
+        raise ConfigError(f"there is no tagger {wish!r}", expected=f"one of {', '.join(TAGGERS)}")
+    if wish != "textblob":
+        found = _spacy()
+        if found is not None:
+            return found
+        if wish == "spacy":
+            raise BackendUnavailable(
+                "spaCy is not installed, or no English model of it",
+                todo="pip install spacy, python -m spacy download en_core_web_sm; or take textblob",
+            )
+    return _textblob()
+
+
+def _spacy() -> Tagger | None:
+    try:
+        import spacy
+        from spacy.util import get_installed_models
+    except ImportError:
+        return None
+    models = sorted(name for name in get_installed_models() if name.startswith("en_"))
+    if not models:
+        return None
+    language = spacy.load(models[0], disable=["parser", "ner", "lemmatizer"])
+
+    def tag(texts: Sequence[str]) -> list[list[str]]:
+        return [[token.pos_ for token in made if not token.is_space]
+                for made in language.pipe(texts)]  # fmt: skip
+
+    return Tagger(f"spaCy {models[0]} {language.meta.get('version', '')}".strip(), tag)
+
+
+def _textblob() -> Tagger:
+    try:
+        from textblob.en.taggers import PatternTagger
+    except ImportError as error:
+        raise BackendUnavailable(
+            "the package textblob is not installed", todo="pip install textblob"
+        ) from error
+    tagger = PatternTagger()
+
+    def tag(texts: Sequence[str]) -> list[list[str]]:
+        return [_tags(tagger, text) for text in texts]
+
+    return Tagger(f"TextBlob {version('textblob')} PatternTagger", tag)
+
+
+def _tags(tagger, text: str) -> list[str]:
+    words = [part for token in tokens(text) for part in _parts(token)]
+    if not words:
+        return []
+    # The tagger reads "word/tag" and splits at spaces; a token has no space, a slash is its own.
+    plain = " ".join("," if word == "/" else word for word in words)
+    found = [tag for _, tag in tagger.tag(plain, tokenize=False)]
+    return [coarse(tag) for tag in found]
+
+
+def _parts(token: str) -> list[str]:
+    """ "doesn't" → "does", "n't"; everything else as it is."""
+    match = _CONTRACTION.search(token)
+    return [token[: match.start()], match.group()] if match and match.start() else [token]
+
+
+def coarse(tag: str) -> str:
+    """A Penn Treebank tag as one of twelve universal ones; "." for punctuation, "X" for other."""
+    for beginning, name in _COARSE:
+        if tag.startswith(beginning):
+            return name
+    return "X" if tag[:1].isalpha() else "."
+
 
 LEXICAL, SYNTACTIC = "lexical", "syntactic"
 COSINE, EUCLIDEAN = "cosine", "Euclidean"

@@ -11,17 +11,15 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
-from capo_core.evaluation.diversity import GROUP
-from capo_core.evaluation.families import GUESS
-from capo_core.evaluation.judge_join import Verdicts
-from capo_core.evaluation.measures import FAMILIES, JUDGE, MEASURES, fits, measure
-from capo_core.evaluation.methods import methods_paragraph
-from capo_core.evaluation.narrate import statements
+from capo_core.evaluation.llm_judge.results import Verdicts
+from capo_core.evaluation.measures import FAMILIES, GUESS, JUDGE, MEASURES, fits, measure
+from capo_core.evaluation.measures.diversity import GROUP
 from capo_core.evaluation.report import CARICATURES, SCORES, EvaluationReport, Source
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams, sources
+from capo_core.evaluation.summary import methods_paragraph, statements
 from capo_core.evaluation.table import ALL, Evaluation, TableConfig, evaluate
 from capo_core.progress import Progress, silent
-from capo_core.text.embed import Embedder
+from capo_core.text.embeddings import Embedder
 
 EVERYTHING = TableConfig(families=FAMILIES)
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.evaluation.confusion import COLUMNS as CONFUSION
-from capo_core.evaluation.differences import COLUMNS as DIFFERENCES
+from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.stability.intervals import records
-from capo_core.stability.narrate import Statement
+from capo_core.evaluation.table import DIFFERENCE_COLUMNS as DIFFERENCES
+from capo_core.stability.summary import Statement
+from capo_core.stats.intervals import records
 from capo_core.workspace import write_json
 
 FORMAT = 1  # raised when an older report cannot be read any more

@@ -7,11 +7,17 @@ A run "retention" leaves `retention.json` in its folder; `load` reads it. Streng
     at 1 … 2   SFT → CAPO:   W = W_base + (1 − s) · ΔW_sft + s · ΔW_capo
 
 (see `imitation.strength`). At each point the same things are measured on the same held-out items.
+
+The best point between what is gained and what is forgotten, and the sentence that says so.
+
+From what models at several strengths wrote and how likely they found texts, to figures.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,9 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
-from capo_core.evaluation.attribution import View
-from capo_core.stability.intervals import records
+from capo_core.evaluation.measures.attribution import View, attributed, given_to, item_mean
+from capo_core.evaluation.measures.labels import label_accuracy
+from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
+from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
+from capo_core.stats.intervals import Z95, bayesian_weights, records
+from capo_core.text.embeddings import Embedder
 from capo_core.workspace import write_json
 
 FORMAT = 1
@@ -214,3 +225,273 @@ def load(folder: Path) -> Retention:
             where=str(path),
             todo="measure it again",
         ) from error
+
+
+PERPLEXITIES = (OWN, GENERAL, OTHERS)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Texts whose likelihood is measured, by measure (`PERPLEXITIES`; without GENERAL where there
+    is no general text).
+
+    Attributes:
+        unit: [n] the item or passage of each response, 0 to `n_units` − 1.
+        tokens: [n] tokens of each response.
+    """
+
+    unit: Mapping[str, np.ndarray]
+    tokens: Mapping[str, np.ndarray]
+    n_units: Mapping[str, int]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return tuple(name for name in PERPLEXITIES if name in self.unit)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model on the way.
+
+    Attributes:
+        stage: "sft" (between base and SFT adapter) or "capo" (between SFT and CAPO adapter).
+        labels, explanations: its answers, one an item; "" where it could not be read.
+        log_probs: by measure, [n] in nats, summed over the tokens of each response.
+    """
+
+    stage: str
+    strength: float
+    labels: tuple[str, ...]
+    explanations: tuple[str, ...]
+    log_probs: Mapping[str, np.ndarray]
+
+    @property
+    def at(self) -> float:
+        """Its place on the way: 0 the base, 1 SFT, 2 CAPO."""
+        return self.strength + (1.0 if self.stage == "capo" else 0.0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Scores of all points, and what stands beside them.
+
+    Attributes:
+        scores: measure → a score for each point. A perplexity's is the mean −log p of a token.
+        hits: [points, items], share of an item's explanation that is given to the target.
+        own: [items], the same of the target's own text; NaN where there is none.
+        chance: of a guess at the author.
+        lines: LINES.
+    """
+
+    scores: dict[str, list[Score]]
+    hits: np.ndarray
+    own: np.ndarray
+    chance: float
+    lines: pd.DataFrame
+
+
+def surprise(log_probs: np.ndarray, tokens: np.ndarray, unit: np.ndarray, n_units: int) -> Score:
+    """Mean −log p of a token in nats, over all tokens, with the influence of items or passages."""
+    total = tokens.sum()
+    value = float(-log_probs.sum() / total)
+    influence = np.zeros((1, n_units))
+    np.add.at(influence[0], unit, (-log_probs - value * tokens) / total)
+    return Score(value, influence, len(log_probs), share=False, bounds=(0.0, math.inf))
+
+
+def most_frequent(dataset: Dataset, item_ids: Sequence[str]) -> list[frozenset[str]]:
+    """The label or labels that most annotators gave each item; responses judged invalid do not
+    count."""
+    rows = dataset.annotations[dataset.annotations["valid"] != "false"]
+    counts = rows.groupby(["item_id", "label"]).size()
+    top = counts[counts == counts.groupby("item_id").transform("max")].reset_index()
+    found = top.groupby("item_id")["label"].agg(frozenset)
+    return [found.get(item_id, frozenset()) for item_id in item_ids]
+
+
+def figures(
+    dataset: Dataset,
+    target: str,
+    item_ids: tuple[str, ...],
+    points: Sequence[Point],
+    scored: Scored,
+    embedder: Embedder,
+) -> Figures:
+    """All scores of all points.
+
+    Raises:
+        DataError: an annotator has no explanation in the training split.
+    """
+    every = np.arange(len(item_ids))
+    streams = [
+        Stream("model", target, str(point.at), every, point.labels, point.explanations)
+        for point in points
+    ]
+    people = [s for s in human_streams(dataset, item_ids) if s.target == target and len(s)]
+    found = attributed(dataset, item_ids, [*streams, *people], VIEW, embedder).streams
+    column = dataset.annotators.index(target)
+    given = [given_to(scores)[:, column] for scores in found]
+    n, frequent = len(item_ids), most_frequent(dataset, item_ids)
+    scores = {
+        IMITATION: [item_mean(hit, every, n_items=n) for hit in given[: len(points)]],
+        LABELS: [label_accuracy(stream, frequent) for stream in streams],
+    }
+    for name in scored.measures:
+        about = (scored.tokens[name], scored.unit[name], scored.n_units[name])
+        scores[name] = [surprise(point.log_probs[name], *about) for point in points]
+    stand = {
+        who: [
+            item_mean(hit, stream.item, n_items=n)
+            for stream, hit in zip(people, given[len(points) :], strict=True)
+            if stream.source == who
+        ]
+        for who in (HUMAN, OTHER)
+    }
+    own = np.full(n, np.nan)
+    human = next((i for i, s in enumerate(people) if s.source == HUMAN), None)
+    if human is not None:
+        own[people[human].item] = given[len(points) + human]
+    lines = [_chance_of_author(dataset)]
+    lines += [(IMITATION, *_line("ceiling", stand[HUMAN], "the target's own held-out texts")),
+              (IMITATION, *_line("floor", stand[OTHER], "other annotators' texts"))]  # fmt: skip
+    said = [label_accuracy(s, frequent) for s in people if s.source == HUMAN]
+    guess = Stream("", target, "", every, (_common_label(dataset),) * n, ("",) * n)
+    lines += [
+        (LABELS, *_line("ceiling", [s for s in said if s], "the target's own labels")),
+        (LABELS, *_line("chance", [label_accuracy(guess, frequent)],
+                        "the most frequent label of the training items, every time")),
+    ]  # fmt: skip
+    frame = pd.DataFrame(lines, columns=list(LINES))
+    return Figures(scores, np.array(given[: len(points)]), own, 1 / len(dataset.annotators),
+                   frame[frame["n"] > 0].reset_index(drop=True))  # fmt: skip
+
+
+def points_frame(points: Sequence[Point], found: Figures) -> pd.DataFrame:
+    """POINTS; changes are against the first point, which is the base."""
+    rows = []
+    for name, scores in found.scores.items():
+        for point, score in zip(points, scores, strict=True):
+            apart = difference(score, scores[0])
+            if name in PERPLEXITIES:
+                half, wide = Z95 * score.error, Z95 * apart.error
+                low_high = np.exp([score.value, score.value - half, score.value + half])
+                change = np.exp([apart.value, apart.value - wide, apart.value + wide])
+            else:
+                shown, moved = score.estimate(), apart.estimate()
+                low_high = (shown.value, shown.low, shown.high)
+                change = (moved.value, moved.low, moved.high)
+            rows.append((point.stage, point.strength, point.at, name, *map(float, low_high),
+                         score.n, *map(float, change)))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(POINTS))
+
+
+def _line(name: str, scores: Sequence[Score], meaning: str) -> tuple:
+    if not scores:
+        return name, math.nan, math.nan, math.nan, 0, meaning
+    shown = mean(list(scores)).estimate()
+    return name, shown.value, shown.low, shown.high, shown.n, meaning
+
+
+def _chance_of_author(dataset: Dataset) -> tuple:
+    share, count = 1 / len(dataset.annotators), len(dataset.annotators)
+    return IMITATION, "chance", share, share, share, count, "one in the number of annotators"
+
+
+def _common_label(dataset: Dataset) -> str:
+    split = dataset.items.set_index("item_id")["split"]
+    rows = dataset.annotations
+    rows = rows[(rows["valid"] != "false") & (rows["item_id"].map(split) == "train")]
+    return str(rows["label"].value_counts().sort_index(kind="stable").idxmax())
+
+
+def kept_by(scored: Scored) -> str:
+    """The measure that says what is kept: of general text, where there is some."""
+    return GENERAL if GENERAL in scored.unit else OTHERS
+
+
+def best_of(points: Sequence[Point], found: Figures, scored: Scored) -> Best | None:
+    """The point with the highest score (see `retention.Best`), the first of equals.
+
+    None where it is not defined: the classifier does not give the target's own texts to the
+    target more often than a guess, or no point is above a guess.
+    """
+    name = kept_by(scored)
+    imitated, kept, score = _scores(points, found, scored, name, None, None)
+    if not np.isfinite(score[0]).all() or score[0].max() <= 0:
+        return None
+    best = int(score[0].argmax())
+    won = 0
+    rng = np.random.default_rng(0x0BE57)
+    n_items = found.hits.shape[1]
+    # Others' responses are on the same items; general text has passages of its own.
+    same = name != GENERAL
+    n_units = scored.n_units[name]
+    for weights in bayesian_weights(rng, DRAWS, n_items + (0 if same else n_units)):
+        items, units = weights[:, :n_items], weights if same else weights[:, n_items:]
+        drawn = _scores(points, found, scored, name, items, units)[2]
+        # A draw in which nothing is defined has no best point.
+        won += int((np.nan_to_num(drawn, nan=-1.0).argmax(axis=1)[drawn.max(axis=1) > 0]
+                    == best).sum())  # fmt: skip
+    point = points[best]
+    return Best(point.stage, point.strength, point.at, float(score[0, best]),
+                float(imitated[0, best]), float(kept[0, best]), won / DRAWS)  # fmt: skip
+
+
+def _scores(points, found: Figures, scored: Scored, name: str, items, units):
+    """I, R and their harmonic mean, each [draws, points]; NaN where they are not defined."""
+    n_items = found.hits.shape[1]
+    items = np.ones((1, n_items)) if items is None else items
+    units = np.ones((1, scored.n_units[name])) if units is None else units
+    there = np.isfinite(found.own)
+    own = items[:, there] @ found.own[there] / items[:, there].sum(axis=1)
+    room = own - found.chance
+    share = items @ found.hits.T / items.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        imitated = np.where(room[:, None] > 0, (share - found.chance) / room[:, None], np.nan)
+        imitated = np.clip(imitated, 0.0, 1.0)
+        by_response = units[:, scored.unit[name]]
+        tokens = by_response @ scored.tokens[name]
+        logs = np.stack([by_response @ point.log_probs[name] for point in points], axis=1)
+        nats = -logs / tokens[:, None]
+        kept = np.minimum(1.0, np.exp(nats[:, :1] - nats))
+        score = 2 * imitated * kept / (imitated + kept)
+    return imitated, kept, score
+
+
+def sentence(
+    best: Best | None, frame: pd.DataFrame, lines: pd.DataFrame, name: str, general: str
+) -> str:
+    """What was gained and lost at the end of the way, and where the best point is."""
+    rows = frame.set_index(["at", "measure"])
+    end = float(frame["at"].max())
+    ends = {1.0: "SFT", 2.0: "CAPO"}[end]
+    given, own, lost = (rows.loc[(end, measure)] for measure in (IMITATION, OWN, name))
+    ceiling = lines[(lines["measure"] == IMITATION) & (lines["line"] == "ceiling")]
+    shown = ""
+    if len(ceiling):
+        more = given.low > ceiling.iloc[0].value
+        shown = f" (of its own texts {100 * ceiling.iloc[0].value:.0f} %"
+        shown += ", so that the model is more typical than the human)" if more else ")"
+    what = general if name == GENERAL else "what other annotators wrote"
+    text = (
+        f"At full strength of {ends}, {100 * given.value:.0f} % [{100 * given.low:.0f}–"
+        f"{100 * given.high:.0f}] of the explanations are given to the target{shown}, and what "
+        f"the target wrote has {own.change:.2f} times [{own.change_low:.2f}–"
+        f"{own.change_high:.2f}] the base's perplexity. That of {what} is {lost.change:.2f} times "
+        f"[{lost.change_low:.2f}–{lost.change_high:.2f}] the base's"
+    )
+    text += (
+        ", so that something was forgotten" if lost.change_low > 1 else ": no forgetting is shown"
+    )
+    if best is None:
+        return text + (
+            ". There is no best point: the classifier gives no more to the target than a guess "
+            "would."
+        )
+    stage = "SFT" if best.stage == "sft" else "CAPO, between SFT and CAPO"
+    where = "the base" if best.at == 0 else f"strength {best.strength:g} of {stage}"
+    return text + (
+        f". The best point between the two is {where} (imitation {best.imitation:.2f} of the way "
+        f"from a guess to the target, {best.kept:.2f} of the base kept); it is the best in "
+        f"{100 * best.support:.0f} % of draws over items."
+    )

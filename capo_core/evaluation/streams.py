@@ -1,4 +1,6 @@
-"""What is scored: streams of responses, from people or from models, one response an item.
+"""Outputs of generation runs, or of a table from elsewhere, as streams that can be scored.
+
+What is scored: streams of responses, from people or from models, one response an item.
 
 A stream is what one source wrote in one target's place: a run's outputs for one annotator and one
 sample, the annotator's own held-out responses, or another annotator's, who then stands in for the
@@ -7,14 +9,19 @@ target. Responses of one stream are on different items, so that they can be pool
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.errors import DataError
+from capo_core.errors import CapoError, DataError
+from capo_core.imitation.generation.outputs import read_table
+from capo_core.run_folder import RunFolder
+from capo_core.workspace import content_hash
 
 HUMAN = "human"  # the target's own held-out responses: the ceiling
 OTHER = "other human"  # another annotator's, taken for the target's: the floor
@@ -120,3 +127,221 @@ def held_out_items(dataset: Dataset, split: str = "test") -> tuple[str, ...]:
 def sources(streams: Iterable[Stream]) -> list[str]:
     """The sources of `streams`, in the order of their first appearance."""
     return list(dict.fromkeys(stream.source for stream in streams))
+
+
+_NEEDED = ("target_annotator_id", "item_id", "label", "explanation")
+_READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": pd.read_json}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Answers of one run or file, and what it is called in tables.
+
+    Attributes:
+        source: the method's name; runs of one source differ in their target, seed or sample.
+        replicate: names the seed; targets of one seed belong together.
+        where: the run or the file, for messages.
+    """
+
+    source: str
+    replicate: str
+    frame: pd.DataFrame
+    where: str
+
+
+def of_runs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Outputs], str]:
+    """The outputs of finished generations on this dataset, and the split they answered.
+
+    A source is called by its method; where runs of one method ask different models, the model's
+    name is added, and where they ask or were trained in different ways, the end of the first run's.
+    Runs that differ in nothing but seeds are replicates of one source.
+
+    Raises:
+        DataError: a run is not of this data and split, or answers another split than the first.
+        RunError: it is not there or not finished.
+    """
+    configs = [folder.config for folder in folders]
+    split = content_hash(sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True)))
+    parts = []
+    for folder, config in zip(folders, configs, strict=True):
+        if config.get("stage") != "generate":
+            raise DataError(
+                "this run has no answers",
+                where=str(folder.path),
+                expected="a run of the command generate",
+            )
+        about = config["dataset"]
+        if about["fingerprint"] != dataset.fingerprint or about["split"] != split:
+            raise DataError(
+                f"the run answered other data than {dataset.name!r} is now",
+                where=str(folder.path),
+                expected="the same items, annotations and split",
+                todo="generate again, or evaluate with the dataset that the run was made with",
+            )
+        parts.append(config["settings"]["split"])
+    if len(set(parts)) > 1:
+        raise DataError(
+            f"the runs answered different parts of the data: {', '.join(sorted(set(parts)))}",
+            expected="runs on the same part",
+        )
+    trained = [_training(folder, config) for folder, config in zip(folders, configs, strict=True)]
+    names = _names(folders, configs, [settings for settings, _ in trained])
+    found, used = [], Counter()
+    for folder, config, name, (_, seeds) in zip(folders, configs, names, trained, strict=True):
+        replicate = f"seed {config['settings']['seed']}"
+        if seeds:
+            replicate = f"trained with {seeds}, drawn with {replicate}"
+        key = (name, tuple(config["targets"]), replicate)
+        used[key] += 1
+        if used[key] > 1:
+            replicate += f" ({used[key]})"
+        found.append(Outputs(name, replicate, read_table(folder.path), folder.run_id))
+    return found, parts[0] if parts else ""
+
+
+def _training(folder: RunFolder, config: dict) -> tuple[list, str]:
+    """How a run's adapters were trained, apart from seeds and targets; and the seeds, in words.
+
+    Nothing for prompting, and where a training run is no longer in the workspace its name.
+    """
+    ways, seeds = set(), set()
+    for adapter in config.get("adapters", {}).values():
+        training = RunFolder(folder.path.parent / adapter["run"])
+        if not (training.path / "config.json").is_file():
+            ways.add(adapter["run"])
+            continue
+        asked = training.config
+        ways.add(_way(training))
+        seeds.add(str(asked["settings"].get("seed", "")))
+    return sorted(ways), f"seed {', '.join(sorted(seeds))}" if seeds else ""
+
+
+def _way(training: RunFolder) -> str:
+    """A hash of a training's settings, and of those of the SFT that it began with."""
+    asked = training.config
+    before = RunFolder(training.path.parent / asked.get("sft", {}).get("run", "none"))
+    began = _way(before) if (before.path / "config.json").is_file() else ""
+    return content_hash(asked["stage"], _without_seeds(asked["settings"]), began)
+
+
+def _without_seeds(settings: dict) -> dict:
+    return {
+        name: _without_seeds(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name != "seed"
+    }
+
+
+def _names(
+    folders: Sequence[RunFolder], configs: Sequence[dict], training: Sequence[list]
+) -> list[str]:
+    """A name for each run, the shortest that keeps different ways of answering apart."""
+    methods = [config["settings"]["method"] for config in configs]
+    bases = [Path(config["base"]["name"]).name for config in configs]
+    ways = [
+        content_hash(
+            {k: v for k, v in config["settings"].items() if k not in ("seed", "items")},
+            config["base"]["fingerprint"],
+            trained,
+        )
+        for config, trained in zip(configs, training, strict=True)
+    ]
+    names = []
+    for way, method, base in zip(ways, methods, bases, strict=True):
+        same = [(w, b) for w, m, b in zip(ways, methods, bases, strict=True) if m == method]
+        name = method
+        if len({b for _, b in same}) > 1:
+            name += f" ({base})"
+        if len({w for w, b in same if b == base}) > 1:
+            first = next(f for f, w in zip(folders, ways, strict=True) if w == way)
+            name += f" {first.run_id.rpartition('-')[2]}"
+        names.append(name)
+    return names
+
+
+def of_file(path: Path) -> list[Outputs]:
+    """The outputs in a table (.parquet, .csv or .jsonl) with the columns of `schema.OUTPUTS`.
+
+    Needed are target_annotator_id, item_id, label and explanation; `sample` is "0" where it is
+    missing, and `method`, where there is one, names the source (else the file does).
+
+    Raises:
+        DataError: the table cannot be read, or lacks a column.
+    """
+    kind = path.suffix.lower()
+    if kind not in _READERS:
+        raise DataError(
+            f"files ending in {kind or 'nothing'} are not read",
+            where=str(path),
+            expected="a table as .parquet, .csv or .jsonl",
+        )
+    options = {
+        ".csv": {"dtype": str, "keep_default_na": False},
+        ".jsonl": {"lines": True, "dtype": False},
+    }
+    try:
+        frame = _READERS[kind](path, **options.get(kind, {}))
+    except CapoError:
+        raise
+    except Exception as error:  # readers of three formats have many kinds for a damaged file
+        raise DataError(
+            f"the table cannot be read ({type(error).__name__})", where=str(path)
+        ) from error
+    missing = [name for name in _NEEDED if name not in frame]
+    if missing:
+        raise DataError(
+            f"the column {missing[0]!r} is missing",
+            where=str(path),
+            expected=f"at least the columns {', '.join(_NEEDED)}",
+        )
+    frame = frame.assign(**{name: frame[name].fillna("").astype(str) for name in _NEEDED})
+    frame["sample"] = frame["sample"].astype(str) if "sample" in frame else "0"
+    methods = (
+        frame["method"].astype(str) if "method" in frame else pd.Series(path.stem, frame.index)
+    )
+    return [
+        Outputs(str(name), path.stem, rows.reset_index(drop=True), str(path))
+        for name, rows in frame.groupby(methods, sort=False)
+    ]
+
+
+def streams_of(
+    dataset: Dataset, outputs: Sequence[Outputs], split: str = "test"
+) -> tuple[tuple[str, ...], list[Stream]]:
+    """The items that all of `outputs` answered, in the dataset's order, and the streams on them.
+
+    Raises:
+        DataError: there is no such item, or an output names an unknown item, target or label.
+    """
+    items = held_out_items(dataset, split)
+    for one in outputs:
+        _check(dataset, one, set(items), split)
+    common = set(items).intersection(*(one.frame["item_id"] for one in outputs))
+    if not common:
+        raise DataError(
+            "there is no item that all of these answered",
+            where=", ".join(dict.fromkeys(one.where for one in outputs)),
+            expected="answers to the same items, so that methods can be compared",
+        )
+    kept = tuple(item for item in items if item in common)
+    streams = []
+    for one in outputs:
+        frame = one.frame[one.frame["item_id"].isin(common)]
+        streams += output_streams(frame, kept, source=one.source, replicate=one.replicate)
+    return kept, streams
+
+
+def _check(dataset: Dataset, one: Outputs, items: set[str], split: str) -> None:
+    for column, known, expected in (
+        ("item_id", items, f"an item of the {split} split"),
+        ("target_annotator_id", set(dataset.annotators), "an annotator of the dataset"),
+        ("label", {*dataset.task.scale.labels, ""}, "a label of the scale, or nothing"),
+    ):
+        bad = ~one.frame[column].isin(known)
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            raise DataError(
+                f"found {one.frame[column].iloc[row]!r}",
+                where=f"{one.where}, row {row + 1}, column '{column}'",
+                expected=expected,
+            )

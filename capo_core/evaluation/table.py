@@ -1,8 +1,11 @@
-"""The table of methods: every measure of each source, averaged over replicates and targets."""
+"""Differences between sources on the same items, with tests and their correction.
+
+The table of methods: every measure of each source, averaged over replicates and targets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,26 +14,113 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.evaluation.attribution import View, attributed
-from capo_core.evaluation.confusion import COLUMNS as CONFUSION
-from capo_core.evaluation.confusion import confusion
-from capo_core.evaluation.differences import differences
-from capo_core.evaluation.families import (
+from capo_core.evaluation.measures import (
     BY_STREAM,
+    FAMILIES,
     GUESS,
+    HIGHER,
+    LIKE_HUMAN,
+    LOWER,
+    ONE,
     Context,
     guesses,
+    measure,
     of_distributions,
     of_labels,
 )
-from capo_core.evaluation.measures import FAMILIES
-from capo_core.evaluation.pooled import pooled_accuracy
-from capo_core.evaluation.probabilities import FOLDS, pooled_probability, pooled_slope
-from capo_core.evaluation.scores import AnyScore, Score, mean
+from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
+from capo_core.evaluation.measures.attribution import (
+    FOLDS,
+    View,
+    attributed,
+    confusion,
+    pooled_accuracy,
+    pooled_probability,
+    pooled_slope,
+)
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.progress import Progress, part_of, silent
-from capo_core.stability.intervals import records
-from capo_core.text.embed import Embedder
+from capo_core.stats.bootstrap import AnyScore, Score, difference, mean
+from capo_core.stats.intervals import records
+from capo_core.stats.significance import holm, p_value_of
+from capo_core.text.embeddings import Embedder
+
+DIFFERENCE_COLUMNS = (
+    "source",
+    "against",
+    "target",
+    "measure",
+    "k",
+    "value",
+    "low",
+    "high",
+    "n",
+    "p",
+    "test",
+    "p_holm",
+    "verdict",
+)
+LEVEL = 0.05  # adjusted p-values up to this are called a difference
+
+
+def differences(
+    parts: Mapping[tuple[str, str, str, int], AnyScore], pairs: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """One source minus another, paired by item: COLUMNS. Pairs without a common score are left out.
+
+    `p` is of `paired.p_value_of`; `p_holm` is corrected over all `pairs` compared by one measure
+    for one target. (It is not corrected over measures: which of them answers the question is to be
+    said beforehand.) `verdict` is "better", "worse" or "undecided" from the first source's side,
+    "differs" where neither direction is better.
+    """
+    rows = []
+    for one, other in pairs:
+        for (source, target, name, k), score in parts.items():
+            against = parts.get((other, target, name, k))
+            if source != one or against is None:
+                continue
+            apart = difference(score, against)
+            found = apart.estimate()
+            p, test = p_value_of(apart)
+            rows.append((one, other, target, name, k, found.value, found.low, found.high, found.n,
+                         p, test, p, ""))  # fmt: skip
+    frame = pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
+    if frame.empty:
+        return frame
+    frame["p_holm"] = frame.groupby(["target", "measure", "k"], sort=False)["p"].transform(
+        lambda column: holm(column.to_numpy())
+    )
+    # Nearer to 1 or to the human: of two scores, the one that is less far off.
+    aims = {key: _aim(key, parts) for key in parts}
+    verdicts = []
+    for row in frame.itertuples():
+        better = measure(row.measure).better
+        key = (row.source, row.target, row.measure, row.k)
+        other = (row.against, *key[1:])
+        if not row.p_holm <= LEVEL:
+            verdicts.append("undecided")
+        elif better in (HIGHER, LOWER):
+            verdicts.append("better" if (row.value > 0) == (better == HIGHER) else "worse")
+        else:
+            verdicts.append(_nearer(parts[key].value, parts[other].value, aims[key]))
+    frame["verdict"] = verdicts
+    return frame
+
+
+def _aim(key: tuple[str, str, str, int], parts) -> float | None:
+    """The value a measure should have, where neither direction is better."""
+    better = measure(key[2]).better
+    if better == ONE:
+        return 1.0
+    human = parts.get((HUMAN, *key[1:]))
+    return human.value if better == LIKE_HUMAN and human is not None else None
+
+
+def _nearer(one: float, other: float, aim: float | None) -> str:
+    if aim is None or abs(one - aim) == abs(other - aim):
+        return "differs"
+    return "better" if abs(one - aim) < abs(other - aim) else "worse"
+
 
 ALL = "all"  # the mean over targets, each counted the same
 COLUMNS = ("source", "target", "measure", "k", "value", "low", "high", "n", "replicates", "spread",
@@ -199,15 +289,15 @@ def _averages(
     """Rows of the table, and the scores behind them."""
     parts: dict[Key, AnyScore] = {}
     rows = []
-    for source, measure, k in dict.fromkeys((s, m, k) for s, _, m, k in single):
-        found = {t: single.get((source, t, measure, k), []) for t in (*annotators, ALL)}
+    for source, name, k in dict.fromkeys((s, m, k) for s, _, m, k in single):
+        found = {t: single.get((source, t, name, k), []) for t in (*annotators, ALL)}
         found = {target: scores for target, scores in found.items() if scores}
         means = {t: mean([s for _, s in scores], repeated=True) for t, scores in found.items()}
         seeds = list(_over_targets(found))
         if ALL not in means:
             means[ALL] = mean(list(means.values()))
         for target, score in means.items():
-            parts[source, target, measure, k] = score
+            parts[source, target, name, k] = score
             if source == GUESS:
                 continue
             several = found.values() if target == ALL else [found[target]]
@@ -216,7 +306,7 @@ def _averages(
             if source in (HUMAN, OTHER):  # what is repeated there are people, not seeds
                 over_seeds = []
             shown = score.estimate()
-            rows.append((source, target, measure, k, shown.value, shown.low, shown.high, shown.n,
+            rows.append((source, target, name, k, shown.value, shown.low, shown.high, shown.n,
                          len(values), _deviation(values), _deviation(over_seeds)))  # fmt: skip
     return rows, parts
 

@@ -1,4 +1,7 @@
-"""Attribution: which annotator wrote this? Scores of held-out explanations."""
+"""Attribution: which annotator wrote this? Scores of held-out explanations.
+
+Pooling: several explanations of one annotator, on different held-out items, judged together.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from capo_core.stability import ridge
-from capo_core.stability.corpus import Corpus
-from capo_core.stability.folds import Partition
-from capo_core.text.represent import LARGE, Features
+from capo_core.stability.corpus import Corpus, Partition, group_slices
+from capo_core.stats import ridge
+from capo_core.text.representations import LARGE, Features
 
 _TEMPERATURE_ROWS = 5000  # one number is fitted; more rows would not change it
 
@@ -119,3 +121,171 @@ def information(scores: list[np.ndarray], corpus: Corpus, parts: list[Partition]
     half = stats.norm.ppf(0.975) * float(np.sqrt((influence**2).sum()))
     bits = float(mean.mean())
     return Information(bits, bits - half, bits + half, int((count.sum(axis=1) > 0).sum()))
+
+
+TIE = 1e-4  # scores are of the order of 1; below this a difference is float32 rounding of sums
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Accuracy of attribution from k explanations.
+
+    Attributes:
+        k: explanations in a group.
+        accuracy: share of groups given to the right annotator, annotators counted equally, 0 to 1.
+        low, high: 95 % interval (see `accuracy_interval` and `effective_trials`).
+        n_items: items whose explanations were tested.
+        n_groups: groups in one partition (they share no explanation).
+    """
+
+    k: int
+    accuracy: float
+    low: float
+    high: float
+    n_items: int
+    n_groups: int
+
+
+def group_hits(scores: np.ndarray, order: np.ndarray, starts: np.ndarray, k: int):
+    """Which groups of `k` are attributed rightly: (hit [groups] 0…1, annotator, first position).
+
+    A group's score is the sum of its explanations' scores; a tie is shared.
+    """
+    classes = scores.shape[1]
+    first, run = group_slices(starts, k)
+    total = np.concatenate([np.zeros((1, classes)), np.cumsum(scores[order], axis=0, dtype=float)])
+    pooled = total[first + k] - total[first]
+    annotator = run % classes
+    hit = np.empty(len(run))
+    for label in range(classes):
+        rows = annotator == label
+        hit[rows] = shared_hits(pooled[rows].T, label)
+    return hit, annotator, first
+
+
+def shared_hits(pooled: np.ndarray, label: int) -> np.ndarray:
+    """1 where class `label` has the highest of the scores [classes, …], 1/m where m classes tie."""
+    floor = pooled.max(axis=0) - TIE
+    own = pooled[label] >= floor
+    if pooled.shape[0] > 8:  # many classes: count ties only where this class is among the best
+        own = own.astype(np.float32)
+        at = np.nonzero(own)
+        own[at] /= (pooled[(slice(None), *at)] >= floor[at]).sum(axis=0)
+        return own
+    return own / np.maximum((pooled >= floor).sum(axis=0), 1)
+
+
+def pool(
+    scores: list[np.ndarray],
+    corpus: Corpus,
+    parts: list[Partition],
+    k: int,
+    trials: float | None = None,
+) -> Pooled | None:
+    """Accuracy at `k`, averaged over partitions and groupings; None where no group can be filled
+    for some annotator.
+
+    Args:
+        trials: effective number of independent trials, see `effective_trials`; None takes the
+            number of groups in one partition, which is too few (the interval too wide) for k > 1.
+    """
+    means, influences = [], []
+    for score, part in zip(scores, parts, strict=True):
+        found = _one_partition(score, corpus, part, k)
+        if found is None:
+            return None
+        mean, influence, n_groups = found
+        means.append(mean)
+        influences.append(influence)
+    accuracy = float(np.mean(means))
+    error = _item_error(np.array(influences))
+    low, high = accuracy_interval(accuracy, trials or float(n_groups), error)
+    n_items = len(np.unique(corpus.item[parts[0].tested]))
+    return Pooled(k, accuracy, low, high, n_items, n_groups)
+
+
+def _one_partition(score, corpus, part, k) -> tuple[float, np.ndarray, int] | None:
+    """Accuracy under one partition, each item's influence on it [items], groups in a grouping.
+
+    An item's influence is the sum over its groups of (hit − accuracy), to first order what the
+    accuracy gains when the item's weight grows (the infinitesimal jackknife).
+    """
+    classes, n_items = len(corpus.annotators), len(corpus.item_ids)
+    hits, count = np.zeros(classes), np.zeros(classes)
+    influence, members = np.zeros((n_items, classes)), np.zeros((n_items, classes))
+    n_groups = 0
+    for order in part.orders:
+        hit, annotator, first = group_hits(score, order, part.starts, k)
+        hits += np.bincount(annotator, hit, classes)
+        count += np.bincount(annotator, minlength=classes)
+        rows = order[first[:, None] + np.arange(k)]
+        place = (corpus.item[rows].ravel(), np.repeat(annotator, k))
+        np.add.at(influence, place, np.repeat(hit, k))
+        np.add.at(members, place, 1)
+        n_groups = len(hit)
+    if (count == 0).any():
+        return None
+    mean = hits / count
+    influence = ((influence - members * mean) / count / classes).sum(axis=1)
+    return float(mean.mean()), influence, n_groups
+
+
+def _item_error(influences: np.ndarray) -> float:
+    """Standard error over items, from influences [partitions, items].
+
+    Products of different partitions only: their groupings are independent, so that the chance of
+    being grouped with this item or that one does not count as a difference between items.
+    """
+    count = len(influences)
+    if count < 2:
+        return 0.0
+    cross = (influences.sum(axis=0) ** 2).sum() - (influences**2).sum()
+    return float(np.sqrt(max(0.0, cross / (count * (count - 1)))))
+
+
+def effective_trials(null_values: np.ndarray, share: float = 1.0) -> float | None:
+    """How many independent trials have the spread that accuracy shows under permutation.
+
+    m = μ(1 − μ) / Var, with mean μ and variance over the permutations `null_values` [P]. It counts
+    what no formula for independent groups counts: that folds share training data, that groupings
+    overlap, that the same texts are tested in every partition. On simulated data, below and far
+    above chance, √(p(1 − p) / m) is the true standard error within a tenth (docs/methods.md).
+
+    Args:
+        share: rows on which the null was computed, as a share of all.
+
+    Returns:
+        m, or None where fewer than 20 permutations, or a constant, tell nothing.
+    """
+    if len(null_values) < 20 or not np.isfinite(null_values).all():
+        return None
+    mean, variance = float(null_values.mean()), float(null_values.var(ddof=1))
+    return mean * (1 - mean) / variance / share if variance > 1e-12 else None
+
+
+def accuracy_interval(
+    accuracy: float, trials: float, error: float = 0.0, level: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's interval (1927) with an effective number of trials.
+
+    The number is `trials`, or fewer where the standard error over items `error` asks for it.
+    """
+    spread = accuracy * (1 - accuracy)
+    n = min(trials, spread / error**2) if error > 0 and spread > 0 else trials
+    z = stats.norm.ppf(0.5 + level / 2)
+    middle = (accuracy + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(spread / n + z**2 / (4 * n**2))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def crossing(ks: list[int], accuracies: list[float], target: float) -> float | None:
+    """The k at which accuracy reaches `target`, linear in log2 k between the points; None if it
+    is not reached. At most the first k where the first point is above already."""
+    for index, (k, value) in enumerate(zip(ks, accuracies, strict=True)):
+        if value >= target:
+            if index == 0:
+                return float(k)
+            k0, v0 = ks[index - 1], accuracies[index - 1]
+            share = (target - v0) / (value - v0)
+            return float(2 ** (np.log2(k0) + share * (np.log2(k) - np.log2(k0))))
+    return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 
 from capo_core.errors import ConfigError
-from capo_core.text.embed import DEFAULT_MODEL
-from capo_core.text.reduce import REDUCTIONS
-from capo_core.text.represent import REPRESENTATIONS
+from capo_core.text.embeddings import DEFAULT_MODEL
+from capo_core.text.reductions import REDUCTIONS
+from capo_core.text.representations import REPRESENTATIONS
 from capo_core.workspace import content_hash
 
 

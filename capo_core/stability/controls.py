@@ -9,9 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from capo_core.errors import ConfigError
-from capo_core.stability.corpus import Corpus
-from capo_core.stability.folds import Partition
-from capo_core.text.represent import DenseFeatures, Features, Representer
+from capo_core.stability.corpus import Corpus, Partition
+from capo_core.text.representations import DenseFeatures, Features, Representer
 from capo_core.text.tokens import words
 
 CONTROLS = (

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.stability.corpus import Corpus
-from capo_core.stability.folds import Partition
-from capo_core.stability.pooling import group_hits
+from capo_core.stability.attribution import group_hits
+from capo_core.stability.corpus import Corpus, Partition
 from capo_core.workspace import atomic_file
 
 _CELLS = 4_000_000  # scores kept of one rung; beyond it only the first folds are kept

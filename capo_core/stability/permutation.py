@@ -14,10 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from capo_core.stability.attribution import Operators
-from capo_core.stability.corpus import Corpus
-from capo_core.stability.folds import Partition, group_slices
-from capo_core.stability.pooling import TIE, shared_hits
+from capo_core.stability.attribution import TIE, Operators, shared_hits
+from capo_core.stability.corpus import Corpus, Partition, group_slices
 
 _MANY = 16  # annotators above which sparse products and whole groups are quicker
 _CELLS = 40_000_000  # scores held at once; decides how many permutations go together

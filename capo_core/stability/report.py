@@ -1,10 +1,14 @@
-"""Computes the stability report: which measures, in which order, on how many cores."""
+"""The stability report as a frozen object: all that was measured about a dataset's annotators.
+
+Computes the stability report: which measures, in which order, on how many cores.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +17,135 @@ from threadpoolctl import threadpool_limits
 
 from capo_core.dataset import Dataset
 from capo_core.progress import Progress, part_of, silent
-from capo_core.stability import agreement, cards, controls, distinctive, narrate, variance
+from capo_core.stability import annotator_profiles, controls, summary, variance
+from capo_core.stability import phrases as stability_phrases
 from capo_core.stability import reliability as halves
-from capo_core.stability.bench import CONTROL_PERMUTATIONS, Bench, set_up
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.stability.corpus import Corpus, build_corpus
 from capo_core.stability.evidence import Evidence, gather
-from capo_core.stability.ladder import controls_frame, information_frame, ladder_frame
-from capo_core.stability.parts import Part, StabilityReport
-from capo_core.stability.rung import Rung, climb
-from capo_core.stability.unsupervised import separations
-from capo_core.stability.wording import wording
+from capo_core.stability.ladder import (
+    CONTROL_PERMUTATIONS,
+    Bench,
+    Rung,
+    climb,
+    controls_frame,
+    information_frame,
+    ladder_frame,
+    set_up,
+)
+from capo_core.stability.phrases import wording
+from capo_core.stability.separation import separations
+from capo_core.stability.summary import Statement
+from capo_core.stats import agreement
 from capo_core.text import stylometry
-from capo_core.text.embed import Embedder
-from capo_core.text.represent import DenseFeatures, Representer, Texts
+from capo_core.text.embeddings import Embedder
+from capo_core.text.representations import DenseFeatures, Representer, Texts
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table of a report."""
+
+    frame: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """A copy of the table."""
+        return self.frame.copy()
+
+    def to_rows(self) -> list[dict]:
+        """The table as JSON-able rows; what is undefined is None."""
+        return [
+            {key: _plain(value) for key, value in row.items()}
+            for row in self.frame.to_dict(orient="records")
+        ]
+
+
+def _plain(value):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+# The tables of a report, in the order in which they are read.
+PARTS = (
+    "agreement",
+    "ladder",
+    "controls",
+    "unsupervised",
+    "information",
+    "variance",
+    "reliability",
+    "distinctive",
+    "features",
+)
+
+
+@dataclass(frozen=True)
+class StabilityReport:
+    """Everything measured, frozen; the same dataset, configuration and code give the same report.
+
+    Attributes:
+        dataset, fingerprint: what was measured.
+        counts: items, annotators, annotations, and annotations with an explanation.
+        agreement: κ of each pair of annotators, Krippendorff's α and raw agreement.
+        ladder, controls: see `ladder.ladder_frame` and `ladder.controls_frame`.
+        unsupervised: AUC of group means, same against different annotator.
+        information: bits per explanation, and the k that reaches 90 %.
+        variance: shares of item, annotator and residual, before and after each reduction.
+        reliability: split-half similarity of annotator profiles.
+        distinctive, features: phrases and habits that set each annotator apart.
+        statements: what these data say, in sentences made from the numbers.
+    """
+
+    dataset: str
+    fingerprint: str
+    simulated: bool
+    config: StabilityConfig
+    annotators: tuple[str, ...]
+    counts: dict[str, int]
+    agreement: Part
+    ladder: Part
+    controls: Part
+    unsupervised: Part
+    information: Part
+    variance: Part
+    reliability: Part
+    distinctive: Part
+    features: Part
+    cards: tuple[annotator_profiles.Card, ...]
+    statements: tuple[Statement, ...]
+
+    def to_dict(self) -> dict:
+        """The report as JSON-able values."""
+        return {
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "simulated": self.simulated,
+            "config": self.config.to_dict(),
+            "annotators": list(self.annotators),
+            "counts": self.counts,
+            **{name: getattr(self, name).to_rows() for name in PARTS},
+            "cards": [card.to_dict() for card in self.cards],
+            "statements": [statement.to_dict() for statement in self.statements],
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> StabilityReport:
+        """The report that `to_dict` gave."""
+        return cls(
+            dataset=raw["dataset"],
+            fingerprint=raw["fingerprint"],
+            simulated=raw["simulated"],
+            config=StabilityConfig.from_dict(raw["config"]),
+            annotators=tuple(raw["annotators"]),
+            counts=raw["counts"],
+            **{name: Part(pd.DataFrame(raw[name])) for name in PARTS},
+            cards=tuple(annotator_profiles.Card.from_dict(card) for card in raw["cards"]),
+            statements=tuple(Statement(**statement) for statement in raw["statements"]),
+        )
+
 
 __all__ = ["QUICK", "Part", "StabilityConfig", "StabilityReport", "compute_report"]
 
@@ -105,7 +224,7 @@ def compute_report(
         },
         **{name: Part(frame.reset_index(drop=True)) for name, frame in parts.items()},
         cards=made_cards,
-        statements=narrate.statements(parts, corpus),
+        statements=summary.statements(parts, corpus),
     )
     progress("Done", 1.0)
     return report, evidence
@@ -212,9 +331,9 @@ def _table(done: dict, kind: str, columns: list[str] | None = None) -> pd.DataFr
 
 def _wording(dataset: Dataset, config: StabilityConfig) -> tuple:
     cut = wording(dataset, raw=config.raw)
-    phrases = distinctive.phrases(dataset, cut=cut)
-    features = distinctive.style_features(dataset)
-    made = cards.cards(dataset, phrases=phrases, features=features, cut=cut)
+    phrases = stability_phrases.phrases(dataset, cut=cut)
+    features = stability_phrases.style_features(dataset)
+    made = annotator_profiles.cards(dataset, phrases=phrases, features=features, cut=cut)
     return phrases, features, made
 
 

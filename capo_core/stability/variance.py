@@ -1,4 +1,8 @@
-"""How much of a representation's variance lies between items, between annotators, and elsewhere.
+"""Rows gathered into cells: one cell is what one annotator gave on one item.
+
+Mean squared distances over pairs of cells, without ever forming a pair.
+
+How much of a representation's variance lies between items, between annotators, and elsewhere.
 
 Two-way random effects without replication, summed over the dimensions of the representation:
 
@@ -27,12 +31,172 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from capo_core.errors import ConfigError
-from capo_core.stability.cells import Cells, gather
-from capo_core.stability.intervals import Estimate, bayesian_weights, central
-from capo_core.stability.pair_distances import PairDistances
+from capo_core.stats.intervals import Estimate, bayesian_weights, central
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The distinct (item, annotator) pairs of n rows, sorted by annotator, then item.
+
+    Attributes:
+        items, annotators: int64 [cells], numbers from 0.
+        of_row: int64 [n], the cell of each row.
+        annotator_names: what the annotators' numbers stand for, in order of first appearance.
+        n_items: number of distinct items.
+    """
+
+    items: np.ndarray
+    annotators: np.ndarray
+    of_row: np.ndarray
+    annotator_names: tuple
+    n_items: int
+
+    @property
+    def n(self) -> int:
+        return len(self.items)
+
+    @property
+    def n_annotators(self) -> int:
+        return len(self.annotator_names)
+
+    def averaging(self) -> sparse.csr_matrix:
+        """[cells × n] matrix whose product with rows is the mean row of each cell.
+
+        Two answers by one annotator on one item are not independent: they enter as their mean.
+        """
+        rows = np.bincount(self.of_row, minlength=self.n)
+        n = len(self.of_row)
+        return sparse.csr_matrix(
+            (1.0 / rows[self.of_row], (self.of_row, np.arange(n))), shape=(self.n, n)
+        )
+
+    def annotators_per_item(self) -> np.ndarray:
+        """int64 [n_items]"""
+        return np.bincount(self.items, minlength=self.n_items)
+
+    def by_item(self) -> sparse.csr_matrix:
+        """[items × cells] matrix that adds up the cells of each item."""
+        return sparse.csr_matrix(
+            (np.ones(self.n), (self.items, np.arange(self.n))), shape=(self.n_items, self.n)
+        )
+
+
+def gather(items: Sequence, annotators: Sequence) -> Cells:
+    """The cells of rows given by two columns of identifiers.
+
+    Raises:
+        ConfigError: the columns have different lengths.
+    """
+    if len(items) != len(annotators):
+        raise ConfigError(f"{len(items)} items came with {len(annotators)} annotators")
+    item, item_names = pd.factorize(np.asarray(items))
+    annotator, annotator_names = pd.factorize(np.asarray(annotators))
+    size = max(len(item_names), 1)
+    keys, of_row = np.unique(annotator * size + item, return_inverse=True)
+    who, what = np.divmod(keys, size)
+    return Cells(what, who, of_row.reshape(-1), tuple(annotator_names), len(item_names))
+
+
+@dataclass(frozen=True)
+class PairDistances:
+    """What the means over pairs are made of; cost and memory are linear in the cells.
+
+    Attributes:
+        blocks: per annotator the values [cells × d], the items [cells] and the squared norms.
+        item_pairs, item_apart: float64 [items], ordered pairs of cells within an item, and the
+            sum of squared distances over its unordered pairs.
+        scale: mean squared norm, to tell rounding from variance.
+    """
+
+    blocks: tuple[tuple, ...]
+    item_pairs: np.ndarray
+    item_apart: np.ndarray
+    scale: float
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_pairs)
+
+    @classmethod
+    def of(cls, values, items: np.ndarray, annotators: np.ndarray) -> PairDistances:
+        """From values [cells × d] (dense or sparse), one cell per item and annotator.
+
+        Items are numbered 0 to n−1, all of them present.
+        """
+        scale = float(_squares(values).mean())
+        if not sparse.issparse(values):
+            # Distances do not change, but sums around 0 keep their digits.
+            values = values - values.mean(axis=0, dtype=np.float64).astype(values.dtype)
+        squares = _squares(values)
+        n_items = int(items.max()) + 1
+        ones = np.ones(len(items), dtype=values.dtype)
+        adding = sparse.csr_matrix(
+            (ones, (items, np.arange(len(items)))), shape=(n_items, len(items))
+        )
+        n = np.bincount(items, minlength=n_items).astype(float)
+        # Sum over the unordered pairs of a group: Σ |y − y'|² = n Σ |y|² − |Σ y|².
+        apart = n * np.bincount(items, weights=squares, minlength=n_items)
+        apart -= _squares(adding @ values)
+        rows = [np.flatnonzero(annotators == a) for a in np.unique(annotators)]
+        blocks = tuple((values[r], items[r], squares[r]) for r in rows)
+        return cls(blocks, n * (n - 1), apart, scale)
+
+    def means(self, weights: np.ndarray) -> np.ndarray:
+        """[3 × draws]: half the mean squared distance over pairs of cells that share the item
+        only, the annotator only, and neither; `weights` [draws × items] are those of items.
+
+        A pair of cells of two items weighs the product of their weights. An item is never paired
+        with itself as if it were two: that is what makes a resampled table's annotators look
+        alike, and why weights and not copies of items are used.
+        """
+        weights = np.asarray(weights, dtype=np.float64)
+        draws = len(weights)
+        squared = weights**2
+        same_annotator, annotator_pairs = np.zeros(draws), np.zeros(draws)
+        sums, spread, mass, mass_squared = 0.0, np.zeros(draws), np.zeros(draws), np.zeros(draws)
+        for values, items, squares in self.blocks:
+            w = weights[:, items]
+            total = _weighted(w, values)
+            own, own_squares, own_spread = w.sum(axis=1), squared[:, items].sum(axis=1), w @ squares
+            same_annotator += own * own_spread - _squares(total)
+            annotator_pairs += own**2 - own_squares
+            sums = sums + total
+            spread, mass = spread + own_spread, mass + own
+            mass_squared += own_squares
+        same_item, item_pairs = squared @ self.item_apart, squared @ self.item_pairs
+        neither = mass * spread - _squares(sums) - same_item - same_annotator
+        pairs = mass**2 - mass_squared - item_pairs - annotator_pairs
+        return np.array(
+            [
+                _ratio(weights @ self.item_apart, weights @ self.item_pairs),
+                _ratio(same_annotator, annotator_pairs),
+                _ratio(neither, pairs),
+            ]
+        )
+
+
+def _ratio(total: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    defined = pairs > 1e-9
+    return np.where(defined, total / np.where(defined, pairs, 1), np.nan)
+
+
+def _squares(values) -> np.ndarray:
+    """float64 [rows]: squared norms."""
+    if sparse.issparse(values):
+        return np.asarray(values.multiply(values).sum(axis=1), dtype=np.float64).ravel()
+    return np.einsum("nd,nd->n", values, values, dtype=np.float64)
+
+
+def _weighted(weights: np.ndarray, values) -> np.ndarray:
+    """[draws × d]: weighted sums of rows."""
+    if sparse.issparse(values):
+        return (values.T @ weights.T).T
+    return weights.astype(values.dtype, copy=False) @ values
+
 
 MIN_ITEMS = 10
 _DESIGNS = ("auto", "complete", "all")

@@ -1,10 +1,20 @@
-"""Normalising and tokenising explanations; which of their words come from the item's own texts."""
+"""Many texts as one array of token numbers, so that counting is arithmetic and not a loop.
+
+Which runs of 1 to n tokens stand in which texts, as one sparse table.
+
+Normalising and tokenising explanations; which of their words come from the item's own texts.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
 
 # A word keeps its inner apostrophes and hyphens ("doesn't", "well-known"); every other character
 # that is no space is a token of its own.
@@ -68,3 +78,134 @@ def input_spans(text: str, *inputs: str) -> list[Span]:
     """
     vocabulary = {word for source in inputs for word in words(source)}
     return [span for span in spans(text) if span.is_word and span.token in vocabulary]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Tokens of n texts, one after the other.
+
+    Attributes:
+        ids: int64 [tokens in all], each token's place in `vocabulary`.
+        starts: int64 [n + 1]; text t is `ids[starts[t]:starts[t + 1]]`.
+        vocabulary: the distinct tokens, in order of first use.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    vocabulary: tuple[str, ...]
+
+    @property
+    def n_texts(self) -> int:
+        return len(self.starts) - 1
+
+    @cached_property
+    def text_of(self) -> np.ndarray:
+        """int64 [tokens in all]: which text each token stands in."""
+        return np.repeat(np.arange(self.n_texts), np.diff(self.starts))
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.vocabulary)}
+
+    def flag(self, chosen: Iterable[str]) -> np.ndarray:
+        """bool [vocabulary]: True at the tokens in `chosen`."""
+        flags = np.zeros(len(self.vocabulary), dtype=bool)
+        flags[[self.index[token] for token in chosen if token in self.index]] = True
+        return flags
+
+    def count(self, flags: np.ndarray) -> np.ndarray:
+        """float64 [n]: how many tokens of each text are flagged; `flags` is [vocabulary]."""
+        return self.count_marked(flags[self.ids])
+
+    def count_marked(self, marked: np.ndarray) -> np.ndarray:
+        """float64 [n]: how many tokens of each text are marked; `marked` is [tokens in all]."""
+        return np.bincount(self.text_of[marked], minlength=self.n_texts).astype(float)
+
+
+def encode(texts: Sequence[str]) -> Corpus:
+    """The corpus of `texts`, tokenised as everywhere (`capo_core.text.tokens`)."""
+    index: dict[str, int] = {}
+    ids: list[int] = []
+    starts = [0]
+    for text in texts:
+        ids.extend([index.setdefault(token, len(index)) for token in tokens(text)])
+        starts.append(len(ids))
+    return Corpus(np.array(ids, dtype=np.int64), np.array(starts, dtype=np.int64), tuple(index))
+
+
+def in_input(corpus: Corpus, inputs: Sequence[str]) -> np.ndarray:
+    """bool [tokens in all]: the token is a word that stands in its text's own input.
+
+    `inputs[t]` is the input of text t; equal inputs are tokenised once. The same words are found
+    as by `tokens.input_spans`.
+    """
+    distinct = {text: number for number, text in enumerate(dict.fromkeys(inputs))}
+    size = max(len(corpus.vocabulary), 1)
+    keys = [
+        number * size + corpus.index[word]
+        for text, number in distinct.items()
+        for word in set(words(text))
+        if word in corpus.index
+    ]
+    which = np.array([distinct[text] for text in inputs], dtype=np.int64)
+    if not len(corpus.ids):
+        return np.zeros(0, dtype=bool)
+    return np.isin(which[corpus.text_of] * size + corpus.ids, np.array(keys, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class PhraseTable:
+    """Presence of phrases in n texts.
+
+    Attributes:
+        presence: CSR float32 [n × phrases], 1 where the text has the phrase at least once.
+        phrases: the phrases, tokens joined by a space ("the context", ", but").
+    """
+
+    presence: sparse.csr_matrix
+    phrases: tuple[str, ...]
+
+
+def phrase_table(
+    corpus: Corpus, lengths: tuple[int, int], *, min_texts: int, allowed: np.ndarray
+) -> PhraseTable:
+    """All phrases of `lengths[0]` to `lengths[1]` tokens that stand in `min_texts` texts or more.
+
+    Args:
+        allowed: bool [tokens in all]; a phrase over a token that is not allowed does not count.
+
+    Cost is linear in the tokens: a phrase is extended only where it is frequent enough itself,
+    which loses nothing, since a longer phrase stands in no more texts than its beginning.
+    """
+    size = max(len(corpus.vocabulary), 1)
+    position = np.flatnonzero(allowed)  # where a phrase begins
+    number = corpus.ids[position]  # which phrase of this length it is
+    names = np.array(corpus.vocabulary, dtype=object)
+    rows, columns, phrases = [], [], []
+    for length in range(1, lengths[1] + 1):
+        if length > 1:
+            last = position + length - 1
+            inside = last < len(corpus.ids)
+            position, number, last = position[inside], number[inside], last[inside]
+            same = (corpus.text_of[last] == corpus.text_of[position]) & allowed[last]
+            position, number, last = position[same], number[same], last[same]
+            distinct, number = np.unique(number * size + corpus.ids[last], return_inverse=True)
+            head, tail = np.divmod(distinct, size)
+            names = names[head] + " " + np.array(corpus.vocabulary, dtype=object)[tail]
+        text = corpus.text_of[position]
+        pairs = np.unique(text * max(len(names), 1) + number)
+        pair_text, pair_number = np.divmod(pairs, max(len(names), 1))
+        frequent = np.bincount(pair_number, minlength=len(names)) >= min_texts
+        renumber = np.cumsum(frequent) - 1
+        if length >= lengths[0]:
+            keep = frequent[pair_number]
+            rows.append(pair_text[keep])
+            columns.append(renumber[pair_number[keep]] + len(phrases))
+            phrases.extend(names[frequent].tolist())
+        keep = frequent[number]
+        position, number, names = position[keep], renumber[number[keep]], names[frequent]
+    row = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+    column = np.concatenate(columns) if columns else np.zeros(0, dtype=np.int64)
+    ones = np.ones(len(row), dtype=np.float32)
+    shape = (corpus.n_texts, len(phrases))
+    return PhraseTable(sparse.csr_matrix((ones, (row, column)), shape=shape), tuple(phrases))

@@ -10,8 +10,8 @@ import pytest
 from pages_helpers import make
 
 from capo_core.data.catalog import Catalog
-from capo_core.experiment import store
-from capo_core.imitation.base_path import EMBEDDED
+from capo_core.imitation.models.base_model import EMBEDDED
+from capo_core.runs.experiments import store
 from capo_core.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(

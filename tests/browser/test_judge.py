@@ -14,7 +14,7 @@ from pathlib import Path
 import judging_study
 import pytest
 
-from capo_core.dashboard.house import PAGES
+from capo_core.dashboard.app.navigation import PAGES
 from capo_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import TimeoutError
 
-from capo_core.dashboard import house
+from capo_core.dashboard.app import navigation
 
 MANNERS = {
     "ann": "clearly the text says so, as we can read",
@@ -100,8 +100,8 @@ def test_a_computation_is_stopped_and_says_so(go, page):
 def test_a_bookmark_of_an_inner_page_opens_inside_the_house(go, page):
     go("annotators")
     page.get_by_role("link", name="Overview").wait_for()
-    page.locator(".st-key-capo-links a").nth(len(house.PAGES) - 1).wait_for()
-    assert page.locator(".st-key-capo-links a").count() == len(house.PAGES)
+    page.locator(".st-key-capo-links a").nth(len(navigation.PAGES) - 1).wait_for()
+    assert page.locator(".st-key-capo-links a").count() == len(navigation.PAGES)
 
 
 def test_back_leads_back(go, page):

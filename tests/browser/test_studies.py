@@ -8,7 +8,7 @@ import re
 from pages_helpers import make
 
 from capo_core.data.catalog import Catalog
-from capo_core.study.judging import JudgeDesk
+from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.store import open_judge_store
 from capo_core.workspace import Workspace
 

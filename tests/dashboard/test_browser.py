@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capo_core.dashboard.browser import (
+from capo_core.dashboard.ui.item_html import (
     LONGEST,
     Answer,
     answers_html,
@@ -17,7 +17,7 @@ from capo_core.dashboard.browser import (
     item_html,
     marked,
 )
-from capo_core.dashboard.theme import looks
+from capo_core.dashboard.ui.theme import looks
 from capo_core.task import NLI
 from capo_core.text.tokens import input_spans
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from capo_core.dashboard.browser import LONGEST
-from capo_core.dashboard.browser_methods import Shown, answers_html, different, set_text
-from capo_core.dashboard.theme import Look
+from capo_core.dashboard.compare.items import Shown, answers_html, different, set_text
+from capo_core.dashboard.ui.item_html import LONGEST
+from capo_core.dashboard.ui.theme import Look
 
 LOOK = Look("#123456", "circle", "solid")
 

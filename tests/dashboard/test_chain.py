@@ -5,11 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from capo_core.dashboard.chain import compared, imitated, judged, run_states, spread, study_stages
-from capo_core.data import demos
+from capo_core.dashboard.overview.page import (
+    compared,
+    imitated,
+    judged,
+    run_states,
+    spread,
+    study_stages,
+)
 from capo_core.data.catalog import Catalog
-from capo_core.jobs import queue, submission
-from capo_core.jobs.record import Status
+from capo_core.runs import queue, submit
+from capo_core.runs.status import Status
+from capo_core.simulation import demo as simulation_demo
 from capo_core.study.config import StudyConfig
 from capo_core.workspace import Workspace, write_json
 
@@ -32,7 +39,7 @@ def test_runs_are_counted_by_their_state():
 def test_estimates_and_classifiers_imitate_nobody_and_are_said_with_the_distributions():
     states = Counter({("estimate", "succeeded"): 2, ("softlabel", "failed"): 1})
     assert imitated(states).startswith("Nothing yet.")
-    demo = demos.load("demo-nli")
+    demo = simulation_demo.load("demo-nli")
     assert spread(demo, states) == "500 items with a crowd’s answers; 2 estimates by models."
     assert spread(replace(demo, crowd=None), Counter()).startswith("No crowd here")
 
@@ -47,7 +54,7 @@ def workspace(tmp_path, monkeypatch):
 def test_only_runs_on_the_same_dataset_count(workspace):
     entry = Catalog(workspace).entry("demo-nli")
     for name, state in (("demo-nli", "succeeded"), ("demo-paraphrase", "succeeded")):
-        run = submission.submit(
+        run = submit.submit(
             workspace,
             "generate",
             {

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from capo_core.dashboard import charts, charts_ladder, charts_measures
-from capo_core.dashboard.theme import looks
+from capo_core.dashboard.annotators import charts
+from capo_core.dashboard.stability import charts as stability_charts
+from capo_core.dashboard.ui.theme import looks
 from capo_core.stability.label_use import LabelUse
 
 
@@ -29,7 +30,7 @@ def rows() -> pd.DataFrame:
 
 
 def test_the_title_of_the_ladder_spans_its_reductions(rows):
-    assert charts_ladder.ladder_title(rows, "Meaning") == (
+    assert stability_charts.ladder_title(rows, "Meaning") == (
         "Meaning: one explanation names the annotator in 52 to 60\u00a0% of cases, "
         "16 pooled in 96 to over 99\u00a0%"
     )
@@ -37,11 +38,13 @@ def test_the_title_of_the_ladder_spans_its_reductions(rows):
 
 def test_one_number_stands_where_both_ends_are_the_same(rows):
     one = rows[rows["reduction"] == "none"]
-    assert "in 52\u00a0% of cases, 16 pooled in 96\u00a0%" in charts_ladder.ladder_title(one, "X")
+    assert "in 52\u00a0% of cases, 16 pooled in 96\u00a0%" in stability_charts.ladder_title(
+        one, "X"
+    )
 
 
 def test_a_point_of_the_ladder_knows_what_it_stands_for(rows):
-    figure = charts_ladder.ladder(rows, ("mask_input", 4))
+    figure = stability_charts.ladder(rows, ("mask_input", 4))
     lines = {trace.name: trace for trace in figure.data if trace.customdata is not None}
     masked = lines["Input words masked"]
     assert [list(point[:2]) for point in masked.customdata] == [
@@ -55,7 +58,7 @@ def test_a_point_of_the_ladder_knows_what_it_stands_for(rows):
 
 def test_a_ladder_without_a_null_is_drawn_without_its_band(rows):
     bare = rows.assign(null_mean=np.nan, null_high=np.nan, p_value=np.nan)
-    names = [trace.name for trace in charts_ladder.ladder(bare).data]
+    names = [trace.name for trace in stability_charts.ladder(bare).data]
     assert "Annotators shuffled (95 %)" not in names
 
 
@@ -70,16 +73,16 @@ def test_controls_are_those_of_the_view_and_those_without_text(rows):
             base.assign(control="same_label", accuracy=0.9, chance=0.5),
         ]
     )
-    found = charts_ladder.controls_at(controls, "embedding", 1)
+    found = stability_charts.controls_at(controls, "embedding", 1)
     assert found["control"].tolist() == ["label", "shuffled"]
     assert found["accuracy"].tolist() == [0.3, 0.26]
-    title = charts_ladder.controls_title(rows[rows["k"] == 1], found, 1)
+    title = stability_charts.controls_title(rows[rows["k"] == 1], found, 1)
     assert title == "With a single explanation, the best reduction is above every control"
 
 
 def test_a_negative_component_has_no_bar(rows):
     shares = pd.DataFrame({"item": [-0.01], "annotator": [0.02], "residual": [0.99], "n_items": 9})
-    figure = charts_measures.variance(shares, ["Whole text"])
+    figure = stability_charts.variance(shares, ["Whole text"])
     assert figure.data[0].x[0] == 0
     assert figure.data[0].customdata[0][0] == -0.01
 

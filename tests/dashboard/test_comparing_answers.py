@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from hand_made_comparison import run, speaker, the_next, the_target, world
 
-from capo_core.dashboard import comparing_answers
+from capo_core.dashboard.compare import answers as compare_answers
 from capo_core.errors import CapoError, DataError
-from capo_core.evaluation.confusion import NOBODY
+from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.workspace import Workspace
 
 HELD_OUT, TARGETS = 12, 3
@@ -45,7 +45,7 @@ def folders(workspace, dataset):
 
 @pytest.fixture(scope="module")
 def answers(dataset, folders):
-    return comparing_answers.read(dataset, folders)
+    return compare_answers.read(dataset, folders)
 
 
 def test_every_answer_is_there_once(answers):
@@ -100,9 +100,9 @@ def test_the_classifier_has_not_seen_the_items_it_is_asked_about(answers, datase
 
 def test_kept_answers_come_back_the_same(dataset, folders, answers, tmp_path):
     keep = tmp_path / "kept.parquet"
-    first = comparing_answers.kept(dataset, folders, keep)
+    first = compare_answers.kept(dataset, folders, keep)
     assert keep.is_file()
-    again = comparing_answers.kept(dataset, [], keep)  # nothing is read but the file
+    again = compare_answers.kept(dataset, [], keep)  # nothing is read but the file
     for made in (first, again):
         assert (made.split, made.items, made.sources) == (
             answers.split, answers.items, answers.sources
@@ -113,11 +113,11 @@ def test_kept_answers_come_back_the_same(dataset, folders, answers, tmp_path):
 
 def test_runs_on_other_data_are_refused(folders):
     with pytest.raises(DataError, match="other data"):
-        comparing_answers.read(world(items=60), folders)
+        compare_answers.read(world(items=60), folders)
 
 
 def test_a_run_without_its_table_is_named(workspace, dataset):
     folder = run(workspace, dataset, "torn", "icl", speaker(dataset, the_target), seed=9).path
     (folder / "outputs.parquet").write_bytes(b"PAR1")
     with pytest.raises(CapoError, match="torn"):
-        comparing_answers.read(dataset, [folder])
+        compare_answers.read(dataset, [folder])

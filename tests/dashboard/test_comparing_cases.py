@@ -7,8 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from capo_core.dashboard.comparing_answers import COLUMNS, Answers
-from capo_core.dashboard.comparing_cases import Wanted, cases, of_repetition
+from capo_core.dashboard.compare.answers import COLUMNS, Answers, Wanted, cases, of_repetition
 
 NAN = math.nan
 ROWS = [

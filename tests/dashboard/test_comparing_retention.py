@@ -6,10 +6,10 @@ import pytest
 from hand_made_comparison import experiment, speaker, the_target, world
 from hand_made_retention import retention
 
-from capo_core.dashboard import charts_retention, comparing, comparing_retention
-from capo_core.dashboard.theme import human_look
+from capo_core.dashboard.compare import retention as compare_retention
+from capo_core.dashboard.ui.theme import human_look
 from capo_core.data.catalog import Catalog
-from capo_core.jobs import queue
+from capo_core.runs import comparisons, queue
 from capo_core.workspace import Workspace, write_json
 
 
@@ -31,19 +31,19 @@ def comparison(workspace, entry):
     experiment(
         workspace, dataset, dict.fromkeys(("zero_shot", "sft", "capo"), answer), scored=False
     )
-    finished = comparing.generations(workspace, entry)
-    (only,) = comparing.comparisons(workspace, entry, finished)
+    finished = comparisons.generations(workspace, entry)
+    (only,) = comparisons.comparisons(workspace, entry, finished)
     return only
 
 
 def test_trainings_are_those_whose_adapters_answered(workspace, comparison):
-    found = comparing_retention.trainings(workspace, comparison)
+    found = compare_retention.trainings(workspace, comparison)
     assert [(one.method, one.target) for one in found] == [
         ("capo", "ann"), ("capo", "bob"), ("capo", "cyd"),
         ("sft", "ann"), ("sft", "bob"), ("sft", "cyd"),
     ]  # fmt: skip
     assert all(one.run_id.startswith(f"mine-{one.method}-{one.target}") for one in found)
-    only = comparing_retention.trainings(workspace, comparison, "bob")
+    only = compare_retention.trainings(workspace, comparison, "bob")
     assert [(one.method, one.target) for one in only] == [("capo", "bob"), ("sft", "bob")]
 
 
@@ -52,37 +52,37 @@ def test_a_broken_run_names_no_training(workspace, comparison):
         path = workspace.runs / name / "config.json"
         if "capo" in name:
             write_json(path, {"stage": "generate", "settings": [], "adapters": {}})
-    found = comparing_retention.trainings(workspace, comparison)
+    found = compare_retention.trainings(workspace, comparison)
     assert {one.method for one in found} == {"sft"}
 
 
 def test_a_measurement_is_asked_for_once_and_found(workspace, entry, comparison, monkeypatch):
     begun = []
     monkeypatch.setattr(queue, "_begin", lambda job, status: begun.append(job.run_id))
-    first, second, *_ = comparing_retention.trainings(workspace, comparison)
-    assert comparing_retention.measurement(workspace, first) is None
-    asked = comparing_retention.measure(workspace, entry, first)
+    first, second, *_ = compare_retention.trainings(workspace, comparison)
+    assert compare_retention.measurement(workspace, first) is None
+    asked = compare_retention.measure(workspace, entry, first)
     assert asked.run_id in begun
-    assert comparing_retention.measurement(workspace, first).run_id == asked.run_id
-    assert comparing_retention.measurement(workspace, second) is None
+    assert compare_retention.measurement(workspace, first).run_id == asked.run_id
+    assert compare_retention.measurement(workspace, second) is None
 
 
 def test_a_finished_measurement_comes_before_a_later_question(
     workspace, entry, comparison, monkeypatch
 ):
     monkeypatch.setattr(queue, "_begin", lambda job, status: None)
-    training = comparing_retention.trainings(workspace, comparison)[0]
+    training = compare_retention.trainings(workspace, comparison)[0]
     done = retention(workspace, entry, training.run_id, training.target)
-    comparing_retention.measure(workspace, entry, training)
-    assert comparing_retention.measurement(workspace, training).run_id == done.run_id
+    compare_retention.measure(workspace, entry, training)
+    assert compare_retention.measurement(workspace, training).run_id == done.run_id
 
 
 def test_the_curve_goes_from_the_base_to_the_end_with_its_best_point(workspace, entry):
     from capo_core.evaluation.retention import load
 
     found = load(retention(workspace, entry, "some-run", "ann").path)
-    gained = charts_retention.gained(found, human_look(dark=False))
-    kept = charts_retention.kept(found, human_look(dark=False))
+    gained = compare_retention.gained(found, human_look(dark=False))
+    kept = compare_retention.kept(found, human_look(dark=False))
     given = next(line for line in gained.data if line.name == "given to the target")
     assert list(given.x) == [0, 0.5, 1, 1.5, 2] and list(given.y) == [0.3, 0.5, 0.7, 0.8, 0.9]
     assert list(gained.layout.xaxis.ticktext) == ["base", "0.5", "SFT", "0.5", "CAPO"]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hand_made_comparison import experiment, speaker, the_next, the_target, world
 
-from capo_core.dashboard import comparing_scores
-from capo_core.dashboard.comparing_scores import CHANCE, Column
+from capo_core.dashboard.compare import scores
+from capo_core.dashboard.compare.scores import CHANCE, Column
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
 from capo_core.evaluation.streams import HUMAN, OTHER
@@ -34,11 +34,11 @@ def report(tmp_path_factory):
 
 
 def test_families_are_those_of_the_report(report):
-    assert list(comparing_scores.families(report)) == ["main", "attribution", "labels", "style"]
+    assert list(scores.families(report)) == ["main", "attribution", "labels", "style"]
 
 
 def test_at_a_glance_has_imitation_at_both_ends(report):
-    found = comparing_scores.columns(report, "main", VIEW)
+    found = scores.columns(report, "main", VIEW)
     assert found == [
         Column(VIEW, 1), Column(VIEW, 4), Column("label accuracy", 0), Column("style distance", 0)
     ]  # fmt: skip
@@ -48,7 +48,7 @@ def test_at_a_glance_has_imitation_at_both_ends(report):
 
 
 def test_a_family_has_all_its_measures(report):
-    found = comparing_scores.columns(report, "attribution", VIEW)
+    found = scores.columns(report, "attribution", VIEW)
     assert [(column.header, column.k) for column in found] == [
         ("Given to target, 1 text", 1), ("Given to target, 4 texts", 4),
         ("Probability, 1 text", 1), ("Probability, 4 texts", 4),
@@ -56,7 +56,7 @@ def test_a_family_has_all_its_measures(report):
 
 
 def test_cells_are_the_scores_as_they_were_made(report):
-    grid = comparing_scores.grid(report, [Column("label accuracy", 0), Column(VIEW, 1)], ALL)
+    grid = scores.score_grid(report, [Column("label accuracy", 0), Column(VIEW, 1)], ALL)
     assert list(grid.index) == ["zero_shot", "capo", HUMAN, OTHER, CHANCE, "n"]
     accuracy, given = grid["label accuracy@0"], grid[f"{VIEW}@1"]
     # 3 of 12 items right for each of three targets; the copy of the target is never wrong.
@@ -67,15 +67,15 @@ def test_cells_are_the_scores_as_they_were_made(report):
     assert given[HUMAN] == given["capo"] and given[OTHER] == given["zero_shot"]
     # Labels alternate, so that always the same one is right on a third of the items.
     assert accuracy[CHANCE] == given[CHANCE] == "0.33"
-    one = comparing_scores.grid(report, [Column("label accuracy", 0)], "ann")
+    one = scores.score_grid(report, [Column("label accuracy", 0)], "ann")
     assert one["label accuracy@0"]["n"] == "12"
 
 
 def test_numbers_have_real_minus_signs_and_undefined_is_a_dash():
     row = pd.Series({"value": -0.123, "low": -0.5, "high": 0.25})
-    assert comparing_scores.cell(row, 2) == "−0.12 [−0.50–0.25]"
-    assert comparing_scores.cell(row.replace(-0.123, math.nan), 2) == "—"
-    assert comparing_scores.cell(None, 2) == "—"
+    assert scores.cell(row, 2) == "−0.12 [−0.50–0.25]"
+    assert scores.cell(row.replace(-0.123, math.nan), 2) == "—"
+    assert scores.cell(None, 2) == "—"
 
 
 def verdicts(*rows):
@@ -102,30 +102,30 @@ def verdicts(*rows):
     ],
 )
 def test_the_best_is_better_than_every_other(rows, best):
-    assert comparing_scores.clearly_best(verdicts(*rows), Column("m", 0), ALL) == best
+    assert scores.clearly_best(verdicts(*rows), Column("m", 0), ALL) == best
 
 
 def test_one_method_alone_is_not_the_best():
     alone = SimpleNamespace(method_names=("a",), differences=pd.DataFrame())
-    assert comparing_scores.clearly_best(alone, Column("m", 0), ALL) == ""
+    assert scores.clearly_best(alone, Column("m", 0), ALL) == ""
 
 
 def test_the_best_of_the_report_by_its_own_tests(report):
     """12 items of 12 against none: p = 2 / 2¹² by flipping signs, Holm over five pairs."""
-    assert comparing_scores.clearly_best(report, Column(VIEW, 1), ALL) == "capo"
+    assert scores.clearly_best(report, Column(VIEW, 1), ALL) == "capo"
     rows = report.differences
     row = rows[(rows["measure"] == VIEW) & (rows["k"] == 1) & (rows["target"] == ALL)].iloc[0]
     assert row["p"] == pytest.approx(2 / 2**12) and row["p_holm"] < 0.05
 
 
 def test_sentences_call_methods_by_their_names(report):
-    said = dict(comparing_scores.sentences(report, ALL))
+    said = dict(scores.sentences(report, ALL))
     assert said["headline"].startswith("Of 2 methods, CAPO comes nearest to its targets")
     assert "Zero-shot" in said["confusion"] and "zero_shot" not in " ".join(said.values())
 
 
 def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
-    said = dict(comparing_scores.sentences(report, "bob"))
+    said = dict(scores.sentences(report, "bob"))
     row = report.row("capo", "label accuracy", 0, "bob")
     assert f"[{100 * row['low']:.0f}–{100 * row['high']:.0f}]" in said["label"]
     assert "in the place of bob are given to cyd (n = 12)" in said["confusion"]
@@ -133,9 +133,9 @@ def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
 
 def test_of_what_is_missing_only_the_methods_are_called_by_their_names():
     said = "Not scored, for want of a result: icl, seed 1 (no profile in form); capo (sft is lost)."
-    called = comparing_scores.named("missing", said, ())
+    called = scores.named("missing", said, ())
     assert called == (
         "Not scored, for want of a result: In context, seed 1 (no profile in form); "
         "CAPO (sft is lost)."
     )
-    assert comparing_scores.named("headline", "capo is best", ["capo"]) == "CAPO is best"
+    assert scores.named("headline", "capo is best", ["capo"]) == "CAPO is best"

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from hand_made_comparison import world
 
-from capo_core.dashboard.comparing_answers import COLUMNS, Answers
-from capo_core.dashboard.comparing_style import MOST, manner
+from capo_core.dashboard.compare.answers import COLUMNS, MOST, Answers, manner
 from capo_core.evaluation.streams import HUMAN
 from capo_core.text import stylometry
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from judgment_helpers import judgments, row, small_dataset, source, write_lines
 
-from capo_core.dashboard import distributing, distributing_files
-from capo_core.dashboard.comparing import Generation
-from capo_core.distributions import kept
-from capo_core.distributions.from_dataset import of_dataset
+from capo_core.dashboard.distributions import data
+from capo_core.distributions import store
+from capo_core.distributions.sources import of_dataset
 from capo_core.errors import DataError
-from capo_core.imitation.outputs import to_frame, write_table
+from capo_core.imitation.generation.outputs import to_frame, write_table
+from capo_core.runs.comparisons import Generation
 from capo_core.workspace import Workspace, write_json
 
 EVEN = [1 / 3, 1 / 3, 1 / 3]
@@ -27,7 +27,7 @@ def with_texts(name, sources, texts, said=()):
 def test_a_file_on_the_same_items_stands_beside_the_dataset():
     own = with_texts("mine", [source("annotators", [EVEN, EVEN])], ["one", "two"])
     file = with_texts("file", [source("crowd", [[1, 0, 0], [0, 1, 0]])], ["two", "three"])
-    found, with_own, names, notes = distributing.put_together(own, [file])
+    found, with_own, names, notes = data.put_together(own, [file])
     assert with_own and names == ["file"]
     assert [one.name for one in found.sources] == ["annotators", "crowd"]
     # "two" is the second item of the dataset and the first of the file.
@@ -38,7 +38,7 @@ def test_a_file_on_the_same_items_stands_beside_the_dataset():
 def test_a_file_on_other_items_is_shown_alone_and_that_is_said():
     own = with_texts("mine", [source("annotators", [EVEN])], ["one"])
     file = with_texts("file", [source("crowd", [EVEN])], ["other"])
-    found, with_own, names, notes = distributing.put_together(own, [file])
+    found, with_own, names, notes = data.put_together(own, [file])
     assert found.name == "file" and not with_own and names == ["file"]
     assert "shown without it" in notes[0]
 
@@ -46,7 +46,7 @@ def test_a_file_on_other_items_is_shown_alone_and_that_is_said():
 def test_of_two_files_the_one_that_goes_with_nothing_is_left_out_and_named():
     first = with_texts("first", [source("crowd", [EVEN])], ["one"])
     strange = with_texts("strange", [source("other", [EVEN])], ["other"])
-    found, _, names, notes = distributing.put_together(None, [first, strange])
+    found, _, names, notes = data.put_together(None, [first, strange])
     assert [one.name for one in found.sources] == ["crowd"] and names == ["first"]
     assert "Left out: strange" in notes[0] and "no item in common" in notes[0]
 
@@ -54,7 +54,7 @@ def test_of_two_files_the_one_that_goes_with_nothing_is_left_out_and_named():
 def test_alone_leaves_the_dataset_out_also_where_it_fits():
     own = with_texts("mine", [source("annotators", [EVEN])], ["one"])
     file = with_texts("file", [source("crowd", [EVEN])], ["one"])
-    found, with_own, names, _ = distributing.put_together(own, [file], alone=True)
+    found, with_own, names, _ = data.put_together(own, [file], alone=True)
     assert not with_own and names == ["file"] and found.name == "file"
 
 
@@ -65,7 +65,7 @@ def test_what_a_file_only_repeats_is_not_shown_twice():
         "file", [source("crowd", [[0.504, 0.496, 0]]), source("new", [[0, 0, 1]])], ["one"],
         [("i0", "humans", 0, "neutral", "It is so."), ("i0", "model", 0, "neutral", "It is so!")],
     )  # fmt: skip
-    found, _, _, notes = distributing.put_together(own, [other])
+    found, _, _, notes = data.put_together(own, [other])
     assert [one.name for one in found.sources] == ["crowd", "new"]
     assert set(found.explanations["source"]) == {"humans", "model"}
     assert len(found.explanations) == 3
@@ -87,14 +87,14 @@ def test_what_a_file_only_repeats_is_not_shown_twice():
     ids=["crowd", "no crowd", "team", "one annotator only", "hardly anything"],
 )  # fmt: skip
 def test_what_is_shown_before_anybody_has_chosen(names, against, shown):
-    assert distributing.default_against(names) == against
-    assert distributing.default_shown(names, against) == shown
+    assert data.default_against(names) == against
+    assert data.default_shown(names, against) == shown
 
 
 def test_no_more_sources_at_first_than_can_be_read():
     names = ["crowd", *(f"model {n}" for n in range(20)), "uniform"]
-    shown = distributing.default_shown(names, "crowd")
-    assert len(shown) == distributing.MOST_SHOWN and shown[-1] == "uniform"
+    shown = data.default_shown(names, "crowd")
+    assert len(shown) == data.MOST_SHOWN and shown[-1] == "uniform"
 
 
 def estimate(workspace, name, made, shares, called="embedded: none"):
@@ -104,7 +104,7 @@ def estimate(workspace, name, made, shares, called="embedded: none"):
                                         "dataset": {"fingerprint": made.fingerprint}})  # fmt: skip
     write_json(folder / "result.json", {})
     write_json(
-        folder / kept.ESTIMATE,
+        folder / store.ESTIMATE,
         {"name": called, "about": "", "labels": list(made.task.scale.labels), "shares": shares},
     )
 
@@ -113,7 +113,7 @@ def test_estimates_become_sources_and_two_of_one_name_are_told_apart(tmp_path):
     workspace, made = Workspace(tmp_path), judgments(source("crowd", [EVEN, EVEN]))
     estimate(workspace, "mine-estimate-aaaaaa", made, {"i0": [1, 0, 0]})
     estimate(workspace, "mine-estimate-bbbbbb", made, {"i0": [1, 0, 0], "i1": [0, 1, 0]})
-    found, runs, notes = distributing.with_estimates(made, workspace)
+    found, runs, notes = data.with_estimates(made, workspace)
     assert [one.name for one in found.sources] == [
         "crowd", "embedded: none", "embedded: none (mine-estimate-bbbbbb)",
     ]  # fmt: skip
@@ -125,7 +125,7 @@ def test_estimates_become_sources_and_two_of_one_name_are_told_apart(tmp_path):
 def test_a_broken_estimate_is_named_and_does_no_harm(tmp_path):
     workspace, made = Workspace(tmp_path), judgments(source("crowd", [EVEN]))
     estimate(workspace, "mine-estimate-broken", made, {"i0": [1, 1, 1]})
-    found, runs, notes = distributing.with_estimates(made, workspace)
+    found, runs, notes = data.with_estimates(made, workspace)
     assert [one.name for one in found.sources] == ["crowd"] and not runs
     assert "mine-estimate-broken cannot be used" in notes[0] and "sum to one" in notes[0]
 
@@ -145,7 +145,7 @@ def test_annotators_imitated_in_runs_of_their_own_are_one_team(tmp_path):
     workspace, made = Workspace(tmp_path), judgments(source("crowd", [EVEN, EVEN]))
     runs = [answers(workspace, "r1", "ann", "neutral"),
             answers(workspace, "r2", "bob", "entailment")]  # fmt: skip
-    found, notes = distributing.with_answers(made, workspace, runs)
+    found, notes = data.with_answers(made, workspace, runs)
     assert [one.name for one in found.sources] == ["crowd", "capo team", "capo ann", "capo bob"]
     # One always says neutral, the other always entailment: the team is half and half.
     np.testing.assert_allclose(found.source("capo team").shares, [[0.5, 0.5, 0]] * 2)
@@ -157,7 +157,7 @@ def test_methods_of_several_models_are_named_with_them(tmp_path):
     first = answers(workspace, "r1", "ann", "neutral")
     other = answers(workspace, "r2", "ann", "neutral")
     other = Generation("r2", "capo", ("ann",), "test", "large", 0, other.ended)
-    found, _ = distributing.with_answers(made, workspace, [first, other])
+    found, _ = data.with_answers(made, workspace, [first, other])
     assert [one.name for one in found.sources] == ["crowd", "capo (base) ann", "capo (large) ann"]
 
 
@@ -165,10 +165,10 @@ def test_files_are_taken_in_once_and_come_back(tmp_path):
     workspace = Workspace(tmp_path)
     path = write_lines(tmp_path / "a.jsonl", [row(1, **{"chaos probs": [0.1, 0.7, 0.2]})])
     labels = small_dataset().task.scale.labels
-    name = distributing_files.take_in(workspace, path, None, labels)
-    assert name == distributing_files.take_in(workspace, path, None, labels)
-    found, missing = distributing_files.opened(
-        workspace, [name, "", "gone", "../x"], lambda space, one: kept.load(one, space)
+    name = data.take_in(workspace, path, None, labels)
+    assert name == data.take_in(workspace, path, None, labels)
+    found, missing = data.opened(
+        workspace, [name, "", "gone", "../x"], lambda space, one: store.load(one, space)
     )
     assert [one.name for one in found.values()] == ["a"]
     assert missing == ["gone", "by another name"]
@@ -178,17 +178,17 @@ def test_labels_come_from_the_person_then_the_dataset_then_nli(tmp_path):
     workspace = Workspace(tmp_path)
     two = write_lines(tmp_path / "two.jsonl", [row(1, shares=[0.4, 0.6])])
     three = write_lines(tmp_path / "three.jsonl", [row(1, shares=[0.4, 0.3, 0.3])])
-    assert distributing_files.labels_of(" no, yes ,") == ("no", "yes")
-    assert distributing_files.labels_of("  ") is None
+    assert data.labels_of(" no, yes ,") == ("no", "yes")
+    assert data.labels_of("  ") is None
     for labels, own in ((("no", "yes"), ("a", "b", "c")), (None, ("no", "yes"))):
-        found = kept.load(distributing_files.take_in(workspace, two, labels, own), workspace)
+        found = store.load(data.take_in(workspace, two, labels, own), workspace)
         assert found.task.scale.labels == ("no", "yes")
-    found = kept.load(distributing_files.take_in(workspace, three, None, ("no", "yes")), workspace)
+    found = store.load(data.take_in(workspace, three, None, ("no", "yes")), workspace)
     assert found.task.scale.labels[0] == "entailment"
     with pytest.raises(DataError, match=r"two\.jsonl, line 1"):
-        distributing_files.take_in(workspace, two, None, found.task.scale.labels)
+        data.take_in(workspace, two, None, found.task.scale.labels)
 
 
 def test_of_a_dataset_all_items_are_compared():
     made = of_dataset(small_dataset())
-    assert distributing.in_both(made.source("crowd"), made.source("annotators")) == 2
+    assert data.in_both(made.source("crowd"), made.source("annotators")) == 2

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from judgment_helpers import judgments, source
 
-from capo_core.dashboard import distributing_items
-from capo_core.dashboard.distributing_items import Wanted
+from capo_core.dashboard.distributions import item_data
+from capo_core.dashboard.distributions.item_data import Wanted
 from capo_core.distributions.compare import CompareConfig, compare
 from capo_core.distributions.judgments import Judgments
 from capo_core.task import NLI
@@ -28,11 +28,11 @@ def made() -> Judgments:
 @pytest.fixture
 def frame(made) -> pd.DataFrame:
     per_item = compare(made, CompareConfig(draws=100)).per_item
-    return distributing_items.on_items(made.source("crowd"), made.source("model"), per_item)
+    return item_data.on_items(made.source("crowd"), made.source("model"), per_item)
 
 
 def found(made, frame, measure="TVD", **wanted) -> list[str]:
-    return distributing_items.found(made, frame, Wanted(**wanted), measure)
+    return item_data.found(made, frame, Wanted(**wanted), measure)
 
 
 def test_items_without_a_value_are_there_and_stand_last(made, frame):
@@ -71,7 +71,7 @@ def test_the_quick_difference_is_the_one_of_compare():
     whole = compare(made, config)
     for measure in ("KL", "JSD", "TVD", "Manhattan"):
         first, second = (whole.per_item[whole.per_item["source"] == name] for name in ("a", "b"))
-        quick = distributing_items.paired(first, second, measure, config)
+        quick = item_data.paired(first, second, measure, config)
         slow = whole.differences[whole.differences["measure"] == measure].reset_index(drop=True)
         pd.testing.assert_frame_equal(quick, slow, check_dtype=False, rtol=1e-12)
 
@@ -79,21 +79,21 @@ def test_the_quick_difference_is_the_one_of_compare():
 def test_a_difference_of_sources_without_a_common_item_has_no_row():
     empty = pd.DataFrame({"item_id": ["x"], "source": ["a"], "TVD": [0.1]})
     other = pd.DataFrame({"item_id": ["y"], "source": ["b"], "TVD": [0.1]})
-    assert distributing_items.paired(empty, other, "TVD", CompareConfig()).empty
+    assert item_data.paired(empty, other, "TVD", CompareConfig()).empty
 
 
 def test_halves_by_dispute():
     frame = pd.DataFrame({"entropy_against": np.arange(20) / 20, "TVD": [0.1] * 10 + [0.5] * 10})
-    calm, torn = distributing_items.halves(frame, "TVD").itertuples()
+    calm, torn = item_data.halves(frame, "TVD").itertuples()
     assert (calm.value, torn.value) == pytest.approx((0.1, 0.5))
     assert (calm.n, torn.n) == (10, 10)
-    assert distributing_items.halves(frame.assign(entropy_against=0.5), "TVD") is None
-    assert distributing_items.halves(frame.head(9), "TVD") is None
+    assert item_data.halves(frame.assign(entropy_against=0.5), "TVD") is None
+    assert item_data.halves(frame.head(9), "TVD") is None
 
 
 def test_the_download_has_every_item_of_every_source(made):
     per_item = compare(made, CompareConfig(draws=100)).per_item
-    table = distributing_items.long_table(made, per_item)
+    table = item_data.long_table(made, per_item)
     assert list(table["source"]) == ["crowd"] * 3 + ["model"] * 2
     shares = table[[f"share {label}" for label in NLI.scale.labels]].to_numpy()
     np.testing.assert_allclose(shares, [*CROWD, *MODEL])

@@ -11,17 +11,16 @@ import pytest
 from judgment_helpers import judgments, source
 from run_folders import put_run
 
-from capo_core.dashboard import distributing_replaced, distributing_runs, distributing_training
-from capo_core.dashboard.distributing import Reading
-from capo_core.dashboard.distributing_runs import Asked
-from capo_core.distributions import kept
-from capo_core.distributions.ask import what_to_ask
-from capo_core.distributions.estimate_config import EstimateConfig
-from capo_core.distributions.softlabel_config import SoftLabelConfig
+from capo_core.dashboard.distributions import classifiers, estimates, explanations
+from capo_core.dashboard.distributions.data import Reading
+from capo_core.dashboard.distributions.estimates import Asked
+from capo_core.distributions import store
+from capo_core.distributions.estimate import EstimateConfig, what_to_ask
+from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.errors import RunError
-from capo_core.jobs import queue
-from capo_core.jobs.request import Request
-from capo_core.jobs.run_kinds import check
+from capo_core.runs import queue
+from capo_core.runs.kinds import check
+from capo_core.runs.request import Request
 from capo_core.workspace import Workspace, write_json
 
 SAID = [
@@ -61,7 +60,7 @@ def begun(monkeypatch):
 )
 def test_the_number_of_questions_is_what_will_be_asked(made, config):
     asked, _ = what_to_ask(made, config)
-    assert distributing_runs.questions(made, config) == len(asked)
+    assert estimates.questions(made, config) == len(asked)
 
 
 @pytest.mark.parametrize(
@@ -74,16 +73,16 @@ def test_the_number_of_questions_is_what_will_be_asked(made, config):
 )
 def test_what_the_page_asks_for_is_a_run_that_can_be_done(reading, asked, tmp_path):
     workspace = Workspace(tmp_path)
-    settings = distributing_runs.estimate_settings(reading, asked, workspace)
+    settings = estimates.estimate_settings(reading, asked, workspace)
     check(Request("estimate", settings))
-    assert kept.load(settings["judgments"], workspace).fingerprint == reading.asked.fingerprint
+    assert store.load(settings["judgments"], workspace).fingerprint == reading.asked.fingerprint
 
 
 def test_asking_twice_is_one_run(reading, tmp_path, begun):
     workspace, asked = Workspace(tmp_path), Asked(EstimateConfig())
-    first = distributing_runs.begin_estimate(reading, asked, workspace)
-    assert distributing_runs.begin_estimate(reading, asked, workspace) == first
-    assert distributing_runs.of_kind(workspace, "estimate", reading) == [first]
+    first = estimates.begin_estimate(reading, asked, workspace)
+    assert estimates.begin_estimate(reading, asked, workspace) == first
+    assert estimates.of_kind(workspace, "estimate", reading) == [first]
 
 
 def test_runs_are_found_by_their_data(reading, tmp_path):
@@ -93,13 +92,13 @@ def test_runs_are_found_by_their_data(reading, tmp_path):
     works = put_run(workspace, "works", "estimate", {"dataset": "x", "config": {}}, order=3)
     write_json(works.folder / "config.json",
                {"dataset": {"fingerprint": reading.asked.fingerprint}})  # fmt: skip
-    found = distributing_runs.of_kind(workspace, "estimate", reading)
+    found = estimates.of_kind(workspace, "estimate", reading)
     assert [run.run_id for run in found] == ["works", "waits"]
 
 
 def test_the_command_for_an_estimate_has_what_was_chosen(reading):
     config = EstimateConfig(explanations="my humans", how="parallel", explicit=True, items=5)
-    words = shlex.split(distributing_runs.estimate_command(reading, Asked(config)))
+    words = shlex.split(estimates.estimate_command(reading, Asked(config)))
     assert words[:5] == ["python", "-m", "capo_core", "distributions", "estimate"]
     for option, value in (("--dataset", "mine"), ("--file", "more.json"), ("--base", "embedded"),
                           ("--explanations", "my humans"), ("--how", "parallel"),
@@ -109,7 +108,7 @@ def test_the_command_for_an_estimate_has_what_was_chosen(reading):
 
 
 def test_a_subset_keeps_what_is_said_of_its_items(made):
-    part = distributing_training.subset(made, ["i1"], "part")
+    part = classifiers.subset(made, ["i1"], "part")
     assert part.items["item_id"].tolist() == ["i1"] and part.name == "part"
     assert part.source("crowd").item_ids == ("i1",)
     assert part.explanations["explanation"].tolist() == ["Nobody knows."]
@@ -118,41 +117,37 @@ def test_a_subset_keeps_what_is_said_of_its_items(made):
 def test_a_training_takes_the_datasets_split(reading, tmp_path, begun):
     workspace = Workspace(tmp_path)
     splits = {"i0": "train", "i1": "validation", "i2": "test"}
-    run = distributing_training.begin_training(reading, splits, ["crowd", "a"], "crowd", workspace)
+    run = classifiers.begin_training(reading, splits, ["crowd", "a"], "crowd", workspace)
     settings = run.request.settings
     for name, item in (("development", "i1"), ("test", "i2")):
-        assert kept.load(settings["sets"][name], workspace).items["item_id"].tolist() == [item]
+        assert store.load(settings["sets"][name], workspace).items["item_id"].tolist() == [item]
     assert SoftLabelConfig.from_dict(settings["config"]).sources == ("crowd", "a")
     with pytest.raises(RunError, match="has no test items"):
-        distributing_training.begin_training(
-            reading, {"i1": "validation"}, ["a"], "crowd", workspace
-        )
+        classifiers.begin_training(reading, {"i1": "validation"}, ["a"], "crowd", workspace)
 
 
 def test_the_command_for_a_training_names_the_runs_behind_its_sources(reading):
-    words = shlex.split(distributing_training.training_command(reading, ["crowd", "a"], "crowd"))
+    words = shlex.split(classifiers.training_command(reading, ["crowd", "a"], "crowd"))
     assert words[words.index("--run") + 1] == "run-1"
-    assert "--run" not in shlex.split(
-        distributing_training.training_command(reading, ["crowd"], "crowd")
-    )
+    assert "--run" not in shlex.split(classifiers.training_command(reading, ["crowd"], "crowd"))
 
 
 def test_scores_of_each_seed(made, reading, tmp_path):
     workspace = Workspace(tmp_path)
-    sets = {"test": kept.keep(made, workspace)}
+    sets = {"test": store.keep(made, workspace)}
     run = put_run(workspace, "soft", "softlabel", {"dataset": "hand-made", "sets": sets})
     write_json(run.folder / "result.json", {"settings": {"against": "crowd"}})
     for seed, share in ((0, 0.5), (1, 0.25)):
         cell = {"source": "a", "seed": seed, "said": {"test": [[share, 1 - share, 0]] * 3}}
         write_json(run.folder / "cells" / f"{seed}.json", cell)
-    rows = distributing_training.by_seed(run, workspace)
+    rows = classifiers.by_seed(run, workspace)
     by = rows.set_index(["seed", "measure"])["value"]
     assert by[0, "KL"] == pytest.approx(0, abs=1e-8)
     # KL(½, ½ ‖ ¼, ¾) = ½ ln 2 + ½ ln ⅔ = ½ ln 4/3
     assert by[1, "KL"] == pytest.approx(0.5 * np.log(4 / 3), abs=1e-6)
     assert set(rows["n"]) == {3}
     (run.folder / "cells" / "0.json").write_text("{")
-    assert distributing_training.by_seed(run, workspace).empty
+    assert classifiers.by_seed(run, workspace).empty
 
 
 def test_what_is_known_of_an_estimate(made, tmp_path):
@@ -167,9 +162,9 @@ def test_what_is_known_of_an_estimate(made, tmp_path):
         folder = workspace.runs / name
         write_json(folder / "config.json", {})
         text = json.dumps(raw) if name == "good" else "[]"
-        (folder / kept.ESTIMATE).write_text(text, encoding="utf-8")
+        (folder / store.ESTIMATE).write_text(text, encoding="utf-8")
     reading = Reading(made, made, "", (), (("good", "a"), ("bad", "b")), (), "key")
-    (row,) = distributing_runs.estimates(reading, workspace).itertuples()
+    (row,) = estimates.estimates(reading, workspace).itertuples()
     assert (row.run, row.n, row.questions, row.left_out) == ("good", 2, 12, 2)
     assert row.one_order == "0.20 [0.10, 0.30]" and row.averaged == ""
 
@@ -185,11 +180,11 @@ def test_what_is_known_of_an_estimate(made, tmp_path):
     ],
 )
 def test_the_share_replaced_is_read_from_the_name_that_select_gives(name, share):
-    assert distributing_replaced.share_of(name, "humans", "model") == share
+    assert explanations.share_of(name, "humans", "model") == share
 
 
 def test_replacing_changes_the_likeness_and_counts_what_it_cannot(made):
-    rows = distributing_replaced.likeness(made, "humans", "model")
+    rows = explanations.likeness(made, "humans", "model")
     assert sorted(set(rows["share"])) == [0, 0.25, 0.5, 0.75, 1]
     words = rows[rows["line"] == "words"].set_index("share")
     # At 0 the two texts of people on i0 share "it" and "." of 7 and 5 tokens; the item i1 has none
@@ -212,7 +207,5 @@ def test_distances_of_estimates_that_read_replaced_explanations(made):
         table = pd.DataFrame([("TVD", 0.3, 0.2, 0.4, 3)],
                              columns=["measure", "value", "low", "high", "n"])  # fmt: skip
 
-    rows = distributing_replaced.distances(
-        reading, runs, "humans", "model", "TVD", lambda name: Found
-    )
+    rows = explanations.distances(reading, runs, "humans", "model", "TVD", lambda name: Found)
     assert rows["share"].tolist() == [0.0, 0.5] and set(rows["line"]) == {"m"}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from capo_core.dashboard import distributing_methods, distributing_words
+from capo_core.dashboard.distributions import summary
 from capo_core.distributions.compare import APART, COLUMNS, CompareConfig
 
 NAN = np.nan
@@ -32,7 +32,7 @@ def apart(*rows) -> pd.DataFrame:
 
 
 def said(rows, pairs=()) -> str:
-    return distributing_words.headline(table(*rows), apart(*pairs), "crowd", "JSD")
+    return summary.headline(table(*rows), apart(*pairs), "crowd", "JSD")
 
 
 def test_the_nearest_and_whether_it_is_so_beyond_doubt():
@@ -82,7 +82,7 @@ def test_items_of_one_side_are_counted():
         [("a", 10, 8, 2, 4), ("b", 8, 8, 0, 4), ("c", 12, 12, 0, 0)],
         columns=["source", "items", "both", "only_source", "only_against"],
     )
-    assert distributing_words.of_coverage(coverage, "crowd") == [
+    assert summary.of_coverage(coverage, "crowd") == [
         "Items of the crowd that a source lacks are left out of its row: “a” and “b” 4.",
         "Items that the crowd lacks are left out of its row: “a” 2.",
     ]
@@ -91,10 +91,10 @@ def test_items_of_one_side_are_counted():
 def test_kl_is_explained_only_where_zeros_rule_it():
     low = table(("a", "KL", 0.2), ("uniform", "KL", 0.4))
     high = table(("a", "KL", 9.0), ("uniform", "KL", 0.4))
-    assert distributing_words.of_kl(low, 1e-10, {"a"}) == ""
-    assert "count as 1e-10" in distributing_words.of_kl(high, 1e-10, {"a"})
+    assert summary.of_kl(low, 1e-10, {"a"}) == ""
+    assert "count as 1e-10" in summary.of_kl(high, 1e-10, {"a"})
     # Far off, but it leaves no label out: nothing to do with zeros.
-    assert distributing_words.of_kl(high, 1e-10, {"another"}) == ""
+    assert summary.of_kl(high, 1e-10, {"another"}) == ""
 
 
 def test_halves_are_said_apart_only_where_their_intervals_are():
@@ -104,13 +104,11 @@ def test_halves_are_said_apart_only_where_their_intervals_are():
             columns=["disputed", "value", "low", "high", "n"],
         )
 
-    assert "is farther off where" in distributing_words.halves_said(
-        rows(0.1, 0.3), "a", "crowd", "JSD"
-    )
-    assert "is nearer where" in distributing_words.halves_said(rows(0.3, 0.1), "a", "crowd", "JSD")
-    same = distributing_words.halves_said(rows(0.2, 0.21), "a", "crowd", "JSD")
+    assert "is farther off where" in summary.halves_said(rows(0.1, 0.3), "a", "crowd", "JSD")
+    assert "is nearer where" in summary.halves_said(rows(0.3, 0.1), "a", "crowd", "JSD")
+    same = summary.halves_said(rows(0.2, 0.21), "a", "crowd", "JSD")
     assert "about as far off" in same and "disputed 5 items" in same
-    assert "too few" in distributing_words.halves_said(None, "a", "crowd", "JSD")
+    assert "too few" in summary.halves_said(None, "a", "crowd", "JSD")
 
 
 def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
@@ -125,35 +123,33 @@ def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
          ("test", "a", "floor: mean of a", "KL", -0.3, -0.5, 0.1, 9)],
         columns=["set", "source", "against", "measure", "value", "low", "high", "n"],
     )  # fmt: skip
-    text = distributing_words.trained_said(rows, pairs, "crowd")
+    text = summary.trained_said(rows, pairs, "crowd")
     assert text.startswith(
         "Of 2 sources, “a” teaches a classifier best what the crowd says (KL 0.20"
     )
     assert "nearer than taught by “b” beyond doubt" in text
     assert "has 0.50, which is not beyond doubt farther." in text
-    one = distributing_words.trained_said(rows[rows["source"] != "b"], pairs, "crowd")
+    one = summary.trained_said(rows[rows["source"] != "b"], pairs, "crowd")
     assert one.startswith("Taught by “a”, a classifier comes to KL 0.20")
-    assert "no scores" in distributing_words.trained_said(rows.iloc[:0], pairs, "crowd")
+    assert "no scores" in summary.trained_said(rows.iloc[:0], pairs, "crowd")
 
 
 def test_notes_are_sentences_and_simulation_is_not_said_twice():
-    assert distributing_words.sentences(["simulated data: no human judged", "3 are tied"]) == [
-        "3 are tied."
-    ]
+    assert summary.sentences(["simulated data: no human judged", "3 are tied"]) == ["3 are tied."]
 
 
 def test_many_names_are_not_all_listed():
-    assert distributing_words.listed(["crowd", "uniform"]) == "the crowd and uniform"
+    assert summary.listed(["crowd", "uniform"]) == "the crowd and uniform"
     long = [f"embedded: no explanations, p_softmax T={t}" for t in (1, 20)]
-    assert distributing_words.listed(long) == f"“{long[0]}” and “{long[1]}”"
-    assert distributing_words.listed(list("abcdef")) == "“a”, “b”, “c” and 3 more"
+    assert summary.listed(long) == f"“{long[0]}” and “{long[1]}”"
+    assert summary.listed(list("abcdef")) == "“a”, “b”, “c” and 3 more"
 
 
 def test_the_command_says_what_differs_from_its_defaults():
-    plain = distributing_methods.command("mine", [], CompareConfig())
+    plain = summary.command("mine", [], CompareConfig())
     assert plain == "python -m capo_core distributions compare --dataset mine"
     words = shlex.split(
-        distributing_methods.command(
+        summary.command(
             "", ["a b"], CompareConfig("annotators, valid", 1e-3), ["single label"], ["one", "two"]
         )
     )
@@ -165,7 +161,7 @@ def test_the_command_says_what_differs_from_its_defaults():
 
 
 def test_the_paragraph_names_the_numbers_it_is_about():
-    text = distributing_methods.methods_paragraph(
+    text = summary.methods_paragraph(
         "mine", CompareConfig(draws=500), table(("a", 0.2), ("uniform", 0.3)), {"items’": "f" * 64}
     )
     assert "on 12 items of mine" in text and "500 draws" in text and f"items’ {'f' * 16})" in text

@@ -9,15 +9,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from capo_core import cli_runs
-from capo_core.dashboard import draft, form_measures
-from capo_core.dashboard.form_settings import FOLDED, MAIN
+from capo_core.cli import experiments, runs
+from capo_core.dashboard.finetune import draft, form
+from capo_core.dashboard.finetune.fields import FOLDED, MAIN
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
-from capo_core.experiment.config import ExperimentConfig
-from capo_core.experiment.plan import plan
-from capo_core.experiment.presets import PRESETS, from_preset
-from capo_core.jobs import queue, run_kinds
+from capo_core.runs import kinds, queue
+from capo_core.runs.experiments.config import PRESETS, ExperimentConfig, from_preset
+from capo_core.runs.experiments.plan import plan
 from capo_core.workspace import Workspace
 
 SETTINGS = [*MAIN, *(each for group in FOLDED.values() for each in group)]
@@ -117,7 +116,8 @@ def test_the_command_asks_for_the_very_same_runs(
     monkeypatch.chdir(tmp_path)
     (tmp_path / draft.FILE_NAME).write_text(draft.as_json(config))
     app = typer.Typer(rich_markup_mode=None)
-    cli_runs.mount(app)
+    runs.mount(app)
+    experiments.mount(app)
     done = CliRunner().invoke(app, [*words[3:], "--json"])
     assert done.exit_code == 0, done.output
     entry = next(each for each in Catalog(workspace).entries() if each.name == "demo-nli")
@@ -133,7 +133,7 @@ def test_every_setting_has_its_help_and_a_default_that_works(setting, begun):
     assert setting.default is not None or setting.empty
     config = draft.config_of(draft.changed(begun, setting.path, setting.default))
     for each in plan(config):
-        run_kinds.check(each.request)
+        kinds.check(each.request)
     if setting.kind == "choice":
         assert setting.default in setting.options
         for option in setting.options:
@@ -145,7 +145,7 @@ def test_every_setting_has_its_help_and_a_default_that_works(setting, begun):
 
 @pytest.mark.parametrize("stage", ["retention", "judge"])
 def test_measurements_are_no_part_of_a_preset_and_their_defaults_work(stage, begun):
-    settings = getattr(form_measures, stage.upper())
+    settings = getattr(form, stage.upper())
     chosen = draft.changed(begun, stage, draft.BEGUN[stage])
     assert draft.preset_of(begun) == "minutes" and draft.preset_of(chosen) == ""
     if stage == "judge":

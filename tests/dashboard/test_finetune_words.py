@@ -8,11 +8,10 @@ import time
 import pytest
 from run_folders import capo_settings, put_run, sft_settings
 
-from capo_core.dashboard import run_words
-from capo_core.dashboard.run_words import differences, flat, listed, row, see, span, standing
-from capo_core.jobs import run_kinds
-from capo_core.jobs.record import birth_of
-from capo_core.jobs.runs import Run
+from capo_core.runs import kinds, summary
+from capo_core.runs.run import Run
+from capo_core.runs.status import birth_of
+from capo_core.runs.summary import differences, flat, listed, row, see, span, standing
 from capo_core.workspace import Workspace, write_json
 
 
@@ -93,8 +92,8 @@ def test_time_left_is_told_from_the_pace_so_far(workspace):
 
 
 def test_every_kind_of_run_has_a_name_for_its_state_and_itself():
-    assert set(run_words.STATES) >= {"queued", "running", "succeeded", "failed", "stopped", "lost"}
-    assert all(kind.label for kind in run_kinds.RUN_KINDS.values())
+    assert set(summary.STATES) >= {"queued", "running", "succeeded", "failed", "stopped", "lost"}
+    assert all(kind.label for kind in kinds.RUN_KINDS.values())
 
 
 def test_two_configurations_differ_by_their_dotted_names():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capo_core.dashboard import oidc
+from capo_core.dashboard.app import access
 from capo_core.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,20 +18,20 @@ AUTH = HOUSE | PROVIDER
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
-    monkeypatch.setattr(oidc, "PACKAGES", ("json",))
+    monkeypatch.setattr(access, "PACKAGES", ("json",))
 
 
 def test_providers_are_named_as_streamlit_wants_them():
-    assert oidc.providers(AUTH) == ("default",)
-    assert oidc.providers(AUTH | {"client_kwargs": {"prompt": "login"}}) == ("default",)
-    assert oidc.providers(HOUSE | {"google": PROVIDER, "lab": PROVIDER}) == ("google", "lab")
-    assert oidc.providers(HOUSE | {"default": PROVIDER}) == ("default",)
-    assert oidc.providers(HOUSE) == ()
+    assert access.providers(AUTH) == ("default",)
+    assert access.providers(AUTH | {"client_kwargs": {"prompt": "login"}}) == ("default",)
+    assert access.providers(HOUSE | {"google": PROVIDER, "lab": PROVIDER}) == ("google", "lab")
+    assert access.providers(HOUSE | {"default": PROVIDER}) == ("default",)
+    assert access.providers(HOUSE) == ()
 
 
 def test_good_settings_pass():
     for auth in (AUTH, HOUSE | {"google": PROVIDER}, HOUSE | {"default": PROVIDER}):
-        oidc.check(auth)
+        access.check(auth)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_good_settings_pass():
 )
 def test_settings_by_which_nobody_or_anybody_came_in_are_refused(auth, said):
     with pytest.raises(ConfigError, match=said) as caught:
-        oidc.check(auth)
+        access.check(auth)
     assert "x" * 31 not in str(caught.value)
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(oidc, "PACKAGES", ("json", "authlib_that_is_not_there"))
+    monkeypatch.setattr(access, "PACKAGES", ("json", "authlib_that_is_not_there"))
     with pytest.raises(ConfigError, match="pip install authlib_that_is_not_there"):
-        oidc.check(AUTH)
+        access.check(AUTH)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_missing_package_is_named(monkeypatch):
     ],
 )  # fmt: skip
 def test_only_a_verified_address_is_a_persons(claims, believed):
-    assert oidc.verified_email({"email": "a@b.c"} | claims) == ("a@b.c" if believed else "")
-    assert oidc.verified_email(claims) == ""
+    assert access.verified_email({"email": "a@b.c"} | claims) == ("a@b.c" if believed else "")
+    assert access.verified_email(claims) == ""
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
@@ -76,7 +76,7 @@ def test_make_app_says_what_is_wrong_before_the_server_starts(tmp_path, address)
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "secrets.toml").write_text('[auth]\ncookie_secret = "short"\n')
     made = subprocess.run(
-        [sys.executable, "-m", "capo_core.dashboard.binding"], cwd=tmp_path, text=True,
+        [sys.executable, "-m", "capo_core.dashboard.app.binding"], cwd=tmp_path, text=True,
         capture_output=True, timeout=60, check=False,
         env=os.environ
         | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from capo_core.dashboard.search import Filter, answers, item_ids, matches
+from capo_core.dashboard.ui.item_html import Filter, answers, item_ids, matches
 from capo_core.dataset import Dataset
 from capo_core.task import NLI
 

@@ -5,7 +5,7 @@ from streamlit.runtime.state import session_state_proxy
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.runtime.state.session_state import SessionState
 
-from capo_core.dashboard import state
+from capo_core.dashboard.ui import url_state
 
 
 class Interrupted(Exception):
@@ -30,22 +30,22 @@ def test_a_plain_look_is_interrupted_and_ours_is_not(session):
     inner["box"] = "typed"
     waiting.append("a click")
     with pytest.raises(Interrupted):
-        state.st.session_state["box"]
-    assert state.now("box") == "typed"
+        url_state.st.session_state["box"]
+    assert url_state.now("box") == "typed"
 
 
 def test_what_is_kept_is_read_and_changed_without_giving_way(session):
     _, waiting = session
-    state.kept("mine")["a"] = 1
+    url_state.kept("mine")["a"] = 1
     waiting.append("a click")
-    state.kept("mine")["b"] = 2
-    assert state.kept("mine") == {"a": 1, "b": 2}
+    url_state.kept("mine")["b"] = 2
+    assert url_state.kept("mine") == {"a": 1, "b": 2}
 
 
 def test_a_box_is_set_only_where_it_holds_something_else(session):
     inner, _ = session
-    assert state.typed("box", "a") == {"key": "box", "value": "a"}
+    assert url_state.typed("box", "a") == {"key": "box", "value": "a"}
     assert "box" not in inner  # the browser begins with the default
     inner["box"] = "b"
-    state.typed("box", "a")
+    url_state.typed("box", "a")
     assert inner["box"] == "a"

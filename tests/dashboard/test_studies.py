@@ -8,16 +8,17 @@ import threading
 import pytest
 from pages_helpers import make
 
-from capo_core.dashboard import study_draft, study_planning, study_results, study_seen, study_trial
-from capo_core.dashboard.run_words import Seen as SeenRun
-from capo_core.dashboard.study_work import Work
+from capo_core.dashboard.studies import compute, new_study
+from capo_core.dashboard.studies import data as studies_data
+from capo_core.dashboard.studies.background import Work
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, StudyError
-from capo_core.jobs.record import Status
-from capo_core.jobs.runs import Run
-from capo_core.study import draft_files
+from capo_core.runs.run import Run
+from capo_core.runs.status import Status
+from capo_core.runs.summary import Seen as SeenRun
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import drawn_from
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design.draft import drawn_from
 from capo_core.workspace import Workspace, write_json
 
 
@@ -55,12 +56,12 @@ def named(*seen: tuple[str, SeenRun]) -> dict[str, SeenRun]:
 
 def test_a_form_becomes_a_design_and_a_design_a_form_again(workspace, dataset):
     Catalog(workspace).add(dataset)
-    form = study_draft.begin(Catalog(workspace).entry("mine"), "first")
-    made = study_draft.config_of(form, {"sft": ["r1", "r2"]})
+    form = new_study.begin(Catalog(workspace).entry("mine"), "first")
+    made = new_study.config_of(form, {"sft": ["r1", "r2"]})
     assert made.sources == {"human": "human", "other_human": "other_human", "sft": ("r1", "r2")}
-    again = study_draft.from_config(made, "second")
+    again = new_study.from_config(made, "second")
     assert again["runs"] == ["r1", "r2"] and again["people"] == ["human", "other_human"]
-    same = study_draft.config_of(again, {"sft": ["r1", "r2"]})
+    same = new_study.config_of(again, {"sft": ["r1", "r2"]})
     assert same == made.with_changes(name="second")
 
 
@@ -71,24 +72,24 @@ def test_a_form_becomes_a_design_and_a_design_a_form_again(workspace, dataset):
 )  # fmt: skip
 def test_a_form_with_nonsense_is_refused_in_words(workspace, dataset, changes, sources):
     Catalog(workspace).add(dataset)
-    form = study_draft.begin(Catalog(workspace).entry("mine"), "first")
+    form = new_study.begin(Catalog(workspace).entry("mine"), "first")
     with pytest.raises(ConfigError):
-        study_draft.config_of({**form, **changes}, sources)
+        new_study.config_of({**form, **changes}, sources)
 
 
 def test_two_tabs_change_different_values_and_both_stay(workspace, dataset):
     Catalog(workspace).add(dataset)
-    form = study_draft.begin(Catalog(workspace).entry("mine"), "first")
-    study_draft.put(workspace, form, "judges", 9)  # the other tab still holds `form`
-    study_draft.put(workspace, form, "pool", 4)
-    kept = study_draft.load(workspace, "mine")
+    form = new_study.begin(Catalog(workspace).entry("mine"), "first")
+    new_study.put(workspace, form, "judges", 9)  # the other tab still holds `form`
+    new_study.put(workspace, form, "pool", 4)
+    kept = new_study.load(workspace, "mine")
     assert (kept["judges"], kept["pool"]) == (9, 4)
-    assert study_draft.load(workspace, "other") is None
+    assert new_study.load(workspace, "other") is None
 
 
 def test_names_are_free():
-    assert study_draft.free_name("d", ["d-study-1", "d-study-2"]) == "d-study-3"
-    assert len(study_draft.free_name("x" * 80, [])) <= 80
+    assert new_study.free_name("d", ["d-study-1", "d-study-2"]) == "d-study-3"
+    assert len(new_study.free_name("x" * 80, [])) <= 80
 
 
 def test_runs_of_one_method_and_base_are_one_source():
@@ -96,7 +97,7 @@ def test_runs_of_one_method_and_base_are_one_source():
         ("r1", run("r1", "sft")), ("r2", run("r2", "sft")), ("r3", run("r3", "sft", base="big")),
         ("r4", run("r4", "capo")),
     )  # fmt: skip
-    made = study_draft.sources_of(["r1", "r3", "r4", "r2", "gone"], found)
+    made = new_study.sources_of(["r1", "r3", "r4", "r2", "gone"], found)
     assert made == {"sft": ["r1", "r2"], "sft-2": ["r3"], "capo": ["r4"], "gone": ["gone"]}
 
 
@@ -109,23 +110,23 @@ def test_only_finished_answers_of_the_dataset_can_be_sources(workspace):
             ("elsewhere", "succeeded", "generate", "other"),
         )
     ]  # fmt: skip
-    assert list(study_draft.usable(made, "mine")) == ["good"]
+    assert list(new_study.usable(made, "mine")) == ["good"]
 
 
 def test_only_numbers_are_assumed():
     form = {"expected": None, "other": 0.4, "judge_sd": True, "trial_sd": "much"}
-    assert study_draft.assumed_of(form) == {"other": 0.4}
+    assert new_study.assumed_of(form) == {"other": 0.4}
 
 
 # Planning
 
 
 def test_a_preview_says_what_the_draft_has_and_writes_nothing(workspace, dataset):
-    found = study_planning.preview(workspace, dataset, config())
+    found = compute.preview(workspace, dataset, config())
     trials = found.draft.sealed.query("purpose == 'main'")["trial_id"].nunique()
     assert found.balance.trials == trials and found.minutes[0] <= found.minutes[1]
     assert list(workspace.root.iterdir()) == []
-    plans = study_planning.planned(found, 3, {"other": 0.4})
+    plans = compute.planned(found, 3, {"other": 0.4})
     assert [plan.numbers.kind for plan in plans.plans] == ["attribution", "comparison"]
     assert plans.plans[0].numbers.chance == pytest.approx(1 / 3)
     own = plans.curve[plans.curve["judges"] == 2]
@@ -135,18 +136,18 @@ def test_a_preview_says_what_the_draft_has_and_writes_nothing(workspace, dataset
 
 def test_numbers_that_do_not_fit_are_refused_before_anything_is_read(workspace, dataset):
     with pytest.raises(ConfigError, match="multiple of 3"):
-        study_planning.preview(workspace, dataset, config(judges=4, trials_per_judge=4,
+        compute.preview(workspace, dataset, config(judges=4, trials_per_judge=4,
                                                           judgments_per_trial=3))  # fmt: skip
 
 
 def test_judges_on_the_curve_come_out_even():
-    found = study_planning.judges_for(config(judges=6, trials_per_judge=2, judgments_per_trial=3))
+    found = compute.judges_for(config(judges=6, trials_per_judge=2, judgments_per_trial=3))
     assert 6 in found and all(count % 3 == 0 for count in found)
-    assert len(found) <= study_planning.CURVE_POINTS + 1
+    assert len(found) <= compute.CURVE_POINTS + 1
 
 
 def test_leaving_out_more_keeps_what_was_left_out():
-    first = study_planning.wider(config(leave_out=("name",)), ("length", "name"))
+    first = compute.wider(config(leave_out=("name",)), ("length", "name"))
     assert first.leave_out == ("name", "length")
 
 
@@ -159,13 +160,13 @@ def test_the_example_is_what_the_desk_would_show(workspace, dataset):
     texts = draft.texts.set_index("text_id")
     kinds = set()
     for place, row in enumerate(rows.itertuples(), start=1):
-        view = study_trial.example(draft, "J01", place)
+        view = compute.example(draft, "J01", place)
         kinds.add(view.kind)
         assert view.trial_id == row.trial_id
         shown = [text.explanation for text in view.texts]
         ids = draft_ids(draft, row.trial_id)
         if view.kind == "comparison":
-            order = study_trial.from_cell(row.order)["slots"]
+            order = compute.from_cell(row.order)["slots"]
             assert shown == [texts.at[ids[slot], "explanation"] for slot in order]
             assert [card.letter for card in view.cards] == [""]
         elif view.kind == "attribution":
@@ -173,22 +174,22 @@ def test_the_example_is_what_the_desk_would_show(workspace, dataset):
         else:
             assert view.reference.explanation == texts.at[ids[1], "explanation"]
     assert kinds == {"attribution", "comparison", "reasoning"}
-    assert study_trial.example(draft, "J01", 10_000).trial_id == rows["trial_id"].iloc[-1]
+    assert compute.example(draft, "J01", 10_000).trial_id == rows["trial_id"].iloc[-1]
 
 
 def draft_ids(draft, trial_id: str) -> list[str]:
     cell = draft.trials.set_index("trial_id").at[trial_id, "text_ids"]
-    return study_trial.from_cell(cell)
+    return compute.from_cell(cell)
 
 
 def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspace, dataset):
     draft = drawn_from(workspace, dataset, config(judges=4, trials_per_judge=6))
-    knowing = study_trial.Trying(1.0, 1.0, 0.5, 0.0, likeness=(("human", 1.0),))
-    guessing = study_trial.Trying(0.0, 0.0, 0.5, 0.0)
-    right = [study_trial.tried(draft, each).analysis.accuracy["value"].iloc[0]
+    knowing = compute.Trying(1.0, 1.0, 0.5, 0.0, likeness=(("human", 1.0),))
+    guessing = compute.Trying(0.0, 0.0, 0.5, 0.0)
+    right = [compute.tried(draft, each).analysis.accuracy["value"].iloc[0]
              for each in (knowing, guessing)]  # fmt: skip
     assert right[0] == 1.0 and right[1] < 0.7
-    told = study_results.sentences(study_trial.tried(draft, knowing).analysis)
+    told = compute.sentences(compute.tried(draft, knowing).analysis)
     assert told[0].startswith("Judges named the right annotator for the target's own texts in 100")
     assert "chance is 33" in told[0]
 
@@ -197,22 +198,22 @@ def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspac
 
 
 def test_beliefs_are_read_and_refused():
-    (first, second) = study_results.beliefs("human:sft=0.8, human : capo=0.6/40")
+    (first, second) = compute.beliefs("human:sft=0.8, human : capo=0.6/40")
     assert (first.stronger, first.weaker, first.mu, first.strength) == ("human", "sft", 0.8, 0)
     assert (second.weaker, second.strength) == ("capo", 40)
-    assert study_results.beliefs(" , ") == ()
+    assert compute.beliefs(" , ") == ()
     for wrong in ("human:sft", "human:sft=much", "human:sft=1.5"):
         with pytest.raises(ConfigError):
-            study_results.beliefs(wrong)
+            compute.beliefs(wrong)
 
 
 def test_a_verdict_is_a_number_with_its_interval_or_words():
     class Row:
         verdict, why, attentiveness, low, high = "", "", 0.81, 0.6, 0.95
 
-    assert study_results.verdict(Row) == "0.81 [0.60, 0.95]"
+    assert compute.verdict(Row) == "0.81 [0.60, 0.95]"
     Row.verdict, Row.why, Row.attentiveness = "too few to say", "3 of the 10 votes", math.nan
-    assert study_results.verdict(Row) == "too few to say (3 of the 10 votes)"
+    assert compute.verdict(Row) == "too few to say (3 of the 10 votes)"
 
 
 # Studies as they stand
@@ -221,10 +222,10 @@ def test_a_verdict_is_a_number_with_its_interval_or_words():
 def test_studies_are_seen_with_what_is_wrong_with_them(workspace):
     good = config().to_dict()
     for name, written in (("good", {"config": good}), ("empty", {}), ("odd", {"config": {}})):
-        write_json(workspace.studies / name / draft_files.DESIGN, written)
+        write_json(workspace.studies / name / design_draft.DESIGN, written)
     (workspace.studies / "text").mkdir()
-    (workspace.studies / "text" / draft_files.DESIGN).write_text("{")
-    found = {seen.name: seen for seen in study_seen.every(workspace, None)}
+    (workspace.studies / "text" / design_draft.DESIGN).write_text("{")
+    found = {seen.name: seen for seen in studies_data.every(workspace, None)}
     assert {name: seen.stage for name, seen in found.items()} == {
         "good": "draft", "empty": "broken", "odd": "broken", "text": "broken"
     }  # fmt: skip

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from pages_helpers import make
 
-from capo_core.dashboard import charts_studies, charts_studies_plan, study_html, study_trial
-from capo_core.dashboard.study_results import ceiling, in_words, raw_and_weighted, sections
+from capo_core.dashboard.studies import charts, compute, export, plan
+from capo_core.dashboard.studies.compute import ceiling, in_words, raw_and_weighted, sections
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import drawn_from
+from capo_core.study.design.draft import drawn_from
 from capo_core.workspace import Workspace
 
 NASTY = "<script>alert(1)</script>"
@@ -25,11 +25,11 @@ def report(tmp_path_factory):
     )  # fmt: skip
     workspace = Workspace(tmp_path_factory.mktemp("w"))
     draft = drawn_from(workspace, make("mine", items=120, annotators=("ann", "<b>", "cyd")), config)
-    return study_trial.tried(draft, study_trial.Trying(skill=1.0, doubt=0.0))
+    return compute.tried(draft, compute.Trying(skill=1.0, doubt=0.0))
 
 
 def looks(report):
-    return charts_studies.looks(["human", "other_human"], dark=False)
+    return charts.looks(["human", "other_human"], dark=False)
 
 
 def test_accuracy_shows_each_source_with_interval_chance_and_ceiling(report):
@@ -37,7 +37,7 @@ def test_accuracy_shows_each_source_with_interval_chance_and_ceiling(report):
     rows = rows[rows["counting"] == rows["counting"].iloc[0]]
     top = ceiling(rows)
     assert top == rows.set_index("source").at["human", "value"]
-    figure = charts_studies.accuracy(rows, looks(report), top)
+    figure = charts.accuracy(rows, looks(report), top)
     assert [trace.x[0] for trace in figure.data] == list(rows["value"])
     lines = {round(shape.x0, 6) for shape in figure.layout.shapes}
     assert lines == {round(1 / 3, 6), round(top, 6)}
@@ -49,7 +49,7 @@ def test_every_pair_has_a_line_of_its_own():
         [("a", "b", 0.6, 0.5, 0.7, 9), ("a", "c", 0.4, 0.3, 0.5, 8)],
         columns=["source_a", "source_b", "share_a", "low", "high", "n"],
     )
-    figure = charts_studies.wins(rows, charts_studies.looks(["a", "b", "c"], dark=True))
+    figure = charts.wins(rows, charts.looks(["a", "b", "c"], dark=True))
     assert len({trace.y[0] for trace in figure.data}) == 2
     assert [trace.x[0] for trace in figure.data] == [0.6, 0.4]
 
@@ -57,7 +57,7 @@ def test_every_pair_has_a_line_of_its_own():
 def test_confusion_counts_all_judgments_of_a_source(report):
     rows = report.analysis.confusion
     own = rows[rows["source"] == "human"]
-    figure = charts_studies.confusion(own, dark=False)
+    figure = charts.confusion(own, dark=False)
     counts = sum(sum(row) for row in figure.data[0].text)
     accuracy = report.analysis.accuracy
     assert counts == accuracy[accuracy["source"] == "human"]["n"].iloc[0]
@@ -69,14 +69,14 @@ def test_judges_of_whom_nothing_can_be_told_are_drawn_apart():
         [("j1", 0.8, 0.6, 0.9, 40, ""), ("j2", float("nan"), 0.0, 1.0, 3, "too few to say")],
         columns=["judge_id", "attentiveness", "low", "high", "n_votes", "verdict"],
     )
-    figure = charts_studies.attentiveness(rows)
+    figure = charts.attentiveness(rows)
     assert [list(trace.y) for trace in figure.data] == [["j1"], ["j2"]]
     assert figure.layout.showlegend
 
 
 def test_raw_and_weighted_stand_side_by_side(report):
     rows = raw_and_weighted(report.analysis)
-    figure = charts_studies.raw_and_weighted(rows)
+    figure = charts.raw_and_weighted(rows)
     assert len(figure.data) == 2 and all(len(trace.x) == len(rows) for trace in figure.data)
     assert list(figure.data[0].x) == list(rows["raw"])
 
@@ -86,7 +86,7 @@ def test_the_plan_marks_the_design_and_leaves_out_what_is_not_defined():
         {"judges": [3, 6], "width": [0.5, 0.3], "against_chance": [float("nan")] * 2,
          "between": [0.1, 0.2]}
     )  # fmt: skip
-    figure = charts_studies_plan.over_judges(rows, 6)
+    figure = plan.over_judges(rows, 6)
     assert [trace.name for trace in figure.data] == ["width of the interval",
                                                     "two methods told apart"]  # fmt: skip
     assert figure.layout.shapes[0].x0 == 6
@@ -94,13 +94,13 @@ def test_the_plan_marks_the_design_and_leaves_out_what_is_not_defined():
 
 def test_ratings_and_strengths_have_a_point_a_source(report):
     found = report.analysis
-    assert len(charts_studies.ratings(found.reasoning, looks(report)).data) == len(found.reasoning)
+    assert len(charts.ratings(found.reasoning, looks(report)).data) == len(found.reasoning)
     rows = found.preference.strengths
-    assert len(charts_studies.strengths(rows, looks(report)).data) == len(rows)
+    assert len(charts.strengths(rows, looks(report)).data) == len(rows)
 
 
 def test_the_report_stands_alone_and_escapes_what_comes_from_data(report):
-    page = study_html.to_html(report)
+    page = export.to_html(report)
     assert "<script" not in page and "&lt;script&gt;" in page
     assert "&lt;b&gt;" in page and "<b>" not in page
     assert "default-src 'none'" in page

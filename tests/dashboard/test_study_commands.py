@@ -2,8 +2,8 @@
 
 import shlex
 
-from capo_core.dashboard.study_commands import train_on_pairs
-from capo_core.study.preference_pairs import Filter
+from capo_core.dashboard.studies.export import train_on_pairs
+from capo_core.study.analysis.preference_pairs import Filter
 
 
 def test_the_commands_say_what_was_chosen_on_the_page():

@@ -10,8 +10,8 @@ import typer
 from data_files import ROWS, csv_of, explanation, jsonl_of, row, varierr_item
 from typer.testing import CliRunner
 
-from capo_core.cli_data import data_app
-from capo_core.cli_support import plainly, spread
+from capo_core.cli.data import data_app
+from capo_core.cli.support import plainly, spread
 from capo_core.errors import DataError
 
 
@@ -144,7 +144,7 @@ def test_fetch_tells_what_has_to_be_got_by_hand(run):
 
 def test_as_a_process_of_its_own(tmp_path):
     (tmp_path / "votes.csv").write_text(csv_of())
-    code = "from capo_core.cli_data import data_app; data_app()"
+    code = "from capo_core.cli.data import data_app; data_app()"
     environment = os.environ | {"CAPO_WORKSPACE": str(tmp_path / "ws"), "PYTHONIOENCODING": "ascii"}
 
     def call(*arguments):

@@ -11,9 +11,8 @@ from data_files import csv_of, explanation, jsonl_of, row, varierr_item
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capo_core.data.exporting import csv_text, export
+from capo_core.data.export import csv_text, escape, export, unescape
 from capo_core.data.importing import read_dataset
-from capo_core.data.sidecar import escape, unescape
 from capo_core.errors import ConfigError, DataError
 from capo_core.task import PARAPHRASE
 

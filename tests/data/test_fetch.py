@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from data_files import shared
 
-from capo_core.data import fetch as fetching
-from capo_core.data.fetch import SOURCES, fetch
+from capo_core.data import download
+from capo_core.data.download import SOURCES, fetch
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.workspace import Workspace
 
@@ -54,7 +54,7 @@ def server(monkeypatch):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     source = replace(SOURCES["varierr"], size=len(BODY), sha256=hashlib.sha256(BODY).hexdigest())
-    monkeypatch.setitem(fetching.SOURCES, "varierr", source)
+    monkeypatch.setitem(download.SOURCES, "varierr", source)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     yield f"http://127.0.0.1:{server.server_port}"

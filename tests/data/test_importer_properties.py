@@ -10,7 +10,7 @@ from data_files import HEADER, explanation, lewidi_item, varierr_item
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from capo_core.data.exporting import export
+from capo_core.data.export import export
 from capo_core.data.importing import read_dataset
 from capo_core.errors import CapoError
 

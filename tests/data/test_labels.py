@@ -2,7 +2,7 @@
 
 import pytest
 
-from capo_core.data.labels import nominal, ordinal, settle, whole_number
+from capo_core.data.label_scales import nominal, ordinal, settle, whole_number
 from capo_core.errors import ConfigError
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 

@@ -35,9 +35,9 @@ from data_files import (
     varierr_item,
 )
 
+from capo_core.data.columns import parse
 from capo_core.data.importing import read_dataset
 from capo_core.data.limits import Limits
-from capo_core.data.mapping import parse
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.task import NLI, PARAPHRASE
 

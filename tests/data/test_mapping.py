@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from capo_core.data.mapping import AnnotatorColumns, Mapping, guess, parse, require
+from capo_core.data.columns import AnnotatorColumns, Mapping, guess, parse, require
 from capo_core.errors import ConfigError, DataError
 
 

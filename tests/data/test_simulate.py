@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from capo_core.data.simulate import SimulationConfig, filled_cells, simulate
-from capo_core.data.simulation.annotators import (
+from capo_core.errors import CapoError
+from capo_core.simulation.annotators import (
     COMMON_MANNER,
     GRAMMAR,
     annotator_ids,
     manner_of,
     sample_annotators,
 )
-from capo_core.errors import CapoError
+from capo_core.simulation.simulate import SimulationConfig, filled_cells, simulate
 from capo_core.task import NLI, PARAPHRASE
 from capo_core.text.tokens import normalise, tokens, words
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from capo_core.data.simulate import simulate
-from capo_core.data.simulation.demo import COMMAND, CONFIGS, FOLDER, table
+from capo_core.simulation.demo import COMMAND, CONFIGS, FOLDER, table
+from capo_core.simulation.simulate import simulate
 
 
 @pytest.mark.parametrize("name", CONFIGS)

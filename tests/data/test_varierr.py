@@ -3,8 +3,8 @@
 import pytest
 from data_files import explanation, jsonl_of, shared, varierr_item
 
+from capo_core.data.formats.varierr import item_label_errors, own_judgment
 from capo_core.data.importing import read_dataset
-from capo_core.data.varierr import item_label_errors, own_judgment
 
 
 def read(tmp_path, *items):

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from capo_core.dataset import Dataset
-from capo_core.distributions.judgments import SAID, Judgments, no_explanations
-from capo_core.distributions.source import Source
+from capo_core.distributions.judgments import SAID, Judgments, Source, no_explanations
 from capo_core.task import NLI
 
 LABELS = NLI.scale.labels

@@ -2,7 +2,7 @@
 
 import json
 
-from capo_core.imitation.backends.scoring import LOGIT, Scored, Scorer
+from capo_core.imitation.backends.option_scores import LOGIT, Scored, Scorer
 
 GOOD = {"choices": [{"message": {"role": "assistant", "content": "A"}, "finish_reason": "stop"}]}
 

@@ -5,14 +5,17 @@ import pandas as pd
 import pytest
 from judgment_helpers import judgments, source
 
-from capo_core.distributions.explain import ExplainConfig, explain
+from capo_core.distributions.explanations import (
+    ExplainConfig,
+    explain,
+    farthest_first,
+    replaced,
+    select,
+)
+from capo_core.distributions.files import read_judgments, read_votes, together, write_explanations
 from capo_core.distributions.judgments import SAID
-from capo_core.distributions.kept import with_runs
-from capo_core.distributions.read_file import read_judgments, together
-from capo_core.distributions.select import farthest_first, replaced, select
-from capo_core.distributions.team import of_outputs, said_by_outputs
-from capo_core.distributions.votes import read_votes
-from capo_core.distributions.write_file import write_explanations
+from capo_core.distributions.sources import of_outputs, said_by_outputs
+from capo_core.distributions.store import with_runs
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.workspace import Workspace

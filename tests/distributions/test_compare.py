@@ -8,10 +8,10 @@ from judgment_helpers import judgments, published, row, small_dataset, source, w
 from typer.testing import CliRunner
 
 from capo_core.cli import app
-from capo_core.distributions import measuring
+from capo_core.distributions import compare as distributions_compare
 from capo_core.distributions.compare import CompareConfig, compare
-from capo_core.distributions.from_dataset import of_dataset
-from capo_core.distributions.read_file import read_judgments
+from capo_core.distributions.files import read_judgments
+from capo_core.distributions.sources import of_dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.task import LabelScale, Task
 
@@ -85,7 +85,7 @@ def test_the_nearer_source_is_named_where_the_difference_is_clear():
 
 
 def test_too_many_items_for_all_pairs_are_said(monkeypatch):
-    monkeypatch.setattr(measuring, "MOST_ITEMS", 19)
+    monkeypatch.setattr(distributions_compare, "MOST_ITEMS", 19)
     crowd, near = drawn(0, 20), drawn(1, 20)
     found = compare(
         judgments(source("crowd", crowd), source("a", near), source("b", drawn(2, 20))), CONFIG

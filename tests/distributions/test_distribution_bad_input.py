@@ -11,7 +11,7 @@ from scorers import GOOD, as_text, listed
 from typer.testing import CliRunner
 
 from capo_core.cli import app
-from capo_core.imitation.backends import pacing
+from capo_core.imitation.backends import openai
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "imitation"))
 from chat_server import serving
@@ -22,7 +22,7 @@ CROWD = [0.5, 0.3, 0.2]
 @pytest.fixture
 def chat(monkeypatch, tmp_path):
     """A server that the command line is pointed at, and a workspace of its own."""
-    monkeypatch.setattr(pacing, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with serving() as server:

@@ -9,9 +9,9 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from capo_core.distributions import metrics
-from capo_core.distributions.shape import distance_correlation
 from capo_core.errors import ConfigError, DataError
+from capo_core.stats import distances
+from capo_core.stats.distances import distance_correlation
 
 P = np.array([[0.5, 0.5, 0.0]])
 Q = np.array([[0.25, 0.25, 0.5]])
@@ -27,16 +27,16 @@ def normal(raw):
 
 def test_by_hand():
     # KL: 2 · 0.5 · ln(0.5 / 0.25) = ln 2; what P rules out costs nothing.
-    assert metrics.kl(P, Q, clip=0) == pytest.approx(np.log(2))
+    assert distances.kl(P, Q, clip=0) == pytest.approx(np.log(2))
     # TVD: half of 0.25 + 0.25 + 0.5.
-    assert metrics.total_variation(P, Q) == pytest.approx(0.5)
-    assert metrics.manhattan(P, Q) == pytest.approx(1.0)
+    assert distances.total_variation(P, Q) == pytest.approx(0.5)
+    assert distances.manhattan(P, Q) == pytest.approx(1.0)
     # From -1, 0, 1 with P: half of the mass has to come to the last label, a quarter over one
     # step and a quarter over two.
-    assert metrics.wasserstein(P, Q, np.array([-1, 0, 1])) == pytest.approx(0.25 * 2 + 0.25)
-    assert metrics.entropy(P) == pytest.approx(np.log(2))
+    assert distances.wasserstein(P, Q, np.array([-1, 0, 1])) == pytest.approx(0.25 * 2 + 0.25)
+    assert distances.entropy(P) == pytest.approx(np.log(2))
     # CE(P, Q) = -ln(0.25), and KL = CE - H.
-    assert metrics.cross_entropy(P, Q) == pytest.approx(np.log(4))
+    assert distances.cross_entropy(P, Q) == pytest.approx(np.log(4))
 
 
 def test_the_clip_is_what_a_zero_costs():
@@ -44,15 +44,15 @@ def test_the_clip_is_what_a_zero_costs():
     q = np.array([[1.0, 0.0, 0.0]])
     for clip in (1e-10, 1e-4):
         expected = 0.5 * np.log(0.5) + 0.5 * np.log(0.5 / clip)
-        assert metrics.kl(P, q, clip=clip) == pytest.approx(expected, rel=1e-3)
-    assert metrics.kl(P, q, clip=0) == np.inf
+        assert distances.kl(P, q, clip=clip) == pytest.approx(expected, rel=1e-3)
+    assert distances.kl(P, q, clip=0) == np.inf
     with pytest.raises(ConfigError, match="clip"):
-        metrics.kl(P, q, clip=-1)
+        distances.kl(P, q, clip=-1)
 
 
 def test_the_js_distance_reaches_its_bound_where_nothing_is_shared():
     p, q = np.array([[1.0, 0, 0]]), np.array([[0, 1.0, 0]])
-    assert metrics.js_distance(p, q) == pytest.approx(np.sqrt(np.log(2)))
+    assert distances.js_distance(p, q) == pytest.approx(np.sqrt(np.log(2)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -61,13 +61,13 @@ def test_equal_to_the_references(raw):
     p, q = normal(raw)
     with np.errstate(invalid="ignore"):  # SciPy takes the root of −1e-17 for equal ones
         expected = np.nan_to_num([jensenshannon(a, b) for a, b in zip(p, q, strict=True)])
-    np.testing.assert_allclose(metrics.js_distance(p, q), expected, atol=1e-7)
+    np.testing.assert_allclose(distances.js_distance(p, q), expected, atol=1e-7)
     np.testing.assert_allclose(
-        metrics.kl(p, q, clip=0), [stats.entropy(a, b) for a, b in zip(p, q, strict=True)]
+        distances.kl(p, q, clip=0), [stats.entropy(a, b) for a, b in zip(p, q, strict=True)]
     )
     values = np.array([-2, 0, 5])
     np.testing.assert_allclose(
-        metrics.wasserstein(p, q, values),
+        distances.wasserstein(p, q, values),
         [stats.wasserstein_distance(values, values, a, b) for a, b in zip(p, q, strict=True)],
         atol=1e-9,
     )
@@ -82,12 +82,17 @@ def test_equal_to_the_references(raw):
 @given(pairs)
 def test_what_every_distance_is(raw):
     p, q = normal(raw)
-    for distance in (metrics.js_distance, metrics.total_variation, metrics.manhattan, metrics.kl):
+    for distance in (
+        distances.js_distance,
+        distances.total_variation,
+        distances.manhattan,
+        distances.kl,
+    ):
         assert (distance(p, q) >= 0).all()
         np.testing.assert_allclose(distance(p, p), 0, atol=1e-7)
-    assert (metrics.total_variation(p, q) <= 1 + 1e-12).all()
+    assert (distances.total_variation(p, q) <= 1 + 1e-12).all()
     # Pinsker: TVD ≤ √(KL / 2).
-    assert (metrics.total_variation(p, q) <= np.sqrt(metrics.kl(p, q) / 2) + 1e-9).all()
+    assert (distances.total_variation(p, q) <= np.sqrt(distances.kl(p, q) / 2) + 1e-9).all()
 
 
 def test_distance_correlation_under_weights_is_that_of_repeated_items():
@@ -106,4 +111,4 @@ def test_a_constant_side_has_no_shape():
 
 def test_other_shapes_are_refused():
     with pytest.raises(DataError, match="cannot be compared"):
-        metrics.kl(P, np.array([[0.5, 0.5]]))
+        distances.kl(P, np.array([[0.5, 0.5]]))

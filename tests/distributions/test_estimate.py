@@ -9,16 +9,19 @@ from judgment_helpers import judgments, source
 from scipy.special import softmax
 from scorers import PlacedScorer
 
-from capo_core.distributions.ask import what_to_ask
-from capo_core.distributions.estimate import estimate
-from capo_core.distributions.estimate_config import EstimateConfig
+from capo_core.distributions.estimate import (
+    EstimateConfig,
+    estimate,
+    orders_of,
+    p_norm,
+    p_softmax,
+    what_to_ask,
+)
 from capo_core.distributions.estimate_run import estimate_in
-from capo_core.distributions.kept import estimated, estimates_of, keep, load, with_runs
-from capo_core.distributions.normalise import p_norm, p_softmax
-from capo_core.distributions.questions import orders_of
+from capo_core.distributions.store import estimated, estimates_of, keep, load, with_runs
 from capo_core.errors import ConfigError, DataError, Stopped
-from capo_core.imitation.backends.scoring import FREQUENCY, LOG_PROBABILITY
-from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.backends.option_scores import FREQUENCY, LOG_PROBABILITY
+from capo_core.run_folder import RunFolder
 from capo_core.task import LabelScale, Task
 from capo_core.workspace import Workspace
 
@@ -87,7 +90,7 @@ def test_averaging_over_orders_takes_the_preference_for_a_place_out():
 
 def test_intervals_of_position_bias_hold_the_items_luck():
     # Two items of one preferred place, two of another: half of the weight on either on average.
-    from capo_core.distributions.position import position_bias
+    from capo_core.distributions.position_bias import position_bias
 
     orders = orders_of("ab", "all")
     rows = [(item, k, *((0.9, 0.1) if (k == 0) == (item < "c") else (0.1, 0.9)))
@@ -213,9 +216,9 @@ def test_kept_judgments_come_back_as_they_were(tmp_path):
 
 def test_the_embedded_base_weighs_letters_and_labels():
     torch = pytest.importorskip("torch")
-    from capo_core.imitation.backends.scoring_hf import HfScorer
-    from capo_core.imitation.model import load_base
-    from capo_core.imitation.render import prompt_ids
+    from capo_core.imitation.backends.option_scores import HfScorer
+    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.prompting.prompts import prompt_ids
 
     base = load_base("embedded")
     scorer = HfScorer(base, batch_tokens=400)
@@ -240,8 +243,8 @@ def test_the_embedded_base_weighs_letters_and_labels():
 
 def test_options_with_one_first_token_are_refused():
     pytest.importorskip("torch")
-    from capo_core.imitation.backends.scoring_hf import HfScorer
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.backends.option_scores import HfScorer
+    from capo_core.imitation.models.base_model import load_base
 
     scale = LabelScale(("-2", "-1", "0"), ordinal=True)
     found = judgments(source("crowd", [[1, 0, 0]], labels=scale.labels), task=Task("t", scale))

@@ -9,15 +9,17 @@ import pytest
 from judgment_helpers import judgments, source
 from scorers import GOOD, as_text, listed
 
-from capo_core.distributions.estimate import estimate
-from capo_core.distributions.estimate_config import EstimateConfig
+from capo_core.distributions.estimate import EstimateConfig, estimate
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
-from capo_core.imitation.backends import pacing
+from capo_core.imitation.backends import openai
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.backends.openai_server import ServerBackend
-from capo_core.imitation.backends.scoring import SampledScorer, from_listed, option_of
-from capo_core.imitation.backends.scoring_server import ServerScorer
-from capo_core.imitation.backends.server_settings import ServerSettings
+from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
+from capo_core.imitation.backends.option_scores import (
+    SampledScorer,
+    ServerScorer,
+    from_listed,
+    option_of,
+)
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "imitation"))
 from chat_server import serving
@@ -28,7 +30,7 @@ CONFIG = EstimateConfig(orders="rotations", temperature=1.0)
 
 @pytest.fixture
 def chat(monkeypatch):
-    monkeypatch.setattr(pacing, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with serving() as server:
@@ -53,10 +55,9 @@ def test_a_servers_log_probabilities_give_the_softmax(chat):
 
 def test_the_embedded_base_behind_a_server_says_what_it_says_here(chat):
     torch = pytest.importorskip("torch")
-    from capo_core.imitation.backends.scoring_hf import HfScorer
-    from capo_core.imitation.model import load_base
-    from capo_core.imitation.prompts import Prompt
-    from capo_core.imitation.render import prompt_ids
+    from capo_core.imitation.backends.option_scores import HfScorer
+    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 
     base = load_base("embedded")
 

@@ -8,19 +8,19 @@ from judgment_helpers import judgments, source
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
-from capo_core.distributions.encoder_files import find_encoder
-from capo_core.distributions.softlabel import train_soft_labels
-from capo_core.distributions.softlabel_config import SoftLabelConfig
-from capo_core.distributions.softlabel_data import (
+from capo_core.distributions.soft_label_data import (
+    SoftLabelConfig,
     drawn_scores,
+    find_encoder,
     mean_scores,
     scores,
     soft_set,
     weighted_f1,
 )
-from capo_core.distributions.softlabel_model import batches_of
+from capo_core.distributions.soft_label_models import batches_of
+from capo_core.distributions.soft_labels import train_soft_labels
 from capo_core.errors import BackendUnavailable, ConfigError, DataError, Stopped
-from capo_core.imitation.run_folder import RunFolder
+from capo_core.run_folder import RunFolder
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "yes", "maybe", "no", "premise")
 
@@ -227,7 +227,7 @@ def test_a_model_of_the_hub_out_of_reach_is_said(tmp_path, monkeypatch):
 
 def test_the_commands_run_end_to_end(tiny, tmp_path, monkeypatch):
     from capo_core.cli import app
-    from capo_core.jobs import queue, run_kinds
+    from capo_core.runs import kinds, queue
     from capo_core.workspace import Workspace
 
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
@@ -269,4 +269,4 @@ def test_the_commands_run_end_to_end(tiny, tmp_path, monkeypatch):
         app, ["distributions", "estimate", *args, "--server", "m", "--by", "logits"]
     )
     assert said.exit_code == 2 and "a server gives no logits" in said.stderr
-    assert set(run_kinds.RUN_KINDS) >= {"estimate", "softlabel"} and Workspace.default()
+    assert set(kinds.RUN_KINDS) >= {"estimate", "softlabel"} and Workspace.default()

@@ -7,14 +7,18 @@ import pytest
 from judgment_helpers import judgments, published, source
 from scipy.special import softmax
 
-from capo_core.distributions import softlabel
-from capo_core.distributions.read_file import read_judgments
-from capo_core.distributions.softlabel import train_soft_labels
-from capo_core.distributions.softlabel_apart import PairFeatures, embedder_of, load_apart
-from capo_core.distributions.softlabel_config import APART, TOGETHER, SoftLabelConfig
-from capo_core.distributions.softlabel_model import train_classifier
+from capo_core.distributions import soft_labels
+from capo_core.distributions.files import read_judgments
+from capo_core.distributions.soft_label_data import APART, TOGETHER, SoftLabelConfig
+from capo_core.distributions.soft_label_models import (
+    PairFeatures,
+    embedder_of,
+    load_apart,
+    train_classifier,
+)
+from capo_core.distributions.soft_labels import train_soft_labels
 from capo_core.errors import BackendUnavailable, ConfigError, RunError
-from capo_core.imitation.run_folder import RunFolder
+from capo_core.run_folder import RunFolder
 
 pytest.importorskip("torch")
 
@@ -84,7 +88,7 @@ def test_the_reading_sets_what_is_left_open_and_nothing_else():
 def test_it_learns_scores_against_its_floor_and_keeps_the_head(tmp_path, monkeypatch):
     from safetensors.numpy import load_file
 
-    monkeypatch.setattr(softlabel, "embedder_of", lambda encoder, cache: embed)
+    monkeypatch.setattr(soft_labels, "embedder_of", lambda encoder, cache: embed)
     config = SoftLabelConfig(sources=("crowd", "wrong"), seeds=(0, 1), epochs=30, batch_size=4,
                              learning_rate=0.1, select="last")  # fmt: skip
     sets = {"development": world("d", 9), "test": world("e", 30)}
@@ -118,7 +122,7 @@ def test_it_learns_scores_against_its_floor_and_keeps_the_head(tmp_path, monkeyp
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_says_what_to_do():
-    from capo_core.distributions.softlabel_data import soft_set
+    from capo_core.distributions.soft_label_data import soft_set
 
     learned = soft_set(world("t", 6), "crowd")
     broken = PairFeatures(lambda texts: np.full((len(texts), 2), np.nan))
@@ -138,7 +142,7 @@ def test_an_encoder_that_is_not_here_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_minilm_learns_from_the_published_crowd_and_more_than_from_the_annotators():
-    from capo_core.distributions.softlabel_data import mean_scores, soft_set
+    from capo_core.distributions.soft_label_data import mean_scores, soft_set
 
     train = read_judgments(published("NLI_explanations.json"))
     development = soft_set(read_judgments(published("chaosnli_dev.json")), "crowd")

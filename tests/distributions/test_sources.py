@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from judgment_helpers import judgments, row, small_dataset, source, write_lines
 
-from capo_core.distributions.from_dataset import of_dataset
-from capo_core.distributions.read_file import read_judgments, together
-from capo_core.distributions.source import from_counts, mean_of
+from capo_core.distributions.files import read_judgments, together
+from capo_core.distributions.judgments import from_counts, mean_of
+from capo_core.distributions.sources import of_dataset
 from capo_core.errors import DataError
 
 

@@ -14,13 +14,10 @@ import numpy as np
 import pytest
 from judgment_helpers import judgments, source
 
-from capo_core.distributions.estimate import estimate
-from capo_core.distributions.estimate_config import EstimateConfig
+from capo_core.distributions.estimate import EstimateConfig, estimate
 from capo_core.errors import BackendUnavailable
-from capo_core.imitation.backends.openai_server import ServerBackend
-from capo_core.imitation.backends.scoring import SampledScorer
-from capo_core.imitation.backends.scoring_server import ServerScorer
-from capo_core.imitation.backends.server_settings import ServerSettings
+from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
+from capo_core.imitation.backends.option_scores import SampledScorer, ServerScorer
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,8 +32,8 @@ pytestmark = [
 def served(tmp_path_factory):
     """The address of the server, and the folder of its model: the embedded base with a template
     that renders a prompt as we do, which the server cannot do without."""
-    from capo_core.imitation.base_path import EMBEDDED
-    from capo_core.imitation.render import PLAIN_END
+    from capo_core.imitation.models.base_model import EMBEDDED
+    from capo_core.imitation.prompting.prompts import PLAIN_END
 
     folder = tmp_path_factory.mktemp("served") / "base"
     shutil.copytree(EMBEDDED, folder)

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from judgment_helpers import judgments, published, source
 
-from capo_core.distributions.overlap import ngrams, overlap
-from capo_core.distributions.read_file import read_judgments
-from capo_core.distributions.tagging import coarse, load_tagger
-from capo_core.distributions.variation import VariationConfig, variation
+from capo_core.distributions.files import read_judgments
+from capo_core.distributions.variation import (
+    VariationConfig,
+    coarse,
+    load_tagger,
+    ngrams,
+    overlap,
+    variation,
+)
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
 
 PLAIN = VariationConfig(semantic=False, tagger="textblob", draws=100)

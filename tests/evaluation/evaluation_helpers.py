@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from capo_core.evaluation.attribution import View
 from capo_core.evaluation.measures import FAMILIES
+from capo_core.evaluation.measures.attribution import View
 from capo_core.evaluation.streams import HUMAN, human_streams
 from capo_core.evaluation.table import TableConfig
 from capo_core.text.tokens import tokens

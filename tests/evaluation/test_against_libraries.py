@@ -8,17 +8,21 @@ from scipy.special import softmax
 from sklearn import metrics
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from capo_core.evaluation.confusion import NOBODY, confusion
-from capo_core.evaluation.diversity import self_similarity
-from capo_core.evaluation.explanations import embedding_similarity
-from capo_core.evaluation.labels import label_accuracy, label_error
-from capo_core.evaluation.paired import sign_flip
-from capo_core.evaluation.pooled import item_mean, pooled_accuracy
-from capo_core.evaluation.probabilities import pooled_probability
-from capo_core.evaluation.retention_scores import surprise
-from capo_core.evaluation.scores import difference
+from capo_core.evaluation.measures.attribution import (
+    NOBODY,
+    confusion,
+    item_mean,
+    pooled_accuracy,
+    pooled_probability,
+)
+from capo_core.evaluation.measures.diversity import self_similarity
+from capo_core.evaluation.measures.explanations import embedding_similarity
+from capo_core.evaluation.measures.labels import label_accuracy, label_error
+from capo_core.evaluation.retention import surprise
 from capo_core.evaluation.streams import Stream
-from capo_core.text.embed import Embedder
+from capo_core.stats.bootstrap import difference
+from capo_core.stats.significance import sign_flip
+from capo_core.text.embeddings import Embedder
 from capo_core.text.tokens import normalise
 
 EMBEDDER = Embedder(encode=made_up_vectors)

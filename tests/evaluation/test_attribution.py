@@ -7,18 +7,24 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
-from capo_core.evaluation.attribution import View, attributed, training_rows
-from capo_core.evaluation.confusion import NOBODY, confusion
-from capo_core.evaluation.pooled import pooled_accuracy
-from capo_core.evaluation.probabilities import fit_slope, pooled_probability, pooled_slope
+from capo_core.evaluation.measures.attribution import (
+    NOBODY,
+    View,
+    attributed,
+    confusion,
+    fit_slope,
+    pooled_accuracy,
+    pooled_probability,
+    pooled_slope,
+    training_rows,
+)
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
+from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stability.attribution import held_out_scores
-from capo_core.stability.corpus import build_corpus
-from capo_core.stability.folds import Partition
-from capo_core.text.embed import Embedder
-from capo_core.text.represent import Representer, Texts
+from capo_core.stability.corpus import Partition, build_corpus
+from capo_core.text.embeddings import Embedder
+from capo_core.text.representations import Representer, Texts
 
 WORDS = View("words", "mask_input")
 

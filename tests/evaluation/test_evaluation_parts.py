@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from evaluation_helpers import CONFIG, VIEW, copies
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.compute import caricatures, compute_report
 from capo_core.evaluation.measures import FAMILIES, MEASURES, measure
-from capo_core.evaluation.scores import difference
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items
 from capo_core.evaluation.table import ALL, TableConfig, evaluate
+from capo_core.simulation.simulate import SimulationConfig, simulate
+from capo_core.stats.bootstrap import difference
 from capo_core.text.tokens import tokens
 
 
@@ -101,7 +101,7 @@ def test_seeds_are_replicates_with_their_spread(world):
 
 
 def test_saturated_differences_keep_an_interval(world):
-    from capo_core.evaluation.pooled import item_mean
+    from capo_core.evaluation.measures.attribution import item_mean
 
     every = item_mean(np.ones(20), np.arange(20), n_items=20)
     never = item_mean(np.zeros(20), np.arange(20), n_items=20)

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 from evaluation_helpers import CONFIG, VIEW, copies, made_up_vectors
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation import export
 from capo_core.evaluation.compute import compute_report
 from capo_core.evaluation.measures import FAMILIES
-from capo_core.evaluation.methods import latex
 from capo_core.evaluation.report import EvaluationReport, load, save
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items
+from capo_core.evaluation.summary import latex
 from capo_core.evaluation.table import ALL
-from capo_core.text.embed import Embedder
+from capo_core.simulation.simulate import SimulationConfig, simulate
+from capo_core.text.embeddings import Embedder
 
 
 @pytest.fixture(scope="module", params=["nli", "paraphrase"])

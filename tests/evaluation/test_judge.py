@@ -8,15 +8,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
-from capo_core.evaluation.judge import Judged, judge
-from capo_core.evaluation.judge_design import JudgeConfig, plan
-from capo_core.evaluation.judge_prompt import judge_prompt, read_answer
-from capo_core.evaluation.judge_scores import position_shares
+from capo_core.evaluation.llm_judge.judge import Judged, judge, position_shares
+from capo_core.evaluation.llm_judge.trials import JudgeConfig, judge_prompt, plan, read_answer
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
 from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.task import NLI
 from capo_core.text.tokens import normalise
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from capo_core.evaluation import lewidi, soft
-from capo_core.evaluation.label_agreement import alpha, kappa, label_pairs, macro_f1
+from capo_core.evaluation.measures import labels as measures_labels
+from capo_core.evaluation.measures import soft_labels
+from capo_core.evaluation.measures.labels import alpha, kappa, label_pairs, macro_f1
 from capo_core.evaluation.streams import Stream
 from capo_core.task import LabelScale
 
@@ -120,24 +121,28 @@ def test_error_rate_equals_the_published_formula_averaged_over_annotators():
         for i in range(n)
     ]
     expected = published_error_rate([v[0] for v in vectors], [v[0] for v in answers])
-    found = [lewidi.error_rate(stream(said[a]), own[a], NOMINAL).value for a in range(people)]
+    found = [
+        measures_labels.error_rate(stream(said[a]), own[a], NOMINAL).value for a in range(people)
+    ]
     assert np.mean(found) == pytest.approx(expected)
 
 
 def test_error_rate_of_one_wrong_answer_is_two_thirds_and_an_unread_one_costs_as_much():
     own = [frozenset({"e"})]
-    assert lewidi.error_rate(stream(["e"]), own, NOMINAL).value == 0
-    assert lewidi.error_rate(stream(["c"]), own, NOMINAL).value == pytest.approx(2 / 3)
-    assert lewidi.error_rate(stream([""]), own, NOMINAL).value == pytest.approx(2 / 3)
+    assert measures_labels.error_rate(stream(["e"]), own, NOMINAL).value == 0
+    assert measures_labels.error_rate(stream(["c"]), own, NOMINAL).value == pytest.approx(2 / 3)
+    assert measures_labels.error_rate(stream([""]), own, NOMINAL).value == pytest.approx(2 / 3)
 
 
 def test_absolute_distance_is_divided_by_the_number_of_labels():
     scale = LabelScale.between(-5, 5)
     own = [frozenset({"-4"}), frozenset({"2"})]
-    found = lewidi.absolute_distance(stream(["1", "2"]), own, scale)
+    found = measures_labels.absolute_distance(stream(["1", "2"]), own, scale)
     assert found.value == pytest.approx((5 / 11 + 0) / 2)
     # Unread: from -4 the farther end is 5, nine points away.
-    assert lewidi.absolute_distance(stream([""]), own[:1], scale).value == pytest.approx(9 / 11)
+    assert measures_labels.absolute_distance(stream([""]), own[:1], scale).value == pytest.approx(
+        9 / 11
+    )
 
 
 @given(
@@ -147,27 +152,27 @@ def test_absolute_distance_is_divided_by_the_number_of_labels():
 def test_wasserstein_and_manhattan_equal_scipy(p, q):
     values = np.arange(-3, 4)
     one, other = (np.array([row]) / np.sum(row) for row in (p, q))
-    found = lewidi.wasserstein(one, other, values)[0]
+    found = measures_labels.wasserstein(one, other, values)[0]
     assert found == pytest.approx(stats.wasserstein_distance(values, values, p, q), abs=1e-9)
-    assert lewidi.manhattan(one, other)[0] == pytest.approx(np.abs(one - other).sum())
+    assert measures_labels.manhattan(one, other)[0] == pytest.approx(np.abs(one - other).sum())
 
 
 def test_soft_distances_speak_of_the_same_people_on_both_sides():
     own = {"A": [frozenset({"e"}), frozenset({"n"})], "B": [frozenset({"c"}), frozenset()]}
-    people = soft.people_shares(own, NOMINAL.labels)
+    people = soft_labels.people_shares(own, NOMINAL.labels)
     assert people.tolist() == [[0.5, 0, 0.5], [0, 1, 0]]
     said = [
         Stream("m", "A", "0", np.arange(2), ("e", "n"), ("", "")),
         Stream("m", "B", "0", np.arange(2), ("e", "c"), ("", "")),
     ]
-    method = soft.method_shares(said, own, NOMINAL.labels)
+    method = soft_labels.method_shares(said, own, NOMINAL.labels)
     # B labelled the second item not at all, so that B's answer there does not count.
     assert method.tolist() == [[1, 0, 0], [0, 1, 0]]
-    found = soft.distances(people, method, NOMINAL)
+    found = soft_labels.distances(people, method, NOMINAL)
     assert found["Manhattan distance"].value == pytest.approx((1.0 + 0) / 2)
     # Per label 2·|p − q|: (2·.5 + 0 + 2·.5) / 3 on the first item.
     assert found["LeWiDi Manhattan distance"].value == pytest.approx((2 / 3 + 0) / 2)
-    assert soft.method_shares(said[:1], own, NOMINAL.labels) is None
+    assert soft_labels.method_shares(said[:1], own, NOMINAL.labels) is None
 
 
 def test_samples_of_one_target_are_averaged_before_targets_are():
@@ -178,5 +183,5 @@ def test_samples_of_one_target_are_averaged_before_targets_are():
         Stream("m", "B", "0", np.arange(1), ("c",), ("",)),
         Stream("m", "B", "1", np.arange(1), ("",), ("",)),
     ]
-    method = soft.method_shares(said, own, NOMINAL.labels)
+    method = soft_labels.method_shares(said, own, NOMINAL.labels)
     assert method.tolist() == [[0.25, 0.25, 0.5]]

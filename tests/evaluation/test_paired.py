@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from capo_core.evaluation.differences import differences
-from capo_core.evaluation.paired import bootstrap_p, holm, sign_flip
-from capo_core.evaluation.pooled import item_mean, pooled_accuracy
-from capo_core.evaluation.scores import Resampled, difference, mean, resample
+from capo_core.evaluation.measures.attribution import item_mean, pooled_accuracy
+from capo_core.evaluation.table import differences
+from capo_core.stats.bootstrap import Resampled, difference, mean, resample
+from capo_core.stats.significance import bootstrap_p, holm, sign_flip
 
 
 def score(values, n_items=None):

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from capo_core.evaluation.pooled import item_mean, pooled_accuracy
-from capo_core.evaluation.scores import Score, difference, mean
+from capo_core.evaluation.measures.attribution import item_mean, pooled_accuracy
+from capo_core.stats.bootstrap import Score, difference, mean
 
 
 def margins(values):

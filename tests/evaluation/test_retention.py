@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from evaluation_helpers import made_up_vectors
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.retention import (
@@ -16,23 +15,23 @@ from capo_core.evaluation.retention import (
     MEANING,
     OTHERS,
     OWN,
-    Retention,
-    RetentionConfig,
-    load,
-    save,
-)
-from capo_core.evaluation.retention_best import best_of, sentence
-from capo_core.evaluation.retention_scores import (
     Figures,
     Point,
+    Retention,
+    RetentionConfig,
     Scored,
+    best_of,
     figures,
+    load,
     most_frequent,
     points_frame,
+    save,
+    sentence,
     surprise,
 )
 from capo_core.evaluation.streams import HUMAN, OTHER, held_out_items, human_streams
-from capo_core.text.embed import Embedder
+from capo_core.simulation.simulate import SimulationConfig, simulate
+from capo_core.text.embeddings import Embedder
 
 N_PASSAGES = 40
 

@@ -4,13 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import ConfigError, DataError
-from capo_core.evaluation.attribution import View
-from capo_core.evaluation.labels import label_accuracy, label_error, majority_label, own_labels
+from capo_core.evaluation.measures.attribution import View
+from capo_core.evaluation.measures.labels import (
+    label_accuracy,
+    label_error,
+    majority_label,
+    own_labels,
+)
 from capo_core.evaluation.streams import HUMAN, OTHER, held_out_items, human_streams, output_streams
 from capo_core.evaluation.table import ALL, TableConfig, evaluate
+from capo_core.simulation.simulate import SimulationConfig, simulate
 
 WORDS = TableConfig(views=(View("words", "mask_input"),), pool=(1, 4))
 

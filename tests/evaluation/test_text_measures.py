@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from rouge_score import rouge_scorer
 from scipy.spatial.distance import jensenshannon
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
-from capo_core.evaluation import diversity, explanations, style
-from capo_core.evaluation.rouge import common_subsequence, rouge_l
+from capo_core.evaluation.measures import diversity, explanations, style
+from capo_core.evaluation.measures.explanations import common_subsequence, rouge_l
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
-from capo_core.text.embed import Embedder
+from capo_core.simulation.simulate import SimulationConfig, simulate
+from capo_core.text.embeddings import Embedder
 from capo_core.text.tokens import tokens
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=7)

@@ -8,11 +8,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from capo_core import cli_runs
+from capo_core.cli import experiments
+from capo_core.cli import runs as cli_runs
 from capo_core.data.catalog import Catalog
-from capo_core.experiment import store
-from capo_core.jobs import queue, runs, submission
-from capo_core.jobs.record import Status
+from capo_core.runs import queue, submit
+from capo_core.runs import run as runs_run
+from capo_core.runs.experiments import store
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 SETTINGS = {"steps": 2, "step_s": 0.01}
@@ -24,13 +26,14 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
     monkeypatch.setattr(queue, "start_worker", lambda folder, append: 2**22 + 1)
     monkeypatch.setattr(queue, "birth_of", lambda pid: "here")
-    monkeypatch.setattr(runs, "birth_of", lambda pid: "here")
+    monkeypatch.setattr(runs_run, "birth_of", lambda pid: "here")
     return Workspace(tmp_path)
 
 
 def say(*words: str, code: int = 0) -> str:
     app = typer.Typer(rich_markup_mode=None)
     cli_runs.mount(app)
+    experiments.mount(app)
     done = CliRunner().invoke(app, list(words))
     assert done.exit_code == code, (done.output, done.exception)
     return done.output
@@ -43,7 +46,7 @@ def test_an_empty_workspace_is_no_error(workspace):
 
 
 def test_the_life_of_a_run(workspace):
-    run = submission.submit(workspace, "rehearsal", SETTINGS)
+    run = submit.submit(workspace, "rehearsal", SETTINGS)
     (listed,) = json.loads(say("runs", "list", "--json"))
     assert (listed["run"], listed["state"], listed["kind"]) == (run.run_id, "queued", "rehearsal")
     assert "saves and stops" in say("runs", "stop", run.run_id)
@@ -55,7 +58,7 @@ def test_the_life_of_a_run(workspace):
     assert run.status().state == "queued"
     run.write(Status(state="stopped"))
     other = say("runs", "again", run.run_id, "--set", "steps=5").split(":")[0]
-    assert runs.find(workspace, other).request.settings["steps"] == 5
+    assert runs_run.find(workspace, other).request.settings["steps"] == 5
     say("runs", "notes", run.run_id, "too slow")
     assert "too slow" in say("runs", "notes", run.run_id)
     place = "".join(say("runs", "delete", run.run_id).split()).rpartition("/")[2]
@@ -64,7 +67,7 @@ def test_the_life_of_a_run(workspace):
 
 
 def test_a_broken_run_is_listed_as_such(workspace):
-    run = submission.enqueue(workspace, "rehearsal", SETTINGS)
+    run = submit.enqueue(workspace, "rehearsal", SETTINGS)
     (run.folder / "request.json").write_text("nonsense")
     (listed,) = json.loads(say("runs", "list", "--json", "--state", "broken"))
     assert "request.json" in listed["message"]

@@ -8,13 +8,15 @@ import pytest
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
-from capo_core.experiment import presets, store
-from capo_core.experiment.config import ExperimentConfig
-from capo_core.experiment.plan import plan
-from capo_core.experiment.progress import progress_of
-from capo_core.imitation.prompts import METHODS
-from capo_core.jobs import actions, queue, run_kinds
-from capo_core.jobs.record import Status
+from capo_core.imitation.prompting.prompts import METHODS
+from capo_core.runs import actions, queue
+from capo_core.runs import kinds as runs_kinds
+from capo_core.runs.experiments import config as experiments_config
+from capo_core.runs.experiments import store
+from capo_core.runs.experiments.config import ExperimentConfig
+from capo_core.runs.experiments.plan import plan
+from capo_core.runs.experiments.store import progress_of
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 TARGETS = ("1", "2")
@@ -60,7 +62,7 @@ def test_one_method_alone_has_what_it_needs(methods):
     known = set()
     for each in planned:
         assert set(each.request.waits_for) <= known
-        run_kinds.check(each.request)
+        runs_kinds.check(each.request)
         known.add(each.run_id)
     assert ("train_sft" in by_kind(planned)) == (methods[0] in ("sft", "capo"))
     assert len(by_kind(planned)["generate"]) == 1
@@ -82,12 +84,12 @@ def test_retention_follows_the_last_training_and_a_judge_the_answers():
         assert training.request.settings["target"] == asked["target"]
         assert each.request.after == (*training.request.after, training.run_id)
         assert asked["text"] == "/tmp/general.txt" and asked["config"]["items"] == 20
-        run_kinds.check(each.request)
+        runs_kinds.check(each.request)
     (judge,) = kinds["judge"]
     answers = [each.run_id for each in kinds["generate"]]
     assert judge.request.settings["runs"] == answers == list(judge.request.after_any)
     assert judge.request.settings["server"] == "big-model"
-    run_kinds.check(judge.request)
+    runs_kinds.check(judge.request)
     evaluation = planned[-1].request
     assert evaluation.settings["judges"] == [judge.run_id] and judge.run_id in evaluation.after_any
     again = ExperimentConfig.from_dict(json.loads(json.dumps(config.to_dict())))
@@ -180,17 +182,17 @@ def test_naming_a_setting_of_a_measurement_adds_it():
         experiment().with_settings({"pace.x": 1})
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", experiments_config.PRESETS)
 def test_presets_are_experiments(name):
-    config = presets.from_preset(name, "demo-nli", TARGETS)
+    config = experiments_config.from_preset(name, "demo-nli", TARGETS)
     assert config.methods == METHODS
     for each in plan(config):
-        run_kinds.check(each.request)
+        runs_kinds.check(each.request)
 
 
 def test_the_quick_demo_has_one_target():
-    assert presets.demo(("a", "b"), quick=True).targets == ("a",)
-    assert presets.demo(("a", "b")).targets == ("a", "b")
+    assert experiments_config.demo(("a", "b"), quick=True).targets == ("a",)
+    assert experiments_config.demo(("a", "b")).targets == ("a", "b")
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 from capo_core.cli import app
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
-from capo_core.experiment import store
-from capo_core.experiment.progress import progress_of
-from capo_core.imitation.prompts import METHODS
-from capo_core.jobs import actions, missing, queue, run_kinds, submission
-from capo_core.jobs.evaluation_run import REPORT
-from capo_core.jobs.record import Status
-from capo_core.jobs.runs import Run
+from capo_core.imitation.prompting.prompts import METHODS
 from capo_core.progress import silent
+from capo_core.runs import actions, dependencies, kinds, queue, submit
+from capo_core.runs.experiments import store
+from capo_core.runs.experiments.store import progress_of
+from capo_core.runs.kinds.evaluation import REPORT
+from capo_core.runs.run import Run
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 GONE = 2**22 + 1  # the number of no process
@@ -71,7 +71,7 @@ def make_up_for(experiment, run: Run) -> None:
     """The run is repeated with success."""
     dataset = Catalog(experiment.workspace).load("mine")
     answer = by_hand.speaker(dataset, by_hand.the_target)
-    config = experiment.config.generate_config(run_kinds.method_of(run.request), 0)
+    config = experiment.config.generate_config(kinds.method_of(run.request), 0)
     by_hand.answered(dataset, run.files, answer, config=config)
     run.write(Status(state="succeeded", share=1.0))
 
@@ -79,7 +79,7 @@ def make_up_for(experiment, run: Run) -> None:
 def evaluate(experiment) -> Run:
     """Do the evaluation in this process, as its worker would."""
     run = experiment.evaluation
-    said = run_kinds.do(run.request, experiment.workspace, run.files, silent)
+    said = kinds.do(run.request, experiment.workspace, run.files, silent)
     run.write(Status(state="succeeded", message=said, share=1.0))
     return run
 
@@ -200,7 +200,7 @@ def test_a_deleted_run_is_missing_as_such(workspace, held):
     evaluate(made)
     icl = made.members[1].run_id
     actions.delete(workspace, icl)
-    (gone,) = missing.missing(workspace, [icl])
+    (gone,) = dependencies.missing(workspace, [icl])
     assert gone.why.endswith("was deleted")
 
 
@@ -227,21 +227,21 @@ def test_a_judge_goes_on_without_and_is_asked_only_for_the_rest_later(workspace,
     failed = lose(made, "generate", "icl", **SOUR)
     names = [member.run_id for member in made.members[:2]]
     about = {"dataset": "mine", "fingerprint": "", "guess": True}
-    judge = submission.enqueue(
+    judge = submit.enqueue(
         workspace, "judge", {**about, "runs": names, "config": {"trials": 6, "cards": 2}},
         after_any=names,
     )  # fmt: skip
-    run_kinds.do(judge.request, workspace, judge.files, silent)
+    kinds.do(judge.request, workspace, judge.files, silent)
     judge.write(Status(state="succeeded", share=1.0))
-    assert missing.lacked_by(judge) == [failed.run_id]
+    assert dependencies.lacked_by(judge) == [failed.run_id]
     before = (judge.folder / "outputs.jsonl").read_text()
     trials = judge.files.result["trials"]
 
     make_up_for(made, failed)
     queue.advance(workspace)
     assert judge.status().state == "queued" and not judge.files.done
-    run_kinds.do(judge.request, workspace, judge.files, silent)
-    assert missing.lacked_by(judge) == []
+    kinds.do(judge.request, workspace, judge.files, silent)
+    assert dependencies.lacked_by(judge) == []
     # The answers so far stay, and those to questions about the other method follow.
     assert judge.files.result["trials"] > trials
     assert (judge.folder / "outputs.jsonl").read_text().startswith(before)

@@ -1,6 +1,6 @@
 """A base small enough to be built in a second."""
 
-from capo_core.imitation.base.config import BaseConfig
+from capo_core.imitation.embedded_base.config import BaseConfig
 
 TINY = BaseConfig(
     steps=6,

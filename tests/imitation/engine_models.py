@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from capo_core.imitation.render import Rendered
+from capo_core.imitation.prompting.prompts import Rendered
 
 VOCABULARY = 61
 

@@ -55,7 +55,7 @@ def tiny_base(folder: Path, *, positions: int = 512, seed: int = 0):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.models.base_model import load_base
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: k for k, token in enumerate(["<end>", *letters])}
@@ -85,7 +85,7 @@ def tiny_adapter(base_folder: Path, folder: Path, *, seed: int, modules="all-lin
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from capo_core.imitation.model import load_base
+    from capo_core.imitation.models.base_model import load_base
 
     base = load_base(str(base_folder), device="cpu")
     torch.manual_seed(seed)

@@ -6,12 +6,17 @@ from generate_helpers import tiny_adapter, tiny_base
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import Decoding, Request, answer_ended, stop_fields
-from capo_core.imitation.backends.batches import Planned, plan
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.backends.hf import HfBackend, end_tokens
-from capo_core.imitation.backends.sampling import SeededSampling, nucleus
-from capo_core.imitation.model import load_base
-from capo_core.imitation.prompts import Prompt, ask_for_profile, zero_shot
+from capo_core.imitation.backends.transformers import (
+    HfBackend,
+    Planned,
+    SeededSampling,
+    end_tokens,
+    nucleus,
+    plan,
+)
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.prompting.prompts import Prompt, ask_for_profile, zero_shot
 from capo_core.task import NLI, PARAPHRASE
 
 DRAWN = Decoding(temperature=0.8, top_p=0.9, max_new_tokens=20)
@@ -225,9 +230,9 @@ def test_where_an_answer_ends(text, ended):
 
 
 def test_the_fake_answers_in_form_and_always_the_same():
-    from capo_core.imitation.parse import parse_response
-    from capo_core.imitation.profile_form import read_profile
-    from capo_core.imitation.prompts import Example, Item
+    from capo_core.imitation.parsing import parse_response
+    from capo_core.imitation.prompting.prompts import Example, Item
+    from capo_core.imitation.prompting.value_profiles import read_profile
 
     item = Item("i", "One?", "Two?")
     for task in (NLI, PARAPHRASE):

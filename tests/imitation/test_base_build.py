@@ -15,9 +15,8 @@ from base_helpers import TINY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from capo_core.errors import ConfigError, DataError, Stopped
-from capo_core.imitation.base.build import build
-from capo_core.imitation.base.corpus import read_corpus
-from capo_core.imitation.base.loop import learning_rate
+from capo_core.imitation.embedded_base.build import build, learning_rate
+from capo_core.imitation.embedded_base.corpus import read_corpus
 
 TEXT = "The cat sat on the mat. A dog ran after number {i}, over hill {j}."
 
@@ -52,7 +51,7 @@ def test_stopped_twice_and_gone_on_with_is_the_same(built, tmp_path):
 def test_killed_and_gone_on_with_is_the_same(built, tmp_path):
     script = (
         "import sys, time; from pathlib import Path; from base_helpers import TINY\n"
-        "from capo_core.imitation.base.build import build\n"
+        "from capo_core.imitation.embedded_base.build import build\n"
         "build(TINY, Path(sys.argv[1]), progress=lambda what, share: time.sleep(0.05))"
     )
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd())])

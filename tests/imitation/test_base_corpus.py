@@ -7,25 +7,27 @@ import pytest
 import torch
 from base_helpers import TINY
 
-from capo_core.data.simulate import TASKS, simulate
-from capo_core.data.simulation.annotators import sample_annotators
-from capo_core.data.simulation.demo import CONFIGS
-from capo_core.data.simulation.draws import Draws
-from capo_core.imitation.base.batches import (
+from capo_core.imitation.embedded_base.config import FORMATS
+from capo_core.imitation.embedded_base.corpus import (
     Batches,
+    Samples,
+    World,
     common_beginning,
     computed_tokens,
+    demo_texts,
+    draw_item,
+    learn_tokenizer,
+    response_of,
     row_of,
     sample_texts,
 )
-from capo_core.imitation.base.config import FORMATS
-from capo_core.imitation.base.network import new_network, token_losses
-from capo_core.imitation.base.samples import Samples, response_of
-from capo_core.imitation.base.tokenizer import learn_tokenizer
-from capo_core.imitation.base.world import World, demo_texts, draw_item
-from capo_core.imitation.parse import parse_response
-from capo_core.imitation.prompts import PROFILE_PARTS
-from capo_core.imitation.render import render
+from capo_core.imitation.embedded_base.network import new_network, token_losses
+from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.prompting.prompts import PROFILE_PARTS, render
+from capo_core.simulation.annotators import sample_annotators
+from capo_core.simulation.demo import CONFIGS
+from capo_core.simulation.grammar import Draws
+from capo_core.simulation.simulate import TASKS, simulate
 
 
 @pytest.fixture(scope="module")

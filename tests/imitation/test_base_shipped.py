@@ -8,12 +8,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from capo_core.data.demos import NAMES, load
-from capo_core.imitation import prompts
-from capo_core.imitation.base.config import BaseConfig
-from capo_core.imitation.base_path import EMBEDDED
-from capo_core.imitation.parse import parse_response
-from capo_core.imitation.render import prompt_ids
+from capo_core.imitation.embedded_base.config import BaseConfig
+from capo_core.imitation.models.base_model import EMBEDDED
+from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.prompting import prompts
+from capo_core.imitation.prompting.prompts import prompt_ids
+from capo_core.simulation.demo import NAMES, load
 
 
 @pytest.fixture(scope="module")

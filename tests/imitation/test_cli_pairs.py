@@ -8,7 +8,7 @@ import typer
 from hand_made_responses import crowd_of
 from typer.testing import CliRunner
 
-from capo_core import cli_pairs
+from capo_core.cli import train
 from capo_core.data.catalog import Catalog
 from capo_core.workspace import Workspace
 
@@ -24,7 +24,7 @@ def run(tmp_path, monkeypatch):
     whole = crowd_of(12, parts={f"i{k}": "" for k in range(12)}, name="whole")
     catalog.add(replace(whole, name="whole"))
     app = typer.Typer()
-    cli_pairs.mount(app)
+    train.mount_pairs(app)
 
     def call(*arguments, code=0):
         result = CliRunner().invoke(app, ["pairs", *map(str, arguments)])

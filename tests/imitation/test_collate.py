@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.collate import Contrast, as_pairs, collate
-from capo_core.imitation.render import Rendered
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.objective import Contrast, as_pairs, collate
 
 
 def rendered(n: int) -> Rendered:

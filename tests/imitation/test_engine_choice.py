@@ -9,9 +9,14 @@ import torch
 from engine_models import item, ragged_batch, tiny_model
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.imitation.engines import PairsEngine, choose_engine, longest_sample, tree
-from capo_core.imitation.engines.choose import TOLERANCE_HALF
-from capo_core.imitation.render import Rendered
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.scoring import engines
+from capo_core.imitation.training.scoring.choose import (
+    TOLERANCE_HALF,
+    choose_engine,
+    longest_sample,
+)
+from capo_core.imitation.training.scoring.engines import PairsEngine
 
 SAMPLE = item(random.Random(1), 20, (9, 4, 1, 7, 5))  # longest text: 29 tokens
 
@@ -78,7 +83,7 @@ def test_a_window_that_the_sample_fits_in_is_remembered():
 def test_a_bool_mask_under_eager_attention_is_caught(monkeypatch):
     model = tiny_model("llama", attention="eager")
     assert choose_engine(model, SAMPLE).engine.name == "tree"
-    monkeypatch.setattr(tree, "as_model_mask", lambda allowed, *_: allowed)
+    monkeypatch.setattr(engines, "as_model_mask", lambda allowed, *_: allowed)
     choice = choose_engine(model, SAMPLE)
     assert choice.engine.name == "group" and "differs from the plain path" in choice.reason
 
@@ -92,7 +97,7 @@ def test_attention_that_takes_no_mask_is_not_tried():
 
 def _without_running(model):
     """The plain path cannot run with flash attention on this machine: its scores are made up."""
-    from capo_core.imitation.engines import choose
+    from capo_core.imitation.training.scoring import choose
 
     class Silent(PairsEngine):
         def score(self, *_, **__):
@@ -172,6 +177,6 @@ def test_out_of_memory_is_not_taken_for_a_refusal(monkeypatch):
     def full(*_, **__):
         raise torch.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(tree.TreeEngine, "score", full)
+    monkeypatch.setattr(engines.TreeEngine, "score", full)
     with pytest.raises(torch.OutOfMemoryError):
         choose_engine(tiny_model("llama"), SAMPLE)

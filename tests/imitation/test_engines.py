@@ -8,10 +8,10 @@ from engine_models import VOCABULARY, ragged_batch, tiny_model, with_lora
 from torch.nn import functional as F
 
 from capo_core.errors import DataError
-from capo_core.imitation.engines import GroupEngine, PairsEngine, TreeEngine, head
-from capo_core.imitation.engines.layout import lay_out
-from capo_core.imitation.engines.tree import sees
-from capo_core.imitation.render import Rendered
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.scoring import base
+from capo_core.imitation.training.scoring.base import lay_out
+from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngine, TreeEngine, sees
 
 ARCHITECTURES = {
     "llama": {},
@@ -116,11 +116,11 @@ def test_many_logits_are_computed_in_parts(monkeypatch, engine, kind):
     whole = engine.score(model, batch, pad_id=0).log_probs
     slope = gradients(model, whole)
     seen = []
-    monkeypatch.setattr(head, "MANY_LOGITS", 10 * VOCABULARY)
+    monkeypatch.setattr(base, "MANY_LOGITS", 10 * VOCABULARY)
     monkeypatch.setattr(
-        head,
+        base,
         "target_log_probs",
-        lambda logits, targets, real=head.target_log_probs: (
+        lambda logits, targets, real=base.target_log_probs: (
             seen.append(len(targets)) or real(logits, targets)
         ),
     )
@@ -135,8 +135,8 @@ def test_an_unknown_change_of_the_logits_is_not_computed_in_parts(monkeypatch):
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda **inputs: _divided(forward(**inputs)))
     whole = GroupEngine().score(model, batch, pad_id=0).log_probs
-    monkeypatch.setattr(head, "MANY_LOGITS", 10)
-    assert head.after_head(model) is None
+    monkeypatch.setattr(base, "MANY_LOGITS", 10)
+    assert base.after_head(model) is None
     torch.testing.assert_close(GroupEngine().score(model, batch, pad_id=0).log_probs, whole)
 
 

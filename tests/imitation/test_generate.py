@@ -14,19 +14,19 @@ from generate_helpers import split_dataset, tiny_adapter, tiny_base
 from typer import Typer
 from typer.testing import CliRunner
 
-from capo_core import cli_generate, cli_models
+from capo_core.cli import generate as cli_generate
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.imitation.backends.fake import FakeBackend, made_up
-from capo_core.imitation.backends.hf import HfBackend
-from capo_core.imitation.generate import asked_for, generate, run_of
-from capo_core.imitation.generate_config import GenerateConfig, seed_of
-from capo_core.imitation.model import load_base
-from capo_core.imitation.outputs import OutputLines, read_table
-from capo_core.imitation.prompts import METHODS
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.trained import check_base, find_trained, trained
-from capo_core.jobs import runs as runs_of_jobs
+from capo_core.imitation.backends.transformers import HfBackend
+from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.outputs import OutputLines, read_table
+from capo_core.imitation.generation.requests import GenerateConfig, seed_of
+from capo_core.imitation.generation.trained_adapters import check_base, find_trained, trained
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.prompting.prompts import METHODS
+from capo_core.run_folder import RunFolder
+from capo_core.runs import run as runs_run
 from capo_core.schema import OUTPUTS
 from capo_core.workspace import Workspace, write_json
 
@@ -174,9 +174,9 @@ sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from generate_helpers import split_dataset
 from capo_core.imitation.backends.fake import FakeBackend, made_up
-from capo_core.imitation.generate import generate
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.generation.generate import generate
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.run_folder import RunFolder
 count = 0
 def answer(request):
     global count
@@ -360,7 +360,7 @@ def test_damaged_lines_are_named(tmp_path):
 @pytest.fixture
 def runs(tmp_path):
     """A maker of finished training runs, as far as generation reads them."""
-    from capo_core.imitation.asking import identity
+    from capo_core.imitation.generation.requests import identity
 
     def make(target, *, stage="sft", data=None, base="f0", name="", done=True, shared=False):
         folder = RunFolder(tmp_path / "runs" / (name or f"{stage}-{target}-{base}"))
@@ -468,7 +468,7 @@ def test_the_command_prints_what_came_of_it(command):
     told = json.loads(command(*base, "1", "2", "--samples", "2", "--json").stdout)
     assert (told["outputs"], told["parsed"], told["kept"]) == (24, 24, 0)
     assert len(read_table(Path(told["folder"]))) == 24
-    (run,) = runs_of_jobs.every(Workspace.default())
+    (run,) = runs_run.every(Workspace.default())
     assert (run.status().state, run.request.kind) == ("succeeded", "generate")
     again = command(*base, "all", "--samples", "2").stdout
     assert "24 outputs" in again and "finished before" in again and told["run"] in again
@@ -510,6 +510,6 @@ def test_without_a_server_in_the_environment_it_says_what_to_set(monkeypatch):
     for name in ("CAPO_SERVER_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(BackendUnavailable, match="CAPO_SERVER_URL"):
-        cli_models.backend_of(None, "m", "auto", 1000, {})
+        cli_generate.backend_of(None, "m", "auto", 1000, {})
     with pytest.raises(ConfigError, match="--base"):
-        cli_models.backend_of("embedded", "m", "auto", 1000, {})
+        cli_generate.backend_of("embedded", "m", "auto", 1000, {})

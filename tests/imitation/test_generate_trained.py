@@ -3,15 +3,15 @@
 import pytest
 from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
-from capo_core.imitation.backends.hf import HfBackend
-from capo_core.imitation.capo import train_capo
-from capo_core.imitation.config import LoraSettings
-from capo_core.imitation.generate import generate
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.model import load_base
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.sft import train_sft
-from capo_core.imitation.trained import trained
+from capo_core.imitation.backends.transformers import HfBackend
+from capo_core.imitation.generation.generate import generate
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.generation.trained_adapters import trained
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.training.capo import train_capo
+from capo_core.imitation.training.config import LoraSettings
+from capo_core.imitation.training.sft import train_sft
+from capo_core.run_folder import RunFolder
 
 WHO = ("A", "B")
 

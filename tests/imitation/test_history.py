@@ -4,7 +4,8 @@ import pytest
 from hand_made_responses import crowd_of, dataset
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.history import (
+from capo_core.imitation.prompting.prompts import Item
+from capo_core.imitation.prompting.responses import (
     EMPTY,
     INVALID,
     TWIN,
@@ -17,7 +18,6 @@ from capo_core.imitation.history import (
     sorted_out,
     text_twins,
 )
-from capo_core.imitation.prompts import Item
 
 PARTS = {"i0": "train", "i1": "train", "i2": "validation", "i3": "test"}
 

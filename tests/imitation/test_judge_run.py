@@ -9,25 +9,25 @@ from chat_server import good, serving
 from generate_helpers import tiny_base
 from typer.testing import CliRunner
 
-from capo_core import cli_evaluate, cli_judge
+from capo_core.cli import evaluate
 from capo_core.data.catalog import Catalog
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
-from capo_core.evaluation.html_report import to_html
-from capo_core.evaluation.judge import load
-from capo_core.evaluation.judge_join import KEPT, of_judges
+from capo_core.evaluation.export import to_html
+from capo_core.evaluation.llm_judge.judge import load
+from capo_core.evaluation.llm_judge.results import KEPT, of_judges
 from capo_core.evaluation.report import load as load_report
-from capo_core.evaluation.run_outputs import of_runs
-from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.imitation.backends import pacing
+from capo_core.evaluation.streams import HUMAN, OTHER, of_runs
+from capo_core.imitation.backends import openai
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generate import asked_for, generate, run_of
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import judge_run, run_kinds
-from capo_core.jobs.request import Request
+from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.progress import silent
+from capo_core.run_folder import RunFolder
+from capo_core.runs import kinds
+from capo_core.runs.kinds import llm_judge
+from capo_core.runs.request import Request
+from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.text.tokens import normalise
 from capo_core.workspace import Workspace
 
@@ -50,7 +50,7 @@ def workspace(world, tmp_path):
 
 @pytest.fixture
 def chat(monkeypatch):
-    monkeypatch.setattr(pacing, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with serving() as server:
@@ -62,8 +62,8 @@ def chat(monkeypatch):
 def command(workspace, monkeypatch):
     monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
     app = typer.Typer()
-    cli_judge.mount(app)
-    cli_evaluate.mount(app)
+    evaluate.mount_llm_judge(app)
+    evaluate.mount(app)
     return lambda *args: CliRunner().invoke(app, [*map(str, args)])
 
 
@@ -143,23 +143,23 @@ def test_a_stopped_judge_goes_on_and_says_the_same(world, workspace):
 
     class Few(FakeBackend):
         def __init__(self):
-            super().__init__(judge_run.guesser()._answer, name="a guesser")
+            super().__init__(llm_judge.guesser()._answer, name="a guesser")
 
     def stop(what: str, share: float) -> None:
         if share > 0.4:
             raise Stopped("enough")
 
-    judge_run.judge_runs(world, settings, Few(), workspace, folders[0], silent)
+    llm_judge.judge_runs(world, settings, Few(), workspace, folders[0], silent)
     with pytest.raises(Stopped, match=f"of {2 * TRIALS} answers are kept"):
-        judge_run.judge_runs(world, settings, Few(), workspace, folders[1], stop)
+        llm_judge.judge_runs(world, settings, Few(), workspace, folders[1], stop)
     rest = Few()
-    judge_run.judge_runs(world, settings, rest, workspace, folders[1], silent)
+    llm_judge.judge_runs(world, settings, rest, workspace, folders[1], silent)
     assert 0 < len(rest.asked) < 2 * TRIALS
     one, two = (load(folder.path / KEPT).to_dict() for folder in folders)
     assert one == two
     # A run is asked the same whatever is judged beside it.
     alone = RunFolder(workspace.runs / "alone")
-    judge_run.judge_runs(world, settings_of(world), Few(), workspace, alone, silent)
+    llm_judge.judge_runs(world, settings_of(world), Few(), workspace, alone, silent)
     human = [row for row in one["answers"] if row["source"] == HUMAN]
     assert load(alone.path / KEPT).to_dict()["answers"] == human
 
@@ -169,11 +169,11 @@ def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, c
     judge = RunFolder(workspace.runs / "the-judge")
     answer = knowing(world)
     backend = FakeBackend(lambda request: answer(request.prompt.text), name="sage (v2)")
-    judge_run.judge_runs(world, settings_of(world, runs), backend, workspace, judge, silent)
+    llm_judge.judge_runs(world, settings_of(world, runs), backend, workspace, judge, silent)
     folder = RunFolder(workspace.runs / "the-evaluation")
     families = {"families": ["labels"], "pool": [1]}
     asked = {"dataset": world.name, "runs": runs, "judges": ["the-judge"], "config": families}
-    run_kinds.do(Request("evaluate", asked), workspace, folder, silent)
+    kinds.do(Request("evaluate", asked), workspace, folder, silent)
     report = load_report(folder.path / "report.json")
     name = "judge (sage (v2))"
     rows = {source: report.row(source, name, 1) for source in (HUMAN, OTHER, "zero_shot")}
@@ -221,9 +221,9 @@ def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
         (settings_of(world, config={"cards": 0}), "judge's settings"),
     ):
         with pytest.raises(ConfigError, match=match):
-            run_kinds.check(Request("judge", settings))
+            kinds.check(Request("judge", settings))
     with pytest.raises(RunError, match="takes no setting"):
-        run_kinds.check(Request("judge", settings_of(world, charm=1)))
+        kinds.check(Request("judge", settings_of(world, charm=1)))
     found, _ = of_runs(world, [run])
     with pytest.raises(DataError, match="no verdicts"):
         of_judges([run], found, world.fingerprint)

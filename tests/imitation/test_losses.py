@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.losses import (
+from capo_core.imitation.training.losses import (
     LOSSES,
     contrastive_loss,
     listwise,

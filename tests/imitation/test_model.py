@@ -18,16 +18,15 @@ from transformers import (
 )
 
 from capo_core.errors import BackendUnavailable, ConfigError
-from capo_core.imitation.adapters import (
+from capo_core.imitation.models.adapters import (
     adapter_weights,
     load_adapter,
     new_adapter,
     ready_to_train,
     save_adapter,
 )
-from capo_core.imitation.base_files import base_fingerprint
-from capo_core.imitation.config import LoraSettings, SftConfig
-from capo_core.imitation.model import load_base
+from capo_core.imitation.models.base_model import base_fingerprint, load_base
+from capo_core.imitation.training.config import LoraSettings, SftConfig
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +86,7 @@ def test_a_base_of_the_hub_without_a_hub(monkeypatch):
 
 
 def test_the_embedded_base_that_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr("capo_core.imitation.base_path.EMBEDDED", tmp_path / "none")
+    monkeypatch.setattr("capo_core.imitation.models.base_model.EMBEDDED", tmp_path / "none")
     with pytest.raises(ConfigError, match="base build"):
         load_base("embedded")
 

@@ -8,15 +8,20 @@ import pytest
 from hand_made_responses import TONE, crowd_of, dataset
 
 from capo_core.errors import DataError
-from capo_core.imitation.history import item_of
-from capo_core.imitation.pair_audit import AUDIT_COLUMNS, QUANTILES, audit, quantiles, summary
-from capo_core.imitation.pair_export import export_pairs, preference_rows
-from capo_core.imitation.pairs import build_pairs
-from capo_core.imitation.pairs_config import PairsConfig
-from capo_core.imitation.parse import Parsed, parse_response
-from capo_core.imitation.prompts import zero_shot
-from capo_core.imitation.render import prompt_text
-from capo_core.imitation.response import write_response
+from capo_core.imitation.pairs.build import (
+    AUDIT_COLUMNS,
+    QUANTILES,
+    PairsConfig,
+    audit,
+    build_pairs,
+    quantiles,
+    summary,
+)
+from capo_core.imitation.pairs.files import export_pairs, preference_rows
+from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.parsing.result import Parsed
+from capo_core.imitation.prompting.prompts import prompt_text, write_response, zero_shot
+from capo_core.imitation.prompting.responses import item_of
 from capo_core.schema import OUTPUTS, PAIRS, check
 from capo_core.task import PARAPHRASE
 

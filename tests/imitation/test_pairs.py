@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError
-from capo_core.imitation.history import EMPTY, INVALID, TWIN
-from capo_core.imitation.pairs import build_pairs, prove_held_out
-from capo_core.imitation.pairs_config import (
+from capo_core.imitation.pairs.build import (
     ALONE,
     BEYOND,
     DROPPED,
@@ -18,8 +16,11 @@ from capo_core.imitation.pairs_config import (
     OTHER_LABEL,
     SAME_LABEL,
     PairsConfig,
+    build_pairs,
+    prove_held_out,
+    similarities,
 )
-from capo_core.imitation.similarity import similarities
+from capo_core.imitation.prompting.responses import EMPTY, INVALID, TWIN
 from capo_core.task import PARAPHRASE, Task
 from capo_core.workspace import Workspace
 

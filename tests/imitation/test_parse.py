@@ -3,10 +3,15 @@
 import pytest
 from hand_made_responses import TONE
 
-from capo_core.imitation.parse import PROBLEMS, Parsed, count_problems, parse_response
-from capo_core.imitation.prompts import Example, Item, in_context
-from capo_core.imitation.render import PLAIN_END
-from capo_core.imitation.response import write_response
+from capo_core.imitation.parsing import count_problems, parse_response
+from capo_core.imitation.parsing.result import PROBLEMS, Parsed
+from capo_core.imitation.prompting.prompts import (
+    PLAIN_END,
+    Example,
+    Item,
+    in_context,
+    write_response,
+)
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
 SAID = "It does not say who."

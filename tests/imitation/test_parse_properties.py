@@ -7,8 +7,9 @@ from hand_made_responses import TONE
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from capo_core.imitation.parse import PROBLEMS, Parsed, parse_response
-from capo_core.imitation.response import response_form, write_response
+from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.parsing.result import PROBLEMS, Parsed
+from capo_core.imitation.prompting.prompts import response_form, write_response
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
 SETTINGS = settings(

@@ -10,20 +10,26 @@ from safetensors.torch import load_file
 from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from typer.testing import CliRunner
 
-from capo_core import cli_train
+from capo_core.cli import train
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
-from capo_core.imitation.adapters import WEIGHTS
-from capo_core.imitation.capo import train_capo
-from capo_core.imitation.config import CapoConfig
-from capo_core.imitation.material import Limits, capo_material, pairs_of
-from capo_core.imitation.model import load_base
-from capo_core.imitation.pair_export import export_pairs, preference_rows
-from capo_core.imitation.pairs_config import PairsConfig
-from capo_core.imitation.preferences import FILE, OTHERS, contrasts, preference_material, read
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.runs import capo_run
-from capo_core.imitation.sft import train_sft
+from capo_core.imitation.models.adapters import WEIGHTS
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.pairs.build import PairsConfig
+from capo_core.imitation.pairs.files import (
+    FILE,
+    OTHERS,
+    contrasts,
+    export_pairs,
+    preference_material,
+    preference_rows,
+    read,
+)
+from capo_core.imitation.training.capo import capo_run, train_capo
+from capo_core.imitation.training.config import CapoConfig
+from capo_core.imitation.training.examples import Limits, capo_material, pairs_of
+from capo_core.imitation.training.sft import train_sft
+from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
 
 PAIR = {"prompt": "Say it.\n\nAnswer:\n", "chosen": "yes", "rejected": "no"}
@@ -190,7 +196,7 @@ def test_from_the_command_line(base, dataset, exported, tmp_path, monkeypatch):
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
     Catalog(Workspace(tmp_path)).add(dataset)
     app = typer.Typer()
-    cli_train.mount(app)
+    train.mount(app)
     line = ["train", "capo", "--dataset", "tiny", "--base", base, "--epochs", "1",
             "--items-per-step", "7", "--sample-every", "0", "--preferences", str(exported),
             "--json"]  # fmt: skip

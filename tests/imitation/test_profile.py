@@ -9,13 +9,21 @@ from generate_helpers import split_dataset
 from typer import Typer
 from typer.testing import CliRunner
 
-from capo_core import cli_generate, cli_profile
+from capo_core.cli import generate
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.profile import ProfileConfig, edit, usable_text, write_profile
-from capo_core.imitation.profile_form import read_profile
-from capo_core.imitation.profile_store import kept_like, profiles, save, the_profile
+from capo_core.imitation.prompting.value_profiles import (
+    ProfileConfig,
+    edit,
+    kept_like,
+    profiles,
+    read_profile,
+    save,
+    the_profile,
+    usable_text,
+    write_profile,
+)
 from capo_core.workspace import Workspace
 
 GOOD = "Labels: prefers neutral\nManner: short\nRules: be short"
@@ -140,9 +148,9 @@ def test_ctrl_c_keeps_the_profiles_that_are_there(tmp_path, monkeypatch):
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
     Catalog(Workspace.default()).add(split_dataset())
     backend = FakeBackend()
-    monkeypatch.setattr(cli_profile, "backend_of", lambda *_: backend)
+    monkeypatch.setattr(generate, "backend_of", lambda *_: backend)
     app = Typer()
-    cli_generate.mount(app)
+    generate.mount(app)
     line = ["profile", "write", "--dataset", "small", "--annotator", "all", "--examples", "10"]
 
     def ending(request):
@@ -163,10 +171,10 @@ def test_the_commands(tmp_path, monkeypatch):
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
     Catalog(Workspace.default()).add(split_dataset())
     backend = FakeBackend(lambda request: GOOD)
-    for module in (cli_generate, cli_profile):
+    for module in (generate, generate):
         monkeypatch.setattr(module, "backend_of", lambda *_: backend)
     app = Typer()
-    cli_generate.mount(app)
+    generate.mount(app)
 
     def call(*arguments, code=0, text=None):
         result = CliRunner().invoke(app, [*arguments, "--dataset", "small"], input=text)

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from capo_core.data.simulate import TASKS
-from capo_core.imitation.profile_rules import common_of, profile
-from capo_core.imitation.prompts import PROFILE_PARTS, Example, Item
+from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, Item
+from capo_core.imitation.prompting.rule_profiles import common_of, profile
+from capo_core.simulation.simulate import TASKS
 from capo_core.task import NLI, PARAPHRASE
 
 ITEM = Item("1", "A man sleeps.", "Somebody rests.")

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from hand_made_responses import TONE
 
-from capo_core.imitation.prompts import (
+from capo_core.imitation.prompting.prompts import (
     Example,
     Item,
     ask_for_profile,
     in_context,
+    response_form,
     with_profile,
     zero_shot,
 )
-from capo_core.imitation.response import response_form
 from capo_core.task import NLI, PARAPHRASE
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "prompts"

@@ -7,9 +7,9 @@ import torch
 from engine_models import ragged_batch, tiny_model
 
 from capo_core.errors import Stopped
-from capo_core.imitation.engines import GroupEngine, PairsEngine, TreeEngine
-from capo_core.imitation.reference import reference_scores
-from capo_core.imitation.render import Rendered
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.capo import reference_scores
+from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngine, TreeEngine
 
 KEY = {"base": "b" * 8, "adapter": "a" * 8}
 BATCH = [*ragged_batch(1), *ragged_batch(2), Rendered((5, 6), ())]

@@ -9,25 +9,23 @@ from safetensors.torch import load_file, save_file
 from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from typer.testing import CliRunner
 
-from capo_core import cli_retention
+from capo_core.cli import evaluate
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
+from capo_core.evaluation.general_text import general_text
 from capo_core.evaluation.retention import GENERAL, LABELS, OTHERS, OWN, load
-from capo_core.imitation.adapters import WEIGHTS, load_adapter
-from capo_core.imitation.base.corpus import read_corpus
-from capo_core.imitation.base_path import EMBEDDED
-from capo_core.imitation.engines import PairsEngine
-from capo_core.imitation.general import general_text
-from capo_core.imitation.history import items_of, responses
-from capo_core.imitation.model import load_base
-from capo_core.imitation.prompts import zero_shot
-from capo_core.imitation.render import render
-from capo_core.imitation.response import write_response
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.runs import capo_run, sft_run
-from capo_core.jobs import retention_run, run_kinds
-from capo_core.jobs.request import Request
+from capo_core.imitation.embedded_base.corpus import read_corpus
+from capo_core.imitation.models.adapters import WEIGHTS, load_adapter
+from capo_core.imitation.models.base_model import EMBEDDED, load_base
+from capo_core.imitation.prompting.prompts import render, write_response, zero_shot
+from capo_core.imitation.prompting.responses import items_of, responses
+from capo_core.imitation.training.capo import capo_run, sft_run
+from capo_core.imitation.training.scoring.engines import PairsEngine
 from capo_core.progress import silent
+from capo_core.run_folder import RunFolder
+from capo_core.runs import kinds
+from capo_core.runs.kinds import retention
+from capo_core.runs.request import Request
 from capo_core.workspace import Workspace
 
 FEW = {"strengths": [0.0, 0.5, 1.0], "max_new_tokens": 12, "passages": 8}
@@ -69,7 +67,7 @@ def test_the_ends_are_base_sft_and_capo(trained):
     workspace, data, base, sft, capo, text = trained
     folder = RunFolder(workspace.runs / "all-of-it")
     asked = Request("retention", settings_of(data, capo, text))
-    words = run_kinds.do(asked, workspace, folder, silent)
+    words = kinds.do(asked, workspace, folder, silent)
     found = load(folder.path)
     assert words == found.sentence and folder.result["sentence"] == words
     assert found.runs == {"sft": sft.run_id, "capo": capo.run_id} and found.n_items == 4
@@ -87,9 +85,9 @@ def test_the_ends_are_base_sft_and_capo(trained):
     assert set(general["n"]) == {8} and found.general == "text of general.txt"
     assert general["value"].nunique() > 3 and (general["low"] < general["value"]).all()
     assert set(found.curve(LABELS)["n"]) == {4}
-    one = retention_run.of_trainings(workspace, [capo.run_id])
+    one = retention.of_trainings(workspace, [capo.run_id])
     assert [each.run_id for each in one] == ["all-of-it"]
-    assert retention_run.of_trainings(workspace, [sft.run_id]) == []
+    assert retention.of_trainings(workspace, [sft.run_id]) == []
 
 
 def test_a_stopped_measurement_goes_on_to_the_same_figures(trained):
@@ -101,12 +99,12 @@ def test_a_stopped_measurement_goes_on_to_the_same_figures(trained):
         if share > 0.42:  # in the second of three points
             raise Stopped("enough")
 
-    retention_run.measure_retention(data, settings, workspace, folders[0], silent)
+    retention.measure_retention(data, settings, workspace, folders[0], silent)
     with pytest.raises(Stopped):
-        retention_run.measure_retention(data, settings, workspace, folders[1], stop)
+        retention.measure_retention(data, settings, workspace, folders[1], stop)
     kept = (folders[1].path / "outputs.jsonl").read_bytes()
     assert kept.count(b"\n") == 1 and not folders[1].done
-    retention_run.measure_retention(data, settings, workspace, folders[1], silent)
+    retention.measure_retention(data, settings, workspace, folders[1], silent)
     assert (folders[1].path / "outputs.jsonl").read_bytes().startswith(kept)
     one, two = (load(folder.path) for folder in folders)
     assert one.to_dict() == two.to_dict() and one.runs == {"sft": sft.run_id}
@@ -115,7 +113,7 @@ def test_a_stopped_measurement_goes_on_to_the_same_figures(trained):
     other.write_text(text.read_text().replace("boat", "ship"))
     with pytest.raises(RunError, match="begun with something else: text"):
         settings = settings_of(data, sft, other)
-        retention_run.measure_retention(data, settings, workspace, folders[1], silent)
+        retention.measure_retention(data, settings, workspace, folders[1], silent)
 
 
 def test_what_cannot_be_measured_is_told(trained, tmp_path):
@@ -124,7 +122,7 @@ def test_what_cannot_be_measured_is_told(trained, tmp_path):
 
     def measured(**more):
         settings = {**settings_of(data, capo, text), **more}
-        retention_run.measure_retention(data, settings, workspace, folder, silent)
+        retention.measure_retention(data, settings, workspace, folder, silent)
 
     with pytest.raises(ConfigError, match="no finished capo run for annotator 'B'"):
         measured(target="B")
@@ -138,9 +136,9 @@ def test_what_cannot_be_measured_is_told(trained, tmp_path):
         measured(config={**FEW, "max_new_tokens": 500})
     for config, match in (({"strengths": [0.5]}, "strengths"), ({"charm": 1}, "charm")):
         with pytest.raises((ConfigError, RunError), match=match):
-            run_kinds.check(Request("retention", settings_of(data, sft, text, config=config)))
+            kinds.check(Request("retention", settings_of(data, sft, text, config=config)))
     with pytest.raises(ConfigError, match="needs a finished training"):
-        run_kinds.check(Request("retention", settings_of(data, sft, text, target="")))
+        kinds.check(Request("retention", settings_of(data, sft, text, target="")))
     # The SFT run was trained anew since: CAPO did not begin with this one.
     path = sft.adapter / WEIGHTS
     before = path.read_bytes()
@@ -156,7 +154,7 @@ def test_without_general_text_the_others_responses_say_what_is_kept(trained, mon
     workspace, _, _, sft, _, _ = trained
     monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
     app = typer.Typer()
-    cli_retention.mount(app)
+    evaluate.mount_retention(app)
     app.command("other")(lambda: None)  # a lone command would be the app itself
     line = ["retention", "--dataset", "tiny", "--run", sft.run_id, "--strengths", "0", "1",
             "--items", "3", "--max-new-tokens", "8"]  # fmt: skip

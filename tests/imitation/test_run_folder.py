@@ -5,7 +5,7 @@ import json
 import pytest
 
 from capo_core.errors import RunError
-from capo_core.imitation.run_folder import RunFolder, find_run, list_runs, run_for, run_id
+from capo_core.run_folder import RunFolder, find_run, list_runs, run_for, run_id
 from capo_core.workspace import Workspace
 
 ASKED = {

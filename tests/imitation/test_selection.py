@@ -5,9 +5,9 @@ import pytest
 from hand_made_responses import crowd_of, dataset
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.history import item_of, items_of
-from capo_core.imitation.prompts import Item
-from capo_core.imitation.selection import ExamplePool, choose_examples
+from capo_core.imitation.prompting.examples import ExamplePool, choose_examples
+from capo_core.imitation.prompting.prompts import Item
+from capo_core.imitation.prompting.responses import item_of, items_of
 
 OUTSIDE = Item("new", "an item from elsewhere")
 

@@ -8,24 +8,28 @@ from chat_server import good, serving
 from generate_helpers import split_dataset
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
-from capo_core.imitation.backends import pacing
+from capo_core.imitation.backends import openai
 from capo_core.imitation.backends.base import Decoding, Request
-from capo_core.imitation.backends.openai_server import ServerBackend
-from capo_core.imitation.backends.pacing import retry_after_s
-from capo_core.imitation.backends.server_answers import Again, read_completion
-from capo_core.imitation.backends.server_settings import ServerSettings, from_environment
-from capo_core.imitation.generate import generate
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.outputs import OutputLines
-from capo_core.imitation.prompts import Prompt
-from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.backends.openai import (
+    Again,
+    ServerBackend,
+    ServerSettings,
+    from_environment,
+    read_completion,
+    retry_after_s,
+)
+from capo_core.imitation.generation.generate import generate
+from capo_core.imitation.generation.outputs import OutputLines
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.prompting.prompts import Prompt
+from capo_core.run_folder import RunFolder
 
 KEY = "sk-very-secret-0123456789"
 
 
 @pytest.fixture
 def chat(monkeypatch):
-    monkeypatch.setattr(pacing, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with serving() as server:

@@ -9,12 +9,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 
 from capo_core.errors import ConfigError, Stopped
-from capo_core.imitation.engines import PairsEngine
-from capo_core.imitation.history import items_of
-from capo_core.imitation.model import load_base
-from capo_core.imitation.prompts import zero_shot
-from capo_core.imitation.render import render
-from capo_core.imitation.strength import Blend, response_likelihoods
+from capo_core.imitation.models.adapter_strength import Blend, response_likelihoods
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.prompting.prompts import render, zero_shot
+from capo_core.imitation.prompting.responses import items_of
+from capo_core.imitation.training.scoring.engines import PairsEngine
 
 IDS = torch.tensor([[5, 9, 33, 70, 12, 101, 44, 8]])
 

@@ -9,9 +9,10 @@ import typer
 from tiny_training import tiny_base, tiny_dataset
 from typer.testing import CliRunner
 
-from capo_core import cli_train
+from capo_core.cli import train
 from capo_core.data.catalog import Catalog
-from capo_core.jobs import actions, runs
+from capo_core.runs import actions
+from capo_core.runs import run as runs_run
 from capo_core.workspace import Workspace
 
 QUICK = ("--epochs", "1", "--items-per-step", "4", "--sample-every", "0")
@@ -24,7 +25,7 @@ def run(tmp_path, monkeypatch):
     Catalog(Workspace(tmp_path)).add(tiny_dataset())
     base = tiny_base(tmp_path / "base")
     app = typer.Typer()
-    cli_train.mount(app)
+    train.mount(app)
 
     def invoke(*arguments: str):
         stage, *rest = arguments
@@ -46,7 +47,7 @@ def test_capo_trains_its_sft_run_first_and_finds_it_again(run, tmp_path):
         "capo",
         "sft",
     ]
-    listed = runs.every(Workspace(tmp_path))  # on the list of runs, as if the queue had done it
+    listed = runs_run.every(Workspace(tmp_path))  # on the list of runs, as if the queue had done it
     assert [each.status().state for each in listed] == ["succeeded", "succeeded"]
     assert {each.request.kind for each in listed} == {"train_sft", "train_capo"}
     again = run("capo", "--annotator", "A", *QUICK, "--beta", "0.3", "--loss", "listwise")
@@ -84,7 +85,7 @@ def test_mistakes_are_told_without_a_trace(run, arguments, message):
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(run, tmp_path, monkeypatch):
-    from capo_core.imitation.train import Training
+    from capo_core.imitation.training.loop import Training
 
     real = Training._after_step
 
@@ -98,7 +99,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(run, tmp_path, monkeypatch):
     stopped = run("sft", "--annotator", "A", *QUICK)
     assert stopped.exit_code == 2 and "stopped after step 3 of 4, and saved" in stopped.output
     assert signal.getsignal(signal.SIGINT) is before
-    (told,) = runs.every(Workspace(tmp_path))
+    (told,) = runs_run.every(Workspace(tmp_path))
     assert told.status().state == "stopped" and actions.resume_point(told).step == 3
     monkeypatch.undo()
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))

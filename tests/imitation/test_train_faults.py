@@ -10,13 +10,13 @@ import torch
 from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
 from capo_core.errors import ConfigError, RunError, Stopped
-from capo_core.imitation import adapters, checkpoint, train
-from capo_core.imitation.capo import train_capo
-from capo_core.imitation.checkpoint import FILE, load_checkpoint
-from capo_core.imitation.objective import Supervised
-from capo_core.imitation.run_folder import RunFolder, run_for
-from capo_core.imitation.runs import capo_run
-from capo_core.imitation.sft import sft_asked, train_sft
+from capo_core.imitation.models import adapters
+from capo_core.imitation.training import checkpoint, loop
+from capo_core.imitation.training.capo import capo_run, train_capo
+from capo_core.imitation.training.checkpoint import FILE, load_checkpoint
+from capo_core.imitation.training.objective import Supervised
+from capo_core.imitation.training.sft import sft_asked, train_sft
+from capo_core.run_folder import RunFolder, run_for
 from capo_core.workspace import Workspace
 
 
@@ -206,7 +206,7 @@ def test_another_error_of_torch_is_not_called_memory(base, folder, monkeypatch):
 
 def test_numbers_that_are_not_finite_end_it(base, folder, monkeypatch):
     """The loss of step 4 is no number: checkpoint 2 stays, and no weight of it is spoilt."""
-    real, calls = train.Tally.add, []
+    real, calls = loop.Tally.add, []
 
     def add(self, part):
         calls.append(1)
@@ -214,7 +214,7 @@ def test_numbers_that_are_not_finite_end_it(base, folder, monkeypatch):
         if len(calls) == 1 + 4:  # after the validation before the first step
             self.total = float("nan")
 
-    monkeypatch.setattr(train.Tally, "add", add)
+    monkeypatch.setattr(loop.Tally, "add", add)
     with pytest.raises(RunError, match=r"step 4.*loss is no finite number.*learning_rate"):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     kept = load_checkpoint(folder)

@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
 from capo_core.errors import Stopped
-from capo_core.imitation.adapters import WEIGHTS
-from capo_core.imitation.capo import train_capo
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.sft import train_sft
+from capo_core.imitation.models.adapters import WEIGHTS
+from capo_core.imitation.training.capo import train_capo
+from capo_core.imitation.training.sft import train_sft
+from capo_core.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +85,9 @@ def test_sft_learns_and_tells_what_happened(sft, dataset):
 def test_the_loss_is_the_mean_over_response_tokens(base, dataset, tmp_path):
     """Against the model itself: a fresh adapter changes nothing, so that the loss before the first
     step is that of the bare base."""
-    from capo_core.imitation.history import history, item_of
-    from capo_core.imitation.model import load_base
-    from capo_core.imitation.prompts import zero_shot
-    from capo_core.imitation.render import render
-    from capo_core.imitation.response import write_response
+    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.prompting.prompts import render, write_response, zero_shot
+    from capo_core.imitation.prompting.responses import history, item_of
 
     folder = RunFolder(tmp_path / "run")
     train_sft(dataset, "B", sft_config(epochs=1), base, folder)
@@ -145,7 +143,7 @@ def test_gradient_checkpointing_changes_nothing(base, dataset, tmp_path):
 @pytest.mark.parametrize("step", [1, 3, 4, 7])
 def test_stopped_and_gone_on_with_is_as_if_never_stopped(base, sft, dataset, tmp_path, step):
     """Bit for bit, with dropout too, wherever it was stopped; and nothing stands twice."""
-    from capo_core.imitation.config import LoraSettings
+    from capo_core.imitation.training.config import LoraSettings
 
     config = sft_config(lora=LoraSettings(rank=4, alpha=8, dropout=0.2), checkpoint_every=3)
     straight = RunFolder(tmp_path / "straight")

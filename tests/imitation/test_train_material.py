@@ -12,17 +12,22 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.imitation.adapters import WEIGHTS
-from capo_core.imitation.capo import train_capo
-from capo_core.imitation.material import Limits, capo_material, sft_material
-from capo_core.imitation.model import load_base
-from capo_core.imitation.prompts import Prompt, ask_for_profile, in_context
-from capo_core.imitation.render import PLAIN_END, prompt_ids, render
-from capo_core.imitation.response import write_response
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.runs import capo_run
-from capo_core.imitation.selection import ExamplePool
-from capo_core.imitation.sft import train_sft
+from capo_core.imitation.models.adapters import WEIGHTS
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.prompting.examples import ExamplePool
+from capo_core.imitation.prompting.prompts import (
+    PLAIN_END,
+    Prompt,
+    ask_for_profile,
+    in_context,
+    prompt_ids,
+    render,
+    write_response,
+)
+from capo_core.imitation.training.capo import capo_run, train_capo
+from capo_core.imitation.training.examples import Limits, capo_material, sft_material
+from capo_core.imitation.training.sft import train_sft
+from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
 
 

@@ -5,9 +5,14 @@ from itertools import chain
 import pytest
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.config import CapoConfig, LoraSettings, SftConfig
-from capo_core.imitation.order import learning_rate, share_of_step, step_count, steps_of_epoch
-from capo_core.imitation.pairs_config import PairsConfig
+from capo_core.imitation.pairs.build import PairsConfig
+from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
+from capo_core.imitation.training.loop import (
+    learning_rate,
+    share_of_step,
+    step_count,
+    steps_of_epoch,
+)
 
 
 def test_every_item_comes_once_an_epoch():

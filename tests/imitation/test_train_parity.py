@@ -5,18 +5,15 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
-from capo_core.imitation.adapters import WEIGHTS, adapter_weights
-from capo_core.imitation.capo import train_capo
-from capo_core.imitation.history import item_of, responses
-from capo_core.imitation.material import Limits, capo_material
-from capo_core.imitation.model import load_base
-from capo_core.imitation.pairs import build_pairs
-from capo_core.imitation.pairs_config import PairsConfig
-from capo_core.imitation.prompts import zero_shot
-from capo_core.imitation.render import prompt_text
-from capo_core.imitation.response import write_response
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.sft import train_sft
+from capo_core.imitation.models.adapters import WEIGHTS, adapter_weights
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.pairs.build import PairsConfig, build_pairs
+from capo_core.imitation.prompting.prompts import prompt_text, write_response, zero_shot
+from capo_core.imitation.prompting.responses import item_of, responses
+from capo_core.imitation.training.capo import train_capo
+from capo_core.imitation.training.examples import Limits, capo_material
+from capo_core.imitation.training.sft import train_sft
+from capo_core.run_folder import RunFolder
 
 RATE = 5e-4
 

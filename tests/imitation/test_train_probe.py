@@ -11,21 +11,21 @@ from safetensors.torch import load_file
 from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from typer.testing import CliRunner
 
-from capo_core import cli_train
+from capo_core.cli import train
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, Stopped
-from capo_core.evaluation.probe import Probe, probe_for
-from capo_core.imitation.adapters import WEIGHTS
-from capo_core.imitation.capo import train_capo
-from capo_core.imitation.config import SftConfig
-from capo_core.imitation.model import load_base
-from capo_core.imitation.response import write_response
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.imitation.sampling import Answer, Sampler
-from capo_core.imitation.sft import train_sft
-from capo_core.jobs import run_kinds
-from capo_core.jobs.request import Request
+from capo_core.evaluation.training_probe import Probe, probe_for
+from capo_core.imitation.models.adapters import WEIGHTS
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.prompting.prompts import write_response
+from capo_core.imitation.training.capo import train_capo
+from capo_core.imitation.training.config import SftConfig
+from capo_core.imitation.training.samples import Answer, Sampler
+from capo_core.imitation.training.sft import train_sft
 from capo_core.progress import silent
+from capo_core.run_folder import RunFolder
+from capo_core.runs import kinds
+from capo_core.runs.request import Request
 from capo_core.workspace import Workspace
 
 
@@ -160,7 +160,7 @@ def test_the_command_line_takes_the_number(base, dataset, tmp_path, monkeypatch)
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
     Catalog(Workspace(tmp_path)).add(dataset)
     app = typer.Typer()
-    cli_train.mount(app)
+    train.mount(app)
     line = ["train", "sft", "--dataset", "tiny", "--base", base, "--annotator", "A", "--epochs",
             "1", "--items-per-step", "7", "--sample-every", "2", "--probe-items", "2",
             "--json"]  # fmt: skip
@@ -177,10 +177,10 @@ def test_runs_of_the_queue_are_probed_too(base, dataset, tmp_path):
     config = sft_config(epochs=1, sample_every=2, probe_items=2, samples=0).to_dict()
     sft = RunFolder(workspace.runs / "sft")
     asked = {"dataset": "tiny", "target": "A", "base": base, "config": config}
-    run_kinds.do(Request("train_sft", asked), workspace, sft, silent)
+    kinds.do(Request("train_sft", asked), workspace, sft, silent)
     config = capo_config(epochs=1, sample_every=2, probe_items=2, samples=0).to_dict()
     capo = RunFolder(workspace.runs / "capo")
     asked = {"dataset": "tiny", "target": "A", "sft": "sft", "config": config}
-    run_kinds.do(Request("train_capo", asked), workspace, capo, silent)
+    kinds.do(Request("train_capo", asked), workspace, capo, silent)
     for run in (sft, capo):
         assert [(e["step"], e["n"]) for e in run.events("probe")] == [(0, 2), (2, 2), (4, 2)]

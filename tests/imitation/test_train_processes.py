@@ -9,8 +9,8 @@ import train_pair
 from safetensors.torch import load_file
 from tiny_training import tiny_base
 
-from capo_core.imitation.adapters import WEIGHTS
-from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.models.adapters import WEIGHTS
+from capo_core.run_folder import RunFolder
 
 HERE = Path(__file__).parent
 

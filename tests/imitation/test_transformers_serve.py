@@ -10,13 +10,12 @@ from tiny_training import tiny_base, tiny_dataset
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from capo_core.imitation.backends.hf import HfBackend
-from capo_core.imitation.backends.openai_server import ServerBackend
-from capo_core.imitation.backends.server_settings import from_environment
-from capo_core.imitation.generate import generate
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.model import load_base
-from capo_core.imitation.run_folder import RunFolder
+from capo_core.imitation.backends.openai import ServerBackend, from_environment
+from capo_core.imitation.backends.transformers import HfBackend
+from capo_core.imitation.generation.generate import generate
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.models.base_model import load_base
+from capo_core.run_folder import RunFolder
 
 pytest.importorskip("fastapi", reason="transformers serve needs fastapi")
 pytest.importorskip("uvicorn", reason="transformers serve needs uvicorn")

@@ -11,10 +11,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 
-from capo_core.imitation.collate import Contrast, as_pairs, collate
-from capo_core.imitation.engines import GroupEngine, PairsEngine, TreeEngine
-from capo_core.imitation.losses import contrastive_loss
-from capo_core.imitation.render import Rendered
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.losses import contrastive_loss
+from capo_core.imitation.training.objective import Contrast, as_pairs, collate
+from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngine, TreeEngine
 
 BETA, SMOOTHING, ANCHOR = 0.3, 0.1, 0.7
 WORDS = [f"w{n}" for n in range(58)]

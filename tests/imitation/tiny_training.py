@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from capo_core.dataset import Dataset
-from capo_core.imitation.config import CapoConfig, LoraSettings, SftConfig
+from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
 from capo_core.task import NLI
 
 SUBJECTS = ("cat", "dog", "boat", "child", "train", "baker", "river", "horse")

@@ -10,9 +10,10 @@ import pytest
 from rehearsals import ENDLESS, end_all, expected_sum, put, settings, wait_for, wait_for_step
 
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
-from capo_core.jobs import actions, queue, runs, submission
-from capo_core.jobs.foreground import foreground
-from capo_core.jobs.record import Status
+from capo_core.runs import actions, queue, submit
+from capo_core.runs import run as runs_run
+from capo_core.runs.foreground import foreground
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 
@@ -24,7 +25,7 @@ def workspace(tmp_path):
 
 
 def test_stop_saves_and_resume_says_from_which_step(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
+    run = submit.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
     wait_for_step(run, 3)
     assert "saves and stops" in actions.stop(workspace, run.run_id)
     status = wait_for(run, "stopped", "failed", "lost", "succeeded")
@@ -45,7 +46,7 @@ def test_a_wish_to_stop_between_the_asking_and_the_beginning_is_not_forgotten(wo
 
 
 def test_stop_now_ends_a_step_that_listens_to_nobody(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(steps=1, step_s=600))
+    run = submit.submit(workspace, "rehearsal", settings(steps=1, step_s=600))
     wait_for(run, "running")
     assert "at once" in actions.stop(workspace, run.run_id, now=True)
     assert wait_for(run, "stopped", "lost", within_s=20).state == "stopped"
@@ -84,7 +85,9 @@ def test_resuming_a_failed_run_takes_along_those_that_failed_with_it(workspace):
     states = [run.status().state for run in (sour, second, third, other)]
     assert states == ["queued", "queued", "queued", "failed"]
     assert blocker.status().live
-    orders = [run.request.order for run in runs.every(workspace) if run.status().state == "queued"]
+    orders = [
+        run.request.order for run in runs_run.every(workspace) if run.status().state == "queued"
+    ]
     assert orders == sorted(orders)
 
 
@@ -138,9 +141,9 @@ def test_delete_moves_to_the_trash_and_restore_brings_back(workspace):
     place = actions.delete(workspace, run.run_id)
     assert place.parent == workspace.trash and (place / "request.json").exists()
     with pytest.raises(RunError, match="no run named"):
-        runs.find(workspace, run.run_id)
+        runs_run.find(workspace, run.run_id)
     assert actions.restore(workspace, place.name).run_id == run.run_id
-    assert runs.find(workspace, run.run_id).status().state == "stopped"
+    assert runs_run.find(workspace, run.run_id).status().state == "stopped"
 
 
 @pytest.mark.parametrize("name", ["../runs", "/etc", "a/b", ""])
@@ -192,21 +195,21 @@ class TestForeground:
         assert run.status().state == "stopped"
 
     def test_it_does_not_take_a_run_from_another_process(self, workspace):
-        run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
+        run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
         wait_for(run, "running")
         with pytest.raises(RunError, match="another process"), foreground(workspace, run.files):
             raise AssertionError("never here")
 
     def test_a_run_that_nobody_queued_has_a_request_afterwards(self, workspace):
-        folder = runs.Run(workspace.runs / "by-hand").files
+        folder = runs_run.Run(workspace.runs / "by-hand").files
         asked = settings(steps=5)
         with foreground(workspace, folder, kind="rehearsal", settings=asked):
             pass
-        assert runs.find(workspace, "by-hand").request.settings == asked
+        assert runs_run.find(workspace, "by-hand").request.settings == asked
         assert actions.again(workspace, "by-hand", {"steps": 6}).request.settings["steps"] == 6
 
     def test_what_waits_begins_when_it_ends(self, workspace):
-        folder = runs.Run(workspace.runs / "by-hand").files
+        folder = runs_run.Run(workspace.runs / "by-hand").files
         with foreground(workspace, folder, kind="rehearsal", settings=settings()):
             waiting = put(workspace, seed=5)
             assert queue.advance(workspace) == []

@@ -22,8 +22,9 @@ from rehearsals import (
     wait_until,
 )
 
-from capo_core.jobs import actions, queue, runs, submission
-from capo_core.jobs.record import Status, birth_of
+from capo_core.runs import actions, queue, submit
+from capo_core.runs import run as runs_run
+from capo_core.runs.status import Status, birth_of
 from capo_core.workspace import Workspace, write_json
 
 LOOK_AGAIN_S = 30  # within which a dead worker must be told
@@ -40,7 +41,7 @@ def test_a_killed_dashboard_leaves_its_run_at_work_and_finds_it_again(workspace)
     code = """
 import sys, time
 from pathlib import Path
-from capo_core.jobs import submission
+from capo_core.runs import submission
 from capo_core.workspace import Workspace
 run = submission.submit(Workspace(Path(sys.argv[1])), "rehearsal",
                         {"steps": 5, "step_s": 0.02, "hold_at": 2})
@@ -48,11 +49,11 @@ print(run.run_id, flush=True)
 time.sleep(600)
 """
     dashboard = python(code, workspace.root)
-    run = runs.find(workspace, dashboard.stdout.readline().strip())
+    run = runs_run.find(workspace, dashboard.stdout.readline().strip())
     wait_for_step(run, 2)
     dashboard.send_signal(signal.SIGKILL)
     dashboard.wait(timeout=10)
-    (found,) = runs.every(workspace)
+    (found,) = runs_run.every(workspace)
     assert found.status().state == "running"
     let_go(found)
     assert wait_for(found, "succeeded", "lost", "failed").state == "succeeded"
@@ -60,7 +61,7 @@ time.sleep(600)
 
 
 def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
+    run = submit.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
     wait_for_step(run, 3)
     os.kill(run.status().pid, signal.SIGKILL)
     status = wait_for(run, "lost", within_s=LOOK_AGAIN_S)
@@ -75,7 +76,7 @@ def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspac
 
 
 def test_what_was_worked_before_the_kill_counts(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(steps=6, step_s=0.1, hold_at=5))
+    run = submit.submit(workspace, "rehearsal", settings(steps=6, step_s=0.1, hold_at=5))
     wait_for_step(run, 5)
     # A heartbeat carries the share to the file, and its time.
     wait_until(lambda: run.status().share >= 5 / 6, run)
@@ -123,12 +124,12 @@ def test_a_result_without_a_last_word_is_a_success(workspace):
 
 
 def test_two_launchers_on_one_workspace_watch_the_same_run(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
     pid = wait_for(run, "running").pid
     code = """
 import sys
 from pathlib import Path
-from capo_core.jobs import actions, queue, runs
+from capo_core.runs import actions, queue, runs
 from capo_core.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
 (run,) = runs.every(workspace)
@@ -142,7 +143,7 @@ actions.stop(workspace, run.run_id)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full (Linux)")
 def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(steps=9, full_disk_at=4))
+    run = submit.submit(workspace, "rehearsal", settings(steps=9, full_disk_at=4))
     status = wait_for(run, "failed", "succeeded", "lost")
     assert status.state == "failed"
     assert "no room left on the disk" in status.message and "make room" in status.message
@@ -161,11 +162,11 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
 
 
 def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, monkeypatch):
-    from capo_core.jobs import reporter as reporters
-    from capo_core.jobs.record import Job
+    from capo_core.runs import status as runs_status
+    from capo_core.runs.status import Job
 
     run = put(workspace)
-    reporter = reporters.Reporter(run, run.status())
+    reporter = runs_status.Reporter(run, run.status())
     reporter.begin()
 
     def full(self, status):
@@ -204,8 +205,8 @@ def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, mon
 def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file, content, said):
     broken, well = put(workspace, seed=1), put(workspace, seed=2)
     (broken.folder / file).write_text(content, encoding="latin-1")
-    found = {run.run_id: run.status() for run in runs.every(workspace)}
-    assert found[broken.run_id].state == runs.BROKEN
+    found = {run.run_id: run.status() for run in runs_run.every(workspace)}
+    assert found[broken.run_id].state == runs_run.BROKEN
     assert said in found[broken.run_id].message
     assert found[well.run_id].state == "queued"
     # Deciding who is next takes no notice of it either.
@@ -214,7 +215,7 @@ def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file
     wait_for(well, "succeeded")
     # And it can be put away.
     actions.delete(workspace, broken.run_id)
-    assert broken.run_id not in {run.run_id for run in runs.every(workspace)}
+    assert broken.run_id not in {run.run_id for run in runs_run.every(workspace)}
 
 
 @pytest.mark.parametrize(
@@ -230,30 +231,30 @@ def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file
     ],
 )
 def test_settings_edited_into_nonsense_are_told(workspace, kind, config, said):
-    run = runs.Run(workspace.runs / "edited")
+    run = runs_run.Run(workspace.runs / "edited")
     settings = {"dataset": "demo-nli", "base": "embedded", "config": config}
     settings["targets" if kind == "generate" else "target"] = ["a"] if kind == "generate" else "a"
     write_json(run.folder / "request.json", {"kind": kind, "settings": settings})
-    assert run.status().state == runs.BROKEN
+    assert run.status().state == runs_run.BROKEN
     assert said in run.status().message
 
 
 def test_a_frozen_worker_is_slow_not_lost(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
     status = wait_for(run, "running")
     os.kill(status.pid, signal.SIGSTOP)
     try:
         assert birth_of(status.pid) == status.birth
         later = status.heartbeat + 60
         assert run.status().state == "running"
-        assert runs.slow_s(run.status(), now=later) > 50
-        assert runs.slow_s(run.status(), now=status.heartbeat + 1) == 0
+        assert runs_run.slow_s(run.status(), now=later) > 50
+        assert runs_run.slow_s(run.status(), now=status.heartbeat + 1) == 0
     finally:
         os.kill(status.pid, signal.SIGCONT)
 
 
 def test_a_machine_that_shuts_down_lets_the_run_save(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
     wait_for_step(run, 2)
     os.kill(run.status().pid, signal.SIGTERM)  # what a machine sends before it ends all
     status = wait_for(run, "stopped", "lost", "failed")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from capo_core.errors import ConfigError
-from capo_core.jobs import launch
-from capo_core.jobs.record import UNCLAIMED_S, Job, Status, birth_of
+from capo_core.runs import process
+from capo_core.runs.status import UNCLAIMED_S, Job, Status, birth_of
 from capo_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ PATIENCE_S = 60  # a loaded machine needs seconds to start a Python
 def workspace(tmp_path):
     workspace = Workspace(tmp_path)
     yield workspace
-    for job in launch.every(workspace):
+    for job in process.every(workspace):
         if job.status().live and job.status().pid:
             os.kill(job.status().pid, signal.SIGKILL)
 
@@ -44,27 +44,27 @@ def wait_for(job: Job, *states: str) -> Status:
 
 
 def test_a_job_succeeds_and_says_so(workspace):
-    job = launch.submit(workspace, "rehearsal", SHORT)
+    job = process.submit(workspace, "rehearsal", SHORT)
     status = wait_for(job, "succeeded", "failed", "lost")
     assert (status.state, status.message, status.share) == ("succeeded", "rehearsed", 1.0)
     assert status.queued <= status.started <= status.ended
 
 
 def test_a_failure_is_told_as_its_sentence(workspace):
-    job = launch.submit(workspace, "rehearsal", {**SHORT, "fail": "the milk is sour"})
+    job = process.submit(workspace, "rehearsal", {**SHORT, "fail": "the milk is sour"})
     status = wait_for(job, "succeeded", "failed", "lost")
     assert (status.state, status.message) == ("failed", "the milk is sour.")
 
 
 def test_a_defect_is_told_and_logged(workspace):
-    job = launch.submit(workspace, "rehearsal", {"steps": "many", "step_s": 0})
+    job = process.submit(workspace, "rehearsal", {"steps": "many", "step_s": 0})
     status = wait_for(job, "succeeded", "failed", "lost")
     assert status.state == "failed" and "defect" in status.message
     assert "Traceback" in job.log
 
 
 def test_stop_ends_it_as_stopped(workspace):
-    job = launch.submit(workspace, "rehearsal", LONG)
+    job = process.submit(workspace, "rehearsal", LONG)
     wait_for(job, "running")
     job.ask_to_stop()
     status = wait_for(job, "stopped", "failed", "succeeded", "lost")
@@ -74,7 +74,7 @@ def test_stop_ends_it_as_stopped(workspace):
 
 def test_stop_also_ends_a_step_that_listens_to_nobody(workspace):
     # One step of ten minutes: only the heartbeat can end it, after its patience.
-    job = launch.submit(workspace, "rehearsal", {"steps": 1, "step_s": 600})
+    job = process.submit(workspace, "rehearsal", {"steps": 1, "step_s": 600})
     wait_for(job, "running")
     job.ask_to_stop()
     pid = job.status().pid
@@ -84,17 +84,17 @@ def test_stop_also_ends_a_step_that_listens_to_nobody(workspace):
 
 
 def test_a_killed_worker_is_lost_and_can_begin_again(workspace):
-    job = launch.submit(workspace, "rehearsal", LONG)
+    job = process.submit(workspace, "rehearsal", LONG)
     status = wait_for(job, "running")
     os.kill(status.pid, signal.SIGKILL)
     assert wait_for(job, "lost").state == "lost"
-    again = launch.submit(workspace, "rehearsal", LONG)
+    again = process.submit(workspace, "rehearsal", LONG)
     assert again.folder == job.folder
     assert wait_for(again, "running").pid != status.pid
 
 
 def test_a_frozen_worker_is_slow_not_lost(workspace):
-    job = launch.submit(workspace, "rehearsal", LONG)
+    job = process.submit(workspace, "rehearsal", LONG)
     pid = wait_for(job, "running").pid
     os.kill(pid, signal.SIGSTOP)
     time.sleep(2.5)
@@ -104,24 +104,24 @@ def test_a_frozen_worker_is_slow_not_lost(workspace):
 
 
 def test_the_same_request_twice_is_one_job(workspace):
-    first = launch.submit(workspace, "rehearsal", LONG)
-    second = launch.submit(workspace, "rehearsal", dict(reversed(LONG.items())))
+    first = process.submit(workspace, "rehearsal", LONG)
+    second = process.submit(workspace, "rehearsal", dict(reversed(LONG.items())))
     assert second == first
     assert second.status().pid == first.status().pid
-    assert launch.submit(workspace, "rehearsal", SHORT) != first
+    assert process.submit(workspace, "rehearsal", SHORT) != first
 
 
 def test_a_job_outlives_the_process_that_began_it_and_is_found_again(workspace):
     begin = (
-        "import sys; from pathlib import Path; from capo_core.jobs import launch; "
+        "import sys; from pathlib import Path; from capo_core.runs import launch; "
         "from capo_core.workspace import Workspace; "
         f"launch.submit(Workspace(Path(sys.argv[1])), 'rehearsal', {LONG!r})"
     )
     subprocess.run([sys.executable, "-c", begin, str(workspace.root)], check=True, cwd=ROOT)
-    job = launch.find(workspace, "rehearsal", LONG)
+    job = process.find(workspace, "rehearsal", LONG)
     assert job is not None
     assert wait_for(job, "running").live
-    assert [found.name for found in launch.every(workspace, "rehearsal")] == [job.name]
+    assert [found.name for found in process.every(workspace, "rehearsal")] == [job.name]
 
 
 def test_the_number_of_a_dead_process_given_to_another_is_no_life(workspace):
@@ -143,7 +143,7 @@ def test_a_queued_job_that_nobody_claimed_is_lost_after_a_while(workspace):
 
 
 def test_the_status_file_is_whole_at_every_moment(workspace):
-    job = launch.submit(workspace, "rehearsal", {"steps": 40, "step_s": 0.05})
+    job = process.submit(workspace, "rehearsal", {"steps": 40, "step_s": 0.05})
     path = job.folder / "status.json"
     seen = set()
     while job.status().live:
@@ -154,7 +154,7 @@ def test_the_status_file_is_whole_at_every_moment(workspace):
 
 def test_an_unknown_kind_is_refused(workspace):
     with pytest.raises(ConfigError, match="no job of kind 'dance'"):
-        launch.submit(workspace, "dance", {})
+        process.submit(workspace, "dance", {})
 
 
 def test_what_is_left_goes_by_what_is_done():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from capo_core.errors import DataError
-from capo_core.jobs import kinds
 from capo_core.progress import silent
+from capo_core.runs import kinds
 from capo_core.stability import store
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.workspace import Workspace

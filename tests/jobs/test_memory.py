@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from capo_core.jobs import memory
+from capo_core.runs import memory
 
 
 def test_the_peak_holds_what_was_once_needed():

@@ -10,8 +10,9 @@ import pytest
 from rehearsals import ENDLESS, end_all, expected_sum, put, python, settings, wait_for
 
 from capo_core.errors import ConfigError, RunError
-from capo_core.jobs import queue, runs, submission
-from capo_core.jobs.record import Status, birth_of
+from capo_core.runs import queue, submit
+from capo_core.runs import run as runs_run
+from capo_core.runs.status import Status, birth_of
 from capo_core.workspace import Workspace
 
 
@@ -37,7 +38,7 @@ def test_runs_begin_in_order_one_after_the_other_and_each_once(workspace):
 
 
 def test_what_was_measured_stands_in_the_status(workspace):
-    run = submission.submit(workspace, "rehearsal", settings(steps=3, step_s=0.1))
+    run = submit.submit(workspace, "rehearsal", settings(steps=3, step_s=0.1))
     status = wait_for(run, "succeeded")
     assert status.duration_s() >= 0.3
     # A Python alone needs some megabytes, and no rehearsal needs a gigabyte.
@@ -94,7 +95,7 @@ def test_the_same_asked_twice_is_one_run(workspace):
     first = put(workspace, steps=7)
     assert put(workspace, steps=7) == first
     assert put(workspace, steps=8) != first
-    assert len(runs.every(workspace)) == 2
+    assert len(runs_run.every(workspace)) == 2
 
 
 def test_a_run_that_has_succeeded_is_not_begun_again(workspace):
@@ -115,7 +116,7 @@ def test_two_processes_queue_at_the_same_instant_and_both_advance(workspace):
     code = """
 import sys, time
 from pathlib import Path
-from capo_core.jobs import submission
+from capo_core.runs import submission
 from capo_core.workspace import Workspace
 workspace, who, start = Workspace(Path(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3])
 time.sleep(max(0, start - time.time()))
@@ -129,7 +130,7 @@ for number in range(4):
     said = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     names = [out.split() for out, _ in said]
-    every = runs.every(workspace)
+    every = runs_run.every(workspace)
     assert sorted(run.run_id for run in every) == sorted(names[0] + names[1])
     orders = [run.request.order for run in every]
     assert orders == list(range(1, 9))
@@ -147,7 +148,7 @@ def test_a_second_worker_of_one_run_gives_way(workspace):
     queue.advance(workspace)
     pid = wait_for(run, "running").pid
     other = python(
-        "import sys; from capo_core.jobs.worker import main; sys.exit(main(sys.argv[1]))",
+        "import sys; from capo_core.runs.worker import main; sys.exit(main(sys.argv[1]))",
         run.folder,
     )
     assert other.wait(timeout=60) == 0
@@ -158,7 +159,7 @@ def test_a_second_worker_of_one_run_gives_way(workspace):
 def test_a_launcher_that_dies_before_it_names_the_worker_does_no_harm(workspace):
     # What is left then: a queued run without a worker's number, and a worker on its way.
     run = put(workspace)
-    orphan = python("from capo_core.jobs.worker import main; import sys; main(sys.argv[1])",
+    orphan = python("from capo_core.runs.worker import main; import sys; main(sys.argv[1])",
                     run.folder)  # fmt: skip
     queue.advance(workspace)
     orphan.wait(timeout=60)

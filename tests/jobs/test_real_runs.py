@@ -11,11 +11,11 @@ from rehearsals import end_all, wait_for
 from safetensors.numpy import load_file
 
 from capo_core.data.catalog import Catalog
-from capo_core.imitation.base_path import EMBEDDED
-from capo_core.imitation.run_folder import RunFolder
-from capo_core.jobs import actions, run_kinds, submission
-from capo_core.jobs.request import Request
+from capo_core.imitation.models.base_model import EMBEDDED
 from capo_core.progress import silent
+from capo_core.run_folder import RunFolder
+from capo_core.runs import actions, kinds, submit
+from capo_core.runs.request import Request
 from capo_core.workspace import Workspace
 
 pytestmark = [
@@ -59,7 +59,7 @@ def weights(folder: RunFolder) -> dict:
 
 def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp_path_factory):
     settings = sft(annotator)
-    run = submission.submit(workspace, "train_sft", settings)
+    run = submit.submit(workspace, "train_sft", settings)
     end = time.time() + 200
     while time.time() < end and len(run.files.events("step")) < 5:
         time.sleep(0.05)
@@ -74,14 +74,14 @@ def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp
     # The same in this process, never interrupted.
     other = Workspace(tmp_path_factory.mktemp("uninterrupted"))
     folder = RunFolder(other.runs / run.run_id)
-    run_kinds.do(Request("train_sft", settings), other, folder, silent)
+    kinds.do(Request("train_sft", settings), other, folder, silent)
     one, two = weights(run.files), weights(folder)
     assert one.keys() == two.keys()
     assert all((one[name] == two[name]).all() for name in one)
 
 
 def test_a_stopped_training_says_where_it_goes_on(workspace, annotator):
-    run = submission.submit(workspace, "train_sft", sft(annotator))
+    run = submit.submit(workspace, "train_sft", sft(annotator))
     end = time.time() + 200
     while time.time() < end and len(run.files.events("step")) < 2:
         time.sleep(0.05)
@@ -94,10 +94,10 @@ def test_a_stopped_training_says_where_it_goes_on(workspace, annotator):
 
 def test_an_experiment_from_training_to_scores(workspace, annotator):
     from capo_core.evaluation.report import load
-    from capo_core.experiment import store
-    from capo_core.experiment.config import ExperimentConfig
-    from capo_core.experiment.progress import progress_of
-    from capo_core.jobs.evaluation_run import REPORT
+    from capo_core.runs.experiments import store
+    from capo_core.runs.experiments.config import ExperimentConfig
+    from capo_core.runs.experiments.store import progress_of
+    from capo_core.runs.kinds.evaluation import REPORT
 
     config = ExperimentConfig(
         "demo-nli",

@@ -9,8 +9,8 @@ import pytest
 from rehearsals import ENDLESS, end_all, put, settings, wait_for, wait_for_step, wait_until
 
 from capo_core.errors import RunError
-from capo_core.jobs import actions, queue, submission
-from capo_core.jobs.record import Status
+from capo_core.runs import actions, queue, submit
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 
@@ -22,7 +22,7 @@ def workspace(tmp_path):
 
 
 def put_last(workspace, *others):
-    return submission.enqueue(
+    return submit.enqueue(
         workspace, "rehearsal", settings(seed=9), after_any=[run.run_id for run in others]
     )
 
@@ -48,7 +48,7 @@ def test_it_begins_when_one_was_stopped_or_killed_and_what_needs_that_one_waits_
     assert (ended.status().state, needs.status().state) == ("stopped", "queued")
     # The same where the process is killed instead.
     actions.resume(workspace, ended.run_id)
-    another = submission.enqueue(
+    another = submit.enqueue(
         workspace, "rehearsal", settings(seed=8), after_any=[well.run_id, needs.run_id]
     )
     # It has a number, but has not begun: as long as the other one works, it waits.
@@ -69,7 +69,7 @@ def test_where_all_have_failed_it_fails_with_them_and_comes_back_with_any(worksp
         run.write(Status(state="failed", message="the milk is sour"))
     assert queue.advance(workspace) == []
     assert last.status().state == "failed" and "the milk is sour" in last.status().message
-    submission.renew(workspace, second)
+    submit.renew(workspace, second)
     assert [run.status().state for run in (first, second, last)] == ["failed", "queued", "queued"]
     queue.advance(workspace)
     wait_for(last, "succeeded")
@@ -102,4 +102,4 @@ def test_a_run_to_wait_for_must_be_there_and_may_not_be_deleted_meanwhile(worksp
     with pytest.raises(RunError, match="waits for it"):
         actions.delete(workspace, run.run_id)
     with pytest.raises(RunError, match="no run 'nobody' to wait for"):
-        submission.enqueue(workspace, "rehearsal", settings(seed=5), after_any=["nobody"])
+        submit.enqueue(workspace, "rehearsal", settings(seed=5), after_any=["nobody"])

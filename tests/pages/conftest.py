@@ -7,10 +7,10 @@ import time
 import pytest
 from pages_helpers import ROOT, TINY, make
 
-from capo_core.dashboard import measuring
+from capo_core.dashboard.stability import jobs
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
-from capo_core.jobs.record import Job, Status
+from capo_core.runs.status import Job, Status
 from capo_core.workspace import Workspace
 
 
@@ -32,7 +32,7 @@ def begun(monkeypatch) -> list:
         job.write(Status(queued=time.time()))
         return job
 
-    monkeypatch.setattr(measuring, "begin", begin)
+    monkeypatch.setattr(jobs, "begin", begin)
     return asked
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from capo_core.data.catalog import Catalog
-from capo_core.study import draft_files, freeze
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import drawn_from
-from capo_core.study.judging import JudgeDesk
-from capo_core.study.service import StudyService
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design import freeze
+from capo_core.study.design.draft import drawn_from
+from capo_core.study.judging.desk import JudgeDesk
+from capo_core.study.owner.service import StudyService
 from capo_core.study.store import open_judge_store, open_store
 from capo_core.workspace import Workspace
 
@@ -29,7 +30,7 @@ def put_draft(workspace: Workspace, dataset, **changes) -> str:
     if dataset.name not in {entry.name for entry in Catalog(workspace).entries()}:
         Catalog(workspace).add(dataset)
     draft = drawn_from(workspace, dataset, config(dataset.name, **changes))
-    return draft_files.create(workspace, draft)
+    return design_draft.create(workspace, draft)
 
 
 def put_frozen(workspace: Workspace, dataset, **changes) -> str:

@@ -16,13 +16,12 @@ from hand_made_comparison import (
 from hand_made_retention import retention
 from pages_helpers import open_page, shown
 
-from capo_core.dashboard import comparing
-from capo_core.dashboard.words import markdown
+from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Catalog
-from capo_core.experiment import store
-from capo_core.jobs import queue, run_kinds
-from capo_core.jobs.record import Status
 from capo_core.progress import silent
+from capo_core.runs import comparisons, kinds, queue
+from capo_core.runs.experiments import store
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 HELD_OUT = 12
@@ -66,7 +65,7 @@ def test_without_answers_the_demo_is_one_click_away(workspace, begun):
     assert not begun
     app.button(key="compare.demo").click().run()
     assert not app.exception and len(begun) == 1
-    (working,) = comparing.experiments_at_work(workspace, Catalog(workspace).entries()[0])
+    (working,) = comparisons.experiments_at_work(workspace, Catalog(workspace).entries()[0])
     assert working.config.title == "Demo, one annotator"
 
 
@@ -113,7 +112,7 @@ def test_what_is_missing_stands_above_the_scores(workspace, add):
     evaluation = made.evaluation
     (icl.folder / "result.json").unlink()
     icl.write(Status(state="failed", message="the milk is *sour*"))
-    run_kinds.do(evaluation.request, workspace, evaluation.files, silent)
+    kinds.do(evaluation.request, workspace, evaluation.files, silent)
     evaluation.write(Status(state="succeeded", share=1.0))
     app = open_page("compare", dataset="mine")
     assert not app.exception

@@ -6,13 +6,15 @@ import judging_study
 import pytest
 from pages_helpers import ROOT, open_page, shown
 
-from capo_core.dashboard import binding, house, judge_html, judge_words, who
+from capo_core.dashboard.app import access, binding
+from capo_core.dashboard.app import navigation as app_navigation
+from capo_core.dashboard.judging import text, trial_html
 from capo_core.errors import ConfigError, DataError
-from capo_core.study.judging import JudgeDesk
-from capo_core.study.roles import Doors
+from capo_core.study.judging.desk import JudgeDesk
+from capo_core.study.judging.judge import Terms
+from capo_core.study.judging.trial_views import CardView, Shown, TrialView
+from capo_core.study.owner.access import Doors
 from capo_core.study.store import Busy
-from capo_core.study.terms import Terms
-from capo_core.study.views import CardView, Shown, TrialView
 
 ONE_KIND = {"kinds": ("attribution",), "trials": 3, "judges": 1}
 
@@ -275,13 +277,13 @@ def test_who_finds_all_taken_is_told_to_look_again(judging):
 def registered(monkeypatch):
     """Addresses of the pages that were registered last."""
     found = []
-    real = house.st.navigation
+    real = app_navigation.st.navigation
 
     def navigation(pages, **settings):
         found[:] = [page.url_path for page in pages]
         return real(pages, **settings)
 
-    monkeypatch.setattr(house.st, "navigation", navigation)
+    monkeypatch.setattr(app_navigation.st, "navigation", navigation)
     return found
 
 
@@ -310,8 +312,8 @@ def test_a_stranger_has_the_door_and_the_owner_comes_in_by_the_password(
 
 def test_wrong_passwords_end(workspace, monkeypatch):
     monkeypatch.setenv("CAPO_OWNER_PASSWORD", "a horse on the stairs")
-    monkeypatch.setattr("capo_core.study.limits.TRIES", 1)
-    monkeypatch.setattr(who, "caller", lambda: "a visitor")  # a test has no address
+    monkeypatch.setattr("capo_core.study.store.rate_limits.TRIES", 1)
+    monkeypatch.setattr(access, "caller", lambda: "a visitor")  # a test has no address
     app = open_page("data")
     for given in ("another horse", "a horse on the stairs"):
         app.text_input[0].set_value(given)
@@ -320,7 +322,7 @@ def test_wrong_passwords_end(workspace, monkeypatch):
 
 
 def test_listening_to_others_without_a_password_is_refused(workspace, monkeypatch):
-    monkeypatch.setattr(who, "doors", lambda address=None: Doors("0.0.0.0"))
+    monkeypatch.setattr(access, "doors", lambda address=None: Doors("0.0.0.0"))
     app = open_page("data")
     assert "CAPO\\_OWNER\\_PASSWORD" in shown(app) and not app.selectbox
 
@@ -339,8 +341,8 @@ def test_texts_are_escaped_and_nothing_names_them():
     view = TrialView("T1", "comparison", False, (CardView("", (bad,)),), (bad, bad), None, (), None,
                      None, None)  # fmt: skip
     terms = Terms(role_a="<i>", role_b="<u>")
-    html = judge_html.texts_html(view, terms)
-    html += judge_html.cards_html((CardView("A", (bad,)), CardView("B", (bad,))), terms)
+    html = trial_html.texts_html(view, terms)
+    html += trial_html.cards_html((CardView("A", (bad,)), CardView("B", (bad,))), terms)
     for tag in ("<script", "<img", "<iframe", "<i>", "<u>", 'b">'):
         assert tag not in html
     assert "&lt;script&gt;" in html and "T1" not in html
@@ -348,9 +350,9 @@ def test_texts_are_escaped_and_nothing_names_them():
 
 def test_errors_reach_judges_without_places():
     error = DataError("the file of the studies cannot be used", where="/home/owner/x.sqlite")
-    assert judge_words.plainly(error) == judge_words.UNAVAILABLE
-    said = judge_words.plainly(ConfigError("the password in it", where="somewhere"))
-    assert said == judge_words.UNAVAILABLE
+    assert text.plainly(error) == text.UNAVAILABLE
+    said = text.plainly(ConfigError("the password in it", where="somewhere"))
+    assert said == text.UNAVAILABLE
 
 
 def test_keys_are_apart_and_none_is_streamlits_own():
@@ -361,7 +363,7 @@ def test_keys_are_apart_and_none_is_streamlits_own():
             "reasoning" if "5" in answers else "comparison" if "tie" in answers else "attribution"
         )
         view = TrialView("T", kind, False, (), (), None, answers, None, None, None)
-        keys = [judge_words.answer_key(view, each) for each in answers]
-        keys = [key for key in keys if key] + [key for _, key in judge_words.SURE.values()]
-        keys += [judge_words.SAVE_KEY, judge_words.UNDO_KEY, judge_words.PAUSE_KEY]
+        keys = [text.answer_key(view, each) for each in answers]
+        keys = [key for key in keys if key] + [key for _, key in text.SURE.values()]
+        keys += [text.SAVE_KEY, text.UNDO_KEY, text.PAUSE_KEY]
         assert len(keys) == len(set(keys)) and not {"C", "R"} & set(keys)

@@ -7,8 +7,8 @@ import pytest
 from pages_helpers import ROOT, make, open_page, shown
 from streamlit.testing.v1 import AppTest
 
-from capo_core.data import demos
 from capo_core.data.catalog import Catalog
+from capo_core.simulation import demo
 
 PAGES = ("overview", "data", "annotators", "stability", "distributions")
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "{}'
@@ -22,7 +22,7 @@ def fine(app) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_without_any_dataset_the_page_says_what_to_do(page, workspace, monkeypatch):
-    monkeypatch.setattr(demos, "names", lambda folder=None: [])
+    monkeypatch.setattr(demo, "names", lambda folder=None: [])
     said = fine(open_page(page))
     assert "No dataset yet" in said
     assert ("Import a dataset" in said) or page == "data" or "Bring a table" in said

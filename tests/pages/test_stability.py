@@ -6,9 +6,9 @@ import time
 
 from pages_helpers import TINY, make, open_page, shown
 
-from capo_core.dashboard import measuring
-from capo_core.jobs import launch
-from capo_core.jobs.record import Status
+from capo_core.dashboard.stability import jobs
+from capo_core.runs import process
+from capo_core.runs.status import Status
 from capo_core.stability.config import QUICK
 
 
@@ -19,7 +19,7 @@ def test_a_small_dataset_is_measured_without_being_asked(add, begun):
 
 
 def test_a_large_one_waits_for_the_word(add, begun, monkeypatch):
-    monkeypatch.setattr(measuring, "SMALL", 10)
+    monkeypatch.setattr(jobs, "SMALL", 10)
     add(make("mine"))
     app = open_page("stability", dataset="mine")
     assert begun == []
@@ -29,10 +29,10 @@ def test_a_large_one_waits_for_the_word(add, begun, monkeypatch):
 
 def test_a_stopped_computation_is_not_begun_again_by_itself(workspace, add, begun):
     entry = add(make("mine"))
-    settings = measuring.settings(entry, QUICK)
-    job = launch.locate(workspace, "stability", settings)
+    settings = jobs.settings(entry, QUICK)
+    job = process.locate(workspace, "stability", settings)
     job.folder.mkdir(parents=True)
-    launch.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
+    process.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
     job.write(Status(state="stopped", message="stopped on request", queued=time.time()))
     app = open_page("stability", dataset="mine")
     assert begun == []
@@ -42,10 +42,10 @@ def test_a_stopped_computation_is_not_begun_again_by_itself(workspace, add, begu
 
 def test_a_failure_is_told_in_its_own_words(workspace, add, begun):
     entry = add(make("mine"))
-    settings = measuring.settings(entry, QUICK)
-    job = launch.locate(workspace, "stability", settings)
+    settings = jobs.settings(entry, QUICK)
+    job = process.locate(workspace, "stability", settings)
     job.folder.mkdir(parents=True)
-    launch.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
+    process.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
     job.write(Status(state="failed", message="there are not two annotators", queued=time.time()))
     said = shown(open_page("stability", dataset="mine"))
     assert "there are not two annotators" in said
@@ -78,9 +78,9 @@ def test_every_part_of_the_report_opens(with_report):
 
 
 def test_a_report_by_the_command_line_is_found(with_report):
-    assert measuring.title(TINY) in [
+    assert jobs.title(TINY) in [
         button.label for button in open_page("stability", dataset="measured").button
-    ] or measuring.title(TINY).startswith("1 × 1")
+    ] or jobs.title(TINY).startswith("1 × 1")
 
 
 def test_the_demo_is_measured_from_the_first_page_on(workspace, begun):

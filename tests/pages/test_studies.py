@@ -12,12 +12,13 @@ from pages_helpers import make, open_page, shown
 from typer.testing import CliRunner
 
 from capo_core import cli
-from capo_core.dashboard import study_work
-from capo_core.imitation import preferences
+from capo_core.dashboard.studies import background
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generate import asked_for, generate, run_of
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.study import draft_files, freeze
+from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.pairs import files
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design import freeze
 
 NASTY = "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) {}"
 
@@ -25,7 +26,7 @@ NASTY = "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http:/
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """A page in a test is run once: it waits for what is computed beside it."""
-    monkeypatch.setattr(study_work, "PATIENCE_S", 60)
+    monkeypatch.setattr(background, "PATIENCE_S", 60)
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +91,10 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
     # Another visit finds the form as it was left.
     again = open_page("studies", dataset="mine", view="new")
     assert again.number_input(key="studies.form.judges").value == 3
-    assert draft_files.names(workspace) == []
+    assert design_draft.names(workspace) == []
     again.button(key="studies.draw").click().run()
-    assert draft_files.names(workspace) == ["mine-first"]
-    assert draft_files.load(workspace, "mine-first").config.judges == 3
+    assert design_draft.names(workspace) == ["mine-first"]
+    assert design_draft.load(workspace, "mine-first").config.judges == 3
     assert again.query_params["study"] == "mine-first"
     assert "A trial as a judge will see it" in fine(again)
 
@@ -115,12 +116,12 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
 )
 def test_designs_that_do_not_fit_are_refused_with_what_would(workspace, add, dataset, changes,
                                                              said):  # fmt: skip
-    from capo_core.dashboard import study_draft
+    from capo_core.dashboard.studies import new_study
     from capo_core.data.catalog import Catalog
 
     add(dataset)
-    form = study_draft.begin(Catalog(workspace).entry("mine"), "refused")
-    study_draft.keep(workspace, {**form, "trials_per_judge": 4, **changes})
+    form = new_study.begin(Catalog(workspace).entry("mine"), "refused")
+    new_study.keep(workspace, {**form, "trials_per_judge": 4, **changes})
     app = open_page("studies", dataset="mine", view="new")
     assert said in refused(app)
     assert ("Make this draft" in labels(app)) == ("expected" in changes)
@@ -140,12 +141,12 @@ def test_finished_runs_become_sources_and_a_design_can_be_taken_up_again(workspa
     runs.set_value([folder.run_id]).run()
     assert "Sources by these runs: In context (1)" in fine(app)
     app.button(key="studies.draw").click().run()
-    (name,) = draft_files.names(workspace)
-    assert draft_files.load(workspace, name).config.methods == {"icl": (folder.run_id,)}
+    (name,) = design_draft.names(workspace)
+    assert design_draft.load(workspace, name).config.methods == {"icl": (folder.run_id,)}
     app.button(key="studies.again").click().run()
     fine(app)
     assert app.multiselect(key="studies.form.runs").value == [folder.run_id]
-    assert app.text_input(key="studies.form.name").value not in draft_files.names(workspace)
+    assert app.text_input(key="studies.form.name").value not in design_draft.names(workspace)
 
 
 # A draft
@@ -159,7 +160,7 @@ def test_a_draft_shows_balance_and_a_trial_as_judges_see_it(workspace, dataset):
     balance = next(f.value for f in app.dataframe if "words" in f.value.columns)
     assert balance.set_index("what").loc["Main: trials of a judge", "most"] == 6
     assert "Who wrote this" in said or "card" in said
-    draft = draft_files.load(workspace, steps.NAME)
+    draft = design_draft.load(workspace, steps.NAME)
     for place in range(1, 4):
         drawn = one(slot="J01", place=str(place))
         body = [each.proto.body for each in drawn.get("html") if 'capo-trial"' in each.proto.body]
@@ -187,9 +188,9 @@ def test_leaks_are_listed_with_their_texts_and_left_out_by_a_new_drawing(workspa
     said = fine(app)
     assert "Replace the draft of this name" in labels(app), said
     app.button(key="studies.draw").click().run()
-    config = draft_files.load(workspace, steps.NAME).config
+    config = design_draft.load(workspace, steps.NAME).config
     assert config.leave_out == ("boilerplate",)
-    found = draft_files.load(workspace, steps.NAME).texts
+    found = design_draft.load(workspace, steps.NAME).texts
     assert not found["explanation"].str.contains("As an AI").any()
 
 
@@ -213,7 +214,7 @@ def test_what_another_tab_drew_anew_is_not_frozen_unseen(workspace, dataset):
     for box in app.checkbox:
         box.check().run()
     other = steps.drawn_from(workspace, dataset, steps.config("mine", seed=7))
-    draft_files.create(workspace, other, replace=True)
+    design_draft.create(workspace, other, replace=True)
     app.button(key="studies.freeze").click().run()
     assert not app.exception
     assert not freeze.is_frozen(workspace, steps.NAME)
@@ -382,14 +383,14 @@ def test_the_commands_beside_the_pairs_write_them_and_train_on_them(
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(cli.app, write)
     assert done.exit_code == 0, done.output
-    written = preferences.read(tmp_path / train[-1])
+    written = files.read(tmp_path / train[-1])
     assert f"{len(written.rows)} pair" in fine(app)
     targets = train[train.index("--annotator") + 1 : train.index("--preferences")]
     assert targets and {row.target for row in written.rows} == set(targets)
     begun = []
-    monkeypatch.setattr("capo_core.jobs.foreground_runs.sft_here", lambda *args: begun.append(args))
+    monkeypatch.setattr("capo_core.runs.foreground.sft_here", lambda *args: begun.append(args))
     monkeypatch.setattr(
-        "capo_core.jobs.foreground_runs.capo_here",
+        "capo_core.runs.foreground.capo_here",
         lambda *args: begun.append(args) or SimpleNamespace(path=tmp_path, result={}),
     )
     done = CliRunner().invoke(cli.app, [*train, "--json"])

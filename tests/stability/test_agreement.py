@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from capo_core.dataset import Dataset
-from capo_core.stability.agreement import agreement
+from capo_core.stats.agreement import agreement
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
 E, N, C = NLI.scale.labels

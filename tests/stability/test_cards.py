@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from hand_made import dataset
 
-from capo_core.stability import distinctive
-from capo_core.stability.cards import cards
+from capo_core.stability import phrases
+from capo_core.stability.annotator_profiles import cards
 from capo_core.stability.label_use import label_use
-from capo_core.stability.wording import wording
+from capo_core.stability.phrases import wording
 from capo_core.task import NLI, PARAPHRASE
 
 E, N, C = NLI.scale.labels
@@ -85,8 +85,8 @@ def test_tables_already_there_give_the_same_cards():
     cut = wording(data)
     again = cards(
         data,
-        phrases=distinctive.phrases(data, cut=cut),
-        features=distinctive.style_features(data),
+        phrases=phrases.phrases(data, cut=cut),
+        features=phrases.style_features(data),
         cut=cut,
     )
     assert [card.to_dict() for card in again] == [card.to_dict() for card in cards(data)]

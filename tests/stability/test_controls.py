@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from worlds import world
 
-from capo_core.stability import attribution, controls, pooling
-from capo_core.stability.corpus import build_corpus
-from capo_core.stability.folds import partition
-from capo_core.text.represent import DenseFeatures
+from capo_core.stability import attribution, controls
+from capo_core.stability.corpus import build_corpus, partition
+from capo_core.text.representations import DenseFeatures
 
 
 def test_others_mean_leaves_the_own_text_out():
@@ -26,7 +25,7 @@ def test_centering_leaks_and_the_others_alone_show_it():
     others, _ = controls.others_mean(vectors, corpus.item)
     parts = [partition(corpus, folds=5, groupings=1, seed=0)]
     scores = [attribution.held_out_scores(DenseFeatures(others), corpus, parts[0])]
-    point = pooling.pool(scores, corpus, parts, 1)
+    point = attribution.pool(scores, corpus, parts, 1)
     assert point.low > 0.25
 
 

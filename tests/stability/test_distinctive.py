@@ -9,13 +9,11 @@ from hand_made import dataset
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.stability import distinctive
-from capo_core.stability.contrast import contrast
-from capo_core.stability.intervals import adjusted, bayesian_weights, records, wilson
-from capo_core.stability.log_odds import Prior, log_odds
-from capo_core.stability.redundancy import prune
-from capo_core.text.encode import encode
-from capo_core.text.ngrams import phrase_table
+from capo_core.stability import phrases
+from capo_core.stability.label_use import contrast
+from capo_core.stability.phrases import Prior, log_odds, prune
+from capo_core.stats.intervals import adjusted, bayesian_weights, records, wilson
+from capo_core.text.tokens import encode, phrase_table
 
 
 @pytest.fixture(autouse=True)
@@ -66,13 +64,13 @@ def test_a_light_prior_gives_the_plain_log_odds_ratio_of_statsmodels():
 
 def test_a_planted_phrase_is_found_with_its_rates_and_texts():
     data = planted()
-    table = distinctive.phrases(data)
+    table = phrases.phrases(data)
     first = table[table["annotator_id"] == "b"].iloc[0]
     assert first["phrase"] == "maybe" and first["clear"]
     assert first["low"] < np.log(0.3 / 0.7) - np.log(0.05 / 0.95) < first["high"]
     # The rates are those of the texts themselves, and `find` leads to exactly those texts.
     said = data.annotations.set_index("annotation_id")
-    found = said.loc[list(distinctive.find(data, "maybe"))]
+    found = said.loc[list(phrases.find(data, "maybe"))]
     assert (found["annotator_id"] == "b").sum() == first["count"]
     assert first["rate"] == first["count"] / 150
     assert len(found) == first["count"] + first["count_others"]
@@ -84,7 +82,7 @@ def test_without_planted_manner_nothing_is_clear():
     # P(more than 8 | Binomial(60, .05)) < .01.
     clear = 0
     for seed in range(20):
-        table = distinctive.phrases(planted(60, seed, manner=False), top=None)
+        table = phrases.phrases(planted(60, seed, manner=False), top=None)
         clear += table.groupby("annotator_id")["clear"].any().sum()
     assert clear <= 8
 
@@ -95,13 +93,13 @@ def test_content_words_of_the_item_do_not_count_but_manner_words_do():
     rows = [(f"i{k}", "a", "the fox has the tail") for k in range(12)]
     rows += [(f"i{k}", "b", "red it was") for k in range(12)]
     data = dataset(rows, text_a="the red fox")
-    without = set(distinctive.phrases(data, top=None)["phrase"])
-    within = set(distinctive.phrases(data, top=None, without_input=False)["phrase"])
+    without = set(phrases.phrases(data, top=None)["phrase"])
+    within = set(phrases.phrases(data, top=None, without_input=False)["phrase"])
     assert {"the", "tail", "the tail"} <= without
     assert not {"fox", "red", "the fox", "red it"} & without
     assert {"fox", "red", "the fox", "red it"} <= within
-    assert len(distinctive.find(data, "the fox")) == 12
-    assert distinctive.find(data, "the fox", without_input=True) == ()
+    assert len(phrases.find(data, "the fox")) == 12
+    assert phrases.find(data, "the fox", without_input=True) == ()
 
 
 def test_find_goes_by_tokens_and_across_spelling():
@@ -113,14 +111,14 @@ def test_find_goes_by_tokens_and_across_spelling():
         ("i5", "b", ""),
     ]
     data = dataset(rows)
-    assert distinctive.find(data, "it") == ("x0",)
-    assert distinctive.find(data, ", BUT") == ("x0", "x1")
-    assert distinctive.find(data, "doesn't") == ("x2",)
-    assert distinctive.find(data, "no .") == ()  # the final period is formatting …
-    assert distinctive.find(data, "no .", raw=True) == ("x0",)  # … and there in the raw texts
-    assert distinctive.find(data, "say it") == ()  # not across the border of two texts
+    assert phrases.find(data, "it") == ("x0",)
+    assert phrases.find(data, ", BUT") == ("x0", "x1")
+    assert phrases.find(data, "doesn't") == ("x2",)
+    assert phrases.find(data, "no .") == ()  # the final period is formatting …
+    assert phrases.find(data, "no .", raw=True) == ("x0",)  # … and there in the raw texts
+    assert phrases.find(data, "say it") == ()  # not across the border of two texts
     with pytest.raises(ConfigError, match="nothing to look for"):
-        distinctive.find(data, "  ")
+        phrases.find(data, "  ")
 
 
 def test_phrase_table_equals_counting_by_hand():
@@ -177,12 +175,12 @@ def test_repetition_is_pruned_to_the_phrase_that_says_most():
 )
 def test_too_little_to_compare_gives_an_empty_table_with_all_columns(rows, empty):
     data = dataset(rows)
-    table = distinctive.phrases(data)
-    assert list(table.columns) == list(distinctive.PHRASE_COLUMNS)
+    table = phrases.phrases(data)
+    assert list(table.columns) == list(phrases.PHRASE_COLUMNS)
     assert table.empty == empty
-    features = distinctive.style_features(data)
-    assert list(features.columns) == list(distinctive.FEATURE_COLUMNS)
-    for row in records(features) + records(table) + records(distinctive.phrase_reliability(data)):
+    features = phrases.style_features(data)
+    assert list(features.columns) == list(phrases.FEATURE_COLUMNS)
+    for row in records(features) + records(table) + records(phrases.phrase_reliability(data)):
         assert not any(isinstance(value, float) and value != value for value in row.values())
 
 
@@ -191,7 +189,7 @@ def test_style_differences_are_in_words_and_recovered():
     for k in range(40):
         rows.append((f"i{k}", "a", "so " * (4 + k % 3)))
         rows.append((f"i{k}", "b", "so " * (14 + k % 3)))
-    table = distinctive.style_features(dataset(rows)).set_index(["annotator_id", "feature"])
+    table = phrases.style_features(dataset(rows)).set_index(["annotator_id", "feature"])
     length = table.loc[("b", "length_words")]
     # k % 3 over 40 items: 14 zeros, 13 ones, 13 twos: mean 39/40.
     assert length["mean"] == pytest.approx(14 + 39 / 40)
@@ -220,9 +218,9 @@ def test_contrast_equals_regression_with_clustered_errors():
 
 
 def test_phrase_reliability_is_high_with_manner_and_about_nothing_without():
-    with_manner = distinctive.phrase_reliability(planted(400), seed=1)
+    with_manner = phrases.phrase_reliability(planted(400), seed=1)
     assert with_manner.set_index("annotator_id").loc["b", "correlation"] > 0.3
-    without = [distinctive.phrase_reliability(planted(150, s, manner=False)) for s in range(5)]
+    without = [phrases.phrase_reliability(planted(150, s, manner=False)) for s in range(5)]
     assert abs(np.mean([frame["correlation"].mean() for frame in without])) < 0.15
 
 

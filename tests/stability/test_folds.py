@@ -5,8 +5,7 @@ import pytest
 from worlds import world
 
 from capo_core.errors import DataError
-from capo_core.stability.corpus import build_corpus
-from capo_core.stability.folds import group_slices, partition
+from capo_core.stability.corpus import build_corpus, group_slices, partition
 
 
 def corpus_of(items=40, **options):

@@ -9,12 +9,12 @@ from hand_made import dataset
 
 from capo_core.dataset import Dataset
 from capo_core.schema import ANNOTATIONS, ITEMS
-from capo_core.stability import distinctive
-from capo_core.stability.agreement import agreement
-from capo_core.stability.cards import cards
-from capo_core.stability.intervals import records
+from capo_core.stability import phrases
+from capo_core.stability.annotator_profiles import cards
 from capo_core.stability.reliability import split_half
 from capo_core.stability.variance import shares
+from capo_core.stats.agreement import agreement
+from capo_core.stats.intervals import records
 from capo_core.task import NLI, PARAPHRASE
 from capo_core.text import stylometry
 
@@ -58,11 +58,11 @@ def test_words_or_nothing(name, task):
             halves,
             agreed,
             [card.to_dict() for card in made],
-            records(distinctive.phrases(data)),
-            records(distinctive.phrases(data, raw=True, top=None)),
-            records(distinctive.style_features(data)),
-            records(distinctive.phrase_reliability(data)),
-            distinctive.find(data, "it"),
+            records(phrases.phrases(data)),
+            records(phrases.phrases(data, raw=True, top=None)),
+            records(phrases.style_features(data)),
+            records(phrases.phrase_reliability(data)),
+            phrases.find(data, "it"),
         ]
     json.dumps(everything, allow_nan=False)
     # What has no value has a reason.

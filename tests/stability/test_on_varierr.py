@@ -11,10 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from capo_core.data.importing import read_dataset
-from capo_core.stability import distinctive
-from capo_core.stability.agreement import agreement
+from capo_core.stability import phrases
+from capo_core.stability.phrases import explained
 from capo_core.stability.variance import shares
-from capo_core.stability.wording import explained
+from capo_core.stats.agreement import agreement
 from capo_core.text import stylometry
 from capo_core.text.tokens import normalise
 
@@ -29,7 +29,7 @@ def varierr():
 
 
 def test_the_known_markers_are_found(varierr):
-    table = distinctive.phrases(varierr, top=None)
+    table = phrases.phrases(varierr, top=None)
     clear = table[table["clear"] & (table["z"] > 0)]
     found = {who: set(group["phrase"]) for who, group in clear.groupby("annotator_id")}
     assert {"the context", "doesn't", "mention", "both"} <= found["0"]
@@ -40,14 +40,14 @@ def test_the_known_markers_are_found(varierr):
 
 def test_markers_come_back_in_another_half_of_the_items(varierr):
     # Prototype: .90 .88 .90 .78 (its list of phrases is not known exactly).
-    found = distinctive.phrase_reliability(varierr)["correlation"]
+    found = phrases.phrase_reliability(varierr)["correlation"]
     np.testing.assert_allclose(found, [0.90, 0.88, 0.90, 0.78], atol=0.09)
 
 
 def test_every_listed_phrase_leads_to_the_explanations_it_counts(varierr):
     who = varierr.annotations.set_index("annotation_id")["annotator_id"]
-    for row in distinctive.phrases(varierr, top=3).to_dict("records"):
-        found = who.loc[list(distinctive.find(varierr, row["phrase"], without_input=True))]
+    for row in phrases.phrases(varierr, top=3).to_dict("records"):
+        found = who.loc[list(phrases.find(varierr, row["phrase"], without_input=True))]
         assert (found == row["annotator_id"]).sum() == row["count"]
         assert len(found) == row["count"] + row["count_others"]
 

@@ -5,11 +5,10 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 from worlds import world
 
-from capo_core.stability import attribution, pooling
-from capo_core.stability.corpus import build_corpus
-from capo_core.stability.folds import partition
+from capo_core.stability import attribution
+from capo_core.stability.corpus import build_corpus, partition
 from capo_core.stability.permutation import Null, permutation_null, shuffles
-from capo_core.text.represent import DenseFeatures
+from capo_core.text.representations import DenseFeatures
 
 
 def setting(signal: float, annotators="ABCD", drop=lambda i, a: False, seed=0, penalty_scale=3.0):
@@ -54,7 +53,7 @@ def test_an_annotator_of_one_fold_alone_stays_at_zero():
     operators = made(features, parts)
     null = permutation_null(operators, corpus, parts, (1,), shuffles(corpus.item, 5, seed=0))
     scores = [attribution.held_out_scores(features, corpus, part) for part in parts]
-    expected = pooling.pool(scores, corpus, parts, 1).accuracy
+    expected = attribution.pool(scores, corpus, parts, 1).accuracy
     assert null.observed[0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -68,7 +67,7 @@ def test_unmoved_texts_give_the_ladder_s_own_accuracy(annotators):
         for part, own in zip(parts, operators, strict=True)
     ]
     for index, k in enumerate((1, 2, 4)):
-        point = pooling.pool(scores, corpus, parts, k)
+        point = attribution.pool(scores, corpus, parts, k)
         assert null.observed[index] == pytest.approx(point.accuracy, abs=1e-12)
 
 
@@ -81,7 +80,7 @@ def test_pooled_null_equals_a_ladder_on_moved_texts():
         moved = DenseFeatures(features.matrix[move])
         scores = [attribution.held_out_scores(moved, corpus, part) for part in parts]
         for at, k in enumerate((1, 2, 4)):
-            expected = pooling.pool(scores, corpus, parts, k).accuracy
+            expected = attribution.pool(scores, corpus, parts, k).accuracy
             assert null.values[index, at] == pytest.approx(expected, abs=1e-9)
 
 

@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from capo_core.errors import ConfigError
-from capo_core.stability.calibration import Calibration, CalibrationConfig
-from capo_core.stability.planted_truth import calibrate, expected_z
+from capo_core.stability.calibration import Calibration, CalibrationConfig, calibrate, expected_z
 
 
 @pytest.fixture(scope="module")

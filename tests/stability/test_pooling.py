@@ -5,9 +5,8 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 from worlds import world
 
-from capo_core.stability import pooling
-from capo_core.stability.corpus import build_corpus
-from capo_core.stability.folds import partition
+from capo_core.stability import attribution
+from capo_core.stability.corpus import build_corpus, partition
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +28,16 @@ def test_all_right_and_all_wrong(corpus, parts):
     wrong = [-right_scores(corpus)] * 3
     for k in (1, 2, 4, 8):
         # 40 items in 4 folds: 10 a fold, so ⌊10 / k⌋ groups a fold and annotator.
-        point = pooling.pool(right, corpus, parts, k)
+        point = attribution.pool(right, corpus, parts, k)
         assert (point.accuracy, point.n_groups, point.n_items) == (1.0, 16 * (10 // k), 40)
         assert point.high == pytest.approx(1.0)
         assert 0 < point.low < 1
-        assert pooling.pool(wrong, corpus, parts, k).accuracy == 0.0
+        assert attribution.pool(wrong, corpus, parts, k).accuracy == 0.0
 
 
 def test_equal_scores_share_the_point(corpus, parts):
     flat = [np.zeros((len(corpus), 4), dtype=np.float32)] * 3
-    assert pooling.pool(flat, corpus, parts, 2).accuracy == pytest.approx(0.25)
+    assert attribution.pool(flat, corpus, parts, 2).accuracy == pytest.approx(0.25)
 
 
 def test_annotators_count_the_same_however_many_rows_they_have():
@@ -46,7 +45,7 @@ def test_annotators_count_the_same_however_many_rows_they_have():
     parts = [partition(corpus, folds=2, groupings=1, seed=0)]
     scores = right_scores(corpus)
     scores[corpus.annotator == 0] *= -1  # all 8 rows of A wrong, all 120 others right
-    assert pooling.pool([scores], corpus, parts, 1).accuracy == pytest.approx(0.75)
+    assert attribution.pool([scores], corpus, parts, 1).accuracy == pytest.approx(0.75)
 
 
 def test_a_group_is_judged_by_its_sum(corpus, parts):
@@ -54,46 +53,46 @@ def test_a_group_is_judged_by_its_sum(corpus, parts):
     # two, one even item is enough.
     scores = right_scores(corpus)
     scores[corpus.item % 2 == 1] *= -0.1
-    assert pooling.pool([scores] * 3, corpus, parts, 1).accuracy == pytest.approx(0.5)
+    assert attribution.pool([scores] * 3, corpus, parts, 1).accuracy == pytest.approx(0.5)
     expected = []
     for part in parts:
         for order in part.orders:
-            first, _ = pooling.group_slices(part.starts, 2)
+            first, _ = attribution.group_slices(part.starts, 2)
             expected += [(corpus.item[order[f : f + 2]] % 2 == 0).any() for f in first]
-    got = pooling.pool([scores] * 3, corpus, parts, 2).accuracy
+    got = attribution.pool([scores] * 3, corpus, parts, 2).accuracy
     assert got == pytest.approx(np.mean(expected))
 
 
 def test_a_k_that_fills_no_group_is_none(corpus, parts):
-    assert pooling.pool([right_scores(corpus)] * 3, corpus, parts, 16) is None
+    assert attribution.pool([right_scores(corpus)] * 3, corpus, parts, 16) is None
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 20), (13, 40), (40, 40)])
 def test_interval_is_wilson_s(hits, n):
     expected = proportion_confint(hits, n, method="wilson")
-    assert pooling.accuracy_interval(hits / n, n) == pytest.approx(expected, abs=1e-9)
+    assert attribution.accuracy_interval(hits / n, n) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_larger_error_over_items_widens_the_interval():
     # p = .5 and an error of .1 are worth .25 / .01 = 25 trials.
-    assert pooling.accuracy_interval(0.5, 100, 0.1) == pytest.approx(
-        pooling.accuracy_interval(0.5, 25)
+    assert attribution.accuracy_interval(0.5, 100, 0.1) == pytest.approx(
+        attribution.accuracy_interval(0.5, 25)
     )
-    assert pooling.accuracy_interval(0.5, 100, 0.01) == pytest.approx(
-        pooling.accuracy_interval(0.5, 100)
+    assert attribution.accuracy_interval(0.5, 100, 0.01) == pytest.approx(
+        attribution.accuracy_interval(0.5, 100)
     )
 
 
 def test_effective_trials_of_a_binomial_are_its_trials():
     values = np.random.default_rng(0).binomial(120, 0.25, size=20_000) / 120
     # The variance of 20,000 draws is known to 1 %.
-    assert pooling.effective_trials(values) == pytest.approx(120, rel=0.05)
-    assert pooling.effective_trials(values, share=0.5) == pytest.approx(240, rel=0.05)
-    assert pooling.effective_trials(values[:19]) is None
-    assert pooling.effective_trials(np.full(100, 0.25)) is None
+    assert attribution.effective_trials(values) == pytest.approx(120, rel=0.05)
+    assert attribution.effective_trials(values, share=0.5) == pytest.approx(240, rel=0.05)
+    assert attribution.effective_trials(values[:19]) is None
+    assert attribution.effective_trials(np.full(100, 0.25)) is None
 
 
 def test_crossing_is_linear_in_log_k():
-    assert pooling.crossing([1, 2, 4], [0.5, 0.8, 1.0], 0.9) == pytest.approx(2 * 2**0.5)
-    assert pooling.crossing([1, 2], [0.95, 1.0], 0.9) == 1.0
-    assert pooling.crossing([1, 2], [0.3, 0.4], 0.9) is None
+    assert attribution.crossing([1, 2, 4], [0.5, 0.8, 1.0], 0.9) == pytest.approx(2 * 2**0.5)
+    assert attribution.crossing([1, 2], [0.95, 1.0], 0.9) == 1.0
+    assert attribution.crossing([1, 2], [0.3, 0.4], 0.9) is None

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from worlds import bag_of_words_vectors, world
 
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.errors import ConfigError, DataError, Stopped
+from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stability import store
+from capo_core.stability.config import StabilityConfig
 from capo_core.stability.evidence import Evidence
 from capo_core.stability.ladder import COLUMNS
-from capo_core.stability.report import StabilityConfig, StabilityReport, compute_report
-from capo_core.text.embed import Embedder
+from capo_core.stability.report import StabilityReport, compute_report
+from capo_core.text.embeddings import Embedder
 from capo_core.workspace import Workspace
 
 SMALL = StabilityConfig(seeds=2, permutations=50, pool=(1, 2, 4), draws=50)
@@ -174,13 +175,14 @@ def test_progress_only_goes_forward():
 
 def test_large_data_take_the_other_roads(monkeypatch):
     """With every limit lowered: no operators, few n-grams, the null on some items only."""
-    from capo_core.stability import attribution, ridge
-    from capo_core.text import represent
+    from capo_core.stability import attribution
+    from capo_core.stats import ridge
+    from capo_core.text import representations
 
     config = replace(TINY, representations=("words", "stylometry"), null_rows=140)
     dataset = simulated(1.5, items=100)
     normal, _ = compute(dataset, config)
-    for module in (attribution, ridge, represent):
+    for module in (attribution, ridge, representations):
         monkeypatch.setattr(module, "LARGE", 150)
     report, _ = compute(dataset, config)
     assert report.ladder.to_frame()["p_value"].notna().all()

@@ -5,8 +5,8 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import RidgeClassifier
 
-from capo_core.stability import ridge
-from capo_core.text import represent
+from capo_core.stats import ridge
+from capo_core.text import representations
 
 
 def problem(features: int, rows: int = 80, classes: int = 4, seed: int = 0):
@@ -55,4 +55,4 @@ def test_rows_of_the_operator_sum_to_zero(features):
 
 
 def test_large_is_one_number_for_all():
-    assert ridge.LARGE == represent.LARGE
+    assert ridge.LARGE == representations.LARGE

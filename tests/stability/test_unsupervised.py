@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from worlds import world
 
-from capo_core.stability import unsupervised
+from capo_core.stability import separation as stability_separation
 from capo_core.stability.corpus import build_corpus
 
 
@@ -21,7 +21,7 @@ def vectors(corpus, signal, seed=0):
 
 
 def separation(matrix, corpus, k, seed=0):
-    found = unsupervised.separations(matrix, corpus, (k,), seed=seed)
+    found = stability_separation.separations(matrix, corpus, (k,), seed=seed)
     return found[0] if found else None
 
 
@@ -35,7 +35,9 @@ def test_nothing_planted_lies_at_one_half(corpus):
 
 def test_what_is_planted_shows_more_with_more_explanations(corpus):
     matrix = vectors(corpus, 0.5)
-    aucs = [found.auc for found in unsupervised.separations(matrix, corpus, (1, 4, 16), seed=0)]
+    aucs = [
+        found.auc for found in stability_separation.separations(matrix, corpus, (1, 4, 16), seed=0)
+    ]
     assert aucs == sorted(aucs)
     assert aucs[-1] > 0.9
 
@@ -58,12 +60,12 @@ def test_cosines_are_those_of_group_means(corpus):
     centred = matrix - matrix.mean(axis=0)
     means = [centred[rows].mean(axis=1) for rows in (left, right)]
     means = [m / np.linalg.norm(m, axis=1, keepdims=True) for m in means]
-    got = unsupervised._cosines(unsupervised._gram(matrix), left, right)
+    got = stability_separation._cosines(stability_separation._gram(matrix), left, right)
     np.testing.assert_allclose(got, means[0] @ means[1].T, atol=1e-9)
 
 
 def test_large_data_are_drawn_down(corpus, monkeypatch):
-    monkeypatch.setattr(unsupervised, "LARGE", 200)
+    monkeypatch.setattr(stability_separation, "LARGE", 200)
     found = separation(vectors(corpus, 0.5), corpus, 4)
     assert found.n_items == 50  # 4 annotators each
 
@@ -71,4 +73,6 @@ def test_large_data_are_drawn_down(corpus, monkeypatch):
 def test_auc_is_scikit_learn_s():
     cosine = np.random.default_rng(1).normal(size=(6, 6)).round(1)  # rounded: with ties
     same = np.eye(6, dtype=bool)
-    assert unsupervised._auc(cosine) == pytest.approx(roc_auc_score(same.ravel(), cosine.ravel()))
+    assert stability_separation._auc(cosine) == pytest.approx(
+        roc_auc_score(same.ravel(), cosine.ravel())
+    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from capo_core.data.catalog import Catalog
-from capo_core.data.simulate import SimulationConfig, simulate
 from capo_core.data.splits import assign
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generate import asked_for, generate, run_of
-from capo_core.imitation.generate_config import GenerateConfig
+from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.study.config import StudyConfig
 from capo_core.study.tables import from_cell
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from capo_core.study.em_votes import Votes
+from capo_core.study.analysis.attentiveness_em import Votes
 from capo_core.study.tables import ASSIGNMENTS, JUDGMENTS, SEALED, TEXTS, TRIALS, as_cell, frame_of
 
 PEOPLE = ("ann-1", "ann-2", "ann-3")

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from capo_core.study.judging import JudgeDesk
-from capo_core.study.service import StudyService
+from capo_core.study.judging.desk import JudgeDesk
+from capo_core.study.judging.judge import Terms
+from capo_core.study.owner.service import StudyService
 from capo_core.study.store import open_judge_store, open_store
 from capo_core.study.tables import (
     ASSIGNMENTS,
@@ -19,7 +20,6 @@ from capo_core.study.tables import (
     as_cell,
     frame_of,
 )
-from capo_core.study.terms import Terms
 from capo_core.workspace import Workspace
 
 PEOPLE = ("ann-1", "ann-2", "ann-3")

@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.study import balance_report, sources
-from capo_core.study.balance import deal, sizes, turned
-from capo_core.study.cards import reference_cards
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import assemble
-from capo_core.study.layout import lay_out
-from capo_core.study.sources import Material, Text
+from capo_core.study.design import balance_report, sources
+from capo_core.study.design.balance import deal, lay_out, sizes, turned
+from capo_core.study.design.draft import assemble
+from capo_core.study.design.sources import Material, Text, reference_cards
 from capo_core.task import NLI
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

@@ -7,9 +7,9 @@ from design_helpers import design, finished_run, put, simulated
 from typer.testing import CliRunner
 
 from capo_core.cli import app
-from capo_core.study import draft_files
-from capo_core.study.design import draw
-from capo_core.study.judgment_files import read_judgments
+from capo_core.study.design import draft
+from capo_core.study.design.draft import draw
+from capo_core.study.owner.export import read_judgments
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def drafted(workspace, monkeypatch):
     world = put(workspace, simulated())
     sources = {"human": "human", "zero_shot": [finished_run(workspace, world)]}
     config = design(world, sources=sources, kinds=("comparison",), trials_per_judge=12)
-    draft_files.create(workspace, draw(workspace, config))
+    draft.create(workspace, draw(workspace, config))
     return config.name
 
 

@@ -10,11 +10,14 @@ from design_helpers import design, put, simulated
 from small_study import answer_all
 from typer.testing import CliRunner
 
-from capo_core import cli_study_sessions
+from capo_core.cli import study_sessions
 from capo_core.errors import StudyError
-from capo_core.study import draft_files, freeze, judging, store
-from capo_core.study.design import draw
-from capo_core.study.service import StudyService
+from capo_core.study import store
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design import freeze
+from capo_core.study.design.draft import draw
+from capo_core.study.judging import desk as judging_desk
+from capo_core.study.owner.service import StudyService
 from capo_core.study.tables import JUDGMENTS
 
 STUDY = "trial-run"
@@ -30,10 +33,10 @@ def run(workspace, monkeypatch):
         kinds=("attribution", "comparison"),
         sources={"human": "human", "other_human": "other_human"}, claim_minutes=5, cap=40,
     )  # fmt: skip
-    draft_files.create(workspace, draw(workspace, config))
+    design_draft.create(workspace, draw(workspace, config))
     freeze.freeze(workspace, STUDY, accept_leaks=True)
     app = typer.Typer()
-    cli_study_sessions.add(app)
+    study_sessions.add(app)
 
     def command(*args, code=0, **kwargs):
         done = CliRunner().invoke(app, [str(each) for each in args], **kwargs)
@@ -45,14 +48,16 @@ def run(workspace, monkeypatch):
 
 def desks_of(workspace, output):
     engine = store.open_judge_store(workspace)
-    return [judging.JudgeDesk(engine, token) for token in re.findall(r"judge\?t=(\S+)", output)]
+    return [
+        judging_desk.JudgeDesk(engine, token) for token in re.findall(r"judge\?t=(\S+)", output)
+    ]
 
 
 def test_from_invitation_to_export(run, workspace, tmp_path):
     output = run("invite", STUDY, "--judges", 3, "--base", "http://lab:1", "--note", "students")
     desks = desks_of(workspace, output)
     assert len(desks) == 3 and "http://lab:1/judge?t=" in output
-    draft = draft_files.load(workspace, STUDY)
+    draft = design_draft.load(workspace, STUDY)
     sources = {f"'{source}'" for source in draft.sealed["source"]}
     for desk in desks:
         assert desk.open().claim_minutes == 5

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from capo_core.stability.intervals import wilson
-from capo_core.study.clustered import difference, mean, share, two_way
+from capo_core.stats.clustered import difference, mean, share, two_way
+from capo_core.stats.intervals import wilson
 
 
 def test_variance_by_hand():

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from capo_core import cli
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
-from capo_core.experiment.config import ExperimentConfig
-from capo_core.imitation.outputs import read_table
-from capo_core.study import draft_files, sources
+from capo_core.imitation.generation.outputs import read_table
+from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import drawn_from
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design import sources
+from capo_core.study.design.draft import drawn_from
 from capo_core.study.tables import FEEDBACK, SEALED, SHOWN, as_cell, frame_of, from_cell
 from capo_core.workspace import Workspace, write_json
 
@@ -232,7 +233,7 @@ def test_an_experiments_methods_become_sources(place, monkeypatch):
          "--judgments-per-trial", "2", "--set", "card_examples=2", "practice=1"],
     )  # fmt: skip
     assert made.exit_code == 0, made.output
-    config = draft_files.load(workspace, "chain").config
+    config = design_draft.load(workspace, "chain").config
     assert config.sources == {
         "human": "human", "other_human": "other_human", "zero_shot": (run,)
     }  # fmt: skip

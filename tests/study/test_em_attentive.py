@@ -10,9 +10,15 @@ from scipy.special import ndtr
 from scipy.stats import binom
 
 from capo_core.errors import DataError
-from capo_core.study import em_attentive
-from capo_core.study.em_errors import GRID, critical, curves, information, intervals
-from capo_core.study.em_votes import votes_of
+from capo_core.study.analysis import attentiveness_em
+from capo_core.study.analysis.attentiveness_em import (
+    GRID,
+    critical,
+    curves,
+    information,
+    intervals,
+    votes_of,
+)
 
 FLAT = (1 + 1e-12, 1 + 1e-12)
 
@@ -47,19 +53,19 @@ def test_the_likelihood_never_falls(seed):
     votes = drawn_votes(
         rng, rng.beta(1, 1, 5), 30, 1 + seed % 3, rng.random(), known=seed, repeats=seed
     )
-    fit = em_attentive.fit(votes)
+    fit = attentiveness_em.fit(votes)
     assert fit.converged
     assert len(fit.trace) > 2
     assert (np.diff(fit.trace) >= -1e-10).all()
 
 
 def test_the_last_step_has_the_likelihood_of_the_model(votes):
-    fit = em_attentive.fit(votes)
+    fit = attentiveness_em.fit(votes)
     assert fit.trace[-1] == pytest.approx(brute(votes, fit.eta, fit.mu[0]), abs=1e-6)
 
 
 def test_em_ends_at_a_maximum(votes):
-    fit = em_attentive.fit(votes)
+    fit = attentiveness_em.fit(votes)
     best = brute(votes, fit.eta, fit.mu[0])
     for k in range(len(fit.eta)):
         for step in (-0.01, 0.01):
@@ -74,7 +80,7 @@ def test_without_overlap_it_is_the_papers_likelihood():
     """Cai & Li: the stronger source is chosen with probability ½ + η(μ − ½)."""
     rng = np.random.default_rng(1)
     votes = drawn_votes(rng, np.array([0.2, 0.9]), 60, 1)
-    fit = em_attentive.fit(votes, mu=np.array([0.8]), prior=FLAT)
+    fit = attentiveness_em.fit(votes, mu=np.array([0.8]), prior=FLAT)
     for judge in range(2):
         own = votes.judge == judge
         n, k = own.sum(), votes.first[own].sum()
@@ -84,8 +90,8 @@ def test_without_overlap_it_is_the_papers_likelihood():
 
 
 def test_information_is_minus_the_second_derivative(votes):
-    fit = em_attentive.fit(votes)
-    found = information(votes, fit, np.array([True]), em_attentive.PRIOR)
+    fit = attentiveness_em.fit(votes)
+    found = information(votes, fit, np.array([True]), attentiveness_em.PRIOR)
     # `information` leaves the prior of μ out: its curvature is taken off the numerical one.
     at = np.append(fit.eta, fit.mu)
     step = 1e-4
@@ -106,7 +112,7 @@ def test_information_is_minus_the_second_derivative(votes):
 
 
 def test_a_curve_is_the_likelihood_along_one_judge(votes):
-    fit = em_attentive.fit(votes)
+    fit = attentiveness_em.fit(votes)
     value, told = curves(votes, fit)
     for judge in (0, 3):
         for i, j in ((5, 30), (10, 20)):
@@ -139,8 +145,8 @@ def test_intervals_cover_and_are_ordered():
     for _repetition in range(40):
         eta = rng.beta(3, 1.5, 15)
         votes = drawn_votes(rng, eta, 200, 3)
-        fit = em_attentive.fit(votes)
-        informed = information(votes, fit, np.array([True]), em_attentive.PRIOR)
+        fit = attentiveness_em.fit(votes)
+        informed = information(votes, fit, np.array([True]), attentiveness_em.PRIOR)
         inflation = np.diag(np.linalg.inv(informed))[:15] * np.diag(informed)[:15]
         low, high = intervals(votes, fit, np.maximum(inflation, 1))
         assert ((low >= 0) & (low < high) & (high <= 1)).all()
@@ -197,7 +203,7 @@ def test_checks_bind_what_a_careless_judge_cannot_hide():
     rng = np.random.default_rng(2)
     eta = np.array([0.02, 0.95])
     votes = drawn_votes(rng, eta, 80, 2, known=80)
-    fit = em_attentive.fit(votes)
+    fit = attentiveness_em.fit(votes)
     right = votes.first == (votes.known[votes.matter] > 0)
     for judge in range(2):
         own = votes.judge == judge
@@ -205,4 +211,4 @@ def test_checks_bind_what_a_careless_judge_cannot_hide():
         # Mode under the Beta(2, 2) prior: near 2·share − 1, pulled to ½ by two votes' worth.
         assert fit.eta[judge] == pytest.approx(max(2 * share - 1, 0), abs=0.15)
     open_ = replace(votes, known=np.full(80, np.nan))
-    assert em_attentive.fit(open_).trace[-1] != fit.trace[-1]
+    assert attentiveness_em.fit(open_).trace[-1] != fit.trace[-1]

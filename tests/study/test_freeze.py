@@ -11,7 +11,9 @@ from test_balance import design_of, drawn, hand_made
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, StudyError
-from capo_core.study import draft_files, freeze, tables
+from capo_core.study import tables
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design import freeze
 
 NAME = "handmade-study"
 
@@ -24,23 +26,23 @@ def draft():
 @pytest.fixture
 def made(workspace, draft):
     Catalog(workspace).add(hand_made(40))
-    assert draft_files.create(workspace, draft) == NAME
+    assert design_draft.create(workspace, draft) == NAME
     return workspace
 
 
 def folder(workspace):
-    return draft_files.folder_of(workspace, NAME)
+    return design_draft.folder_of(workspace, NAME)
 
 
 def test_a_draft_comes_back_as_it_was(made, draft):
-    again = draft_files.load(made, NAME)
+    again = design_draft.load(made, NAME)
     assert (again.config, again.notes, again.left_out) == (
         draft.config, draft.notes, draft.left_out
     )  # fmt: skip
-    for name, frame in draft_files.tables_of(draft).items():
+    for name, frame in design_draft.tables_of(draft).items():
         pd.testing.assert_frame_equal(getattr(again, name), frame, check_dtype=False)
     assert freeze.parts_of(again) == freeze.parts_of(draft)
-    assert draft_files.names(made) == [NAME]
+    assert design_draft.names(made) == [NAME]
 
 
 def test_sources_can_be_read_by_the_owner_alone(made):
@@ -50,14 +52,14 @@ def test_sources_can_be_read_by_the_owner_alone(made):
     assert mode("sealed.parquet") == 0o600
     freeze.freeze(made, NAME)
     assert mode("sealed.parquet") == 0o400
-    assert not any(mode(f"{t.name}.parquet") & 0o222 for t in draft_files.TABLES)
+    assert not any(mode(f"{t.name}.parquet") & 0o222 for t in design_draft.TABLES)
 
 
 def test_a_frozen_study_holds(made):
     frozen = freeze.freeze(made, NAME)
     assert freeze.verify(made, NAME) == frozen == freeze.freeze(made, NAME)
     assert freeze.is_frozen(made, NAME)
-    assert set(frozen.parts) == {"design", *(table.name for table in draft_files.TABLES)}
+    assert set(frozen.parts) == {"design", *(table.name for table in design_draft.TABLES)}
 
 
 def test_the_hash_is_of_contents_and_of_nothing_else(made, draft):
@@ -132,22 +134,22 @@ def test_a_changed_design_or_hash_is_found(made, name, change):
 def test_damaged_files_are_said_to_be(made):
     (folder(made) / "texts.parquet").write_bytes(b"not a table")
     with pytest.raises(StudyError, match="cannot be read"):
-        draft_files.load(made, NAME)
+        design_draft.load(made, NAME)
     (folder(made) / "design.json").write_text("[1, 2]")
     with pytest.raises(StudyError, match="JSON object"):
-        draft_files.load(made, NAME)
+        design_draft.load(made, NAME)
     (folder(made) / "design.json").write_text("{}")
     with pytest.raises(StudyError, match="damaged"):
-        draft_files.load(made, NAME)
+        design_draft.load(made, NAME)
 
 
 def test_a_draft_can_be_replaced_and_a_frozen_study_cannot(made, draft):
     with pytest.raises(StudyError, match="there is a study named"):
-        draft_files.create(made, draft)
-    draft_files.create(made, draft, replace=True)
+        design_draft.create(made, draft)
+    design_draft.create(made, draft, replace=True)
     freeze.freeze(made, NAME)
     with pytest.raises(StudyError, match="is frozen"):
-        draft_files.create(made, draft, replace=True)
+        design_draft.create(made, draft, replace=True)
     freeze.verify(made, NAME)
 
 
@@ -162,7 +164,7 @@ def test_leaks_must_be_accepted_and_are_frozen_too(workspace, draft):
     telling = draft.texts.copy()
     telling.loc[3, "explanation"] = "As an AI, yes"
     parts = {f: getattr(draft, f) for f in draft.__dataclass_fields__} | {"texts": telling}
-    draft_files.create(workspace, type(draft)(**parts))
+    design_draft.create(workspace, type(draft)(**parts))
     with pytest.raises(StudyError, match="boilerplate in 1 texts"):
         freeze.freeze(workspace, NAME)
     assert not freeze.is_frozen(workspace, NAME)
@@ -172,4 +174,4 @@ def test_leaks_must_be_accepted_and_are_frozen_too(workspace, draft):
 def test_a_name_that_is_no_name_is_refused(workspace):
     for name in ("../up", "", "a/b"):
         with pytest.raises(ConfigError):
-            draft_files.folder_of(workspace, name)
+            design_draft.folder_of(workspace, name)

@@ -13,25 +13,24 @@ from html.parser import HTMLParser
 import pytest
 from pages_helpers import make
 
-from capo_core.dashboard import judge_html, study_html, study_results, study_trial
-from capo_core.dashboard.words import markdown
+from capo_core.dashboard.judging import trial_html
+from capo_core.dashboard.studies import compute, export
+from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Catalog
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generate import asked_for, generate, run_of
-from capo_core.imitation.generate_config import GenerateConfig
-from capo_core.imitation.response import write_response
-from capo_core.study import draft_files, freeze
+from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.prompting.prompts import write_response
+from capo_core.study.analysis.preference_pairs import Filter, pairs_of, write_pairs
+from capo_core.study.analysis.report import to_latex, to_markdown
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import draw
-from capo_core.study.exporting import as_text
-from capo_core.study.judging import JudgeDesk
-from capo_core.study.judgment_files import read_judgments
-from capo_core.study.pairs_from_study import pairs_of, write_pairs
-from capo_core.study.preference_pairs import Filter
-from capo_core.study.service import StudyService
+from capo_core.study.design import draft, freeze
+from capo_core.study.design.draft import draw
+from capo_core.study.judging.desk import JudgeDesk
+from capo_core.study.judging.judge import Terms
+from capo_core.study.owner.export import as_text, read_judgments
+from capo_core.study.owner.service import StudyService
 from capo_core.study.store import open_judge_store, open_store
-from capo_core.study.study_report import to_latex, to_markdown
-from capo_core.study.terms import Terms
 from capo_core.task import LabelScale, Task
 from capo_core.workspace import Workspace
 
@@ -106,7 +105,7 @@ class Judged:
         )  # fmt: skip
         self.dataset = Catalog(workspace).load(NAME)
         self.draft = draw(workspace, config)
-        draft_files.create(workspace, self.draft)
+        draft.create(workspace, self.draft)
         freeze.freeze(workspace, NAME, accept_leaks=True)
         self.service = StudyService(open_store(workspace))
         self.service.take_in(workspace, NAME)
@@ -118,7 +117,7 @@ class Judged:
         self.service.close(NAME)
         self.service.unblind(NAME)
         self.frame = self.service.export_judgments(NAME, practice=True)
-        self.report = study_results.report(workspace, NAME, self.service.export_judgments(NAME))
+        self.report = compute.report(workspace, NAME, self.service.export_judgments(NAME))
 
     def _answer(self, desk: JudgeDesk) -> None:
         self.terms = desk.open()
@@ -208,10 +207,10 @@ def test_json_lines_hold_every_text_as_it_is(judged, tmp_path):
 
 def test_a_judges_page_shows_texts_as_texts(judged):
     assert {view.kind for view in judged.views} == set(KINDS)
-    for view in [*judged.views, study_trial.example(judged.draft, "J01", 2)]:
-        pages = [judge_html.texts_html(view, judged.terms)]
+    for view in [*judged.views, compute.example(judged.draft, "J01", 2)]:
+        pages = [trial_html.texts_html(view, judged.terms)]
         if view.cards:
-            pages.append(judge_html.cards_html(view.cards, judged.terms))
+            pages.append(trial_html.cards_html(view.cards, judged.terms))
         for page in pages:
             seen = Tags(page)
             assert seen.tags <= {"div", "p", "span", "b", "section", "h3"}
@@ -222,7 +221,7 @@ def test_a_judges_page_shows_texts_as_texts(judged):
 
 
 def test_reports_show_texts_as_texts(judged):
-    page = Tags(study_html.to_html(judged.report))
+    page = Tags(export.to_html(judged.report))
     assert not page.tags & {"script", "img", "a", "iframe", "object", "link"}
     assert not {name for name in page.attributes if name.startswith("on")}
     assert SCRIPT in page.words

@@ -8,12 +8,14 @@ import pytest
 from judged import drawn_votes, judgments, small_draft
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.study.belief import Belief
-from capo_core.study.made_judges import Judges, World
-from capo_core.study.preference_pairs import Filter, preference_pairs
-from capo_core.study.quality import estimate, estimate_votes
-from capo_core.study.quality_words import identified
-from capo_core.study.simulate_judges import answer
+from capo_core.study.analysis.judge_quality import (
+    Belief,
+    estimate,
+    estimate_votes,
+    identified,
+)
+from capo_core.study.analysis.preference_pairs import Filter, preference_pairs
+from capo_core.study.simulated_judges import Judges, World, answer
 
 NOT = np.array([False])
 

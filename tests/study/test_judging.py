@@ -8,14 +8,13 @@ from small_study import CLAIM_MINUTES, SmallStudy, answer_all, on_both
 from sqlalchemy import select
 
 from capo_core.errors import ConfigError, StudyError
-from capo_core.study import answering
-from capo_core.study.guard import OffLimits
-from capo_core.study.judging import JudgeDesk
-from capo_core.study.models import judgments
-from capo_core.study.showing import End, Pause
+from capo_core.study.judging import answers
+from capo_core.study.judging.desk import JudgeDesk
+from capo_core.study.judging.judge import Terms
+from capo_core.study.judging.trial_views import End, Pause, TrialView
 from capo_core.study.store import read
-from capo_core.study.terms import Terms
-from capo_core.study.views import TrialView
+from capo_core.study.store.judge_guard import OffLimits
+from capo_core.study.store.models import judgments
 
 
 def rows(study):
@@ -145,7 +144,7 @@ def test_confidence_and_reason_have_bounds(make_study):
     with pytest.raises(StudyError, match="confidence"):
         desk.answer(trial, "A", confidence="5")
     with pytest.raises(StudyError, match="2,001 characters"):
-        desk.answer(trial, "A", reason="x" * (answering.LONGEST_REASON + 1))
+        desk.answer(trial, "A", reason="x" * (answers.LONGEST_REASON + 1))
     assert len(rows(study)) == 1
     desk.answer(trial, "A", reason=" a\x00b\x1b[31m\r\nc\udcff می‌خواهم ")
     assert rows(study)[-1].reason == "ab[31m\nc می‌خواهم"

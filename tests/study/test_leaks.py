@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from test_balance import design_of, drawn, hand_made
 
-from capo_core.study import leaks
-from capo_core.study.leak_text import Marks, marks_of, of_text
-from capo_core.study.sources import as_shown
+from capo_core.study.design import leaks
+from capo_core.study.design.sources import Marks, as_shown, marks_of, of_text
 from capo_core.study.tables import from_cell
 
 WORDS = ("so", "then", "it", "holds", "because", "fact", "says", "more", "less", "never")

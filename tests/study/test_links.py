@@ -7,8 +7,8 @@ from small_study import answer_all, on_both
 from sqlalchemy import select
 
 from capo_core.errors import ConfigError, StudyError
-from capo_core.study import limits, links, models
-from capo_core.study.store import read
+from capo_core.study.judging import links
+from capo_core.study.store import models, rate_limits, read
 
 
 def everything(study):
@@ -91,14 +91,14 @@ def test_a_new_link_for_the_same_judge_ends_the_old_one(study):
 
 def test_wrong_links_are_counted_for_the_caller_and_the_count_outlives_the_process(study):
     (made,) = study.service.invite("s1")
-    for _ in range(limits.TRIES):
+    for _ in range(rate_limits.TRIES):
         with pytest.raises(links.UnknownLink):
             study.desk("A" * 22, caller="10.0.0.9").open()
     with pytest.raises(StudyError, match="too many wrong links"):
         study.desk(made.token, caller="10.0.0.9").open()
     study.desk(made.token, caller="10.0.0.7").open()  # somebody else
     assert "10.0.0.9" not in everything(study)
-    study.clock.forward(seconds=limits.WINDOW.total_seconds())
+    study.clock.forward(seconds=rate_limits.WINDOW.total_seconds())
     study.desk(made.token, caller="10.0.0.9").open()
 
 
@@ -107,7 +107,7 @@ def test_a_judge_at_work_is_not_thrown_out_by_a_guessing_neighbour(study):
     desk = study.desk(made.token, caller="10.0.0.9")
     desk.open()
     desk.consent()
-    for _ in range(limits.TRIES):
+    for _ in range(rate_limits.TRIES):
         with pytest.raises(links.UnknownLink):
             study.desk("guess", caller="10.0.0.9").open()
     assert answer_all(desk, 2)
@@ -116,7 +116,7 @@ def test_a_judge_at_work_is_not_thrown_out_by_a_guessing_neighbour(study):
 def test_counts_are_forgotten_with_their_window(study):
     with pytest.raises(links.UnknownLink):
         study.desk("guess", caller="a").open()
-    study.clock.forward(seconds=2 * limits.WINDOW.total_seconds())
+    study.clock.forward(seconds=2 * rate_limits.WINDOW.total_seconds())
     with pytest.raises(links.UnknownLink):
         study.desk("guess", caller="b").open()
     rows = read(study.service.engine, lambda c: c.execute(select(models.attempts)).all())

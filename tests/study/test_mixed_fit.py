@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 
-from capo_core.study.mixed import mixed_model
-from capo_core.study.mixed_fit import SOURCE_SD, Crossed
+from capo_core.stats.mixed_model import SOURCE_SD, Crossed
+from capo_core.study.analysis.attribution import mixed_model
 
 
 def drawn(seed, sds=(0.8, 0.8), log_odds=(0.6, -0.8), judges=12, items=30, each=16):

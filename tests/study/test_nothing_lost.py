@@ -26,11 +26,11 @@ from pg_server import running
 from small_study import SmallStudy
 from sqlalchemy import select
 
-from capo_core.study.audit import now
-from capo_core.study.judging import JudgeDesk
-from capo_core.study.models import audit, judgments
-from capo_core.study.showing import End
+from capo_core.study.judging.desk import JudgeDesk
+from capo_core.study.judging.trial_views import End
 from capo_core.study.store import Busy, open_judge_store, open_store, read
+from capo_core.study.store.audit import now
+from capo_core.study.store.models import audit, judgments
 from capo_core.workspace import Workspace
 
 FORK = multiprocessing.get_context("fork")  # 64 fresh interpreters would take minutes to start

@@ -3,9 +3,8 @@
 import pytest
 
 from capo_core.errors import StudyError
-from capo_core.study.limits import TRIES, WINDOW
-from capo_core.study.owner_door import sign_in
-from capo_core.study.roles import Doors
+from capo_core.study.owner.access import Doors, sign_in
+from capo_core.study.store.rate_limits import TRIES, WINDOW
 
 DOORS = Doors("0.0.0.0", "a long password")
 

@@ -9,15 +9,20 @@ from scipy.stats import t as student
 from test_balance import design_of, drawn
 
 from capo_core.errors import ConfigError
-from capo_core.study import planner, planner_power
-from capo_core.study.reading import Pace, card_words, minutes_per_judge, words_per_trial
+from capo_core.study.design import planner
+from capo_core.study.design.planner import (
+    Pace,
+    card_words,
+    minutes_per_judge,
+    words_per_trial,
+)
 
 NUMBERS = planner.Numbers("attribution", 20, 12, 3, choices=4)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.9])
 def test_the_mean_over_judges_and_trials_is_the_share_asked_for(share):
-    a = planner_power.intercept(share, 0.5, 0.8)
+    a = planner.intercept(share, 0.5, 0.8)
     effects = np.random.default_rng(0).normal(scale=np.hypot(0.5, 0.8), size=200_000)
     # The standard error of the mean is at most 0.5/√200000 = 0.0011.
     assert expit(a + effects).mean() == pytest.approx(share, abs=0.004)
@@ -35,10 +40,8 @@ def test_without_effects_the_width_is_that_of_independent_judgments():
 @pytest.mark.parametrize(("judges", "share"), [(10, 0.25), (20, 0.6), (40, 0.9)])
 def test_intervals_hold_the_truth(judges, share):
     rng = np.random.default_rng(1)
-    cross = planner_power.crossing(rng, judges, 12, 3)
-    found = planner_power.simulate(
-        rng, cross, (share,), judge_sd=0.5, trial_sd=0.8, simulations=1000
-    )
+    cross = planner.crossing(rng, judges, 12, 3)
+    found = planner.simulate(rng, cross, (share,), judge_sd=0.5, trial_sd=0.8, simulations=1000)
     # Of 1000 at 95 %: 0.95 ± 3·0.007; few judges may cost two points.
     assert 0.91 <= found.covers(share) / 1000 <= 0.975
     assert found.estimate.mean() == pytest.approx(share, abs=0.01)

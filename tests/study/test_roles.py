@@ -3,7 +3,7 @@
 import pytest
 
 from capo_core.errors import ConfigError
-from capo_core.study.roles import (
+from capo_core.study.owner.access import (
     JUDGE,
     OWNER,
     STRANGER,

@@ -9,31 +9,47 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import DatabaseError
 
 import capo_core.study
-from capo_core.study import guard, models, models_sealed
-from capo_core.study.guard import OffLimits
-from capo_core.study.store import read, write
+from capo_core.study.store import judge_guard, models, read, write
+from capo_core.study.store import sealed as store_sealed
+from capo_core.study.store.judge_guard import OffLimits
 
 FOLDER = Path(capo_core.study.__file__).parent
-ENTRY = "judging"
-SEALING = ("models_sealed", "sealed_sources", "SEALED", "exporting", "loading", "service")
+ENTRY = "judging.desk"
+SEALING = (
+    "store.sealed",
+    "sealed_sources",
+    "SEALED",
+    "owner.export",
+    "store.load",
+    "owner.service",
+)
+
+
+def file_of(module: str) -> Path | None:
+    """The file of a module of the package, named from the package: "judging.desk"."""
+    path = FOLDER.joinpath(*module.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if file.exists()), None)
 
 
 def imported(module: str) -> set[str]:
     """Modules of the package that a module imports, wherever in it, but not for types alone."""
-    tree = ast.parse((FOLDER / f"{module}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(file_of(module).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             node.body = []
     found = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "capo_core.study":
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    inside = {name.removeprefix("capo_core.study.") for name in found}
-    return {name for name in inside if (FOLDER / f"{name}.py").exists()}
+    inside = {
+        name.removeprefix("capo_core.study.")
+        for name in found
+        if name.startswith("capo_core.study.")
+    }
+    return {name for name in inside if file_of(name) is not None}
 
 
 def judges_path() -> set[str]:
@@ -48,9 +64,10 @@ def judges_path() -> set[str]:
 
 def test_no_module_on_the_judges_path_knows_the_sealed_table():
     path = judges_path()
-    assert {"answering", "lesson", "links", "models", "places", "store", "views"} <= path
+    on_it = {"answers", "links", "assignments", "trial_views", "judge"}
+    assert {f"judging.{name}" for name in on_it} | {"store", "store.models"} <= path
     for module in sorted(path - {"tables"}):  # which documents all tables, and reads none
-        tree = ast.parse((FOLDER / f"{module}.py").read_text(encoding="utf-8"))
+        tree = ast.parse(file_of(module).read_text(encoding="utf-8"))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         names |= {
@@ -58,18 +75,19 @@ def test_no_module_on_the_judges_path_knows_the_sealed_table():
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
-        assert not names & set(SEALING), module
+        assert not names & {*SEALING, "sealed"}, module
     assert not path & set(SEALING)
 
 
 def test_the_walk_would_see_it():
-    assert "models_sealed" in imported("loading") and "exporting" in imported("service")
+    assert "store.sealed" in imported("store.load")
+    assert "owner.export" in imported("owner.service")
 
 
 def test_the_judges_tables_lead_nowhere_else():
     assert "sealed_sources" not in models.metadata.tables
-    assert models_sealed.sealed_sources.metadata is not models.metadata
-    assert "sealed_sources" not in guard.READ | guard.WRITE
+    assert store_sealed.sealed_sources.metadata is not models.metadata
+    assert "sealed_sources" not in judge_guard.READ | judge_guard.WRITE
 
 
 @pytest.fixture
@@ -108,7 +126,7 @@ def test_a_whole_session_asks_for_nothing_sealed(study, recorded):
 
 
 def test_the_fence_refuses_what_the_code_does_not_do(study):
-    sealed = models_sealed.sealed_sources
+    sealed = store_sealed.sealed_sources
     hidden = select(sealed.c.trial_id)
     trials = models.trials
     for statement in (
@@ -145,5 +163,5 @@ def test_sqlite_itself_refuses_it(study):
 
 
 def test_the_owners_engine_is_not_fenced(study):
-    found = read(study.service.engine, lambda c: c.execute(select(models_sealed.sealed_sources)))
+    found = read(study.service.engine, lambda c: c.execute(select(store_sealed.sealed_sources)))
     assert found is not None

@@ -9,11 +9,11 @@ from small_study import PEOPLE, SECRETS, answer_all, frames, on_both
 
 from capo_core import schema
 from capo_core.errors import ConfigError, DataError, StudyError
-from capo_core.study import exporting
-from capo_core.study.guard import OffLimits
-from capo_core.study.service import StudyService
+from capo_core.study.judging.judge import Terms
+from capo_core.study.owner import export as owner_export
+from capo_core.study.owner.service import StudyService
+from capo_core.study.store.judge_guard import OffLimits
 from capo_core.study.tables import JUDGMENTS, as_cell
-from capo_core.study.terms import Terms
 
 
 def finished(study, **answer):
@@ -204,12 +204,14 @@ def test_formulas_in_reasons_do_nothing_in_a_spreadsheet(study):
     finished(study, reason=attack)
     frame = study.service.export_judgments("s1")
     assert set(frame["reason"]) == {attack}
-    cells = [row["reason"] for row in csv.DictReader(io.StringIO(exporting.as_text(frame, "csv")))]
+    cells = [
+        row["reason"] for row in csv.DictReader(io.StringIO(owner_export.as_text(frame, "csv")))
+    ]
     assert cells == ["'" + attack] * 8
-    lines = exporting.as_text(frame, "jsonl").splitlines()
+    lines = owner_export.as_text(frame, "jsonl").splitlines()
     assert [json.loads(line)["reason"] for line in lines] == [attack] * 8
     with pytest.raises(ConfigError):
-        exporting.as_text(frame, "xlsx")
+        owner_export.as_text(frame, "xlsx")
 
 
 def test_the_audit_tells_all_and_no_secret(study):

@@ -17,7 +17,8 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from capo_core.errors import BackendUnavailable, ConfigError, DataError, StudyError
-from capo_core.study import models, models_sealed, schema_version, store
+from capo_core.study import store
+from capo_core.study.store import models, sealed
 
 
 def test_sqlite_in_the_workspace_unless_told_otherwise(workspace):
@@ -122,15 +123,15 @@ def test_a_folder_that_cannot_be_written(workspace, monkeypatch):
 def test_migrations_give_the_tables_that_the_code_uses(study):
     with study.service.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, [models.metadata, models_sealed.metadata]) == []
-        assert schema_version.version(connection) == models.HEAD
+        assert compare_metadata(context, [models.metadata, sealed.metadata]) == []
+        assert store.version(connection) == models.HEAD
 
 
 def test_head_is_the_last_migration():
-    scripts = ScriptDirectory(str(schema_version.FOLDER))
+    scripts = ScriptDirectory(str(store.FOLDER))
     assert scripts.get_heads() == [models.HEAD]
     assert sorted(each.revision for each in scripts.walk_revisions()) == list(
-        schema_version.known_versions()
+        store.known_versions()
     )
 
 

@@ -10,24 +10,26 @@ from judged import PEOPLE, attribution, judgments, small_draft
 from scipy.stats import binom
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.study import accuracy as acc
-from capo_core.study.analysis import Settings, analyse
-from capo_core.study.bradley_terry import fit_ties
-from capo_core.study.conduct import ALL, conduct
-from capo_core.study.dawid_skene import consensus, dawid_skene, named_by
-from capo_core.study.judge_agreement import fleiss, judge_agreement
-from capo_core.study.length_effect import LONGER, length_effect, logistic
-from capo_core.study.made_judges import Judges, World
-from capo_core.study.mixed import mixed_model
-from capo_core.study.preferences import preference, wins
-from capo_core.study.simulate_judges import answer
-from capo_core.study.study_report import (
+from capo_core.stats.bradley_terry import fit_ties
+from capo_core.stats.dawid_skene import consensus, dawid_skene, named_by
+from capo_core.study.analysis import attribution as analysis_attribution
+from capo_core.study.analysis.analysis import Settings, analyse
+from capo_core.study.analysis.attribution import (
+    LONGER,
+    length_effect,
+    logistic,
+    mixed_model,
+)
+from capo_core.study.analysis.judges import ALL, conduct, fleiss, judge_agreement
+from capo_core.study.analysis.preferences import preference, wins
+from capo_core.study.analysis.report import (
     Facts,
     StudyReport,
     methods_paragraph,
     to_latex,
     to_markdown,
 )
+from capo_core.study.simulated_judges import Judges, World, answer
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +53,11 @@ def named(right, wrong, unsure, source="human"):
 
 
 def test_accuracy_counts_cannot_tell_both_ways_and_tests_exactly():
-    table = acc.accuracy(judgments(*named(9, 3, 4)), PEOPLE).set_index("counting")
-    wrong, left_out = table.loc[acc.AS_WRONG], table.loc[acc.LEFT_OUT]
+    table = analysis_attribution.accuracy(judgments(*named(9, 3, 4)), PEOPLE).set_index("counting")
+    wrong, left_out = (
+        table.loc[analysis_attribution.AS_WRONG],
+        table.loc[analysis_attribution.LEFT_OUT],
+    )
     assert (wrong["n"], wrong["right"], wrong["value"]) == (16, 9, 9 / 16)
     assert (left_out["n"], left_out["right"], left_out["value"]) == (12, 9, 9 / 12)
     assert (table["cannot_tell"] == 4).all()
@@ -65,11 +70,11 @@ def test_accuracy_counts_cannot_tell_both_ways_and_tests_exactly():
 def test_checks_mirrors_and_practice_do_not_count_in_accuracy():
     rows = [*named(4, 0, 0), *(attribution("J1", f"x{p}", "ann-2", purpose=p)
                                for p in ("check", "mirror", "practice"))]  # fmt: skip
-    assert (acc.accuracy(judgments(*rows), PEOPLE)["n"] == 4).all()
+    assert (analysis_attribution.accuracy(judgments(*rows), PEOPLE)["n"] == 4).all()
 
 
 def test_confusion_has_every_cell_and_adds_up():
-    table = acc.confusion(judgments(*named(5, 2, 1)), PEOPLE)
+    table = analysis_attribution.confusion(judgments(*named(5, 2, 1)), PEOPLE)
     assert len(table) == 3 * 4
     own = table[table["truth"] == "ann-1"].set_index("answer")
     assert own["count"].to_dict() == {"ann-1": 5, "ann-2": 2, "ann-3": 0, "cannot_tell": 1}
@@ -79,7 +84,7 @@ def test_confusion_has_every_cell_and_adds_up():
 
 def test_differences_of_sources():
     rows = [*named(9, 3, 0), *named(3, 9, 0, "sft")]
-    table = acc.differences(judgments(*rows))
+    table = analysis_attribution.differences(judgments(*rows))
     assert table["value"].tolist() == [0.5, 0.5]
 
 

@@ -6,9 +6,9 @@ import pytest
 from small_study import CLAIM_MINUTES, answer_all, on_both
 from sqlalchemy import select
 
-from capo_core.study.models import judgments
-from capo_core.study.showing import End
+from capo_core.study.judging.trial_views import End
 from capo_core.study.store import read
+from capo_core.study.store.models import judgments
 
 
 def filled(study):

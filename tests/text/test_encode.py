@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capo_core.text.encode import encode, in_input
-from capo_core.text.tokens import input_spans, tokens
+from capo_core.text.tokens import encode, in_input, input_spans, tokens
 
 texts = st.lists(st.text(max_size=40), max_size=8)
 

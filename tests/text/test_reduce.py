@@ -3,32 +3,32 @@
 import numpy as np
 import pytest
 
-from capo_core.text import reduce
+from capo_core.text import reductions
 from capo_core.text.tokens import words
 
 
 def test_mask_input_replaces_words_of_the_input_only():
     text = "the cat is not on the mat, so no"
-    assert reduce.mask_input(text, ("A cat sat.", "on the mat")) == (
+    assert reductions.mask_input(text, ("A cat sat.", "on the mat")) == (
         "something something is not something something something, so no"
     )
-    assert reduce.mask_input("don't know", ("I don’t", "")) == "something know"
-    assert reduce.mask_input("nothing shared", ("", "")) == "nothing shared"
+    assert reductions.mask_input("don't know", ("I don’t", "")) == "something know"
+    assert reductions.mask_input("nothing shared", ("", "")) == "nothing shared"
 
 
 def test_random_mask_replaces_as_many_words():
     rng = np.random.default_rng(0)
     inputs = ("the cat sat", "on a mat")
     for text in ("the cat is not on the mat", "no idea", "mat mat mat", ""):
-        masked = reduce.mask_input(text, inputs)
+        masked = reductions.mask_input(text, inputs)
         for _ in range(5):
-            random = reduce.random_mask(text, inputs, rng)
+            random = reductions.random_mask(text, inputs, rng)
             assert len(words(random)) == len(words(text))
             assert words(random).count("something") == words(masked).count("something")
 
 
 def test_style_only_keeps_closed_class_words_and_punctuation():
-    text = reduce.style_only("the context doesn't mention elephants, but maybe it implies them")
+    text = reductions.style_only("the context doesn't mention elephants, but maybe it implies them")
     kept = set(words(text))
     assert "elephants" not in kept
     assert {"the", "doesn't", "but", "maybe", "it", "them"} <= kept
@@ -48,11 +48,11 @@ def linear(n_items=60, noise=0.0, seed=0):
 def test_residual_removes_what_the_input_predicts():
     inputs, item, rows = linear()
     train, test = np.flatnonzero(item < 45), np.flatnonzero(item >= 45)
-    reduction = reduce.Residual(inputs, item, penalty=1e-6)
+    reduction = reductions.Residual(inputs, item, penalty=1e-6)
     left, right = reduction(rows[train], rows[test], train, test)
     assert np.abs(left).max() < 1e-2
     assert np.abs(right).max() < 1e-2
-    shuffled = reduce.Residual(inputs, item, penalty=1e-6, shuffle_seed=0)
+    shuffled = reductions.Residual(inputs, item, penalty=1e-6, shuffle_seed=0)
     assert np.abs(shuffled(rows[train], rows[test], train, test)[1]).max() > 1
 
 
@@ -62,7 +62,7 @@ def test_training_residuals_are_out_of_fold():
     rows -= (inputs[item] @ np.linalg.lstsq(inputs[item], rows, rcond=None)[0]).astype(np.float32)
     wide = np.random.default_rng(1).normal(size=(30, 25)).astype(np.float32)  # can fit anything
     train, test = np.flatnonzero(item < 24), np.flatnonzero(item >= 24)
-    left, _ = reduce.Residual(wide, item, penalty=1e-3)(rows[train], rows[test], train, test)
+    left, _ = reductions.Residual(wide, item, penalty=1e-3)(rows[train], rows[test], train, test)
     # In-sample, 25 features on 24 item means would leave nothing of the means.
     means = left.reshape(-1, 2, 3).mean(axis=1)
     assert means.var() > 0.5 * rows[train].reshape(-1, 2, 3).mean(axis=1).var()
@@ -77,7 +77,7 @@ def test_ridge_predict_equals_scikit_learn(n, e):
     new = rng.normal(size=(7, e))
     expected = Ridge(alpha=2.5).fit(x, y, sample_weight=weight).predict(new)
     np.testing.assert_allclose(
-        reduce.ridge_predict(x, y, weight.astype(float), new, 2.5), expected, atol=1e-8
+        reductions.ridge_predict(x, y, weight.astype(float), new, 2.5), expected, atol=1e-8
     )
 
 
@@ -85,10 +85,10 @@ def test_subspace_removes_the_leading_direction():
     rng = np.random.default_rng(0)
     direction = np.array([3.0, 4, 0, 0, 0, 0, 0, 0]) / 5
     inputs = 10 * rng.normal(size=(50, 1)) * direction + 0.1 * rng.normal(size=(50, 8))
-    found = reduce.Subspace(np.arange(50), rank=1).directions(inputs, 8)
+    found = reductions.Subspace(np.arange(50), rank=1).directions(inputs, 8)
     assert abs(found[0] @ direction) == pytest.approx(1, abs=1e-3)
     rows = rng.normal(size=(20, 8))
-    assert np.abs(reduce.project_out(rows, found) @ found.T).max() < 1e-6
-    random = reduce.Subspace(np.arange(50), rank=2, random_seed=1).directions(inputs, 8)
+    assert np.abs(reductions.project_out(rows, found) @ found.T).max() < 1e-6
+    random = reductions.Subspace(np.arange(50), rank=2, random_seed=1).directions(inputs, 8)
     np.testing.assert_allclose(random @ random.T, np.eye(2), atol=1e-6)
     assert abs(random[0] @ direction) < 0.99

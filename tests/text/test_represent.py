@@ -5,9 +5,9 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from capo_core.errors import BackendUnavailable, ConfigError
-from capo_core.text import embed, represent
-from capo_core.text.embed import Embedder
-from capo_core.text.represent import Representer, Texts
+from capo_core.text import embeddings, representations
+from capo_core.text.embeddings import Embedder
+from capo_core.text.representations import Representer, Texts
 from capo_core.text.tokens import tokens
 
 TEXTS = [
@@ -54,7 +54,7 @@ def test_ngrams_equal_a_vectoriser_fitted_on_training_texts(representation):
     )
 
 
-@pytest.mark.parametrize("representation", represent.REPRESENTATIONS)
+@pytest.mark.parametrize("representation", representations.REPRESENTATIONS)
 @pytest.mark.parametrize(
     "reduction", ["none", "mask_input", "style_only", "residual", "subspace", "random_subspace"]
 )
@@ -108,11 +108,11 @@ def test_embeddings_are_computed_once_and_kept(tmp_path):
 
 def test_a_model_that_is_not_there_is_named(tmp_path):
     with pytest.raises(BackendUnavailable, match=r"no-such-folder.*could not be loaded"):
-        embed.load_encoder(str(tmp_path / "no-such-folder"))
+        embeddings.load_encoder(str(tmp_path / "no-such-folder"))
 
 
 def test_the_shipped_model_knows_what_is_alike():
-    encode = embed.load_encoder()
+    encode = embeddings.load_encoder()
     dog, puppy, tax = encode(["a dog runs", "a puppy is running", "the tax law of 1986"])
     assert dog.shape == (384,)
     assert np.linalg.norm(dog) == pytest.approx(1, abs=1e-3)

@@ -7,7 +7,7 @@ import pytest
 
 from capo_core.errors import ConfigError
 from capo_core.text import lexicons, stylometry
-from capo_core.text.style_features import FEATURES, FORMATTING
+from capo_core.text.stylometry import FEATURES, FORMATTING
 from capo_core.text.tokens import normalise, words
 
 

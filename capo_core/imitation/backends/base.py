@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.prompts import Prompt
-from capo_core.imitation.response import EXPLANATION_MARK, LABEL_MARK
+from capo_core.imitation.prompting.prompts import EXPLANATION_MARK, LABEL_MARK, Prompt
 from capo_core.progress import Progress, silent
 from capo_core.task import Task
 

@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
-from capo_core.imitation.prompts import PROFILE_PARTS
-from capo_core.imitation.response import LABEL_MARK, write_response
+from capo_core.imitation.prompting.prompts import LABEL_MARK, PROFILE_PARTS, write_response
 from capo_core.progress import Progress, silent
 from capo_core.workspace import content_hash
 

@@ -1,0 +1,511 @@
+"""`python -m capo_core distributions estimate | explain`: what needs a model.
+
+`python -m capo_core distributions compare | variation`; others beside it.
+
+`python -m capo_core distributions train`: classifiers on label distributions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.errors import ConfigError
+from capo_core.workspace import Workspace, write_json
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Option("--file", help="JSON with distributions; several about the same items."),
+]
+Data = Annotated[
+    str | None, typer.Option("--dataset", help="A dataset of the catalog (data list).")
+]
+Labels = Annotated[
+    list[str] | None, typer.Option(help="The labels' order in the file; else NLI's.")
+]
+Base = Annotated[str | None, typer.Option(help="'embedded', a model's folder, or its hub name.")]
+Server = Annotated[str | None, typer.Option(help="A model of the server at CAPO_SERVER_URL.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
+Items = Annotated[int, typer.Option(help="Only the first so many items; 0: all.")]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Queued = Annotated[bool, typer.Option("--queue", help="Put it into the queue of runs instead.")]
+
+
+def mount_estimates(app: typer.Typer) -> None:
+    """Add the commands of this file to the group `distributions`."""
+    app.command("estimate", cls=ManyValues)(estimate)
+    app.command("explain", cls=ManyValues)(explain)
+
+
+@plain_errors
+def estimate(
+    file: Files = None,
+    dataset: Data = None,
+    labels: Labels = None,
+    base: Base = None,
+    server: Server = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="logits (a base), logprobs or sampling (a server, or any model)."),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="sampling: answers drawn to a question.")] = 20,
+    explanations: Annotated[
+        str, typer.Option(help="A source of explanations, such as humans; none otherwise.")
+    ] = "",
+    count: Annotated[int, typer.Option(help="At most so many explanations; 0: all.")] = 0,
+    choose: Annotated[
+        str,
+        typer.Option(help="Of --count: first, longest, greedy, representative, human-preferred."),
+    ] = "first",
+    votes: Annotated[
+        Path | None, typer.Option(help="human-preferred: CSV of item_id, source, position, votes.")
+    ] = None,
+    how: Annotated[str, typer.Option(help="serial or parallel.")] = "serial",
+    explicit: Annotated[bool, typer.Option("--explicit", help="Show their labels, too.")] = False,
+    replace_by: Annotated[
+        str, typer.Option(help="A source to replace explanations by, of the same labels.")
+    ] = "",
+    replace_share: Annotated[float, typer.Option(help="The share replaced, 0 to 1.")] = 1.0,
+    options: Annotated[str, typer.Option(help="letters, or labels (a base only).")] = "letters",
+    orders: Annotated[str, typer.Option(help="Of the options: all, rotations, one.")] = "all",
+    transform: Annotated[str, typer.Option(help="softmax or norm.")] = "",
+    temperature: Annotated[float, typer.Option(help="Of the softmax; 20 as published.")] = 20.0,
+    run: Annotated[
+        list[str] | None, typer.Option(help="Generations whose explanations may be shown.")
+    ] = None,
+    items: Items = 0,
+    seed: Seed = 0,
+    precision: Precision = "auto",
+    batch_tokens: Annotated[int, typer.Option(help="Tokens computed at once.")] = 16384,
+    queue: Queued = False,
+    as_json: AsJson = False,
+) -> None:
+    """What a model says people would say: label distributions from first tokens."""
+    from capo_core.distributions import store
+    from capo_core.distributions.estimate import EstimateConfig
+    from capo_core.distributions.explanations import replaced
+
+    workspace = Workspace.default()
+    found = judgments_of(file, dataset, labels)
+    if run:
+        found = store.with_runs(found, run, workspace)
+    if replace_by:
+        made, missing = replaced(found, explanations, replace_by, replace_share, seed=seed)
+        found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
+        if missing and not as_json:
+            console.print(f"{missing} explanations could not be replaced: no model's for the label")
+    if count and choose != "first":
+        made = _chosen(found, explanations, count, choose, votes, workspace)
+        found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
+    by = by or ("sampling" if server else "logits")
+    config = EstimateConfig(
+        explanations=explanations, count=count, how=how, explicit=explicit, options=options,
+        orders=orders, transform=transform or ("norm" if by == "sampling" else "softmax"),
+        temperature=temperature, items=items,
+    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "dataset": found.name,
+        "judgments": store.keep(found, workspace),
+        **({"server": server} if server else {"base": base or "embedded"}),
+        "by": by,
+        **({"samples": samples} if by == "sampling" else {}),
+        **({"precision": precision} if precision != "auto" else {}),
+        **({"batch_tokens": batch_tokens} if batch_tokens != 16384 else {}),
+        "config": config.to_dict(),
+    }
+    if server and base:
+        raise ConfigError("name one model", todo="leave out --base or --server")
+    result = do_run("estimate", settings, workspace, queue=queue, as_json=as_json)
+    if result is None or as_json:
+        return
+    console.print(f"{result['name']}: {result['n']} items, {result['questions']} questions")
+    for problem, number in result["left_out"].items():
+        console.print(f"left out: {number} items ({problem})", markup=False)
+    for note in result.get("notes", ()):
+        console.print(f"note: {note}", markup=False)
+    if result["position_bias"]:
+        console.print(_bias_in_words(result["position_bias"]), markup=False)
+    console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)
+
+
+def _bias_in_words(bias: dict[str, Any]) -> str:
+    places = ", ".join(f"{share:.2f}" for share in bias["by_place"])
+
+    def measured(name: str) -> str:
+        if "intervals" not in bias:  # a run of before there were any
+            return f"{bias[name]:.3f}"
+        ((low, high),) = bias["intervals"][name]
+        return f"{bias[name]:.3f} [{low:.3f}–{high:.3f}]"
+
+    text = (
+        f"Mean share by place of the option: {places} (n = {bias['n']} items). Two orders of the "
+        f"options move an estimate by {measured('one_order')} (TVD)"
+    )
+    if bias["averaged"] is None:
+        return f"{text}."
+    return f"{text}; two means over half of the orders, by {measured('averaged')}."
+
+
+def _chosen(found, source: str, count: int, way: str, votes: Path | None, workspace: Workspace):
+    """The explanations chosen, as a table; see `distributions.select`."""
+    from capo_core.distributions.explanations import select
+    from capo_core.distributions.files import read_votes
+    from capo_core.text.embeddings import Embedder
+
+    return select(
+        found, source, count, way, embed=Embedder(workspace.cache),
+        votes=read_votes(votes) if votes else None,
+    )  # fmt: skip
+
+
+@plain_errors
+def explain(
+    out: Annotated[Path, typer.Option(help="Where to write the explanations, as JSON lines.")],
+    file: Files = None,
+    dataset: Data = None,
+    labels: Labels = None,
+    base: Base = None,
+    server: Server = None,
+    guided_by: Annotated[
+        str, typer.Option(help="A source of labels to explain; every label otherwise.")
+    ] = "",
+    count: Annotated[int, typer.Option(help="Explanations of each label.")] = 1,
+    tries: Annotated[int, typer.Option(help="Draws where an answer cannot be used.")] = 3,
+    items: Items = 0,
+    seed: Seed = 0,
+    precision: Precision = "auto",
+    batch_tokens: Annotated[int, typer.Option(help="Tokens computed at once.")] = 16384,
+    as_json: AsJson = False,
+) -> None:
+    """Have a model explain labels; the file can be read by --file beside the data's own."""
+    from capo_core.cli.generate import backend_of
+    from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
+    from capo_core.distributions.explanations import explain as write
+    from capo_core.distributions.files import write_explanations
+
+    found = judgments_of(file, dataset, labels)
+    config = ExplainConfig(
+        mode=GUIDED if guided_by else LABEL_FREE, by=guided_by, count=count, tries=tries,
+        items=items, seed=seed,
+    )  # fmt: skip
+    backend = backend_of(base, server, precision, batch_tokens, {})
+    with shown_progress(quiet=as_json) as progress:
+        made = write(found, backend, config, progress=progress)
+    write_explanations(found, made.frame, out)
+    said = {"file": str(out), "source": str(made.frame["source"].iloc[0]),
+            "written": len(made.frame), "wanted": made.wanted, "missing": made.missing}  # fmt: skip
+    if as_json:
+        print_json(said)
+        return
+    console.print(
+        f"{said['written']} of {made.wanted} explanations by {said['source']}: {out}", markup=False
+    )
+
+
+def do_run(
+    kind: str, settings: dict[str, Any], workspace: Workspace, *, queue: bool, as_json: bool
+) -> dict[str, Any] | None:
+    """Do it here, or put it into the queue (then None); its result with the run's name."""
+    from capo_core.run_folder import RunFolder
+    from capo_core.runs import submit
+    from capo_core.runs.foreground import foreground
+    from capo_core.runs.kinds import check, do
+    from capo_core.runs.request import Request
+
+    request = Request(kind, settings)
+    check(request)
+    if queue:
+        submitted = submit.submit(workspace, kind, settings)
+        if as_json:
+            print_json({"run": submitted.run_id})
+        else:
+            console.print(f"in the queue: {submitted.run_id}", markup=False)
+        return None
+    folder = RunFolder(workspace.runs / submit.name_of(request))
+    if not folder.done:
+        with (
+            shown_progress(quiet=as_json) as shown,
+            foreground(workspace, folder, kind=kind, settings=settings, progress=shown) as progress,
+        ):
+            do(request, workspace, folder, progress)
+    result = {**folder.result, "run": folder.run_id}
+    if as_json:
+        print_json(result)
+    return result
+
+
+def mount_soft_labels(app: typer.Typer) -> None:
+    """Add the command of this file to the group `distributions`."""
+    app.command("train", cls=ManyValues)(train)
+
+
+@plain_errors
+def train(
+    file: Annotated[list[Path] | None, typer.Option("--file", help="What to learn from.")] = None,
+    dataset: Data = None,
+    development: Annotated[
+        str, typer.Option(help="Chooses the epoch: a file, or a dataset's name.")
+    ] = "",
+    test: Annotated[
+        list[str] | None, typer.Option(help="Scored: files or datasets; any number.")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Sources to learn from.")] = None,
+    run: Annotated[list[str] | None, typer.Option(help="Estimates to learn from.")] = None,
+    against: Annotated[str, typer.Option(help="The source that is right in the others.")] = "crowd",
+    encoder: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    seeds: Annotated[list[int] | None, typer.Option(help="Trainings of each source.")] = None,
+    reading: Annotated[
+        str,
+        typer.Option(
+            help="together: the whole encoder learns; apart: a head on each text's vector. "
+            "Otherwise apart for minilm, together for others."
+        ),
+    ] = "",
+    epochs: Annotated[
+        int, typer.Option(help="Passes over the items; 0: 20 apart, 5 together.")
+    ] = 0,
+    batch_size: Annotated[int, typer.Option(help="Items a step.")] = 16,
+    learning_rate: Annotated[
+        float, typer.Option(help="Highest rate; 0: 1e-4 apart, 5e-5 together.")
+    ] = 0.0,
+    max_length: Annotated[int, typer.Option(help="together: tokens of an item at most.")] = 128,
+    select: Annotated[str, typer.Option(help="Epoch kept: weighted F1, KL or last.")] = "KL",
+    labels: Labels = None,
+    queue: Queued = False,
+    out: Annotated[Path | None, typer.Option(help="Write the result to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on label distributions; which source is the best signal?"""
+    from capo_core.distributions import store
+    from capo_core.distributions.soft_label_data import SoftLabelConfig
+    from capo_core.distributions.soft_labels import DEVELOPMENT, TEST
+
+    workspace = Workspace.default()
+    found = judgments_of(file, dataset, labels)
+    if run:
+        found = store.with_runs(found, run, workspace)
+    if not development:
+        raise ConfigError("there is no development set", todo="name one (--development)")
+    config = SoftLabelConfig(
+        encoder=encoder, reading=reading, sources=tuple(source or [against]),
+        seeds=tuple(seeds or (0, 1, 2)), epochs=epochs, batch_size=batch_size,
+        learning_rate=learning_rate, max_length=max_length, select=select, against=against,
+    )  # fmt: skip
+    named = {DEVELOPMENT: development}
+    for number, name in enumerate(test or ()):
+        named[TEST if not number else f"{TEST} {Path(name).stem}"] = name
+    sets = {}
+    for name, place in named.items():
+        is_file = Path(place).suffix in (".json", ".jsonl")
+        one = judgments_of([Path(place)] if is_file else None, None if is_file else place, labels)
+        sets[name] = store.keep(one, workspace)
+    settings = {
+        "dataset": found.name,
+        "judgments": store.keep(found, workspace),
+        "sets": sets,
+        "config": config.to_dict(),
+    }
+    result = do_run("softlabel", settings, workspace, queue=queue, as_json=as_json)
+    if result is None:
+        return
+    if out is not None:
+        write_json(out, result)
+    if not as_json:
+        _show_training(result)
+
+
+def _show_training(result: dict[str, Any]) -> None:
+    table = Table("set", "learned from", box=None, title=f"Classifiers on {result['dataset']}")
+    measures = list(dict.fromkeys(row["measure"] for row in result["scores"]))
+    for measure in measures:
+        table.add_column(measure, justify="right")
+    table.add_column("n", justify="right")
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in result["scores"]:
+        rows.setdefault((row["set"], row["source"]), {})[row["measure"]] = row
+    for (name, source), by in rows.items():
+        cells = [f"{by[m]['value']:.3f} [{by[m]['low']:.3f}–{by[m]['high']:.3f}]" for m in measures]
+        table.add_row(name, source, *cells, str(by[measures[0]]["n"]))
+    console.print(table, markup=False)
+    _show_differences(result["differences"])
+    least = ", ".join(f"{v:.3f} ({k})" for k, v in result["least_cross_entropy"].items())
+    console.print(
+        f"\nAgainst {result['settings']['against']}; intervals {result['interval']}. Cross-entropy "
+        f"can at best be the crowd's own entropy: {least}.",
+        markup=False,
+    )
+    console.print(f"run {result['run']}", markup=False, soft_wrap=True)
+
+
+def _show_differences(rows: list[dict[str, Any]]) -> None:
+    """On the sets that chose no epoch, where there are any; cross-entropy differs as KL does."""
+    shown = [row for row in rows if row["measure"] != "cross-entropy"]
+    shown = [row for row in shown if row["set"] != "development"] or shown
+    table = Table("set", "learned from", "minus", box=None, title="\nDifferences")
+    for measure in dict.fromkeys(row["measure"] for row in shown):
+        table.add_column(measure, justify="right", no_wrap=True)
+    pairs: dict[tuple[str, str, str], list[str]] = {}
+    for row in shown:
+        pairs.setdefault((row["set"], row["source"], row["against"]), []).append(
+            f"{row['value']:+.3f} [{row['low']:+.3f} to {row['high']:+.3f}]"
+        )
+    for key, cells in pairs.items():
+        table.add_row(*key, *cells)
+    console.print(table, markup=False)
+
+
+Out = Annotated[Path | None, typer.Option(help="Write the whole result to this file, as JSON.")]
+
+# On a terminal; --json has all measures.
+SHOWN = ("KL", "JSD", "TVD", "D.Corr", "Wasserstein")
+
+app = typer.Typer(
+    help="What would many people say? Label distributions of people and models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def mount(parent: typer.Typer) -> None:
+    """Add the commands of this file to `parent`."""
+    app.command("compare", cls=ManyValues)(compare)
+    app.command("variation", cls=ManyValues)(variation)
+    mount_estimates(app)
+    mount_soft_labels(app)
+    parent.add_typer(app, name="distributions")
+
+
+def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str] | None):
+    """The items and sources named on the command line."""
+    if not files and not dataset:
+        raise ConfigError("there is nothing to look at", todo="give --file FILE or --dataset NAME")
+    from capo_core.distributions.files import read_judgments, together
+
+    read = []
+    if dataset:
+        from capo_core.data.catalog import Catalog
+        from capo_core.distributions.sources import of_dataset
+
+        read.append(of_dataset(Catalog(Workspace.default()).load(dataset)))
+        labels = labels or list(read[0].task.scale.labels)
+    read += [read_judgments(path, labels) for path in files or ()]
+    found = read[0]
+    for other in read[1:]:
+        found = together(found, other)
+    return found
+
+
+@plain_errors
+def compare(
+    file: Files = None,
+    dataset: Data = None,
+    run: Annotated[
+        list[str] | None, typer.Option(help="Finished estimates or generations, by name.")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only these sources.")] = None,
+    against: Annotated[str, typer.Option(help="The source to measure by.")] = "crowd",
+    labels: Labels = None,
+    clip: Annotated[float, typer.Option(help="Least share, for KL only.")] = 1e-10,
+    draws: Annotated[int, typer.Option(help="Of the bootstrap over items.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Distances of every source to the crowd, with intervals."""
+    from capo_core.distributions.compare import CompareConfig
+    from capo_core.distributions.compare import compare as measure
+
+    config = CompareConfig(against, clip, draws, seed)
+    found = judgments_of(file, dataset, labels)
+    if run:
+        from capo_core.distributions.store import with_runs
+
+        found = with_runs(found, run, Workspace.default())
+    result = measure(found, config, sources=source)
+    if out is not None:
+        write_json(out, result.to_dict())
+    if as_json:
+        print_json(result.to_dict())
+        return
+    _show_comparison(result)
+
+
+def _show_comparison(result) -> None:
+    table = Table("source", box=None, title=f"{result.name}: distance to {result.config.against}")
+    rows = result.table
+    measures = [name for name in SHOWN if name in set(rows["measure"])]
+    for measure in measures:
+        table.add_column(measure, justify="right")
+    table.add_column("n", justify="right")
+    for name, cells in rows.groupby("source", sort=False):
+        by = cells.set_index("measure")
+        shown = [
+            f"{by.at[m, 'value']:.3f} [{by.at[m, 'low']:.3f}–{by.at[m, 'high']:.3f}]"
+            if by.at[m, "value"] == by.at[m, "value"]
+            else "undefined"
+            for m in measures
+        ]
+        table.add_row(name, *shown, str(int(cells["n"].iloc[0])))
+    console.print(table, markup=False)
+    console.print(
+        f"\nMeans over n items, 95 % intervals by a bootstrap over items. KL(crowd ‖ source) in "
+        f"nats, shares clipped at {result.config.clip:g}; JSD is the distance (0 to 0.83), TVD "
+        "from 0 to 1: lower is nearer. D.Corr, from 0 to 1: higher is nearer.",
+        markup=False,
+    )
+    for row in result.coverage.itertuples():
+        if row.only_source or row.only_against:
+            console.print(
+                f"{row.source}: {row.only_source} items not in {result.config.against}, "
+                f"{row.only_against} of {result.config.against} not in it; left out.",
+                markup=False,
+            )
+    for note in result.notes:
+        console.print(note, markup=False)
+
+
+@plain_errors
+def variation(
+    file: Files = None,
+    dataset: Data = None,
+    labels: Labels = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Whose explanations; all, each apart, otherwise.")
+    ] = None,
+    items: Annotated[int, typer.Option(help="Only the first so many items; 0: all.")] = 0,
+    semantic: Annotated[bool, typer.Option(help="Embed the texts as well.")] = True,
+    tagger: Annotated[str, typer.Option(help="auto, spacy or textblob.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """How alike are the explanations of one item: in words, in grammar, in meaning?"""
+    from capo_core.distributions.variation import VariationConfig
+    from capo_core.distributions.variation import variation as measure
+
+    found = judgments_of(file, dataset, labels)
+    config = VariationConfig(items=items, tagger=tagger, semantic=semantic, seed=seed)
+    with shown_progress(quiet=as_json) as progress:
+        result = measure(
+            found, config, sources=source, cache=Workspace.default().cache, progress=progress
+        )
+    if out is not None:
+        write_json(out, result.to_dict())
+    if as_json:
+        print_json(result.to_dict())
+        return
+    table = Table("explanations", "measure", "", box=None, title=f"{result.name}: likeness")
+    table.add_column("value", justify="right")
+    table.add_column("items", justify="right")
+    for row in result.table.itertuples():
+        shown = f"{row.value:.3f} [{row.low:.3f}–{row.high:.3f}]" if row.n else "undefined"
+        table.add_row(row.source, row.measure, f"n = {row.ngram}" if row.ngram else "", shown,
+                      str(row.n))  # fmt: skip
+    console.print(table, markup=False)
+    for note in result.notes:
+        console.print(note, markup=False)

@@ -1,0 +1,117 @@
+"""`python -m capo_core base build | show`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from capo_core.cli.support import console, plain_errors, print_json, shown_progress
+from capo_core.imitation.models.base_model import EMBEDDED
+
+base_app = typer.Typer(
+    help="The embedded base: a small model for the demo, and your own from any text.",
+    no_args_is_help=True,
+)
+Folder = Annotated[Path, typer.Option(help="Folder of the base.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this file to `app`."""
+    app.add_typer(base_app, name="base")
+
+
+@base_app.command("build")
+@plain_errors
+def build_command(
+    out: Folder = EMBEDDED,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Learn from this text (.txt) or table instead; needs --out."),
+    ] = None,
+    with_tasks: Annotated[
+        bool,
+        typer.Option("--with-tasks", help="With --corpus: learn the tasks' formats too."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Build a base; the same command goes on where it was interrupted."""
+    from capo_core.errors import ConfigError
+
+    if corpus is not None and out == EMBEDDED:
+        raise ConfigError(
+            "a base of your own must not replace the embedded one", todo="name a folder with --out"
+        )
+    from capo_core.imitation.embedded_base.build import build
+    from capo_core.imitation.embedded_base.config import BaseConfig
+    from capo_core.imitation.embedded_base.corpus import read_corpus
+
+    wished = {"steps": steps, "seed": seed}
+    config = replace(BaseConfig(), **{k: v for k, v in wished.items() if v is not None})
+    with shown_progress(quiet=as_json) as progress:
+        about = build(
+            config,
+            out,
+            corpus=read_corpus(corpus) if corpus else None,
+            with_tasks=with_tasks,
+            progress=progress,
+        )
+    _show(about, out, as_json)
+
+
+@base_app.command("measure")
+@plain_errors
+def measure_command(
+    out: Folder = EMBEDDED,
+    answers: Annotated[
+        int, typer.Option(min=1, help="For each task, format and temperature.")
+    ] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Let a base answer for annotators it has never read, and put the figures into its card."""
+    from capo_core.imitation.embedded_base.model_card import add_quality, read_about
+    from capo_core.imitation.embedded_base.quality import measure_folder
+
+    with shown_progress(quiet=as_json) as progress:
+        add_quality(out, measure_folder(out, answers, progress))
+    _show(read_about(out), out, as_json)
+
+
+@base_app.command("show")
+@plain_errors
+def show_command(
+    out: Folder = EMBEDDED,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """How a base was made, and what was measured."""
+    from capo_core.imitation.embedded_base.model_card import read_about
+
+    _show(read_about(out), out, as_json)
+
+
+def _show(about: dict, out: Path, as_json: bool) -> None:
+    from capo_core.imitation.embedded_base import model_card
+
+    if as_json:
+        print_json(about)
+        return
+    console.print(
+        f"{out}: {about['parameters'] / 1e6:.1f} million parameters, {about['tokens']:,} tokens "
+        f"in {about['seconds'] / 60:.0f} min ({about['tokens_per_s']:,} a second)\n"
+        f"made by: {model_card.command(about)}\n",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    for headings, rows in (
+        (model_card.LOSS_HEADINGS, model_card.figure_rows(about)),
+        (model_card.QUALITY_HEADINGS, model_card.quality_rows(about)),
+    ):
+        if rows:
+            table = Table(*headings, box=None)
+            for row in rows:
+                table.add_row(*row)
+            console.print(table, markup=False)

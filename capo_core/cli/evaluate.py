@@ -1,0 +1,326 @@
+"""`python -m capo_core judge`: a language model says who wrote a text.
+
+`python -m capo_core evaluate`: how near do runs come to their targets?
+
+`python -m capo_core retention`: what a training made its base forget.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from capo_core.cli.generate import (
+    AsJson,
+    Base,
+    BatchTokens,
+    Concurrency,
+    Longest,
+    Name,
+    PerMinute,
+    Precision,
+    Seed,
+    Server,
+    Timeout,
+    backend_of,
+    changed,
+    refuse,
+)
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.data.catalog import Catalog
+from capo_core.errors import ConfigError
+from capo_core.workspace import Workspace
+
+
+def mount_llm_judge(app: typer.Typer) -> None:
+    """Add the command of this file to `app`."""
+    app.command("judge", cls=ManyValues)(judge)
+
+
+@plain_errors
+def judge(
+    dataset: Name,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="Finished generations, by name; none: only people's texts are judged."),
+    ] = None,
+    base: Base = None,
+    server: Server = None,
+    guess: Annotated[
+        bool, typer.Option("--guess", help="No model: a judge that guesses, to try the way.")
+    ] = False,
+    split: Annotated[str, typer.Option(help="Where no runs are named: the part judged.")] = "test",
+    cards: Annotated[int | None, typer.Option(help="Texts on each annotator's card.")] = None,
+    k: Annotated[int | None, typer.Option("--k", help="Texts judged together.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Questions for each annotator and source; 0: all.")
+    ] = None,
+    seed: Seed = None,
+    max_new_tokens: Longest = None,
+    precision: Precision = "auto",
+    batch_tokens: BatchTokens = 16384,
+    concurrency: Concurrency = 4,
+    per_minute: PerMinute = 0.0,
+    timeout_s: Timeout = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model who wrote people's and methods' texts; the same command again goes on."""
+    from capo_core.evaluation.llm_judge.judge import load
+    from capo_core.evaluation.llm_judge.results import KEPT
+    from capo_core.evaluation.llm_judge.trials import JudgeConfig
+    from capo_core.run_folder import RunFolder
+    from capo_core.runs import submit
+    from capo_core.runs.foreground import foreground
+    from capo_core.runs.kinds import llm_judge
+    from capo_core.runs.request import Request
+
+    config = changed(
+        JudgeConfig(), cards=cards, k=k, trials=trials, seed=seed, max_new_tokens=max_new_tokens
+    )
+    workspace = Workspace.default()
+    data = Catalog(workspace).load(dataset)
+    if guess:
+        refuse(base or server, "--guess", "a guess needs no model", "leave one of them out")
+        who: dict[str, Any] = {"guess": True}
+        backend = llm_judge.guesser()
+    else:
+        asking = {"concurrency": concurrency, "per_minute": per_minute, "timeout_s": timeout_s}
+        backend = backend_of(base, server, precision, batch_tokens, asking)
+        who = {"server": server} if server else {"base": base or "embedded"}
+    settings = {
+        "dataset": data.name,
+        "fingerprint": data.fingerprint,
+        "runs": list(run or ()),
+        **({} if run else {"split": split}),
+        **who,
+        **({} if precision == "auto" else {"precision": precision}),
+        "config": config.to_dict(),
+    }
+    folder = RunFolder(workspace.runs / submit.name_of(Request("judge", settings)))
+    if not folder.done:
+        with (
+            shown_progress(quiet=as_json) as shown,
+            foreground(
+                workspace, folder, kind="judge", settings=settings, progress=shown
+            ) as progress,
+        ):
+            llm_judge.judge_runs(data, settings, backend, workspace, folder, progress)
+    found = load(folder.path / KEPT)
+    if as_json:
+        print_json({"run": folder.run_id, "folder": str(folder.path), **found.to_dict()})
+        return
+    _show_llm_judge(found)
+    console.print(f"run {folder.run_id}", markup=False, soft_wrap=True)
+
+
+def _show_llm_judge(found: Any) -> None:
+    from rich.table import Table
+
+    from capo_core.evaluation.table import ALL
+
+    console.print(found.sentence, markup=False)
+    table = Table("source", "given to the target", "trials", "not read", "chance", box=None)
+    for row in found.table[found.table["target"] == ALL].itertuples():
+        shown = f"{row.value:.2f} [{row.low:.2f}–{row.high:.2f}]"
+        table.add_row(row.source, shown, str(row.n), str(row.unread), f"{row.chance:.2f}")
+    console.print(table, markup=False)
+    console.print("Means over annotators, intervals 95 %.", markup=False)
+
+
+def mount_retention(app: typer.Typer) -> None:
+    """Add the command of this file to `app`."""
+    app.command("retention", cls=ManyValues)(retention)
+
+
+@plain_errors
+def retention(
+    dataset: Name,
+    run: Annotated[str, typer.Option(help="A finished training, by name: sft or capo.")],
+    annotator: Annotated[
+        str | None, typer.Option(help="Whom it imitates; needed where it serves all annotators.")
+    ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(help="General text: a .txt file, or a table. The embedded base needs none."),
+    ] = None,
+    strengths: Annotated[
+        list[float] | None, typer.Option(help="Strengths of each adapter, from 0 to 1.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="validation or test.")] = None,
+    items: Annotated[int | None, typer.Option(help="So many items, drawn; 0: all.")] = None,
+    passages: Annotated[int | None, typer.Option(help="Passages of general text.")] = None,
+    seed: Seed = None,
+    max_new_tokens: Longest = None,
+    precision: Precision = "auto",
+    batch_tokens: BatchTokens = 16384,
+    as_json: AsJson = False,
+) -> None:
+    """Measure base, adapter and what lies between; the same command again goes on."""
+    from capo_core.evaluation.retention import RetentionConfig, load
+    from capo_core.run_folder import RunFolder, find_run
+    from capo_core.runs import submit
+    from capo_core.runs.foreground import foreground
+    from capo_core.runs.kinds import retention as kinds_retention
+    from capo_core.runs.request import Request
+
+    config = changed(
+        RetentionConfig(), strengths=tuple(strengths) if strengths else None, split=split,
+        items=items, passages=passages, seed=seed, max_new_tokens=max_new_tokens,
+    )  # fmt: skip
+    workspace = Workspace.default()
+    data = Catalog(workspace).load(dataset)
+    settings: dict[str, Any] = {
+        "dataset": data.name,
+        "fingerprint": data.fingerprint,
+        "target": annotator or str(find_run(workspace, run).config.get("target", "")),
+        "run": run,
+        **({"text": str(text.resolve())} if text else {}),
+        **({} if precision == "auto" else {"precision": precision}),
+        **({} if batch_tokens == 16384 else {"batch_tokens": batch_tokens}),
+        "config": config.to_dict(),
+    }
+    folder = RunFolder(workspace.runs / submit.name_of(Request("retention", settings)))
+    if not folder.done:
+        with (
+            shown_progress(quiet=as_json) as shown,
+            foreground(
+                workspace, folder, kind="retention", settings=settings, progress=shown
+            ) as progress,
+        ):
+            kinds_retention.measure_retention(data, settings, workspace, folder, progress)
+    found = load(folder.path)
+    if as_json:
+        print_json({"run": folder.run_id, "folder": str(folder.path), **found.to_dict()})
+        return
+    _show_retention(found)
+    console.print(f"run {folder.run_id}", markup=False, soft_wrap=True)
+
+
+def _show_retention(found: Any) -> None:
+    from rich.table import Table
+
+    console.print(found.sentence, markup=False)
+    measures = list(dict.fromkeys(found.points["measure"]))
+    table = Table("", "strength", *measures, box=None)
+    for at, rows in found.points.groupby("at", sort=True):
+        cells = rows.set_index("measure")
+        shown = [
+            f"{cells.at[name, 'value']:.2f}\n{cells.at[name, 'low']:.2f}–"
+            f"{cells.at[name, 'high']:.2f}"
+            for name in measures
+        ]
+        best = " *" if found.best and found.best.at == at else ""
+        table.add_row(rows["stage"].iloc[0], f"{rows['strength'].iloc[0]:g}{best}", *shown)
+    console.print(table, markup=False)
+    counts = found.points.groupby("measure", sort=False)["n"].first()
+    named = ", ".join(f"{name} n = {count}" for name, count in counts.items())
+    console.print(
+        f"{found.n_items} {found.config.split} items, intervals 95 %, {named}"
+        + ("; * the best point." if found.best else "."),
+        markup=False,
+    )
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command of this file to `app`."""
+    app.command("evaluate", cls=ManyValues)(evaluate)
+
+
+@plain_errors
+def evaluate(
+    dataset: Annotated[str, typer.Option(help="A dataset of the catalog (data list).")],
+    run: Annotated[list[str] | None, typer.Option(help="Finished generations, by name.")] = None,
+    outputs: Annotated[
+        list[Path] | None, typer.Option(help="Tables of outputs: .parquet, .csv or .jsonl.")
+    ] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="Finished runs of the command judge, by name.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Part scored; that of the runs, or test.")
+    ] = None,
+    pool: Annotated[list[int] | None, typer.Option(help="Explanations judged together.")] = None,
+    measures: Annotated[
+        list[str] | None,
+        typer.Option(help="labels, soft, explanations, style, attribution, diversity"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random groups.")] = 0,
+    out: Annotated[
+        list[Path] | None, typer.Option(help="Write to .html, .csv, .jsonl or .json.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Score methods beside the people they imitate, with floor, ceiling and chance."""
+    from capo_core.evaluation import export
+    from capo_core.evaluation import streams as evaluation_streams
+    from capo_core.evaluation.compute import EVERYTHING, compute_report
+    from capo_core.evaluation.llm_judge.results import of_judges
+    from capo_core.evaluation.table import TableConfig
+    from capo_core.run_folder import find_run
+
+    if not run and not outputs:
+        raise ConfigError(
+            "there is nothing to evaluate", todo="name runs with --run, or tables with --outputs"
+        )
+    for path in out or ():
+        export.check_kind(path)
+    config = TableConfig(
+        pool=tuple(pool) if pool else EVERYTHING.pool,
+        seed=seed,
+        families=tuple(measures) if measures else EVERYTHING.families,
+    )
+    workspace = Workspace.default()
+    loaded = Catalog(workspace).load(dataset)
+    found, answered = evaluation_streams.of_runs(
+        loaded, [find_run(workspace, name) for name in run or ()]
+    )
+    for path in outputs or ():
+        found += evaluation_streams.of_file(path)
+    part = split or answered or "test"
+    items, streams = evaluation_streams.streams_of(loaded, found, part)
+    named = [find_run(workspace, name) for name in judge or ()]
+    with shown_progress(quiet=as_json) as progress:
+        report = compute_report(
+            loaded, items, streams, config, split=part, cache=workspace.cache,
+            judges=of_judges(named, found, loaded.fingerprint), progress=progress,
+        )  # fmt: skip
+    for path in out or ():
+        export.write(report, path)
+    if as_json:
+        print_json(report.to_dict())
+        return
+    _show(report)
+
+
+def _show(report) -> None:
+    """The statements, and the scores averaged over targets."""
+    from capo_core.evaluation.export import number
+    from capo_core.evaluation.measures import measure
+    from capo_core.evaluation.table import ALL
+
+    for statement in report.statements:
+        console.print(statement.text, markup=False)
+    sources = [source.name for source in report.sources]
+    table = Table("measure", "k", *sources, "chance", box=None)
+    rows = report.scores[report.scores["target"] == ALL]
+    for (name, k), cells in rows.groupby(["measure", "k"], sort=False):
+        values = cells.set_index("source")
+        digits = measure(name).decimals
+        shown = [
+            f"{number(own['value'], digits)} "
+            f"[{number(own['low'], digits)}–{number(own['high'], digits)}]"
+            if own["value"] == own["value"]
+            else "undefined"
+            for own in (values.loc[source] for source in sources)
+        ]
+        chance = values["chance"].iloc[0]
+        table.add_row(name, str(k or ""), *shown, number(chance, digits))
+    console.print()
+    console.print(table, markup=False)
+    console.print(
+        f"\nMeans over targets, {report.n_items} {report.split} items, intervals 95 %.",
+        markup=False,
+    )

@@ -1,0 +1,230 @@
+"""`python -m capo_core experiment start | status | stop | list` and `demo`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from capo_core.cli.runs import changes_of, print_runs, span
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.errors import ConfigError, RunError
+from capo_core.workspace import Workspace
+
+experiment_app = typer.Typer(
+    help="All methods for all annotators, as runs that wait for one another.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+LOOK_S = 0.5
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this file to `app`."""
+    app.add_typer(experiment_app, name="experiment")
+    app.command("demo")(demo)
+
+
+@experiment_app.command("start", cls=ManyValues)
+@plain_errors
+def start(
+    dataset: Annotated[str | None, typer.Option(help="A dataset (data list).")] = None,
+    annotator: Annotated[
+        list[str] | None, typer.Option(help="Whom to imitate; 'all' for each.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="minutes, paper-qwen or paper-llama.")] = "minutes",
+    method: Annotated[
+        list[str] | None, typer.Option(help="zero_shot, icl, profile, sft, capo.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="'embedded', a folder or a hub name.")] = None,
+    server: Annotated[str | None, typer.Option(help="A server's model, for prompting.")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(help="Repetitions.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A stage's setting: sft.epochs=3, retention.items=60."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A configuration saved as JSON.")] = None,
+    executor: Annotated[str | None, typer.Option(help="local or slurm.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is over.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put all runs of an experiment into the queue; the same again takes up what is left."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.runs.experiments import store
+    from capo_core.runs.experiments.config import ExperimentConfig, from_preset
+
+    workspace = Workspace.default()
+    wished = {
+        "methods": method, "base": base, "server": server, "seeds": seeds, "executor": executor,
+    }  # fmt: skip
+    wished = {name: value for name, value in wished.items() if value is not None}
+    if config is not None:
+        if dataset or annotator:
+            raise ConfigError("the configuration names dataset and annotators", where="--config")
+        made = ExperimentConfig.from_dict({**_read(config), **wished})
+    else:
+        if not dataset or not annotator:
+            raise ConfigError("name a dataset and annotators", todo="--dataset, --annotator")
+        known = Catalog(workspace).load(dataset).annotators
+        everyone = annotator == ["all"] and "all" not in known
+        targets = known if everyone else tuple(annotator)
+        made = from_preset(preset, dataset, tuple(targets), **wished)
+    if set_:
+        made = made.with_settings(changes_of(set_))
+    _follow(store.start(workspace, made), wait, as_json)
+
+
+@experiment_app.command("status")
+@plain_errors
+def status_(
+    name: Annotated[str, typer.Argument(help="An experiment (experiment list).")],
+    as_json: AsJson = False,
+) -> None:
+    """How far an experiment is, run by run."""
+    from capo_core.runs import queue
+    from capo_core.runs.experiments import store
+
+    workspace = Workspace.default()
+    queue.advance(workspace)
+    experiment = store.find(workspace, name)
+    if as_json:
+        print_json(_experiment_dict(experiment))
+        return
+    _print_experiment(experiment)
+    print_runs([(run, run.status()) for run in experiment.runs() if run is not None])
+
+
+@experiment_app.command("stop")
+@plain_errors
+def stop_experiment(
+    name: Annotated[str, typer.Argument(help="An experiment (experiment list).")],
+) -> None:
+    """Let all its runs save and stop."""
+    from capo_core.runs.experiments import store
+
+    stopped = store.stop(store.find(Workspace.default(), name))
+    console.print(f"{len(stopped)} runs were asked to stop", markup=False)
+
+
+@experiment_app.command("list")
+@plain_errors
+def list_experiments(as_json: AsJson = False) -> None:
+    """All experiments, the newest first."""
+    from capo_core.runs.experiments import store
+
+    found, broken = store.every(Workspace.default())
+    if as_json:
+        print_json([_experiment_dict(each) for each in found])
+        return
+    if not found and not broken:
+        console.print("There are none yet (see: experiment start).")
+    for each in found:
+        _print_experiment(each)
+    for name, problem in broken.items():
+        console.print(f"{name}: {problem}", markup=False, soft_wrap=True)
+
+
+@plain_errors
+def demo(
+    quick: Annotated[bool, typer.Option("--quick", help="One annotator instead of four.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The whole loop on the shipped data with the embedded base, and the table that comes of it."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.runs.experiments import config as experiments_config
+    from capo_core.runs.experiments import store
+
+    workspace = Workspace.default()
+    annotators = Catalog(workspace).load(experiments_config.DEMO_DATASET).annotators
+    config = experiments_config.demo(annotators, quick=quick)
+    _follow(store.start(workspace, config), wait=True, as_json=as_json)
+
+
+def _follow(experiment: Any, wait: bool, as_json: bool) -> None:
+    """Watch an experiment to its end, and print what came of it."""
+    from capo_core.runs import queue
+    from capo_core.runs.experiments.store import progress_of
+
+    if wait:
+        with shown_progress(quiet=as_json) as bar:
+            while True:
+                queue.advance(experiment.workspace)
+                now = progress_of(experiment)
+                bar(now.message[:70], now.share)
+                if now.state != "running":
+                    break
+                time.sleep(LOOK_S)
+    if as_json:
+        print_json(_experiment_dict(experiment))
+    else:
+        _print_experiment(experiment)
+    if not wait:
+        return
+    now = progress_of(experiment)
+    evaluation = experiment.evaluation
+    if not as_json and evaluation is not None and evaluation.files.done:
+        _print_evaluation(experiment)
+    if now.state != "succeeded":
+        raise RunError(
+            f"the experiment is not done: {now.message}",
+            where=experiment.experiment_id,
+            todo="look at the run (runs show), then give the same command again: it takes up "
+            "what is left, and brings the evaluation up to date",
+        )
+
+
+def _print_evaluation(experiment: Any) -> None:
+    from capo_core.cli.evaluate import _show
+    from capo_core.evaluation.report import load
+    from capo_core.runs.kinds.evaluation import REPORT
+
+    _show(load(experiment.evaluation.folder / REPORT))
+
+
+def _experiment_dict(experiment: Any) -> dict:
+    from capo_core.runs.experiments.store import progress_of
+
+    now = progress_of(experiment)
+    return {
+        "experiment": experiment.experiment_id,
+        "title": experiment.config.title,
+        "state": now.state,
+        "share": now.share,
+        "left_s": now.left_s,
+        "elapsed_s": now.elapsed_s,
+        "message": now.message,
+        "runs": [member.run_id for member in experiment.members],
+        "config": experiment.config.to_dict(),
+    }
+
+
+def _print_experiment(experiment: Any) -> None:
+    from capo_core.runs.experiments.store import progress_of
+
+    now = progress_of(experiment)
+    left = "" if now.left_s is None else f", about {span(now.left_s)} left"
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(now.counts.items()))
+    console.print(
+        f"{experiment.experiment_id} ({experiment.config.title}): {now.state}, "
+        f"{now.share:.0%} done{left}; {counts}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if now.state not in ("succeeded",):
+        scored = " (what has succeeded is scored)" if now.scored else ""
+        console.print(f"  {now.message}{scored}", markup=False, soft_wrap=True)
+
+
+def _read(path: Path) -> dict:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the configuration cannot be read ({error})", where=str(path)) from None
+    if not isinstance(raw, dict):
+        raise ConfigError("the configuration is not a JSON object", where=str(path))
+    return raw

@@ -1,0 +1,291 @@
+"""`python -m capo_core runs … | queue`; with `cli_experiment` all that concerns runs.
+
+Runs for the command line: as JSON, as lines, as a table; settings as they are typed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json
+from capo_core.errors import CapoError, ConfigError
+from capo_core.workspace import Workspace
+
+
+def as_dict(run: Any, status: Any) -> dict:
+    from capo_core.runs import queue
+    from capo_core.runs import run as runs_run
+
+    about = {
+        "run": run.run_id,
+        "folder": str(run.folder),
+        "state": status.state,
+        "message": status.message,
+        "share": status.share,
+        "seconds": round(status.duration_s(), 2),
+        "left_s": status.left_s(),
+        "silent_s": round(runs_run.slow_s(status), 1),
+        "peak_bytes": status.peak_bytes,
+        "gpu_peak_bytes": status.gpu_peak_bytes,
+    }
+    if status.state != runs_run.BROKEN:
+        try:
+            request = run.request
+        except CapoError:  # begun by something that writes no request
+            return about
+        about |= {"kind": request.kind, "after": list(request.waits_for), "queued": request.queued}
+        if status.state == "queued" and not status.pid:
+            about["message"] = queue.waits_for(run) or status.message
+    return about
+
+
+def lines_of(about: dict) -> list[str]:
+    from capo_core.runs.memory import in_words
+
+    lines = [f"{about['run']} ({about.get('kind', 'unknown kind')})"]
+    lines.append(f"  {about['state']}: {about['message']}")
+    if about["state"] in ("stopped", "lost", "failed"):
+        lines.append(f"  {about['goes_on']} (runs resume)")
+    if about["seconds"]:
+        lines.append(f"  worked for {span(about['seconds'])}")
+    if about["peak_bytes"]:
+        lines.append(f"  memory at most {in_words(about['peak_bytes'])}")
+    if about["gpu_peak_bytes"]:
+        lines.append(f"  memory of the GPU at most {in_words(about['gpu_peak_bytes'])}")
+    if about["estimate"]:
+        lines += [f"  expected: {sentence}" for sentence in about["estimate"].get("sentences", [])]
+    if about["notes"]:
+        lines.append(f"  notes: {about['notes'].strip()}")
+    lines.append(f"  folder {about['folder']}")
+    for title in ("settings", "result"):
+        if about[title]:
+            text = json.dumps(about[title], indent=2, ensure_ascii=False)
+            lines += [f"  {title}:", *(f"    {line}" for line in text.splitlines())]
+    return lines
+
+
+def print_runs(found: list) -> None:
+    table = Table(box=None)
+    table.add_column("run", no_wrap=True)
+    for heading in ("state", "done", "time", "asked", "message"):
+        table.add_column(heading)
+    for run, status in found:
+        about = as_dict(run, status)
+        asked = about.get("queued")
+        table.add_row(
+            run.run_id,
+            status.state,
+            f"{status.share:.0%}",
+            span(about["seconds"]),
+            datetime.fromtimestamp(asked).strftime("%m-%d %H:%M") if asked else "",
+            about["message"],
+        )
+    console.print(table, markup=False)
+
+
+def span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def changes_of(texts: list[str]) -> dict[str, Any]:
+    """`name=value` as a dictionary; a value that is JSON is read as such, else it is a text."""
+    found = {}
+    for text in texts:
+        name, equals, raw = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"{text!r} is no setting", expected="name=value", where="--set")
+        try:
+            found[name] = json.loads(raw)
+        except ValueError:
+            found[name] = raw
+    return found
+
+
+runs_app = typer.Typer(
+    help="Trainings, generations and evaluations: watch, stop, resume, repeat, delete.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Name = Annotated[str, typer.Argument(help="A run (see: runs list).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+LOOK_S = 0.5
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands that concern runs to `app`."""
+    app.add_typer(runs_app, name="runs")
+    app.command("queue")(queue_)
+
+
+@runs_app.command("list")
+@plain_errors
+def list_(
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """All runs, the last asked for first."""
+    from capo_core.runs import queue
+    from capo_core.runs import run as runs_run
+
+    workspace = Workspace.default()
+    queue.advance(workspace)
+    found = [(run, run.status()) for run in reversed(runs_run.every(workspace))]
+    found = [(run, status) for run, status in found if state in (None, status.state)]
+    if as_json:
+        print_json([as_dict(run, status) for run, status in found])
+        return
+    print_runs(found)
+
+
+@runs_app.command("show")
+@plain_errors
+def show(name: Name, as_json: AsJson = False) -> None:
+    """What a run was asked, where it stands, what came of it and what it needed."""
+    from capo_core.runs import actions
+    from capo_core.runs import run as runs_run
+
+    run = runs_run.find(Workspace.default(), name)
+    status = run.status()
+    about = as_dict(run, status)
+    about["notes"] = run.notes
+    about["goes_on"] = actions.resume_point(run).words
+    about["estimate"] = run.estimate
+    try:
+        about["settings"] = run.request.settings
+    except CapoError:
+        about["settings"] = None
+    about["result"] = run.files.result if run.files.done else None
+    if as_json:
+        print_json(about)
+        return
+    for line in lines_of(about):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+@runs_app.command("log")
+@plain_errors
+def log(
+    name: Name, lines: Annotated[int, typer.Option(help="The last so many; 0: all.")] = 50
+) -> None:
+    """What the run's process printed."""
+    from capo_core.runs import run as runs_run
+
+    text = runs_run.find(Workspace.default(), name).log.splitlines()
+    for line in text[-lines:] if lines else text:
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
+
+
+@runs_app.command("stop")
+@plain_errors
+def stop(
+    name: Name,
+    now: Annotated[bool, typer.Option("--now", help="At once, without saving.")] = False,
+) -> None:
+    """Let a run save and stop; one that waits leaves the queue."""
+    from capo_core.runs import actions
+
+    console.print(f"{name}: {actions.stop(Workspace.default(), name, now=now)}", markup=False)
+
+
+@runs_app.command("resume")
+@plain_errors
+def resume(name: Name) -> None:
+    """Put a run that was stopped, lost or failed back into the queue."""
+    from capo_core.runs import actions
+
+    console.print(f"{name} {actions.resume(Workspace.default(), name).words}", markup=False)
+
+
+@runs_app.command("again", cls=ManyValues)
+@plain_errors
+def again(
+    name: Name,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting and its new value: config.epochs=3."),
+    ] = None,
+) -> None:
+    """A new run like this one, with other settings."""
+    from capo_core.runs import actions
+
+    run = actions.again(Workspace.default(), name, changes_of(set_ or []))
+    console.print(f"{run.run_id}: {run.status().state}", markup=False)
+
+
+@runs_app.command("delete")
+@plain_errors
+def delete(name: Name) -> None:
+    """Move a run to the trash folder of the workspace."""
+    from capo_core.runs import actions
+
+    console.print(f"moved to {actions.delete(Workspace.default(), name)}", markup=False)
+
+
+@runs_app.command("restore")
+@plain_errors
+def restore(
+    name: Annotated[str, typer.Argument(help="The folder's name in the trash.")],
+) -> None:
+    """Take a run back out of the trash folder."""
+    from capo_core.runs import actions
+
+    console.print(f"{actions.restore(Workspace.default(), name).run_id} is back", markup=False)
+
+
+@runs_app.command("notes")
+@plain_errors
+def notes(
+    name: Name,
+    text: Annotated[str | None, typer.Argument(help="The new notes; '' takes them away.")] = None,
+) -> None:
+    """Show what is noted on a run, or replace it."""
+    from capo_core.runs import actions
+    from capo_core.runs import run as runs_run
+
+    workspace = Workspace.default()
+    if text is not None:
+        actions.write_notes(workspace, name, text)
+    console.print(runs_run.find(workspace, name).notes or "There are none.", markup=False)
+
+
+@plain_errors
+def queue_(
+    wait: Annotated[bool, typer.Option("--wait", help="Until nothing is left to begin.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Begin what can begin, and show what waits and works."""
+    from capo_core.runs import queue
+    from capo_core.runs import run as runs_run
+
+    workspace = Workspace.default()
+    queue.advance(workspace)
+    while wait and any(_moves(run) for run in runs_run.every(workspace)):
+        time.sleep(LOOK_S)
+        queue.advance(workspace)
+    found = [(run, run.status()) for run in runs_run.every(workspace)]
+    found = [(run, status) for run, status in found if status.live]
+    if as_json:
+        print_json([as_dict(run, status) for run, status in found])
+    elif found:
+        print_runs(found)
+    else:
+        console.print("Nothing waits, and nothing works.")
+
+
+def _moves(run: Any) -> bool:
+    """Will this run change without anybody doing something?"""
+    from capo_core.runs import queue
+
+    status = run.status()
+    if status.state == "queued" and not status.pid and not status.slurm:
+        return not queue.waits_for(run)
+    return status.live

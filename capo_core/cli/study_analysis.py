@@ -1,0 +1,235 @@
+"""`python -m capo_core study analyse | simulate-judges | export-pairs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capo_core.cli.support import console, plain_errors, print_json
+from capo_core.workspace import Workspace, atomic_file, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from capo_core.study.analysis.analysis import Settings
+    from capo_core.study.analysis.judge_quality import Belief
+    from capo_core.study.analysis.report import StudyReport
+
+Study = Annotated[str, typer.Argument(help="A study (study list).")]
+Answers = Annotated[
+    Path | None,
+    typer.Option(help="Judgments from a file (.csv, .jsonl) instead of the study's own."),
+]
+Mu = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="How often one source's text is better than another's, where that is known: "
+        "human:sft=0.8, or human:sft=0.8/40 for a belief worth 40 comparisons."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Of everything that is drawn.")]
+FORMATS = (".json", ".md", ".tex")
+
+
+def add(study_app: typer.Typer) -> None:
+    """Add the commands on results to the group `study`."""
+    for name, command in (
+        ("analyse", analyse),
+        ("simulate-judges", simulate_judges),
+        ("export-pairs", export_pairs),
+    ):
+        study_app.command(name)(command)
+
+
+@plain_errors
+def analyse(
+    study: Study,
+    out: Annotated[
+        list[Path] | None, typer.Option(help="Files ending in .json, .md or .tex; repeatable.")
+    ] = None,
+    answers: Answers = None,
+    mu: Mu = None,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Accuracy, preferences, agreement and the quality of judges, after unblinding."""
+    from capo_core.errors import ConfigError
+    from capo_core.study.analysis.report import to_latex, to_markdown
+
+    wrong = [path for path in out or [] if path.suffix not in FORMATS]
+    if wrong:
+        raise ConfigError(f"{wrong[0].name} has no known ending", expected=", ".join(FORMATS))
+    report = _report(study, answers, mu, seed)
+    for path in out or []:
+        if path.suffix == ".json":
+            write_json(path, report.to_dict())
+            continue
+        text = to_markdown(report) if path.suffix == ".md" else to_latex(report)
+        with atomic_file(path, "w") as file:
+            file.write(text)
+    if as_json:
+        print_json(report.to_dict())
+    elif out:
+        console.print(f"Written: {', '.join(str(path) for path in out)}", markup=False)
+    else:
+        console.print(to_markdown(report), markup=False, soft_wrap=True)
+
+
+@plain_errors
+def simulate_judges(
+    study: Study,
+    out: Annotated[Path, typer.Argument(help="Where the judgments go (.csv or .jsonl).")],
+    attentiveness: Annotated[float, typer.Option(help="Mean share of trials attended to.")] = 0.8,
+    skill: Annotated[float, typer.Option(help="How often an attending judge knows a hand.")] = 0.7,
+    left: Annotated[float, typer.Option(help="Clicks to the left when not attending.")] = 0.5,
+    doubt: Annotated[float, typer.Option(help='Share of "cannot tell" and "tie".')] = 0.05,
+    seconds: Annotated[float, typer.Option(help="Median seconds beyond reading.")] = 8.0,
+    careless: Annotated[float, typer.Option(help="Share of judges who hardly attend.")] = 0.0,
+    strength: Annotated[
+        list[str] | None, typer.Option(help="Of a source in comparisons, log-odds: human=0.8")
+    ] = None,
+    likeness: Annotated[
+        list[str] | None, typer.Option(help="Of a source to its target, 0 to 1: sft=0.6")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Let made-up judges answer a design, frozen or not, to see what it can find."""
+    from capo_core.study.design import draft as design_draft
+    from capo_core.study.owner.export import as_text
+    from capo_core.study.simulated_judges import Judges, World, answer
+
+    draft = design_draft.load(Workspace.default(), study)
+    judges = Judges.drawn(
+        draft.assignments["judge_slot"].nunique(),
+        seed=seed,
+        attentiveness=attentiveness,
+        skill=skill,
+        left=left,
+        doubt=doubt,
+        seconds=seconds,
+        careless=careless,
+    )
+    world = World(_named(strength, "--strength"), _named(likeness, "--likeness"))
+    made = answer(draft, judges, seed, world, study_id=study)
+    text = as_text(made.judgments, out.suffix.removeprefix("."))
+    with atomic_file(out, "w") as file:
+        file.write(text)
+    console.print(
+        f"{len(made.judgments)} simulated judgments by {judges.n} judges: {out}. Try: study "
+        f"analyse {study} --answers {out}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@plain_errors
+def export_pairs(
+    study: Study,
+    out: Annotated[Path, typer.Argument(help="A file ending in .jsonl.")],
+    rule: Annotated[str, typer.Option(help="quality, majority or none.")] = "quality",
+    confident: Annotated[
+        float, typer.Option(help="Rule quality: how probable the better text must be.")
+    ] = 0.9,
+    answers: Answers = None,
+    mu: Mu = None,
+) -> None:
+    """Preference pairs (prompt, chosen, rejected) from the comparisons, to train on.
+
+    With --rule none a pair for each vote, else one for each two texts that were compared.
+    """
+    from capo_core.data.catalog import Catalog
+    from capo_core.errors import StudyError
+    from capo_core.study.analysis.judge_quality import estimate
+    from capo_core.study.analysis.preference_pairs import Filter, pairs_of, write_pairs
+    from capo_core.study.design import draft as design_draft
+
+    workspace = Workspace.default()
+    chosen_by = Filter(rule, confident)
+    draft = design_draft.load(workspace, study)
+    judgments = _judgments(study, answers)
+    quality = estimate(judgments, _beliefs(mu))
+    if quality is None:
+        raise StudyError(
+            "nobody compared anything", where=study, expected="trials of the kind comparison"
+        )
+    dataset = Catalog(workspace).load(draft.config.dataset)
+    pairs = pairs_of(draft, dataset, judgments, quality, chosen_by)
+    write_pairs(pairs, out)
+    console.print(
+        f"{len(pairs)} preference pairs: {out}. Their items are from the {draft.config.split} "
+        "part: a run that trains on them must not be scored on it.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _report(study: str, answers: Path | None, mu: list[str] | None, seed: int) -> StudyReport:
+    from capo_core.errors import StudyError
+    from capo_core.study.analysis.analysis import Settings, analyse
+    from capo_core.study.analysis.report import Facts, StudyReport
+    from capo_core.study.design import draft as design_draft
+    from capo_core.study.design import freeze
+
+    workspace = Workspace.default()
+    draft = design_draft.load(workspace, study)
+    facts = Facts(seed=draft.config.seed, planned=draft.config.planned_analysis)
+    try:
+        frozen = freeze.verify(workspace, study)
+    except StudyError:
+        if answers is None:  # judgments of people count on a study that is what it was
+            raise
+    else:
+        facts = Facts(
+            frozen_hash=frozen.hash,
+            frozen=frozen.frozen,
+            seed=draft.config.seed,
+            invited=draft.assignments["judge_slot"].nunique(),
+            planned=draft.config.planned_analysis,
+            leaks=tuple(sorted(frozen.leaks.items())),
+        )
+    settings: Settings = Settings(seed=seed, beliefs=tuple(_beliefs(mu)))
+    annotators = tuple(sorted(draft.cards["annotator_id"]))
+    return StudyReport(analyse(_judgments(study, answers), annotators, settings), facts)
+
+
+def _judgments(study: str, answers: Path | None) -> pd.DataFrame:
+    if answers is not None:
+        from capo_core.study.owner.export import read_judgments
+
+        return read_judgments(answers)
+    from capo_core.study.owner.service import StudyService
+    from capo_core.study.store import open_store
+
+    return StudyService(open_store(Workspace.default())).export_judgments(study)
+
+
+def _beliefs(given: list[str] | None) -> list[Belief]:
+    """Beliefs from texts such as human:sft=0.8 or human:sft=0.8/40."""
+    from capo_core.study.analysis.judge_quality import Belief
+
+    beliefs = []
+    for text in given or []:
+        names, _equals, number = text.partition("=")
+        stronger, _colon, weaker = names.partition(":")
+        mu, _slash, strength = number.partition("/")
+        beliefs.append(Belief(stronger, weaker, _number(mu, text), _number(strength or "0", text)))
+    return beliefs
+
+
+def _named(given: list[str] | None, option: str) -> dict[str, float]:
+    found = {}
+    for text in given or []:
+        name, _equals, number = text.partition("=")
+        found[name] = _number(number, f"{option} {text}")
+    return found
+
+
+def _number(text: str, where: str) -> float:
+    from capo_core.errors import ConfigError
+
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no number", where=where, expected="name=number") from None

@@ -1,0 +1,299 @@
+"""`python -m capo_core study plan | create | leaks | freeze | list`.
+
+A study's settings as the commands of `study` take them: options, a file, an experiment.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from capo_core.cli import study_analysis, study_sessions
+from capo_core.cli.runs import changes_of
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json
+from capo_core.errors import ConfigError
+from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from capo_core.study.config import StudyConfig
+
+
+def wished_settings(
+    workspace: Workspace,
+    config: Path | None,
+    experiment: str | None,
+    source: list[str] | None,
+    set_: list[str] | None,
+    **given: Any,
+) -> dict[str, Any]:
+    """The settings that were given: those of the file, of options (None is not given), of --set."""
+    wished = _read(config) if config else {}
+    wished |= {name: value for name, value in given.items() if value is not None}
+    if source or experiment:
+        wished["sources"] = {**_of_experiment(workspace, experiment), **_sources(source or [])}
+    return wished | (changes_of(set_) if set_ else {})
+
+
+def _sources(source: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one in source:
+        name, _, runs = one.partition("=")
+        if name in found:
+            raise ConfigError(f"the source {name!r} is given twice", where="--source")
+        found[name] = runs.split(",") if runs else name
+    return found
+
+
+def _of_experiment(workspace: Workspace, experiment: str | None) -> dict[str, Any]:
+    """Method → its generation runs, of all seeds; with people's texts beside them."""
+    if experiment is None:
+        return {}
+    from capo_core.runs.experiments import store
+
+    found: dict[str, Any] = {"human": "human", "other_human": "other_human"}
+    for member in store.find(workspace, experiment).members:
+        if member.kind == "generate":
+            found.setdefault(member.method, []).append(member.run_id)
+    return found
+
+
+def study_config(raw: dict[str, Any]) -> StudyConfig:
+    """The design of these settings; `ConfigError` where one is wrong or missing."""
+    from capo_core.study.config import StudyConfig
+
+    return StudyConfig.from_dict(raw)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the design cannot be read ({error})", where=str(path)) from None
+    if not isinstance(raw, dict):
+        raise ConfigError("the design is not a JSON object", where=str(path))
+    return raw
+
+
+study_app = typer.Typer(
+    help="Blind studies: people who cannot see the source attribute and compare texts.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Name = Annotated[str, typer.Argument(help="A study (study list).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Dataset = Annotated[str | None, typer.Option(help="A dataset (data list).")]
+Kind = Annotated[list[str] | None, typer.Option(help="attribution, comparison, reasoning.")]
+Source = Annotated[
+    list[str] | None,
+    typer.Option(help="human, other_human; again for name=RUN (several: name=RUN,RUN)."),
+]
+Experiment = Annotated[
+    str | None, typer.Option(help="Its methods become sources (experiment list).")
+]
+Target = Annotated[list[str] | None, typer.Option(help="Whose texts are asked about; else all.")]
+Pool = Annotated[int | None, typer.Option(help="Texts of one pool in an attribution.")]
+Judges = Annotated[int | None, typer.Option(help="How many judges there will be.")]
+PerJudge = Annotated[int | None, typer.Option(help="Main trials of each kind for a judge.")]
+PerTrial = Annotated[int | None, typer.Option(help="How many judges see each main trial.")]
+Seed = Annotated[int | None, typer.Option(help="Of everything that is drawn.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting: practice=2.")]
+Config = Annotated[Path | None, typer.Option(help="A design as JSON; options come on top.")]
+SHOWN = 12  # leaks of a kind that are printed one by one
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the group to `app`, with the commands of the other files."""
+    study_sessions.add(study_app)
+    study_analysis.add(study_app)
+    app.add_typer(study_app, name="study")
+
+
+@study_app.command("plan", cls=ManyValues)
+@plain_errors
+def plan(
+    name: Annotated[str, typer.Argument(help="A study that was created, or none yet.")] = "",
+    dataset: Dataset = None,
+    kind: Kind = None,
+    source: Source = None,
+    experiment: Experiment = None,
+    target: Target = None,
+    pool: Pool = None,
+    judges: Judges = None,
+    trials_per_judge: PerJudge = None,
+    judgments_per_trial: PerTrial = None,
+    seed: Seed = None,
+    set_: Set = None,
+    config: Config = None,
+    expected: Annotated[float | None, typer.Option(help="Share right of one source.")] = None,
+    other: Annotated[float, typer.Option(help="The same of the method to tell it from.")] = 0.35,
+    judge_sd: Annotated[float, typer.Option(help="How judges differ (logit scale).")] = 0.5,
+    trial_sd: Annotated[float, typer.Option(help="How trials differ (logit scale).")] = 0.8,
+    simulations: Annotated[int, typer.Option(help="Studies to simulate.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """What the design would show: interval, power, minutes; nothing is written."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.study.design import draft as design_draft
+    from capo_core.study.design import planner
+
+    workspace = Workspace.default()
+    wished = wished_settings(
+        workspace, config, experiment, source, set_, dataset=dataset, kinds=kind, targets=target,
+        pool=pool, judges=judges, trials_per_judge=trials_per_judge,
+        judgments_per_trial=judgments_per_trial, seed=seed,
+    )  # fmt: skip
+    if name and not wished:
+        draft = design_draft.load(workspace, name)
+    else:
+        draft = design_draft.draw(workspace, study_config({"name": name or "plan", **wished}))
+    annotators = len(Catalog(workspace).load(draft.config.dataset).annotators)
+    assumed = {"other": other, "judge_sd": judge_sd, "trial_sd": trial_sd}
+    if expected is not None:
+        assumed["expected"] = expected
+    found = planner.plans(
+        draft.config, annotators, draft, simulations=simulations, seed=draft.config.seed, **assumed
+    )
+    if as_json:
+        print_json([one.to_dict() for one in found])
+        return
+    for one in found:
+        console.print(f"{one.numbers.kind}:", style="bold", markup=False)
+        for sentence in one.sentences:
+            console.print(f"  {sentence}", markup=False, soft_wrap=True)
+    _print_notes(draft)
+
+
+@study_app.command("create", cls=ManyValues)
+@plain_errors
+def create(
+    name: Annotated[str, typer.Argument(help="What the study is to be called.")],
+    dataset: Dataset = None,
+    kind: Kind = None,
+    source: Source = None,
+    experiment: Experiment = None,
+    target: Target = None,
+    pool: Pool = None,
+    judges: Judges = None,
+    trials_per_judge: PerJudge = None,
+    judgments_per_trial: PerTrial = None,
+    seed: Seed = None,
+    set_: Set = None,
+    config: Config = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a draft.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw texts, trials and every judge's sequence; a draft, until it is frozen."""
+    from capo_core.study.design import balance_report, planner
+    from capo_core.study.design import draft as design_draft
+
+    workspace = Workspace.default()
+    wished = wished_settings(
+        workspace, config, experiment, source, set_, dataset=dataset, kinds=kind, targets=target,
+        pool=pool, judges=judges, trials_per_judge=trials_per_judge,
+        judgments_per_trial=judgments_per_trial, seed=seed,
+    )  # fmt: skip
+    draft = design_draft.draw(workspace, study_config({**wished, "name": name}))
+    study_id = design_draft.create(workspace, draft, replace=replace)
+    report = balance_report.of(draft)
+    median, most = planner.minutes_of(draft)
+    if as_json:
+        print_json(
+            {
+                "study": study_id,
+                "balance": report.to_dict(),
+                "minutes": {"median": median, "most": most},
+                "left_out": [vars(one) for one in draft.left_out],
+                "notes": list(draft.notes),
+            }
+        )
+        return
+    console.print(f"{study_id}: a draft with {report.words}", markup=False, soft_wrap=True)
+    console.print(f"A judge needs about {median:.0f} minutes (at most {most:.0f}).", markup=False)
+    _print_notes(draft)
+    console.print(f"Next: study leaks {study_id}, then study freeze {study_id}", markup=False)
+
+
+@study_app.command("leaks")
+@plain_errors
+def leaks_(name: Name, as_json: AsJson = False) -> None:
+    """What would give a source away, with the trials. Not for judges' eyes."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.study.design import draft as design_draft
+    from capo_core.study.design import leaks
+
+    workspace = Workspace.default()
+    draft = design_draft.load(workspace, name)
+    found = leaks.look(draft, Catalog(workspace).load(draft.config.dataset))
+    if as_json:
+        print_json([vars(leak) for leak in found])
+        return
+    if not found:
+        console.print(f"Nothing found in {len(draft.texts)} texts.", markup=False)
+    for kind, count in leaks.summary(found).items():
+        texts = f"{count} text{'s' * (count != 1)} of {len(draft.texts)}"
+        console.print(f"{kind}: {texts}; {leaks.TODO[kind]}", markup=False, soft_wrap=True)
+        alike = [leak for leak in found if leak.kind == kind]
+        for leak in alike[:SHOWN]:
+            where = f"{leak.trial_id} slot {leak.slot} ({leak.source})"
+            console.print(f"  {where}: {leak.words}", markup=False, soft_wrap=True)
+        if len(alike) > SHOWN:
+            console.print(f"  and {len(alike) - SHOWN} more (--json shows all)", markup=False)
+
+
+@study_app.command("freeze")
+@plain_errors
+def freeze_(
+    name: Name,
+    accept_leaks: Annotated[
+        bool, typer.Option("--accept-leaks", help="Freeze although sources could be told.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze the design, the texts, the seed and the planned analysis under a hash."""
+    from capo_core.study.design import freeze
+
+    frozen = freeze.freeze(Workspace.default(), name, accept_leaks=accept_leaks)
+    if as_json:
+        print_json(vars(frozen))
+        return
+    console.print(
+        f"{name} is frozen since {frozen.frozen} under {frozen.hash}", markup=False, soft_wrap=True
+    )
+
+
+@study_app.command("list")
+@plain_errors
+def list_studies(as_json: AsJson = False) -> None:
+    """All studies of the workspace."""
+    from capo_core.study.design import draft as design_draft
+    from capo_core.study.design import freeze
+
+    workspace = Workspace.default()
+    names = design_draft.names(workspace)
+    rows = [{"study": name, "frozen": freeze.is_frozen(workspace, name)} for name in names]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console.print("There are none yet (see: study create).")
+        return
+    table = Table("study", "state")
+    for row in rows:
+        table.add_row(row["study"], "frozen" if row["frozen"] else "draft")
+    console.print(table)
+
+
+def _print_notes(draft: Any) -> None:
+    for note in draft.notes:
+        console.print(f"Note: {note}", markup=False, soft_wrap=True)
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in draft.left_out:
+        found.setdefault((one.source, one.reason), []).append(f"{one.count} for {one.target}")
+    for (source, reason), counts in found.items():
+        said = f"Left out of {source}: {', '.join(counts)} ({reason})"
+        console.print(said, markup=False, soft_wrap=True)

@@ -1,0 +1,215 @@
+"""`study invite | link | revoke | release | status | close | unblind | export | audit`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from capo_core.cli.support import console, plain_errors, print_json
+from capo_core.workspace import Workspace, atomic_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from capo_core.study.owner.invitations import Invitation
+    from capo_core.study.owner.service import StudyService
+
+Study = Annotated[str, typer.Argument(help="A frozen study.")]
+Judge = Annotated[str, typer.Argument(help="A judge (see: study status).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Days = Annotated[float, typer.Option(help="How many days the link is good.")]
+Base = Annotated[str, typer.Option(help="Where judges reach the dashboard.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+HOME = "http://localhost:8501"
+
+
+def add(study_app: typer.Typer) -> None:
+    """Add the commands that concern a study's sessions to the group `study`."""
+    for name, command in (
+        ("invite", invite),
+        ("link", link),
+        ("revoke", revoke),
+        ("release", release),
+        ("status", status),
+        ("close", close),
+        ("unblind", unblind),
+        ("export", export),
+        ("audit", audit),
+    ):
+        study_app.command(name)(command)
+
+
+@plain_errors
+def invite(
+    study: Study,
+    judges: Annotated[int, typer.Option(help="How many.")] = 1,
+    days: Days = 30,
+    note: Annotated[str, typer.Option(help="Your own words on them; judges do not see it.")] = "",
+    base: Base = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Make a link for each judge. A link is shown once, here, and stored nowhere."""
+    service = _service()
+    service.take_in(Workspace.default(), study)
+    _print_links(service.invite(study, judges, days=days, note=note), base, as_json)
+
+
+@plain_errors
+def link(judge: Judge, days: Days = 30, base: Base = HOME, as_json: AsJson = False) -> None:
+    """A new link for a judge who lost the old one; the old one ends."""
+    _print_links([_service().new_link(judge, days=days)], base, as_json)
+
+
+@plain_errors
+def revoke(judge: Judge) -> None:
+    """End a judge's links for good. The answers stay; open places go to others."""
+    _service().revoke(judge)
+    console.print(f"{judge} is revoked; the answers stay.", markup=False)
+
+
+@plain_errors
+def release(judge: Judge) -> None:
+    """Let others have the open places of a judge who will not come back."""
+    _service().release(judge)
+    console.print(f"The open places of {judge} are free.", markup=False)
+
+
+@plain_errors
+def status(study: Study, as_json: AsJson = False) -> None:
+    """How many answers there are, and where each judge is. Counts only."""
+    found = _service().status(study)
+    if as_json:
+        print_json(_plain(asdict(found)))
+        return
+    console.print(
+        f"{study}: {found.state}; {found.filled} of {found.places} places answered "
+        f"({', '.join(f'{k} {n} of {of}' for k, (n, of) in found.by_kind.items())})",
+        markup=False,
+    )
+    for each in found.judges:
+        seen = f"last seen {each.last_seen:%Y-%m-%d %H:%M} UTC" if each.last_seen else "never seen"
+        more = f", {each.extra} of them at places of others" if each.extra else ""
+        console.print(
+            f"{each.judge_id}  {each.judge_slot or 'reserve'}  {each.state}: {each.done} answered"
+            f"{more}, {each.places} planned; {seen}{'; ' + each.note if each.note else ''}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+@plain_errors
+def close(study: Study, yes: Yes = False) -> None:
+    """Take no more answers. This cannot be undone."""
+    service = _service()
+    found = service.status(study)
+    _ask(f"{found.filled} of {found.places} places are answered. Close {study} for good?", yes)
+    service.close(study)
+    console.print(f"{study} is closed.", markup=False)
+
+
+@plain_errors
+def unblind(study: Study, yes: Yes = False) -> None:
+    """Join answers with their sources, after closing. It is noted in the audit log for good."""
+    service = _service()
+    _ask(f"Unblind {study}?", yes)
+    service.unblind(study)
+    console.print(f"{study} is unblinded.", markup=False)
+
+
+@plain_errors
+def export(
+    study: Study,
+    path: Annotated[Path, typer.Argument(help="A file ending in .csv or .jsonl.")],
+    practice: Annotated[bool, typer.Option("--practice", help="Practice trials too.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every answer ever given, without sources.")
+    ] = False,
+) -> None:
+    """Write the judgments with the order shown and the true sources, after unblinding."""
+    service, kind = _service(), _kind(path)
+    frame = (
+        service.export_history(study)
+        if history
+        else service.export_judgments(study, practice=practice)
+    )
+    _write(frame, path, kind)
+
+
+@plain_errors
+def audit(
+    study: Study,
+    path: Annotated[Path | None, typer.Argument(help="A file ending in .csv or .jsonl.")] = None,
+) -> None:
+    """Who did what, and when: printed, or written to a file."""
+    frame = _service().audit_log(study)
+    if path is not None:
+        _write(frame, path, _kind(path))
+        return
+    for row in frame.itertuples(index=False):
+        console.print(
+            f"{row.at}  {row.actor}  {row.event}  {row.details}", markup=False, soft_wrap=True
+        )
+
+
+def _service() -> StudyService:
+    from capo_core.study.owner.service import StudyService
+    from capo_core.study.store import open_store
+
+    return StudyService(open_store(Workspace.default()))
+
+
+def _print_links(invitations: list[Invitation], base: str, as_json: bool) -> None:
+    rows = [
+        {
+            "judge_id": each.judge_id,
+            "judge_slot": each.judge_slot,
+            "expires": each.expires.isoformat(),
+            "url": each.url(base),
+        }
+        for each in invitations
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        # Plain print: a link must come out whole, however narrow the terminal is.
+        print(f"{row['judge_id']}  {row['judge_slot'] or 'reserve'}  {row['url']}")
+    console.print("These links are shown once. Whoever has one is that judge.")
+
+
+def _kind(path: Path) -> str:
+    from capo_core.errors import ConfigError
+    from capo_core.study.owner.export import FORMATS
+
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in FORMATS:
+        raise ConfigError(
+            f"{path.name!r} does not say what to write",
+            expected=f"a name that ends in {', '.join(f'.{each}' for each in FORMATS)}",
+        )
+    return kind
+
+
+def _write(frame: pd.DataFrame, path: Path, kind: str) -> None:
+    from capo_core.study.owner.export import as_text
+
+    with atomic_file(path) as file:
+        file.write(as_text(frame, kind).encode("utf-8"))
+    console.print(f"{len(frame)} rows written to {path}", markup=False, soft_wrap=True)
+
+
+def _ask(question: str, yes: bool) -> None:
+    if not yes:
+        typer.confirm(question, abort=True)
+
+
+def _plain(value: Any) -> Any:
+    """JSON-able: instants as ISO text, tuples as lists."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value

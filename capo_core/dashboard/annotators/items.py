@@ -1,0 +1,166 @@
+"""The item browser: all annotators of one item side by side."""
+
+from __future__ import annotations
+
+import random
+
+import streamlit as st
+
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.ui import item_html as ui_item_html
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import download_table, note
+from capo_core.dashboard.ui.item_html import answers_html, item_html
+from capo_core.dashboard.ui.text import count
+from capo_core.dashboard.ui.theme import looks
+from capo_core.dataset import Dataset
+
+KEYS = ("q", "annotator", "label", "differ", "manner", "item", "list", "p")
+_PER_PAGE = 8
+_NEAR = 500
+_MOVED = ("item", "p")
+
+
+def show(page: str, dataset: Dataset) -> None:
+    """Filters in a row, then the items they leave, one or several at a time."""
+    wanted, grey, several = _controls(page, dataset)
+    found = cache.item_ids(dataset, wanted)
+    if not found:
+        note("No item passes this filter.")
+        st.button("Show all items", on_click=_clear, args=(page,), key=f"{page}.items.clear")
+        return
+    if several:
+        _list(page, dataset, found, wanted, grey)
+    else:
+        _one(page, dataset, found, wanted, grey)
+    passing = ui_item_html.matches(dataset, wanted)
+    passing = passing[passing["item_id"].isin(set(found))]
+    download_table(passing, key=f"{page}.items.csv", file_name=f"{dataset.name}-explanations")
+
+
+def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, bool]:
+    columns = st.columns([3, 2, 2], vertical_alignment="bottom")
+    with columns[0]:
+        phrase = url_state.text(
+            "Words",
+            page=page,
+            key="q",
+            clears=_MOVED,
+            placeholder="a word or phrase",
+            help="In explanations and in the items' own texts. Whole words first; part of a word "
+            "where no whole word fits.",
+        )
+    with columns[1]:
+        annotator = url_state.choice(
+            st.selectbox,
+            "Annotator",
+            ["", *dataset.annotators],
+            page=page,
+            key="annotator",
+            clears=_MOVED,
+            format_func=lambda value: value or "anyone",
+        )
+    with columns[2]:
+        label = url_state.choice(
+            st.selectbox,
+            "Label",
+            ["", *dataset.task.scale.labels],
+            page=page,
+            key="label",
+            clears=_MOVED,
+            format_func=lambda value: value or "any label",
+        )
+    with st.container(horizontal=True, gap="medium"):
+        differ = url_state.toggle(
+            "Only where labels differ", page=page, key="differ", clears=_MOVED
+        )
+        grey = url_state.toggle(
+            "Grey the item's own words",
+            page=page,
+            key="manner",
+            help="Words of an explanation that stand in the item's texts too turn grey; what "
+            "stays is the annotator's own manner. The reduction “Input words masked” removes "
+            "exactly these words.",
+        )
+        several = url_state.toggle("Several items at once", page=page, key="list", clears=("p",))
+    return ui_item_html.Filter(phrase, annotator, label, differ), grey, several
+
+
+def _one(
+    page: str, dataset: Dataset, found: list[str], wanted: ui_item_html.Filter, grey: bool
+) -> None:
+    asked = url_state.get("item")
+    place = found.index(asked) if asked in found else 0
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        url_state.choice(
+            st.selectbox,
+            f"Item {place + 1:,} of {len(found):,}",
+            # A list of all would weigh on every click where there are tens of thousands.
+            found[max(0, place - _NEAR) : place + _NEAR],
+            page=page,
+            key="item",
+            default=found[place],
+            width=230,
+        )
+        for name, target in (
+            ("Previous", found[place - 1]),
+            ("Next", found[(place + 1) % len(found)]),
+            ("Random", random.SystemRandom().choice(found)),
+        ):
+            st.button(
+                name,
+                key=f"{page}.items.{name}",
+                on_click=url_state.put,
+                args=(page, {"item": target}),
+            )
+    _item(dataset, found[place], wanted, grey)
+
+
+def _list(
+    page: str, dataset: Dataset, found: list[str], wanted: ui_item_html.Filter, grey: bool
+) -> None:
+    start, end = paging(page, "p", len(found), _PER_PAGE, "item")
+    for item_id in found[start:end]:
+        _item(dataset, item_id, wanted, grey)
+
+
+def paging(page: str, key: str, total: int, per_page: int, one: str) -> tuple[int, int]:
+    """Earlier / later buttons and where we are; the range to show."""
+    pages = max(1, -(-total // per_page))
+    number = url_state.number(key, 1, 1, pages)
+    start, end = (number - 1) * per_page, min(total, number * per_page)
+    if pages == 1:
+        note(count(total, one))
+        return start, end
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name, target, off in (
+            ("Earlier", number - 1, number == 1),
+            ("Later", number + 1, number == pages),
+        ):
+            st.button(
+                name,
+                key=f"{page}.{key}.{name}",
+                on_click=url_state.put,
+                args=(page, {key: str(target)}),
+                disabled=off,
+            )
+        st.text(f"{start + 1:,} to {end:,} of {count(total, one)}")
+    return start, end
+
+
+def _item(dataset: Dataset, item_id: str, wanted: ui_item_html.Filter, grey: bool) -> None:
+    item = cache.items_by_id(dataset).loc[item_id]
+    inputs = (item["text_a"], item["text_b"]) if grey else ()
+    st.html(item_html(dataset.task, item["text_a"], item["text_b"], wanted.phrase))
+    st.html(
+        answers_html(
+            ui_item_html.answers(dataset, item_id),
+            looks(dataset.annotators),
+            inputs=inputs,
+            phrase=wanted.phrase,
+        )
+    )
+
+
+def _clear(page: str) -> None:
+    url_state.put(page, dict.fromkeys(("q", "annotator", "label", "differ", *_MOVED)))

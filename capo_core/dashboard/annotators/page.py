@@ -1,0 +1,268 @@
+"""The annotators page: one annotator's card, two against each other, or item by item.
+
+Two annotators against each other: labels on common items, and what each says that the other
+does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.annotators import charts
+from capo_core.dashboard.annotators import items as annotators_items
+from capo_core.dashboard.annotators import phrases as annotators_phrases
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import (
+    Field,
+    heading,
+    is_dark,
+    note,
+    picture,
+    says,
+    side_by_side,
+    table,
+)
+from capo_core.dashboard.ui.glossary import HELP
+from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
+from capo_core.dashboard.ui.text import count, escape, markdown, number, percent, short
+from capo_core.dashboard.ui.theme import looks
+from capo_core.dataset import Dataset
+
+PAGE = "annotators"
+_MOST_LABELS = 40
+
+
+def show_pair(frame: Frame, dataset: Dataset) -> None:
+    """The pair that was chosen; with one annotator, what is missing."""
+    names = list(dataset.annotators)
+    if len(names) < 2:
+        note("This dataset has one annotator; there is nobody to compare with.")
+        return
+    with side_by_side("pair", [1, 1]) as (left, right):
+        with left:
+            first = choose_annotator("Annotator", "who", names)
+        rest = [name for name in names if name != first]
+        with right:
+            second = choose_annotator("and annotator", "than", rest)
+    common = _common(dataset, first, second)
+    if common.empty:
+        says(f"{first} and {second} have no item in common.")
+    else:
+        same = (common["first"] == common["second"]).mean()
+        says(
+            f"{first} and {second} both annotated {count(common.index.nunique(), 'item')}; they "
+            f"gave the same label in {percent(same)} of the pairs of labels."
+        )
+    use = {card.annotator_id: card for card in cache.cards(frame.workspace, frame.entry)}
+    look = looks(names)
+    with side_by_side("labels", [1, 1]) as (left, right):
+        with left:
+            heading("How the labels are used", HELP["labels"])
+            picture(
+                charts.label_use_of_two(use[first].labels, use[second].labels, first, second, look),
+                key=f"{PAGE}.two.labels",
+                file_name=f"{frame.entry.name}-labels-{first}-{second}",
+                alt=f"Share of each label, annotator {first} and annotator {second}",
+            )
+        with right:
+            heading("Where they agree", HELP["kappa"])
+            if common.empty:
+                note("No common items.")
+            elif len(dataset.task.scale.labels) > _MOST_LABELS:
+                note("The scale has too many labels for a picture.")
+            else:
+                labels = list(dataset.task.scale.labels)
+                counts = pd.crosstab(common["first"], common["second"])
+                counts = counts.reindex(index=labels, columns=labels, fill_value=0)
+                picture(
+                    charts.confusion(counts, first, second, dark=is_dark()),
+                    key=f"{PAGE}.two.confusion",
+                    file_name=f"{frame.entry.name}-agreement-{first}-{second}",
+                    alt=f"Labels of annotator {first} against those of annotator {second}",
+                )
+                st.button(
+                    "Items where annotators differ",
+                    key=f"{PAGE}.two.differ",
+                    on_click=url_state.put,
+                    args=(PAGE, {"view": "items", "differ": "1"}),
+                )
+    _phrases(frame, dataset, first, second)
+
+
+def _common(dataset: Dataset, first: str, second: str) -> pd.DataFrame:
+    """All pairs of labels on common items, indexed by item: columns first, second."""
+    by = dataset.annotations.set_index("item_id")
+    one = by.loc[by["annotator_id"] == first, ["label"]].rename(columns={"label": "first"})
+    other = by.loc[by["annotator_id"] == second, ["label"]].rename(columns={"label": "second"})
+    return one.join(other, how="inner")
+
+
+def _phrases(frame: Frame, dataset: Dataset, first: str, second: str) -> None:
+    found = cache.phrases_of_two(dataset, first, second)
+    look = looks(dataset.annotators)
+    with side_by_side("words", [1, 1]) as places:
+        for place, own, other in ((places[0], first, second), (places[1], second, first)):
+            with place:
+                heading(f"What {short(own, 30)} says more than {short(other, 30)}", HELP["rate"])
+                rows = found[(found["annotator_id"] == own) & (found["z"] > 0)]
+                rows = rows[rows["clear"].astype(bool)].head(12)
+                if rows.empty:
+                    note("No phrase is clearly more frequent.")
+                    continue
+                picture(
+                    charts.phrase_rates(rows, look[own], own, others=other),
+                    key=f"{PAGE}.two.phrases.{own}",
+                    file_name=f"{frame.entry.name}-phrases-{own}-than-{other}",
+                    alt=f"Rates of phrases of annotator {own} against annotator {other}",
+                )
+
+
+KEYS = ("view", "who", "than", "phrase", "po", *annotators_items.KEYS)
+_VIEWS = {"one": "One annotator", "two": "Two against each other", "items": "Item by item"}
+
+
+def show(frame: Frame) -> None:
+    """The view that was chosen, for the chosen dataset."""
+    dataset = cache.dataset(frame.workspace, frame.entry)
+    view = url_state.view(PAGE, _VIEWS)
+    if view == "items":
+        annotators_items.show(PAGE, dataset)
+    elif view == "two":
+        show_pair(frame, dataset)
+    else:
+        _one(frame, dataset)
+
+
+def choose_annotator(label: str, key: str, names: Sequence[str], default: str | None = None) -> str:
+    """A few side by side, many in a list."""
+    few = len(names) <= 8 and sum(len(name) for name in names) < 80
+    return url_state.choice(
+        st.segmented_control if few else st.selectbox,
+        label,
+        names,
+        page=PAGE,
+        key=key,
+        default=default,
+        clears=("phrase", "p"),
+        format_func=lambda name: markdown(short(name, 40)) if few else name,
+    )
+
+
+def _one(frame: Frame, dataset: Dataset) -> None:
+    name = choose_annotator("Annotator", "who", dataset.annotators)
+    card = next(
+        card for card in cache.cards(frame.workspace, frame.entry) if card.annotator_id == name
+    )
+    look = looks(dataset.annotators)[name]
+    says(*card.interpretation)
+    _figures(card)
+    with side_by_side("card", [1, 1]) as (left, right):
+        with left:
+            heading("How the labels are used", HELP["labels"])
+            picture(
+                charts.label_use(card.labels, name, look),
+                key=f"{PAGE}.labels",
+                file_name=f"{frame.entry.name}-labels-{name}",
+                alt=f"Share of each label in annotator {name}'s annotations and in the others'",
+            )
+        with right:
+            phrases = cache.phrases(frame.workspace, frame.entry)
+            phrases = phrases[phrases["annotator_id"] == name]
+            clear = phrases[(phrases["z"] > 0) & phrases["clear"].astype(bool)]
+            heading("Phrases that set them apart", HELP["rate"])
+            if clear.empty:
+                note("No phrase is used clearly more often than by the others.")
+            else:
+                picture(
+                    charts.phrase_rates(clear.head(12), look, name),
+                    key=f"{PAGE}.phrases",
+                    file_name=f"{frame.entry.name}-phrases-{name}",
+                    alt=f"Rates of phrases of annotator {name} against the others'",
+                    on_select=_clicked,
+                )
+    annotators_phrases.show(PAGE, dataset, name, phrases)
+    _habits(frame, card)
+    _examples(dataset, card)
+
+
+def _clicked() -> None:
+    points = url_state.now(f"{PAGE}.phrases").selection.points
+    if points and points[0].get("customdata"):
+        url_state.put(PAGE, {"phrase": points[0]["customdata"][0], "p": None})
+
+
+def _figures(card) -> None:
+    cells = [
+        ("annotations", f"{card.n:,}"),
+        ("items", f"{card.n_items:,}"),
+        ("explanations", f"{card.n_explanations:,}"),
+    ]
+    if card.length is not None:
+        one = card.length
+        cells += [
+            ("median words", number(one.median, 0)),
+            ("middle half", f"{one.low_quarter:.0f} to {one.high_quarter:.0f}"),
+            ("the others' median", number(one.others, 0)),
+        ]
+    st.html(
+        '<div class="capo-figures">'
+        + "".join(f"<div><span>{escape(name)}</span><b>{value}</b></div>" for name, value in cells)
+        + "</div>"
+    )
+
+
+def _habits(frame: Frame, card) -> None:
+    habits = [cue for cue in card.cues if cue.kind == "habit"]
+    if not habits:
+        return
+    heading(
+        "Habits",
+        "Countable features of style that differ from the others' beyond chance. The difference "
+        "is in standard deviations; neither direction is better.",
+    )
+    table(
+        pd.DataFrame([vars(cue) for cue in habits]).drop(columns=["kind", "name"]),
+        {
+            "text": Field("Habit", width="large"),
+            "own": Field(f"{short(card.annotator_id, 20)}", "This annotator's mean.", 2),
+            "others": Field("The others", "Mean of all others.", 2),
+            "unit": Field("Unit"),
+            "strength": Field("Difference", "In standard deviations, own minus others.", 2),
+            "low": Field("from", "Lower end of the 95 % interval.", 2),
+            "high": Field("to", "Upper end of the 95 % interval.", 2),
+        },
+        key=f"{PAGE}.habits",
+        file_name=f"{frame.entry.name}-habits-{card.annotator_id}",
+    )
+
+
+def _examples(dataset: Dataset, card) -> None:
+    texts, items = cache.annotations_by_id(dataset), cache.items_by_id(dataset)
+    look = looks(dataset.annotators)
+    with side_by_side("examples", [1, 1]) as places:
+        for place, title, chosen in (
+            (places[0], "Typical explanations", card.typical),
+            (places[1], "Atypical explanations", card.atypical),
+        ):
+            if not chosen:
+                continue
+            with place:
+                heading(
+                    title,
+                    "Chosen by how far their phrases are this annotator's own. Typical ones show "
+                    "the manner; atypical ones show that it is a tendency, not a signature.",
+                )
+                for annotation_id in chosen:
+                    row = texts.loc[annotation_id]
+                    item = items.loc[row["item_id"]]
+                    st.html(
+                        item_html(dataset.task, item["text_a"], item["text_b"])
+                        + answers_html(
+                            [Answer(row["annotator_id"], row["label"], row["explanation"])], look
+                        )
+                    )

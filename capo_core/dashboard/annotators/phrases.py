@@ -1,0 +1,118 @@
+"""A phrase and every explanation behind it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.annotators.items import paging
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import Field, heading, note, side_by_side, table
+from capo_core.dashboard.ui.glossary import HELP
+from capo_core.dashboard.ui.item_html import Answer, answers_html
+from capo_core.dashboard.ui.text import markdown, percent, short
+from capo_core.dashboard.ui.theme import looks
+from capo_core.dataset import Dataset
+
+_PER_PAGE = 8
+_OFFERED = 24
+
+
+def show(page: str, dataset: Dataset, name: str, phrases: pd.DataFrame) -> None:
+    """Phrases to click, the table of all of them, and the texts of the one that is open.
+
+    Args:
+        phrases: rows of `distinctive.phrases` of annotator `name`, the most telling first.
+    """
+    if phrases.empty:
+        return
+    clear = phrases[phrases["clear"].astype(bool)]
+    more = clear.loc[clear["z"] > 0, "phrase"].tolist()[:_OFFERED]
+    less = clear.loc[clear["z"] < 0, "phrase"].tolist()[::-1][: _OFFERED // 2]
+    _pills(page, "More than the others", more, "more")
+    _pills(page, "Less than the others", less, "less")
+    phrase = url_state.get("phrase")
+    if phrase:
+        _texts(page, dataset, name, phrase)
+    with st.expander("All phrases, with their numbers"):
+        table(
+            phrases,
+            {
+                "phrase": Field("Phrase"),
+                "rate": Field("Rate", HELP["rate"], 3),
+                "rate_others": Field("The others", "The others' rate.", 3),
+                "count": Field("Explanations", "Of this annotator, with the phrase.", 0),
+                "log_odds": Field("Log-odds", "Above 0: more than the others.", 2),
+                "low": Field("from", "Lower end of the 95 % interval.", 2),
+                "high": Field("to", "Upper end of the 95 % interval.", 2),
+                "z": Field("z", HELP["z"], 1),
+            },
+            key=f"{page}.phrases.table",
+            file_name=f"{dataset.name}-phrases-{name}",
+        )
+
+
+def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
+    if not phrases:
+        return
+    place = f"{page}.{key}.pills"
+    chosen = url_state.get("phrase")
+    st.session_state[place] = chosen if chosen in phrases else None
+
+    def changed() -> None:
+        url_state.put(page, {"phrase": url_state.now(place), "p": None})
+
+    st.pills(
+        label,
+        phrases,
+        key=place,
+        on_change=changed,
+        format_func=lambda phrase: markdown(short(phrase, 40)),
+        help="A click opens the explanations behind the phrase.",
+    )
+
+
+def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
+    found = cache.with_phrase(dataset, phrase)
+    rows = cache.annotations_by_id(dataset).loc[list(found)]
+    given = dataset.annotations["explanation"].str.strip() != ""
+    total = dataset.annotations[given].groupby("annotator_id").size()
+    own, others = rows[rows["annotator_id"] == name], rows[rows["annotator_id"] != name]
+    n_own, n_others = int(total.get(name, 0)), int(total.sum() - total.get(name, 0))
+    heading(f"“{markdown(short(phrase, 60))}”")
+    note(
+        f"In {len(own):,} of {n_own:,} explanations by {name} "
+        f"({percent(len(own) / max(1, n_own))}) and in {len(others):,} of {n_others:,} by the "
+        f"others ({percent(len(others) / max(1, n_others))})."
+    )
+    with side_by_side("phrase", [1, 1]) as places:
+        for place, title, part, key in (
+            (places[0], f"By {name}", own, "p"),
+            (places[1], "By the others", others, "po"),
+        ):
+            with place:
+                st.markdown(f"**{markdown(short(title, 60))}**")
+                if part.empty:
+                    note("None.")
+                    continue
+                start, end = paging(page, key, len(part), _PER_PAGE, "explanation")
+                answers = [
+                    Answer(row.annotator_id, row.label, row.explanation)
+                    for row in part.iloc[start:end].itertuples()
+                ]
+                st.html(answers_html(answers, looks(dataset.annotators), phrase=phrase))
+    with st.container(horizontal=True):
+        st.button(
+            "See them with their items",
+            key=f"{page}.phrase.items",
+            on_click=url_state.put,
+            args=(page, {"view": "items", "q": phrase, "annotator": name, "list": "1"}),
+        )
+        st.button(
+            "Close",
+            key=f"{page}.phrase.close",
+            type="tertiary",
+            on_click=url_state.put,
+            args=(page, {"phrase": None, "p": None, "po": None}),
+        )

@@ -1,0 +1,115 @@
+"""What the pages ask for about datasets, without Streamlit: thin over the rest of the house."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from capo_core.dashboard.ui.text import count
+from capo_core.data.catalog import Catalog, Entry
+from capo_core.data.export import SUFFIX
+from capo_core.dataset import Dataset
+from capo_core.workspace import Workspace, atomic_file, safe_name
+
+NEWCOMER = "demo-nli"
+
+
+def entries(workspace: Workspace) -> list[Entry]:
+    """All datasets, the user's own before the shipped ones, each group by name."""
+    return sorted(Catalog(workspace).entries(), key=lambda entry: (entry.shipped, entry.name))
+
+
+def first_choice(names: Iterable[str]) -> str:
+    """What a newcomer sees first: the demo, where it is there."""
+    names = list(names)
+    return NEWCOMER if NEWCOMER in names else names[0]
+
+
+def summary(entry: Entry) -> str:
+    """ "500 items, 4 annotators, 1,933 explanations" """
+    return ", ".join(
+        (
+            count(entry.items, "item"),
+            count(entry.annotators, "annotator"),
+            count(entry.annotations, "annotation"),
+        )
+    )
+
+
+def free_name(stem: str, taken: Iterable[str]) -> str:
+    """A name for a new dataset made from a file's name, valid and not taken."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in stem)
+    base = kept.strip("._-")[:70] or "dataset"
+    taken = set(taken)
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}-{number}", number + 1
+    return safe_name(name)
+
+
+def splits(dataset: Dataset) -> pd.DataFrame:
+    """Items and annotations in each split: columns split, items, annotations; no row for none."""
+    split_of = dataset.items.set_index("item_id")["split"]
+    of_annotations = dataset.annotations["item_id"].map(split_of)
+    rows = [
+        {
+            "split": split,
+            "items": int((split_of == split).sum()),
+            "annotations": int((of_annotations == split).sum()),
+        }
+        for split in ("train", "validation", "test")
+    ]
+    frame = pd.DataFrame(rows)
+    return frame[frame["items"] > 0].reset_index(drop=True)
+
+
+def per_annotator(dataset: Dataset) -> pd.DataFrame:
+    """Per annotator: annotations, items, explanations given."""
+    grouped = dataset.annotations.groupby("annotator_id", sort=False)
+    given = dataset.annotations[dataset.annotations["explanation"].str.strip() != ""]
+    frame = pd.DataFrame(
+        {
+            "annotations": grouped.size(),
+            "items": grouped["item_id"].nunique(),
+            "explanations": given.groupby("annotator_id").size(),
+        }
+    )
+    frame = frame.reindex(list(dataset.annotators)).fillna(0).astype(int)
+    return frame.rename_axis("annotator_id").reset_index()
+
+
+def keep_uploads(workspace: Workspace, files: Sequence[tuple[str, bytes]]) -> Path:
+    """Uploaded files written beside each other, where the importer can read them.
+
+    Returns:
+        The file with the data: the largest that is no description. What describes it (x.capo.json,
+        LeWiDi's metadata) lies beside it and is found by its name.
+    """
+    digest = hashlib.sha256()
+    for name, content in files:
+        digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogatepass"))
+        digest.update(content)
+    folder = workspace.cache / "uploads" / digest.hexdigest()[:16]
+    for name, content in files:
+        with atomic_file(folder / _file_name(name)) as file:
+            file.write(content)
+    main = max(files, key=lambda pair: (not pair[0].endswith(SUFFIX), len(pair[1])))
+    return folder / _file_name(main[0])
+
+
+def _file_name(name: str) -> str:
+    """The uploaded file's own name, with nothing in it that could lead elsewhere."""
+    kept = "".join(c if c.isalnum() or c in "._- " else "_" for c in Path(name).name)
+    return kept.strip(". ")[-100:] or "upload"
+
+
+def exported(workspace: Workspace, name: str, format_: str) -> bytes:
+    """A dataset as the bytes of a file (csv, jsonl, parquet)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.{format_}"
+        Catalog(workspace).export(name, path, format_)
+        return path.read_bytes()

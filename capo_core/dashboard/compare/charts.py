@@ -1,0 +1,230 @@
+"""Pictures of methods beside the people they imitate: imitation, labels, habits, confusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
+from capo_core.dashboard.ui.text import plotly, short
+from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, method_name
+from capo_core.evaluation.streams import HUMAN, OTHER
+
+_STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+OWN = "the target's own texts"
+FLOOR = "another annotator's texts"
+
+
+def imitation(
+    rows: pd.DataFrame, looks: Mapping[str, Look], human: Look, method: str = ""
+) -> go.Figure:
+    """Share of groups of k texts given to the target, a line a method; floor, ceiling, chance.
+
+    Args:
+        rows: scores (`report.SCORES`) of one attribution measure and target, people among them.
+        method: the method whose answers are open, drawn stronger.
+    """
+    figure = blank(400, legend=True)
+    rows = rows[rows["value"].notna()]
+    pools = sorted(rows["k"].unique())
+    ceiling, floor = rows[rows["source"] == HUMAN], rows[rows["source"] == OTHER]
+    _line(figure, ceiling, 1.0, OWN, human, width=2.4, dash="solid", symbol=human.symbol)
+    names = list(dict.fromkeys(rows.loc[~rows["source"].isin([HUMAN, OTHER]), "source"]))
+    for position, name in enumerate(names):
+        shift = 2 ** (0.05 * (position - (len(names) - 1) / 2))
+        _line(
+            figure,
+            rows[rows["source"] == name],
+            shift,
+            plotly(method_name(name)),
+            looks[name],
+            width=4 if name == method else 2.2,
+            dash=looks[name].dash,
+            symbol=looks[name].symbol,
+        )
+    grey = Look(NEUTRAL, "circle-open", "solid")
+    _line(figure, floor, 1.0, FLOOR, grey, width=1.8, dash="solid", symbol="circle-open")
+    chance_line(figure, rows, vertical=False)
+    figure.update_xaxes(
+        type="log",
+        tickvals=list(pools),
+        ticktext=[str(k) for k in pools],
+        title="explanations for one annotator, judged together",
+        showgrid=False,
+    )
+    low = min(0.0, rows["low"].min()) if len(rows) else 0.0
+    figure.update_yaxes(tickformat=".0%", range=[low, 1.04], title="given to the target")
+    return figure
+
+
+def _line(figure, rows, shift, called, look, *, width, dash, symbol) -> None:
+    rows = rows.sort_values("k")
+    figure.add_scatter(
+        x=rows["k"] * shift,
+        y=rows["value"],
+        error_y=whiskers(rows["value"], rows["low"], rows["high"], look.color),
+        mode="lines+markers",
+        name=called,
+        line={"color": look.color, "dash": dash, "width": width},
+        marker={"symbol": symbol, "size": 10, "color": look.color},
+        customdata=rows[["source", "k", "low", "high", "n"]].to_numpy(),
+        hovertemplate="%{customdata[1]} together: %{y:.1%} [%{customdata[2]:.1%}, "
+        "%{customdata[3]:.1%}], n = %{customdata[4]:,}<br>click to read the answers"
+        "<extra>%{fullData.name}</extra>",
+        **_STAY,
+    )
+
+
+def labels_and_manner(
+    manner: pd.DataFrame, labels: pd.DataFrame, looks: Mapping[str, Look], human: Look
+) -> go.Figure:
+    """Label accuracy across, imitation upwards; the target's own answers in the corner.
+
+    Args:
+        manner, labels: scores of one measure and target each, one row a source.
+    """
+    figure = blank(400, legend=True)
+    both = manner.merge(labels, on="source", suffixes=("", "_x"))
+    both = both[both["value"].notna() & both["value_x"].notna()]
+    grey = Look(NEUTRAL, "circle-open", "solid")
+    for row in both.itertuples():
+        look = {HUMAN: human, OTHER: grey}.get(row.source) or looks[row.source]
+        called = {HUMAN: OWN, OTHER: FLOOR}.get(row.source) or plotly(method_name(row.source))
+        one = pd.DataFrame([row._asdict()])
+        figure.add_scatter(
+            x=one["value_x"],
+            y=one["value"],
+            error_x=whiskers(one["value_x"], one["low_x"], one["high_x"], look.color),
+            error_y=whiskers(one["value"], one["low"], one["high"], look.color),
+            mode="markers",
+            name=called,
+            marker={"symbol": look.symbol, "size": 13, "color": look.color},
+            customdata=one[["source", "k"]].to_numpy(),
+            hovertemplate="label %{x:.1%}, given to the target %{y:.1%}<br>click to read the "
+            "answers<extra>%{fullData.name}</extra>",
+            **_STAY,
+        )
+    if len(both):
+        chance_line(figure, both, vertical=False)
+        if both["chance_x"].notna().all():
+            chance_line(figure, both.assign(chance=both["chance_x"]), vertical=True)
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.04], title="label is the target's own")
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.04], title="text is given to the target")
+    return figure
+
+
+def habits(
+    texts: Sequence[str],
+    scaled: Mapping[str, np.ndarray],
+    means: Mapping[str, np.ndarray],
+    errors: Mapping[str, np.ndarray],
+    looks: Mapping[str, Look],
+    human: Look,
+    *,
+    names: Mapping[str, str],
+) -> go.Figure:
+    """Dumbbells: a target's habits, the target's own value and each method's on one line.
+
+    Args:
+        texts: what each feature is; the first is drawn on top.
+        scaled: source → standard deviations from the mean of all people.
+        means, errors: source → the same in each feature's own unit, and half its interval.
+        names: source → what it is called.
+    """
+    figure = blank(90 + 34 * len(texts), legend=True)
+    places = list(range(len(texts)))[::-1]
+    everything = np.stack(list(scaled.values()))
+    for place, low, high in zip(
+        places, everything.min(axis=0), everything.max(axis=0), strict=True
+    ):
+        figure.add_scatter(
+            x=[low, high],
+            y=[place, place],
+            mode="lines",
+            line={"color": FAINT, "width": 3},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    for source, values in scaled.items():
+        look = human if source == HUMAN else looks[source]
+        figure.add_scatter(
+            x=values,
+            y=places,
+            mode="markers",
+            name=plotly(names[source], 40),
+            marker={
+                "symbol": look.symbol,
+                "color": look.color,
+                "size": 14 if source == HUMAN else 10,
+            },
+            customdata=list(
+                zip(
+                    means[source], errors[source], (plotly(text, 90) for text in texts), strict=True
+                )
+            ),
+            hovertemplate="%{customdata[2]}: %{customdata[0]:.1f} ± %{customdata[1]:.1f}, "
+            "%{x:+.2f} standard deviations<extra>%{fullData.name}</extra>",
+        )
+    figure.add_vline(0, line={"color": NEUTRAL, "width": 1.2, "dash": "dash"})
+    figure.update_yaxes(
+        tickvals=places, ticktext=[plotly(short(text, 46), 46) for text in texts], showgrid=False
+    )
+    figure.update_xaxes(title="standard deviations from the mean of all people")
+    return figure
+
+
+def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.Figure:
+    """Whom the texts in each target's place are given to: rows targets, columns annotators.
+
+    Args:
+        shares: [target, attributed], rows sum to 1.
+        counts: target → texts.
+    """
+    figure = blank(max(240, 100 + 44 * len(shares)))
+    values = shares.to_numpy()
+    figure.add_heatmap(
+        z=values,
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, "#1E252B" if dark else "#F3F6F9"], [1, "#4A94C4" if dark else "#2F6FB0"]],
+        showscale=False,
+        text=[[f"{100 * value:.0f}" if value >= 0.005 else "" for value in row] for row in values],
+        texttemplate="%{text}",
+        xgap=2,
+        ygap=2,
+        hoverinfo="skip",
+    )
+    # Cells of a heat map cannot be clicked here; unseen marks upon them can.
+    cells = [(x, y) for y in range(values.shape[0]) for x in range(values.shape[1])]
+    figure.add_scatter(
+        x=[x for x, _ in cells],
+        y=[y for _, y in cells],
+        mode="markers",
+        marker={"symbol": "square", "size": 34, "opacity": 0},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[
+            (shares.index[y], shares.columns[x], plotly(shares.index[y]), plotly(shares.columns[x]),
+             values[y, x])
+            for x, y in cells
+        ],
+        hovertemplate="in the place of %{customdata[2]}, given to %{customdata[3]}: "
+        "%{customdata[4]:.1%}<br>click to read the answers<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(
+        title="given to",
+        showgrid=False,
+        tickvals=list(range(len(shares.columns))),
+        ticktext=[plotly(str(name), 16) for name in shares.columns],
+    )
+    figure.update_yaxes(
+        title="in the place of",
+        autorange="reversed",
+        showgrid=False,
+        tickvals=list(range(len(shares.index))),
+        ticktext=[f"{plotly(str(name), 16)} ({counts[name]:,})" for name in shares.index],
+    )
+    return figure

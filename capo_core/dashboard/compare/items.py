@@ -1,0 +1,315 @@
+"""One item at a time: the input, the target's answer, the others', and each method's.
+
+Answers of methods beside those of people, as HTML; everything from the data is escaped here.
+
+What differs from the target's own explanation is underlined: words outside of the longest common
+sequence, as ROUGE-L counts them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import pairwise
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.compare import answers as compare_answers
+from capo_core.dashboard.compare import cache as compare_cache
+from capo_core.dashboard.compare.answers import ORDERS, OUTCOMES, Answers, Case, Wanted
+from capo_core.dashboard.compare.selection import PAGE, Chosen
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import note
+from capo_core.dashboard.ui.item_html import LONGEST, item_html
+from capo_core.dashboard.ui.text import count, escape
+from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
+from capo_core.evaluation.measures.attribution import NOBODY
+from capo_core.text.tokens import input_spans, spans
+
+STYLE = """<style>
+.capo-differs { text-decoration: underline dotted 2px; text-underline-offset: 0.22em;
+  text-decoration-color: var(--who, currentColor); }
+.capo-told { font-size: 0.85rem; margin: 0.3rem 0 0 0; opacity: 0.78; }
+.capo-told b { font-weight: 600; }
+.capo-raw { font-family: ui-monospace, monospace; font-size: 0.85rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; margin: 0.2rem 0 0 0; opacity: 0.85; }
+.capo-group { font-size: 0.85rem; opacity: 0.7; margin: 0.2rem 0 0 0; }
+.capo-target { background: color-mix(in srgb, currentColor 5%, transparent);
+  padding-top: 0.4rem; padding-bottom: 0.5rem; border-left-width: 5px; }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One answer as it is shown.
+
+    Attributes:
+        who: a person or a method.
+        look: their colour.
+        told: what else is to be said of it, in words.
+        raw: what the model wrote, where it could not be read; "" otherwise.
+        target: whether it is the target's own.
+    """
+
+    who: str
+    look: Look
+    label: str
+    explanation: str
+    told: str = ""
+    raw: str = ""
+    target: bool = False
+
+
+def different(text: str, targets: Sequence[str]) -> list[tuple[int, int]]:
+    """Places of the words of `text` that the nearest of the target's texts has not, in order."""
+    mine = [span for span in spans(text) if span.is_word]
+    best: set[int] = set()
+    for target in targets:
+        theirs = [span.token for span in spans(target) if span.is_word]
+        matcher = SequenceMatcher(None, [span.token for span in mine], theirs, autojunk=False)
+        common = {
+            block.a + step for block in matcher.get_matching_blocks() for step in range(block.size)
+        }
+        best = max(best, common, key=len)
+    return [(span.start, span.end) for i, span in enumerate(mine) if i not in best]
+
+
+def set_text(text: str, inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> str:
+    """`text` as HTML: words of `inputs` greyed, those that none of `targets` has underlined.
+
+    Args:
+        inputs, targets: empty for no greying and no underlining.
+    """
+    cut = len(text) > LONGEST
+    text = text[:LONGEST]
+    grey = [(span.start, span.end) for span in input_spans(text, *inputs)] if inputs else []
+    apart = different(text, targets) if targets else []
+    edges = sorted({0, len(text), *(edge for pair in [*grey, *apart] for edge in pair)})
+    parts = []
+    for start, end in pairwise(edges):
+        piece = escape(text[start:end])
+        names = [
+            name
+            for name, places in (("capo-input", grey), ("capo-differs", apart))
+            if any(a <= start and end <= b for a, b in places)
+        ]
+        parts.append(f'<span class="{" ".join(names)}">{piece}</span>' if names else piece)
+    if cut:
+        parts.append(' <span class="capo-label">… (cut here; the download has the whole)</span>')
+    return "".join(parts)
+
+
+def answers_html(
+    shown: Sequence[Shown], *, inputs: Sequence[str] = (), targets: Sequence[str] = ()
+) -> str:
+    """Answers side by side, each beside the colour of who gave it."""
+    return f'<div class="capo-answers">{"".join(_one(one, inputs, targets) for one in shown)}</div>'
+
+
+def _one(one: Shown, inputs: Sequence[str], targets: Sequence[str]) -> str:
+    label = f' <span class="capo-label">{escape(one.label)}</span>' if one.label else ""
+    if one.explanation.strip():
+        text = set_text(one.explanation, inputs, () if one.target else targets)
+    else:
+        text = '<span class="capo-label">no explanation</span>'
+    told = f'<p class="capo-told">{escape(one.told)}</p>' if one.told else ""
+    raw = ""
+    if one.raw:
+        written = one.raw[:LONGEST] + (" …" if len(one.raw) > LONGEST else "")
+        raw = (
+            '<p class="capo-told">What the model wrote:</p>'
+            f'<p class="capo-raw" dir="auto">{escape(written)}</p>'
+        )
+    kind = " capo-target" if one.target else ""
+    return (
+        f'<div class="capo-answer{kind}" style="--who:{one.look.color}"><p class="capo-head">'
+        f"<b>{escape(one.who)}</b>{label}</p>"
+        f'<p class="capo-text" dir="auto">{text}</p>{raw}{told}</div>'
+    )
+
+
+KEYS = ("method", "outcome", "given", "label", "order", "item", "as", "rep", "grey", "apart")
+_MOVED = ("item", "as")
+
+
+def show(chosen: Chosen, answers: Answers) -> None:
+    """Filters in a row, then the case that was chosen of those they leave."""
+    wanted = _controls(chosen, answers)
+    with st.container(horizontal=True, gap="medium"):
+        grey = url_state.toggle(
+            "Grey the item's own words",
+            page=PAGE,
+            key="grey",
+            help="Words of an answer that stand in the item's texts too turn grey; what stays is "
+            "manner. The classifier of imitation does not see the grey words.",
+        )
+        apart = url_state.toggle(
+            "Underline what the target did not write",
+            page=PAGE,
+            key="apart",
+            on=True,
+            help="Words outside of the longest sequence in common with the target's own "
+            "explanation of the same item, as ROUGE-L counts them.",
+        )
+    own = compare_cache.labels(chosen.dataset)
+    found = compare_answers.cases(answers, wanted, own)
+    if not found:
+        note("No answer passes this filter.")
+        st.button("Show all answers", on_click=_clear, key=f"{PAGE}.clear")
+        return
+    case = _walk(found)
+    st.html(STYLE)
+    _case(chosen, answers, case, wanted, grey=grey, apart=apart)
+
+
+def _controls(chosen: Chosen, answers: Answers) -> Wanted:
+    columns = st.container(key="capo-four-items").columns(4, vertical_alignment="bottom")
+    with columns[0]:
+        method = url_state.choice(
+            st.selectbox, "Method", ["", *answers.sources], page=PAGE, key="method", clears=_MOVED,
+            format_func=lambda name: method_name(name) if name else "any method",
+        )  # fmt: skip
+    with columns[1]:
+        outcome = url_state.choice(
+            st.selectbox, "Its answer", list(OUTCOMES), page=PAGE, key="outcome", clears=_MOVED,
+            format_func=OUTCOMES.__getitem__,
+            help="Sounds like: to whom a classifier of manner, which knows people's training texts "
+            "only, gives the explanation.",
+        )  # fmt: skip
+    with columns[2]:
+        label = url_state.choice(
+            st.selectbox, "The target's label", ["", *chosen.dataset.task.scale.labels],
+            page=PAGE, key="label", clears=_MOVED, format_func=lambda name: name or "any label",
+        )  # fmt: skip
+    with columns[3]:
+        order = url_state.choice(
+            st.selectbox, "Order", list(ORDERS), page=PAGE, key="order", clears=_MOVED,
+            format_func=ORDERS.__getitem__,
+            help="Most typical: the classifier is surest that the target wrote it. Worst: least "
+            "like the target, unread answers first. Disagreement: methods give the most different "
+            "labels, then their manner is furthest apart.",
+        )  # fmt: skip
+    repetition = 1
+    names = list(chosen.dataset.annotators)
+    given = url_state.get("given") if url_state.get("given") in [*names, NOBODY] else ""
+    if answers.repetitions > 1 or given:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            if answers.repetitions > 1:
+                numbers = [str(n + 1) for n in range(answers.repetitions)]
+                chosen_one = url_state.choice(
+                    st.selectbox,
+                    "Seed or sample",
+                    numbers,
+                    page=PAGE,
+                    key="rep",
+                    width=160,
+                    format_func=lambda n: f"{n} of {answers.repetitions}",
+                )
+                repetition = int(chosen_one)
+            if given:
+                st.button(
+                    f"Only answers given to {given} ✕",
+                    key=f"{PAGE}.given.off",
+                    on_click=url_state.put,
+                    args=(PAGE, {"given": None}),
+                )
+    return Wanted(chosen.target, label, method, outcome, given, order, repetition)
+
+
+def _walk(found: list[Case]) -> Case:
+    """Which case is open, with the buttons to its neighbours."""
+    asked = (url_state.get("item"), url_state.get("as"))
+    place = found.index(asked) if asked in found else 0
+    item, target = found[place]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name, case in (
+            ("Previous", found[place - 1]),
+            ("Next", found[(place + 1) % len(found)]),
+            ("Random", random.SystemRandom().choice(found)),
+        ):
+            st.button(
+                name,
+                key=f"{PAGE}.items.{name}",
+                on_click=url_state.put,
+                args=(PAGE, {"item": case[0], "as": case[1]}),
+            )
+        st.html(
+            f'<p class="capo-note">{place + 1:,} of {count(len(found), "case")}: item '
+            f"<b>{escape(item)}</b>, in the place of <b>{escape(target)}</b></p>"
+        )
+    return item, target
+
+
+def _case(
+    chosen: Chosen, answers: Answers, case: Case, wanted: Wanted, *, grey: bool, apart: bool
+) -> None:
+    item_id, target = case
+    dataset = chosen.dataset
+    item = cache.items_by_id(dataset).loc[item_id]
+    inputs = (item["text_a"], item["text_b"]) if grey else ()
+    rows = dataset.annotations
+    rows = rows[(rows["item_id"] == item_id) & (rows["valid"] != "false")]
+    mine = rows[rows["annotator_id"] == target]
+    texts = tuple(text for text in mine["explanation"] if text.strip()) if apart else ()
+    st.html(item_html(dataset.task, item["text_a"], item["text_b"]))
+    st.html('<p class="capo-group">People</p>')
+    # People differ as they like; what is to be seen is where a method departs from its target.
+    st.html(answers_html(_people(chosen, answers, rows, case), inputs=inputs))
+    st.html(f'<p class="capo-group">Methods, in the place of {escape(target)}</p>')
+    st.html(answers_html(_methods(answers, case, wanted), inputs=inputs, targets=texts))
+
+
+def _people(chosen: Chosen, answers: Answers, rows: pd.DataFrame, case: Case) -> list[Shown]:
+    """The target's own answer first, then the others'."""
+    item_id, target = case
+    look = looks(chosen.dataset.annotators)
+    own = answers.people
+    own = own[(own["item_id"] == item_id) & (own["target"] == target)]
+    shown = []
+    for row in rows[rows["annotator_id"] == target].itertuples():
+        told = _sounds(own["given"].iloc[0], target) if len(own) else ""
+        shown.append(
+            Shown(f"{target}, the target", look[target], row.label, row.explanation, told,
+                  target=True)
+        )  # fmt: skip
+    if not shown:
+        shown.append(Shown(f"{target}, the target", look[target], "", "",
+                           "did not annotate this item", target=True))  # fmt: skip
+    for row in rows[rows["annotator_id"] != target].itertuples():
+        shown.append(Shown(row.annotator_id, look[row.annotator_id], row.label, row.explanation))
+    return shown
+
+
+def _methods(answers: Answers, case: Case, wanted: Wanted) -> list[Shown]:
+    item_id, target = case
+    frame = compare_answers.of_repetition(answers, wanted.repetition)
+    frame = frame[(frame["item_id"] == item_id) & (frame["target"] == target)]
+    look = method_looks(answers.sources)
+    shown = []
+    for source in answers.sources:
+        for row in frame[frame["source"] == source].itertuples():
+            if row.parsed == "false":
+                told = f"Could not be read: {row.problem or 'no reason noted'}. Counts as wrong."
+                raw = row.raw_text or "(nothing)"
+            else:
+                right = {"true": "the target's label", "false": "another label", "": ""}[row.right]
+                told = "; ".join(part for part in (right, _sounds(row.given, target)) if part)
+                told, raw = told[:1].upper() + told[1:], ""
+            shown.append(
+                Shown(method_name(source), look[source], row.label, row.explanation, told, raw)
+            )
+    return shown
+
+
+def _sounds(given: str, target: str) -> str:
+    if given == NOBODY:
+        return ""
+    return "sounds like the target" if given == target else f"sounds like {given}"
+
+
+def _clear() -> None:
+    url_state.put(PAGE, dict.fromkeys(("method", "outcome", "given", "label", *_MOVED)))

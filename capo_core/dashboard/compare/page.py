@@ -1,0 +1,144 @@
+"""The page Compare: methods beside the people they imitate, with scores, pictures and answers.
+
+How a comparison was computed, folded away, and what can be taken along.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.compare import cache, items, plots, retention, scores, selection
+from capo_core.dashboard.compare.answers import Answers
+from capo_core.dashboard.compare.selection import PAGE, Chosen
+from capo_core.dashboard.ui import components, url_state
+from capo_core.dashboard.ui.components import note, says
+from capo_core.dashboard.ui.text import markdown
+from capo_core.data.export import csv_text
+
+
+def show_export(chosen: Chosen, answers: Answers) -> None:
+    """Downloads in a row; then the methods paragraph, in words and in LaTeX."""
+    report, name = chosen.report, chosen.dataset.name
+    st.subheader("Take it along", anchor=False)
+    with st.container(horizontal=True):
+        if report is not None:
+            from capo_core.evaluation import export
+
+            for label, kind, mime, make in (
+                ("Report (HTML, stands alone)", "html", "text/html", export.to_html),
+                ("Scores (long CSV)", "csv", "text/csv", export.to_csv),
+                ("Scores (JSONL)", "jsonl", "application/jsonl", export.to_jsonl),
+                ("Whole report (JSON)", "json", "application/json", _whole),
+            ):
+                _download(label, f"{name}-comparison.{kind}", mime, kind, make, report)
+        _download("Answers (CSV)", f"{name}-answers.csv", "text/csv", "answers.csv",
+                  csv_text, answers.frame)  # fmt: skip
+        _download("Answers (JSONL)", f"{name}-answers.jsonl", "application/jsonl", "answers.jsonl",
+                  _lines, answers.frame)  # fmt: skip
+    if report is None:
+        return
+    with st.expander("How it was computed"):
+        note(report.methods.get("text", ""))
+        note(
+            f"Dataset {report.dataset}, fingerprint {report.fingerprint[:16]}; "
+            f"{report.n_items:,} {report.split} items. Formulas and their sources are in "
+            "docs/methods-imitation.md."
+        )
+        st.caption("The same paragraph for a paper, in LaTeX:")
+        st.code(report.methods.get("latex", ""), language="latex", wrap_lines=True)
+
+
+def _download(label: str, file: str, mime: str, key: str, make: Callable, what) -> None:
+    st.download_button(
+        label,
+        lambda: make(what).encode("utf-8", "backslashreplace"),
+        file_name=file,
+        mime=mime,
+        key=f"{PAGE}.export.{key}",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _whole(report) -> str:
+    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+
+
+def _lines(frame) -> str:
+    return frame.to_json(orient="records", lines=True, force_ascii=False)
+
+
+KEYS = (
+    *selection.KEYS,
+    *scores.KEYS,
+    *plots.KEYS,
+    *items.KEYS,
+    *retention.KEYS,
+    "part",
+)
+_PARTS = {
+    "answers": "Answers, item by item",
+    "habits": "Habits of style",
+    "confusion": "Who is taken for whom",
+    "retention": "What was forgotten",
+    "numbers": "All numbers",
+}
+_UNSCORED = ("answers", "habits", "retention")  # what can be shown before anything is scored
+_SAID = ("headline", "caricature")
+_MISSING = "missing"
+
+
+def show(frame: Frame) -> None:
+    """The comparison that was chosen: sentence, scores, pictures, and what lies behind them."""
+    chosen = selection.current(frame)
+    if chosen is None:
+        return
+    report, view = chosen.report, ""
+    if report is not None:
+        said = scores.sentences(report, scores.target_of(chosen))
+        # What few measures say may have no headline; then the first sentence is one.
+        topics = [topic for topic, _ in said if topic != _MISSING]
+        first = [topic for topic in topics if topic in _SAID] or topics[:1]
+        if first:
+            says(*(text for topic, text in said if topic in first))
+        for topic, text in said:
+            if topic == _MISSING:
+                st.warning(markdown(text))
+        view = scores.show(chosen)
+        for topic, text in said:
+            if topic not in (*first, _MISSING):
+                note(text)
+        plots.imitation(chosen, view)
+    with components.place():
+        part = _part(scored=report is not None)
+    if part == "confusion":
+        plots.confusion(chosen, view)
+    elif part == "retention":
+        retention.show(frame, chosen)
+    elif part == "numbers":
+        scores.numbers(chosen)
+    answers = cache.answers(frame.workspace, chosen.dataset, chosen.comparison.runs)
+    if part == "answers":
+        items.show(chosen, answers)
+    elif part == "habits":
+        plots.habits(chosen, answers)
+    show_export(chosen, answers)
+    components.lead(PAGE)
+
+
+def _part(*, scored: bool) -> str:
+    known = {name: title for name, title in _PARTS.items() if scored or name in _UNSCORED}
+    return url_state.choice(
+        st.segmented_control,
+        "Behind the scores",
+        list(known),
+        page=PAGE,
+        key="part",
+        format_func=known.__getitem__,
+        label_visibility="collapsed",
+    )

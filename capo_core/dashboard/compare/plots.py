@@ -1,0 +1,164 @@
+"""The pictures of a comparison: imitation, labels, habits of style, who is taken for whom."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.compare import cache, charts
+from capo_core.dashboard.compare.answers import Answers
+from capo_core.dashboard.compare.scores import target_of
+from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import heading, is_dark, note, picture, side_by_side
+from capo_core.dashboard.ui.text import percent, short
+from capo_core.dashboard.ui.theme import human_look, method_looks, method_name
+from capo_core.evaluation.measures import measure
+from capo_core.evaluation.measures.attribution import NOBODY
+from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.streams import HUMAN, OTHER
+
+KEYS = ("who",)
+_LABELS = "label accuracy"
+
+
+def imitation(chosen: Chosen, view: str) -> None:
+    """Imitation by texts judged together, and label accuracy against imitation."""
+    report, target = chosen.report, target_of(chosen)
+    looks, human = method_looks(report.method_names), human_look(dark=is_dark())
+    table = report.scores[report.scores["target"] == target]
+    rows = table[(table["measure"] == view) & table["value"].notna()]
+    if rows.empty:
+        note("The report has no score of imitation here.")
+        return
+    single = int(rows["k"].min())
+    labels = table[(table["measure"] == _LABELS) & table["value"].notna()]
+    with side_by_side("methods", [1, 1]) as (left, right):
+        with left:
+            heading("Imitation, by texts judged together", measure(view).meaning)
+            picture(
+                charts.imitation(rows, looks, human, url_state.get("method")),
+                key=f"{PAGE}.imitation",
+                file_name=f"{report.dataset}-imitation",
+                alt="Share of groups of explanations given to the target, by method and group size",
+                on_select=lambda: _point("imitation"),
+            )
+        with right:
+            heading(
+                "Labels against manner",
+                "Across: how often the method gives the target's own label. Upwards: how often its "
+                "text is given to the target. The nearer to the target's own texts, the better.",
+            )
+            if labels.empty:
+                note("The report has no label accuracy.")
+                return
+            picture(
+                charts.labels_and_manner(rows[rows["k"] == single], labels, looks, human),
+                key=f"{PAGE}.labels",
+                file_name=f"{report.dataset}-labels-and-imitation",
+                alt="Label accuracy against imitation, one point a method",
+                on_select=lambda: _point("labels"),
+            )
+
+
+def _point(name: str) -> None:
+    """From a point to the answers behind it."""
+    points = url_state.now(f"{PAGE}.{name}").selection.points
+    if points and points[0].get("customdata"):
+        source = points[0]["customdata"][0]
+        open_answers("" if source in (HUMAN, OTHER) else source, order="worst")
+
+
+def habits(chosen: Chosen, answers: Answers) -> None:
+    """What of the target's manner each method has taken on."""
+    targets = [name for name in chosen.dataset.annotators if name in answers.targets]
+    target = chosen.target
+    if not target:
+        target = url_state.choice(
+            st.segmented_control if len(targets) <= 8 else st.selectbox,
+            "Annotator", targets, page=PAGE, key="who",
+        )  # fmt: skip
+    manner = cache.manner(chosen.dataset, answers, chosen.comparison.runs, target)
+    heading(
+        f"The habits that set {short(target, 40)} apart, and who has taken them on",
+        "Countable features in which the target's held-out texts differ most from all people's. "
+        "The nearer a method's mark is to the target's, the better; beyond it is a caricature.",
+    )
+    if not manner.features:
+        note(f"{target} has no explanation on these items.")
+        return
+    looks = method_looks(answers.sources)
+    names = {source: f"{method_name(source)} ({manner.n[source]:,})" for source in manner.scaled}
+    names[HUMAN] = f"{target}'s own texts ({manner.n[HUMAN]:,})"
+    picture(
+        charts.habits(
+            manner.texts, manner.scaled, manner.means, manner.errors, looks,
+            human_look(dark=is_dark()), names=names,
+        ),
+        key=f"{PAGE}.habits",
+        file_name=f"{chosen.dataset.name}-habits-{target}",
+        alt=f"Style features of {target}'s own texts and of each method's",
+    )  # fmt: skip
+    note(
+        "Means over texts, whose number stands in brackets; the dashed line is the mean of all "
+        "people on the same items. Point at a mark for the number itself and its 95 % interval."
+    )
+
+
+def confusion(chosen: Chosen, view: str) -> None:
+    """Whom the texts of one method are given to."""
+    report = chosen.report
+    rows = report.confusion[report.confusion["view"] == view]
+    if rows.empty:
+        note("The report has no confusion of attribution.")
+        return
+    sources = [*report.method_names, HUMAN]
+    there = [name for name in sources if name in set(rows["source"])]
+    source = url_state.choice(
+        st.selectbox, "Whose texts", there, page=PAGE, key="method", width=260, default=_best(rows),
+        clears=("item", "as"),
+        format_func=lambda name: "the targets' own" if name == HUMAN else method_name(name),
+    )  # fmt: skip
+    rows = rows[rows["source"] == source]
+    if chosen.target:
+        rows = rows[rows["target"] == chosen.target]
+    shares = rows.pivot_table(index="target", columns="attributed", values="share", sort=False)
+    if NOBODY in shares and not shares[NOBODY].any():
+        shares = shares.drop(columns=NOBODY)
+    heading(
+        _confusion_title(report, view, source, target_of(chosen)),
+        "Of 100 single texts written in the place of the annotator on the left, how many the "
+        "classifier gives to the one above. A good imitation is dark on its own name only.",
+    )
+    picture(
+        charts.given(shares, counts=rows.groupby("target")["n"].first(), dark=is_dark()),
+        key=f"{PAGE}.given",
+        file_name=f"{report.dataset}-taken-for-{source}",
+        alt="Share of texts in each target's place, by whom they are given to",
+        on_select=lambda: _cell(source),
+    )
+    note("In percent of the texts in each row, whose number stands beside the name.")
+
+
+def _best(rows: pd.DataFrame) -> str:
+    """The method whose texts are most often given to the target."""
+    own = rows[(rows["target"] == rows["attributed"]) & ~rows["source"].isin([HUMAN, OTHER])]
+    return str(own.groupby("source")["share"].mean().idxmax()) if len(own) else HUMAN
+
+
+def _confusion_title(report: EvaluationReport, view: str, source: str, target: str) -> str:
+    """ "Of the texts by CAPO, 63 % [58–68] are given to the target" """
+    who = "the targets themselves" if source == HUMAN else method_name(source)
+    row = report.row(source, view, 1, target)
+    if row is None or pd.isna(row["value"]):
+        return f"Whom the texts by {who} are given to"
+    shown = f"{percent(row['value'])} [{100 * row['low']:.0f}–{100 * row['high']:.0f}]"
+    return f"Of the texts by {who}, {shown} are given to the target"
+
+
+def _cell(source: str) -> None:
+    points = url_state.now(f"{PAGE}.given").selection.points
+    if points and points[0].get("customdata"):
+        target, given = points[0]["customdata"][:2]
+        open_answers("" if source == HUMAN else source, given=given, order="typical")
+        url_state.put(PAGE, {"target": target})

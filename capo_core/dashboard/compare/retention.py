@@ -1,0 +1,302 @@
+"""What a training gained and what it made its base forget, along the adapter's strength.
+
+Pictures of what a training gained and what it made its base forget, along its strength.
+
+What trainings made their base forget: which were measured, and asking for it. No screen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.compare import cache
+from capo_core.dashboard.compare.selection import PAGE, Chosen
+from capo_core.dashboard.ui import job_progress, url_state
+from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
+from capo_core.dashboard.ui.components import (
+    Field,
+    heading,
+    is_dark,
+    note,
+    picture,
+    side_by_side,
+    table,
+)
+from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, method_name
+from capo_core.data.catalog import Entry
+from capo_core.errors import CapoError
+from capo_core.evaluation.retention import (
+    GENERAL,
+    IMITATION,
+    LABELS,
+    MEANING,
+    OTHERS,
+    OWN,
+    Retention,
+    RetentionConfig,
+)
+from capo_core.imitation.prompting.prompts import TRAINED
+from capo_core.run_folder import RunFolder
+from capo_core.runs import queue, submit
+from capo_core.runs import run as runs_run
+from capo_core.runs.comparisons import Comparison
+from capo_core.runs.run import Run
+from capo_core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training whose adapter answered: its run, its method, and for whom it answered."""
+
+    run_id: str
+    method: str
+    target: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.run_id}/{self.target}"
+
+
+def trainings(workspace: Workspace, comparison: Comparison, target: str = "") -> list[Training]:
+    """The trainings behind a comparison, CAPO before SFT, each once.
+
+    Args:
+        target: for this annotator only; "" for all.
+    """
+    found = {}
+    for name in comparison.runs:
+        try:
+            asked = RunFolder(workspace.runs / name).config
+            method = str(asked["settings"]["method"])
+            adapters = {who: str(one["run"]) for who, one in asked.get("adapters", {}).items()}
+        except (CapoError, KeyError, TypeError, AttributeError):
+            continue  # a broken run has no adapters that could be named
+        for who, run_id in adapters.items():
+            if method in TRAINED and target in ("", who):
+                training = Training(run_id, method, who)
+                found[training.key] = training
+    return sorted(found.values(), key=lambda one: -TRAINED.index(one.method))
+
+
+def measurement(workspace: Workspace, training: Training) -> Run | None:
+    """The run that measures what a training made its base forget: a finished one, else the last
+    that was asked for; None where there is none."""
+    found = []
+    for run in runs_run.every(workspace):
+        try:
+            request = run.request
+        except CapoError:
+            continue
+        asked = (request.settings.get("run"), request.settings.get("target"))
+        if request.kind == "retention" and asked == (training.run_id, training.target):
+            found.append((run.files.done, request.queued, run))
+    return max(found, key=lambda one: one[:2])[2] if found else None
+
+
+def measure(workspace: Workspace, entry: Entry, training: Training) -> Run:
+    """Ask for it, with the settings of an experiment that asks for it."""
+    return submit.submit(
+        workspace,
+        "retention",
+        {
+            "dataset": entry.name,
+            "fingerprint": entry.fingerprint,
+            "target": training.target,
+            "run": training.run_id,
+            "config": RetentionConfig().to_dict(),
+        },
+    )
+
+
+_GAINED = {IMITATION: "given to the target", LABELS: "label of most annotators"}
+_KEPT = {
+    OWN: "the target's responses",
+    OTHERS: "others' responses",
+    GENERAL: "general text",
+}
+_LOOKS = {
+    LABELS: Look(NEUTRAL, "circle-open", "dot"),
+    OTHERS: Look("#C98A1B", "square", "dash"),
+    GENERAL: Look("#2A9D8F", "diamond", "dot"),
+}
+
+
+def gained(found: Retention, human: Look) -> go.Figure:
+    """Shares along the way: explanations given to the target, labels that most people gave.
+
+    Args:
+        human: the look of the target's own texts, whose share is the ceiling.
+    """
+    figure = _way(found)
+    for measure, called in _GAINED.items():
+        rows = found.curve(measure)
+        look = _LOOKS.get(measure, human)
+        _line(figure, rows, called, look, rows["value"], rows["low"], rows["high"], "%{y:.1%}")
+    ceiling, chance = (found.line(IMITATION, name) for name in ("ceiling", "chance"))
+    if ceiling is not None:
+        figure.add_hline(
+            ceiling["value"],
+            line={"color": human.color, "width": 1.2},
+            annotation_text="the target's own texts",
+            annotation_position="top left",
+            annotation_font={"color": NEUTRAL, "size": 12},
+        )
+    if chance is not None:
+        rows = found.curve(IMITATION).assign(chance=chance["value"])
+        chance_line(figure, rows, vertical=False)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.08], title="share of answers")
+    return figure
+
+
+def kept(found: Retention, human: Look) -> go.Figure:
+    """Perplexity against the base's own, a line for each kind of text; 1 is as the base."""
+    figure = _way(found)
+    for measure, called in _KEPT.items():
+        rows = found.curve(measure)
+        if rows.empty:
+            continue
+        look = _LOOKS.get(measure, human)
+        _line(figure, rows, called, look, rows["change"], rows["change_low"],
+              rows["change_high"], "%{y:.2f} times the base's")  # fmt: skip
+    figure.add_hline(1.0, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"})
+    figure.update_yaxes(type="log", title="perplexity, the base's = 1", tickformat=".2~f")
+    return figure
+
+
+def _way(found: Retention) -> go.Figure:
+    """The empty figure with the way from the base over SFT to CAPO, and the best point."""
+    figure = blank(380, legend=True)
+    strengths = found.config.strengths
+    ends = {0.0: "base", 1.0: "SFT", 2.0: "CAPO"}
+    places = [*strengths, *(1 + s for s in strengths[1:])]
+    places = [at for at in places if at <= found.points["at"].max()]
+    figure.update_xaxes(
+        tickvals=places,
+        ticktext=[ends.get(at, f"{at % 1:g}") for at in places],
+        title="strength of the adapter",
+        showgrid=False,
+    )
+    if found.best is not None:
+        figure.add_vline(
+            found.best.at,
+            line={"color": NEUTRAL, "width": 1.4, "dash": "dot"},
+            annotation_text="best",
+            annotation_position="bottom right",
+            annotation_font={"color": NEUTRAL, "size": 12},
+        )
+    return figure
+
+
+def _line(figure, rows, called, look, value, low, high, shown) -> None:
+    figure.add_scatter(
+        x=rows["at"],
+        y=value,
+        error_y=whiskers(value, low, high, look.color),
+        mode="lines+markers",
+        name=called,
+        line={"color": look.color, "dash": look.dash, "width": 2.2},
+        marker={"symbol": look.symbol, "size": 9, "color": look.color},
+        customdata=list(zip(low, high, rows["n"], strict=True)),
+        hovertemplate=f"{shown} [%{{customdata[0]:.2f}}, %{{customdata[1]:.2f}}], "
+        "n = %{customdata[2]:,}<extra>%{fullData.name}</extra>",
+    )
+
+
+KEYS = ("training",)
+_HELP = (
+    "An adapter can be added to its base at any strength from 0 to 1, and between the SFT and the "
+    "CAPO adapter exactly. Learning shows as imitation that grows; forgetting as general text, or "
+    "what others wrote, that the model finds less and less likely."
+)
+
+
+def show(frame: Frame, chosen: Chosen) -> None:
+    """The curve of one training; the way to it where nobody has measured it."""
+    heading("What was learnt, and what was forgotten", _HELP)
+    found = trainings(frame.workspace, chosen.comparison, chosen.target)
+    if not found:
+        note("None of these methods trains an adapter, so that nothing could be forgotten.")
+        return
+    by_key = {training.key: training for training in found}
+    training = by_key[
+        url_state.choice(
+            st.selectbox, "Training", list(by_key), page=PAGE, key="training", width=320,
+            format_func=lambda key: f"{method_name(by_key[key].method)} for {by_key[key].target}",
+        )
+    ]  # fmt: skip
+    run = measurement(frame.workspace, training)
+    if run is not None and run.files.done:
+        _curve(cache.retention(run.folder), training)
+    elif run is not None and run.status().live:
+        queue.advance(frame.workspace)
+        job_progress.watch(run)
+    else:
+        if run is not None:
+            job_progress.how_it_ended(run)
+        _ask(frame, training)
+
+
+def _ask(frame: Frame, training: Training) -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**Nobody has measured this training yet.** The base, the adapter at several "
+            "strengths, and what lies between, each answer held-out items: some minutes with the "
+            "embedded base, beside the page."
+        )
+        st.button(
+            "Measure it",
+            key="compare.retention",
+            type="primary",
+            on_click=safely,
+            args=(measure, frame.workspace, frame.entry, training),
+        )
+
+
+def _curve(found: Retention, training: Training) -> None:
+    note(found.sentence)
+    human = human_look(dark=is_dark())
+    name = f"{found.dataset}-{training.method}-{training.target}"
+    with side_by_side("retention", [1, 1]) as (left, right):
+        with left:
+            picture(
+                gained(found, human),
+                key=f"{PAGE}.gained",
+                file_name=f"{name}-gained",
+                alt="Imitation and label accuracy along the strength of the adapter",
+            )
+        with right:
+            picture(
+                kept(found, human),
+                key=f"{PAGE}.kept",
+                file_name=f"{name}-kept",
+                alt="Perplexity of the target's, others' and general text against the base's",
+            )
+    general = f" General text: {found.general}." if found.general else ""
+    note(
+        f"{found.n_items:,} {found.config.split} items, the same at every strength.{general} "
+        f"{MEANING[IMITATION]}"
+    )
+    with st.expander("All figures"):
+        table(
+            found.points,
+            {
+                "stage": Field("Stage"),
+                "strength": Field("Strength", None, 2),
+                "measure": Field("Measure", width="medium"),
+                "value": Field("Value", None, 3),
+                "low": Field("from", "Lower end of the 95 % interval.", 3),
+                "high": Field("to", "Upper end of the 95 % interval.", 3),
+                "n": Field("n", None, 0),
+                "change": Field(
+                    "Against the base", "Perplexities: how many times; else a difference.", 3
+                ),
+                "change_low": Field("from ", "Lower end of the 95 % interval.", 3),
+                "change_high": Field("to ", "Upper end of the 95 % interval.", 3),
+            },
+            key=f"{PAGE}.retention.figures",
+            file_name=f"{name}-retention",
+        )

@@ -1,0 +1,403 @@
+"""The score table of a report: which measures, what stands in each cell, who is clearly best.
+
+The score table: method by measure, and from each cell to the answers behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import Field, heading, note, table
+from capo_core.dashboard.ui.theme import REDUCTIONS, REPRESENTATIONS, method_looks, method_name
+from capo_core.evaluation.measures import JUDGE, Measure, measure
+from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.streams import HUMAN, OTHER
+from capo_core.evaluation.summary import statements
+from capo_core.evaluation.table import ALL
+from capo_core.imitation.prompting.prompts import METHODS
+
+FAMILIES = {
+    "main": "At a glance",
+    "attribution": "Imitation",
+    "judge": "Judged by a model",
+    "labels": "Labels",
+    "soft": "Label distributions",
+    "explanations": "Explanations",
+    "style": "Style",
+    "diversity": "Diversity",
+}
+DIRECTION = {
+    "higher": "Higher is better.",
+    "lower": "Lower is better.",
+    "1": "Nearer to 1 is better.",
+    "as the human": "Nearer to the target's own texts is better.",
+}
+_MAIN = ("label accuracy", "label error", "ROUGE-L", "embedding similarity", "style distance")
+CHANCE = "guess"
+ROWS = {
+    HUMAN: "The target's own (ceiling)",
+    OTHER: "Another annotator (floor)",
+    CHANCE: "A guess (chance)",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table: a measure, at one number of texts judged together (0: none)."""
+
+    name: str
+    k: int
+
+    @property
+    def about(self) -> Measure:
+        return measure(self.name)
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}@{self.k}"
+
+    @property
+    def header(self) -> str:
+        kind, _, view = self.name.partition(" (")
+        texts = "1 text" if self.k == 1 else f"{self.k} texts"
+        if self.about.family == "attribution":
+            return {"attribution": "Given to target", "probability": "Probability"}[kind] + (
+                f", {texts}"
+            )
+        if self.about.family == JUDGE:
+            return f"By {view.rstrip(')')}, {texts}"
+        return self.name[:1].upper() + self.name[1:]
+
+    @property
+    def help(self) -> str:
+        about = self.about
+        said = [about.meaning, DIRECTION[about.better]]
+        for name, text in (("Floor", about.floor), ("Ceiling", about.ceiling)):
+            said.append(f"{name}: {text}.")
+        said.append(f"Chance: {about.chance}.")
+        return " ".join(said)
+
+
+def views(report: EvaluationReport) -> dict[str, str]:
+    """Attribution measures of the report → what the classifier sees, in words."""
+    return {
+        view.name: f"{REPRESENTATIONS.get(view.representation, view.representation)}, "
+        + REDUCTIONS.get(view.reduction, (view.reduction,))[0].lower()
+        for view in report.config.views
+    }
+
+
+def families(report: EvaluationReport) -> dict[str, str]:
+    """The families the report has, with their titles; at a glance first."""
+    there = {"main", *report.scores["family"]}
+    return {name: title for name, title in FAMILIES.items() if name in there}
+
+
+def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
+    """The columns of a family; of attribution, those of one view."""
+    table = report.scores
+    known = table.drop_duplicates(["measure", "k"])[["measure", "k", "family"]]
+    probability = view.replace("attribution", "probability", 1)
+    if family == "main":
+        filled = table[table["value"].notna() & (table["measure"] == view)]
+        pools = sorted(filled["k"].unique())
+        first = [Column(view, int(k)) for k in dict.fromkeys(pools[:1] + pools[-1:])]
+        names = set(known["measure"])
+        judged = known[known["family"] == JUDGE]
+        first += [Column(row.measure, int(row.k)) for row in judged.itertuples()]
+        return [*first, *(Column(name, 0) for name in _MAIN if name in names)]
+    rows = known[known["family"] == family]
+    if family == "attribution":
+        rows = rows[rows["measure"].isin([view, probability])]
+    return [Column(row.measure, int(row.k)) for row in rows.itertuples()]
+
+
+def cell(row: pd.Series | None, digits: int) -> str:
+    """ "0.62 [0.55–0.69]"; a dash where the measure is undefined."""
+    if row is None or pd.isna(row["value"]):
+        return "—"
+    value, low, high = (_number(row[name], digits) for name in ("value", "low", "high"))
+    return f"{value} [{low}–{high}]"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def score_grid(report: EvaluationReport, wanted: list[Column], target: str) -> pd.DataFrame:
+    """Cells as they are shown: one row a method, then ceiling, floor, chance and n.
+
+    Index: source names, `HUMAN`, `OTHER`, `CHANCE`, "n"; columns: `Column.key`.
+    """
+    made = {}
+    for column in wanted:
+        digits = column.about.decimals
+        rows = {
+            source: report.row(source, column.name, column.k, target)
+            for source in (*report.method_names, HUMAN, OTHER)
+        }
+        cells = {source: cell(row, digits) for source, row in rows.items()}
+        some = next((row for row in rows.values() if row is not None), None)
+        chance = float("nan") if some is None else some["chance"]
+        cells[CHANCE] = "—" if pd.isna(chance) else _number(chance, digits)
+        cells["n"] = _counts([row for name, row in rows.items() if name in report.method_names])
+        made[column.key] = cells
+    return pd.DataFrame(made)
+
+
+def _counts(rows: list) -> str:
+    counts = [int(row["n"]) for row in rows if row is not None and pd.notna(row["value"])]
+    if not counts:
+        return "—"
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def clearly_best(report: EvaluationReport, column: Column, target: str) -> str:
+    """The method that is better than every other beyond doubt (Holm-adjusted); "" for none."""
+    names = report.method_names
+    if len(names) < 2:
+        return ""
+    rows = report.differences
+    rows = rows[
+        (rows["measure"] == column.name) & (rows["k"] == column.k) & (rows["target"] == target)
+    ]
+    won: dict[str, set[str]] = {name: set() for name in names}
+    for row in rows.itertuples():
+        if row.source not in won or row.against not in won:
+            continue
+        if row.verdict == "better":
+            won[row.source].add(row.against)
+        elif row.verdict == "worse":
+            won[row.against].add(row.source)
+    return next((name for name, over in won.items() if len(over) == len(names) - 1), "")
+
+
+def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
+    """(topic, what the report says), the most important first; of one annotator where one is meant.
+
+    A sentence on one annotator is made anew, from that annotator's rows alone.
+    """
+    said = report.statements
+    if target != ALL:
+        parts = {}
+        for name in ("scores", "differences", "confusion", "caricatures"):
+            table = getattr(report, name)
+            rows = table[table["target"] == target]
+            # The sentences speak of the row called `ALL`.
+            alone = name in ("scores", "differences")
+            parts[name] = rows.assign(target=ALL) if alone else rows
+        made = statements(
+            **parts, sources=report.sources, config=report.config, judges=report.judges,
+            missing=report.missing,
+        )  # fmt: skip
+        said = tuple(one for one in made if one.topic != "unread")
+    return [(one.topic, named(one.topic, one.text, report.method_names)) for one in said]
+
+
+def named(topic: str, text: str, sources: Iterable[str]) -> str:
+    """A sentence on this topic with its methods called as everywhere on the screen.
+
+    What is missing is among no report's methods, and its reasons are words of others: only what
+    stands where a method is named is one (see `jobs.missing.said`).
+    """
+    if topic != "missing":
+        return with_names(text, sources)
+    where = rf"(?<=[:;] )({'|'.join(METHODS)})(?=(, seed \d+)? \()"
+    return re.sub(where, lambda found: method_name(found[0]), text)
+
+
+def with_names(text: str, sources: Iterable[str]) -> str:
+    """Methods called as everywhere on the screen."""
+    for source in sorted(sources, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(source)}(?!\w)", method_name(source), text)
+    return text[:1].upper() + text[1:]
+
+
+KEYS = ("family", "seen")
+_HELP = (
+    "Each score with its 95 % interval over items. The ceiling is what the target's own held-out "
+    "answers reach, the floor what another annotator's reach if they are taken for the target's."
+)
+_QUIET = "color: #8A8F94"
+
+
+def target_of(chosen: Chosen) -> str:
+    """The report's name of who is looked at."""
+    report = chosen.report
+    if chosen.target:
+        return chosen.target
+    return ALL if report is not None else ""
+
+
+def show(chosen: Chosen) -> str:
+    """The table of the family that was chosen; the attribution measure that it and the pictures
+    show ("" where the report has none)."""
+    report, target = chosen.report, target_of(chosen)
+    heading("Scores", _HELP)
+    titles = families(report)
+    family = url_state.choice(
+        st.segmented_control,
+        "Measures",
+        list(titles),
+        page=PAGE,
+        key="family",
+        format_func=titles.__getitem__,
+        label_visibility="collapsed",
+    )
+    view = _view(report)
+    wanted = columns(report, family, view)
+    if family == "soft" and target != ALL:
+        note(
+            "Label distributions are of all annotators together; choose all of them to see scores."
+        )
+        return view
+    grid = score_grid(report, wanted, target)
+    best = {column.key: clearly_best(report, column, target) for column in wanted}
+    _draw(report, grid, wanted, best)
+    note(
+        "Bold: better than every other method on the same items beyond doubt (paired test, "
+        "Holm-adjusted p up to .05). Click a cell to read the answers behind it."
+        if any(best.values())
+        else "No method is better than every other beyond doubt on the same items (paired tests, "
+        "Holm-adjusted). Click a cell to read the answers behind it."
+    )
+    return view
+
+
+def _view(report: EvaluationReport) -> str:
+    """The choice of what the classifier of imitation sees, where there is one."""
+    there = set(report.scores["measure"])
+    known = {name: text for name, text in views(report).items() if name in there}
+    if len(known) < 2:
+        return next(iter(known), "")
+    return url_state.choice(
+        st.selectbox,
+        "The classifier sees",
+        list(known),
+        page=PAGE,
+        key="seen",
+        width=320,
+        format_func=known.__getitem__,
+        help="Imitation is judged by a classifier that knows only what people wrote on training "
+        "items. Wording and meaning see different things; the words of the item may be masked.",
+    )
+
+
+def _draw(
+    report: EvaluationReport, grid: pd.DataFrame, wanted: list[Column], best: dict[str, str]
+) -> None:
+    looks = method_looks(report.method_names)
+    names = {**{name: method_name(name) for name in report.method_names}, **ROWS, "n": "n"}
+    shown = grid.reset_index(names="source")
+    sources = list(shown["source"])
+    shown["source"] = [names[source] for source in sources]
+
+    def dress(column: pd.Series) -> list[str]:
+        styles = []
+        for source in sources:
+            if column.name == "source":
+                look = looks.get(source)
+                # The colour as a ground: as ink it is too faint for words on one of the themes.
+                styles.append(f"background-color: {look.color}40" if look else "")
+            elif source in (CHANCE, "n"):
+                styles.append(_QUIET)
+            else:
+                styles.append("font-weight: bold" if best.get(column.name) == source else "")
+        return styles
+
+    config = {"source": st.column_config.TextColumn("", pinned=True, width=190)}
+    for column in wanted:
+        config[column.key] = st.column_config.TextColumn(
+            column.header, help=column.help, alignment="right", width=150
+        )
+    st.dataframe(
+        shown.style.apply(dress, axis=0),
+        hide_index=True,
+        column_config=config,
+        key=f"{PAGE}.scores",
+        on_select=lambda: _clicked(sources, wanted),
+        selection_mode="single-cell",
+        alt="Scores of each method by measure, with ceiling, floor and chance",
+    )
+
+
+def _clicked(sources: list[str], wanted: list[Column]) -> None:
+    """From a score to the answers behind it.
+
+    The names mean nothing: a click on a header, to sort, picks the first cell of the table out.
+    """
+    cells = url_state.now(f"{PAGE}.scores").selection.cells
+    if not cells or cells[0][1] == "source":
+        return
+    row, key = cells[0]
+    column = next((one for one in wanted if one.key == key), None)
+    method = sources[row] if sources[row] not in (*ROWS, "n") else ""
+    family = column.about.family if column else ""
+    order = "" if family in ("labels", "soft") else "worst"
+    outcome = "wrong" if family in ("labels", "soft") and method else ""
+    open_answers(method, order=order, outcome=outcome)
+
+
+def numbers(chosen: Chosen) -> None:
+    """Every score, then every paired difference, as tables."""
+    report, target = chosen.report, target_of(chosen)
+    heading("Every score", _HELP)
+    rows = report.scores[report.scores["target"] == target]
+    table(
+        rows.assign(source=[_called(name) for name in rows["source"]]),
+        {
+            "measure": Field("Measure", width="medium"),
+            "k": Field("Texts", "Explanations judged together; 0 where it is not of groups.", 0),
+            "source": Field("Whose answers"),
+            "value": Field("Value", None, 3),
+            "low": Field("from", "Lower end of the 95 % interval.", 3),
+            "high": Field("to", "Upper end of the 95 % interval.", 3),
+            "n": Field("n", "Answers, or groups of answers.", 0),
+            "floor": Field("Floor", "Another annotator's answers, taken for the target's.", 3),
+            "ceiling": Field("Ceiling", "The target's own held-out answers.", 3),
+            "chance": Field("Chance", "A guess that has not read the item.", 3),
+            "seed_spread": Field("Over seeds", "Standard deviation over seeds and samples.", 3),
+            "better": Field("Better", "Which direction is better."),
+            "note": Field("Why undefined", width="medium"),
+        },
+        key=f"{PAGE}.numbers",
+        file_name=f"{report.dataset}-scores",
+    )
+    heading(
+        "Every paired difference",
+        "One source minus another on the same items. p is adjusted by Holm's method over all pairs "
+        "compared by one measure.",
+    )
+    rows = report.differences[report.differences["target"] == target]
+    table(
+        rows.assign(
+            source=[_called(name) for name in rows["source"]],
+            against=[_called(name) for name in rows["against"]],
+        ),
+        {
+            "measure": Field("Measure", width="medium"),
+            "k": Field("Texts", None, 0),
+            "source": Field("First"),
+            "against": Field("Second"),
+            "value": Field("Difference", "First minus second.", 3),
+            "low": Field("from", "Lower end of the 95 % interval.", 3),
+            "high": Field("to", "Upper end of the 95 % interval.", 3),
+            "n": Field("n", None, 0),
+            "p_holm": Field("p (Holm)", None, 4),
+            "verdict": Field("The first is"),
+        },
+        key=f"{PAGE}.differences",
+        file_name=f"{report.dataset}-differences",
+    )
+
+
+def _called(source: str) -> str:
+    return ROWS.get(source) or method_name(source)

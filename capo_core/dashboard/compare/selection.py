@@ -1,0 +1,258 @@
+"""Which comparison is shown, for whom; and the way to one where there is none.
+
+The way from a score or a picture to the answers behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from capo_core.dashboard.app import cache, navigation
+from capo_core.dashboard.app.datasets import NEWCOMER
+from capo_core.dashboard.app.page import Frame, link, safely
+from capo_core.dashboard.compare import cache as compare_cache
+from capo_core.dashboard.ui import components, job_progress, url_state
+from capo_core.dashboard.ui.components import control_row, note, says, show_error
+from capo_core.dashboard.ui.text import count, duration, markdown, short
+from capo_core.dashboard.ui.theme import method_name
+from capo_core.dataset import Dataset
+from capo_core.errors import DataError
+from capo_core.runs import comparisons, queue
+from capo_core.runs.comparisons import CHOSEN, Comparison, Generation
+from capo_core.runs.experiments.store import Experiment, progress_of
+
+if TYPE_CHECKING:
+    from capo_core.evaluation.report import EvaluationReport
+
+
+PAGE = "compare"
+KEYS = ("of", "runs", "target")
+EVERY_S = 2.0
+ALL = ""  # of the choice of a target
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the page shows.
+
+    Attributes:
+        target: an annotator, or `ALL`.
+        report: the kept scores; None where nobody has scored these runs.
+    """
+
+    comparison: Comparison
+    dataset: Dataset
+    target: str
+    report: EvaluationReport | None
+
+
+def current(frame: Frame) -> Chosen | None:
+    """The comparison to show, under its controls; None where there is none, and the way is said."""
+    finished = comparisons.generations(frame.workspace, frame.entry)
+    known = comparisons.comparisons(frame.workspace, frame.entry, finished)
+    working = comparisons.experiments_at_work(frame.workspace, frame.entry)
+    if working:
+        queue.advance(frame.workspace)
+        watch(working[0])
+    if not finished:
+        if not working:
+            _nothing_yet(frame)
+        return None
+    mine = comparisons.put_together(
+        frame.workspace, frame.entry, finished, url_state.get("runs").split(",")
+    )
+    if not known and mine is None:
+        mine = comparisons.put_together(
+            frame.workspace, frame.entry, finished, [one.run_id for one in finished]
+        )
+    by_key = {one.key: one for one in (*known, *((mine,) if mine else ()))}
+    dataset = cache.dataset(frame.workspace, frame.entry)
+    with control_row("methods", [3, 2, 2]) as places:
+        with places[0]:
+            default = CHOSEN if url_state.get("runs") and mine else next(iter(by_key))
+            key = url_state.choice(
+                st.selectbox,
+                "Comparison",
+                list(by_key),
+                page=PAGE,
+                key="of",
+                default=default,
+                clears=("item", "as", "method", "target"),
+                format_func=lambda key: by_key[key].title,
+                help="Experiments and evaluations of this dataset, the newest first.",
+            )
+        comparison = by_key[key]
+        with places[1]:
+            target = _target(finished, comparison, dataset)
+        with places[2]:
+            _own_choice(frame, finished, comparison)
+    return Chosen(comparison, dataset, target, _report(frame, comparison))
+
+
+def _target(finished: list[Generation], comparison: Comparison, dataset: Dataset) -> str:
+    chosen = [one for one in finished if one.run_id in comparison.runs]
+    there = {name for one in chosen for name in one.targets}
+    names = [name for name in dataset.annotators if name in there]
+    if len(names) == 1:
+        st.selectbox("Annotator", names, disabled=True, key=f"{PAGE}.only")
+        return names[0]
+    return url_state.choice(
+        st.selectbox,
+        "Annotator",
+        [ALL, *names],
+        page=PAGE,
+        key="target",
+        clears=("item", "as", "given"),
+        format_func=lambda name: name or f"all {len(names)} together",
+        help="Who is imitated. All together: every score is the mean over the annotators.",
+    )
+
+
+def _own_choice(frame: Frame, finished: list[Generation], comparison: Comparison) -> None:
+    """The choice of single runs, folded away."""
+    by_id = {one.run_id: one for one in finished}
+    with st.popover("Choose runs", width="stretch"), st.form("compare.runs", border=False):
+        note("Any finished runs on the same part of the data can stand beside each other.")
+        splits = sorted({one.split for one in finished})
+        wanted = st.multiselect(
+            "Runs",
+            list(by_id),
+            default=[name for name in comparison.runs if name in by_id],
+            format_func=lambda name: _run_title(by_id[name], len(splits) > 1),
+            key=f"compare.runs.of.{comparison.key}.{len(comparison.runs)}",
+        )
+        if st.form_submit_button("Compare these"):
+            if wanted and len({by_id[name].split for name in wanted}) == 1:
+                url_state.put(
+                    PAGE, {"of": CHOSEN, "runs": ",".join(wanted), "item": None, "method": None}
+                )
+                st.rerun()
+            st.warning(
+                "These runs answered different parts of the data; choose one part."
+                if wanted
+                else "Choose at least one run."
+            )
+
+
+def _run_title(one: Generation, with_split: bool) -> str:
+    who = ", ".join(one.targets)
+    parts = [method_name(one.method), short(who, 30), one.model, f"seed {one.seed}"]
+    return " · ".join([*parts, one.split] if with_split else parts)
+
+
+def _report(frame: Frame, comparison: Comparison) -> EvaluationReport | None:
+    """The kept scores; the way to them where there are none."""
+    if comparison.report_path is not None:
+        try:
+            return compare_cache.report(comparison.report_path)
+        except DataError as error:
+            _unreadable(frame, comparison, error)
+            return None
+    run = comparison.evaluation
+    if run is not None and run.status().live:
+        queue.advance(frame.workspace)
+        if comparison.experiment is None:  # an experiment has its own bar already
+            job_progress.watch(run)
+        note("The scores appear here by themselves; the answers can be read meanwhile.")
+        return None
+    if run is not None:
+        job_progress.how_it_ended(run)
+    with st.container(border=True):
+        st.markdown(
+            f"**These {count(len(comparison.runs), 'run')} are not scored yet.** It takes about a "
+            "minute, beside the page; the answers can be read meanwhile."
+        )
+        st.button(
+            "Score them",
+            key="compare.score",
+            type="primary",
+            on_click=safely,
+            args=(comparisons.score, frame.workspace, frame.entry, comparison),
+        )
+    return None
+
+
+def _unreadable(frame: Frame, comparison: Comparison, error: DataError) -> None:
+    show_error(error)
+    st.button(
+        "Score them again",
+        key="compare.score",
+        type="primary",
+        on_click=safely,
+        args=(comparisons.score_again, frame.workspace, frame.entry, comparison),
+    )
+
+
+def watch(experiment: Experiment) -> None:
+    """An experiment's progress, until it ends; then the page runs again."""
+    st.fragment(_live, run_every=EVERY_S)(experiment, _finished(experiment))
+
+
+def _finished(experiment: Experiment) -> int:
+    """How many of its runs are done; one more, and there is more to see."""
+    return sum(run is not None and run.files.done for run in experiment.runs())
+
+
+def _live(experiment: Experiment, before: int) -> None:
+    queue.advance(experiment.workspace)
+    progress = progress_of(experiment)
+    if progress.state != "running" or _finished(experiment) != before:
+        st.rerun()
+    left = "" if progress.left_s is None else f", about {duration(progress.left_s)} left"
+    done = progress.counts.get("succeeded", 0)
+    with st.container(border=True):
+        st.progress(
+            min(1.0, progress.share),
+            text=markdown(
+                f"{experiment.config.title}: {done} of {len(experiment.members)} runs done{left}"
+            ),
+        )
+        st.caption("It goes on when this page is closed. Finished answers can be read below.")
+
+
+def _nothing_yet(frame: Frame) -> None:
+    """No answers on this dataset: what makes some."""
+    says(
+        "Nobody has written in these annotators' place yet, so there is nothing to compare. An "
+        "experiment lets each method answer held-out items as one annotator, and scores it."
+    )
+    with st.container(border=True):
+        if frame.entry.name == NEWCOMER:
+            st.markdown(
+                "**See it on the shipped data.** All five methods for one annotator, with the "
+                "embedded model: about three minutes on two cores, beside the page."
+            )
+            st.button(
+                "Run the quick demo experiment",
+                key="compare.demo",
+                type="primary",
+                on_click=safely,
+                args=(_demo, frame),
+            )
+        else:
+            st.markdown("**See it on the shipped data first**, or set up an experiment here.")
+            link_to = {url_state.DATASET: NEWCOMER}
+            navigation.page_link(PAGE, f"Open {NEWCOMER}", link_to)
+        if "finetune" in navigation.PAGES:
+            link(frame, "finetune", "Set up an experiment on this dataset")
+
+
+def _demo(frame: Frame) -> None:
+    dataset = cache.dataset(frame.workspace, frame.entry)
+    comparisons.begin_demo(frame.workspace, dataset.annotators)
+
+
+_SETTINGS = ("item", "as", "outcome", "given", "label", "order")
+
+
+def open_answers(method: str, **query: str | None) -> None:
+    """Show the answers of a method ("" for all), and bring them into sight.
+
+    Args:
+        query: settings of `view_methods_items`; those not named have their defaults.
+    """
+    components.ask(PAGE)
+    url_state.put(PAGE, {**dict.fromkeys(_SETTINGS), **query, "method": method, "part": "answers"})

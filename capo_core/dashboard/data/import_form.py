@@ -1,0 +1,275 @@
+"""Bringing a dataset in: a file with its columns, or a download.
+
+Which column is what: the guess, and selectors to correct it; the same for the label scale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app import cache, datasets
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.data.page import PAGE, import_report
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import heading, note, says, show_error
+from capo_core.dashboard.ui.item_html import answers, answers_html, item_html
+from capo_core.dashboard.ui.text import markdown
+from capo_core.dashboard.ui.theme import looks
+from capo_core.data import label_scales
+from capo_core.data.catalog import Catalog
+from capo_core.data.columns import AnnotatorColumns, Mapping, guess
+from capo_core.data.importing import Import
+from capo_core.data.readers.table import RawTable
+from capo_core.errors import CapoError
+from capo_core.task import NLI, PARAPHRASE, Task
+
+_NONE = "— no such column —"
+_LONG = {
+    "item_id": "Item",
+    "annotator_id": "Annotator",
+    "label": "Label",
+    "explanation": "Explanation",
+    "text_a": "First text",
+    "text_b": "Second text",
+    "valid": "Judged valid",
+    "split": "Split",
+}
+_SHARED = ("item_id", "text_a", "text_b", "split")
+_TASKS = {
+    "found": "as found in the file",
+    "nli": "natural language inference",
+    "paraphrase": "paraphrase, -5 to 5",
+    "nominal": "labels without order …",
+    "ordinal": "numbers from … to …",
+}
+
+
+def choose_mapping(raw: RawTable, token: str) -> Mapping:
+    """The mapping as guessed and corrected; `token` names the upload, whose answers these are."""
+    guessed = guess(raw.frame)
+    columns = [str(name) for name in raw.frame.columns]
+    with st.expander("Which column is what", expanded=True):
+        st.dataframe(raw.frame.head(5), hide_index=True, key=f"import.{token}.preview")
+        form = st.segmented_control(
+            "One row is",
+            ["long", "wide"],
+            default="wide" if guessed.wide else "long",
+            required=True,
+            format_func={"long": "one annotation", "wide": "one item, a column per annotator"}.get,
+            key=f"import.{token}.form",
+        )
+        if form == "wide":
+            return _wide(guessed, columns, token)
+        roles = _selectors(_LONG, guessed, columns, token)
+        return Mapping(**roles, annotation_id=guessed.annotation_id)
+
+
+def _selectors(
+    names: dict[str, str], guessed: Mapping, columns: list[str], token: str
+) -> dict[str, str]:
+    chosen = {}
+    places = st.columns(4)
+    for position, (role, title) in enumerate(names.items()):
+        with places[position % 4]:
+            first = getattr(guessed, role) or ""
+            chosen[role] = st.selectbox(
+                title,
+                ["", *columns],
+                index=columns.index(first) + 1 if first in columns else 0,
+                format_func=lambda value: value or _NONE,
+                key=f"import.{token}.{role}",
+            )
+    return chosen
+
+
+def _wide(guessed: Mapping, columns: list[str], token: str) -> Mapping:
+    shared = {role: _LONG[role] for role in _SHARED}
+    roles = _selectors(shared, guessed, columns, token)
+    frame = pd.DataFrame(
+        [(one.annotator_id, one.label, one.explanation) for one in guessed.annotators],
+        columns=["annotator", "label", "explanation"],
+        dtype=object,
+    )
+    note("One line per annotator: the name, and the columns with their labels and explanations.")
+    choice = st.column_config.SelectboxColumn
+    edited = st.data_editor(
+        frame,
+        num_rows="dynamic",
+        hide_index=True,
+        key=f"import.{token}.wide",
+        column_config={
+            "annotator": st.column_config.TextColumn("Annotator", required=True),
+            "label": choice("Column of the label", options=columns, required=True),
+            "explanation": choice("Column of the explanation", options=["", *columns]),
+        },
+    ).fillna("")
+    annotators = tuple(
+        AnnotatorColumns(str(row.annotator).strip(), row.label, row.explanation)
+        for row in edited.itertuples()
+        if str(row.annotator).strip() and row.label
+    )
+    return Mapping(**roles, annotators=annotators)
+
+
+def choose_task(token: str) -> Task | None:
+    """The task and label scale as chosen; None to take what is found."""
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with left:
+        kind = st.selectbox(
+            "Labels",
+            list(_TASKS),
+            format_func=_TASKS.__getitem__,
+            key=f"import.{token}.task",
+            help="Ordered scales know that 4 is closer to 5 than to 1. Say it here where the file "
+            "does not show it.",
+        )
+    if kind in ("nli", "paraphrase"):
+        return NLI if kind == "nli" else PARAPHRASE
+    if kind == "found":
+        return None
+    with right:
+        said = st.text_input(
+            "The labels in order, with commas" if kind == "nominal" else "From : to",
+            placeholder="agree, unsure, disagree" if kind == "nominal" else "1:5",
+            key=f"import.{token}.scale.{kind}",
+        )
+    if not said.strip():
+        return None
+    scale = label_scales.nominal(said) if kind == "nominal" else label_scales.ordinal(said)
+    return Task("annotation", scale)
+
+
+_TYPES = ["csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "xlsx"]
+_FORMATS = {
+    "auto": "find out",
+    "table": "a table",
+    "varierr": "VariErr",
+    "lewidi": "LeWiDi",
+}
+
+
+def show(frame: Frame) -> None:
+    """Upload, correct what was guessed, look at the outcome, add it."""
+    note(
+        "A table with labels and explanations: one row an annotation, or one row an item with "
+        "columns per annotator. CSV, TSV, JSONL, JSON, Excel or Parquet; VariErr and LeWiDi files "
+        "as published. The file is read on this computer and goes nowhere else."
+    )
+    files = st.file_uploader(
+        "File",
+        type=_TYPES,
+        accept_multiple_files=True,
+        key="import.files",
+        help="One file with the data. Its description (….capo.json), or LeWiDi's file about the "
+        "annotators, may come with it.",
+    )
+    if not files:
+        _download(frame)
+        return
+    path = datasets.keep_uploads(frame.workspace, [(file.name, file.getvalue()) for file in files])
+    token = path.parent.name
+    left, middle = st.columns(2)
+    with left:
+        taken = [entry.name for entry in frame.entries]
+        name = st.text_input(
+            "Name of the dataset",
+            datasets.free_name(path.name.split(".")[0], taken),
+            key=f"import.{token}.name",
+            help="Letters, digits, dots, hyphens and underscores.",
+        ).strip()
+    with middle:
+        format_ = st.selectbox(
+            "What kind of file it is",
+            list(_FORMATS),
+            format_func=_FORMATS.__getitem__,
+            key=f"import.{token}.format",
+        )
+    try:
+        raw = cache.raw_table(path, format_)
+        mapping = choose_mapping(raw, token) if raw is not None else None
+        task = choose_task(token)
+        result = cache.read(path, name, format_, mapping, task)
+    except CapoError as error:
+        show_error(error)
+        return
+    _outcome(frame, result)
+
+
+def _outcome(frame: Frame, result: Import) -> None:
+    dataset, report = result.dataset, result.report
+    heading("What came out")
+    items, annotators = len(dataset.items), len(dataset.annotators)
+    says(
+        f"{items:,} items, {annotators:,} annotators, {len(dataset.annotations):,} annotations; "
+        f"labels {_labels(dataset.task.scale.labels)}."
+    )
+    import_report(
+        rows_read=report.rows_read,
+        rows_kept=report.rows_kept,
+        set_aside=report.set_aside,
+        notes=report.notes,
+        unit=report.unit,
+        key="import.report",
+        name=dataset.name,
+    )
+    first = dataset.items.iloc[0]
+    st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
+    st.html(answers_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
+    taken = any(one.name == dataset.name and not one.shipped for one in frame.entries)
+    replace = taken and st.checkbox(f"Replace the dataset {markdown(dataset.name)} that is there")
+    if st.button(f"Add {markdown(dataset.name)}", type="primary", key="import.add"):
+        try:
+            Catalog(frame.workspace).add(dataset, report, replace=replace)
+        except CapoError as error:
+            show_error(error)
+            return
+        url_state.put(PAGE, {url_state.DATASET: dataset.name, "view": "dataset"})
+        st.rerun()
+
+
+def _labels(labels: tuple[str, ...]) -> str:
+    shown = ", ".join(labels[:7])
+    return shown if len(labels) <= 7 else f"{shown}, … {labels[-1]}"
+
+
+def _download(frame: Frame) -> None:
+    heading("Or begin with published data")
+    left, right = st.columns(2, gap="large")
+    with left, st.container(border=True, height="stretch"):
+        st.markdown(
+            "**VariErr NLI** (Weber-Genzel et al., ACL 2024): 500 items of natural language "
+            "inference, four annotators, 1,933 explanations with later judgments of validity."
+        )
+        if st.button("Download VariErr", key="import.varierr"):
+            _fetch(frame, "varierr")
+    with right, st.container(border=True, height="stretch"):
+        st.markdown(
+            "**LeWiDi** (Learning with Disagreements, shared task): its files are handed out by "
+            "the organisers to those who ask. With `Paraphrase_train.json` or another of its "
+            "files on your disk, upload it above; the format is recognised."
+        )
+
+
+def _fetch(frame: Frame, source: str) -> None:
+    from capo_core.data.download import fetch
+
+    bar = st.progress(0.0, text="Connecting …")
+
+    def progress(what: str, share: float) -> None:
+        bar.progress(min(1.0, max(0.0, share)), text=markdown(what[:1].upper() + what[1:]))
+
+    try:
+        fetched = fetch(source, frame.workspace, progress)
+        path = Path(fetched)
+        name = datasets.free_name(source, [entry.name for entry in frame.entries])
+        result = cache.read(path, name, "auto", None, None)
+        Catalog(frame.workspace).add(result.dataset, result.report)
+    except CapoError as error:
+        bar.empty()
+        show_error(error)
+        return
+    url_state.put(PAGE, {url_state.DATASET: result.dataset.name, "view": "dataset"})
+    st.rerun()

@@ -1,0 +1,276 @@
+"""What the page Distributions looks at: a dataset, opened files, and what finished runs add.
+
+Without Streamlit. Which sources there are, which are shown first, and what could not be used.
+
+Files with label distributions: taken in once, kept under their content's hash. No Streamlit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from capo_core.distributions import store
+from capo_core.distributions.files import read_judgments, together
+from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments, Source
+from capo_core.distributions.sources import ANNOTATORS, of_outputs, said_by_outputs, unused
+from capo_core.errors import CapoError, DataError
+from capo_core.imitation.generation.outputs import read_table
+from capo_core.run_folder import find_run
+from capo_core.runs.comparisons import Generation
+from capo_core.task import NLI
+from capo_core.workspace import Workspace
+
+
+def labels_of(text: str) -> tuple[str, ...] | None:
+    """What somebody typed as labels; None where they typed nothing."""
+    labels = tuple(part.strip() for part in text.split(",") if part.strip())
+    return labels or None
+
+
+def take_in(
+    workspace: Workspace, path: Path, labels: Sequence[str] | None, own: Sequence[str]
+) -> str:
+    """Read a file and keep what is in it; its id.
+
+    Args:
+        labels: in the order of the file's lists, as somebody named them; None: those of the
+            dataset, and where they do not fit, NLI's.
+        own: the dataset's labels.
+
+    Raises:
+        DataError: the file cannot be used; it says which line, and why.
+    """
+    if labels is not None:
+        return store.keep(read_judgments(path, labels), workspace)
+    try:
+        found = read_judgments(path, None if tuple(own) == NLI.scale.labels else own)
+    except DataError:
+        if tuple(own) == NLI.scale.labels:
+            raise
+        found = read_judgments(path, None)
+    return store.keep(found, workspace)
+
+
+def opened(
+    workspace: Workspace, names: Iterable[str], load: Callable[[Workspace, str], Judgments]
+) -> tuple[dict[str, Judgments], list[str]]:
+    """The open files of an address by their ids, and those that are not kept here."""
+    found: dict[str, Judgments] = {}
+    missing = []
+    for name in names:
+        if not name:
+            continue
+        if not (name.isalnum() and len(name) <= 64):
+            missing.append("by another name")
+            continue
+        try:
+            found[name] = load(workspace, name)
+        except DataError:
+            missing.append(name)
+    return found, missing
+
+
+MOST_SHOWN = 8  # sources beside each other before anybody has chosen
+_ROUNDED = 0.0051  # how far a share may be off that was published with two digits
+_EACH = "annotator "  # how the sources of single annotators begin
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Items and sources as the page shows them.
+
+    Attributes:
+        judgments: with what runs add.
+        asked: without it; what a run would be asked about.
+        dataset: its name; "" where files stand alone.
+        files: the opened files that are part of it.
+        estimates: (run, source) of each finished estimate.
+        notes: what was left out or could not be used, in sentences.
+        key: names this content, for what is kept in memory.
+    """
+
+    judgments: Judgments
+    asked: Judgments
+    dataset: str
+    files: tuple[str, ...]
+    estimates: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    key: str
+
+    @property
+    def names(self) -> list[str]:
+        return [source.name for source in self.judgments.sources]
+
+
+def put_together(
+    own: Judgments | None, files: Sequence[Judgments], *, alone: bool = False
+) -> tuple[Judgments, bool, list[str], list[str]]:
+    """The dataset's judgments with those of files about the same items.
+
+    Files that have nothing to do with the dataset are shown without it, and what does not go with
+    the first of them is left out; both is said.
+
+    Args:
+        alone: leave the dataset out, whether or not it has the same items.
+
+    Returns:
+        The judgments, whether the dataset is among them, the names of the files that are, and
+        what must be said, in sentences.
+    """
+    notes: list[str] = []
+    if own is not None and (not files or not alone):
+        found, with_own, names = own, True, []
+        rest = list(files)
+        if files and not any(_goes_with(own, file) for file in files):
+            notes.append(
+                f"No item of {_listed(files)} is in {own.name} with the same labels: "
+                f"{'the file is' if len(files) == 1 else 'the files are'} shown without it."
+            )
+            found, with_own, names, rest = files[0], False, [files[0].name], list(files[1:])
+    else:
+        found, with_own, names, rest = files[0], False, [files[0].name], list(files[1:])
+    for other in rest:
+        try:
+            before, found = found, together(found, other)
+        except DataError as error:
+            notes.append(f"Left out: {other.name} ({error.what}).")
+            continue
+        found, twins = _without_twins(before, found)
+        if twins:
+            notes.append(f"What {other.name} only repeats is not shown twice: {', '.join(twins)}.")
+        names.append(other.name)
+    return found, with_own, names, notes
+
+
+def _without_twins(first: Judgments, both: Judgments) -> tuple[Judgments, list[str]]:
+    """`both` without what it only repeats of `first` (the same shares, the same explanations), and
+    the sources left out for that."""
+    new = both.sources[len(first.sources) :]
+    twin_names = {one.name for one in new if any(_same(one, known) for known in first.sources)}
+    said, more = first.explanations, both.explanations.iloc[len(first.explanations) :]
+    there = set(zip(said["item_id"], said["label"], said["explanation"].map(_plain), strict=True))
+    twins = [
+        source
+        for source, rows in more.groupby("source", sort=False)
+        if there.issuperset(
+            zip(rows["item_id"], rows["label"], rows["explanation"].map(_plain), strict=True)
+        )
+    ]
+    more = more[~more["source"].isin(twins)]
+    found = replace(both, sources=tuple(one for one in both.sources if one.name not in twin_names))
+    said = pd.concat([said, more], ignore_index=True)
+    return replace(found, explanations=said), sorted(twin_names)
+
+
+def _same(one: Source, known: Source) -> bool:
+    """Does `one` say only what `known` says, rounding to two digits aside?"""
+    if not set(one.item_ids) <= set(known.item_ids):
+        return False
+    return bool(np.abs(one.shares - known.rows(one.item_ids)).max(initial=0.0) <= _ROUNDED)
+
+
+def _plain(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+def _goes_with(first: Judgments, other: Judgments) -> bool:
+    try:
+        together(first, other)
+    except DataError:
+        return False
+    return True
+
+
+def _listed(files: Sequence[Judgments]) -> str:
+    return " and ".join(file.name for file in files)
+
+
+def with_estimates(
+    judgments: Judgments, workspace: Workspace
+) -> tuple[Judgments, list[tuple[str, str]], list[str]]:
+    """The judgments with all finished estimates on their items.
+
+    Returns:
+        Them, (run, source) of each estimate, and what could not be used.
+    """
+    made, notes = [], []
+    for name in store.estimates_of(judgments, workspace):
+        try:
+            source = store.estimated(find_run(workspace, name), judgments)
+            taken = {one.name for one in judgments.sources}
+            if source.name in taken:  # the same settings on other items
+                source = replace(source, name=f"{source.name} ({name})")
+            judgments = judgments.with_sources([source])
+        except CapoError as error:
+            notes.append(f"The estimate {name} cannot be used: {error.what}.")
+            continue
+        made.append((name, source.name))
+    return judgments, made, notes
+
+
+def with_answers(
+    judgments: Judgments, workspace: Workspace, runs: Sequence[Generation]
+) -> tuple[Judgments, list[str]]:
+    """The judgments with imitated annotators and their teams, and what could not be used.
+
+    The answers of all runs of a method are taken together, since a team's annotators mostly are in
+    runs of their own; methods are named with their model where there are several.
+    """
+    models = {run.model for run in runs}
+    frames, notes = [], []
+    for run in runs:
+        try:
+            frame = read_table(workspace.runs / run.run_id)
+        except CapoError as error:
+            notes.append(f"The answers of {run.run_id} cannot be used: {error.what}.")
+            continue
+        if len(models) > 1:
+            frame = frame.assign(method=frame["method"].astype(str) + f" ({run.model})")
+        frames.append(frame)
+    if not frames:
+        return judgments, notes
+    outputs = pd.concat(frames, ignore_index=True)
+    try:
+        more = of_outputs(judgments, outputs)
+    except DataError as error:
+        return judgments, [*notes, f"Answers of runs are left out: {error.what}."]
+    taken = {one.name for one in judgments.sources}
+    judgments = judgments.with_sources(one for one in more if one.name not in taken)
+    judgments = judgments.with_explanations(said_by_outputs(judgments, outputs))
+    return judgments, [*notes, *unused(judgments, outputs)]
+
+
+def default_against(names: Sequence[str]) -> str:
+    """What the others are measured by before anybody has chosen: the crowd, or the next best."""
+    for name in (CROWD, ANNOTATORS):
+        if name in names:
+            return name
+    return next((name for name in names if name != UNIFORM), names[0])
+
+
+def default_shown(names: Sequence[str], against: str) -> list[str]:
+    """The sources shown before anybody has chosen: those that are not one person's or one
+    imitation's of a person, if there are any; uniform, the floor, always."""
+    others = [name for name in names if name not in (against, UNIFORM)]
+    teams = {name.removesuffix(" team") for name in others if name.endswith(" team")}
+    whole = [
+        name
+        for name in others
+        if not name.startswith(_EACH)
+        and (name.endswith(" team") or not any(name.startswith(f"{head} ") for head in teams))
+    ]
+    # Where the annotators together are the measure, what is left to compare are they themselves.
+    if against == ANNOTATORS or not whole:
+        whole = others
+    floor = [UNIFORM] if UNIFORM in names and against != UNIFORM else []
+    return [*whole[: MOST_SHOWN - len(floor)], *floor]
+
+
+def in_both(reference: Source, source: Source) -> int:
+    """How many items both speak of."""
+    return len(set(reference.item_ids) & set(source.item_ids))

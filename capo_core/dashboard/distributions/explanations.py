@@ -1,0 +1,328 @@
+"""How alike the explanations of an item are, and what a model's in their place would change.
+
+What happens when a model's explanations take the place of people's. No Streamlit here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.distributions import cache as distributions_cache
+from capo_core.dashboard.distributions import charts, estimates
+from capo_core.dashboard.distributions.data import Reading
+from capo_core.dashboard.distributions.selection import PAGE, Chosen
+from capo_core.dashboard.distributions.summary import (
+    called,
+    data_options,
+    source_looks,
+    source_name,
+)
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import (
+    Field,
+    heading,
+    is_dark,
+    note,
+    picture,
+    side_by_side,
+    table,
+)
+from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
+from capo_core.dashboard.ui.text import count, markdown, short
+from capo_core.distributions.compare import Comparison
+from capo_core.distributions.explanations import replaced
+from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.sources import HUMANS
+from capo_core.distributions.variation import VariationConfig, variation
+from capo_core.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from capo_core.distributions.variation import Variation
+
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_NAMED = re.compile(r"^(?P<people>.+), (?P<share>\d{1,3})% by (?P<model>.+)$")
+
+
+def likeness(
+    judgments: Judgments,
+    people: str,
+    model: str,
+    *,
+    cache: Path | None = None,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Likeness of explanations with 0 to 100 % of people's replaced, words and grammar.
+
+    Returns:
+        share, line, value, low, high, n (items), missing (explanations that could not be replaced
+        because the model has none for their label).
+    """
+    rows = []
+    config = VariationConfig(ngrams=(1,), semantic=False)
+    for place, share in enumerate(SHARES):
+        progress(f"{share:.0%} replaced", place / len(SHARES))
+        made, missing = replaced(judgments, people, model, share)
+        mixed = judgments.with_explanations(made)
+        found = variation(mixed, config, sources=[str(made["source"].iloc[0])], cache=cache)
+        for row in found.table.itertuples():
+            line = {"lexical": "words", "syntactic": "grammar"}[row.measure]
+            rows.append((share, line, row.value, row.low, row.high, row.n, missing))
+    return pd.DataFrame(rows, columns=["share", "line", "value", "low", "high", "n", "missing"])
+
+
+def distances(
+    reading: Reading,
+    shown_by_run: pd.DataFrame,
+    people: str,
+    model: str,
+    measure: str,
+    measured: Callable[[str], Comparison],
+) -> pd.DataFrame:
+    """Distances of estimates that read explanations of which a share was replaced.
+
+    Args:
+        shown_by_run: `distributing_runs.estimates`.
+        measured: a source's name → its comparison.
+
+    Returns:
+        share, line (the model that estimated), value, low, high, n; by share.
+    """
+    rows = []
+    for row in shown_by_run.itertuples():
+        share = share_of(row.explanations, people, model)
+        if share is None:
+            continue
+        found = measured(row.source).table
+        one = found[found["measure"] == measure].iloc[0]
+        line = str(row.source).split(": ")[0]
+        rows.append((share, line, one["value"], one["low"], one["high"], int(one["n"])))
+    frame = pd.DataFrame(rows, columns=["share", "line", "value", "low", "high", "n"])
+    return frame.sort_values(["line", "share"], kind="stable", ignore_index=True)
+
+
+def share_of(explanations: str, people: str, model: str) -> float | None:
+    """The share replaced, as the name of a set of explanations tells it; None for other sets."""
+    if explanations == people:
+        return 0.0
+    found = _NAMED.match(explanations)
+    if found is None or found["people"] != people or found["model"] != model:
+        return None
+    return int(found["share"]) / 100
+
+
+KEYS = ("like", "swap", "swapped")
+_ASKED = {"": "not measured", "words": "words and grammar", "meaning": "meaning as well"}
+_PER_S = 60  # sentences that two cores embed in a second, about
+_MOST = 3  # sets of explanations compared with each other
+
+
+def show(frame: Frame, chosen: Chosen) -> None:
+    """Likeness, measured on demand; then the replacement, where models wrote something."""
+    heading("How alike are the explanations of one item?")
+    said = chosen.reading.judgments.explanations
+    every = list(dict.fromkeys(said["source"]))
+    sets = every[:_MOST]
+    if not sets:
+        note(
+            "There are no explanations here. Choose a dataset with explanations, or open a file "
+            "that has them."
+        )
+        return
+    texts = int(said["source"].isin(sets).sum())
+    asked = url_state.get("like") if url_state.get("like") in _ASKED else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name, label in (("words", "Compare words and grammar"),
+                            ("meaning", "Compare meanings as well")):  # fmt: skip
+            st.button(
+                label,
+                key=f"{PAGE}.like.{name}",
+                on_click=url_state.put,
+                args=(PAGE, {"like": name}),
+                type="secondary" if asked else "primary",
+                disabled=asked in (name, "meaning"),
+            )
+        st.caption(
+            f"{count(texts, 'explanation')} of {_listed(sets)}; meanings take "
+            f"about {max(5, round(texts / _PER_S))} s the first time."
+        )
+    if asked:
+        found = _computed(
+            ("likeness", chosen.reading.key, asked, tuple(sets)),
+            lambda told: _variation(frame, chosen, sets, asked, told),
+        )
+        _likeness(chosen, found)
+    if len(every) > _MOST:
+        note(f"Of {len(every)} sets of explanations the first {_MOST} are compared.")
+    _replacement(frame, chosen, sets)
+
+
+def _listed(sets: list[str]) -> str:
+    return markdown(", ".join(short(source_name(name), 60) for name in sets))
+
+
+def _variation(frame: Frame, chosen: Chosen, sets: list[str], asked: str, told) -> Variation:
+    from capo_core.distributions.variation import VariationConfig, variation
+
+    config = VariationConfig(semantic=asked == "meaning")
+    return variation(
+        chosen.reading.judgments, config, sources=sets, cache=frame.workspace.cache, progress=told
+    )
+
+
+def _computed(key: tuple, compute: Callable[[Callable[[str, float], None]], Any]) -> Any:
+    """What `compute` gives, with its progress shown; kept, so that a click does not repeat it."""
+    kept = distributions_cache.computed()
+    if key not in kept:
+        bar = st.progress(0.0, text="Reading the explanations …")
+        kept[key] = compute(
+            lambda what, share: bar.progress(min(1.0, share), text=f"{what.capitalize()} …")
+        )
+        bar.empty()
+    return kept[key]
+
+
+def _likeness(chosen: Chosen, found: Variation) -> None:
+    rows = found.table
+    looks = source_looks(list(dict.fromkeys(rows["source"])), (), dark=is_dark())
+    with side_by_side("likeness", [1, 1]) as places:
+        for place, measure, title in zip(
+            places, ("lexical", "syntactic"), ("Words", "Grammar"), strict=True
+        ):
+            with place:
+                heading(title, DISTRIBUTIONS_HELP[measure])
+                picture(
+                    charts.likeness(rows[rows["measure"] == measure], looks, title),
+                    key=f"{PAGE}.{measure}",
+                    file_name=f"{chosen.file_stem}-{measure}",
+                    alt=f"Likeness of explanations in {title.lower()}, by length of n-gram",
+                )
+    meaning = DISTRIBUTIONS_HELP["cosine"] + " " + DISTRIBUTIONS_HELP["Euclidean"]
+    table(
+        rows.assign(
+            ngram=[str(n) if n else "—" for n in rows["ngram"]],
+            measure=rows["measure"].map(_MEASURES),
+        ),
+        {
+            "source": Field("Explanations", width="medium"),
+            "measure": Field("Likeness in", meaning),
+            "ngram": Field("n", "Length of the n-gram."),
+            "value": Field("Likeness", "1 is the same; lower is more varied.", 3),
+            "low": Field("from", "Lower end of the 95 % interval.", 3),
+            "high": Field("to", "Upper end of the 95 % interval.", 3),
+            "n": Field("Items", "Items with a pair to compare.", 0),
+            "pairs": Field("Pairs", None, 0),
+        },
+        key=f"{PAGE}.likeness",
+        file_name=f"{chosen.file_stem}-likeness",
+    )
+    note(
+        f"Parts of speech by {found.tagger}. Pairs of explanations of the same item; the mean over "
+        "pairs is the item’s value, the mean over items the result, with 95 % intervals over items."
+        " Neither direction is better: more varied explanations show more of what people think."
+    )
+
+
+_MEASURES = {
+    "lexical": "words",
+    "syntactic": "grammar",
+    "cosine": "meaning (cosine)",
+    "Euclidean": "meaning (Euclidean)",
+}
+
+
+def _replacement(frame: Frame, chosen: Chosen, sets: list[str]) -> None:
+    """What it does to put a model's explanations in the place of people's."""
+    models = [name for name in sets if name != HUMANS]
+    if HUMANS not in sets:
+        return
+    heading(
+        "And if a model’s explanations take the place of people’s?", DISTRIBUTIONS_HELP["replace"]
+    )
+    if not models:
+        note(
+            "No model has explained these items yet. Open a file of a model’s explanations beside "
+            "these, or have one written:"
+        )
+        words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))
+        st.code(
+            f"python -m capo_core distributions explain {words} --base embedded "
+            "--out explanations.jsonl",
+            language="bash",
+            wrap_lines=True,
+        )
+        return
+    model = models[0]
+    if len(models) > 1:
+        model = url_state.choice(
+            st.selectbox, "By", models, page=PAGE, key="swap", width=320, format_func=source_name
+        )
+    rows = estimates.estimates(chosen.reading, frame.workspace)
+    effect = distances(
+        chosen.reading, rows, HUMANS, model, chosen.measure,
+        lambda name: distributions_cache.measured(chosen.reading, chosen.config, name),
+    )  # fmt: skip
+    with side_by_side("replaced", [1, 1]) as (left, right):
+        with left:
+            _replaced_likeness(frame, chosen, model)
+        with right:
+            _replaced_distances(chosen, model, effect)
+
+
+def _replaced_likeness(frame: Frame, chosen: Chosen, model: str) -> None:
+    if url_state.get("swapped") != "1":
+        st.button(
+            "Measure what it does to the explanations",
+            key=f"{PAGE}.replace",
+            on_click=url_state.put,
+            args=(PAGE, {"swapped": "1"}),
+        )
+        return
+    found: pd.DataFrame = _computed(
+        ("replaced", chosen.reading.key, model),
+        lambda told: likeness(
+            chosen.reading.judgments, HUMANS, model, cache=frame.workspace.cache, progress=told
+        ),
+    )
+    picture(
+        charts.replaced(found, "likeness (n = 1)", "#2F6FB0"),
+        key=f"{PAGE}.replaced.like",
+        file_name=f"{chosen.file_stem}-replaced-likeness",
+        alt="Likeness of explanations by the share replaced",
+    )
+    missing = int(found["missing"].max())
+    note(
+        f"Where all are to be replaced, {count(missing, 'explanation')} cannot be: "
+        f"{source_name(model)} has none left for the label."
+        if missing
+        else "All explanations found one of the same label to give way to."
+    )
+
+
+def _replaced_distances(chosen: Chosen, model: str, effect: pd.DataFrame) -> None:
+    if len(effect):
+        picture(
+            charts.replaced(effect, chosen.measure, "#CF3A75"),
+            key=f"{PAGE}.replaced.far",
+            file_name=f"{chosen.file_stem}-replaced-distance",
+            alt="Distance of estimates by the share of explanations replaced",
+        )
+        note(f"{chosen.measure} to {called(chosen.against)} of estimates that read them.")
+        return
+    note("What it does to the distances: estimate with a share replaced, for 0.25 to 1.")
+    words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))
+    st.code(
+        f"python -m capo_core distributions estimate {words} --base embedded --options labels "
+        "--temperature 1 "
+        f"--explanations {HUMANS} --replace-by {shlex.quote(model)} --replace-share 0.5 --queue",
+        language="bash",
+        wrap_lines=True,
+    )

@@ -1,0 +1,238 @@
+"""Which items the browser of the page Distributions shows, in which order. No Streamlit here.
+
+Where a label distribution lies in a picture, and which distributions lie at one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from capo_core.dashboard.ui.item_html import with_phrase
+from capo_core.distributions.compare import (
+    APART,
+    JSD,
+    KL,
+    MANHATTAN,
+    TVD,
+    WASSERSTEIN,
+    CompareConfig,
+)
+from capo_core.distributions.judgments import Judgments, Source
+from capo_core.stats.intervals import bayesian_weights, central
+from capo_core.task import LabelScale
+
+TERNARY, PLANE, BARS = "ternary", "plane", "bars"
+HEIGHT = np.sqrt(3) / 2  # of the triangle whose sides are 1
+# Corners of the first, second and third label: the middle one of a scale stands on top.
+CORNERS = np.array([[0.0, 0.0], [0.5, HEIGHT], [1.0, 0.0]])
+
+
+def kind_of(scale: LabelScale) -> str:
+    """The picture that fits a label scale."""
+    if scale.ordinal:
+        return PLANE
+    return TERNARY if len(scale.labels) == 3 else BARS
+
+
+def places(shares: np.ndarray, scale: LabelScale) -> np.ndarray:
+    """[items, 2]: in the triangle of three labels; on an ordinal scale, mean and spread.
+
+    Args:
+        shares: [items, labels], rows of sum 1.
+    """
+    if kind_of(scale) == TERNARY:
+        return shares @ CORNERS
+    values = np.array([scale.number(label) for label in scale.labels], dtype=float)
+    mean = shares @ values
+    variance = np.maximum(shares @ values**2 - mean**2, 0.0)
+    return np.column_stack([mean, np.sqrt(variance)])
+
+
+def heaps(at: np.ndarray, item_ids: Sequence[str], order: np.ndarray) -> pd.DataFrame:
+    """Distributions at the same place as one: x, y, n, item_id of the one with the most `order`.
+
+    Args:
+        at: [items, 2]. order: [items], the distance by which the item of a heap is chosen.
+    """
+    frame = pd.DataFrame(
+        {"x": at[:, 0].round(4), "y": at[:, 1].round(4), "item_id": list(item_ids), "order": order}
+    )
+    frame = frame.sort_values("order", ascending=False, kind="stable")
+    found = frame.groupby(["x", "y"], sort=False).agg(
+        n=("item_id", "size"), item_id=("item_id", "first")
+    )
+    return found.reset_index()
+
+
+def steps(shares: np.ndarray) -> np.ndarray:
+    """Cumulated shares, [labels] or [items, labels]: how many say this label or a lower one."""
+    return np.minimum(np.cumsum(shares, axis=-1), 1.0)
+
+
+def mean_shares(
+    shares: np.ndarray, *, draws: int = 1000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often each label is given over all items: mean and ends of its 95 % interval.
+
+    [labels] each; by a Bayesian bootstrap over items.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.concatenate(list(bayesian_weights(rng, draws, len(shares))))
+    drawn = (weights / weights.sum(axis=1, keepdims=True)) @ shares
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return shares.mean(axis=0), low, high
+
+
+DISPUTED = "entropy_against"
+ORDERS = {
+    "far": "largest distance first",
+    "disputed": "most disputed first",
+    "near": "smallest distance first",
+    "data": "as in the data",
+}
+AGREEMENT = {
+    "": "any",
+    "same": "same most frequent label",
+    "other": "another most frequent label",
+}
+ITEM_MEASURES = (JSD, TVD, KL, WASSERSTEIN, MANHATTAN)
+_CLOSE = 1e-9
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an item must be to be shown ("" = anything), and the order.
+
+    Attributes:
+        phrase: stands in one of its texts, or in an explanation of it.
+        label: is (one of) the most frequent by the source that is measured by.
+        agreement: of `AGREEMENT`, of the source looked at with that one.
+        order: of `ORDERS`.
+    """
+
+    phrase: str = ""
+    label: str = ""
+    agreement: str = ""
+    order: str = "far"
+
+
+def on_items(reference: Source, source: Source, per_item: pd.DataFrame) -> pd.DataFrame:
+    """One row for each item of the reference, in its order: item_id, the measures of `per_item`
+    (NaN where the source lacks the item), top and top_source: sets of most frequent labels."""
+    frame = pd.DataFrame({"item_id": list(reference.item_ids)})
+    frame["top"] = tops(reference)
+    theirs = pd.DataFrame({"item_id": list(source.item_ids), "top_source": tops(source)})
+    return frame.merge(theirs, how="left", on="item_id").merge(
+        per_item.drop(columns="source", errors="ignore"), how="left", on="item_id"
+    )
+
+
+def tops(source: Source) -> list[frozenset[str]]:
+    """The most frequent labels of each item; several where they are equally frequent."""
+    best = source.shares >= source.shares.max(axis=1, keepdims=True) - _CLOSE
+    return [frozenset(np.array(source.labels)[row]) for row in best]
+
+
+def found(judgments: Judgments, frame: pd.DataFrame, wanted: Wanted, measure: str) -> list[str]:
+    """The items that pass, in the order wanted; those without a value last."""
+    keep = np.ones(len(frame), dtype=bool)
+    if wanted.label:
+        keep &= np.array([wanted.label in top for top in frame["top"]], dtype=bool)
+    if wanted.agreement:
+        both = frame["top_source"].notna().to_numpy()
+        same = np.array(
+            [
+                there and bool(top & other)
+                for there, top, other in zip(both, frame["top"], frame["top_source"], strict=True)
+            ],
+            dtype=bool,
+        )
+        keep &= both & (same if wanted.agreement == "same" else ~same)
+    if wanted.phrase:
+        keep &= frame["item_id"].isin(_with_words(judgments, wanted.phrase)).to_numpy()
+    frame = frame[keep]
+    column = DISPUTED if wanted.order == "disputed" else measure
+    if wanted.order != "data" and column in frame:
+        frame = frame.sort_values(
+            column, ascending=wanted.order == "near", kind="stable", na_position="last"
+        )
+    return frame["item_id"].tolist()
+
+
+def _with_words(judgments: Judgments, phrase: str) -> set[str]:
+    items, said = judgments.items, judgments.explanations
+    texts = items["text_a"] + "\n" + items["text_b"]
+    named = set(items.loc[with_phrase(texts, phrase), "item_id"])
+    return named | set(said.loc[with_phrase(said["explanation"].astype(str), phrase), "item_id"])
+
+
+def paired(
+    first: pd.DataFrame, second: pd.DataFrame, measure: str, config: CompareConfig
+) -> pd.DataFrame:
+    """`Comparison.differences` of two sources in one measure of single items, and quickly: the
+    same draws, but nothing that looks at pairs of items.
+
+    Args:
+        first, second: `Comparison.per_item` of one source each.
+    """
+    both = first.merge(second, on="item_id", suffixes=("", "_other"))
+    names = [str(frame["source"].iloc[0]) for frame in (first, second) if len(frame)]
+    if not len(both):
+        return pd.DataFrame(columns=list(APART))
+    values = both[measure].to_numpy() - both[f"{measure}_other"].to_numpy()
+    rng = np.random.default_rng(config.seed)
+    weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
+    low, high = central(weights @ values / weights.sum(axis=1))
+    nearer = names[0] if high < 0 else names[1] if low > 0 else "undecided"
+    row = (*names, measure, float(values.mean()), low, high, len(values), nearer)
+    return pd.DataFrame([row], columns=list(APART))
+
+
+def halves(frame: pd.DataFrame, measure: str, *, draws: int = 2000) -> pd.DataFrame | None:
+    """The mean distance on the less and on the more disputed half of the items, with intervals.
+
+    Returns:
+        Two rows: disputed (False, True), value, low, high, n; None where an interval would say
+        nothing: fewer than ten items, or all equally disputed.
+    """
+    rows = frame[[DISPUTED, measure]].dropna()
+    middle = rows[DISPUTED].median()
+    upper = rows[DISPUTED] > middle
+    if len(rows) < 10 or not upper.any():
+        return None
+    made = []
+    for disputed, part in ((False, rows[~upper]), (True, rows[upper])):
+        values = part[measure].to_numpy()
+        weights = np.concatenate(
+            list(bayesian_weights(np.random.default_rng(0), draws, len(values)))
+        )
+        low, high = central(weights @ values / weights.sum(axis=1))
+        made.append((disputed, float(values.mean()), low, high, len(values)))
+    return pd.DataFrame(made, columns=["disputed", "value", "low", "high", "n"])
+
+
+def long_table(judgments: Judgments, per_item: pd.DataFrame) -> pd.DataFrame:
+    """Everything item by item, for a file: item_id, texts, source, people, a share for each label,
+    and the distances (NaN for the source that is measured by)."""
+    parts = []
+    for source in judgments.sources:
+        part = pd.DataFrame({"item_id": list(source.item_ids), "source": source.name})
+        part["people"] = source.people
+        for column, label in enumerate(source.labels):
+            part[f"share {label}"] = source.shares[:, column]
+        parts.append(part)
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame.merge(per_item, how="left", on=["item_id", "source"])
+    texts = judgments.items[["item_id", "text_a", "text_b"]]
+    columns = ["item_id", "text_a", "text_b", "source", "people"]
+    frame = frame.merge(texts, on="item_id")
+    return frame[[*columns, *(name for name in frame if name not in columns)]]
+
+
+def measures_there(per_item: pd.DataFrame) -> list[str]:
+    """The measures that have a value on each item and are a distance."""
+    return [name for name in ITEM_MEASURES if name in per_item.columns]

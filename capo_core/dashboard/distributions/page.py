@@ -1,0 +1,205 @@
+"""The page Distributions: a sentence, the table of distances, the pictures, and what is behind.
+
+How the distances were computed, folded away, and what can be taken along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame, link
+from capo_core.dashboard.distributions import (
+    classifiers,
+    explanations,
+    plots,
+    selection,
+    summary,
+    table,
+)
+from capo_core.dashboard.distributions import estimates as distributions_estimates
+from capo_core.dashboard.distributions import items as distributions_items
+from capo_core.dashboard.distributions.item_data import long_table
+from capo_core.dashboard.distributions.selection import PAGE, Chosen
+from capo_core.dashboard.distributions.summary import command, methods_paragraph
+from capo_core.dashboard.ui import components, url_state
+from capo_core.dashboard.ui.components import note, says
+from capo_core.dashboard.ui.text import markdown
+from capo_core.data.export import csv_text
+from capo_core.distributions.judgments import CROWD, UNIFORM
+from capo_core.distributions.sources import ANNOTATORS
+
+
+def show_export(chosen: Chosen) -> None:
+    """Downloads in a row; then the methods paragraph and the command."""
+    name = chosen.file_stem
+    st.subheader("Take it along", anchor=False)
+    with st.container(horizontal=True):
+        _download("Distances (CSV)", f"{name}-distances.csv", "text/csv",
+                  lambda: csv_text(_distances(chosen)))  # fmt: skip
+        _download("Item by item (CSV)", f"{name}-distributions.csv", "text/csv",
+                  lambda: csv_text(_items(chosen)))  # fmt: skip
+        _download("Item by item (JSONL)", f"{name}-distributions.jsonl", "application/jsonl",
+                  lambda: _lines(_items(chosen)))  # fmt: skip
+        _download("Explanations (JSONL)", f"{name}-explanations.jsonl", "application/jsonl",
+                  lambda: _lines(chosen.reading.judgments.explanations))  # fmt: skip
+    with st.expander("How it was computed"):
+        prints = {"items’ fingerprint": chosen.reading.judgments.fingerprint}
+        if chosen.dataset is not None:
+            prints["dataset’s"] = chosen.dataset.fingerprint
+        note(methods_paragraph(name, chosen.config, chosen.table, prints))
+        note("Formulas and their sources are in docs/methods-distributions.md.")
+        st.caption("The same table on the command line (files by their place on your disk):")
+        st.code(
+            command(chosen.reading.dataset, chosen.reading.files, chosen.config,
+                    _on_command_line(chosen), _runs(chosen)),
+            language="bash", wrap_lines=True,
+        )  # fmt: skip
+
+
+def _on_command_line(chosen: Chosen) -> list[str]:
+    """The sources shown that are of the data or of estimates: imitations have runs of their own,
+    which the page takes together."""
+    there = {source.name for source in chosen.reading.asked.sources}
+    there |= {source for _, source in chosen.reading.estimates}
+    return [name for name in chosen.shown if name in there]
+
+
+def _runs(chosen: Chosen) -> list[str]:
+    """The estimates, if one of them is compared: all, so that they get the same names."""
+    estimates = chosen.reading.estimates
+    compared = {chosen.against, *chosen.shown}
+    return [run for run, _ in estimates] if any(name in compared for _, name in estimates) else []
+
+
+def _distances(chosen: Chosen) -> pd.DataFrame:
+    """The long table, with the number of items that each side alone has."""
+    frame = chosen.table.assign(against=chosen.against, clip=chosen.config.clip)
+    return frame.merge(
+        chosen.coverage[["source", "only_source", "only_against"]], how="left", on="source"
+    )
+
+
+def _items(chosen: Chosen) -> pd.DataFrame:
+    return long_table(chosen.reading.judgments, chosen.per_item)
+
+
+def _download(label: str, file: str, mime: str, make: Callable[[], str]) -> None:
+    st.download_button(
+        label,
+        lambda: make().encode("utf-8", "backslashreplace"),
+        file_name=file,
+        mime=mime,
+        key=f"{PAGE}.export.{file}",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _lines(frame: pd.DataFrame) -> str:
+    return frame.to_json(orient="records", lines=True, force_ascii=False)
+
+
+KEYS = (
+    *selection.KEYS,
+    *plots.KEYS,
+    *distributions_items.KEYS,
+    *explanations.KEYS,
+    *table.KEYS,
+    *classifiers.KEYS,
+    "part",
+)
+_PARTS = {
+    "items": "Item by item",
+    "differences": "Differences between sources",
+    "explanations": "Explanations",
+    "models": "Models’ estimates",
+    "training": "Classifiers",
+}
+
+
+def show(frame: Frame) -> None:
+    """The comparison of the chosen sources, or the way to one."""
+    headline = st.container()
+    chosen = selection.current(frame)
+    if chosen is None:
+        _nothing_to_compare(frame)
+        return
+    with headline:
+        says(summary.headline(chosen.table, chosen.apart, chosen.against, chosen.measure))
+        if not chosen.reading.dataset:
+            note(_whose_items(frame, chosen))
+        _what_is_missing(frame, chosen)
+    table.show(chosen)
+    items = distributions_items.order(chosen)
+    plots.show(chosen, items)
+    with components.place():
+        part = url_state.choice(
+            st.segmented_control, "Behind the numbers", list(_PARTS), page=PAGE, key="part",
+            format_func=_PARTS.__getitem__, label_visibility="collapsed",
+        )  # fmt: skip
+    if part == "items":
+        distributions_items.show(chosen, items)
+    elif part == "differences":
+        table.differences(chosen)
+    elif part == "explanations":
+        explanations.show(frame, chosen)
+    elif part == "models":
+        distributions_estimates.show(frame, chosen)
+    else:
+        classifiers.show(frame, chosen)
+    show_export(chosen)
+    components.lead(PAGE)
+
+
+def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
+    """The way to a crowd, or to something to set beside it, where there is none."""
+    if CROWD not in chosen.reading.names:
+        people = chosen.dataset.annotators if chosen.dataset is not None else ()
+        alone = (
+            "There is one annotator only, so every source but uniform repeats them. "
+            if len(people) == 1
+            else ""
+        )
+        with st.container(border=True):
+            st.markdown(
+                "**There is no crowd here.** Nobody has asked many people about these items, so "
+                f"the sources are measured by what {_measure_said(chosen)}. {alone}Open a file "
+                "with a crowd’s distributions under *Files*, or import data that have one (VariErr "
+                "brings the hundred answers of ChaosNLI along)."
+            )
+            link(frame, "data", "Import a dataset")
+    elif set(chosen.reading.names) == {chosen.against, UNIFORM}:
+        with st.container(border=True):
+            st.markdown(
+                "**There is nothing to compare yet.** Ask a model what people would say, or open a "
+                "file with another source under *Files*."
+            )
+            st.button(
+                "Ask a model", key=f"{PAGE}.ask", on_click=url_state.put,
+                args=(PAGE, {"part": "models"}),
+            )  # fmt: skip
+
+
+def _whose_items(frame: Frame, chosen: Chosen) -> str:
+    own = f"These are the items of {chosen.file_stem}, a file, not of {frame.entry.name}"
+    simulated = "; the notice above the title is not about them"
+    return f"{own}{simulated if frame.entry.simulated else ''}."
+
+
+def _measure_said(chosen: Chosen) -> str:
+    if chosen.against == ANNOTATORS:
+        return "the annotators said together, themselves among them"
+    return f"{markdown(summary.called(chosen.against))} says"
+
+
+def _nothing_to_compare(frame: Frame) -> None:
+    says("There is only one source of label distributions here, so nothing can be compared.")
+    with st.container(border=True):
+        st.markdown(
+            "Open a file with distributions under *Files*, or import labels by several annotators."
+        )
+        link(frame, "data", "Import a dataset")

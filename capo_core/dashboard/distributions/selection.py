@@ -1,0 +1,316 @@
+"""What the page Distributions compares: the measure, the sources, the clip; and what that gives.
+
+Opening files with label distributions, beside the dataset or without it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app import cache, datasets
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.distributions import cache as distributions_cache
+from capo_core.dashboard.distributions import data
+from capo_core.dashboard.distributions.data import Reading
+from capo_core.dashboard.distributions.item_data import ITEM_MEASURES
+from capo_core.dashboard.distributions.summary import nearest, source_looks, source_name
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import control_row, is_dark, note, show_error
+from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
+from capo_core.dashboard.ui.text import count, short
+from capo_core.dashboard.ui.theme import Look
+from capo_core.dataset import Dataset
+from capo_core.distributions.compare import WASSERSTEIN, CompareConfig
+from capo_core.distributions.judgments import UNIFORM
+from capo_core.errors import CapoError, DataError
+
+if TYPE_CHECKING:
+    from capo_core.distributions.judgments import Judgments
+
+
+PAGE = "distributions"
+FILE_KEYS = ("files", "alone")
+_TAKEN = f"{PAGE}.files.taken"  # how often files were taken; names the uploader, to empty it
+_WRONG = f"{PAGE}.files.wrong"  # what was wrong with files, to be said once
+
+
+def menu(frame: Frame) -> tuple[tuple[str, ...], bool]:
+    """The choice of files, folded away: ids of those that are open, and whether they stand alone.
+
+    A file of the address that is not kept here is named, and left out.
+    """
+    opened, missing = data.opened(
+        frame.workspace, url_state.get("files").split(","), distributions_cache.opened_file
+    )
+    title = "Files" if not opened else f"Files: {count(len(opened), 'open', 'open')}"
+    alone = False
+    with st.popover(title, width="stretch"):
+        note(
+            "A JSON file as makers of such data publish it: one object an item, with its texts, "
+            "shares or counts in the order of the labels, and explanations with their labels "
+            "(NLI_explanations.json, say). Items are known by their texts, so that files go with "
+            "the dataset and with each other."
+        )
+        _open(frame, list(opened))
+        if opened:
+            alone = _chosen(opened, frame)
+    for name in missing:
+        st.warning(f"The file that this address calls {name} is not kept here; open it again.")
+    return tuple(opened), alone
+
+
+def _open(frame: Frame, already: list[str]) -> None:
+    """The form that takes files in."""
+    taken = st.session_state.get(_TAKEN, 0)
+    with st.form(f"{PAGE}.files.form", border=False):
+        st.file_uploader(
+            "Files",
+            type=["json", "jsonl"],
+            accept_multiple_files=True,
+            key=f"{PAGE}.files.{taken}",
+            label_visibility="collapsed",
+        )
+        st.text_input(
+            "Labels, in the order of the file's lists",
+            key=f"{PAGE}.files.labels",
+            placeholder="entailment, neutral, contradiction",
+            help="Separated by commas. Empty: those of the dataset, else those of NLI.",
+        )
+        st.form_submit_button(
+            "Read the files",
+            key=f"{PAGE}.files.read",
+            type="primary",
+            on_click=_take,
+            args=(frame, already),
+        )
+    for error in st.session_state.pop(_WRONG, []):
+        show_error(error)
+
+
+def _take(frame: Frame, already: list[str]) -> None:
+    """Read what was uploaded; what is wrong with a file is said, and the others are opened."""
+    taken = st.session_state.get(_TAKEN, 0)
+    files = url_state.now(f"{PAGE}.files.{taken}") or []
+    labels = data.labels_of(url_state.now(f"{PAGE}.files.labels"))
+    found = list(already)
+    wrong = [] if files else [DataError("no file was chosen", todo="choose one first")]
+    for file in files:
+        try:
+            path = datasets.keep_uploads(frame.workspace, [(file.name, file.getvalue())])
+            name = data.take_in(frame.workspace, path, labels, _own_labels(frame))
+        except CapoError as error:
+            wrong.append(error)
+            continue
+        found += [name] if name not in found else []
+    st.session_state[_WRONG] = wrong
+    if found != already:  # else the address stays, and only what went wrong is said
+        st.session_state[_TAKEN] = taken + 1
+        url_state.put(PAGE, {"files": ",".join(found), **dict.fromkeys(_MOVED)})
+
+
+def _own_labels(frame: Frame) -> tuple[str, ...]:
+    from capo_core.dashboard.app import cache
+
+    return cache.dataset(frame.workspace, frame.entry).task.scale.labels
+
+
+def _chosen(opened: dict[str, Judgments], frame: Frame) -> bool:
+    for name, one in opened.items():
+        left = [other for other in opened if other != name]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.text(f"{one.name}: {count(len(one.items), 'item')}")
+            st.button(
+                "Close",
+                key=f"{PAGE}.files.close.{name}",
+                type="tertiary",
+                on_click=url_state.put,
+                args=(PAGE, {"files": ",".join(left), **dict.fromkeys(_MOVED)}),
+            )
+    return url_state.toggle(
+        f"Without {frame.entry.name}",
+        page=PAGE,
+        key="alone",
+        clears=_MOVED,
+        help="Show the files alone, also where their items are the dataset's.",
+    )
+
+
+_MOVED = ("item", "against", "focus", "shown")
+
+
+KEYS = ("against", "focus", "measure", "shown", "clip", *FILE_KEYS)
+_CLIPS = ("1e-10", "1e-06", "0.001", "0.01")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the page shows.
+
+    Attributes:
+        against: the source that the others are measured by.
+        shown: the others, as chosen.
+        focus: the one of them that is set beside the measure in the pictures.
+        measure: one of `ITEM_MEASURES`.
+        dataset: None where files are shown without it.
+        table, per_item, coverage: of `compare.Comparison`, of all sources shown.
+        apart: differences of the nearest source to the next and to the floor, in `measure`.
+        looks: of all sources there are.
+    """
+
+    reading: Reading
+    dataset: Dataset | None
+    against: str
+    shown: tuple[str, ...]
+    focus: str
+    measure: str
+    config: CompareConfig
+    table: pd.DataFrame
+    per_item: pd.DataFrame
+    coverage: pd.DataFrame
+    apart: pd.DataFrame
+    looks: dict[str, Look]
+
+    @property
+    def file_stem(self) -> str:
+        """How files that are downloaded here begin."""
+        return self.reading.judgments.name
+
+    def of_focus(self) -> pd.DataFrame:
+        """`per_item` of the source in the pictures."""
+        rows = self.per_item
+        return rows[rows["source"] == self.focus] if len(rows) else rows
+
+
+def current(frame: Frame) -> Chosen | None:
+    """The comparison to show, under its controls; None where there is nothing to compare."""
+    with control_row("distributions", [2, 2, 2, 2, 2]) as columns:
+        with columns[4]:
+            files, alone = menu(frame)
+        reading = distributions_cache.reading(frame.workspace, frame.entry, files, alone=alone)
+        names = reading.names
+        if len(names) < 2:
+            return None
+        with columns[0]:
+            against = url_state.choice(
+                st.selectbox, "Measured by", names, page=PAGE, key="against",
+                default=data.default_against(names), clears=("item", "focus"),
+                format_func=_title, help=DISTRIBUTIONS_HELP["against"],
+            )  # fmt: skip
+        with columns[3]:
+            shown, clip = _sources(names, against)
+        with columns[1]:
+            focus = url_state.choice(
+                st.selectbox,
+                "Beside it",
+                shown,
+                page=PAGE,
+                key="focus",
+                default=_first(shown),
+                clears=("item",),
+                format_func=_title,
+                help=DISTRIBUTIONS_HELP["focus"],
+            )
+        ordinal = reading.judgments.task.scale.ordinal
+        with columns[2]:
+            measure = url_state.choice(
+                st.selectbox, "Distance",
+                [name for name in ITEM_MEASURES if ordinal or name != WASSERSTEIN],
+                page=PAGE, key="measure", help=DISTRIBUTIONS_HELP["measure"],
+            )  # fmt: skip
+    dataset = cache.dataset(frame.workspace, frame.entry) if reading.dataset else None
+    return _compared(reading, dataset, shown, focus, measure, CompareConfig(against, float(clip)))
+
+
+def _title(name: str) -> str:
+    return short(source_name(name), 60)
+
+
+def _first(shown: list[str]) -> str:
+    """The source in the pictures before anybody has chosen: one that knows something."""
+    return next((name for name in shown if name != UNIFORM), shown[0])
+
+
+def _sources(names: list[str], against: str) -> tuple[list[str], str]:
+    """The choice of the sources and of the clip, folded away."""
+    others = [name for name in names if name != against]
+    default = data.default_shown(names, against)
+    shown = [name for name in _read(url_state.get("shown")) if name in others] or default
+    with st.popover(f"Sources: {len(shown)} of {len(others)}", width="stretch"):
+        note("Whose distributions are set beside the measure. Single annotators and single "
+             "imitations are not shown at first.")  # fmt: skip
+        place = f"{PAGE}.shown.widget"
+        # Set only where the box has another, as in `state.typed`: set in every run, it would undo
+        # what was taken out meanwhile by quick clicks.
+        if place in st.session_state and st.session_state[place] != shown:
+            st.session_state[place] = shown
+
+        def changed() -> None:
+            chosen = url_state.now(place)
+            kept = [name for name in others if name in chosen]
+            url_state.put(PAGE, {"shown": json.dumps(kept) if kept and kept != default else None})
+
+        st.multiselect(
+            "Sources", others, shown, key=place, on_change=changed, format_func=_title,
+            help="None chosen is the choice made at first.",
+        )  # fmt: skip
+        clip = url_state.choice(
+            st.selectbox, "Least share, for KL only", list(_CLIPS), page=PAGE, key="clip",
+            help=DISTRIBUTIONS_HELP["clip"],
+        )  # fmt: skip
+    return shown, clip
+
+
+def _read(raw: str) -> list[str]:
+    """The sources that an address names; nothing where it names none."""
+    try:
+        found = json.loads(raw) if raw else []
+    except ValueError:
+        return []
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _compared(
+    reading: Reading,
+    dataset: Dataset | None,
+    shown: list[str],
+    focus: str,
+    measure: str,
+    config: CompareConfig,
+) -> Chosen:
+    tables, per_item, coverage = [], [], []
+    reference = reading.judgments.source(config.against)
+    for name in shown:
+        source = reading.judgments.source(name)
+        if not data.in_both(reference, source):
+            row = (name, len(source.item_ids), 0, len(source.item_ids), len(reference.item_ids))
+            coverage.append(pd.DataFrame([row], columns=_COVERAGE))
+            continue
+        made = distributions_cache.measured(reading, config, name)
+        tables.append(made.table)
+        per_item.append(made.per_item)
+        coverage.append(made.coverage)
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_TABLE)
+    order = nearest(table, measure)
+    pairs = [(order[0], order[1])] if len(order) > 1 else []
+    if order and UNIFORM in set(table["source"]):
+        pairs.append((order[0], UNIFORM))
+    apart = [
+        distributions_cache.paired(reading, config, one, other, measure) for one, other in pairs
+    ]
+    return Chosen(
+        reading, dataset, config.against, tuple(shown), focus, measure, config, table,
+        pd.concat(per_item, ignore_index=True) if per_item else pd.DataFrame(),
+        pd.concat(coverage, ignore_index=True),
+        pd.concat(apart, ignore_index=True) if apart else pd.DataFrame(columns=_APART),
+        source_looks(reading.names, dataset.annotators if dataset else (), dark=is_dark()),
+    )  # fmt: skip
+
+
+_TABLE = ["source", "measure", "value", "low", "high", "n", "note"]
+_APART = ["source", "against", "measure", "value", "low", "high", "n", "nearer"]
+_COVERAGE = ["source", "items", "both", "only_source", "only_against"]

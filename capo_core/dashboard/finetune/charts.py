@@ -1,0 +1,218 @@
+"""Pictures of trainings: losses, contrasts and probes over steps; several runs over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from capo_core.dashboard.ui.charts import blank, whiskers
+from capo_core.dashboard.ui.text import percent, plotly
+from capo_core.dashboard.ui.theme import DASHES, FAINT, NEUTRAL, OKABE_ITO
+from capo_core.runs.events import Events, has, thinned
+
+TRAIN, VALIDATION = OKABE_ITO[5], OKABE_ITO[1]
+CHOSEN, REJECTED = OKABE_ITO[2], OKABE_ITO[3]
+HEIGHT = 270
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one picture shows: a figure of the events, its title, axis and format."""
+
+    figure: str
+    title: str
+    axis: str
+    form: str = ".3f"
+
+
+CURVES = {
+    curve.figure: curve
+    for curve in (
+        Curve("loss", "Loss", "loss"),
+        Curve("margin", "Margin", "margin, nats × β"),
+        Curve("reward_accuracy", "Reward accuracy", "pairs ranked rightly", ".0%"),
+        Curve("change", "Change of log-probability", "change since the start, nats", ".1f"),
+        Curve("tokens_per_s", "Speed", "tokens a second", ",.0f"),
+        Curve("learning_rate", "Learning rate", "learning rate", ".2g"),
+        Curve("grad_norm", "Gradient", "length of the gradient", ".3f"),
+    )
+}
+
+
+def curve(events: Events, name: str) -> go.Figure:
+    """One figure over the steps of one run: in training, and on the validation items."""
+    about = CURVES[name]
+    figure = _ground(about)
+    _marks(figure, events)
+    if name == "change":
+        _changes(figure, events)
+        return figure
+    rows = thinned(events.steps)
+    if has(rows, name):
+        several = len(events.validations) and has(events.validations, name)
+        _line(figure, rows, name, "training" if several else "", TRAIN, about.form)
+    if has(events.validations, name):
+        _validated(figure, events.validations, name, "validation", VALIDATION, about.form)
+    return figure
+
+
+def overlay(runs: Mapping[str, Events], name: str, *, validation: bool) -> go.Figure:
+    """One figure over the steps of several runs, by their names."""
+    about = CURVES[name]
+    figure = _ground(about, height=380)
+    for place, (title, events) in enumerate(runs.items()):
+        rows = events.validations if validation else thinned(events.steps)
+        if not has(rows, name):
+            continue
+        color = OKABE_ITO[place % len(OKABE_ITO)]
+        dash = DASHES[place // len(OKABE_ITO) % len(DASHES)]
+        _line(figure, rows, name, title, color, about.form, dash=dash, marked=validation)
+    return figure
+
+
+def probe(probes: pd.DataFrame) -> go.Figure:
+    """The share of sample explanations given to the target, over steps, with interval."""
+    figure = blank(HEIGHT + 40)
+    figure.update_xaxes(title="step", rangemode="tozero")
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="given to the target")
+    low = probes.get("low", probes["target_share"])
+    high = probes.get("high", probes["target_share"])
+    figure.add_scatter(
+        x=probes["step"],
+        y=probes["target_share"],
+        error_y=whiskers(probes["target_share"], low, high, TRAIN),
+        mode="lines+markers",
+        line={"color": TRAIN, "width": 2},
+        marker={"size": 9},
+        cliponaxis=False,
+        customdata=pd.DataFrame({"low": low, "high": high, "n": probes.get("n")}).to_numpy(),
+        hovertemplate="step %{x}: %{y:.0%} [%{customdata[0]:.0%}, %{customdata[1]:.0%}], "
+        "n = %{customdata[2]}<extra></extra>",
+    )
+    if has(probes, "chance"):
+        chance = float(probes["chance"].iloc[-1])
+        figure.add_hline(
+            chance,
+            line={"color": NEUTRAL, "width": 1.4, "dash": "dash"},
+            annotation_text=f"chance {percent(chance)}",
+            annotation_position="bottom right",
+            annotation_font={"color": NEUTRAL, "size": 12},
+        )
+    return figure
+
+
+def overlays_there(runs: Sequence[Events]) -> list[str]:
+    """Figures that at least one of the runs has."""
+    return [
+        name
+        for name in CURVES
+        if any(has(each.steps, name) or has(each.validations, name) for each in runs)
+    ]
+
+
+def _ground(about: Curve, height: int = HEIGHT) -> go.Figure:
+    figure = blank(height, legend=True)
+    figure.update_xaxes(title="step", rangemode="tozero")
+    figure.update_yaxes(title=about.axis)
+    if about.form == ".0%":
+        figure.update_yaxes(tickformat=".0%", range=[0, 1.03])
+    return figure
+
+
+def _marks(figure: go.Figure, events: Events) -> None:
+    """Where the run went on after a break, and the validation whose adapter is kept."""
+    for step in events.resumed:
+        figure.add_vline(
+            step,
+            line={"color": NEUTRAL, "width": 1, "dash": "dot"},
+            annotation_text="resumed",
+            annotation_position="top right",
+            annotation_font={"color": NEUTRAL, "size": 11},
+        )
+    # Checkpoints as short ticks on the ground line: many, and of little weight.
+    ticks = events.checkpoints[-200:]
+    if ticks:
+        figure.add_scatter(
+            x=ticks,
+            y=[0] * len(ticks),
+            yaxis="y2",
+            mode="markers",
+            name="saved",
+            marker={"symbol": "line-ns", "size": 9, "line": {"width": 1.5, "color": NEUTRAL}},
+            hovertemplate="saved after step %{x}<extra></extra>",
+        )
+        figure.update_layout(
+            yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
+        )
+
+
+def _line(
+    figure: go.Figure,
+    rows: pd.DataFrame,
+    name: str,
+    title: str,
+    color: str,
+    form: str,
+    *,
+    dash: str = "solid",
+    marked: bool = False,
+) -> None:
+    figure.add_scatter(
+        x=rows["step"],
+        y=rows[name],
+        mode="lines+markers" if marked or len(rows) == 1 else "lines",
+        name=plotly(title, 40),
+        showlegend=bool(title),
+        line={"color": color, "width": 1.6, "dash": dash},
+        marker={"color": color, "size": 7},
+        cliponaxis=False,
+        hovertemplate=f"step %{{x}}: %{{y:{form}}}<extra>{plotly(title, 40)}</extra>",
+    )
+
+
+def _validated(
+    figure: go.Figure, rows: pd.DataFrame, name: str, title: str, color: str, form: str
+) -> None:
+    """Validations as points; the one whose adapter is kept is filled, the others are open."""
+    best = rows.index[rows["best"] == 1].max() if has(rows, "best") else None
+    figure.add_scatter(
+        x=rows["step"],
+        y=rows[name],
+        mode="lines+markers",
+        name=title,
+        cliponaxis=False,
+        line={"color": color, "width": 2},
+        marker={
+            "color": color,
+            "size": 10,
+            "symbol": ["circle" if place == best else "circle-open" for place in rows.index],
+        },
+        customdata=["kept" if place == best else "" for place in rows.index],
+        hovertemplate=f"step %{{x}}: %{{y:{form}}} %{{customdata}}<extra>{title}</extra>",
+    )
+
+
+def _changes(figure: go.Figure, events: Events) -> None:
+    steps = thinned(events.steps)
+    figure.add_hline(0, line={"color": FAINT, "width": 1.5})
+    for name, title, color in (
+        ("chosen_change", "own answers", CHOSEN),
+        ("rejected_change", "the others'", REJECTED),
+    ):
+        form = CURVES["change"].form
+        if has(steps, name):
+            _line(figure, steps, name, title, color, form)
+        if has(events.validations, name):
+            figure.add_scatter(
+                x=events.validations["step"],
+                y=events.validations[name],
+                mode="markers",
+                name=f"{title}, validation",
+                showlegend=False,
+                cliponaxis=False,
+                marker={"color": color, "size": 9, "symbol": "circle-open"},
+                hovertemplate=f"step %{{x}}: %{{y:{form}}}<extra>{title}, validation</extra>",
+            )

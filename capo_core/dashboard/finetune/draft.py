@@ -1,0 +1,175 @@
+"""The draft of an experiment while its form is filled in; without Streamlit.
+
+A draft is the JSON of an `ExperimentConfig` that need not be right yet. It lies in the workspace's
+cache, one for each dataset, so that a refresh or another page loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from capo_core.data.catalog import Entry
+from capo_core.errors import CapoError, ConfigError
+from capo_core.runs.experiments.config import EXTRAS, PRESETS, ExperimentConfig, from_preset
+from capo_core.workspace import Workspace, content_hash, write_json
+
+Draft = dict[str, Any]
+STAGES = ("sft", "capo", "profile", "generate", "evaluate")
+# What an extra measurement begins with when it is switched on; a judge must still be named.
+BEGUN = {"retention": {}, "judge": {"server": ""}}
+FILE_NAME = "experiment.json"
+
+
+def begin(entry: Entry, targets: tuple[str, ...], preset: str = "minutes") -> Draft:
+    """A draft with a preset's settings."""
+    return plain(from_preset(preset, entry.name, targets))
+
+
+def plain(config: ExperimentConfig) -> Draft:
+    """The draft of a configuration; the dataset is taken as it is when the runs begin."""
+    return {**config.to_dict(), "fingerprint": ""}
+
+
+def load(workspace: Workspace, dataset: str) -> Draft | None:
+    """The draft kept for a dataset; None where there is none that can be read."""
+    try:
+        raw = json.loads(_place(workspace, dataset).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return raw if isinstance(raw, dict) and raw.get("dataset") == dataset else None
+
+
+def keep(workspace: Workspace, draft: Draft) -> None:
+    write_json(_place(workspace, draft["dataset"]), draft)
+
+
+def put(workspace: Workspace, draft: Draft, path: str, new: Any) -> None:
+    """Change one value of what is kept: a box before this one, or another tab, may have changed
+    others since `draft` was read."""
+    with workspace.lock("experiment-draft"):
+        keep(workspace, changed(load(workspace, draft["dataset"]) or draft, path, new))
+
+
+def _place(workspace: Workspace, dataset: str):
+    return workspace.cache / "drafts" / f"{content_hash(dataset)[:16]}.json"
+
+
+def value(draft: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """What stands at a dotted name; `default` where nothing does."""
+    place: Any = draft
+    for part in path.split("."):
+        if not isinstance(place, Mapping) or part not in place:
+            return default
+        place = place[part]
+    return place
+
+
+def changed(draft: Draft, path: str, new: Any) -> Draft:
+    """The draft with another value at a dotted name."""
+    result = deepcopy(draft)
+    *parts, last = path.split(".")
+    place = result
+    for part in parts:
+        if not isinstance(place.get(part), dict):
+            place[part] = {}
+        place = place[part]
+    place[last] = new
+    return result
+
+
+def with_preset(draft: Draft, preset: str) -> Draft:
+    """A preset's settings with the draft's dataset, annotators and name."""
+    fresh = ExperimentConfig.from_dict(
+        {"dataset": draft["dataset"], "targets": ["-"], **PRESETS[preset].settings}
+    )
+    kept = {name: draft.get(name, "") for name in ("targets", "name", "dataset")}
+    return {**plain(fresh), **kept}
+
+
+def preset_of(draft: Draft) -> str:
+    """The preset whose settings these are; "" for others."""
+    kept = ("dataset", "targets", "name", "fingerprint")
+    if any(draft.get(stage) is not None for stage in EXTRAS):
+        return ""
+    for name in PRESETS:
+        fresh = with_preset(draft, name)
+        if all(draft.get(key) == fresh[key] for key in fresh if key not in kept):
+            return name
+    return ""
+
+
+def config_of(draft: Draft) -> ExperimentConfig:
+    """The configuration; `ConfigError` where something in the draft is wrong."""
+    return ExperimentConfig.from_dict(draft)
+
+
+def read(text: str) -> ExperimentConfig:
+    """A configuration from a file or from the clipboard.
+
+    Raises:
+        ConfigError: it is no JSON, or no experiment.
+    """
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"this is not JSON ({error})",
+            where="the configuration",
+            todo="load a file that was saved here, or copy all of it",
+        ) from None
+    # What `experiment.json` of the workspace holds is the configuration with what became of it.
+    if isinstance(raw, dict) and isinstance(raw.get("config"), dict):
+        raw = raw["config"]
+    return ExperimentConfig.from_dict(raw)
+
+
+def as_json(config: ExperimentConfig) -> str:
+    return json.dumps(plain(config), indent=2, ensure_ascii=False)
+
+
+def command(config: ExperimentConfig) -> str:
+    """The command line that starts this experiment.
+
+    Written out on a preset where that can say everything; else with the saved configuration.
+    """
+    found = [_on_preset(config, name) for name in PRESETS]
+    best = min((words for words in found if words is not None), key=len, default=None)
+    words = best or ["--config", FILE_NAME]
+    return shlex.join(["python", "-m", "capo_core", "experiment", "start", *words])
+
+
+def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
+    try:
+        fresh = from_preset(name, config.dataset, config.targets)
+    except CapoError:
+        return None
+    if config.fingerprint:
+        return None
+    words = ["--dataset", config.dataset, "--annotator", *config.targets, "--preset", name]
+    for option, attribute in (("--method", "methods"), ("--seeds", "seeds")):
+        if getattr(config, attribute) != getattr(fresh, attribute):
+            words += [option, *map(str, getattr(config, attribute))]
+    for attribute in ("base", "server", "executor"):
+        if getattr(config, attribute) != getattr(fresh, attribute):
+            words += [f"--{attribute}", getattr(config, attribute)]
+    changes = {} if config.name == fresh.name else {"name": config.name}
+    for stage in STAGES:
+        ours, theirs = getattr(config, stage), getattr(fresh, stage)
+        if set(theirs) - set(ours):
+            return None  # a command can set, not take away
+        changes |= {
+            f"{stage}.{key}": each
+            for key, each in ours.items()
+            if key not in theirs or theirs[key] != each
+        }
+    for stage in EXTRAS:  # no preset has any
+        ours = getattr(config, stage)
+        if ours is not None:
+            changes |= {f"{stage}.{key}": each for key, each in ours.items()} or {stage: {}}
+    if changes:
+        words += ["--set", *(f"{key}={json.dumps(each)}" for key, each in changes.items())]
+    return words

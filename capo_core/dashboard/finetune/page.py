@@ -1,0 +1,98 @@
+"""The page Fine-tune: what is at work, a new experiment, one run watched, and all runs."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.compare.scores import with_names
+from capo_core.dashboard.finetune import form, live, run_list
+from capo_core.dashboard.finetune import queue as finetune_queue
+from capo_core.dashboard.finetune import run as finetune_run
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import says, speaking
+from capo_core.dashboard.ui.text import count, percent
+from capo_core.errors import CapoError
+from capo_core.runs import queue
+from capo_core.runs import run as runs_run
+from capo_core.runs.experiments import store
+from capo_core.runs.kinds import evaluation
+from capo_core.runs.summary import METHODS, Seen, listed, see
+
+PAGE = "finetune"
+KEYS = ("view", "run", "figure", "state", "kind", "find", "pick", "all", "on")
+_VIEWS = {"now": "Queue", "new": "New experiment", "run": "One run", "runs": "All runs"}
+
+
+def show(frame: Frame) -> None:
+    """The view that the address names, under one sentence about these data."""
+    st.html(live.CSS)
+    with speaking():
+        queue.advance(frame.workspace)
+    found = [see(run) for run in runs_run.every(frame.workspace)]
+    experiments, broken = store.every(frame.workspace)
+    says(*_sentences(frame, found, experiments))
+    view = url_state.view(PAGE, _VIEWS)
+    if view == "new":
+        form.show(frame)
+    elif view == "run":
+        finetune_run.show(frame, found)
+    elif view == "runs":
+        run_list.show(frame, found)
+    else:
+        finetune_queue.show(frame, found, experiments, broken)
+
+
+def _sentences(frame: Frame, found: list[Seen], experiments: list[store.Experiment]) -> list[str]:
+    """What is known about imitation on this dataset, and what is at work now."""
+    mine = [seen for seen in found if seen.dataset == frame.entry.name]
+    told = _evaluated(frame, experiments) or _trained(mine) or _nothing(frame, mine)
+    at_work = sum(seen.state == "running" for seen in found)
+    waiting = sum(seen.state == "queued" for seen in found)
+    if not at_work and not waiting:
+        return [told]
+    return [told, f"{count(at_work, 'run')} at work, {waiting:,} waiting."]
+
+
+def _evaluated(frame: Frame, experiments: list[store.Experiment]) -> str:
+    """The headline of the newest evaluation of this dataset; "" where there is none."""
+    for experiment in experiments:
+        config, run = experiment.config, experiment.evaluation
+        if config.dataset != frame.entry.name or run is None:
+            continue
+        try:
+            raw = json.loads((run.folder / evaluation.REPORT).read_text(encoding="utf-8"))
+            headline = next(
+                each["text"] for each in raw["statements"] if each["topic"] == "headline"
+            )
+        except (OSError, ValueError, KeyError, TypeError, StopIteration):
+            continue
+        return with_names(str(headline), METHODS)
+    return ""
+
+
+def _trained(mine: list[Seen]) -> str:
+    """What the last finished CAPO run reached on held-out items."""
+    for seen in sorted(mine, key=lambda each: each.status.ended, reverse=True):
+        if seen.kind != "train_capo" or seen.state != "succeeded":
+            continue
+        try:
+            result = seen.run.files.result
+            share = float(result["figures"]["reward_accuracy"])
+            items = int(result["validation_items"])
+        except (CapoError, KeyError, TypeError, ValueError):
+            continue
+        return (
+            f"CAPO for {listed(seen.targets)} has learned to prefer their own answer to another "
+            f"annotator's in {percent(share)} of the pairs on {count(items, 'validation item')} "
+            "(luck: half). How much of the manner this is, the evaluation says."
+        )
+    return ""
+
+
+def _nothing(frame: Frame, mine: list[Seen]) -> str:
+    if any(seen.state == "succeeded" for seen in mine):
+        return f"Runs on {frame.entry.name} have finished; none of them is evaluated yet."
+    return f"No run on {frame.entry.name} has come to an end yet."

@@ -1,0 +1,155 @@
+"""A look before the start: what an experiment's runs need, from one dry step of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.ui.components import note
+from capo_core.dashboard.ui.job_progress import how_it_ended
+from capo_core.dashboard.ui.text import count, duration, markdown
+from capo_core.runs import process
+from capo_core.runs.experiments.plan import Planned
+from capo_core.runs.memory import in_words
+from capo_core.runs.preflight import report
+from capo_core.runs.preflight.report import Preflight
+from capo_core.runs.status import Job
+from capo_core.runs.summary import METHODS, STAGE_NAMES, listed
+from capo_core.workspace import Workspace
+
+EVERY_S = 1.5
+_LOOKING = "finetune.looking"  # looks that are still wanted, one after the other
+
+
+@dataclass(frozen=True)
+class Look:
+    """One kind of run of an experiment, and the run that stands for it."""
+
+    planned: Planned
+
+    @property
+    def asked(self) -> dict:
+        """What the job "preflight" is asked for."""
+        return {"kind": self.planned.request.kind, "settings": self.planned.request.settings}
+
+    @property
+    def title(self) -> str:
+        request = self.planned.request
+        if request.kind == "generate":
+            return f"Answers, {METHODS[self.planned.method].lower()}"
+        return f"{STAGE_NAMES[request.kind]} for {request.settings['target']}"
+
+    def found(self, workspace: Workspace) -> Preflight | None:
+        return report.kept(workspace, self.asked["kind"], self.asked["settings"])
+
+    def job(self, workspace: Workspace) -> Job | None:
+        return process.find(workspace, "preflight", self.asked)
+
+
+def show(frame: Frame, planned: Sequence[Planned]) -> bool:
+    """What was found, or the button to find it; True where the experiment cannot work."""
+    workspace = frame.workspace
+    looks = looks_of(planned)
+    found = [look.found(workspace) for look in looks]
+    jobs = [look.job(workspace) for look in looks]
+    live = next((job for job in jobs if job is not None and job.status().live), None)
+    for look, each, job in zip(looks, found, jobs, strict=True):
+        if job is not None and job is not live and each is None:
+            how_it_ended(job)
+        if each is not None:
+            _one(look, each)
+    there = [each for each in found if each is not None]
+    if there:
+        note(_together(planned, looks, found))
+    if live is not None:
+        st.fragment(_watch, run_every=EVERY_S)(workspace, looks, live)
+    else:
+        first = "Look before you start" if not there else "Look again"
+        st.button(
+            first if len(there) in (0, len(looks)) else "Look at the rest",
+            key="finetune.look",
+            on_click=safely,
+            args=(_begin, workspace, looks, len(there) == len(looks)),
+            help="One dry step of each kind, in processes of their own: memory, time, disk, and "
+            "what would be cut. About half a minute on a small base.",
+        )
+    return any(not each.possible for each in there)
+
+
+def looks_of(planned: Sequence[Planned]) -> list[Look]:
+    """The first training of each stage, and the answers with the longest prompts."""
+    found = []
+    for kind in STAGE_NAMES:
+        found += [each for each in planned if each.request.kind == kind][:1]
+    answers = [each for each in planned if each.request.kind == "generate"]
+    in_context = [each for each in answers if each.method == "icl"]
+    return [Look(each) for each in [*found, *(in_context or answers)[:1]]]
+
+
+def _begin(workspace: Workspace, looks: Sequence[Look], again: bool) -> None:
+    wanted = [look for look in looks if again or look.found(workspace) is None]
+    for look in looks:
+        # CAPO begins with an adapter whose training is only planned yet.
+        report.announce(workspace, look.planned.run_id, look.planned.request)
+    st.session_state[_LOOKING] = [look.asked for look in wanted[1:]]
+    process.submit(workspace, "preflight", wanted[0].asked)
+
+
+def _watch(workspace: Workspace, looks: Sequence[Look], job: Job) -> None:
+    status = job.status()
+    if not status.live:
+        # One after the other: side by side they would measure each other.
+        waiting = st.session_state.get(_LOOKING, [])
+        if waiting and status.state == "succeeded":
+            st.session_state[_LOOKING] = waiting[1:]
+            process.submit(workspace, "preflight", waiting[0])
+        st.rerun()
+    asked = job.config["settings"]
+    place = next((n for n, look in enumerate(looks) if look.asked == asked), 0)
+    st.progress(
+        (place + 0.5) / len(looks),
+        text=markdown(f"Looking at {looks[place].title}: {status.message}"),
+    )
+
+
+def _one(look: Look, found: Preflight) -> None:
+    st.markdown(f"**{markdown(look.title)}**")
+    for problem in found.problems:
+        todo = f"\n\nWhat to do: {markdown(problem.todo)}." if problem.todo else ""
+        st.error(f"**It cannot work:** {markdown(problem.what)}.{todo}")
+    for warning in found.warnings:
+        st.warning(markdown(warning))
+    told = set(found.warnings)
+    note(" ".join(
+        each for each in found.sentences
+        if each not in told and not each.startswith("It cannot work")
+    ))  # fmt: skip
+
+
+def _together(
+    planned: Sequence[Planned], looks: Sequence[Look], found: Sequence[Preflight | None]
+) -> str:
+    """Time, memory and disk of all runs, each as long as the one that stands for its kind."""
+    by_kind = {
+        look.asked["kind"]: each
+        for look, each in zip(looks, found, strict=True)
+        if each is not None
+    }
+    known = [by_kind[each.request.kind] for each in planned if each.request.kind in by_kind]
+    seconds = sum(each.seconds or 0 for each in known)
+    disk = sum(each.disk_bytes or 0 for each in known)
+    memory = max((each.memory_bytes or 0 for each in known), default=0)
+    missing = sorted({
+        {"profile": "profiles", "evaluate": "evaluation", "train_sft": "SFT", "train_capo": "CAPO",
+         "generate": "answers", "judge": "the judge", "retention": "retention"}[each.request.kind]
+        for each in planned if each.request.kind not in by_kind
+    })  # fmt: skip
+    parts = [f"Altogether about {duration(seconds)} for {count(len(known), 'run')}"]
+    if missing:
+        parts.append(f"without {listed(missing)}, which cannot be measured beforehand")
+    if memory:
+        parts.append(f"at most {in_words(memory)} of memory at a time")
+    return f"{', '.join(parts)}; {in_words(disk)} on the disk."

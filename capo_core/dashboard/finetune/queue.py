@@ -1,0 +1,248 @@
+"""What is at work, what waits, and the experiments these runs belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app import navigation
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.finetune import live as finetune_live
+from capo_core.dashboard.finetune.live import head_html
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import heading, note
+from capo_core.dashboard.ui.text import count, escape, markdown
+from capo_core.data.catalog import Catalog
+from capo_core.runs.experiments import config as experiments_config
+from capo_core.runs.experiments import store
+from capo_core.runs.experiments.store import Progress, progress_of
+from capo_core.runs.status import LIVE
+from capo_core.runs.summary import METHODS, STATES, Seen, listed, row, see, share_words, standing
+from capo_core.workspace import Workspace
+
+PAGE = "finetune"
+MOST = 6  # experiments shown with all they have; older ones are found by their runs
+_WILL_GO_WITHOUT = "The evaluation goes on without {}, and says so."
+_WENT_WITHOUT = (
+    "The evaluation is there without {}. “Take up what is left” tries again, and brings it up to "
+    "date."
+)
+MOST_ROWS = 10  # of a table of runs; longer ones scroll
+_WHOLE_DEMO = "All four annotators: about ten minutes on two cores."
+_QUICK_DEMO = "One annotator, all five methods and the evaluation: about three minutes."
+
+
+def show(
+    frame: Frame,
+    found: Sequence[Seen],
+    experiments: Sequence[store.Experiment],
+    broken: dict[str, str],
+) -> None:
+    for name, problem in broken.items():
+        st.error(f"**{markdown(name)} cannot be read.** {markdown(problem)}")
+    if not found and not experiments:
+        _nothing_yet(frame)
+        return
+    shown = experiments[:MOST]
+    finetune_live.while_living(frame.workspace, found, lambda: _draw(frame, shown))
+    if len(experiments) > MOST:
+        note(f"{len(experiments) - MOST} older experiments: their runs are among all runs.")
+    with st.expander("The demonstration, once more"):
+        _demo(frame)
+
+
+def _draw(frame: Frame, experiments: Sequence[store.Experiment]) -> None:
+    from capo_core.runs.run import every
+
+    of_experiments = {member.run_id for each in experiments for member in each.members}
+    loose = [see(run) for run in every(frame.workspace) if run.run_id not in of_experiments]
+    loose = [seen for seen in loose if seen.status.live]
+    for experiment in experiments:
+        _experiment(frame, experiment)
+    if loose:
+        heading("Other runs in the queue")
+        run_table(frame, loose, key="loose")
+    if not experiments and not loose:
+        note("Nothing waits and nothing works. Finished runs are under “All runs”.")
+
+
+def _experiment(frame: Frame, experiment: store.Experiment) -> None:
+    now = progress_of(experiment)
+    name, config = experiment.experiment_id, experiment.config
+    members = [None if run is None else see(run) for run in experiment.runs()]
+    live = now.state == "running"
+    with st.container(border=True):
+        about = (
+            f"{listed([METHODS[each] for each in config.methods], 5)} for "
+            f"{listed(config.targets)} of {config.dataset}, base {config.base}"
+        )
+        st.html(head_html(config.title, now.state, about))
+        if live:
+            st.progress(now.share, text=markdown(share_words(now.share, now.left_s)))
+        st.html(f'<p class="capo-note">{escape(_words(now, members))}</p>')
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _buttons(frame, experiment, now, members)
+        with st.expander(f"Its {len(members)} runs, in order", expanded=live):
+            gone = sum(each is None for each in members)
+            run_table(frame, [each for each in members if each is not None], key=name)
+            if gone:
+                note(f"{count(gone, 'run was', 'runs were')} deleted.")
+
+
+def _words(now: Progress, members: Sequence[Seen | None]) -> str:
+    order = ("succeeded", "running", "queued", "failed", "stopped", "lost", "broken", "deleted")
+    counts = ", ".join(
+        f"{now.counts[each]} {STATES[each].lower()}" for each in order if now.counts.get(each)
+    )
+    said = [f"{counts}."]
+    working = next((each for each in members if each and each.state == "running"), None)
+    if working is not None:
+        said.append(f"Now: {working.title}: {standing(working)}.")
+    elif now.state not in ("succeeded", "running"):
+        said.append(f"{now.message.rstrip('.')}.")
+    failed = next((each for each in members if each and _failed_itself(each)), None)
+    if failed is not None:
+        if working is not None:
+            said.append(f"{failed.title} failed: {failed.status.message.rstrip('.')}.")
+        if failed.method and _others_go_on(members):
+            words = _WENT_WITHOUT if now.scored else _WILL_GO_WITHOUT
+            said.append(words.format(METHODS.get(failed.method, failed.method)))
+    words = " ".join(said)
+    for each in filter(None, members):
+        words = words.replace(each.run_id, each.title)
+    return words
+
+
+def _others_go_on(members: Sequence[Seen | None]) -> bool:
+    """Is there, or will there be, an evaluation of other methods than those that failed?"""
+    last = members[-1]
+    return last is not None and last.kind == "evaluate" and last.state in (*LIVE, "succeeded")
+
+
+def _failed_itself(seen: Seen) -> bool:
+    return seen.state == "failed" and not seen.status.blocked_by
+
+
+def _buttons(
+    frame: Frame, experiment: store.Experiment, now: Progress, members: Sequence[Seen | None]
+) -> None:
+    name = experiment.experiment_id
+    working = next((each for each in members if each and each.state == "running"), None)
+    if working is not None:
+        st.button(
+            "Watch the run at work",
+            key=f"watch.{name}",
+            on_click=finetune_live.act,
+            args=(open_run, working.run_id),
+        )
+    if now.state == "running":
+        st.button(
+            "Stop and save", key=f"stop.{name}", on_click=finetune_live.act,
+            args=(store.stop, experiment),
+        )  # fmt: skip
+    elif now.state != "succeeded":
+        st.button(
+            "Take up what is left", key=f"start.{name}", type="primary",
+            on_click=finetune_live.act,
+            args=(store.start, frame.workspace, experiment.config),
+        )  # fmt: skip
+    elif "compare" in navigation.PAGES:
+        last = experiment.members[-1].run_id  # what Compare calls the experiment's comparison
+        query = {url_state.DATASET: experiment.config.dataset, "of": last}
+        navigation.page_link("compare", "Compare the methods", query)
+    st.button(
+        "Use as a draft", key=f"draft.{name}", on_click=finetune_live.act,
+        args=(_as_draft, frame.workspace, experiment),
+        help="Opens its settings in the form, to begin another one with changes.",
+    )  # fmt: skip
+
+
+def run_table(frame: Frame, found: Sequence[Seen], *, key: str, more: Sequence[str] = ()) -> None:
+    """Runs as a table; a click on a row opens the run.
+
+    Args:
+        more: columns of `run_words.row` besides the usual ones.
+    """
+    if not found:
+        return
+    rows = pd.DataFrame([row(seen) for seen in found])
+    place = f"{PAGE}.table.{key}"
+    config = {
+        "run": st.column_config.TextColumn("Run", width="medium"),
+        "state": st.column_config.TextColumn("State", width="small"),
+        "done": st.column_config.ProgressColumn("Done", format="percent", width="small"),
+        "standing": st.column_config.TextColumn("Where it stands", width="large"),
+        "worked": st.column_config.TextColumn("Worked", width="small"),
+        "asked": st.column_config.DatetimeColumn("Asked", format="D MMM, HH:mm"),
+        "dataset": st.column_config.TextColumn("Dataset"),
+        "notes": st.column_config.TextColumn("Notes"),
+        "run_id": st.column_config.TextColumn("Name"),
+    }
+    shown = ["run", "state", "done", "standing", "worked", *more]
+
+    def picked() -> None:
+        chosen = url_state.now(place).selection.rows
+        if chosen and chosen[0] < len(found):
+            finetune_live.act(open_run, found[chosen[0]].run_id)
+
+    st.dataframe(
+        rows,
+        key=place,
+        column_order=shown,
+        column_config=config,
+        hide_index=True,
+        height="auto" if len(rows) <= MOST_ROWS else 440,
+        on_select=picked,
+        selection_mode="single-row",
+    )
+
+
+def open_run(run_id: str) -> None:
+    url_state.put(PAGE, {"view": "run", "run": run_id})
+
+
+def _as_draft(workspace: Workspace, experiment: store.Experiment) -> None:
+    from capo_core.dashboard.finetune import draft
+
+    draft.keep(workspace, draft.plain(experiment.config))
+    url_state.put(PAGE, {"view": "new", url_state.DATASET: experiment.config.dataset})
+
+
+def _nothing_yet(frame: Frame) -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**Nothing has been run yet.** The demonstration goes the whole way on the shipped "
+            "data with the small model that comes with the tool: prompting, SFT, CAPO, and the "
+            "evaluation of all of them. It needs no network and no GPU."
+        )
+        _demo(frame)
+        st.button(
+            "Set up an experiment of your own",
+            key="finetune.own",
+            on_click=url_state.put,
+            args=(PAGE, {"view": "new"}),
+        )
+
+
+def _demo(frame: Frame) -> None:
+    for quick, label, words in (
+        (True, "Quick demo", _QUICK_DEMO),
+        (False, "Whole demo", _WHOLE_DEMO),
+    ):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                label,
+                key=f"finetune.demo.{quick}",
+                type="primary" if quick else "secondary",
+                on_click=safely,
+                args=(_begin_demo, frame.workspace, quick),
+            )
+            st.caption(words)
+
+
+def _begin_demo(workspace: Workspace, quick: bool) -> None:
+    annotators = Catalog(workspace).load(experiments_config.DEMO_DATASET).annotators
+    store.start(workspace, experiments_config.demo(annotators, quick=quick))
+    url_state.put(PAGE, {"view": None})

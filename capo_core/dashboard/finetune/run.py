@@ -1,0 +1,292 @@
+"""One run, watched: where it stands, what can be done about it, its curves and its texts.
+
+The curves of a training, with what the numbers say above them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.finetune import charts, live, run_actions, run_outputs
+from capo_core.dashboard.finetune.live import figures_html, head_html
+from capo_core.dashboard.finetune.run_actions import events_of
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import heading, note, picture, show_error, side_by_side
+from capo_core.dashboard.ui.glossary import TRAINING_HELP
+from capo_core.dashboard.ui.text import duration, markdown, number, percent
+from capo_core.errors import CapoError
+from capo_core.runs import run
+from capo_core.runs.events import MOST_POINTS, Events, has
+from capo_core.runs.memory import in_words
+from capo_core.runs.status import Status
+from capo_core.runs.summary import TRAININGS, Seen, see, share_words, span, standing
+
+_FIRST = ("loss", "reward_accuracy", "margin", "change", "tokens_per_s")
+_FOLDED = ("learning_rate", "grad_norm")
+
+
+def show_curves(seen: Seen, events: Events) -> None:
+    if events.steps.empty and events.validations.empty:
+        note(
+            "No step is done yet; the curves appear by themselves."
+            if seen.status.live
+            else "No step was done."
+        )
+        _engine(events)
+        return
+    _probe(seen, events)
+    there = [name for name in _FIRST if _there(events, name)]
+    for row in range(0, len(there), 2):
+        pair = there[row : row + 2]
+        with side_by_side(f"curves-{row}", [1, 1]) as places:
+            for place, name in zip(places, pair, strict=False):
+                with place:
+                    _curve(seen, events, name)
+    if len(events.steps) > MOST_POINTS:
+        note(f"Of {len(events.steps):,} steps, neighbours are drawn as their mean.")
+    _engine(events)
+    with (
+        st.expander("Learning rate and gradient"),
+        side_by_side("curves-folded", [1, 1]) as places,
+    ):
+        for place, name in zip(places, _FOLDED, strict=True):
+            with place:
+                if _there(events, name):
+                    _curve(seen, events, name)
+
+
+def _there(events: Events, name: str) -> bool:
+    names = ("chosen_change", "rejected_change") if name == "change" else (name,)
+    return any(has(events.steps, each) or has(events.validations, each) for each in names)
+
+
+def _curve(seen: Seen, events: Events, name: str) -> None:
+    heading(_title(events, name), TRAINING_HELP[name])
+    picture(
+        charts.curve(events, name),
+        key=f"finetune.curve.{name}",
+        file_name=f"{seen.run_id}-{name}",
+        alt=f"{charts.CURVES[name].title} over the steps of training",
+    )
+
+
+def _title(events: Events, name: str) -> str:
+    """What the curve shows, from its numbers."""
+    title = charts.CURVES[name].title
+    rows = events.validations if has(events.validations, name) else events.steps
+    if name == "change" and has(rows, "chosen_change") and has(rows, "rejected_change"):
+        own, others = rows["chosen_change"].iloc[-1], rows["rejected_change"].iloc[-1]
+        said = f"own {own:+.1f}, the others' {others:+.1f}"
+        return f"{title}: {said.replace('-', '−')}"
+    if not has(rows, name):
+        return title
+    values = rows[name].dropna()
+    first, last = values.iloc[0], values.iloc[-1]
+    if name == "reward_accuracy":
+        return f"{title}: {percent(last)}"
+    if name == "tokens_per_s":
+        return f"{title}: {events.steps[name].median():,.0f} tokens a second"
+    if name in ("loss", "margin"):
+        where = "validation" if rows is events.validations else "training"
+        return f"{title}: {first:.2f} to {last:.2f} in {where}"
+    return title
+
+
+def _probe(seen: Seen, events: Events) -> None:
+    probes = events.probes
+    if not has(probes, "target_share"):
+        return
+    last = probes.iloc[-1]
+    of = f" of {int(last['n'])} texts" if "n" in probes and last["n"] == last["n"] else ""
+    heading(
+        f"Given to {seen.targets[0] if seen.targets else 'the target'} after step "
+        f"{int(last['step'])}: {percent(last['target_share'])}{of}",
+        TRAINING_HELP["probe"],
+    )
+    picture(
+        charts.probe(probes),
+        key="finetune.curve.probe",
+        file_name=f"{seen.run_id}-probe",
+        alt="Share of sample explanations given to the target, over the steps of training",
+    )
+
+
+def _engine(events: Events) -> None:
+    """How responses are scored, and why; what was counted and left out."""
+    engine = events.engine
+    if engine:
+        asked, used = str(engine.get("asked", "")), str(engine.get("engine", ""))
+        fell_back = asked not in ("", "auto", used)
+        words = f"Engine: {used}"
+        reason = engine.get("reason")
+        if reason:
+            words += f" ({'asked for ' + asked + '; ' if fell_back else ''}{reason})"
+        note(f"{words}.")
+    if events.notes:
+        note("; ".join(events.notes).capitalize() + ".")
+    if events.resumed:
+        note(f"Resumed from step {', '.join(map(str, events.resumed))}.")
+
+
+PAGE = "finetune"
+
+
+def show(frame: Frame, found: Sequence[Seen]) -> None:
+    """The run that the address names; else the one at work, else the last one asked for."""
+    asked = url_state.get("run")
+    if asked and all(seen.run_id != asked for seen in found):
+        _gone(frame, asked)
+    if not found:
+        note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
+        return
+    seen = _choose(list(reversed(found)))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run_actions.show(frame, seen)
+    live.while_living(
+        frame.workspace,
+        [seen],
+        lambda: _draw(frame, see(run.Run(seen.run.folder))),
+    )
+    run_outputs.below(seen)
+
+
+def _choose(found: list[Seen]) -> Seen:
+    by_id = {seen.run_id: seen for seen in found}
+    working = next((seen.run_id for seen in found if seen.state == "running"), None)
+
+    def named(run_id: str) -> str:
+        # Not the state: the browser sends the label back, which must be the same a moment later.
+        return f"{by_id[run_id].title} · {run_id}"
+
+    chosen = url_state.choice(
+        st.selectbox, "Run", list(by_id), page=PAGE, key="run", default=working, format_func=named
+    )
+    return by_id[chosen]
+
+
+def _draw(frame: Frame, seen: Seen) -> None:
+    """All that changes while the run works."""
+    if not run.is_run(seen.run.folder):
+        note("The run is not there any more.")
+        return
+    status = seen.status
+    st.html(head_html(seen.title, seen.state, standing(seen) if status.live else ""))
+    if status.live:
+        st.progress(status.share, text=markdown(_progress(seen)))
+    _how_it_is(seen)
+    events = events_of(seen.run)
+    if events.unread:
+        st.warning(f"{events.unread} lines of the run's events cannot be read and are left out.")
+    figures = _figures(seen, events)
+    if figures:
+        st.html(figures_html(figures))
+    if seen.kind in TRAININGS:
+        show_curves(seen, events)
+        run_outputs.samples(frame, seen, events)
+    elif seen.kind == "generate":
+        run_outputs.answers(frame, seen)
+    elif seen.kind == "profile":
+        run_outputs.profiles(seen)
+    elif seen.kind == "evaluate":
+        run_outputs.evaluation(seen)
+
+
+def _progress(seen: Seen) -> str:
+    if seen.run.stop_asked and seen.state == "running":
+        return "Stopping: it saves after its present step …"
+    return share_words(seen.status.share, seen.status.left_s())
+
+
+def _how_it_is(seen: Seen) -> None:
+    """A word where something is not as it should be."""
+    status = seen.status
+    slow = run.slow_s(status)
+    if slow:
+        st.info(
+            f"**Slow, not lost.** Silent for {duration(slow)}, but its process is there: the "
+            "machine is busy, or a step takes long. Nothing needs to be done."
+        )
+    elif seen.state == "lost":
+        st.warning(
+            f"**The run is lost:** {markdown(status.message)}. What it saved is there; Resume "
+            "goes on from it."
+        )
+    elif seen.state == "failed":
+        st.error(f"**The run failed.** {markdown(status.message)}")
+    elif seen.state == "broken":
+        st.error(
+            f"**The run's files are broken:** {markdown(status.message)}. Mend the file in "
+            f"{markdown(str(seen.run.folder))}, or delete the run and ask for it anew."
+        )
+    elif seen.state == "stopped":
+        st.info(f"**Stopped:** {markdown(status.message)}.")
+
+
+def _figures(seen: Seen, events: Events) -> list[tuple[str, str]]:
+    """The numbers of the moment, each with what it is counted on."""
+    status = seen.status
+    found: list[tuple[str, str]] = []
+    result = _result(seen)
+    if len(events.steps):
+        last = events.steps.iloc[-1]
+        planned = result.get("planned_steps")
+        done = f"{int(last['step']):,}"
+        found.append(("Steps", f"{done} of {planned:,}" if isinstance(planned, int) else done))
+        if has(events.steps, "loss"):
+            found.append(("Training loss", number(last["loss"], 3)))
+        if status.state == "running" and has(events.steps, "tokens_per_s"):
+            recent = events.steps["tokens_per_s"].tail(20).mean()
+            found.append(("Tokens a second", f"{recent:,.0f}"))
+    items = result.get("validation_items")
+    on = f" (n = {items:,} items)" if isinstance(items, int) and items else ""
+    if has(events.validations, "loss"):
+        best = events.validations.loc[events.validations["loss"].idxmin()]
+        found.append((f"Best validation loss{on}", number(best["loss"], 3)))
+        if pd.notna(best.get("reward_accuracy")):
+            found.append((f"Reward accuracy there{on}", percent(best["reward_accuracy"])))
+    if status.duration_s():
+        found.append(("Worked", span(status.duration_s())))
+    return [*found, *_memory(seen, status)]
+
+
+def _memory(seen: Seen, status: Status) -> list[tuple[str, str]]:
+    found = []
+    if status.peak_bytes:
+        found.append(("Memory at most", in_words(status.peak_bytes)))
+    if status.gpu_peak_bytes:
+        found.append(("GPU memory at most", in_words(status.gpu_peak_bytes)))
+    return found
+
+
+def _result(seen: Seen) -> dict:
+    if not seen.run.files.done:
+        return {}
+    try:
+        result = seen.run.files.result
+    except CapoError:
+        return {}
+    return result if isinstance(result, dict) else {}
+
+
+def _gone(frame: Frame, asked: str) -> None:
+    """The address names a run that is not there: perhaps it lies in the trash."""
+    from capo_core.dashboard.finetune.run_actions import trashed
+
+    thrown = [name for name, run_id, _ in trashed(frame.workspace) if run_id == asked]
+    try:
+        run.find(frame.workspace, asked)
+    except CapoError as error:
+        if not thrown:
+            show_error(error)
+            return
+    st.warning(f"The run {markdown(asked)} was deleted; it lies in the trash.")
+    st.button(
+        "Restore it",
+        key="finetune.restore",
+        on_click=safely,
+        args=(run_actions.restore, frame.workspace, thrown[-1]),
+    )

@@ -1,0 +1,285 @@
+"""What can be done about a run: stop, resume, run again, note, take away, delete.
+
+A run's files for the screen and for taking away; without Streamlit but for its memory.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import note
+from capo_core.dashboard.ui.text import markdown
+from capo_core.data.export import csv_text
+from capo_core.errors import ConfigError
+from capo_core.runs import actions, events
+from capo_core.runs.run import Run, find, is_run
+from capo_core.runs.summary import Seen, flat
+from capo_core.workspace import Workspace
+
+_TAIL_BYTES = 200_000
+
+
+def events_of(run: Run) -> events.Events:
+    """The run's events; read anew only where the file has changed."""
+    path = run.files.events_path
+    try:
+        about = path.stat()
+    except OSError:
+        return events.Events()
+    return _events(path, about.st_mtime_ns, about.st_size)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _events(path: Path, stamp: int, size: int) -> events.Events:
+    return events.read(path)
+
+
+def adapter_zip(run: Run) -> bytes:
+    """The adapter's folder, in PEFT's layout and with its card, as one file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(run.files.adapter.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                archive.write(path, f"{run.run_id}/{path.relative_to(run.files.adapter)}")
+    return buffer.getvalue()
+
+
+def has_adapter(run: Run) -> bool:
+    return (run.files.adapter / "adapter_config.json").is_file()
+
+
+def outputs_jsonl(run: Run) -> bytes:
+    return (run.folder / "outputs.jsonl").read_bytes()
+
+
+def outputs_csv(run: Run) -> bytes:
+    """The answers as a table, safe for spreadsheets."""
+    lines = (run.folder / "outputs.jsonl").read_text(encoding="utf-8").split("\n")
+    return csv_text(pd.DataFrame([json.loads(line) for line in lines if line])).encode("utf-8")
+
+
+def has_outputs(run: Run) -> bool:
+    path = run.folder / "outputs.jsonl"
+    return path.is_file() and path.stat().st_size > 0
+
+
+def last_outputs(run: Run, most: int) -> tuple[list[dict[str, Any]], int]:
+    """The last answers of a generation, the newest first, and how many there are."""
+    path = run.folder / "outputs.jsonl"
+    try:
+        with path.open("rb") as file:
+            total = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+            start = max(0, file.tell() - _TAIL_BYTES)
+            file.seek(start)
+            lines = file.read().decode("utf-8", "replace").split("\n")[1 if start else 0 : -1]
+    except OSError:
+        return [], 0
+    found = []
+    for line in reversed(lines):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+        if len(found) == most:
+            break
+    return found, total
+
+
+def trashed(workspace: Workspace) -> list[tuple[str, str, float]]:
+    """Runs in the trash, the last deleted first: name there, name of the run, when (seconds)."""
+    if not workspace.trash.is_dir():
+        return []
+    found = []
+    for folder in workspace.trash.iterdir():
+        run_id, _, stamp = folder.name.rpartition("-")
+        if run_id and stamp.isdecimal() and is_run(folder):
+            found.append((folder.name, run_id, int(stamp) / 1000))
+    return sorted(found, key=lambda each: -each[2])
+
+
+PAGE = "finetune"
+# What one changes first, where the run has it.
+_FIRST = ("config.epochs", "config.learning_rate", "config.beta", "config.examples", "config.seed")
+
+
+def show(frame: Frame, seen: Seen) -> None:
+    """The buttons that make sense in the run's state, in one row."""
+    if seen.status.live:
+        _stop(frame.workspace, seen)
+    elif seen.state in ("stopped", "lost", "failed") and seen.can_repeat:
+        point = actions.resume_point(seen.run)
+        st.button(
+            "Resume",
+            type="primary",
+            key="finetune.resume",
+            on_click=safely,
+            args=(actions.resume, frame.workspace, seen.run_id),
+        )
+        st.caption(f"It {point.words}.")
+    if seen.can_repeat and seen.kind != "evaluate":
+        with st.popover("Run again, changed"):
+            _again(frame.workspace, seen)
+    with st.popover("Notes"):
+        _notes(frame.workspace, seen)
+    _downloads(seen)
+    if not seen.status.live:
+        with st.popover("Delete …"):
+            st.markdown("The run goes to the trash folder and can be taken back from there.")
+            st.button(
+                "Delete it",
+                type="primary",
+                key="finetune.delete",
+                on_click=safely,
+                args=(_delete, frame.workspace, seen.run_id),
+            )
+
+
+def _stop(workspace: Workspace, seen: Seen) -> None:
+    waits = seen.state == "queued"
+    st.button(
+        "Take out of the queue" if waits else "Stop and save",
+        key="finetune.stop",
+        on_click=safely,
+        args=(_stop_if_live, workspace, seen.run_id),
+        disabled=seen.run.stop_asked,
+    )
+    if not waits:
+        with st.popover("Stop at once …"):
+            note("It ends without saving: what came after its last checkpoint is lost.")
+            st.button(
+                "Stop at once",
+                type="primary",
+                key="finetune.stop.now",
+                on_click=safely,
+                args=(_stop_if_live, workspace, seen.run_id, True),
+            )
+
+
+def _stop_if_live(workspace: Workspace, run_id: str, now: bool = False) -> None:
+    # It may have ended since the page was drawn; and on a busy machine a click may arrive twice.
+    if find(workspace, run_id).status().live:
+        actions.stop(workspace, run_id, now=now)
+
+
+def _again(workspace: Workspace, seen: Seen) -> None:
+    settings = flat(seen.settings)
+    places = {name: f"finetune.again.{name}" for name in _FIRST if name in settings}
+    for name, place in places.items():
+        shown = "" if settings[name] is None else json.dumps(settings[name])
+        label = name.removeprefix("config.").replace("_", " ").capitalize()
+        st.text_input(label, value=shown, key=f"{place}.{seen.run_id}", placeholder="by itself")
+    more = st.text_area(
+        "Other settings, one a line",
+        key=f"finetune.again.more.{seen.run_id}",
+        placeholder="config.accumulation=2",
+        help="name=value, as under Settings below; a value is JSON, or a text.",
+        height=90,
+    )
+    st.button(
+        "Put it into the queue",
+        type="primary",
+        key="finetune.again",
+        on_click=safely,
+        args=(_repeat, workspace, seen, places, more),
+    )
+
+
+def _repeat(workspace: Workspace, seen: Seen, places: dict[str, str], more: str) -> None:
+    before = flat(seen.settings)
+    changes = {}
+    for name, place in places.items():
+        text = url_state.now(f"{place}.{seen.run_id}").strip()
+        changes[name] = _value(text) if text else None
+    for line in filter(None, map(str.strip, more.splitlines())):
+        name, equals, text = line.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"{line!r} is no setting", expected="name=value, one a line")
+        changes[name.strip()] = _value(text.strip())
+    changes = {name: new for name, new in changes.items() if before.get(name) != new}
+    run = actions.again(workspace, seen.run_id, changes)
+    url_state.put(PAGE, {"run": run.run_id})
+
+
+def _value(text: str):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _notes(workspace: Workspace, seen: Seen) -> None:
+    place = f"finetune.notes.{seen.run_id}"
+    text = st.text_area("What is to be remembered of this run", value=seen.run.notes, key=place)
+    st.button(
+        "Save the notes",
+        key="finetune.notes.save",
+        on_click=safely,
+        args=(actions.write_notes, workspace, seen.run_id, text),
+    )
+
+
+def _downloads(seen: Seen) -> None:
+    run, live = seen.run, seen.status.live
+    adapter, outputs = not live and has_adapter(run), has_outputs(run)
+    if not adapter and not outputs:
+        return
+    with st.popover("Take away"):
+        if adapter:
+            _download("Adapter with its card (PEFT, zip)", "adapter.zip", "application/zip", run,
+                      adapter_zip)  # fmt: skip
+            note("Loads with peft on the same base; the card says how it was made.")
+        if outputs:
+            _download("Answers (CSV)", "answers.csv", "text/csv", run, outputs_csv)
+            _download("Answers (JSONL)", "answers.jsonl", "application/jsonl", run,
+                      outputs_jsonl)  # fmt: skip
+
+
+def _download(label: str, name: str, mime: str, run: Run, make) -> None:
+    st.download_button(
+        label,
+        lambda: make(run),
+        file_name=f"{run.run_id}-{name}",
+        mime=mime,
+        key=f"finetune.take.{name}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
+
+
+def _delete(workspace: Workspace, run_id: str) -> None:
+    actions.delete(workspace, run_id)
+    url_state.put(PAGE, {"run": None, "view": "runs"})
+
+
+def restore(workspace: Workspace, name: str) -> None:
+    """Take a run out of the trash, and open it."""
+    run = actions.restore(workspace, name)
+    url_state.put(PAGE, {"view": "run", "run": run.run_id})
+
+
+def thrown_away(frame: Frame) -> None:
+    """What lies in the trash, each with the way back."""
+    found = trashed(frame.workspace)
+    if not found:
+        return
+    with st.expander(f"Trash ({len(found)})"):
+        for name, run_id, _ in found[:50]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.button(
+                    "Restore",
+                    key=f"finetune.trash.{name}",
+                    on_click=safely,
+                    args=(restore, frame.workspace, name),
+                )
+                st.caption(markdown(run_id))
+        note(f"The folder is {frame.workspace.trash}; what is not needed can be removed there.")

@@ -1,0 +1,160 @@
+"""All runs: filtered, opened, compared with one another, taken out of the trash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.finetune import charts, run_actions
+from capo_core.dashboard.finetune.queue import run_table
+from capo_core.dashboard.finetune.run_actions import events_of
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import Field, control_row, heading, note, picture, table
+from capo_core.dashboard.ui.glossary import TRAINING_HELP
+from capo_core.dashboard.ui.text import count, escape
+from capo_core.runs import kinds as runs_kinds
+from capo_core.runs.summary import STATES, Seen, differences
+
+PAGE = "finetune"
+MOST_PICKED = 8
+_ANY = "any"
+
+
+def show(frame: Frame, found: Sequence[Seen]) -> None:
+    if not found:
+        note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
+        run_actions.thrown_away(frame)
+        return
+    rows = _filtered(frame, list(reversed(found)))
+    if rows:
+        note(f"{count(len(rows), 'run')}; a click opens one.")
+        run_table(frame, rows, key="all", more=["asked", "notes", "run_id"])
+    else:
+        note("No run passes the filter.")
+    _compare(rows, found)
+    run_actions.thrown_away(frame)
+
+
+def _filtered(frame: Frame, found: list[Seen]) -> list[Seen]:
+    """The runs that pass the row of filters, which is in the address."""
+    states = [name for name in STATES if any(seen.state == name for seen in found)]
+    kinds = [name for name in runs_kinds.RUN_KINDS if any(seen.kind == name for seen in found)]
+    with control_row("finetune-runs", [2, 2, 3, 2]) as places:
+        with places[0]:
+            wanted = url_state.choice(
+                st.selectbox, "State", [_ANY, *states], page=PAGE, key="state",
+                format_func=lambda name: STATES.get(name, name.capitalize()),
+            )  # fmt: skip
+        with places[1]:
+            kind = url_state.choice(
+                st.selectbox,
+                "Kind",
+                [_ANY, *kinds],
+                page=PAGE,
+                key="kind",
+                format_func=lambda name: (
+                    runs_kinds.RUN_KINDS[name].label if name != _ANY else "Any"
+                ),
+            )
+        with places[2]:
+            text = url_state.text(
+                "Name, annotator or note", page=PAGE, key="find", placeholder="part of it"
+            ).lower()
+        with places[3]:
+            everything = url_state.toggle("All datasets", page=PAGE, key="all")
+    return [
+        seen
+        for seen in found
+        if wanted in (_ANY, seen.state)
+        and kind in (_ANY, seen.kind)
+        and (everything or seen.dataset in (frame.entry.name, ""))
+        and text in f"{seen.run_id} {seen.title} {seen.run.notes}".lower()
+    ]
+
+
+def _compare(rows: Sequence[Seen], found: Sequence[Seen]) -> None:
+    """The runs picked: where their settings differ, and their curves over each other."""
+    by_id = {seen.run_id: seen for seen in found}
+    named = {name: seen for name in url_state.get("pick").split("~") if (seen := by_id.get(name))}
+    options = list(dict.fromkeys([*named, *(seen.run_id for seen in rows)]))
+    place = f"{PAGE}.pick.widget"
+    st.session_state[place] = list(named)
+
+    def changed() -> None:
+        url_state.put(PAGE, {"pick": "~".join(url_state.now(place))})
+
+    heading("Compare runs")
+    st.multiselect(
+        "Runs to compare",
+        options,
+        key=place,
+        on_change=changed,
+        max_selections=MOST_PICKED,
+        format_func=lambda name: f"{by_id[name].title} · {name}",
+        placeholder="two for their settings, two or more for their curves",
+    )
+    picked = list(named.values())
+    if len(picked) < 2:
+        return
+    _settings(picked)
+    _curves(picked)
+
+
+def _settings(picked: Sequence[Seen]) -> None:
+    first, second = picked[:2]
+    different = differences(first.settings, second.settings)
+    if len(picked) > 2:
+        note("The settings of the first two are compared; the curves are those of all.")
+    if not different:
+        note("Their settings are the same.")
+        return
+    rows = [
+        {"name": name, "first": _plain(one), "second": _plain(two)} for name, one, two in different
+    ]
+    heading(f"{count(len(rows), 'setting')} differ" + ("s" if len(rows) == 1 else ""))
+    table(
+        pd.DataFrame(rows),
+        {
+            "name": Field("Setting"),
+            "first": Field(first.title, first.run_id),
+            "second": Field(second.title, second.run_id),
+        },
+        key="finetune.differences",
+        file_name=f"{first.run_id}-against-{second.run_id}",
+    )
+
+
+def _plain(value) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _curves(picked: Sequence[Seen]) -> None:
+    events = {f"{n}. {seen.title}": events_of(seen.run) for n, seen in enumerate(picked, 1)}
+    there = charts.overlays_there(list(events.values()))
+    if not there:
+        note("None of them has curves: only trainings have.")
+        return
+    with control_row("finetune-overlay", [3, 2]) as (left, right):
+        with left:
+            name = url_state.choice(
+                st.segmented_control, "Curve", there, page=PAGE, key="figure",
+                format_func=lambda each: charts.CURVES[each].title,
+            )  # fmt: skip
+        with right:
+            on = url_state.choice(
+                st.segmented_control, "Of", ["validation", "training"], page=PAGE, key="on",
+                format_func=str.capitalize,
+            )  # fmt: skip
+    heading(f"{charts.CURVES[name].title} in {on}", TRAINING_HELP[name])
+    picture(
+        charts.overlay(events, name, validation=on == "validation"),
+        key="finetune.overlay",
+        file_name=f"{name}-of-{len(picked)}-runs",
+        alt=f"{charts.CURVES[name].title} of the runs picked",
+    )
+    names = "; ".join(f"{n}. {seen.run_id}" for n, seen in enumerate(picked, 1))
+    st.html(f'<p class="capo-note">{escape(names)}</p>')

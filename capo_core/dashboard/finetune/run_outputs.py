@@ -1,0 +1,211 @@
+"""What a run wrote, as texts: samples on the way, answers, profiles; then settings and log."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app import cache, navigation
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.compare.scores import named
+from capo_core.dashboard.finetune.run_actions import last_outputs
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import Field, heading, note, says, table
+from capo_core.dashboard.ui.glossary import TRAINING_HELP
+from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
+from capo_core.dashboard.ui.text import count
+from capo_core.dashboard.ui.theme import looks
+from capo_core.dataset import Dataset
+from capo_core.imitation.parsing import parse_response
+from capo_core.runs.events import Events
+from capo_core.runs.kinds import evaluation as kinds_evaluation
+from capo_core.runs.kinds import training
+from capo_core.runs.memory import in_words
+from capo_core.runs.preflight.report import Preflight
+from capo_core.runs.summary import METHODS, Seen, flat, span
+
+MOST_SAMPLES = 6  # of one item: the first and the last ones
+LATEST = 6
+LOG_END = 20_000
+
+
+def samples(frame: Frame, seen: Seen, events: Events) -> None:
+    """What the model wrote for the same items as training went on, beside the annotator's own."""
+    if not events.samples:
+        return
+    heading("What it writes, step by step", TRAINING_HELP["samples"])
+    dataset = _dataset(frame, seen)
+    by_item = sorted(events.samples, key=_item)
+    for (item_id, target), group in groupby(by_item, key=_item):
+        written = sorted(group, key=lambda each: each["step"])
+        if len(written) > MOST_SAMPLES:
+            written = [*written[:1], *written[1 - MOST_SAMPLES :]]
+        shown = [_sample(each, dataset) for each in written]
+        _item_and_answers(dataset, item_id, [*shown, *_own(dataset, item_id, target)])
+
+
+def _item(sample: dict) -> tuple[str, str]:
+    return str(sample.get("item_id", "")), str(sample.get("target_annotator_id", ""))
+
+
+def _sample(sample: dict, dataset: Dataset | None) -> Answer:
+    step = f"Step {sample['step']}"
+    if dataset is None:
+        return Answer(step, "", sample["text"])
+    read = parse_response(sample["text"], dataset.task)
+    if read.problem:
+        return Answer(step, "", sample["text"], f"not readable: {read.problem}")
+    return Answer(step, read.label, read.explanation)
+
+
+def _own(dataset: Dataset | None, item_id: str, target: str) -> list[Answer]:
+    """What the annotator wrote for the item."""
+    if dataset is None:
+        return []
+    rows = dataset.annotations
+    rows = rows[(rows["item_id"] == item_id) & (rows["annotator_id"] == target)]
+    return [
+        Answer(row.annotator_id, row.label, row.explanation, "wrote this")
+        for row in rows.itertuples()
+    ]
+
+
+def _item_and_answers(dataset: Dataset | None, item_id: str, shown: list[Answer]) -> None:
+    if dataset is not None:
+        items = cache.items_by_id(dataset)
+        if item_id in items.index:
+            item = items.loc[item_id]
+            st.html(item_html(dataset.task, item["text_a"], item["text_b"]))
+    known = looks(dataset.annotators) if dataset is not None else {}
+    st.html(answers_html(shown, known))
+
+
+def _dataset(frame: Frame, seen: Seen) -> Dataset | None:
+    """The run's dataset, if it is still there."""
+    entry = next((each for each in frame.entries if each.name == seen.dataset), None)
+    if entry is None or entry.problem:
+        return None
+    return cache.dataset(frame.workspace, entry)
+
+
+def answers(frame: Frame, seen: Seen) -> None:
+    """The last answers of a generation."""
+    latest, total = last_outputs(seen.run, LATEST)
+    if not total:
+        note("No answer has arrived yet." if seen.status.live else "No answer was written.")
+        return
+    dataset = _dataset(frame, seen)
+    heading(f"The last of {count(total, 'answer')}")
+    for each in latest:
+        target = str(each.get("target_annotator_id", ""))
+        item_id = str(each.get("item_id", ""))
+        readable = each.get("parsed") == "true"
+        method = METHODS.get(seen.method, seen.method)
+        wrote = Answer(
+            f"{method} for {target}",
+            str(each.get("label", "")) if readable else "",
+            str(each.get("explanation" if readable else "raw_text", "")),
+            "" if readable else f"not readable: {each.get('problem', '')}",
+        )
+        _item_and_answers(dataset, item_id, [wrote, *_own(dataset, item_id, target)])
+
+
+def profiles(seen: Seen) -> None:
+    """The profiles that were written."""
+    try:
+        raw = (seen.run.folder / training.FILE).read_text(encoding="utf-8")
+        found = {str(name): str(each.get("text", "")) for name, each in json.loads(raw).items()}
+    except (OSError, ValueError, AttributeError):
+        note("No profile is there yet.")
+        return
+    heading("What the model wrote about them")
+    shown = [Answer(name, "", text) for name, text in found.items()]
+    st.html(answers_html(shown, {}))
+
+
+def evaluation(seen: Seen) -> None:
+    """What the evaluation says, and the way to all of it."""
+    try:
+        raw = (seen.run.folder / kinds_evaluation.REPORT).read_text(encoding="utf-8")
+        statements = [
+            named(str(each["topic"]), str(each["text"]), METHODS)
+            for each in json.loads(raw)["statements"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    says(*statements)
+    if "compare" in navigation.PAGES:
+        navigation.page_link(
+            "compare", "Compare the methods", {url_state.DATASET: seen.dataset, "of": seen.run_id}
+        )
+
+
+def below(seen: Seen) -> None:
+    """What does not change every moment: expectation, settings, notes, log."""
+    if seen.run.estimate:
+        heading("Expected and measured", TRAINING_HELP["estimate"])
+        _expected(seen)
+    if seen.run.notes:
+        heading("Notes")
+        note(seen.run.notes)
+    with st.expander("Settings"):
+        rows = [(name, json.dumps(each)) for name, each in flat(seen.settings).items()]
+        table(
+            pd.DataFrame(rows, columns=["name", "value"]),
+            {"name": Field("Setting"), "value": Field("Value")},
+            key="finetune.settings",
+            file_name=f"{seen.run_id}-settings",
+        )
+        note(f"Folder: {seen.run.folder}")
+    if seen.run.log.strip():
+        with st.expander("Log", expanded=seen.state == "failed"):
+            st.code(seen.run.log[-LOG_END:], language=None, wrap_lines=True)
+
+
+def _expected(seen: Seen) -> None:
+    try:
+        found = Preflight.from_dict(seen.run.estimate or {})
+    except (TypeError, AttributeError):
+        note("What was expected cannot be read.")
+        return
+    status = seen.status
+    over = not status.live
+    rows = [
+        ("Memory of the process", _size(found.memory_bytes), _size(status.peak_bytes)),
+        ("Memory of the GPU", _size(found.gpu_bytes), _size(status.gpu_peak_bytes)),
+        (
+            "Time of the work",
+            span(found.seconds) if found.seconds else "",
+            span(status.duration_s()) if over and status.duration_s() else "",
+        ),
+        ("On the disk", _size(found.disk_bytes), _size(_written(seen)) if over else ""),
+    ]
+    rows = [row for row in rows if row[1]]
+    table(
+        pd.DataFrame(rows, columns=["what", "expected", "measured"]),
+        {
+            "what": Field("What"),
+            "expected": Field("Expected"),
+            "measured": Field("Measured", "Empty while it is not over, or nobody measured."),
+        },
+        key="finetune.expected",
+        file_name=f"{seen.run_id}-expected",
+        download=False,
+    )
+    note(" ".join(found.sentences[:2]))
+
+
+def _size(number: int | None) -> str:
+    return in_words(number) if number else ""
+
+
+def _written(seen: Seen) -> int:
+    """Bytes of the run's folder."""
+    return sum(
+        path.stat().st_size
+        for path in seen.run.folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )

@@ -1,0 +1,134 @@
+"""Which report is shown, and how one is begun: presets, own settings, progress."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import streamlit as st
+
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.stability import jobs as stability_jobs
+from capo_core.dashboard.ui import job_progress, url_state
+from capo_core.dashboard.ui.components import note, speaking
+from capo_core.dashboard.ui.glossary import HELP
+from capo_core.dashboard.ui.theme import reduction_name, representation_name
+from capo_core.runs.status import Job
+from capo_core.stability.config import StabilityConfig
+from capo_core.text.reductions import REDUCTIONS
+from capo_core.text.representations import REPRESENTATIONS
+
+PAGE = "stability"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The reports there are, the one to show (None without any), and the job that runs."""
+
+    kept: tuple
+    shown: object | None
+    live: Job | None
+
+
+def current(frame: Frame) -> Choice:
+    """The report to show, with what must be said of jobs; the way to a first one where none is."""
+    kept = tuple(cache.kept_reports(frame.workspace, frame.entry))
+    unasked = None if kept else stability_jobs.begin_unasked(frame.workspace, frame.entry)
+    jobs = [unasked] if unasked else stability_jobs.jobs_of(frame.workspace, frame.entry)
+    live = next((job for job in jobs if job.status().live), None)
+    if live is not None:
+        if not kept:
+            note("How stable these annotators are is being measured; the result appears by itself.")
+        job_progress.watch(live)
+    elif jobs and (not kept or _fresh(jobs[0])):
+        job_progress.how_it_ended(jobs[0])
+    if not kept:
+        if live is None:
+            with st.container(border=True):
+                st.markdown("**Not measured yet.** Choose how thoroughly; it runs beside the page.")
+                _offer(frame)
+        return Choice(kept, None, live)
+    asked = url_state.get("report")
+    shown = next((one for one in kept if one.folder.name == asked), kept[0])
+    return Choice(kept, shown, live)
+
+
+def _fresh(job: Job) -> bool:
+    """Whether it ended just now: old misfortunes need not stand above a good report for ever."""
+    return time.time() - job.status().ended < 600
+
+
+def begin(frame: Frame, config: StabilityConfig) -> None:
+    """Ask for a report, and show it when it is there."""
+    stability_jobs.begin(frame.workspace, frame.entry, config)
+    url_state.put(PAGE, {"report": config.key})
+
+
+def menu(frame: Frame, choice: Choice) -> None:
+    """The choice among reports, and the way to another one, in one popover."""
+    titles = {one.folder.name: stability_jobs.title(one.config) for one in choice.kept}
+    with st.popover(f"Report: {titles[choice.shown.folder.name]}", width="stretch"):
+        if len(titles) > 1:
+            url_state.choice(
+                st.radio,
+                "Show",
+                list(titles),
+                page=PAGE,
+                key="report",
+                default=choice.shown.folder.name,
+                format_func=titles.__getitem__,
+            )
+        if choice.live is not None:
+            note("Another report is being computed; see the top of the page.")
+            return
+        st.markdown("**Measure again, or more**")
+        _offer(frame)
+
+
+def _offer(frame: Frame) -> None:
+    for preset in stability_jobs.PRESETS.values():
+        st.button(
+            preset.title,
+            key=f"begin.{preset.name}",
+            type="primary" if preset.name == "full" else "secondary",
+            on_click=safely,
+            args=(begin, frame, preset.config),
+        )
+        note(preset.words)
+    with st.expander("Own settings"), st.form("begin.own", border=False):
+        representations = st.multiselect(
+            "Seen as",
+            list(REPRESENTATIONS),
+            default=["words"],
+            format_func=representation_name,
+            help=HELP["representation"],
+        )
+        reductions = st.multiselect(
+            "Reductions",
+            list(REDUCTIONS),
+            default=["none", "mask_input"],
+            format_func=reduction_name,
+            help=HELP["reduction"],
+        )
+        left, right = st.columns(2)
+        seeds = left.number_input("Seeds", 1, 20, 2, help="Partitions that are averaged.")
+        permutations = right.number_input(
+            "Permutations", 0, 10_000, 200, step=100, help=HELP["null"]
+        )
+        raw = st.toggle(
+            "Text as typed",
+            help="Keeps case, outer spaces and the final period: habits of the keyboard that name "
+            "an annotator without being their manner.",
+        )
+        if st.form_submit_button("Measure with these"):
+            with speaking():
+                config = StabilityConfig(
+                    representations=tuple(representations),
+                    reductions=tuple(reductions),
+                    seeds=int(seeds),
+                    permutations=int(permutations),
+                    raw=raw,
+                )
+                begin(frame, config)
+                st.rerun()

@@ -1,0 +1,182 @@
+"""What the page Studies keeps between clicks (see `cache`), and its way to the database.
+
+Answers with their sources come from here only after a study was unblinded: the service refuses
+before, and no page of a judge imports this module.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.studies.background import Work
+from capo_core.data.catalog import Catalog
+from capo_core.dataset import Dataset
+from capo_core.study import store
+from capo_core.study.design import draft as design_draft
+from capo_core.study.owner.service import StudyService
+from capo_core.workspace import Workspace, content_hash
+
+if TYPE_CHECKING:
+    from capo_core.dashboard.studies.compute import Preview, Trying
+    from capo_core.study.analysis.report import StudyReport
+    from capo_core.study.config import StudyConfig
+    from capo_core.study.design.balance_report import BalanceReport
+    from capo_core.study.design.draft import Draft
+    from capo_core.study.design.leaks import Leak
+
+
+@st.cache_resource(show_spinner=False)
+def work() -> Work:
+    """The one place where slow things of studies are computed."""
+    return Work()
+
+
+def service(workspace: Workspace) -> StudyService | None:
+    """The owner's side of the database; None where nobody has needed one yet.
+
+    Raises:
+        CapoError: the database cannot be reached.
+    """
+    there = os.environ.get(store.VARIABLE) or (workspace.root / store.FILE).exists()
+    return begun_service(workspace) if there else None
+
+
+def begun_service(workspace: Workspace) -> StudyService:
+    """The same, the database made where there is none. Raises: as `store.open_store`."""
+    return _service(workspace.root, content_hash(os.environ.get(store.VARIABLE, "")))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _service(root: Path, address: str) -> StudyService:
+    return StudyService(store.open_store(Workspace(root)))
+
+
+def dataset(workspace: Workspace, name: str) -> Dataset:
+    """A dataset by its name; `DataError` where it is gone."""
+    return cache.dataset(workspace, Catalog(workspace).entry(name))
+
+
+def stamp(workspace: Workspace, name: str) -> tuple:
+    """Changes whenever a file of the study does."""
+    folder = design_draft.folder_of(workspace, name)
+    return tuple(
+        sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in folder.glob("*.*"))
+    )
+
+
+def draft(workspace: Workspace, name: str) -> Draft:
+    """The study's tables; `StudyError` where they cannot be read. Shared, not to be changed."""
+    return _draft(workspace.root, name, stamp(workspace, name))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the study …")
+def _draft(root: Path, name: str, stamp: tuple) -> Draft:
+    return design_draft.load(Workspace(root), name)
+
+
+def parts(workspace: Workspace, name: str) -> dict[str, str]:
+    """Hashes of what the page shows of a draft."""
+    return _parts(workspace.root, name, stamp(workspace, name))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _parts(root: Path, name: str, stamp: tuple) -> dict[str, str]:
+    from capo_core.study.design import freeze
+
+    return freeze.parts_of(design_draft.load(Workspace(root), name))
+
+
+def balance(workspace: Workspace, name: str) -> BalanceReport:
+    return _balance(workspace.root, name, stamp(workspace, name))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _balance(root: Path, name: str, stamp: tuple) -> BalanceReport:
+    from capo_core.study.design import balance_report
+
+    return balance_report.of(design_draft.load(Workspace(root), name))
+
+
+def leaks(workspace: Workspace, name: str) -> list[Leak] | None:
+    """What would give sources away; None while it is looked for."""
+
+    def look() -> list[Leak]:
+        from capo_core.study.design import leaks as looking
+
+        found = design_draft.load(workspace, name)
+        return looking.look(found, Catalog(workspace).load(found.config.dataset))
+
+    return work().ask(("leaks", workspace.root, name, stamp(workspace, name)), look)
+
+
+def preview(workspace: Workspace, entry, config: StudyConfig) -> Preview | None:
+    """The design drawn and planned, on no disk yet; None while it is drawn."""
+    data = cache.dataset(workspace, entry)
+
+    def make() -> Preview:
+        from capo_core.dashboard.studies import compute
+
+        return compute.preview(workspace, data, config)
+
+    key = ("preview", workspace.root, entry.fingerprint, content_hash(config.to_dict()))
+    return work().ask(key, make)
+
+
+def plans(found: Preview, annotators: int, assumed: dict[str, float]):
+    """What the planner says of a preview, and over numbers of judges; None meanwhile."""
+
+    def make():
+        from capo_core.dashboard.studies import compute
+
+        return compute.planned(found, annotators, assumed)
+
+    key = ("plan", content_hash(found.config.to_dict(), found.words, annotators, assumed))
+    return work().ask(key, make)
+
+
+def tried(workspace: Workspace, name: str, trying: Trying) -> StudyReport | None:
+    """What simulated judges would find; None while they judge."""
+
+    def make() -> StudyReport:
+        from capo_core.dashboard.studies import compute
+
+        return compute.tried(design_draft.load(workspace, name), trying)
+
+    return work().ask(("tried", workspace.root, name, stamp(workspace, name), trying), make)
+
+
+def judgments(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
+    """The answers with their sources, after unblinding; noted in the audit log when first read.
+
+    Raises:
+        StudyError: the study was not unblinded.
+    """
+    return _judgments(workspace.root, os.environ.get(store.VARIABLE, ""), name, unblinded)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the answers …")
+def _judgments(root: Path, address: str, name: str, unblinded: str) -> pd.DataFrame:
+    return begun_service(Workspace(root)).export_judgments(name)
+
+
+def report(workspace: Workspace, name: str, unblinded: str, mu: str) -> StudyReport | None:
+    """The analysis of the answers; None while it is computed.
+
+    Args:
+        mu: what is believed of μ, as `study_results.beliefs` reads it.
+    """
+    frame = judgments(workspace, name, unblinded)
+
+    def make() -> StudyReport:
+        from capo_core.dashboard.studies import compute
+
+        return compute.report(workspace, name, frame, mu)
+
+    key = ("report", workspace.root, name, stamp(workspace, name), unblinded, len(frame), mu)
+    return work().ask(key, make)

@@ -1,0 +1,369 @@
+"""The results of a study in sentences and in tables with readable words; without Streamlit.
+
+A design drawn for a look, and what the planner says of it; without Streamlit.
+
+A design tried before anybody is invited: one trial as a judge sees it, and simulated judges.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from string import ascii_uppercase
+
+import pandas as pd
+
+from capo_core.dashboard.studies.labels import KINDS, answer_name, inside, source_name
+from capo_core.dashboard.ui.text import count, p_value, percent
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.runs.summary import listed
+from capo_core.study.analysis.analysis import Settings, StudyAnalysis, analyse
+from capo_core.study.analysis.attribution import AS_WRONG
+from capo_core.study.analysis.judge_quality import Belief
+from capo_core.study.analysis.report import Facts, StudyReport
+from capo_core.study.config import StudyConfig
+from capo_core.study.design import balance_report, freeze, planner
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design.balance import sizes
+from capo_core.study.design.balance_report import BalanceReport
+from capo_core.study.design.draft import Draft
+from capo_core.study.design.planner import Plan, card_words, words_per_trial
+from capo_core.study.judging.judge import Progress
+from capo_core.study.judging.trial_views import CardView, Shown, Trial, TrialView
+from capo_core.study.simulated_judges import Judges, World, answer
+from capo_core.study.tables import ATTRIBUTION, HUMAN, PRACTICE, REASONING, from_cell
+from capo_core.workspace import Workspace
+
+
+def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "") -> StudyReport:
+    """The analysis of a study's answers with the facts of its design.
+
+    Args:
+        mu: see `beliefs`.
+
+    Raises:
+        StudyError: the study on disk is not what was frozen. ConfigError: `mu` says nothing.
+    """
+    frozen = freeze.verify(workspace, name)
+    draft = design_draft.load(workspace, name)
+    facts = Facts(
+        frozen_hash=frozen.hash,
+        frozen=frozen.frozen,
+        seed=draft.config.seed,
+        invited=draft.assignments["judge_slot"].nunique(),
+        planned=draft.config.planned_analysis,
+        leaks=tuple(sorted(frozen.leaks.items())),
+    )
+    annotators = tuple(sorted(draft.cards["annotator_id"]))
+    return StudyReport(analyse(judgments, annotators, Settings(beliefs=beliefs(mu))), facts)
+
+
+def beliefs(text: str) -> tuple[Belief, ...]:
+    """Beliefs of μ from "human:sft=0.8, human:capo=0.6/40"; the number after / is how many
+    comparisons the belief is worth (exact without it).
+
+    Raises:
+        ConfigError: it is written otherwise.
+    """
+    found = []
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        names, _, number = part.partition("=")
+        stronger, _, weaker = names.partition(":")
+        mu, _, strength = number.partition("/")
+        try:
+            found.append(Belief(stronger.strip(), weaker.strip(), float(mu), float(strength or 0)))
+        except ValueError:
+            raise ConfigError(
+                f"found {part!r}", where="what is known beforehand", expected="human:sft=0.8"
+            ) from None
+    return tuple(found)
+
+
+def sentences(found: StudyAnalysis) -> list[str]:
+    """What a reader should take away, from the numbers, each with its n and interval."""
+    return [*_named(found), *_preferred(found), *_alike(found)]
+
+
+def _named(found: StudyAnalysis) -> list[str]:
+    rows = found.accuracy[found.accuracy["counting"] == AS_WRONG]
+    if rows.empty:
+        return []
+    chance = percent(float(rows["chance"].iloc[0]))
+    told = [f"{inside(row.source)} in {_share(row)}" for row in rows.itertuples(index=False)]
+    said = f"Judges named the right annotator for {listed(told, 99)}; chance is {chance}."
+    beyond = [row for row in rows.itertuples(index=False) if row.low > row.chance]
+    if not beyond:
+        return [said, "For no source can this be told from guessing."]
+    return [said]
+
+
+def _preferred(found: StudyAnalysis) -> list[str]:
+    said = []
+    for row in found.wins.itertuples(index=False):
+        first, second = row.source_a, row.source_b
+        value, low, high = row.share_a, row.low, row.high
+        if value < 0.5:
+            first, second, value, low, high = second, first, 1 - value, 1 - high, 1 - low
+        words = (
+            f"{source_name(first)} were preferred to {inside(second)} in {percent(value)}"
+            f"{_between(low, high)} of {count(row.n, 'judgment')}"
+        )
+        told = not math.isnan(low) and low > 0.5
+        said.append(f"{words}." if told else f"{words}: that cannot be told from no difference.")
+    return said
+
+
+def _alike(found: StudyAnalysis) -> list[str]:
+    told = [
+        f"{inside(row.source)} {row.mean:.2f}"
+        + ("" if math.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]")
+        + f" ({count(row.n, 'rating')})"
+        for row in found.reasoning.itertuples(index=False)
+    ]
+    return [f"Does it reason alike, from 1 to 5? {listed(told, 99)}."] if told else []
+
+
+def _share(row) -> str:
+    return f"{percent(row.value)}{_between(row.low, row.high)} of {count(row.n, 'judgment')}"
+
+
+def _between(low: float, high: float) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f" [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def in_words(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The frame for the screen: sources in `columns` by their names, p in words, no empty notes."""
+    shown = frame.assign(**{name: frame[name].map(source_name) for name in columns})
+    if "p_value" in shown:
+        shown["p_value"] = shown["p_value"].map(p_value)
+    empty = "note" in shown and not shown["note"].astype(bool).any()
+    return shown.drop(columns="note") if empty else shown
+
+
+def ceiling(rows: pd.DataFrame) -> float:
+    """The accuracy of the people's own texts; NaN where they are no source."""
+    own = rows.loc[rows["source"] == HUMAN, "value"]
+    return float(own.iloc[0]) if len(own) else math.nan
+
+
+def verdict(row) -> str:
+    """What can be said of a judge's attentiveness: number and interval, or why there is none."""
+    if row.verdict:
+        return f"{row.verdict} ({row.why})" if row.why else row.verdict
+    return f"{row.attentiveness:.2f} [{row.low:.2f}, {row.high:.2f}]"
+
+
+def raw_and_weighted(found: StudyAnalysis) -> pd.DataFrame:
+    """Raw results and results weighted by judge quality: what, raw, weighted, n, note."""
+    rows = []
+    for row in found.consensus.itertuples(index=False):
+        rows.append(
+            (f"{source_name(row.source)}: right annotator", row.raw_right, row.raw_low,
+             row.raw_high, row.weighted_right, row.weighted_low, row.weighted_high,
+             count(row.n_trials, "trial"), row.note)
+        )  # fmt: skip
+    if found.quality is not None:
+        for row in found.quality.preferences.itertuples(index=False):
+            rows.append(
+                (f"{source_name(row.source_a)} preferred to {inside(row.source_b)}",
+                 row.raw_share_a, row.raw_low, row.raw_high, row.weighted_share_a,
+                 row.weighted_low, row.weighted_high, count(row.n_votes, "vote"), row.note)
+            )  # fmt: skip
+    names = ("what", "raw", "raw_low", "raw_high", "weighted", "weighted_low", "weighted_high",
+             "rests_on", "note")  # fmt: skip
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def sections(found: StudyAnalysis) -> list[tuple[str, pd.DataFrame]]:
+    """Every table of an analysis with its title; empty ones left out."""
+    quality, best = found.quality, found.preference
+    none = pd.DataFrame()
+    made = [
+        ("Judgments", found.counts),
+        ("Who wrote this? Share named rightly", found.accuracy),
+        ("Differences between sources", found.differences),
+        ("Who is taken for whom", found.confusion.assign(
+            answer=found.confusion["answer"].map(answer_name))),
+        ("Single judgments, majority, and weighted vote", found.consensus),
+        ("Mixed-effects model", found.mixed.effects),
+        ("Comparisons", found.wins),
+        ("Strengths (Bradley-Terry with ties)", best.strengths if best else none),
+        ("Pairs by that model", best.pairs if best else none),
+        ("Preferences, raw and weighted", quality.preferences if quality else none),
+        ("Is the reasoning theirs?", found.reasoning),
+        ("Agreement between judges", found.agreement),
+        ("Judges: attentiveness", quality.judges if quality else none),
+        ("Judges: conduct", found.conduct),
+        ("Time", found.times),
+        ("Effect of length", found.length),
+    ]  # fmt: skip
+    return [(title, frame) for title, frame in made if len(frame)]
+
+
+def kind_name(kind: str) -> str:
+    return KINDS.get(kind, kind)
+
+
+DRAWS = 200  # of the bootstrap of agreement: a try need not be as exact as a result
+
+
+def slots(draft: Draft) -> list[str]:
+    """The judges' sequences: J01, J02, …"""
+    return sorted(draft.assignments["judge_slot"].unique())
+
+
+def example(draft: Draft, slot: str, place: int) -> TrialView:
+    """The trial at `place` (1, 2, …) of a judge's sequence, as the judge's desk would show it."""
+    mine = draft.assignments[draft.assignments["judge_slot"] == slot].sort_values("position")
+    row = mine.iloc[max(0, min(place, len(mine)) - 1)]
+    fact = draft.trials.set_index("trial_id").loc[row["trial_id"]]
+    order, ids = from_cell(row["order"]), from_cell(fact["text_ids"])
+    trial = Trial(row["trial_id"], fact["kind"], fact["phase"], tuple(ids),
+                  tuple(order.get("cards", ())), tuple(order["slots"]))  # fmt: skip
+    said = draft.texts.set_index("text_id")
+    by_slot = [Shown(*said.loc[i, ["text_a", "text_b", "label", "explanation"]]) for i in ids]
+    examples = draft.cards.set_index("annotator_id")["examples"]
+    lettered, reasoning = trial.kind == ATTRIBUTION, trial.kind == REASONING
+    cards = tuple(
+        CardView(
+            ascii_uppercase[k] if lettered else "",
+            tuple(Shown(*each) for each in from_cell(examples[who])),
+        )
+        for k, who in enumerate(trial.card_ids)
+    )
+    done = int(row["position"]) - 1
+    return TrialView(
+        trial_id=trial.trial_id,
+        kind=trial.kind,
+        practice=trial.phase == PRACTICE,
+        cards=cards,
+        texts=(by_slot[0],) if reasoning else tuple(by_slot[k] for k in trial.slots),
+        reference=by_slot[1] if reasoning else None,
+        answers=trial.answers,
+        earlier=None,
+        shown_at=datetime.now(UTC),
+        progress=Progress(done, len(mine), None, 0, 0),
+    )
+
+
+@dataclass(frozen=True)
+class Trying:
+    """What is assumed of simulated judges and of the sources; see `made_judges`.
+
+    Attributes:
+        strength, likeness: (source, value), of sources that differ from the defaults.
+    """
+
+    attentiveness: float = 0.8
+    skill: float = 0.7
+    left: float = 0.5
+    doubt: float = 0.05
+    careless: float = 0.0
+    seed: int = 0
+    strength: tuple[tuple[str, float], ...] = ()
+    likeness: tuple[tuple[str, float], ...] = ()
+
+
+def tried(draft: Draft, trying: Trying) -> StudyReport:
+    """What the study would report if its judges were these.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    judges = Judges.drawn(
+        len(slots(draft)), seed=trying.seed, attentiveness=trying.attentiveness,
+        skill=trying.skill, left=trying.left, doubt=trying.doubt, careless=trying.careless,
+    )  # fmt: skip
+    world = World(dict(trying.strength), dict(trying.likeness))
+    made = answer(draft, judges, trying.seed, world, study_id=draft.config.name)
+    annotators = tuple(sorted(draft.cards["annotator_id"]))
+    found = analyse(made.judgments, annotators, Settings(seed=trying.seed, draws=DRAWS))
+    return StudyReport(found, Facts(seed=draft.config.seed, planned=draft.config.planned_analysis))
+
+
+SIMULATIONS = 400
+CURVE_SIMULATIONS = 200
+CURVE_POINTS = 10
+CURVE = ("kind", "judges", "width", "against_chance", "between")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A design that was drawn, and not written anywhere.
+
+    Attributes:
+        words: of a mean trial, and of all cards: what the minutes rest on.
+        minutes: of the median and of the slowest judge.
+    """
+
+    draft: Draft
+    balance: BalanceReport
+    words: tuple[float, float]
+    minutes: tuple[float, float]
+
+    @property
+    def config(self) -> StudyConfig:
+        return self.draft.config
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Attributes: plans, one a kind; curve (CURVE), the same over numbers of judges."""
+
+    plans: tuple[Plan, ...]
+    curve: pd.DataFrame
+
+
+def preview(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Preview:
+    """Draw a design for a look.
+
+    Raises:
+        ConfigError: it does not come out even, or the items do not suffice; it says what would.
+        DataError, RunError: a run is not there, or answered other data.
+    """
+    sizes(config)  # numbers that do not fit are refused before any text is read
+    drawn = design_draft.drawn_from(workspace, dataset, config)
+    per_trial = words_per_trial(drawn)[drawn.assignments["trial_id"]]
+    return Preview(
+        drawn,
+        balance_report.of(drawn),
+        (float(per_trial.mean()), float(sum(card_words(drawn).values()))),
+        planner.minutes_of(drawn),
+    )
+
+
+def planned(found: Preview, annotators: int, assumed: dict[str, float]) -> Planned:
+    """The plan of each kind, and of other numbers of judges. Raises `ConfigError`: as `planner`."""
+    config = found.config
+    plans = planner.plans(
+        config, annotators, found.draft, simulations=SIMULATIONS, seed=config.seed, **assumed
+    )
+    rows = []
+    for plan in plans:
+        others = planner.over_judges(
+            plan.numbers, judges_for(config), simulations=CURVE_SIMULATIONS, seed=config.seed
+        )
+        for one in others:
+            chance = one.against_chance.share if one.against_chance else float("nan")
+            rows.append((plan.numbers.kind, one.numbers.judges, one.width, chance,
+                         one.between.share))  # fmt: skip
+    return Planned(tuple(plans), pd.DataFrame(rows, columns=list(CURVE)))
+
+
+def judges_for(config: StudyConfig) -> list[int]:
+    """Numbers of judges for which the design comes out even, around its own, at most so many."""
+    unit = sizes(config).unit
+    least = max(2, config.judgments_per_trial)
+    most = max(24, 3 * config.judges)
+    fit = [count for count in range(unit, most + 1, unit) if count >= least]
+    step = -(-len(fit) // CURVE_POINTS)
+    return sorted({*fit[::step], config.judges}) if config.judges >= 2 else fit[::step]
+
+
+def wider(config: StudyConfig, kinds: tuple[str, ...]) -> StudyConfig:
+    """The design without texts that show these leaks, besides those left out already."""
+    return replace(config, leave_out=tuple(dict.fromkeys((*config.leave_out, *kinds))))

@@ -1,0 +1,127 @@
+"""The studies of a workspace as they stand, by their folders and the database; without Streamlit.
+
+A study whose folder or whose rows are damaged stays in the list, with its problem.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from capo_core.dashboard.ui.text import count
+from capo_core.errors import CapoError, StudyError
+from capo_core.study.config import StudyConfig
+from capo_core.study.design import draft
+from capo_core.study.owner.service import StudyService
+from capo_core.study.owner.status import StudyStatus
+from capo_core.workspace import Workspace
+
+DRAFT = "draft"
+FROZEN = "frozen"  # nobody is invited yet
+RUNNING = "running"
+CLOSED = "closed"
+UNBLINDED = "unblinded"
+BROKEN = "broken"
+STAGES = {
+    DRAFT: "Draft",
+    FROZEN: "Frozen",
+    RUNNING: "Running",
+    CLOSED: "Closed",
+    UNBLINDED: "Unblinded",
+    BROKEN: "Broken",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One study.
+
+    Attributes:
+        stage: a key of `STAGES`.
+        config: its design; None where that cannot be read.
+        status: its counts in the database; None where it is not in there.
+        problem: what is wrong with it, or None.
+    """
+
+    name: str
+    stage: str
+    config: StudyConfig | None = None
+    status: StudyStatus | None = None
+    problem: CapoError | None = None
+
+    @property
+    def dataset(self) -> str:
+        return self.config.dataset if self.config else ""
+
+    @property
+    def standing(self) -> str:
+        """Where it stands, in one line."""
+        if self.problem is not None:
+            return self.problem.what
+        if self.stage == DRAFT:
+            return "to be looked through, then frozen"
+        if self.stage == FROZEN:
+            return "nobody is invited yet"
+        filled = f"{self.status.filled:,} of {self.status.places:,} places answered"
+        if self.stage == RUNNING:
+            return f"{filled}, {count(len(self.status.judges), 'judge')} invited"
+        return f"{filled}; {'sources are sealed' if self.stage == CLOSED else 'sources are known'}"
+
+
+def every(workspace: Workspace, service: StudyService | None) -> list[Seen]:
+    """All studies by name.
+
+    Args:
+        service: None where there is no database yet, or it cannot be reached.
+    """
+    loaded = set(service.names()) if service else set()
+    folders = {path.parent.name for path in workspace.studies.glob(f"*/{draft.DESIGN}")}
+    return [
+        see(workspace, service if name in loaded else None, name)
+        for name in sorted(folders | loaded)
+    ]
+
+
+def see(workspace: Workspace, service: StudyService | None, name: str) -> Seen:
+    """One study.
+
+    Args:
+        service: None where the study is not in the database.
+    """
+    config, problem, frozen = None, None, False
+    try:
+        folder = draft.folder_of(workspace, name)
+        config = StudyConfig.from_dict(draft.read_json(folder / draft.DESIGN)["config"])
+        frozen = (folder / draft.FROZEN).exists()
+    except CapoError as error:
+        problem = error
+    except KeyError:
+        problem = StudyError("its design is damaged", where=name)
+    status = None
+    if service is not None:
+        try:
+            status = service.status(name)
+        except CapoError as error:
+            problem = problem or error
+    return Seen(name, _stage(config, frozen, status, problem), config, status, problem)
+
+
+def _stage(config, frozen: bool, status: StudyStatus | None, problem) -> str:
+    if problem is not None or config is None:
+        return BROKEN
+    if status is None:
+        return FROZEN if frozen else DRAFT
+    if status.state != "open":
+        return UNBLINDED if status.state == "unblinded" else CLOSED
+    return RUNNING if status.judges else FROZEN
+
+
+def stages_of(found: list[Seen], dataset: str) -> Counter[str]:
+    """How many studies of a dataset are in each stage."""
+    return Counter(seen.stage for seen in found if seen.dataset == dataset)
+
+
+def said(stages: Counter[str]) -> str:
+    """ "3 studies: 1 draft, 2 running." """
+    parts = [f"{stages[stage]} {stage}" for stage in STAGES if stages[stage]]
+    return f"{count(stages.total(), 'study', 'studies')}: {', '.join(parts)}."

@@ -1,0 +1,182 @@
+"""The design of a study: how balanced it came out, one trial as a judge sees it, its settings.
+
+One trial as a judge will see it: nothing in it tells a source.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.judging import text as judging_text
+from capo_core.dashboard.judging import trial_html
+from capo_core.dashboard.studies import cache, new_study
+from capo_core.dashboard.studies.compute import example, slots
+from capo_core.dashboard.studies.data import DRAFT, Seen
+from capo_core.dashboard.studies.labels import HELP, KINDS, PURPOSES, inside, source_name
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import Field, control_row, heading, note, says, table
+from capo_core.dashboard.ui.text import count, duration, escape
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design import planner
+from capo_core.study.design.balance_report import BalanceReport, Spread
+from capo_core.study.design.draft import Draft
+from capo_core.study.judging.judge import Terms
+from capo_core.study.judging.trial_views import TrialView
+
+PAGE = "studies"
+
+
+def show_example(draft: Draft, terms: Terms) -> None:
+    heading("A trial as a judge will see it")
+    names = slots(draft)
+    with control_row("studies-example", [2, 2, 3]) as places:
+        with places[0]:
+            slot = url_state.choice(
+                st.selectbox, "Judge's sequence", names, page=PAGE, key="slot", clears=("place",)
+            )
+        many = int((draft.assignments["judge_slot"] == slot).sum())
+        place = url_state.number("place", 1, 1, many)
+        with places[1]:
+            key = f"{PAGE}.place.widget"
+            st.number_input(
+                f"Trial, of {many}", 1, many, **url_state.typed(key, place),
+                on_change=lambda: url_state.put(PAGE, {"place": str(url_state.now(key))}),
+            )  # fmt: skip
+    st.html(drawn(example(draft, slot, place), terms, f"{place} of {many}"))
+    note(
+        "The judge's page has the same texts in the same order, with keys, progress and pause. "
+        "Whose texts these are stands in no part of it."
+    )
+
+
+def drawn(view: TrialView, terms: Terms, where: str) -> str:
+    """The trial as HTML, every text escaped."""
+    answers = ", ".join(judging_text.answer_name(view, each) for each in view.answers)
+    return (
+        f'<div class="capo-trial"><p class="capo-note">'
+        f"{'Practice, trial' if view.practice else 'Trial'} {escape(where)}</p>"
+        f"<h4>{escape(judging_text.question(view))}</h4>"
+        f'<p class="capo-note">{escape(answers)}</p>'
+        f"{trial_html.texts_html(view, terms)}{trial_html.cards_html(view.cards, terms)}</div>"
+    )
+
+
+def show(frame: Frame, seen: Seen) -> None:
+    draft = cache.draft(frame.workspace, seen.name)
+    balance = cache.balance(frame.workspace, seen.name)
+    median, most = planner.minutes_of(draft)
+    usual, slowest = duration(60 * median), duration(60 * most)
+    says(
+        f"{count(balance.trials, 'main trial')} with {count(balance.texts, 'text')} for "
+        f"{count(balance.judges, 'judge')}; a judge needs about {usual}"
+        + (f", the slowest {slowest}." if slowest != usual else ".")
+    )
+    for each in draft.notes:
+        note(each)
+    heading("Balance", HELP["balance"])
+    table(
+        balance_table(balance),
+        {
+            "what": Field("What"),
+            "least": Field("Least", "Over judges, or over trials."),
+            "most": Field("Most"),
+            "words": Field("In words", width="large"),
+        },
+        key=f"{PAGE}.balance",
+        file_name=f"{seen.name}-balance",
+        height="content",
+    )
+    _left_out(draft, seen)
+    data = cache.dataset(frame.workspace, seen.config.dataset)
+    show_example(draft, Terms.of(seen.config, data.task))
+    _settings(seen)
+    with st.container(horizontal=True):
+        st.button(
+            "Design another like this",
+            key=f"{PAGE}.again",
+            on_click=safely,
+            args=(_again, frame, seen),
+            help="Its settings go into the form of a new study; this one stays as it is.",
+        )
+        if seen.stage == DRAFT:
+            st.caption("A draft is replaced by drawing it again under the same name.")
+
+
+def balance_table(balance: BalanceReport) -> pd.DataFrame:
+    """Columns what, least, most, words."""
+    rows = []
+
+    def add(what: str, spread: Spread, words: str) -> None:
+        rows.append((what, spread.least, spread.most, words))
+
+    for purpose, spread in balance.per_judge.items():
+        add(f"{PURPOSES[purpose]}: trials of a judge", spread, _equal(spread, "for every judge"))
+    for kind, spread in balance.per_source.items():
+        add(f"{KINDS[kind]} Each source, for a judge", spread,
+            _equal(spread, "for every judge and source"))  # fmt: skip
+    add("Each annotator asked about, for a judge", balance.per_target,
+        _equal(balance.per_target, "for every judge and annotator"))  # fmt: skip
+    add("Judges of a main trial", balance.per_trial, _equal(balance.per_trial, "for every trial"))
+    add(
+        "Left more often than right",
+        Spread(0, balance.left),
+        "how much oftener one source of a pair stands left, for one judge; 0 or 1 is even",
+    )
+    add("An item met twice by a judge", Spread(balance.items_twice, balance.items_twice),
+        "outside of repeats; 0 as it should be")  # fmt: skip
+    if balance.repeat_gap is not None:
+        add("Trials between a trial and its repeat", Spread(balance.repeat_gap, balance.repeat_gap),
+            "the fewest there are")  # fmt: skip
+    return pd.DataFrame(rows, columns=["what", "least", "most", "words"])
+
+
+def _equal(spread: Spread, whom: str) -> str:
+    return f"equal {whom}" if spread.equal else f"differs by {spread.most - spread.least}"
+
+
+def _left_out(draft, seen: Seen) -> None:
+    if not draft.left_out:
+        return
+    with st.expander(f"{count(sum(x.count for x in draft.left_out), 'text')} could not be shown"):
+        table(
+            pd.DataFrame(
+                [(source_name(x.source), x.target, x.reason, x.count) for x in draft.left_out],
+                columns=["source", "target", "reason", "count"],
+            ),
+            {"source": Field("Source"), "target": Field("Annotator"), "reason": Field("Why"),
+             "count": Field("Texts")},
+            key=f"{PAGE}.leftout",
+            file_name=f"{seen.name}-left-out",
+        )  # fmt: skip
+
+
+def _settings(seen: Seen) -> None:
+    config = seen.config
+    with st.expander("Settings, planned analysis, and the same as a command"):
+        note(f"Planned analysis: {config.planned_analysis}")
+        told = [
+            inside(name) + (f" ({', '.join(runs)})" if name in config.methods else "")
+            for name, runs in config.sources.items()
+        ]
+        note(f"Sources: {'; '.join(told)}.")
+        name = f"{seen.name}.json"
+        words = ["python", "-m", "capo_core", "study", "create", seen.name, "--config", name]
+        st.code(shlex.join(words), language="bash", wrap_lines=True)
+        text = json.dumps(config.to_dict(), indent=2, ensure_ascii=False)
+        st.download_button(
+            f"Save as {name}", text, file_name=name, mime="application/json",
+            key=f"{PAGE}.design.save", on_click="ignore", type="tertiary",
+            icon=":material/download:",
+        )  # fmt: skip
+        st.code(text, language="json")
+
+
+def _again(frame: Frame, seen: Seen) -> None:
+    name = new_study.free_name(seen.config.dataset, design_draft.names(frame.workspace))
+    new_study.keep(frame.workspace, new_study.from_config(seen.config, name))
+    url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})

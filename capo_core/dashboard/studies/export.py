@@ -1,0 +1,241 @@
+"""What can be taken along from a study that was unblinded; each taking is in the audit log.
+
+What is done on the page of a study, as commands; without Streamlit.
+
+The report of a study as one HTML page that stands alone: no script, nothing from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Callable, Iterable
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.studies import cache, compute
+from capo_core.dashboard.studies.background import waiting
+from capo_core.dashboard.studies.data import Seen
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import control_row, heading, note, speaking
+from capo_core.dashboard.ui.text import count
+from capo_core.study.analysis.preference_pairs import RULES, Filter
+from capo_core.study.analysis.report import (
+    StudyReport,
+    methods_paragraph,
+    to_latex,
+    to_markdown,
+)
+from capo_core.study.owner.export import as_text
+
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d5dae0;--ground:#fff}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa4af;--line:#39414a;
+--ground:#15181c}}
+body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--ground);margin:0 auto;
+max-width:64rem;padding:2rem 1.25rem 4rem}
+h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.15rem;margin:2rem 0 .4rem}
+p,li{max-width:46rem}.soft{color:var(--soft);overflow-wrap:anywhere}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem;margin:.5rem 0}
+th,td{padding:.28rem .8rem .28rem 0;border-bottom:1px solid var(--line);text-align:left}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+"""
+
+
+def to_html(report: StudyReport) -> str:
+    """The page; every text is escaped."""
+    found, facts = report.analysis, report.facts
+    title = f"What judges found in the study {found.study_id}"
+    parts = [f"<h1>{escape(title)}</h1>"]
+    parts += [f"<p>{escape(line)}</p>" for line in compute.sentences(found)]
+    parts += [f"<p class=soft>{escape(line)}</p>" for line in found.sentences]
+    if facts.frozen_hash:
+        parts.append(f"<p class=soft>Frozen {escape(facts.frozen)} as {facts.frozen_hash}.</p>")
+    if facts.planned:
+        parts.append(f"<p><strong>Planned:</strong> {escape(facts.planned)}</p>")
+    for name, frame in compute.sections(found):
+        parts.append(f"<h2>{escape(name)}</h2>{_table(frame)}")
+    if found.quality is not None:
+        said = "".join(f"<li>{escape(line)}</li>" for line in found.quality.sentences)
+        parts.append(f"<h2>Of judge quality</h2><ul>{said}</ul>")
+    parts.append(f"<h2>How it was computed</h2><p>{escape(methods_paragraph(report))}</p>")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'\">"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
+        + "\n".join(parts)
+        + "</body></html>\n"
+    )
+
+
+def _table(frame: pd.DataFrame) -> str:
+    numbers = {name for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])}
+    head = "".join(
+        f"<th{' class=n' if name in numbers else ''}>{escape(str(name).replace('_', ' '))}</th>"
+        for name in frame.columns
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=n' if name in numbers else ''}>{escape(_cell(value))}</td>"
+            for name, value in zip(frame.columns, row, strict=True)
+        )
+        + "</tr>"
+        for row in frame.itertuples(index=False, name=None)
+    )
+    return (
+        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "undefined" if math.isnan(value) else f"{value:.3f}"
+    return str(value)
+
+
+_PROGRAM = ("python", "-m", "capo_core")
+
+
+def train_on_pairs(
+    study: str, dataset: str, targets: Iterable[str], chosen_by: Filter, mu: str = ""
+) -> str:
+    """Two lines: write the study's pairs into a file, and train CAPO on them.
+
+    Args:
+        targets: whom the pairs are of.
+        mu: what is believed of μ, as `study_results.beliefs` reads it.
+    """
+    file = f"{study}-pairs.jsonl"
+    pairs = ["study", "export-pairs", study, file, "--rule", chosen_by.rule]
+    if chosen_by.rule == "quality":
+        pairs += ["--confident", f"{chosen_by.confident:g}"]
+    for belief in filter(None, ("".join(part.split()) for part in mu.split(","))):
+        pairs += ["--mu", belief]
+    train = ["train", "capo", "--dataset", dataset, "--annotator", *targets, "--preferences", file]
+    return "\n".join(shlex.join([*_PROGRAM, *words]) for words in (pairs, train))
+
+
+PAGE = "studies"
+_RULES = {
+    "quality": "Surely better, by weighted votes",
+    "majority": "By majority",
+    "none": "Every vote",
+}
+
+
+def show(frame: Frame, seen: Seen) -> None:
+    report = cache.report(
+        frame.workspace, seen.name, str(seen.status.unblinded), url_state.get("mu")
+    )
+    if report is None:
+        waiting("Computing the planned analysis …")
+        return
+    name = seen.name
+    heading("Report")
+    with st.container(horizontal=True):
+        for label, kind, mime, make in (
+            ("Report (HTML, stands alone)", "html", "text/html", to_html),
+            ("Report (Markdown)", "md", "text/markdown", to_markdown),
+            ("Methods (LaTeX)", "tex", "text/plain", to_latex),
+            ("Everything (JSON)", "json", "application/json", _whole),
+        ):
+            _download(label, f"{name}-report.{kind}", mime, lambda make=make: make(report))
+    heading("Judgments")
+    service = cache.begun_service(frame.workspace)
+    practice = st.toggle("With practice trials", key=f"{PAGE}.export.practice")
+    with st.container(horizontal=True):
+        for kind, mime in (("csv", "text/csv"), ("jsonl", "application/jsonl")):
+            _download(
+                f"Judgments ({kind.upper()})", f"{name}-judgments.{kind}", mime,
+                lambda kind=kind: as_text(service.export_judgments(name, practice=practice), kind),
+            )  # fmt: skip
+        _download("Every answer ever given (CSV)", f"{name}-history.csv", "text/csv",
+                  lambda: as_text(service.export_history(name), "csv"))  # fmt: skip
+    note("One row a judgment: what was shown in which order, what was answered, the true source.")
+    with speaking():
+        _pairs(frame, seen, report)
+
+
+def _pairs(frame: Frame, seen: Seen, report: StudyReport) -> None:
+    """Preference pairs to train on, by the filter that was chosen."""
+    heading("Preference pairs", "Text pairs that judges compared, as prompt, chosen and rejected, "
+            "to train on. A stricter filter leaves fewer pairs, and more right ones.")  # fmt: skip
+    if report.analysis.quality is None:
+        note("Nobody compared two texts in this study, so there are no pairs.")
+        return
+    with control_row("studies-pairs", [3, 2]) as (left, right):
+        with left:
+            rule = url_state.choice(
+                st.selectbox, "Which", list(RULES), page=PAGE, key="rule",
+                format_func=_RULES.__getitem__,
+            )  # fmt: skip
+        with right:
+            least = url_state.number("confident", 90, 51, 100)
+            if rule == "quality":
+                _least(least)
+    pairs = _made(frame, seen, report, Filter(rule, least / 100))
+    told = "kept where the better text is at least this probable; " if rule == "quality" else ""
+    note(
+        f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats make none. Their items are "
+        f"from the {seen.config.split} part: a run that trains on them must not be scored on it."
+    )
+    if len(pairs):
+        lines = pairs.to_dict("records")
+        _download(
+            "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
+            lambda: "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+        )  # fmt: skip
+        _train(seen, pairs, Filter(rule, least / 100))
+
+
+def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: Filter) -> None:
+    """How a training begins from these pairs."""
+    targets = sorted(set(pairs["target_annotator_id"]))
+    note("To train CAPO on them, on the computer that the dashboard runs on:")
+    st.code(
+        train_on_pairs(seen.name, seen.config.dataset, targets, chosen_by, url_state.get("mu")),
+        language="bash",
+        wrap_lines=True,
+    )
+    note("The run is then among the runs of the page Fine-tune.")
+
+
+def _least(value: int) -> None:
+    place = f"{PAGE}.confident.widget"
+    st.number_input(
+        "Probably better, at least %", 51, 100, **url_state.typed(place, value),
+        on_change=lambda: url_state.put(PAGE, {"confident": str(url_state.now(place))}),
+    )  # fmt: skip
+
+
+def _made(frame: Frame, seen: Seen, report: StudyReport, chosen_by: Filter) -> pd.DataFrame:
+    from capo_core.study.analysis.preference_pairs import pairs_of
+
+    judgments = cache.judgments(frame.workspace, seen.name, str(seen.status.unblinded))
+    dataset = cache.dataset(frame.workspace, seen.config.dataset)
+    draft = cache.draft(frame.workspace, seen.name)
+    return pairs_of(draft, dataset, judgments, report.analysis.quality, chosen_by)
+
+
+def _whole(report: StudyReport) -> str:
+    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+
+
+def _download(label: str, file: str, mime: str, make: Callable[[], str]) -> None:
+    st.download_button(
+        label,
+        lambda: make().encode("utf-8", "backslashreplace"),
+        file_name=file,
+        mime=mime,
+        key=f"{PAGE}.export.{file}",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+    )

@@ -1,0 +1,302 @@
+"""The judges of a study: invited, watched by counts alone; closing, and unblinding.
+
+The audit log of a study: who did what, when; lines are added and never changed.
+
+Links of judges: shown once, after they were made; and what can be done about one judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app import access
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.studies import cache
+from capo_core.dashboard.studies.data import CLOSED, FROZEN, RUNNING, UNBLINDED, Seen
+from capo_core.dashboard.studies.labels import JUDGE_STATES, KINDS
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import download_table, heading, note, says
+from capo_core.dashboard.ui.text import count, escape, percent
+from capo_core.data.export import csv_text
+from capo_core.study.owner.access import PASSWORD, SHORTEST_PASSWORD
+from capo_core.study.owner.invitations import Invitation
+from capo_core.study.owner.service import DAYS
+from capo_core.study.owner.status import JudgeStatus, StudyStatus
+from capo_core.workspace import Workspace
+
+PAGE = "studies"
+SHOWN = 400
+
+
+def show_audit(frame: Frame, seen: Seen) -> None:
+    if seen.status is None:
+        note("The log begins when the first judge is invited.")
+        return
+    rows = cache.begun_service(frame.workspace).audit_log(seen.name)
+    note(
+        f"{count(len(rows), 'line')}, the newest first. Lines are only ever added; that there was "
+        "an answer is noted, not what it was."
+    )
+    st.dataframe(
+        rows.iloc[::-1].head(SHOWN),
+        key=f"{PAGE}.audit",
+        hide_index=True,
+        width="stretch",
+        height=460 if len(rows) > 12 else "auto",
+        column_config={
+            "at": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss"),
+            "actor": "Who",
+            "event": "What",
+            "details": st.column_config.TextColumn("Details", width="large"),
+        },
+    )
+    if len(rows) > SHOWN:
+        note(f"The file has all {len(rows):,} lines.")
+    download_table(rows, key=f"{PAGE}.audit.csv", file_name=f"{seen.name}-audit",
+                   label="Audit log (CSV)")  # fmt: skip
+
+
+_LINKS = "studies.links"  # study → rows of links this browser tab has just made
+MOST_SHOWN = 12
+
+
+def remember(study: str, made: list[Invitation], base: str) -> None:
+    """Keep links for this tab until they were copied; they are nowhere else."""
+    rows = [(one.judge_slot or "reserve", one.judge_id, one.url(base.strip())) for one in made]
+    st.session_state[_LINKS] = {study: [*st.session_state.get(_LINKS, {}).get(study, []), *rows]}
+
+
+def show_links(study: str) -> None:
+    """The links just made, to copy; once put away they cannot be shown again."""
+    rows = st.session_state.get(_LINKS, {}).get(study)
+    if not rows:
+        return
+    with st.container(border=True, key="studies-links"):
+        st.markdown(
+            f"**{count(len(rows), 'link')}, shown once.** Whoever has one is that judge: send each "
+            "to one person. They are stored nowhere: put away, or with this tab closed or "
+            "reloaded, they are gone, and a judge needs a new one."
+        )
+        for number, _, url in rows[:MOST_SHOWN]:
+            st.html(f'<p class="capo-note">{escape(number)}</p>')
+            st.code(url, language=None, wrap_lines=True)
+        if len(rows) > MOST_SHOWN:
+            note(f"And {len(rows) - MOST_SHOWN:,} more: the file has all of them.")
+        frame = pd.DataFrame(rows, columns=["sequence", "judge", "link"])
+        with st.container(horizontal=True):
+            st.download_button(
+                "Links (CSV)", lambda: csv_text(frame).encode("utf-8"),
+                file_name=f"{study}-links.csv", mime="text/csv", key=f"{PAGE}.links.csv",
+                on_click="ignore", icon=":material/download:",
+            )  # fmt: skip
+            st.button("I have copied them", key=f"{PAGE}.links.done", on_click=_put_away)
+
+
+def _put_away() -> None:
+    st.session_state.pop(_LINKS, None)
+
+
+def one_judge(frame: Frame, seen: Seen) -> None:
+    """A new link, release or revoke, for the judge that was chosen."""
+    heading("One judge")
+    judges = {judge.judge_id: judge for judge in seen.status.judges}
+    chosen = url_state.choice(
+        st.selectbox, "Judge", list(judges), page=PAGE, key="judge",
+        format_func=lambda name: f"{judges[name].judge_slot or 'reserve'} · "
+        f"{JUDGE_STATES.get(judges[name].state, '')} · {name}",
+    )  # fmt: skip
+    gone = judges[chosen].state == "revoked"
+    with st.container(horizontal=True):
+        _act("New link", "link", _new_link, frame, seen.name, chosen, gone,
+             "For one who lost theirs: the old link ends.")  # fmt: skip
+        _act("Release places", "release", _release, frame, seen.name, chosen, gone,
+             "Others may have the open places at once; the link stays good.")  # fmt: skip
+        _act("Revoke", "revoke", _revoke, frame, seen.name, chosen, gone,
+             "The link ends for good; what was answered stays and counts.")  # fmt: skip
+    if gone:
+        note("This judge was revoked; what they answered stays.")
+
+
+def _act(
+    label: str, key: str, act: Callable[..., Any], frame: Frame, study: str, judge: str,
+    disabled: bool, help_: str,
+) -> None:  # fmt: skip
+    st.button(label, key=f"{PAGE}.judge.{key}", on_click=safely, args=(act, frame, study, judge),
+              disabled=disabled, help=help_)  # fmt: skip
+
+
+def _new_link(frame: Frame, study: str, judge: str) -> None:
+    made = cache.begun_service(frame.workspace).new_link(judge, days=DAYS)
+    base = st.session_state.get(f"{PAGE}.invite.base") or "http://localhost:8501"
+    remember(study, [made], base)
+
+
+def _release(frame: Frame, study: str, judge: str) -> None:
+    cache.begun_service(frame.workspace).release(judge)
+
+
+def _revoke(frame: Frame, study: str, judge: str) -> None:
+    cache.begun_service(frame.workspace).revoke(judge)
+
+
+HOME = "http://localhost:8501"
+OPEN_HERE = (
+    "No owner's password is set, so everybody at this computer can open these pages and see the "
+    f"sources. If judges will sit here, set {PASSWORD} ({SHORTEST_PASSWORD} characters or more) "
+    "and start the dashboard again before you invite them."
+)
+
+
+def show(frame: Frame, seen: Seen) -> None:
+    status = seen.status
+    if seen.stage in (FROZEN, RUNNING):
+        _invite(frame, seen)
+        show_links(seen.name)
+    if status is None or not status.judges:
+        note("Nobody is invited yet. Each judge gets a link of their own, shown once.")
+        return
+    says(standing(status))
+    for kind, (filled, places) in status.by_kind.items():
+        st.progress(
+            filled / places if places else 0.0,
+            text=f"{KINDS.get(kind, kind)} {filled:,} of {places:,} places answered",
+        )
+    st.button("Look again", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
+    _table(status)
+    if seen.stage in (FROZEN, RUNNING):
+        one_judge(frame, seen)
+    _end(frame, seen)
+
+
+def standing(status: StudyStatus) -> str:
+    """The progress in a sentence: counts, and nothing of what was answered."""
+    share = percent(status.filled / status.places) if status.places else "none"
+    done = sum(judge.state == "done" for judge in status.judges)
+    return (
+        f"{status.filled:,} of {status.places:,} places are answered ({share}); {done} of "
+        f"{count(len(status.judges), 'judge')} done."
+    )
+
+
+def _invite(frame: Frame, seen: Seen) -> None:
+    free = seen.config.judges - sum(
+        judge.state != "revoked" and bool(judge.judge_slot)
+        for judge in (seen.status.judges if seen.status else ())
+    )
+    heading("Invite judges")
+    note(
+        (
+            f"{free:,} of {seen.config.judges:,} sequences have no judge yet. "
+            if free > 0
+            else f"All {seen.config.judges:,} sequences have a judge. "
+        )
+        + "Who is invited beyond them is a reserve, and takes on what others leave."
+    )
+    if access.needs_no_sign_in():
+        note(OPEN_HERE)
+    with st.form(f"{PAGE}.invite.{seen.name}", border=False):
+        left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
+        left.number_input("How many", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
+        middle.number_input("Links good for, days", 1, 365, int(DAYS), key=f"{PAGE}.invite.days")
+        right.text_input("Your note on them", key=f"{PAGE}.invite.note",
+                         help="For your list of judges; they do not see it.")  # fmt: skip
+        st.text_input(
+            "Address at which judges reach this dashboard", value=_home(),
+            key=f"{PAGE}.invite.base",
+            help="localhost reaches this computer only; judges elsewhere need an address that "
+            "leads here.",
+        )  # fmt: skip
+        st.form_submit_button("Invite", type="primary", key=f"{PAGE}.invite", on_click=safely,
+                              args=(_make_links, frame.workspace, seen.name))  # fmt: skip
+
+
+def _make_links(workspace: Workspace, name: str) -> None:
+    asked = {key: url_state.now(f"{PAGE}.invite.{key}")
+             for key in ("many", "days", "note", "base")}  # fmt: skip
+    service = cache.begun_service(workspace)
+    service.take_in(workspace, name)
+    made = service.invite(name, int(asked["many"]), days=asked["days"], note=asked["note"].strip())
+    remember(name, made, asked["base"])
+    st.session_state[f"{PAGE}.invite.many"] = 1  # a second click does not invite as many again
+
+
+def _home() -> str:
+    """Where the owner reached the dashboard."""
+    found = urlsplit(str(st.context.url or ""))
+    return f"{found.scheme}://{found.netloc}" if found.scheme and found.netloc else HOME
+
+
+def _table(status: StudyStatus) -> None:
+    st.dataframe(
+        pd.DataFrame([judge_row(judge) for judge in status.judges]),
+        key=f"{PAGE}.judges",
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "number": st.column_config.TextColumn("Sequence", width="small"),
+            "state": st.column_config.TextColumn("State", width="small"),
+            "done": st.column_config.NumberColumn("Answered", format="%d", width="small"),
+            "places": st.column_config.NumberColumn("Planned", format="%d", width="small"),
+            "extra": st.column_config.NumberColumn(
+                "For others", help="Of the answers, those at places of other judges.",
+                format="%d", width="small"),
+            "seen": st.column_config.DatetimeColumn("Last seen", format="D MMM, HH:mm"),
+            "expires": st.column_config.DatetimeColumn("Link good until", format="D MMM YYYY"),
+            "note": st.column_config.TextColumn("Your note"),
+            "judge": st.column_config.TextColumn("Name in exports"),
+        },
+    )  # fmt: skip
+
+
+def judge_row(judge: JudgeStatus) -> dict:
+    """One line of the table of judges."""
+    return {
+        "number": judge.judge_slot or "reserve",
+        "state": JUDGE_STATES.get(judge.state, judge.state),
+        "done": judge.done,
+        "places": judge.places,
+        "extra": judge.extra,
+        "seen": judge.last_seen,
+        "expires": judge.expires,
+        "note": judge.note,
+        "judge": judge.judge_id,
+    }
+
+
+def _end(frame: Frame, seen: Seen) -> None:
+    """Closing, then unblinding; each is for good, and asked twice."""
+    if seen.stage == RUNNING:
+        missing = seen.status.places - seen.status.filled
+        with st.popover("Close the study"):
+            st.markdown(
+                f"**{missing:,} of {seen.status.places:,} places are not answered.** "
+                if missing
+                else "**Every place is answered.** "
+            )
+            st.markdown("Once closed, nobody can answer any more. This cannot be undone.")
+            st.button("Close for good", type="primary", key=f"{PAGE}.close", on_click=safely,
+                      args=(_close, frame.workspace, seen.name))  # fmt: skip
+    elif seen.stage == CLOSED:
+        with st.popover("Unblind", type="primary"):
+            st.markdown(
+                "**Sources will be joined to the answers.** It is noted in the audit log for good. "
+                "What is computed was planned and frozen; decide nothing after seeing results."
+            )
+            st.button("Unblind for good", type="primary", key=f"{PAGE}.unblind", on_click=safely,
+                      args=(_unblind, frame.workspace, seen.name))  # fmt: skip
+    elif seen.stage == UNBLINDED:
+        note("The study is closed and unblinded; its answers are under Results.")
+
+
+def _close(workspace: Workspace, name: str) -> None:
+    cache.begun_service(workspace).close(name)
+
+
+def _unblind(workspace: Workspace, name: str) -> None:
+    cache.begun_service(workspace).unblind(name)
+    url_state.put(PAGE, {"part": None})

@@ -1,0 +1,149 @@
+"""What would give sources away in a draft, with the trials; leaving such texts out.
+
+Freezing a draft: what it means, what is left of leaks, and the hash.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.studies import cache, new_study
+from capo_core.dashboard.studies.background import waiting
+from capo_core.dashboard.studies.compute import wider
+from capo_core.dashboard.studies.data import Seen
+from capo_core.dashboard.studies.labels import HELP, LEAKS, source_name
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import Field, heading, note, says, table
+from capo_core.dashboard.ui.text import count
+from capo_core.errors import StudyError
+from capo_core.study.config import SCREENS
+from capo_core.study.design import draft as design_draft
+from capo_core.study.design import freeze
+from capo_core.study.design import leaks as looking
+from capo_core.study.design.leaks import Leak
+from capo_core.workspace import Workspace
+
+PAGE = "studies"
+
+
+def show_freeze(frame: Frame, seen: Seen) -> None:
+    found = cache.leaks(frame.workspace, seen.name)
+    says("Freezing puts design, texts, orders, seed and planned analysis under one hash.")
+    note(
+        "From then on nothing of it can change but its end: closing, then unblinding. Results stay "
+        "out of sight until it is closed. Print the hash where you announce the study: it proves "
+        "that nothing was chosen afterwards."
+    )
+    note(f"Planned analysis: {seen.config.planned_analysis}")
+    if found is None:
+        waiting("Looking through all texts …")
+        return
+    accepted = not found
+    if found:
+        told = ", ".join(
+            f"{LEAKS.get(kind, kind).lower()} in {count(number, 'text')}"
+            for kind, number in looking.summary(found).items()
+        )
+        st.warning(f"Something would give sources away: {told}. The part Leaks shows the texts.")
+        accepted = st.checkbox(
+            "I have looked at them; freeze it as it is and say so in the report",
+            key=f"{PAGE}.accept.{seen.name}",
+        )
+    st.button(
+        "Freeze",
+        type="primary",
+        key=f"{PAGE}.freeze",
+        disabled=not accepted,
+        on_click=safely,
+        args=(_freeze, frame.workspace, seen.name,
+              cache.parts(frame.workspace, seen.name), bool(found)),
+    )  # fmt: skip
+
+
+def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bool) -> None:
+    """Freeze what this tab has shown; another tab may have drawn it anew meanwhile."""
+    if freeze.parts_of(design_draft.load(workspace, name)) != parts:
+        raise StudyError(
+            f"the draft {name!r} was changed since this page was opened",
+            todo="look through it as it is now, then freeze it",
+        )
+    freeze.freeze(workspace, name, accept_leaks=accepted)
+    url_state.put(PAGE, {"part": None})
+
+
+def show_leaks(frame: Frame, seen: Seen) -> None:
+    found = cache.leaks(frame.workspace, seen.name)
+    if found is None:
+        waiting("Looking through all texts …")
+        return
+    draft = cache.draft(frame.workspace, seen.name)
+    texts = len(draft.texts)
+    if not found:
+        says(f"Nothing in {count(texts, 'text')} would give its source away.")
+        note("Names, machine phrases, format, length, duplicates and habits were looked for.")
+        return
+    counts = looking.summary(found)
+    telling = len({leak.text_id for leak in found})
+    says(f"{count(telling, 'text')} of {texts:,} could tell their source.")
+    heading("What was found", HELP["leaks"])
+    rows = [
+        (LEAKS.get(kind, kind), number, len({x.trial_id for x in found if x.kind == kind}),
+         looking.TODO[kind])
+        for kind, number in counts.items()
+    ]  # fmt: skip
+    table(
+        pd.DataFrame(rows, columns=["kind", "texts", "trials", "todo"]),
+        {"kind": Field("What"), "texts": Field("Texts"), "trials": Field("Trials"),
+         "todo": Field("What can be done", width="large")},
+        key=f"{PAGE}.leaks",
+        file_name=f"{seen.name}-leaks",
+        download=False,
+    )  # fmt: skip
+    _leave_out(frame, seen, [kind for kind in counts if kind in SCREENS])
+    _one_by_one(seen, draft, found, list(counts))
+    note("What is left when you freeze is frozen with the study, and stands in its report.")
+
+
+def _leave_out(frame: Frame, seen: Seen, kinds: list[str]) -> None:
+    if not kinds:
+        note("None of it is of a kind that can be left out by itself; see what can be done.")
+        return
+    with st.container(horizontal=True):
+        for kind in kinds:
+            st.button(
+                f"Leave out: {LEAKS[kind].lower()}",
+                key=f"{PAGE}.leaveout.{kind}",
+                on_click=safely,
+                args=(_draw_without, frame.workspace, seen, (kind,)),
+                help="Draws the study anew without texts that show it.",
+            )
+
+
+def _draw_without(workspace: Workspace, seen: Seen, kinds: tuple[str, ...]) -> None:
+    """Into the form of a new study, where it is drawn beside the page, and can be refused."""
+    form = new_study.from_config(wider(seen.config, kinds), seen.name)
+    new_study.keep(workspace, form)
+    url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})
+
+
+def _one_by_one(seen: Seen, draft, found: list[Leak], kinds: list[str]) -> None:
+    kind = url_state.choice(
+        st.selectbox, "Texts that show", kinds, page=PAGE, key="leak",
+        format_func=lambda each: LEAKS.get(each, each).lower(),
+    )  # fmt: skip
+    said = draft.texts.set_index("text_id")["explanation"]
+    rows = [
+        (leak.trial_id, source_name(leak.source), leak.words, said.get(leak.text_id, ""))
+        for leak in found
+        if leak.kind == kind
+    ]
+    table(
+        pd.DataFrame(rows, columns=["trial", "source", "words", "text"]),
+        {"trial": Field("Trial", width="small"), "source": Field("Source"),
+         "words": Field("What tells it"), "text": Field("The text", width="large")},
+        key=f"{PAGE}.leaks.each",
+        file_name=f"{seen.name}-leaks-{kind}",
+        height=320 if len(rows) > 8 else "auto",
+    )  # fmt: skip

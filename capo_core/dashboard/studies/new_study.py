@@ -1,0 +1,452 @@
+"""The form of a new study: what is asked, of which sources, with which numbers.
+
+The form of a new study while it is filled in: values, kept on disk; without Streamlit.
+
+A draft of the form is JSON that need not be right yet. It lies in the workspace's cache, one for
+each dataset, so that a refresh or another page loses nothing. A `StudyConfig` becomes of it.
+
+The settings on the form of a new study: each with its name, its help, its range and default.
+
+A new study: the form, and beside it what the design would be, and would show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import streamlit as st
+
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.page import Frame, link, safely
+from capo_core.dashboard.finetune.fields import Setting
+from capo_core.dashboard.studies import cache as studies_cache
+from capo_core.dashboard.studies.background import waiting
+from capo_core.dashboard.studies.compute import Preview
+from capo_core.dashboard.studies.labels import KINDS, KINDS_TOLD, PURPOSES, inside, source_name
+from capo_core.dashboard.studies.plan import plan
+from capo_core.dashboard.ui import forms, url_state
+from capo_core.dashboard.ui.components import heading, note, show_error, side_by_side
+from capo_core.dashboard.ui.forms import widget
+from capo_core.dashboard.ui.text import count, duration, markdown
+from capo_core.data.catalog import Entry
+from capo_core.data.splits import PARTS
+from capo_core.errors import CapoError, ConfigError
+from capo_core.runs import run as runs_run
+from capo_core.runs.experiments import store
+from capo_core.runs.summary import Seen, listed, see
+from capo_core.runs.summary import Seen as SeenRun
+from capo_core.study.config import MOST, PEOPLE, StudyConfig
+from capo_core.study.design import draft
+from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
+from capo_core.workspace import Workspace, content_hash, write_json
+
+FormValues = dict[str, Any]
+ASSUMED_VALUES = {"expected": None, "other": 0.35, "judge_sd": 0.5, "trial_sd": 0.8}
+# The rest of the form has the names of `StudyConfig`.
+OWN = ("people", "runs", *ASSUMED_VALUES)
+
+
+def begin(entry: Entry, name: str) -> FormValues:
+    """A form filled with what most often makes sense, small enough for the shipped data."""
+    return {
+        "name": name,
+        "dataset": entry.name,
+        "kinds": [ATTRIBUTION, COMPARISON],
+        "people": [HUMAN, OTHER_HUMAN],
+        "runs": [],
+        "trials_per_judge": 12,
+        **ASSUMED_VALUES,
+    }
+
+
+def load(workspace: Workspace, dataset: str) -> FormValues | None:
+    """The form kept for a dataset; None where there is none that can be read."""
+    try:
+        raw = json.loads(_place(workspace, dataset).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return raw if isinstance(raw, dict) and raw.get("dataset") == dataset else None
+
+
+def keep(workspace: Workspace, form: FormValues) -> None:
+    write_json(_place(workspace, form["dataset"]), form)
+
+
+def put(workspace: Workspace, form: FormValues, name: str, value: Any) -> None:
+    """Change one value of what is kept: another tab may have changed others meanwhile."""
+    with workspace.lock("study-form"):
+        keep(workspace, {**(load(workspace, form["dataset"]) or form), name: value})
+
+
+def _place(workspace: Workspace, dataset: str):
+    return workspace.cache / "study-forms" / f"{content_hash(dataset)[:16]}.json"
+
+
+def config_of(form: FormValues, sources: Mapping[str, Sequence[str]]) -> StudyConfig:
+    """The design that a form asks for.
+
+    Args:
+        sources: name → run ids, of the runs that were chosen.
+
+    Raises:
+        ConfigError: something on the form cannot be used.
+    """
+    settings = {name: value for name, value in form.items() if name not in OWN}
+    people = form.get("people", [])
+    if not isinstance(people, list) or any(each not in PEOPLE for each in people):
+        raise ConfigError(f"found {people!r}", where="people's texts", expected=" or ".join(PEOPLE))
+    named = {name: name for name in people} | {name: list(runs) for name, runs in sources.items()}
+    if not named:
+        raise ConfigError(
+            "the study has no source",
+            where="sources",
+            expected="people's texts, or answers of finished runs",
+        )
+    return StudyConfig.from_dict({**settings, "sources": named})
+
+
+def assumed_of(form: FormValues) -> dict[str, float]:
+    """What the planner is to assume; values left empty are the planner's own."""
+    found = {}
+    for name in ASSUMED_VALUES:
+        value = form.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found[name] = float(value)
+    return found
+
+
+def from_config(config: StudyConfig, name: str) -> FormValues:
+    """The form again from a design, under another name."""
+    plain = config.to_dict()
+    sources = plain.pop("sources")
+    return {
+        **plain,
+        "name": name,
+        "people": [each for each in sources if each in PEOPLE],
+        "runs": [run for runs in config.methods.values() for run in runs],
+        **ASSUMED_VALUES,
+    }
+
+
+def free_name(dataset: str, taken: Sequence[str]) -> str:
+    """A name for a new study that no other has."""
+    base, number = f"{dataset[:60]}-study", 1
+    while f"{base}-{number}" in taken:
+        number += 1
+    return f"{base}-{number}"
+
+
+def usable(found: Sequence[SeenRun], dataset: str) -> dict[str, SeenRun]:
+    """Finished runs with answers on this dataset, by their ids."""
+    return {
+        seen.run_id: seen
+        for seen in found
+        if seen.kind == "generate" and seen.state == "succeeded" and seen.dataset == dataset
+    }
+
+
+def sources_of(runs: Sequence[str], found: Mapping[str, SeenRun]) -> dict[str, list[str]]:
+    """Source → run ids: runs of one method and base are one source, whatever target or seed.
+
+    Where a method stands on several bases its sources are numbered: sft, sft-2. Runs that are not
+    there any more keep their own id as their source's name: drawing says what is wrong with them.
+    """
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        seen = found.get(run)
+        key = (method_of(seen), _asked(seen)) if seen else (run, "")
+        grouped.setdefault(key, []).append(run)
+    named: dict[str, list[str]] = {}
+    for (method, _), ids in grouped.items():
+        name, number = method, 2
+        while name in named:
+            name, number = f"{method}-{number}", number + 1
+        named[name] = ids
+    return named
+
+
+def method_of(seen: SeenRun) -> str:
+    """How the answers of a run were made; runs that nobody queued say it in their settings."""
+    config = seen.settings.get("config")
+    found = config.get("method") if isinstance(config, Mapping) else None
+    return str(found or seen.method or seen.run_id)
+
+
+def _asked(seen: SeenRun) -> str:
+    """What tells two sources of one method apart: the model that was asked."""
+    settings = seen.settings
+    return content_hash([settings.get(name, "") for name in ("base", "server")])
+
+
+_DEFAULTS = {each.name: each.default for each in fields(StudyConfig) if each.default is not MISSING}
+
+
+def _setting(path: str, label: str, help_: str, kind: str = "whole", **more: Any) -> Setting:
+    return Setting(path, label, help_, kind, _DEFAULTS.get(path), **more)
+
+
+NUMBERS = (
+    _setting("judges", "Judges", "How many people will judge.", low=1, high=1000),
+    _setting("trials_per_judge", "Trials of each kind for a judge",
+             "Main trials; practice, checks and repeats come on top. It must be a multiple of the "
+             "number of sources (of pairs of sources, in comparisons).", low=1, high=1000),
+    _setting("judgments_per_trial", "Judges of each trial",
+             "How many judges see the same trial: more tell how far judges agree, fewer give more "
+             "trials.", low=1, high=1000),
+    _setting("pool", "Texts of one attribution",
+             "How many texts of one hidden source are shown together in “Who wrote this?”.",
+             low=1, high=64),
+)  # fmt: skip
+FOLDED = (
+    _setting("practice", "Practice trials of each kind",
+             "With feedback, before the first that counts.", high=20),
+    _setting("checks_share", "Checks, as a share",
+             "Trials with a known answer, made of people's own texts: they tell who attends.",
+             "number", high=0.3, step=0.05),
+    _setting("repeats_share", "Mirrored repeats, as a share",
+             "Trials shown a second time, sides turned: they tell how steady a judge is.",
+             "number", high=0.3, step=0.05),
+    _setting("cap", "Trials of one judge at most",
+             "All in all, also where a judge takes on the places of others.", low=1, high=2000),
+    _setting("card_examples", "Examples on a reference card",
+             "The annotator's own answers from the training part.", low=1, high=20),
+    _setting("items", "Items at most", "0 takes all that are needed.", high=MOST),
+    _setting("split", "Part of the data", "Texts are answers to items of this part; cards always "
+             "come from the training part.", "choice", options=PARTS[1:]),
+    _setting("claim_minutes", "Minutes until a place is free again",
+             "A trial that a judge opened and left can then go to another.", low=1, high=10_080),
+    _setting("ask_reason", "Ask for a reason", "A box for the judge's own words; it may stay "
+             "empty.", "switch"),
+    _setting("seed", "Seed", "Of everything that is drawn: items, texts, sides, orders, cards.",
+             high=2**31 - 1),
+)  # fmt: skip
+ASSUMED = (
+    Setting("expected", "Share expected", "Of right answers, of wins, or of ratings of 4 and 5 of "
+            "one source. Empty takes 50 %, in comparisons 65 %.", "number", None, 0.01, 0.99, 0.05,
+            empty="50 %, or 65 % of wins"),
+    Setting("other", "Share of another method", "That it is to be told apart from.", "number",
+            0.35, 0.01, 0.99, 0.05),
+    Setting("judge_sd", "How judges differ", "Standard deviation on the logit scale.", "number",
+            0.5, 0, 5, 0.1),
+    Setting("trial_sd", "How trials differ", "Standard deviation on the logit scale.", "number",
+            0.8, 0, 5, 0.1),
+)  # fmt: skip
+TEXTS = (
+    _setting("planned_analysis", "Planned analysis",
+             "What will be computed, said before anyone judges; it is frozen with the design."),
+    _setting("consent", "Consent", "Read by the judge first; empty takes the page's own words."),
+    _setting("instructions", "Instructions", "Empty takes the page's own words."),
+)  # fmt: skip
+
+
+PAGE = "studies"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form as it is now, and how a widget changes it (see `form_widgets`)."""
+
+    workspace: Workspace
+    values: FormValues
+
+    def value(self, path: str, default: Any = None) -> Any:
+        return self.values.get(path, default)
+
+    def tie(
+        self,
+        path: str,
+        default: Any,
+        *,
+        shown: Callable[[Any], Any] | None = None,
+        typed: bool = False,
+    ) -> dict[str, Any]:
+        """Key and callback that tie a widget to the form's value at `path` (see `form_widgets`)."""
+        key = f"{PAGE}.form.{path}"
+        value = self.value(path, default)
+        tied = forms.given(key, shown(value) if shown else value, typed)
+        return {**tied, "on_change": self._changed, "args": (path, key)}
+
+    def _changed(self, path: str, key: str) -> None:
+        put(self.workspace, self.values, path, url_state.now(key))
+
+
+def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, Seen], annotators) -> None:
+    """Name, kinds of trial, sources, targets."""
+    _text(form, "name", "Name of the study")
+    st.caption("Judges never see this name.")
+    _several(form, "kinds", "What judges are asked", list(KINDS), KINDS.__getitem__)
+    for kind in form.values.get("kinds") or ():
+        if kind in KINDS:
+            note(f"{KINDS[kind]} {KINDS_TOLD[kind].capitalize()}.")
+    heading("Whose texts", "The hidden sources. Two or more are needed for comparisons.")
+    _several(form, "people", "People", list(PEOPLE), source_name)
+    _several(
+        form, "runs", "Finished runs with answers", list(runs),
+        lambda run: f"{source_name(method_of(runs[run]))} for "
+        f"{listed(runs[run].targets)} · {run}",
+        placeholder="runs of prompting, SFT, CAPO …" if runs else "none has finished yet",
+    )  # fmt: skip
+    _experiments(frame, form, runs)
+    if not runs:
+        note("No method has answered items of this dataset yet; a study of people's texts alone "
+             "tells the ceiling, and whether judges can do the task at all.")  # fmt: skip
+        link(frame, "finetune", "Let methods answer on the page Fine-tune")
+    named = sources_of(form.values.get("runs") or (), runs)
+    if named:
+        told = [f"{inside(name)} ({len(ids)})" for name, ids in named.items()]
+        note(f"Sources by these runs: {', '.join(told)}. Runs of one method are one source.")
+    _several(form, "targets", "Annotators asked about", list(annotators), str,
+             placeholder="all of them")  # fmt: skip
+
+
+def numbers(form: Form) -> None:
+    heading("How many")
+    kinds = form.values.get("kinds") or ()
+    shown = [s for s in NUMBERS if s.path != "pool" or ATTRIBUTION in kinds]
+    _grid(form, shown)
+    with st.expander("Practice, checks, repeats, and the rest"):
+        _grid(form, FOLDED)
+        _several(form, "leave_out", "Leave out texts that show", list(_SCREENED),
+                 _SCREENED.__getitem__, placeholder="nothing")  # fmt: skip
+    with st.expander("Words: planned analysis, consent, instructions"):
+        for setting in TEXTS:
+            _text(form, setting.path, setting.label, area=True, help=setting.help,
+                  default=setting.default)  # fmt: skip
+
+
+def assumed(form: Form) -> None:
+    with st.expander("What the planner assumes"):
+        _grid(form, ASSUMED)
+
+
+_SCREENED = {
+    "name": "a name",
+    "boilerplate": "a machine's phrase",
+    "format": "a format",
+    "length": "an extreme length",
+    "card_copy": "a copy of a card",
+}
+
+
+def _grid(form: Form, settings: tuple[Setting, ...] | list[Setting]) -> None:
+    for begin in range(0, len(settings), 2):
+        columns = st.columns(2, vertical_alignment="bottom")
+        for column, setting in zip(columns, settings[begin : begin + 2], strict=False):
+            with column:
+                widget(form, setting)
+
+
+def _several(form: Form, path: str, label: str, options: list[str], words, **about: Any) -> None:
+    """A choice of several; what was chosen and is not on offer any more stays to be seen."""
+    chosen = form.values.get(path)
+    chosen = [each for each in chosen if isinstance(each, str)] if isinstance(chosen, list) else []
+    tied = form.tie(path, [], shown=lambda _: chosen)
+    gone = [each for each in chosen if each not in options]
+    st.multiselect(
+        label,
+        [*options, *gone],
+        format_func=lambda each: str(words(each)) if each in options else f"{each} (not there)",
+        **about,
+        **tied,
+    )
+
+
+def _text(form: Form, path: str, label: str, *, area: bool = False, default: str = "", **about):
+    tied = form.tie(path, default, shown=lambda value: str(value or ""), typed=True)
+    (st.text_area if area else st.text_input)(label, **about, **tied)
+
+
+def _experiments(frame: Frame, form: Form, runs: Mapping[str, Seen]) -> None:
+    """The answers of a whole experiment, added by one click."""
+    found = []
+    for experiment in store.every(frame.workspace)[0]:
+        answers = [m.run_id for m in experiment.members if m.run_id in runs]
+        if experiment.config.dataset == frame.entry.name and answers:
+            found.append((experiment, answers))
+    if not found:
+        return
+    with st.container(horizontal=True):
+        for experiment, answers in found[:4]:
+            title = experiment.config.name or experiment.experiment_id
+            chosen = form.values.get("runs") or []
+            st.button(
+                f"All of {markdown(title)}",
+                key=f"{PAGE}.form.experiment.{experiment.experiment_id}",
+                on_click=put,
+                args=(form.workspace, form.values, "runs",
+                      list(dict.fromkeys([*chosen, *answers]))),
+                help=f"{len(answers)} runs with answers.",
+            )  # fmt: skip
+
+
+def show(frame: Frame) -> None:
+    if frame.entry.problem:
+        st.error(markdown(frame.entry.problem))
+        return
+    workspace, entry = frame.workspace, frame.entry
+    values = load(workspace, entry.name)
+    if values is None:
+        taken = draft.names(workspace)
+        values = begin(entry, free_name(entry.name, taken))
+    form = Form(workspace, values)
+    annotators = cache.dataset(workspace, entry).annotators
+    finished = usable([see(run) for run in runs_run.every(workspace)], entry.name)
+    with side_by_side("study", [3, 2]) as (left, right):
+        with left:
+            what_and_whose(frame, form, finished, annotators)
+            numbers(form)
+        with right, st.container(key="studies-will"):
+            heading("What it will be")
+            try:
+                config = config_of(values, sources_of(values.get("runs") or (), finished))
+                found = studies_cache.preview(workspace, entry, config)
+                if found is None:
+                    waiting("Drawing texts and sequences …")
+                else:
+                    _will_be(frame, found)
+                    plan(found, len(annotators), assumed_of(values))
+            except CapoError as error:
+                show_error(error)
+            assumed(form)
+
+
+def _will_be(frame: Frame, found: Preview) -> None:
+    """The draft in numbers, and the button that keeps it."""
+    balance = found.balance
+    usual, slowest = (duration(60 * minutes) for minutes in found.minutes)
+    note(
+        f"{count(balance.trials, 'main trial')} with {count(balance.texts, 'text')} for "
+        f"{count(balance.judges, 'judge')}. A judge has "
+        + ", ".join(
+            f"{spread.most} {PURPOSES[purpose].lower()}"
+            for purpose, spread in balance.per_judge.items()
+            if spread.most
+        )
+        + f": about {usual}"
+        + (f", the slowest {slowest}." if slowest != usual else ".")
+    )
+    for each in found.draft.notes:
+        note(each)
+    name = found.config.name
+    there = name in draft.names(frame.workspace)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Replace the draft of this name" if there else "Make this draft",
+            type="primary",
+            key=f"{PAGE}.draw",
+            on_click=safely,
+            args=(_keep, frame.workspace, found, there),
+        )
+        st.caption("It can be looked through and thrown away; nothing is frozen yet.")
+
+
+def _keep(workspace: Workspace, found: Preview, replace: bool) -> None:
+    name = draft.create(workspace, found.draft, replace=replace)
+    values = load(workspace, found.config.dataset)
+    if values is not None:
+        taken = draft.names(workspace)
+        put(workspace, values, "name", free_name(values["dataset"], taken))
+    url_state.put(PAGE, {"view": "study", "study": name, "part": None})

@@ -1,0 +1,254 @@
+"""One study: where it stands on its way, and the part of it that the address names.
+
+The page Studies: all of them, a new one, and one study from draft to results.
+
+All studies of the workspace: where each stands; a click opens one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.studies import (
+    cache,
+    data,
+    design,
+    export,
+    judges,
+    leaks_and_freeze,
+    new_study,
+    results,
+    simulation,
+)
+from capo_core.dashboard.studies.data import (
+    BROKEN,
+    CLOSED,
+    DRAFT,
+    FROZEN,
+    RUNNING,
+    STAGES,
+    UNBLINDED,
+    Seen,
+)
+from capo_core.dashboard.studies.labels import CSS, KINDS, source_name
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import note, says, show_error, speaking
+from capo_core.dashboard.ui.text import count, escape, markdown
+from capo_core.errors import CapoError
+
+PAGE = "studies"
+_WAY = (DRAFT, FROZEN, RUNNING, CLOSED, UNBLINDED)
+_TITLES = {
+    "design": "Design",
+    "leaks": "Leaks",
+    "try": "Try it",
+    "freeze": "Freeze",
+    "judges": "Judges",
+    "results": "Results",
+    "export": "Take it along",
+    "audit": "Audit log",
+}
+# What there is to see at each stage: nothing of results, not even made-up ones, while people judge.
+_PARTS = {
+    DRAFT: ("design", "leaks", "try", "freeze"),
+    FROZEN: ("judges", "design", "try", "audit"),
+    RUNNING: ("judges", "design", "audit"),
+    CLOSED: ("judges", "design", "audit"),
+    UNBLINDED: ("results", "export", "judges", "design", "audit"),
+}
+_SHOWN: dict[str, Callable[[Frame, Seen], None]] = {
+    "design": design.show,
+    "leaks": leaks_and_freeze.show_leaks,
+    "try": simulation.show,
+    "freeze": leaks_and_freeze.show_freeze,
+    "judges": judges.show,
+    "results": results.show,
+    "export": export.show,
+    "audit": judges.show_audit,
+}
+
+
+def show_study(frame: Frame, found: list[Seen]) -> None:
+    if not found:
+        note("There is no study yet: “New study” designs one.")
+        return
+    by_name = {seen.name: seen for seen in found}
+    asked = url_state.get("study")
+    if asked and asked not in by_name:
+        st.warning(f"There is no study named {markdown(asked)} here.")
+    mine = [seen.name for seen in found if seen.dataset == frame.entry.name]
+    name = url_state.choice(
+        st.selectbox, "Study", list(by_name), page=PAGE, key="study",
+        default=mine[-1] if mine else None, clears=("part", "judge", "slot", "place", "source"),
+        format_func=lambda each: f"{each} · {STAGES[by_name[each].stage].lower()}",
+    )  # fmt: skip
+    seen = by_name[name]
+    if seen.dataset and seen.dataset != frame.entry.name:
+        note(f"Its texts are of the dataset {seen.dataset}.")
+    if seen.stage == BROKEN:
+        _broken(frame, seen)
+        return
+    _way(seen)
+    parts = _PARTS[seen.stage]
+    part = url_state.choice(
+        st.segmented_control, "Part", list(parts), page=PAGE, key="part",
+        format_func=_TITLES.__getitem__, label_visibility="collapsed",
+    )  # fmt: skip
+    with speaking():
+        _SHOWN[part](frame, seen)
+
+
+def _way(seen: Seen) -> None:
+    """Draft → frozen → running → closed → unblinded, with where the study stands."""
+    here = _WAY.index(seen.stage)
+    steps = "".join(
+        f'<li class="{"capo-here" if k == here else "capo-past" if k < here else ""}"'
+        f"{' aria-current=step' if k == here else ''}>{escape(STAGES[stage])}</li>"
+        for k, stage in enumerate(_WAY)
+    )
+    st.html(f'<ol class="capo-way">{steps}</ol><p class="capo-note">{escape(_told(seen))}</p>')
+
+
+def _told(seen: Seen) -> str:
+    said = seen.standing[:1].upper() + seen.standing[1:] + "."
+    if seen.status is not None:
+        said += f" Hash {seen.status.frozen_hash[:16]}."
+    return said
+
+
+def _broken(frame: Frame, seen: Seen) -> None:
+    show_error(seen.problem)
+    if seen.status is not None:
+        st.info(
+            "What judges answered lies in the database and is whole: put the study's folder back "
+            "from a copy, and it can be read on."
+        )
+        judges.show_audit(frame, seen)
+    else:
+        note(
+            f"Put its files back from a copy, or take the folder {frame.workspace.studies}"
+            f"/{seen.name} away. The other studies are not touched by it."
+        )
+
+
+MOST_ROWS = 12
+
+
+def show_all(frame: Frame, found: list[Seen]) -> None:
+    if not found:
+        _nothing_yet()
+        return
+    note(f"{count(len(found), 'study', 'studies')} in this workspace; a click opens one.")
+    place = f"{PAGE}.table"
+
+    def picked() -> None:
+        chosen = url_state.now(place).selection.rows
+        if chosen and chosen[0] < len(found):
+            open_study(found[chosen[0]])
+
+    st.dataframe(
+        pd.DataFrame([_row(seen) for seen in found]),
+        key=place,
+        hide_index=True,
+        width="stretch",
+        height="auto" if len(found) <= MOST_ROWS else 460,
+        column_config={
+            "study": st.column_config.TextColumn("Study", width="medium"),
+            "stage": st.column_config.TextColumn("State", width="small"),
+            "answered": st.column_config.ProgressColumn(
+                "Answered", format="percent", width="small"
+            ),
+            "standing": st.column_config.TextColumn("Where it stands", width="large"),
+            "asked": st.column_config.TextColumn("What is asked"),
+            "sources": st.column_config.TextColumn("Sources"),
+            "judges": st.column_config.NumberColumn("Judges", format="%d", width="small"),
+            "dataset": st.column_config.TextColumn("Dataset"),
+        },
+        on_select=picked,
+        selection_mode="single-row",
+    )
+    st.button("Design a new study", key=f"{PAGE}.new", on_click=url_state.put,
+              args=(PAGE, {"view": "new"}))  # fmt: skip
+
+
+def open_study(seen: Seen) -> None:
+    """Show one study; the dataset follows it, where it is known."""
+    dataset = {url_state.DATASET: seen.dataset} if seen.dataset else {}
+    url_state.put(PAGE, {"view": "study", "study": seen.name, "part": None, **dataset})
+
+
+def _row(seen: Seen) -> dict:
+    config, status = seen.config, seen.status
+    return {
+        "study": seen.name,
+        "stage": STAGES[seen.stage],
+        "answered": round(status.filled / status.places, 2) if status and status.places else None,
+        "standing": seen.standing,
+        "asked": " ".join(KINDS[kind] for kind in config.kinds) if config else "",
+        "sources": ", ".join(map(source_name, config.sources)) if config else "",
+        "judges": config.judges if config else None,
+        "dataset": seen.dataset,
+    }
+
+
+def _nothing_yet() -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**There is no study yet.** A blind study shows texts to people who cannot see where "
+            "they come from: who wrote this, which of two is theirs. Design one: texts are drawn "
+            "and balanced, looked through for what would give their source away, and frozen; then "
+            "each judge gets a link. Made-up judges can try the design before anybody is invited."
+        )
+        st.button("Design a study", type="primary", key=f"{PAGE}.first", on_click=url_state.put,
+                  args=(PAGE, {"view": "new"}))  # fmt: skip
+
+
+KEYS = (
+    "view", "study", "part", "planned", "slot", "place", "leak", "judge", "counting", "source",
+    "mu", "behind", "try", "attentive", "skill", "left", "doubt", "careless", "luck", "strength",
+    "likeness", "rule", "confident",
+)  # fmt: skip
+_VIEWS = {"all": "All studies", "new": "New study", "study": "One study"}
+
+
+def show(frame: Frame) -> None:
+    """The view that the address names, under one sentence about the studies of this dataset."""
+    st.html(CSS)
+    service = None
+    try:
+        service = cache.service(frame.workspace)
+        found = data.every(frame.workspace, service)
+    except CapoError as error:  # drafts can be worked on without the database
+        show_error(error)
+        found = data.every(frame.workspace, None)
+    says(_sentence(frame, found))
+    view = url_state.view(PAGE, _VIEWS)
+    if view == "new":
+        new_study.show(frame)
+    elif view == "study":
+        show_study(frame, found)
+    else:
+        show_all(frame, found)
+
+
+def _sentence(frame: Frame, found: list[data.Seen]) -> str:
+    stages = data.stages_of(found, frame.entry.name)
+    if not stages:
+        return f"Nobody has judged texts of {frame.entry.name} blindly yet."
+    known, running = stages[data.UNBLINDED], stages[data.RUNNING]
+    if known:
+        more = f", {running} more at work" if running else ""
+        return (
+            f"{count(known, 'study', 'studies')} of {frame.entry.name} closed and unblinded{more}: "
+            "open one to read what the judges found."
+        )
+    if running:
+        return (
+            f"{count(running, 'study', 'studies')} of {frame.entry.name} at work. What judges "
+            "answer stays out of sight until it is closed."
+        )
+    return f"Studies of {frame.entry.name}: {data.said(stages)}"

@@ -1,0 +1,138 @@
+"""What a design would show before anyone judges: intervals, power, minutes, other numbers.
+
+The picture of the planner: what other numbers of judges would give.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from capo_core.dashboard.studies import cache
+from capo_core.dashboard.studies.background import waiting
+from capo_core.dashboard.studies.compute import Planned, Preview
+from capo_core.dashboard.studies.labels import HELP, KINDS
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.charts import blank
+from capo_core.dashboard.ui.components import heading, note, picture, says
+from capo_core.dashboard.ui.text import percent
+from capo_core.dashboard.ui.theme import NEUTRAL
+from capo_core.study.design.planner import Plan, Power
+
+# Colours that no annotator and no method has.
+_LINES = (
+    ("width", "width of the interval", "#2F6FB0", "circle", "solid"),
+    ("against_chance", "told from chance", "#2A9D8F", "square", "solid"),
+    ("between", "two methods told apart", "#C98A1B", "diamond", "dash"),
+)
+
+
+def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
+    """Lines over the number of judges; the design's own is marked.
+
+    Args:
+        rows: `study_planning.CURVE` of one kind.
+    """
+    figure = blank(300, legend=True)
+    for name, called, color, symbol, dash in _LINES:
+        own = rows[rows[name].notna()]
+        if own.empty:
+            continue
+        figure.add_scatter(
+            x=own["judges"],
+            y=own[name],
+            mode="lines+markers",
+            name=called,
+            line={"color": color, "dash": dash, "width": 2.2},
+            marker={"symbol": symbol, "size": 8, "color": color},
+            hovertemplate=f"%{{x}} judges: %{{y:.0%}}<extra>{called}</extra>",
+        )
+    figure.add_vline(
+        judges,
+        line={"color": NEUTRAL, "width": 1.4, "dash": "dot"},
+        annotation_text="this design",
+        annotation_position="top right",
+        annotation_font={"color": NEUTRAL, "size": 12},
+    )
+    figure.update_xaxes(title="judges", rangemode="tozero", showgrid=False)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.08])
+    figure.update_layout(margin={"t": 64})
+    return figure
+
+
+PAGE = "studies"
+
+
+def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
+    """The planner's words, figures and curve for one kind of trial.
+
+    Raises:
+        ConfigError: an assumption is out of range.
+    """
+    heading("What it would show", HELP["plan"])
+    told = cache.plans(found, annotators, assumed)
+    if told is None:
+        waiting("Simulating studies of this design …")
+        return
+    kinds = [each.numbers.kind for each in told.plans]
+    kind = kinds[0]
+    if len(kinds) > 1:
+        kind = url_state.choice(
+            st.segmented_control, "Kind", kinds, page=PAGE, key="planned",
+            format_func=KINDS.__getitem__, label_visibility="collapsed",
+        )  # fmt: skip
+    one = next(each for each in told.plans if each.numbers.kind == kind)
+    says(_headline(one))
+    st.dataframe(
+        _figures(one),
+        hide_index=True,
+        width="stretch",
+        key=f"{PAGE}.plan",
+        column_config={"what": "", "value": "Simulated [95 %]"},
+    )
+    _curve(told, kind, found.config.judges)
+    with st.expander("In full, with what is assumed"):
+        for sentence in one.sentences:
+            note(sentence)
+
+
+def _headline(one: Plan) -> str:
+    said = f"95 % intervals would reach about ±{50 * one.width:.0f} percentage points"
+    if one.against_chance is not None:
+        n = one.numbers
+        said += (
+            f"; a true share of {percent(n.expected)} would be told from chance "
+            f"({percent(n.chance)}) in {percent(one.against_chance.share)} of such studies"
+        )
+    return f"{said}."
+
+
+def _figures(one: Plan) -> pd.DataFrame:
+    n = one.numbers
+    rows = [("Judgments of a source or pair", f"{one.judgments:,}")]
+    rows.append(("Width of its 95 % interval", f"{100 * one.width:.0f} points"))
+    if one.against_chance is not None:
+        rows.append(_power(f"Told from chance ({percent(n.chance)})", one.against_chance))
+    if n.kind != "comparison":
+        words = f"{percent(n.expected)} and {percent(n.other)} told apart"
+        rows.append(_power(words, one.between))
+    rows.append(_power("Interval holds the truth", one.coverage))
+    rows.append(("Minutes of a judge", f"{one.minutes:.0f}"))
+    return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def _power(words: str, power: Power) -> tuple[str, str]:
+    return words, f"{percent(power.share)} [{100 * power.low:.0f}, {100 * power.high:.0f}]"
+
+
+def _curve(told: Planned, kind: str, judges: int) -> None:
+    rows = told.curve[told.curve["kind"] == kind]
+    if len(rows) < 2:
+        return
+    picture(
+        over_judges(rows, judges),
+        key=f"{PAGE}.curve",
+        file_name="study-plan",
+        alt="Width of the interval and power, over the number of judges",
+    )

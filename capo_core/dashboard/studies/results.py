@@ -1,0 +1,364 @@
+"""Behind the results: do judges agree, how did each judge, weighted beside raw, every number.
+
+What the judges found: right answers, preferences, ratings, with what lies behind them.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.studies import cache, charts, compute
+from capo_core.dashboard.studies.background import waiting
+from capo_core.dashboard.studies.data import Seen
+from capo_core.dashboard.studies.labels import HELP, source_name
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import (
+    Field,
+    download_table,
+    heading,
+    is_dark,
+    note,
+    picture,
+    says,
+    table,
+)
+from capo_core.dashboard.ui.text import markdown, percent, with_interval
+from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
+from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
+
+PAGE = "studies"
+_PARTS = {
+    "agreement": "Do they agree?",
+    "judges": "Judge by judge",
+    "quality": "Judge quality",
+    "numbers": "All numbers",
+    "methods": "How it was computed",
+}
+_MEASURES = {
+    "krippendorff_alpha": "Krippendorff's alpha",
+    "fleiss_kappa": "Fleiss' kappa",
+    "raw_agreement": "Raw agreement",
+}
+
+
+def show_details(report: StudyReport, name: str, *, tried: bool) -> None:
+    heading("Behind the results")
+    part = url_state.choice(
+        st.segmented_control, "Behind the results", list(_PARTS), page=PAGE, key="behind",
+        format_func=_PARTS.__getitem__, label_visibility="collapsed",
+    )  # fmt: skip
+    if part == "agreement":
+        _agreement(report, name)
+    elif part == "judges":
+        _conduct(report, name)
+    elif part == "quality":
+        _quality(report, name, tried=tried)
+    elif part == "numbers":
+        for title, frame in compute.sections(report.analysis):
+            with st.expander(title):
+                st.dataframe(frame, hide_index=True, width="stretch", key=f"{PAGE}.all.{title}")
+                download_table(frame, key=f"{PAGE}.all.{title}.csv",
+                               file_name=f"{name}-{_slug(title)}")  # fmt: skip
+    else:
+        _methods(report)
+
+
+def _agreement(report: StudyReport, name: str) -> None:
+    rows = report.analysis.agreement
+    for row in rows[rows["measure"] == "krippendorff_alpha"].itertuples(index=False):
+        said = with_interval(row.value, row.low, row.high)
+        why = f" ({row.note})" if row.note else ""
+        says(
+            f"{compute.kind_name(row.kind)} Krippendorff's alpha {said} on {row.n_trials:,} "
+            f"trials{why}."
+        )
+    table(
+        rows.assign(
+            kind=rows["kind"].map(compute.kind_name),
+            measure=rows["measure"].map(lambda each: _MEASURES.get(each, each)),
+        ),
+        {
+            "kind": Field("Asked"),
+            "measure": Field("Measure", HELP["alpha"]),
+            "value": Field("Value", None, 2),
+            "low": Field("From", "Lower end of the 95 % interval, over trials.", 2),
+            "high": Field("To", None, 2),
+            "n_trials": Field("Trials", "Judged by two or more."),
+            "note": Field("Note"),
+        },
+        key=f"{PAGE}.agreement",
+        file_name=f"{name}-agreement",
+    )
+    length = report.analysis.length
+    heading("Does length sway them?", HELP["length"])
+    table(
+        length,
+        {"question": Field("Question", width="large"), "odds_ratio": Field("Odds ratio", None, 2),
+         "low": Field("From", None, 2), "high": Field("To", None, 2), "n": Field("n"),
+         "note": Field("Note")},
+        key=f"{PAGE}.length",
+        file_name=f"{name}-length",
+    )  # fmt: skip
+
+
+def _conduct(report: StudyReport, name: str) -> None:
+    rows = report.analysis.conduct
+    if len(rows):
+        everyone = rows.iloc[0]
+        says(
+            f"All judges together: {_told(everyone, 'left', 'n_sided')} of comparisons decided for "
+            f"the left side, {_told(everyone, 'same', 'n_repeats')} of repeats answered as before, "
+            f"{_told(everyone, 'checks', 'n_checks')} of checks right; "
+            f"{everyone['seconds_median']:.0f} seconds a trial (median)."
+        )
+    shown = {
+        "judge_id": Field("Judge"),
+        "n": Field("Answers"),
+        "left": Field("Left", HELP["conduct"], 2),
+        "left_low": Field("from", None, 2),
+        "left_high": Field("to", None, 2),
+        "n_sided": Field("of n", "Comparisons without ties."),
+        "same": Field("Same again", "Mirrored repeats answered as before.", 2),
+        "same_low": Field("from ", None, 2),
+        "same_high": Field("to ", None, 2),
+        "n_repeats": Field("of n ", "Repeats."),
+        "flipped_to_side": Field("Kept the side", "Repeats in which the same side was chosen, so "
+                                 "that the other text was."),
+        "checks_right": Field("Checks right", None, 2),
+        "n_checks": Field("of n  ", "Checks."),
+        "cannot_tell": Field("Tie, cannot tell", None, 2),
+        "seconds_median": Field("Seconds", "Median of a trial.", 1),
+        "changes": Field("Changed", "Answers taken back."),
+    }  # fmt: skip
+    table(rows, shown, key=f"{PAGE}.conduct", file_name=f"{name}-judges")
+    note("Empty cells: there was nothing to count. Nobody is left out for what stands here.")
+
+
+def _told(row: pd.Series, what: str, n: str) -> str:
+    value, low, high = (row[c] for c in {"checks": ("checks_right", "checks_low", "checks_high")}
+                        .get(what, (what, f"{what}_low", f"{what}_high")))  # fmt: skip
+    if not row[n]:
+        return "none"
+    return f"{percent(value)} [{100 * low:.0f}, {100 * high:.0f}] of {int(row[n]):,}"
+
+
+def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
+    quality = report.analysis.quality
+    rows = compute.raw_and_weighted(report.analysis)
+    if quality is not None:
+        heading("How attentive is each judge?", HELP["attentiveness"])
+        for sentence in quality.sentences:
+            note(sentence)
+        if not tried:
+            _belief()
+        picture(
+            charts.attentiveness(quality.judges),
+            key=f"{PAGE}.attentiveness",
+            file_name=f"{name}-attentiveness",
+            alt="Attentiveness of each judge with its interval",
+        )
+        table(
+            quality.judges.assign(
+                said=[compute.verdict(r) for r in quality.judges.itertuples(index=False)]
+            ),
+            {"judge_id": Field("Judge"), "said": Field("Attentiveness", HELP["attentiveness"]),
+             "n_votes": Field("Votes", "Comparisons without ties."), "n_checks": Field("Checks"),
+             "n_repeats": Field("Repeats"), "n_ties": Field("Ties"),
+             "weight": Field("Weight", "Log-odds of a vote being right; 0 counts nothing.", 2)},
+            key=f"{PAGE}.quality",
+            file_name=f"{name}-attentiveness",
+        )  # fmt: skip
+    else:
+        note("Attentiveness is estimated from comparisons, of which this study has none.")
+    heading("Raw and weighted, side by side", HELP["weighted"])
+    if rows.empty:
+        note("There is nothing to weigh.")
+        return
+    picture(
+        charts.raw_and_weighted(rows),
+        key=f"{PAGE}.weighted",
+        file_name=f"{name}-weighted",
+        alt="Every result raw and weighted by judge quality",
+    )
+    table(
+        rows,
+        {"what": Field("Result", width="large"), "raw": Field("Raw", None, 2),
+         "raw_low": Field("from", None, 2), "raw_high": Field("to", None, 2),
+         "weighted": Field("Weighted", HELP["weighted"], 2),
+         "weighted_low": Field("from ", None, 2), "weighted_high": Field("to ", None, 2),
+         "rests_on": Field("Rests on"), "note": Field("Note")},
+        key=f"{PAGE}.weighted.table",
+        file_name=f"{name}-weighted",
+    )  # fmt: skip
+    note("Attributions are weighted by Dawid-Skene, comparisons by attentiveness.")
+
+
+def _belief() -> None:
+    with st.expander("What is known beforehand (μ)"):
+        note(
+            "μ is how often the stronger source's text is the better one. Where judges share no "
+            "trials, nothing else tells attentiveness. human:sft=0.8 says that it is known; "
+            "human:sft=0.8/40 that the belief is worth 40 comparisons. Commas between pairs."
+        )
+        url_state.text("Pairs with their μ", page=PAGE, key="mu", placeholder="human:sft=0.8/40")
+
+
+def _methods(report: StudyReport) -> None:
+    note(methods_paragraph(report))
+    if report.facts.planned:
+        st.markdown(f"**Planned before anyone judged.** {markdown(report.facts.planned)}")
+    st.caption("The same paragraph for a paper, in LaTeX:")
+    st.code(to_latex(report), language="latex", wrap_lines=True)
+
+
+def _slug(title: str) -> str:
+    return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
+
+
+_SHARE = {
+    "low": Field("From", "Lower end of the 95 % interval, clustered by judge and item.", 2),
+    "high": Field("To", "Upper end.", 2),
+    "n": Field("n", "Judgments."),
+    "judges": Field("Judges"),
+    "items": Field("Items"),
+    "note": Field("Note", width="medium"),
+}
+
+
+def show(frame: Frame, seen: Seen) -> None:
+    """The results of a study that was unblinded."""
+    mu = url_state.get("mu")
+    report = cache.report(frame.workspace, seen.name, str(seen.status.unblinded), mu)
+    if report is None:
+        waiting("Computing the planned analysis …")
+        return
+    draw(report, seen.name)
+
+
+def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
+    """Every result of a report.
+
+    Args:
+        tried: were the judges made up?
+    """
+    found = report.analysis
+    told = compute.sentences(found)
+    says(*(f"Made-up judges: {told[0]}" if tried and not k else line
+           for k, line in enumerate(told)))  # fmt: skip
+    for sentence in found.sentences:
+        note(sentence)
+    sources = sorted({*found.accuracy["source"], *found.reasoning["source"],
+                      *found.wins["source_a"], *found.wins["source_b"]})  # fmt: skip
+    looked = charts.looks(sources, dark=is_dark())
+    if len(found.accuracy):
+        _accuracy(found, looked, name)
+    if len(found.wins):
+        _wins(found, looked, name)
+    if len(found.reasoning):
+        _reasoning(found, looked, name)
+    show_details(report, name, tried=tried)
+
+
+def _accuracy(found, looked, name: str) -> None:
+    heading("Who wrote this?", HELP["accuracy"])
+    counting = url_state.choice(
+        st.segmented_control, "Cannot tell", [AS_WRONG, LEFT_OUT], page=PAGE, key="counting",
+        format_func=lambda each: f"“Cannot tell”{each.removeprefix('cannot tell')}",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    rows = found.accuracy[found.accuracy["counting"] == counting]
+    picture(
+        charts.accuracy(rows, looked, compute.ceiling(rows)),
+        key=f"{PAGE}.accuracy",
+        file_name=f"{name}-accuracy",
+        alt="Share of texts given to the right annotator, by source",
+    )
+    table(
+        compute.in_words(rows, "source"),
+        {
+            "source": Field("Source"),
+            "value": Field("Right", HELP["accuracy"], 2),
+            **_SHARE,
+            "chance": Field("Chance", "One over the number of annotators.", 2),
+            "p_value": Field("p", "Exact test against chance, judgments taken as independent; the "
+                             "interval goes before it."),
+            "cannot_tell": Field("Cannot tell", "Answers."),
+        },
+        key=f"{PAGE}.accuracy.table",
+        file_name=f"{name}-accuracy",
+    )  # fmt: skip
+    heading("Who is taken for whom", HELP["confusion"])
+    names = list(dict.fromkeys(found.confusion["source"]))
+    source = url_state.choice(
+        st.segmented_control, "Source", names, page=PAGE, key="source", format_func=source_name,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    picture(
+        charts.confusion(found.confusion[found.confusion["source"] == source], dark=is_dark()),
+        key=f"{PAGE}.confusion",
+        file_name=f"{name}-confusion-{source}",
+        alt="Whom judges named, for the texts of each annotator",
+    )
+
+
+def _wins(found, looked, name: str) -> None:
+    heading("Which of the two is theirs?", HELP["wins"])
+    picture(
+        charts.wins(found.wins, looked),
+        key=f"{PAGE}.wins",
+        file_name=f"{name}-wins",
+        alt="Share of comparisons in which the first source was preferred",
+    )
+    table(
+        compute.in_words(found.wins, "source_a", "source_b"),
+        {
+            "source_a": Field("Source"),
+            "source_b": Field("Against"),
+            "share_a": Field("Preferred", HELP["wins"], 2),
+            **_SHARE,
+            "wins_a": Field("Preferred, times"),
+            "ties": Field("Ties"),
+            "wins_b": Field("The other, times"),
+        },
+        key=f"{PAGE}.wins.table",
+        file_name=f"{name}-wins",
+    )
+    best = found.preference
+    if best is None:
+        return
+    heading("All comparisons together", HELP["strength"])
+    if best.note:
+        note(best.note)
+    rows = best.strengths
+    if rows["strength"].notna().any():
+        picture(
+            charts.strengths(rows, looked),
+            key=f"{PAGE}.strengths",
+            file_name=f"{name}-strengths",
+            alt="Strength of each source by the Bradley-Terry model with ties",
+        )
+    table(
+        compute.in_words(rows, "source"),
+        {"source": Field("Source"), "strength": Field("Strength", HELP["strength"], 2), **_SHARE,
+         "wins": Field("Won"), "ties": Field("Ties"), "losses": Field("Lost")},
+        key=f"{PAGE}.strengths.table",
+        file_name=f"{name}-strengths",
+    )  # fmt: skip
+
+
+def _reasoning(found, looked, name: str) -> None:
+    heading("Is the reasoning theirs?", HELP["reasoning"])
+    picture(
+        charts.ratings(found.reasoning, looked),
+        key=f"{PAGE}.ratings",
+        file_name=f"{name}-reasoning",
+        alt="Mean rating of reasoning, by source",
+    )
+    table(
+        compute.in_words(found.reasoning, "source"),
+        {"source": Field("Source"), "mean": Field("Mean", HELP["reasoning"], 2), **_SHARE},
+        key=f"{PAGE}.ratings.table",
+        file_name=f"{name}-reasoning",
+    )

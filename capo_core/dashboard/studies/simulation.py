@@ -1,0 +1,130 @@
+"""Made-up judges answer a design, to see what it can find before anybody is invited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.studies import cache, results
+from capo_core.dashboard.studies.background import waiting
+from capo_core.dashboard.studies.compute import Trying
+from capo_core.dashboard.studies.data import Seen
+from capo_core.dashboard.studies.labels import source_name
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.components import control_row, heading, note
+from capo_core.dashboard.ui.text import escape
+from capo_core.study.tables import COMPARISON, HUMAN
+
+PAGE = "studies"
+# Key in the address, label, help, default in hundredths, greatest.
+_SHARES = (
+    ("attentive", "Attentive", "How often judges attend to a trial, on average.", 80, 100),
+    ("skill", "Know the hand", "How often an attending judge knows whose manner it is.", 70, 100),
+    ("left", "Left when not attending", "50 is no bias.", 50, 100),
+    ("doubt", "Tie or cannot tell", "Share of such answers.", 5, 100),
+    ("careless", "Careless judges", "Share of judges who hardly attend at all.", 0, 100),
+)
+
+
+def show(frame: Frame, seen: Seen) -> None:
+    st.html(f'<p class="capo-simulated"><strong>Made-up judges.</strong> {escape(_WARNING)}</p>')
+    trying = _assumed(seen)
+    on = url_state.get("try") == "1"
+    st.button(
+        "Let them answer" if not on else "Other made-up judges",
+        key=f"{PAGE}.try",
+        type="secondary" if on else "primary",
+        on_click=url_state.put,
+        args=(PAGE, {"try": "1", "luck": str(trying.seed + 1) if on else None}),
+    )
+    if not on:
+        return
+    report = cache.tried(frame.workspace, seen.name, trying)
+    if report is None:
+        waiting("They are judging …")
+        return
+    results.draw(report, seen.name, tried=True)
+
+
+_WARNING = (
+    "Nobody has judged anything. What follows shows what this design would find if judges were as "
+    "set here; change them, and see what it can and cannot tell."
+)
+
+
+def _assumed(seen: Seen) -> Trying:
+    heading("The judges")
+    values: dict[str, float] = {}
+    with control_row("studies-judges", [1] * len(_SHARES)) as columns:
+        for column, (key, label, help_, default, most) in zip(columns, _SHARES, strict=True):
+            with column:
+                values[key] = _whole(key, f"{label}, %", help_, default, most) / 100
+    heading("The sources")
+    note("Likeness: how often a text carries its target's manner. Strength, in comparisons: how "
+         "much better than the others, in log-odds; 0 for all is no difference.")  # fmt: skip
+    likeness, strength = _pairs(url_state.get("likeness")), _pairs(url_state.get("strength"))
+    sources = list(seen.config.sources)
+    compared = COMPARISON in seen.config.kinds
+    with control_row("studies-sources", [1] * max(2, len(sources))) as columns:
+        for column, source in zip(columns, sources, strict=False):
+            with column:
+                usual = 1.0 if source == HUMAN else 0.5
+                _number("likeness", likeness, source, "likeness", usual, 0.0, 1.0)
+                if compared:
+                    _number("strength", strength, source, "strength", 0.0, -5.0, 5.0)
+    return Trying(
+        values["attentive"],
+        values["skill"],
+        values["left"],
+        values["doubt"],
+        values["careless"],
+        url_state.number("luck", 0, 0, 10_000),
+        _those(strength, sources),
+        _those(likeness, sources),
+    )
+
+
+def _whole(key: str, label: str, help_: str, default: int, most: int) -> int:
+    place, value = f"{PAGE}.{key}.widget", url_state.number(key, default, 0, most)
+
+    def changed() -> None:
+        now = url_state.now(place)
+        url_state.put(PAGE, {key: None if now == default else str(now)})
+
+    st.number_input(
+        label, 0, most, step=5, **url_state.typed(place, value), on_change=changed, help=help_
+    )
+    return value
+
+
+def _number(
+    key: str, chosen: Mapping[str, float], source: str, what: str, usual: float, low: float,
+    high: float,
+) -> None:  # fmt: skip
+    place = f"{PAGE}.{key}.{source}.widget"
+    value = min(high, max(low, chosen.get(source, usual)))
+
+    def changed() -> None:
+        now = {**chosen, source: url_state.now(place)}
+        url_state.put(PAGE, {key: "~".join(f"{name}:{value:g}" for name, value in now.items())})
+
+    st.number_input(f"{source_name(source)}: {what}", low, high, step=0.1,
+                    on_change=changed, **url_state.typed(place, value))  # fmt: skip
+
+
+def _pairs(text: str) -> dict[str, float]:
+    """ "sft:0.3~capo:0.6" as numbers by source; what says nothing is left out."""
+    found = {}
+    for part in filter(None, text.split("~")):
+        name, _, number = part.partition(":")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            continue
+    return {name: value for name, value in found.items() if abs(value) <= 5}
+
+
+def _those(values: Mapping[str, float], sources: list[str]) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted((name, value) for name, value in values.items() if name in sources))

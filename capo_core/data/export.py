@@ -1,0 +1,195 @@
+"""What a flat export cannot hold: the task, crowd counts, and items without annotations.
+
+Beside `x.csv` or `x.jsonl` an export writes `x.csv.capo.json`; a Parquet file carries the same
+JSON in its schema metadata. An import that finds it restores the dataset exactly; without it the
+task is inferred as for any other file.
+
+A dataset as a file that others can open, and that comes back the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capo_core.data.limits import read_bytes
+from capo_core.data.raw_annotations import Entries
+from capo_core.data.readers.table import RawTable
+from capo_core.dataset import Dataset
+from capo_core.errors import CapoError, ConfigError, DataError
+from capo_core.schema import CROWD, ITEMS
+from capo_core.task import Task
+from capo_core.workspace import atomic_file
+
+SUFFIX = ".capo.json"
+KEY = b"capo"  # in the schema metadata of Parquet
+# The columns of an export, in this order; a CSV with exactly these was written by `escape`.
+COLUMNS = [
+    "annotation_id",
+    "item_id",
+    "annotator_id",
+    "label",
+    "explanation",
+    "valid",
+    "text_a",
+    "text_b",
+    "split",
+]
+_DANGER = "=+\\-@\t\r\n＝＋－＠"
+_TO_ESCAPE = re.compile(rf"'*[{_DANGER}]")
+_ESCAPED = re.compile(rf"'+[{_DANGER}]")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The parts of a dataset that a flat table does not hold."""
+
+    task: Task | None = None
+    crowd: pd.DataFrame | None = None
+    items: pd.DataFrame | None = None
+    origin: str = ""
+    simulated: bool = False
+
+    def complete(self, entries: Entries) -> Entries:
+        """The entries with what the sidecar knows."""
+        return replace(
+            entries,
+            task=self.task or entries.task,
+            crowd=self.crowd if self.crowd is not None else entries.crowd,
+            items=self.items if self.items is not None else entries.items,
+            origin=self.origin or entries.origin,
+        )
+
+
+def sidecar_text(dataset: Dataset) -> str:
+    """The sidecar of an export of `dataset`, as JSON."""
+    bare = dataset.items[~dataset.items["item_id"].isin(dataset.annotations["item_id"])]
+    value = {
+        "written_by": "capo_core",
+        "task": dataset.task.to_dict(),
+        "origin": dataset.origin,
+        "simulated": dataset.simulated,
+        "fingerprint": dataset.fingerprint,
+        "items_without_annotation": bare.to_dict("records"),
+        "crowd": None if dataset.crowd is None else dataset.crowd.to_dict("list"),
+    }
+    return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def find(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
+    """The sidecar of a table; an empty one where there is none or it cannot be used."""
+    beside = path.with_name(path.name + SUFFIX)
+    text = raw.metadata.get(KEY)
+    if text is None and not beside.is_file():
+        return Sidecar()
+    where = "the file's metadata" if text is not None else beside.name
+    try:
+        result = from_text((text if text is not None else read_bytes(beside)).decode("utf-8"))
+    except (ValueError, KeyError, TypeError, AttributeError, CapoError) as error:
+        notes.append(f"{where} could not be used, so the task is inferred ({error})")
+        return Sidecar()
+    notes.append(f"the task was taken from {where}")
+    return result
+
+
+def from_text(text: str) -> Sidecar:
+    """The sidecar in JSON; raises ValueError, KeyError or TypeError where it is none."""
+    value = json.loads(text)
+    crowd, items = value.get("crowd"), value.get("items_without_annotation") or []
+    return Sidecar(
+        task=Task.from_dict(value["task"]),
+        crowd=None if not crowd else pd.DataFrame(crowd, columns=CROWD.names),
+        items=pd.DataFrame(items, columns=ITEMS.names, dtype=object) if items else None,
+        origin=str(value.get("origin", "")),
+        simulated=value.get("simulated") is True,
+    )
+
+
+def escape(text: str) -> str:
+    """`text` so that no spreadsheet takes it for a formula: an apostrophe before = + - @ …
+
+    Plain numbers stay numbers. A text that already begins so, after apostrophes, gets one more, so
+    that `unescape(escape(text)) == text` for every text.
+    """
+    return "'" + text if _TO_ESCAPE.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def unescape(text: str) -> str:
+    """Undo `escape`."""
+    return text[1:] if _ESCAPED.match(text) else text
+
+
+def unescaped(raw: RawTable, notes: list[str]) -> RawTable:
+    """A CSV that we wrote, without the apostrophes of `escape`; any other table as it is."""
+    if raw.kind not in ("csv", "excel") or list(raw.frame.columns) != COLUMNS:
+        return raw
+    frame = raw.frame.map(unescape)
+    changed = int((frame != raw.frame).to_numpy().sum())
+    if changed:
+        notes.append(f"{changed} cells were protected from spreadsheets by an apostrophe: removed")
+    return replace(raw, frame=frame)
+
+
+FORMATS = ("csv", "jsonl", "parquet")
+
+
+def long_table(dataset: Dataset) -> pd.DataFrame:
+    """One row an annotation, with its item's texts: columns `COLUMNS`."""
+    return dataset.annotations.merge(dataset.items, on="item_id", how="left")[COLUMNS]
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table as CSV that is safe to open in a spreadsheet (see `sidecar.escape`)."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([escape(str(name)) for name in frame.columns])
+    for row in frame.itertuples(index=False, name=None):
+        writer.writerow([escape(cell) if isinstance(cell, str) else cell for cell in row])
+    return out.getvalue()
+
+
+def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
+    """Write `dataset` in long form; CSV and JSONL get a small file `…capo.json` beside them.
+
+    In CSV, cells that a spreadsheet would take for a formula begin with an apostrophe, which an
+    import removes again. JSONL and Parquet hold the texts as they are.
+
+    Raises:
+        ConfigError: an unknown format. DataError: the place cannot be written.
+    """
+    path = Path(path)
+    if format not in FORMATS:
+        raise ConfigError(f"the format {format!r} is not known", expected=", ".join(FORMATS))
+    if path.is_dir():
+        raise DataError("this is a folder", where=str(path), todo="name a file in it")
+    frame, beside = long_table(dataset), sidecar_text(dataset)
+    try:
+        if format == "parquet":
+            table = pa.Table.from_pandas(frame.astype(object), preserve_index=False)
+            table = table.replace_schema_metadata({KEY: beside.encode("utf-8")})
+            with atomic_file(path) as file:
+                pq.write_table(table, file)
+            return path
+        text = csv_text(frame) if format == "csv" else _json_lines(frame)
+        for target, content in ((path.with_name(path.name + SUFFIX), beside), (path, text)):
+            with atomic_file(target) as file:
+                file.write(content.encode("utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"the file cannot be written ({error.strerror or error})", where=str(path)
+        ) from None
+    return path
+
+
+def _json_lines(frame: pd.DataFrame) -> str:
+    records = frame.to_dict("records")
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)

@@ -1,0 +1,206 @@
+"""The LeWiDi shared task's JSON: one object an item, annotators and labels packed into text.
+
+`annotators` lists who annotated, comma-separated; someone with two labels stands in it twice.
+`annotations` has each annotator's labels, comma-separated in the same order. Explanations
+(`other_info.explanations`) follow the order of `annotators`: the k-th mention of an annotator is
+their k-th label. In test files the labels are empty.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from capo_core.data.limits import LIMITS, read_bytes
+from capo_core.data.raw_annotations import ENTRY, Entries
+from capo_core.data.readers.encoding import cell_text
+from capo_core.data.readers.json_records import Record, parse_leniently, whole
+from capo_core.data.rejected_rows import Aside, shown
+from capo_core.errors import DataError
+from capo_core.task import NLI, PARAPHRASE, Task
+
+_TASKS = {"natural language inference": NLI, "paraphrase detection": PARAPHRASE}
+_NEEDED = ("annotations", "text")
+
+
+def is_lewidi(value: Any) -> bool:
+    """Does this JSON value look like a LeWiDi file? Judged by its first object."""
+    if not isinstance(value, dict) or not value:
+        return False
+    first = next((inner for inner in value.values() if isinstance(inner, dict)), {})
+    return all(key in first for key in _NEEDED)
+
+
+def is_metadata(value: Any) -> bool:
+    """Does it look like the annotators' metadata: objects of nothing but text?"""
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(
+            isinstance(inner, dict)
+            and all(isinstance(each, str) for each in inner.values())
+            and not all(key.isdecimal() for key in inner)  # as pandas writes a table's columns
+            for inner in value.values()
+        )
+    )
+
+
+def load(text: str, where: str, aside: Aside) -> Entries:
+    """One entry an annotation; items that are none are set aside.
+
+    Raises:
+        DataError: the file is not in this format, or holds no label at all (a test file).
+    """
+    value, notes = whole(text, where)
+    if is_metadata(value):
+        raise DataError(
+            "these are the annotators' metadata, not annotations",
+            where=where,
+            todo="import the file of the items; put this one beside it and it is read along",
+        )
+    if not is_lewidi(value):
+        raise DataError(
+            "the file is not in the LeWiDi format",
+            where=where,
+            expected="one object with an object per item, each with 'text' and 'annotations'",
+            todo="import it with --format table",
+        )
+    rows: list[dict] = []
+    items: list[dict] = []
+    for number, (item_id, item) in enumerate(value.pairs, 1):
+        if problem := _problem(item):
+            aside.add(number, "", problem, json.dumps({item_id: item}, ensure_ascii=False))
+            continue
+        items.append(item)
+        rows += _item_rows(number, cell_text(item_id), item, notes)
+    if rows and not any(row["label"] for row in rows):
+        raise DataError(
+            f"all {len(rows)} labels are empty, as in a test file whose labels are withheld",
+            where=where,
+            todo="import the train or dev file, or the test file with its labels",
+        )
+    task, roles = _task_of(items)
+    return Entries(
+        pd.DataFrame(rows, columns=ENTRY, dtype=object),
+        "annotations",
+        roles,
+        tuple(notes),
+        task=task,
+        origin=f"LeWiDi shared task, from {where}",
+    )
+
+
+def _problem(item: Any) -> str:
+    if not isinstance(item, Record):
+        return "the item is not a JSON object"
+    if item.repeated:
+        return f"the key {', '.join(map(shown, item.repeated))} stands twice in one item"
+    if not isinstance(item.get("annotations"), dict):
+        return "the item has no object 'annotations'"
+    if not isinstance(item.get("text"), dict | str):
+        return "the item has no 'text'"
+    return ""
+
+
+def _task_of(items: list[dict]) -> tuple[Task | None, tuple[str, str]]:
+    """The task that the items name (None: to be inferred), and what their texts are called."""
+    names = {cell_text(item.get("annotation task")).strip().casefold() for item in items}
+    known = _TASKS.get(next(iter(names))) if len(names) == 1 else None
+    text = items[0]["text"] if items else {}
+    keys = [key.casefold() for key in text] if isinstance(text, dict) else []
+    roles = [*keys, "", ""][:2]
+    return known, (roles[0], roles[1])
+
+
+def _texts(text: Any) -> tuple[str, str]:
+    if isinstance(text, str):
+        return text, ""
+    first, *rest = [cell_text(value) for value in text.values()] or [""]
+    return first, "\n".join(rest)
+
+
+def _split_names(value: Any) -> list[str]:
+    names = value if isinstance(value, list) else cell_text(value).split(",")
+    return [name for name in (cell_text(each).strip() for each in names) if name]
+
+
+def _labels(value: Any) -> list[str]:
+    """One annotator's labels; a missing one is [""], so that it is set aside, not lost."""
+    parts = value if isinstance(value, list) else cell_text(value).split(",")
+    return [cell_text(each).strip() for each in parts] or [""]
+
+
+def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[dict]:
+    """One row for each annotation of an item, paired with its explanation."""
+    annotations = item["annotations"]
+    annotations = {cell_text(who).strip(): given for who, given in annotations.items()}
+    mentions = _split_names(item.get("annotators")) or list(annotations)
+    mentions += [who for who in annotations if who not in mentions]
+    text_a, text_b = _texts(item["text"])
+    base = {
+        "row": number,
+        "item_id": item_id,
+        "text_a": text_a,
+        "text_b": text_b,
+        "valid": "",
+        "split": cell_text(item.get("split")),
+        "annotation_id": "",
+    }
+    other = item.get("other_info")
+    given = other.get("explanations") if isinstance(other, dict) else None
+    explanations = [cell_text(each) for each in given] if isinstance(given, list) else []
+    if explanations and len(explanations) != len(mentions):
+        notes.append(
+            f"row {number}: {len(explanations)} explanations for {len(mentions)} annotations, so "
+            "that nobody can tell which is whose: its labels are kept without them"
+        )
+        explanations = []
+    rows, nth = [], dict.fromkeys(mentions, 0)
+    for position, who in enumerate(mentions):
+        labels, k = _labels(annotations.get(who)), nth[who]
+        nth[who] += 1
+        row = base | {"column": f"annotations.{who}", "annotator_id": who}
+        row["explanation"] = explanations[position] if explanations else ""
+        row["label"] = labels[k] if k < len(labels) else ""
+        rows.append(row)
+    for who, count in nth.items():
+        for label in _labels(annotations.get(who))[count:]:
+            notes.append(
+                f"row {number}: {who} has more labels than explanations; the label {shown(label)} "
+                "is kept without one"
+            )
+            column = f"annotations.{who}"
+            rows.append(
+                base | {"column": column, "annotator_id": who, "label": label, "explanation": ""}
+            )
+    return rows
+
+
+def read_metadata(path: Path, annotators: tuple[str, ...], notes: list[str]) -> dict[str, dict]:
+    """Who the annotators are, from the `…_annotators_meta.json` beside the data, if it is there.
+
+    Trailing commas are allowed: the published files have them.
+    """
+    stem = path.stem.rsplit("_", 1)[0]
+    beside = path.with_name(f"{stem}_annotators_meta.json")
+    if beside == path or not beside.is_file():
+        return {}
+    try:
+        value, mended = parse_leniently(read_bytes(beside, LIMITS).decode("utf-8-sig"))
+    except (ValueError, DataError) as error:
+        notes.append(f"{beside.name} beside it could not be read and was left out ({error})")
+        return {}
+    if not is_metadata(value):
+        notes.append(f"{beside.name} beside it is not a table of annotators and was left out")
+        return {}
+    unknown = [who for who in value if who not in annotators]
+    if unknown:
+        notes.append(
+            f"{beside.name} describes annotators who are not in the data: {', '.join(unknown[:10])}"
+        )
+    note = f"{beside.name} beside it was read along"
+    notes.append(f"{note} (trailing commas ignored)" if mended else note)
+    return {who: dict(about) for who, about in value.items() if who in annotators}

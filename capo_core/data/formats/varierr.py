@@ -1,0 +1,152 @@
+"""VariErr NLI (Weber-Genzel et al., ACL 2024): its JSON Lines, explanations with two rounds.
+
+In round one, annotators gave labels, each with an explanation; one annotator may give two labels
+to an item, which are two rows here. In round two they judged every explanation ("makes sense").
+
+Validity. An explanation's `valid` is its own author's judgment in round two, as in the paper's
+self-validation: "true" if the author still finds that it makes sense, "false" if not, "unknown"
+if the author gave no judgment (26 of 1,933: "I don't know"). Judgments by the others do not
+enter. A label of an item is an *error* if none of its explanations is "true"; counted so, 129 of
+878 item-labels are errors, which are exactly the file's own `error_labels`. The field
+`self_corrected` says the same (it holds wherever the author did not confirm) and is not used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from capo_core.data.raw_annotations import ENTRY, Entries
+from capo_core.data.readers.encoding import cell_text
+from capo_core.data.readers.json_records import array_of, lines_of, looks_like_lines, whole
+from capo_core.data.rejected_rows import Aside
+from capo_core.errors import DataError
+from capo_core.schema import ITEMS
+from capo_core.task import NLI
+
+LABELS = NLI.scale.labels
+_CROWD = {"e": "entailment", "n": "neutral", "c": "contradiction"}  # ChaosNLI's letters
+_NEEDED = ("id", "context", "statement", *LABELS)
+
+
+def is_varierr(record: Any) -> bool:
+    """Does this JSON object look like one item of VariErr?"""
+    return isinstance(record, dict) and all(key in record for key in _NEEDED)
+
+
+def load(text: str, where: str, aside: Aside) -> Entries:
+    """One entry an explanation; records that are no items are set aside.
+
+    Raises:
+        DataError: no record of the file is an item of VariErr.
+    """
+    notes: list[str] = []
+    if looks_like_lines(text):
+        records = lines_of(text, aside, where)
+    else:
+        value, notes = whole(text, where)
+        records = array_of(value if isinstance(value, list) else [value], aside, where)
+    rows, items, crowd = [], [], []
+    for number, record in records:
+        if problem := _problem(record):
+            aside.add(number, "", problem, cell_text(record))
+            continue
+        item = {
+            "item_id": cell_text(record["id"]).strip(),
+            "text_a": cell_text(record["context"]),
+            "text_b": cell_text(record["statement"]),
+        }
+        items.append(item | {"split": ""})
+        rows += [
+            _entry(explanation, label, number, item)
+            for label in LABELS
+            for explanation in record[label] or []
+        ]
+        crowd += _crowd(record.get("chaosnli_labels"), item["item_id"], number, notes)
+    if not items:
+        raise DataError(
+            "no record is an item of VariErr",
+            where=where,
+            expected=f"objects with the keys {', '.join(_NEEDED)}",
+            todo="import it with --format table",
+        )
+    if crowd:
+        notes.append(f"{len(crowd) // len(LABELS)} items have crowd counts (ChaosNLI)")
+    return Entries(
+        pd.DataFrame(rows, columns=ENTRY, dtype=object),
+        "explanations",
+        (NLI.role_a, NLI.role_b),
+        tuple(notes),
+        task=NLI,
+        crowd=pd.DataFrame(crowd, columns=["item_id", "label", "count"]) if crowd else None,
+        items=pd.DataFrame(items, columns=ITEMS.names, dtype=object),
+        origin=f"VariErr NLI (Weber-Genzel et al., ACL 2024), from {where}",
+    )
+
+
+def _problem(record: dict) -> str:
+    missing = [key for key in _NEEDED if key not in record]
+    if missing:
+        return f"not an item of VariErr: {', '.join(missing)} missing"
+    odd = [label for label in LABELS if not isinstance(record[label], list | None)]
+    return f"not an item of VariErr: {', '.join(odd)} must be a list" if odd else ""
+
+
+def _entry(explanation: Any, label: str, number: int, item: dict) -> dict:
+    if not isinstance(explanation, dict):
+        explanation = {"reason": explanation}  # set aside later: it has no annotator
+    annotator = cell_text(explanation.get("annotator")).strip()
+    return item | {
+        "row": number,
+        "column": label,
+        "annotator_id": annotator,
+        "label": label,
+        "explanation": cell_text(explanation.get("reason")),
+        "valid": own_judgment(explanation.get("judgments"), annotator),
+        "split": "",
+        "annotation_id": cell_text(explanation.get("id")),
+    }
+
+
+def own_judgment(judgments: Any, annotator: str) -> str:
+    """What `annotator` says in round two of their own explanation: true, false or unknown."""
+    for judgment in judgments if isinstance(judgments, list) else []:
+        if isinstance(judgment, dict) and cell_text(judgment.get("annotator")) == annotator:
+            return {True: "true", False: "false"}.get(judgment.get("makes_sense"), "unknown")
+    return "unknown"
+
+
+def _crowd(counts: Any, item_id: str, number: int, notes: list[str]) -> list[dict]:
+    """ChaosNLI's counts; a letter that is left out counts 0."""
+    if not isinstance(counts, dict):
+        return []
+    rows = []
+    for letter, label in _CROWD.items():
+        count = counts.get(letter, 0)
+        if isinstance(count, bool) or not isinstance(count, int | float) or count != count // 1:
+            notes.append(f"row {number}: the crowd count {count!r} is no whole number: left out")
+            return []
+        if count < 0:
+            notes.append(f"row {number}: the crowd count {count!r} is negative: left out")
+            return []
+        rows.append({"item_id": item_id, "label": label, "count": int(count)})
+    return rows
+
+
+def item_label_errors(annotations: pd.DataFrame) -> tuple[int, int]:
+    """`(errors, item-labels)`: an item's label is an error if no explanation of it is valid."""
+    if not len(annotations):
+        return 0, 0
+    valid = (annotations["valid"] == "true").groupby([annotations["item_id"], annotations["label"]])
+    some = valid.any()
+    return int((~some).sum()), len(some)
+
+
+def validity_note(annotations: pd.DataFrame) -> str:
+    """What `valid` means here and how many labels it makes errors, in a sentence."""
+    errors, labels = item_label_errors(annotations)
+    return (
+        "validity is the author's own judgment in the second round; "
+        f"{errors} of {labels} labels of items are errors (no explanation confirmed by its author)"
+    )

@@ -1,0 +1,131 @@
+"""From a mapped table, long or wide, to entries: one row an annotation, not yet judged."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from capo_core.data.columns import Mapping, normal
+from capo_core.data.readers.encoding import each
+from capo_core.data.readers.table import RawTable
+from capo_core.task import Task
+
+# What every loader hands over. `row` is the place in the file (int); `column` the column of the
+# label there; all else is text, "" where there is nothing.
+ENTRY = [
+    "row",
+    "column",
+    "item_id",
+    "annotator_id",
+    "label",
+    "explanation",
+    "text_a",
+    "text_b",
+    "valid",
+    "split",
+    "annotation_id",
+]
+_CELL = ("label", "explanation", "valid")  # what an annotator has columns for in wide form
+_PLAIN_TEXT = {"text", "text_a", "text_b", "text1", "text2", "text_1", "text_2", "input", "target"}
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What a loader hands over.
+
+    Attributes:
+        frame: the entries, columns `ENTRY`.
+        unit: what one of them is in the file: "rows", "cells", "explanations", "annotations".
+        roles: what the two texts are called there; "" where the file does not say.
+        notes: what was supplied or changed.
+        task: the task, where the format says it.
+        crowd: crowd counts (item_id, label, count), where the file has them.
+        items: all items (columns of the items table), where there may be some without annotation.
+        origin: one line on where the data come from.
+    """
+
+    frame: pd.DataFrame
+    unit: str
+    roles: tuple[str, str]
+    notes: tuple[str, ...] = ()
+    task: Task | None = None
+    crowd: pd.DataFrame | None = None
+    items: pd.DataFrame | None = None
+    origin: str = ""
+
+
+def role_name(column: str) -> str:
+    """What a text is called, from its column: "Question1" → "question 1"; "" for "text_a"."""
+    name = normal(column)
+    return "" if name in _PLAIN_TEXT else re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " "))
+
+
+def entries_of(raw: RawTable, mapping: Mapping) -> Entries:
+    """The annotations of a table under a complete mapping (see `mapping.guess`, `require`)."""
+    roles = (role_name(mapping.text_a or ""), role_name(mapping.text_b or ""))
+    return _wide(raw, mapping, roles) if mapping.wide else _long(raw, mapping, roles)
+
+
+def _column(raw: RawTable, name: str | None) -> np.ndarray:
+    if not name:
+        return np.full(len(raw.frame), "", dtype=object)
+    return raw.frame[name].to_numpy(dtype=object)
+
+
+def _long(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
+    frame = pd.DataFrame({"row": raw.rows, "column": mapping.label}, columns=ENTRY, dtype=object)
+    for role in ENTRY[2:]:
+        frame[role] = _column(raw, getattr(mapping, role))
+    notes: list[str] = []
+    _fill_items(frame, mapping, notes)
+    return Entries(frame, "rows", roles, tuple(notes))
+
+
+def _wide(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
+    """One entry for each cell (annotator × item) with a label or an explanation in it."""
+    shared = pd.DataFrame({"row": raw.rows}, dtype=object)
+    for role in ("item_id", "text_a", "text_b", "split"):
+        shared[role] = _column(raw, getattr(mapping, role))
+    notes: list[str] = []
+    _fill_items(shared, mapping, notes)
+    parts, empty = [], 0
+    for one in mapping.annotators:
+        cells = {role: _column(raw, getattr(one, role)) for role in _CELL}
+        filled = np.array(
+            [
+                bool(label.strip() or why.strip())
+                for label, why in zip(cells["label"], cells["explanation"], strict=True)
+            ],
+            dtype=bool,
+        )
+        part = shared[filled].assign(column=one.label, annotator_id=one.annotator_id)
+        parts.append(part.assign(annotation_id="", **{r: v[filled] for r, v in cells.items()}))
+        empty += int((~filled).sum())
+    frame = pd.concat(parts, ignore_index=True).loc[:, ENTRY]
+    frame = frame.sort_values("row", kind="stable", ignore_index=True)
+    if empty:
+        cells = len(shared) * len(mapping.annotators)
+        notes.append(f"{empty:,} of {cells:,} cells are empty: that annotator did not label it")
+    return Entries(frame, "cells", roles, tuple(notes))
+
+
+def _fill_items(frame: pd.DataFrame, mapping: Mapping, notes: list[str]) -> None:
+    """Item identifiers from the texts, or texts from the identifiers, where one is not mapped."""
+    if not mapping.item_id:
+        stripped = (each(frame[column], str.strip) for column in ("text_a", "text_b"))
+        pairs = list(zip(*stripped, strict=True))
+        numbers: dict[tuple[str, str], int] = {}
+        for pair in pairs:
+            if pair[0]:
+                numbers.setdefault(pair, len(numbers) + 1)
+        frame["item_id"] = [str(numbers[pair]) if pair[0] else "" for pair in pairs]
+        notes.append("no column names the item: equal texts are one item, numbered as they come")
+    elif not mapping.text_a:
+        frame["text_a"] = frame["item_id"]
+        notes.append(
+            "no column holds the text that was annotated: the item's identifier stands in for it, "
+            "and reductions by the input mean nothing"
+        )

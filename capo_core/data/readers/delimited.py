@@ -1,0 +1,165 @@
+"""CSV and its relatives: which delimiter, which quoting, which rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from capo_core.data.limits import Limits, check_cells
+from capo_core.data.readers.encoding import unique_names
+from capo_core.data.rejected_rows import Aside, listed
+from capo_core.errors import DataError
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_END = "capo end of file"  # a last row of our own; a quote left open swallows it
+_SAMPLE_RECORDS = 200
+
+
+# Cells longer than csv's default of 131,072 characters are set aside later, with a reason. The
+# limit is one for the whole process: set once, since threads may read at the same time.
+csv.field_size_limit(2**31 - 1)
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\r?\n')  # a first line that Excel understands
+
+
+def _records(text: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+
+
+def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
+    """The delimiter under which the first rows are most alike, and most header names are known.
+
+    Args:
+        recognised: how many of these column names mean something to the importer.
+    """
+    if match := _SEPARATOR_LINE.match(text):
+        return match[1]
+    sample = text[: 2**20]
+    best, best_score = ",", 0.0
+    for delimiter in DELIMITERS:
+        first = list(islice(_records(sample, delimiter, True), _SAMPLE_RECORDS))
+        records = [record for record in first if record]
+        if len(records) > 1 and len(sample) < len(text) and len(first) < _SAMPLE_RECORDS:
+            records.pop()  # cut off by the end of the sample
+        width = len(records[0]) if records else 0
+        if width < 2:
+            continue
+        alike = sum(len(record) == width for record in records) / len(records)
+        score = alike + 0.3 * min(recognised(records[0]), 5) + 0.001 * min(width, 20)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def read_delimited(
+    text: str, where: str, limits: Limits, delimiter: str, aside: Aside
+) -> tuple[list[str], list[list[str]], list[int], list[str]]:
+    """`(columns, rows, row numbers, notes)`; row 1 is the header, as a spreadsheet shows it.
+
+    Rows with more cells than the header has columns are set aside; shorter ones are filled with
+    empty cells, and that is noted. Blank lines are no rows.
+
+    Raises:
+        DataError: a quote that is never closed, no header, no rows, too large.
+    """
+    try:
+        records, notes = _read(text, where, delimiter)
+    except csv.Error as error:
+        raise DataError(f"the rows cannot be told apart ({error})", where=where) from None
+    first = 1 if _SEPARATOR_LINE.match(text) else 0
+    filled = (i for i in range(first, len(records)) if any(cell.strip() for cell in records[i]))
+    start = next(filled, None)
+    if start is None:
+        raise DataError("the file holds no table", where=where, expected="a header and rows")
+    header = records[start]
+    start += 1
+    while len(header) > 1 and not header[-1].strip():
+        header = header[:-1]  # trailing delimiters, as some spreadsheets write them
+    check_cells(len(records) - start, len(header), where, limits)
+    columns, renamed = unique_names(header)
+    width, rows, numbers, short, blank = len(columns), [], [], 0, 0
+    for number, record in enumerate(records[start:], start + 1):
+        if not any(cell.strip() for cell in record):
+            blank += 1
+            continue
+        extra = record[width:]
+        if any(cell.strip() for cell in extra):
+            reason = f"the row has {len(record)} cells, the header {width}"
+            aside.add(number, columns[-1], reason, json.dumps(record, ensure_ascii=False))
+            continue
+        short += len(record) < width
+        rows.append(record[:width] + [""] * (width - len(record)))
+        numbers.append(number)
+    if not rows and not len(aside):
+        raise DataError(
+            "there are no rows under the header",
+            where=where,
+            expected=f"rows with the columns {listed(columns)}",
+        )
+    if short:
+        notes.append(f"{short} rows have fewer cells than the header; the rest is read as empty")
+    if blank:
+        notes.append(f"{blank} blank lines are no rows")
+    return columns, rows, numbers, renamed + notes
+
+
+def _read(text: str, where: str, delimiter: str) -> tuple[list[list[str]], list[str]]:
+    """All records. Tab-separated files are often written without quoting: both are tried."""
+    end = "" if text.endswith(("\n", "\r")) else "\n"
+    records = _complete(text + end + _END, delimiter, quoted=True)
+    if delimiter == "\t" and '"' in text:
+        plain = _complete(text + end + _END, delimiter, quoted=False)
+        if records is None or _ragged(plain) < _ragged(records):
+            return plain, ["quotes are read as part of the text: this file does not use quoting"]
+    if records is None:
+        line = _unclosed_line(text, delimiter)
+        raise DataError(
+            "a quoted cell is opened and never closed, so that it swallows the rest of the file",
+            where=f"{where}, line {line}" if line else where,
+            expected='each quoted cell to end with ", and quotes inside it to be doubled ("")',
+            todo="mend the quote, or export the table again as JSONL",
+        )
+    return records, _swallowed(records, delimiter)
+
+
+def _complete(text: str, delimiter: str, quoted: bool) -> list[list[str]] | None:
+    """The records without our last row; None where a quote swallowed it."""
+    records = list(_records(text, delimiter, quoted))
+    return records[:-1] if records and records[-1] == [_END] else None
+
+
+def _ragged(records: list[list[str]] | None) -> int:
+    """How many rows differ in width from the header, and how many cells hold line breaks."""
+    if not records:
+        return 0
+    width = len(records[0])
+    broken = sum("\n" in cell for record in records for cell in record)
+    return broken + sum(len(record) not in (0, width) for record in records)
+
+
+def _unclosed_line(text: str, delimiter: str) -> int:
+    """The line (from 1) on which the record with the open quote begins."""
+    reader, line = _records(text, delimiter, True), 1
+    for _ in reader:
+        start, line = line, reader.line_num + 1
+    return start if text else 0
+
+
+def _swallowed(records: list[list[str]], delimiter: str) -> list[str]:
+    """Cells that hold what looks like whole rows: two stray quotes can do that."""
+    width = len(records[0]) if records else 0
+    if width < 3:
+        return []
+    notes = []
+    for number, record in enumerate(records, 1):
+        lines = [line for cell in record if "\n" in cell for line in cell.split("\n")]
+        alike = sum(line.count(delimiter) >= width - 1 for line in lines)
+        if alike:
+            notes.append(
+                f"row {number} has a cell with {alike} lines that look like rows: check its quotes"
+            )
+    return notes[:20]

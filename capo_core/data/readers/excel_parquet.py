@@ -1,0 +1,190 @@
+"""Excel and Parquet, opened only after a look at how large they unpack."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from xml.etree.ElementTree import ParseError
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from openpyxl.utils.exceptions import InvalidFileException
+
+from capo_core.data.limits import Limits, check_cells, megabytes
+from capo_core.data.readers.encoding import cell_text, unique_names
+from capo_core.errors import BackendUnavailable, DataError
+
+# openpyxl has no error of its own for damaged files: these are what its parsers let through.
+_DAMAGED = (
+    InvalidFileException,
+    zipfile.BadZipFile,
+    zlib.error,
+    ParseError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
+Rows = tuple[list[str], list[list[str]], list[int], list[str]]
+
+
+def check_archive(raw: bytes, where: str, limits: Limits) -> None:
+    """`DataError` for a zip file that is a bomb, damaged, or no Excel workbook."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise _damaged(where, "Excel", error) from None
+    unpacked = sum(member.file_size for member in members)
+    ratio = unpacked / max(len(raw), 1)
+    if unpacked > limits.unpacked_bytes or (
+        unpacked > limits.ratio_from_bytes and ratio > limits.ratio
+    ):
+        raise DataError(
+            f"the file unpacks from {megabytes(len(raw))} to {megabytes(unpacked)} "
+            f"({ratio:,.0f} times), which looks like a zip bomb",
+            where=where,
+            expected=f"at most {megabytes(limits.unpacked_bytes)} and {limits.ratio:.0f} times",
+            todo="export the table as CSV",
+        )
+    if "xl/workbook.xml" not in {member.filename for member in members}:
+        raise DataError(
+            "this is a zip archive, not an Excel workbook",
+            where=where,
+            todo="unpack it and import one file",
+        )
+
+
+def read_excel(raw: bytes, where: str, limits: Limits, sheet: str | None) -> tuple[Rows, str]:
+    """The rows of one sheet (default: the first that is not empty), and its name.
+
+    A formula is read as the value stored with it, or as its text where none is stored; it is
+    never computed. Row 1 is the header.
+    """
+    if not openpyxl.DEFUSEDXML:
+        raise BackendUnavailable(
+            "Excel files are not read without the package defusedxml",
+            todo="install the packages of requirements.txt",
+        )
+    check_archive(raw, where, limits)
+    try:
+        records, name, notes = _sheet(raw, where, limits, sheet)
+    except _DAMAGED as error:  # DataError is none of these and passes
+        raise _damaged(where, "Excel", error) from None
+    header = next((i for i, record in enumerate(records) if any(c.strip() for c in record)), None)
+    if header is None:
+        raise DataError(f"the sheet {name!r} is empty", where=where)
+    columns = records[header]
+    width = max(len(record) for record in records[header:])
+    columns, renamed = unique_names(columns + [""] * (width - len(columns)))
+    rows, numbers = [], []
+    for number, record in enumerate(records[header + 1 :], header + 2):
+        if any(cell.strip() for cell in record):
+            rows.append(record + [""] * (width - len(record)))
+            numbers.append(number)
+    if not rows:
+        raise DataError(f"there are no rows under the header of sheet {name!r}", where=where)
+    return (columns, rows, numbers, renamed + notes), name
+
+
+def _sheet(
+    raw: bytes, where: str, limits: Limits, sheet: str | None
+) -> tuple[list[list[str]], str, list[str]]:
+    book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=False)
+    names = [each.title for each in book.worksheets]
+    if sheet is not None and sheet not in names:
+        raise DataError(
+            f"there is no sheet {sheet!r}", where=where, expected=f"one of {', '.join(names)}"
+        )
+    records, formulas, name = [], 0, sheet or (names[0] if names else "")
+    for candidate in [sheet] if sheet is not None else names:
+        records, formulas = _cells(book[candidate], where, limits)
+        if any(cell.strip() for record in records for cell in record):
+            name = candidate
+            break
+    notes = []
+    others = [each for each in names if each != name]
+    if others:
+        notes.append(f"read sheet {name!r}; not read: {', '.join(others)}")
+    if formulas:
+        stored = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+        values, _ = _cells(stored[name], where, limits)
+        for record, seen in zip(records, values, strict=False):
+            for column, cell in enumerate(seen[: len(record)]):
+                record[column] = cell or record[column]
+        notes.append(
+            f"{formulas} cells hold formulas: read as the values stored with them, "
+            "or as their text where none is stored"
+        )
+    return records, name, notes
+
+
+def _cells(sheet, where: str, limits: Limits) -> tuple[list[list[str]], int]:
+    """All rows as text without trailing empty cells, and the number of formulas."""
+    sheet.reset_dimensions()  # the size that the file claims may be wrong
+    records, formulas, count, widest = [], 0, 0, 0
+    for row in sheet.iter_rows():
+        record = []
+        for cell in row:
+            formulas += cell.data_type == "f"
+            record.append(cell_text(cell.value))
+        while record and not record[-1]:
+            record.pop()
+        records.append(record)
+        count, widest = count + len(row) + 1, max(widest, len(record))
+        if widest > limits.columns or widest * len(records) > limits.cells:
+            check_cells(len(records), widest, where, limits)
+        if count > 4 * limits.cells:  # nearly all empty
+            raise DataError("the sheet reaches too far, over cells without content", where=where)
+    return records, formulas
+
+
+def read_parquet(raw: bytes, where: str, limits: Limits) -> tuple[Rows, dict[bytes, bytes]]:
+    """All rows as text, and the metadata of the file's schema; rows are counted from 1."""
+    try:
+        file = pq.ParquetFile(io.BytesIO(raw))
+        meta, schema = file.metadata, file.schema_arrow
+        check_cells(meta.num_rows, len(schema.names), where, limits)
+        unpacked = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+        _check_unpacked(unpacked, where, limits)
+        columns, notes = unique_names(schema.names)
+        rows: list[list[str]] = []
+        characters = 0
+        for batch in file.iter_batches(batch_size=4096):
+            # A dictionary of one long text, repeated, is small on disk and large in memory.
+            _check_unpacked(characters + batch.nbytes, where, limits)
+            texts = [[cell_text(value) for value in column.to_pylist()] for column in batch.columns]
+            characters += sum(len(text) for column in texts for text in column)
+            _check_unpacked(characters, where, limits)
+            rows.extend(map(list, zip(*texts, strict=True)))
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+        raise _damaged(where, "Parquet", error) from None
+    if not columns or not rows:
+        raise DataError("the table has no rows", where=where)
+    return (columns, rows, list(range(1, len(rows) + 1)), notes), dict(schema.metadata or {})
+
+
+def _check_unpacked(size: int, where: str, limits: Limits) -> None:
+    if size > limits.unpacked_bytes:
+        raise DataError(
+            f"the file unpacks to more than {megabytes(limits.unpacked_bytes)}",
+            where=where,
+            todo="leave out columns that are not needed, or import it in parts",
+        )
+
+
+def _damaged(where: str, kind: str, error: Exception) -> DataError:
+    cause = error.__cause__ or error.__context__ or error
+    detail = f"{type(cause).__name__}: {cause}".splitlines()[0][:200]
+    return DataError(
+        f"the {kind} file is damaged or cannot be read ({detail})",
+        where=where,
+        todo="open and save it again, or export the table as CSV",
+    )

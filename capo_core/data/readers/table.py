@@ -1,0 +1,219 @@
+"""Any table file as a table of text, with the place of each row in the file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from capo_core.data.columns import recognised
+from capo_core.data.limits import LIMITS, Limits, check_cells, read_bytes
+from capo_core.data.readers import json_records
+from capo_core.data.readers.delimited import DELIMITERS, find_delimiter, read_delimited
+from capo_core.data.readers.encoding import cell_text, decode, unique_names
+from capo_core.data.readers.excel_parquet import read_excel, read_parquet
+from capo_core.data.rejected_rows import Aside
+from capo_core.errors import DataError
+
+_FOREIGN = (  # what people try to import, and what to do about it
+    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or Word file", "save it as .xlsx or CSV"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"BZh", "a bzip2 archive", "unpack it first"),
+    (b"7z\xbc\xaf", "a 7z archive", "unpack it first"),
+    (b"%PDF", "a PDF", "export the table as CSV or JSONL"),
+    (b"SQLite format 3", "an SQLite database", "export the table as CSV or JSONL"),
+    (b"\x89PNG", "a picture", "export the table as CSV or JSONL"),
+)
+
+
+_PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml|head|body)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A file's table before anything is known about its meaning.
+
+    Attributes:
+        frame: one column a column of the file; all cells text, "" where there is nothing.
+        rows: [len(frame)] the row's number: as a spreadsheet shows it (header = 1) for CSV and
+            Excel, the line for JSONL, counted from 1 for JSON arrays and Parquet.
+        kind: "csv", "jsonl", "json", "excel" or "parquet".
+        encoding, delimiter, sheet: as found; "" where the kind of file has none.
+        aside: rows that could not be read as rows (row, column, reason, text).
+        notes: what a person should know about how the file was read.
+        metadata: the schema metadata of a Parquet file.
+    """
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+    kind: str
+    encoding: str = ""
+    delimiter: str = ""
+    sheet: str = ""
+    aside: pd.DataFrame = field(default_factory=lambda: Aside().frame())
+    notes: tuple[str, ...] = ()
+    metadata: dict[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's bytes and, where it is text, its text."""
+
+    name: str
+    raw: bytes
+    kind: str  # "text", "excel", "parquet"
+    text: str = ""
+    encoding: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def json(self) -> bool:
+        return self.kind == "text" and self.text.lstrip()[:1] in ("{", "[")
+
+
+def open_source(
+    path: Path | str, *, encoding: str | None = None, limits: Limits = LIMITS
+) -> Source:
+    """Read the file and find out by its content, not by its name, what kind it is."""
+    path = Path(path)
+    raw = read_bytes(path, limits)
+    if raw.startswith(b"PAR1"):
+        return Source(path.name, raw, "parquet")
+    if raw.startswith(b"PK\x03\x04"):
+        return Source(path.name, raw, "excel")
+    for magic, what, todo in _FOREIGN:
+        if raw.startswith(magic):
+            raise DataError(
+                f"this is {what}",
+                where=path.name,
+                expected="CSV, TSV, JSONL, JSON, Excel (.xlsx) or Parquet",
+                todo=todo,
+            )
+    text, found, notes = decode(raw, path.name, encoding)
+    if _PAGE.match(text):
+        raise DataError(
+            "this is a web page or XML, not a table",
+            where=path.name,
+            todo="download the file itself (on GitHub: the button Raw), or export it as CSV",
+        )
+    if not text.strip():
+        raise DataError("the file is empty", where=path.name)
+    return Source(path.name, raw, "text", text, found, tuple(notes))
+
+
+def read_table(
+    path: Path | str,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+    limits: Limits = LIMITS,
+) -> RawTable:
+    """The table in a CSV, TSV, JSONL, JSON, Excel or Parquet file.
+
+    Args:
+        encoding, delimiter, sheet: said by the user; None means detected.
+
+    Raises:
+        DataError: the file is missing, empty, damaged, too large, or holds no table.
+    """
+    source = open_source(path, encoding=encoding, limits=limits)
+    return table_of(source, delimiter=delimiter, sheet=sheet, limits=limits)
+
+
+def table_of(
+    source: Source,
+    *,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+    limits: Limits = LIMITS,
+) -> RawTable:
+    """The table in an opened file; see `read_table`."""
+    where = source.name
+    if source.kind == "parquet":
+        rows, metadata = read_parquet(source.raw, where, limits)
+        return _table(rows, kind="parquet", metadata=metadata)
+    if source.kind == "excel":
+        rows, found = read_excel(source.raw, where, limits, sheet)
+        return _table(rows, kind="excel", sheet=found)
+    aside, notes = Aside(), list(source.notes)
+    if source.json:
+        kind, rows = _json_rows(source.text, where, limits, aside)
+    else:
+        kind = "csv"
+        delimiter = delimiter or find_delimiter(source.text, recognised)
+        if delimiter not in DELIMITERS:
+            raise DataError(
+                f"the delimiter {delimiter!r} is not known",
+                where=where,
+                expected="a comma, a semicolon, a tab or a bar",
+            )
+        rows = read_delimited(source.text, where, limits, delimiter, aside)
+    return _table(
+        rows,
+        kind=kind,
+        encoding=source.encoding,
+        delimiter=delimiter or "" if kind == "csv" else "",
+        aside=aside.frame(),
+        notes=tuple(notes),
+    )
+
+
+def _table(rows, *, notes: tuple[str, ...] = (), **rest) -> RawTable:
+    columns, cells, numbers, more = rows
+    frame = pd.DataFrame(cells, columns=pd.Index(columns, dtype=object), dtype=object)
+    return RawTable(frame, np.asarray(numbers, dtype=np.int64), notes=(*notes, *more), **rest)
+
+
+def _json_rows(text: str, where: str, limits: Limits, aside: Aside):
+    if json_records.looks_like_lines(text) and not _one_wrapped_array(text):
+        kind, records, notes = "jsonl", json_records.lines_of(text, aside, where), []
+    else:
+        kind = "json"
+        value, notes = _array(text, where)
+        records = json_records.array_of(value, aside, where)
+    keys = list(dict.fromkeys(key for _, record in records for key in record))
+    check_cells(len(records), len(keys), where, limits)
+    nested = {
+        key
+        for _, record in records
+        for key, value in record.items()
+        if type(value) is not str and isinstance(value, dict | list)
+    }
+    if nested:
+        notes.append(f"nested values are read as JSON text: {', '.join(sorted(nested)[:10])}")
+    columns, renamed = unique_names(keys)
+    cells = [[cell_text(record.get(key)) for key in keys] for _, record in records]
+    return kind, (columns, cells, [number for number, _ in records], notes + renamed)
+
+
+def _one_wrapped_array(text: str) -> bool:
+    """A single line such as {"version": 1, "data": [{…}, {…}]}: the table is inside."""
+    if text.strip().count("\n"):
+        return False
+    try:
+        value = json_records.parse(text)
+    except ValueError:
+        return False
+    lists = [inner for inner in value.values() if isinstance(inner, list) and inner]
+    return len(lists) == 1 and all(isinstance(each, dict) for each in lists[0])
+
+
+def _array(text: str, where: str) -> tuple[list, list[str]]:
+    """A JSON array, also as the only array inside one object, as {"data": […]}."""
+    value, notes = json_records.whole(text, where)
+    if isinstance(value, dict):
+        arrays = [key for key, inner in value.items() if isinstance(inner, list)]
+        if len(arrays) == 1:
+            notes.append(f"read the array under the key {arrays[0]!r}")
+            return value[arrays[0]], notes
+    if not isinstance(value, list):
+        raise DataError(
+            "the JSON holds no array of objects",
+            where=where,
+            expected="one object a line (JSONL), an array of objects, or the LeWiDi format",
+        )
+    return value, notes

@@ -1,0 +1,56 @@
+"""The ledger of an import: what was set aside, where it stood, why, and its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from capo_core.data.readers.encoding import BROKEN, without_surrogates
+
+COLUMNS = ["row", "column", "reason", "text"]
+TEXT_LIMIT = 10_000  # characters of a set-aside row that the ledger keeps
+
+
+def printable(text: str) -> str:
+    """`text` as it can be stored and shown: broken characters spelled out, very long text cut."""
+    whole = len(text)
+    text = without_surrogates(text[:TEXT_LIMIT])
+    text = text.replace(BROKEN, "\ufffd").replace("\x00", "\\x00")
+    return text if whole <= TEXT_LIMIT else f"{text} … ({whole:,} characters in all)"
+
+
+def shown(value: str, limit: int = 60) -> str:
+    """`value` quoted and shortened, for use inside a sentence."""
+    text = printable(value[: limit + 1])
+    return repr(text if len(value) <= limit else text[:limit] + "…")
+
+
+def listed(names: Iterable[str], limit: int = 20) -> str:
+    """Names, each quoted and shortened, for use inside a sentence."""
+    names = list(names)
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(shown(str(name), 40) for name in names[:limit]) + more
+
+
+class Aside:
+    """Collects set-aside rows in the order they are found; `frame()` gives them sorted by row."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, str, str, str]] = []
+
+    def add(self, row: int, column: str, reason: str, text: str) -> None:
+        self._rows.append((int(row), printable(str(column)), printable(reason), printable(text)))
+
+    def extend(self, rows: Iterable[tuple[int, str, str, str]]) -> None:
+        for row in rows:
+            self.add(*row)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def frame(self) -> pd.DataFrame:
+        """Columns row (int), column, reason, text; sorted by row, stable."""
+        frame = pd.DataFrame(self._rows, columns=COLUMNS)
+        frame = frame.astype({"row": "int64", "column": "str", "reason": "str", "text": "str"})
+        return frame.sort_values("row", kind="stable", ignore_index=True)

@@ -1,0 +1,284 @@
+"""Explanations written by a model: for every label, or for the labels that people gave.
+
+"label-free" explains every label of the scale for every item; "guided" explains the labels that a
+source of people's explanations or labels has, as often as they gave them (Chen et al. 2025,
+Findings of ACL). The answer's form is the project's own with one label to choose from, so that a
+model trained here keeps to it.
+
+Choosing a few of many explanations, and putting a model's in the place of people's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from capo_core.distributions.judgments import SAID, Judgments
+from capo_core.distributions.variation import chosen_explanations
+from capo_core.errors import ConfigError, RunError
+from capo_core.imitation.backends.base import Backend, Decoding, Request, stop_fields
+from capo_core.imitation.generation.requests import seed_of
+from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.prompting.prompts import Item, Prompt, zero_shot
+from capo_core.progress import Progress, part_of, silent
+from capo_core.task import LabelScale, Task
+from capo_core.workspace import content_hash
+
+LABEL_FREE, GUIDED = "label-free", "guided"
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    """Which explanations are wanted, and how they are drawn."""
+
+    # label-free, or guided by the labels of `by`.
+    mode: str = LABEL_FREE
+    # guided: a source of labels ("annotators"); each label is explained as often as people gave it.
+    by: str = ""
+    # label-free: explanations of each label.
+    count: int = 1
+    # An answer that argues for another label, or cannot be read, is drawn again so often.
+    tries: int = 3
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_new_tokens: int = 96
+    # Only the first so many items; 0 takes all.
+    items: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("mode", self.mode in (LABEL_FREE, GUIDED), f"{LABEL_FREE} or {GUIDED}"),
+            ("by", bool(self.by) == (self.mode == GUIDED), "a source of labels, for guided only"),
+            ("count", 1 <= self.count <= 20, "a whole number from 1 to 20"),
+            ("tries", 1 <= self.tries <= 20, "a whole number from 1 to 20"),
+            ("items", self.items >= 0, "0 for all, or a whole number"),
+            ("seed", self.seed >= 0, "a whole number of 0 or more"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"ExplainConfig, {name}",
+                    expected=expected,
+                )
+        Decoding(self.temperature, self.top_p, self.max_new_tokens)
+
+    def source(self, model: str) -> str:
+        """What the explanations are called."""
+        return f"{model}, {self.mode}" + (f" by {self.by}" if self.by else "")
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Explanations (`SAID`), how many were wanted, and how many the model did not give."""
+
+    frame: pd.DataFrame
+    wanted: int
+    missing: int
+
+
+def explain(
+    judgments: Judgments,
+    backend: Backend,
+    config: ExplainConfig = ExplainConfig(),
+    *,
+    progress: Progress = silent,
+) -> Explained:
+    """Explanations of labels, written by a model; what it does not give in form is counted.
+
+    Raises:
+        ConfigError: there is no such source of labels.
+        RunError: not one answer could be used.
+        BackendUnavailable: the model cannot be asked any more.
+    """
+    wanted = _wanted(judgments, config)
+    decoding = Decoding(
+        config.temperature, config.top_p, config.max_new_tokens, stop_fields(judgments.task)
+    )
+    found: dict[int, str] = {}
+    for attempt in range(config.tries):
+        left = [number for number in range(len(wanted)) if number not in found]
+        requests = [
+            Request(f"{number}-{attempt}", prompt_for(judgments.task, *wanted[number][:2]),
+                    seed=seed_of(config.seed, content_hash(*map(str, wanted[number])),
+                                 str(attempt)))
+            for number in left
+        ]  # fmt: skip
+        part = part_of(progress, attempt / config.tries, (attempt + 1) / config.tries)
+        for request, reply in backend.complete(requests, decoding, progress=part):
+            number = int(request.key.partition("-")[0])
+            read = parse_response(reply.text, judgments.task)
+            if read.label == wanted[number][1] and read.explanation.strip():
+                found[number] = read.explanation.strip()
+    if not found:
+        raise RunError(
+            f"{backend.name} wrote no explanation that could be used, of {len(wanted)} wanted",
+            todo="try another model, or more tries",
+        )
+    rows = [
+        (item.item_id, config.source(backend.name), position, label, found[number])
+        for number, (item, label, position) in enumerate(wanted)
+        if number in found
+    ]
+    frame = pd.DataFrame(rows, columns=SAID.names)
+    return Explained(frame, len(wanted), len(wanted) - len(found))
+
+
+def prompt_for(task: Task, item: Item, label: str) -> Prompt:
+    """Asks for an answer to `item` with the given label."""
+    return zero_shot(replace(task, scale=LabelScale((label,), task.scale.ordinal)), item)
+
+
+def _wanted(judgments: Judgments, config: ExplainConfig) -> list[tuple[Item, str, int]]:
+    """(item, label, position) of every explanation wanted."""
+    rows = judgments.items.iloc[: config.items] if config.items else judgments.items
+    times = _times(judgments, config)
+    wanted = []
+    for row in rows.itertuples():
+        item = Item(row.item_id, row.text_a, row.text_b)
+        labels = [
+            label
+            for label, count in zip(
+                judgments.task.scale.labels, times.get(row.item_id, ()), strict=False
+            )
+            for _ in range(int(count))
+        ]
+        wanted += [(item, label, position) for position, label in enumerate(labels)]
+    if not wanted:
+        raise ConfigError(f"{config.by!r} has no labels for these items")
+    return wanted
+
+
+def _times(judgments: Judgments, config: ExplainConfig) -> dict[str, Sequence[float]]:
+    """How often each label of each item is to be explained."""
+    if config.mode == LABEL_FREE:
+        each = [config.count] * len(judgments.task.scale.labels)
+        return dict.fromkeys(judgments.items["item_id"], each)
+    source = judgments.source(config.by)
+    if not np.isfinite(source.people).all():
+        raise ConfigError(
+            f"it is not known how many people are behind {config.by!r}",
+            expected="a source of single labels, such as annotators",
+        )
+    counts = np.rint(source.shares * source.people[:, None])
+    return dict(zip(source.item_ids, counts.tolist(), strict=True))
+
+
+FIRST, LONGEST = "first", "longest"
+GREEDY, REPRESENTATIVE, PREFERRED = "greedy", "representative", "human-preferred"
+WAYS = (FIRST, LONGEST, GREEDY, REPRESENTATIVE, PREFERRED)
+
+# (item_id, source, position) → how many people preferred this explanation, or another score.
+Votes = Mapping[tuple[str, str, int], float]
+
+
+def select(
+    judgments: Judgments,
+    source: str,
+    count: int,
+    way: str,
+    *,
+    embed: Callable[[Sequence[str]], np.ndarray] | None = None,
+    votes: Votes | None = None,
+) -> pd.DataFrame:
+    """`count` explanations of each item (fewer where there are fewer), as a source of its own.
+
+    greedy: the one nearest to all others first, then each time the one farthest from those
+    chosen: as varied as possible. representative: those nearest to the mean of all. Both need
+    `embed`, unit vectors [n, dim]. human-preferred: the most voted ones, of equals the first.
+
+    Returns:
+        A table `SAID` whose source says how it was chosen.
+
+    Raises:
+        ConfigError: no such way or source, or what it needs is not given.
+    """
+    if way not in WAYS or count < 1:
+        raise ConfigError(
+            f"{count} explanations cannot be chosen by {way!r}",
+            expected=f"1 or more, by {', '.join(WAYS)}",
+        )
+    if way == PREFERRED and not votes:
+        raise ConfigError(
+            "nobody's preferences are known",
+            todo="give a table of votes: item_id, source, position, votes (--votes)",
+        )
+    said = chosen_explanations(judgments, [source])
+    vectors = None
+    if way in (GREEDY, REPRESENTATIVE):
+        if embed is None:
+            raise ConfigError(f"choosing by {way!r} needs a sentence encoder")
+        vectors = np.asarray(embed(said["explanation"].tolist()), dtype=float)
+    kept: list[int] = []
+    for _, rows in said.groupby("item_id", sort=False):
+        own = rows.index.to_numpy()
+        if way == LONGEST:
+            order = np.argsort([-len(text) for text in rows["explanation"]], kind="stable")
+        elif way == PREFERRED:
+            keys = zip(rows["item_id"], rows["source"], rows["position"], strict=True)
+            scores = [votes.get((item, who, int(place)), 0.0) for item, who, place in keys]
+            order = np.argsort([-score for score in scores], kind="stable")
+        elif way == GREEDY:
+            order = farthest_first(vectors[own], count)
+        elif way == REPRESENTATIVE:
+            order = np.argsort(-(vectors[own] @ vectors[own].mean(axis=0)), kind="stable")
+        else:
+            order = np.arange(len(own))
+        kept += own[np.asarray(order[:count])].tolist()
+    found = said.loc[kept].assign(source=f"{source}, {count} {way}")
+    return _numbered(found)
+
+
+def farthest_first(vectors: np.ndarray, count: int) -> list[int]:
+    """Rows of unit vectors [n, dim]: the most central, then each time the one whose nearest chosen
+    neighbour is farthest (Gonzalez 1985)."""
+    alike = vectors @ vectors.T
+    chosen = [int(np.argmax(alike.sum(axis=1)))]
+    while len(chosen) < min(count, len(vectors)):
+        nearest = alike[:, chosen].max(axis=1)
+        nearest[chosen] = np.inf
+        chosen.append(int(np.argmin(nearest)))
+    return chosen
+
+
+def replaced(
+    judgments: Judgments, people: str, model: str, share: float, *, seed: int = 0
+) -> tuple[pd.DataFrame, int]:
+    """People's explanations with a share of each item's replaced by a model's.
+
+    A replaced one gives way to a model's for the same label that is not used yet, so that the
+    labels stay those of the people. Which ones are replaced is drawn for each item; a greater
+    share replaces the same ones and more.
+
+    Returns:
+        A table `SAID` under a source of its own, and how many could not be replaced because the
+        model has none for that label.
+
+    Raises:
+        ConfigError: the share is out of range, or there is no such source.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"the share replaced is {share!r}", expected="a number from 0 to 1")
+    own, other = (chosen_explanations(judgments, [name]) for name in (people, model))
+    stock: dict[tuple[str, str], list[str]] = {}
+    for row in other.itertuples():
+        stock.setdefault((row.item_id, row.label), []).append(row.explanation)
+    texts, missing = own["explanation"].tolist(), 0
+    for item, rows in own.groupby("item_id", sort=False):
+        drawn = np.random.default_rng(seed_of(seed, str(item))).permutation(rows.index.to_numpy())
+        for row in drawn[: round(share * len(drawn))]:
+            left = stock.get((str(item), own.at[row, "label"]))
+            if left:
+                texts[row] = left.pop(0)
+            else:
+                missing += 1
+    name = f"{people}, {share:.0%} by {model}"
+    return _numbered(own.assign(explanation=texts, source=name)), missing
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.assign(position=frame.groupby("item_id", sort=False).cumcount())
+    return frame[SAID.names].reset_index(drop=True)

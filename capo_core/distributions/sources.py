@@ -1,0 +1,195 @@
+"""Imitated annotators as a team: does it predict the crowd better than its parts?
+
+The sources of label distributions that a dataset holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from capo_core.dataset import Dataset
+from capo_core.distributions.judgments import CROWD, SAID, Judgments, Source, from_counts, mean_of
+from capo_core.errors import DataError
+from capo_core.workspace import content_hash
+
+HUMANS = "humans"
+ANNOTATORS = "annotators"
+SINGLE = "single label"
+
+
+def of_dataset(dataset: Dataset) -> Judgments:
+    """Crowd (where there is one), annotators together and one by one, single label, uniform.
+
+    "annotators" counts each label given, so that somebody who gave two to an item counts twice;
+    "annotators, valid" leaves out what later validation refused, where there was one. "single
+    label" is the most frequent one of the annotators; of equally frequent ones one is drawn,
+    always the same, and how often that was so is noted.
+    """
+    labels, items = dataset.task.scale.labels, tuple(dataset.items["item_id"])
+    given, notes, sources = dataset.annotations, [], []
+    if dataset.crowd is not None and len(dataset.crowd):
+        sources.append(_counted(CROWD, dataset.crowd, labels, items, "counts of many people"))
+    if len(given):
+        everybody = _counted(ANNOTATORS, given, labels, items, "all labels the annotators gave")
+        sources.append(everybody)
+        refused = given["valid"] == "false"
+        if refused.any():
+            sources.append(
+                _counted(
+                    f"{ANNOTATORS}, valid",
+                    given[~refused],
+                    labels,
+                    items,
+                    "labels that later validation did not refuse",
+                )
+            )
+        single, tied = single_label(everybody)
+        sources.append(single)
+        if tied:
+            notes.append(
+                f"{tied} of {len(single.item_ids)} items have several most frequent labels; "
+                "the single label is drawn among them"
+            )
+        for who in dataset.annotators:
+            own = given[given["annotator_id"] == who]
+            sources.append(_counted(f"annotator {who}", own, labels, items, f"what {who} said"))
+    if dataset.simulated:
+        notes.insert(0, "simulated data: no human judged these items")
+    found = Judgments(
+        dataset.name,
+        dataset.task,
+        dataset.items[["item_id", "text_a", "text_b"]],
+        tuple(sources),
+        said_by_humans(given),
+        tuple(notes),
+    )
+    return found.with_uniform()
+
+
+def single_label(source: Source) -> tuple[Source, int]:
+    """A source with all weight on each item's most frequent label, and how many items had a tie."""
+    top = source.shares >= source.shares.max(axis=1, keepdims=True) - 1e-12
+    shares = np.zeros_like(source.shares)
+    for row, item in enumerate(source.item_ids):
+        best = np.flatnonzero(top[row])
+        shares[row, best[int(content_hash(item)[:8], 16) % len(best)]] = 1.0
+    about = f"the most frequent label of {source.name}"
+    made = Source(SINGLE, source.labels, source.item_ids, shares, np.ones(len(shares)), about)
+    return made, int((top.sum(axis=1) > 1).sum())
+
+
+def said_by_humans(annotations: pd.DataFrame) -> pd.DataFrame:
+    """The annotators' explanations as a table `SAID`, in the order of the annotations."""
+    said = annotations[annotations["explanation"].str.strip() != ""]
+    said = said.assign(source=HUMANS, position=said.groupby("item_id").cumcount())
+    return said[SAID.names].reset_index(drop=True)
+
+
+def _counted(name, rows: pd.DataFrame, labels, items, about: str) -> Source:
+    """Counts of labels by item; a `count` column weighs the rows where there is one."""
+    weight = rows["count"].astype(float) if "count" in rows else 1.0
+    table = (
+        rows.assign(n=weight)
+        .pivot_table(index="item_id", columns="label", values="n", aggfunc="sum", fill_value=0.0)
+        .reindex(columns=list(labels), fill_value=0.0)
+    )
+    here = [item for item in items if item in table.index]
+    return from_counts(name, labels, here, table.reindex(here).to_numpy(dtype=float), about)
+
+
+def of_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[Source]:
+    """One source an imitated annotator and method, and for each method its team.
+
+    An annotator's distribution on an item is how often its samples give each label; the team's is
+    the mean over annotators, on the items all of them answered. Answers that could not be read
+    count for nothing, and an item without any readable answer is left out.
+
+    More answers alone bring a distribution nearer to the crowd's, and a team of four has four
+    times as many as each of its annotators. Where there are samples enough, a second team
+    ("…, equal count") is made of so few of each annotator's that it has no more than one of them.
+
+    Args:
+        outputs: the table `schema.OUTPUTS` of one or several runs.
+
+    Raises:
+        DataError: no output belongs to an item of `judgments`, or could be read.
+    """
+    labels, items = judgments.task.scale.labels, list(judgments.items["item_id"])
+    readable = outputs[outputs["item_id"].isin(items) & outputs["label"].isin(labels)]
+    if readable.empty:
+        raise DataError(
+            f"none of {len(outputs)} outputs is a readable answer to an item of {judgments.name}",
+            todo="take outputs to items of the same dataset",
+        )
+    found: list[Source] = []
+    for method, answers in readable.groupby("method", sort=False):
+        parts = [
+            _one(f"{method} {who}", rows, labels, items)
+            for who, rows in answers.groupby("target_annotator_id", sort=True)
+        ]
+        if len(parts) > 1:
+            who = ", ".join(part.name.removeprefix(f"{method} ") for part in parts)
+            about = f"mean of {len(parts)} imitated annotators ({who})"
+            found.append(mean_of(f"{method} team", parts, about))
+            found += _equal_count(str(method), answers, labels, items)
+        found += parts
+    return found
+
+
+def said_by_outputs(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame:
+    """The explanations that imitated annotators wrote, as a table `SAID`, a source a method."""
+    there = outputs[
+        outputs["item_id"].isin(set(judgments.items["item_id"]))
+        & outputs["label"].isin(judgments.task.scale.labels)
+        & (outputs["explanation"].str.strip() != "")
+    ]
+    there = there.assign(
+        source=[f"{method} team" for method in there["method"]],
+        position=there.groupby(["item_id", "method"], sort=False).cumcount(),
+    )
+    return there[SAID.names].reset_index(drop=True)
+
+
+def unused(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
+    """What must be said of the outputs that count for nothing, in sentences."""
+    known = outputs["item_id"].isin(set(judgments.items["item_id"]))
+    unread = known & ~outputs["label"].isin(judgments.task.scale.labels)
+    found = []
+    if unread.any():
+        found.append(
+            f"{int(unread.sum())} of {len(outputs)} answers of the runs have no label that could "
+            "be read; they count for nothing"
+        )
+    if not known.all():
+        found.append(
+            f"{int((~known).sum())} of {len(outputs)} answers of the runs are to items that are "
+            f"not in {judgments.name}; left out"
+        )
+    return found
+
+
+def _equal_count(
+    method: str, answers: pd.DataFrame, labels: Sequence[str], items: Sequence[str]
+) -> list[Source]:
+    """The team with as many answers an item as one annotator has (the median over items)."""
+    who = answers["target_annotator_id"]
+    samples = int(answers.groupby(["item_id", who]).size().median())
+    each = samples // who.nunique()
+    if each < 1:
+        return []
+    # Of several runs' samples the first of each run come first: no run is preferred.
+    answers = answers.sort_values("sample", kind="stable")
+    few = answers[answers.groupby(["item_id", who]).cumcount() < each]
+    parts = [_one(str(name), rows, labels, items) for name, rows in few.groupby(who, sort=True)]
+    about = f"{each} of {samples} samples of each annotator: no more answers than one of them"
+    return [mean_of(f"{method} team, equal count", parts, about)]
+
+
+def _one(name: str, rows: pd.DataFrame, labels: Sequence[str], items: Sequence[str]) -> Source:
+    counts = pd.crosstab(rows["item_id"], rows["label"]).reindex(columns=list(labels), fill_value=0)
+    here = [item for item in items if item in counts.index]
+    table = counts.loc[here].to_numpy()
+    return from_counts(name, labels, here, table, f"samples of {name}, {int(table.sum())} in all")

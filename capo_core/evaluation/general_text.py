@@ -1,0 +1,85 @@
+"""General text of a base model: what it could read and write before anybody tuned it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from capo_core.errors import ConfigError
+from capo_core.imitation.embedded_base.config import BaseConfig
+from capo_core.imitation.embedded_base.corpus import HELD_OUT, STREAM, WIDTH, Corpus, Samples, World
+from capo_core.imitation.embedded_base.model_card import read_about
+from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.prompting.prompts import Rendered, render
+from capo_core.simulation.grammar import Draws
+from capo_core.simulation.simulate import TASKS
+
+KINDS = ("zero_shot", "in_context")
+EXAMPLES = 4  # in an in-context prompt
+_MARK = 0x6E0  # parts these draws from those of the base's own figures
+
+
+@dataclass(frozen=True)
+class General:
+    """Passages, each a prompt with one response: what is given, and what is to be predicted.
+
+    Attributes:
+        name: what it is, in words; "" where there is none.
+    """
+
+    name: str
+    passages: tuple[Rendered, ...]
+
+
+def general_text(base: Base, count: int, corpus: Corpus | None = None, *, seed: int = 0) -> General:
+    """Up to `count` passages of general text for `base`.
+
+    A corpus is cut into passages of at most 256 tokens, whose first token is given; `count` of
+    them, evenly spread, are taken. Without one, a base that this project built (the embedded one)
+    is asked what it was pre-trained for: answers of simulated annotators whom it never read, to
+    both tasks, with and without examples. For other bases nothing is known beforehand.
+
+    Raises:
+        ConfigError: the corpus has no passage of two tokens.
+    """
+    if corpus is not None:
+        return General(f"text of {corpus.name}", _passages(corpus, base.tokenizer, count))
+    if not (base.folder / "build.json").is_file():
+        return General("", ())
+    raw = read_about(base.folder)["config"]
+    config = BaseConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    return General(
+        "answers of simulated annotators that the base has never read",
+        _simulated(Samples(World(config)), base.tokenizer, count, seed),
+    )
+
+
+def _passages(corpus: Corpus, tokenizer: Any, count: int) -> tuple[Rendered, ...]:
+    found = []
+    for ids in tokenizer(list(corpus.texts), add_special_tokens=False)["input_ids"]:
+        parts = [ids[start : start + WIDTH] for start in range(0, len(ids), WIDTH)]
+        found += [Rendered((part[0],), (tuple(part[1:]),)) for part in parts if len(part) > 1]
+    if not found:
+        raise ConfigError(
+            "no text has two tokens", where=corpus.name, expected="sentences in a language"
+        )
+    return _spread(found, count)
+
+
+def _simulated(samples: Samples, tokenizer: Any, count: int, seed: int) -> tuple[Rendered, ...]:
+    first = samples.world.config.annotators
+    cells = [(kind, task) for kind in KINDS for task in TASKS]
+    made = []
+    for number, (kind, task) in enumerate(cells):
+        draws = Draws([STREAM, samples.world.config.seed, HELD_OUT, _MARK, seed, number])
+        for _ in range(number, count, len(cells)):
+            shown = EXAMPLES if kind == "in_context" else 0
+            sample = samples.draw(kind, task, first + draws.index(1000), draws, examples=shown)
+            made.append(render(sample.prompt, [sample.response], tokenizer))
+    return tuple(made)
+
+
+def _spread(passages: Sequence[Rendered], count: int) -> tuple[Rendered, ...]:
+    count = min(count, len(passages))
+    return tuple(passages[index * len(passages) // count] for index in range(count))

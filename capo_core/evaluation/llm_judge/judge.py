@@ -1,0 +1,307 @@
+"""Attribution by a language model that sees cards of all annotators: whom does it name?
+
+A judge is measured before it measures: its accuracy on people's held-out texts says what its
+answers are worth, and the shares of the positions that it names, whether it reads or favours a
+letter.
+
+From a judge's answers to scores: shares given to the target, and shares of positions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from capo_core.dataset import Dataset
+from capo_core.errors import BackendUnavailable, CapoError, DataError
+from capo_core.evaluation.llm_judge.trials import LETTERS, JudgeConfig, Trial, plan, read_answer
+from capo_core.evaluation.measures.attribution import group_mean
+from capo_core.evaluation.streams import HUMAN, OTHER, Stream
+from capo_core.evaluation.table import ALL
+from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.generation.requests import TOO_LONG
+from capo_core.progress import Progress, silent
+from capo_core.stats.bootstrap import Score, mean
+from capo_core.stats.intervals import records, wilson
+
+TABLE = ("source", "target", "k", "value", "low", "high", "n", "unread", "chance")
+POSITIONS = ("position", "answers", "share", "low", "high", "expected")
+
+Found = tuple[str, str, str, Score]  # source, target, replicate
+
+
+def scores_of(
+    answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str]
+) -> Iterator[Found]:
+    """The share of trials given to the target, for each source, target and replicate.
+
+    The floor needs no trial of its own: that the trials of one author's texts name somebody else
+    is what happens where these texts stand in for that one's. So every stream of `HUMAN` gives
+    one of `OTHER` for each other annotator.
+
+    Args:
+        answers: `judge.ANSWERS`; a trial with an item that is not among `item_ids` is left out.
+    """
+    place = {item_id: index for index, item_id in enumerate(item_ids)}
+    known = answers[[all(item in place for item in items) for items in answers["items"]]]
+    groups = known.groupby(["source", "target", "replicate"], sort=False)
+    for (source, target, replicate), rows in groups:
+        item = np.array([[place[item] for item in items] for items in rows["items"]])
+        order = np.arange(item.size).reshape(1, *item.shape)
+        named = rows["answer"].to_numpy()
+
+        def share(who: str, named=named, order=order, item=item) -> Score:
+            hits = (named == who).astype(float)[None]
+            return group_mean(hits, order, item.ravel(), n_items=len(place), groupings=1)
+
+        yield source, target, replicate, share(target)
+        if source == HUMAN:
+            for other in annotators:
+                if other != target:
+                    yield OTHER, other, target, share(other)
+
+
+def table_of(
+    answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str], k: int
+) -> pd.DataFrame:
+    """TABLE: averaged over replicates, then over targets."""
+    by_source: dict[str, dict[str, list[Score]]] = {}
+    for source, target, _, score in scores_of(answers, item_ids, annotators):
+        by_source.setdefault(source, {}).setdefault(target, []).append(score)
+    unread = answers[answers["answer"] == ""]
+    rows = []
+    for source, by_target in by_source.items():
+        means = {target: mean(found, repeated=True) for target, found in by_target.items()}
+        means[ALL] = mean(list(means.values()))
+        for target, score in means.items():
+            # What stands in for a target is what other people wrote.
+            mine = unread["source"] == (HUMAN if source == OTHER else source)
+            if target != ALL:
+                mine &= (unread["target"] == target) != (source == OTHER)
+            shown = score.estimate()
+            rows.append((source, target, k, shown.value, shown.low, shown.high, shown.n,
+                         int(mine.sum()), 1 / len(annotators)))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(TABLE))
+
+
+def position_shares(named: pd.Series, count: int) -> tuple[pd.DataFrame, float]:
+    """POSITIONS of the letters `named` ("" is left out), and the p-value against equal shares."""
+    counts = [int((named == LETTERS[place]).sum()) for place in range(count)]
+    n = sum(counts)
+    rows = [
+        (LETTERS[place], found, found / n if n else math.nan, *wilson(found, n), 1 / count)
+        for place, found in enumerate(counts)
+    ]
+    p_value = float(stats.chisquare(counts).pvalue) if n else math.nan
+    return pd.DataFrame(rows, columns=list(POSITIONS)), p_value
+
+
+ANSWERS = ("key", "source", "target", "replicate", "items", "answer", "position", "problem",
+           "text")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a judge said.
+
+    Attributes:
+        judge: name of the model; `fingerprint` of it.
+        annotators: whose cards it saw.
+        answers: ANSWERS, one row a trial: the items of its texts, the annotator named ("" where
+            the answer could not be read, and then `problem` says why), the position of the card,
+            the judge's own words.
+        table: `judge_scores.TABLE`, share of trials given to the target, for each source and
+            target and `ALL`. An answer that could not be read is given to nobody, and counted in
+            `unread`. The rows of `streams.HUMAN` are the judge's own accuracy.
+        positions: `judge_scores.POSITIONS`, how often each position was named, among the answers
+            read.
+        position_p: p-value of χ² against equal shares (the cards stand equally often in each
+            position); NaN where nothing could be read.
+    """
+
+    judge: str
+    fingerprint: str
+    config: JudgeConfig
+    annotators: tuple[str, ...]
+    answers: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
+    positions: pd.DataFrame = field(repr=False)
+    position_p: float = math.nan
+
+    @property
+    def sentence(self) -> str:
+        """What the judge is worth, and whether it favours a position."""
+        human = self.table[(self.table["source"] == HUMAN) & (self.table["target"] == ALL)]
+        if human.empty:
+            return f"{self.judge} was not tried on people's texts: its answers cannot be weighed."
+        row = human.iloc[0]
+        text = (
+            f"{self.judge} names the author of people's held-out texts in {100 * row.value:.0f} % "
+            f"[{100 * row.low:.0f}–{100 * row.high:.0f}] of {row.n} trials (chance "
+            f"{100 * row.chance:.0f} %)"
+        )
+        if row.low <= row.chance:
+            text += ", no better than a guess: its verdict on methods means nothing"
+        if self.position_p <= 0.05:
+            worst = self.positions.sort_values("answers").iloc[-1]
+            text += (
+                f". It favours positions: {worst.position} was named in {100 * worst.share:.0f} % "
+                f"of its answers (p = {self.position_p:.3f}); cards stood equally often in each"
+            )
+        return text + "."
+
+    def to_dict(self) -> dict:
+        return {
+            "judge": self.judge,
+            "fingerprint": self.fingerprint,
+            "config": self.config.to_dict(),
+            "annotators": list(self.annotators),
+            "answers": records(self.answers),
+            "table": records(self.table),
+            "positions": records(self.positions),
+            "position_p": None if math.isnan(self.position_p) else self.position_p,
+            "sentence": self.sentence,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Judged:
+        """What `to_dict` gave."""
+        p_value = raw["position_p"]
+        return cls(
+            raw["judge"],
+            raw["fingerprint"],
+            JudgeConfig(**raw["config"]),
+            tuple(raw["annotators"]),
+            pd.DataFrame(raw["answers"], columns=list(ANSWERS)),
+            pd.DataFrame(raw["table"], columns=list(TABLE)),
+            pd.DataFrame(raw["positions"], columns=list(POSITIONS)),
+            math.nan if p_value is None else float(p_value),
+        )
+
+
+def judge(
+    dataset: Dataset,
+    item_ids: tuple[str, ...],
+    streams: Sequence[Stream],
+    backend: Backend,
+    config: JudgeConfig | None = None,
+    *,
+    progress: Progress = silent,
+) -> Judged:
+    """Ask a judge about every stream; people's should be among them (see `Judged`).
+
+    Raises:
+        DataError: an annotator has too few training explanations for a card.
+        BackendUnavailable: the model cannot be asked, or left a question open.
+    """
+    config = config or JudgeConfig()
+    trials = plan(dataset, streams, config)
+    rows = ask(trials, streams, item_ids, backend, config, progress=progress)
+    by_key = {row["key"]: row for row in rows}
+    return judged(dataset, item_ids, backend, config, [by_key[trial.key] for trial in trials])
+
+
+def ask(
+    trials: Sequence[Trial],
+    streams: Sequence[Stream],
+    item_ids: tuple[str, ...],
+    backend: Backend,
+    config: JudgeConfig,
+    *,
+    done: Set[str] = frozenset(),
+    progress: Progress = silent,
+) -> Iterator[dict]:
+    """The judge's answers as they come, each a row of ANSWERS; drawn at temperature 0.
+
+    A question that does not fit into the model's context is not asked; its row says so.
+
+    Args:
+        streams, item_ids: those that `trials` were planned for.
+        done: keys of trials that are answered already.
+
+    Raises:
+        BackendUnavailable: the model cannot be asked, or left a question open; what was yielded
+            before holds.
+    """
+    by_key = {trial.key: trial for trial in trials}
+    decoding = Decoding(temperature=0.0, top_p=1.0, max_new_tokens=config.max_new_tokens)
+    still_open = set(by_key) - done
+    fitting = []
+    for trial in trials:
+        if not backend.excess(trial.prompt, decoding):
+            fitting.append(trial)
+        elif trial.key in still_open:
+            still_open.discard(trial.key)
+            unasked = Reply("", finish="error", error=TOO_LONG)
+            yield _row(trial, streams[trial.stream], item_ids, unasked)
+    requests = [Request(trial.key, trial.prompt, seed=trial.seed) for trial in fitting]
+    for request, reply in backend.complete(requests, decoding, done=done, progress=progress):
+        trial = by_key[request.key]
+        still_open.discard(request.key)
+        yield _row(trial, streams[trial.stream], item_ids, reply)
+    if still_open:
+        raise BackendUnavailable(
+            f"{backend.name} left {len(still_open)} of {len(requests)} questions without an answer",
+            todo="ask again",
+        )
+
+
+def _row(trial: Trial, stream: Stream, item_ids: tuple[str, ...], reply: Reply) -> dict:
+    position = read_answer(reply.text, len(trial.order)) if reply.finish != "error" else None
+    problem = ""
+    if position is None:
+        cut = {"error": reply.error or "no answer", "length": "cut before the answer"}
+        problem = cut.get(reply.finish, "no single letter")
+    return {
+        "key": trial.key,
+        "source": stream.source,
+        "target": stream.target,
+        "replicate": stream.replicate,
+        "items": [item_ids[stream.item[row]] for row in trial.rows],
+        "answer": "" if position is None else trial.order[position],
+        "position": "" if position is None else LETTERS[position],
+        "problem": problem,
+        # Half a surrogate pair, which a server's JSON may hold, cannot be written to a file.
+        "text": reply.text.encode("utf-8", "replace").decode("utf-8"),
+    }
+
+
+def judged(
+    dataset: Dataset,
+    item_ids: tuple[str, ...],
+    backend: Backend,
+    config: JudgeConfig,
+    rows: Sequence[dict],
+) -> Judged:
+    """The answers `rows` (see `ask`) to all trials, summed up."""
+    answers = pd.DataFrame([{name: row[name] for name in ANSWERS} for row in rows],
+                           columns=list(ANSWERS))  # fmt: skip
+    table = table_of(answers, item_ids, dataset.annotators, config.k)
+    positions, p_value = position_shares(answers["position"], len(dataset.annotators))
+    return Judged(backend.name, backend.fingerprint, config, dataset.annotators, answers, table,
+                  positions, p_value)  # fmt: skip
+
+
+def load(path: Path) -> Judged:
+    """What a judge said, as it was kept at `path`.
+
+    Raises:
+        DataError: there is nothing, or it cannot be read.
+    """
+    try:
+        return Judged.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except CapoError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"the judge's answers cannot be read ({type(error).__name__})",
+            where=str(path),
+            todo="give the command judge again",
+        ) from error

@@ -1,0 +1,119 @@
+"""What judges said about runs, beside the other scores of the same runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.llm_judge.judge import Judged, load, scores_of
+from capo_core.evaluation.measures import JUDGE
+from capo_core.evaluation.streams import HUMAN, Outputs
+from capo_core.evaluation.table import Given
+from capo_core.run_folder import RunFolder
+from capo_core.stats.intervals import plain, records
+
+KEPT = "judged.json"  # in a judge's run: `Judged.to_dict`
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """One judge's answers about the sources of an evaluation.
+
+    Attributes:
+        run: name of the run that asked it.
+        answers: `judge.ANSWERS` with the sources and replicates that the evaluation knows.
+    """
+
+    judged: Judged
+    run: str
+    answers: pd.DataFrame
+
+    @property
+    def measure(self) -> str:
+        """The measure's name in tables."""
+        return f"{JUDGE} ({self.judged.judge})"
+
+    @property
+    def k(self) -> int:
+        return self.judged.config.k
+
+    def given(self, item_ids: Sequence[str]) -> Iterator[Given]:
+        """Its scores, for `table.evaluate`."""
+        found = scores_of(self.answers, item_ids, self.judged.annotators)
+        for source, target, replicate, score in found:
+            yield source, target, replicate, self.measure, self.k, score
+
+    def to_dict(self) -> dict:
+        """What a report says of the judge itself; its scores are among the report's."""
+        return {
+            "judge": self.judged.judge,
+            "fingerprint": self.judged.fingerprint,
+            "run": self.run,
+            "measure": self.measure,
+            "config": self.judged.config.to_dict(),
+            "trials": len(self.answers),
+            "unread": int((self.answers["answer"] == "").sum()),
+            "positions": records(self.judged.positions),
+            "position_p": plain(self.judged.position_p),
+            "sentence": self.judged.sentence,
+        }
+
+
+def of_judges(
+    folders: Sequence[RunFolder], outputs: Sequence[Outputs], fingerprint: str
+) -> list[Verdicts]:
+    """The verdicts of finished judge's runs on `outputs`, and on people.
+
+    A judge knows generations by the names of their runs. Answers about runs that are not among
+    `outputs` are left out.
+
+    Args:
+        fingerprint: of the dataset that is evaluated.
+
+    Raises:
+        DataError: a run is no judge's, or judged other data; its answers cannot be read.
+        ConfigError: the same model judged the same number of texts in two of the runs.
+    """
+    found: list[Verdicts] = []
+    for folder in folders:
+        config = folder.config
+        if config.get("stage") != JUDGE or not folder.done:
+            raise DataError(
+                "this run has no verdicts",
+                where=str(folder.path),
+                expected="a finished run of the command judge",
+            )
+        if config["dataset"]["fingerprint"] != fingerprint:
+            raise DataError(
+                "the judge was asked about other data",
+                where=str(folder.path),
+                todo="ask it again, or evaluate with the dataset that it saw",
+            )
+        judged = load(folder.path / KEPT)
+        one = Verdicts(judged, folder.run_id, _renamed(judged.answers, outputs))
+        if any((one.measure, one.k) == (other.measure, other.k) for other in found):
+            raise ConfigError(
+                f"{judged.judge} judged {one.k} text{'s' if one.k > 1 else ''} at a time in two of "
+                "the runs",
+                where=folder.run_id,
+                todo="name one of them",
+            )
+        found.append(one)
+    return found
+
+
+def _renamed(answers: pd.DataFrame, outputs: Sequence[Outputs]) -> pd.DataFrame:
+    """`answers` about people and about `outputs`, with the latter's sources and replicates."""
+    names = {one.where: (one.source, one.replicate) for one in outputs}
+    kept = answers[answers["source"].isin([HUMAN, *names])].copy()
+    method = kept["source"] != HUMAN
+    sources = kept.loc[method, "source"]
+    samples = kept.loc[method, "replicate"]
+    kept.loc[method, "replicate"] = [
+        f"{names[run][1]}/{sample}" for run, sample in zip(sources, samples, strict=True)
+    ]
+    kept.loc[method, "source"] = [names[run][0] for run in sources]
+    return kept.reset_index(drop=True)

@@ -1,0 +1,200 @@
+"""The trials of a judge: which texts, beside which cards, in which order.
+
+What a model is asked that judges who wrote a text, and how its answer is read.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.measures.attribution import training_rows
+from capo_core.evaluation.streams import Stream
+from capo_core.imitation.backends.base import Request
+from capo_core.imitation.prompting.prompts import Prompt
+from capo_core.task import Task
+from capo_core.text.tokens import normalise
+from capo_core.workspace import content_hash
+
+LETTERS = string.ascii_uppercase
+_ANSWER = re.compile(r"\W*answer\W{0,6}(?:(?:annotator|card)\W{1,3})?([A-Z])\W*", re.IGNORECASE)
+
+
+def judge_prompt(
+    task: Task, cards: Mapping[str, Sequence[str]], order: Sequence[str], texts: Sequence[str]
+) -> Prompt:
+    """Cards of all annotators in `order`, by letter, and the texts to be given to one of them.
+
+    All texts are normalised (see `text.tokens.normalise`): capitals and final periods would name
+    an annotator without being manner.
+
+    Args:
+        cards: annotator → explanations that this person wrote.
+        texts: one explanation, or a pool by one hidden author.
+
+    Raises:
+        ConfigError: there are more annotators than letters.
+    """
+    if len(order) > len(LETTERS):
+        raise ConfigError(
+            f"{len(order)} annotators are too many for a judge",
+            expected=f"at most {len(LETTERS)}, one a letter",
+        )
+    shown = "\n\n".join(
+        f"Annotator {letter}:\n" + "\n".join(f"- {normalise(text)}" for text in cards[who])
+        for letter, who in zip(LETTERS, order, strict=False)
+    )
+    wanted = "\n".join(f"- {normalise(text)}" for text in texts)
+    what = "this explanation" if len(texts) == 1 else f"these {len(texts)} explanations"
+    last = LETTERS[len(order) - 1]
+    return Prompt(
+        f"Several annotators did the same task ({task.name}) and explained their answers. Here is "
+        "how each of them writes. The explanations are about different items, so look at the "
+        "manner: openings, typical words and phrases, length, quoting, hedging, punctuation.\n\n"
+        f"{shown}\n\n"
+        f"One of them wrote {what}, about {'another item' if len(texts) == 1 else 'other items'}:\n"
+        f"{wanted}\n\n"
+        f"Who was it? Answer in one line with one letter from A to {last}.\nAnswer: letter"
+    )
+
+
+def guess(request: Request) -> str:
+    """An answer in form that names a card by chance, the same for the same question: what a judge
+    without any judgement says, for trying the way without a model."""
+    last = re.search(r"one letter from A to ([A-Z])\.", request.prompt.text)[1]
+    drawn = random.Random(request.key).choice(LETTERS[: LETTERS.index(last) + 1])
+    return f"Answer: {drawn}"
+
+
+def read_answer(text: str, count: int) -> int | None:
+    """The position 0…`count` − 1 that the judge named; None where that is not beyond doubt.
+
+    Read are a line "Answer: B" (or "Answer: Annotator B"), and a text that is one letter. Two lines
+    with different letters, a letter beyond the cards, and an answer inside an unfinished thinking
+    block are not read.
+    """
+    answer = text.rpartition("</think>")[2]
+    if "<think>" in answer:
+        return None
+    bare = re.fullmatch(r"\W*([A-Z])\W*", answer)
+    named = [found[1] for line in answer.splitlines() if (found := _ANSWER.fullmatch(line))]
+    letters = {bare[1]} if bare else {letter.upper() for letter in named}
+    if len(letters) != 1:
+        return None
+    position = LETTERS.index(letters.pop())
+    return position if position < count else None
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """How a judge is asked.
+
+    Attributes:
+        cards: explanations on each annotator's card, drawn from the training split.
+        k: explanations of one stream that are to be attributed together.
+        trials: at most so many for each stream, drawn by the seed; 0 takes all. Multiples of the
+            number of annotators keep the cards' positions even.
+        seed: of the cards, their order and the groups.
+        max_new_tokens: room for the answer, and for the thoughts before it.
+    """
+
+    cards: int = 6
+    k: int = 1
+    trials: int = 40
+    seed: int = 0
+    max_new_tokens: int = 512
+
+    def __post_init__(self) -> None:
+        if min(self.cards, self.k, self.max_new_tokens) < 1 or min(self.trials, self.seed) < 0:
+            raise ConfigError(
+                "the judge's settings cannot be used",
+                where=f"{self}",
+                expected="at least one text on a card, one to judge and one token to answer",
+            )
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question to the judge.
+
+    Attributes:
+        key: the same for the same question everywhere.
+        stream: number of the stream that the texts come from.
+        rows: the texts, by their place in the stream.
+        order: annotators by the position of their cards.
+        seed: of the judge's answer, 0 to 2³¹ − 1.
+    """
+
+    key: str
+    stream: int
+    rows: tuple[int, ...]
+    order: tuple[str, ...]
+    prompt: Prompt
+    seed: int
+
+
+def plan(
+    dataset: Dataset, streams: Sequence[Stream], config: JudgeConfig = JudgeConfig()
+) -> list[Trial]:
+    """The trials of all streams, each text in one trial of its stream at most.
+
+    Trials come in blocks of as many as there are annotators. A block has one random order of the
+    cards in all its rotations, so that within it each annotator stands once in each position, and
+    its own draw of texts on the cards, so that no single draw decides.
+
+    Raises:
+        DataError: an annotator has fewer training explanations than a card needs.
+    """
+    written = _card_texts(dataset, config.cards)
+    trials = []
+    for number, stream in enumerate(streams):
+        # A stream's draws hang on what it is, not on which others are judged beside it.
+        who = content_hash(stream.source, stream.target, stream.replicate)
+        rng = np.random.default_rng([config.seed, int(who[:8], 16)])
+        rows = np.flatnonzero([bool(text.strip()) for text in stream.explanations])
+        groups = rng.permutation(rows)[: len(rows) // config.k * config.k].reshape(-1, config.k)
+        if config.trials:
+            groups = groups[: config.trials]
+        order: list[str] = []
+        cards: dict[str, list[str]] = {}
+        for place, group in enumerate(groups):
+            if place % len(dataset.annotators) == 0:
+                order = [dataset.annotators[i] for i in rng.permutation(len(dataset.annotators))]
+                cards = {
+                    name: [texts[i] for i in rng.choice(len(texts), config.cards, replace=False)]
+                    for name, texts in written.items()
+                }
+            prompt = judge_prompt(
+                dataset.task, cards, order, [stream.explanations[row] for row in group]
+            )
+            key = content_hash(who, [int(stream.item[row]) for row in group], prompt.text)[:24]
+            seed = int(key[:8], 16) & 0x7FFFFFFF
+            trials.append(Trial(key, number, tuple(map(int, group)), tuple(order), prompt, seed))
+            order = [*order[1:], order[0]]
+    return trials
+
+
+def _card_texts(dataset: Dataset, wanted: int) -> dict[str, list[str]]:
+    rows = training_rows(dataset)
+    rows = rows[rows["valid"] != "false"]
+    found = {a: rows.loc[rows["annotator_id"] == a, "explanation"].tolist()
+             for a in dataset.annotators}  # fmt: skip
+    for name, texts in found.items():
+        if len(texts) < wanted:
+            raise DataError(
+                f"annotator {name!r} has {len(texts)} training explanations",
+                where=dataset.name,
+                expected=f"at least {wanted}, which a judge's card shows",
+                todo="put fewer texts on a card",
+            )
+    return found

@@ -1,0 +1,127 @@
+"""How far a manner of writing is from the target's: divergence of binned style features.
+
+Each style feature (`text.stylometry`) is cut into bins by the human training explanations; the
+distance is the Jensen–Shannon divergence (Lin 1991, in bits: 0 to 1) between the responses' and the
+target's shares of the bins, averaged over features. The target's side is what the target wrote on
+training items. Few texts are never distributed as many are, so no distance is 0: what the target's
+own held-out texts reach against the same training texts is the distance to compare with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from capo_core.dataset import Dataset
+from capo_core.evaluation.measures.attribution import training_rows
+from capo_core.evaluation.streams import Stream
+from capo_core.stats.bootstrap import Resampled, resample
+from capo_core.text import stylometry
+from capo_core.text.tokens import normalise
+
+BINS = 10  # at most so many for a feature, with about the same number of human texts in each
+
+
+@dataclass(frozen=True)
+class StyleSpace:
+    """Bins of the style features, and how each annotator's training texts fill them.
+
+    Attributes:
+        features: names of the features that vary among the human texts.
+        edges: ascending, for each feature; a value is in bin b where b edges lie below it.
+        own: annotator → shares of the bins [all bins], those of each feature in a row.
+        inputs: item → its two texts.
+    """
+
+    features: tuple[str, ...]
+    edges: tuple[np.ndarray, ...]
+    own: dict[str, np.ndarray]
+    inputs: dict[str, tuple[str, str]]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each feature's bins begin."""
+        return np.cumsum([0, *(len(edges) + 1 for edges in self.edges)])[:-1]
+
+    def one_hot(self, table: pd.DataFrame) -> np.ndarray:
+        """[n, all bins]: 1 at the bin of each feature."""
+        n = len(table)
+        result = np.zeros((n, int(sum(len(edges) + 1 for edges in self.edges))))
+        for name, edges, start in zip(self.features, self.edges, self.starts, strict=True):
+            place = np.searchsorted(edges, table[name].to_numpy(), side="left")
+            result[np.arange(n), start + place] = 1.0
+        return result
+
+
+def style_space(dataset: Dataset) -> StyleSpace:
+    """The bins, from what all annotators wrote on training items.
+
+    Raises:
+        DataError: an annotator has no explanation in the training split.
+    """
+    rows = training_rows(dataset)
+    items = dataset.items
+    inputs = {
+        item_id: (normalise(a), normalise(b))
+        for item_id, a, b in zip(items["item_id"], items["text_a"], items["text_b"], strict=True)
+    }
+    table = stylometry.features(
+        [normalise(text) for text in rows["explanation"]], [inputs[i] for i in rows["item_id"]]
+    )
+    steps = np.arange(1, BINS) / BINS
+    edges = {name: np.unique(np.quantile(table[name], steps)) for name in table.columns}
+    # Where all values lie above the last edge or below the first, the feature says nothing.
+    varying = tuple(
+        name
+        for name in table.columns
+        if len(np.unique(np.searchsorted(edges[name], table[name].to_numpy(), side="left"))) > 1
+    )
+    space = StyleSpace(varying, tuple(edges[name] for name in varying), {}, inputs)
+    filled = space.one_hot(table)
+    who = rows["annotator_id"].to_numpy()
+    own = {a: filled[who == a].mean(axis=0) for a in dataset.annotators}
+    return StyleSpace(varying, space.edges, own, inputs)
+
+
+def stream_features(stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]) -> pd.DataFrame:
+    """Style features of a stream's explanations; empty ones have no manner and are left out."""
+    written = [bool(text.strip()) for text in stream.explanations]
+    texts = [
+        normalise(text) for text, there in zip(stream.explanations, written, strict=True) if there
+    ]
+    return stylometry.features(texts, [space.inputs[item_ids[i]] for i in stream.item[written]])
+
+
+def style_distance(
+    stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
+) -> Resampled | None:
+    """Distance of a stream's manner from its target's, 0 to 1; None without a single text."""
+    written = np.array([bool(text.strip()) for text in stream.explanations], dtype=bool)
+    filled = space.one_hot(stream_features(stream, space, item_ids))
+    own, starts = space.own[stream.target], space.starts
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        shares = weights @ filled / weights.sum(axis=1, keepdims=True)
+        return divergence(shares, own, starts).mean(axis=1)
+
+    return resample(statistic, stream.item[written], n_items=len(item_ids), bounds=(0.0, 1.0))
+
+
+def divergence(one: np.ndarray, other: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """[draws, features]: Jensen–Shannon divergence in bits of shares [draws, bins] and [bins].
+
+    Args:
+        starts: where each feature's bins begin; a feature's shares sum to 1.
+    """
+    middle = (one + other) / 2
+    terms = _times_log_ratio(one, middle) + _times_log_ratio(np.broadcast_to(other, one.shape),
+                                                             middle)  # fmt: skip
+    return np.maximum(np.add.reduceat(terms, starts, axis=1) / 2, 0.0)
+
+
+def _times_log_ratio(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """p·log2(p / q), 0 where p is 0."""
+    there = p > 0
+    return np.where(there, p * np.log2(np.where(there, p, 1) / np.where(there, q, 1)), 0.0)

@@ -1,0 +1,171 @@
+"""The model card of a base: what it is, how it was made, what it can and cannot do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from capo_core.errors import DataError
+from capo_core.workspace import atomic_file, write_json
+
+_HEAD = """---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [simulated-data]
+---
+
+# {title}
+
+{what}
+
+- Architecture: Llama, {parameters:.1f} million parameters ({layers} layers, hidden size {hidden},
+  {heads} heads, byte-level BPE vocabulary of at most {vocabulary}, tied embeddings, up to
+  {positions} tokens). Weights are stored in half precision and read as single.
+- Weights: `model.safetensors`, SHA-256 `{sha256}`
+
+## How it was made
+
+    {command}
+
+Seed {seed}; {steps:,} steps, {tokens:,} tokens in {minutes:.0f} minutes on {threads} CPU threads
+({tokens_per_s:,} tokens a second). Every step draws its texts anew from seed and step, so the
+command can be interrupted and goes on to the same weights. All settings stand in `build.json`.
+
+{data}
+
+## Figures
+
+{figures}
+## What it cannot do
+
+{limits}
+"""
+_SIMULATED = """\
+Training data: {annotators:,} annotators simulated by this project (`capo_core/data/simulation`),
+on simulated items of both tasks, in every prompt format of `imitation/prompting/prompts.py`. No
+person wrote any of it. None of the annotators is one of the shipped demo's, and no item has a text
+that is in the demo; tests hold both."""
+_LIMITS = """\
+It is made for the demo data that ships beside it: short English sentences of the simulator's
+kind, answered in its manner. It knows nothing of the world and cannot follow other instructions,
+and what it writes about real people's items is not worth reading. For real data choose a real
+model."""
+_CORPUS_LIMITS = """\
+It has read one small corpus. It follows no instructions beyond what that text shows, and knows
+nothing that the text does not say."""
+
+
+def write_card(folder: Path, about: dict) -> None:
+    """Write `folder/README.md` from what `build.json` says."""
+    config, corpus = about["config"], about["corpus"]
+    data = [_SIMULATED.format(annotators=config["annotators"])] if about["with_tasks"] else []
+    if corpus:
+        data.append(f"Training text: `{corpus['name']}`, {corpus['texts']:,} texts.")
+    card = _HEAD.format(
+        title="Base built from a corpus" if corpus else "Embedded base of CAPO Lab",
+        what=(
+            "A small language model pre-trained on one corpus by CAPO Lab."
+            if corpus
+            else "A small language model that labels and explains items as some annotator might: "
+            "the start\nfor prompting, SFT and CAPO on the shipped demo, within minutes and "
+            "without a hub."
+        ),
+        parameters=about["parameters"] / 1e6,
+        sha256=about["sha256"],
+        command=command(about),
+        minutes=about["seconds"] / 60,
+        tokens=about["tokens"],
+        tokens_per_s=about["tokens_per_s"],
+        data="\n\n".join(data),
+        figures=_figures(about),
+        limits=_CORPUS_LIMITS if corpus else _LIMITS,
+        **{
+            key: config[key]
+            for key in (
+                "layers", "hidden", "heads", "vocabulary", "positions", "seed", "steps", "threads"
+            )
+        },
+    )  # fmt: skip
+    with atomic_file(folder / "README.md", "w") as file:
+        file.write(card)
+
+
+def command(about: dict) -> str:
+    """The command that makes this base."""
+    words = "python -m capo_core base build"
+    if about["corpus"]:
+        words += f" --corpus {about['corpus']['name']} --out FOLDER"
+        words += " --with-tasks" if about["with_tasks"] else ""
+    return f"{words} --seed {about['config']['seed']} --steps {about['config']['steps']}"
+
+
+def read_about(folder: Path) -> dict:
+    """What `build.json` of a base says.
+
+    Raises:
+        DataError: there is no base of this project in the folder.
+    """
+    path = folder / "build.json"
+    if not path.is_file():
+        raise DataError(
+            "there is no base built by this project",
+            where=str(folder),
+            todo="build one: python -m capo_core base build --out FOLDER",
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def add_quality(folder: Path, quality: dict) -> None:
+    """Put measured figures (see `quality.measure`) into `build.json` and the card."""
+    about = read_about(folder) | {"quality": quality}
+    write_json(folder / "build.json", about)
+    write_card(folder, about)
+
+
+def figure_rows(about: dict) -> list[tuple[str, str, str, str]]:
+    """Format, task, nats a token, nats of the label ("" where there is none)."""
+    return [
+        (kind, task, f"{loss['token']:.3f}", f"{loss['label']:.3f}" if "label" in loss else "")
+        for kind, tasks in about["validation"].items()
+        for task, loss in tasks.items()
+    ]
+
+
+def quality_rows(about: dict) -> list[tuple[str, ...]]:
+    """Of the written answers: format, task, decoding, and the figures of `quality.measure`."""
+    return [
+        (
+            row["format"], row["task"], f"{row['temperature']:g}", str(row["n"]),
+            f"{row['parsed']:.3f}", f"{row['agreement']:.2f}", f"{row['ceiling']:.2f}",
+            f"{row['error']:.2f}" if row["error"] is not None else "",
+            f"{row['words']:.1f}", f"{row['from_item']:.2f}",
+        )
+        for row in about.get("quality", {}).get("rows", ())
+    ]  # fmt: skip
+
+
+QUALITY_HEADINGS = (
+    "format", "task", "temperature", "answers", "well-formed", "label right", "at best",
+    "mean error", "words", "words from the item",
+)  # fmt: skip
+LOSS_HEADINGS = ("format", "task", "nats a token", "nats a label")
+
+
+def _figures(about: dict) -> str:
+    text = "Loss of the answers on annotators and items held out, after the last step:\n\n"
+    text += _table(LOSS_HEADINGS, figure_rows(about))
+    rows = quality_rows(about)
+    if rows:
+        text += (
+            "\nAnswers written for such items, by `python -m capo_core base measure` "
+            "(temperature 0:\nthe likeliest token each time). `label right`: equal to the "
+            "annotator's; `at best`: what the label\nthat most people would give reaches; "
+            "`mean error`: points of the scale.\n\n"
+        )
+        text += _table(QUALITY_HEADINGS, rows)
+    return text
+
+
+def _table(headings, rows) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)

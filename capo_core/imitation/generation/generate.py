@@ -1,0 +1,226 @@
+"""Answers in the place of annotators: asked for, kept as they come, and counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from capo_core.dataset import Dataset
+from capo_core.errors import BackendUnavailable, ConfigError, RunError, Stopped
+from capo_core.imitation.backends.base import Backend, Reply
+from capo_core.imitation.generation.outputs import (
+    OutputLines,
+    read_table,
+    row_of,
+    summary,
+    to_frame,
+    write_table,
+)
+from capo_core.imitation.generation.requests import (
+    TOO_LONG,
+    Asked,
+    GenerateConfig,
+    decoding_of,
+    identity,
+    what_to_ask,
+)
+from capo_core.imitation.prompting.examples import Embed, ExamplePool
+from capo_core.imitation.prompting.prompts import Example, Item
+from capo_core.progress import Progress, silent
+from capo_core.run_folder import RunFolder, run_id
+from capo_core.workspace import Workspace, content_hash
+
+STAGE = "generate"
+
+
+def generate(
+    dataset: Dataset,
+    targets: Sequence[str],
+    config: GenerateConfig,
+    backend: Backend,
+    folder: RunFolder,
+    *,
+    adapters: Mapping[str, Path] | None = None,
+    profiles: Mapping[str, str] | None = None,
+    embed: Embed | None = None,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The answers of `targets` to the items of a part of the data; schema `OUTPUTS`.
+
+    Each answer is on disk (outputs.jsonl) before the next is taken. A run that was interrupted
+    goes on with what is missing, and its answers are those of an uninterrupted one (from a
+    server: as far as the server keeps to seeds). The table (outputs.parquet) and the counts
+    (result.json) are written once every answer is there; a finished run is only read.
+
+    Args:
+        adapters: for sft and capo, the folder of each target's adapter.
+        profiles: for the method profile, the text for each target.
+        embed: for the nearest examples; None takes the sentence embeddings that ship along.
+        progress: may raise `Stopped`; so does a file named stop in the run's folder.
+
+    Raises:
+        ConfigError: the settings, targets, adapters and profiles do not fit together.
+        RunError: the folder holds another run, or another process works in it.
+        BackendUnavailable: the model is not there any more; the answers so far are kept.
+        Stopped: somebody asked to; the answers so far are kept.
+    """
+    adapters, profiles = dict(adapters or {}), dict(profiles or {})
+    if config.trained and not backend.adapters:
+        raise ConfigError(
+            f"{backend.name} cannot take an adapter",
+            where=f"method {config.method}",
+            todo="use a model on this machine (--base)",
+        )
+    folder.claim(asked_for(dataset, targets, config, backend, adapters, profiles))
+    if folder.done:
+        return read_table(folder.path)
+    with folder.lock():
+        folder.forget_stop()
+        wanted = what_to_ask(
+            dataset,
+            targets,
+            config,
+            backend,
+            run_id=folder.run_id,
+            adapters={target: str(path) for target, path in adapters.items()},
+            profiles=profiles,
+            choose=_chooser(dataset, config, embed),
+        )
+        start, kept = time.monotonic(), _kept(folder, wanted)
+        folder.log("begin", outputs=len(wanted), kept=kept)
+        try:
+            _answer(dataset, wanted, config, backend, folder, progress)
+        except (Stopped, BackendUnavailable) as error:
+            there = _kept(folder, wanted)
+            folder.log("stopped", outputs=len(wanted), kept=there, why=error.what)
+            raise _how_to_go_on(error, there, len(wanted), folder) from error
+        rows = {row["output_id"]: row for row in OutputLines(folder.path).read()}
+        rows = [rows[asked.request.key] for asked in wanted]
+        frame = to_frame(rows, source=folder.run_id)
+        write_table(frame, folder.path)
+        result = {
+            **summary(rows, config),
+            "kept": kept,
+            "seconds": round(time.monotonic() - start, 2),
+        }
+        folder.log("end", **result)
+        folder.finish(result)
+    return frame
+
+
+def asked_for(
+    dataset: Dataset,
+    targets: Sequence[str],
+    config: GenerateConfig,
+    backend: Backend,
+    adapters: Mapping[str, Path],
+    profiles: Mapping[str, str],
+) -> dict[str, Any]:
+    """What makes a generation this one and no other; saved as its config.json."""
+    found = {}
+    if config.trained:
+        from capo_core.imitation.models.adapters import adapter_fingerprint  # loads torch
+
+        found = {
+            target: {"run": path.parent.name, "fingerprint": adapter_fingerprint(path)}
+            for target, path in adapters.items()
+            if target in targets
+        }
+    everyone = len(targets) > 1 and set(targets) == set(dataset.annotators)
+    return {
+        "stage": STAGE,
+        "target": "all" if everyone else "+".join(targets),
+        "targets": list(targets),
+        "dataset": identity(dataset),
+        "base": {"name": backend.name, "fingerprint": backend.fingerprint, **backend.details},
+        "adapters": found,
+        "profiles": {
+            target: content_hash(text) for target, text in profiles.items() if target in targets
+        },
+        "settings": config.to_dict(),
+    }
+
+
+def run_of(workspace: Workspace, asked: Mapping[str, Any]) -> RunFolder:
+    """The folder for what is `asked` (see `asked_for`)."""
+    who = f"{asked['settings']['method']}_{asked['target']}"
+    return RunFolder(workspace.runs / run_id(asked["dataset"]["name"], STAGE, who, dict(asked)))
+
+
+def _answer(
+    dataset: Dataset,
+    wanted: Sequence[Asked],
+    config: GenerateConfig,
+    backend: Backend,
+    folder: RunFolder,
+    progress: Progress,
+) -> None:
+    """Ask for what is missing, and write each answer down as it comes."""
+    lines = OutputLines(folder.path)
+    done = {row["output_id"] for row in lines.read()}
+
+    def watched(what: str, share: float) -> None:
+        if folder.stop_asked:
+            raise Stopped("somebody asked the run to stop")
+        progress(what, share)
+
+    with lines.writing() as file:
+        for asked in wanted:
+            if asked.excess and asked.request.key not in done:
+                reply = Reply("", finish="error", error=TOO_LONG)
+                file.add(row_of(dataset, asked, reply, config, folder.run_id))
+        of = {asked.request.key: asked for asked in wanted if not asked.excess}
+        requests = [asked.request for asked in of.values()]
+        decoding = decoding_of(dataset, config)
+        for request, reply in backend.complete(requests, decoding, done=done, progress=watched):
+            file.add(row_of(dataset, of[request.key], reply, config, folder.run_id))
+
+
+def _kept(folder: RunFolder, wanted: Sequence[Asked]) -> int:
+    """How many answers there are; `RunError` where one of them was never asked for."""
+    keys = {asked.request.key for asked in wanted}
+    rows = OutputLines(folder.path).read()
+    strange = [row["output_id"] for row in rows if row["output_id"] not in keys]
+    if strange:
+        raise RunError(
+            f"there are {len(strange)} outputs that this run never asked for",
+            where=str(folder.path),
+            todo="move the folder away, and generate again",
+        )
+    return len(rows)
+
+
+def _chooser(
+    dataset: Dataset, config: GenerateConfig, embed: Embed | None
+) -> Callable[[str, Item], Sequence[Example]]:
+    """In-context examples by target and item; each target's history is looked through once."""
+    if config.how == "nearest" and embed is None:
+        from capo_core.text.embeddings import Embedder
+
+        embed = Embedder()
+
+    @cache
+    def pool(target: str) -> ExamplePool:
+        return ExamplePool(dataset, target, how=config.how, seed=config.seed, embed=embed)
+
+    return lambda target, item: pool(target).choose(config.examples, item)
+
+
+def _how_to_go_on(
+    error: Stopped | BackendUnavailable, kept: int, wanted: int, folder: RunFolder
+) -> Stopped | BackendUnavailable:
+    """The same error, with what is kept and how to get the rest."""
+    then = "give the same command again: it asks only for what is missing"
+    if isinstance(error, BackendUnavailable) and error.todo:
+        then = f"{error.todo.rstrip('.')}; then {then}"
+    return type(error)(
+        f"{error.what.rstrip('.')}; {kept} of {wanted} answers are kept",
+        where=error.where or str(folder.path),
+        expected=error.expected,
+        todo=then,
+    )

@@ -1,0 +1,188 @@
+"""The answers of a generation on disk: written as they come, and the table made of them at the end.
+
+`outputs.jsonl` has one JSON object a line: the columns of `schema.OUTPUTS`, and `finish` ("stop",
+"length" or "error") beside them. A line is on disk before the next answer is taken, and is never
+changed. A process that dies may leave a torn last line: it is taken off by the next one that
+writes, and its answer is asked for again.
+
+One output as a line of outputs.jsonl, and what came of a generation in counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from capo_core.dataset import Dataset
+from capo_core.errors import DataError
+from capo_core.imitation.backends.base import Reply
+from capo_core.imitation.generation.requests import Asked, GenerateConfig
+from capo_core.imitation.parsing import parse_response
+from capo_core.run_folder import disk_errors
+from capo_core.schema import OUTPUTS, check
+from capo_core.workspace import atomic_file
+
+
+def row_of(
+    dataset: Dataset, asked: Asked, reply: Reply, config: GenerateConfig, run: str
+) -> dict[str, Any]:
+    """One line of outputs.jsonl."""
+    # Half a surrogate pair, which a server's JSON may hold, cannot be written to a file.
+    text = reply.text.encode("utf-8", "replace").decode("utf-8")
+    parsed = parse_response(text, dataset.task) if reply.finish != "error" else None
+    problem = reply.error if parsed is None else parsed.problem
+    row = {
+        "output_id": asked.request.key,
+        "run_id": run,
+        "method": config.method,
+        "target_annotator_id": asked.target,
+        "item_id": asked.item_id,
+        "sample": str(asked.sample),
+        "label": parsed.label if parsed else "",
+        "explanation": parsed.explanation if parsed else "",
+        "raw_text": text,
+        "parsed": "false" if problem else "true",
+        "problem": problem,
+        "prompt_tokens": reply.prompt_tokens,
+        "output_tokens": reply.output_tokens,
+        "finish": reply.finish,
+    }
+    return {**row, "examples": asked.examples} if config.method == "icl" else row
+
+
+def summary(rows: Sequence[Mapping[str, Any]], config: GenerateConfig) -> dict[str, Any]:
+    """What came of a generation, in counts.
+
+    Returns:
+        outputs, parsed, problems (by kind), cut (answers that reached `max_new_tokens`),
+        not_answered (by the model's limits or the server's refusal), prompt_tokens,
+        output_tokens; for icl `examples_shown`: how many prompts show how many examples.
+    """
+    counts = {
+        "outputs": len(rows),
+        "parsed": sum(row["parsed"] == "true" for row in rows),
+        "problems": dict(Counter(row["problem"] for row in rows if row["problem"]).most_common()),
+        "cut": sum(row["finish"] == "length" for row in rows),
+        "not_answered": sum(row["finish"] == "error" for row in rows),
+        "prompt_tokens": sum(row["prompt_tokens"] for row in rows),
+        "output_tokens": sum(row["output_tokens"] for row in rows),
+    }
+    if config.method == "icl":
+        shown = Counter(row["examples"] for row in rows)
+        counts["examples_shown"] = {str(n): shown[n] for n in sorted(shown, reverse=True)}
+    return counts
+
+
+LINES = "outputs.jsonl"
+TABLE = "outputs.parquet"
+
+
+class OutputLines:
+    """The file `outputs.jsonl` of one run; one process writes at a time (see `RunFolder.lock`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LINES
+
+    def read(self) -> list[dict[str, Any]]:
+        """All whole lines, in the order they came.
+
+        Raises:
+            DataError: a line that is not the last cannot be read, or an output stands twice.
+        """
+        return [row for row, _ in self._lines()]
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Open for adding lines; a torn last line is taken off first."""
+        whole = sum(size for _, size in self._lines())
+        with disk_errors(self.path), self.path.open("ab") as file:
+            if file.tell() > whole:
+                file.truncate(whole)
+            yield Writer(file)
+
+    def _lines(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """Each whole line with its length in bytes."""
+        if not self.path.exists():
+            return
+        lines = self.path.read_bytes().split(b"\n")
+        seen: set[str] = set()
+        for number, line in enumerate(lines, start=1):
+            if number == len(lines):
+                return  # nothing, or the torn beginning of a line
+            try:
+                row = json.loads(line)
+                key = row["output_id"]
+            except (ValueError, KeyError, TypeError):
+                if number == len(lines) - 1:
+                    return  # torn within a block of the disk: the end is there, the rest is not
+                raise DataError(
+                    "the line cannot be read",
+                    where=f"{self.path}, line {number}",
+                    todo="take the line out; the same command again asks for its answer",
+                ) from None
+            if key in seen:
+                raise DataError(
+                    f"the output {key!r} stands twice",
+                    where=f"{self.path}, line {number}",
+                    todo="take one of the two lines out",
+                )
+            seen.add(key)
+            yield row, len(line) + 1
+
+
+class Writer:
+    """Adds lines to an open file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add one output; on disk when this returns."""
+        self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def to_frame(rows: list[dict[str, Any]], *, source: str = "") -> pd.DataFrame:
+    """The outputs as the table `schema.OUTPUTS`, checked."""
+    frame = pd.DataFrame(rows, columns=None if rows else OUTPUTS.names)
+    frame = check(frame, OUTPUTS, source=source)
+    counts = {column.name: "int64" for column in OUTPUTS.columns if column.kind == "count"}
+    return frame.astype(counts)
+
+
+def write_table(frame: pd.DataFrame, folder: Path) -> Path:
+    """Write `outputs.parquet` whole; the path."""
+    path = folder / TABLE
+    with disk_errors(path), atomic_file(path) as file:
+        frame.to_parquet(file, index=False)
+    return path
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """The finished outputs of a run.
+
+    Raises:
+        DataError: there are none (the run is not finished), or they break their schema.
+    """
+    path = folder / TABLE
+    try:
+        frame = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise DataError(
+            "there are no outputs here, or the generation is not finished",
+            where=str(folder),
+            todo="give the command of the generation again: it goes on where it stopped",
+        ) from None
+    except Exception as error:  # pyarrow has many kinds for a damaged file
+        raise DataError(
+            f"the outputs cannot be read ({type(error).__name__})", where=str(path)
+        ) from error
+    return check(frame, OUTPUTS, source=str(path))

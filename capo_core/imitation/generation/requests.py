@@ -1,0 +1,237 @@
+"""What a generation asks: one request for each target, item and sample.
+
+A prompt that does not fit into the model's context together with the longest answer is never cut.
+In-context prompts lose their first examples (the least similar, where they were chosen by
+similarity) until they fit; how many each prompt shows is kept with its output. What does not fit
+even so is not asked: its output says "prompt too long".
+
+Every setting of a generation, in one frozen dataclass; saved with the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from capo_core.data.splits import PARTS
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.imitation.backends.base import Backend, Decoding, Request, stop_fields
+from capo_core.imitation.prompting.prompts import (
+    METHODS,
+    TRAINED,
+    Example,
+    Item,
+    Prompt,
+    in_context,
+    with_profile,
+    zero_shot,
+)
+from capo_core.imitation.prompting.responses import check_annotator, items_of
+from capo_core.workspace import content_hash
+
+HOW = ("random", "nearest")
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """Which answers are wanted, and how they are drawn."""
+
+    # zero_shot, icl, profile (prompting), sft or capo (with the target's adapter).
+    method: str
+    # The part of the data whose items are answered.
+    split: str = "test"
+    # How many of its items, drawn by the seed; 0 takes all.
+    items: int = 0
+    # Answers to each item, each drawn anew.
+    samples: int = 1
+    # icl: how many of the target's training responses are shown.
+    examples: int = 8
+    # icl: the same drawn ones for all items (random), or those to the most similar items (nearest).
+    how: str = "random"
+    # sft and capo: name the annotator in the prompt; for an adapter that serves all annotators.
+    named: bool = False
+    # Of everything random; each answer's own seed is made of it, the target, item and sample.
+    seed: int = 0
+    # See `backends.base.Decoding`.
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_new_tokens: int = 128
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("method", self.method in METHODS, f"one of {', '.join(METHODS)}"),
+            ("split", self.split in PARTS, f"one of {', '.join(PARTS)}"),
+            ("items", self.items >= 0, "0 for all, or a whole number"),
+            ("samples", 1 <= self.samples <= 1000, "a whole number from 1 to 1000"),
+            ("examples", 1 <= self.examples <= 500, "a whole number from 1 to 500"),
+            ("how", self.how in HOW, f"one of {', '.join(HOW)}"),
+            ("named", not self.named or self.trained, "yes only for sft and capo"),
+            ("seed", self.seed >= 0, "a whole number of 0 or more"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"GenerateConfig, {name}",
+                    expected=expected,
+                )
+        Decoding(self.temperature, self.top_p, self.max_new_tokens)
+
+    @property
+    def trained(self) -> bool:
+        """Does the method need an adapter?"""
+        return self.method in TRAINED
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+def seed_of(seed: int, *what: str) -> int:
+    """A seed for one thing, 0 to 2³¹ − 1, the same for the same `seed` and `what` everywhere.
+
+    Methods are not among what answers' seeds are made of: all methods answer an item with the
+    same random numbers, which makes their differences less noisy.
+    """
+    return int(content_hash(seed, *what)[:8], 16) & 0x7FFFFFFF
+
+
+TOO_LONG = "prompt too long"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One output that is wanted.
+
+    Attributes:
+        examples: in-context examples in the prompt.
+        excess: tokens by which even the shortest prompt exceeds the context; 0 where it fits.
+    """
+
+    target: str
+    item_id: str
+    sample: int
+    request: Request
+    examples: int = 0
+    excess: int = 0
+
+
+def identity(dataset: Dataset) -> dict[str, str]:
+    """The dataset's name, and fingerprints of its content and its split, as runs record them."""
+    split = sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "split": content_hash(split),
+    }
+
+
+def decoding_of(dataset: Dataset, config: GenerateConfig) -> Decoding:
+    """How the answers of a generation are drawn."""
+    return Decoding(
+        config.temperature, config.top_p, config.max_new_tokens, stop_fields(dataset.task)
+    )
+
+
+def what_to_ask(
+    dataset: Dataset,
+    targets: Sequence[str],
+    config: GenerateConfig,
+    backend: Backend,
+    *,
+    run_id: str,
+    adapters: Mapping[str, str],
+    profiles: Mapping[str, str],
+    choose: Callable[[str, Item], Sequence[Example]],
+) -> list[Asked]:
+    """All outputs wanted, by target, item (in the order of the dataset) and sample.
+
+    Args:
+        adapters: an adapter's folder for each target (sft, capo).
+        profiles: a profile's text for each target (profile).
+        choose: (target, item) → in-context examples, the least important first (icl).
+
+    Raises:
+        ConfigError: an annotator is unknown, or its adapter or profile is not given.
+    """
+    if not targets or len(set(targets)) != len(targets):
+        raise ConfigError(
+            f"the annotators {list(targets)} cannot be imitated",
+            expected="one or more annotators, each once",
+        )
+    for target in targets:
+        check_annotator(dataset, target)
+        for method, given in (("sft", adapters), ("capo", adapters), ("profile", profiles)):
+            if config.method == method and not given.get(target):
+                raise ConfigError(
+                    f"there is no {'profile' if method == 'profile' else 'adapter'} for "
+                    f"annotator {target!r}",
+                    where=f"method {config.method}",
+                    todo="write one (profile write)" if method == "profile" else "train one",
+                )
+    decoding = decoding_of(dataset, config)
+    found = []
+    for target in targets:
+        for item in chosen_items(dataset, config):
+            prompt, examples, excess = _fitted(
+                dataset, target, item, config, backend, decoding, profiles, choose
+            )
+            for sample in range(config.samples):
+                request = Request(
+                    key=content_hash(run_id, target, item.item_id, sample)[:20],
+                    prompt=prompt,
+                    adapter=str(adapters[target]) if config.trained else "",
+                    seed=seed_of(config.seed, target, item.item_id, str(sample)),
+                )
+                found.append(Asked(target, item.item_id, sample, request, examples, excess))
+    return found
+
+
+def chosen_items(dataset: Dataset, config: GenerateConfig) -> list[Item]:
+    """The items that are answered, in the order of the dataset."""
+    items = items_of(dataset, config.split)
+    if not config.items or config.items >= len(items):
+        return items
+    drawn = np.random.default_rng(config.seed).choice(len(items), config.items, replace=False)
+    return [items[index] for index in sorted(drawn.tolist())]
+
+
+def _fitted(
+    dataset: Dataset,
+    target: str,
+    item: Item,
+    config: GenerateConfig,
+    backend: Backend,
+    decoding: Decoding,
+    profiles: Mapping[str, str],
+    choose: Callable[[str, Item], Sequence[Example]],
+) -> tuple[Prompt, int, int]:
+    """The prompt, how many examples it shows, and its excess."""
+    task = dataset.task
+    if config.method == "icl":
+        examples = list(choose(target, item))
+        return longest_fit(lambda shown: in_context(task, item, shown), examples, backend, decoding)
+    if config.method == "profile":
+        prompt = with_profile(task, item, profiles[target])
+    else:
+        prompt = zero_shot(task, item, annotator=target if config.named else "")
+    return prompt, 0, backend.excess(prompt, decoding)
+
+
+def longest_fit(
+    build: Callable[[Sequence[Example]], Prompt],
+    examples: Sequence[Example],
+    backend: Backend,
+    decoding: Decoding,
+) -> tuple[Prompt, int, int]:
+    """The prompt with as many of the last `examples` as fit, their number, and the excess.
+
+    At least one example is shown: without any it would be another method.
+    """
+    for start in range(len(examples)):
+        prompt = build(examples[start:])
+        excess = backend.excess(prompt, decoding)
+        if excess == 0 or start == len(examples) - 1:
+            return prompt, len(examples) - start, excess
+    raise ConfigError("there are no examples to show")

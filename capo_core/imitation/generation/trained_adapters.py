@@ -1,0 +1,174 @@
+"""From finished training runs to the adapter of each annotator, checked that they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError, RunError
+from capo_core.imitation.generation.requests import identity
+from capo_core.run_folder import RunFolder, list_runs
+from capo_core.schema import listed
+from capo_core.workspace import Workspace
+
+EVERYONE = "all"  # a run's target where its adapter serves all annotators
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Adapters for annotators, all on one base.
+
+    Attributes:
+        adapters: each annotator's adapter folder; the same for all where it is shared.
+        base: name of the base they were trained on, and `fingerprint` its files'.
+        named: shared, so that prompts must name the annotator.
+    """
+
+    adapters: dict[str, Path]
+    base: str
+    fingerprint: str
+    named: bool
+
+
+def trained(
+    runs: Sequence[RunFolder], method: str, targets: Sequence[str], dataset: Dataset
+) -> Trained:
+    """The adapter of each of `targets` among `runs`.
+
+    Raises:
+        RunError: a run is not finished, is of another method or dataset, has another split, or
+            its adapter is missing; the runs have different bases; two runs have the same target.
+        ConfigError: a target has no run.
+    """
+    found: dict[str, RunFolder] = {}
+    for run in runs:
+        _check_run(run, method, dataset)
+        target = run.config["target"]
+        if target in found:
+            raise RunError(
+                f"two runs are for annotator {target!r}: {found[target].run_id}, {run.run_id}",
+                todo="name one run for each annotator",
+            )
+        found[target] = run
+    shared = _shared(found)
+    if shared and len(found) > 1:
+        raise RunError(
+            f"the adapter of {found[EVERYONE].run_id} serves all annotators",
+            expected="that run alone, or one run for each annotator",
+        )
+    missing = [] if shared else [target for target in targets if target not in found]
+    if missing:
+        raise ConfigError(
+            f"there is no finished {method} run for annotator {missing[0]!r}",
+            where=dataset.name,
+            todo=f"train one: python -m capo_core train {method} --dataset {dataset.name} "
+            f"--annotator {missing[0]}",
+        )
+    used = [found[EVERYONE]] if shared else [found[target] for target in targets]
+    bases = {run.config["base"]["fingerprint"]: run for run in used}
+    if len(bases) > 1:
+        raise RunError(
+            f"the runs {listed(run.run_id for run in bases.values())} have different bases",
+            todo="generate for each base on its own",
+        )
+    base = used[0].config["base"]
+    return Trained(
+        {target: (used[0] if shared else found[target]).adapter for target in targets},
+        base["name"],
+        base["fingerprint"],
+        shared,
+    )
+
+
+def find_trained(
+    workspace: Workspace,
+    method: str,
+    targets: Sequence[str],
+    dataset: Dataset,
+    *,
+    fingerprint: str = "",
+) -> list[RunFolder]:
+    """The finished runs of `method` for `targets` on `dataset`, as it is split now.
+
+    Where no target has one of its own, the run whose adapter serves all annotators.
+
+    Args:
+        fingerprint: only runs on the base with this one; empty for any.
+
+    Raises:
+        RunError: there is more than one for a target, so that one must be named.
+    """
+    fitting = [
+        run
+        for run in list_runs(workspace)
+        if _fits(run, method, dataset) and fingerprint in ("", run.config["base"]["fingerprint"])
+    ]
+    chosen = []
+    for target in targets:
+        own = [run for run in fitting if run.config["target"] == target and not _serves_all(run)]
+        chosen += _only(own, f"{method} runs for annotator {target!r}")
+    return chosen or _only([run for run in fitting if _serves_all(run)], f"shared {method} runs")
+
+
+def _only(runs: list[RunFolder], what: str) -> list[RunFolder]:
+    if len(runs) > 1:
+        raise RunError(
+            f"there are {len(runs)} {what}: {listed(run.run_id for run in runs)}",
+            todo="name the one that is meant (--run)",
+        )
+    return runs
+
+
+def check_base(trained: Trained, fingerprint: str, name: str) -> None:
+    """`RunError` where the base with `fingerprint` is not the one the adapters were trained on."""
+    if trained.fingerprint != fingerprint:
+        raise RunError(
+            f"the adapters were trained on the base {trained.base!r}, and {name!r} is another, or "
+            "has changed since",
+            expected=f"a base with the fingerprint {trained.fingerprint[:12]}, "
+            f"not {fingerprint[:12]}",
+            todo="leave out --base, or train again on this base",
+        )
+
+
+def _check_run(run: RunFolder, method: str, dataset: Dataset) -> None:
+    config = run.config
+    if config.get("stage") != method:
+        raise RunError(
+            f"the run is of the stage {config.get('stage')!r}",
+            where=str(run.path),
+            expected=f"a run of train {method}",
+        )
+    if not run.done:
+        raise RunError(
+            "the run is not finished", where=str(run.path), todo="let it go on to its end"
+        )
+    now = identity(dataset)
+    for what in ("fingerprint", "split"):
+        if config["dataset"][what] != now[what]:
+            told = "another dataset" if what == "fingerprint" else "another split"
+            raise RunError(
+                f"the run was trained on {told} than {dataset.name!r} as it is now",
+                where=str(run.path),
+                todo="train again, or name the run that belongs to it",
+            )
+    if not run.adapter.is_dir():
+        raise RunError("the run's adapter is missing", where=str(run.path), todo="train again")
+
+
+def _fits(run: RunFolder, method: str, dataset: Dataset) -> bool:
+    try:
+        _check_run(run, method, dataset)
+    except (RunError, KeyError):
+        return False
+    return True
+
+
+def _shared(found: dict[str, RunFolder]) -> bool:
+    return EVERYONE in found and _serves_all(found[EVERYONE])
+
+
+def _serves_all(run: RunFolder) -> bool:
+    return bool(run.config["settings"].get("shared"))

@@ -1,0 +1,146 @@
+"""A base with one adapter or several at once, each at a strength that can be set, exactly.
+
+    W = W_base + Σ_a s_a ΔW_a        s_a: the strength of adapter a;  ΔW_a = alpha / rank · B_a A_a
+
+So between two adapters, ΔW(λ) = (1 − λ) ΔW_1 + λ ΔW_2, by multiplying each adapter's own scale in
+every layer while both act. (PEFT's `add_weighted_adapter` with combination_type="linear" adds the
+factors A and B instead, which is another thing: at λ = 0.5 it is off by as much as ΔW itself.)
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from peft.tuners.lora.layer import LoraLayer
+from peft.utils.save_and_load import get_peft_model_state_dict
+from safetensors import safe_open
+
+from capo_core.errors import ConfigError
+from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
+from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.scoring.base import scoring
+from capo_core.imitation.training.scoring.engines import GroupEngine
+from capo_core.progress import Progress, silent
+
+
+class Blend:
+    """Adapters in a base, all at strength 0 to begin with: the bare base.
+
+    The base's own model is changed: what is computed with `base.model` from now on is computed
+    with the adapters at their strengths.
+
+    Args:
+        adapters: name → folder. Names are ours; they have no dot.
+
+    Raises:
+        ConfigError: a folder holds no adapter, one of another base, or one that does more than
+            add ΔW to layers (DoRA, biases, whole layers), so that no strength is defined.
+    """
+
+    def __init__(self, base: Base, adapters: Mapping[str, Path]) -> None:
+        self.base = base
+        model: PeftModel | None = None
+        for name, folder in adapters.items():
+            check_adapter(base, folder)
+            model = _load(base, model, name, folder)
+        self._model = model
+        layers = [each for each in base.model.modules() if isinstance(each, LoraLayer)]
+        # As they are trained: what strengths multiply.
+        self._own = [(layer, dict(layer.scaling)) for layer in layers]
+        self.set({})
+
+    def set(self, strengths: Mapping[str, float]) -> None:
+        """Give each adapter its strength; those not named, and those at 0, do not act at all."""
+        strange = sorted(set(strengths) - set(self._model.peft_config if self._model else ()))
+        if strange:
+            raise ConfigError(f"there is no adapter {strange[0]!r} here")
+        acting = [name for name, strength in strengths.items() if strength != 0]
+        for layer, own in self._own:
+            layer.set_adapter(acting, inference_mode=True)
+            for name in acting:
+                if name in own:
+                    layer.scaling[name] = own[name] * strengths[name]
+
+
+def response_likelihoods(
+    base: Base,
+    renders: Sequence[Rendered],
+    *,
+    batch_tokens: int = 16384,
+    progress: Progress = silent,
+) -> list[list[float]]:
+    """Log-probability of each response given its prompt, in nats, summed over its tokens.
+
+    Args:
+        batch_tokens: rows × longest row computed at once, where one item does not need more.
+
+    Raises:
+        Stopped: from `progress`.
+    """
+    engine, order = GroupEngine(), sorted(range(len(renders)), key=lambda i: _width(renders[i]))
+    found: dict[int, list[float]] = {}
+    with scoring(base.model):
+        for part in _batches(renders, order, batch_tokens):
+            progress("scoring responses", len(found) / len(renders))
+            table = engine.score(base.model, [renders[i] for i in part], pad_id=base.pad_id)
+            sizes = [len(renders[i].responses) for i in part]
+            pieces = table.log_probs.float().cpu().split(sizes)
+            found.update({i: piece.tolist() for i, piece in zip(part, pieces, strict=True)})
+    return [found[i] for i in range(len(renders))]
+
+
+def _width(item: Rendered) -> int:
+    return len(item.prompt) + max(map(len, item.responses))
+
+
+def _batches(renders: Sequence[Rendered], order: list[int], batch_tokens: int) -> list[list[int]]:
+    """`order`, whose widths ascend, in parts of at most `batch_tokens`."""
+    parts: list[list[int]] = []
+    rows = 0
+    for index in order:
+        count = len(renders[index].responses)
+        if parts and (rows + count) * _width(renders[index]) <= batch_tokens:
+            parts[-1].append(index)
+            rows += count
+        else:
+            parts.append([index])
+            rows = count
+    return parts
+
+
+def _load(base: Base, model: PeftModel | None, name: str, folder: Path) -> PeftModel:
+    """The base with one adapter more."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if model is None:
+                model = PeftModel.from_pretrained(base.model, str(folder), adapter_name=name)
+            else:
+                model.load_adapter(str(folder), adapter_name=name)
+    except (RuntimeError, ValueError) as error:  # shapes, or layers that the base does not have
+        raise _misfit(base, folder) from error
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        loaded = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+        if set(file.keys()) != set(loaded):
+            raise _misfit(base, folder)
+    settings: Any = model.peft_config[name]
+    if settings.use_dora or settings.bias != "none" or settings.modules_to_save:
+        raise ConfigError(
+            "the adapter does more than add to the base's weights: it has no strength",
+            where=str(folder),
+            expected="plain LoRA, without DoRA, biases or layers that are saved whole",
+        )
+    return model
+
+
+def _misfit(base: Base, folder: Path) -> ConfigError:
+    return ConfigError(
+        "the adapter does not fit the base model",
+        where=str(folder),
+        expected=f"a LoRA adapter trained on the base {base.name!r}",
+    )

@@ -1,0 +1,303 @@
+"""LoRA adapters on a base model: made, loaded, checked against their base, saved.
+
+An adapter's folder is PEFT's (adapter_config.json, adapter_model.safetensors), so that any tool
+that knows PEFT can serve it, with `capo.json` beside it, which names the base by its fingerprint.
+
+The card that lies beside an adapter: what it is, from what, and how good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft.utils.save_and_load import get_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from capo_core.errors import ConfigError
+from capo_core.imitation.models.base_model import EMBEDDED_NAME, Base
+from capo_core.imitation.training.config import LoraSettings, TrainConfig
+from capo_core.run_folder import disk_errors
+from capo_core.workspace import atomic_file, write_json
+
+NAME = "default"  # PEFT's own name, which every tool looks for
+WEIGHTS, SETTINGS, ORIGIN = "adapter_model.safetensors", "adapter_config.json", "capo.json"
+
+
+def new_adapter(base: Base, settings: LoraSettings, seed: int) -> PeftModel:
+    """The base with a fresh adapter, trainable; at first it changes nothing (B = 0).
+
+    Raises:
+        ConfigError: the base has no layers of the names asked for.
+    """
+    modules = settings.target_modules
+    lora = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=modules if isinstance(modules, str) else list(modules),
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(seed)
+        try:
+            return get_peft_model(base.model, lora, adapter_name=NAME)
+        except ValueError as error:
+            raise ConfigError(
+                f"no adapter can be put on this base ({str(error).splitlines()[0][:200]})",
+                where=base.name,
+                expected='layer names of the model as target_modules, or "all-linear"',
+            ) from error
+
+
+def load_adapter(base: Base, folder: Path, *, trainable: bool = False) -> PeftModel:
+    """The base with the adapter of `folder`.
+
+    Raises:
+        ConfigError: there is no adapter, it is damaged, or it belongs to another base.
+    """
+    check_adapter(base, folder)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = PeftModel.from_pretrained(
+                base.model, str(folder), adapter_name=NAME, is_trainable=trainable
+            )
+    except (RuntimeError, ValueError) as error:  # shapes, or layers that the base does not have
+        raise _other_base(base, folder) from error
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        if set(file.keys()) != set(adapter_weights(model)):
+            raise _other_base(base, folder)
+    return model
+
+
+def check_adapter(base: Base, folder: Path) -> None:
+    """Look whether `folder` holds an adapter that was trained on `base`, before anything is loaded.
+
+    An adapter of other making, without `capo.json`, is let through here.
+
+    Raises:
+        ConfigError: there is none, it is damaged, or it belongs to another base.
+    """
+    _check_files(folder)
+    try:
+        with safe_open(folder / WEIGHTS, "pt") as file:
+            file.keys()
+        origin = json.loads((folder / ORIGIN).read_text()) if (folder / ORIGIN).exists() else {}
+    except (SafetensorError, ValueError, OSError) as error:
+        raise ConfigError("the adapter's files are damaged", where=str(folder)) from error
+    if origin.get("base_fingerprint", base.fingerprint) != base.fingerprint:
+        raise _other_base(base, folder, str(origin.get("base", "")))
+
+
+def adapter_weights(model: PeftModel) -> dict[str, Tensor]:
+    """The adapter's tensors under the names that PEFT saves them by; they are not copied."""
+    return get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
+
+
+def put_weights(model: PeftModel, weights: dict[str, Tensor]) -> None:
+    """Copy `weights` (as from `adapter_weights`) into the adapter."""
+    with torch.no_grad():
+        for name, tensor in adapter_weights(model).items():
+            tensor.copy_(weights[name])
+
+
+def adapter_fingerprint(folder: Path) -> str:
+    """SHA-256 (hex) of the adapter's weights and what scales them.
+
+    Raises:
+        ConfigError: there is no adapter, or its settings are damaged.
+    """
+    _check_files(folder)
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError("the adapter's files are damaged", where=str(folder)) from error
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
+    digest.update(json.dumps([settings.get("r"), settings.get("lora_alpha")]).encode())
+    return digest.hexdigest()
+
+
+def save_adapter(
+    folder: Path,
+    model: PeftModel,
+    weights: dict[str, Tensor],
+    base: Base,
+    origin: dict[str, Any],
+    card: str,
+) -> None:
+    """Write the adapter with `weights` to `folder`, whole or not at all, in place of what is there.
+
+    Args:
+        origin: what `capo.json` tells beside the base: run, dataset, target.
+        card: text of README.md.
+    """
+    settings = model.peft_config[NAME]
+    # Paths of this machine mean nothing elsewhere, and are nobody's business.
+    on_hub = base.name != EMBEDDED_NAME and not Path(base.name).expanduser().is_dir()
+    settings = {
+        **settings.to_dict(),
+        "base_model_name_or_path": base.name if on_hub else base.folder.name,
+        "inference_mode": True,
+    }
+    fresh = folder.with_name(f".{folder.name}.new")
+    with disk_errors(folder):
+        shutil.rmtree(fresh, ignore_errors=True)
+        write_json(fresh / SETTINGS, _plain(settings))
+        write_json(
+            fresh / ORIGIN, {"base": base.name, "base_fingerprint": base.fingerprint, **origin}
+        )
+        with atomic_file(fresh / WEIGHTS) as file:
+            file.write(save({name: each.contiguous() for name, each in weights.items()}))
+        with atomic_file(fresh / "README.md", "w") as file:
+            file.write(card)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.replace(folder)
+
+
+def ready_to_train(model: PeftModel, config: TrainConfig) -> None:
+    """Switch on what the settings ask of the model: gradient checkpointing, 4-bit preparation.
+
+    The base's own dropout is switched off: the only dropout in training is the adapter's.
+    """
+    options = {"use_reentrant": False}
+    _no_dropout(model, but=".lora_dropout.")
+    if config.quantise:
+        prepare_model_for_kbit_training(
+            model,
+            use_gradient_checkpointing=config.gradient_checkpointing,
+            gradient_checkpointing_kwargs=options,
+        )
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(f".{NAME}." in name)
+    elif config.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+        # The base's embeddings are frozen: without this no gradient enters the first layer.
+        model.enable_input_require_grads()
+
+
+def without_dropout(model: PeftModel) -> None:
+    """Switch off all dropout, the adapter's too: what CAPO compares with the reference must not
+    differ from it by chance."""
+    _no_dropout(model, but="")
+
+
+def _no_dropout(model: PeftModel, but: str) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Dropout):
+            if not but or but not in f".{name}.":
+                module.p = 0.0
+            continue
+        for attribute in ("attention_dropout", "attn_dropout", "dropout", "hidden_dropout"):
+            # Attention calls a function with this number instead of having a layer for it.
+            if isinstance(getattr(module, attribute, None), float):
+                setattr(module, attribute, 0.0)
+
+
+def _check_files(folder: Path) -> None:
+    for name in (SETTINGS, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ConfigError(
+                f"there is no adapter here: {name} is missing",
+                where=str(folder),
+                expected="a folder that training wrote, or PEFT in the format safetensors",
+                todo="train again",
+            )
+
+
+def _other_base(base: Base, folder: Path, name: str = "") -> ConfigError:
+    return ConfigError(
+        "the adapter belongs to another base model" + (f" ({name})" if name else ""),
+        where=str(folder),
+        expected=f"an adapter of the base {base.name!r}",
+        todo="name the base it was trained on, or train again on this one",
+    )
+
+
+def _plain(value: Any) -> Any:
+    """PEFT's settings as JSON: sets sorted, enumerations by their value."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return getattr(value, "value", value)
+
+
+def adapter_card(asked: dict[str, Any], result: dict[str, Any]) -> str:
+    """README.md of an adapter, from its run's configuration and outcome."""
+    dataset, base, settings = asked["dataset"], asked["base"], asked["settings"]
+    whom = "all annotators, each named in the prompt" if settings["shared"] else asked["target"]
+    stage = {"sft": "SFT", "capo": "CAPO"}[asked["stage"]]
+    shown = {key: value for key, value in settings.items() if not isinstance(value, dict)}
+    lines = [
+        "---",
+        "library_name: peft",
+        f"tags: [capo-lab, {asked['stage']}, lora]",
+        "---",
+        "",
+        f"# {stage} adapter: {whom}, {dataset['name']}",
+        "",
+        f"A LoRA adapter that answers as the annotator would: {whom}.",
+        "",
+        "| | |",
+        "|---|---|",
+        *_rows(
+            {
+                "run": result["run_id"],
+                "base model": f"{base['name']} ({base['fingerprint'][:12]})",
+                "dataset": dataset["name"],
+                "dataset fingerprint": dataset["fingerprint"],
+                "split": dataset["split"][:12],
+                **({"SFT run": asked["sft"]["run"]} if "sft" in asked else {}),
+                "training items": result["training_items"],
+                "validation items": result["validation_items"],
+                "steps": f"{result['steps']} of {result['planned_steps']}",
+                "kept state": f"after step {result['kept_step']}",
+                "validation loss": _number(result["validation_loss"]),
+                **{
+                    name.replace("_", " "): _number(value)
+                    for name, value in result["figures"].items()
+                },
+                "engine": result["engine"],
+                "time": f"{result['seconds']:.0f} s",
+            }
+        ),
+        "",
+        "Figures are of the validation part of the data; the test part was not looked at.",
+        "",
+        "## Left out",
+        "",
+        *(f"- {reason}: {count}" for reason, count in result["skipped"].items()),
+        f"- responses cut to {settings['max_tokens']} tokens: {result['cut']} "
+        f"of {result['responses']}",
+        "",
+        "## Settings",
+        "",
+        *(f"- {name}: {value}" for name, value in shown.items()),
+        *(
+            f"- {group} {name}: {value}"
+            for group, values in settings.items()
+            if isinstance(values, dict)
+            for name, value in values.items()
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(values: dict[str, Any]) -> list[str]:
+    return [f"| {name} | {str(value).replace('|', '/')} |" for name, value in values.items()]
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

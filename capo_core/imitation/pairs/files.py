@@ -1,0 +1,269 @@
+"""Preference pairs from a file: read, kept with the run, and made what a model is trained on.
+
+Pairs as preference data for other trainers: JSONL with `prompt`, `chosen` and `rejected`.
+
+One preference pair of a file, as `pairs export` and `study export-pairs` write them.
+
+JSONL, one pair a line: `prompt`, `chosen` and `rejected`; also, where they are known, `item_id`,
+`target_annotator` (or `target_annotator_id`) and `weight` (above 0; 1 where it is not given).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError, DataError, RunError
+from capo_core.imitation.pairs.build import Pairs, prove_held_out
+from capo_core.imitation.prompting.prompts import (
+    PLAIN_END,
+    Prompt,
+    render,
+    write_response,
+    zero_shot,
+)
+from capo_core.imitation.prompting.responses import items_of, parts
+from capo_core.imitation.training.examples import Limits, Material, fitted
+from capo_core.imitation.training.objective import Contrast
+from capo_core.run_folder import RunFolder, disk_errors
+from capo_core.workspace import atomic_file
+
+EXPECTED = "a JSON object with the texts prompt, chosen and rejected"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pair; `prompt` is without the line after which an answer begins."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+    weight: float = 1.0
+    item_id: str = ""
+    target: str = ""
+
+
+def row_of(line: bytes, where: str) -> Row:
+    """The pair of a line; `DataError` with `where` and what was expected."""
+    try:
+        raw = json.loads(line.decode("utf-8"), parse_int=float)  # of endless digits: infinite
+    except (ValueError, RecursionError):
+        raise DataError("this is not JSON", where=where, expected=EXPECTED) from None
+    if not isinstance(raw, dict):
+        raise DataError("this is not a JSON object", where=where, expected=EXPECTED)
+    prompt, chosen, rejected = (
+        _text(raw, name, where) for name in ("prompt", "chosen", "rejected")
+    )
+    if chosen == rejected:
+        raise DataError("chosen and rejected are the same", where=where, expected="two texts")
+    target = "target_annotator" if "target_annotator" in raw else "target_annotator_id"
+    item_id, target = (
+        _text(raw, name, where) if raw.get(name) not in (None, "") else ""
+        for name in ("item_id", target)
+    )
+    weight = raw.get("weight", 1.0)
+    if not (isinstance(weight, float) and math.isfinite(weight) and weight > 0):
+        raise DataError(f"the weight is {weight!r}", where=where, expected="a number above 0")
+    return Row(prompt.removesuffix(PLAIN_END), chosen, rejected, weight, item_id, target)
+
+
+def _text(raw: dict[str, Any], name: str, where: str) -> str:
+    value = raw.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{name} is {'not there' if value is None else 'no text'}", where=where,
+                        expected=EXPECTED)  # fmt: skip
+    if any("\ud800" <= letter <= "\udfff" for letter in value):  # half a letter: no tokens
+        raise DataError(f"{name} is not valid Unicode", where=where, expected=EXPECTED)
+    return value
+
+
+def preference_rows(pairs: Pairs, dataset: Dataset) -> list[dict]:
+    """One record a pair, with what our own training reads.
+
+    `prompt` ends where the answer begins, so that prompt + chosen is one text (the form that TRL
+    calls standard, explicit prompt; the trainer adds the end token). A chat model's template is
+    not applied: its trainer does that.
+    """
+    prompts = {
+        item.item_id: zero_shot(dataset.task, item).text + PLAIN_END
+        for item in items_of(dataset, pairs.split)
+    }
+    said = dataset.annotations
+    columns = (said[name] for name in ("annotation_id", "label", "explanation"))
+    responses = {
+        annotation_id: write_response(label, explanation)
+        for annotation_id, label, explanation in zip(*columns, strict=True)
+    }
+    return [
+        {
+            "prompt": prompts[row.item_id],
+            "chosen": responses[row.chosen_annotation_id],
+            "rejected": responses[row.rejected_annotation_id],
+            "item_id": row.item_id,
+            "target_annotator": row.target_annotator_id,
+            "rejected_annotator": row.rejected_annotator_id,
+            "same_label": row.same_label == "true",
+            "weight": float(row.weight),
+        }
+        for row in pairs.frame.itertuples(index=False)
+    ]
+
+
+def export_pairs(pairs: Pairs, dataset: Dataset, path: Path | str) -> Path:
+    """Write `preference_rows` to a file, one JSON object a line.
+
+    Pairs of the training part are proved to be held out from validation and test first.
+
+    Raises:
+        DataError: something in the pairs is tested on (see `prove_held_out`), or the place cannot
+            be written.
+    """
+    path = Path(path)
+    if pairs.split == "train":
+        prove_held_out(pairs, dataset)
+    if path.is_dir():
+        raise DataError("this is a folder", where=str(path), todo="name a file in it")
+    lines = (json.dumps(row, ensure_ascii=False) for row in preference_rows(pairs, dataset))
+    text = "".join(f"{line}\n" for line in lines)
+    try:
+        with atomic_file(path) as file:
+            file.write(text.encode("utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"the file cannot be written ({error.strerror or error})", where=str(path)
+        ) from error
+    return path
+
+
+FILE = "preferences.jsonl"  # the copy in a run's folder
+OTHERS = "pairs of another annotator"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The pairs of a file, in its order, and the SHA-256 (hex) of its bytes."""
+
+    rows: tuple[Row, ...]
+    sha256: str
+
+    def of(self, target: str) -> tuple[Row, ...]:
+        """The pairs that name this annotator, or nobody; `ConfigError` where there are none."""
+        rows = tuple(row for row in self.rows if row.target in ("", target))
+        if not rows:
+            named = ", ".join(sorted({row.target for row in self.rows}))
+            raise ConfigError(
+                f"no preference pair is of annotator {target!r}",
+                expected=f"one of {named}, whom the file names",
+            )
+        return rows
+
+
+def read(path: Path) -> Preferences:
+    """The pairs of a file; `DataError` where it cannot be read, by file and line."""
+    return _parsed(_content(path), str(path))
+
+
+def keep(path: Path, folder: RunFolder, sha256: str) -> None:
+    """Copy the file into the run; `RunError` where it is not what the run was begun with."""
+    content = _content(path)
+    _check_same(content, sha256, path)
+    with disk_errors(folder.path), atomic_file(folder.path / FILE) as file:
+        file.write(content)
+
+
+def kept(folder: RunFolder, sha256: str) -> Preferences:
+    """The run's own copy; `RunError` where it is not there, or was changed."""
+    if not (path := folder.path / FILE).is_file():
+        raise RunError(
+            "the run's preference pairs are not there",
+            where=str(path),
+            todo="give the file again (train capo --preferences)",
+        )
+    content = _content(path)
+    _check_same(content, sha256, path)
+    return _parsed(content, str(path))
+
+
+def contrasts(rows: Sequence[Row], tokenizer: Any) -> list[Contrast]:
+    """One contrast a prompt (and item), each response in it once, as from a dataset's pairs."""
+    weighted = any(row.weight != 1 for row in rows)
+    together: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        together.setdefault((row.prompt, row.item_id), []).append(row)
+    made = []
+    for (prompt, _), pairs in together.items():
+        texts = dict.fromkeys(text for row in pairs for text in (row.chosen, row.rejected))
+        place = {text: index for index, text in enumerate(texts)}
+        against: dict[str, list[tuple[int, float]]] = {}
+        for row in pairs:
+            against.setdefault(row.chosen, []).append((place[row.rejected], row.weight))
+        made.append(
+            Contrast(
+                render(Prompt(prompt), list(texts), tokenizer),
+                tuple(place[text] for text in against),
+                tuple(tuple(index for index, _ in each) for each in against.values()),
+                tuple(tuple(weight for _, weight in each) for each in against.values())
+                if weighted
+                else (),
+            )
+        )
+    return made
+
+
+def preference_material(preferences: Preferences, target: str, limits: Limits) -> Material:
+    """What `target` is trained on; `ConfigError` where nothing is of them, or nothing fits."""
+    rows = preferences.of(target)
+    skipped = {OTHERS: len(preferences.rows) - len(rows)}
+    return fitted(contrasts(rows, limits.tokenizer), skipped, limits.max_tokens, FILE, "train")
+
+
+def log_pairs(rows: Sequence[Row], dataset: Dataset, folder: RunFolder) -> None:
+    """Note in the run's events how many pairs there are, and which parts they take items from.
+
+    An item is known by its name, or by its prompt where a row does not name it.
+    """
+    note = "pairs from a file; items of a study's pairs may be held-out ones: score none of them"
+    folder.log("note", note=note, count=len(rows))
+    for part in sorted({*parts(dataset)} - {"train"}):
+        known = {}
+        for item in items_of(dataset, part):
+            known[item.item_id] = known[zero_shot(dataset.task, item).text] = item.item_id
+        found = {known.get(row.item_id) or known.get(row.prompt) for row in rows}
+        if count := len(found - {None}):
+            note = f"{part} items among the training pairs: they must not be scored"
+            folder.log("note", note=note, count=count)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"the preference pairs cannot be read ({error.strerror})", where=str(path)
+        ) from error
+
+
+def _check_same(content: bytes, sha256: str, path: Path) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise RunError(
+            "the preference pairs were changed since the run was begun",
+            where=str(path),
+            todo="give the file as it was, or begin a new run",
+        )
+
+
+def _parsed(content: bytes, where: str) -> Preferences:
+    rows = tuple(
+        row_of(line, f"{where}, line {number}")
+        for number, line in enumerate(content.split(b"\n"), start=1)
+        if line.strip()
+    )
+    if not rows:
+        raise DataError("there is no preference pair", where=where, expected=EXPECTED)
+    return Preferences(rows, hashlib.sha256(content).hexdigest())

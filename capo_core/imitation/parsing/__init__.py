@@ -1,0 +1,67 @@
+"""Reading what a model wrote back as a label and an explanation.
+
+What is asked for is the format of `response.write_response`; what models write instead is read
+as well where it leaves no doubt: marks in bold or as headings, JSON, a label as a line or a
+sentence of its own, thinking before and prose around. What leaves a doubt is not read, and its
+problem is named: a wrong label would count as the annotator's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from capo_core.imitation.parsing.answers import at_marks, in_json, in_prose, one_answer
+from capo_core.imitation.parsing.labels import reader_of
+from capo_core.imitation.parsing.result import (
+    EMPTY_TEXT,
+    NO_EXPLANATION,
+    ONLY_THINKING,
+    PROBLEMS,
+    Parsed,
+    answer_part,
+)
+from capo_core.imitation.prompting.prompts import EXPLANATION_MARK, LABEL_MARK
+from capo_core.task import Task
+
+__all__ = ["PROBLEMS", "Parsed", "count_problems", "parse_response"]
+
+
+def parse_response(text: str, task: Task) -> Parsed:
+    """The label and the explanation in a model's text; never raises, and never guesses.
+
+    A text in the exact format is read as it stands, whatever its explanation says. Of anything
+    else, the first paragraph under the explanation's mark (or, without a mark, after the label)
+    is the explanation; what a model asks itself after its answer is cut off.
+    """
+    if not text.strip():
+        return Parsed("", "", EMPTY_TEXT)
+    exact = _exact(text.strip(), task)
+    if exact:
+        return exact
+    answer, thought = answer_part(text, task)
+    if not answer:
+        return Parsed("", "", ONLY_THINKING if thought else EMPTY_TEXT)
+    answer, reader = one_answer(answer, task), reader_of(task.scale)
+    return (
+        _exact(answer, task)
+        or in_json(answer, reader)
+        or at_marks(answer, reader)
+        or in_prose(answer, task, reader)
+    )
+
+
+def count_problems(parsed: Iterable[Parsed]) -> dict[str, int]:
+    """How many answers have each of `PROBLEMS`; problems that none has are left out."""
+    counts = Counter(each.problem for each in parsed)
+    return {problem: counts[problem] for problem in PROBLEMS if counts[problem]}
+
+
+def _exact(text: str, task: Task) -> Parsed | None:
+    """The answer of a text that is exactly two lines, as `write_response` writes them."""
+    for label in task.scale.labels:
+        head = f"{LABEL_MARK} {label}\n{EXPLANATION_MARK}"
+        if text.startswith(head) and len(text[len(head) :].splitlines()) <= 1:
+            explanation = " ".join(text[len(head) :].split())
+            return Parsed(label, explanation, "" if explanation else NO_EXPLANATION)
+    return None

@@ -1,0 +1,122 @@
+"""Examples for a prompt: which of an annotator's own responses are shown to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.imitation.prompting.prompts import Example, Item
+from capo_core.imitation.prompting.responses import history, items_of, text_key
+from capo_core.schema import listed
+from capo_core.workspace import content_hash
+
+WAYS = ("random", "nearest")
+
+# Texts to unit-length vectors, float32 [n, dim]; `text.embed.Embedder` is one.
+Embed = Callable[[Sequence[str]], np.ndarray]
+
+
+class ExamplePool:
+    """One annotator's training history, ready to give examples for many items.
+
+    An item is shown once, by one of its responses where there are two. Neither the item asked
+    about nor one with the same texts is ever among its examples.
+
+    Args:
+        how: "random": the same examples, in the same order, for all items (a server can keep
+            them); "nearest": those whose input is most like the item's, the most similar last,
+            next to the question.
+        seed: decides the draw, and between inputs that are equally near; the order of the
+            dataset's rows does not matter.
+        embed: needed for "nearest" only.
+
+    Raises:
+        ConfigError: an unknown way, "nearest" without `embed`, an unknown annotator, or one
+            without a training history.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        annotator: str,
+        *,
+        how: str = "random",
+        seed: int = 0,
+        embed: Embed | None = None,
+    ) -> None:
+        if how not in WAYS:
+            raise ConfigError(
+                f"examples cannot be chosen {how!r}", expected=f"one of {listed(WAYS)}"
+            )
+        if how == "nearest" and embed is None:
+            raise ConfigError("choosing the nearest examples needs embeddings of the inputs")
+        self.annotator, self.how, self._embed = annotator, how, embed
+        found = history(dataset, annotator, least=1).responses
+        items = {item.item_id: item for item in items_of(dataset, "train")}
+        drawn = sorted(found, key=lambda response: content_hash(seed, response.annotation_id))
+        first = {response.item_id: response for response in reversed(drawn)}
+        self._examples = [
+            Example(items[response.item_id], response.label, response.explanation)
+            for response in drawn
+            if first[response.item_id] is response
+        ]
+        self._keys = [text_key(e.item.text_a, e.item.text_b) for e in self._examples]
+        self._vectors: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def choose(self, n: int, item: Item | None = None) -> list[Example]:
+        """`n` examples for `item`; for None, of the annotator at large (a profile).
+
+        Raises:
+            ConfigError: `n` is below 1, or there are not so many; or nearest to no item.
+        """
+        if n < 1:
+            raise ConfigError(f"{n} examples were asked for", expected="1 or more")
+        if item is None and self.how == "nearest":
+            raise ConfigError("the nearest examples were asked for, but no item to be near to")
+        key = None if item is None else text_key(item.text_a, item.text_b)
+        open_to = [
+            place
+            for place, example in enumerate(self._examples)
+            if item is None or (example.item.item_id != item.item_id and self._keys[place] != key)
+        ]
+        if len(open_to) < n:
+            raise ConfigError(
+                f"{n} examples of annotator {self.annotator!r} were asked for, and there are "
+                f"{len(open_to)}",
+                todo=f"ask for at most {len(open_to)}, or choose another annotator",
+            )
+        if self.how == "nearest":
+            near = self._nearness(item)[open_to]
+            order = np.argsort(-near, kind="stable")[:n][::-1]
+            return [self._examples[open_to[place]] for place in order]
+        return [self._examples[place] for place in open_to[:n]]
+
+    def _nearness(self, item: Item) -> np.ndarray:
+        """float [examples]: cosine of each example's input with the item's."""
+        if self._vectors is None:
+            self._vectors = self._embed([_input(example.item) for example in self._examples])
+        return self._vectors @ self._embed([_input(item)])[0]
+
+
+def choose_examples(
+    dataset: Dataset,
+    annotator: str,
+    item: Item | None,
+    n: int,
+    *,
+    how: str = "random",
+    seed: int,
+    embed: Embed | None = None,
+) -> list[Example]:
+    """`n` examples for one item; for many items make one `ExamplePool`, which this does."""
+    return ExamplePool(dataset, annotator, how=how, seed=seed, embed=embed).choose(n, item)
+
+
+def _input(item: Item) -> str:
+    return f"{item.text_a}\n{item.text_b}".strip()

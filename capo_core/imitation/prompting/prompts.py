@@ -1,0 +1,207 @@
+"""What a model is asked: one builder a method, for any task.
+
+A prompt has the task and the format of the answer at the top, what is known of the annotator
+below it, and the item last, so that everything before the item is the same for all items of a run
+(servers cache it). Every text is pinned by a golden file in `tests/golden`.
+
+Prompts and responses as tokens, the same in training and in generation.
+
+Prompt and response are tokenised apart and joined: so the response is the same tokens whatever
+the prompt, and no token straddles the border between what is given and what is learned.
+
+The one format of a response: what models are asked for, trained on, and read back from.
+
+    Label: neutral
+    Explanation: The premise does not say who repaired it.
+
+Reading what models really write back is in `parse.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from capo_core.errors import ConfigError
+from capo_core.task import Task
+
+LABEL_MARK = "Label:"
+EXPLANATION_MARK = "Explanation:"
+
+
+def write_response(label: str, explanation: str) -> str:
+    """The response in its fixed format; white space of the explanation becomes single spaces.
+
+    An empty explanation is written as a bare mark: what is asked for is always two lines.
+    """
+    return f"{LABEL_MARK} {label}\n{EXPLANATION_MARK} {' '.join(explanation.split())}".rstrip()
+
+
+def response_form(task: Task) -> str:
+    """The lines of a prompt that ask for this format."""
+    labels = task.scale.labels
+    if task.scale.ordinal:
+        wanted = f"a whole number from {labels[0]} to {labels[-1]}"
+    else:
+        wanted = f"{', '.join(labels[:-1])} or {labels[-1]}" if len(labels) > 1 else labels[0]
+    return f"Answer in two lines.\n{LABEL_MARK} {wanted}\n{EXPLANATION_MARK} one or two sentences"
+
+
+METHODS = ("zero_shot", "icl", "profile", "sft", "capo")
+PROMPTING = METHODS[:3]
+TRAINED = METHODS[3:]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item as a prompt shows it; `text_b` is empty for one-text tasks."""
+
+    item_id: str
+    text_a: str
+    text_b: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """An item with one annotator's own response to it."""
+
+    item: Item
+    label: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked, as one user message; `render` makes it tokens."""
+
+    text: str
+
+
+def zero_shot(task: Task, item: Item, *, annotator: str = "") -> Prompt:
+    """The task alone; also what SFT and CAPO are trained on.
+
+    Args:
+        annotator: named in the prompt where one adapter serves all annotators. The name stands
+            after the item, so that the item's tokens can be shared by all of them.
+    """
+    named = f"\nAnnotator: {annotator}" if annotator else ""
+    return Prompt(f"{_head(task)}\n\n{_shown(task, item)}{named}")
+
+
+def in_context(task: Task, item: Item, examples: Sequence[Example]) -> Prompt:
+    """The task and how the annotator answered other items, in the order of `examples`."""
+    shown = "\n\n".join(_answered(task, example) for example in examples)
+    return Prompt(
+        f"{_head(task)}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
+        f"Answer the next one as this annotator would.\n\n{_shown(task, item)}"
+    )
+
+
+def with_profile(task: Task, item: Item, profile: str) -> Prompt:
+    """The task and a description of the annotator (see `ask_for_profile`)."""
+    return Prompt(
+        f"{_head(task)}\n\nAbout the annotator:\n{profile.strip()}\n\n"
+        f"Answer as this annotator would.\n\n{_shown(task, item)}"
+    )
+
+
+PROFILE_PARTS = ("Labels:", "Manner:", "Rules:")
+
+
+def ask_for_profile(task: Task, examples: Sequence[Example]) -> Prompt:
+    """Asks a model to describe an annotator from examples of what they wrote."""
+    shown = "\n\n".join(_answered(task, example) for example in examples)
+    return Prompt(
+        f"Task: {task.name}. {task.instruction}".rstrip()
+        + f"\n\nThis is how one annotator answered:\n\n{shown}\n\n"
+        "Describe this annotator for somebody who has to answer in their place, in three lines.\n"
+        f"{PROFILE_PARTS[0]} which labels they prefer or avoid, and when\n"
+        f"{PROFILE_PARTS[1]} how they explain: openings, typical words and phrases, length, "
+        "quoting, hedging, punctuation\n"
+        f"{PROFILE_PARTS[2]} what to do to answer like them"
+    )
+
+
+def _head(task: Task) -> str:
+    return f"Task: {task.name}. {task.instruction}".rstrip() + "\n" + response_form(task)
+
+
+def _shown(task: Task, item: Item) -> str:
+    lines = [f"{_capital(task.role_a or 'text')}: {_line(item.text_a)}"]
+    if item.text_b:
+        lines.append(f"{_capital(task.role_b or 'second text')}: {_line(item.text_b)}")
+    return "\n".join(lines)
+
+
+def _answered(task: Task, example: Example) -> str:
+    return f"{_shown(task, example.item)}\n{write_response(example.label, example.explanation)}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# Where a tokenizer has no chat template, the answer begins after this line. It ends in a line
+# break, which no tokenizer in use merges with the letter that follows.
+PLAIN_END = "\n\nAnswer:\n"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A prompt with the responses to it, as token ids; every response ends in the end token."""
+
+    prompt: tuple[int, ...]
+    responses: tuple[tuple[int, ...], ...]
+
+
+def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
+    """The text a model reads: through the chat template where the tokenizer has one.
+
+    Thinking is switched off where a template knows the switch: what is wanted is an answer in a
+    fixed form.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        return prompt.text + PLAIN_END
+    return tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt.text}],
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=False,
+    )
+
+
+def prompt_ids(prompt: Prompt, tokenizer: Any) -> tuple[int, ...]:
+    """The prompt's tokens, with the tokenizer's own beginning where it has one."""
+    text = prompt_text(prompt, tokenizer)
+    # A chat template writes the beginning itself; asking for it again would double it.
+    templated = bool(getattr(tokenizer, "chat_template", None))
+    return tuple(tokenizer(text, add_special_tokens=not templated)["input_ids"])
+
+
+def response_ids(response: str, tokenizer: Any) -> tuple[int, ...]:
+    """The response's tokens and the end token.
+
+    Raises:
+        ConfigError: the tokenizer has no end token, so that no model could learn to stop.
+    """
+    if tokenizer.eos_token_id is None:
+        raise ConfigError(
+            "the tokenizer has no end-of-text token",
+            where=str(getattr(tokenizer, "name_or_path", "")),
+            todo="choose a model whose tokenizer defines eos_token",
+        )
+    ids = tokenizer(response, add_special_tokens=False)["input_ids"]
+    return (*ids, tokenizer.eos_token_id)
+
+
+def render(prompt: Prompt, responses: Sequence[str], tokenizer: Any) -> Rendered:
+    """A prompt and its responses as tokens."""
+    return Rendered(
+        prompt_ids(prompt, tokenizer),
+        tuple(response_ids(response, tokenizer) for response in responses),
+    )

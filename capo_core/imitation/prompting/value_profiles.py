@@ -1,0 +1,358 @@
+"""Value profiles: a model describes an annotator from examples, and the description is kept.
+
+What a model wrote out of form is kept with its problem, and is never used as a profile. Where
+profiles lie: `profile_store.py`.
+
+The three lines of a profile, read from what a model or a person wrote.
+
+Profiles in the workspace: `profiles/<dataset fingerprint>/<name>.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from capo_core.dataset import Dataset
+from capo_core.errors import BackendUnavailable, ConfigError, DataError
+from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.generation.requests import longest_fit, seed_of
+from capo_core.imitation.prompting.examples import ExamplePool
+from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, Prompt, ask_for_profile
+from capo_core.progress import Progress, silent
+from capo_core.schema import listed
+from capo_core.workspace import Workspace, content_hash, write_json
+
+
+@dataclass(frozen=True)
+class ReadProfile:
+    """A profile's text in its form, or why there is none.
+
+    Attributes:
+        text: one line for each of `PROFILE_PARTS`, in their order; empty where there is a problem.
+        problem: empty where the text is in form.
+    """
+
+    text: str
+    problem: str = ""
+
+
+def read_profile(written: str) -> ReadProfile:
+    """The profile in `written`: each part once, in any order, none of them empty.
+
+    Thinking blocks and prose before the first part, marks of emphasis and of lists do not count.
+    Lines below a part's first one belong to it, up to an empty line after the last part.
+    """
+    answer = written.rpartition("</think>")[2]
+    if "<think>" in answer:
+        return ReadProfile("", "only thinking")
+    names = "|".join(re.escape(part.rstrip(":")) for part in PROFILE_PARTS)
+    begins = list(
+        re.finditer(
+            rf"^\W*(?:\d+[.)]\W*)?\b({names})\b\W{{0,2}}:", answer, re.MULTILINE | re.IGNORECASE
+        )
+    )
+    if not begins:
+        return ReadProfile("", "none of the parts is there" if answer.strip() else "empty")
+    parts: dict[str, str] = {}
+    for begin, end in zip(begins, [*begins[1:], None], strict=True):
+        name = f"{begin[1].capitalize()}:"
+        content = answer[begin.end() : end.start() if end else len(answer)]
+        if end is None:
+            content = re.split(r"\n\s*\n", content.lstrip(), maxsplit=1)[0]
+        content = " ".join(re.sub(r"[*#`]+", " ", content).split())
+        if name in parts:
+            return ReadProfile("", f"the part {name!r} stands twice")
+        if not re.search(r"\w", content):
+            return ReadProfile("", f"the part {name!r} is empty")
+        parts[name] = content
+    missing = [part for part in PROFILE_PARTS if part not in parts]
+    if missing:
+        return ReadProfile("", f"the part {missing[0]!r} is missing")
+    return ReadProfile("\n".join(f"{part} {parts[part]}" for part in PROFILE_PARTS))
+
+
+@dataclass(frozen=True)
+class ProfileConfig:
+    """How a profile is asked for."""
+
+    # How many of the annotator's training responses the model sees.
+    examples: int = 50
+    # Of the draw of the examples and of the model's writing.
+    seed: int = 0
+    # See `backends.base.Decoding`.
+    temperature: float = 0.2
+    top_p: float = 0.95
+    max_new_tokens: int = 400
+    # How often the model is asked, each time with other examples, until it writes in form.
+    tries: int = 12
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("examples", 1 <= self.examples <= 500, "a whole number from 1 to 500"),
+            ("seed", self.seed >= 0, "a whole number of 0 or more"),
+            ("tries", 1 <= self.tries <= 20, "a whole number from 1 to 20"),
+        ):
+            if not holds:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"ProfileConfig, {name}",
+                    expected=expected,
+                )
+        Decoding(self.temperature, self.top_p, self.max_new_tokens)
+
+
+@dataclass(frozen=True)
+class Version:
+    """An earlier text of a profile, and when it was written (UTC)."""
+
+    text: str
+    made: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile of one annotator, and where it comes from.
+
+    Attributes:
+        dataset, fingerprint: whose training responses were described.
+        model, model_fingerprint: who wrote it.
+        example_items: the items whose responses the model saw, in order; fewer than the settings
+            ask for where the model's context holds no more.
+        text: three lines; empty where the model did not keep to the form.
+        problem: what was wrong with the model's last try; empty where nothing was.
+        raw: each try as the model wrote it.
+        made: when the text was written (UTC).
+        edited: a person has changed the text.
+        earlier: what it was before, the oldest first.
+    """
+
+    dataset: str
+    fingerprint: str
+    annotator: str
+    model: str
+    model_fingerprint: str
+    settings: dict
+    example_items: tuple[str, ...]
+    text: str
+    problem: str
+    raw: tuple[str, ...]
+    made: str
+    edited: bool = False
+    earlier: tuple[Version, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of its file: the same annotator, model and settings have one profile."""
+        return content_hash(self.annotator, self.model_fingerprint, self.settings)[:16]
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Profile:
+        return cls(
+            **{
+                **raw,
+                "example_items": tuple(raw["example_items"]),
+                "raw": tuple(raw["raw"]),
+                "earlier": tuple(Version(**each) for each in raw["earlier"]),
+            }
+        )
+
+
+def write_profile(
+    dataset: Dataset,
+    annotator: str,
+    backend: Backend,
+    config: ProfileConfig,
+    *,
+    progress: Progress = silent,
+) -> Profile:
+    """Ask the model for a profile; where it does not keep to the form, ask again.
+
+    It is shown other examples each time: a small model fails at the same ones again and again,
+    whatever the seed of its writing.
+
+    Raises:
+        ConfigError: unknown annotator, too few training responses, or not one example fits into
+            the model's context.
+        BackendUnavailable: the model cannot be asked.
+    """
+    decoding = Decoding(config.temperature, config.top_p, config.max_new_tokens)
+    raw: list[str] = []
+    text = problem = ""
+    shown: Sequence[Example] = ()
+    for k in range(config.tries):
+        seed = seed_of(config.seed, "profile", annotator, str(k))
+        pool = ExamplePool(dataset, annotator, seed=seed if k else config.seed)
+        prompt, shown = _prompt(dataset, pool.choose(config.examples), backend, decoding)
+        reply = _ask(backend, Request(f"profile-{k}", prompt, seed=seed), decoding, progress)
+        raw.append(reply.text)
+        read = read_profile(reply.text)
+        text, problem = read.text, reply.error or read.problem
+        if reply.finish == "length" and not problem:
+            text, problem = "", f"cut after {config.max_new_tokens} tokens"
+        if not problem:
+            break
+    return Profile(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        annotator=annotator,
+        model=backend.name,
+        model_fingerprint=backend.fingerprint,
+        settings=asdict(config),
+        example_items=tuple(each.item.item_id for each in shown),
+        text=text,
+        problem=problem,
+        raw=tuple(raw),
+        made=_now(),
+    )
+
+
+def _prompt(
+    dataset: Dataset, examples: Sequence[Example], backend: Backend, decoding: Decoding
+) -> tuple[Prompt, Sequence[Example]]:
+    """What is asked, and the examples in it: the last ones, as many as the model can read."""
+    prompt, shown, excess = longest_fit(
+        lambda some: ask_for_profile(dataset.task, some), examples, backend, decoding
+    )
+    if excess:
+        raise ConfigError(
+            f"not even one example and a profile of {decoding.max_new_tokens} tokens fit into the "
+            f"model's context; {excess} tokens are too many",
+            where=backend.name,
+            todo="ask for a shorter profile, or choose another model",
+        )
+    return prompt, examples[len(examples) - shown :]
+
+
+def edit(profile: Profile, text: str) -> Profile:
+    """The profile with a person's text, marked as edited; the text before is kept.
+
+    Raises:
+        ConfigError: the text has not the three parts.
+    """
+    read = read_profile(text)
+    if read.problem:
+        raise ConfigError(
+            f"the text is no profile: {read.problem}",
+            expected="three lines that begin with 'Labels:', 'Manner:' and 'Rules:'",
+        )
+    if read.text == profile.text:
+        return profile
+    before = (Version(profile.text, profile.made),) if profile.text else ()
+    return replace(
+        profile,
+        text=read.text,
+        problem="",
+        made=_now(),
+        edited=True,
+        earlier=(*profile.earlier, *before),
+    )
+
+
+def usable_text(profile: Profile) -> str:
+    """The text that conditions answers; `ConfigError` where the model did not keep to the form."""
+    if profile.problem or not profile.text:
+        raise ConfigError(
+            f"the profile of annotator {profile.annotator!r} by {profile.model!r} cannot be used: "
+            f"{profile.problem or 'it is empty'}",
+            where=profile.dataset,
+            todo="write it again with another seed, or edit it (profile edit)",
+        )
+    return profile.text
+
+
+def _ask(backend: Backend, request: Request, decoding: Decoding, progress: Progress) -> Reply:
+    for _, reply in backend.complete([request], decoding, progress=progress):
+        return reply
+    raise BackendUnavailable(f"{backend.name} gave no answer")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def save(profile: Profile, workspace: Workspace) -> Path:
+    """Keep the profile, in place of one with the same annotator, model and settings."""
+    path = _folder(profile.fingerprint, workspace) / f"{profile.name}.json"
+    write_json(path, profile.to_dict())
+    return path
+
+
+def profiles(dataset: Dataset, workspace: Workspace, annotator: str = "") -> list[Profile]:
+    """All profiles of the dataset's annotators, or of one, the newest first.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    found = []
+    for path in sorted(_folder(dataset.fingerprint, workspace).glob("*.json")):
+        try:
+            profile = Profile.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                "the profile cannot be read",
+                where=str(path),
+                todo="move the file away, and write the profile again",
+            ) from error
+        if annotator in ("", profile.annotator):
+            found.append(profile)
+    return sorted(found, key=lambda profile: profile.made, reverse=True)
+
+
+def kept_like(
+    dataset: Dataset, annotator: str, backend: Backend, config: ProfileConfig, workspace: Workspace
+) -> Profile | None:
+    """The usable profile that was written with the same model and settings, edited or not."""
+    for profile in profiles(dataset, workspace, annotator):
+        same = (profile.model_fingerprint, profile.settings) == (
+            backend.fingerprint,
+            asdict(config),
+        )
+        if same and profile.text:
+            return profile
+    return None
+
+
+def the_profile(
+    dataset: Dataset, annotator: str, workspace: Workspace, *, model: str = ""
+) -> Profile:
+    """The one profile of `annotator`, by the model of this name where one is given.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    found = profiles(dataset, workspace, annotator)
+    fitting = [profile for profile in found if model in ("", profile.model)]
+    if len(fitting) == 1:
+        return fitting[0]
+    by = f" by {model!r}" if model else ""
+    if not fitting:
+        raise ConfigError(
+            f"there is no profile of annotator {annotator!r}{by}",
+            where=dataset.name,
+            expected=_models(found) if found else None,
+            todo=f"write one: python -m capo_core profile write --dataset {dataset.name} "
+            f"--annotator {annotator}",
+        )
+    raise ConfigError(
+        f"there are {len(fitting)} profiles of annotator {annotator!r}{by}: "
+        + "; ".join(f"{each.name} by {each.model}, {each.made}" for each in fitting),
+        where=dataset.name,
+        todo="name the model (--by), or take the others out of "
+        f"{_folder(dataset.fingerprint, workspace)}",
+    )
+
+
+def _folder(fingerprint: str, workspace: Workspace) -> Path:
+    return workspace.root / "profiles" / fingerprint[:16]
+
+
+def _models(found: Sequence[Profile]) -> str:
+    return f"a profile by {listed(dict.fromkeys(profile.model for profile in found))}"

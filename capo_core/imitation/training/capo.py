@@ -1,0 +1,361 @@
+"""CAPO: an SFT adapter goes on learning from the contrast with what others wrote.
+
+The SFT adapter is both the beginning and the frozen reference. The reference's log-probabilities
+are computed before the first step and kept; so one adapter in memory is enough.
+
+The frozen reference's log-probabilities: computed once, kept on disk.
+
+Trainings as runs of a workspace: found again by what is asked, gone on with, or begun.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from capo_core.dataset import Dataset
+from capo_core.errors import RunError
+from capo_core.imitation.models.adapters import (
+    adapter_fingerprint,
+    load_adapter,
+    ready_to_train,
+    without_dropout,
+)
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.errors import memory_errors
+from capo_core.imitation.pairs.files import keep, kept, log_pairs, preference_material, read
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.config import CapoConfig, SftConfig
+from capo_core.imitation.training.distributed import Processes
+from capo_core.imitation.training.examples import Material, capo_material, pairs_of
+from capo_core.imitation.training.objective import Case, Contrastive
+from capo_core.imitation.training.samples import Scorer
+from capo_core.imitation.training.scoring.base import Engine, inner_model, scoring
+from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
+from capo_core.imitation.training.sft import sft_asked, train_sft
+from capo_core.imitation.training.stage import (
+    Stage,
+    TrainResult,
+    asked_of,
+    begin,
+    check_same,
+    check_scorer,
+    has_validation,
+    limits_of,
+    targets_of,
+    train_stage,
+)
+from capo_core.progress import Progress, part_of, silent
+from capo_core.run_folder import RunFolder, run_for
+from capo_core.workspace import Workspace, atomic_file, content_hash
+
+FORMAT = 1  # raised when the same key would mean other numbers
+
+
+def reference_scores(
+    model,
+    engine: Engine,
+    renders: Sequence[Rendered],
+    *,
+    cache_folder: Path,
+    key: Mapping[str, str],
+    pad_id: int,
+    items_per_batch: int = 8,
+    progress: Progress = silent,
+) -> list[Tensor]:
+    """log pi_ref of every response, one tensor [R_i] an item, float32 on the CPU.
+
+    The caller makes the reference's adapter the active one; the model's mode is left as it was.
+
+    Args:
+        key: fingerprints of everything that `model` is, for instance of base, adapter and
+            precision. Token ids and the engine's name are added to it.
+        items_per_batch: items scored together; memory, not results (to rounding).
+
+    Raises:
+        Stopped: from `progress`; nothing is kept then.
+    """
+    path = Path(cache_folder) / f"reference-{_key(model, engine, renders, key)}.safetensors"
+    counts = [len(item.responses) for item in renders]
+    kept = _read(path, sum(counts))
+    if kept is None:
+        kept = _compute(model, engine, renders, pad_id, items_per_batch, progress)
+        with atomic_file(path) as file:
+            file.write(save({"log_probs": kept}))
+    return list(kept.split(counts))
+
+
+def _compute(model, engine, renders, pad_id, items_per_batch, progress) -> Tensor:
+    # Items of like length together: less padding.
+    order = sorted(range(len(renders)), key=lambda index: _length(renders[index]))
+    found: dict[int, Tensor] = {}
+    with scoring(inner_model(model)):
+        for start in range(0, len(order), items_per_batch):
+            progress("scoring the reference", start / len(order))
+            part = order[start : start + items_per_batch]
+            table = engine.score(model, [renders[index] for index in part], pad_id=pad_id)
+            sizes = [len(renders[index].responses) for index in part]
+            found.update(zip(part, table.log_probs.float().cpu().split(sizes), strict=True))
+    progress("scoring the reference", 1.0)
+    return torch.cat([found[index] for index in range(len(renders))])
+
+
+def _length(item: Rendered) -> int:
+    return len(item.prompt) + sum(map(len, item.responses))
+
+
+def _key(model, engine: Engine, renders: Sequence[Rendered], key: Mapping[str, str]) -> str:
+    tokens = [[item.prompt, item.responses] for item in renders]
+    return content_hash(FORMAT, dict(key), str(inner_model(model).dtype), engine.name, tokens)
+
+
+def _read(path: Path, count: int) -> Tensor | None:
+    """What was kept; None where it is missing or damaged, and has to be computed again."""
+    try:
+        kept = load(path.read_bytes())["log_probs"]
+    except (FileNotFoundError, SafetensorError, KeyError):
+        return None
+    return kept if kept.shape == (count,) and bool(torch.isfinite(kept).all()) else None
+
+
+def capo_asked(dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder) -> dict[str, Any]:
+    """What the run's config.json says: `stage.asked_of` and which SFT adapter it begins with.
+
+    Raises:
+        RunError: the SFT run is not finished.
+        ConfigError: it is of another dataset, split, annotator or base than this one.
+    """
+    before = sft.config
+    if not sft.done:
+        raise RunError(
+            "the SFT run is not finished", where=str(sft.path), todo="let it go on to its end"
+        )
+    asked = asked_of("capo", dataset, target, config, before["base"]["name"])
+    check_same("stage", "sft", before["stage"])
+    check_same("annotator", asked["target"], before["target"])
+    for what in ("fingerprint", "split"):
+        name = {"fingerprint": "dataset, or it has changed since,", "split": "split"}[what]
+        check_same(name, asked["dataset"][what][:12], before["dataset"][what][:12])
+    check_same("base", asked["base"]["fingerprint"][:12], before["base"]["fingerprint"][:12])
+    return {**asked, "sft": {"run": sft.run_id, "adapter": adapter_fingerprint(sft.adapter)}}
+
+
+def train_capo(
+    dataset: Dataset,
+    target: str,
+    config: CapoConfig,
+    sft: RunFolder,
+    folder: RunFolder,
+    *,
+    cache: Path | None = None,
+    progress: Progress = silent,
+    scorer: Scorer | None = None,
+    preferences: Path | None = None,
+) -> TrainResult:
+    """Train `target`'s adapter from the finished run `sft`, or go on, or find that it is done.
+
+    Args:
+        cache: folder for the reference's log-probabilities, which runs of other settings can
+            use too; None keeps them in the run.
+        scorer: of probes while training, where the settings ask for them (`probe_items`).
+        preferences: the file of which `config.preferences` is the hash. The run keeps a copy, and
+            goes on with that where no file is given.
+
+    Raises:
+        ConfigError, RunError, Stopped: as `sft.train_sft`; also where `sft` does not fit.
+        RunError: the pairs were changed since, or are not there.
+    """
+    check_scorer(config, scorer)
+    targets = targets_of(dataset, target, config)
+    processes = Processes.start()
+    asked = processes.on_main(lambda: capo_asked(dataset, target, config, sft))
+    with processes.hold(folder):
+        processes.on_main(lambda: folder.claim(asked))
+        if processes.on_main(lambda: folder.done):
+            return TrainResult.of(folder)
+        if preferences is not None:
+            processes.on_main(lambda: keep(preferences, folder, config.preferences))
+        given = kept(folder, config.preferences) if config.preferences else None
+        checkpoint = begin(folder, processes)
+        if given is not None and processes.main:
+            log_pairs(given.of(target), dataset, folder)
+        with memory_errors(str(folder.path)):
+            progress("reading the base model", 0.0)
+            stage = _stage(
+                asked,
+                dataset,
+                targets,
+                config,
+                sft,
+                given,
+                cache or folder.path / "reference",
+                processes,
+                part_of(progress, 0.02, 0.1),
+            )
+            return train_stage(
+                stage,
+                dataset,
+                targets,
+                config,
+                folder,
+                processes,
+                checkpoint,
+                part_of(progress, 0.1, 1.0),
+                scorer,
+            )
+
+
+def _stage(asked, dataset, targets, config, sft, given, cache, processes, progress) -> Stage:
+    base = load_base(
+        asked["base"]["name"],
+        precision=config.precision,
+        quantise=config.quantise,
+        device=str(processes.device),
+    )
+    limits = limits_of(base, config)
+    if given is None:
+        training = capo_material(dataset, targets, config, limits)
+    else:
+        training = preference_material(given, targets[0], limits)
+    validation = None
+    if has_validation(dataset):
+        validation = capo_material(dataset, targets, config, limits, split="validation")
+    model = load_adapter(base, sft.adapter, trainable=True)
+    ready_to_train(model, config)
+    without_dropout(model)
+    sample = longest_sample([contrast.rendered for contrast in training.contrasts])
+    choice = choose_engine(model, sample, config.engine)
+    key = {
+        "base": base.fingerprint,
+        "adapter": asked["sft"]["adapter"],
+        "quantised": str(config.quantise),
+    }
+
+    def scored(part: Material | None) -> list[Case]:
+        if part is None or not part.contrasts:
+            return []
+        return [
+            Case(contrast, reference)
+            for contrast, reference in zip(
+                part.contrasts,
+                reference_scores(
+                    model,
+                    choice.engine,
+                    [contrast.rendered for contrast in part.contrasts],
+                    cache_folder=cache,
+                    key=key,
+                    pad_id=base.pad_id,
+                    items_per_batch=max(1, config.items_per_step // config.accumulation),
+                    progress=progress,
+                ),
+                strict=True,
+            )
+        ]
+
+    def compute() -> None:
+        scored(training)
+        scored(validation)
+
+    processes.on_main(compute)  # the others read what it kept
+    worst = choice.worst_difference_nats
+    return Stage(
+        asked,
+        base,
+        model,
+        Contrastive(choice.engine, base.pad_id, config),
+        training,
+        validation,
+        (scored(training), scored(validation)),
+        limits,
+        {
+            "engine": choice.engine.name,
+            "asked": choice.asked,
+            "reason": choice.reason,
+            "worst_difference_nats": worst if math.isfinite(worst) else None,
+        },
+    )
+
+
+def sft_run(
+    workspace: Workspace,
+    dataset: Dataset,
+    target: str,
+    config: SftConfig,
+    base_name: str,
+    *,
+    progress: Progress = silent,
+    scorer: Scorer | None = None,
+) -> RunFolder:
+    """The finished SFT run for what is asked; trained now where it is not there yet.
+
+    Raises:
+        As `sft.train_sft`.
+    """
+    folder = run_for(workspace, sft_asked(dataset, target, config, base_name))
+    if not folder.done:
+        train_sft(dataset, target, config, base_name, folder, progress=progress, scorer=scorer)
+    return folder
+
+
+def capo_run(
+    workspace: Workspace,
+    dataset: Dataset,
+    target: str,
+    config: CapoConfig,
+    sft: RunFolder | SftConfig,
+    base_name: str,
+    *,
+    progress: Progress = silent,
+    scorer: Scorer | None = None,
+    preferences: Path | None = None,
+) -> RunFolder:
+    """The finished CAPO run for what is asked; trained now where it is not there yet.
+
+    Args:
+        sft: the finished SFT run to begin with; or the settings of one, which is found or trained
+            first on `base_name`.
+        preferences: a file of pairs to train on instead of the dataset's own.
+
+    Raises:
+        As `capo.train_capo`; DataError: the file of pairs cannot be read.
+    """
+    if preferences is not None and not config.preferences:
+        config = replace(config, preferences=read(preferences).sha256)
+    if isinstance(sft, SftConfig):
+        check_contrasts(dataset, target, config, preferences)
+        before = part_of(progress, 0.0, 0.4)
+        sft = sft_run(workspace, dataset, target, sft, base_name, progress=before, scorer=scorer)
+        progress = part_of(progress, 0.4, 1.0)
+    folder = run_for(workspace, capo_asked(dataset, target, config, sft))
+    if not folder.done:
+        cache = workspace.cache / "reference"
+        train_capo(
+            dataset, target, config, sft, folder, cache=cache, progress=progress, scorer=scorer,
+            preferences=preferences,
+        )  # fmt: skip
+    return folder
+
+
+def check_contrasts(
+    dataset: Dataset, target: str, config: CapoConfig, preferences: Path | None = None
+) -> None:
+    """Look whether there is anything to contrast, before the SFT adapter is trained.
+
+    Raises:
+        ConfigError: there is not, or there are too few training items.
+        DataError: an item of the validation or test part is among the training pairs.
+    """
+    targets = targets_of(dataset, target, config)
+    if preferences is not None:
+        read(preferences).of(target)
+        return
+    for each in targets:
+        pairs_of(dataset, each, config)

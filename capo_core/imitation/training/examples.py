@@ -1,0 +1,222 @@
+"""What a model is trained on: prompts with responses as tokens, and what stands against what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.imitation.pairs.build import Pairs, build_pairs, prove_held_out
+from capo_core.imitation.prompting import responses as prompting_responses
+from capo_core.imitation.prompting.prompts import (
+    Item,
+    Rendered,
+    prompt_ids,
+    render,
+    write_response,
+    zero_shot,
+)
+from capo_core.imitation.prompting.responses import Response
+from capo_core.imitation.training.config import CapoConfig
+from capo_core.imitation.training.objective import Contrast
+
+TOO_LONG = "prompt longer than max_tokens"
+ALL = "all"  # the target's name where one adapter serves all annotators
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How the texts become tokens.
+
+    Attributes:
+        max_tokens: of a prompt with one response.
+        named: is the annotator named in the prompt?
+    """
+
+    tokenizer: Any
+    max_tokens: int
+    named: bool
+
+
+@dataclass(frozen=True)
+class Material:
+    """One part of the data as a model reads it.
+
+    Attributes:
+        contrasts: one for each item and target, in the order of the dataset.
+        skipped: what was left out, counted by reason.
+        responses: how many responses there are.
+        cut: how many of them were cut to `max_tokens`, and so have no end.
+    """
+
+    contrasts: tuple[Contrast, ...]
+    skipped: dict[str, int]
+    responses: int
+    cut: int
+
+    def __len__(self) -> int:
+        return len(self.contrasts)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each contrast: its prompt and all its responses."""
+        rendered = [contrast.rendered for contrast in self.contrasts]
+        return [len(each.prompt) + sum(map(len, each.responses)) for each in rendered]
+
+
+def sft_material(
+    dataset: Dataset, targets: Sequence[str], limits: Limits, *, split: str = "train"
+) -> Material:
+    """The targets' own responses; nothing stands against them.
+
+    Raises:
+        ConfigError: too few training items, or no response fits into `max_tokens`.
+    """
+    skipped: Counter[str] = Counter()
+    by_item: dict[tuple[str, str], list[Response]] = {}
+    for target in targets:
+        # A shared adapter learns also from those who wrote little, and goes without the others.
+        least = 0 if limits.named else prompting_responses.LEAST
+        found = prompting_responses.history(dataset, target, split=split, least=least)
+        skipped.update(found.skipped)
+        for response in found.responses:
+            by_item.setdefault((response.item_id, target), []).append(response)
+    items = {item.item_id: item for item in prompting_responses.items_of(dataset, split)}
+    contrasts = []
+    for (item_id, target), responses in by_item.items():
+        chosen = tuple(range(len(responses)))
+        rendered = _rendered(dataset, items[item_id], target, responses, limits)
+        contrasts.append(Contrast(rendered, chosen))
+    return fitted(contrasts, dict(skipped), limits.max_tokens, dataset.name, split)
+
+
+def capo_material(
+    dataset: Dataset,
+    targets: Sequence[str],
+    config: CapoConfig,
+    limits: Limits,
+    *,
+    split: str = "train",
+) -> Material:
+    """The targets' responses, each against the others' to the same item.
+
+    Raises:
+        ConfigError: too few training items, nothing to contrast, or no response fits.
+        DataError: an item of the validation or test part is among the training pairs.
+    """
+    skipped: Counter[str] = Counter()
+    by_item: dict[tuple[str, str], list[tuple[str, str, float]]] = {}
+    for target in targets:
+        pairs = pairs_of(dataset, target, config, split=split)
+        skipped.update(pairs.dropped)
+        columns = ("item_id", "chosen_annotation_id", "rejected_annotation_id", "weight")
+        for item_id, *pair in pairs.frame[list(columns)].itertuples(index=False, name=None):
+            by_item.setdefault((item_id, target), []).append(tuple(pair))
+    items = {item.item_id: item for item in prompting_responses.items_of(dataset, split)}
+    known = {
+        each.annotation_id: each for each in prompting_responses.responses(dataset, split=split)
+    }
+    weighted = any(weight != 1 for pairs in by_item.values() for *_, weight in pairs)
+    contrasts = []
+    for (item_id, target), pairs in by_item.items():
+        # Each response stands once, however many pairs it is in.
+        names = dict.fromkeys(name for pair in pairs for name in pair[:2])
+        place = {name: index for index, name in enumerate(names)}
+        against: dict[str, list[tuple[int, float]]] = {}
+        for chosen, rejected, weight in pairs:
+            against.setdefault(chosen, []).append((place[rejected], weight))
+        responses = [known[name] for name in names]
+        contrasts.append(
+            Contrast(
+                _rendered(dataset, items[item_id], target, responses, limits),
+                tuple(place[name] for name in against),
+                tuple(tuple(index for index, _ in row) for row in against.values()),
+                tuple(tuple(float(weight) for _, weight in row) for row in against.values())
+                if weighted
+                else (),
+            )
+        )
+    return fitted(contrasts, dict(skipped), config.max_tokens, dataset.name, split)
+
+
+def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = "train") -> Pairs:
+    """The pairs that one target adds to the training of `config`, proved to be held out.
+
+    Raises:
+        ConfigError: too few training items, or nothing to contrast; not for a shared adapter.
+        DataError: an item of the validation or test part is among the training pairs.
+    """
+    least = 0 if config.shared else prompting_responses.LEAST
+    pairs = build_pairs(dataset, target, config.pairs, split=split, least=least)
+    if split == "train":
+        prove_held_out(pairs, dataset)
+    return pairs
+
+
+def sample_prompts(
+    dataset: Dataset, targets: Sequence[str], limits: Limits, count: int
+) -> list[tuple[str, str, tuple[int, ...]]]:
+    """(item, target, prompt) of `count` validation items, evenly spread; fewer if there are few."""
+    if "validation" not in prompting_responses.parts(dataset):
+        return []
+    items = prompting_responses.items_of(dataset, "validation")
+    chosen = [items[index * len(items) // count] for index in range(min(count, len(items)))]
+    prompts = []
+    for number, item in enumerate(chosen):
+        target = targets[number % len(targets)]
+        prompt = zero_shot(dataset.task, item, annotator=target if limits.named else "")
+        prompts.append((item.item_id, target, prompt_ids(prompt, limits.tokenizer)))
+    return prompts
+
+
+def _rendered(
+    dataset: Dataset, item: Item, target: str, responses: Sequence[Response], limits: Limits
+) -> Rendered:
+    prompt = zero_shot(dataset.task, item, annotator=target if limits.named else "")
+    texts = [write_response(response.label, response.explanation) for response in responses]
+    return render(prompt, texts, limits.tokenizer)
+
+
+def fitted(
+    contrasts: list[Contrast], skipped: dict[str, int], limit: int, name: str, split: str
+) -> Material:
+    """What fits into `limit` tokens: long responses cut, items with too long a prompt left out."""
+    kept, responses, cut = [], 0, 0
+    for contrast in contrasts:
+        prompt, room = contrast.rendered.prompt, limit - len(contrast.rendered.prompt)
+        if room < 1:
+            skipped[TOO_LONG] = skipped.get(TOO_LONG, 0) + 1
+            continue
+        whole = contrast.rendered.responses
+        responses += len(whole)
+        over = sum(len(response) > room for response in whole)
+        if over:
+            cut += over
+            short = Rendered(prompt, tuple(response[:room] for response in whole))
+            contrast = Contrast(short, contrast.chosen, contrast.rejected, contrast.weights)
+        kept.append(contrast)
+    if split == "train" and not contrasts:
+        left_out = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
+        raise ConfigError(
+            "there is nothing to learn from" + (f" (left out: {left_out})" if left_out else ""),
+            where=name,
+            expected="explanations of training items; for CAPO by two annotators to one item",
+        )
+    if split == "train" and cut == responses:  # also where every prompt is too long
+        longest = max(map(_longest, contrasts))
+        raise ConfigError(
+            f"with at most {limit} tokens no response is whole",
+            where=name,
+            expected=f"up to {longest} tokens for a prompt with its response",
+            todo="raise max_tokens, or choose a base model that reads longer texts",
+        )
+    counted = {reason: count for reason, count in skipped.items() if count}
+    return Material(tuple(kept), counted, responses, cut)
+
+
+def _longest(contrast: Contrast) -> int:
+    rendered = contrast.rendered
+    return len(rendered.prompt) + max(map(len, rendered.responses))

@@ -1,0 +1,342 @@
+"""The training loop: one for SFT and CAPO, on one process or several.
+
+A step takes `items_per_step` items, divided among processes and micro-batches. Each part's loss is
+a sum; gradients are added up, divided by the step's units, and cut to a norm: so the division
+changes nothing but rounding. All randomness of a step comes from (seed, step, process) and the
+order of the data from (seed, epoch), so that a resumed run does what an uninterrupted one does.
+
+The order of the data and the learning rate: pure functions of the seed, the epoch, the step.
+
+Nothing here remembers anything, so that a resumed run goes on exactly where it was, and any number
+of processes agree without a word.
+
+Sums over micro-batches and processes, and the means made of them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+import torch
+from peft import PeftModel
+
+from capo_core.errors import Stopped
+from capo_core.imitation.models.adapters import adapter_weights, put_weights
+from capo_core.imitation.models.errors import check_finite
+from capo_core.imitation.training.checkpoint import (
+    Checkpoint,
+    Counters,
+    moments_of,
+    put_moments,
+    save_checkpoint,
+)
+from capo_core.imitation.training.config import TrainConfig
+from capo_core.imitation.training.distributed import Processes
+from capo_core.imitation.training.objective import Case, Objective, Part
+from capo_core.imitation.training.samples import Sampler
+from capo_core.progress import Progress
+from capo_core.run_folder import RunFolder
+from capo_core.workspace import content_hash
+
+WINDOW = 8  # steps among whose items those of like length are put together
+
+
+def steps_of_epoch(lengths: Sequence[int], config: TrainConfig, epoch: int) -> list[list[int]]:
+    """The items of each optimiser step of an epoch, as indices into `lengths`.
+
+    Shuffled; then, within windows of a few steps, items of like length go into one step (less
+    padding), and the window's steps are shuffled. Every item comes once an epoch; the last step
+    may be short. Without `config.shuffle` items come as they stand.
+
+    Args:
+        lengths: tokens of each item.
+        epoch: 0, 1, …
+    """
+    size = config.items_per_step
+    if not config.shuffle:
+        return _cut(list(range(len(lengths))), size)
+    rng = np.random.default_rng((config.seed, epoch))
+    order = rng.permutation(len(lengths)).tolist()
+    steps: list[list[int]] = []
+    for window in _cut(order, WINDOW * size):
+        by_length = _cut(sorted(window, key=lambda index: lengths[index]), size)
+        steps += [by_length[index] for index in rng.permutation(len(by_length))]
+    return steps
+
+
+def share_of_step(
+    step: Sequence[int], process: int, processes: int, accumulation: int
+) -> list[list[int]]:
+    """What one process does of a step, in `accumulation` micro-batches (fewer if items are few).
+
+    Neighbours in length go to different processes, so that all have about the same to do.
+    """
+    own = list(step[process::processes])
+    return _cut(own, math.ceil(len(own) / accumulation)) if own else []
+
+
+def step_count(items: int, config: TrainConfig) -> int:
+    """Optimiser steps of one epoch over so many items."""
+    return math.ceil(items / config.items_per_step)
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """The learning rate of step 0 … `steps` − 1.
+
+    It rises linearly over the first ⌈warmup_share · steps⌉ steps, of which the first has not 0 but
+    its part of the rise; then it is constant, or falls to 0 just after the last step.
+    """
+    warm = math.ceil(config.warmup_share * steps)
+    if step < warm:
+        return config.learning_rate * (step + 1) / (warm + 1)
+    done = (step - warm) / max(1, steps - warm)
+    fall = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}
+    return config.learning_rate * fall[config.schedule]
+
+
+def _cut(values: list, size: int) -> list[list]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+class Tally:
+    """Adds up the parts of a step or of a validation.
+
+    Attributes:
+        total, units: the loss is total / units.
+        tokens: positions that were computed.
+        stop: did somebody ask to stop?
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.total, self.units, self.tokens, self.stop = 0.0, 0.0, 0, False
+        self.sums, self.counts = [0.0] * len(self.names), [0.0] * len(self.names)
+
+    @property
+    def loss(self) -> float:
+        return self.total / self.units if self.units else float("nan")
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Each figure's mean; a figure of nothing is not told."""
+        rows = zip(self.names, self.sums, self.counts, strict=True)
+        return {name: total / count for name, total, count in rows if count}
+
+    def add(self, part: Part) -> None:
+        self.total += float(part.total.detach())
+        self.units += part.units
+        self.tokens += part.tokens
+        for place, (total, count) in enumerate(part.figures):
+            if count:
+                self.sums[place] += total
+                self.counts[place] += count
+
+    def over(self, processes: Processes) -> Tally:
+        """The sum over all processes; on each of them the same."""
+        if processes.count == 1:
+            return self
+        head = [self.total, self.units, float(self.tokens), float(self.stop)]
+        values = torch.tensor(
+            [*head, *self.sums, *self.counts], dtype=torch.float64, device=processes.device
+        )
+        total, units, tokens, stop, *rest = processes.sum(values).tolist()
+        result = Tally(self.names)
+        result.total, result.units = total, units
+        result.tokens, result.stop = int(tokens), stop > 0
+        result.sums, result.counts = rest[: len(self.names)], rest[len(self.names) :]
+        return result
+
+
+class Training:
+    """A training in progress.
+
+    Args:
+        model: with the adapter to train, in its initial state; only the adapter is trainable.
+        training, validation: cases; without validation the last state is the best.
+        checkpoint: where to go on from; None begins.
+    """
+
+    def __init__(
+        self,
+        model: PeftModel,
+        objective: Objective,
+        training: Sequence[Case],
+        validation: Sequence[Case],
+        config: TrainConfig,
+        folder: RunFolder,
+        processes: Processes,
+        sampler: Sampler,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.model, self.objective, self.config = model, objective, config
+        self.training = training
+        # Of like length together, as in training; the order changes no result.
+        self.validation = sorted(validation, key=lambda case: case.length)
+        self.folder, self.processes, self.sampler = folder, processes, sampler
+        self.lengths = [case.length for case in training]
+        self.named = {name: each for name, each in model.named_parameters() if each.requires_grad}
+        self.parameters = list(self.named.values())
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.counters, self.best = Counters(), {}
+        self.per_epoch = step_count(len(training), config)
+        self.steps = config.epochs * self.per_epoch
+        if checkpoint is not None:
+            self.counters, self.best = checkpoint.counters, checkpoint.best
+            put_weights(model, checkpoint.weights)
+            put_moments(self.optimiser, self.named, checkpoint.moments)
+
+    @property
+    def ended_early(self) -> bool:
+        """Has validation been no better for `patience` times?"""
+        return bool(self.config.patience) and self.counters.worse >= self.config.patience
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training so far, over all sessions."""
+        return time.perf_counter() - self.started
+
+    def run(self, progress: Progress) -> None:
+        """Train to the end, and leave the adapter in its best state.
+
+        Raises:
+            Stopped: `progress` raised it, or the run's stop flag was found; a checkpoint is saved.
+            RunError: a number is not finite any more, or the disk is full; the last checkpoint
+                stays.
+        """
+        self.started = time.perf_counter() - self.counters.seconds
+        if self.validation and self.counters.best_loss is None:
+            self._validate()
+        if self.counters.step == 0:  # what arrives in training is seen against what was there
+            self._sample()
+        epoch, order = -1, []
+        while self.counters.step < self.steps and not self.ended_early:
+            now, position = divmod(self.counters.step, self.per_epoch)
+            if now != epoch:
+                epoch, order = now, steps_of_epoch(self.lengths, self.config, now)
+            stop = self._step(order[position], progress)
+            self._after_step()
+            if stop or self.counters.step % self.config.checkpoint_every == 0:
+                self.save()
+            if stop:
+                raise Stopped(
+                    f"stopped after step {self.counters.step} of {self.steps}, and saved",
+                    todo="start the same again to go on",
+                )
+        if self.best:
+            put_weights(self.model, self.best)
+
+    def save(self) -> None:
+        """Save a checkpoint; only the main process does, the others go on."""
+        if not self.processes.main:
+            return
+        self.folder.log("checkpoint", step=self.counters.step)
+        self.counters.seconds = self.seconds
+        self.counters.events_size = self.folder.events_size()
+        moments = moments_of(self.optimiser, self.named)
+        weights = adapter_weights(self.model)
+        save_checkpoint(self.folder, Checkpoint(self.counters, weights, self.best, moments))
+
+    def _step(self, items: Sequence[int], progress: Progress) -> bool:
+        """One optimiser step on `items`; tells whether somebody asked to stop."""
+        config, counters = self.config, self.counters
+        began = time.perf_counter()
+        index = self.processes.index
+        torch.manual_seed(int(content_hash(config.seed, counters.step, index)[:15], 16))
+        self.model.train()
+        tally = Tally(self.objective.figures)
+        for rows in share_of_step(items, index, self.processes.count, config.accumulation):
+            part = self.objective.part(self.model, [self.training[row] for row in rows])
+            part.total.backward()
+            tally.add(part)
+        tally.stop = self._stop_asked(progress)
+        tally = tally.over(self.processes)
+        where = f"{self.folder.path}, step {counters.step + 1}"
+        check_finite(where, loss=tally.loss)
+        self.processes.sum_gradients(self.parameters)
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        torch._foreach_div_(gradients, tally.units)
+        limit = config.max_grad_norm or float("inf")
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, limit))
+        check_finite(where, gradient_norm=norm)
+        rate = learning_rate(counters.step, self.steps, config)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        counters.step += 1
+        counters.tokens += tally.tokens
+        counters.loss = tally.loss
+        took = time.perf_counter() - began
+        self._log(
+            "step",
+            epoch=round(counters.step / self.per_epoch, 4),
+            loss=tally.loss,
+            **tally.means,
+            learning_rate=rate,
+            grad_norm=norm,
+            tokens=tally.tokens,
+            tokens_per_s=round(tally.tokens / took, 1),
+            seconds=round(self.seconds, 2),
+        )
+        return tally.stop
+
+    def _after_step(self) -> None:
+        step, config = self.counters.step, self.config
+        every = config.validate_every or self.per_epoch
+        if self.validation and (step % every == 0 or step == self.steps):
+            self._validate()
+        last = step == self.steps or self.ended_early
+        if last or (config.sample_every and step % config.sample_every == 0):
+            self._sample()
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """Loss on the validation part; the adapter is kept if it is the best so far."""
+        self.model.eval()
+        tally = Tally(self.objective.figures)
+        size = max(1, self.config.items_per_step // self.config.accumulation)
+        own = self.validation[self.processes.index :: self.processes.count]
+        for start in range(0, len(own), size):
+            tally.add(self.objective.part(self.model, own[start : start + size]))
+        tally = tally.over(self.processes)
+        counters = self.counters
+        where = f"{self.folder.path}, validation after step {counters.step}"
+        check_finite(where, validation_loss=tally.loss)
+        better = counters.best_loss is None or tally.loss < counters.best_loss
+        if better:
+            counters.best_loss, counters.best_step = tally.loss, counters.step
+            counters.figures, counters.worse = tally.means, 0
+            self.best = {
+                name: each.detach().cpu().clone()
+                for name, each in adapter_weights(self.model).items()
+            }
+        else:
+            counters.worse += 1
+        self._log("validation", loss=tally.loss, **tally.means, best=better)
+
+    def _sample(self) -> None:
+        if self.processes.main and self.config.sample_every and not self.sampler.idle:
+            for event, values in self.sampler.look(self.model):
+                self._log(event, **values)
+
+    def _stop_asked(self, progress: Progress) -> bool:
+        """The main process asks; the others learn of it with the step's sums."""
+        if not self.processes.main:
+            return False
+        loss = self.counters.loss
+        said = "" if loss is None else f", loss {loss:.3f}"
+        with suppress(Stopped):
+            done = self.counters.step / self.steps
+            progress(f"step {self.counters.step + 1} of {self.steps}{said}", done)
+            return self.folder.stop_asked
+        return True
+
+    def _log(self, event: str, **values) -> None:
+        if self.processes.main:
+            self.folder.log(event, step=self.counters.step, **values)

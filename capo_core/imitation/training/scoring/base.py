@@ -1,0 +1,289 @@
+"""The language-model head at the places that matter only, in float32.
+
+Between the last hidden state and the logits a model may scale or soft-cap. So the head is reached
+through the model's own forward: a hook in front of it lets through only the wanted places.
+
+What every engine does: from prompts with responses to one log-probability per response.
+
+Where the tokens of a batch stand in the model's input, and where each is predicted.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from capo_core.errors import DataError
+from capo_core.imitation.prompting.prompts import Rendered
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A batch of B rows of T places, with P targets.
+
+    Attributes:
+        ids [B, T]: token ids, padded on the right.
+        positions [B, T]: position of each token in its own text.
+        segments [B, T]: 0 for the prompt, k for the k-th branch after it, -1 for padding.
+        rows, columns [P]: the place whose output predicts each target.
+        targets [P]: token ids.
+        owner, place [P]: which response of the batch a target belongs to, and where in it.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    segments: Tensor
+    rows: Tensor
+    columns: Tensor
+    targets: Tensor
+    owner: Tensor
+    place: Tensor
+
+    def to(self, device: torch.device) -> Layout:
+        """The same on another device."""
+        return Layout(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+def lay_out(rows: Sequence[Rendered], pad_id: int) -> Layout:
+    """One row an entry: its prompt, then its responses as branches, each without its last token.
+
+    The last token of a response (its end) is predicted but predicts nothing, so it is not run
+    through the model. The first token of every branch is predicted at the prompt's last place.
+    """
+    lines = [_line(row) for row in rows]
+    width = max(len(line[0]) for line in lines)
+    ids = np.full((len(rows), width), pad_id)
+    positions = np.zeros((len(rows), width), dtype=np.int64)
+    segments = np.full((len(rows), width), -1)
+    for number, (tokens, position, segment, _) in enumerate(lines):
+        ids[number, : len(tokens)] = tokens
+        positions[number, : len(tokens)] = position
+        segments[number, : len(tokens)] = segment
+    responses = [response for row in rows for response in row.responses]
+    lengths = [len(response) for response in responses]
+    per_row = [len(line[3]) for line in lines]
+    parts = (
+        ids,
+        positions,
+        segments,
+        np.repeat(np.arange(len(rows)), per_row),
+        np.concatenate([line[3] for line in lines]),
+        np.concatenate(responses),
+        np.repeat(np.arange(len(responses)), lengths),
+        np.concatenate([np.arange(length) for length in lengths]),
+    )
+    return Layout(*(torch.from_numpy(part) for part in parts))
+
+
+def one_row_each(batch: Sequence[Rendered]) -> list[Rendered]:
+    """Every response in a row of its own, behind its own copy of the prompt."""
+    return [Rendered(item.prompt, (response,)) for item in batch for response in item.responses]
+
+
+def _line(row: Rendered) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of one row: tokens [t], positions [t], segments [t], columns that predict its targets [p]."""
+    start = len(row.prompt)
+    branches = [len(response) - 1 for response in row.responses]
+    lengths = np.array([start, *branches])
+    begins = np.cumsum(lengths) - lengths
+    tokens = np.concatenate([row.prompt, *(response[:-1] for response in row.responses)])
+    segments = np.repeat(np.arange(len(lengths)), lengths)
+    places = np.arange(len(tokens))
+    positions = places - begins[segments] + np.where(segments > 0, start, 0)
+    columns = [
+        np.r_[start - 1, begin : begin + length]
+        for begin, length in zip(begins[1:], branches, strict=True)
+    ]
+    return tokens.astype(np.int64), positions, segments, np.concatenate([*columns, []]).astype(int)
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of all responses of a batch, item after item.
+
+    Attributes:
+        log_probs [R_total]: sum over the response's tokens of log p(token | before), nats, float32
+            (float64 for a float64 model), with gradients where they are on.
+        tokens [R_total]: tokens in each response, its end token included.
+        computed_tokens: places that went through the model, padding included.
+        engine: the path that was taken, which may differ from what was asked, see `TreeEngine`.
+    """
+
+    log_probs: Tensor
+    tokens: Tensor
+    computed_tokens: int
+    engine: str
+
+
+class Engine(ABC):
+    """Scores responses with a causal language model, which may carry adapters or a DDP wrapper."""
+
+    name: str
+
+    def score(self, model, batch: Sequence[Rendered], *, pad_id: int) -> ScoreTable:
+        """Log-probabilities of all responses of `batch`, with gradients where they are on.
+
+        Args:
+            pad_id: any id of the vocabulary; what stands at padded places changes nothing.
+
+        Raises:
+            DataError: an empty prompt or response, or a batch without a response.
+        """
+        check_batch(batch)
+        layout = self.layout(batch, pad_id).to(inner_model(model).device)
+        by_token = self.token_log_probs(model, layout)
+        lengths = [len(response) for item in batch for response in item.responses]
+        # Places are unique, so that the sum is the same in every run also on a GPU.
+        table = by_token.new_zeros(len(lengths), max(lengths))
+        table = table.index_put((layout.owner, layout.place), by_token)
+        tokens = torch.tensor(lengths, device=table.device)
+        return ScoreTable(table.sum(1), tokens, layout.ids.numel(), self.name)
+
+    @abstractmethod
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+        """How the batch is laid out for the model."""
+
+    @abstractmethod
+    def token_log_probs(self, model, layout: Layout) -> Tensor:
+        """Log-probabilities of the layout's targets [P]."""
+
+
+def inner_model(model) -> PreTrainedModel:
+    """The model inside a wrapper for several processes; adapters stay on."""
+    return getattr(model, "module", model)
+
+
+def check_batch(batch: Sequence[Rendered]) -> None:
+    """Raises `DataError` for what has no log-probability."""
+    if not any(item.responses for item in batch):
+        raise DataError("a batch has no responses to score")
+    for number, item in enumerate(batch):
+        if not item.prompt or not all(item.responses):
+            raise DataError(
+                "a prompt or a response has no tokens",
+                where=f"item {number + 1} of a batch",
+                todo="look at the tokenizer, or leave the item out",
+            )
+
+
+@contextmanager
+def scoring(inner) -> Iterator[None]:
+    """Without gradients and dropout; the model's mode is as before afterwards."""
+    training = {module: module.training for module in inner.modules()}
+    inner.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+# From this many logits on (4 GiB with their gradient in float32) they are not held all at once.
+MANY_LOGITS = 2**28
+
+
+def log_probs_at(model, rows: Tensor, columns: Tensor, targets: Tensor, **inputs) -> Tensor:
+    """Log-probability of each target at its place [P]; `inputs` are the model's."""
+    inner = inner_model(model)
+    head = inner.get_output_embeddings()
+    if len(targets) * inner.config.get_text_config().vocab_size > MANY_LOGITS:
+        after = after_head(inner)
+        if after is not None:
+            return _in_chunks(model, head, after, rows, columns, targets, inputs)
+    picked: list[Tensor] = []
+
+    def pick(hidden: Tensor) -> Tensor:
+        picked.append(hidden[rows, columns][None])
+        return picked[0]
+
+    with before_head(head, pick):
+        logits = model(**inputs, use_cache=False).logits
+    # A model that does not call its head as a module gives the logits of all places.
+    return target_log_probs(logits[0] if picked else logits[rows, columns], targets)
+
+
+def target_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
+    """log softmax at the targets [P] of logits [P, V], in float32 or better."""
+    if logits.dtype in (torch.float16, torch.bfloat16):
+        logits = logits.float()
+    return -F.cross_entropy(logits, targets, reduction="none")
+
+
+@contextmanager
+def before_head(head, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """The head reads `change(hidden)` instead of the hidden states [B, T, H]."""
+    handle = head.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def after_head(inner) -> Callable[[Tensor], Tensor] | None:
+    """What the model does to its logits; None where that is nothing known here.
+
+    What the configuration says is held against the model's own forward, on hidden states so large
+    that a soft cap shows.
+    """
+    config = inner.config.get_text_config()
+    scale = getattr(config, "logit_scale", None) or 1.0  # Cohere
+    scale /= getattr(config, "logits_scaling", None) or 1.0  # Granite
+    cap = getattr(config, "final_logit_softcapping", None)  # Gemma
+
+    def known(logits: Tensor) -> Tensor:
+        logits = logits * scale if scale != 1 else logits
+        return cap * torch.tanh(logits / cap) if cap else logits
+
+    head, reached = inner.get_output_embeddings(), []
+
+    def large(hidden: Tensor) -> Tensor:
+        wave = torch.linspace(-50, 50, hidden.numel(), device=hidden.device).sin()
+        reached.append(10 * wave.reshape(hidden.shape).to(hidden.dtype))
+        return reached[0]
+
+    ids = torch.zeros(1, 2, dtype=torch.long, device=inner.device)
+    with torch.no_grad():
+        with before_head(head, large):
+            logits = inner(input_ids=ids, use_cache=False).logits
+        same = reached and torch.allclose(
+            known(head(reached[0].to(_dtype(head)))).float(), logits.float(), rtol=2e-2, atol=1e-3
+        )
+    return known if same else None
+
+
+def _in_chunks(model, head, after, rows, columns, targets, inputs) -> Tensor:
+    """As `log_probs_at`, with the logits of a part at a time, computed again in the backward."""
+    picked: list[Tensor] = []
+
+    def pick(hidden: Tensor) -> Tensor:
+        picked.append(hidden[rows, columns])
+        return hidden[:1, :1]  # the model wants to compute some logits
+
+    with before_head(head, pick):
+        model(**inputs, use_cache=False)
+
+    def part(hidden: Tensor, wanted: Tensor) -> Tensor:
+        return target_log_probs(after(head(hidden.to(_dtype(head)))), wanted)
+
+    chunks = math.ceil(2 * len(targets) * head.weight.shape[0] / MANY_LOGITS)
+    return torch.cat(
+        [
+            checkpoint(part, hidden, wanted, use_reentrant=False)
+            for hidden, wanted in zip(picked[0].chunk(chunks), targets.chunk(chunks), strict=True)
+        ]
+    )
+
+
+def _dtype(head) -> torch.dtype:
+    return head.weight.dtype

@@ -1,0 +1,130 @@
+"""The prompt once for all its responses: one row an item, the responses as branches behind it.
+
+A token sees the prompt and its own branch, and its position counts from the prompt's end, so that
+each branch is computed as if it stood alone. `choose_engine` finds out where a model allows this.
+
+One row a response, each response once, the head at the responses only; for any causal model.
+
+The plain path: what any trainer does, and the measure of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.scoring.base import (
+    Engine,
+    Layout,
+    ScoreTable,
+    inner_model,
+    lay_out,
+    log_probs_at,
+    one_row_each,
+    target_log_probs,
+)
+
+
+class PairsEngine(Engine):
+    """One row a response, the model's own forward, logits at every place.
+
+    With `collate.as_pairs` a response is scored once for every pair it stands in, as pair-based
+    trainers do.
+    """
+
+    name = "pairs"
+
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+        return lay_out(one_row_each(batch), pad_id)
+
+    def token_log_probs(self, model, layout: Layout) -> Tensor:
+        logits = model(
+            input_ids=layout.ids, attention_mask=(layout.segments >= 0).long(), use_cache=False
+        ).logits
+        return target_log_probs(logits[layout.rows, layout.columns], layout.targets)
+
+
+class GroupEngine(Engine):
+    """Every response once, behind its own copy of the prompt."""
+
+    name = "group"
+
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+        return lay_out(one_row_each(batch), pad_id)
+
+    def token_log_probs(self, model, layout: Layout) -> Tensor:
+        # Padding is on the right and the model is causal: no mask is needed, and without one the
+        # fast causal kernels are used.
+        return log_probs_at(
+            model, layout.rows, layout.columns, layout.targets, input_ids=layout.ids
+        )
+
+
+class TreeEngine(Engine):
+    """Every prompt once, its responses as branches.
+
+    Args:
+        window: tokens that the model's sliding window spans; None where it has none. The mask of
+            a tree replaces the window, so a batch with a longer text is scored by `GroupEngine`.
+    """
+
+    name = "tree"
+
+    def __init__(self, window: int | None = None) -> None:
+        self.window = window
+
+    def score(self, model, batch: Sequence[Rendered], *, pad_id: int) -> ScoreTable:
+        if self.window is not None and longest_text(batch) > self.window:
+            return GroupEngine().score(model, batch, pad_id=pad_id)
+        return super().score(model, batch, pad_id=pad_id)
+
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+        return lay_out(batch, pad_id)
+
+    def token_log_probs(self, model, layout: Layout) -> Tensor:
+        inner = inner_model(model)
+        return log_probs_at(
+            model,
+            layout.rows,
+            layout.columns,
+            layout.targets,
+            input_ids=layout.ids,
+            position_ids=layout.positions,
+            attention_mask=as_model_mask(sees(layout.segments), attention_of(inner), inner.dtype),
+        )
+
+
+def longest_text(batch: Sequence[Rendered]) -> int:
+    """Tokens of the longest prompt and response together."""
+    return max(len(item.prompt) + len(response) for item in batch for response in item.responses)
+
+
+def sees(segments: Tensor) -> Tensor:
+    """Which place sees which [B, 1, T, T]: those before it in the prompt and its own branch.
+
+    A padded place sees at least itself: attention over nothing would be NaN.
+    """
+    same = segments[:, :, None] == segments[:, None, :]
+    prompt = (segments == 0)[:, None, :]
+    return (same | prompt).tril()[:, None]
+
+
+def as_model_mask(allowed: Tensor, attention: str, dtype: torch.dtype) -> Tensor:
+    """The mask in the form that an attention implementation reads.
+
+    Eager attention adds the mask to the scores: a bool there would count as 0 and 1, and hide
+    nothing, without an error.
+    """
+    if attention == "sdpa":
+        return allowed
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(
+        ~allowed, torch.finfo(dtype).min
+    )
+
+
+def attention_of(inner) -> str:
+    """The name of the model's attention implementation, as transformers calls it."""
+    return getattr(inner.config.get_text_config(), "_attn_implementation", None) or "eager"

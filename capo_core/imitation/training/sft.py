@@ -1,0 +1,113 @@
+"""Supervised fine-tuning of an adapter on one annotator's responses (or on everybody's)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capo_core.dataset import Dataset
+from capo_core.imitation.models.adapters import new_adapter, ready_to_train
+from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.errors import memory_errors
+from capo_core.imitation.training.config import SftConfig
+from capo_core.imitation.training.distributed import Processes
+from capo_core.imitation.training.examples import sft_material
+from capo_core.imitation.training.objective import Case, Supervised
+from capo_core.imitation.training.samples import Scorer
+from capo_core.imitation.training.scoring.engines import GroupEngine
+from capo_core.imitation.training.stage import (
+    Stage,
+    TrainResult,
+    asked_of,
+    begin,
+    check_scorer,
+    has_validation,
+    limits_of,
+    targets_of,
+    train_stage,
+)
+from capo_core.progress import Progress, part_of, silent
+from capo_core.run_folder import RunFolder
+
+
+def sft_asked(dataset: Dataset, target: str, config: SftConfig, base_name: str) -> dict[str, Any]:
+    """What the run's config.json says (see `stage.asked_of`)."""
+    return asked_of("sft", dataset, target, config, base_name)
+
+
+def train_sft(
+    dataset: Dataset,
+    target: str,
+    config: SftConfig,
+    base_name: str,
+    folder: RunFolder,
+    *,
+    progress: Progress = silent,
+    scorer: Scorer | None = None,
+) -> TrainResult:
+    """Train `target`'s adapter, or go on with it, or find that it is done.
+
+    The loss is the mean over all response tokens of −log p(token | prompt, tokens before).
+
+    Args:
+        scorer: of probes while training, where the settings ask for them (`probe_items`).
+
+    Raises:
+        ConfigError: the annotator, the data or the base will not do.
+        RunError: the folder is another run's or in use, memory or disk are too small, or numbers
+            are not finite any more. What was saved stays.
+        Stopped: somebody asked to stop; what was done is saved.
+    """
+    check_scorer(config, scorer)
+    targets = targets_of(dataset, target, config)
+    processes = Processes.start()
+    asked = processes.on_main(lambda: sft_asked(dataset, target, config, base_name))
+    with processes.hold(folder):
+        processes.on_main(lambda: folder.claim(asked))
+        if processes.on_main(lambda: folder.done):
+            return TrainResult.of(folder)
+        checkpoint = begin(folder, processes)
+        with memory_errors(str(folder.path)):
+            progress("reading the base model", 0.0)
+            stage = _stage(asked, dataset, targets, config, base_name, processes)
+            return train_stage(
+                stage,
+                dataset,
+                targets,
+                config,
+                folder,
+                processes,
+                checkpoint,
+                part_of(progress, 0.02, 1.0),
+                scorer,
+            )
+
+
+def _stage(asked, dataset, targets, config, base_name, processes) -> Stage:
+    base = load_base(
+        base_name,
+        precision=config.precision,
+        quantise=config.quantise,
+        device=str(processes.device),
+    )
+    limits = limits_of(base, config)
+    training = sft_material(dataset, targets, limits)
+    validation = None
+    if has_validation(dataset):
+        validation = sft_material(dataset, targets, limits, split="validation")
+    model = new_adapter(base, config.lora, config.seed)
+    ready_to_train(model, config)
+    engine = GroupEngine()
+    return Stage(
+        asked,
+        base,
+        model,
+        Supervised(engine, base.pad_id),
+        training,
+        validation,
+        tuple(
+            [Case(contrast) for contrast in part.contrasts] if part else []
+            for part in (training, validation)
+        ),
+        limits,
+        {"engine": engine.name, "reason": "nothing to share: an annotator has one response"},
+    )

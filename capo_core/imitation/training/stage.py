@@ -1,0 +1,246 @@
+"""What SFT and CAPO do alike around the loop: what is asked, where to go on, what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from peft import PeftModel
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.imitation.models.adapters import adapter_card, adapter_weights, save_adapter
+from capo_core.imitation.models.base_model import Base, base_fingerprint, find_base
+from capo_core.imitation.prompting import responses as prompting_responses
+from capo_core.imitation.training.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint
+from capo_core.imitation.training.config import TrainConfig
+from capo_core.imitation.training.distributed import Processes
+from capo_core.imitation.training.examples import ALL, Limits, Material, sample_prompts
+from capo_core.imitation.training.loop import Training
+from capo_core.imitation.training.objective import Case, Objective
+from capo_core.imitation.training.samples import Sampler, Scorer
+from capo_core.progress import Progress
+from capo_core.run_folder import RunFolder
+from capo_core.workspace import content_hash
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The outcome of a training, as in the run's result.json.
+
+    Attributes:
+        steps, planned_steps: optimiser steps done; fewer than planned where validation was no
+            better for too long (`ended_early`).
+        kept_step: the step after which the adapter was as it is now.
+        validation_loss, figures: of that state on the validation part; None and empty without one.
+        loss: of the last training step.
+        training_items, validation_items, responses, cut, skipped: see `Material`.
+        tokens: positions the model computed in training steps.
+        seconds: of the loop, over all sessions, without loading.
+    """
+
+    run_id: str
+    stage: str
+    target: str
+    steps: int
+    planned_steps: int
+    ended_early: bool
+    kept_step: int
+    loss: float | None
+    validation_loss: float | None
+    engine: str
+    seconds: float
+    tokens: int
+    training_items: int
+    validation_items: int
+    responses: int
+    cut: int
+    figures: dict[str, float] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> TrainResult:
+        """The outcome of a finished run; `RunError` if it is not finished."""
+        return cls(**folder.result)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that is ready to train.
+
+    Attributes:
+        asked: what the run's config.json says.
+        engine_note: which engine, why; see `engines.choose.Choice`.
+    """
+
+    asked: dict[str, Any]
+    base: Base
+    model: PeftModel
+    objective: Objective
+    training: Material
+    validation: Material | None
+    cases: tuple[Sequence[Case], Sequence[Case]]
+    limits: Limits
+    engine_note: dict[str, Any]
+
+
+def asked_of(
+    stage: str, dataset: Dataset, target: str, config: TrainConfig, base_name: str
+) -> dict[str, Any]:
+    """What a run's config.json says, and its name is made of.
+
+    Raises:
+        ConfigError: there is no such base, or it cannot be used.
+        BackendUnavailable: the hub cannot be reached.
+    """
+    split = sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
+    return {
+        "stage": stage,
+        "target": ALL if config.shared else target,
+        "dataset": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "split": content_hash(split),
+        },
+        "base": {"name": base_name, "fingerprint": base_fingerprint(find_base(base_name))},
+        "settings": config.to_dict(),
+    }
+
+
+def check_scorer(config: TrainConfig, scorer: Scorer | None) -> None:
+    """`ConfigError` where a probe is asked for that nobody could score."""
+    if config.probe_items and scorer is None:
+        raise ConfigError(
+            f"probe_items is {config.probe_items}, and there is nothing to score a probe by",
+            todo="give a scorer (see evaluation/probe.py), or set probe_items to 0",
+        )
+
+
+def targets_of(dataset: Dataset, target: str, config: TrainConfig) -> list[str]:
+    """Whose responses are learned; raises `ConfigError` early where there are too few."""
+    if config.shared:
+        return list(dataset.annotators)
+    prompting_responses.history(dataset, target)
+    return [target]
+
+
+def limits_of(base: Base, config: TrainConfig) -> Limits:
+    """How texts become tokens on this base: no longer than it reads."""
+    longest = base.longest or config.max_tokens
+    return Limits(base.tokenizer, min(config.max_tokens, longest), config.shared)
+
+
+def begin(folder: RunFolder, processes: Processes) -> Checkpoint | None:
+    """Make the folder's events end where the training goes on, and get the checkpoint.
+
+    What happened after the last checkpoint happens again, and would stand twice.
+    """
+    checkpoint = load_checkpoint(folder)
+    if processes.main:
+        folder.cut_events(checkpoint.counters.events_size if checkpoint else 0)
+        folder.forget_stop()
+        step = checkpoint.counters.step if checkpoint else 0
+        folder.log("resumed" if checkpoint else "started", step=step, processes=processes.count)
+    processes.wait()
+    return checkpoint
+
+
+def has_validation(dataset: Dataset) -> bool:
+    """Is there anything to see when to stop by?"""
+    return "validation" in prompting_responses.parts(dataset)
+
+
+def train_stage(
+    stage: Stage,
+    dataset: Dataset,
+    targets: Sequence[str],
+    config: TrainConfig,
+    folder: RunFolder,
+    processes: Processes,
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+    scorer: Scorer | None = None,
+) -> TrainResult:
+    """Train, and write adapter, card and result.
+
+    Args:
+        scorer: of the answers to `config.probe_items` items.
+
+    Raises:
+        Stopped, RunError: see `Training.run`.
+    """
+    base, training = stage.base, stage.training
+    config = replace(config, learning_rate=config.rate_for(base.parameters))
+    if processes.main:
+        folder.log("engine", **stage.engine_note)
+        _note_material(folder, training, stage.limits.max_tokens, config)
+    prompts, probe = (
+        sample_prompts(dataset, targets, stage.limits, count)
+        for count in (config.samples, config.probe_items)
+    )
+    loop = Training(
+        stage.model,
+        stage.objective,
+        *stage.cases,
+        config,
+        folder,
+        processes,
+        Sampler(base.tokenizer, prompts, base.pad_id, base.longest, probe, scorer),
+        checkpoint,
+    )
+    loop.run(progress)
+    counters = loop.counters
+    result = TrainResult(
+        run_id=folder.run_id,
+        stage=stage.asked["stage"],
+        target=stage.asked["target"],
+        steps=counters.step,
+        planned_steps=loop.steps,
+        ended_early=counters.step < loop.steps,
+        kept_step=counters.step if counters.best_step is None else counters.best_step,
+        loss=counters.loss,
+        validation_loss=counters.best_loss,
+        engine=stage.engine_note["engine"],
+        seconds=round(loop.seconds, 2),
+        tokens=counters.tokens,
+        training_items=len(training),
+        validation_items=len(stage.cases[1]),
+        responses=training.responses,
+        cut=training.cut,
+        figures=counters.figures,
+        skipped=training.skipped,
+    )
+    processes.on_main(lambda: _write(stage, folder, result))
+    progress(f"{result.stage} of {result.target} done", 1.0)
+    return result
+
+
+def _write(stage: Stage, folder: RunFolder, result: TrainResult) -> None:
+    origin = {"run": folder.run_id, "dataset": stage.asked["dataset"], "target": result.target}
+    weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
+    card = adapter_card(stage.asked, asdict(result))
+    save_adapter(folder.adapter, stage.model, weights, stage.base, origin, card)
+    folder.log("finished", step=result.steps, kept_step=result.kept_step)
+    folder.finish(asdict(result))
+    remove_checkpoint(folder)
+
+
+def _note_material(folder: RunFolder, training: Material, limit: int, config: TrainConfig) -> None:
+    folder.log("note", note="training items", count=len(training))
+    for reason, count in training.skipped.items():
+        folder.log("note", note=f"left out: {reason}", count=count)
+    if training.cut:
+        folder.log("note", note=f"responses cut to {limit} tokens", count=training.cut)
+    if limit < config.max_tokens:
+        folder.log("note", note="tokens the base model reads at most", count=limit)
+
+
+def check_same(what: str, expected: str, found: str) -> None:
+    """`ConfigError` unless the SFT run and this one agree in `what`."""
+    if expected != found:
+        raise ConfigError(
+            f"the SFT run is of another {what} ({found})",
+            expected=f"an SFT run of {expected}",
+            todo="name another SFT run, or none: then a fitting one is found or trained",
+        )

@@ -1,0 +1,210 @@
+"""Comparisons of methods that a workspace holds: experiments, evaluations, runs put together.
+
+Without Streamlit, and without reading an answer: only the small files of the runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from capo_core.data.catalog import Entry
+from capo_core.errors import CapoError
+from capo_core.runs import actions, submit
+from capo_core.runs import run as runs_run
+from capo_core.runs.experiments import config as experiments_config
+from capo_core.runs.experiments import store
+from capo_core.runs.experiments.store import Experiment
+from capo_core.runs.kinds.evaluation import REPORT
+from capo_core.runs.request import Request
+from capo_core.runs.run import Run
+from capo_core.workspace import Workspace
+
+CHOSEN = "chosen"  # the key of a comparison put together by hand
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A finished generation: who answered what, and how.
+
+    Attributes:
+        model: the base or the server's model, as its run calls it.
+        ended: seconds since the epoch; 0 where that is not known.
+    """
+
+    run_id: str
+    method: str
+    targets: tuple[str, ...]
+    split: str
+    model: str
+    seed: int
+    ended: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Generations set beside each other.
+
+    Attributes:
+        key: of the address; the evaluation's run, or `CHOSEN`.
+        title: for a person.
+        runs: finished generations, by name.
+        evaluation: the run that scores them; None where nobody asked for one.
+        experiment: what they belong to, if anything.
+        made: when it was asked for, seconds since the epoch.
+    """
+
+    key: str
+    title: str
+    runs: tuple[str, ...]
+    evaluation: Run | None
+    experiment: Experiment | None
+    made: float
+
+    @property
+    def report_path(self) -> Path | None:
+        """The kept report; None while there is none."""
+        if self.evaluation is None or not self.evaluation.files.done:
+            return None
+        path = self.evaluation.folder / REPORT
+        return path if path.is_file() else None
+
+
+def generations(workspace: Workspace, entry: Entry) -> list[Generation]:
+    """The finished generations on this very content, in the order they were asked for."""
+    found = []
+    for run in runs_run.every(workspace):
+        if not run.files.done:
+            continue
+        try:
+            asked = run.files.config
+            if asked.get("stage") != "generate":
+                continue
+            if asked["dataset"]["fingerprint"] != entry.fingerprint:
+                continue
+            settings = asked["settings"]
+            made = Generation(
+                run.run_id,
+                str(settings["method"]),
+                tuple(asked["targets"]),
+                str(settings["split"]),
+                Path(str(asked["base"]["name"])).name,
+                int(settings["seed"]),
+                run.status().ended,
+            )
+        except (CapoError, KeyError, TypeError, ValueError, AttributeError):
+            continue  # a broken run is named, with what is wrong, where runs are listed
+        found.append(made)
+    return found
+
+
+def comparisons(
+    workspace: Workspace, entry: Entry, finished: Sequence[Generation]
+) -> list[Comparison]:
+    """All experiments and evaluations of this content, the newest first.
+
+    An experiment is here from its first finished answers on.
+    """
+    there = {one.run_id for one in finished}
+    found, taken = [], set()
+    for experiment in store.every(workspace)[0]:
+        config = experiment.config
+        if config.dataset != entry.name or config.fingerprint not in ("", entry.fingerprint):
+            continue
+        last = experiment.members[-1]
+        evaluation = experiment.evaluation
+        taken.add(last.run_id)
+        answers = tuple(
+            member.run_id
+            for member in experiment.members
+            if member.kind == "generate" and member.run_id in there
+        )
+        if answers:
+            title = f"{config.title}, {_when(experiment.made)}"
+            found.append(
+                Comparison(last.run_id, title, answers, evaluation, experiment, experiment.made)
+            )
+    for run in runs_run.every(workspace):
+        if run.run_id not in taken and (one := _evaluation(run, entry, there)) is not None:
+            found.append(one)
+    return sorted(found, key=lambda one: one.made, reverse=True)
+
+
+def _evaluation(run: Run, entry: Entry, there: set[str]) -> Comparison | None:
+    try:
+        request = run.request
+    except CapoError:
+        return None
+    if request.kind != "evaluate" or request.settings.get("fingerprint") != entry.fingerprint:
+        return None
+    named = tuple(str(name) for name in request.settings.get("runs", ()))
+    if not named or not there.issuperset(named):
+        return None
+    word = "run" if len(named) == 1 else "runs"
+    judged = " and judged" if request.settings.get("judges") else ""
+    title = f"{len(named)} {word} put together{judged}, {_when(request.queued)}"
+    return Comparison(run.run_id, title, named, run, None, request.queued)
+
+
+def put_together(
+    workspace: Workspace, entry: Entry, finished: Sequence[Generation], wanted: Sequence[str]
+) -> Comparison | None:
+    """The comparison of the runs named in an address; None where none of them is there.
+
+    Only runs on one part of the data can stand beside each other: that of the first.
+    """
+    known = [one for one in finished if one.run_id in set(wanted)]
+    known = [one for one in known if one.split == known[0].split]
+    if not known:
+        return None
+    names = tuple(one.run_id for one in known)
+    run = Run(workspace.runs / submit.name_of(Request("evaluate", _settings(entry, names))))
+    word = "run" if len(names) == 1 else "runs"
+    title = f"{len(names)} {word} of your choice"
+    evaluation = run if runs_run.is_run(run.folder) else None
+    return Comparison(CHOSEN, title, names, evaluation, None, time.time())
+
+
+def score(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
+    """Ask for the scores of a comparison; an experiment that stands still is taken up again."""
+    if comparison.experiment is not None:
+        store.start(workspace, comparison.experiment.config)
+        return comparison.experiment.evaluation
+    return submit.submit(workspace, "evaluate", _settings(entry, comparison.runs))
+
+
+def score_again(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
+    """Put scores that cannot be read into the trash, and ask for them anew."""
+    actions.delete(workspace, comparison.evaluation.run_id)
+    return score(workspace, entry, comparison)
+
+
+def begin_demo(workspace: Workspace, annotators: tuple[str, ...]) -> Experiment:
+    """The quick demonstration: all methods for one annotator of the shipped data."""
+    return store.start(workspace, experiments_config.demo(annotators, quick=True))
+
+
+def experiments_at_work(workspace: Workspace, entry: Entry) -> list[Experiment]:
+    """Experiments on this dataset with a run that waits or works, the newest first."""
+    return [
+        one
+        for one in store.every(workspace)[0]
+        if one.config.dataset == entry.name
+        and any(run is not None and run.status().live for run in one.runs())
+    ]
+
+
+def _settings(entry: Entry, names: tuple[str, ...]) -> dict:
+    return {
+        "dataset": entry.name,
+        "fingerprint": entry.fingerprint,
+        "runs": list(names),
+        "config": {},
+    }
+
+
+def _when(seconds: float) -> str:
+    """ "21 Nov, 15:40" """
+    return time.strftime("%-d %b, %H:%M", time.localtime(seconds)) if seconds else "undated"

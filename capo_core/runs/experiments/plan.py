@@ -1,0 +1,149 @@
+"""From an experiment to its runs, and who waits for whom.
+
+    profile ───────────────► answers (profile)  ─┐
+    SFT of a target ──┬────► answers (sft)      ─┤
+                      └► CAPO ► answers (capo)  ─┼► evaluation
+    (nothing) ─────────────► answers (zero_shot, icl) ┘
+
+for each seed; the evaluation, at last, is one for all seeds. A judge, where one is asked for, comes
+between answers and evaluation, and retention after a target's last training. Judge and evaluation
+begin when all before them is over, and take what has succeeded; all others need what they wait for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from capo_core.imitation.prompting.prompts import TRAINED
+from capo_core.runs.experiments.config import ExperimentConfig
+from capo_core.runs.request import Request
+from capo_core.runs.submit import name_of
+
+# What a run is likely to take beside the others of its experiment, for the share that is done
+# before anything is measured: a training of one target is 1.
+WEIGHTS = {"train_sft": 1.0, "train_capo": 1.6, "profile": 0.3, "generate": 0.5, "evaluate": 0.4,
+           "retention": 0.8, "judge": 0.5}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of an experiment.
+
+    Attributes:
+        run_id: the name it will have.
+        weight: its part of the whole, relative to others.
+        seed: of its repetition; None for the evaluation of all.
+    """
+
+    run_id: str
+    request: Request
+    weight: float
+    method: str
+    seed: int | None
+
+
+def plan(config: ExperimentConfig) -> list[Planned]:
+    """The runs of an experiment, each after those it waits for."""
+    found: dict[str, Planned] = {}
+
+    def add(kind, settings, method, seed, after=(), weight=1.0, after_any=()) -> str:
+        about = {"dataset": config.dataset, "fingerprint": config.fingerprint, **settings}
+        request = Request(
+            kind, about, tuple(after), config.experiment_id,
+            executor=config.executor, after_any=tuple(after_any),
+        )  # fmt: skip
+        name = name_of(request)
+        found[name] = Planned(name, request, weight * WEIGHTS[kind], method, seed)
+        return name
+
+    shared = bool(config.sft.get("shared"))
+    learners = ("all",) if shared else config.targets
+    answers = []
+    for seed in config.seeds:
+        model = _model(config, trained=False)
+        if "profile" in config.methods:
+            settings = {**model, "targets": list(config.targets), "config": _profile(config, seed)}
+            many = len(config.targets)
+            profiles = add("profile", settings, "profile", seed, weight=many)
+        sft, capo = {}, {}
+        if config.trained:
+            for target in learners:
+                settings = {
+                    "target": target,
+                    "base": config.base,
+                    "config": config.sft_config(seed).to_dict(),
+                }
+                sft[target] = add("train_sft", settings, "sft", seed)
+        if "capo" in config.methods:
+            for target in learners:
+                settings = {
+                    "target": target,
+                    "sft": sft[target],
+                    "config": _capo(config, seed, shared),
+                }
+                capo[target] = add("train_capo", settings, "capo", seed, [sft[target]])
+        for method in config.methods:
+            settings = {
+                **_model(config, trained=method in TRAINED),
+                "targets": list(config.targets),
+                "config": config.generate_config(method, seed).to_dict(),
+            }
+            after: list[str] = []
+            if method in TRAINED:
+                after = list((capo if method == "capo" else sft).values())
+                settings["adapters"] = after
+            elif method == "profile":
+                after = [profiles]
+                settings["profiles"] = profiles
+            weight = float(len(config.targets))
+            answers.append(add("generate", settings, method, seed, after, weight))
+        if config.retention is not None:
+            method, last = ("capo", capo) if capo else ("sft", sft)
+            for target in config.targets if last else ():
+                run = last["all" if shared else target]
+                settings = {"target": target, "run": run, **_retention(config)}
+                add("retention", settings, method, seed, [sft["all" if shared else target], run])
+    waits = list(answers)
+    settings = {"runs": answers, "config": dict(config.evaluate)}
+    if config.judge is not None:
+        many = len(config.targets)
+        judge = add("judge", _judge(config, answers), "", None, weight=many, after_any=answers)
+        settings["judges"], waits = [judge], [*answers, judge]
+    add("evaluate", settings, "", None, weight=len(config.targets), after_any=waits)
+    return list(found.values())
+
+
+def _model(config: ExperimentConfig, *, trained: bool) -> dict[str, Any]:
+    if config.server and not trained:
+        return {"server": config.server}
+    return {"base": config.base}
+
+
+def _profile(config: ExperimentConfig, seed: int) -> dict[str, Any]:
+    from capo_core.imitation.prompting.value_profiles import ProfileConfig
+
+    return asdict(ProfileConfig(**{**config.profile, "seed": seed}))
+
+
+def _retention(config: ExperimentConfig) -> dict[str, Any]:
+    from capo_core.evaluation.retention import RetentionConfig
+
+    raw = dict(config.retention or {})
+    text = raw.pop("text", "")
+    return {
+        **({"text": text} if text else {}),
+        "config": RetentionConfig(**raw).to_dict(),
+    }
+
+
+def _judge(config: ExperimentConfig, answers: list[str]) -> dict[str, Any]:
+    from capo_core.evaluation.llm_judge.trials import JudgeConfig
+
+    raw = dict(config.judge or {})
+    who = {name: raw.pop(name) for name in ("server", "base") if name in raw}
+    return {"runs": list(answers), **who, "config": JudgeConfig(**raw).to_dict()}
+
+
+def _capo(config: ExperimentConfig, seed: int, shared: bool) -> dict[str, Any]:
+    return {**config.capo_config(seed).to_dict(), "shared": shared}

@@ -1,0 +1,142 @@
+"""The evaluation of finished generations, as a run.
+
+Runs that measure: evaluations, judges, and what a training made its base forget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.progress import Progress, part_of
+from capo_core.run_folder import RunFolder, disk_errors, find_run
+from capo_core.runs import dependencies
+from capo_core.runs.dependencies import Missing, said, some_left
+from capo_core.runs.kinds import llm_judge, retention
+from capo_core.runs.kinds.inputs import Settings, backend_of, load_dataset
+from capo_core.workspace import Workspace
+
+REPORT = "report.json"
+
+
+def config_of(raw: Mapping[str, Any]):
+    """The `TableConfig` of a run's settings; families not named are all scored."""
+    from capo_core.evaluation.compute import EVERYTHING
+    from capo_core.evaluation.table import TableConfig
+
+    return TableConfig.from_dict({**EVERYTHING.to_dict(), **raw})
+
+
+def evaluate_runs(
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    workspace: Workspace,
+    folder: RunFolder,
+    progress: Progress,
+    lacking: Sequence[Missing] = (),
+) -> str:
+    """Score the generations `settings["runs"]` beside the people's own answers; with them what the
+    judges' runs `settings["judges"]` say.
+
+    Writes report.json (an `EvaluationReport`, see `evaluation.report`), then result.json. The
+    command `evaluate` gives the same numbers for the same runs.
+
+    Args:
+        lacking: those of them that it goes on without; report and result name them.
+
+    Raises:
+        RunError, DataError: a run is not finished, or answered other data than the others; all
+            generations are lacking.
+    """
+    from capo_core.evaluation import report as reports
+    from capo_core.evaluation import streams as evaluation_streams
+    from capo_core.evaluation.compute import compute_report
+    from capo_core.evaluation.llm_judge.results import of_judges
+
+    config = config_of(settings["config"])
+    judges = list(settings.get("judges", ()))
+    folder.claim(
+        {
+            "stage": "evaluate",
+            "target": "all",
+            "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+            "runs": list(settings["runs"]),
+            # Runs from before there were judges keep what they were asked.
+            **({"judges": judges} if judges else {}),
+            "settings": config.to_dict(),
+        }
+    )
+    with folder.lock():
+        folder.forget_stop()
+        names = some_left(settings["runs"], lacking, folder.run_id)
+        runs = [find_run(workspace, name) for name in names]
+        found, split = evaluation_streams.of_runs(dataset, runs)
+        items, streams = evaluation_streams.streams_of(dataset, found, split)
+        gone = {each.run for each in lacking}
+        named = [find_run(workspace, name) for name in judges if name not in gone]
+        report = compute_report(
+            dataset, items, streams, config, split=split, cache=workspace.cache,
+            judges=of_judges(named, found, dataset.fingerprint), missing=said(lacking),
+            progress=part_of(progress, 0.02, 0.98),
+        )  # fmt: skip
+        with disk_errors(folder.path):
+            reports.save(report, folder.path / REPORT)
+        folder.finish(
+            {
+                "runs": names,
+                "items": len(items),
+                "split": split,
+                "missing": [each.to_dict() for each in lacking],
+            }
+        )
+    many = f"{len(runs)} run{'s' if len(runs) != 1 else ''} scored on {len(items)} items"
+    return f"{many}. {said(lacking)}" if lacking else many
+
+
+def do_evaluate(
+    settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
+) -> str:
+    """Score the generations that are finished; see `evaluation_run`."""
+
+    dataset = load_dataset(settings, workspace)
+    lacking = dependencies.missing(workspace, [*settings["runs"], *settings.get("judges", ())])
+    return evaluate_runs(dataset, settings, workspace, folder, progress, lacking)
+
+
+def do_judge(
+    settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
+) -> str:
+    """Let a model judge the answers that are finished; see `judge_run`."""
+    dataset = load_dataset(settings, workspace)
+    lacking = dependencies.missing(workspace, settings["runs"])
+    dependencies.some_left(settings["runs"], lacking, folder.run_id)  # before the model is read
+    progress("reading the model", 0.0)
+    backend = llm_judge.guesser() if settings.get("guess") else backend_of(settings)
+    return llm_judge.judge_runs(dataset, settings, backend, workspace, folder, progress, lacking)
+
+
+def do_retention(
+    settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
+) -> str:
+    """Measure what a training made its base forget; see `retention_run`."""
+    dataset = load_dataset(settings, workspace)
+    return retention.measure_retention(dataset, settings, workspace, folder, progress)
+
+
+def check_evaluation(settings: Settings) -> None:
+    """`ConfigError` where there is nothing to evaluate, or a setting that is none."""
+    # The rest is looked at when it begins: it would load the statistics for a mere list of runs.
+    if not settings["runs"]:
+        raise ConfigError("no runs are named to evaluate")
+    strange = sorted(set(settings["config"]) - {"views", "pool", "seed", "families"})
+    if strange:
+        raise ConfigError(f"there is no setting {strange[0]!r} in an evaluation")
+
+
+def check_judge(settings: Settings) -> None:
+    """`ConfigError` where a setting is out of its range, or it is not clear who judges."""
+    llm_judge.config_of(settings["config"])
+    if sum(bool(settings.get(name)) for name in ("base", "server", "guess")) != 1:
+        raise ConfigError("who judges?", expected="a base, or a server's model, or a guess")

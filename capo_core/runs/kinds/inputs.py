@@ -1,0 +1,41 @@
+"""What the work of a run begins with, as its settings name it: the dataset, and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from capo_core.errors import DataError
+from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.workspace import Workspace
+
+Settings = Mapping[str, Any]
+
+
+def load_dataset(settings: Settings, workspace: Workspace):
+    """The dataset of a run, which must be what it was when the run was asked for."""
+    from capo_core.data.catalog import Catalog
+
+    dataset = Catalog(workspace).load(settings["dataset"])
+    if settings.get("fingerprint") and dataset.fingerprint != settings["fingerprint"]:
+        raise DataError(
+            f"'{dataset.name}' is not the dataset any more that the run was asked for",
+            todo="ask for the run again",
+        )
+    return dataset
+
+
+def backend_of(settings: Settings):
+    """The model that answers: a server where one is named, else a base on this machine.
+
+    The server's address and key come from the environment of the process, never from a file.
+    """
+    if settings.get("server"):
+        from capo_core.imitation.backends.openai import ServerBackend, from_environment
+
+        return ServerBackend(from_environment(settings["server"]))
+    from capo_core.imitation.backends.transformers import HfBackend
+    from capo_core.imitation.models.base_model import load_base
+
+    base = load_base(settings["base"], precision=settings.get("precision", "auto"))
+    return HfBackend(base, batch_tokens=settings.get("batch_tokens", BATCH_TOKENS))

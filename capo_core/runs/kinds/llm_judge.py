@@ -1,0 +1,139 @@
+"""A language model judges who wrote the answers of finished generations, as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from capo_core.dataset import Dataset
+from capo_core.errors import BackendUnavailable, RunError, Stopped
+from capo_core.progress import Progress
+from capo_core.run_folder import RunFolder, disk_errors, find_run
+from capo_core.runs.dependencies import Missing, some_left
+from capo_core.workspace import Workspace, write_json
+
+
+def config_of(raw: Mapping[str, Any]):
+    """The `JudgeConfig` of a run's settings."""
+    from capo_core.evaluation.llm_judge.trials import JudgeConfig
+
+    return JudgeConfig(**raw)
+
+
+def guesser():
+    """The judge that guesses, which needs no model."""
+    from capo_core.evaluation.llm_judge.trials import guess
+    from capo_core.imitation.backends.fake import FakeBackend
+
+    return FakeBackend(guess, name="a guesser")
+
+
+def judge_runs(
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    backend: Any,
+    workspace: Workspace,
+    folder: RunFolder,
+    progress: Progress,
+    lacking: Sequence[Missing] = (),
+) -> str:
+    """Ask `backend` about people's held-out texts and the generations `settings["runs"]`.
+
+    Each answer is on disk (outputs.jsonl) before the next is taken; an interrupted run goes on
+    with what is missing. Then judged.json (`evaluation.judge.Judged`), and result.json at last.
+
+    Args:
+        lacking: generations that it goes on without; the result names them.
+
+    Raises:
+        DataError, RunError: the generations are not of this data, or not finished; see
+            `judge_design.plan`.
+        BackendUnavailable: the model is not there any more; the answers so far are kept.
+        Stopped: somebody asked to; the answers so far are kept.
+    """
+    from capo_core.evaluation.llm_judge.judge import Judged, ask, judged
+    from capo_core.evaluation.llm_judge.results import KEPT
+    from capo_core.evaluation.llm_judge.trials import plan
+    from capo_core.imitation.generation.outputs import OutputLines
+
+    config = config_of(settings["config"])
+    runs = list(settings["runs"])
+    names = some_left(runs, lacking, folder.run_id)
+    items, streams = _streams(dataset, [find_run(workspace, name) for name in names],
+                              settings.get("split", "test"))  # fmt: skip
+    folder.claim(
+        {
+            "stage": "judge",
+            "target": "all",
+            "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+            "judge": {"name": backend.name, "fingerprint": backend.fingerprint},
+            "runs": runs,
+            "settings": config.to_dict(),
+        }
+    )
+    with folder.lock():
+        folder.forget_stop()
+        trials = plan(dataset, streams, config)
+        lines = OutputLines(folder.path)
+        done = {row["output_id"] for row in lines.read()}
+        if strange := done - {trial.key for trial in trials}:
+            raise RunError(
+                f"there are {len(strange)} answers to questions that were never asked",
+                where=str(folder.path),
+                todo="move the folder away, and judge again",
+            )
+        folder.log("begin", trials=len(trials), kept=len(done))
+
+        def watched(what: str, share: float) -> None:
+            if folder.stop_asked:
+                raise Stopped("somebody asked the run to stop")
+            progress(what, share)
+
+        try:
+            with lines.writing() as file:
+                found = ask(trials, streams, items, backend, config, done=done, progress=watched)
+                for row in found:
+                    file.add({"output_id": row["key"], **row})
+        except (Stopped, BackendUnavailable) as error:
+            kept = len(lines.read())
+            raise type(error)(
+                f"{error.what.rstrip('.')}; {kept} of {len(trials)} answers are kept",
+                where=error.where or str(folder.path),
+                expected=error.expected,
+                todo=(f"{error.todo.rstrip('.')}; then " if error.todo else "")
+                + "give the same command again: it asks only for what is missing",
+            ) from error
+        rows = {row["key"]: row for row in lines.read()}
+        said: Judged = judged(dataset, items, backend, config, [rows[t.key] for t in trials])
+        with disk_errors(folder.path):
+            write_json(folder.path / KEPT, said.to_dict())
+        folder.finish(
+            {
+                "runs": names,
+                "trials": len(trials),
+                "sentence": said.sentence,
+                "missing": [each.to_dict() for each in lacking],
+            }
+        )
+    return said.sentence
+
+
+def _streams(dataset: Dataset, runs: Sequence[RunFolder], split: str):
+    """The items, and what is judged on them: people's own texts, and each run by its name.
+
+    By its name and not by its method's, so that a run is asked the same questions whatever is
+    judged beside it.
+    """
+    from capo_core.evaluation import streams as evaluation_streams
+    from capo_core.evaluation.streams import HUMAN, held_out_items, human_streams
+
+    items = None
+    streams = []
+    if runs:
+        found, split = evaluation_streams.of_runs(dataset, runs)
+        named = [replace(one, source=one.where, replicate="") for one in found]
+        items, streams = evaluation_streams.streams_of(dataset, named, split)
+    items = items or held_out_items(dataset, split)
+    people = [each for each in human_streams(dataset, items) if each.source == HUMAN]
+    return items, [*people, *streams]

@@ -1,0 +1,404 @@
+"""What a training made its base forget, along the adapter's strength, as a run.
+
+The models on the way from a base to an adapter: what they write, and find likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError, DataError, RunError, Stopped
+from capo_core.evaluation.retention import (
+    GENERAL,
+    OTHERS,
+    OWN,
+    Point,
+    Retention,
+    RetentionConfig,
+    Scored,
+    best_of,
+    figures,
+    kept_by,
+    points_frame,
+    sentence,
+)
+from capo_core.imitation.prompting.prompts import zero_shot
+from capo_core.progress import Progress, part_of
+from capo_core.run_folder import RunFolder, disk_errors, find_run
+from capo_core.workspace import Workspace
+
+
+class Way:
+    """A base with its adapters, and the texts that are measured at each point.
+
+    Raises:
+        ConfigError, RunError: the base or an adapter will not do, or there is nothing to measure.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        target: str,
+        items: Sequence[str],
+        found: Any,
+        corpus: Any,
+        config: RetentionConfig,
+        settings: Mapping[str, Any],
+    ) -> None:
+        from capo_core.evaluation.general_text import general_text
+        from capo_core.imitation.generation.trained_adapters import check_base
+        from capo_core.imitation.models.adapter_strength import Blend
+        from capo_core.imitation.models.base_model import load_base
+        from capo_core.imitation.prompting.responses import items_of
+
+        self.base = load_base(found.base, precision=settings.get("precision", "auto"))
+        check_base(found, self.base.fingerprint, self.base.name)
+        self._batch_tokens = int(settings.get("batch_tokens", 16384))
+        self._target, self._named, self._config = target, found.named, config
+        self._task = dataset.task
+        known = {item.item_id: item for item in items_of(dataset, config.split)}
+        self._items = [known[item_id] for item_id in items]
+        self.general = general_text(self.base, config.passages, corpus, seed=config.seed)
+        self._renders, units = self._texts(dataset)
+        self._check(target)
+        self.scored = Scored(
+            {name: np.array(where) for name, where in units.items()},
+            {
+                name: np.array([len(each.responses[0]) for each in renders])
+                for name, renders in self._renders.items()
+            },
+            {
+                name: len(self.general.passages) if name == GENERAL else len(items)
+                for name in self._renders
+            },
+        )
+        self._blend = Blend(self.base, found.adapters)
+
+    def measured(self, stage: str, strength: float, progress: Progress) -> dict[str, Any]:
+        """One point as JSON writes it: `{"stage", "strength", "answers", "log_probs"}`."""
+        import torch
+
+        from capo_core.imitation.models.adapter_strength import response_likelihoods
+
+        share = {"sft": 1 - strength, "capo": strength} if stage == "capo" else {"sft": strength}
+        self._blend.set(share)
+        every = [each for renders in self._renders.values() for each in renders]
+        part = part_of(progress, 0.0, 0.3)
+        try:
+            found = response_likelihoods(
+                self.base, every, batch_tokens=self._batch_tokens, progress=part
+            )
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise RunError(
+                f"there is not enough memory to read {self._batch_tokens} tokens at once",
+                where=self.base.name,
+                todo="take fewer (--batch-tokens)",
+            ) from error
+        flat = iter(value for (value,) in found)
+        log_probs = {
+            name: [round(next(flat), 6) for _ in renders] for name, renders in self._renders.items()
+        }
+        answers = self._answers(part_of(progress, 0.3, 1.0))
+        return {"stage": stage, "strength": strength, "answers": answers, "log_probs": log_probs}
+
+    def point(self, row: Mapping[str, Any]) -> Point:
+        """A point as it is scored, from `measured`."""
+        from capo_core.imitation.parsing import parse_response
+
+        read = [parse_response(text, self._task) for text in row["answers"]]
+        return Point(
+            row["stage"],
+            row["strength"],
+            tuple(one.label for one in read),
+            tuple("" if one.problem else one.explanation for one in read),
+            {name: np.array(row["log_probs"][name]) for name in self.scored.measures},
+        )
+
+    def _answers(self, progress: Progress) -> list[str]:
+        """The model's answer to each item; always the likeliest token."""
+        from capo_core.imitation.backends.base import Decoding, Request, stop_fields
+        from capo_core.imitation.backends.transformers import HfBackend
+
+        requests = [Request(item.item_id, self._prompt(item, self._target)) for item in self._items]
+        decoding = Decoding(0.0, 1.0, self._config.max_new_tokens, stop_fields(self._task))
+        backend = HfBackend(self.base, batch_tokens=self._batch_tokens)
+        replies = {
+            request.key: reply.text
+            for request, reply in backend.complete(requests, decoding, progress=progress)
+        }
+        return [replies[item.item_id] for item in self._items]
+
+    def _prompt(self, item: Any, who: str) -> Any:
+        return zero_shot(self._task, item, annotator=who if self._named else "")
+
+    def _texts(self, dataset: Dataset) -> tuple[dict[str, list], dict[str, list[int]]]:
+        """By measure, each response behind its prompt, and the item or passage it belongs to."""
+        from capo_core.imitation.prompting.prompts import render, write_response
+        from capo_core.imitation.prompting.responses import responses
+
+        place = {item.item_id: index for index, item in enumerate(self._items)}
+        renders: dict[str, list] = {OWN: [], OTHERS: []}
+        units: dict[str, list[int]] = {OWN: [], OTHERS: []}
+        for each in responses(dataset, split=self._config.split):
+            if each.item_id in place:
+                name = OWN if each.annotator_id == self._target else OTHERS
+                prompt = self._prompt(self._items[place[each.item_id]], each.annotator_id)
+                text = write_response(each.label, each.explanation)
+                renders[name].append(render(prompt, [text], self.base.tokenizer))
+                units[name].append(place[each.item_id])
+        renders[GENERAL] = list(self.general.passages)
+        units[GENERAL] = list(range(len(self.general.passages)))
+        there = [name for name, found in renders.items() if found]
+        return {name: renders[name] for name in there}, {name: units[name] for name in there}
+
+    def _check(self, target: str) -> None:
+        """`ConfigError` where there is nothing to measure by, or the base cannot read it."""
+        from capo_core.imitation.prompting.prompts import prompt_ids
+
+        if not {GENERAL, OTHERS} & set(self._renders):
+            raise ConfigError(
+                "there is nothing to say what is kept: nobody else answered these items, and no "
+                "general text is known for this base",
+                where=self.base.name,
+                todo="name a text file of general text",
+            )
+        every = [each for renders in self._renders.values() for each in renders]
+        needed = [len(each.prompt) + len(each.responses[0]) for each in every]
+        for item in self._items:
+            prompt = prompt_ids(self._prompt(item, target), self.base.tokenizer)
+            needed.append(len(prompt) + self._config.max_new_tokens)
+        if self.base.longest is not None and max(needed) > self.base.longest:
+            raise ConfigError(
+                f"a prompt with its answer needs {max(needed)} tokens, and the base reads "
+                f"{self.base.longest}",
+                where=self.base.name,
+                todo="lower max_new_tokens, or measure a training on another base",
+            )
+
+
+def result_of(
+    dataset: Dataset,
+    target: str,
+    items: tuple[str, ...],
+    found: Any,
+    way: Way,
+    config: RetentionConfig,
+    rows: Sequence[Mapping[str, Any]],
+    cache: Path,
+) -> Retention:
+    """Everything scored, from the points `rows` (see `Way.measured`)."""
+    from capo_core.text.embeddings import Embedder
+
+    points = [way.point(row) for row in rows]
+    made = figures(dataset, target, items, points, way.scored, Embedder(cache))
+    frame = points_frame(points, made)
+    best, kept = best_of(points, made, way.scored), kept_by(way.scored)
+    return Retention(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        simulated=dataset.simulated,
+        target=target,
+        base=found.base,
+        runs=found.runs,
+        n_items=len(items),
+        general=way.general.name,
+        unit_of_kept=kept,
+        config=config,
+        points=frame,
+        lines=made.lines,
+        best=best,
+        sentence=sentence(best, frame, made.lines, kept, way.general.name),
+    )
+
+
+STAGE = "retention"
+
+
+def config_of(raw: Mapping[str, Any]):
+    """The `RetentionConfig` of a run's settings."""
+    from capo_core.evaluation.retention import RetentionConfig
+
+    return RetentionConfig(**raw)
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The trainings on the way to one run.
+
+    Attributes:
+        sft: the SFT run; `capo` the CAPO run that began with it, where the way has two stages.
+        named: whether prompts name the annotator (one adapter for all).
+        base: name of the base that they were trained on, and `fingerprint` its files'.
+    """
+
+    sft: RunFolder
+    capo: RunFolder | None
+    named: bool
+    base: str
+    fingerprint: str
+
+    @property
+    def adapters(self) -> dict[str, Path]:
+        found = {"sft": self.sft.adapter}
+        return found | ({"capo": self.capo.adapter} if self.capo else {})
+
+    @property
+    def runs(self) -> dict[str, str]:
+        found = {"sft": self.sft.run_id}
+        return found | ({"capo": self.capo.run_id} if self.capo else {})
+
+
+def trainings_of(dataset: Dataset, target: str, run: RunFolder, workspace: Workspace) -> Trainings:
+    """The way to `run`, a finished training for `target` on this data.
+
+    Raises:
+        RunError: it is none, or not finished; the SFT run that a CAPO run began with is not there
+            any more, or another adapter is in its place.
+        ConfigError: it was trained for somebody else, or there is no such annotator.
+    """
+    from capo_core.imitation.generation.trained_adapters import trained
+    from capo_core.imitation.models.adapters import adapter_fingerprint
+    from capo_core.imitation.prompting.responses import check_annotator
+
+    check_annotator(dataset, target)
+    stage = run.config.get("stage")
+    if stage not in ("sft", "capo"):
+        raise RunError(
+            f"the run is of the stage {stage!r}", where=run.run_id, expected="a finished training"
+        )
+    found = trained([run], str(stage), [target], dataset)
+    sft, capo = run, None
+    if stage == "capo":
+        began = run.config["sft"]
+        sft, capo = find_run(workspace, began["run"]), run
+        trained([sft], "sft", [target], dataset)
+        if adapter_fingerprint(sft.adapter) != began["adapter"]:
+            raise RunError(
+                "the SFT run is not the one any more that this training began with",
+                where=sft.run_id,
+                todo="train CAPO again",
+            )
+    return Trainings(sft, capo, found.named, found.base, found.fingerprint)
+
+
+def items_measured(dataset: Dataset, target: str, config: Any) -> tuple[str, ...]:
+    """Held-out items that the target explained, in the dataset's order.
+
+    Raises:
+        DataError: there is none.
+    """
+    from capo_core.evaluation.streams import HUMAN, held_out_items, human_streams
+
+    items = held_out_items(dataset, config.split)
+    own = next(s for s in human_streams(dataset, items) if (s.source, s.target) == (HUMAN, target))
+    answered = sorted(own.item.tolist())
+    if not answered:
+        raise DataError(
+            f"annotator {target!r} explained no {config.split} item", where=dataset.name
+        )
+    if config.items and config.items < len(answered):
+        rng = np.random.default_rng(config.seed)
+        answered = sorted(rng.choice(answered, config.items, replace=False).tolist())
+    return tuple(items[index] for index in answered)
+
+
+def measure_retention(
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    workspace: Workspace,
+    folder: RunFolder,
+    progress: Progress,
+) -> str:
+    """Measure the training `settings["run"]` for `settings["target"]` at each strength.
+
+    What each model writes and how likely it finds the texts is on disk (outputs.jsonl, a line a
+    point) before the next is looked at; an interrupted run goes on with what is missing. Then
+    retention.json (`evaluation.retention.Retention`), and result.json at last.
+
+    Raises:
+        RunError, ConfigError, DataError: see `trainings_of`, `items_measured` and
+            `imitation.general.general_text`.
+        Stopped: somebody asked to; the points so far are kept.
+    """
+    from capo_core.evaluation.retention import save
+    from capo_core.imitation.embedded_base.corpus import read_corpus
+    from capo_core.imitation.generation.outputs import OutputLines
+
+    config, target = config_of(settings["config"]), settings["target"]
+    found = trainings_of(dataset, target, find_run(workspace, settings["run"]), workspace)
+    items = items_measured(dataset, target, config)
+    corpus = read_corpus(Path(settings["text"])) if settings.get("text") else None
+    folder.claim(
+        {
+            "stage": STAGE,
+            "target": target,
+            "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+            "base": {"name": found.base, "fingerprint": found.fingerprint},
+            "runs": found.runs,
+            "text": corpus.fingerprint if corpus else "",
+            "settings": config.to_dict(),
+        }
+    )
+    with folder.lock():
+        folder.forget_stop()
+
+        def watched(what: str, share: float) -> None:
+            if folder.stop_asked:
+                raise Stopped("somebody asked the run to stop")
+            progress(what, share)
+
+        watched("reading the base model", 0.0)
+        way = Way(dataset, target, items, found, corpus, config, settings)
+        lines = OutputLines(folder.path)
+        rows = {row["output_id"]: row for row in lines.read()}
+        steps = steps_of(config.strengths, found.capo is not None)
+        with lines.writing() as file:
+            for number, (stage, strength) in enumerate(steps):
+                key = f"{stage}@{strength:g}"
+                if key not in rows:
+                    part = part_of(watched, number / len(steps), (number + 1) / len(steps))
+                    rows[key] = {"output_id": key, **way.measured(stage, strength, part)}
+                    file.add(rows[key])
+        ordered = [rows[f"{stage}@{strength:g}"] for stage, strength in steps]
+        made = result_of(dataset, target, items, found, way, config, ordered, workspace.cache)
+        with disk_errors(folder.path):
+            save(made, folder.path)
+        folder.finish({"runs": found.runs, "items": len(items), "sentence": made.sentence})
+    return made.sentence
+
+
+def steps_of(strengths: Sequence[float], two_stages: bool) -> list[tuple[str, float]]:
+    """(stage, strength) of all points; SFT at 1 is CAPO at 0, and stands once."""
+    first = [("sft", strength) for strength in strengths]
+    second = [("capo", strength) for strength in strengths if strength > 0]
+    return first + (second if two_stages else [])
+
+
+def of_trainings(workspace: Workspace, runs: Sequence[str]) -> list[RunFolder]:
+    """Finished retention runs whose last training is among `runs`, in alphabetical order."""
+    from capo_core.run_folder import list_runs
+
+    found = []
+    for folder in list_runs(workspace):
+        try:
+            config = folder.config
+        except RunError:
+            continue
+        if config.get("stage") == STAGE and folder.done:
+            last = config["runs"].get("capo") or config["runs"]["sft"]
+            if last in runs:
+                found.append(folder)
+    return found
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Look at a run's settings; `ConfigError` where they will not do."""
+    config_of(settings["config"])
+    if not settings["run"] or not settings["target"]:
+        raise ConfigError("retention needs a finished training, and whom it imitates")

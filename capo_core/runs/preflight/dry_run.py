@@ -1,0 +1,379 @@
+"""One dry step of a training: the longest batch forward and backward, on the real model.
+
+A look at a run before it begins: what it will read, need and take, and whether it can work.
+
+    found = look(workspace, "train_sft", settings)
+    found.possible, found.sentences, found.problems
+
+`look` measures in a process of its own, so that the peak of memory is that of a run, and a model
+that is too large takes nobody with it. What it found can be given to `submission.submit` as the
+run's estimate, where it is kept beside what was measured.
+`python -m capo_core.runs.preflight.dry_run` is that process; it reads the
+request from its input. `report` keeps what was found.
+
+What a generation asks, and one dry batch of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capo_core.errors import CapoError, ConfigError, RunError
+from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.run_folder import RunFolder
+from capo_core.runs import kinds, memory
+from capo_core.runs.kinds.inputs import load_dataset
+from capo_core.runs.memory import available_bytes
+from capo_core.runs.preflight.report import (
+    Preflight,
+    Problem,
+    Tokens,
+    announced,
+    problem_of,
+    shortages,
+    too_large,
+    weights_problem,
+)
+from capo_core.runs.request import Request
+from capo_core.workspace import Workspace, make_folder, safe_name
+
+FEW_TOKENS = 8  # written in the dry batch, to know the pace
+OUTPUT_BYTES = 3000  # of one answer, in its line and in the table
+
+
+def writing(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """Fields of a `Preflight` for generate. Adapters and profiles need not be there yet: prompts
+    are then those without.
+
+    Raises:
+        CapoError: the run cannot work; it says why.
+    """
+    from capo_core.imitation.generation.requests import chosen_items
+    from capo_core.imitation.prompting.responses import check_annotator
+
+    dataset = load_dataset(settings, workspace)
+    config, targets = GenerateConfig(**settings["config"]), settings["targets"]
+    for target in targets:
+        check_annotator(dataset, target)
+    items = len(chosen_items(dataset, config))
+    answers = items * len(targets) * config.samples
+    found: dict[str, Any] = {
+        "counts": {"items": items, "annotators": len(targets), "answers": answers},
+        "disk_bytes": answers * OUTPUT_BYTES,
+    }
+    if settings.get("server"):
+        return {**found, "warnings": ("How long a server takes, and what it asks for it, cannot "
+                                      "be known beforehand.",)}  # fmt: skip
+    precision = settings.get("precision", "auto")
+    problem = weights_problem(settings["base"], precision, False, memory.available_bytes())
+    if problem is not None:
+        return {**found, "problems": (problem,)}
+    return {**found, **_dry_batch(dataset, targets, config, settings)}
+
+
+def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, Any]:
+    from capo_core.imitation.backends.transformers import HfBackend, Planned, plan
+    from capo_core.imitation.generation.requests import decoding_of, what_to_ask
+    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.prompting.examples import ExamplePool
+    from capo_core.imitation.prompting.prompts import prompt_ids
+
+    base = load_base(settings["base"], precision=settings.get("precision", "auto"))
+    batch_tokens = settings.get("batch_tokens", BATCH_TOKENS)
+    backend = HfBackend(base, batch_tokens=batch_tokens)
+    plain = config if config.method == "icl" else replace(config, method="zero_shot", named=False)
+    pools = {target: ExamplePool(dataset, target, seed=config.seed) for target in targets}
+    asked = what_to_ask(
+        dataset, targets, plain, backend, run_id="dry", adapters={}, profiles={},
+        choose=lambda target, item: pools[target].choose(config.examples),
+    )  # fmt: skip
+    fitting = [each for each in asked if not each.excess]
+    rows = [Planned(each.request, prompt_ids(each.request.prompt, base.tokenizer))
+            for each in fitting]  # fmt: skip
+    limit = base.longest or 0
+    lengths = [len(row.ids) + config.max_new_tokens for row in rows]
+    found = {"left_out": len(asked) - len(fitting), "device": _device(base)}
+    if not rows:
+        return {**found, "problems": (Problem(
+            f"no prompt fits into the {limit} tokens that the base reads, with an answer of "
+            f"{config.max_new_tokens}", "ask for shorter answers, or choose another base",
+        ),)}  # fmt: skip
+    batches = plan(rows, config.max_new_tokens, batch_tokens)
+    first = [row.request for row in batches[0]]
+
+    def timed(tokens: int) -> float:
+        few = replace(decoding_of(dataset, config), max_new_tokens=tokens, stop_fields=())
+        began = time.perf_counter()
+        for _ in backend.complete(first, few):
+            pass
+        return time.perf_counter() - began
+
+    timed(1)
+    read, more = timed(1), timed(1 + FEW_TOKENS)
+    share = [sum(len(row.ids) for row in batch) / sum(len(row.ids) for row in batches[0])
+             for batch in batches]  # fmt: skip
+    pace = max(0.0, more - read) / FEW_TOKENS
+    return {
+        **found,
+        "tokens": _tokens(lengths, limit or max(lengths)),
+        "memory_bytes": memory.peak_bytes(),
+        "gpu_bytes": memory.gpu_peak_bytes() or None,
+        "seconds": sum(each * (read + pace * config.max_new_tokens) for each in share),
+        "warnings": ("The time is that of answers of full length; most end earlier.",),
+    }
+
+
+def _device(base) -> str:
+    return "the GPU" if base.model.device.type == "cuda" else "the CPU"
+
+
+# Forward alone against forward and backward, in floating-point operations: 1 to 3 where the base
+# is trained; an adapter needs no gradients of the base's weights, which makes it 1 to 2.
+FORWARD_SHARE = 0.5
+EVENT_BYTES = 400  # of one line of events.jsonl
+
+
+def training(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """Fields of a `Preflight` for train_sft and train_capo.
+
+    Raises:
+        CapoError: the run cannot work; it says why.
+    """
+    dataset = load_dataset(settings, workspace)
+    config, base_name, lora, adapter = _asked(kind, settings, workspace)
+    problem = weights_problem(
+        base_name, config.precision, config.quantise, memory.available_bytes()
+    )
+    if problem is not None:
+        return {"problems": (problem,)}
+    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.training.stage import limits_of, targets_of
+
+    targets = targets_of(dataset, settings["target"], config)
+    base = load_base(base_name, precision=config.precision, quantise=config.quantise)
+    limits = limits_of(base, config)
+    parts = _material(kind, dataset, targets, config, limits)
+    step = _dry_step(kind, base, lora, adapter, config, parts["train"])
+    lengths = parts["train"].lengths
+    validation = sum(parts["validation"].lengths) if parts["validation"] else 0
+    passes = config.epochs * (sum(lengths) + FORWARD_SHARE * validation)
+    if kind == "train_capo":  # the reference reads everything once
+        passes += FORWARD_SHARE * (sum(lengths) + validation)
+    longest = [_longest(contrast) for contrast in parts["train"].contrasts]
+    steps = config.epochs * -(-len(lengths) // config.items_per_step)
+    counts = {"training items": len(lengths), "responses": parts["train"].responses}
+    if kind == "train_capo":
+        counts["pairs"] = sum(
+            len(row) for each in parts["train"].contrasts for row in each.rejected
+        )
+    if parts["validation"]:
+        counts["validation items"] = len(parts["validation"])
+    counts["steps"] = steps
+    return {
+        "counts": counts,
+        "tokens": _tokens(longest, limits.max_tokens),
+        "cut": parts["train"].cut,
+        "left_out": _too_long(parts["train"].skipped),
+        "memory_bytes": memory.peak_bytes(),
+        "gpu_bytes": memory.gpu_peak_bytes() or None,
+        "seconds": step["seconds_per_token"] * passes,
+        # Adapter, best adapter and two moments, twice while one file replaces the other; and the
+        # adapter itself.
+        "disk_bytes": step["adapter_bytes"] * 9 + EVENT_BYTES * steps,
+        "device": step["device"],
+        "warnings": _warnings(parts["train"], config, limits.max_tokens, has=parts["validation"]),
+    }
+
+
+def _asked(kind: str, settings: Mapping[str, Any], workspace: Workspace):
+    """Configuration, base, LoRA settings, and the adapter it begins with (None: a new one)."""
+    from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
+    from capo_core.runs.run import Run, is_run
+
+    if kind == "train_sft":
+        config = SftConfig.from_dict(settings["config"])
+        return config, settings["base"], config.lora, None
+    config = CapoConfig.from_dict(settings["config"])
+    before = Run(workspace.runs / safe_name(settings["sft"]))
+    folder = RunFolder(before.folder)
+    if folder.done:
+        asked = folder.config
+        return config, asked["base"]["name"], LoraSettings(), folder.adapter
+    known = is_run(before.folder)
+    asked = (before.request if known else announced(workspace, before.run_id)).settings
+    return config, asked["base"], SftConfig.from_dict(asked["config"]).lora, None
+
+
+def _material(kind: str, dataset, targets, config, limits) -> dict[str, Any]:
+    from capo_core.imitation.training.examples import capo_material, sft_material
+    from capo_core.imitation.training.stage import has_validation
+
+    def of(split: str):
+        if kind == "train_sft":
+            return sft_material(dataset, targets, limits, split=split)
+        return capo_material(dataset, targets, config, limits, split=split)
+
+    found = {"train": of("train"), "validation": None}
+    if not len(found["train"]):
+        raise ConfigError("there is nothing to train on", where=dataset.name)
+    if has_validation(dataset):
+        found["validation"] = of("validation")
+    return found
+
+
+def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any]:
+    """Time a step on the items that take most; its peak stays in the process's memory figures."""
+    import torch
+
+    from capo_core.imitation.models.adapters import load_adapter, new_adapter, ready_to_train
+    from capo_core.imitation.models.errors import memory_errors
+    from capo_core.imitation.training.objective import Case, Contrastive, Supervised
+    from capo_core.imitation.training.scoring.choose import choose_engine
+    from capo_core.imitation.training.scoring.engines import GroupEngine
+
+    model = (
+        new_adapter(base, lora, config.seed)
+        if adapter is None
+        else load_adapter(base, adapter, trainable=True)
+    )
+    ready_to_train(model, config)
+    size = max(1, config.items_per_step // config.accumulation)
+    order = np.argsort(material.lengths)[::-1][:size]
+    contrasts = [material.contrasts[index] for index in order]
+    if kind == "train_sft":
+        objective = Supervised(GroupEngine(), base.pad_id)
+        cases = [Case(contrast) for contrast in contrasts]
+    else:
+        choice = choose_engine(model, contrasts[0].rendered, config.engine)
+        objective = Contrastive(choice.engine, base.pad_id, config)
+        cases = [
+            Case(contrast, torch.zeros(len(contrast.rendered.responses))) for contrast in contrasts
+        ]
+    trained = [each for each in model.parameters() if each.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=0.0)
+    model.train()
+    with memory_errors("dry step"):
+        _step(objective, model, cases[-1:], optimiser)  # the first one also sets things up
+        began = time.perf_counter()
+        _step(objective, model, cases, optimiser)
+        if base.model.device.type == "cuda":
+            torch.cuda.synchronize()
+        took = time.perf_counter() - began
+    return {
+        "seconds_per_token": took / sum(case.length for case in cases),
+        "adapter_bytes": 4 * sum(each.numel() for each in trained),
+        "device": "the GPU" if base.model.device.type == "cuda" else "the CPU",
+    }
+
+
+def _step(objective, model, cases, optimiser) -> None:
+    objective.part(model, cases).total.backward()
+    optimiser.step()
+    optimiser.zero_grad()
+
+
+def _longest(contrast) -> int:
+    rendered = contrast.rendered
+    return len(rendered.prompt) + max(map(len, rendered.responses))
+
+
+def _tokens(lengths: list[int], limit: int) -> Tokens:
+    median, p95 = np.percentile(lengths, [50, 95])
+    return Tokens(round(median), round(p95), max(lengths), limit)
+
+
+def _too_long(skipped: Mapping[str, int]) -> int:
+    from capo_core.imitation.training.examples import TOO_LONG
+
+    return skipped.get(TOO_LONG, 0)
+
+
+def _warnings(material, config, limit: int, *, has) -> tuple[str, ...]:
+    found = []
+    if len(material) < 50:
+        found.append(f"{len(material)} training items are few: expect little, and unsteady scores.")
+    if not has:
+        found.append("There is no validation part, so nothing tells when to end.")
+    if limit < config.max_tokens:
+        found.append(f"The base reads {limit} tokens at most, fewer than max_tokens.")
+    return tuple(found)
+
+
+_ROOT = Path(__file__).resolve().parents[3]
+PATIENCE_S = 900
+
+
+def look(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight:
+    """What is to be expected of a run, from one dry step in a process of its own.
+
+    Nothing is begun and nothing kept. What cannot work is among the `problems`.
+
+    Raises:
+        RunError: there is no such kind, or a setting is not of the right type.
+    """
+    request = Request(kind, dict(settings))
+    kinds.check(request)
+    asked = {"workspace": str(workspace.root), "kind": kind, "settings": dict(settings)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "capo_core.runs.preflight.dry_run"],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            cwd=_ROOT,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        what = f"one step takes longer than {PATIENCE_S / 60:.0f} minutes"
+        return Preflight(kind, problems=(Problem(what, "choose a smaller base, or a GPU"),))
+    if done.returncode == 0:
+        return Preflight.from_dict(json.loads(done.stdout.splitlines()[-1]))
+    if done.returncode < 0:
+        return Preflight(kind, problems=(too_large("the system ended the dry step"),))
+    raise RunError(
+        f"the dry step failed ({(done.stderr.strip().splitlines() or ['no word'])[-1][:300]})"
+    )
+
+
+def measure(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight:
+    """The same as `look` in this process, whose memory then counts, too."""
+    make_folder(workspace.root)
+    free = {
+        "memory_free": available_bytes(),
+        "disk_free": shutil.disk_usage(workspace.root).free,
+    }
+    looks = {
+        "train_sft": training,
+        "train_capo": training,
+        "generate": writing,
+    }
+    try:
+        found = looks[kind](kind, settings, workspace) if kind in looks else {}
+    except CapoError as error:
+        return Preflight(kind, **free, problems=(problem_of(error),))
+    made = Preflight(kind, **{**free, **found})
+    return Preflight(**{**vars(made), "problems": (*made.problems, *shortages(made))})
+
+
+def main() -> int:
+    asked = json.loads(sys.stdin.read())
+    workspace = Workspace(Path(asked["workspace"]))
+    found = measure(workspace, asked["kind"], asked["settings"])
+    print(json.dumps(found.to_dict()))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,188 @@
+"""The queue: who is next, and beginning it. There is no daemon.
+
+Whoever looks at the runs (a page, the command line, a worker that ends) calls `advance`. It works
+under one lock of the workspace, so that any number of processes may call it at once, and each run
+is begun exactly once: a worker, too, takes that lock to claim its run, and gives way where another
+one has it. How a run comes into the queue is told in `submission`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from typing import Any
+
+from capo_core.errors import BackendUnavailable, ConfigError, RunError
+from capo_core.runs import dependencies, slurm
+from capo_core.runs.dependencies import DELETED, Others
+from capo_core.runs.process import start_worker
+from capo_core.runs.run import BROKEN, Run, every
+from capo_core.runs.status import Status, birth_of
+from capo_core.workspace import Workspace
+
+LOCK = "queue"
+
+
+def advance(workspace: Workspace) -> list[Run]:
+    """Begin the runs whose turn it is; those begun now.
+
+    A run begins when it waits for no other one (see `waiting`) and fewer than `parallel` runs are
+    at work, the one asked for first before others. One that needs a failed run fails with it. One
+    that needs a run that was stopped or lost goes on waiting: that one can be resumed. What has
+    been measured without a run that is there by now comes back into the queue (see `missing`).
+
+    Raises:
+        ConfigError: the number of parallel runs is none.
+        DataError: another process has held the queue for half a minute.
+    """
+    begun = []
+    with workspace.lock(LOCK):
+        runs = every(workspace)
+        status = {run.run_id: run.status() for run in runs}
+        _bring_up_to_date(runs, status)
+        waiting = [run for run in runs if _waits(status[run.run_id])]
+        if not waiting:
+            return []
+        # Failing one may fail those that wait for it, so look again until nothing changes.
+        others = Others(workspace.runs, status)
+        while any(_fail_with_another(run, others, status) for run in waiting):
+            waiting = [run for run in waiting if _waits(status[run.run_id])]
+        room = parallel(workspace) - sum(_at_work_here(each) for each in status.values())
+        for run in waiting:
+            if others.keeps(run.request):
+                continue
+            if run.request.executor == "slurm":
+                _hand_to_slurm(run, status)
+                begun.append(run)
+            elif room > 0:
+                _begin(run, status[run.run_id])
+                begun.append(run)
+                room -= 1
+    return begun
+
+
+def claim(workspace: Workspace, run: Run) -> Status | None:
+    """The status to go on from, now this process's; None where another worker has the run.
+
+    Raises:
+        RunError: the run's files are broken.
+    """
+    pid = os.getpid()
+    with workspace.lock(LOCK):
+        status = run.status()
+        if status.state == BROKEN:
+            raise RunError(status.message, where=run.run_id)
+        mine = status.pid in (0, pid) or bool(status.slurm)
+        if status.state != "queued" or not mine:
+            return None
+        return run.write(
+            replace(status, pid=pid, birth=birth_of(pid), state="running", heartbeat=time.time(),
+                    started=time.time(), message="starting")
+        )  # fmt: skip
+
+
+def waits_for(run: Run) -> str:
+    """Why a queued run has not begun, in words; "" where it waits only for its turn."""
+    others = Others(run.folder.parent)
+    name = others.keeps(run.request)
+    if not name:
+        return ""
+    state = others.status(name).state
+    ended = state in ("stopped", "lost", BROKEN, DELETED)
+    return f"waits for {name}, which is {state}" if ended else f"waits for {name}"
+
+
+def parallel(workspace: Workspace) -> int:
+    """How many runs may work on this machine at once.
+
+    The environment variable CAPO_PARALLEL_RUNS, else `parallel_runs` in the workspace's
+    settings.json, else 1.
+    """
+    raw: Any = os.environ.get("CAPO_PARALLEL_RUNS")
+    where = "CAPO_PARALLEL_RUNS"
+    path = workspace.root / "settings.json"
+    if not raw and path.exists():
+        where = str(path)
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8")).get("parallel_runs", 1)
+        except (ValueError, AttributeError):
+            raise ConfigError("the file is not a JSON object", where=where) from None
+    try:
+        number = int(raw or 1)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise ConfigError(f"{raw!r} runs at once", where=where, expected="a whole number from 1 on")
+    return number
+
+
+def _waits(status: Status) -> bool:
+    return status.state == "queued" and not status.pid and not status.slurm
+
+
+def _at_work_here(status: Status) -> bool:
+    return status.live and bool(status.pid) and not status.slurm
+
+
+def _fail_with_another(run: Run, others: Others, status: dict[str, Status]) -> bool:
+    """Fail `run` where one it needs has failed, or is not there any more."""
+    if status[run.run_id].state != "queued":
+        return False
+    name = others.fails_with(run.request)
+    if not name:
+        return False
+    other = others.status(name)
+    why = f"failed: {other.message}" if other.state == "failed" else f"is {other.state}"
+    why = "was deleted" if other.state == DELETED else why
+    status[run.run_id] = run.write(
+        replace(
+            status[run.run_id],
+            state="failed",
+            # Down a chain the first failure is what matters.
+            message=other.message if other.blocked_by else f"waits for a run that {why} ({name})",
+            ended=time.time(),
+            blocked_by=name,
+        )
+    )
+    return True
+
+
+def _bring_up_to_date(runs: list[Run], status: dict[str, Status]) -> None:
+    """Put runs back that were done without others which have succeeded since."""
+    there = {name for name, each in status.items() if each.state == "succeeded"}
+    for run in runs:
+        if run.run_id not in there or not there.intersection(dependencies.lacked_by(run)):
+            continue
+        before = status[run.run_id]
+        status[run.run_id] = run.write(
+            Status(
+                queued=time.time(),
+                message="waits to take in what has come since",
+                worked_s=before.duration_s(),
+                peak_bytes=before.peak_bytes,
+                gpu_peak_bytes=before.gpu_peak_bytes,
+            )
+        )
+        # After the status: a worker that is killed must not pass for one that was done.
+        run.files.forget_result()
+
+
+def _begin(run: Run, status: Status) -> None:
+    pid = start_worker(run.folder, append=True)
+    run.write(
+        replace(
+            status, pid=pid, birth=birth_of(pid), heartbeat=time.time(), message="about to begin"
+        )
+    )
+
+
+def _hand_to_slurm(run: Run, status: dict[str, Status]) -> None:
+    before = status[run.run_id]
+    try:
+        number = slurm.submit(run.folder)
+    except (BackendUnavailable, ConfigError) as error:
+        run.write(replace(before, state="failed", message=str(error), ended=time.time()))
+        return
+    run.write(replace(before, slurm=number, message=f"handed to Slurm as job {number}"))

@@ -1,0 +1,186 @@
+"""Runs: folders under `workspace.runs` that are jobs, and what can be read of them.
+
+Beside what `imitation.run_folder` keeps there:
+
+    request.json    what was asked for, and its place in the queue (see `request.py`)
+    status.json     where it stands (see `record.py`)
+    preflight.json  what was expected of it, where somebody looked beforehand
+    notes.txt       what people wrote about it
+    stopping        present once somebody asked it to stop; "now": without saving
+
+Everybody may read at any time, and needs neither locks nor torch for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from capo_core.errors import CapoError, RunError
+from capo_core.run_folder import RunFolder
+from capo_core.runs import slurm
+from capo_core.runs.request import FILE, Request
+from capo_core.runs.status import Job, Status, birth_of
+from capo_core.workspace import Workspace, safe_name
+
+BROKEN = "broken"  # the state of a run whose files say nothing that can be used
+# A process on another machine cannot be looked at; it lives as long as it is heard.
+SILENCE_S = 25.0
+_MADE_BY_RUNS = (FILE, "config.json", "status.json")
+
+
+@dataclass(frozen=True)
+class Run(Job):
+    """A run's folder as a job.
+
+    `status()` reads the files anew each time, and never raises: a run whose files were damaged or
+    edited into nonsense has the state "broken", and its message says what is wrong.
+    """
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def files(self) -> RunFolder:
+        """What the computation itself writes: events, adapter, outputs, result."""
+        return RunFolder(self.folder)
+
+    @cached_property
+    def request(self) -> Request:
+        """What was asked; `CapoError` where that cannot be read."""
+        return Request.read(self.folder)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """`{"kind": …, "settings": {…}}`."""
+        return {"kind": self.request.kind, "settings": self.request.settings}
+
+    @property
+    def stop_asked(self) -> bool:
+        return (self.folder / "stopping").exists() or (self.folder / "stop").exists()
+
+    @property
+    def stop_now(self) -> bool:
+        path = self.folder / "stopping"
+        return path.exists() and path.read_text(encoding="utf-8") == "now"
+
+    def ask_to_stop(self, *, now: bool = False) -> None:
+        """Ask the worker to save and stop; with `now`, to end at once, without saving."""
+        (self.folder / "stopping").write_text("now" if now else "save", encoding="utf-8")
+        self.files.ask_to_stop()
+
+    def forget_stop(self) -> None:
+        (self.folder / "stopping").unlink(missing_ok=True)
+        self.files.forget_stop()
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the run's files, in words; "" where they can be used."""
+        from capo_core.runs.kinds import check
+
+        try:
+            if (self.folder / FILE).exists() or not (self.folder / "config.json").exists():
+                check(self.request)
+            if (self.folder / "config.json").exists() and not isinstance(self.files.config, dict):
+                raise RunError("it is not an object", where="config.json")
+            if (self.folder / "status.json").exists():
+                self._read()
+        except CapoError as error:
+            return str(error)
+        except OSError as error:
+            return f"the run's files cannot be read ({error.strerror})"
+        return ""
+
+    def status(self) -> Status:
+        if problem := self.problem:
+            return Status(state=BROKEN, message=problem)
+        if not (self.folder / "status.json").exists():
+            return self._without_status()
+        status = super().status()
+        if status.state == "lost" and self.files.done:
+            # It ended between its last word and the status: the result is there.
+            return replace(status, state="succeeded", message="done", share=1.0)
+        return status
+
+    @property
+    def notes(self) -> str:
+        """What people wrote about the run."""
+        path = self.folder / "notes.txt"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    @property
+    def estimate(self) -> dict[str, Any] | None:
+        """What was expected of the run, as a `Preflight`; None where nobody looked."""
+        try:
+            return json.loads((self.folder / "preflight.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _without_status(self) -> Status:
+        """A run begun by something that keeps no status."""
+        if self.files.done:
+            return Status(state="succeeded", message="done", share=1.0)
+        return Status(state="stopped", message="not finished; nobody wrote down where it stands")
+
+    def _alive(self, status: Status) -> bool:
+        if status.slurm:
+            return status.silent_s() < SILENCE_S or slurm.alive(status.slurm)
+        if not status.pid:
+            return status.state == "queued"  # it waits for its turn, however long
+        if status.host and status.host != socket.gethostname():
+            return status.silent_s() < SILENCE_S
+        return birth_of(status.pid) == status.birth
+
+
+def find(workspace: Workspace, run_id: str) -> Run:
+    """The run of that name; `RunError` where there is none."""
+    run = Run(workspace.runs / safe_name(run_id))
+    if not is_run(run.folder):
+        raise RunError(
+            f"there is no run named {run_id!r}",
+            where=str(workspace.runs),
+            todo="see the names: python -m capo_core runs list",
+        )
+    return run
+
+
+def every(workspace: Workspace) -> list[Run]:
+    """All runs, in the order in which they were asked for; those nobody asked for come first."""
+    found = [Run(folder) for folder in _folders(workspace)]
+    return sorted(found, key=lambda run: (_order(run), run.run_id))
+
+
+def is_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _MADE_BY_RUNS)
+
+
+def slow_s(status: Status, now: float | None = None) -> float:
+    """Seconds a running worker has been silent beyond what is usual; 0 where all is well.
+
+    Its process is there (else the run would be lost): it is slow, or frozen, not dead.
+    """
+    silent = status.silent_s(time.time() if now is None else now)
+    return silent if status.state == "running" and silent > 10 else 0.0
+
+
+def _folders(workspace: Workspace) -> list[Path]:
+    try:
+        with os.scandir(workspace.runs) as entries:
+            folders = [Path(each.path) for each in entries if each.is_dir()]
+    except FileNotFoundError:
+        return []
+    return [folder for folder in folders if is_run(folder)]
+
+
+def _order(run: Run) -> int:
+    try:
+        return run.request.order
+    except CapoError:
+        return 0

@@ -1,0 +1,109 @@
+"""The same run as a job of Slurm, through `submitit`, where `sbatch` is there.
+
+    python -m capo_core runs …        the queue sees to it (executor "slurm" of a request)
+
+`submitit` is optional: nothing here is needed on a machine without Slurm. Settings come from the
+environment: CAPO_SLURM_PARTITION, CAPO_SLURM_MINUTES (240), CAPO_SLURM_MEMORY_GB, CAPO_SLURM_GPUS
+and CAPO_SLURM_CPUS. The workspace must lie on a disk that the nodes share.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from capo_core.errors import BackendUnavailable, ConfigError
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING"}
+_ASK_EVERY_S = 5.0  # squeue is not asked more often about one job: clusters do not like it
+_known: dict[str, tuple[float, bool]] = {}
+
+
+def unavailable() -> str:
+    """Why Slurm cannot be used here, in words; "" where it can."""
+    if shutil.which("sbatch") is None:
+        return "there is no Slurm on this machine (no command sbatch)"
+    if find_spec("submitit") is None:
+        return "the package submitit is not installed (pip install submitit)"
+    return ""
+
+
+def submit(folder: Path) -> str:
+    """Hand the run in `folder` to Slurm; the number of its job.
+
+    Raises:
+        BackendUnavailable: there is no Slurm here, or it refused.
+        ConfigError: a setting in the environment is not a number.
+    """
+    why = unavailable()
+    if why:
+        raise BackendUnavailable(why, todo="run it on this machine: executor local")
+    import submitit
+
+    from capo_core.runs.worker import main
+
+    executor = submitit.SlurmExecutor(folder=folder / "slurm")
+    executor.update_parameters(**_parameters(folder))
+    try:
+        job = executor.submit(main, str(folder))
+    except Exception as error:  # submitit passes on whatever sbatch said, in errors of its own
+        raise BackendUnavailable(
+            f"Slurm did not take the run ({str(error).strip().splitlines()[-1][:300]})",
+            todo="look at the CAPO_SLURM_… settings and at sinfo",
+        ) from error
+    return str(job.job_id)
+
+
+def alive(number: str) -> bool:
+    """Does Slurm still have the job `number` before it, or at work? Asked at most every 5 s."""
+    asked, answer = _known.get(number, (0.0, False))
+    if time.monotonic() - asked > _ASK_EVERY_S or not asked:
+        answer = _ask(number)
+        _known[number] = (time.monotonic(), answer)
+    return answer
+
+
+def cancel(number: str) -> None:
+    """Take the job `number` back."""
+    subprocess.run(["scancel", number], check=False, capture_output=True)
+    _known.pop(number, None)
+
+
+def _ask(number: str) -> bool:
+    if shutil.which("squeue") is None:
+        return False
+    asked = subprocess.run(
+        ["squeue", "--noheader", "--format=%T", "--jobs", number],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return any(state in _LIVE for state in asked.stdout.split())
+
+
+def _parameters(folder: Path) -> dict:
+    found = {
+        "job_name": folder.name[:60],
+        "time": _number("CAPO_SLURM_MINUTES") or 240,
+        "cpus_per_task": _number("CAPO_SLURM_CPUS") or None,
+        "gpus_per_node": _number("CAPO_SLURM_GPUS") or None,
+        "partition": os.environ.get("CAPO_SLURM_PARTITION") or None,
+        # The worker is found from here, wherever the run was asked for.
+        "additional_parameters": {"chdir": str(_ROOT)},
+    }
+    memory = _number("CAPO_SLURM_MEMORY_GB")
+    if memory:
+        found["mem"] = f"{memory}GB"
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _number(name: str) -> int:
+    raw = os.environ.get(name, "")
+    if raw and not raw.isdecimal():
+        raise ConfigError(f"{name} is {raw!r}", expected="a whole number")
+    return int(raw or 0)

@@ -1,0 +1,174 @@
+"""How a run comes into the queue, the first time or again. Whose turn it is, `queue` knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from capo_core.errors import CapoError, RunError
+from capo_core.run_folder import disk_errors, run_id
+from capo_core.runs import kinds, queue
+from capo_core.runs.dependencies import MEASURING
+from capo_core.runs.request import Request
+from capo_core.runs.run import BROKEN, Run, every, is_run
+from capo_core.runs.status import Status
+from capo_core.workspace import Workspace, make_folder, write_json
+
+
+def submit(
+    workspace: Workspace,
+    kind: str,
+    settings: Mapping[str, Any],
+    *,
+    after: Sequence[str] = (),
+    after_any: Sequence[str] = (),
+    experiment: str = "",
+    executor: str = "local",
+    estimate: Mapping[str, Any] | None = None,
+) -> Run:
+    """Put a run at the end of the queue, and begin what can begin.
+
+    A run's name is made of its kind and settings: the same asked twice is one run. One that waits
+    or works goes on as it was; one that has succeeded is done; one that failed, was stopped or
+    lost takes its place in the queue again, and goes on from its checkpoint.
+
+    Args:
+        after: runs that must succeed first.
+        after_any: runs that must be over first, however they end.
+        estimate: what a preflight expected of it, kept beside what will be measured.
+
+    Raises:
+        RunError, ConfigError: the kind or a setting is wrong, or a run to wait for is not there.
+    """
+    run = enqueue(
+        workspace, kind, settings, after=after, after_any=after_any,
+        experiment=experiment, executor=executor, estimate=estimate,
+    )  # fmt: skip
+    queue.advance(workspace)
+    return run
+
+
+def enqueue(
+    workspace: Workspace,
+    kind: str,
+    settings: Mapping[str, Any],
+    *,
+    after: Sequence[str] = (),
+    after_any: Sequence[str] = (),
+    experiment: str = "",
+    executor: str = "local",
+    estimate: Mapping[str, Any] | None = None,
+) -> Run:
+    """`submit`, but nothing begins yet; for several runs that belong together."""
+    request = Request(
+        kind, dict(settings), tuple(after), experiment,
+        executor=executor, after_any=tuple(after_any),
+    )  # fmt: skip
+    kinds.check(request)
+    run = Run(workspace.runs / name_of(request))
+    with workspace.lock(queue.LOCK):
+        for name in request.waits_for:
+            if not is_run(workspace.runs / name):
+                raise RunError(f"there is no run {name!r} to wait for", where=run.run_id)
+        if is_run(run.folder):
+            _requeue(workspace, run, request)
+            return run
+        with disk_errors(run.folder):
+            make_folder(run.folder)
+            if estimate is not None:
+                write_json(run.folder / "preflight.json", dict(estimate))
+            now = time.time()
+            replace(request, queued=now, order=_next_order(workspace)).write(run.folder)
+            run.write(Status(queued=now, message="waiting for its turn"))
+    return run
+
+
+def name_of(request: Request) -> str:
+    """The name of the run for this request, the same for the same kind and settings."""
+    settings = request.settings
+    method = kinds.method_of(request)
+    stage = {"generate": "answers", "train_sft": "sft", "train_capo": "capo"}.get(
+        request.kind, request.kind
+    )
+    who = kinds.target_of(settings)
+    if request.kind == "generate":
+        who = f"{method}_{who}"
+    dataset = str(settings.get("dataset") or "none")
+    return run_id(dataset, stage, who, {"kind": request.kind, "settings": settings})
+
+
+def take_up(workspace: Workspace, run: Run) -> None:
+    """Put a run that has ended without success back into the queue, as it was asked for; one that
+    waits, works or has succeeded stays as it is. One that measures goes on without others now,
+    also where it was asked for before it could."""
+    with workspace.lock(queue.LOCK):
+        asked = None
+        if run.status().state in ("failed", "stopped", "lost") and run.request.kind in MEASURING:
+            asked = replace(run.request, after=(), after_any=run.request.waits_for)
+        _requeue(workspace, run, asked)
+
+
+def renew(workspace: Workspace, run: Run) -> None:
+    """Put a run that failed, was stopped or lost back into the queue, and with it those that
+    failed because of it."""
+    with workspace.lock(queue.LOCK):
+        status = run.status()
+        if status.live:
+            raise RunError(f"the run is {status.state}", where=run.run_id)
+        if status.state == "succeeded":
+            raise RunError("the run has succeeded: there is nothing left to do", where=run.run_id)
+        runs = every(workspace)
+        back = [run.run_id]
+        _requeue(workspace, run)
+        for other in runs:  # in order, so that chains come back as a whole
+            blocked = other.status().blocked_by
+            if blocked and not {blocked, *other.request.after_any}.isdisjoint(back):
+                _requeue(workspace, other)
+                back.append(other.run_id)
+
+
+def _requeue(workspace: Workspace, run: Run, asked: Request | None = None) -> None:
+    """Put a run that has ended without success back; under the queue's lock.
+
+    Args:
+        asked: the request it is asked for with now; it says anew for whom the run waits.
+    """
+    status = run.status()
+    if status.live or status.state == "succeeded":
+        return
+    if status.state == BROKEN:
+        raise RunError(
+            f"the run's files are broken: {status.message}",
+            where=str(run.folder),
+            todo="mend the file, or delete the run and ask for it anew",
+        )
+    run.forget_stop()
+    now = time.time()
+    with disk_errors(run.folder):
+        # Where it gets is measured anew from where it goes on.
+        run.write(
+            Status(
+                queued=now,
+                message="waiting for its turn",
+                share=status.share,
+                worked_s=status.duration_s(),
+                peak_bytes=status.peak_bytes,
+                gpu_peak_bytes=status.gpu_peak_bytes,
+            )
+        )
+        request = run.request
+        if asked is not None:
+            request = replace(request, after=asked.after, after_any=asked.after_any)
+        replace(request, queued=now, order=_next_order(workspace)).write(run.folder)
+
+
+def _next_order(workspace: Workspace) -> int:
+    orders = [0]
+    for run in every(workspace):
+        try:
+            orders.append(run.request.order)
+        except CapoError:
+            continue
+    return 1 + max(orders)

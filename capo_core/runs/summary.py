@@ -1,0 +1,198 @@
+"""Runs in words: what one is called, where it stands, how two differ; without Streamlit.
+
+Everything here can be said of a run whose files are damaged, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from capo_core.dashboard.ui.text import duration, percent
+from capo_core.errors import CapoError
+from capo_core.runs import kinds, queue
+from capo_core.runs import run as runs_run
+from capo_core.runs.run import Run
+from capo_core.runs.status import Status
+
+METHODS = {
+    "zero_shot": "Zero-shot",
+    "icl": "In-context examples",
+    "profile": "Value profile",
+    "sft": "SFT",
+    "capo": "CAPO",
+}
+STATES = {
+    "running": "Running",
+    "queued": "Queued",
+    "succeeded": "Succeeded",
+    "failed": "Failed",
+    "stopped": "Stopped",
+    "lost": "Lost",
+    "broken": "Broken",
+    "deleted": "Deleted",
+}
+STAGE_NAMES = {"train_sft": "SFT", "train_capo": "CAPO"}
+TRAININGS = tuple(STAGE_NAMES)
+# What a run's own configuration calls its kind, where nobody wrote down a request.
+_STAGES = {"sft": "train_sft", "capo": "train_capo"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as it is now.
+
+    Attributes:
+        kind: one of `run_kinds.RUN_KINDS`; "" where it is not known.
+        targets: who is imitated.
+        settings: what was asked; empty where it cannot be read.
+        can_repeat: is it known how it was asked for?
+    """
+
+    run: Run
+    status: Status
+    kind: str = ""
+    method: str = ""
+    targets: tuple[str, ...] = ()
+    dataset: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    experiment: str = ""
+    queued: float = 0.0
+    can_repeat: bool = False
+
+    @property
+    def run_id(self) -> str:
+        return self.run.run_id
+
+    @property
+    def state(self) -> str:
+        return self.status.state
+
+    @property
+    def title(self) -> str:
+        """ "CAPO for A", "Answers by SFT for A and B", "Evaluation"."""
+        if not self.kind:
+            return self.run_id
+        if self.kind == "evaluate":
+            return "Evaluation"
+        what = kinds.RUN_KINDS[self.kind].label if self.kind in kinds.RUN_KINDS else ""
+        if self.kind == "generate":
+            what = f"Answers by {METHODS.get(self.method, self.method)}"
+        return f"{what or self.kind} for {listed(self.targets)}" if self.targets else what
+
+
+def see(run: Run) -> Seen:
+    """What is known of a run; never raises."""
+    status = run.status()
+    try:
+        request = run.request
+        kind, settings = request.kind, request.settings
+        return Seen(
+            run, status, kind, kinds.method_of(request), _targets(settings),
+            str(settings.get("dataset", "")), settings, request.experiment, request.queued,
+            can_repeat=status.state != runs_run.BROKEN,
+        )  # fmt: skip
+    except (CapoError, AttributeError, TypeError):
+        return _from_config(run, status)
+
+
+def _from_config(run: Run, status: Status) -> Seen:
+    """A run that nobody put into the queue, by what its computation wrote."""
+    try:
+        config = run.files.config
+        stage = str(config["stage"])
+        settings = {"base": config["base"]["name"], "config": config["settings"]}
+        dataset = str(config["dataset"]["name"])
+        targets = (str(config["target"]),)
+    except (CapoError, KeyError, TypeError, OSError):
+        return Seen(run, status)
+    return Seen(run, status, _STAGES.get(stage, stage), stage, targets, dataset, settings)
+
+
+def _targets(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    found = settings.get("targets") or [settings.get("target")]
+    return tuple(str(each) for each in found if each)
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """ "A", "A and B", "A, B and 7 more"."""
+    names = list(names)
+    if len(names) > most:
+        return f"{', '.join(names[:2])} and {len(names) - 2} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def standing(seen: Seen) -> str:
+    """What it is doing, or how it ended, in one line."""
+    status = seen.status
+    if status.state == "queued" and not status.pid and not status.slurm:
+        return _waits_for(seen) or "waits for its turn"
+    message = status.message
+    slow = runs_run.slow_s(status)
+    if slow:
+        return f"{message} (slow: silent for {duration(slow)}, but its process is there)"
+    left = status.left_s()
+    return message if left is None else f"{message}, about {duration(left)} left"
+
+
+def _waits_for(seen: Seen) -> str:
+    """Why it has not begun, with the other run's title for its name."""
+    words = queue.waits_for(seen.run)
+    for name in seen.run.request.waits_for if words else ():
+        words = words.replace(name, see(Run(seen.run.folder.parent / name)).title)
+    return words
+
+
+def row(seen: Seen) -> dict[str, Any]:
+    """One line of a table of runs."""
+    status = seen.status
+    return {
+        "run": seen.title,
+        "state": STATES.get(seen.state, seen.state),
+        "done": round(status.share, 2),  # whole percents
+        "standing": standing(seen),
+        "worked": span(status.duration_s()) if status.duration_s() else "",
+        "asked": pd.Timestamp(seen.queued, unit="s") if seen.queued else pd.NaT,
+        "dataset": seen.dataset,
+        "notes": " ".join(seen.run.notes.split()),
+        "run_id": seen.run_id,
+    }
+
+
+def span(seconds: float) -> str:
+    """Worked time, exact enough to compare: "41 s", "3 min 20 s", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def share_words(share: float, left_s: float | None) -> str:
+    """ "43 % done, about 4 min left"."""
+    done = f"{percent(share)} done"
+    return done if left_s is None else f"{done}, about {duration(left_s)} left"
+
+
+def flat(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names: {"config.lora.rank": 16}."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{start}{name}.")
+        else:
+            found[f"{start}{name}"] = value
+    return found
+
+
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Settings that differ: name, in the first, in the second; None where one has none."""
+    one, two = flat(first), flat(second)
+    return [
+        (name, one.get(name), two.get(name))
+        for name in dict.fromkeys([*one, *two])
+        if one.get(name) != two.get(name)
+    ]

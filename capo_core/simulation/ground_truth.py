@@ -1,0 +1,97 @@
+"""What was planted: how often each annotator's phrases come, from the specifications alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from capo_core.simulation.annotate import label_shares, start_rule, write
+from capo_core.simulation.annotators import GRAMMAR, AnnotatorSpec, manner_of
+from capo_core.simulation.grammar import Draws, cumulative
+from capo_core.simulation.items import Item
+from capo_core.text.tokens import normalise, tokens
+
+LONGEST = 3  # tokens of a phrase
+COLUMNS = ["annotator_id", "phrase", "rate", "rate_others"]
+
+
+def candidate_phrases() -> frozenset[tuple[str, ...]]:
+    """All wordings in the grammar that hold no words of an item, of 1 to 3 tokens each."""
+    found = set()
+    for rule in GRAMMAR.rules.values():
+        for parts in rule.parts:
+            for part in parts:
+                said = tuple(tokens(normalise(part))) if isinstance(part, str) else ()
+                if 0 < len(said) <= LONGEST:
+                    found.add(said)
+    return frozenset(found)
+
+
+def planted_phrases(
+    task: str,
+    labels: Sequence[str],
+    specs: Sequence[AnnotatorSpec],
+    draw_item: Callable[[Draws], Item],
+    *,
+    manner: float,
+    content: float,
+    label_bias: float,
+    seed: int,
+    draws_each: int = 3000,
+) -> pd.DataFrame:
+    """Phrases that an annotator uses more often than the others do, with both rates.
+
+    The rates are expectations under the specifications, over new items, labels and explanations
+    (`draws_each` per annotator; a rate's standard error is at most 0.5 / √draws_each). The data
+    of the simulation itself are not looked at. A phrase is listed where the difference of rates
+    is more than four standard errors.
+
+    Returns:
+        annotator_id, phrase (tokens of the normalised text joined by spaces), rate and
+        rate_others (share of explanations that hold the phrase, 0 to 1; the others' is the mean
+        over them), sorted by annotator and falling difference. Empty at manner 0.
+    """
+    if manner == 0 or len(specs) < 2:
+        return pd.DataFrame(columns=COLUMNS)
+    candidates = candidate_phrases()
+    draws = Draws([seed, 9])
+    items = [draw_item(draws) for _ in range(min(draws_each, 1000))]
+    rates = []
+    for spec in specs:
+        own = manner_of(spec, manner)
+        counts: Counter = Counter()
+        for i in range(draws_each):
+            item = items[i % len(items)]
+            shares = cumulative(label_shares(task, item, spec, label_bias))
+            label = labels[draws.weighted(shares)]
+            counts.update(
+                _held(write(start_rule(task, item, label), item, own, content, draws), candidates)
+            )
+        rates.append({phrase: count / draws_each for phrase, count in counts.items()})
+    rows = []
+    for i, spec in enumerate(specs):
+        for phrase, rate in rates[i].items():
+            others = sum(r.get(phrase, 0.0) for j, r in enumerate(rates) if j != i)
+            others /= len(specs) - 1
+            error = math.sqrt(
+                (rate * (1 - rate) + others * (1 - others) / (len(specs) - 1)) / draws_each
+            )
+            if rate - others > 4 * error:
+                rows.append((spec.annotator_id, " ".join(phrase), rate, others))
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    order = (frame["rate_others"] - frame["rate"]).argsort(kind="stable")
+    frame = frame.iloc[order]
+    return frame.sort_values("annotator_id", kind="stable").reset_index(drop=True)
+
+
+def _held(text: str, candidates: frozenset[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    said = tokens(normalise(text))
+    return {
+        gram
+        for n in range(1, LONGEST + 1)
+        for i in range(len(said) - n + 1)
+        if (gram := tuple(said[i : i + n])) in candidates
+    }

@@ -1,0 +1,129 @@
+"""How far two label distributions on the same item are apart; all logarithms are natural.
+
+`p` and `q` are distributions over the same labels in the same order, [items, labels], each row of
+sum 1; what comes back is one number an item, [items]. 0 is equal, lower is nearer.
+
+Is the pattern over all items the same, whatever the distance on each? Distance correlation.
+
+Székely, Rizzo & Bakirov 2007, "Measuring and testing dependence by correlation of distances", the
+biased sample version, its square root taken. Two sources may be near on every item and yet follow
+each other in nothing (uniform), or far apart and follow each other well.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.special import rel_entr
+
+from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.measures import labels
+
+# KL of a distribution with zeros is whatever this makes of them: it is part of the definition.
+# The value is that of Chen et al. 2024 (Findings of EMNLP, "Seeing the Big through the Small").
+CLIP = 1e-10
+
+
+def clipped(shares: np.ndarray, clip: float = CLIP) -> np.ndarray:
+    """`shares` with nothing below `clip`, each row of sum 1 again."""
+    if not 0 <= clip < 0.1:
+        raise ConfigError(f"the clip is {clip!r}", expected="a number of 0 or more, below 0.1")
+    shares = np.clip(shares, clip, 1.0)
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def kl(p: np.ndarray, q: np.ndarray, *, clip: float = CLIP) -> np.ndarray:
+    """Σ p·ln(p/q) after clipping both (Kullback & Leibler 1951); 0 or more, no upper bound.
+
+    `p` is the people's side: it says what it costs to take `q` where `p` is true. Infinite where
+    `clip` is 0 and `q` rules out what `p` holds possible.
+    """
+    p, q = _both(p, q)
+    divergence = rel_entr(clipped(p, clip), clipped(q, clip)).sum(axis=1)
+    return np.maximum(divergence, 0.0)  # rounding may leave −1e-16
+
+
+def js_distance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Square root of the Jensen–Shannon divergence (Endres & Schindelin 2003); 0 to √ln 2 = 0.83.
+
+    A metric, symmetric, and finite whatever the zeros: it needs no clip.
+    """
+    p, q = _both(p, q)
+    middle = (p + q) / 2
+    divergence = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=1) / 2
+    return np.sqrt(np.maximum(divergence, 0.0))  # rounding may leave −1e-17
+
+
+def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Half of Σ |p − q|; 0 to 1: the share of people who would have to change their label."""
+    return manhattan(p, q) / 2
+
+
+def manhattan(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Σ |p − q|; 0 to 2."""
+    return labels.manhattan(*_both(p, q))
+
+
+def wasserstein(p: np.ndarray, q: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean distance by which labels must be moved, in points of the ordinal scale `values`."""
+    if np.any(np.diff(values) <= 0):
+        raise ConfigError("the labels' values do not ascend", where="Wasserstein distance")
+    return labels.wasserstein(*_both(p, q), np.asarray(values, dtype=float))
+
+
+def entropy(p: np.ndarray) -> np.ndarray:
+    """−Σ p·ln p; 0 where all agree, ln L where the L labels are equally frequent."""
+    p = np.asarray(p, dtype=float)
+    return -np.sum(p * np.log(np.where(p > 0, p, 1.0)), axis=1)
+
+
+def cross_entropy(p: np.ndarray, q: np.ndarray, *, clip: float = CLIP) -> np.ndarray:
+    """−Σ p·ln q with `q` clipped: what a classifier is trained on; at best the entropy of p."""
+    p, q = _both(p, q)
+    return -np.sum(p * np.log(clipped(q, clip)), axis=1)
+
+
+def _both(p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
+    if p.shape != q.shape or p.ndim != 2:
+        raise DataError(
+            f"distributions of shape {p.shape} and {q.shape} cannot be compared",
+            expected="the same items and the same labels on both sides",
+        )
+    return p, q
+
+
+_ZERO = 1e-14  # variances below this are rounding of 0: all items have the same distribution
+
+
+def distance_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None):
+    """Distance correlation of two tables [items, L], 0 to 1; higher is better.
+
+    0 where one of them has the same row for every item (so the definition says).
+
+    Args:
+        weights: [draws, items], each row of sum 1: how much each item counts. None counts all the
+            same and gives one number, else one number a draw comes back, [draws].
+    """
+    a, b = cdist(x, x), cdist(y, y)
+    single = weights is None
+    if weights is None:
+        weights = np.full((1, len(x)), 1 / len(x))
+    covariance = _covariance(a, b, weights)
+    variances = _covariance(a, a, weights) * _covariance(b, b, weights)
+    defined = variances > _ZERO**2
+    squared = np.maximum(covariance, 0.0) / np.sqrt(np.where(defined, variances, 1.0))
+    found = np.where(defined, np.sqrt(squared), 0.0)
+    return float(found[0]) if single else found
+
+
+def _covariance(a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """[draws]: squared distance covariance of distance matrices [items, items].
+
+    Σ_ij w_i w_j A_ij B_ij over the doubly centred A and B, multiplied out, so that a draw costs a
+    product of a vector with each matrix and no centring anew.
+    """
+    wa, wb = w @ a, w @ b
+    cross = np.einsum("di,di->d", w @ (a * b), w)
+    means = np.einsum("di,di->d", wa, w) * np.einsum("di,di->d", wb, w)
+    return cross + means - 2 * np.einsum("di,di,di->d", w, wa, wb)

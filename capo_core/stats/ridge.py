@@ -1,0 +1,69 @@
+"""The one classifier of this package: least-squares (ridge) classification, in a form that lends
+itself to thousands of permutations.
+
+With one-hot targets Y, centred features X and penalty α, the scores of a test fold are
+
+    Z = 1·ȳᵀ + A·Y,   A = X_te (X_trᵀX_tr + αI)⁻¹ X_trᵀ = X_te X_trᵀ (X_trX_trᵀ + αI)⁻¹.
+
+A holds no label, and its rows sum to zero. So it is computed once a fold, and every permutation of
+the labels is some more columns of one matrix product. The prediction argmax_c Z_c is exactly that
+of scikit-learn's `RidgeClassifier(alpha=α)`; a test holds them equal. Here Z is divided by ȳ_c
+first, so that an annotator with many explanations is not favoured (with equal counts: no change).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg, sparse
+
+from capo_core.text.representations import LARGE, Matrix
+
+_SMALL = 600  # rows or features up to which equations are solved in double precision
+PENALTY = 1.0  # on rows of about unit length; VariErr's accuracies are flat from 0.3 to 3
+
+
+def operator(train: Matrix, test: Matrix, penalty: float = PENALTY) -> np.ndarray:
+    """A [n_test, n_train], float32: test scores are `A @ Y_train` plus the class shares."""
+    if train.shape[1] < train.shape[0] and not sparse.issparse(train):
+        mean = train.mean(axis=0)
+        left, right = train - mean, test - mean
+        return (right @ _solve(left.T @ left, left.T, penalty)).astype(np.float32)
+    # In the rows: centring of the features is done on the products, which keeps sparse text sparse.
+    kernel = _product(train, train)
+    cross = _product(test, train)
+    column = kernel.mean(axis=0)
+    cross = cross - column - cross.mean(axis=1, keepdims=True) + column.mean()
+    kernel = kernel - column - column[:, None] + column.mean()
+    return _solve(kernel, cross.T, penalty).T.astype(np.float32)
+
+
+def scores(
+    train: Matrix, test: Matrix, targets: np.ndarray, penalty: float = PENALTY
+) -> np.ndarray:
+    """A·Y [n_test, C] for `targets` [n_train, C], without making A where rows are many."""
+    if train.shape[0] <= LARGE:
+        return operator(train, test, penalty) @ targets.astype(np.float32)
+    mean = np.asarray(train.mean(axis=0)).ravel()
+    gram = _product(train.T, train.T) - len(targets) * np.outer(mean, mean)
+    centred = targets - targets.mean(axis=0)
+    weights = _solve(gram, np.asarray(train.T @ centred), penalty)
+    return np.asarray(test @ weights) - mean @ weights
+
+
+def _product(left: Matrix, right: Matrix) -> np.ndarray:
+    """left·rightᵀ as a dense matrix, float64 on the diagonal's account."""
+    product = left @ right.T
+    return np.asarray(product.todense() if sparse.issparse(product) else product, dtype=np.float64)
+
+
+def _solve(symmetric: np.ndarray, right: np.ndarray, penalty: float) -> np.ndarray:
+    """(symmetric + penalty·I)⁻¹ right.
+
+    In single precision where that saves time: with rows of unit length the condition number is at
+    most rows / penalty, and the error stays below 1e-4 of a score.
+    """
+    kind = np.float64 if len(symmetric) <= _SMALL else np.float32
+    symmetric = np.array(symmetric, dtype=kind)
+    symmetric[np.diag_indices_from(symmetric)] += penalty
+    factor = linalg.cho_factor(symmetric, overwrite_a=True, check_finite=False)
+    return linalg.cho_solve(factor, right.astype(kind), check_finite=False)

@@ -1,0 +1,399 @@
+"""Judge quality from comparisons: attentiveness of each judge, and results weighted by it.
+
+What somebody knows beforehand of how often one source's text is better than another's.
+
+What identifies a judge's attentiveness, and what to say where nothing does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.special import expit, logit
+from scipy.stats import beta
+
+from capo_core.errors import ConfigError
+from capo_core.stats.intervals import Z95, records, wilson
+from capo_core.study.analysis import attentiveness_em
+from capo_core.study.analysis.attentiveness_em import (
+    MU_PRIOR,
+    PRIOR,
+    Fit,
+    Votes,
+    information,
+    intervals,
+    votes_of,
+)
+
+NEAR_HALF = 0.05  # |μ − ½| below which choices alone say nothing about attentiveness
+MIN_VOTES = 10  # with fewer votes of one judge an estimate would say more than there is to know
+WIDE = 0.9  # an interval wider than this fits almost any attentiveness
+
+TOO_FEW = "too few to say"
+CANNOT_TELL = "cannot tell"
+PRODUCT = (
+    "From choices alone only the product of attentiveness and (μ − ½) is identified, μ being how "
+    "often the stronger source's text is the better one: a careless judge of clearly different "
+    "sources looks like a careful judge of similar ones."
+)
+
+
+def identified(votes: Votes, informative: np.ndarray) -> np.ndarray:
+    """bool [judges]: do the votes identify each judge's attentiveness, without a belief about μ?
+
+    Two judges who meet on a matter agree with probability (1 + η_u η_v)/2, so that every pair who
+    meet gives one product. Products determine their factors exactly in those connected parts of
+    the graph of judges which hold a cycle of odd length; a judge with checks or repeats (or whose
+    matters have a known μ away from ½) is a cycle of length one. A part without an odd cycle can be
+    coloured in two colours, and then the one colour's attentiveness can be traded for the other's.
+
+    Args:
+        informative: bool [pairs], is μ of the pair given and away from one half?
+    """
+    n_judges, n_matters = len(votes.judges), len(votes.matters)
+    cast = sparse.csr_matrix(
+        (np.ones(votes.n), (votes.judge, votes.matter)), shape=(n_judges, n_matters)
+    )
+    meet = (cast > 0).astype(float)
+    meet = meet @ meet.T
+    meet.setdiag(0)
+    told = ~np.isnan(votes.known) | np.append(informative, False)[votes.pair]
+    anchored = votes.per_judge(told[votes.matter]) > 0
+    twice = cast.copy()
+    twice.data = (twice.data >= 2).astype(float)
+    anchored |= np.asarray(twice.sum(axis=1)).ravel() > 0
+    meet = meet + sparse.diags(anchored.astype(float))
+    cover = sparse.bmat([[None, meet], [meet, None]])  # two copies of each judge, one per colour
+    _n, part = connected_components(cover, directed=False)
+    return part[:n_judges] == part[n_judges:]
+
+
+def verdicts(
+    n: np.ndarray, known: np.ndarray, why_not: np.ndarray, width: np.ndarray
+) -> tuple[list[str], list[str]]:
+    """A verdict ("" where there is an estimate to use) and its reason, one a judge.
+
+    Args:
+        n: votes of each judge. known: is η identified, by votes or by a belief about μ?
+        why_not: reason where it is not. width: of its interval.
+    """
+    said, why = [], []
+    for votes, fine, reason, wide in zip(n, known, why_not, width, strict=True):
+        if votes < MIN_VOTES:
+            said.append(TOO_FEW)
+            why.append(f"{votes} of the {MIN_VOTES} votes without tie that an estimate needs")
+        elif not fine:
+            said.append(CANNOT_TELL)
+            why.append(reason)
+        elif wide > WIDE:
+            said.append(CANNOT_TELL)
+            why.append("these votes fit almost any attentiveness")
+        else:
+            said.append("")
+            why.append("")
+    return said, why
+
+
+def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tuple[str, ...]:
+    """What a reader must know before using the table of judges."""
+    words = []
+    if basis == "votes":
+        words.append(
+            "Judges meet on the same texts, or answered checks or mirrored repeats: attentiveness "
+            "is identified by how far they agree, without knowing μ."
+        )
+    elif basis == "belief":
+        words += [PRODUCT, "The attentiveness shown rests on what you said μ is."]
+    else:
+        words += [PRODUCT, "Nothing here identifies attentiveness: no text pair was judged by "
+                  "three judges who meet, there are no checks or mirrored repeats, and μ was not "
+                  "given or lies near one half."]  # fmt: skip
+    for verdict in (TOO_FEW, CANNOT_TELL):
+        named = judges.loc[judges["verdict"] == verdict, "judge_id"].tolist()
+        if named:
+            words.append(f"{verdict.capitalize()} for {len(named)}: {', '.join(named)}.")
+    if n_ties:
+        words.append(
+            f"{n_ties} answer{'s' if n_ties > 1 else ''} 'tie' tell nothing of attentiveness in "
+            "this model and are left out of it; they count in all other results."
+        )
+    if repeats:
+        words.append(
+            "A repeat is taken as answered afresh; a judge who remembers the first answer looks "
+            "more attentive than they are."
+        )
+    words.append("Nobody is dropped: raw and weighted results stand side by side.")
+    return tuple(words)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What is known of μ beforehand: how often `stronger`'s text is better than `weaker`'s.
+
+    Attributes:
+        mu: between 0 and 1, both left out. strength: 0 if μ is known exactly, else how many
+            comparisons the belief is worth: a Beta(μ·strength, (1 − μ)·strength) prior.
+    """
+
+    stronger: str
+    weaker: str
+    mu: float
+    strength: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mu < 1:
+            raise ConfigError(f"μ is {self.mu}", expected="a number between 0 and 1")
+        if self.strength and min(self.mu, 1 - self.mu) * self.strength < 1:
+            raise ConfigError(
+                f"a belief in μ = {self.mu} worth {self.strength} comparisons is too vague",
+                expected="μ·strength and (1 − μ)·strength of 1 or more",
+            )
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Central 95 % of the belief."""
+        if not self.strength:
+            return self.mu, self.mu
+        low, high = beta.ppf([0.025, 0.975], self.mu * self.strength, (1 - self.mu) * self.strength)
+        return float(low), float(high)
+
+    @property
+    def near_half(self) -> bool:
+        low, high = self.range
+        return low - NEAR_HALF <= 0.5 <= high + NEAR_HALF
+
+
+JUDGES = (
+    "judge_id", "n_votes", "n_checks", "n_repeats", "n_ties", "attentiveness", "se", "low", "high",
+    "weight", "verdict", "why",
+)  # fmt: skip
+PREFERENCES = (
+    "source_a", "source_b", "n_votes", "raw_share_a", "raw_low", "raw_high", "weighted_share_a",
+    "weighted_low", "weighted_high", "note",
+)  # fmt: skip
+NEARLY_FLAT = (1.2, 1.2)  # Beta prior of η where μ is what is asked
+MATTERS = ("trial_id", "source_a", "source_b", "n_votes", "votes_a", "better_a")
+
+
+@dataclass(frozen=True)
+class JudgeQuality:
+    """How attentively the judges compared.
+
+    Attributes:
+        judges: JUDGES, one row a judge who compared anything. attentiveness is NaN, and the
+            interval 0 to 1, where it cannot be told; weight is the log-odds of a vote being right.
+        preferences: PREFERENCES, one row a pair of sources; raw and weighted side by side.
+        matters: MATTERS, one row a text pair; better_a is the probability that the text of
+            source_a is better.
+        basis: "votes", "belief" or "nothing": what identifies attentiveness.
+        identified: what is identified, in words.
+        sentences: what a reader must know.
+        trace: the penalised log-likelihood of every EM step.
+    """
+
+    judges: pd.DataFrame
+    preferences: pd.DataFrame
+    matters: pd.DataFrame
+    basis: str
+    identified: str
+    sentences: tuple[str, ...]
+    trace: tuple[float, ...]
+    converged: bool
+
+    def to_dict(self) -> dict:
+        return {
+            "judges": records(self.judges),
+            "preferences": records(self.preferences),
+            "n_matters": len(self.matters),
+            "basis": self.basis,
+            "identified": self.identified,
+            "sentences": list(self.sentences),
+            "steps": len(self.trace),
+            "log_likelihood": self.trace[-1] if self.trace else None,
+            "converged": self.converged,
+        }
+
+
+def estimate(
+    judgments: pd.DataFrame,
+    beliefs: Sequence[Belief] = (),
+    *,
+    prior: tuple[float, float] = PRIOR,
+) -> JudgeQuality | None:
+    """Attentiveness of each judge from the comparisons of a JUDGMENTS frame; None without any."""
+    votes = votes_of(judgments)
+    return estimate_votes(votes, beliefs, prior=prior) if votes.judges else None
+
+
+def estimate_votes(
+    votes: Votes, beliefs: Sequence[Belief] = (), *, prior: tuple[float, float] = PRIOR
+) -> JudgeQuality:
+    """The same from votes."""
+    given, usable = _per_pair(votes, beliefs)
+    by_votes = identified(votes, np.zeros(len(votes.pairs), dtype=bool))
+    known = identified(votes, usable)
+    fit, held = _fit(votes, given, by_votes, prior, shift=None)
+    table = _judges(votes, fit, held, given, by_votes, known, usable, prior)
+    basis = "votes" if by_votes.any() else ("belief" if known.any() else "nothing")
+    n_ties, repeats = int(votes.ties.sum()), int(votes.repeat.sum())
+    return JudgeQuality(
+        judges=table,
+        preferences=_preferences(votes, given, by_votes),
+        matters=_matters(votes, fit),
+        basis=basis,
+        identified="each judge's attentiveness" if basis == "votes" else PRODUCT,
+        sentences=sentences(table, basis, n_ties, repeats),
+        trace=tuple(fit.trace.tolist()),
+        converged=fit.converged,
+    )
+
+
+def _per_pair(votes: Votes, beliefs: Sequence[Belief]) -> tuple[list[Belief | None], np.ndarray]:
+    """The belief of each pair, turned to its first source, and whether it says anything of η."""
+    found: dict[tuple[str, str], Belief] = {}
+    for belief in beliefs:
+        first, second = sorted((belief.stronger, belief.weaker))
+        mu = belief.mu if first == belief.stronger else 1 - belief.mu
+        found[first, second] = Belief(first, second, mu, belief.strength)
+    unknown = sorted(set(found) - set(votes.pairs))
+    if unknown:
+        raise ConfigError(
+            f"a belief names {' and '.join(unknown[0])}, which were never compared",
+            expected="; ".join(" and ".join(pair) for pair in votes.pairs) or "no comparison",
+        )
+    given = [found.get(pair) for pair in votes.pairs]
+    usable = np.array([b is not None and not b.near_half for b in given], dtype=bool)
+    return given, usable
+
+
+def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[Fit, np.ndarray]:
+    """EM; and [pairs], μ where it was held (NaN where estimated).
+
+    A pair's μ is estimated where judges whom the votes identify have compared it; else it is held
+    at the belief, or at one half where there is none, which makes all votes weigh alike.
+
+    Args:
+        shift: "low" or "high" to hold an uncertain belief at that end of its range.
+    """
+    sees = np.zeros(len(votes.pairs), dtype=bool)
+    pairs = votes.pair[votes.matter]
+    open_ = np.isnan(votes.known)[votes.matter] & (pairs >= 0)
+    sees[pairs[by_votes[votes.judge] & open_]] = True
+    held = np.full(len(votes.pairs), 0.5)
+    mu_prior = np.tile(np.array(MU_PRIOR), (len(held), 1))
+    for k, belief in enumerate(given):
+        if belief is None:
+            held[k] = math.nan if sees[k] else 0.5
+        elif belief.strength and sees[k]:
+            held[k] = math.nan
+            mu_prior[k] = belief.mu * belief.strength, (1 - belief.mu) * belief.strength
+        else:
+            held[k] = {"low": belief.range[0], "high": belief.range[1]}.get(shift, belief.mu)
+    return attentiveness_em.fit(votes, mu=held, prior=prior, mu_prior=mu_prior), held
+
+
+def _judges(votes, fit, held, given, by_votes, known, usable, prior):
+    """JUDGES."""
+    free = np.isnan(held)
+    variance, inflation = _variances(votes, fit, free, prior)
+    low, high = intervals(votes, fit, inflation)
+    leaning = known & ~by_votes
+    if leaning.any() and any(b is not None and b.strength for b in given):
+        # An uncertain belief: the widest interval over the central 95 % of what is believed.
+        for end in ("low", "high"):
+            other, other_held = _fit(votes, given, by_votes, prior, end)
+            _v, wider = _variances(votes, other, np.isnan(other_held), prior)
+            l_end, h_end = intervals(votes, other, wider)
+            low = np.where(leaning, np.minimum(low, l_end), low)
+            high = np.where(leaning, np.maximum(high, h_end), high)
+    n = len(votes.judges)
+    solid = known & np.isfinite(variance[:n])
+    low, high = np.where(solid, low, 0.0), np.where(solid, high, 1.0)
+    near = any(b is not None for b in given) and not usable.any()
+    reason = "μ lies near one half" if near else "nothing identifies it"
+    checks = votes.per_judge(~np.isnan(votes.known)[votes.matter])
+    verdict, why = verdicts(votes.per_judge(), solid, np.full(n, reason, dtype=object), high - low)
+    return pd.DataFrame(
+        {
+            "judge_id": list(votes.judges),
+            "n_votes": votes.per_judge(),
+            "n_checks": checks,
+            "n_repeats": votes.per_judge(votes.repeat),
+            "n_ties": votes.ties,
+            "attentiveness": np.where(solid, fit.eta, np.nan),
+            "se": np.where(solid, np.sqrt(np.where(solid, variance[:n], 0)), np.nan),
+            "low": low,
+            "high": high,
+            "weight": attentiveness_em.weight(fit.eta),
+            "verdict": verdict,
+            "why": why,
+        },
+        columns=list(JUDGES),
+    )
+
+
+def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
+    """Variances [judges + free μ] (NaN where the information is not positive) and, [judges], by
+    how much a judge's is inflated by not knowing the others and μ."""
+    informed = information(votes, fit, free, prior)
+    n = len(votes.judges)
+    try:
+        half = np.linalg.inv(np.linalg.cholesky(informed))
+    except np.linalg.LinAlgError:
+        return np.full(len(informed), np.nan), np.ones(n)
+    variance = (half**2).sum(axis=0)
+    return variance, np.maximum(variance[:n] * np.diag(informed)[:n], 1.0)
+
+
+def _preferences(votes: Votes, given: list[Belief | None], by_votes: np.ndarray) -> pd.DataFrame:
+    """PREFERENCES, from a fit of its own whose prior on attentiveness is nearly flat: a prior that
+    pulls all judges towards ½ would push μ away from it."""
+    fit, held = _fit(votes, given, by_votes, NEARLY_FLAT, shift=None)
+    variance, _inflation = _variances(votes, fit, np.isnan(held), NEARLY_FLAT)
+    variances = dict(
+        zip(np.flatnonzero(np.isnan(held)), variance[len(votes.judges) :], strict=True)
+    )
+    rows = []
+    main = np.isnan(votes.known)[votes.matter] & ~votes.repeat
+    for k, (first, second) in enumerate(votes.pairs):
+        at = main & (votes.pair[votes.matter] == k)
+        n, chosen = int(at.sum()), int(votes.first[at].sum())
+        if not n:  # only checks compare these two
+            continue
+        low, high = wilson(chosen, n)
+        row = [first, second, n, chosen / n, low, high]
+        if np.isnan(held[k]):
+            mu = fit.mu[k]
+            error = math.sqrt(variances[k]) / (mu * (1 - mu))
+            ends = expit(logit(mu) + np.array([-Z95, Z95]) * error)
+            rows.append([*row, mu, *ends.tolist(), ""])
+        else:
+            note = "μ was given or cannot be estimated from these votes"
+            rows.append([*row, math.nan, math.nan, math.nan, note])
+    return pd.DataFrame(rows, columns=list(PREFERENCES))
+
+
+def _matters(votes: Votes, fit: Fit) -> pd.DataFrame:
+    size = len(votes.matters)
+    names = np.array([*votes.pairs, ("", "")], dtype=object)[votes.pair]
+
+    def text(values) -> pd.Series:
+        return pd.Series(values, dtype=object)
+
+    return pd.DataFrame(
+        {
+            "trial_id": text(list(votes.matters)),
+            "source_a": text(names[:, 0]),
+            "source_b": text(names[:, 1]),
+            "n_votes": np.bincount(votes.matter, minlength=size),
+            "votes_a": np.bincount(votes.matter, votes.first, minlength=size).astype(int),
+            "better_a": fit.better,
+        },
+        columns=list(MATTERS),
+    )

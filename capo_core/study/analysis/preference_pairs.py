@@ -1,0 +1,160 @@
+"""Preference pairs for training from what judges preferred, filtered by how sure one can be.
+
+From a study on disk to preference pairs in files: texts, prompts and answers put together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError, DataError
+from capo_core.imitation.prompting.prompts import PLAIN_END, write_response, zero_shot
+from capo_core.imitation.prompting.responses import items_of
+from capo_core.schema import listed
+from capo_core.study.analysis.attentiveness_em import votes_of
+from capo_core.study.analysis.judge_quality import JudgeQuality
+from capo_core.study.design.draft import Draft
+from capo_core.study.tables import COMPARISON, MAIN, from_cell
+from capo_core.workspace import atomic_file
+
+CONFIDENT = 0.9
+COLUMNS = (
+    "prompt", "chosen", "rejected", "item_id", "target_annotator_id", "chosen_source",
+    "rejected_source", "confidence", "n_votes", "trial_id",
+)  # fmt: skip
+RULES = ("quality", "majority", "none")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which comparisons become pairs.
+
+    Attributes:
+        rule: "quality" (one pair a text pair, the text more likely better by the weighted vote,
+            kept if that is at least `confident`), "majority" (one pair a text pair, by count;
+            even counts are left out) or "none" (one pair a vote).
+        confident: above ½, at most 1.
+    """
+
+    rule: str = "quality"
+    confident: float = CONFIDENT
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ConfigError(f"there is no filter {self.rule!r}", expected=listed(RULES))
+        if not 0.5 < self.confident <= 1:
+            raise ConfigError(f"the confidence is {self.confident}", expected="above 0.5, up to 1")
+
+
+def preference_pairs(
+    judgments: pd.DataFrame,
+    quality: JudgeQuality,
+    shown: Mapping[str, tuple[str, str]],
+    prompts: Mapping[tuple[str, str], str],
+    chosen_by: Filter | None = None,
+) -> pd.DataFrame:
+    """COLUMNS, one row a pair; checks, practice, ties and pairs of one source are left out.
+
+    Args:
+        shown: trial_id → the two texts, in stored slots a and b.
+        prompts: (item_id, target_annotator_id) → the prompt both texts answer.
+
+    Raises:
+        DataError: a trial's texts or prompt are missing.
+    """
+    chosen_by = chosen_by or Filter()
+    rows = judgments[(judgments["kind"] == COMPARISON) & (judgments["purpose"] == MAIN)]
+    facts = rows.drop_duplicates("trial_id").set_index("trial_id")
+    picks = _picks(judgments, quality, chosen_by)
+    picks = picks[picks["trial_id"].isin(facts.index)]
+    made = []
+    for trial, source, confidence, n in picks.itertuples(index=False):
+        fact = facts.loc[trial]
+        texts = shown.get(trial)
+        prompt = prompts.get((fact["item_id"], fact["target_annotator_id"]))
+        if texts is None or prompt is None:
+            raise DataError(
+                f"the {'texts' if texts is None else 'prompt'} of trial {trial} are missing",
+                expected="the texts and the prompt of every comparison",
+            )
+        at = 0 if fact["source_a"] == source else 1
+        sources = (fact["source_a"], fact["source_b"])
+        made.append(
+            (prompt, texts[at], texts[1 - at], fact["item_id"], fact["target_annotator_id"],
+             sources[at], sources[1 - at], confidence, n, trial)
+        )  # fmt: skip
+    return pd.DataFrame(made, columns=list(COLUMNS))
+
+
+def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: Filter) -> pd.DataFrame:
+    """trial_id, the source preferred, how sure, by how many votes."""
+    matters = quality.matters[quality.matters["source_a"] != ""]
+    if chosen_by.rule == "none":
+        votes = votes_of(judgments)
+        named = matters.set_index("trial_id")
+        trial = np.array(votes.matters, dtype=object)[votes.matter]
+        kept = np.isin(trial, named.index) & ~votes.repeat
+        trial, first = trial[kept], votes.first[kept]
+        source = np.where(first, named.loc[trial, "source_a"], named.loc[trial, "source_b"])
+        return pd.DataFrame({"trial_id": trial, "source": source, "confidence": 1.0, "n": 1})
+    if chosen_by.rule == "majority":
+        share = matters["votes_a"] / matters["n_votes"].clip(lower=1)
+        keep = (matters["n_votes"] > 0) & (share != 0.5)
+    else:
+        share = matters["better_a"]
+        keep = (matters["n_votes"] > 0) & (np.maximum(share, 1 - share) >= chosen_by.confident)
+    source = np.where(share > 0.5, matters["source_a"], matters["source_b"])
+    table = pd.DataFrame(
+        {
+            "trial_id": matters["trial_id"],
+            "source": source,
+            "confidence": np.maximum(share, 1 - share),
+            "n": matters["n_votes"],
+        }
+    )
+    return table[keep].reset_index(drop=True)
+
+
+def pairs_of(
+    draft: Draft,
+    dataset: Dataset,
+    judgments: pd.DataFrame,
+    quality: JudgeQuality,
+    chosen_by: Filter | None = None,
+) -> pd.DataFrame:
+    """`preference_pairs` with the study's own texts, in the form our training reads.
+
+    A prompt ends where the answer begins; texts are as they were shown.
+    """
+    rows = draft.texts.set_index("text_id")
+    said = {name: write_response(row["label"], row["explanation"]) for name, row in rows.iterrows()}
+    trials = draft.trials[draft.trials["kind"] == COMPARISON]
+    shown = {}
+    for trial in trials.itertuples(index=False):
+        first, second = from_cell(trial.text_ids)
+        shown[trial.trial_id] = (said[first], said[second])
+    prompts = {
+        item.item_id: zero_shot(dataset.task, item).text + PLAIN_END
+        for item in items_of(dataset, draft.config.split)
+    }
+    asked = {
+        (trial.item_id, trial.target_annotator_id): prompts[trial.item_id]
+        for trial in trials.itertuples(index=False)
+        if trial.item_id in prompts
+    }
+    return preference_pairs(judgments, quality, shown, asked, chosen_by)
+
+
+def write_pairs(pairs: pd.DataFrame, path: Path) -> Path:
+    """JSONL, one pair a line, names as TRL and LLaMA-Factory know them."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in pairs.to_dict("records")]
+    with atomic_file(path, "w") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+    return path

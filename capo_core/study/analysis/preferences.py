@@ -1,0 +1,74 @@
+"""Comparisons and ratings, source by source: wins, strengths, and is the reasoning kept?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from capo_core.stats.bradley_terry import Preference, fit_ties
+from capo_core.stats.clustered import mean, share
+from capo_core.study.tables import COMPARISON, MAIN, REASONING, TIE
+
+WINS = ("source_a", "source_b", "n", "wins_a", "ties", "wins_b", "share_a", "low", "high", "note")
+REASONING_MEANS = ("source", "n", "mean", "low", "high", "judges", "items", "note")
+
+
+def comparisons(judgments: pd.DataFrame) -> pd.DataFrame:
+    """Main comparisons of two different sources."""
+    rows = judgments[(judgments["kind"] == COMPARISON) & (judgments["purpose"] == MAIN)]
+    return rows[rows["source_a"] != rows["source_b"]]
+
+
+def wins(judgments: pd.DataFrame) -> pd.DataFrame:
+    """WINS, one row a pair of sources, clustered by judge and item."""
+    rows = comparisons(judgments)
+    first = np.minimum(rows["source_a"].to_numpy(object), rows["source_b"].to_numpy(object))
+    second = np.maximum(rows["source_a"].to_numpy(object), rows["source_b"].to_numpy(object))
+    value = np.where(
+        rows["answer"] == TIE,
+        0.5,
+        ((rows["answer"] == "a") == (rows["source_a"].to_numpy(object) == first)).astype(float),
+    )
+    table = rows.assign(first=first, second=second, value=value)
+    made = []
+    for (a, b), part in table.groupby(["first", "second"], sort=True):
+        who, what = part["judge_id"].to_numpy(), part["item_id"].to_numpy()
+        got = part["value"].to_numpy(float)
+        whole = not (got == 0.5).any()
+        told = share(got, who, what) if whole else mean(got, who, what, (0.0, 1.0))
+        counts = [int((got == each).sum()) for each in (1.0, 0.5, 0.0)]
+        made.append((a, b, len(part), *counts, told.value, told.low, told.high, told.note))
+    return pd.DataFrame(made, columns=list(WINS))
+
+
+def preference(judgments: pd.DataFrame) -> Preference | None:
+    """Bradley-Terry strengths from the main comparisons; None where there are none."""
+    rows = comparisons(judgments)
+    if not len(rows):
+        return None
+    names = tuple(sorted(set(rows["source_a"]) | set(rows["source_b"])))
+    number = {name: k for k, name in enumerate(names)}
+    return fit_ties(
+        rows["source_a"].map(number).to_numpy(int),
+        rows["source_b"].map(number).to_numpy(int),
+        rows["answer"].map({"a": 0, "b": 1, TIE: 2}).to_numpy(int),
+        names,
+        rows["judge_id"].to_numpy(),
+        rows["item_id"].to_numpy(),
+    )
+
+
+def reasoning(judgments: pd.DataFrame) -> pd.DataFrame:
+    """REASONING_MEANS: does the text reason like the target's own, 1 (no) to 5 (entirely)?"""
+    rows = judgments[(judgments["kind"] == REASONING) & (judgments["purpose"] == MAIN)]
+    made = []
+    for source, part in rows.groupby("source", sort=True):
+        told = mean(
+            part["answer"].astype(float).to_numpy(),
+            part["judge_id"].to_numpy(),
+            part["item_id"].to_numpy(),
+            (1.0, 5.0),
+        )
+        made.append((source, told.n, told.value, told.low, told.high, told.judges, told.items,
+                     told.note))  # fmt: skip
+    return pd.DataFrame(made, columns=list(REASONING_MEANS))

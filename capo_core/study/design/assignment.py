@@ -1,0 +1,233 @@
+"""Who sees what, where and in which order: the rows of ASSIGNMENTS.
+
+The order of one judge's trials: sources mixed evenly, repeats far apart, checks spread.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.design.balance import deal, turned
+from capo_core.study.design.trials import Rows
+from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING, as_cell
+
+T = TypeVar("T")
+
+
+def in_blocks(
+    rng: np.random.Generator, hands: Mapping[Hashable, Sequence[str]]
+) -> list[tuple[Hashable, str]]:
+    """Main trials in blocks of one trial of each stratum, in random order within each block.
+
+    So no source lies mostly early, when a judge is fresh, or late.
+
+    Args:
+        hands: stratum → the judge's trials of it, equally many of each.
+
+    Returns:
+        (stratum, trial) in order.
+    """
+    strata = list(hands)
+    shuffled = {s: [hands[s][i] for i in rng.permutation(len(hands[s]))] for s in strata}
+    blocks = len(shuffled[strata[0]]) if strata else 0
+    return [
+        (strata[i], shuffled[strata[i]][block])
+        for block in range(blocks)
+        for i in rng.permutation(len(strata))
+    ]
+
+
+def to_repeat(
+    rng: np.random.Generator,
+    order: Sequence[tuple[Hashable, str]],
+    count: int,
+    before: Counter[Hashable],
+) -> list[str]:
+    """Which of a judge's trials are shown again: from the first third, strata taking turns.
+
+    Args:
+        before: how often each stratum was repeated by the judges before; this judge's are added.
+    """
+    early = list(order[: len(order) // 3])
+    own: Counter[Hashable] = Counter()
+    chosen = []
+    for _ in range(count):
+        chance = rng.random(len(early))
+        best = min(
+            range(len(early)),
+            key=lambda i: (own[early[i][0]], before[early[i][0]], chance[i]),
+        )
+        stratum, trial = early.pop(best)
+        own[stratum] += 1
+        before[stratum] += 1
+        chosen.append(trial)
+    return chosen
+
+
+def with_repeats(rng: np.random.Generator, order: Sequence[T], repeats: Sequence[T]) -> list[T]:
+    """Repeats at random places within the last third.
+
+    The originals lie in the first third, so at least a third of the trials lies between.
+    """
+    start = len(order) - len(order) // 3
+    tail = [*order[start:], *repeats]
+    places = set(rng.choice(len(tail), size=len(repeats), replace=False).tolist())
+    late = [repeats[i] for i in rng.permutation(len(repeats))]
+    rest = list(order[start:])
+    return [*order[:start], *(late.pop() if i in places else rest.pop(0) for i in range(len(tail)))]
+
+
+def with_checks(rng: np.random.Generator, order: Sequence[T], checks: Sequence[T]) -> list[T]:
+    """Checks in random order, one in each of as many equal stretches, in its middle half."""
+    total = len(order) + len(checks)
+    places = {
+        min(total - 1, int((i + 0.25 + rng.random() / 2) * total / len(checks)))
+        for i in range(len(checks))
+    }
+    for place in range(total - 1, -1, -1):  # stretches shorter than one trial may share a place
+        if len(places) == len(checks):
+            break
+        places.add(place)
+    mixed = [checks[i] for i in rng.permutation(len(checks))]
+    rest = list(order)
+    return [mixed.pop() if i in places else rest.pop(0) for i in range(total)]
+
+
+Hands = Mapping[tuple[int, Stratum], Sequence[tuple[str, str]]]
+
+
+class Assigning:
+    """Assigns a study's trials to its judges, by the study's seed.
+
+    Args:
+        rows: the trials; mirrored repeats are added to it.
+        annotators: all whose cards are shown.
+    """
+
+    def __init__(self, config: StudyConfig, rows: Rows, annotators: Sequence[str]) -> None:
+        self._config, self._rows, self._annotators = config, rows, annotators
+        self._rng = np.random.default_rng([config.seed, 41])
+        self._practice: dict[str, list[str]] = defaultdict(list)
+        self._checks: dict[str, list[str]] = defaultdict(list)
+        self._left: Counter[str] = Counter()  # how much oftener the first source stood left
+        self._repeated: Counter[Any] = Counter()
+
+    def known(self, practice: Sequence[str], checks: Sequence[str]) -> None:
+        """Trials that every judge sees."""
+        for names, by_kind in ((practice, self._practice), (checks, self._checks)):
+            for name in names:
+                by_kind[self._rows.trials[name].kind].append(name)
+
+    def rows(self, layers: Sequence[int], trials: Hands) -> list[dict[str, Any]]:
+        """All assignments: judges J01, J02, … in random order over the layers.
+
+        Args:
+            layers: judges of each layer.
+            trials: (layer, stratum) → (trial, target).
+        """
+        total = sum(layers)
+        numbers = iter(self._rng.permutation(total).tolist())
+        found: list[tuple[int, list[dict[str, Any]]]] = []
+        for layer, judges in enumerate(layers):
+            dealt: list[dict[Stratum, list[str]]] = [{} for _ in range(judges)]
+            for stratum, hands in self._dealt(layer, judges, trials).items():
+                for judge, hand in enumerate(hands):
+                    dealt[judge][stratum] = hand
+            for hands_of_judge in dealt:
+                number = next(numbers)
+                found.append((number, self._judge(number, hands_of_judge)))
+        return [row for _, rows in sorted(found, key=lambda one: one[0]) for row in rows]
+
+    def _dealt(self, layer: int, judges: int, trials: Hands) -> dict[Stratum, list[list[str]]]:
+        result = {}
+        own = {stratum: found for (where, stratum), found in trials.items() if where == layer}
+        targets = list(dict.fromkeys(target for found in own.values() for _, target in found))
+        seen = np.zeros((judges, len(targets)), dtype=np.int64)
+        for stratum, found in own.items():
+            each = self._config.judgments_per_trial
+            hand = len(found) * each // judges
+            groups = [targets.index(target) for _, target in found]
+            hands = deal(self._rng, groups, judges, hand, each, seen)
+            result[stratum] = [[found[i][0] for i in one] for one in hands]
+        return result
+
+    def _judge(self, number: int, hands: Mapping[Stratum, Sequence[str]]) -> list[dict[str, Any]]:
+        """One judge's rows, practice first, then kind by kind; kinds take turns in coming first."""
+        rng, kinds = self._rng, list(self._config.kinds)
+        turn = number % len(kinds)
+        kinds = kinds[turn:] + kinds[:turn]
+        first_right = self._sides(hands)
+        sequence = [name for kind in kinds for name in self._shuffled(self._practice[kind])]
+        mirrors: dict[str, str] = {}
+        for kind in kinds:
+            order = in_blocks(rng, {s: hand for s, hand in hands.items() if s.kind == kind})
+            again = to_repeat(rng, order, self._config.repeats, self._repeated)
+            mirrors |= {self._rows.mirror(name): name for name in again}
+            late = [name for name, of in mirrors.items() if of in again]
+            main = with_repeats(rng, [name for _, name in order], late)
+            sequence += with_checks(rng, main, self._checks[kind])
+        cards = self._cards(number)
+        slots: dict[str, list[int]] = {}
+        rows = []
+        for position, name in enumerate(sequence, start=1):
+            original = mirrors.get(name)
+            if original and self._rows.trials[name].kind != REASONING:
+                slots[name] = slots[original][::-1]
+            else:
+                slots[name] = self._slots(name, first_right.get(name))
+            rows.append(
+                {
+                    "judge_slot": f"J{number + 1:02d}",
+                    "trial_id": name,
+                    "position": position,
+                    "order": as_cell({"cards": self._cards_for(name, cards), "slots": slots[name]}),
+                }
+            )
+        return rows
+
+    def _sides(self, hands: Mapping[Stratum, Sequence[str]]) -> dict[str, bool]:
+        """Comparison → does the pair's first source stand on the right for this judge?"""
+        result: dict[str, bool] = {}
+        lean = 0
+        for stratum, hand in hands.items():
+            if stratum.kind == COMPARISON:
+                before = np.array([self._left[name] for name in hand])
+                right = turned(self._rng, before, lean)
+                lean += int((~right).sum() - right.sum())
+                for name, on_right in zip(hand, right.tolist(), strict=True):
+                    result[name] = on_right
+                    self._left[name] += -1 if on_right else 1
+        return result
+
+    def _slots(self, name: str, first_right: bool | None) -> list[int]:
+        """The slots of a trial as displayed, left to right or top to bottom."""
+        trial = self._rows.trials[name]
+        if trial.kind == ATTRIBUTION or (trial.kind == COMPARISON and first_right is None):
+            return self._rng.permutation(len(trial.shown)).tolist()
+        if trial.kind != COMPARISON:
+            return [0, 1]  # the text, then the reference, which is named as such
+        order = list(self._config.sources)
+        first = min((0, 1), key=lambda slot: order.index(trial.shown[slot].source))
+        return [1 - first, first] if first_right else [first, 1 - first]
+
+    def _cards(self, number: int) -> list[str]:
+        """All cards: each judge's turned on by one, so that every card stands everywhere."""
+        every = list(self._annotators)
+        block = np.random.default_rng([self._config.seed, 42, number // len(every)])
+        order = [every[i] for i in block.permutation(len(every))]
+        turn = number % len(every)
+        return order[turn:] + order[:turn]
+
+    def _cards_for(self, name: str, cards: list[str]) -> list[str]:
+        trial = self._rows.trials[name]
+        if trial.kind == ATTRIBUTION:
+            return cards
+        return [trial.target] if trial.kind == COMPARISON else []
+
+    def _shuffled(self, names: Sequence[str]) -> list[str]:
+        return [names[i] for i in self._rng.permutation(len(names))]

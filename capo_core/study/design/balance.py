@@ -1,0 +1,403 @@
+"""Which item stands in which trial: every place of a layer filled, no item twice in a layer.
+
+The numbers of a balanced design: what each judge sees of each source, and who shares a trial.
+
+With S strata (sources, or pairs of them), m main trials per judge, J judges and r judgments per
+trial, a judge sees h = m/S trials of each stratum, and J·h/r trials of each stratum are drawn. All
+of these are whole numbers, or the design cannot be balanced.
+
+Judges are divided into *layers*. In a layer an item is used once, so no judge meets one twice; in
+another layer the same item may stand under another source. A trial's r judges are of one layer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import gcd, lcm
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from capo_core.errors import ConfigError
+from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.design.sources import Material
+from capo_core.study.tables import ATTRIBUTION
+
+_NEAR = 60  # how far from what was asked other numbers are looked for
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a design is made of.
+
+    Attributes:
+        strata: all strata of all kinds.
+        hand: kind → trials of each of its strata that one judge sees (h).
+        unit: a layer's judges are a multiple of this.
+    """
+
+    strata: tuple[Stratum, ...]
+    hand: dict[str, int]
+    unit: int
+    judges: int
+    judgments_per_trial: int
+
+    def drawn(self, kind: str, judges: int) -> int:
+        """Trials of each stratum of this kind in a layer of so many judges."""
+        return judges * self.hand[kind] // self.judgments_per_trial
+
+    @property
+    def trials(self) -> int:
+        """Main trials of the whole study, repeats not counted."""
+        return sum(self.drawn(stratum.kind, self.judges) for stratum in self.strata)
+
+    def layers(self, count: int) -> list[int] | None:
+        """The judges of each of `count` layers, as equal as can be; None where that is too many."""
+        units = self.judges // self.unit
+        sizes = [self.unit * (units // count + (i < units % count)) for i in range(count)]
+        return sizes if min(sizes) >= self.judgments_per_trial else None
+
+
+def sizes(config: StudyConfig) -> Sizes:
+    """The numbers of the design.
+
+    Raises:
+        ConfigError: they do not fit together; it says which numbers near them do.
+    """
+    problem = _problem(config.trials_per_judge, config.judges, config.judgments_per_trial, config)
+    if problem:
+        raise ConfigError(
+            problem,
+            where=config.name,
+            expected="every judge to see every source equally often, and every trial to have "
+            "equally many judges",
+            todo=_alternatives(config),
+        )
+    strata = tuple(each for kind in config.kinds for each in config.strata_of(kind))
+    hand = {kind: config.trials_per_judge // len(config.strata_of(kind)) for kind in config.kinds}
+    return Sizes(
+        strata, hand, _unit(hand, config.judgments_per_trial), config.judges,
+        config.judgments_per_trial,
+    )  # fmt: skip
+
+
+def _unit(hand: dict[str, int], r: int) -> int:
+    return lcm(*(r // gcd(r, h) for h in hand.values()))
+
+
+def _problem(trials: int, judges: int, r: int, config: StudyConfig) -> str:
+    """Why these numbers do not fit, in words; "" where they do."""
+    for kind in config.kinds:
+        count = len(config.strata_of(kind))
+        if trials % count:
+            what = "pairs of sources" if kind == "comparison" else "sources"
+            return f"{trials} trials per judge cannot be shared equally by {count} {what} ({kind})"
+    if r > judges:
+        return f"{r} judgments per trial need as many judges; there are {judges}"
+    hand = {kind: trials // len(config.strata_of(kind)) for kind in config.kinds}
+    unit = _unit(hand, r)
+    if judges % unit:
+        each = " and ".join(str(h) for h in dict.fromkeys(hand.values()))
+        return (
+            f"{judges} judges with {each} trials of each source cannot give every trial exactly "
+            f"{r} judgments: the number of judges must be a multiple of {unit}"
+        )
+    return ""
+
+
+def _alternatives(config: StudyConfig) -> str:
+    """The nearest numbers that fit, each with the others left as they are."""
+    asked = {
+        "trials_per_judge": config.trials_per_judge,
+        "judges": config.judges,
+        "judgments_per_trial": config.judgments_per_trial,
+    }
+    said = []
+    for name, now in asked.items():
+        fit = [
+            value
+            for value in range(max(1, now - _NEAR), now + _NEAR + 1)
+            if not _problem(*{**asked, name: value}.values(), config)
+        ]
+        below = [value for value in fit if value < now][-1:]
+        above = [value for value in fit if value > now][:1]
+        if below or above:
+            said.append(f"{name} {' or '.join(map(str, below + above))}")
+    if not said:
+        count = lcm(*(len(config.strata_of(kind)) for kind in config.kinds))
+        r = config.judgments_per_trial
+        return f"for instance trials_per_judge {count * r} with {max(config.judges, r)} judges"
+    return "what fits, the other numbers left as they are: " + "; ".join(said)
+
+
+def deal(
+    rng: np.random.Generator,
+    groups: list[int],
+    judges: int,
+    hand: int,
+    each: int,
+    seen_before: np.ndarray | None = None,
+) -> list[list[int]]:
+    """Trials dealt to judges: every judge has `hand` different ones, every trial `each` judges.
+
+    A judge takes from the trials that have most judgments still to get, which keeps what is left
+    equal up to one, so that it always comes out even; among these a trial whose group (target) the
+    judge has seen least in this hand, then least in earlier ones, then one of the group with most
+    left, then by chance.
+
+    Args:
+        groups: [n] the group of each trial, 0 to G − 1; n·each = judges·hand, and hand ≤ n.
+        seen_before: [judges, G] trials of each group in earlier hands; this one's are added.
+
+    Returns:
+        For each judge, positions in `groups`.
+
+    Raises:
+        ConfigError: the numbers do not come out even.
+    """
+    n = len(groups)
+    if n * each != judges * hand or hand > n:
+        raise ConfigError(
+            f"{n} trials with {each} judgments each cannot be dealt to {judges} judges "
+            f"with {hand} each"
+        )
+    group = np.asarray(groups, dtype=np.int64)
+    if seen_before is None:
+        seen_before = np.zeros((judges, int(group.max(initial=0)) + 1), dtype=np.int64)
+    left = np.full(n, each, dtype=np.int64)
+    hands: list[list[int]] = [[] for _ in range(judges)]
+    for judge in rng.permutation(judges):
+        seen = np.zeros_like(seen_before[judge])
+        free = np.ones(n, dtype=bool)
+        for _ in range(hand):
+            open_ = np.flatnonzero(free & (left == left[free].max()))
+            waiting = np.bincount(group[open_], minlength=len(seen))
+            for wish in (seen, seen_before[judge], -waiting):
+                score = wish[group[open_]]
+                open_ = open_[score == score.min()]
+            chosen = int(rng.choice(open_))
+            hands[judge].append(chosen)
+            free[chosen] = False
+            left[chosen] -= 1
+            seen[group[chosen]] += 1
+        seen_before[judge] += seen
+    return hands
+
+
+def turned(rng: np.random.Generator, shown_first: np.ndarray, lean: int) -> np.ndarray:
+    """Which trials of one judge and pair of sources have stored slot 1 on the left.
+
+    Half of them, or with an odd number one more or less, whichever lets the judge's other pairs
+    come out even; those are turned that have had slot 0 on the left more often among other judges.
+
+    Args:
+        shown_first: [h] per trial, how much oftener source a than b stood left so far.
+        lean: of this judge, how much oftener the first source of a pair stood left so far.
+
+    Returns:
+        [h] True where the first source of the pair stands on the right.
+    """
+    h = len(shown_first)
+    extra = int(lean > 0) if lean else int(rng.integers(2))
+    right = h // 2 + (h % 2) * extra
+    order = np.lexsort((rng.random(h), -shown_first))
+    result = np.zeros(h, dtype=bool)
+    result[order[:right]] = True
+    return result
+
+
+Can = Mapping[tuple[Stratum, str], Collection[str]]  # stratum and target → items they can show
+
+_FURTHER = 20  # how many more judgments per trial are looked at, where the items do not suffice
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A main trial to be: what it compares, for whom, on which items.
+
+    Attributes:
+        layer: which layer's judges see it.
+        items: one, or the items of a pool.
+    """
+
+    layer: int
+    stratum: Stratum
+    target: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All main trials, and how many judges each layer has."""
+
+    trials: tuple[Planned, ...]
+    judges: tuple[int, ...]
+
+
+def lay_out(
+    config: StudyConfig, material: Material, reserved: Collection[str] = frozenset()
+) -> Layout:
+    """All main trials on the fewest layers that the items allow.
+
+    Within a layer items are matched to trials by a maximum matching (Hopcroft and Karp), over
+    items and trials in random order, so that a design is found wherever there is one. An item is
+    not used twice for the same stratum and target, in whatever layer.
+
+    Args:
+        reserved: items kept for checks and practice.
+
+    Raises:
+        ConfigError: the items do not suffice; it says for what, and how many trials there can be.
+    """
+    made = sizes(config)
+    can = {
+        (stratum, target): frozenset(
+            item
+            for item in material.items
+            if item not in reserved and material.options(stratum, target, item)
+        )
+        for stratum in made.strata
+        for target in material.targets
+    }
+    found = _try(config, made, material, can)
+    if isinstance(found, Layout):
+        return found
+    raise ConfigError(
+        f"the items do not suffice: {found}",
+        where=config.name,
+        expected=f"{_needed(config)} different items for a judge, each with the texts it needs",
+        todo=_what_fits(config, material, can),
+    )
+
+
+def _needed(config: StudyConfig) -> int:
+    """How many items the main trials of one judge show."""
+    pools = [config.pool if kind == ATTRIBUTION else 1 for kind in config.kinds]
+    return config.trials_per_judge * sum(pools)
+
+
+def _try(config: StudyConfig, made: Sizes, material: Material, can: Can) -> Layout | str:
+    """The layout, or in words what is missing."""
+    rng = np.random.default_rng([config.seed, 21])
+    useful = set().union(*can.values())
+    items = [item for item in material.items if item in useful]
+    items = [items[i] for i in rng.permutation(len(items))]
+    if config.items:  # those that can be shown in most ways
+        items.sort(key=lambda item: -sum(item in fit for fit in can.values()))
+        items = items[: config.items]
+    needed = _needed(config)
+    problem = f"{len(items)} can be used, and a judge needs {needed}"
+    if len(items) < needed:
+        return problem
+    for count in range(1, made.judges // made.unit + 1):
+        layers = made.layers(count)
+        if layers is None:
+            break
+        shown = sum(made.drawn(s.kind, max(layers)) * _width(config, s) for s in made.strata)
+        if shown > len(items):
+            problem = f"{shown} are needed for {max(layers)} judges; {len(items)} can be used"
+            continue
+        found = _fill(config, made, layers, material.targets, items, can, rng)
+        if isinstance(found, Layout):
+            return found
+        problem = found
+    return problem
+
+
+def _width(config: StudyConfig, stratum: Stratum) -> int:
+    return config.pool if stratum.kind == ATTRIBUTION else 1
+
+
+def _fill(
+    config: StudyConfig,
+    made: Sizes,
+    layers: Sequence[int],
+    targets: Sequence[str],
+    items: Sequence[str],
+    can: Can,
+    rng: np.random.Generator,
+) -> Layout | str:
+    used: set[tuple[Stratum, str, str]] = set()
+    trials: list[Planned] = []
+    asked_of: Counter[object] = Counter()  # trials of a stratum and target, and of a target
+    for layer, judges in enumerate(layers):
+        wanted: list[tuple[Stratum, str]] = []
+        for stratum in made.strata:
+            for _ in range(made.drawn(stratum.kind, judges)):
+                chance = rng.random(len(targets))
+                target = min(
+                    range(len(targets)),
+                    key=lambda i, s=stratum, c=chance: (
+                        asked_of[s, targets[i]],
+                        asked_of[targets[i]],
+                        c[i],
+                    ),
+                )
+                asked_of.update([(stratum, targets[target]), targets[target]])
+                wanted.append((stratum, targets[target]))
+        slots = [one for one in wanted for _ in range(_width(config, one[0]))]
+        matched = _match(slots, items, can, used, rng)
+        short = Counter(slot for slot, item in zip(slots, matched, strict=True) if item is None)
+        if short:
+            (stratum, target), count = short.most_common(1)[0]
+            asked = slots.count((stratum, target))
+            return (
+                f"{stratum.words} for annotator {target!r} needs {asked} items in a layer of "
+                f"{judges} judges, and {count} are missing"
+            )
+        rest = iter(matched)
+        for stratum, target in wanted:
+            chosen = tuple(next(rest) or "" for _ in range(_width(config, stratum)))
+            used |= {(stratum, target, item) for item in chosen}
+            trials.append(Planned(layer, stratum, target, chosen))
+    return Layout(tuple(trials), tuple(layers))
+
+
+def _match(
+    slots: Sequence[tuple[Stratum, str]],
+    items: Sequence[str],
+    can: Can,
+    used: Collection[tuple[Stratum, str, str]],
+    rng: np.random.Generator,
+) -> list[str | None]:
+    """An item for each slot, each item once; None where a largest matching leaves a slot empty."""
+    rows, columns = rng.permutation(len(slots)), rng.permutation(len(items))
+    fits = {
+        one: np.array([items[i] in can[one] and (*one, items[i]) not in used for i in columns])
+        for one in dict.fromkeys(slots)
+    }
+    allowed = csr_matrix(np.array([fits[slots[i]] for i in rows], dtype=bool))
+    matched = maximum_bipartite_matching(allowed, perm_type="column")
+    result: list[str | None] = [None] * len(slots)
+    for row, column in zip(rows, matched, strict=True):
+        result[row] = items[columns[column]] if column >= 0 else None
+    return result
+
+
+def _what_fits(config: StudyConfig, material: Material, can: Can) -> str:
+    """The nearest numbers that the items allow, each with the others left as they are, in words."""
+    more = min(config.judges, config.judgments_per_trial + _FURTHER)
+    tried = {
+        "trials_per_judge": range(config.trials_per_judge - 1, 0, -1),
+        "judgments_per_trial": range(config.judgments_per_trial + 1, more + 1),
+    }
+    fit = []
+    for name, values in tried.items():
+        for value in values:
+            other = config.with_changes(**{name: value})
+            try:
+                made = sizes(other)
+            except ConfigError:  # not a number that can be balanced
+                continue
+            if isinstance(_try(other, made, material, can), Layout):
+                fit.append(f"{name} {value}")
+                break
+    if fit:
+        return f"{' or '.join(fit)} can be done with these items; or take more items"
+    return (
+        "take more items, fewer sources or targets, or smaller pools; nothing fits these items "
+        "with the other numbers as they are"
+    )

@@ -1,0 +1,370 @@
+"""From a design to a draft: texts drawn, trials made, judges' sequences laid out, all by a seed.
+
+A study's folder: its draft as files, written whole, read and checked.
+
+studies/<study_id>/design.json          the design, what it was drawn from, notes, counts
+                   trials.parquet …     the tables of `tables`
+                   sealed.parquet       readable by its owner alone (mode 0600)
+                   frozen.json          see `freeze`
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from capo_core.data.catalog import Catalog
+from capo_core.dataset import Dataset
+from capo_core.errors import CapoError, ConfigError, StudyError
+from capo_core.imitation.prompting.responses import parts
+from capo_core.schema import Table, check
+from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.design import sources
+from capo_core.study.design.assignment import Assigning
+from capo_core.study.design.balance import Layout, lay_out
+from capo_core.study.design.sources import (
+    LeftOut,
+    Marks,
+    Material,
+    card_explanations,
+    marks_of,
+    reference_cards,
+)
+from capo_core.study.design.trials import (
+    NOTES,
+    Rows,
+    Shown,
+    Trial,
+    answer_of,
+    in_slots,
+    known_trials,
+    practice_part,
+)
+from capo_core.study.tables import (
+    ASSIGNMENTS,
+    ATTRIBUTION,
+    CARDS,
+    CHECK,
+    COMPARISON,
+    FEEDBACK,
+    HUMAN,
+    MAIN,
+    OTHER_HUMAN,
+    PRACTICE,
+    REASONING,
+    SEALED,
+    TEXTS,
+    TRIALS,
+    frame_of,
+)
+from capo_core.workspace import Workspace, atomic_file, make_folder, safe_name, write_json
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Everything of a study before it is frozen; tables as in `tables`.
+
+    Attributes:
+        left_out: texts that could not be shown, counted by source, target and reason.
+        notes: what the owner should know of this design, in sentences.
+    """
+
+    config: StudyConfig
+    fingerprint: str
+    trials: pd.DataFrame
+    texts: pd.DataFrame
+    cards: pd.DataFrame
+    assignments: pd.DataFrame
+    sealed: pd.DataFrame
+    feedback: pd.DataFrame
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]
+
+
+def draw(workspace: Workspace, config: StudyConfig) -> Draft:
+    """The study that the design asks for; the same design and data give the same draft.
+
+    Raises:
+        ConfigError: the numbers cannot be balanced, or the items do not suffice; it says what can
+            be done.
+        DataError, RunError: the dataset or a run is not there, or a run answered other data.
+    """
+    return drawn_from(workspace, Catalog(workspace).load(config.dataset), config)
+
+
+def drawn_from(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Draft:
+    """As `draw`, from a dataset that is loaded already."""
+    cards = reference_cards(dataset, config.card_examples, config.seed)
+    marks = marks_for(dataset, config, cards)
+    material = sources.collect(workspace, dataset, config, marks)
+    spare = [
+        material if part == config.split else sources.people(dataset, config, part, marks)
+        for part in practice_part(config.split, parts(dataset))
+    ]
+    return assemble(dataset, config, cards, material, spare)
+
+
+def assemble(
+    dataset: Dataset,
+    config: StudyConfig,
+    cards: pd.DataFrame,
+    material: Material,
+    spare: Sequence[Material],
+) -> Draft:
+    """The draft, once it is known what can be shown.
+
+    Args:
+        spare: where practice may come from, the best first; `material` itself may be among them.
+
+    Raises:
+        ConfigError: as `draw`.
+    """
+    rows = Rows(dataset, np.random.default_rng([config.seed, 31]))
+    rng = np.random.default_rng([config.seed, 32])
+    taken: set[str] = set()
+    checks = known_trials(config, material, CHECK, config.checks, rng, taken)
+    practice = _practice(config, material, spare, rng, taken)
+    layout = lay_out(config, material, taken)
+    assigning = Assigning(config, rows, dataset.annotators)
+    assigning.known([rows.add(trial) for trial in practice], [rows.add(trial) for trial in checks])
+    hands = _main(config, material, layout, rows, rng)
+    assignments = frame_of(ASSIGNMENTS, assigning.rows(layout.judges, hands))
+    trials, texts, sealed = rows.frames()
+    feedback = [
+        {"trial_id": name, "answer": answer_of(trial), "note": NOTES[trial.kind]}
+        for name, trial in sorted(rows.trials.items())
+        if trial.purpose == PRACTICE
+    ]
+    return Draft(
+        config, dataset.fingerprint, trials, texts, cards, assignments, sealed,
+        frame_of(FEEDBACK, feedback), material.left_out,
+        _notes(config, dataset, material, layout),
+    )  # fmt: skip
+
+
+def marks_for(dataset: Dataset, config: StudyConfig, cards: pd.DataFrame) -> Marks:
+    """What the texts of this study are looked through for."""
+    runs = [run for ids in config.methods.values() for run in ids]
+    return marks_of(dataset, [*config.methods, *runs], card_explanations(cards))
+
+
+def _practice(
+    config: StudyConfig,
+    material: Material,
+    spare: Sequence[Material],
+    rng: np.random.Generator,
+    taken: set[str],
+) -> list[Trial]:
+    """Practice trials, from the first of `spare` that has enough texts."""
+    problem: ConfigError | None = None
+    for found in spare:
+        used = taken if found is material else set(taken)
+        try:
+            return known_trials(config, found, PRACTICE, config.practice, rng, used)
+        except ConfigError as error:
+            problem = error
+    raise problem or ConfigError("there is nothing to practise on", where=config.name)
+
+
+def _main(
+    config: StudyConfig,
+    material: Material,
+    layout: Layout,
+    rows: Rows,
+    rng: np.random.Generator,
+) -> Mapping[tuple[int, Stratum], list[tuple[str, str]]]:
+    """The main trials: (layer, stratum) → (trial, target), texts chosen among the options.
+
+    Where several texts would do (other annotators', samples), those of the writer and run shown
+    least so far come first.
+    """
+    shown_so_far: Counter[tuple] = Counter()
+    made: dict[tuple[int, Stratum], list[tuple[str, str]]] = {}
+    for planned in layout.trials:
+        stratum, shown = planned.stratum, []
+        named = stratum.sources + ((HUMAN,) if stratum.kind == REASONING else ())
+        for item in planned.items:
+            options = material.options(stratum, planned.target, item)
+            keys = [
+                (stratum, planned.target, *((t.annotator_id, t.run_id) for t in texts))
+                for texts in options
+            ]
+            chance = rng.random(len(options))
+            best = min(range(len(options)), key=lambda i: (shown_so_far[keys[i]], chance[i]))
+            shown_so_far[keys[best]] += 1
+            shown += [Shown(item, s, t) for s, t in zip(named, options[best], strict=True)]
+        attribution = stratum.kind == ATTRIBUTION
+        trial = Trial(
+            stratum.kind,
+            MAIN,
+            "" if attribution else planned.target,
+            in_slots(rng, shown) if stratum.kind == COMPARISON else tuple(shown),
+            planned.target if attribution else "",
+        )
+        made.setdefault((planned.layer, stratum), []).append((rows.add(trial), planned.target))
+    return made
+
+
+def _notes(
+    config: StudyConfig, dataset: Dataset, material: Material, layout: Layout
+) -> tuple[str, ...]:
+    notes = []
+    if ATTRIBUTION in config.kinds and OTHER_HUMAN in config.sources:
+        notes.append(
+            "Attribution does not draw other_human: each human text has its own writer as answer."
+        )
+    if REASONING in config.kinds and HUMAN in config.sources:
+        notes.append(
+            "Reasoning does not draw human: texts are held against the target's own, so there is "
+            "no ceiling in it; other_human is the floor."
+        )
+    fewer = len(material.targets) < len(dataset.annotators)
+    if ATTRIBUTION in config.kinds and fewer:
+        notes.append(
+            f"Cards show all {len(dataset.annotators)} annotators, texts are of "
+            f"{len(material.targets)} targets: judges may come to see that some are never right."
+        )
+    if config.repeats < round(config.repeats_share * config.trials_per_judge):
+        notes.append(f"{config.repeats} repeats of each kind: more would not lie far apart.")
+    if len(layout.judges) > 1:
+        notes.append(
+            f"The items are used in {len(layout.judges)} layers of judges "
+            f"({', '.join(map(str, layout.judges))}), under another source or target in each."
+        )
+    if dataset.simulated:
+        notes.append("The dataset is simulated: no person wrote its 'human' texts.")
+    return tuple(notes)
+
+
+DESIGN = "design.json"
+FROZEN = "frozen.json"
+TABLES: tuple[Table, ...] = (TRIALS, TEXTS, CARDS, ASSIGNMENTS, FEEDBACK, SEALED)
+VERSION = 1  # of the layout
+OWNER_ONLY = 0o600
+
+
+def folder_of(workspace: Workspace, study_id: str) -> Path:
+    """Where a study lies, be it there or not; `ConfigError` for a name that is no name."""
+    return workspace.studies / safe_name(study_id)
+
+
+def create(workspace: Workspace, draft: Draft, *, replace: bool = False) -> str:
+    """Write a draft into the workspace; the study's id, which is its name.
+
+    Raises:
+        StudyError: there is a study of this name (without `replace`), or it is frozen.
+    """
+    study_id = draft.config.name
+    folder = folder_of(workspace, study_id)
+    with workspace.lock(f"study-{study_id}"[:80]):
+        if (folder / FROZEN).exists():
+            raise StudyError(
+                f"the study {study_id!r} is frozen: nothing of it can change any more",
+                todo="give the new design another name",
+            )
+        if (folder / DESIGN).exists() and not replace:
+            raise StudyError(
+                f"there is a study named {study_id!r}",
+                where=str(folder),
+                todo="choose another name, or replace the draft (--replace)",
+            )
+        make_folder(folder)
+        (folder / DESIGN).unlink(missing_ok=True)  # a draft without it is not there yet
+        for table, frame in tables_of(draft).items():
+            _write(folder / f"{table}.parquet", frame, owner_only=table == SEALED.name)
+        write_json(folder / DESIGN, design_of(draft))
+    return study_id
+
+
+def load(workspace: Workspace, study_id: str) -> Draft:
+    """The draft on disk, with its tables checked.
+
+    Raises:
+        StudyError: there is none of this name, or its files are damaged.
+    """
+    folder = folder_of(workspace, study_id)
+    raw = read_json(folder / DESIGN)
+    try:
+        if raw["version"] != VERSION:
+            raise StudyError(
+                f"its layout is version {raw['version']!r}",
+                where=str(folder / DESIGN),
+                expected=f"version {VERSION}",
+                todo="use the version of this program that made it",
+            )
+        config = StudyConfig.from_dict(raw["config"])
+        left_out = tuple(LeftOut(**one) for one in raw["left_out"])
+        fingerprint, notes = str(raw["fingerprint"]), tuple(map(str, raw["notes"]))
+    except (KeyError, TypeError) as error:
+        raise StudyError(
+            f"the design is damaged ({error!r})", where=str(folder / DESIGN)
+        ) from error
+    frames = {table.name: _read(folder / f"{table.name}.parquet", table) for table in TABLES}
+    return Draft(config=config, fingerprint=fingerprint, left_out=left_out, notes=notes, **frames)
+
+
+def names(workspace: Workspace) -> list[str]:
+    """All studies, frozen or not, in alphabetical order."""
+    return sorted(path.parent.name for path in workspace.studies.glob(f"*/{DESIGN}"))
+
+
+def tables_of(draft: Draft) -> dict[str, pd.DataFrame]:
+    """A draft's tables by name."""
+    return {table.name: getattr(draft, table.name) for table in TABLES}
+
+
+def design_of(draft: Draft) -> dict[str, Any]:
+    """What design.json says."""
+    return {
+        "version": VERSION,
+        "study_id": draft.config.name,
+        "config": draft.config.to_dict(),
+        "fingerprint": draft.fingerprint,
+        "left_out": [asdict(one) for one in draft.left_out],
+        "notes": list(draft.notes),
+    }
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a study's folder; `StudyError` where there is none."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(
+            f"there is no study named {path.parent.name!r}"
+            if path.name == DESIGN
+            else f"{path.name} is missing",
+            where=str(path.parent),
+            todo="see the command study create",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StudyError(f"the file cannot be read ({error})", where=str(path)) from error
+    if not isinstance(raw, dict):
+        raise StudyError("the file does not hold a JSON object", where=str(path))
+    return raw
+
+
+def _write(path: Path, frame: pd.DataFrame, *, owner_only: bool) -> None:
+    with atomic_file(path) as file:  # a new file is readable by its owner alone
+        frame.to_parquet(file, index=False)
+    path.chmod(OWNER_ONLY if owner_only else 0o644)
+
+
+def _read(path: Path, table: Table) -> pd.DataFrame:
+    try:
+        return check(pd.read_parquet(path), table, source=str(path))
+    except CapoError:
+        raise
+    except Exception as error:  # pyarrow has many kinds for a damaged file
+        raise StudyError(
+            f"the table cannot be read ({type(error).__name__})",
+            where=str(path),
+            todo="put the file back from a copy, or design the study anew under another name",
+        ) from error

@@ -1,0 +1,225 @@
+"""What would give a source away, looked for before anyone judges, with the trials it stands in.
+
+Two kinds of looking: at each text alone (`leak_text`), and at all texts together, for what only
+one source does. The second finds what no list of words could: a label word, a length, an ending or
+a phrase that belongs to one source and to nobody else in the study.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import fisher_exact, mannwhitneyu
+
+from capo_core.dataset import Dataset
+from capo_core.study.design.draft import Draft, marks_for
+from capo_core.study.design.sources import of_text
+from capo_core.study.tables import COMPARISON, MIRROR, REASONING
+from capo_core.text.tokens import normalise, words
+
+LEAST = 5  # texts of a source below which nothing is said of it as a whole
+GAP = 0.5  # a habit that one source has in so much larger a share of texts than people do
+LONGER = 0.85  # how often a random text of a source is longer than a random human text
+LEVEL = 0.01  # of the tests of sources, divided by the number of tests (Bonferroni)
+
+TODO = {
+    "name": "leave such texts out (leave_out: name), or take the name out of the data",
+    "boilerplate": "leave such texts out (leave_out: boilerplate), or generate again",
+    "format": "leave such texts out (leave_out: format), or generate again",
+    "length": "ask the method for shorter answers, or leave extremes out (leave_out: length)",
+    "card_copy": "leave such texts out (leave_out: card_copy): a judge only has to find the copy",
+    "duplicate": "draw again with another seed; where a method always says the same, say so in "
+    "the report: judges will learn its phrase",
+    "label_word": "make the words of labels equal in all sources, or take the source out",
+    "habit": "it may be manner, which is what is judged; if it is a trace of the machine, generate "
+    "again or take the source out",
+}
+HABITS: tuple[tuple[str, Callable[[str], bool]], ...] = (
+    ("ends without a final mark", lambda text: text[-1:] not in tuple(".!?\"')")),
+    ("begins with a small letter", lambda text: text[:1].islower()),
+    ("is all in small letters", lambda text: any(map(str.isalpha, text)) and text == text.lower()),
+    ("has characters beyond ASCII", lambda text: not text.isascii()),
+    ("has a colon", lambda text: ":" in text),
+    ("has a quotation mark", lambda text: '"' in text),
+    ("has a dash between words", lambda text: " - " in text or "–" in text or "—" in text),
+)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One thing in one text that would tell a judge its source.
+
+    Attributes:
+        slot: the text's stored slot in the trial.
+        kind: a key of `TODO`.
+        words: what it is, in one sentence without a final period.
+        todo: what can be done.
+        source: whose text it is; for the owner's eyes alone.
+        text_id: the text.
+    """
+
+    trial_id: str
+    slot: int
+    kind: str
+    words: str
+    todo: str
+    source: str
+    text_id: str
+
+
+def look(draft: Draft, dataset: Dataset) -> list[Leak]:
+    """Everything that would give a source away, ordered by kind, trial and slot.
+
+    Sources are compared with people's texts (human and other_human together): what a source's
+    texts do in a share that is larger by 0.5 or more, and significantly so (Fisher's exact test),
+    would tell it; so would being longer or shorter than human texts in 85 % of random pairs
+    (Mann–Whitney). Sources of fewer than 5 different texts are only looked at text by text.
+    """
+    shown = _shown(draft)
+    marks = marks_for(dataset, draft.config, draft.cards)
+    found = [
+        _leak(row, kind, said)
+        for row in shown.itertuples()
+        for kind, said in of_text(row.explanation, marks)
+    ]
+    found += _duplicates(shown)
+    found += _twice(draft, shown)
+    found += _label_words(shown, dataset)
+    found += _habits(shown)
+    found += _lengths(shown)
+    return sorted(set(found), key=lambda leak: (leak.kind, leak.trial_id, leak.slot, leak.words))
+
+
+def _shown(draft: Draft) -> pd.DataFrame:
+    """Each text with its trial and source; references of reasoning and repeats left out.
+
+    A reference is said to be the target's own, and a repeat has what its original has.
+    """
+    kinds = draft.trials.set_index("trial_id")["kind"]
+    frame = draft.sealed.merge(
+        draft.texts[["text_id", "label", "explanation"]], on="text_id", how="left"
+    )
+    frame["kind"] = frame["trial_id"].map(kinds)
+    reference = (frame["kind"] == REASONING) & (frame["slot"] == 1)
+    frame = frame[~reference & (frame["purpose"] != MIRROR)].reset_index(drop=True)
+    frame["words"] = [len(words(text)) for text in frame["explanation"]]
+    frame["person"] = frame["run_id"] == ""
+    return frame
+
+
+def _leak(row, kind: str, said: str) -> Leak:
+    return Leak(row.trial_id, int(row.slot), kind, said, TODO[kind], row.source, row.text_id)
+
+
+def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
+    """Two texts of one comparison or pool that say the same."""
+    key = shown["explanation"].map(normalise)
+    for _, rows in shown.groupby([shown["trial_id"], key], sort=False):
+        if len(rows) > 1:
+            what = "both texts" if rows["kind"].iloc[0] == COMPARISON else "texts of the pool"
+            for row in rows.itertuples():
+                yield _leak(row, "duplicate", f"{what} say the same")
+
+
+def _twice(draft: Draft, shown: pd.DataFrame) -> Iterator[Leak]:
+    """Texts of a method that one judge meets in several trials: a phrase that can be learned.
+
+    People's repeated phrases are their manner, which is what is judged.
+    """
+    machine = shown[~shown["person"]].assign(key=lambda rows: rows["explanation"].map(normalise))
+    seen = draft.assignments[["judge_slot", "trial_id"]].merge(machine, on="trial_id")
+    trials: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (_, source, key), rows in seen.groupby(["judge_slot", "source", "key"], sort=False):
+        found = set(rows["trial_id"])
+        if len(found) > 1:
+            trials[source, key] |= found
+    for row in machine.itertuples():
+        others = trials.get((row.source, row.key), set()) - {row.trial_id}
+        if others:
+            count = f"{len(others)} other trial{'s' * (len(others) > 1)}"
+            yield _leak(row, "duplicate", f"judges meet the same text in {count}")
+
+
+def _label_words(shown: pd.DataFrame, dataset: Dataset) -> Iterator[Leak]:
+    """Words of labels that only one source uses, and labels that are not on the scale."""
+    scale = dataset.task.scale.labels
+    for row in shown[~shown["label"].isin(scale)].itertuples():
+        yield _leak(row, "label_word", f"the label {row.label!r} is not a word of the scale")
+    named = {label.lower() for label in scale if not dataset.task.scale.ordinal}
+    named |= {"label", "answer", "annotator", "explanation"}
+    sources = shown["source"].nunique()
+    uses = {word: shown["explanation"].map(lambda t, w=word: w in words(t)) for word in named}
+    for word, used in sorted(uses.items()):
+        users = shown.loc[used, "source"].unique()
+        if sources > 1 and len(users) == 1 and used.sum() >= 2:
+            for row in shown[used].itertuples():
+                yield _leak(row, "label_word", f"only {row.source} uses the word {word!r}")
+
+
+def _habits(shown: pd.DataFrame) -> Iterator[Leak]:
+    people = _each_once(shown[shown["person"]])
+    methods = {name: _each_once(rows) for name, rows in shown[~shown["person"]].groupby("source")}
+    methods = {name: rows for name, rows in methods.items() if len(rows) >= LEAST}
+    if len(people) < LEAST:
+        return
+    tests = len(HABITS) * len(methods)
+    for what, has in HABITS:
+        theirs = people["explanation"].map(has)
+        for name, rows in methods.items():
+            own = rows["explanation"].map(has)
+            # Also never doing what people do often tells a source.
+            for does, share, other in ((True, own, theirs), (False, ~own, ~theirs)):
+                if share.mean() - other.mean() < GAP:
+                    continue
+                table = [[share.sum(), (~share).sum()], [other.sum(), (~other).sum()]]
+                if fisher_exact(np.array(table)).pvalue * tests >= LEVEL:
+                    continue
+                said = (
+                    f"{share.mean():.0%} of {len(rows)} texts of {name} are like this one, which "
+                    f"{what if does else 'does not: ' + what}; of {len(people)} human texts "
+                    f"{other.mean():.0%}"
+                )
+                alike = shown[(shown["source"] == name) & (shown["explanation"].map(has) == does)]
+                for row in alike.itertuples():
+                    yield _leak(row, "habit", said)
+
+
+def _lengths(shown: pd.DataFrame) -> Iterator[Leak]:
+    people = _each_once(shown[shown["person"]])["words"]
+    methods = [(n, r) for n, r in shown[~shown["person"]].groupby("source") if len(r) >= LEAST]
+    if len(people) < LEAST:
+        return
+    for name, rows in methods:
+        own = _each_once(rows)["words"]
+        if len(own) < LEAST:
+            continue
+        test = mannwhitneyu(own, people)
+        longer = float(test.statistic) / (len(own) * len(people))
+        if max(longer, 1 - longer) < LONGER or test.pvalue * len(methods) >= LEVEL:
+            continue
+        side = "longer" if longer > 0.5 else "shorter"
+        said = (
+            f"a text of {name} is {side} than a human one in {max(longer, 1 - longer):.0%} of "
+            f"random pairs (medians {own.median():.0f} and {people.median():.0f} words)"
+        )
+        limit = people.median()
+        telling = rows[rows["words"] > limit] if longer > 0.5 else rows[rows["words"] < limit]
+        for row in telling.itertuples():
+            yield _leak(row, "length", said)
+
+
+def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Different texts of a source: the same one in two trials is not two texts."""
+    return rows.drop_duplicates(["source", "explanation"])
+
+
+def summary(leaks: Iterable[Leak]) -> dict[str, int]:
+    """How many texts show each kind of leak, the commonest first."""
+    texts: dict[str, set[str]] = defaultdict(set)
+    for leak in leaks:
+        texts[leak.kind].add(leak.text_id)
+    return {kind: len(found) for kind, found in sorted(texts.items(), key=lambda x: -len(x[1]))}

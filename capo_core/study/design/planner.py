@@ -1,0 +1,481 @@
+"""What a design would show before anyone judges: intervals, power, and minutes per judge.
+
+Simulated studies: what interval and what power a design would give.
+
+A judgment is right with the probability σ(a + u + v): u is the judge's effect, v the trial's, both
+normal on the logit scale and new in each simulation; a is such that the mean over judges and
+trials is the share asked for. Intervals are those of the two-way cluster-robust variance (Cameron,
+Gelbach & Miller 2011), V = V_judge + V_trial − V_both, with Student's t on the degrees of freedom
+of Satterthwaite (1946), each part having one less than its clusters.
+
+A plan in sentences, each number with what it rests on.
+
+How long a study keeps a judge: words read at a stated speed, and time to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import expit
+from scipy.stats import t as student
+
+from capo_core.errors import ConfigError
+from capo_core.stats.intervals import wilson
+from capo_core.study.config import StudyConfig
+from capo_core.study.design.balance import deal, sizes
+from capo_core.study.design.draft import Draft
+from capo_core.study.tables import ATTRIBUTION, COMPARISON, KINDS, REASONING, from_cell
+from capo_core.text.tokens import words
+
+BLOCK = 200_000  # judgments simulated at a time: more do not fit a processor's cache
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Which judgment is whose: one source's trials dealt to judges.
+
+    Attributes:
+        judge, trial: [N] of each judgment; every judge has N/J of them, every trial N/T.
+        judges, trials: how many of each, J and T.
+    """
+
+    judge: np.ndarray
+    trial: np.ndarray
+    judges: int
+    trials: int
+
+    def __len__(self) -> int:
+        return len(self.judge)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One number per simulated study, all [S].
+
+    Attributes:
+        estimate: the share, or the difference of two.
+        low, high: its 95 % interval.
+    """
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def covers(self, truth: float) -> int:
+        """In how many studies the interval holds the truth."""
+        return int(((self.low <= truth) & (truth <= self.high)).sum())
+
+    def beyond(self, value: float) -> int:
+        """In how many studies the interval leaves `value` out."""
+        return int(((self.low > value) | (self.high < value)).sum())
+
+
+def crossing(rng: np.random.Generator, judges: int, hand: int, each: int) -> Crossing:
+    """Judgments of one source: `hand` by each judge, `each` of each trial.
+
+    Raises:
+        ConfigError: the numbers do not come out even (see `balance.deal`).
+    """
+    trials = judges * hand // each
+    hands = deal(rng, [0] * trials, judges, hand, each)
+    judge = np.repeat(np.arange(judges), hand)
+    return Crossing(judge, np.concatenate(hands), judges, trials)
+
+
+def intercept(share: float, judge_sd: float, trial_sd: float) -> float:
+    """The a for which σ(a + u + v) is `share` on average (0 < share < 1)."""
+    sd = float(np.hypot(judge_sd, trial_sd))
+    weights = _WEIGHTS / _WEIGHTS.sum()
+
+    def excess(a: float) -> float:
+        return float(weights @ expit(a + sd * _NODES)) - share
+
+    return float(brentq(excess, -60, 60))
+
+
+def simulate(
+    rng: np.random.Generator,
+    cross: Crossing,
+    shares: tuple[float, ...],
+    *,
+    judge_sd: float,
+    trial_sd: float,
+    simulations: int,
+) -> Simulated:
+    """Studies of one source (its share right), or of two (first minus second).
+
+    Two sources have the same judges, whose effects are the same for both, and trials of their own.
+    """
+    a = [intercept(share, judge_sd, trial_sd) for share in shares]
+    step = max(1, BLOCK // (len(cross) * len(shares)))
+    found = []
+    for start in range(0, simulations, step):
+        size = min(step, simulations - start)
+        u = rng.normal(scale=judge_sd, size=(size, cross.judges))
+        answers = []
+        for each in a:
+            v = rng.normal(scale=trial_sd, size=(size, cross.trials))
+            p = expit(each + u[:, cross.judge] + v[:, cross.trial])
+            answers.append(rng.random(p.shape) < p)
+        found.append(_estimates(cross, answers))
+    return Simulated(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Estimate and interval of each study; answers [S, N] of one or two sources."""
+    n = len(cross)
+    signs = (1.0, -1.0)
+    estimate = np.zeros(len(answers[0]))
+    by_judge = np.zeros((len(estimate), cross.judges))
+    by_trial, alone = 0.0, 0.0
+    to_trial = np.argsort(cross.trial, kind="stable")
+    for sign, right in zip(signs, answers, strict=False):
+        mean = right.mean(axis=1)
+        rest = right - mean[:, None]
+        estimate += sign * mean
+        by_judge += sign * rest.reshape(len(rest), cross.judges, -1).sum(axis=2)
+        sums = rest[:, to_trial].reshape(len(rest), cross.trials, -1).sum(axis=2)
+        by_trial = by_trial + (sums**2).sum(axis=1)
+        alone = alone + (rest**2).sum(axis=1)
+    judge = (by_judge**2).sum(axis=1) * cross.judges / max(cross.judges - 1, 1)
+    trial = by_trial * cross.trials / max(cross.trials - 1, 1)
+    # The difference can fall below what either alone gives, by chance; it is then not believed.
+    variance = np.maximum(judge + trial - alone, np.maximum(judge, trial)) / n**2
+    # All answers alike: what three in n would have been missed (the rule of three) is the width.
+    variance = np.where(variance > 0, variance, (1.5 / n) ** 2)
+    parts = judge**2 / max(cross.judges - 1, 1) + trial**2 / max(cross.trials - 1, 1)
+    freedom = np.where(parts > 0, (judge + trial) ** 2 / np.where(parts > 0, parts, 1), 1)
+    half = student.ppf(0.975, freedom) * np.sqrt(variance)
+    least = 0.0 if len(answers) == 1 else -1.0
+    return estimate, np.maximum(estimate - half, least), np.minimum(estimate + half, 1.0)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What is assumed of a judge; say it wherever the minutes are shown.
+
+    Attributes:
+        words_per_minute: silent reading; adults read English non-fiction at 238 on average
+            (Brysbaert 2019, Journal of Memory and Language 109), with care somewhat less.
+        decision_s: seconds to decide and press, per trial.
+        card_share: the share of a trial's cards that is read again; all are read once.
+    """
+
+    words_per_minute: float = 200.0
+    decision_s: float = 8.0
+    card_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        fine = self.words_per_minute > 0 and self.decision_s >= 0 and 0 <= self.card_share <= 1
+        if not fine:
+            raise ConfigError(
+                "the pace cannot be used",
+                where=str(self),
+                expected="more than 0 words a minute, seconds of 0 or more, a share from 0 to 1",
+            )
+
+    def minutes(self, words_read: float, trials: int) -> float:
+        return words_read / self.words_per_minute + trials * self.decision_s / 60
+
+
+PACE = Pace()
+
+
+def words_per_trial(draft: Draft, pace: Pace = PACE) -> pd.Series:
+    """Words a judge reads in each trial: item, texts, and what is looked up again on the cards.
+
+    Returns:
+        Index trial_id; the cards of a comparison are the target's, of an attribution all.
+    """
+    texts = {
+        row.text_id: (
+            len(words(row.text_a)) + len(words(row.text_b)),
+            len(words(row.label)) + len(words(row.explanation)),
+        )
+        for row in draft.texts.itertuples()
+    }
+    cards = card_words(draft)
+    everyone = sum(cards.values())
+    found = {}
+    for row in draft.trials.itertuples():
+        ids = from_cell(row.text_ids)
+        items = len(ids) if row.kind == "attribution" else 1  # both texts are on one item
+        read = sum(texts[name][0] for name in ids[:items]) + sum(texts[name][1] for name in ids)
+        shown = {"attribution": everyone, "comparison": cards.get(row.target_annotator_id, 0)}
+        found[row.trial_id] = read + pace.card_share * shown.get(row.kind, 0)
+    return pd.Series(found, dtype=float)
+
+
+def card_words(draft: Draft) -> dict[str, int]:
+    """Words on each annotator's card."""
+    return {
+        row.annotator_id: sum(len(words(text)) for one in from_cell(row.examples) for text in one)
+        for row in draft.cards.itertuples()
+    }
+
+
+def minutes_per_judge(draft: Draft, pace: Pace = PACE) -> pd.Series:
+    """Minutes for each judge slot: the cards once, then all trials."""
+    per_trial = words_per_trial(draft, pace)
+    once = sum(card_words(draft).values())
+    found = {}
+    for judge, rows in draft.assignments.groupby("judge_slot"):
+        read = once + float(per_trial[rows["trial_id"]].sum())
+        found[str(judge)] = pace.minutes(read, len(rows))
+    return pd.Series(found, dtype=float)
+
+
+def sentences(plan: Plan) -> tuple[str, ...]:
+    n, numbers = plan.simulations, plan.numbers
+    what = {
+        ATTRIBUTION: "right answers of one source",
+        COMPARISON: "wins in one pair of sources",
+        REASONING: "ratings of 4 or 5 of one source",
+    }[numbers.kind]
+    said = [
+        f"With {numbers.judges} judges, {numbers.hand} trial{'s' * (numbers.hand > 1)} of each "
+        f"{'pair' if numbers.kind == COMPARISON else 'source'} for each judge and "
+        f"{numbers.judgments_per_trial} to judge each trial, the share of {what} rests on "
+        f"{plan.judgments} judgments of {plan.trials} trials; its 95 % interval would be "
+        f"{100 * plan.width:.0f} percentage points wide (±{50 * plan.width:.0f}) at "
+        f"{numbers.expected:.0%}, and hold the truth in {_share(plan.coverage)} of {n} simulated "
+        "studies."
+    ]
+    if plan.against_chance is not None:
+        said.append(
+            f"A true share of {numbers.expected:.0%} would be told from chance "
+            f"({numbers.chance:.0%}) in {_share(plan.against_chance)} of them."
+        )
+    else:
+        said.append("Ratings have no chance level, so there is no power against it.")
+    if numbers.kind != COMPARISON:
+        said.append(
+            f"Two methods at {numbers.expected:.0%} and {numbers.other:.0%} would be told apart "
+            f"in {_share(plan.between)}."
+        )
+    said.append(
+        f"A judge would need about {plan.minutes:.0f} minutes for "
+        f"{numbers.trials_per_judge} trials, reading {numbers.pace.words_per_minute:.0f} words a "
+        f"minute and taking {numbers.pace.decision_s:.0f} s to decide."
+    )
+    said.append(
+        "Assumed: judges and trials differ by standard deviations of "
+        f"{numbers.judge_sd:g} and {numbers.trial_sd:g} on the logit scale."
+    )
+    return tuple(said)
+
+
+def _share(power: Power) -> str:
+    return f"{power.share:.0%} (95 % interval {power.low:.0%} to {power.high:.0%})"
+
+
+SIMULATIONS = 1000
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a plan is computed from, for one kind of trial.
+
+    Attributes:
+        hand: main trials of one source (of a comparison: of one pair) that each judge sees.
+        choices: how many annotators there are to choose from; 2 in a comparison.
+        expected: the share of right answers (attribution), of wins (comparison) or of ratings of
+            4 and 5 (reasoning) that one source is expected to have.
+        other: the same of a second method, which it is to be told from; comparisons do not use it,
+            for the two methods are in one trial.
+        judge_sd, trial_sd: how much judges and trials differ, on the logit scale.
+        words_per_trial, words_once: read in a trial, and once (the cards).
+        trials_per_judge: all of a judge's trials, practice, checks and repeats too.
+    """
+
+    kind: str
+    judges: int
+    hand: int
+    judgments_per_trial: int
+    choices: int = 2
+    expected: float = 0.5
+    other: float = 0.35
+    judge_sd: float = 0.5
+    trial_sd: float = 0.8
+    words_per_trial: float = 120.0
+    words_once: float = 400.0
+    trials_per_judge: int = 40
+    pace: Pace = PACE
+
+    def __post_init__(self) -> None:
+        shares = all(0 < share < 1 for share in (self.expected, self.other))
+        for name, right, expected in (
+            ("kind", self.kind in KINDS, f"one of {', '.join(KINDS)}"),
+            ("judges", self.judges >= 2, "2 or more: one judge's answers have no interval"),
+            ("hand", self.hand >= 1, "1 or more"),
+            ("judgments_per_trial", 1 <= self.judgments_per_trial <= self.judges,
+             "from 1 to the number of judges"),
+            ("choices", self.choices >= 2, "2 or more"),
+            ("expected", shares, "shares above 0 and below 1, also for other"),
+            ("judge_sd", 0 <= self.judge_sd <= 5 and 0 <= self.trial_sd <= 5, "from 0 to 5"),
+            ("words_per_trial", self.words_per_trial >= 0 and self.words_once >= 0, "0 or more"),
+            ("trials_per_judge", self.trials_per_judge >= self.hand, "at least `hand`"),
+        ):  # fmt: skip
+            if not right:
+                raise ConfigError(
+                    f"found {getattr(self, name)!r}", where=f"plan, {name}", expected=expected
+                )
+
+    @property
+    def chance(self) -> float | None:
+        """What guessing reaches; None where nothing is a guess (ratings)."""
+        return {ATTRIBUTION: 1 / self.choices, COMPARISON: 0.5}.get(self.kind)
+
+
+@dataclass(frozen=True)
+class Power:
+    """The share of simulated studies that find a difference, with its interval (Wilson)."""
+
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a design would give.
+
+    Attributes:
+        judgments, trials: of one source, or pair of sources.
+        width: mean width of the 95 % interval of one source's share.
+        coverage: in what share of simulated studies that interval holds the truth; near 0.95
+            means that it can be believed.
+        against_chance: power to tell the expected share from chance; None where there is none.
+        between: power to tell it from the other method's; in a comparison, of the two methods of
+            the pair, which is that against one half.
+        minutes: of a judge, for everything.
+    """
+
+    numbers: Numbers
+    judgments: int
+    trials: int
+    width: float
+    coverage: Power
+    against_chance: Power | None
+    between: Power
+    minutes: float
+    simulations: int
+    sentences: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def plan(numbers: Numbers, *, simulations: int = SIMULATIONS, seed: int = 0) -> Plan:
+    """Simulate the design (see `planner_power`); the same seed gives the same plan.
+
+    Raises:
+        ConfigError: the numbers do not come out even.
+    """
+    if simulations < 1:
+        raise ConfigError(f"found {simulations} simulations", expected="1 or more")
+    rng = np.random.default_rng([seed, 51])
+    cross = crossing(rng, numbers.judges, numbers.hand, numbers.judgments_per_trial)
+    how = {
+        "judge_sd": numbers.judge_sd, "trial_sd": numbers.trial_sd, "simulations": simulations
+    }  # fmt: skip
+    one = simulate(rng, cross, (numbers.expected,), **how)
+    chance = numbers.chance
+    against = None if chance is None else _power(one.beyond(chance), simulations)
+    if numbers.kind == COMPARISON:
+        between = _power(one.beyond(0.5), simulations)
+    else:
+        two = simulate(rng, cross, (numbers.expected, numbers.other), **how)
+        between = _power(two.beyond(0.0), simulations)
+    pace = numbers.pace
+    words_read = numbers.words_once + numbers.words_per_trial * numbers.trials_per_judge
+    made = Plan(
+        numbers=numbers,
+        judgments=len(cross),
+        trials=cross.trials,
+        width=float(np.mean(one.high - one.low)),
+        coverage=_power(one.covers(numbers.expected), simulations),
+        against_chance=against,
+        between=between,
+        minutes=pace.minutes(words_read, numbers.trials_per_judge),
+        simulations=simulations,
+        sentences=(),
+    )
+    return replace(made, sentences=sentences(made))
+
+
+def plans(
+    config: StudyConfig,
+    annotators: int,
+    draft: Draft | None = None,
+    *,
+    simulations: int = SIMULATIONS,
+    seed: int = 0,
+    **assumed: float,
+) -> list[Plan]:
+    """A plan for each kind of the design; words are counted where there is a draft.
+
+    Args:
+        annotators: from how many an attribution chooses.
+        assumed: expected, other, judge_sd, trial_sd of `Numbers`.
+
+    Raises:
+        ConfigError: the design cannot be balanced.
+    """
+    made = sizes(config)
+    found = []
+    for kind in config.kinds:
+        # Of a pair, one half would be no difference.
+        shares = {"expected": 0.65 if kind == COMPARISON else 0.5, **assumed}
+        numbers = Numbers(
+            kind,
+            config.judges,
+            made.hand[kind],
+            config.judgments_per_trial,
+            annotators if kind == ATTRIBUTION else 2,
+            trials_per_judge=config.total_per_judge,
+            **shares,
+            **_words(draft),
+        )
+        found.append(plan(numbers, simulations=simulations, seed=seed))
+    return found
+
+
+def over_judges(
+    numbers: Numbers, judges: Sequence[int], *, simulations: int = 400, seed: int = 0
+) -> list[Plan]:
+    """The plan for other numbers of judges, those left out for which it does not come out even."""
+    found = []
+    for count in judges:
+        even = count * numbers.hand % numbers.judgments_per_trial == 0
+        if even and count >= max(2, numbers.judgments_per_trial):
+            other = replace(numbers, judges=count)
+            found.append(plan(other, simulations=simulations, seed=seed))
+    return found
+
+
+def minutes_of(draft: Draft, pace: Pace = PACE) -> tuple[float, float]:
+    """Minutes of the median and of the slowest judge slot, from the very words they will read."""
+    minutes = minutes_per_judge(draft, pace)
+    return float(minutes.median()), float(minutes.max())
+
+
+def _words(draft: Draft | None) -> dict[str, float]:
+    if draft is None:
+        return {}
+    per_trial = words_per_trial(draft)[draft.assignments["trial_id"]]
+    return {
+        "words_per_trial": float(per_trial.mean()),
+        "words_once": float(sum(card_words(draft).values())),
+    }
+
+
+def _power(count: int, n: int) -> Power:
+    return Power(count / n, *wilson(count, n))

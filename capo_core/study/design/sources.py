@@ -1,0 +1,335 @@
+"""The texts a study can draw from, people's and methods', in one format; what was left out.
+
+Reference cards: how each annotator answers, shown beside every trial that asks about them.
+
+What in one text would tell a judge its source: names, boilerplate, format, length, a copy.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from capo_core.dataset import Dataset
+from capo_core.errors import DataError
+from capo_core.evaluation import streams
+from capo_core.evaluation.streams import held_out_items
+from capo_core.imitation.prompting.responses import INVALID, Response, check_annotator, responses
+from capo_core.run_folder import RunFolder
+from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.tables import (
+    CARDS,
+    COMPARISON,
+    HUMAN,
+    OTHER_HUMAN,
+    REASONING,
+    as_cell,
+    frame_of,
+    from_cell,
+)
+from capo_core.text.tokens import normalise, unify_quotes, words
+from capo_core.workspace import Workspace
+
+# Machines' names, and words of the trade, as whole words in any case.
+MACHINES = ("chatgpt", "gpt", "gpt-4", "claude", "gemini", "llama", "qwen", "mistral", "openai",
+            "lora", "zero-shot", "few-shot", "fine-tuned", "finetuned")  # fmt: skip
+BOILERPLATE = re.compile(
+    r"\bas an? (?:ai|assistant|language model)\b|\blanguage model\b|\bai assistant\b"
+    r"|^(?:sure|certainly|of course|absolutely)\s*[,!.:]|^here(?:'s| is| are)\b[^.]*:"
+    r"|\bi (?:cannot|can't|am unable to|'m unable to) (?:answer|help|assist|provide|determine)\b"
+    r"|\blet me know if\b|\bi hope this helps\b|\bhappy to help\b|\bstep by step\b"
+    r"|^(?:answer|label|explanation|response|output|reasoning|final answer)\s*:"
+    r"|\bthe annotator\b|\bthis annotator\b",
+    re.IGNORECASE,
+)
+FORMAT = (
+    (re.compile(r"\*\*|__|`|^#{1,6} |\[[^\]]+\]\([^)]+\)"), "Markdown"),
+    (re.compile(r"^(?:[-*•–] |\d+[.)] )|(?: [*•] | \d+[.)] ).*(?: [*•] | \d+[.)] )"), "a list"),
+    (re.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,8};|&#\d+;"), "HTML"),
+    (re.compile(r"<\|[^|]*\|>|\[/?INST\]|</?s>|\[(?:PAD|UNK|EOS|BOS)\]"), "a model's control mark"),
+    (re.compile(r"^[{\[].*[}\]]$|\"(?:label|explanation)\"\s*:"), "JSON"),
+    (re.compile(r"\\[nt\"]|\\u[0-9a-fA-F]{4}"), "an escaped character"),
+    (re.compile("\ufffd|[\U0001f300-\U0001faff]"), "an unusual character"),
+)
+LONGER = 1.5  # times the longest explanation people wrote in training
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What texts are looked through for.
+
+    Attributes:
+        names: names that must not stand in a text, lower-cased (see `marks_of`).
+        cards: the explanations on the reference cards, normalised.
+        most_words: no person wrote more words than this in the training part; 0 if unknown.
+    """
+
+    names: frozenset[str]
+    cards: frozenset[str] = frozenset()
+    most_words: int = 0
+
+
+def marks_of(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> Marks:
+    """What would give a source away in this dataset.
+
+    Annotators' identifiers of one or two characters are looked for only after the word
+    "annotator": a single "A" is an article.
+
+    Args:
+        own: names of the sources, methods and runs of the study.
+        cards: explanations that stand on the cards.
+    """
+    names = {f"annotator {name}".lower() for name in dataset.annotators}
+    names |= {name.lower() for name in dataset.annotators if len(name) > 2}
+    # A source may bear an everyday name; "human" and "profile" do not tell one in a sentence.
+    plain = {"human", "profile", "other_human"}
+    names |= {name.lower() for name in own if len(name) > 2 and name.lower() not in plain}
+    rows = dataset.annotations
+    train = dataset.items.loc[dataset.items["split"] == "train", "item_id"]
+    lengths = [len(words(text)) for text in rows.loc[rows["item_id"].isin(train), "explanation"]]
+    return Marks(
+        frozenset(names) | frozenset(MACHINES),
+        frozenset(normalise(text) for text in cards),
+        max(lengths, default=0),
+    )
+
+
+def of_text(text: str, marks: Marks) -> list[tuple[str, str]]:
+    """Everything in one explanation that would tell, as (kind, in words)."""
+    found = []
+    lowered = text.lower()
+    for name in sorted(marks.names):
+        if name in lowered and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", lowered):
+            found.append(("name", f"the name {name!r} stands in it"))
+    match = BOILERPLATE.search(text)
+    if match:
+        found.append(("boilerplate", f"{match.group().strip()!r} is how models speak"))
+    found += [("format", f"it has {what}") for pattern, what in FORMAT if pattern.search(text)]
+    count = len(words(text))
+    if marks.most_words and count > LONGER * marks.most_words:
+        longest = f"the longest that people wrote has {marks.most_words}"
+        found.append(("length", f"it has {count} words; {longest}"))
+    if normalise(text) in marks.cards:
+        found.append(("card_copy", "it stands word by word on a reference card"))
+    return found
+
+
+UNREAD = "no readable answer"
+EMPTY = "no explanation"
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text as a judge would see it, and where it comes from.
+
+    Attributes:
+        annotator_id: who wrote it, or whom the method imitates.
+        run_id: the run that wrote it; "" for people.
+    """
+
+    label: str
+    explanation: str
+    annotator_id: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many texts of a source and target a study cannot show, and why."""
+
+    source: str
+    target: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """What can be shown.
+
+    Attributes:
+        items: the items of the study's part, in the dataset's order.
+        targets: whose texts are asked about.
+        texts: (source, target, item_id) → texts, most often one.
+        left_out: what was not taken, counted.
+    """
+
+    items: tuple[str, ...]
+    targets: tuple[str, ...]
+    texts: Mapping[tuple[str, str, str], tuple[Text, ...]]
+    left_out: tuple[LeftOut, ...]
+    _found: dict[tuple[Stratum, str, str], list[tuple[Text, ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # of `options`, each looked for once
+
+    def options(self, stratum: Stratum, target: str, item: str) -> list[tuple[Text, ...]]:
+        """What a trial may show for this target on this item: one entry a choice, texts by slot.
+
+        Two texts that say the same are no comparison. A reasoning trial has the target's own text
+        in slot 1.
+        """
+        key = (stratum, target, item)
+        if key not in self._found:
+            self._found[key] = self._options(stratum, target, item)
+        return self._found[key]
+
+    def _options(self, stratum: Stratum, target: str, item: str) -> list[tuple[Text, ...]]:
+        named = stratum.sources + ((HUMAN,) if stratum.kind == REASONING else ())
+        found = list(product(*(self.texts.get((name, target, item), ()) for name in named)))
+        if stratum.kind != COMPARISON:
+            return found
+        return [two for two in found if len({normalise(text.explanation) for text in two}) == 2]
+
+
+def collect(
+    workspace: Workspace, dataset: Dataset, config: StudyConfig, marks: Marks | None = None
+) -> Material:
+    """The texts of all sources on the items of the study's part.
+
+    Args:
+        marks: with them, texts that `config.leave_out` names are not taken.
+
+    Raises:
+        ConfigError, DataError, RunError: a target is unknown, or a run is not there, not finished,
+            or answered other data.
+    """
+    taken = _Taken(config, marks)
+    targets = _people(dataset, config, config.split, taken)
+    for source, runs in config.methods.items():
+        for row in _answers(workspace, dataset, config, runs).itertuples():
+            target = row.target_annotator_id
+            if target in targets:
+                text = Text(row.label, as_shown(row.explanation), target, row.run_id)
+                readable = row.parsed == "true" and row.label
+                taken.add(source, target, row.item_id, text, "" if readable else UNREAD)
+    return taken.material(held_out_items(dataset, config.split), targets)
+
+
+def people(
+    dataset: Dataset, config: StudyConfig, split: str, marks: Marks | None = None
+) -> Material:
+    """As `collect`, with people's texts alone, on the items of any part of the data."""
+    taken = _Taken(config, marks)
+    targets = _people(dataset, config, split, taken)
+    return taken.material(held_out_items(dataset, split), targets)
+
+
+class _Taken:
+    """Texts as they are taken or left out."""
+
+    def __init__(self, config: StudyConfig, marks: Marks | None) -> None:
+        self._config, self._marks = config, marks
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._texts: dict[tuple[str, str, str], list[Text]] = {}
+
+    def add(self, source: str, target: str, item: str, text: Text, reason: str = "") -> None:
+        reason = reason or ("" if text.explanation else EMPTY)
+        if not reason and self._marks is not None and self._config.leave_out:
+            found = [kind for kind, _ in of_text(text.explanation, self._marks)]
+            reason = next((kind for kind in found if kind in self._config.leave_out), "")
+        if reason:
+            self._counts[source, target, reason] += 1
+        else:
+            self._texts.setdefault((source, target, item), []).append(text)
+
+    def material(self, items: tuple[str, ...], targets: tuple[str, ...]) -> Material:
+        left_out = tuple(LeftOut(*key, count) for key, count in sorted(self._counts.items()))
+        texts = {key: tuple(found) for key, found in self._texts.items()}
+        return Material(items, targets, texts, left_out)
+
+
+def _people(dataset: Dataset, config: StudyConfig, split: str, taken: _Taken) -> tuple[str, ...]:
+    """Take what people wrote on the items of a part; the targets."""
+    targets = config.targets or dataset.annotators
+    for target in targets:
+        check_annotator(dataset, target)
+    rows = dataset.annotations
+    rows = rows[rows["item_id"].isin(held_out_items(dataset, split))]
+    for row in rows.itertuples():
+        text = Text(row.label, as_shown(row.explanation), row.annotator_id)
+        for target in targets:
+            # Both are taken in any case: checks and practice are made of them.
+            source = HUMAN if target == row.annotator_id else OTHER_HUMAN
+            taken.add(source, target, row.item_id, text, INVALID if row.valid == "false" else "")
+    return targets
+
+
+def as_shown(text: str) -> str:
+    """`text` with the traces of a keyboard or a file made equal, the writer's manner left alone.
+
+    Unicode NFC, plain quotes, white space of any kind and length as one space, none outside, no
+    invisible characters. Case, punctuation and words stay: they are what is judged.
+    """
+    text = unify_quotes(unicodedata.normalize("NFC", text))
+    seen = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
+    return " ".join(seen.split())
+
+
+def _answers(
+    workspace: Workspace, dataset: Dataset, config: StudyConfig, runs: Iterable[str]
+) -> pd.DataFrame:
+    """The outputs of a source's runs, which answered the study's part of this very dataset."""
+    folders = [RunFolder(workspace.runs / run) for run in runs]
+    found, part = streams.of_runs(dataset, folders)
+    if part != config.split:
+        raise DataError(
+            f"the runs answered the {part} part",
+            where=", ".join(runs),
+            expected=f"answers to the {config.split} part, which the study shows",
+        )
+    streams.streams_of(dataset, found, config.split)  # unknown items, targets, labels
+    return pd.concat([one.frame for one in found], ignore_index=True)
+
+
+def reference_cards(dataset: Dataset, examples: int, seed: int) -> pd.DataFrame:
+    """The table CARDS, for every annotator, from the training part alone.
+
+    Items that most annotators answered come first, so that the cards show different people on the
+    same items: they then differ by manner, not by subject. Items whose texts stand in the
+    validation or test part too are never on a card (see `imitation.history`).
+
+    Raises:
+        DataError: an annotator has fewer training explanations than a card needs.
+        ConfigError: there is no training part.
+    """
+    kept = responses(dataset, split="train")
+    answered = Counter(item for item, _ in {(r.item_id, r.annotator_id) for r in kept})
+    rng = np.random.default_rng([seed, 11])
+    chance = {item: rng.random() for item in sorted(answered)}
+    texts = dataset.items.set_index("item_id")
+    rows = []
+    for annotator in dataset.annotators:
+        own: dict[str, Response] = {}
+        for response in kept:
+            if response.annotator_id == annotator:
+                own.setdefault(response.item_id, response)
+        chosen = sorted(own, key=lambda item: (-answered[item], chance[item]))[:examples]
+        if len(chosen) < examples:
+            raise DataError(
+                f"annotator {annotator!r} has explanations on {len(chosen)} training items",
+                where=dataset.name,
+                expected=f"at least {examples}, which a reference card shows",
+                todo="put fewer examples on a card, or leave this annotator out of the data",
+            )
+        cell = [
+            [
+                *(as_shown(texts.at[item, column]) for column in ("text_a", "text_b")),
+                own[item].label,
+                as_shown(own[item].explanation),
+            ]
+            for item in chosen
+        ]
+        rows.append({"annotator_id": annotator, "examples": as_cell(cell)})
+    return frame_of(CARDS, rows)
+
+
+def card_explanations(cards: pd.DataFrame) -> list[str]:
+    """All explanations that stand on cards."""
+    return [example[3] for cell in cards["examples"] for example in from_cell(cell)]

@@ -1,0 +1,279 @@
+"""Saving an answer and taking it back: new rows and one stamp, nothing overwritten.
+
+What the last practice trial teaches, for as long as the judge has not gone on from it.
+
+It is told when the answer is saved, and again after a refresh or on another device: whether the
+judge went on is read off the next trial, which is held for them from the moment it is shown.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, exists, insert, select, update
+
+from capo_core.errors import StudyError
+from capo_core.study.judging import assignments as judging_assignments
+from capo_core.study.judging import trial_views
+from capo_core.study.judging.assignments import progress_of
+from capo_core.study.judging.judge import Judge
+from capo_core.study.judging.trial_views import Given, Trial, TrialView
+from capo_core.study.store import audit
+from capo_core.study.store.models import assignments, claims, feedback, judgments, studies
+from capo_core.study.tables import CONFIDENCES, MAIN, PRACTICE
+
+LONGEST_REASON = 2000
+CLOSED = "this study is closed and takes no more answers; what you answered before is saved"
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """On a practice trial, after the answer: was it right, what was, and one sentence."""
+
+    right: bool
+    answer: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An answer is on disk.
+
+    Attributes:
+        again: it was there before, from an earlier attempt.
+        feedback: for practice trials, else None.
+    """
+
+    trial_id: str
+    at: datetime
+    again: bool
+    feedback: Feedback | None
+
+
+def checked(given: Given) -> Given:
+    """`given` as it can be stored; raises `StudyError` where it is out of bounds."""
+    if given.confidence not in CONFIDENCES:
+        raise StudyError(
+            f"{given.confidence!r} is no confidence", expected="'1' (a guess) to '4' (certain)"
+        )
+    if len(given.reason) > LONGEST_REASON:
+        raise StudyError(
+            f"the reason has {len(given.reason):,} characters",
+            expected=f"at most {LONGEST_REASON:,}",
+            todo="shorten it; nothing was saved yet",
+        )
+    return Given(given.answer, given.confidence, _clean(given.reason))
+
+
+def save(
+    connection: Connection,
+    judge: Judge,
+    trial_id: str,
+    given: Given,
+    shown_at: datetime | None,
+    at: datetime,
+) -> Saved:
+    """Save one answer, or find that it is saved; raises `StudyError` as `JudgeDesk.answer` says."""
+    _only_while_open(connection, judge)
+    claim = claim_of(connection, judge, trial_id)
+    trial = trial_views.load(connection, judge.study_id, trial_id, claim.order)
+    answer, side = trial.stored(given.answer)
+    stored = Given(answer, given.confidence, given.reason)
+    history = _history(connection, judge, trial_id)
+    standing = next((row for row in history if row.withdrawn is None), None)
+    if standing is not None:
+        if Given(standing.answer, standing.confidence, standing.reason) != stored:
+            raise StudyError(
+                "this trial has another answer already, which is saved",
+                todo="to change your last answer, take it back first; else go on",
+            )
+        said = feedback_on(connection, judge, trial, standing.answer)
+        return Saved(trial_id, standing.answered, True, said)
+    connection.execute(
+        insert(judgments).values(
+            study_id=judge.study_id,
+            judge_id=judge.judge_id,
+            trial_id=trial_id,
+            phase=trial.phase,
+            judge_slot=claim.judge_slot,
+            place=_place(connection, judge, trial, claim.judge_slot),
+            displayed=claim.order,
+            answer=answer,
+            side=side,
+            confidence=given.confidence,
+            reason=given.reason,
+            shown=min(at, max(claim.shown, shown_at or claim.shown)),
+            answered=at,
+        )
+    )
+    event = "change" if history else "answer"
+    audit.note(connection, at, judge.study_id, judge.judge_id, event, trial_id=trial_id)
+    return Saved(trial_id, at, False, feedback_on(connection, judge, trial, answer))
+
+
+def take_back(connection: Connection, judge: Judge, at: datetime) -> str:
+    """Withdraw the last answer; its trial. Raises `StudyError` as `JudgeDesk.undo` says."""
+    _only_while_open(connection, judge)
+    last = connection.execute(
+        select(judgments)
+        .where(judgments.c.study_id == judge.study_id, judgments.c.judge_id == judge.judge_id)
+        .order_by(judgments.c.judgment_id.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is None:
+        raise StudyError("there is no answer yet that could be taken back")
+    if last.phase == PRACTICE:
+        raise StudyError(
+            "a practice answer is not taken back: you have seen the right one", todo="go on"
+        )
+    if last.withdrawn is not None:
+        return last.trial_id
+    connection.execute(
+        update(judgments).where(judgments.c.judgment_id == last.judgment_id).values(withdrawn=at)
+    )
+    connection.execute(
+        update(claims)
+        .where(_of(claims, judge, last.trial_id))
+        .values(shown=at, until=at + timedelta(minutes=judge.terms.claim_minutes))
+    )
+    audit.note(connection, at, judge.study_id, judge.judge_id, "undo", trial_id=last.trial_id)
+    return last.trial_id
+
+
+def _only_while_open(connection: Connection, judge: Judge) -> None:
+    """Raises unless the study is open; it cannot be closed until this transaction is over."""
+    closed = connection.execute(
+        select(studies.c.closed)
+        .where(studies.c.study_id == judge.study_id)
+        .with_for_update(read=True)
+    ).scalar_one()
+    if closed is not None:
+        raise StudyError(CLOSED)
+
+
+def claim_of(connection: Connection, judge: Judge, trial_id: str):
+    """Through which sequence the judge was shown the trial, since when, in which order."""
+    row = connection.execute(
+        select(claims.c.judge_slot, claims.c.shown, assignments.c.order)
+        .join(
+            assignments,
+            and_(
+                assignments.c.study_id == claims.c.study_id,
+                assignments.c.judge_slot == claims.c.judge_slot,
+                assignments.c.trial_id == claims.c.trial_id,
+            ),
+        )
+        .where(_of(claims, judge, trial_id))
+    ).one_or_none()
+    if row is None:
+        raise StudyError("this trial was not shown to you", todo="load the page again")
+    return row
+
+
+def _history(connection: Connection, judge: Judge, trial_id: str):
+    query = select(judgments).where(_of(judgments, judge, trial_id))
+    return connection.execute(query.order_by(judgments.c.judgment_id)).all()
+
+
+def _place(connection: Connection, judge: Judge, trial: Trial, judge_slot: str) -> str:
+    """The place that the answer fills: none in practice, none where somebody else filled it."""
+    if trial.phase != MAIN:
+        return ""
+    filled = connection.execute(
+        select(judgments.c.judge_id).where(
+            judgments.c.study_id == judge.study_id,
+            judgments.c.trial_id == trial.trial_id,
+            judgments.c.place == judge_slot,
+            judging_assignments.standing(),
+        )
+    ).first()
+    return "" if filled else judge_slot
+
+
+def feedback_on(connection: Connection, judge: Judge, trial: Trial, answer: str) -> Feedback | None:
+    if trial.phase != PRACTICE:
+        return None
+    row = connection.execute(
+        select(feedback.c.answer, feedback.c.note).where(
+            feedback.c.study_id == judge.study_id, feedback.c.trial_id == trial.trial_id
+        )
+    ).one_or_none()
+    return row and Feedback(answer == row.answer, trial.on_screen(row.answer), row.note)
+
+
+def _of(table, judge: Judge, trial_id: str):
+    return and_(
+        table.c.study_id == judge.study_id,
+        table.c.judge_id == judge.judge_id,
+        table.c.trial_id == trial_id,
+    )
+
+
+def _clean(reason: str) -> str:
+    """Without what a database or a file cannot hold: control characters, halves of characters."""
+    lines = reason.replace("\r\n", "\n")
+    kept = (c for c in lines if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return "".join(kept).strip()
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A practice trial that was answered, with what was given and what was right."""
+
+    view: TrialView
+    given: Given
+    feedback: Feedback
+
+
+def pending(connection: Connection, judge: Judge, at: datetime) -> Lesson | None:
+    """The lesson of the last answer, where that was practice and no trial was shown since."""
+    if judge.closed or judge.paused:
+        return None
+    last = connection.execute(
+        select(judgments)
+        .where(
+            judgments.c.study_id == judge.study_id,
+            judgments.c.judge_id == judge.judge_id,
+            judging_assignments.standing(),
+        )
+        .order_by(judgments.c.judgment_id.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is None or last.phase != PRACTICE or _went_on(connection, judge):
+        return None
+    order = claim_of(connection, judge, last.trial_id).order
+    trial = trial_views.load(connection, judge.study_id, last.trial_id, order)
+    said = feedback_on(connection, judge, trial, last.answer)
+    if said is None:
+        return None
+    progress = progress_of(connection, judge, at)
+    view = TrialView(
+        trial_id=trial.trial_id,
+        kind=trial.kind,
+        practice=True,
+        answers=trial.answers,
+        earlier=None,
+        shown_at=last.shown,
+        # As it was when the trial was asked: "Practice 1 of 2" stays the first.
+        progress=replace(progress, practice_done=progress.practice_done - 1),
+        **trial_views.contents(connection, judge.study_id, trial),
+    )
+    return Lesson(view, Given(trial.on_screen(last.answer), last.confidence, last.reason), said)
+
+
+def _went_on(connection: Connection, judge: Judge) -> bool:
+    """Is a trial held for the judge that they have not answered?"""
+    answered = exists().where(
+        and_(
+            judgments.c.study_id == claims.c.study_id,
+            judgments.c.judge_id == claims.c.judge_id,
+            judgments.c.trial_id == claims.c.trial_id,
+            judging_assignments.standing(),
+        )
+    )
+    held = select(claims.c.trial_id).where(
+        claims.c.study_id == judge.study_id, claims.c.judge_id == judge.judge_id, ~answered
+    )
+    return connection.execute(held.limit(1)).first() is not None

@@ -1,0 +1,255 @@
+"""Which places of a study are open to a judge, and the claims that hold them.
+
+A *place* is one assignment: a trial in a planned sequence ("J01"). A judge fills the places of the
+own sequence in order. A judge who has been away for longer than the study's `claim_minutes` leaves
+the open ones to others: to reserves, and to those who go on after their own. Coming back, the
+judge finds again what nobody else has taken. Claims only steer; that no place is filled twice is
+a unique index, and an answer that comes too late for its place is kept beside it, not refused.
+
+How far a judge is, from what is on disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
+
+from capo_core.study.judging.judge import Judge, Progress
+from capo_core.study.store.models import (
+    assignments,
+    claims,
+    judges,
+    judgments,
+    studies,
+    texts,
+    trials,
+)
+from capo_core.study.store.rate_limits import inserting
+from capo_core.study.tables import MAIN, PRACTICE, from_cell
+
+
+@dataclass(frozen=True)
+class Place:
+    """One assignment, with the order in which this judge sees its cards and slots (JSON)."""
+
+    judge_slot: str
+    position: int
+    trial_id: str
+    order: str
+    text_ids: tuple[str, ...]
+
+
+def practice(connection: Connection, judge: Judge) -> list[Place]:
+    """Practice places that the judge has not answered; those of the own or the first sequence."""
+    query = _unanswered(judge, PRACTICE).where(assignments.c.judge_slot == practice_slot(judge))
+    return _places(connection, query)
+
+
+def practice_slot(judge: Judge):
+    """Whose practice trials the judge gets: a value, or a query for the first sequence there is."""
+    if judge.judge_slot:
+        return judge.judge_slot
+    return (
+        select(func.min(assignments.c.judge_slot))
+        .where(assignments.c.study_id == judge.study_id)
+        .scalar_subquery()
+    )
+
+
+def own(connection: Connection, judge: Judge, at: datetime) -> list[Place]:
+    """Open main places of the judge's own sequence, in order."""
+    query = _open(judge, at).where(assignments.c.judge_slot == judge.judge_slot)
+    return _places(connection, query)
+
+
+def others(connection: Connection, judge: Judge, at: datetime) -> list[Place]:
+    """Open main places of sequences whose judge is away or gone, that this judge may fill.
+
+    Places in a sequence already begun come first, so that what was planned to be seen by one
+    person is split among as few as possible. No item comes twice, but for what one sequence
+    plans.
+    """
+    left = at - timedelta(minutes=judge.terms.claim_minutes)
+    query = _open(judge, at).where(
+        assignments.c.judge_slot != judge.judge_slot,
+        or_(
+            ~exists().where(
+                judges.c.study_id == assignments.c.study_id,
+                judges.c.judge_slot == assignments.c.judge_slot,
+                judges.c.revoked.is_(None),
+                func.coalesce(judges.c.last_seen, judges.c.invited) > left,
+            ),
+            exists().where(  # taken over before, and its judge is back since
+                claims.c.study_id == assignments.c.study_id,
+                claims.c.judge_slot == assignments.c.judge_slot,
+                claims.c.trial_id == assignments.c.trial_id,
+                claims.c.judge_id == judge.judge_id,
+                claims.c.until > at,
+            ),
+        ),
+    )
+    places = _places(connection, query)
+    if not places:
+        return []
+    of_study = select(texts.c.text_id, texts.c.item_id).where(texts.c.study_id == judge.study_id)
+    item_of = {row.text_id: row.item_id for row in connection.execute(of_study)}
+    seen: dict[str, set[str]] = {}  # items by the sequence through which they were seen
+    shown = select(claims.c.judge_slot, trials.c.text_ids).join(
+        trials,
+        and_(trials.c.study_id == claims.c.study_id, trials.c.trial_id == claims.c.trial_id),
+    )
+    mine = shown.where(claims.c.judge_id == judge.judge_id, trials.c.phase == MAIN)
+    for slot, cell in connection.execute(mine):
+        seen.setdefault(slot, set()).update(item_of[text] for text in from_cell(cell))
+
+    def repeats(place: Place) -> bool:
+        elsewhere = set().union(
+            *(items for slot, items in seen.items() if slot != place.judge_slot)
+        )
+        return any(item_of[text] in elsewhere for text in place.text_ids)
+
+    fitting = [place for place in places if not repeats(place)]
+    return sorted(fitting, key=lambda place: (place.judge_slot not in seen, place.judge_slot))
+
+
+def within_cap(places: list[Place], judge: Judge, answered: int) -> list[Place]:
+    """As many of `places` as the cap leaves to a judge who has answered so many trials."""
+    return places[: max(0, judge.terms.cap - answered)] if judge.terms.cap else places
+
+
+def lock_for_taking_over(connection: Connection, judge: Judge) -> None:
+    """One judge at a time looks for places left by others (SQLite has but one writer anyway)."""
+    connection.execute(
+        select(studies.c.study_id)
+        .where(studies.c.study_id == judge.study_id)
+        .with_for_update(key_share=True)
+    )
+
+
+def claim(connection: Connection, judge: Judge, place: Place, at: datetime) -> datetime:
+    """Hold `place` for the judge; since when the trial has been shown, without a longer absence."""
+    until = at + timedelta(minutes=judge.terms.claim_minutes)
+    held = and_(
+        claims.c.study_id == judge.study_id,
+        claims.c.judge_id == judge.judge_id,
+        claims.c.trial_id == place.trial_id,
+    )
+    earlier = connection.execute(select(claims.c.shown, claims.c.until).where(held)).one_or_none()
+    shown = earlier.shown if earlier and earlier.until > at else at
+    values = {"judge_slot": place.judge_slot, "shown": shown, "until": until}
+    added = inserting(connection)(claims).values(
+        study_id=judge.study_id, judge_id=judge.judge_id, trial_id=place.trial_id, **values
+    )
+    connection.execute(
+        added.on_conflict_do_update(
+            index_elements=[claims.c.study_id, claims.c.judge_id, claims.c.trial_id], set_=values
+        )
+    )
+    return shown
+
+
+def standing():
+    """The condition that a judgment has not been withdrawn."""
+    return judgments.c.withdrawn.is_(None)
+
+
+def _unanswered(judge: Judge, phase: str) -> Select:
+    """Places with a trial of `phase` that this judge has not answered, in order."""
+    return (
+        select(
+            assignments.c.judge_slot,
+            assignments.c.position,
+            assignments.c.trial_id,
+            assignments.c.order,
+            trials.c.text_ids,
+        )
+        .join(
+            trials,
+            and_(
+                trials.c.study_id == assignments.c.study_id,
+                trials.c.trial_id == assignments.c.trial_id,
+            ),
+        )
+        .where(
+            assignments.c.study_id == judge.study_id,
+            trials.c.phase == phase,
+            ~exists().where(
+                judgments.c.study_id == assignments.c.study_id,
+                judgments.c.trial_id == assignments.c.trial_id,
+                judgments.c.judge_id == judge.judge_id,
+                standing(),
+            ),
+        )
+        .order_by(assignments.c.judge_slot, assignments.c.position)
+    )
+
+
+def _open(judge: Judge, at: datetime) -> Select:
+    """Main places that nobody has filled and nobody else holds."""
+    return _unanswered(judge, MAIN).where(
+        ~exists().where(
+            judgments.c.study_id == assignments.c.study_id,
+            judgments.c.trial_id == assignments.c.trial_id,
+            judgments.c.place == assignments.c.judge_slot,
+            standing(),
+        ),
+        ~exists().where(
+            claims.c.study_id == assignments.c.study_id,
+            claims.c.trial_id == assignments.c.trial_id,
+            claims.c.judge_slot == assignments.c.judge_slot,
+            claims.c.judge_id != judge.judge_id,
+            claims.c.until > at,
+            exists().where(judges.c.judge_id == claims.c.judge_id, judges.c.revoked.is_(None)),
+        ),
+    )
+
+
+def _places(connection: Connection, query: Select) -> list[Place]:
+    return [
+        Place(row.judge_slot, row.position, row.trial_id, row.order, tuple(from_cell(row.text_ids)))
+        for row in connection.execute(query)
+    ]
+
+
+FEWEST = 3  # answers before a median says anything
+
+
+def progress_of(connection: Connection, judge: Judge, at: datetime) -> Progress:
+    """Done, total and minutes left; all of the main trials but for the practice counts."""
+    answered = connection.execute(
+        select(judgments.c.phase, judgments.c.shown, judgments.c.answered).where(
+            judgments.c.study_id == judge.study_id,
+            judgments.c.judge_id == judge.judge_id,
+            standing(),
+        )
+    ).all()
+    seconds = [(row.answered - row.shown).total_seconds() for row in answered if row.phase == MAIN]
+    open_places = own(connection, judge, at) if judge.judge_slot else []
+    if judge.takes_over:
+        open_places += others(connection, judge, at)
+    left = len(within_cap(open_places, judge, len(answered)))
+    return Progress(
+        done=len(seconds),
+        total=len(seconds) + left,
+        minutes_left=median(seconds) * left / 60 if len(seconds) >= FEWEST else None,
+        practice_done=sum(row.phase == PRACTICE for row in answered),
+        practice_total=_practice_total(connection, judge),
+    )
+
+
+def _practice_total(connection: Connection, judge: Judge) -> int:
+    both = and_(
+        trials.c.study_id == assignments.c.study_id, trials.c.trial_id == assignments.c.trial_id
+    )
+    return connection.execute(
+        select(func.count())
+        .select_from(assignments.join(trials, both))
+        .where(
+            assignments.c.study_id == judge.study_id,
+            assignments.c.judge_slot == practice_slot(judge),
+            trials.c.phase == PRACTICE,
+        )
+    ).scalar_one()

@@ -1,0 +1,273 @@
+"""What the judge's page gets to show, and how its clicks become the answers that are stored.
+
+A view holds texts and nothing that names them: no identifier of a text, an item or an annotator.
+Cards go by letters in the judge's own order, texts by their place on the screen.
+
+What a judge sees next: the next open trial, a pause, or the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from string import ascii_uppercase
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from capo_core.errors import StudyError
+from capo_core.study.judging import assignments
+from capo_core.study.judging.assignments import progress_of
+from capo_core.study.judging.judge import Judge, Progress
+from capo_core.study.store.models import cards, judgments, texts, trials
+from capo_core.study.tables import (
+    ATTRIBUTION,
+    CANNOT_TELL,
+    COMPARISON,
+    PRACTICE,
+    REASONING,
+    REASONING_ANSWERS,
+    TIE,
+    from_cell,
+)
+
+SIDE_NAMES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An item with one label and explanation, as plain text: a page must escape all four."""
+
+    text_a: str
+    text_b: str
+    label: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class CardView:
+    """Examples of one annotator; the letter is the same in all attributions of a judge."""
+
+    letter: str
+    examples: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer in the judge's terms: a letter, "left", "tie", "cannot_tell", "4" …"""
+
+    answer: str
+    confidence: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """One trial as this judge sees it.
+
+    Attributes:
+        trial_id: random; hand it back with the answer, and key widgets by it.
+        kind: "attribution", "comparison" or "reasoning".
+        cards: attribution: everybody's; comparison: the target's; reasoning: none.
+        texts: in the order of the screen; a comparison has left and right.
+        reference: reasoning: the target's own text, else None.
+        answers: what may be answered.
+        earlier: the answer that was taken back by undo, else None.
+        shown_at: since when the trial has been on the screen.
+    """
+
+    trial_id: str
+    kind: str
+    practice: bool
+    cards: tuple[CardView, ...]
+    texts: tuple[Shown, ...]
+    reference: Shown | None
+    answers: tuple[str, ...]
+    earlier: Given | None
+    shown_at: datetime
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial in one judge's order, with the identifiers that views leave out."""
+
+    trial_id: str
+    kind: str
+    phase: str
+    text_ids: tuple[str, ...]
+    card_ids: tuple[str, ...]
+    slots: tuple[int, ...]
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What a judge may answer, as on the screen."""
+        if self.kind == ATTRIBUTION:
+            return (*ascii_uppercase[: len(self.card_ids)], CANNOT_TELL)
+        return (*SIDE_NAMES, TIE) if self.kind == COMPARISON else REASONING_ANSWERS
+
+    def stored(self, answer: str) -> tuple[str, str]:
+        """The answer as in the table of judgments, and the side of the screen that was chosen.
+
+        Raises:
+            StudyError: it is none of `answers`.
+        """
+        if answer not in self.answers:
+            raise StudyError(
+                f"{answer!r} is no answer to this trial", expected=f"one of {self.answers}"
+            )
+        if self.kind == ATTRIBUTION and answer != CANNOT_TELL:
+            return self.card_ids[ascii_uppercase.index(answer)], ""
+        if self.kind == COMPARISON and answer != TIE:
+            return "ab"[self.slots[SIDE_NAMES.index(answer)]], answer
+        return answer, ""
+
+    def on_screen(self, stored: str) -> str:
+        """The reverse of `stored`."""
+        return next(answer for answer in self.answers if self.stored(answer)[0] == stored)
+
+
+def load(connection: Connection, study_id: str, trial_id: str, order: str) -> Trial:
+    """A trial with its order (the JSON of an assignment)."""
+    row = connection.execute(
+        select(trials).where(trials.c.study_id == study_id, trials.c.trial_id == trial_id)
+    ).one()
+    shown = from_cell(order)
+    return Trial(
+        trial_id=trial_id,
+        kind=row.kind,
+        phase=row.phase,
+        text_ids=tuple(from_cell(row.text_ids)),
+        card_ids=tuple(shown.get("cards", ())),
+        slots=tuple(shown.get("slots", ())),
+    )
+
+
+def contents(connection: Connection, study_id: str, trial: Trial) -> dict[str, Any]:
+    """The parts `cards`, `texts` and `reference` of a `TrialView`."""
+    found = {
+        row.text_id: Shown(row.text_a, row.text_b, row.label, row.explanation)
+        for row in connection.execute(
+            select(texts).where(texts.c.study_id == study_id, texts.c.text_id.in_(trial.text_ids))
+        )
+    }
+    by_slot = [found[text_id] for text_id in trial.text_ids]
+    lettered = trial.kind == ATTRIBUTION
+    examples = {
+        row.annotator_id: row.examples
+        for row in connection.execute(
+            select(cards).where(
+                cards.c.study_id == study_id, cards.c.annotator_id.in_(trial.card_ids)
+            )
+        )
+    }
+    return {
+        "cards": tuple(
+            CardView(
+                letter=ascii_uppercase[position] if lettered else "",
+                examples=tuple(Shown(*example) for example in from_cell(examples[annotator])),
+            )
+            for position, annotator in enumerate(trial.card_ids)
+        ),
+        "texts": (by_slot[0],)
+        if trial.kind == REASONING
+        else tuple(by_slot[slot] for slot in trial.slots),
+        "reference": by_slot[1] if trial.kind == REASONING else None,
+    }
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The judge paused; `JudgeDesk.resume` goes on."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class End:
+    """Nothing to show now.
+
+    Attributes:
+        reason: "done"; "nothing_open": a reserve, and all places are taken at present; "closed":
+            the study takes no more answers.
+        more: open places of others that the judge may take on by `JudgeDesk.go_on`.
+    """
+
+    reason: str
+    progress: Progress
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What to show; `place` is where, if it is a trial, which is to be held for the judge."""
+
+    view: TrialView | Pause | End
+    place: assignments.Place | None = None
+
+
+def find_next(connection: Connection, judge: Judge, at: datetime) -> Found:
+    """What a judge who has consented sees next; it reads and changes nothing."""
+    progress = progress_of(connection, judge, at)
+    if judge.closed:
+        return Found(End("closed", progress))
+    if judge.paused:
+        return Found(Pause(progress))
+    found = assignments.practice(connection, judge) or _main(connection, judge, at, progress)
+    if not found:
+        return Found(_end(connection, judge, at, progress))
+    trial = load(connection, judge.study_id, found[0].trial_id, found[0].order)
+    view = TrialView(
+        trial_id=trial.trial_id,
+        kind=trial.kind,
+        practice=trial.phase == PRACTICE,
+        answers=trial.answers,
+        earlier=_earlier(connection, judge, trial),
+        shown_at=at,
+        progress=progress,
+        **contents(connection, judge.study_id, trial),
+    )
+    return Found(view, found[0])
+
+
+def hold(
+    connection: Connection, judge: Judge, found: Found, at: datetime
+) -> TrialView | Pause | End:
+    """What was found, held for the judge; with the time since when it has been shown."""
+    if found.place is None:
+        return found.view
+    shown_at = assignments.claim(connection, judge, found.place, at)
+    return replace(found.view, shown_at=shown_at)
+
+
+def _main(
+    connection: Connection, judge: Judge, at: datetime, progress: Progress
+) -> list[assignments.Place]:
+    found = assignments.own(connection, judge, at) if judge.judge_slot else []
+    if not found and judge.takes_over:
+        found = assignments.others(connection, judge, at)
+    return assignments.within_cap(found, judge, progress.answered)
+
+
+def _end(connection: Connection, judge: Judge, at: datetime, progress: Progress) -> End:
+    if not progress.done:
+        return End("nothing_open", progress)
+    if judge.takes_over:
+        return End("done", progress)
+    left = assignments.others(connection, judge, at)
+    return End("done", progress, more=len(assignments.within_cap(left, judge, progress.answered)))
+
+
+def _earlier(connection: Connection, judge: Judge, trial: Trial) -> Given | None:
+    """The answer that was taken back, if the trial had one."""
+    row = connection.execute(
+        select(judgments.c.answer, judgments.c.confidence, judgments.c.reason)
+        .where(
+            judgments.c.study_id == judge.study_id,
+            judgments.c.judge_id == judge.judge_id,
+            judgments.c.trial_id == trial.trial_id,
+        )
+        .order_by(judgments.c.judgment_id.desc())
+        .limit(1)
+    ).one_or_none()
+    return row and Given(trial.on_screen(row.answer), row.confidence, row.reason)

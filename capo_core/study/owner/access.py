@@ -1,0 +1,184 @@
+"""Who is asking: owner, judge or nobody we know; and where the dashboard may listen.
+
+Pure functions over what a page knows of its visitor. On a server that only this machine can reach
+the owner needs no password; anywhere else there is `CAPO_OWNER_PASSWORD`, or sign-in by OIDC
+(Streamlit's `st.login`, `[auth]` in `.streamlit/secrets.toml`) with the owners' addresses in
+`CAPO_OWNER_EMAILS`. Who comes by a judge's link is a judge, also the owner: so the owner sees what
+judges see.
+
+The owner's password, asked for with a limit on wrong ones that outlives the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from capo_core.errors import ConfigError
+from capo_core.study.store import audit, rate_limits, read, write
+
+OWNER = "owner"
+JUDGE = "judge"
+STRANGER = "stranger"  # sees the sign-in page and nothing else
+
+PASSWORD = "CAPO_OWNER_PASSWORD"
+EMAILS = "CAPO_OWNER_EMAILS"
+SHORTEST_PASSWORD = 12
+# A reverse proxy on this machine adds one of these: its visitors come from anywhere.
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+
+@dataclass(frozen=True)
+class Doors:
+    """How an owner can come in.
+
+    Attributes:
+        address: where the server listens ("127.0.0.1", "0.0.0.0"); empty means everywhere.
+        password: the owner's; empty for none.
+        oidc: is sign-in by OIDC set up?
+        emails: whose OIDC sign-in makes an owner, in lower case.
+    """
+
+    address: str
+    password: str = field(default="", repr=False)
+    oidc: bool = False
+    emails: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(
+        cls, address: str, *, oidc: bool = False, environment: Mapping[str, str] | None = None
+    ) -> Doors:
+        """The doors as the environment sets them; it is `os.environ` unless given."""
+        values = os.environ if environment is None else environment
+        emails = (each.strip().lower() for each in values.get(EMAILS, "").split(","))
+        return cls(address, values.get(PASSWORD, ""), oidc, tuple(filter(None, emails)))
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """What a page knows of who asks.
+
+    Attributes:
+        has_link: did the browser session come by a judge's link (checked by the judge's desk)?
+        signed_in: has it given the owner's password before, in this session?
+        email: verified by OIDC; empty where nobody is signed in so.
+        headers: of the request, names in any case.
+    """
+
+    has_link: bool = False
+    signed_in: bool = False
+    email: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def role_of(visitor: Visitor, doors: Doors) -> str:
+    """`OWNER`, `JUDGE` or `STRANGER`."""
+    if visitor.has_link:
+        return JUDGE
+    if doors.password and visitor.signed_in:
+        return OWNER
+    if doors.oidc and visitor.email and visitor.email.strip().lower() in doors.emails:
+        return OWNER
+    locked = bool(doors.password) or doors.oidc
+    if not locked and is_loopback(doors.address) and from_this_machine(visitor.headers):
+        return OWNER
+    return STRANGER
+
+
+def password_is_right(given: str, doors: Doors) -> bool:
+    """Compared in a time that tells nothing of how much was right; never, without a password.
+
+    The page counts wrong ones with `limits` and keeps the answer in its session.
+    """
+    # Digests have one length: that of the password does not show either.
+    digests = (
+        hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (given, doors.password)
+    )
+    return bool(doors.password) and hmac.compare_digest(*digests)
+
+
+def check_binding(doors: Doors) -> None:
+    """Called before the server starts.
+
+    Raises:
+        ConfigError: it would listen to other machines, and anybody there would be the owner; or
+            the owner's password is short; or OIDC is set up and nobody is an owner by it.
+    """
+    if doors.password and len(doors.password) < SHORTEST_PASSWORD:
+        raise ConfigError(
+            f"the password in {PASSWORD} has {len(doors.password)} characters",
+            expected=f"{SHORTEST_PASSWORD} or more",
+        )
+    if doors.oidc and not doors.emails and not doors.password:
+        raise ConfigError(
+            "sign-in by OIDC is set up, and it is not said who is an owner",
+            todo=f"put their addresses into {EMAILS}, separated by commas",
+        )
+    if is_loopback(doors.address) or doors.password or doors.oidc:
+        return
+    raise ConfigError(
+        f"the dashboard would listen on {doors.address or 'all addresses'}, where other machines "
+        "can reach it, and whoever opens it there would be the owner: see the data, start "
+        "trainings, unblind studies",
+        todo=f"set {PASSWORD} to {SHORTEST_PASSWORD} characters or more, or set up OIDC; or listen "
+        "on 127.0.0.1 only",
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Can only this machine reach a server that listens on `address`?"""
+    name = address.strip().strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        found = ipaddress.ip_address(name)
+    except ValueError:  # a name: where it leads is not for us to say
+        return False
+    return found.is_loopback
+
+
+def from_this_machine(headers: Mapping[str, str]) -> bool:
+    """Was a server on loopback asked directly, under its own name?
+
+    Not so through a proxy, which brings visitors from anywhere, nor under another host's name,
+    which a page elsewhere can make a browser use (DNS rebinding).
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    if any(name in lower for name in FORWARDED):
+        return False
+    return is_loopback(_without_port(lower.get("host", "")))
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[: host.find("]") + 1]
+    return host.rsplit(":", 1)[0] if host.count(":") == 1 else host
+
+
+def sign_in(
+    engine: Engine,
+    given: str,
+    doors: Doors,
+    caller: str,
+    now: Callable[[], datetime] = audit.now,
+) -> bool:
+    """Is `given` the owner's password? A wrong one is counted against `caller` (an address).
+
+    The page keeps the answer in its session, as `Visitor.signed_in`.
+
+    Raises:
+        StudyError: `caller` was wrong too often of late; also the right password is not taken
+            from there until the window ends.
+    """
+    read(engine, lambda connection: rate_limits.check(connection, caller, now()))
+    if password_is_right(given, doors):
+        return True
+    write(engine, lambda connection: rate_limits.count_refusal(connection, caller, now()))
+    return False

@@ -1,0 +1,160 @@
+"""Judges are invited, get another link, are released or revoked."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from capo_core.errors import ConfigError, StudyError
+from capo_core.study.judging import links
+from capo_core.study.judging.judge import Terms
+from capo_core.study.store import audit
+from capo_core.study.store.models import assignments, claims, judges, studies
+
+LONGEST_DAYS = 365
+MOST_INVITED = 1000
+CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that is taken for another
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A link that was just made; its token is nowhere else and cannot be shown again."""
+
+    judge_id: str
+    judge_slot: str
+    expires: datetime
+    token: str = field(repr=False)
+
+    def url(self, base: str) -> str:
+        """The address to send, for instance with `base` "http://lab.example:8501"."""
+        return f"{base.rstrip('/')}/judge?t={self.token}"
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """What is random about a judge, drawn before the transaction, so that it can be repeated."""
+
+    judge_id: str
+    token: str = field(repr=False)
+    completion_code: str = field(repr=False)
+
+
+def newcomers(count: int) -> list[Newcomer]:
+    """Judges to invite; `ConfigError` where `count` is out of range.
+
+    Identifiers are random, and tell neither the order of invitations nor how many there are.
+    """
+    if not 1 <= count <= MOST_INVITED:
+        raise ConfigError(f"{count} judges", expected=f"1 to {MOST_INVITED:,}")
+    return [
+        Newcomer(
+            f"judge-{secrets.token_hex(4)}",
+            links.new_token(),
+            "".join(secrets.choice(CODE_LETTERS) for _ in range(8)),
+        )
+        for _ in range(count)
+    ]
+
+
+def check_days(days: float) -> None:
+    """Raises `ConfigError` unless a link can be good for so long."""
+    if not 0 < days <= LONGEST_DAYS:
+        raise ConfigError(
+            f"links good for {days:g} days", expected=f"more than 0, at most {LONGEST_DAYS}"
+        )
+
+
+def invite(
+    connection: Connection,
+    study_id: str,
+    people: list[Newcomer],
+    *,
+    days: float,
+    note: str,
+    at: datetime,
+) -> list[Invitation]:
+    """Give free sequences to `people`; who finds none is a reserve."""
+    free = _free_slots(connection, study_id)
+    slots = free[: len(people)] + [""] * (len(people) - len(free))
+    expires = at + timedelta(days=days)
+    for person, slot in zip(people, slots, strict=True):
+        connection.execute(
+            insert(judges).values(
+                judge_id=person.judge_id,
+                study_id=study_id,
+                judge_slot=slot,
+                note=note,
+                invited=at,
+                completion_code=person.completion_code,
+            )
+        )
+        links.issue(connection, person.judge_id, person.token, created=at, expires=expires)
+        about = {"judge_id": person.judge_id, "slot": slot}
+        audit.note(connection, at, study_id, audit.OWNER, "invite", **about)
+    return [
+        Invitation(person.judge_id, slot, expires, person.token)
+        for person, slot in zip(people, slots, strict=True)
+    ]
+
+
+def another_link(
+    connection: Connection, judge_id: str, token: str, *, days: float, at: datetime
+) -> Invitation:
+    """A new link in place of the old ones; `StudyError` for who is unknown or revoked."""
+    row = judge_row(connection, judge_id)
+    if row.revoked is not None:
+        raise StudyError(f"the judge {judge_id} was revoked", todo="invite a new one")
+    links.revoke(connection, judge_id, at)
+    expires = at + timedelta(days=days)
+    links.issue(connection, judge_id, token, created=at, expires=expires)
+    about = {"judge_id": judge_id, "again": True}
+    audit.note(connection, at, row.study_id, audit.OWNER, "invite", **about)
+    return Invitation(judge_id, row.judge_slot, expires, token)
+
+
+def revoke(connection: Connection, judge_id: str, at: datetime) -> None:
+    """End a judge's links for good; twice changes nothing. `StudyError`: no such judge."""
+    row = judge_row(connection, judge_id)
+    links.revoke(connection, judge_id, at)
+    if row.revoked is None:
+        connection.execute(update(judges).where(judges.c.judge_id == judge_id).values(revoked=at))
+        audit.note(connection, at, row.study_id, audit.OWNER, "revoke", judge_id=judge_id)
+
+
+def release(connection: Connection, judge_id: str, at: datetime) -> None:
+    """Let others have a judge's open places at once, until the judge is back."""
+    row = judge_row(connection, judge_id)
+    terms = connection.execute(
+        select(studies.c.terms).where(studies.c.study_id == row.study_id)
+    ).scalar_one()
+    gone = at - timedelta(minutes=Terms.from_json(terms).claim_minutes)
+    connection.execute(update(judges).where(judges.c.judge_id == judge_id).values(last_seen=gone))
+    connection.execute(
+        update(claims).where(claims.c.judge_id == judge_id, claims.c.until > at).values(until=at)
+    )
+    audit.note(connection, at, row.study_id, audit.OWNER, "release", judge_id=judge_id)
+
+
+def judge_row(connection: Connection, judge_id: str) -> Row:
+    """The judge's row; `StudyError` where there is none."""
+    row = connection.execute(select(judges).where(judges.c.judge_id == judge_id)).one_or_none()
+    if row is None:
+        raise StudyError(f"there is no judge {judge_id!r}", todo="see: study status")
+    return row
+
+
+def _free_slots(connection: Connection, study_id: str) -> list[str]:
+    """Sequences that no judge holds, in order."""
+    held = select(judges.c.judge_slot).where(
+        judges.c.study_id == study_id, judges.c.revoked.is_(None)
+    )
+    query = (
+        select(assignments.c.judge_slot)
+        .where(assignments.c.study_id == study_id, assignments.c.judge_slot.not_in(held))
+        .group_by(assignments.c.judge_slot)
+        .order_by(func.length(assignments.c.judge_slot), assignments.c.judge_slot)
+    )
+    return list(connection.execute(query).scalars())

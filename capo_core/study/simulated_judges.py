@@ -1,0 +1,284 @@
+"""Judges made up, with known attentiveness, skill, side bias, doubt and pace.
+
+To try a design before anybody is invited, and to prove that the analysis finds what was put in. A
+simulated judge attends to a trial with a probability (attentiveness). Attending, they follow what
+is there: in a comparison the text that is better, in an attribution the right annotator as often as
+their skill and the source's likeness allow. Not attending, they click: left as often as their side
+bias says, or any annotator. "Cannot tell" and "tie" come at a rate of their own.
+
+Who simulated judges are, and what is true of the sources they judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from capo_core.errors import ConfigError
+from capo_core.schema import check, listed
+from capo_core.study.design.draft import Draft
+from capo_core.study.tables import (
+    ATTRIBUTION,
+    CANNOT_TELL,
+    COMPARISON,
+    JUDGMENTS,
+    PRACTICE,
+    REASONING,
+    TIE,
+    frame_of,
+    from_cell,
+)
+
+
+@dataclass(frozen=True)
+class Judges:
+    """U judges, one value each; shares are between 0 and 1.
+
+    Attributes:
+        attentiveness: how often they attend.
+        skill: how often an attending judge knows the hand of somebody whom a text fully resembles.
+        left: how often a judge who does not attend to a comparison clicks left; ½ is no bias.
+        doubt: how often they say "cannot tell" or "tie".
+        seconds: what a trial takes beyond reading, median, more than 0.
+    """
+
+    attentiveness: np.ndarray
+    skill: np.ndarray
+    left: np.ndarray
+    doubt: np.ndarray
+    seconds: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("attentiveness", "skill", "left", "doubt", "seconds"):
+            values = np.asarray(getattr(self, name), dtype=float)
+            object.__setattr__(self, name, values)
+            if values.ndim != 1 or len(values) != len(self.attentiveness) or not len(values):
+                raise ConfigError(f"simulated judges: {name} needs one value a judge")
+            top = np.inf if name == "seconds" else 1.0
+            if not ((values >= 0) & (values <= top)).all() or (
+                name == "seconds" and not (np.isfinite(values) & (values > 0)).all()
+            ):
+                raise ConfigError(
+                    f"simulated judges: {name} is out of range",
+                    expected="seconds above 0" if name == "seconds" else "shares from 0 to 1",
+                )
+
+    @property
+    def n(self) -> int:
+        return len(self.attentiveness)
+
+    @classmethod
+    def drawn(
+        cls,
+        n: int,
+        *,
+        seed: int,
+        attentiveness: float = 0.8,
+        skill: float = 0.7,
+        left: float = 0.5,
+        doubt: float = 0.05,
+        seconds: float = 8.0,
+        careless: float = 0.0,
+    ) -> Judges:
+        """`n` judges around these means (Beta of strength 12; seconds log-normal), a share of
+        them `careless`: attentiveness about .05, a quarter of the time."""
+        if n < 1:
+            raise ConfigError(f"{n} simulated judges", expected="1 or more")
+        rng = np.random.default_rng([seed, 41])
+        bad = np.arange(n) < round(careless * n)
+
+        def around(mean: float) -> np.ndarray:
+            if not 0 <= mean <= 1:
+                raise ConfigError(f"a mean of {mean}", expected="a share from 0 to 1")
+            if mean in (0.0, 1.0):
+                return np.full(n, mean)
+            return rng.beta(12 * mean, 12 * (1 - mean), n)
+
+        attends = np.where(bad, rng.beta(1, 19, n), around(attentiveness))
+        pace = seconds * np.exp(rng.normal(0, 0.3, n)) * np.where(bad, 0.25, 1)
+        return cls(attends, around(skill), around(left), around(doubt), pace)
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true of the sources.
+
+    Attributes:
+        strength: of a source in comparisons, log-odds (Bradley-Terry); what is not named has 0.
+        likeness: of a source to its target, 0 to 1; what is not named has 1 for humans, else .5.
+    """
+
+    strength: Mapping[str, float] = field(default_factory=dict)
+    likeness: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        strange = [name for name, value in self.likeness.items() if not 0 <= value <= 1]
+        if strange:
+            raise ConfigError(f"likeness of {listed(strange)}", expected="between 0 and 1")
+
+    def like(self, source: str) -> float:
+        return float(self.likeness.get(source, 1.0 if source == "human" else 0.5))
+
+
+START = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
+WORDS_PER_S = 4.0  # reading
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Attributes: judgments, the table JUDGMENTS; better, trial_id → 'a' or 'b', the better text of
+    a comparison (its mirrored repeat has the same)."""
+
+    judgments: pd.DataFrame
+    better: pd.Series
+
+
+def answer(
+    draft: Draft,
+    judges: Judges,
+    seed: int,
+    world: World | None = None,
+    *,
+    study_id: str = "simulated",
+) -> Simulated:
+    """All assigned trials of a draft answered; practice left out. The same seed, the same answers.
+
+    Raises:
+        ConfigError: the draft has another number of judges.
+    """
+    world = world or World()
+    slots = sorted(draft.assignments["judge_slot"].unique())
+    if len(slots) != judges.n:
+        raise ConfigError(
+            f"{judges.n} simulated judges for a design of {len(slots)}",
+            expected=f"{len(slots)} judges",
+        )
+    rng = np.random.default_rng([seed, 42])
+    table = _asked(draft)
+    who = table["judge_slot"].map({name: k for k, name in enumerate(slots)}).to_numpy(int)
+    attends = rng.random(len(table)) < judges.attentiveness[who]
+    doubts = rng.random(len(table)) < judges.doubt[who]
+    better = _better(table, world, rng)
+    columns = {
+        COMPARISON: _compare(table, better, attends, doubts, judges.left[who], rng),
+        ATTRIBUTION: _attribute(table, attends, doubts, judges.skill[who], world, rng),
+        REASONING: _rate(table, attends, world, rng),
+    }
+    kind = table["kind"].to_numpy(object)
+    given = np.select([kind == name for name in columns], list(columns.values()), default="")
+    reading = np.where(attends, 1.0, 0.3) * table["words"].to_numpy() / WORDS_PER_S
+    duration = reading + judges.seconds[who] * np.exp(rng.normal(0, 0.4, len(table)))
+    made = table.assign(
+        study_id=study_id,
+        judge_id=table["judge_slot"],
+        answer=given,
+        side=_sides(table, given),
+        confidence="",
+        reason="",
+        duration_s=np.round(duration, 2),
+        answered=_times(table, duration),
+        changes=0,
+    )
+    frame = frame_of(JUDGMENTS, made[JUDGMENTS.names].to_dict("records"))
+    return Simulated(check(frame, JUDGMENTS, source=study_id), better)
+
+
+def _asked(draft: Draft) -> pd.DataFrame:
+    """One row a (judge, trial), in order, with what JUDGMENTS says of the trial."""
+    words = draft.texts.set_index("text_id")["explanation"].str.split().str.len()
+    sealed = draft.sealed.sort_values(["trial_id", "slot"])
+    first = sealed[sealed["slot"] == 0].set_index("trial_id")
+    second = sealed[sealed["slot"] == 1].set_index("trial_id")["source"]
+    rows = []
+    for trial in draft.trials.itertuples():
+        ids, fact = from_cell(trial.text_ids), first.loc[trial.trial_id]
+        pair, lengths = trial.kind == COMPARISON, [int(words[name]) for name in ids]
+        if fact["purpose"] == PRACTICE:
+            continue
+        rows.append(
+            {
+                "trial_id": trial.trial_id, "kind": trial.kind, "purpose": fact["purpose"],
+                "mirror_of": fact["mirror_of"], "item_id": trial.item_id,
+                "target_annotator_id": trial.target_annotator_id,
+                "source_a": fact["source"] if pair else "",
+                "source_b": second[trial.trial_id] if pair else "",
+                "source": "" if pair else fact["source"], "truth": fact["truth"],
+                "words_a": lengths[0] if pair else 0, "words_b": lengths[1] if pair else 0,
+                "words": lengths[0] if trial.kind == REASONING else sum(lengths),
+            }
+        )  # fmt: skip
+    asked = draft.assignments.merge(pd.DataFrame(rows), on="trial_id", how="inner")
+    asked = asked.sort_values(["judge_slot", "position"]).reset_index(drop=True)
+    return asked.rename(columns={"order": "displayed"})
+
+
+def _better(table: pd.DataFrame, world: World, rng: np.random.Generator) -> pd.Series:
+    """trial_id → 'a' or 'b' for all comparisons; checks by their truth, mirrors as their trial."""
+    pairs = table[table["kind"] == COMPARISON].drop_duplicates("trial_id")
+    own = pairs[pairs["mirror_of"] == ""].sort_values("trial_id")
+    gap = own["source_a"].map(lambda name: world.strength.get(name, 0.0)) - own["source_b"].map(
+        lambda name: world.strength.get(name, 0.0)
+    )
+    drawn = np.where(rng.random(len(own)) < expit(gap.to_numpy(dtype=float)), "a", "b")
+    truth = own["truth"].to_numpy(object)
+    known = pd.Series(np.where(truth != "", truth, drawn), index=own["trial_id"], dtype=object)
+    mirrors = pairs[pairs["mirror_of"] != ""]
+    again = pd.Series(
+        known.reindex(mirrors["mirror_of"]).to_numpy(), index=mirrors["trial_id"], dtype=object
+    )
+    return pd.concat([known, again])
+
+
+def _compare(table, better, attends, doubts, left, rng) -> np.ndarray:
+    shown_left = table["displayed"].map(_left).to_numpy(object)
+    clicks_left = rng.random(len(table)) < left
+    other = np.where(shown_left == "a", "b", "a")
+    click = np.where(clicks_left, shown_left, other)
+    right = table["trial_id"].map(better).fillna("").to_numpy(object)
+    return np.where(doubts, TIE, np.where(attends, right, click))
+
+
+def _left(displayed: str) -> str:
+    """The stored slot shown on the left of a comparison; "" elsewhere."""
+    slots = from_cell(displayed).get("slots", [])
+    return ("a" if slots[0] == 0 else "b") if len(slots) == 2 else ""
+
+
+def _attribute(table, attends, doubts, skill, world, rng) -> np.ndarray:
+    cards = table["displayed"].map(lambda cell: from_cell(cell).get("cards", []))
+    size = np.maximum(cards.str.len().to_numpy(int), 1)
+    pick = (rng.random(len(table)) * size).astype(int)
+    guess = np.array(
+        [str(names[k]) if len(names) else "" for names, k in zip(cards, pick, strict=True)],
+        dtype=object,
+    )
+    like = table["source"].map(world.like).to_numpy(float)
+    knows = attends & (rng.random(len(table)) < skill * like)
+    known = np.where(knows, table["truth"].to_numpy(object), guess)
+    return np.where(doubts, CANNOT_TELL, known)
+
+
+def _rate(table, attends, world, rng) -> np.ndarray:
+    """1 to 5: around 1.5 + 3 × likeness if attending (1.2 in checks), else anything."""
+    like = table["source"].map(world.like).to_numpy(float)
+    centre = np.where(table["purpose"] == "check", 1.2, 1.5 + 3 * like)
+    felt = np.clip(np.rint(centre + rng.normal(0, 0.8, len(table))), 1, 5).astype(int)
+    any_ = rng.integers(1, 6, len(table))
+    return np.where(attends, felt, any_).astype(str).astype(object)
+
+
+def _sides(table: pd.DataFrame, given: np.ndarray) -> np.ndarray:
+    left = table["displayed"].map(_left).to_numpy(object)
+    chosen = (table["kind"] == COMPARISON).to_numpy() & np.isin(given, ["a", "b"])
+    return np.where(chosen, np.where(given == left, "left", "right"), "")
+
+
+def _times(table: pd.DataFrame, duration: np.ndarray) -> list[str]:
+    """ISO times, one judge's answers one after the other."""
+    passed = pd.Series(duration).groupby(table["judge_slot"].to_numpy()).cumsum()
+    return [(START + timedelta(seconds=round(s, 3))).isoformat() for s in passed]

@@ -1,0 +1,55 @@
+"""The audit log: who did what to a study, and when. Rows are added; triggers refuse the rest."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from capo_core.study.store.models import audit
+
+OWNER = "owner"
+EVENTS = (
+    "create",
+    "invite",
+    "revoke",
+    "release",
+    "open",
+    "consent",
+    "answer",
+    "undo",
+    "change",
+    "close",
+    "unblind",
+    "export",
+)
+
+
+def now() -> datetime:
+    """This instant, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def note(
+    connection: Connection, at: datetime, study_id: str, actor: str, event: str, **details: Any
+) -> None:
+    """Add one line in the transaction of what it tells of, so that neither is there alone.
+
+    Args:
+        actor: `OWNER`, or a judge's identifier.
+        event: one of `EVENTS`.
+        details: JSON-able; never a token, a password or a source.
+    """
+    if event not in EVENTS:
+        raise ValueError(f"{event!r} is not an event of the audit log")
+    connection.execute(
+        insert(audit).values(
+            at=at,
+            study_id=study_id,
+            actor=actor,
+            event=event,
+            details=json.dumps(details, ensure_ascii=False, sort_keys=True),
+        )
+    )
