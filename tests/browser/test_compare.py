@@ -7,7 +7,7 @@ import io
 import json
 
 import pytest
-from hand_made_comparison import experiment, speaker, the_next, the_target, world
+from helpers.comparisons import experiment, speaker, the_next, the_target, world
 
 from capo_core.data.catalog import Catalog
 from capo_core.workspace import Workspace

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from pages_helpers import make
+from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset

@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from rehearsals import ROOT, end_all, let_go, put, wait_for, wait_for_step
+from helpers.dummy_runs import ROOT, end_all, let_go, put, wait_for, wait_for_step
 
 from capo_core.runs import run as runs_run
 from capo_core.workspace import Workspace

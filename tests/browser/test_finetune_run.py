@@ -7,7 +7,7 @@ import re
 import zipfile
 
 import pytest
-from pages_helpers import make
+from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
 from capo_core.imitation.models.base_model import EMBEDDED

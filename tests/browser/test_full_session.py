@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from pages_helpers import make
+from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
 from capo_core.workspace import Workspace

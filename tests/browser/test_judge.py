@@ -11,8 +11,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-import judging_study
 import pytest
+from helpers import judge_sessions as judging_study
 
 from capo_core.dashboard.app.navigation import PAGES
 from capo_core.workspace import Workspace

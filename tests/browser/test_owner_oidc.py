@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("authlib", reason="sign-in by OIDC needs authlib and httpx")
-from oidc_provider import CLIENT, SECRET, Account, Provider
+from helpers.oidc_provider import CLIENT, SECRET, Account, Provider
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "owner@lab.example"

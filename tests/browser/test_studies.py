@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from pages_helpers import make
+from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
 from capo_core.study.judging.desk import JudgeDesk

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hand_made_comparison import experiment, run, speaker, the_next, the_target, world
+from helpers.comparisons import experiment, run, speaker, the_next, the_target, world
 
 from capo_core.data.catalog import Catalog
 from capo_core.runs import comparisons, queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hand_made_comparison import run, speaker, the_next, the_target, world
+from helpers.comparisons import run, speaker, the_next, the_target, world
 
 from capo_core.dashboard.compare import answers as compare_answers
 from capo_core.errors import CapoError, DataError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hand_made_comparison import experiment, speaker, the_target, world
-from hand_made_retention import retention
+from helpers.comparisons import experiment, speaker, the_target, world
+from helpers.retention_reports import retention
 
 from capo_core.dashboard.compare import retention as compare_retention
 from capo_core.dashboard.ui.theme import human_look

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from hand_made_comparison import experiment, speaker, the_next, the_target, world
+from helpers.comparisons import experiment, speaker, the_next, the_target, world
 
 from capo_core.dashboard.compare import scores
 from capo_core.dashboard.compare.scores import CHANCE, Column

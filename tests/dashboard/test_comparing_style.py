@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hand_made_comparison import world
+from helpers.comparisons import world
 
 from capo_core.dashboard.compare.answers import COLUMNS, MOST, Answers, manner
 from capo_core.evaluation.streams import HUMAN

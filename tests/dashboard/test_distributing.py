@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, row, small_dataset, source, write_lines
+from helpers.distribution_sources import judgments, row, small_dataset, source, write_lines
 
 from capo_core.dashboard.distributions import data
 from capo_core.distributions import store

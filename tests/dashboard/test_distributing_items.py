@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from judgment_helpers import judgments, source
+from helpers.distribution_sources import judgments, source
 
 from capo_core.dashboard.distributions import item_data
 from capo_core.dashboard.distributions.item_data import Wanted

@@ -8,8 +8,8 @@ import shlex
 import numpy as np
 import pandas as pd
 import pytest
-from judgment_helpers import judgments, source
-from run_folders import put_run
+from helpers.distribution_sources import judgments, source
+from helpers.run_folders import put_run
 
 from capo_core.dashboard.distributions import classifiers, estimates, explanations
 from capo_core.dashboard.distributions.data import Reading

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from run_folders import a_training, put_run, write_events
+from helpers.run_folders import a_training, put_run, write_events
 
 from capo_core.dashboard.finetune import charts
 from capo_core.runs import events as runs_events

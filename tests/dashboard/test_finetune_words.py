@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from run_folders import capo_settings, put_run, sft_settings
+from helpers.run_folders import capo_settings, put_run, sft_settings
 
 from capo_core.runs import kinds, summary
 from capo_core.runs.run import Run

@@ -6,7 +6,7 @@ import math
 import threading
 
 import pytest
-from pages_helpers import make
+from helpers.pages import make
 
 from capo_core.dashboard.studies import compute, new_study
 from capo_core.dashboard.studies import data as studies_data

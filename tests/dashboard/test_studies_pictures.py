@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from pages_helpers import make
+from helpers.pages import make
 
 from capo_core.dashboard.studies import charts, compute, export, plan
 from capo_core.dashboard.studies.compute import ceiling, in_words, raw_and_weighted, sections

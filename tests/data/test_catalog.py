@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from data_files import ROWS, csv_of, row
+from helpers.data_files import ROWS, csv_of, row
 
 from capo_core.data.catalog import Catalog
 from capo_core.data.importing import read_dataset

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import typer
-from data_files import ROWS, csv_of, explanation, jsonl_of, row, varierr_item
+from helpers.data_files import ROWS, csv_of, explanation, jsonl_of, row, varierr_item
 from typer.testing import CliRunner
 
 from capo_core.cli.data import data_app

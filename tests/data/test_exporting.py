@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from data_files import csv_of, explanation, jsonl_of, row, varierr_item
+from helpers.data_files import csv_of, explanation, jsonl_of, row, varierr_item
 from hypothesis import given
 from hypothesis import strategies as st
 

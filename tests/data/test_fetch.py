@@ -6,7 +6,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from data_files import shared
+from helpers.data_files import shared
 
 from capo_core.data import download
 from capo_core.data.download import SOURCES, fetch

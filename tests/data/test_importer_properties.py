@@ -6,7 +6,7 @@ import json
 import os
 
 import pandas as pd
-from data_files import HEADER, explanation, lewidi_item, varierr_item
+from helpers.data_files import HEADER, explanation, lewidi_item, varierr_item
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from data_files import lewidi_item, shared
+from helpers.data_files import lewidi_item, shared
 
 from capo_core.data.importing import read_dataset
 from capo_core.task import NLI, PARAPHRASE, LabelScale

@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from data_files import (
+from helpers.data_files import (
     HEADER,
     ROWS,
     TEXTS,

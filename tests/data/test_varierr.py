@@ -1,7 +1,7 @@
 """VariErr: validity by the author's own second judgment, crowd counts, and the published facts."""
 
 import pytest
-from data_files import explanation, jsonl_of, shared, varierr_item
+from helpers.data_files import explanation, jsonl_of, shared, varierr_item
 
 from capo_core.data.formats.varierr import item_label_errors, own_judgment
 from capo_core.data.importing import read_dataset

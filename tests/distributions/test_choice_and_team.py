@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from judgment_helpers import judgments, source
+from helpers.distribution_sources import judgments, source
 
 from capo_core.distributions.explanations import (
     ExplainConfig,

@@ -4,7 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, published, row, small_dataset, source, write_lines
+from helpers.distribution_sources import (
+    judgments,
+    published,
+    row,
+    small_dataset,
+    source,
+    write_lines,
+)
 from typer.testing import CliRunner
 
 from capo_core.cli import app

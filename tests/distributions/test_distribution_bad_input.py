@@ -2,19 +2,15 @@
 
 import json
 import math
-import sys
-from pathlib import Path
 
 import pytest
-from judgment_helpers import row, write_lines
-from scorers import GOOD, as_text, listed
+from helpers.chat_server import serving
+from helpers.distribution_sources import row, write_lines
+from helpers.option_scorers import GOOD, as_text, listed
 from typer.testing import CliRunner
 
 from capo_core.cli import app
 from capo_core.imitation.backends import openai
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "imitation"))
-from chat_server import serving
 
 CROWD = [0.5, 0.3, 0.2]
 

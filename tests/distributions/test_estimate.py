@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from judgment_helpers import judgments, source
+from helpers.distribution_sources import judgments, source
+from helpers.option_scorers import PlacedScorer
 from scipy.special import softmax
-from scorers import PlacedScorer
 
 from capo_core.distributions.estimate import (
     EstimateConfig,

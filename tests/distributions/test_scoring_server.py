@@ -1,13 +1,12 @@
 """Log-probabilities from a real HTTP server, which may lie; and sampling where it gives none."""
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, source
-from scorers import GOOD, as_text, listed
+from helpers.chat_server import serving
+from helpers.distribution_sources import judgments, source
+from helpers.option_scorers import GOOD, as_text, listed
 
 from capo_core.distributions.estimate import EstimateConfig, estimate
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
@@ -20,9 +19,6 @@ from capo_core.imitation.backends.option_scores import (
     from_listed,
     option_of,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "imitation"))
-from chat_server import serving
 
 MADE = judgments(source("crowd", [[0.2, 0.5, 0.3]] * 3))
 CONFIG = EstimateConfig(orders="rotations", temperature=1.0)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, source
+from helpers.distribution_sources import judgments, source
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, published, source
+from helpers.distribution_sources import judgments, published, source
 from scipy.special import softmax
 
 from capo_core.distributions import soft_labels

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, row, small_dataset, source, write_lines
+from helpers.distribution_sources import judgments, row, small_dataset, source, write_lines
 
 from capo_core.distributions.files import read_judgments, together
 from capo_core.distributions.judgments import from_counts, mean_of

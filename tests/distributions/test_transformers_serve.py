@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, source
+from helpers.distribution_sources import judgments, source
 
 from capo_core.distributions.estimate import EstimateConfig, estimate
 from capo_core.errors import BackendUnavailable

@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from judgment_helpers import judgments, published, source
+from helpers.distribution_sources import judgments, published, source
 
 from capo_core.distributions.files import read_judgments
 from capo_core.distributions.variation import (

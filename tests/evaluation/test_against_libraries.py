@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from evaluation_helpers import made_up_vectors
+from helpers.evaluation_tables import made_up_vectors
 from scipy import stats
 from scipy.special import softmax
 from sklearn import metrics

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_helpers import CONFIG, VIEW, copies
+from helpers.evaluation_tables import CONFIG, VIEW, copies
 
 from capo_core.data.splits import assign
 from capo_core.errors import CapoError, ConfigError

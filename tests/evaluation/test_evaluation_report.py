@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_helpers import CONFIG, VIEW, copies, made_up_vectors
+from helpers.evaluation_tables import CONFIG, VIEW, copies, made_up_vectors
 
 from capo_core.data.splits import assign
 from capo_core.errors import ConfigError, DataError

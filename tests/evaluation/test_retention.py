@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_helpers import made_up_vectors
+from helpers.evaluation_tables import made_up_vectors
 
 from capo_core.data.splits import assign
 from capo_core.errors import ConfigError, DataError

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from generate_helpers import tiny_adapter, tiny_base
+from helpers.generation import tiny_adapter, tiny_base
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import Decoding, Request, answer_ended, stop_fields

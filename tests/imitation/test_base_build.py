@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from base_helpers import TINY
+from helpers.base_models import TINY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from capo_core.errors import ConfigError, DataError, Stopped
@@ -50,11 +50,11 @@ def test_stopped_twice_and_gone_on_with_is_the_same(built, tmp_path):
 
 def test_killed_and_gone_on_with_is_the_same(built, tmp_path):
     script = (
-        "import sys, time; from pathlib import Path; from base_helpers import TINY\n"
+        "import sys, time; from pathlib import Path; from helpers.base_models import TINY\n"
         "from capo_core.imitation.embedded_base.build import build\n"
         "build(TINY, Path(sys.argv[1]), progress=lambda what, share: time.sleep(0.05))"
     )
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd())])
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), str(Path.cwd())])
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "base")],
         env={**os.environ, "PYTHONPATH": paths},

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from base_helpers import TINY
+from helpers.base_models import TINY
 
 from capo_core.imitation.embedded_base.config import FORMATS
 from capo_core.imitation.embedded_base.corpus import (

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import typer
-from hand_made_responses import crowd_of
+from helpers.responses import crowd_of
 from typer.testing import CliRunner
 
 from capo_core.cli import train

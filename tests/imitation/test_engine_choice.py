@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from engine_models import item, ragged_batch, tiny_model
+from helpers.architectures import item, ragged_batch, tiny_model
 
 from capo_core.errors import ConfigError, DataError
 from capo_core.imitation.prompting.prompts import Rendered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from engine_models import VOCABULARY, ragged_batch, tiny_model, with_lora
+from helpers.architectures import VOCABULARY, ragged_batch, tiny_model, with_lora
 from torch.nn import functional as F
 
 from capo_core.errors import DataError

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from generate_helpers import split_dataset, tiny_adapter, tiny_base
+from helpers.generation import split_dataset, tiny_adapter, tiny_base
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -172,7 +172,7 @@ def test_killed_by_the_system_it_goes_on_where_it_was(tmp_path):
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from generate_helpers import split_dataset
+from helpers.generation import split_dataset
 from capo_core.imitation.backends.fake import FakeBackend, made_up
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.requests import GenerateConfig
@@ -187,7 +187,7 @@ def answer(request):
 config = GenerateConfig("zero_shot")
 generate(split_dataset(), ("1", "2"), config, FakeBackend(answer), RunFolder(Path(sys.argv[1])))
 """
-    command = [sys.executable, "-c", script, str(tmp_path / "r"), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", script, str(tmp_path / "r"), str(Path(__file__).parents[1])]
     root = Path(__file__).parents[2]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=False

@@ -1,7 +1,7 @@
 """Adapters that were really trained, several in one batch: each answers as it would alone."""
 
 import pytest
-from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
 from capo_core.imitation.backends.transformers import HfBackend
 from capo_core.imitation.generation.generate import generate

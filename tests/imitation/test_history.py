@@ -1,7 +1,7 @@
 """What of an annotator's responses is learned from, and what is left out and counted."""
 
 import pytest
-from hand_made_responses import crowd_of, dataset
+from helpers.responses import crowd_of, dataset
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import Item

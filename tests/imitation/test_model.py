@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.tiny_training import LORA, tiny_base
 from safetensors.torch import load_file, save_file
-from tiny_training import LORA, tiny_base
 from transformers import (
     BertConfig,
     BertForMaskedLM,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hand_made_responses import TONE, crowd_of, dataset
+from helpers.responses import TONE, crowd_of, dataset
 
 from capo_core.errors import DataError
 from capo_core.imitation.pairs.build import (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hand_made_responses import TONE, crowd_of, dataset
+from helpers.responses import TONE, crowd_of, dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

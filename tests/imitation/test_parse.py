@@ -1,7 +1,7 @@
 """What models really write, and what is read from it."""
 
 import pytest
-from hand_made_responses import TONE
+from helpers.responses import TONE
 
 from capo_core.imitation.parsing import count_problems, parse_response
 from capo_core.imitation.parsing.result import PROBLEMS, Parsed

@@ -3,7 +3,7 @@
 import os
 import re
 
-from hand_made_responses import TONE
+from helpers.responses import TONE
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from generate_helpers import split_dataset
+from helpers.generation import split_dataset
 from typer import Typer
 from typer.testing import CliRunner
 

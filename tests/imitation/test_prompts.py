@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hand_made_responses import TONE
+from helpers.responses import TONE
 
 from capo_core.imitation.prompting.prompts import (
     Example,

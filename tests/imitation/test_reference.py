@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from engine_models import ragged_batch, tiny_model
+from helpers.architectures import ragged_batch, tiny_model
 
 from capo_core.errors import Stopped
 from capo_core.imitation.prompting.prompts import Rendered

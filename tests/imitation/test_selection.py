@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hand_made_responses import crowd_of, dataset
+from helpers.responses import crowd_of, dataset
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.examples import ExamplePool, choose_examples

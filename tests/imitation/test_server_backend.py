@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
-from chat_server import good, serving
-from generate_helpers import split_dataset
+from helpers.chat_server import good, serving
+from helpers.generation import split_dataset
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends import openai

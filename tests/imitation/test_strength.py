@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from generate_helpers import split_dataset, tiny_adapter, tiny_base
+from helpers.generation import split_dataset, tiny_adapter, tiny_base
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import typer
-from tiny_training import tiny_base, tiny_dataset
+from helpers.tiny_training import tiny_base, tiny_dataset
 from typer.testing import CliRunner
 
 from capo_core.cli import train

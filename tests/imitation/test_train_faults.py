@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
 from capo_core.errors import ConfigError, RunError, Stopped
 from capo_core.imitation.models import adapters

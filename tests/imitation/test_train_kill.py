@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import training_process
+from helpers import training_process
+from helpers.tiny_training import tiny_base
 from safetensors.torch import load_file
-from tiny_training import tiny_base
 
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.run_folder import RunFolder
@@ -19,10 +19,10 @@ from capo_core.run_folder import RunFolder
 def processes(monkeypatch):
     """Processes that begin with everything imported, so that one is ready in a moment."""
     # What the server of processes imports it looks for there alone.
-    here = Path(__file__).parent
-    monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{here.parents[1]}")
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", f"{tests}{os.pathsep}{tests.parent}")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training_process"])
+    context.set_forkserver_preload(["helpers.training_process"])
     return context
 
 

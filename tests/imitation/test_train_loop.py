@@ -4,8 +4,8 @@ import threading
 
 import pytest
 import torch
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from safetensors.torch import load_file
-from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
 from capo_core.errors import Stopped
 from capo_core.imitation.models.adapters import WEIGHTS

@@ -5,8 +5,8 @@ from string import printable
 
 import pytest
 import torch
+from helpers.tiny_training import LABELS, SUBJECTS, capo_config, sft_config, tiny_base, tiny_dataset
 from safetensors.torch import load_file
-from tiny_training import LABELS, SUBJECTS, capo_config, sft_config, tiny_base, tiny_dataset
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 

@@ -1,9 +1,9 @@
 """With one rejected response a whole CAPO training is TRL's DPO, weight by weight."""
 
 import torch
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from peft import PeftModel
 from safetensors.torch import load_file
-from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
 from capo_core.imitation.models.adapters import WEIGHTS, adapter_weights
 from capo_core.imitation.models.base_model import load_base

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 import typer
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from safetensors.torch import load_file
-from tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from typer.testing import CliRunner
 
 from capo_core.cli import train

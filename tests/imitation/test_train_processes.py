@@ -5,14 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import train_pair
+from helpers import train_pair
+from helpers.tiny_training import tiny_base
 from safetensors.torch import load_file
-from tiny_training import tiny_base
 
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.run_folder import RunFolder
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[1] / "helpers"
 
 
 def test_two_processes_learn_what_one_does(tmp_path):
@@ -21,9 +21,13 @@ def test_two_processes_learn_what_one_does(tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc_per_node", "2", str(HERE / "train_pair.py"), base, str(tmp_path)),
+            *("--nproc_per_node", "2", str(HELPERS / "train_pair.py"), base, str(tmp_path)),
         ],
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{HELPERS.parent}{os.pathsep}{HELPERS.parents[1]}",
+            "OMP_NUM_THREADS": "1",
+        },
         capture_output=True,
         text=True,
         timeout=180,

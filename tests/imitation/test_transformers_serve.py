@@ -6,7 +6,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
-from tiny_training import tiny_base, tiny_dataset
+from helpers.tiny_training import tiny_base, tiny_dataset
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from pages_helpers import ROOT, TINY, make
+from helpers.pages import ROOT, TINY, make
 
 from capo_core.dashboard.stability import jobs
 from capo_core.data.catalog import Catalog

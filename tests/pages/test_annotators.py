@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pages_helpers import make, open_page, shown
+from helpers.pages import make, open_page, shown
 
 
 def test_a_phrase_opens_the_explanations_behind_it(add, begun):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from hand_made_comparison import (
+from helpers.comparisons import (
     experiment,
     run,
     speaker,
@@ -13,8 +13,8 @@ from hand_made_comparison import (
     the_target,
     world,
 )
-from hand_made_retention import retention
-from pages_helpers import open_page, shown
+from helpers.pages import open_page, shown
+from helpers.retention_reports import retention
 
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Catalog

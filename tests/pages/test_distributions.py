@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hand_made_comparison import experiment, speaker, the_target, world
-from judgment_helpers import row
-from pages_helpers import make, open_page, shown
+from helpers.comparisons import experiment, speaker, the_target, world
+from helpers.distribution_sources import row
+from helpers.pages import make, open_page, shown
 
 from capo_core.distributions.compare import KL
 from capo_core.runs import queue

@@ -7,8 +7,8 @@ import os
 import time
 
 import pytest
-from pages_helpers import make, open_page, shown
-from run_folders import a_training, capo_settings, put_run, sft_settings, write_events
+from helpers.pages import make, open_page, shown
+from helpers.run_folders import a_training, capo_settings, put_run, sft_settings, write_events
 
 from capo_core.dashboard.finetune import draft
 from capo_core.runs import queue

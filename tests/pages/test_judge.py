@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import judging_study
 import pytest
-from pages_helpers import ROOT, open_page, shown
+from helpers import judge_sessions as judging_study
+from helpers.pages import ROOT, open_page, shown
 
 from capo_core.dashboard.app import access, binding
 from capo_core.dashboard.app import navigation as app_navigation

@@ -4,7 +4,7 @@ texts; it never breaks, and it says what is to be said."""
 from __future__ import annotations
 
 import pytest
-from pages_helpers import ROOT, make, open_page, shown
+from helpers.pages import ROOT, make, open_page, shown
 from streamlit.testing.v1 import AppTest
 
 from capo_core.data.catalog import Catalog

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pages_helpers import TINY, make, open_page, shown
+from helpers.pages import TINY, make, open_page, shown
 
 from capo_core.dashboard.stability import jobs
 from capo_core.runs import process

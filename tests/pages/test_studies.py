@@ -7,8 +7,8 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
-import study_steps as steps
-from pages_helpers import make, open_page, shown
+from helpers import study_steps as steps
+from helpers.pages import make, open_page, shown
 from typer.testing import CliRunner
 
 from capo_core import cli

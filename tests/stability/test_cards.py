@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hand_made import dataset
+from helpers.corpora import dataset
 
 from capo_core.stability import phrases
 from capo_core.stability.annotator_profiles import cards

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from worlds import world
+from helpers.simulated_annotators import world
 
 from capo_core.stability import attribution, controls
 from capo_core.stability.corpus import build_corpus, partition

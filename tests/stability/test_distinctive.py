@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hand_made import dataset
+from helpers.corpora import dataset
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError

@@ -5,7 +5,7 @@ import warnings
 
 import pandas as pd
 import pytest
-from hand_made import dataset
+from helpers.corpora import dataset
 
 from capo_core.dataset import Dataset
 from capo_core.schema import ANNOTATIONS, ITEMS

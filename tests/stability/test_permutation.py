@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from helpers.simulated_annotators import world
 from sklearn.linear_model import RidgeClassifier
-from worlds import world
 
 from capo_core.stability import attribution
 from capo_core.stability.corpus import build_corpus, partition

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from helpers.simulated_annotators import world
 from statsmodels.stats.proportion import proportion_confint
-from worlds import world
 
 from capo_core.stability import attribution
 from capo_core.stability.corpus import build_corpus, partition

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import bag_of_words_vectors, world
+from helpers.simulated_annotators import bag_of_words_vectors, world
 
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.simulation.simulate import SimulationConfig, simulate

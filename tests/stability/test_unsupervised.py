@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.simulated_annotators import world
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
-from worlds import world
 
 from capo_core.stability import separation as stability_separation
 from capo_core.stability.corpus import build_corpus

@@ -1,8 +1,8 @@
 """Databases for the tests of the studies' store."""
 
 import pytest
-from pg_server import FAST, running
-from small_study import SmallStudy
+from helpers.postgres import FAST, running
+from helpers.small_study import SmallStudy
 
 from capo_core.workspace import Workspace
 

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from design_helpers import seen_by_judge, strata_of
+from helpers.study_designs import seen_by_judge, strata_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 

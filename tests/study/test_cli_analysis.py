@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from design_helpers import design, finished_run, put, simulated
+from helpers.study_designs import design, finished_run, put, simulated
 from typer.testing import CliRunner
 
 from capo_core.cli import app

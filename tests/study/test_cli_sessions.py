@@ -6,8 +6,8 @@ import re
 import pandas as pd
 import pytest
 import typer
-from design_helpers import design, put, simulated
-from small_study import answer_all
+from helpers.small_study import answer_all
+from helpers.study_designs import design, put, simulated
 from typer.testing import CliRunner
 
 from capo_core.cli import study_sessions

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from design_helpers import design, finished_run, seen_by_judge, simulated
+from helpers.study_designs import design, finished_run, seen_by_judge, simulated
 from typer.testing import CliRunner
 
 from capo_core import cli

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from judged import drawn_votes, judgments
+from helpers.judgments import drawn_votes, judgments
 from scipy.special import ndtr
 from scipy.stats import binom
 

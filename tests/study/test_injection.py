@@ -11,7 +11,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from pages_helpers import make
+from helpers.pages import make
 
 from capo_core.dashboard.judging import trial_html
 from capo_core.dashboard.studies import compute, export

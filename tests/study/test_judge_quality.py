@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from judged import drawn_votes, judgments, small_draft
+from helpers.judgments import drawn_votes, judgments, small_draft
 
 from capo_core.errors import ConfigError, DataError
 from capo_core.study.analysis.judge_quality import (

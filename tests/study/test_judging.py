@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
-from small_study import CLAIM_MINUTES, SmallStudy, answer_all, on_both
+from helpers.small_study import CLAIM_MINUTES, SmallStudy, answer_all, on_both
 from sqlalchemy import select
 
 from capo_core.errors import ConfigError, StudyError

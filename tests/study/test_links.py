@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from small_study import answer_all, on_both
+from helpers.small_study import answer_all, on_both
 from sqlalchemy import select
 
 from capo_core.errors import ConfigError, StudyError

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pg_server import running
-from small_study import SmallStudy
+from helpers.postgres import running
+from helpers.small_study import SmallStudy
 from sqlalchemy import select
 
 from capo_core.study.judging.desk import JudgeDesk

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from small_study import SECRETS, answer_all
+from helpers.small_study import SECRETS, answer_all
 from sqlalchemy import event, select, text
 from sqlalchemy.exc import DatabaseError
 

@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from small_study import PEOPLE, SECRETS, answer_all, frames, on_both
+from helpers.small_study import PEOPLE, SECRETS, answer_all, frames, on_both
 
 from capo_core import schema
 from capo_core.errors import ConfigError, DataError, StudyError

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from judged import PEOPLE, attribution, judgments, small_draft
+from helpers.judgments import PEOPLE, attribution, judgments, small_draft
 from scipy.stats import binom
 
 from capo_core.errors import ConfigError, DataError

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from small_study import CLAIM_MINUTES, answer_all, on_both
+from helpers.small_study import CLAIM_MINUTES, answer_all, on_both
 from sqlalchemy import select
 
 from capo_core.study.judging.trial_views import End

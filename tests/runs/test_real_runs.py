@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from rehearsals import end_all, wait_for
+from helpers.dummy_runs import end_all, wait_for
 from safetensors.numpy import load_file
 
 from capo_core.data.catalog import Catalog

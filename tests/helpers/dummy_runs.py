@@ -23,7 +23,7 @@ from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, content_hash
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90  # a loaded machine needs seconds to start a Python
 
 

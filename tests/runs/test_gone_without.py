@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import hand_made_comparison as by_hand
 import pytest
-from rehearsals import end_all, wait_for
+from helpers import comparisons as by_hand
+from helpers.dummy_runs import end_all, wait_for
 from typer.testing import CliRunner
 
 from capo_core.cli import app

@@ -151,7 +151,7 @@ def test_a_capo_run_is_looked_at_before_its_sft_is_done(workspace, annotator):
 @needs_base
 def test_in_a_process_of_its_own_the_peak_is_that_of_a_run(workspace, annotator):
     """The estimate of memory against what a run then needs: within a fifth."""
-    from rehearsals import wait_for
+    from helpers.dummy_runs import wait_for
 
     from capo_core.runs import submit
 

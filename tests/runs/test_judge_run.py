@@ -5,8 +5,8 @@ import re
 
 import pytest
 import typer
-from chat_server import good, serving
-from generate_helpers import tiny_base
+from helpers.chat_server import good, serving
+from helpers.generation import tiny_base
 from typer.testing import CliRunner
 
 from capo_core.cli import evaluate

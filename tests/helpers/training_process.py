@@ -7,11 +7,10 @@ import threading
 import time
 from pathlib import Path
 
-from tiny_training import capo_config, sft_config, tiny_dataset
-
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
+from helpers.tiny_training import capo_config, sft_config, tiny_dataset
 
 
 def run(stage: str, base: str, home: str, name: str, epochs: int, kill_seed: int | None) -> None:

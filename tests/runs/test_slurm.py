@@ -6,8 +6,8 @@ import os
 import signal
 
 import pytest
-import slurm_node
-from rehearsals import end_all, expected_sum, put, settings, wait_for, wait_for_step
+from helpers import slurm_node
+from helpers.dummy_runs import end_all, expected_sum, put, settings, wait_for, wait_for_step
 
 from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.runs import actions, queue, slurm, submit

@@ -7,7 +7,7 @@ import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
-from hand_made import dataset
+from helpers.corpora import dataset
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 

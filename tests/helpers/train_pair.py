@@ -3,13 +3,12 @@
 import sys
 from pathlib import Path
 
-from tiny_training import capo_config, sft_config, tiny_dataset
-
 from capo_core.errors import CapoError, Stopped
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
+from helpers.tiny_training import capo_config, sft_config, tiny_dataset
 
 
 def train(base: str, home: Path, name: str, progress=None) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from rehearsals import (
+from helpers.dummy_runs import (
     ENDLESS,
     end_all,
     expected_sum,

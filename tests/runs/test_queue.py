@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from rehearsals import ENDLESS, end_all, expected_sum, put, python, settings, wait_for
+from helpers.dummy_runs import ENDLESS, end_all, expected_sum, put, python, settings, wait_for
 
 from capo_core.errors import ConfigError, RunError
 from capo_core.runs import queue, submit

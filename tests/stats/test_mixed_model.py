@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from judged import attribution, judgments
+from helpers.judgments import attribution, judgments
 from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp

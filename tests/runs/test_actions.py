@@ -7,7 +7,15 @@ import os
 import struct
 
 import pytest
-from rehearsals import ENDLESS, end_all, expected_sum, put, settings, wait_for, wait_for_step
+from helpers.dummy_runs import (
+    ENDLESS,
+    end_all,
+    expected_sum,
+    put,
+    settings,
+    wait_for,
+    wait_for_step,
+)
 
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.runs import actions, queue, submit

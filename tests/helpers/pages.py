@@ -13,7 +13,7 @@ from capo_core.dataset import Dataset
 from capo_core.stability.config import StabilityConfig
 from capo_core.task import NLI
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = StabilityConfig(
     representations=("words",),
     reductions=("none",),

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from rehearsals import ENDLESS, end_all, put, settings, wait_for, wait_for_step, wait_until
+from helpers.dummy_runs import ENDLESS, end_all, put, settings, wait_for, wait_for_step, wait_until
 
 from capo_core.errors import RunError
 from capo_core.runs import actions, queue, submit

@@ -1,0 +1,1 @@
+"""Small data, models, runs and servers that several tests use."""
