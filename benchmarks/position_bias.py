@@ -136,12 +136,12 @@ def interval(values: np.ndarray) -> dict:
 def serving() -> Iterator[tuple[str, str]]:
     """`transformers serve` with the embedded base, under a template that renders prompts as this
     project does; its address, and its model's folder."""
-    from capo_core.imitation.models.base_model import EMBEDDED
     from capo_core.imitation.prompting.prompts import PLAIN_END
+    from capo_core.shipped import EMBEDDED_BASE
 
     with tempfile.TemporaryDirectory() as place, socket.socket() as free:
         folder = Path(place) / "base"
-        shutil.copytree(EMBEDDED, folder)
+        shutil.copytree(EMBEDDED_BASE, folder)
         # A request's temperature alone does not make this server draw: the model's files must.
         said = json.loads((folder / "generation_config.json").read_text())
         (folder / "generation_config.json").write_text(json.dumps({**said, "do_sample": True}))

@@ -1,4 +1,4 @@
-"""Imports point down, and the statistics start without the heavy libraries."""
+"""Imports point down and never in a circle; the statistics start without the heavy libraries."""
 
 import ast
 import subprocess
@@ -9,71 +9,69 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Lower numbers know nothing of higher ones. Folders of one number do not import each other, but
-# for what is named in ALLOWED_BESIDE.
-LEVEL = {
-    "errors": 0,
-    "progress": 0,
-    "dataset": 0,
-    "schema": 0,
-    "task": 0,
-    "workspace": 0,
-    "data": 1,
-    "text": 1,
-    "stability": 2,
-    "imitation": 2,
-    "evaluation": 3,
-    "distributions": 3,
-    "jobs": 4,
-    "experiment": 5,
-    "study": 5,
-    "cli_support": 6,
-    "cli_data": 6,
-    "cli_data_words": 6,
-    "cli_stability": 6,
-    "cli_pairs": 6,
-    "cli_train": 6,
-    "cli_generate": 6,
-    "cli_base": 6,
-    "cli_evaluate": 6,
-    "cli_distributions": 6,
-    "cli_distributions_models": 6,
-    "cli_distributions_train": 6,
-    "cli_judge": 6,
-    "cli_retention": 6,
-    "cli_profile": 6,
-    "cli_models": 6,
-    "cli_runs": 6,
-    "cli_runs_words": 6,
-    "cli_experiment": 6,
-    "cli_study": 6,
-    "cli_study_settings": 6,
-    "cli_study_sessions": 6,
-    "cli_study_analysis": 6,
-    "cli": 7,
-    "__main__": 8,
-    "dashboard": 9,
-    "pages": 10,
-    "app": 10,
+# From the ground up: a package imports itself and what stands on a line above it. Packages of one
+# line do not import each other.
+FLOORS = (
+    ("errors", "progress", "formatting", "shipped"),
+    ("schema", "task", "settings", "workspace"),
+    ("dataset",),
+    ("run_folder", "stats"),
+    ("text", "data"),
+    ("simulation",),
+    ("stability",),
+    ("imitation",),
+    ("evaluation",),
+    ("distributions",),
+    ("runs",),
+    ("study",),
+    ("cli",),
+    ("__main__",),
+    ("dashboard",),
+    ("pages", "app"),
+)
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+# Imports against the order that are left to open; this list only gets shorter.
+LEFT = {
+    ("capo_core.data.catalog", "simulation"),
+    ("capo_core.runs.summary", "dashboard"),
+    ("capo_core.stats.agreement", "stability"),
+    ("capo_core.stats.bootstrap", "stability"),
+    ("capo_core.stats.ridge", "text"),
+    ("capo_core.stats.dawid_skene", "study"),
+    ("capo_core.stats.distances", "evaluation"),
 }
 HEAVY = ("torch", "sentence_transformers", "transformers", "peft", "accelerate", "openai")
 SCREEN = ("streamlit", "plotly")
 
 
 def source_files() -> list[Path]:
-    return [*sorted((ROOT / "capo_core").rglob("*.py")), *sorted((ROOT / "pages").glob("*.py"))]
+    """All modules of the project but tests and benchmarks."""
+    found = [*(ROOT / "capo_core").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    return sorted(path for path in found if path.exists())
 
 
-def part_of(path: Path) -> str:
-    """The unit of LEVEL that a file belongs to."""
-    inside = path.relative_to(ROOT)
-    if inside.parts[0] != "capo_core":
-        return inside.parts[0]
-    return inside.parts[1].removesuffix(".py")
+def module_name(path: Path) -> str:
+    """ "capo_core.text.tokens"; a package's `__init__.py` has the package's name."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def package_of(name: str) -> str:
+    """The name in FLOORS that a module of the project belongs to."""
+    parts = name.split(".")
+    return parts[0] if parts[0] != "capo_core" else parts[1] if len(parts) > 1 else ""
+
+
+def without_types(path: Path) -> ast.Module:
+    """The file's syntax tree, without what is imported for annotations alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+    return tree
 
 
 def imports(path: Path, *, module_level: bool = False) -> set[str]:
-    """Full names of all modules imported in a file (only at module level, where asked)."""
+    """Full names of all that a file imports; at `module_level`, only when it is imported itself."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = tree.body if module_level else ast.walk(tree)
     found = set()
@@ -85,22 +83,78 @@ def imports(path: Path, *, module_level: bool = False) -> set[str]:
     return found
 
 
+def import_graph() -> dict[str, set[str]]:
+    """Module → modules of the project that it imports, wherever in the file.
+
+    `from package import module` leads to the module, not to the package's `__init__.py`.
+    """
+    names = {module_name(path) for path in source_files()}
+    graph = {}
+    for path in source_files():
+        found = set()
+        for node in ast.walk(without_types(path)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    found.add(inner if inner in names else node.module)
+        graph[module_name(path)] = (found & names) - {module_name(path)}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of nodes that reach each other (Tarjan 1972), each sorted."""
+    index, low, on_stack, stack, found = {}, {}, set(), [], []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        on_stack.add(node)
+        for other in graph.get(node, ()):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in on_stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            group = []
+            while not group or group[-1] != node:
+                group.append(stack.pop())
+                on_stack.discard(group[-1])
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return found
+
+
+@pytest.mark.xfail(strict=True, reason="the circle in runs/ is not opened yet")
+def test_no_file_imports_itself_by_way_of_others():
+    assert circles(import_graph()) == []
+
+
+def test_a_circle_would_be_seen():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+
+
 @pytest.mark.parametrize("path", source_files(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_down(path):
-    own = part_of(path)
-    if own == "__init__":
+    own = package_of(module_name(path))
+    if not own:
         return
-    assert own in LEVEL, f"{own} has no place in the order of the house: add it to LEVEL"
+    assert own in FLOOR, f"{own} has no place in FLOORS: add it"
     for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "capo_core" and len(parts) > 1:
-            other = parts[1]
-            assert other in LEVEL, f"{path} imports {name}, which has no place in LEVEL"
-            assert other == own or LEVEL[other] <= LEVEL[own], f"{path} imports upwards: {name}"
-            if LEVEL[own] in (1, 2) and other != own:
-                assert LEVEL[other] < LEVEL[own] or LEVEL[own] == 1, f"{path} imports {name}"
-        if parts[0] in SCREEN:
-            assert own in ("dashboard", "pages"), f"{path} imports {name}"
+        other = package_of(name)
+        if (module_name(path), other) in LEFT:
+            continue
+        if name.startswith("capo_core.") and other != own:
+            assert other in FLOOR, f"{path} imports {name}, which has no place in FLOORS"
+            assert FLOOR[other] < FLOOR[own], f"{path} imports upwards or sideways: {name}"
+        if name.split(".")[0] in SCREEN:
+            assert own in ("dashboard", "pages", "app"), f"{path} imports {name}"
     if own == "imitation":  # models live there; what is started without it stays light, see below
         return
     for name in imports(path, module_level=True):

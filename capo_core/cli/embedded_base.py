@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from capo_core.cli.support import console, plain_errors, print_json, shown_progress
-from capo_core.imitation.models.base_model import EMBEDDED
+from capo_core.shipped import EMBEDDED_BASE
 
 base_app = typer.Typer(
     help="The embedded base: a small model for the demo, and your own from any text.",
@@ -27,7 +27,7 @@ def mount(app: typer.Typer) -> None:
 @base_app.command("build")
 @plain_errors
 def build_command(
-    out: Folder = EMBEDDED,
+    out: Folder = EMBEDDED_BASE,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     corpus: Annotated[
@@ -43,7 +43,7 @@ def build_command(
     """Build a base; the same command goes on where it was interrupted."""
     from capo_core.errors import ConfigError
 
-    if corpus is not None and out == EMBEDDED:
+    if corpus is not None and out == EMBEDDED_BASE:
         raise ConfigError(
             "a base of your own must not replace the embedded one", todo="name a folder with --out"
         )
@@ -67,7 +67,7 @@ def build_command(
 @base_app.command("measure")
 @plain_errors
 def measure_command(
-    out: Folder = EMBEDDED,
+    out: Folder = EMBEDDED_BASE,
     answers: Annotated[
         int, typer.Option(min=1, help="For each task, format and temperature.")
     ] = 100,
@@ -85,7 +85,7 @@ def measure_command(
 @base_app.command("show")
 @plain_errors
 def show_command(
-    out: Folder = EMBEDDED,
+    out: Folder = EMBEDDED_BASE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """How a base was made, and what was measured."""

@@ -339,7 +339,7 @@ def generate(
     from capo_core.imitation.generation.generate import asked_for, run_of
     from capo_core.imitation.generation.generate import generate as answer
     from capo_core.imitation.generation.trained_adapters import check_base, find_trained, trained
-    from capo_core.imitation.models.base_model import base_fingerprint, find_base
+    from capo_core.imitation.models.base_files import base_fingerprint, find_base
     from capo_core.run_folder import find_run
     from capo_core.runs.foreground import shown_to_all
 

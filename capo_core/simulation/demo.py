@@ -20,11 +20,11 @@ from capo_core.data.export import sidecar_text
 from capo_core.data.importing import read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
+from capo_core.shipped import FOLDER
 from capo_core.simulation.simulate import ORIGIN, Simulation, SimulationConfig, simulate
 from capo_core.task import Task
 from capo_core.workspace import make_folder
 
-FOLDER = Path(__file__).resolve().parents[2] / "data"
 NAMES = ("demo-nli", "demo-paraphrase")
 
 

@@ -10,12 +10,12 @@ import pytest
 from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
-from capo_core.imitation.models.base_model import EMBEDDED
 from capo_core.runs.experiments import store
+from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(
-    not (EMBEDDED / "model.safetensors").exists(), reason="the embedded base is not built"
+    not (EMBEDDED_BASE / "model.safetensors").exists(), reason="the embedded base is not built"
 )
 # A minute of steps would be long to wait for; these are short and many, so that a stop meets one.
 EPOCHS = 20

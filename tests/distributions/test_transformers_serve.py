@@ -32,11 +32,11 @@ pytestmark = [
 def served(tmp_path_factory):
     """The address of the server, and the folder of its model: the embedded base with a template
     that renders a prompt as we do, which the server cannot do without."""
-    from capo_core.imitation.models.base_model import EMBEDDED
     from capo_core.imitation.prompting.prompts import PLAIN_END
+    from capo_core.shipped import EMBEDDED_BASE
 
     folder = tmp_path_factory.mktemp("served") / "base"
-    shutil.copytree(EMBEDDED, folder)
+    shutil.copytree(EMBEDDED_BASE, folder)
     template = '{% for message in messages %}{{ message["content"] }}{% endfor %}'
     # A template's last line break is not rendered.
     (folder / "chat_template.jinja").write_text(f"{template}{PLAIN_END}\n")

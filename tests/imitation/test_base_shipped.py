@@ -9,37 +9,37 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from capo_core.imitation.embedded_base.config import BaseConfig
-from capo_core.imitation.models.base_model import EMBEDDED
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting import prompts
 from capo_core.imitation.prompting.prompts import prompt_ids
+from capo_core.shipped import EMBEDDED_BASE
 from capo_core.simulation.demo import NAMES, load
 
 
 @pytest.fixture(scope="module")
 def base():
-    model = AutoModelForCausalLM.from_pretrained(EMBEDDED, use_safetensors=True).eval()
-    return model, AutoTokenizer.from_pretrained(EMBEDDED)
+    model = AutoModelForCausalLM.from_pretrained(EMBEDDED_BASE, use_safetensors=True).eval()
+    return model, AutoTokenizer.from_pretrained(EMBEDDED_BASE)
 
 
 def test_it_is_small_and_has_nothing_but_safetensors():
-    files = [path for path in EMBEDDED.iterdir() if path.is_file()]
+    files = [path for path in EMBEDDED_BASE.iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 12 * 2**20
     assert {path.suffix for path in files} == {".safetensors", ".json", ".md"}
 
 
 def test_card_build_and_weights_agree():
-    found = hashlib.sha256((EMBEDDED / "model.safetensors").read_bytes()).hexdigest()
-    about = json.loads((EMBEDDED / "build.json").read_text())
-    card = (EMBEDDED / "README.md").read_text()
+    found = hashlib.sha256((EMBEDDED_BASE / "model.safetensors").read_bytes()).hexdigest()
+    about = json.loads((EMBEDDED_BASE / "build.json").read_text())
+    card = (EMBEDDED_BASE / "README.md").read_text()
     assert about["sha256"] == found and found in card
     assert f"--seed {about['config']['seed']} --steps {about['config']['steps']}" in card
     assert about["config"] == json.loads(json.dumps(asdict(BaseConfig())))
 
 
 def test_the_card_names_every_measured_figure():
-    about = json.loads((EMBEDDED / "build.json").read_text())
-    card = (EMBEDDED / "README.md").read_text()
+    about = json.loads((EMBEDDED_BASE / "build.json").read_text())
+    card = (EMBEDDED_BASE / "README.md").read_text()
     for tasks in about["validation"].values():
         for losses in tasks.values():
             assert f"| {losses['token']:.3f} |" in card

@@ -25,7 +25,8 @@ from capo_core.imitation.models.adapters import (
     ready_to_train,
     save_adapter,
 )
-from capo_core.imitation.models.base_model import base_fingerprint, load_base
+from capo_core.imitation.models.base_files import base_fingerprint
+from capo_core.imitation.models.base_model import load_base
 from capo_core.imitation.training.config import LoraSettings, SftConfig
 
 

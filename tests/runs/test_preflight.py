@@ -9,14 +9,14 @@ import pytest
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import RunError
-from capo_core.imitation.models.base_model import EMBEDDED
 from capo_core.imitation.training.config import SftConfig
 from capo_core.runs.preflight import dry_run, report
 from capo_core.runs.preflight.report import Preflight, Problem, Tokens
+from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
 needs_base = pytest.mark.skipif(
-    not (EMBEDDED / "model.safetensors").exists(), reason="the embedded base is not built"
+    not (EMBEDDED_BASE / "model.safetensors").exists(), reason="the embedded base is not built"
 )
 
 

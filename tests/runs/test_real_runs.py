@@ -11,17 +11,17 @@ from helpers.dummy_runs import end_all, wait_for
 from safetensors.numpy import load_file
 
 from capo_core.data.catalog import Catalog
-from capo_core.imitation.models.base_model import EMBEDDED
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import actions, kinds, submit
 from capo_core.runs.request import Request
+from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not (EMBEDDED / "model.safetensors").exists(), reason="the embedded base is not built"
+        not (EMBEDDED_BASE / "model.safetensors").exists(), reason="the embedded base is not built"
     ),
 ]
 

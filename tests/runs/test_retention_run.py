@@ -16,7 +16,7 @@ from capo_core.evaluation.general_text import general_text
 from capo_core.evaluation.retention import GENERAL, LABELS, OTHERS, OWN, load
 from capo_core.imitation.embedded_base.corpus import read_corpus
 from capo_core.imitation.models.adapters import WEIGHTS, load_adapter
-from capo_core.imitation.models.base_model import EMBEDDED, load_base
+from capo_core.imitation.models.base_model import load_base
 from capo_core.imitation.prompting.prompts import render, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of, responses
 from capo_core.imitation.training.capo import capo_run, sft_run
@@ -26,6 +26,7 @@ from capo_core.run_folder import RunFolder
 from capo_core.runs import kinds
 from capo_core.runs.kinds import retention
 from capo_core.runs.request import Request
+from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
 FEW = {"strengths": [0.0, 0.5, 1.0], "max_new_tokens": 12, "passages": 8}
@@ -180,7 +181,7 @@ def test_a_corpus_is_cut_into_passages_whose_first_token_is_given(trained):
     assert general_text(loaded, 10) == type(found)("", ())
 
 
-@pytest.mark.skipif(not (EMBEDDED / "build.json").is_file(), reason="no embedded base here")
+@pytest.mark.skipif(not (EMBEDDED_BASE / "build.json").is_file(), reason="no embedded base here")
 def test_the_embedded_base_knows_its_own_general_text():
     base = load_base("embedded")
     found = general_text(base, 8)

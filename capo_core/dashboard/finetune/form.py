@@ -29,7 +29,7 @@ from capo_core.dashboard.ui.text import count, markdown, short
 from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.llm_judge.trials import JudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
-from capo_core.imitation.models.base_model import find_base
+from capo_core.imitation.models.base_files import find_base
 from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.runs import slurm
 from capo_core.runs.experiments import plan, store

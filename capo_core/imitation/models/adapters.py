@@ -23,7 +23,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.models.base_model import EMBEDDED_NAME, Base
+from capo_core.imitation.models.base_files import EMBEDDED_NAME
+from capo_core.imitation.models.base_model import Base
 from capo_core.imitation.training.config import LoraSettings, TrainConfig
 from capo_core.run_folder import disk_errors
 from capo_core.workspace import atomic_file, write_json

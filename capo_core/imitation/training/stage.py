@@ -11,7 +11,8 @@ from peft import PeftModel
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.adapters import adapter_card, adapter_weights, save_adapter
-from capo_core.imitation.models.base_model import Base, base_fingerprint, find_base
+from capo_core.imitation.models.base_files import base_fingerprint, find_base
+from capo_core.imitation.models.base_model import Base
 from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.training.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint
 from capo_core.imitation.training.config import TrainConfig

@@ -142,7 +142,7 @@ def weights_problem(base: str, precision: str, quantise: bool, free: int) -> Pro
 
     Found from the sizes of the files, before anything is loaded that could take the machine along.
     """
-    from capo_core.imitation.models.base_model import find_base
+    from capo_core.imitation.models.base_files import find_base
 
     folder = find_base(base)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))

@@ -1,0 +1,196 @@
+"""A base model's files: where they are, whether they will do, and their fingerprint.
+
+Everything that can be found wrong is found here, from the small files, before weights are read.
+A file of its own, apart from `base_model`, because it needs no torch: forms and checks start fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from capo_core.errors import BackendUnavailable, CapoError, ConfigError
+from capo_core.shipped import EMBEDDED_BASE
+
+EMBEDDED_NAME = "embedded"
+SAMPLED_ABOVE = 256 * 2**20  # bytes; a larger weight file is fingerprinted by samples
+SAMPLES = 64
+CHUNK = 2**20
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+
+def find_base(name: str) -> Path:
+    """The folder of the base model `name`: "embedded", a folder, or a name on the hub.
+
+    A model of the hub is downloaded, unless it was before.
+
+    Raises:
+        ConfigError: there is no such model, or it cannot be used (see `check_base`).
+        BackendUnavailable: it is not here, and the hub cannot be reached or does not give it.
+    """
+    if name == EMBEDDED_NAME:
+        folder = EMBEDDED_BASE
+        if not folder.is_dir():
+            raise ConfigError(
+                "the embedded base model is missing",
+                where=str(folder),
+                todo="build it: python -m capo_core base build",
+            )
+    elif name and Path(name).expanduser().is_dir():
+        folder = Path(name).expanduser().resolve()
+    elif name.count("/") <= 1 and not name.startswith((".", "/", "~")) and name:
+        folder = _from_hub(name)
+    else:
+        raise ConfigError(
+            f"there is no folder {name!r}",
+            expected="'embedded', a model's folder, or its name on the hub (owner/name)",
+        )
+    check_base(folder)
+    return folder
+
+
+def check_base(folder: Path) -> None:
+    """Look whether the folder holds a causal language model that can be used here.
+
+    Raises:
+        ConfigError: no configuration, no weights in safetensors, no tokenizer, code of its own, or
+            another kind of model.
+    """
+    config = _config(folder)
+    if not list(folder.glob("*.safetensors")):
+        other = [path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth")]
+        raise ConfigError(
+            "the model's weights are missing, or not in the format safetensors",
+            where=str(folder),
+            expected="model.safetensors" + (f"; found {', '.join(sorted(other))}" if other else ""),
+            todo="other formats can run code when they are read; convert the model (load it where "
+            "you trust it, then save_pretrained), or choose one that comes as safetensors",
+        )
+    if not any((folder / name).exists() for name in TOKENIZER_FILES):
+        raise ConfigError(
+            "the model has no tokenizer", where=str(folder), expected=" or ".join(TOKENIZER_FILES)
+        )
+    _check_kind(config, folder)
+
+
+def _check_kind(config: dict[str, Any], folder: Path) -> None:
+    from transformers import CONFIG_MAPPING
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL,
+    )
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED,
+    )
+
+    kind = config.get("model_type", "")
+    if kind not in CONFIG_MAPPING:
+        raise ConfigError(
+            f"the installed transformers does not know models of the kind {kind!r}",
+            where=str(folder / "config.json"),
+            todo="choose a model that transformers knows; code that comes with a model is not run"
+            if "auto_map" in config
+            else "choose a model that transformers knows",
+        )
+    architectures = config.get("architectures") or []
+    causal = set(_names(CAUSAL.get(kind, ())))
+    if (
+        not causal
+        or config.get("is_encoder_decoder", False)
+        or (architectures and not causal & set(architectures))
+        # BERT's family reads in both directions unless it says that it is a decoder.
+        or (kind in MASKED and not config.get("is_decoder", False))
+    ):
+        raise ConfigError(
+            f"this is no causal language model ({', '.join(architectures) or kind})",
+            where=str(folder),
+            expected="a model that writes text from left to right, such as Llama, Qwen or GPT-2",
+        )
+
+
+def _names(found: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        adapter = (folder / "adapter_config.json").exists()
+        raise ConfigError(
+            "this is an adapter, not a base model" if adapter else "there is no model here",
+            where=str(folder),
+            expected="a folder with config.json, model.safetensors and a tokenizer",
+        ) from None
+    except (OSError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise ConfigError("config.json is damaged", where=str(path))
+    return config
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    wanted = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
+    try:
+        # "consolidated" and "original" hold the same weights once more, in their makers' form.
+        return Path(
+            snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*", "consolidated*"])
+        )
+    except GatedRepoError:
+        problem: CapoError = BackendUnavailable(
+            f"the hub gives the model {name!r} only to those who accepted its terms",
+            todo=f"accept them at https://huggingface.co/{name}, then set HF_TOKEN",
+        )
+    except LocalEntryNotFoundError:
+        problem = _out_of_reach(name)
+    except (RepositoryNotFoundError, HFValidationError, EntryNotFoundError):
+        problem = ConfigError(
+            f"there is no model {name!r}, neither as a folder nor on the hub",
+            expected="'embedded', a model's folder, or its name on the hub (owner/name)",
+        )
+    except (OfflineModeIsEnabled, OSError):
+        problem = _out_of_reach(name)
+    raise problem
+
+
+def _out_of_reach(name: str) -> CapoError:
+    return BackendUnavailable(
+        f"there is no folder {name!r}, and the hub cannot be reached to look for it there",
+        todo="check the connection (HF_ENDPOINT, HF_HUB_OFFLINE), give the folder of a downloaded "
+        "model, or use the base 'embedded'",
+    )
+
+
+def base_fingerprint(folder: Path) -> str:
+    """SHA-256 (hex) of the model's configuration, tokenizer and weights.
+
+    Of weight files above 256 MB the size and 64 pieces of 1 MB, evenly spread from the first to
+    the last byte, enter: another training of the same model changes all weights.
+    """
+    digest = hashlib.sha256()
+    names = {"config.json", "tokenizer_config.json", "chat_template.jinja", *TOKENIZER_FILES}
+    paths = [path for path in folder.iterdir() if path.name in names]
+    for path in sorted([*paths, *folder.glob("*.safetensors")]):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            if size <= SAMPLED_ABOVE:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+                continue
+            for index in range(SAMPLES):
+                file.seek((size - CHUNK) * index // (SAMPLES - 1))
+                digest.update(file.read(CHUNK))
+    return digest.hexdigest()
