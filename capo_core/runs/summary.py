@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from capo_core.dashboard.ui.text import duration, percent
 from capo_core.errors import CapoError
+from capo_core.formatting import duration, percent
 from capo_core.runs import kinds, queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.run import Run

@@ -6,21 +6,22 @@ import math
 
 import pytest
 
+from capo_core import formatting
 from capo_core.dashboard.ui import text as ui_text
 from capo_core.dashboard.ui.theme import OKABE_ITO, looks
 
 
 def test_numbers_have_two_digits_and_an_interval():
-    assert ui_text.with_interval(0.5178, 0.499, 0.538) == "0.52 [0.50, 0.54]"
-    assert ui_text.with_interval(0.5, math.nan, math.nan) == "0.50"
-    assert ui_text.number(math.nan) == "undefined"
+    assert formatting.with_interval(0.5178, 0.499, 0.538) == "0.52 [0.50, 0.54]"
+    assert formatting.with_interval(0.5, math.nan, math.nan) == "0.50"
+    assert formatting.number(math.nan) == "undefined"
 
 
 @pytest.mark.parametrize(
     ("p", "text"), [(0.0009, "≤ 0.001"), (0.001, "≤ 0.001"), (0.0312, "0.031"), (0.52, "0.52")]
 )
 def test_p_values_do_not_pretend(p, text):
-    assert ui_text.p_value(p) == text
+    assert formatting.p_value(p) == text
 
 
 @pytest.mark.parametrize(
@@ -28,12 +29,12 @@ def test_p_values_do_not_pretend(p, text):
     [(2, "a few seconds"), (42, "40 s"), (170, "3 min"), (4800, "80 min"), (6000, "1 h 40 min")],
 )
 def test_durations_are_rounded(seconds, text):
-    assert ui_text.duration(seconds) == text
+    assert formatting.duration(seconds) == text
 
 
 def test_counts_have_their_plural():
-    assert ui_text.count(1, "item") == "1 item"
-    assert ui_text.count(1933, "annotation") == "1,933 annotations"
+    assert formatting.count(1, "item") == "1 item"
+    assert formatting.count(1933, "annotation") == "1,933 annotations"
 
 
 def test_markdown_is_disarmed():

@@ -11,9 +11,9 @@ from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import download_table, note
 from capo_core.dashboard.ui.item_html import answers_html, item_html
-from capo_core.dashboard.ui.text import count
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
+from capo_core.formatting import count
 
 KEYS = ("q", "annotator", "label", "differ", "manner", "item", "list", "p")
 _PER_PAGE = 8

@@ -29,9 +29,10 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
-from capo_core.dashboard.ui.text import count, escape, markdown, number, percent, short
+from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
+from capo_core.formatting import count, number, percent, short
 
 PAGE = "annotators"
 _MOST_LABELS = 40

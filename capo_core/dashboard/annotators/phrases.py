@@ -11,9 +11,10 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, heading, note, side_by_side, table
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html
-from capo_core.dashboard.ui.text import markdown, percent, short
+from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
+from capo_core.formatting import percent, short
 
 _PER_PAGE = 8
 _OFFERED = 24

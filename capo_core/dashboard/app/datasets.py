@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from capo_core.dashboard.ui.text import count
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.export import SUFFIX
 from capo_core.dataset import Dataset
+from capo_core.formatting import count
 from capo_core.workspace import Workspace, atomic_file, safe_name
 
 NEWCOMER = "demo-nli"

@@ -9,9 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
-from capo_core.dashboard.ui.text import plotly, short
+from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, method_name
 from capo_core.evaluation.streams import HUMAN, OTHER
+from capo_core.formatting import short
 
 _STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
 OWN = "the target's own texts"

@@ -25,9 +25,10 @@ from capo_core.dashboard.compare.selection import PAGE, Chosen
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import note
 from capo_core.dashboard.ui.item_html import LONGEST, item_html
-from capo_core.dashboard.ui.text import count, escape
+from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
+from capo_core.formatting import count
 from capo_core.text.tokens import input_spans, spans
 
 STYLE = """<style>

@@ -11,12 +11,12 @@ from capo_core.dashboard.compare.scores import target_of
 from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import heading, is_dark, note, picture, side_by_side
-from capo_core.dashboard.ui.text import percent, short
 from capo_core.dashboard.ui.theme import human_look, method_looks, method_name
 from capo_core.evaluation.measures import measure
 from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
+from capo_core.formatting import percent, short
 
 KEYS = ("who",)
 _LABELS = "label accuracy"

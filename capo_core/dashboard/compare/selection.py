@@ -16,10 +16,11 @@ from capo_core.dashboard.app.page import Frame, link, safely
 from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.ui import components, job_progress, url_state
 from capo_core.dashboard.ui.components import control_row, note, says, show_error
-from capo_core.dashboard.ui.text import count, duration, markdown, short
+from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import method_name
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
+from capo_core.formatting import count, duration, short
 from capo_core.runs import comparisons, queue
 from capo_core.runs.comparisons import CHOSEN, Comparison, Generation
 from capo_core.runs.experiments.store import Experiment, progress_of

@@ -13,10 +13,11 @@ from capo_core.dashboard.app.page import Frame, safely
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, heading, note, says, side_by_side, table
 from capo_core.dashboard.ui.item_html import answers, answers_html, item_html
-from capo_core.dashboard.ui.text import count, escape, markdown
+from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.dataset import Dataset
+from capo_core.formatting import count
 
 
 def import_report(

@@ -15,8 +15,9 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.distributions.item_data import CORNERS, HEIGHT, heaps
 from capo_core.dashboard.ui.charts import blank, whiskers
-from capo_core.dashboard.ui.text import count, plotly
+from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
+from capo_core.formatting import count
 from capo_core.task import LabelScale
 
 STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}

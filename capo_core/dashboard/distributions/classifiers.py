@@ -29,11 +29,12 @@ from capo_core.dashboard.distributions.summary import (
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.components import Field, heading, note, says, show_error, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
-from capo_core.dashboard.ui.text import count, markdown, with_interval
+from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions import store
 from capo_core.distributions.judgments import UNIFORM, Judgments
 from capo_core.distributions.soft_label_data import MEASURES, SoftLabelConfig, scores, soft_set
 from capo_core.errors import CapoError, RunError
+from capo_core.formatting import count, with_interval
 from capo_core.runs import queue, submit
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace

@@ -21,7 +21,6 @@ from capo_core.dashboard.distributions.summary import data_options, source_name
 from capo_core.dashboard.ui import job_progress
 from capo_core.dashboard.ui.components import Field, control_row, heading, note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
-from capo_core.dashboard.ui.text import count, number, with_interval
 from capo_core.distributions import store
 from capo_core.distributions.estimate import (
     ALL,
@@ -35,6 +34,7 @@ from capo_core.distributions.estimate import (
 )
 from capo_core.distributions.judgments import Judgments
 from capo_core.errors import CapoError
+from capo_core.formatting import count, number, with_interval
 from capo_core.run_folder import find_run
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run

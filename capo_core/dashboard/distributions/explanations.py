@@ -36,12 +36,13 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
-from capo_core.dashboard.ui.text import count, markdown, short
+from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.compare import Comparison
 from capo_core.distributions.explanations import replaced
 from capo_core.distributions.judgments import Judgments
 from capo_core.distributions.sources import HUMANS
 from capo_core.distributions.variation import VariationConfig, variation
+from capo_core.formatting import count, short
 from capo_core.progress import Progress, silent
 
 if TYPE_CHECKING:

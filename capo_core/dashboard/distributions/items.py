@@ -20,9 +20,10 @@ from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, note, picture
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
-from capo_core.dashboard.ui.text import count, escape, markdown, number, percent, short
+from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import Look, looks
 from capo_core.distributions.sources import HUMANS
+from capo_core.formatting import count, number, percent, short
 
 STYLE = """<style>
 .capo-dists { display: grid; gap: 0.9rem 1.4rem; margin: 0.2rem 0 0.8rem 0;

@@ -22,12 +22,12 @@ from capo_core.dashboard.distributions.summary import nearest, source_looks, sou
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, is_dark, note, show_error
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
-from capo_core.dashboard.ui.text import count, short
 from capo_core.dashboard.ui.theme import Look
 from capo_core.dataset import Dataset
 from capo_core.distributions.compare import WASSERSTEIN, CompareConfig
 from capo_core.distributions.judgments import UNIFORM
 from capo_core.errors import CapoError, DataError
+from capo_core.formatting import count, short
 
 if TYPE_CHECKING:
     from capo_core.distributions.judgments import Judgments

@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from capo_core.dashboard.ui.text import count, number, short, with_interval
 from capo_core.dashboard.ui.theme import (
     DASHES,
     METHODS,
@@ -29,6 +28,7 @@ from capo_core.dashboard.ui.theme import (
 from capo_core.distributions.compare import KL, CompareConfig
 from capo_core.distributions.judgments import CROWD, UNIFORM
 from capo_core.distributions.sources import ANNOTATORS, HUMANS, SINGLE
+from capo_core.formatting import count, number, short, with_interval
 from capo_core.stats.distances import CLIP
 
 _OWN = {

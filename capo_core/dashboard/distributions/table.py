@@ -22,7 +22,7 @@ from capo_core.dashboard.distributions.summary import (
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, heading, note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
-from capo_core.dashboard.ui.text import markdown, number, short, with_interval
+from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.compare import (
     ENTROPY_CORRELATION,
     HIGHER_IS_NEARER,
@@ -34,6 +34,7 @@ from capo_core.distributions.compare import (
     WASSERSTEIN,
 )
 from capo_core.distributions.judgments import UNIFORM
+from capo_core.formatting import number, short, with_interval
 
 KEYS = ("apart",)
 _ORDER = (JSD, TVD, KL, WASSERSTEIN, SHAPE, ENTROPY_CORRELATION, MANHATTAN)

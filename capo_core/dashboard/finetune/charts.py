@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, whiskers
-from capo_core.dashboard.ui.text import percent, plotly
+from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import DASHES, FAINT, NEUTRAL, OKABE_ITO
+from capo_core.formatting import percent
 from capo_core.runs.events import Events, has, thinned
 
 TRAIN, VALIDATION = OKABE_ITO[5], OKABE_ITO[1]

@@ -25,10 +25,11 @@ from capo_core.dashboard.finetune.fields import FOLDED, MAIN, Setting
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, heading, note, show_error, side_by_side
 from capo_core.dashboard.ui.forms import Form, widget
-from capo_core.dashboard.ui.text import count, markdown, short
+from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.llm_judge.trials import JudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
+from capo_core.formatting import count, short
 from capo_core.imitation.models.base_files import find_base
 from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.runs import slurm

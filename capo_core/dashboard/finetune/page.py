@@ -13,8 +13,8 @@ from capo_core.dashboard.finetune import queue as finetune_queue
 from capo_core.dashboard.finetune import run as finetune_run
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import says, speaking
-from capo_core.dashboard.ui.text import count, percent
 from capo_core.errors import CapoError
+from capo_core.formatting import count, percent
 from capo_core.runs import queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store

@@ -10,7 +10,8 @@ import streamlit as st
 from capo_core.dashboard.app.page import Frame, safely
 from capo_core.dashboard.ui.components import note
 from capo_core.dashboard.ui.job_progress import how_it_ended
-from capo_core.dashboard.ui.text import count, duration, markdown
+from capo_core.dashboard.ui.text import markdown
+from capo_core.formatting import count, duration
 from capo_core.runs import process
 from capo_core.runs.experiments.plan import Planned
 from capo_core.runs.memory import in_words

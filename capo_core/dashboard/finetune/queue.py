@@ -13,8 +13,9 @@ from capo_core.dashboard.finetune import live as finetune_live
 from capo_core.dashboard.finetune.live import head_html
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import heading, note
-from capo_core.dashboard.ui.text import count, escape, markdown
+from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.data.catalog import Catalog
+from capo_core.formatting import count
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.store import Progress, progress_of

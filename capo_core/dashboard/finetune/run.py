@@ -17,8 +17,9 @@ from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import heading, note, picture, show_error, side_by_side
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
-from capo_core.dashboard.ui.text import duration, markdown, number, percent
+from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
+from capo_core.formatting import duration, number, percent
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, Events, has
 from capo_core.runs.memory import in_words

@@ -15,7 +15,8 @@ from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, control_row, heading, note, picture, table
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
-from capo_core.dashboard.ui.text import count, escape
+from capo_core.dashboard.ui.text import escape
+from capo_core.formatting import count
 from capo_core.runs import kinds as runs_kinds
 from capo_core.runs.summary import STATES, Seen, differences
 

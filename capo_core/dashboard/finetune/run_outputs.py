@@ -16,9 +16,9 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, heading, note, says, table
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
-from capo_core.dashboard.ui.text import count
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
+from capo_core.formatting import count
 from capo_core.imitation.parsing import parse_response
 from capo_core.runs.events import Events
 from capo_core.runs.kinds import evaluation as kinds_evaluation

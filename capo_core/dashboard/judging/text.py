@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from capo_core.dashboard.ui.text import count
 from capo_core.errors import CapoError, StudyError
+from capo_core.formatting import count
 from capo_core.study.judging.judge import Progress, Terms
 from capo_core.study.judging.trial_views import TrialView
 from capo_core.study.store import Busy

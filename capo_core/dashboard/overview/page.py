@@ -17,11 +17,12 @@ from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies import data
 from capo_core.dashboard.ui import job_progress
 from capo_core.dashboard.ui.components import note, picture, says, side_by_side
-from capo_core.dashboard.ui.text import count, escape
+from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import REPRESENTATIONS, representation_name
 from capo_core.data.catalog import Entry
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
+from capo_core.formatting import count
 from capo_core.runs import run as runs_run
 from capo_core.runs.status import Job
 from capo_core.workspace import Workspace

@@ -18,8 +18,9 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.glossary import HELP
-from capo_core.dashboard.ui.text import count, markdown
+from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
+from capo_core.formatting import count
 from capo_core.runs import process
 from capo_core.stability.calibration import Calibration, CalibrationConfig
 from capo_core.task import PARAPHRASE

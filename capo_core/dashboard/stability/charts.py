@@ -11,8 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, chance_line, in_order, pool_axis, whiskers
-from capo_core.dashboard.ui.text import PERCENT, percent
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, REDUCTIONS, control_name, reduction_name
+from capo_core.formatting import PERCENT, percent
 
 _PARTS = (
     ("item", "Item", "#8F979E", "#15181B"),

@@ -11,9 +11,10 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import download_table, heading, note
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html
-from capo_core.dashboard.ui.text import count, escape, short
+from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
+from capo_core.formatting import count, short
 
 KEYS = ("red", "k", "who", "outcome", "order", "p")
 _OUTCOMES = {"all": "all", "right": "named rightly", "wrong": "taken for another"}

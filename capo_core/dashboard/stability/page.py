@@ -26,13 +26,14 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.glossary import HELP
-from capo_core.dashboard.ui.text import count, markdown
+from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import (
     REPRESENTATIONS,
     control_name,
     reduction_name,
     representation_name,
 )
+from capo_core.formatting import count
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
 

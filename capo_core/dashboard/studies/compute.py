@@ -15,9 +15,9 @@ from string import ascii_uppercase
 import pandas as pd
 
 from capo_core.dashboard.studies.labels import KINDS, answer_name, inside, source_name
-from capo_core.dashboard.ui.text import count, p_value, percent
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.formatting import count, p_value, percent
 from capo_core.runs.summary import listed
 from capo_core.study.analysis.analysis import Settings, StudyAnalysis, analyse
 from capo_core.study.analysis.attribution import AS_WRONG

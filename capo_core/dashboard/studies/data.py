@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from capo_core.dashboard.ui.text import count
 from capo_core.errors import CapoError, StudyError
+from capo_core.formatting import count
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft
 from capo_core.study.owner.service import StudyService

@@ -20,7 +20,8 @@ from capo_core.dashboard.studies.data import DRAFT, Seen
 from capo_core.dashboard.studies.labels import HELP, KINDS, PURPOSES, inside, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, control_row, heading, note, says, table
-from capo_core.dashboard.ui.text import count, duration, escape
+from capo_core.dashboard.ui.text import escape
+from capo_core.formatting import count, duration
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import planner
 from capo_core.study.design.balance_report import BalanceReport, Spread

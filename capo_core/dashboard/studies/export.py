@@ -22,7 +22,7 @@ from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, heading, note, speaking
-from capo_core.dashboard.ui.text import count
+from capo_core.formatting import count
 from capo_core.study.analysis.preference_pairs import RULES, Filter
 from capo_core.study.analysis.report import (
     StudyReport,

@@ -21,8 +21,9 @@ from capo_core.dashboard.studies.data import CLOSED, FROZEN, RUNNING, UNBLINDED,
 from capo_core.dashboard.studies.labels import JUDGE_STATES, KINDS
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import download_table, heading, note, says
-from capo_core.dashboard.ui.text import count, escape, percent
+from capo_core.dashboard.ui.text import escape
 from capo_core.data.export import csv_text
+from capo_core.formatting import count, percent
 from capo_core.study.owner.access import PASSWORD, SHORTEST_PASSWORD
 from capo_core.study.owner.invitations import Invitation
 from capo_core.study.owner.service import DAYS

@@ -16,8 +16,8 @@ from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import HELP, LEAKS, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, heading, note, says, table
-from capo_core.dashboard.ui.text import count
 from capo_core.errors import StudyError
+from capo_core.formatting import count
 from capo_core.study.config import SCREENS
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import freeze

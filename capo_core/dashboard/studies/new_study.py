@@ -30,10 +30,11 @@ from capo_core.dashboard.studies.plan import plan
 from capo_core.dashboard.ui import forms, url_state
 from capo_core.dashboard.ui.components import heading, note, show_error, side_by_side
 from capo_core.dashboard.ui.forms import widget
-from capo_core.dashboard.ui.text import count, duration, markdown
+from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Entry
 from capo_core.data.splits import PARTS
 from capo_core.errors import CapoError, ConfigError
+from capo_core.formatting import count, duration
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.summary import Seen, listed, see

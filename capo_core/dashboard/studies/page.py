@@ -37,8 +37,9 @@ from capo_core.dashboard.studies.data import (
 from capo_core.dashboard.studies.labels import CSS, KINDS, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import note, says, show_error, speaking
-from capo_core.dashboard.ui.text import count, escape, markdown
+from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.errors import CapoError
+from capo_core.formatting import count
 
 PAGE = "studies"
 _WAY = (DRAFT, FROZEN, RUNNING, CLOSED, UNBLINDED)

@@ -16,8 +16,8 @@ from capo_core.dashboard.studies.labels import HELP, KINDS
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.components import heading, note, picture, says
-from capo_core.dashboard.ui.text import percent
 from capo_core.dashboard.ui.theme import NEUTRAL
+from capo_core.formatting import percent
 from capo_core.study.design.planner import Plan, Power
 
 # Colours that no annotator and no method has.

@@ -24,7 +24,8 @@ from capo_core.dashboard.ui.components import (
     says,
     table,
 )
-from capo_core.dashboard.ui.text import markdown, percent, with_interval
+from capo_core.dashboard.ui.text import markdown
+from capo_core.formatting import percent, with_interval
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
 

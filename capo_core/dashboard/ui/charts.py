@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.text import percent
 from capo_core.dashboard.ui.theme import NEUTRAL, REDUCTIONS
+from capo_core.formatting import percent
 
 
 def blank(height: int, *, left: int = 10, legend: bool = False) -> go.Figure:

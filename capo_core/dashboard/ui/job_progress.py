@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from capo_core.dashboard.ui.text import duration, markdown
+from capo_core.dashboard.ui.text import markdown
+from capo_core.formatting import duration
 from capo_core.runs.status import Job, Status
 
 EVERY_S = 1.5

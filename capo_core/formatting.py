@@ -1,0 +1,251 @@
+"""Numbers, counts, durations and lists as text, and statements that carry their parts.
+
+The one place where a share becomes "62 %" and a count "1,933 items"; pages, reports, command line
+and exports all read it, so that a quantity is never printed in two roundings.
+"""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+PERCENT = "\u00a0%"  # with a space that does not break
+UNDEFINED = "undefined"
+MINUS = "\u2212"
+
+
+def short(text: str, limit: int) -> str:
+    """Return at most `limit` characters of `text`, with an ellipsis where it was cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return `value` with `digits` decimals and a real minus sign; "undefined" for NaN or None."""
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """Return `value` with its sign: "+0.04", "−0.02"; "0.00" where it rounds to nothing."""
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    text = f"{value:+.{digits}f}"
+    return text[1:] if not float(text) else text.replace("-", MINUS)
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """Return a share (0 to 1) as "63 %", never rounded to a certainty that was not measured.
+
+    What would round to 0 or 100 without being it is "under 1 %" or "over 99 %" (with `digits`:
+    "under 0.1 %", "over 99.9 %").
+    """
+    if share is None or math.isnan(share):
+        return UNDEFINED
+    share = round(float(share), 12)  # what is 1 but for the arithmetic is 1
+    text, step = f"{100 * share:.{digits}f}", 10.0**-digits
+    if float(text) == 100 and share < 1:
+        return f"over {100 - step:.{digits}f}{PERCENT}"
+    if float(text) == 0 and share > 0:
+        return f"under {step:.{digits}f}{PERCENT}"
+    return f"{text}{PERCENT}".replace("-", MINUS)
+
+
+def points(difference: float | None, digits: int = 0) -> str:
+    """Return a difference of two shares in percentage points: "12 points", "1 point"."""
+    if difference is None or math.isnan(difference):
+        return UNDEFINED
+    text = f"{100 * difference:.{digits}f}"
+    return f"{text.replace('-', MINUS)} {'point' if float(text) in (1, -1) else 'points'}"
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
+    """Return the number with its 95 % interval, "0.52 [0.50, 0.54]"; without one where there is
+    none."""
+    if any(part is None or math.isnan(part) for part in (low, high)):
+        return number(value, digits)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def percent_interval(low: float, high: float) -> str:
+    """Return the interval of a share in percent, "[58–66]"; empty where it is not defined."""
+    if any(part is None or math.isnan(part) for part in (low, high)):
+        return ""
+    return f"[{100 * low:.0f}–{100 * high:.0f}]"
+
+
+def p_value(p: float | None) -> str:
+    """Return "≤ 0.001", "0.012" or "0.34"; "undefined" for NaN or None."""
+    if p is None or math.isnan(p):
+        return UNDEFINED
+    return "≤ 0.001" if p <= 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """Return "1 item", "1,933 items"; `many` where the plural is not `one` with an s."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return "a few seconds", "40 s", "3 min", "1 h 40 min"; rounded, to be read with "about"."""
+    if seconds is None or math.isnan(seconds):
+        return UNDEFINED
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"{round(seconds / 5) * 5} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def elapsed(seconds: float | None) -> str:
+    """Return a measured time exactly enough for a table: "4 s", "12 min", "2.5 h"."""
+    if seconds is None or math.isnan(seconds):
+        return UNDEFINED
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size(n_bytes: float) -> str:
+    """Return a size in powers of a thousand: "640 kB", "93 MB", "1.2 GB"."""
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= step:
+            value = n_bytes / step
+            return f"{value:.1f} {unit}" if value < 10 and unit == "GB" else f"{value:.0f} {unit}"
+    return f"{n_bytes:.0f} B"
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
+    """Return "A", "A and B", "A, B and C"; empty for nothing."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A name inside a statement, to be given its title where the statement is rendered.
+
+    Attributes:
+        kind: "method", "annotator", "measure", "reduction", …: the registry that has the title.
+        key: the name in that registry, or in the data.
+    """
+
+    kind: str
+    key: str
+
+
+# Title of a name: (kind, key) → text. The default shows the name as the data have it.
+Titles = Callable[[str, str], str]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence, or a few, about one topic, with the values that it was made from.
+
+    Attributes:
+        topic: for instance headline, reduction, label, variance.
+        template: the sentence with `{name}` for each value; with a format such as
+            `{share:percent}`, `{n:count item}`, `{value:number 2}`, see `FORMATS`.
+        values: what stands in the places: numbers, texts, `Named` names, and lists of them.
+
+    >>> Statement("headline", "{method} is {gain:points} ahead.",
+    ...           {"method": Named("method", "capo"), "gain": 0.12}).text
+    'capo is 12 points ahead.'
+    """
+
+    topic: str
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The sentence with names as the data have them."""
+        return self.render()
+
+    def render(self, titles: Titles = lambda kind, key: key) -> str:
+        """Return the sentence with each name under its title."""
+        return _Renderer(titles).vformat(self.template, (), self.values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the statement as JSON: its text, and the parts it can be made from again."""
+        values = {name: _plain(value) for name, value in self.values.items()}
+        return {"topic": self.topic, "text": self.text, "template": self.template, "values": values}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Statement:
+        """Return the statement from `to_dict`; one written as text alone is that text."""
+        if "template" not in raw:
+            return cls.plain(raw["topic"], raw["text"])
+        values = {name: _revived(value) for name, value in raw["values"].items()}
+        return cls(raw["topic"], raw["template"], values)
+
+    @classmethod
+    def plain(cls, topic: str, text: str) -> Statement:
+        """Return a statement without values; braces in `text` are only braces."""
+        return cls(topic, text.replace("{", "{{").replace("}", "}}"))
+
+    def joined(self, *others: Statement | None) -> Statement:
+        """Return this statement followed by the others, one space apart; None is left out."""
+        template, values = self.template, dict(self.values)
+        for index, other in enumerate(each for each in others if each is not None):
+            renamed = {name: f"{name}_{index}_" for name in other.values if name in values}
+            template += " " + _with_names(other.template, renamed)
+            values |= {renamed.get(name, name): value for name, value in other.values.items()}
+        return Statement(self.topic, template, values)
+
+
+# Name of a format in a template → the function; words after the name are its arguments.
+FORMATS: dict[str, Callable[..., str]] = {
+    "percent": lambda value, digits="0": percent(value, int(digits)),
+    "number": lambda value, digits="2": number(value, int(digits)),
+    "signed": lambda value, digits="2": signed(value, int(digits)),
+    "points": lambda value, digits="0": points(value, int(digits)),
+    "count": lambda value, one, many=None: count(value, one, many),
+    "duration": duration,
+    "p": p_value,
+}
+
+
+class _Renderer(string.Formatter):
+    """`str.format` for templates: names get titles, numbers the formats of `FORMATS`."""
+
+    def __init__(self, titles: Titles) -> None:
+        self._titles = titles
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, Named):
+            return self._titles(value.kind, value.key)
+        if isinstance(value, (list, tuple)):
+            return listed([self.format_field(each, format_spec) for each in value])
+        name, *arguments = format_spec.split() or [""]
+        if name in FORMATS:
+            return FORMATS[name](value, *arguments)
+        return super().format_field(value, format_spec)
+
+
+def _with_names(template: str, renamed: Mapping[str, str]) -> str:
+    pieces = []
+    for literal, name, spec, _ in string.Formatter().parse(template):
+        pieces.append(literal.replace("{", "{{").replace("}", "}}"))
+        if name is not None:
+            pieces.append("{" + renamed.get(name, name) + (f":{spec}" if spec else "") + "}")
+    return "".join(pieces)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Named):
+        return {"kind": value.kind, "key": value.key}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def _revived(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Named(value["kind"], value["key"])
+    return [_revived(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,87 @@
+"""Numbers as text: never a certainty that was not measured, and statements with their parts."""
+
+import json
+import math
+
+import pytest
+
+from capo_core import formatting
+from capo_core.formatting import Named, Statement
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (0.624, 0, "62\u00a0%"),
+        (1.0, 0, "100\u00a0%"),
+        (0.0, 0, "0\u00a0%"),
+        (0.9996, 0, "over 99\u00a0%"),
+        (0.9996, 1, "over 99.9\u00a0%"),
+        (0.0004, 0, "under 1\u00a0%"),
+        (0.0004, 1, "under 0.1\u00a0%"),
+        (1 - 1e-15, 0, "100\u00a0%"),  # 1 but for the arithmetic
+        (math.nan, 0, "undefined"),
+        (None, 0, "undefined"),
+    ],
+)
+def test_percent(share, digits, text):
+    assert formatting.percent(share, digits) == text
+
+
+def test_signs_are_minus_signs_and_nothing_has_none():
+    assert formatting.number(-0.5) == "−0.50"
+    assert formatting.signed(0.04) == "+0.04"
+    assert formatting.signed(-0.001) == "0.00"
+    assert formatting.points(-0.12) == "−12 points"
+    assert formatting.points(0.01) == "1 point"
+
+
+def test_counts_and_lists():
+    assert formatting.count(1, "method") == "1 method"
+    assert formatting.count(1933, "item") == "1,933 items"
+    assert formatting.count(2, "analysis", "analyses") == "2 analyses"
+    assert formatting.listed([]) == ""
+    assert formatting.listed(["A"]) == "A"
+    assert formatting.listed(["A", "B", "C"]) == "A, B and C"
+
+
+def test_times_and_sizes():
+    assert formatting.duration(2) == "a few seconds"
+    assert formatting.duration(6000) == "1 h 40 min"
+    assert formatting.elapsed(59.4) == "59 s"
+    assert formatting.elapsed(9000) == "2.5 h"
+    assert formatting.size(92_871_040) == "93 MB"
+    assert formatting.size(1.24e9) == "1.2 GB"
+
+
+STATEMENT = Statement(
+    "headline",
+    "{best} is {gain:points} ahead of {rest} on {n:count item} ({share:percent 1}).",
+    {
+        "best": Named("method", "capo"),
+        "rest": [Named("method", "sft"), Named("method", "icl")],
+        "gain": 0.12,
+        "n": 1,
+        "share": 0.5,
+    },
+)
+
+
+def test_a_statement_is_rendered_with_the_titles_of_the_place():
+    assert STATEMENT.text == "capo is 12 points ahead of sft and icl on 1 item (50.0\u00a0%)."
+    titled = STATEMENT.render(lambda kind, key: f"<{kind} {key.upper()}>")
+    assert titled.startswith("<method CAPO> is 12 points ahead of <method SFT> and <method ICL>")
+
+
+def test_a_statement_survives_json_and_old_texts_are_texts():
+    again = Statement.from_dict(json.loads(json.dumps(STATEMENT.to_dict())))
+    assert again == STATEMENT or again.text == STATEMENT.text
+    assert again.values["best"] == Named("method", "capo")
+    old = Statement.from_dict({"topic": "leak", "text": "Set {x} is 5 %."})
+    assert old.text == "Set {x} is 5 %."
+
+
+def test_joined_statements_keep_their_own_values():
+    one = Statement("a", "{n:count item} here.", {"n": 1})
+    two = Statement("b", "{n:count item} there, {{so}}.", {"n": 2})
+    assert one.joined(None, two).text == "1 item here. 2 items there, {so}."
