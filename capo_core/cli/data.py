@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import parse
@@ -160,7 +160,7 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:
     """Read a file of annotations into the catalog, and say what became of every row."""
-    with shown_progress(as_json) as progress:
+    with progress_bar(as_json) as progress:
         read = read_dataset(
             path,
             name=name,
@@ -190,7 +190,7 @@ def fetch(
 ) -> None:
     """Download a public dataset, check it, and import it."""
     workspace = Workspace.default()
-    with shown_progress(as_json) as progress:
+    with progress_bar(as_json) as progress:
         path = fetch_source(source, workspace, progress, url=url)
         read = read_dataset(path, name=name or source, format=source)
     Catalog(workspace).add(read.dataset, read.report, replace=replace_old)
@@ -277,7 +277,7 @@ def simulate(
         coverage=coverage,
         seed=seed,
     )
-    with shown_progress(as_json) as progress:
+    with progress_bar(as_json) as progress:
         simulation = run(config, progress)
     dataset = replace(simulation.dataset, name=name)
     entry = Catalog(Workspace.default()).add(dataset, replace=replace_old)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.errors import ConfigError
 from capo_core.workspace import Workspace, write_json
 
@@ -194,7 +194,7 @@ def explain(
         items=items, seed=seed,
     )  # fmt: skip
     backend = backend_of(base, server, precision, batch_tokens, {})
-    with shown_progress(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress:
         made = write(found, backend, config, progress=progress)
     write_explanations(found, made.frame, out)
     said = {"file": str(out), "source": str(made.frame["source"].iloc[0]),
@@ -229,7 +229,7 @@ def do_run(
     folder = RunFolder(workspace.runs / submit.name_of(request))
     if not folder.done:
         with (
-            shown_progress(quiet=as_json) as shown,
+            progress_bar(quiet=as_json) as shown,
             foreground(workspace, folder, kind=kind, settings=settings, progress=shown) as progress,
         ):
             do(request, workspace, folder, progress)
@@ -490,7 +490,7 @@ def variation(
 
     found = judgments_of(file, dataset, labels)
     config = VariationConfig(items=items, tagger=tagger, semantic=semantic, seed=seed)
-    with shown_progress(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress:
         result = measure(
             found, config, sources=source, cache=Workspace.default().cache, progress=progress
         )

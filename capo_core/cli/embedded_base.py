@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from capo_core.cli.support import console, plain_errors, print_json, shown_progress
+from capo_core.cli.support import console, plain_errors, print_json, progress_bar
 from capo_core.shipped import EMBEDDED_BASE
 
 base_app = typer.Typer(
@@ -53,7 +53,7 @@ def build_command(
 
     wished = {"steps": steps, "seed": seed}
     config = replace(BaseConfig(), **{k: v for k, v in wished.items() if v is not None})
-    with shown_progress(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress:
         about = build(
             config,
             out,
@@ -77,7 +77,7 @@ def measure_command(
     from capo_core.imitation.embedded_base.model_card import add_quality, read_about
     from capo_core.imitation.embedded_base.quality import measure_folder
 
-    with shown_progress(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress:
         add_quality(out, measure_folder(out, answers, progress))
     _show(read_about(out), out, as_json)
 

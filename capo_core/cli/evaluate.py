@@ -29,7 +29,7 @@ from capo_core.cli.generate import (
     changed,
     refuse,
 )
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
 from capo_core.workspace import Workspace
@@ -102,7 +102,7 @@ def judge(
     folder = RunFolder(workspace.runs / submit.name_of(Request("judge", settings)))
     if not folder.done:
         with (
-            shown_progress(quiet=as_json) as shown,
+            progress_bar(quiet=as_json) as shown,
             foreground(
                 workspace, folder, kind="judge", settings=settings, progress=shown
             ) as progress,
@@ -185,7 +185,7 @@ def retention(
     folder = RunFolder(workspace.runs / submit.name_of(Request("retention", settings)))
     if not folder.done:
         with (
-            shown_progress(quiet=as_json) as shown,
+            progress_bar(quiet=as_json) as shown,
             foreground(
                 workspace, folder, kind="retention", settings=settings, progress=shown
             ) as progress,
@@ -282,7 +282,7 @@ def evaluate(
     part = split or answered or "test"
     items, streams = evaluation_streams.streams_of(loaded, found, part)
     named = [find_run(workspace, name) for name in judge or ()]
-    with shown_progress(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress:
         report = compute_report(
             loaded, items, streams, config, split=part, cache=workspace.cache,
             judges=of_judges(named, found, loaded.fingerprint), progress=progress,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from capo_core.cli.runs import changes_of, print_runs, span
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.errors import ConfigError, RunError
 from capo_core.workspace import Workspace
 
@@ -151,7 +151,7 @@ def _follow(experiment: Any, wait: bool, as_json: bool) -> None:
     from capo_core.runs.experiments.store import progress_of
 
     if wait:
-        with shown_progress(quiet=as_json) as bar:
+        with progress_bar(quiet=as_json) as bar:
             while True:
                 queue.advance(experiment.workspace)
                 now = progress_of(experiment)

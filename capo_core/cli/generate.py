@@ -21,7 +21,7 @@ from capo_core.cli.support import (
     console,
     plain_errors,
     print_json,
-    shown_progress,
+    progress_bar,
     stoppable,
 )
 from capo_core.data.catalog import Catalog
@@ -182,7 +182,7 @@ def write(
     targets = targets_of(data, annotator)
     backend = backend_of(base, server, precision, BATCH_TOKENS, {"timeout_s": timeout_s})
     written = []
-    with shown_progress(quiet=as_json) as shown, stoppable(shown) as progress:
+    with progress_bar(quiet=as_json) as shown, stoppable(shown) as progress:
         for k, target in enumerate(targets):
             part = part_of(progress, k / len(targets), (k + 1) / len(targets))
             profile = None if again else kept_like(data, target, backend, config, workspace)
@@ -386,7 +386,7 @@ def generate(
     # A profile of the workspace may be edited, and a run that is repeated asks for a run of it.
     kind = "" if texts else "generate"
     with ExitStack() as stack:
-        shown = stack.enter_context(shown_progress(quiet=as_json))
+        shown = stack.enter_context(progress_bar(quiet=as_json))
         progress = stack.enter_context(stoppable(shown))
         if not before:
             progress = stack.enter_context(

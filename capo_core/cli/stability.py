@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, shown_progress
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.data.catalog import Catalog
 from capo_core.stability import store
 from capo_core.stability.config import QUICK, StabilityConfig
@@ -69,7 +69,7 @@ def stability(
     if report is None:
         from capo_core.stability.report import compute_report
 
-        with shown_progress(quiet=as_json) as progress:
+        with progress_bar(quiet=as_json) as progress:
             report, evidence = compute_report(
                 dataset, config, cache=workspace.cache, progress=progress
             )
@@ -164,7 +164,7 @@ def calibrate(
     workspace = Workspace.default()
     result = store.load_calibration(config, workspace)
     if result is None:
-        with shown_progress(quiet=as_json) as progress:
+        with progress_bar(quiet=as_json) as progress:
             result = calibrate(config, cache=workspace.cache, progress=progress)
         store.save_calibration(result, workspace)
     if out is not None:

@@ -1,4 +1,5 @@
-"""What all commands share: errors without traces, JSON on stdout, options with many values."""
+"""The parts that all commands share: errors without traces, JSON on stdout, progress on stderr,
+options with several values, and options and commands that go on under their former name."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from capo_core.errors import CapoError, Stopped
 from capo_core.progress import Progress
@@ -30,19 +31,19 @@ errors_console = Console(stderr=True)  # progress and errors
 
 
 def plain_errors(command: Command) -> Command:
-    """A command whose `CapoError`s are printed on stderr, without a trace, with exit code 2."""
+    """Decorate a command so that its `CapoError`s end it as `print_errors` does."""
 
     @wraps(command)
     def wrapped(*args, **kwargs):
-        with plainly():
+        with print_errors():
             return command(*args, **kwargs)
 
     return wrapped
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """The same for a block of code."""
+def print_errors() -> Iterator[None]:
+    """Print a `CapoError` of the block on stderr, without a trace, and exit with code 2."""
     try:
         yield
     except CapoError as error:
@@ -52,14 +53,14 @@ def plainly() -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
-    """`value` as JSON on stdout, and nothing else; NaN is refused."""
+    """Print `value` as JSON on stdout, and nothing else; NaN is refused."""
     # Escaped to ASCII, so that no terminal encoding and no broken character can stop it.
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
 @contextmanager
-def shown_progress(quiet: bool = False) -> Iterator[Progress]:
-    """A progress bar on stderr as a `Progress`; nothing where `quiet`, or no one is looking."""
+def progress_bar(quiet: bool = False) -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar on stderr; nothing is drawn if `quiet` or redirected."""
     if quiet or not errors_console.is_terminal:
         yield lambda what, share: None
         return
@@ -71,24 +72,24 @@ def shown_progress(quiet: bool = False) -> Iterator[Progress]:
 
 @contextmanager
 def stoppable(progress: Progress) -> Iterator[Progress]:
-    """A progress that raises `Stopped` once the process is asked to end (Ctrl-C, SIGTERM).
+    """Yield a progress that raises `Stopped` once the process receives Ctrl-C or SIGTERM.
 
-    So what was done is kept before it ends. A second Ctrl-C ends it at once.
+    So results are saved before the process ends. A second Ctrl-C ends it at once.
     """
-    asked: list[int] = []
+    signals: list[int] = []
 
-    def ask(number: int, frame: object) -> None:
-        asked.append(number)
+    def remember(number: int, frame: object) -> None:
+        signals.append(number)
         signal.signal(number, before[number])
 
     def checked(what: str, share: float) -> None:
         progress(what, share)
-        if asked:
-            raise Stopped("stopped, as asked", todo="give the same command again to go on")
+        if signals:
+            raise Stopped("stopped by the user", todo="run the same command again to resume")
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
-        signal.signal(number, ask)
+        signal.signal(number, remember)
     try:
         yield checked
     finally:
@@ -97,21 +98,25 @@ def stoppable(progress: Progress) -> Iterator[Progress]:
 
 
 class ManyValues(TyperCommand):
-    """A command whose repeatable options take several values in a row.
+    """A command whose repeatable options take several values, and whose renamed options still work.
 
-    `--pool 1 2 4` is read as `--pool 1 --pool 2 --pool 4`. Values end at the next option; after a
-    first value of the form `role=column` only further ones of that form are taken, so that
-    `--map label=answer votes.csv` leaves the path alone.
+    `--pool 1 2 4` is read as `--pool 1 --pool 2 --pool 4` (see `repeat_names`). A name given to
+    `renamed` is read as the present one, with a note on stderr.
     """
 
     def parse_args(self, ctx, args):
+        former = getattr(self.callback, "renamed_options", {})
         options = [param for param in self.params if getattr(param, "multiple", False)]
         repeatable = {name for option in options for name in option.opts}
-        return super().parse_args(ctx, spread(args, repeatable))
+        return super().parse_args(ctx, repeat_names(present_names(args, former), repeatable))
 
 
-def spread(args: list[str], repeatable: set[str]) -> list[str]:
-    """`args` with the name of a repeatable option put before each of its further values."""
+def repeat_names(args: list[str], repeatable: set[str]) -> list[str]:
+    """Return `args` with the name of a repeatable option before each of its further values.
+
+    Values end at the next option; after a first value of the form `role=column` only further ones
+    of that form are taken, so that `--map label=answer votes.csv` leaves the path alone.
+    """
     result: list[str] = []
     option, first = "", ""
     for position, arg in enumerate(args):
@@ -133,3 +138,67 @@ def spread(args: list[str], repeatable: set[str]) -> list[str]:
 
 def _number(text: str) -> bool:
     return text.removeprefix("-").replace(".", "", 1).isdecimal()
+
+
+def renamed(*names: str) -> Callable[[Command], Command]:
+    """Decorate a command so that options work under their former name, with a note on stderr.
+
+        @app.command(cls=ManyValues)
+        @renamed("--manner", "--style")
+        def simulate(style: float = 1.0): ...
+
+    Args:
+        names: former and present name in turn. A flag with a negative has two such pairs:
+            `"--old", "--new", "--no-old", "--no-new"`.
+
+    Raises:
+        ValueError: the names do not come in pairs of options.
+    """
+    if len(names) % 2 or not all(name.startswith("--") for name in names):
+        raise ValueError(f"pairs of options such as '--old', '--new' are needed, not {names}")
+    former = dict(zip(names[::2], names[1::2], strict=True))
+
+    def mark(command: Command) -> Command:
+        command.renamed_options = {**getattr(command, "renamed_options", {}), **former}
+        return command
+
+    return mark
+
+
+def present_names(args: list[str], former: dict[str, str]) -> list[str]:
+    """Return `args` with `--old` and `--old=value` under the option's present name."""
+    result: list[str] = []
+    for position, arg in enumerate(args):
+        if arg == "--":
+            return result + args[position:]
+        name, equals, value = arg.partition("=")
+        if name in former:
+            note_renamed(name, former[name])
+            arg = f"{former[name]}{equals}{value}"
+        result.append(arg)
+    return result
+
+
+def renamed_commands(former: dict[str, str]) -> type[TyperGroup]:
+    """Return the class of a group whose commands also run under their former name.
+
+        app = typer.Typer(cls=renamed_commands({"again": "retry"}))
+
+    The help lists the present names only; a former one prints a note on stderr.
+    """
+
+    class RenamedCommands(TyperGroup):
+        renamed_commands = former
+
+        def get_command(self, ctx, cmd_name):
+            if cmd_name in former and cmd_name not in self.commands:
+                note_renamed(cmd_name, former[cmd_name])
+                cmd_name = former[cmd_name]
+            return super().get_command(ctx, cmd_name)
+
+    return RenamedCommands
+
+
+def note_renamed(former: str, present: str) -> None:
+    """Print on stderr that `former` is called `present` now; also for the values of an option."""
+    print(f"note: {former} is now {present}; the former name still works", file=sys.stderr)

@@ -18,7 +18,7 @@ from capo_core.cli.support import (
     console,
     plain_errors,
     print_json,
-    shown_progress,
+    progress_bar,
     stoppable,
 )
 from capo_core.data.catalog import Catalog
@@ -215,7 +215,7 @@ def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool,
 
     main = Processes.start().main
     done = []
-    with shown_progress(quiet=as_json or not main) as shown, stoppable(shown) as progress:
+    with progress_bar(quiet=as_json or not main) as shown, stoppable(shown) as progress:
         for number, target in enumerate(targets):
             part = part_of(progress, number / len(targets), (number + 1) / len(targets))
             done.append(train(workspace, data, target, part))

@@ -101,6 +101,21 @@ def read_dataset(
 ) -> Import:
     """Read a file of annotations.
 
+    >>> from pathlib import Path
+    >>> _ = Path("votes.csv").write_text(
+    ...     "item,annotator,label,explanation,premise,hypothesis\\n"
+    ...     "1,anna,entailment,A flute makes music.,A man plays a flute.,Someone makes music.\\n"
+    ...     "1,bert,neutral,Maybe he only holds it.,A man plays a flute.,Someone makes music.\\n"
+    ...     "1,carl,,,A man plays a flute.,Someone makes music.\\n"
+    ... )
+    >>> result = read_dataset("votes.csv", name="votes")
+    >>> result.dataset.annotations[["item_id", "annotator_id", "label"]]
+      item_id annotator_id       label
+    0       1         anna  entailment
+    1       1         bert     neutral
+    >>> result.report.reasons()
+    {'the label is missing': 1}
+
     Args:
         name: the dataset's name, safe as a file name.
         format: "auto" finds out from the content.

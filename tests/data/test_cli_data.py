@@ -11,7 +11,7 @@ from helpers.data_files import ROWS, csv_of, explanation, jsonl_of, row, varierr
 from typer.testing import CliRunner
 
 from capo_core.cli.data import data_app
-from capo_core.cli.support import plainly, spread
+from capo_core.cli.support import print_errors, repeat_names
 from capo_core.errors import DataError
 
 
@@ -174,13 +174,13 @@ def test_as_a_process_of_its_own(tmp_path):
     ],
 )  # fmt: skip
 def test_several_values_of_one_option(given, expected):
-    assert spread(given, {"--pool", "--map", "--kind"}) == expected
+    assert repeat_names(given, {"--pool", "--map", "--kind"}) == expected
 
 
 def test_only_errors_of_ours_are_printed_plainly(capsys):
-    with pytest.raises(typer.Exit) as exit_, plainly():
+    with pytest.raises(typer.Exit) as exit_, print_errors():
         raise DataError("it broke \ud83d")
     assert exit_.value.exit_code == 2
     assert capsys.readouterr().err == "error: it broke \\ud83d.\n"
-    with pytest.raises(KeyError), plainly():
+    with pytest.raises(KeyError), print_errors():
         raise KeyError("a defect of ours keeps its trace")

@@ -1,0 +1,85 @@
+"""The parts that all commands share: options and commands go on under their former name."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from capo_core.cli import app
+from capo_core.cli.support import ManyValues, renamed, renamed_commands
+
+
+@pytest.fixture
+def small():
+    """An app with a command `draw`, formerly `paint`, whose options were renamed."""
+    made = typer.Typer(cls=renamed_commands({"paint": "draw"}))
+
+    @made.command(cls=ManyValues)
+    @renamed("--colour", "--hue", "--shiny", "--gloss", "--no-shiny", "--no-gloss")
+    def draw(paths: list[str], hue: list[str] = ["red"], gloss: bool = True) -> None:  # noqa: B006
+        print(f"{paths} {hue} {gloss}")
+
+    @made.command()
+    def wash() -> None:
+        print("clean")
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("args", "printed", "notes"),
+    [
+        (["draw", "a", "--hue", "red", "blue", "--no-gloss"], "['a'] ['red', 'blue'] False", []),
+        (["draw", "a", "--colour", "red", "blue"], "['a'] ['red', 'blue'] True", ["--hue"]),
+        (["draw", "a", "--colour=blue"], "['a'] ['blue'] True", ["--hue"]),
+        (["draw", "a", "--no-shiny", "--colour=x"], "['a'] ['x'] False", ["--no-gloss", "--hue"]),
+        (["draw", "--", "--colour"], "['--colour'] ['red'] True", []),
+        (["paint", "a", "--colour", "x"], "['a'] ['x'] True", ["draw", "--hue"]),
+        (["wash"], "clean", []),
+    ],
+)  # fmt: skip
+def test_former_names_work_with_a_note_on_stderr(small, args, printed, notes):
+    done = CliRunner().invoke(small, args)
+    assert (done.exit_code, done.stdout.strip()) == (0, printed), done.output
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(notes)
+    for line, present in zip(lines, notes, strict=True):
+        assert line.startswith("note: ") and f"is now {present};" in line
+
+
+def test_help_lists_present_names_only(small):
+    listed = CliRunner().invoke(small, ["draw", "--help"]).output
+    assert "--hue" in listed and "--colour" not in listed and "--shiny" not in listed
+    listed = CliRunner().invoke(small, ["--help"]).output
+    assert "draw" in listed and "paint" not in listed
+
+
+def test_names_come_in_pairs_of_options():
+    with pytest.raises(ValueError, match="pairs"):
+        renamed("--old")
+    with pytest.raises(ValueError, match="pairs"):
+        renamed("old", "new")
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield (*path, name), command
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def test_every_renamed_option_and_command_leads_to_one_that_exists():
+    """A command that forgets `cls=ManyValues` would ignore its former names without a word."""
+    root = typer.main.get_command(app)
+    for path, command in [((), root), *commands(root)]:
+        former = getattr(command.callback, "renamed_options", {})
+        if former:
+            assert isinstance(command, ManyValues), path
+        present = {
+            name for param in command.params for name in (*param.opts, *param.secondary_opts)
+        }
+        for old, new in former.items():
+            assert new in present and old not in present, (path, old, new)
+        for old, new in getattr(command, "renamed_commands", {}).items():
+            assert new in command.commands and old not in command.commands, (path, old, new)

@@ -1,0 +1,21 @@
+"""The examples in docstrings are run: what a library user copies works as printed."""
+
+import doctest
+import importlib
+
+import pytest
+
+# Modules with examples; add yours. Each must have at least one.
+MODULES = [
+    "capo_core.data.importing",
+]
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name, tmp_path, monkeypatch):
+    """Run in an empty folder, which examples may write to."""
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
+    assert result.attempted > 0, f"{name} has no example"
+    assert result.failed == 0
