@@ -1,0 +1,124 @@
+"""Command-line options made from the fields of settings classes.
+
+    @with_options(SftConfig, also={"lora": ("rank", "alpha", "dropout")})
+    def sft(dataset: Name, given: dict[str, Any]) -> None: …
+
+`given` holds what the caller named, by the field's path ("epochs", "lora.rank"); what was not named
+is not in it, so that defaults stay those of the settings class.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, Any
+
+import typer
+
+from capo_core.settings import SettingField, settings_fields
+
+_TYPES = {
+    "whole": int, "number": float, "switch": bool, "choice": str, "text": str,
+    "wholes": list[int], "numbers": list[float], "choices": list[str], "texts": list[str],
+}  # fmt: skip
+
+
+def option_of(field: SettingField, name: str = "") -> Any:
+    """Return the annotation of an option for one setting: its help, choices and default."""
+    kind = _TYPES[field.kind] | None
+    option = "--" + (name or field.name).replace("_", "-")
+    flags = (f"{option}/--no-{option[2:]}",) if field.kind == "switch" else (option,)
+    return Annotated[kind, typer.Option(*flags, help=help_of(field), show_default=False)]
+
+
+def help_of(field: SettingField) -> str:
+    """Return the help of an option: what it does, its choices, and its default."""
+    parts = [field.description or field.title]
+    if field.choices:
+        parts.append(f"One of: {', '.join(field.choices)}.")
+    parts.append(f"Default: {_default(field)}.")
+    return " ".join(part if part.endswith((".", "?")) else part + "." for part in parts)
+
+
+def _default(field: SettingField) -> str:
+    value = field.default
+    if value is None:
+        return field.empty or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " ".join(str(each) for each in value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
+
+
+def with_options(
+    cls: type,
+    *,
+    only: Iterable[str] | None = None,
+    without: Iterable[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add an option for each field of a settings class to a command.
+
+    Args:
+        cls: the settings class; fields of nested stages are options too.
+        only, without: paths of fields to take, or to leave out.
+        names: path → the option's name, where it is not the field's own.
+    """
+    names = dict(names or {})
+    wanted = None if only is None else set(only)
+    chosen = [
+        field
+        for field in settings_fields(cls)
+        if (wanted is None or field.path in wanted) and field.path not in set(without)
+    ]
+    parameter = {
+        field.path: names.get(field.path, field.name).replace("-", "_") for field in chosen
+    }
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(function, eval_str=True)
+
+        def command(**kwargs: Any) -> Any:
+            given = {}
+            for field in chosen:
+                value = kwargs.pop(parameter[field.path])
+                if value is not None:
+                    given[field.path] = tuple(value) if isinstance(value, list) else value
+            return function(**kwargs, given=given)
+
+        added = [
+            inspect.Parameter(
+                parameter[field.path],
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=option_of(field, names.get(field.path, "")),
+            )
+            for field in chosen
+        ]
+        kept = [each for each in own.parameters.values() if each.name != "given"]
+        kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in kept]
+        command.__signature__ = own.replace(parameters=[*kept, *added])
+        command.__annotations__ = {each.name: each.annotation for each in [*kept, *added]}
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        return command
+
+    return decorate
+
+
+def changed(config: Any, given: Mapping[str, Any]) -> Any:
+    """Return `config` with the settings of `given` (path → value) in place of its own."""
+    nested: dict[str, dict[str, Any]] = {}
+    flat: dict[str, Any] = {}
+    for path, value in given.items():
+        head, dot, rest = path.partition(".")
+        if dot:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            flat[path] = value
+    for field in fields(config):
+        inner = getattr(config, field.name)
+        if field.name in nested and is_dataclass(inner):
+            flat[field.name] = changed(inner, nested[field.name])
+    return replace(config, **flat)
