@@ -35,8 +35,8 @@ from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.imitation.prompting.prompts import METHODS, TRAINED
 from capo_core.imitation.prompting.responses import items_of
 from capo_core.imitation.prompting.value_profiles import ProfileConfig, write_profile
-from capo_core.imitation.training.capo import capo_run, sft_run
 from capo_core.imitation.training.config import CapoConfig, SftConfig
+from capo_core.runs.kinds.training import capo_request, run_training, sft_request
 from capo_core.stats.intervals import records
 from capo_core.workspace import Workspace
 
@@ -85,12 +85,13 @@ def outputs(
     backend = HfBackend(load_base(base))
     adapters: dict[str, dict[str, Path]] = {"sft": {}, "capo": {}}
     for target in targets if set(methods) & set(TRAINED) else ():
-        first = sft_run(workspace, dataset, target, replace(sft, seed=seed), base)
+        request = sft_request(dataset, target, replace(sft, seed=seed), base)
+        first = run_training(request, workspace, dataset=dataset)
         adapters["sft"][target] = first.adapter
         times.setdefault("sft_s", []).append(first.result["seconds"])
         if "capo" in methods:
-            config = replace(capo, seed=seed)
-            second = capo_run(workspace, dataset, target, config, first, base)
+            request = capo_request(dataset, target, replace(capo, seed=seed), first)
+            second = run_training(request, workspace, dataset=dataset)
             adapters["capo"][target] = second.adapter
             times.setdefault("capo_s", []).append(second.result["seconds"])
             times.setdefault("capo", []).append(

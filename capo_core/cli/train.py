@@ -101,9 +101,10 @@ def sft(
     config = _changed(SftConfig(lora=lora), given)
 
     def train(workspace, data, target, progress):
-        from capo_core.runs.foreground import sft_here
+        from capo_core.runs.kinds.training import run_training, sft_request
 
-        return sft_here(workspace, data, target, config, base, progress)
+        request = sft_request(data, target, config, base)
+        return run_training(request, workspace, progress=progress, dataset=data)
 
     _train_each(train, dataset, annotator, shared, as_json)
 
@@ -182,15 +183,19 @@ def capo(
     def train(workspace, data, target, progress):
         from capo_core.imitation.training.capo import check_contrasts
         from capo_core.run_folder import find_run
-        from capo_core.runs.foreground import capo_here, sft_here
+        from capo_core.runs.kinds.training import capo_request, run_training, sft_request
 
         if sft:
-            begin = find_run(workspace, sft)
-            return capo_here(workspace, data, target, config, begin, progress, preferences)
-        check_contrasts(data, target, config, preferences)
-        first, then = part_of(progress, 0.0, 0.4), part_of(progress, 0.4, 1.0)
-        begin = sft_here(workspace, data, target, before, base or "embedded", first)
-        return capo_here(workspace, data, target, config, begin, then, preferences)
+            start = find_run(workspace, sft)
+        else:
+            check_contrasts(data, target, config, preferences)
+            request = sft_request(data, target, before, base or "embedded")
+            first, progress = part_of(progress, 0.0, 0.4), part_of(progress, 0.4, 1.0)
+            start = run_training(request, workspace, progress=first, dataset=data)
+        request = capo_request(data, target, config, start)
+        return run_training(
+            request, workspace, progress=progress, dataset=data, preferences=preferences
+        )
 
     _train_each(train, dataset, annotator, shared, as_json)
 

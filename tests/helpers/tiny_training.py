@@ -9,7 +9,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from capo_core.dataset import Dataset
 from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
+from capo_core.run_folder import RunFolder
+from capo_core.runs.kinds.training import capo_request, run_training, sft_request
 from capo_core.task import NLI
+from capo_core.workspace import Workspace
 
 SUBJECTS = ("cat", "dog", "boat", "child", "train", "baker", "river", "horse")
 VERBS = ("sleeps", "runs", "waits", "sings")
@@ -102,3 +105,16 @@ def capo_config(**settings) -> CapoConfig:
     """The same for CAPO."""
     defaults = {"epochs": 2, "items_per_step": 4, "checkpoint_every": 2, "sample_every": 0}
     return CapoConfig(**{**defaults, "learning_rate": 5e-3, "nll": 0.0, **settings})
+
+
+def train(
+    workspace: Workspace,
+    dataset: Dataset,
+    config: SftConfig | CapoConfig,
+    start: str | RunFolder,
+    **more,
+) -> RunFolder:
+    """A's finished run in the workspace: SFT on the base `start`, or CAPO from the SFT run."""
+    request = capo_request if isinstance(config, CapoConfig) else sft_request
+    asked = request(dataset, "A", config, start)
+    return run_training(asked, workspace, dataset=dataset, **more)

@@ -87,7 +87,7 @@ def test_a_base_of_the_hub_without_a_hub(monkeypatch):
 
 
 def test_the_embedded_base_that_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr("capo_core.imitation.models.base_model.EMBEDDED", tmp_path / "none")
+    monkeypatch.setattr("capo_core.imitation.models.base_files.EMBEDDED_BASE", tmp_path / "none")
     with pytest.raises(ConfigError, match="base build"):
         load_base("embedded")
 

@@ -1,11 +1,13 @@
 """A CAPO run that begins from exported preference pairs."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 import typer
+from helpers import tiny_training
 from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -25,7 +27,7 @@ from capo_core.imitation.pairs.files import (
     preference_rows,
     read,
 )
-from capo_core.imitation.training.capo import capo_run, train_capo
+from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.examples import Limits, capo_material, pairs_of
 from capo_core.imitation.training.sft import train_sft
@@ -67,6 +69,13 @@ def notes(folder: RunFolder) -> dict[str, int]:
     return {event["note"]: event["count"] for event in folder.events("note")}
 
 
+def train_in(folder, dataset, config, sft: RunFolder, pairs) -> RunFolder:
+    """The CAPO run in a workspace that has the SFT run."""
+    workspace = Workspace(folder)
+    shutil.copytree(sft.path, workspace.runs / sft.run_id)
+    return tiny_training.train(workspace, dataset, config, sft, preferences=pairs)
+
+
 def weights(folder: RunFolder):
     return load_file(folder.adapter / WEIGHTS)
 
@@ -96,9 +105,8 @@ def test_a_run_from_the_file_learns_the_same_and_keeps_a_copy(dataset, sft, expo
     own = RunFolder(tmp_path / "own")
     train_capo(dataset, "A", capo_config(epochs=1), sft, own)
     assert "preferences" not in own.config["settings"]
-    settings = capo_config(epochs=1)
-    workspace = Workspace(tmp_path)
-    run = capo_run(workspace, dataset, "A", settings, sft, "", preferences=exported)
+    config = capo_config(epochs=1, preferences=read(exported).sha256)
+    run = train_in(tmp_path, dataset, config, sft, exported)
     assert all(torch.equal(value, weights(own)[name]) for name, value in weights(run).items())
     assert run.result["validation_loss"] == own.result["validation_loss"]
     assert run.config["settings"]["preferences"] == read(exported).sha256
@@ -139,8 +147,8 @@ def test_held_out_items_are_told_and_other_annotators_pairs_left_out(dataset, sf
         del row["item_id"]
     other = {**PAIR, "target_annotator_id": "B", "item_id": "i14"}
     path = lines(tmp_path / "study.jsonl", *rows, other)
-    config = capo_config(epochs=1)
-    run = capo_run(Workspace(tmp_path), dataset, "A", config, sft, "", preferences=path)
+    config = capo_config(epochs=1, preferences=read(path).sha256)
+    run = train_in(tmp_path, dataset, config, sft, path)
     told = notes(run)
     assert told["test items among the training pairs: they must not be scored"] == 2
     assert not any(note.startswith("validation items") for note in told)

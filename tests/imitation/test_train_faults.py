@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset, train
 
 from capo_core.errors import ConfigError, RunError, Stopped
 from capo_core.imitation.models import adapters
 from capo_core.imitation.training import checkpoint, loop
-from capo_core.imitation.training.capo import capo_run, train_capo
+from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.checkpoint import FILE, load_checkpoint
 from capo_core.imitation.training.objective import Supervised
 from capo_core.imitation.training.sft import sft_asked, train_sft
@@ -255,8 +255,8 @@ def test_capo_trains_or_finds_its_sft_run(base, tmp_path):
     workspace, dataset = Workspace(tmp_path), tiny_dataset()
     before = sft_config(epochs=1)
     for beta in (0.1, 0.2):
-        run = capo_run(workspace, dataset, "A", capo_config(epochs=1, beta=beta), before, base)
-        assert run.done
+        sft = train(workspace, dataset, before, base)
+        assert train(workspace, dataset, capo_config(epochs=1, beta=beta), sft).done
     runs = sorted(path.name for path in workspace.runs.iterdir())
     assert [name.split("-")[1] for name in runs] == ["capo", "capo", "sft"]
     assert run_for(workspace, sft_asked(dataset, "A", before, base)).done

@@ -1,15 +1,20 @@
 """What of a dataset a model is trained on, on which bases, and what never gets there."""
 
+import re
 from dataclasses import replace
 from string import printable
 
 import pytest
 import torch
+import typer
 from helpers.tiny_training import LABELS, SUBJECTS, capo_config, sft_config, tiny_base, tiny_dataset
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from typer.testing import CliRunner
 
+from capo_core.cli import train
+from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.adapters import WEIGHTS
@@ -24,7 +29,7 @@ from capo_core.imitation.prompting.prompts import (
     render,
     write_response,
 )
-from capo_core.imitation.training.capo import capo_run, train_capo
+from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.examples import Limits, capo_material, sft_material
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
@@ -54,10 +59,17 @@ def all_alike() -> Dataset:
     return replace(dataset, annotations=rows)
 
 
-def test_nothing_to_contrast_is_said_before_sft_is_trained(base, tmp_path):
+def test_nothing_to_contrast_is_said_before_sft_is_trained(base, tmp_path, monkeypatch):
     workspace = Workspace(tmp_path)
-    with pytest.raises(ConfigError, match=r"no pair is left for annotator 'A'.*28 near-dupl"):
-        capo_run(workspace, all_alike(), "A", capo_config(), sft_config(), base)
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
+    Catalog(workspace).add(all_alike())
+    app = typer.Typer()
+    train.mount(app)
+    line = ["train", "capo", "--dataset", "tiny", "--base", base, "--annotator", "A"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 2
+    told = " ".join(done.output.split())
+    assert re.search(r"no pair is left for annotator 'A'.*28 near-dupl", told), told
     assert not workspace.runs.exists()
     shared = {"shared": True}
     with pytest.raises(ConfigError, match=r"nothing to learn from.*84 near-dupl"):

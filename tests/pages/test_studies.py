@@ -388,15 +388,18 @@ def test_the_commands_beside_the_pairs_write_them_and_train_on_them(
     targets = train[train.index("--annotator") + 1 : train.index("--preferences")]
     assert targets and {row.target for row in written.rows} == set(targets)
     begun = []
-    monkeypatch.setattr("capo_core.runs.foreground.sft_here", lambda *args: begun.append(args))
-    monkeypatch.setattr(
-        "capo_core.runs.foreground.capo_here",
-        lambda *args: begun.append(args) or SimpleNamespace(path=tmp_path, result={}),
-    )
+
+    def run_training(request, *args, **settings):
+        begun.append(request)
+        return SimpleNamespace(path=tmp_path, run_id="a-run", result={})
+
+    monkeypatch.setattr("capo_core.runs.kinds.training.run_training", run_training)
     done = CliRunner().invoke(cli.app, [*train, "--json"])
     assert done.exit_code == 0, done.output
-    assert [args[2] for args in begun[1::2]] == targets
-    assert {args[3].preferences for args in begun[1::2]} == {written.sha256}
+    assert [request.kind for request in begun] == ["train_sft", "train_capo"] * len(targets)
+    assert [request.settings["target"] for request in begun[1::2]] == targets
+    hashes = {request.settings["config"]["preferences"] for request in begun[1::2]}
+    assert hashes == {written.sha256}
 
 
 # What is broken, and what comes from data

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import typer
-from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset, train
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -19,7 +19,6 @@ from capo_core.imitation.models.adapters import WEIGHTS, load_adapter
 from capo_core.imitation.models.base_model import load_base
 from capo_core.imitation.prompting.prompts import render, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of, responses
-from capo_core.imitation.training.capo import capo_run, sft_run
 from capo_core.imitation.training.scoring.engines import PairsEngine
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
@@ -38,8 +37,8 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("retention")
     base, data, workspace = tiny_base(root / "llama"), tiny_dataset(), Workspace(root / "w")
     Catalog(workspace).add(data)
-    sft = sft_run(workspace, data, "A", sft_config(), base)
-    capo = capo_run(workspace, data, "A", capo_config(epochs=1), sft, base)
+    sft = train(workspace, data, sft_config(), base)
+    capo = train(workspace, data, capo_config(epochs=1), sft)
     text = root / "general.txt"
     text.write_text("\n".join(f"The {n}th boat waits on the river." for n in range(30)))
     return workspace, data, base, sft, capo, text

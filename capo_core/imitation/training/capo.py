@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,13 @@ from capo_core.imitation.models.base_model import load_base
 from capo_core.imitation.models.errors import memory_errors
 from capo_core.imitation.pairs.files import keep, kept, log_pairs, preference_material, read
 from capo_core.imitation.prompting.prompts import Rendered
-from capo_core.imitation.training.config import CapoConfig, SftConfig
+from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import Material, capo_material, pairs_of
 from capo_core.imitation.training.objective import Case, Contrastive
 from capo_core.imitation.training.samples import Scorer
 from capo_core.imitation.training.scoring.base import Engine, inner_model, scoring
 from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
-from capo_core.imitation.training.sft import sft_asked, train_sft
 from capo_core.imitation.training.stage import (
     Stage,
     TrainResult,
@@ -54,8 +52,8 @@ from capo_core.imitation.training.stage import (
     train_stage,
 )
 from capo_core.progress import Progress, part_of, silent
-from capo_core.run_folder import RunFolder, run_for
-from capo_core.workspace import Workspace, atomic_file, content_hash
+from capo_core.run_folder import RunFolder
+from capo_core.workspace import atomic_file, content_hash
 
 FORMAT = 1  # raised when the same key would mean other numbers
 
@@ -282,66 +280,6 @@ def _stage(asked, dataset, targets, config, sft, given, cache, processes, progre
             "worst_difference_nats": worst if math.isfinite(worst) else None,
         },
     )
-
-
-def sft_run(
-    workspace: Workspace,
-    dataset: Dataset,
-    target: str,
-    config: SftConfig,
-    base_name: str,
-    *,
-    progress: Progress = silent,
-    scorer: Scorer | None = None,
-) -> RunFolder:
-    """The finished SFT run for what is asked; trained now where it is not there yet.
-
-    Raises:
-        As `sft.train_sft`.
-    """
-    folder = run_for(workspace, sft_asked(dataset, target, config, base_name))
-    if not folder.done:
-        train_sft(dataset, target, config, base_name, folder, progress=progress, scorer=scorer)
-    return folder
-
-
-def capo_run(
-    workspace: Workspace,
-    dataset: Dataset,
-    target: str,
-    config: CapoConfig,
-    sft: RunFolder | SftConfig,
-    base_name: str,
-    *,
-    progress: Progress = silent,
-    scorer: Scorer | None = None,
-    preferences: Path | None = None,
-) -> RunFolder:
-    """The finished CAPO run for what is asked; trained now where it is not there yet.
-
-    Args:
-        sft: the finished SFT run to begin with; or the settings of one, which is found or trained
-            first on `base_name`.
-        preferences: a file of pairs to train on instead of the dataset's own.
-
-    Raises:
-        As `capo.train_capo`; DataError: the file of pairs cannot be read.
-    """
-    if preferences is not None and not config.preferences:
-        config = replace(config, preferences=read(preferences).sha256)
-    if isinstance(sft, SftConfig):
-        check_contrasts(dataset, target, config, preferences)
-        before = part_of(progress, 0.0, 0.4)
-        sft = sft_run(workspace, dataset, target, sft, base_name, progress=before, scorer=scorer)
-        progress = part_of(progress, 0.4, 1.0)
-    folder = run_for(workspace, capo_asked(dataset, target, config, sft))
-    if not folder.done:
-        cache = workspace.cache / "reference"
-        train_capo(
-            dataset, target, config, sft, folder, cache=cache, progress=progress, scorer=scorer,
-            preferences=preferences,
-        )  # fmt: skip
-    return folder
 
 
 def check_contrasts(

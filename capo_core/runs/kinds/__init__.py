@@ -40,6 +40,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from capo_core.errors import CapoError, DataError, RunError
@@ -215,15 +216,15 @@ _MODEL = {"base": str, "server": str, "precision": str, "batch_tokens": int}
 RUN_KINDS: dict[str, RunKind] = {
     "train_sft": RunKind(
         "SFT",
-        training.do_sft,
+        partial(training.train, "train_sft"),
         {**_DATA, "target": str, "base": str, "config": dict},
-        training.sft_config,
+        partial(training.training_config, "train_sft"),
     ),
     "train_capo": RunKind(
         "CAPO",
-        training.do_capo,
+        partial(training.train, "train_capo"),
         {**_DATA, "target": str, "sft": str, "config": dict},
-        training.capo_config,
+        partial(training.training_config, "train_capo"),
     ),
     "profile": RunKind(
         "Profiles",

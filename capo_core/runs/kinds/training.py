@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, RunError
-from capo_core.progress import Progress, part_of
-from capo_core.run_folder import RunFolder, disk_errors
+from capo_core.imitation.training.config import CapoConfig, SftConfig, TrainConfig
+from capo_core.progress import Progress, part_of, silent
+from capo_core.run_folder import RunFolder, disk_errors, run_for
 from capo_core.runs.kinds.inputs import Settings, backend_of, load_dataset
+from capo_core.runs.request import Request
 from capo_core.workspace import Workspace, write_json
 
 FILE = "profiles.json"
@@ -95,39 +99,101 @@ def texts_of(run: RunFolder, targets: Sequence[str]) -> dict[str, str]:
         ) from error
 
 
-def do_sft(settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress) -> str:
-    """Train on the target's own answers; see `imitation.sft`."""
+def sft_request(dataset: Dataset, target: str, config: SftConfig, base: str) -> Request:
+    """Return the request for an SFT run, as the queue and `run_training` take it.
+
+    Args:
+        target: an annotator, or "all" where `config.shared`.
+        base: the base model: "embedded", a folder, or a name on the hub.
+    """
+    return _request("train_sft", dataset, target, config, base=base)
+
+
+def capo_request(dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder) -> Request:
+    """Return the request for a CAPO run that starts from the adapter of the SFT run `sft`."""
+    return _request("train_capo", dataset, target, config, sft=sft.run_id)
+
+
+def _request(
+    kind: str, dataset: Dataset, target: str, config: TrainConfig, **start: str
+) -> Request:
+    data = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
+    return Request(kind, {**data, "target": target, **start, "config": config.to_dict()})
+
+
+def run_training(
+    request: Request,
+    workspace: Workspace,
+    folder: RunFolder | None = None,
+    progress: Progress = silent,
+    *,
+    dataset: Dataset | None = None,
+    preferences: Path | None = None,
+) -> RunFolder:
+    """Return the finished training for `request`: found, resumed or begun.
+
+    The worker of the queue and the command line both train by this function.
+
+    Args:
+        request: of kind "train_sft" or "train_capo".
+        folder: the run's folder in the queue, whose worker keeps the status. Without it the
+            folder is named by the request's content, and the status is kept here, so that the
+            run is listed like those of the queue.
+        dataset: the request's dataset where the caller has loaded it already.
+        preferences: the file of pairs whose hash the settings name; without it the copy that the
+            run keeps.
+
+    Raises:
+        As `imitation.training.sft.train_sft` and `imitation.training.capo.train_capo`.
+        RunError: another process is working on the run.
+    """
     from capo_core.evaluation.training_probe import probe_for
-    from capo_core.imitation.training.sft import train_sft
+    from capo_core.imitation.training.capo import capo_asked, train_capo
+    from capo_core.imitation.training.distributed import Processes
+    from capo_core.imitation.training.sft import sft_asked, train_sft
+    from capo_core.runs.foreground import foreground
 
-    dataset = load_dataset(settings, workspace)
-    config = sft_config(settings)
-    return _trained(
-        train_sft(dataset, settings["target"], config, settings["base"], folder,
-                  progress=progress, scorer=probe_for(dataset, config))
-    )  # fmt: skip
+    settings, config = request.settings, training_config(request.kind, request.settings)
+    dataset = dataset or load_dataset(settings, workspace)
+    sft = RunFolder(workspace.runs / settings.get("sft", ""))
+    status = nullcontext(progress)
+    if folder is None:
+        if request.kind == "train_sft":
+            asked = sft_asked(dataset, settings["target"], config, settings["base"])
+        else:
+            asked = capo_asked(dataset, settings["target"], config, sft)
+        folder = run_for(workspace, asked)
+        if folder.done:
+            return folder
+        if Processes.start().main:
+            status = foreground(
+                workspace, folder, kind=request.kind, settings=settings, progress=progress
+            )
+    with status as told:
+        shared = {"progress": told, "scorer": probe_for(dataset, config)}
+        if request.kind == "train_sft":
+            train_sft(dataset, settings["target"], config, settings["base"], folder, **shared)
+        else:
+            cache = workspace.cache / "reference"
+            train_capo(dataset, settings["target"], config, sft, folder, cache=cache,
+                       preferences=preferences, **shared)  # fmt: skip
+    return folder
 
 
-def do_capo(settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress) -> str:
-    """Train against other annotators' answers, from a finished SFT; see `imitation.capo`."""
-    from capo_core.evaluation.training_probe import probe_for
-    from capo_core.imitation.training.capo import train_capo
-
-    dataset = load_dataset(settings, workspace)
-    sft = RunFolder(workspace.runs / settings["sft"])
-    cache = workspace.cache / "reference"
-    config = capo_config(settings)
-    return _trained(
-        train_capo(dataset, settings["target"], config, sft, folder, cache=cache,
-                   progress=progress, scorer=probe_for(dataset, config))
-    )  # fmt: skip
+def train(
+    kind: str, settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
+) -> str:
+    """Train as a run of the queue; return the outcome in one sentence."""
+    result = run_training(Request(kind, dict(settings)), workspace, folder, progress).result
+    loss = result["validation_loss"]
+    measured = "" if loss is None else f", validation loss {loss:.3f}"
+    return f"trained in {result['steps']} steps{measured}"
 
 
-def _trained(result) -> str:
-    loss = (
-        "" if result.validation_loss is None else f", validation loss {result.validation_loss:.3f}"
-    )
-    return f"trained in {result.steps} steps{loss}"
+def training_config(kind: str, settings: Settings) -> SftConfig | CapoConfig:
+    """Return the configuration in the settings of a run of `kind`."""
+    config = SftConfig if kind == "train_sft" else CapoConfig
+    return config.from_dict(settings["config"])
 
 
 def do_generate(
@@ -172,20 +238,6 @@ def do_profile(
     return write_profiles(
         dataset, settings["targets"], config, backend, workspace, folder, progress
     )
-
-
-def sft_config(settings: Settings):
-    """The `SftConfig` of a run's settings."""
-    from capo_core.imitation.training.config import SftConfig
-
-    return SftConfig.from_dict(settings["config"])
-
-
-def capo_config(settings: Settings):
-    """The `CapoConfig` of a run's settings."""
-    from capo_core.imitation.training.config import CapoConfig
-
-    return CapoConfig.from_dict(settings["config"])
 
 
 def generate_config(settings: Settings):
