@@ -33,9 +33,6 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Imports against the order that are left to open; this list only gets shorter.
 LEFT = {
     ("capo_core.data.catalog", "simulation"),
-    ("capo_core.stats.agreement", "stability"),
-    ("capo_core.stats.bootstrap", "stability"),
-    ("capo_core.stats.ridge", "text"),
     ("capo_core.stats.dawid_skene", "study"),
     ("capo_core.stats.distances", "evaluation"),
 }

@@ -12,7 +12,9 @@ from scipy import optimize, stats
 
 from capo_core.stability.corpus import Corpus, Partition, group_slices
 from capo_core.stats import ridge
-from capo_core.text.representations import LARGE, Features
+from capo_core.stats.intervals import accuracy_interval
+from capo_core.stats.ridge import MANY_ROWS
+from capo_core.text.representations import Features
 
 _TEMPERATURE_ROWS = 5000  # one number is fitted; more rows would not change it
 
@@ -27,7 +29,7 @@ Operators = list[np.ndarray]
 
 def operators(features: Features, part: Partition) -> Operators | None:
     """The label-free operator of each fold (see `ridge`); None where rows are too many for them."""
-    if len(part.fold) > LARGE:
+    if len(part.fold) > MANY_ROWS:
         return None
     return [ridge.operator(*features.split(*part.split(fold))) for fold in range(part.folds)]
 
@@ -261,21 +263,6 @@ def effective_trials(null_values: np.ndarray, share: float = 1.0) -> float | Non
         return None
     mean, variance = float(null_values.mean()), float(null_values.var(ddof=1))
     return mean * (1 - mean) / variance / share if variance > 1e-12 else None
-
-
-def accuracy_interval(
-    accuracy: float, trials: float, error: float = 0.0, level: float = 0.95
-) -> tuple[float, float]:
-    """Wilson's interval (1927) with an effective number of trials.
-
-    The number is `trials`, or fewer where the standard error over items `error` asks for it.
-    """
-    spread = accuracy * (1 - accuracy)
-    n = min(trials, spread / error**2) if error > 0 and spread > 0 else trials
-    z = stats.norm.ppf(0.5 + level / 2)
-    middle = (accuracy + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(spread / n + z**2 / (4 * n**2))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def crossing(ks: list[int], accuracies: list[float], target: float) -> float | None:

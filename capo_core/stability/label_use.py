@@ -13,7 +13,8 @@ from scipy import sparse
 from scipy.stats import norm
 
 from capo_core.dataset import Dataset
-from capo_core.stats.intervals import Z95, Estimate, adjusted, wilson
+from capo_core.stats.intervals import Z95, Estimate, wilson
+from capo_core.stats.significance import benjamini_hochberg
 
 MIN_ITEMS = 10  # below, the error of a difference is itself too uncertain to be shown
 
@@ -178,7 +179,9 @@ def label_use(dataset: Dataset) -> dict[str, AnnotatorLabels]:
         if len(names) > 1:
             others = found.others[a, : len(scale.labels)]
             difference, below, above = found.difference(a)
-            differs = adjusted(found.p_values(a)[: len(scale.labels)]) <= FALSE_DISCOVERIES
+            differs = (
+                benjamini_hochberg(found.p_values(a)[: len(scale.labels)]) <= FALSE_DISCOVERIES
+            )
             if scale.ordinal:
                 mean = Estimate(float(difference[-1]), float(below[-1]), float(above[-1]), n)
                 own_mean, others_mean = float(found.mean[a, -1]), float(found.others[a, -1])

@@ -17,7 +17,6 @@ from capo_core.stability import attribution
 from capo_core.stability.attribution import (
     Information,
     Pooled,
-    accuracy_interval,
     crossing,
     effective_trials,
     pool,
@@ -26,6 +25,7 @@ from capo_core.stability.config import StabilityConfig
 from capo_core.stability.controls import same_label_accuracy, same_label_pairs
 from capo_core.stability.corpus import Corpus, Partition, partition
 from capo_core.stability.permutation import Null, permutation_null, shuffles
+from capo_core.stats.intervals import accuracy_interval
 from capo_core.text.representations import Features
 
 CONTROL_PERMUTATIONS = 200  # of controls and of the stricter null, at most

@@ -25,7 +25,8 @@ from scipy.stats import norm
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.stability.label_use import contrast
-from capo_core.stats.intervals import Z95, adjusted
+from capo_core.stats.intervals import Z95
+from capo_core.stats.significance import benjamini_hochberg
 from capo_core.text import stylometry
 from capo_core.text.lexicons import MANNER_WORDS
 from capo_core.text.tokens import (
@@ -418,7 +419,7 @@ def phrases(
         own, others = counts[a], everybody - counts[a]
         delta, error = log_odds(own, n[a], others, len(cut.annotators) - n[a], weight)
         z = delta / error
-        p = adjusted(2 * norm.sf(np.abs(z)))
+        p = benjamini_hochberg(2 * norm.sf(np.abs(z)))
         chosen = np.argsort(-z, kind="stable")
         if top is not None:
             chosen = np.array(_strongest(z, cut, a, top), dtype=int)
@@ -495,7 +496,7 @@ def compare_features(dataset: Dataset, said: pd.DataFrame, table: pd.DataFrame) 
     for a, name in enumerate(names):
         difference, low, high = found.difference(a)
         order = np.argsort(-np.abs(difference), kind="stable")
-        p = adjusted(found.p_values(a))
+        p = benjamini_hochberg(found.p_values(a))
         columns = {
             "feature": [feature.name for feature in described],
             "text": [feature.text for feature in described],

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import sparse
 
 from capo_core.errors import ConfigError
-from capo_core.stability.variance import Cells, gather
+from capo_core.stats.cells import Cells, gather
 from capo_core.stats.intervals import central, records
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse, stats
 
 from capo_core.stability.corpus import Corpus
-from capo_core.text.representations import LARGE, Matrix
+from capo_core.stats.ridge import MANY_ROWS, Matrix
 
 _REPLICATES = 40  # half-samples for the interval
 
@@ -41,13 +41,13 @@ def separations(
     Cosines are taken around the mean of all explanations: what all of them share would press every
     cosine towards 1. The interval is that of the half-sample method (McCarthy 1969): the spread of
     the statistic over random halves of the items, less what comes from the finite number of draws.
-    Above `LARGE` explanations, whole items are drawn up to that number.
+    Above `MANY_ROWS` explanations, whole items are drawn up to that number.
     """
     rng = np.random.default_rng([seed, 0xA0C])
-    if len(corpus) > LARGE:
+    if len(corpus) > MANY_ROWS:
         order = rng.permutation(len(corpus.item_ids))
         size = np.bincount(corpus.item, minlength=len(order))[order]
-        rows = np.flatnonzero(np.isin(corpus.item, order[np.cumsum(size) <= LARGE]))
+        rows = np.flatnonzero(np.isin(corpus.item, order[np.cumsum(size) <= MANY_ROWS]))
         matrix, corpus = matrix[rows], corpus.take(rows)
     gram = _gram(matrix)
     cells = _first_rows(corpus)

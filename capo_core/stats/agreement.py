@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import sparse
 
 from capo_core.dataset import Dataset
-from capo_core.stability.variance import Cells, gather
+from capo_core.stats.cells import Cells, gather
 from capo_core.stats.intervals import Z95, Estimate, bayesian_weights, central, records
 from capo_core.task import LabelScale
 

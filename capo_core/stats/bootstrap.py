@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capo_core.stability.attribution import accuracy_interval
-from capo_core.stats.intervals import Z95, Estimate, bayesian_weights, central
+from capo_core.stats.intervals import Z95, Estimate, accuracy_interval, bayesian_weights, central
 
 DRAWS = 1000  # of the bootstrap over items
 _ANYWHERE = (-math.inf, math.inf)

@@ -23,6 +23,21 @@ def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def accuracy_interval(
+    accuracy: float, trials: float, error: float = 0.0, level: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's interval (1927) with an effective number of trials.
+
+    The number is `trials`, or fewer where the standard error over items `error` asks for it.
+    """
+    spread = accuracy * (1 - accuracy)
+    n = min(trials, spread / error**2) if error > 0 and spread > 0 else trials
+    z = norm.ppf(0.5 + level / 2)
+    middle = (accuracy + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(spread / n + z**2 / (4 * n**2))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
 def bayesian_weights(
     rng: np.random.Generator, draws: int, n: int, *, block: int = 4_000_000
 ) -> Iterator[np.ndarray]:
@@ -44,16 +59,6 @@ def central(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
         return math.nan, math.nan
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def adjusted(p_values: np.ndarray) -> np.ndarray:
-    """p-values adjusted for the false discovery rate (Benjamini & Hochberg 1995), same order."""
-    n = len(p_values)
-    order = np.argsort(p_values)[::-1]
-    scaled = p_values[order] * n / np.arange(n, 0, -1)
-    result = np.empty(n)
-    result[order] = np.minimum(np.minimum.accumulate(scaled), 1.0) if n else scaled
-    return result
 
 
 def plain(value: object) -> object:

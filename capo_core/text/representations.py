@@ -11,19 +11,18 @@ from scipy import sparse
 
 from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
+from capo_core.stats.ridge import MANY_ROWS, Matrix
 from capo_core.text import reductions, stylometry
 from capo_core.text.embeddings import Embedder
 from capo_core.text.tokens import tokens
 
 REPRESENTATIONS = ("embedding", "words", "characters", "stylometry")
 
-Matrix = np.ndarray | sparse.csr_matrix
 Split = tuple[Matrix, Matrix]
 
-# Above this many rows ridge regression is solved in the features instead of the rows, and only so
-# many n-grams, the most frequent, are kept: habits are frequent, and cost stays linear. The same
-# limit holds where a reduction needs dense vectors of n-grams.
-LARGE = 5000
+# Above `MANY_ROWS` training rows ridge regression is solved in the features, and only so many
+# n-grams, the most frequent, are kept: habits are frequent, and cost stays linear. The same limit
+# holds where a reduction needs dense vectors of n-grams.
 _FEW_NGRAMS = 2000
 _MAX_NGRAMS = 50_000
 _DENSE_CELLS = 400_000_000  # at most this many numbers in a dense matrix of n-grams
@@ -101,7 +100,7 @@ class NGramFeatures(Features):
         left, right = self.counts[train], self.counts[test]
         frequency = np.asarray((left > 0).sum(axis=0)).ravel()
         keep = np.flatnonzero(frequency >= 2)
-        limit = _FEW_NGRAMS if len(train) > LARGE else self.limit
+        limit = _FEW_NGRAMS if len(train) > MANY_ROWS else self.limit
         if len(keep) > limit:
             keep = np.sort(keep[np.argsort(-frequency[keep], kind="stable")[:limit]])
         idf = np.log((1 + len(train)) / (1 + frequency[keep])) + 1

@@ -12,7 +12,7 @@ from capo_core.errors import ConfigError
 from capo_core.stability import phrases
 from capo_core.stability.label_use import contrast
 from capo_core.stability.phrases import Prior, log_odds, prune
-from capo_core.stats.intervals import adjusted, bayesian_weights, records, wilson
+from capo_core.stats.intervals import records
 from capo_core.text.tokens import encode, phrase_table
 
 
@@ -222,24 +222,3 @@ def test_phrase_reliability_is_high_with_manner_and_about_nothing_without():
     assert with_manner.set_index("annotator_id").loc["b", "correlation"] > 0.3
     without = [phrases.phrase_reliability(planted(150, s, manner=False)) for s in range(5)]
     assert abs(np.mean([frame["correlation"].mean() for frame in without])) < 0.15
-
-
-def test_wilson_equals_statsmodels_and_knows_of_nothing():
-    for successes, n in [(0, 5), (3, 9), (50, 50), (1, 1000)]:
-        expected = sm.stats.proportion_confint(successes, n, method="wilson")
-        assert wilson(successes, n) == pytest.approx(expected, abs=1e-12)
-    assert wilson(0, 0) == (0.0, 1.0)
-
-
-def test_adjusted_equals_statsmodels():
-    p = np.random.default_rng(0).random(50) ** 2
-    expected = sm.stats.multipletests(p, method="fdr_bh")[1]
-    np.testing.assert_allclose(adjusted(p), expected)
-    assert adjusted(np.zeros(0)).shape == (0,)
-
-
-def test_bayesian_weights_come_in_blocks_that_do_not_change_them():
-    one = np.vstack(list(bayesian_weights(np.random.default_rng(0), 7, 5)))
-    many = np.vstack(list(bayesian_weights(np.random.default_rng(0), 7, 5, block=10)))
-    np.testing.assert_array_equal(one, many)
-    assert one.shape == (7, 5) and (one > 0).all()

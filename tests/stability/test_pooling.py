@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from helpers.simulated_annotators import world
-from statsmodels.stats.proportion import proportion_confint
 
 from capo_core.stability import attribution
 from capo_core.stability.corpus import build_corpus, partition
@@ -65,22 +64,6 @@ def test_a_group_is_judged_by_its_sum(corpus, parts):
 
 def test_a_k_that_fills_no_group_is_none(corpus, parts):
     assert attribution.pool([right_scores(corpus)] * 3, corpus, parts, 16) is None
-
-
-@pytest.mark.parametrize(("hits", "n"), [(0, 20), (13, 40), (40, 40)])
-def test_interval_is_wilson_s(hits, n):
-    expected = proportion_confint(hits, n, method="wilson")
-    assert attribution.accuracy_interval(hits / n, n) == pytest.approx(expected, abs=1e-9)
-
-
-def test_a_larger_error_over_items_widens_the_interval():
-    # p = .5 and an error of .1 are worth .25 / .01 = 25 trials.
-    assert attribution.accuracy_interval(0.5, 100, 0.1) == pytest.approx(
-        attribution.accuracy_interval(0.5, 25)
-    )
-    assert attribution.accuracy_interval(0.5, 100, 0.01) == pytest.approx(
-        attribution.accuracy_interval(0.5, 100)
-    )
 
 
 def test_effective_trials_of_a_binomial_are_its_trials():

@@ -183,7 +183,7 @@ def test_large_data_take_the_other_roads(monkeypatch):
     dataset = simulated(1.5, items=100)
     normal, _ = compute(dataset, config)
     for module in (attribution, ridge, representations):
-        monkeypatch.setattr(module, "LARGE", 150)
+        monkeypatch.setattr(module, "MANY_ROWS", 150)
     report, _ = compute(dataset, config)
     assert report.ladder.to_frame()["p_value"].notna().all()
     # The same scores by another road, but for n-grams (only the most frequent are kept).

@@ -65,7 +65,7 @@ def test_cosines_are_those_of_group_means(corpus):
 
 
 def test_large_data_are_drawn_down(corpus, monkeypatch):
-    monkeypatch.setattr(stability_separation, "LARGE", 200)
+    monkeypatch.setattr(stability_separation, "MANY_ROWS", 200)
     found = separation(vectors(corpus, 0.5), corpus, 4)
     assert found.n_items == 50  # 4 annotators each
 

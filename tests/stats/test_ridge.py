@@ -6,7 +6,6 @@ from scipy import sparse
 from sklearn.linear_model import RidgeClassifier
 
 from capo_core.stats import ridge
-from capo_core.text import representations
 
 
 def problem(features: int, rows: int = 80, classes: int = 4, seed: int = 0):
@@ -33,7 +32,7 @@ def test_without_operator_scores_are_the_same(form, monkeypatch):
     train, y, test = problem(30)
     targets = np.eye(4, dtype=np.float32)[y]
     expected = ridge.scores(form(train), form(test), targets)
-    monkeypatch.setattr(ridge, "LARGE", 10)
+    monkeypatch.setattr(ridge, "MANY_ROWS", 10)
     np.testing.assert_allclose(ridge.scores(form(train), form(test), targets), expected, atol=1e-4)
 
 
@@ -52,7 +51,3 @@ def test_single_precision_changes_no_score_that_matters(features, monkeypatch):
 def test_rows_of_the_operator_sum_to_zero(features):
     train, _, test = problem(features)
     assert np.abs(ridge.operator(train, test).sum(axis=1)).max() < 1e-5
-
-
-def test_large_is_one_number_for_all():
-    assert ridge.LARGE == representations.LARGE

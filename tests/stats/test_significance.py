@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from capo_core.evaluation.measures.attribution import item_mean, pooled_accuracy
 from capo_core.evaluation.table import differences
 from capo_core.stats.bootstrap import Resampled, difference, mean, resample
-from capo_core.stats.significance import bootstrap_p, holm, sign_flip
+from capo_core.stats.significance import benjamini_hochberg, bootstrap_p, holm, sign_flip
 
 
 def score(values, n_items=None):
@@ -111,6 +111,17 @@ def test_holm_leaves_what_is_undefined():
     found = holm(np.array([0.01, np.nan, 0.03]))
     assert found[0] == pytest.approx(0.02) and np.isnan(found[1])
     assert found[2] == pytest.approx(0.03)
+
+
+def test_benjamini_hochberg_equals_statsmodels_and_scipy():
+    p_values = np.random.default_rng(0).random(50) ** 2
+    expected = multipletests(p_values, method="fdr_bh")[1]
+    np.testing.assert_allclose(benjamini_hochberg(p_values), expected)
+    # scipy multiplies and divides in another order: equal to fifteen digits, not to the last bit.
+    np.testing.assert_allclose(
+        benjamini_hochberg(p_values), stats.false_discovery_control(p_values), rtol=1e-15, atol=0
+    )
+    assert benjamini_hochberg(np.zeros(0)).shape == (0,)
 
 
 def test_verdicts_know_the_direction_of_each_measure():

@@ -22,6 +22,7 @@ from scipy.stats import binomtest
 
 from capo_core.stats.clustered import FEW, difference, share, two_way
 from capo_core.stats.intervals import Z95, plain, records
+from capo_core.stats.logistic import logistic
 from capo_core.stats.mixed_model import Crossed
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, COMPARISON, MAIN, TIE
 
@@ -70,25 +71,6 @@ def _row(question: str, x: np.ndarray, hit: pd.Series, rows: pd.DataFrame) -> tu
     half = z * math.sqrt(variance)
     ends = [math.exp(min(beta[0] + k * half, 700.0)) if half == half else math.nan for k in (-1, 1)]
     return question, math.exp(beta[0]), *ends, n, FEW if math.isnan(z) else ""
-
-
-def logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Coefficients by maximum likelihood (Newton) and each row's influence on them, [n × p].
-
-    Columns that are not identified get 0. None instead of influences where the steps do not settle
-    (separation).
-    """
-    beta = np.zeros(x.shape[1])
-    for _step in range(50):
-        p = expit(x @ beta)
-        bread = np.linalg.pinv((x * (p * (1 - p))[:, None]).T @ x, hermitian=True)
-        step = bread @ (x.T @ (y - p))
-        beta = beta + step
-        if np.abs(step).max() < 1e-9:
-            return beta, (x * (y - p)[:, None]) @ bread
-        if np.abs(beta).max() > 50:
-            break
-    return beta, None
 
 
 AS_WRONG = "cannot tell counts as wrong"
