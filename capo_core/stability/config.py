@@ -1,8 +1,8 @@
-"""What a stability report is asked to compute."""
+"""Settings of a stability report."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from capo_core.errors import ConfigError
 from capo_core.text.embeddings import DEFAULT_MODEL
@@ -16,9 +16,9 @@ class StabilityConfig:
     """Settings of a report; the report is a function of the dataset, these and the code version.
 
     Attributes:
-        representations: which views of an explanation, of `represent.REPRESENTATIONS`.
-        reductions: which input-content reductions, of `reduce.REDUCTIONS`.
-        pool: how many explanations of one annotator are judged together, ascending.
+        representations: names of `representations.REPRESENTATIONS`.
+        reductions: names of `reductions.REDUCTIONS`.
+        pool: numbers of explanations of one annotator that are attributed together, ascending.
         seeds: partitions into folds that are averaged.
         folds: folds of each cross-validation.
         groupings: ways in which each partition is cut into groups.
@@ -29,13 +29,13 @@ class StabilityConfig:
         null_rows: the null is computed on randomly chosen whole items with at most this many
             explanations; keeps its cost bounded for large data.
         controls: whether controls are computed. A ladder without them is not shown.
-        seed: of everything random.
+        seed: random seed.
         raw: keep case, outer spaces and final periods in the texts.
         embedding_model: see `embed.load_encoder`.
     """
 
     representations: tuple[str, ...] = ("embedding", "words", "stylometry")
-    reductions: tuple[str, ...] = REDUCTIONS
+    reductions: tuple[str, ...] = field(default_factory=lambda: tuple(REDUCTIONS))
     pool: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     seeds: int = 5
     folds: int = 5

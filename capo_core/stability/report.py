@@ -39,7 +39,8 @@ from capo_core.stability.summary import Statement
 from capo_core.stats import agreement
 from capo_core.text import stylometry
 from capo_core.text.embeddings import Embedder
-from capo_core.text.representations import DenseFeatures, Representer, Texts
+from capo_core.text.reductions import REDUCTIONS
+from capo_core.text.representations import REPRESENTATIONS, DenseFeatures, Representer, Texts
 
 
 @dataclass(frozen=True)
@@ -231,27 +232,22 @@ def compute_report(
 
 
 def _embed_all(representer: Representer, config: StabilityConfig, progress: Progress) -> None:
-    """Embed what the rungs will need, once and with all cores, before they run side by side."""
+    """Embed all texts once and with all cores, before the points are computed side by side."""
     wanted = []
-    if "embedding" in config.representations:
-        wanted = [red for red in config.reductions if red != "residual"]
+    reductions = [REDUCTIONS[name] for name in config.reductions]
+    embedded = [name for name in config.representations if REPRESENTATIONS[name].embedded]
+    if embedded:
+        wanted = [one.name for one in reductions if not one.needs_input_embedding]
         if config.controls:
-            wanted += ["random_mask"] if "mask_input" in config.reductions else []
+            controls = [one.control for one in reductions if one.control is not None]
+            wanted += [control.name for control in controls if control.change_text is not None]
             wanted += ["none"]
     for index, reduction in enumerate(wanted):
         part = part_of(progress, index / (len(wanted) + 1), (index + 1) / (len(wanted) + 1))
-        representer.features("embedding", reduction, part)
-    if config.controls or "residual" in config.reductions:
+        for name in embedded:
+            representer.features(name, reduction, part)
+    if config.controls or any(one.needs_input_embedding for one in reductions):
         representer.input_embedding(part_of(progress, len(wanted) / (len(wanted) + 1), 1.0))
-
-
-_CLOSELY = ("none", "mask_input")  # reductions for which everything is measured
-
-_CONTROL_OF = {
-    "mask_input": "random_mask",
-    "subspace": "random_subspace",
-    "residual": "residual_shuffled",
-}
 
 
 def _rungs(
@@ -264,15 +260,15 @@ def _rungs(
         return ("rung", *names), lambda: climb(bench, make, names, **options)
 
     few = min(config.permutations, CONTROL_PERMUTATIONS)
-    order = sorted(config.representations, key=lambda r: r not in ("words", "characters"))
+    order = sorted(config.representations, key=lambda r: not REPRESENTATIONS[r].sparse)
     for rep in order:
         for red in config.reductions:
             make = _features(representer, rep, red)
-            yield rung(make, (rep, red, ""), strict=red in _CLOSELY)
-            if config.controls and red in _CONTROL_OF:
-                control = _CONTROL_OF[red]
-                make = _features(representer, rep, control)
-                yield rung(make, (rep, red, control), permutations=few)
+            yield rung(make, (rep, red, ""), strict=REDUCTIONS[red].every_measure)
+            control = REDUCTIONS[red].control
+            if config.controls and control is not None:
+                make = _features(representer, rep, control.name)
+                yield rung(make, (rep, red, control.name), permutations=few)
     if not config.controls:
         return
     for control in ("label", "length", "input", "others_mean", "item_centred"):
@@ -294,7 +290,7 @@ def _without_folds(
             make = _features(representer, rep, red)
             names = {"representation": rep, "reduction": red}
             yield ("variance", rep, red), _variance(make, corpus, names)
-            if red in _CLOSELY:
+            if REDUCTIONS[red].every_measure:
                 yield ("reliability", rep, red), _reliability(make, corpus, names, config)
                 yield ("unsupervised", rep, red), _unsupervised(make, corpus, names, config)
 

@@ -1,26 +1,30 @@
-"""Input-content reduction: taking what the item says out of what the annotator wrote.
+"""Input-content reductions: take what the item says out of what the annotator wrote.
 
-Two reductions work on the text (`mask_input`, `style_only`; `random_mask` is the control of the
-first), two on vectors (`residual`, `subspace`; `random_subspace` is the control of the second).
-What has to be fitted is fitted on training rows only. None of them sees who wrote a text.
+`REDUCTIONS` lists them, each with its name, titles and words, how it works, and its control (as
+much taken out, at random). A reduction works on the text (`change_text`) or on vectors
+(`vectors`); what has to be fitted is fitted on training rows only, and none of them sees who wrote
+a text. A new one is one more entry: configuration, ladder, summary, command line and pages read
+this table.
 
 Centering on the item's own mean is not among them: with all annotators present the residuals of an
 item sum to zero, so that each text is decoded from the others. `stability.controls` shows this.
+
+Ridge regression is solved here and not by scikit-learn's `Ridge`, since that solves for the
+coefficients of all dimensions where predictions alone are needed, and always in the same form.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from scipy import linalg
 
+from capo_core.errors import ConfigError
 from capo_core.text.lexicons import MANNER_WORDS
 from capo_core.text.tokens import Span, input_spans, spans
-
-REDUCTIONS = ("none", "mask_input", "residual", "subspace", "style_only")
-CONTROLS = ("random_mask", "random_subspace")
 
 # A word that a sentence encoder reads as "some content"; runs of it are kept, since how much of
 # the input an annotator takes over, and in what shape, is manner.
@@ -60,18 +64,50 @@ def style_only(text: str) -> str:
 
 
 class VectorReduction(Protocol):
-    """A reduction of vectors, fitted on the training rows of one fold."""
+    """A reduction of vectors, fitted on the training rows of one fold.
+
+    Attributes:
+        represents_inputs: whether the items' own texts are to be represented as the explanations
+            are and handed over as `inputs`.
+    """
+
+    represents_inputs: ClassVar[bool]
 
     def __call__(
-        self, train: np.ndarray, test: np.ndarray, train_rows: np.ndarray, test_rows: np.ndarray
+        self,
+        train: np.ndarray,
+        test: np.ndarray,
+        train_rows: np.ndarray,
+        test_rows: np.ndarray,
+        inputs: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The reduced train [n_train, d] and test [n_test, d]; `*_rows` number the corpus rows."""
+        """Return the reduced train [n_train, d] and test [n_test, d].
+
+        Args:
+            train_rows, test_rows: the numbers of these rows in the corpus.
+            inputs: [m, d], the texts of the training items, in the same dimensions.
+        """
         ...
 
 
 @dataclass(frozen=True)
+class ItemInputs:
+    """The items' own texts, as a reduction of vectors may need them.
+
+    Attributes:
+        item: the item of each corpus row [n].
+        embedding: computes the features of each item's input [items, e] (`input_features`).
+        seed: random seed, for controls.
+    """
+
+    item: np.ndarray
+    embedding: Callable[[], np.ndarray]
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Residual:
-    """What ridge regression cannot predict from the input's embedding.
+    """The residual of ridge regression on the input's embedding.
 
     Attributes:
         inputs: features of each item's input [items, e], see `input_features`.
@@ -79,15 +115,18 @@ class Residual:
         penalty: ridge penalty on `inputs` (unit-length parts).
         inner_folds: residuals of training rows come from models that did not see the row's item;
             in-sample residuals would be smaller than those of test rows.
+        shuffle_seed: a control: pairs the items with the inputs of others.
     """
+
+    represents_inputs: ClassVar[bool] = False
 
     inputs: np.ndarray
     item: np.ndarray
     penalty: float = 10.0
     inner_folds: int = 5
-    shuffle_seed: int | None = None  # a control: pair the items with the wrong inputs
+    shuffle_seed: int | None = None
 
-    def __call__(self, train, test, train_rows, test_rows):
+    def __call__(self, train, test, train_rows, test_rows, inputs=None):
         inputs = self.inputs
         if self.shuffle_seed is not None:
             inputs = inputs[np.random.default_rng(self.shuffle_seed).permutation(len(inputs))]
@@ -117,20 +156,24 @@ class Residual:
 
 @dataclass(frozen=True)
 class Subspace:
-    """Leading directions of the inputs projected out.
+    """Leading directions of the inputs, projected out.
 
     Attributes:
-        item: the item of each corpus row [n].
-        rank: how many directions; at most a quarter of the dimensions are taken.
+        rank: number of directions, at most a quarter of the dimensions.
         random_seed: a control: as many random directions instead.
     """
 
-    item: np.ndarray
+    represents_inputs: ClassVar[bool] = True
+
     rank: int = 16
     random_seed: int | None = None
 
+    def __call__(self, train, test, train_rows, test_rows, inputs=None):
+        directions = self.directions(inputs, train.shape[1])
+        return project_out(train, directions), project_out(test, directions)
+
     def directions(self, inputs: np.ndarray, dimensions: int) -> np.ndarray:
-        """Orthonormal rows [rank, d] to be removed."""
+        """Return the orthonormal rows [rank, d] to be removed."""
         rank = max(1, min(self.rank, dimensions // 4, len(inputs) - 1))
         if self.random_seed is not None:
             noise = np.random.default_rng(self.random_seed).normal(size=(dimensions, rank))
@@ -181,3 +224,131 @@ def _sum_rows(matrix: np.ndarray, code: np.ndarray, groups: int) -> np.ndarray:
     ones = np.ones(len(code), dtype=matrix.dtype)
     picker = csr_matrix((ones, (code, np.arange(len(code)))), shape=(groups, len(code)))
     return picker @ matrix
+
+
+TextChange = Callable[[str, tuple[str, str], np.random.Generator], str]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """One reduction, or the control of one.
+
+    Attributes:
+        name: in configurations, tables and on the command line.
+        title: the label on screens and in figures.
+        in_words: ends a sentence: "accuracy 62 % with input words masked".
+        description: one sentence for help texts and the documentation.
+        change_text: (explanation, the item's two texts, generator) → the reduced explanation.
+        vectors: makes the reduction of vectors from the items' texts.
+        needs_input_embedding: whether `vectors` computes it.
+        every_measure: whether the reliability, the separation and the stricter null are computed
+            under it too, and not the ladder and the variance alone.
+        control: takes out as much at random; None for a reduction that has none.
+    """
+
+    name: str
+    title: str
+    in_words: str
+    description: str
+    change_text: TextChange | None = None
+    vectors: Callable[[ItemInputs], VectorReduction] | None = None
+    needs_input_embedding: bool = False
+    every_measure: bool = False
+    control: Reduction | None = None
+
+    def changed(self, text: str, inputs: tuple[str, str], rng: np.random.Generator) -> str:
+        """The explanation `text` as this reduction leaves it, before it is made a vector."""
+        return text if self.change_text is None else self.change_text(text, inputs, rng)
+
+
+REDUCTIONS: dict[str, Reduction] = {
+    reduction.name: reduction
+    for reduction in (
+        Reduction(
+            "none",
+            "Whole text",
+            "on the whole text",
+            "The explanation as it is, normalised.",
+            every_measure=True,
+        ),
+        Reduction(
+            "mask_input",
+            "Input words masked",
+            "with input words masked",
+            "Each word that occurs in the item's own texts becomes a placeholder.",
+            change_text=lambda text, inputs, rng: mask_input(text, inputs),
+            every_measure=True,
+            control=Reduction(
+                "random_mask",
+                "Random words masked",
+                "with random words masked",
+                "As many words masked as input words were, chosen at random: the cost of masking "
+                "itself.",
+                change_text=random_mask,
+            ),
+        ),
+        Reduction(
+            "residual",
+            "Input regressed out",
+            "with the input regressed out",
+            "The residual of a ridge regression of the explanation's vector on the embedding of "
+            "the item's texts.",
+            vectors=lambda inputs: Residual(inputs.embedding(), inputs.item),
+            needs_input_embedding=True,
+            control=Reduction(
+                "residual_shuffled",
+                "Another item's input regressed out",
+                "with another item's input regressed out",
+                "The same residual with each item paired with another item's input.",
+                vectors=lambda inputs: Residual(
+                    inputs.embedding(), inputs.item, shuffle_seed=inputs.seed
+                ),
+                needs_input_embedding=True,
+            ),
+        ),
+        Reduction(
+            "subspace",
+            "Input subspace projected out",
+            "with the input subspace projected out",
+            "The leading directions of the items' texts, represented as the explanations are, "
+            "projected out.",
+            vectors=lambda inputs: Subspace(),
+            control=Reduction(
+                "random_subspace",
+                "Random subspace projected out",
+                "with a random subspace projected out",
+                "As many random directions projected out.",
+                vectors=lambda inputs: Subspace(random_seed=inputs.seed),
+            ),
+        ),
+        Reduction(
+            "style_only",
+            "Function and style words only",
+            "with function and style words only",
+            "Each word outside the closed classes of function and style words becomes a "
+            "placeholder.",
+            change_text=lambda text, inputs, rng: style_only(text),
+        ),
+    )
+}
+
+
+def find_reduction(name: str) -> Reduction:
+    """Return the reduction of this name, or the control of one.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for reduction in REDUCTIONS.values():
+        for candidate in (reduction, reduction.control):
+            if candidate is not None and candidate.name == name:
+                return candidate
+    raise ConfigError(f"there is no reduction {name!r}", expected=f"one of {', '.join(REDUCTIONS)}")
+
+
+def reduction_title(name: str) -> str:
+    """Return the title of a reduction or of a control; an unknown name as it is."""
+    try:
+        return find_reduction(name).title
+    except ConfigError:
+        return name

@@ -1,4 +1,14 @@
-"""Representations of explanations, reduced, and fitted fold by fold on training rows only."""
+"""Representations of explanations under a reduction, fitted fold by fold on training rows only.
+
+`REPRESENTATIONS` lists them, each with its name, titles and words, and how its features are made.
+A new one is one more entry: configuration, ladder, summary, command line and pages read this
+table.
+
+TF-IDF is computed here and not by scikit-learn's `TfidfTransformer`, whose single-precision
+weights differ in the seventh digit (it takes logarithms and row lengths in another precision):
+accuracies and bits of saved reports would move in their last digits. A test holds both equal to
+1e-6.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +22,15 @@ from scipy import sparse
 from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
 from capo_core.stats.ridge import MANY_ROWS, Matrix
-from capo_core.text import reductions, stylometry
+from capo_core.text import stylometry
 from capo_core.text.embeddings import Embedder
+from capo_core.text.reductions import (
+    ItemInputs,
+    VectorReduction,
+    find_reduction,
+    input_features,
+)
 from capo_core.text.tokens import tokens
-
-REPRESENTATIONS = ("embedding", "words", "characters", "stylometry")
 
 Split = tuple[Matrix, Matrix]
 
@@ -30,7 +44,7 @@ _DENSE_CELLS = 400_000_000  # at most this many numbers in a dense matrix of n-g
 
 @dataclass(frozen=True)
 class Texts:
-    """What representations are made from.
+    """Explanations with their items' texts.
 
     Attributes:
         texts: explanations [n], normalised unless the raw view is wanted.
@@ -61,7 +75,7 @@ class Features(ABC):
     @property
     @abstractmethod
     def n_rows(self) -> int:
-        """How many rows `whole` has."""
+        """Number of rows of `whole`."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +103,8 @@ class DenseFeatures(Features):
 class NGramFeatures(Features):
     """TF-IDF (1 + log tf, smoothed idf, unit length) from counts [n, vocabulary].
 
-    Counting knows nothing of folds; which n-grams are kept (two training texts or more) and their
-    idf come from the training rows.
+    Counts do not depend on folds; the choice of n-grams (those of two training texts or more) and
+    their idf come from the training rows.
     """
 
     counts: sparse.csr_matrix
@@ -122,47 +136,167 @@ def _tf_idf(counts: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
 
 @dataclass(frozen=True)
 class ReducedFeatures(Features):
-    """`base` after a reduction of its vectors, fitted on each fold's training rows."""
+    """`base` after a reduction of its vectors, fitted on each fold's training rows.
+
+    Attributes:
+        item: the item of each corpus row [n]; `base` has these rows first.
+        input_item: the item of each further row of `base`, which are the items' own texts
+            represented as the explanations are; empty where the reduction does not need them.
+    """
 
     base: Features
-    reduction: reductions.Residual | reductions.Subspace
-    inputs: Features | None = None  # the input texts, in the same rows as `input_item`
+    reduction: VectorReduction
+    item: np.ndarray
     input_item: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
 
     def split(self, train, test):
-        if isinstance(self.reduction, reductions.Residual):
+        inputs = None
+        if self.reduction.represents_inputs:
+            # Texts of training items only; they are scaled by the training rows alone.
+            known = np.flatnonzero(np.isin(self.input_item, self.item[train]))
+            offset = len(self.item)
+            left, right = self.base.split(train, np.concatenate([test, offset + known]))
+            left, right = _dense(left), _dense(right)
+            right, inputs = right[: len(test)], right[len(test) :]
+        else:
             left, right = (_dense(part) for part in self.base.split(train, test))
-            return self.reduction(left, right, train, test)
-        # The inputs are represented as the explanations are, scaled by the training rows alone.
-        known = np.flatnonzero(np.isin(self.input_item, self.reduction.item[train]))
-        offset = len(self.reduction.item)
-        left, right = self.base.split(train, np.concatenate([test, offset + known]))
-        left, right = _dense(left), _dense(right)
-        directions = self.reduction.directions(right[len(test) :], left.shape[1])
-        project = reductions.project_out
-        return project(left, directions), project(right[: len(test)], directions)
+        return self.reduction(left, right, train, test, inputs)
 
     @property
     def n_rows(self):
-        return len(self.reduction.item)
+        return len(self.item)
 
     def whole(self):
         rows = np.arange(self.n_rows)
-        left, right = self.split(rows, rows)
-        # Residuals of training rows come from models that did not see their item; those of "test"
-        # rows that trained as well would be too small.
-        return left if isinstance(self.reduction, reductions.Residual) else right
+        # As training rows: the residuals of rows that are training and test rows at once would be
+        # too small, while those of training rows come from models that did not see their item.
+        return self.split(rows, rows)[0]
 
 
 def _dense(matrix: Matrix) -> np.ndarray:
     if not sparse.issparse(matrix):
         return matrix
     if matrix.shape[0] * matrix.shape[1] > _DENSE_CELLS:
+        dense = [repr(one.name) for one in REPRESENTATIONS.values() if not one.sparse]
         raise ConfigError(
-            f"{matrix.shape[0]} explanations are too many for this reduction of n-grams",
-            todo="leave out 'residual' and 'subspace', or use 'embedding' or 'stylometry'",
+            f"{matrix.shape[0]} explanations are too many for a reduction of n-gram vectors",
+            todo=f"leave out 'residual' and 'subspace', or use {' or '.join(dense)}",
         )
     return matrix.toarray()
+
+
+@dataclass(frozen=True)
+class FeatureRequest:
+    """Reduced texts that are to be represented.
+
+    Attributes:
+        texts: explanations [n]; inputs: the two texts of each one's item [n].
+        ngram_limit: at most so many n-grams, the most frequent.
+    """
+
+    texts: list[str]
+    inputs: list[tuple[str, str]]
+    embedder: Embedder
+    progress: Progress = silent
+    ngram_limit: int = _MAX_NGRAMS
+
+
+@dataclass(frozen=True)
+class Representation:
+    """One representation of explanations.
+
+    Attributes:
+        name: in configurations, tables and on the command line.
+        title: the label on screens and in figures.
+        in_words: the representation inside a sentence, with its article.
+        description: one sentence for help texts and the documentation.
+        features: makes its features.
+        sparse: whether they are a sparse matrix of counts, which takes the longest.
+        embedded: whether they need the embedding model.
+    """
+
+    name: str
+    title: str
+    in_words: str
+    description: str
+    features: Callable[[FeatureRequest], Features]
+    sparse: bool = False
+    embedded: bool = False
+
+
+def _embedding(request: FeatureRequest) -> Features:
+    return DenseFeatures(request.embedder(request.texts, request.progress))
+
+
+def _ngrams(kind: str) -> Callable[[FeatureRequest], Features]:
+    def features(request: FeatureRequest) -> Features:
+        request.progress(f"Counting {kind}", 0.0)
+        return NGramFeatures(count_ngrams(request.texts, kind), request.ngram_limit)
+
+    return features
+
+
+def _stylometry(request: FeatureRequest) -> Features:
+    request.progress("Counting style features", 0.0)
+    table = stylometry.features(request.texts, request.inputs)
+    return DenseFeatures(table.to_numpy(dtype=np.float32), standardise=True)
+
+
+REPRESENTATIONS: dict[str, Representation] = {
+    representation.name: representation
+    for representation in (
+        Representation(
+            "embedding",
+            "Sentence embedding",
+            "the sentence embedding",
+            "Sentence embedding of unit length, by default from all-MiniLM-L6-v2.",
+            _embedding,
+            embedded=True,
+        ),
+        Representation(
+            "words",
+            "Word n-grams",
+            "word n-grams",
+            "TF-IDF of single words and word pairs.",
+            _ngrams("words"),
+            sparse=True,
+        ),
+        Representation(
+            "characters",
+            "Character n-grams",
+            "character n-grams",
+            "TF-IDF of two to four consecutive characters.",
+            _ngrams("characters"),
+            sparse=True,
+        ),
+        Representation(
+            "stylometry",
+            "Style features",
+            "style features",
+            "Counts of length, punctuation, function words and other closed classes.",
+            _stylometry,
+        ),
+    )
+}
+
+
+def find_representation(name: str) -> Representation:
+    """Return the representation of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in REPRESENTATIONS:
+        raise ConfigError(
+            f"there is no representation {name!r}",
+            expected=f"one of {', '.join(REPRESENTATIONS)}",
+        )
+    return REPRESENTATIONS[name]
+
+
+def representation_title(name: str) -> str:
+    """Return the title of a representation; an unknown name as it is."""
+    return REPRESENTATIONS[name].title if name in REPRESENTATIONS else name
 
 
 class Representer:
@@ -174,44 +308,36 @@ class Representer:
     def features(
         self, representation: str, reduction: str = "none", progress: Progress = silent
     ) -> Features:
-        """The features of all texts in `representation` under `reduction` (or its control).
+        """Return the features of all texts in `representation` under `reduction`, or its control.
 
         Raises:
             ConfigError: an unknown representation or reduction.
         """
-        if representation not in REPRESENTATIONS:
-            raise ConfigError(
-                f"there is no representation {representation!r}",
-                expected=f"one of {', '.join(REPRESENTATIONS)}",
-            )
+        represented = find_representation(representation)
+        reduced = find_reduction(reduction)
         inputs = self.texts.inputs()
-        change = self._text_change(reduction)
-        texts = [change(t, pair) for t, pair in zip(self.texts.texts, inputs, strict=True)]
-        if reduction in ("residual", "residual_shuffled"):
-            regression = reductions.Residual(
-                self.input_embedding(progress),
-                self.texts.item,
-                shuffle_seed=self.seed if reduction == "residual_shuffled" else None,
-            )
-            base = self._base(representation, texts, inputs, progress, limit=_FEW_NGRAMS)
-            return ReducedFeatures(base, regression)
-        if reduction in ("subspace", "random_subspace"):
+        rng = np.random.default_rng([self.seed, 0x3A5C])
+        texts = [
+            reduced.changed(text, pair, rng)
+            for text, pair in zip(self.texts.texts, inputs, strict=True)
+        ]
+        if reduced.vectors is None:
+            return represented.features(FeatureRequest(texts, inputs, self.embedder, progress))
+        items = ItemInputs(self.texts.item, lambda: self.input_embedding(progress), self.seed)
+        vectors = reduced.vectors(items)
+        input_item = np.zeros(0, dtype=int)
+        if vectors.represents_inputs:
             sources = [t for t in (self.texts.text_a, self.texts.text_b) if any(t)]
-            extra = [text for source in sources for text in source]
-            item = np.tile(np.arange(len(self.texts.text_a)), len(sources))
-            pairs = [(self.texts.text_a[i], self.texts.text_b[i]) for i in item]
-            base = self._base(
-                representation, texts + extra, inputs + pairs, progress, limit=_FEW_NGRAMS
-            )
-            seed = self.seed if reduction == "random_subspace" else None
-            cut = reductions.Subspace(self.texts.item, random_seed=seed)
-            return ReducedFeatures(base, cut, input_item=item)
-        return self._base(representation, texts, inputs, progress)
+            texts = texts + [text for source in sources for text in source]
+            input_item = np.tile(np.arange(len(self.texts.text_a)), len(sources))
+            inputs = inputs + [(self.texts.text_a[i], self.texts.text_b[i]) for i in input_item]
+        request = FeatureRequest(texts, inputs, self.embedder, progress, _FEW_NGRAMS)
+        return ReducedFeatures(represented.features(request), vectors, self.texts.item, input_item)
 
     def input_embedding(self, progress: Progress = silent) -> np.ndarray:
-        """Features of each item's input pair [items, e]; what `residual` regresses on."""
+        """Return the features of each item's input pair [items, e], as `residual` needs them."""
         a, b = np.split(self.input_pair(progress), 2, axis=1)
-        return reductions.input_features(a, b)
+        return input_features(a, b)
 
     def input_pair(self, progress: Progress = silent) -> np.ndarray:
         """Embeddings of each item's two texts side by side [items, 2e]; 0 for an empty second."""
@@ -219,33 +345,9 @@ class Representer:
         has_b = np.array([[bool(text)] for text in self.texts.text_b], dtype=np.float32)
         return np.concatenate([a, b * has_b], axis=1)
 
-    def _text_change(self, reduction: str) -> Callable[[str, tuple[str, str]], str]:
-        rng = np.random.default_rng([self.seed, 0x3A5C])
-        changes = {
-            "mask_input": reductions.mask_input,
-            "style_only": lambda text, inputs: reductions.style_only(text),
-            "random_mask": lambda text, inputs: reductions.random_mask(text, inputs, rng),
-        }
-        unchanged = ("none", "residual", "residual_shuffled", "subspace", "random_subspace")
-        if reduction not in changes and reduction not in unchanged:
-            raise ConfigError(
-                f"there is no reduction {reduction!r}",
-                expected=f"one of {', '.join(reductions.REDUCTIONS)}",
-            )
-        return changes.get(reduction, lambda text, inputs: text)
-
-    def _base(self, representation, texts, inputs, progress, limit: int = _MAX_NGRAMS) -> Features:
-        if representation == "embedding":
-            return DenseFeatures(self.embedder(texts, progress))
-        progress(f"Counting {representation}", 0.0)
-        if representation == "stylometry":
-            table = stylometry.features(texts, inputs)
-            return DenseFeatures(table.to_numpy(dtype=np.float32), standardise=True)
-        return NGramFeatures(count_ngrams(texts, representation), limit)
-
 
 def count_ngrams(texts: list[str], kind: str) -> sparse.csr_matrix:
-    """Counts of word 1–2-grams ("words") or character 2–4-grams ("characters") [n, vocabulary]."""
+    """Count word 1–2-grams ("words") or character 2–4-grams ("characters") [n, vocabulary]."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     settings = (
