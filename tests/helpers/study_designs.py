@@ -1,17 +1,29 @@
-"""Simulated annotators, finished runs of a fake model, and designs over them."""
+"""Datasets and designs of studies: simulated with finished runs, or small and written out."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from functools import cache
+
+import numpy as np
+import pandas as pd
 
 from capo_core.data.catalog import Catalog
 from capo_core.data.splits import assign
+from capo_core.dataset import Dataset
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.generation.generate import asked_for, generate, run_of
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.study.config import StudyConfig
+from capo_core.study.design import sources
+from capo_core.study.design.draft import assemble
+from capo_core.study.design.sources import Material, Text, reference_cards
 from capo_core.study.tables import from_cell
+from capo_core.task import NLI
+
+ANNOTATORS = ("ann", "bob", "cy", "dee")
+VOICES = dict(zip(ANNOTATORS, ("she", "he", "it", "one"), strict=True))
 
 
 def simulated(items: int = 150, annotators: int = 3):
@@ -82,3 +94,57 @@ def strata_of(trial) -> tuple:
 
 def counts(values) -> Counter:
     return Counter(values)
+
+
+@cache
+def small_dataset(items: int, annotators: int = 4) -> Dataset:
+    """Everybody explained every item; six items are for training."""
+    names = [f"i{n}" for n in range(items + 6)]
+    who = ANNOTATORS[:annotators]
+    return Dataset(
+        "handmade",
+        NLI,
+        pd.DataFrame(
+            {
+                "item_id": names,
+                "text_a": [f"fact {n}" for n in names],
+                "text_b": [f"claim {n}" for n in names],
+                "split": ["train"] * 6 + ["test"] * items,
+            }
+        ),
+        pd.DataFrame(
+            [
+                (f"{n}-{a}", n, a, "neutral", f"{VOICES[a]} thinks of {n}", "true")
+                for n in names
+                for a in who
+            ],
+            columns=["annotation_id", "item_id", "annotator_id", "label", "explanation", "valid"],
+        ),
+    )
+
+
+def with_methods(material: Material, config: StudyConfig, gaps: float, seed: int) -> Material:
+    """The people's material with made-up answers of the design's methods, a share missing."""
+    rng = np.random.default_rng(seed)
+    texts = dict(material.texts)
+    for method in config.methods:
+        for target in material.targets:
+            for item in material.items:
+                if rng.random() >= gaps:
+                    said = f"{VOICES[target]} says of {item}, {method}"
+                    texts[method, target, item] = (Text("neutral", said, target, "a-run"),)
+    return Material(material.items, material.targets, texts, ())
+
+
+def small_draft(config: StudyConfig, items: int, annotators: int = 4, gaps: float = 0.0):
+    dataset = small_dataset(items, annotators)
+    material = with_methods(sources.people(dataset, config, "test"), config, gaps, config.seed)
+    cards = reference_cards(dataset, config.card_examples, config.seed)
+    return assemble(dataset, config, cards, material, [material])
+
+
+def small_design(**changes) -> StudyConfig:
+    both = {"human": "human", "other_human": "other_human"}
+    return StudyConfig(
+        **{"name": "s", "dataset": "handmade", "sources": both, "card_examples": 2, **changes}
+    )

@@ -3,74 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.study_designs import seen_by_judge, strata_of
+from helpers.study_designs import (
+    ANNOTATORS,
+    seen_by_judge,
+    small_dataset,
+    small_design,
+    small_draft,
+    strata_of,
+)
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import balance_report, sources
 from capo_core.study.design.balance import deal, lay_out, sizes, turned
-from capo_core.study.design.draft import assemble
-from capo_core.study.design.sources import Material, Text, reference_cards
-from capo_core.task import NLI
+from capo_core.study.design.sources import Material, Text
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-ANNOTATORS = ("ann", "bob", "cy", "dee")
-VOICES = dict(zip(ANNOTATORS, ("she", "he", "it", "one"), strict=True))
-
-
-@cache
-def hand_made(items: int, annotators: int = 4) -> Dataset:
-    """Everybody explained every item; six items are for training."""
-    names = [f"i{n}" for n in range(items + 6)]
-    who = ANNOTATORS[:annotators]
-    return Dataset(
-        "handmade",
-        NLI,
-        pd.DataFrame(
-            {
-                "item_id": names,
-                "text_a": [f"fact {n}" for n in names],
-                "text_b": [f"claim {n}" for n in names],
-                "split": ["train"] * 6 + ["test"] * items,
-            }
-        ),
-        pd.DataFrame(
-            [
-                (f"{n}-{a}", n, a, "neutral", f"{VOICES[a]} thinks of {n}", "true")
-                for n in names
-                for a in who
-            ],
-            columns=["annotation_id", "item_id", "annotator_id", "label", "explanation", "valid"],
-        ),
-    )
-
-
-def with_methods(material: Material, config: StudyConfig, gaps: float, seed: int) -> Material:
-    """The people's material with made-up answers of the design's methods, a share missing."""
-    rng = np.random.default_rng(seed)
-    texts = dict(material.texts)
-    for method in config.methods:
-        for target in material.targets:
-            for item in material.items:
-                if rng.random() >= gaps:
-                    said = f"{VOICES[target]} says of {item}, {method}"
-                    texts[method, target, item] = (Text("neutral", said, target, "a-run"),)
-    return Material(material.items, material.targets, texts, ())
-
-
-def drawn(config: StudyConfig, items: int, annotators: int = 4, gaps: float = 0.0):
-    dataset = hand_made(items, annotators)
-    material = with_methods(sources.people(dataset, config, "test"), config, gaps, config.seed)
-    cards = reference_cards(dataset, config.card_examples, config.seed)
-    return assemble(dataset, config, cards, material, [material])
 
 
 @st.composite
@@ -116,7 +70,7 @@ def items_for_one_layer(config: StudyConfig) -> int:
 @given(designs())
 def test_every_design_with_enough_items_is_balanced(made):
     config, annotators = made
-    draft = drawn(config, items_for_one_layer(config), annotators)
+    draft = small_draft(config, items_for_one_layer(config), annotators)
     sources_are_equally_often(config, draft)
     repeats_are_turned_and_lie_far_apart(config, draft)
     checks_are_spread_and_practice_comes_first(config, draft)
@@ -150,7 +104,7 @@ def sources_are_equally_often(config, draft):
 def test_no_judge_meets_an_item_twice_whatever_the_items(made, gaps, items):
     config, annotators = made
     try:
-        draft = drawn(config, items, annotators, gaps)
+        draft = small_draft(config, items, annotators, gaps)
     except ConfigError as error:
         assert "item" in str(error) or "texts" in str(error)
         assume(False)
@@ -214,8 +168,10 @@ def sides_and_cards_are_balanced(config, annotators, draft):
 
 
 def test_stored_slots_do_not_stand_for_sources():
-    config = design_of(kinds=("comparison",), judges=8, trials_per_judge=24, judgments_per_trial=2)
-    draft = drawn(config, 120)
+    config = small_design(
+        kinds=("comparison",), judges=8, trials_per_judge=24, judgments_per_trial=2
+    )
+    draft = small_draft(config, 120)
     first = draft.sealed[(draft.sealed["slot"] == 0) & (draft.sealed["purpose"] == "main")]
     human = int((first["source"] == "human").sum())
     # 96 trials, each with human in slot 0 with probability ½: outside 30…66 once in 6000 seeds.
@@ -224,31 +180,24 @@ def test_stored_slots_do_not_stand_for_sources():
     assert draft.texts["text_id"].is_monotonic_increasing
 
 
-def design_of(**changes) -> StudyConfig:
-    both = {"human": "human", "other_human": "other_human"}
-    return StudyConfig(
-        **{"name": "s", "dataset": "handmade", "sources": both, "card_examples": 2, **changes}
-    )
-
-
 def test_the_seed_decides_everything_and_nothing_else():
-    config = design_of(kinds=("attribution", "comparison"), judges=4, trials_per_judge=6)
+    config = small_design(kinds=("attribution", "comparison"), judges=4, trials_per_judge=6)
     config = config.with_changes(judgments_per_trial=2)
-    one, two = drawn(config, 60), drawn(config, 60)
+    one, two = small_draft(config, 60), small_draft(config, 60)
     for name in ("trials", "texts", "assignments", "sealed", "cards", "feedback"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(two, name))
-    other = drawn(config.with_changes(seed=1), 60)
+    other = small_draft(config.with_changes(seed=1), 60)
     assert set(one.trials["trial_id"]).isdisjoint(other.trials["trial_id"])
 
 
 def test_few_items_are_used_again_in_other_layers_under_other_sources():
     # 6 judges × 12 trials / 2 = 36 trials; 20 items (beside checks and practice) hold 18 at most
     # in a layer of 3 judges, 12 in one of 2: a layer needs 6 trials a judge.
-    config = design_of(
+    config = small_design(
         kinds=("comparison",), judges=6, trials_per_judge=12, judgments_per_trial=2,
         practice=0, checks_share=0.0,
     )  # fmt: skip
-    draft = drawn(config, 20)
+    draft = small_draft(config, 20)
     assert balance_report.of(draft).items_twice == 0
     uses = defaultdict(set)
     for trials in seen_by_judge(draft).values():
@@ -274,27 +223,27 @@ def test_numbers_that_do_not_fit_say_which_do(changes, said, fits):
         "sources": {"human": "human", "other_human": "other_human", "sft": "a-run"}, **changes,
     }  # fmt: skip
     with pytest.raises(ConfigError) as error:
-        sizes(design_of(**settings_))
+        sizes(small_design(**settings_))
     assert said in str(error.value) and fits in str(error.value)
 
 
 def test_too_few_items_say_how_many_trials_there_can_be():
     # 4 judges see every trial: 10 trials a judge are 10 items; 9 are left of 10 beside one check.
-    config = design_of(
+    config = small_design(
         sources={"human": "human"}, judges=4, trials_per_judge=10, judgments_per_trial=4,
         practice=0, repeats_share=0.0,
     )  # fmt: skip
     with pytest.raises(ConfigError, match="trials_per_judge 9 can be done"):
-        drawn(config, 10)
-    assert balance_report.of(drawn(config, 11)).items_twice == 0
+        small_draft(config, 10)
+    assert balance_report.of(small_draft(config, 11)).items_twice == 0
 
 
 def test_a_source_with_too_few_texts_is_named():
-    config = design_of(
+    config = small_design(
         sources={"human": "human", "sft": "a-run"}, judges=2, trials_per_judge=20,
         judgments_per_trial=2, practice=0, checks_share=0.0,
     )  # fmt: skip
-    dataset = hand_made(30)
+    dataset = small_dataset(30)
     people = sources.people(dataset, config, "test")
     texts = dict(people.texts)
     for item in people.items[:6]:  # 10 of each source and judge are wanted: sft has 6

@@ -7,7 +7,7 @@ import stat
 
 import pandas as pd
 import pytest
-from test_balance import design_of, drawn, hand_made
+from helpers.study_designs import small_dataset, small_design, small_draft
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, StudyError
@@ -20,12 +20,14 @@ NAME = "handmade-study"
 
 @pytest.fixture(scope="module")
 def draft():
-    return drawn(design_of(name=NAME, judges=4, trials_per_judge=6, judgments_per_trial=2), 40)
+    return small_draft(
+        small_design(name=NAME, judges=4, trials_per_judge=6, judgments_per_trial=2), 40
+    )
 
 
 @pytest.fixture
 def made(workspace, draft):
-    Catalog(workspace).add(hand_made(40))
+    Catalog(workspace).add(small_dataset(40))
     assert design_draft.create(workspace, draft) == NAME
     return workspace
 
@@ -66,7 +68,7 @@ def test_the_hash_is_of_contents_and_of_nothing_else(made, draft):
     first = freeze.freeze(made, NAME).hash
     shuffled = draft.texts.sample(frac=1, random_state=1)
     assert freeze.parts_of(draft)["texts"] == freeze._rows_hash(shuffled, tables.TEXTS)
-    other = drawn(draft.config.with_changes(planned_analysis="Something else."), 40)
+    other = small_draft(draft.config.with_changes(planned_analysis="Something else."), 40)
     assert freeze.parts_of(other)["design"] != freeze.parts_of(draft)["design"]
     assert freeze.parts_of(other)["texts"] == freeze.parts_of(draft)["texts"]
     assert len(first) == 64
@@ -154,13 +156,13 @@ def test_a_draft_can_be_replaced_and_a_frozen_study_cannot(made, draft):
 
 
 def test_data_that_changed_since_the_draw_cannot_be_frozen(made):
-    Catalog(made).add(hand_made(41), replace=True)
+    Catalog(made).add(small_dataset(41), replace=True)
     with pytest.raises(StudyError, match="changed since the study was drawn"):
         freeze.freeze(made, NAME)
 
 
 def test_leaks_must_be_accepted_and_are_frozen_too(workspace, draft):
-    Catalog(workspace).add(hand_made(40))
+    Catalog(workspace).add(small_dataset(40))
     telling = draft.texts.copy()
     telling.loc[3, "explanation"] = "As an AI, yes"
     parts = {f: getattr(draft, f) for f in draft.__dataclass_fields__} | {"texts": telling}

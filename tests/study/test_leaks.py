@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_balance import design_of, drawn, hand_made
+from helpers.study_designs import small_dataset, small_design, small_draft
 
 from capo_core.study.design import leaks
 from capo_core.study.design.sources import Marks, as_shown, marks_of, of_text
@@ -20,11 +20,11 @@ MARKS = Marks(frozenset({"annotator a", "capo", "gpt"}), frozenset({"a copy of a
 def clean():
     """A comparison of human and two methods; all texts of random words, alike in everything."""
     sources = {"human": "human", "other_human": "other_human", "sft": "r", "capo": "r"}
-    config = design_of(
+    config = small_design(
         kinds=("comparison",), sources=sources, judges=4, trials_per_judge=24,
         judgments_per_trial=2, practice=1,
     )  # fmt: skip
-    draft = drawn(config, 80)
+    draft = small_draft(config, 80)
     rng = np.random.default_rng(0)
     texts = draft.texts.copy()
     texts["explanation"] = [
@@ -42,7 +42,7 @@ def clean():
 @pytest.fixture(scope="module")
 def world():
     """Where people wrote at most 9 words."""
-    return replace_texts(hand_made(80), "so it says more or less than the fact")
+    return replace_texts(small_dataset(80), "so it says more or less than the fact")
 
 
 def replace_texts(dataset, said):
@@ -181,7 +181,7 @@ def test_a_source_that_is_always_longer_is_found(clean, world):
 
 
 def test_names_of_one_letter_are_names_only_after_the_word():
-    dataset = hand_made(5)
+    dataset = small_dataset(5)
     rows = dataset.annotations
     short = replace(dataset, annotations=rows.assign(annotator_id=rows["annotator_id"].str[:1]))
     marks = marks_of(short, ["sft-long", "human"], [])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.study_designs import small_design, small_draft
 from scipy.special import expit
 from scipy.stats import t as student
-from test_balance import design_of, drawn
 
 from capo_core.errors import ConfigError
 from capo_core.study.design import planner
@@ -106,11 +106,11 @@ def test_minutes_are_words_over_speed_and_seconds():
 
 
 def test_words_are_those_on_the_screen():
-    config = design_of(
+    config = small_design(
         kinds=("attribution", "comparison"), judges=2, trials_per_judge=2, judgments_per_trial=2,
         practice=0, checks_share=0.0, repeats_share=0.0, pool=2,
     )  # fmt: skip
-    draft = drawn(config, 12)
+    draft = small_draft(config, 12)
     # A text: "fact i7", "claim i7" (2 words each), "neutral", "she thinks of i7" (4).
     # A card: two examples of 2 + 2 + 1 + 4 words; four cards.
     assert card_words(draft) == dict.fromkeys(("ann", "bob", "cy", "dee"), 18)
@@ -128,10 +128,10 @@ def test_words_are_those_on_the_screen():
 
 
 def test_a_design_is_planned_kind_by_kind():
-    config = design_of(
+    config = small_design(
         kinds=("attribution", "comparison"), judges=6, trials_per_judge=6, judgments_per_trial=3
     )
-    plans = planner.plans(config, 4, drawn(config, 60), simulations=20, other=0.2)
+    plans = planner.plans(config, 4, small_draft(config, 60), simulations=20, other=0.2)
     assert [(p.numbers.kind, p.numbers.hand, p.numbers.chance) for p in plans] == [
         ("attribution", 6, 0.25),  # one source: human
         ("comparison", 6, 0.5),  # one pair

@@ -11,15 +11,16 @@ from scipy.stats import binom
 
 from capo_core.errors import ConfigError, DataError
 from capo_core.stats.bradley_terry import fit_ties
-from capo_core.stats.dawid_skene import consensus, dawid_skene, named_by
+from capo_core.stats.dawid_skene import dawid_skene
+from capo_core.stats.logistic import logistic
 from capo_core.study.analysis import attribution as analysis_attribution
 from capo_core.study.analysis.analysis import Settings, analyse
 from capo_core.study.analysis.attribution import (
     LONGER,
     length_effect,
-    logistic,
     mixed_model,
 )
+from capo_core.study.analysis.consensus import consensus, named_by
 from capo_core.study.analysis.judges import ALL, conduct, fleiss, judge_agreement
 from capo_core.study.analysis.preferences import preference, wins
 from capo_core.study.analysis.report import (

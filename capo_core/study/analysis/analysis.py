@@ -11,10 +11,10 @@ import pandas as pd
 from capo_core.errors import DataError
 from capo_core.schema import check
 from capo_core.stats.bradley_terry import Preference
-from capo_core.stats.dawid_skene import consensus
 from capo_core.stats.intervals import records
 from capo_core.study.analysis import attribution
 from capo_core.study.analysis.attribution import Mixed, length_effect, mixed_model
+from capo_core.study.analysis.consensus import consensus
 from capo_core.study.analysis.judge_quality import Belief, JudgeQuality, estimate
 from capo_core.study.analysis.judges import conduct, judge_agreement
 from capo_core.study.analysis.preferences import preference, reasoning, wins
