@@ -13,31 +13,31 @@ MU = 0.75
 
 
 def design(rng: np.random.Generator, judges: int, comparisons: int, overlap: int):
-    """Who judges what: judge [n], matter [n]; `overlap` different judges a matter, near-balanced.
+    """Return judge [n] and text_pair [n]: `overlap` different judges per text pair, near-balanced.
 
-    Blocks of as many matters as judges: matter i goes to the judges i, i + s₂, i + s₃, … of a
+    Blocks of as many text pairs as judges: text pair i goes to the judges i, i + s₂, i + s₃, … of a
     random order, with random different shifts s.
     """
-    matters = judges * comparisons // overlap
+    text_pairs = judges * comparisons // overlap
     rows = []
-    for start in range(0, matters, judges):
+    for start in range(0, text_pairs, judges):
         order = rng.permutation(judges)
         shifts = np.append(0, 1 + rng.choice(judges - 1, overlap - 1, replace=False))
-        block = np.arange(min(judges, matters - start))
+        block = np.arange(min(judges, text_pairs - start))
         rows.append(order[(block[:, None] + shifts[None, :]) % judges])
     judge = np.concatenate(rows)
-    return judge.ravel(), np.repeat(np.arange(matters), overlap)
+    return judge.ravel(), np.repeat(np.arange(text_pairs), overlap)
 
 
 def simulated(rng, eta: np.ndarray, comparisons: int, overlap: int, mu: float):
-    """Votes of judges with attentiveness `eta`, and bool [matters], is the first text better?"""
-    judge, matter = design(rng, len(eta), comparisons, overlap)
-    size = int(matter.max()) + 1
+    """Votes of judges with attentiveness `eta`, and bool [text_pairs], is the first text better?"""
+    judge, text_pair = design(rng, len(eta), comparisons, overlap)
+    size = int(text_pair.max()) + 1
     better = rng.random(size) < mu
     attends = rng.random(len(judge)) < eta[judge]
-    first = np.where(attends, better[matter], rng.random(len(judge)) < 0.5)
+    first = np.where(attends, better[text_pair], rng.random(len(judge)) < 0.5)
     votes = Votes(
-        judge, matter, first, np.zeros(size, dtype=int), np.full(size, np.nan),
+        judge, text_pair, first, np.zeros(size, dtype=int), np.full(size, np.nan),
         tuple(f"J{k + 1:03}" for k in range(len(eta))), tuple(map(str, range(size))),
         (("human", "sft"),), np.zeros(len(judge), dtype=bool), np.zeros(len(eta), dtype=int),
     )  # fmt: skip
@@ -48,7 +48,7 @@ def oracle(votes: Votes, mu: float) -> np.ndarray:
     """[judges]: posterior mean of attentiveness with the true μ and the true prior.
 
     EM with both given tells how likely each text is the better one; then, judge by judge, the
-    posterior of η on a grid, which is exact where no matter is shared.
+    posterior of η on a grid, which is exact where no text pair is shared.
     """
     fit = attentiveness_em.fit(votes, mu=np.array([mu]), prior=PRIOR)
     value, _told = curves(votes, fit)

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from simulated_judges import MU, PRIOR, oracle, simulated
 
 from capo_core.study.analysis.attentiveness_em import Votes
-from capo_core.study.analysis.judge_quality import Belief, estimate_votes
+from capo_core.study.analysis.judge_quality import Prior, estimate_votes
 from capo_core.study.analysis.preference_pairs import CONFIDENT
 
 JUDGES, COMPARISONS, OVERLAPS = (20, 50, 200), (20, 40, 100), (1, 3, 5)
@@ -32,7 +32,7 @@ def attentiveness(repetitions: int) -> list[dict]:
 
 def _cell(judges: int, comparisons: int, overlap: int, repetitions: int) -> dict:
     rng = np.random.default_rng([judges, comparisons, overlap])
-    beliefs = [Belief("human", "sft", MU)] if overlap == 1 else []
+    beliefs = [Prior("human", "sft", MU)] if overlap == 1 else []
     found: dict[str, list] = {name: [] for name in ("em", "oracle", "covers", "z", "mu", "width")}
     falls, start = 0, time.process_time()
     for _repetition in range(repetitions):
@@ -70,10 +70,10 @@ def silence(repetitions: int) -> list[dict]:
     rows = []
     for words, overlap, mu, beliefs in (
         ("one judge a pair, μ unknown", 1, 0.75, []),
-        ("one judge a pair, μ given as .52", 1, 0.52, [Belief("human", "sft", 0.52)]),
-        ("one judge a pair, a vague belief in μ", 1, 0.6, [Belief("human", "sft", 0.6, 20)]),
+        ("one judge a pair, μ given as .52", 1, 0.52, [Prior("human", "sft", 0.52)]),
+        ("one judge a pair, a vague belief in μ", 1, 0.6, [Prior("human", "sft", 0.6, 20)]),
         ("two judges a pair, always the same two", 2, 0.75, []),
-        ("one judge a pair, μ given as .75", 1, 0.75, [Belief("human", "sft", 0.75)]),
+        ("one judge a pair, μ given as .75", 1, 0.75, [Prior("human", "sft", 0.75)]),
         ("three judges a pair, μ unknown and .5", 3, 0.50, []),
         ("three judges a pair, μ unknown and .75", 3, 0.75, []),
     ):
@@ -95,14 +95,14 @@ def filters(repetitions: int) -> list[dict]:
         (20, 40, 1), (20, 40, 3), (50, 40, 3), (50, 40, 5), (200, 20, 3), (200, 20, 5)
     ):  # fmt: skip
         rng = np.random.default_rng([judges, comparisons, overlap, 3])
-        beliefs = [Belief("human", "sft", MU)] if overlap == 1 else []
+        beliefs = [Prior("human", "sft", MU)] if overlap == 1 else []
         kept: dict[str, list] = {}
         for _repetition in range(repetitions):
             careless = rng.random(judges) < CARELESS
             eta = np.where(careless, rng.beta(1, 12, judges), rng.beta(6, 2, judges))
             votes, better = simulated(rng, eta, comparisons, overlap, MU)
             made = estimate_votes(votes, beliefs)
-            for name, value in _filtered(rng, votes, better, made.matters).items():
+            for name, value in _filtered(rng, votes, better, made.text_pairs).items():
                 kept.setdefault(name, []).append(value)
         rows.append(
             {"judges": judges, "comparisons": comparisons, "overlap": overlap}
@@ -111,14 +111,14 @@ def filters(repetitions: int) -> list[dict]:
     return rows
 
 
-def _filtered(rng, votes: Votes, better: np.ndarray, matters: pd.DataFrame) -> dict[str, float]:
-    right = votes.first == better[votes.matter]
-    p = matters["better_a"].to_numpy()
+def _filtered(rng, votes: Votes, better: np.ndarray, text_pairs: pd.DataFrame) -> dict[str, float]:
+    right = votes.first == better[votes.text_pair]
+    p = text_pairs["better_a"].to_numpy()
     sure = np.maximum(p, 1 - p)
     keep = sure >= CONFIDENT
     size = int(keep.sum())
     hit = (p > 0.5) == better
-    n, for_first = matters["n_votes"].to_numpy(), matters["votes_a"].to_numpy()
+    n, for_first = text_pairs["n_votes"].to_numpy(), text_pairs["votes_a"].to_numpy()
     lead = np.abs(2 * for_first - n)
     coin = rng.random(len(n)) < 0.5
     majority = np.where(2 * for_first == n, coin, 2 * for_first > n) == better

@@ -13,8 +13,8 @@ from capo_core.workspace import Workspace, atomic_file, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from capo_core.study.analysis.analysis import Settings
-    from capo_core.study.analysis.judge_quality import Belief
+    from capo_core.study.analysis.analysis import AnalysisSettings
+    from capo_core.study.analysis.judge_quality import Prior
     from capo_core.study.analysis.report import StudyReport
 
 Study = Annotated[str, typer.Argument(help="A study (study list).")]
@@ -98,10 +98,10 @@ def simulate_judges(
     """Let made-up judges answer a design, frozen or not, to see what it can find."""
     from capo_core.study.design import draft as design_draft
     from capo_core.study.owner.export import as_text
-    from capo_core.study.simulated_judges import Judges, World, answer
+    from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
 
     draft = design_draft.load(Workspace.default(), study)
-    judges = Judges.drawn(
+    judges = SimulatedJudges.drawn(
         draft.assignments["judge_slot"].nunique(),
         seed=seed,
         attentiveness=attentiveness,
@@ -111,8 +111,8 @@ def simulate_judges(
         seconds=seconds,
         careless=careless,
     )
-    world = World(_named(strength, "--strength"), _named(likeness, "--likeness"))
-    made = answer(draft, judges, seed, world, study_id=study)
+    world = SourceEffects(_named(strength, "--strength"), _named(likeness, "--likeness"))
+    made = simulate_judgments(draft, judges, seed, world, study_id=study)
     text = as_text(made.judgments, out.suffix.removeprefix("."))
     with atomic_file(out, "w") as file:
         file.write(text)
@@ -142,11 +142,11 @@ def export_pairs(
     from capo_core.data.catalog import Catalog
     from capo_core.errors import StudyError
     from capo_core.study.analysis.judge_quality import estimate
-    from capo_core.study.analysis.preference_pairs import Filter, pairs_of, write_pairs
+    from capo_core.study.analysis.preference_pairs import PairFilter, pairs_of, write_pairs
     from capo_core.study.design import draft as design_draft
 
     workspace = Workspace.default()
-    chosen_by = Filter(rule, confident)
+    chosen_by = PairFilter(rule, confident)
     draft = design_draft.load(workspace, study)
     judgments = _judgments(study, answers)
     quality = estimate(judgments, _beliefs(mu))
@@ -167,21 +167,21 @@ def export_pairs(
 
 def _report(study: str, answers: Path | None, mu: list[str] | None, seed: int) -> StudyReport:
     from capo_core.errors import StudyError
-    from capo_core.study.analysis.analysis import Settings, analyse
-    from capo_core.study.analysis.report import Facts, StudyReport
+    from capo_core.study.analysis.analysis import AnalysisSettings, analyse
+    from capo_core.study.analysis.report import StudyFacts, StudyReport
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import freeze
 
     workspace = Workspace.default()
     draft = design_draft.load(workspace, study)
-    facts = Facts(seed=draft.config.seed, planned=draft.config.planned_analysis)
+    facts = StudyFacts(seed=draft.config.seed, planned=draft.config.planned_analysis)
     try:
         frozen = freeze.verify(workspace, study)
     except StudyError:
         if answers is None:  # judgments of people count on a study that is what it was
             raise
     else:
-        facts = Facts(
+        facts = StudyFacts(
             frozen_hash=frozen.hash,
             frozen=frozen.frozen,
             seed=draft.config.seed,
@@ -189,7 +189,7 @@ def _report(study: str, answers: Path | None, mu: list[str] | None, seed: int) -
             planned=draft.config.planned_analysis,
             leaks=tuple(sorted(frozen.leaks.items())),
         )
-    settings: Settings = Settings(seed=seed, beliefs=tuple(_beliefs(mu)))
+    settings: AnalysisSettings = AnalysisSettings(seed=seed, beliefs=tuple(_beliefs(mu)))
     annotators = tuple(sorted(draft.cards["annotator_id"]))
     return StudyReport(analyse(_judgments(study, answers), annotators, settings), facts)
 
@@ -205,16 +205,16 @@ def _judgments(study: str, answers: Path | None) -> pd.DataFrame:
     return StudyService(open_store(Workspace.default())).export_judgments(study)
 
 
-def _beliefs(given: list[str] | None) -> list[Belief]:
+def _beliefs(given: list[str] | None) -> list[Prior]:
     """Beliefs from texts such as human:sft=0.8 or human:sft=0.8/40."""
-    from capo_core.study.analysis.judge_quality import Belief
+    from capo_core.study.analysis.judge_quality import Prior
 
     beliefs = []
     for text in given or []:
         names, _equals, number = text.partition("=")
         stronger, _colon, weaker = names.partition(":")
         mu, _slash, strength = number.partition("/")
-        beliefs.append(Belief(stronger, weaker, _number(mu, text), _number(strength or "0", text)))
+        beliefs.append(Prior(stronger, weaker, _number(mu, text), _number(strength or "0", text)))
     return beliefs
 
 

@@ -199,7 +199,7 @@ def create(
     )  # fmt: skip
     draft = design_draft.draw(workspace, study_config({**wished, "name": name}))
     study_id = design_draft.create(workspace, draft, replace=replace)
-    report = balance_report.of(draft)
+    report = balance_report.count_balance(draft)
     median, most = planner.minutes_of(draft)
     if as_json:
         print_json(
@@ -228,7 +228,7 @@ def leaks_(name: Name, as_json: AsJson = False) -> None:
 
     workspace = Workspace.default()
     draft = design_draft.load(workspace, name)
-    found = leaks.look(draft, Catalog(workspace).load(draft.config.dataset))
+    found = leaks.find_leaks(draft, Catalog(workspace).load(draft.config.dataset))
     if as_json:
         print_json([vars(leak) for leak in found])
         return

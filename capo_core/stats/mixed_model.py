@@ -33,7 +33,7 @@ CLOSE = 1e-8
 
 
 @dataclass(frozen=True)
-class Given:
+class ConditionalPosterior:
     """What is known at one pair of σ.
 
     Attributes:
@@ -74,7 +74,7 @@ class Hessian:
 
 
 @dataclass(frozen=True)
-class Fit:
+class MixedModelFit:
     """Attributes: value [sources], posterior means of β; covariance [sources × sources];
     deviations, exp of the posterior means of log σ_a and log σ_b."""
 
@@ -93,7 +93,7 @@ class Crossed:
         self.sizes = tuple(int(each.max()) + 1 for each in (source, judge, item))
         self._start = np.zeros(sum(self.sizes))
 
-    def fit(self) -> Fit:
+    def fit(self) -> MixedModelFit:
         """Raises: np.linalg.LinAlgError: no mode of the σ was found (not seen so far)."""
 
         def loss(log_sd: np.ndarray) -> float:
@@ -116,9 +116,9 @@ class Crossed:
         covariance = np.einsum("k,kst->st", share, np.array([each.covariance for each in given]))
         covariance += np.einsum("k,ks,kt->st", share, apart, apart)
         deviations = np.exp(share @ points)
-        return Fit(value, covariance, (float(deviations[0]), float(deviations[1])))
+        return MixedModelFit(value, covariance, (float(deviations[0]), float(deviations[1])))
 
-    def given(self, log_sd: np.ndarray) -> Given:
+    def given(self, log_sd: np.ndarray) -> ConditionalPosterior:
         """The effects and the posterior at log σ_a, log σ_b.
 
         Starts from where the last call ended. The log posterior of the effects is concave, so
@@ -148,7 +148,9 @@ class Crossed:
         covariance = hessian.covariance()
         skew = -p * (1 - p) * (1 - 2 * p) * self._variance(hessian, covariance)
         mean = (effects + hessian.solve(self._summed(skew)) / 2)[:sources]
-        return Given(float(log_posterior), effects, mean, covariance[:sources, :sources])
+        return ConditionalPosterior(
+            float(log_posterior), effects, mean, covariance[:sources, :sources]
+        )
 
     def _log_density(self, effects: np.ndarray, precision: np.ndarray) -> tuple[float, np.ndarray]:
         """Of the hits and the effects, but for what σ alone adds; and the log-odds [n]."""

@@ -36,7 +36,7 @@ from capo_core.study.tables import (
 
 
 @dataclass(frozen=True)
-class Judges:
+class SimulatedJudges:
     """U judges, one value each; shares are between 0 and 1.
 
     Attributes:
@@ -84,7 +84,7 @@ class Judges:
         doubt: float = 0.05,
         seconds: float = 8.0,
         careless: float = 0.0,
-    ) -> Judges:
+    ) -> SimulatedJudges:
         """`n` judges around these means (Beta of strength 12; seconds log-normal), a share of
         them `careless`: attentiveness about .05, a quarter of the time."""
         if n < 1:
@@ -105,7 +105,7 @@ class Judges:
 
 
 @dataclass(frozen=True)
-class World:
+class SourceEffects:
     """What is true of the sources.
 
     Attributes:
@@ -130,7 +130,7 @@ WORDS_PER_S = 4.0  # reading
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedJudgments:
     """Attributes: judgments, the table JUDGMENTS; better, trial_id → 'a' or 'b', the better text of
     a comparison (its mirrored repeat has the same)."""
 
@@ -138,20 +138,20 @@ class Simulated:
     better: pd.Series
 
 
-def answer(
+def simulate_judgments(
     draft: Draft,
-    judges: Judges,
+    judges: SimulatedJudges,
     seed: int,
-    world: World | None = None,
+    world: SourceEffects | None = None,
     *,
     study_id: str = "simulated",
-) -> Simulated:
+) -> SimulatedJudgments:
     """All assigned trials of a draft answered; practice left out. The same seed, the same answers.
 
     Raises:
         ConfigError: the draft has another number of judges.
     """
-    world = world or World()
+    world = world or SourceEffects()
     slots = sorted(draft.assignments["judge_slot"].unique())
     if len(slots) != judges.n:
         raise ConfigError(
@@ -185,7 +185,7 @@ def answer(
         changes=0,
     )
     frame = frame_of(JUDGMENTS, made[JUDGMENTS.names].to_dict("records"))
-    return Simulated(check(frame, JUDGMENTS, source=study_id), better)
+    return SimulatedJudgments(check(frame, JUDGMENTS, source=study_id), better)
 
 
 def _asked(draft: Draft) -> pd.DataFrame:
@@ -217,7 +217,7 @@ def _asked(draft: Draft) -> pd.DataFrame:
     return asked.rename(columns={"order": "displayed"})
 
 
-def _better(table: pd.DataFrame, world: World, rng: np.random.Generator) -> pd.Series:
+def _better(table: pd.DataFrame, world: SourceEffects, rng: np.random.Generator) -> pd.Series:
     """trial_id → 'a' or 'b' for all comparisons; checks by their truth, mirrors as their trial."""
     pairs = table[table["kind"] == COMPARISON].drop_duplicates("trial_id")
     own = pairs[pairs["mirror_of"] == ""].sort_values("trial_id")

@@ -18,7 +18,7 @@ from capo_core.runs.status import Status
 from capo_core.runs.summary import Seen as SeenRun
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft as design_draft
-from capo_core.study.design.draft import drawn_from
+from capo_core.study.design.draft import draw_from
 from capo_core.workspace import Workspace, write_json
 
 
@@ -155,7 +155,7 @@ def test_leaving_out_more_keeps_what_was_left_out():
 
 
 def test_the_example_is_what_the_desk_would_show(workspace, dataset):
-    draft = drawn_from(workspace, dataset, config(kinds=("attribution", "comparison", "reasoning")))
+    draft = draw_from(workspace, dataset, config(kinds=("attribution", "comparison", "reasoning")))
     rows = draft.assignments[draft.assignments["judge_slot"] == "J01"].sort_values("position")
     texts = draft.texts.set_index("text_id")
     kinds = set()
@@ -183,7 +183,7 @@ def draft_ids(draft, trial_id: str) -> list[str]:
 
 
 def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspace, dataset):
-    draft = drawn_from(workspace, dataset, config(judges=4, trials_per_judge=6))
+    draft = draw_from(workspace, dataset, config(judges=4, trials_per_judge=6))
     knowing = compute.Trying(1.0, 1.0, 0.5, 0.0, likeness=(("human", 1.0),))
     guessing = compute.Trying(0.0, 0.0, 0.5, 0.0)
     right = [compute.tried(draft, each).analysis.accuracy["value"].iloc[0]

@@ -9,7 +9,7 @@ from helpers.pages import make
 from capo_core.dashboard.studies import charts, compute, export, plan
 from capo_core.dashboard.studies.compute import ceiling, in_words, raw_and_weighted, sections
 from capo_core.study.config import StudyConfig
-from capo_core.study.design.draft import drawn_from
+from capo_core.study.design.draft import draw_from
 from capo_core.workspace import Workspace
 
 NASTY = "<script>alert(1)</script>"
@@ -24,7 +24,7 @@ def report(tmp_path_factory):
         judgments_per_trial=2, practice=0, card_examples=2, planned_analysis=NASTY,
     )  # fmt: skip
     workspace = Workspace(tmp_path_factory.mktemp("w"))
-    draft = drawn_from(workspace, make("mine", items=120, annotators=("ann", "<b>", "cyd")), config)
+    draft = draw_from(workspace, make("mine", items=120, annotators=("ann", "<b>", "cyd")), config)
     return compute.tried(draft, compute.Trying(skill=1.0, doubt=0.0))
 
 

@@ -59,7 +59,7 @@ def _drawn(kinds: tuple[str, ...], trials: int, judges: int, practice: int) -> d
         judgments_per_trial=judges,
         practice=practice,
     )  # fmt: skip
-    return design_draft.drawn_from(_home(), _demo(), config)
+    return design_draft.draw_from(_home(), _demo(), config)
 
 
 @dataclass(frozen=True)

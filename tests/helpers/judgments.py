@@ -34,22 +34,22 @@ def attribution(judge: str, trial: str, answer: str, truth: str = "ann-1", **mor
 
 
 def drawn_votes(
-    rng, eta, matters: int, per_matter: int, mu: float = 0.75, known: int = 0, repeats: int = 0
+    rng, eta, text_pairs: int, per_pair: int, mu: float = 0.75, known: int = 0, repeats: int = 0
 ) -> Votes:
-    """Votes of random judges; the first `known` matters are checks, `repeats` votes are repeated
+    """Votes of random judges; the first `known` text pairs are checks, `repeats` votes are repeated
     by their judges. One pair of sources."""
-    judge = np.concatenate([rng.choice(len(eta), per_matter, False) for _ in range(matters)])
-    matter = np.repeat(np.arange(matters), per_matter)
+    judge = np.concatenate([rng.choice(len(eta), per_pair, False) for _ in range(text_pairs)])
+    text_pair = np.repeat(np.arange(text_pairs), per_pair)
     again = rng.choice(len(judge), repeats, replace=False)
-    judge, matter = np.append(judge, judge[again]), np.append(matter, matter[again])
-    better = rng.random(matters) < mu
+    judge, text_pair = np.append(judge, judge[again]), np.append(text_pair, text_pair[again])
+    better = rng.random(text_pairs) < mu
     attends = rng.random(len(judge)) < eta[judge]
-    first = np.where(attends, better[matter], rng.random(len(judge)) < 0.5)
-    truth = np.where(np.arange(matters) < known, better.astype(float), np.nan)
+    first = np.where(attends, better[text_pair], rng.random(len(judge)) < 0.5)
+    truth = np.where(np.arange(text_pairs) < known, better.astype(float), np.nan)
     return Votes(
-        judge, matter, first, np.zeros(matters, dtype=int), truth,
-        tuple(f"J{k:02}" for k in range(len(eta))), tuple(f"T{k:04}" for k in range(matters)),
-        (("human", "sft"),), np.arange(len(judge)) >= matters * per_matter,
+        judge, text_pair, first, np.zeros(text_pairs, dtype=int), truth,
+        tuple(f"J{k:02}" for k in range(len(eta))), tuple(f"T{k:04}" for k in range(text_pairs)),
+        (("human", "sft"),), np.arange(len(judge)) >= text_pairs * per_pair,
         np.zeros(len(eta), dtype=int),
     )  # fmt: skip
 

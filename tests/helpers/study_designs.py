@@ -18,7 +18,7 @@ from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import sources
 from capo_core.study.design.draft import assemble
-from capo_core.study.design.sources import Material, Text, reference_cards
+from capo_core.study.design.sources import AvailableTexts, SourceText, reference_cards
 from capo_core.study.tables import from_cell
 from capo_core.task import NLI
 
@@ -123,7 +123,9 @@ def small_dataset(items: int, annotators: int = 4) -> Dataset:
     )
 
 
-def with_methods(material: Material, config: StudyConfig, gaps: float, seed: int) -> Material:
+def with_methods(
+    material: AvailableTexts, config: StudyConfig, gaps: float, seed: int
+) -> AvailableTexts:
     """The people's material with made-up answers of the design's methods, a share missing."""
     rng = np.random.default_rng(seed)
     texts = dict(material.texts)
@@ -132,13 +134,15 @@ def with_methods(material: Material, config: StudyConfig, gaps: float, seed: int
             for item in material.items:
                 if rng.random() >= gaps:
                     said = f"{VOICES[target]} says of {item}, {method}"
-                    texts[method, target, item] = (Text("neutral", said, target, "a-run"),)
-    return Material(material.items, material.targets, texts, ())
+                    texts[method, target, item] = (SourceText("neutral", said, target, "a-run"),)
+    return AvailableTexts(material.items, material.targets, texts, ())
 
 
 def small_draft(config: StudyConfig, items: int, annotators: int = 4, gaps: float = 0.0):
     dataset = small_dataset(items, annotators)
-    material = with_methods(sources.people(dataset, config, "test"), config, gaps, config.seed)
+    material = with_methods(
+        sources.collect_human_texts(dataset, config, "test"), config, gaps, config.seed
+    )
     cards = reference_cards(dataset, config.card_examples, config.seed)
     return assemble(dataset, config, cards, material, [material])
 

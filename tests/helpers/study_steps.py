@@ -6,7 +6,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import freeze
-from capo_core.study.design.draft import drawn_from
+from capo_core.study.design.draft import draw_from
 from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.owner.service import StudyService
 from capo_core.study.store import open_judge_store, open_store
@@ -29,7 +29,7 @@ def put_draft(workspace: Workspace, dataset, **changes) -> str:
     """A draft in the workspace; the dataset is put there too."""
     if dataset.name not in {entry.name for entry in Catalog(workspace).entries()}:
         Catalog(workspace).add(dataset)
-    draft = drawn_from(workspace, dataset, config(dataset.name, **changes))
+    draft = draw_from(workspace, dataset, config(dataset.name, **changes))
     return design_draft.create(workspace, draft)
 
 

@@ -12,8 +12,8 @@ from capo_core.dashboard.judging import text, trial_html
 from capo_core.errors import ConfigError, DataError
 from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.judging.judge import Terms
-from capo_core.study.judging.trial_views import CardView, Shown, TrialView
-from capo_core.study.owner.access import Doors
+from capo_core.study.judging.trial_views import CardView, TextView, TrialView
+from capo_core.study.owner.access import SignInSettings
 from capo_core.study.store import Busy
 
 ONE_KIND = {"kinds": ("attribution",), "trials": 3, "judges": 1}
@@ -322,7 +322,7 @@ def test_wrong_passwords_end(workspace, monkeypatch):
 
 
 def test_listening_to_others_without_a_password_is_refused(workspace, monkeypatch):
-    monkeypatch.setattr(access, "doors", lambda address=None: Doors("0.0.0.0"))
+    monkeypatch.setattr(access, "doors", lambda address=None: SignInSettings("0.0.0.0"))
     app = open_page("data")
     assert "CAPO\\_OWNER\\_PASSWORD" in shown(app) and not app.selectbox
 
@@ -337,7 +337,7 @@ def test_the_binding_is_asked_for_before_the_server_starts(monkeypatch, capsys, 
 
 
 def test_texts_are_escaped_and_nothing_names_them():
-    bad = Shown("<script>a()</script>", '"><img onerror=b()>', "<b>", "</p><iframe>")
+    bad = TextView("<script>a()</script>", '"><img onerror=b()>', "<b>", "</p><iframe>")
     view = TrialView("T1", "comparison", False, (CardView("", (bad,)),), (bad, bad), None, (), None,
                      None, None)  # fmt: skip
     terms = Terms(role_a="<i>", role_b="<u>")
@@ -350,8 +350,8 @@ def test_texts_are_escaped_and_nothing_names_them():
 
 def test_errors_reach_judges_without_places():
     error = DataError("the file of the studies cannot be used", where="/home/owner/x.sqlite")
-    assert text.plainly(error) == text.UNAVAILABLE
-    said = text.plainly(ConfigError("the password in it", where="somewhere"))
+    assert text.error_text(error) == text.UNAVAILABLE
+    said = text.error_text(ConfigError("the password in it", where="somewhere"))
     assert said == text.UNAVAILABLE
 
 
@@ -364,6 +364,6 @@ def test_keys_are_apart_and_none_is_streamlits_own():
         )
         view = TrialView("T", kind, False, (), (), None, answers, None, None, None)
         keys = [text.answer_key(view, each) for each in answers]
-        keys = [key for key in keys if key] + [key for _, key in text.SURE.values()]
+        keys = [key for key in keys if key] + [key for _, key in text.CONFIDENCE.values()]
         keys += [text.SAVE_KEY, text.UNDO_KEY, text.PAUSE_KEY]
         assert len(keys) == len(set(keys)) and not {"C", "R"} & set(keys)

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from capo_core.simulation.demo import COMMAND, CONFIGS, FOLDER, table
+from capo_core.shipped import FOLDER
+from capo_core.simulation.demo import COMMAND, CONFIGS, table
 from capo_core.simulation.simulate import simulate
 
 

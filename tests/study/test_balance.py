@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from capo_core.errors import ConfigError
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import balance_report, sources
-from capo_core.study.design.balance import deal, lay_out, sizes, turned
-from capo_core.study.design.sources import Material, Text
+from capo_core.study.design.balance import balance_sides, deal, lay_out, sizes
+from capo_core.study.design.sources import AvailableTexts, SourceText
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -91,7 +91,7 @@ def sources_are_equally_often(config, draft):
     judges_of = Counter(trial["trial"] for trials in main.values() for trial in trials)
     assert set(judges_of.values()) == {config.judgments_per_trial}
     # What the report counts is what stands there.
-    report = balance_report.of(draft)
+    report = balance_report.count_balance(draft)
     assert report.per_trial.equal and report.items_twice == 0 and report.left <= 1
     if config.repeats:
         assert report.repeat_gap >= config.trials_per_judge // 3
@@ -198,7 +198,7 @@ def test_few_items_are_used_again_in_other_layers_under_other_sources():
         practice=0, checks_share=0.0,
     )  # fmt: skip
     draft = small_draft(config, 20)
-    assert balance_report.of(draft).items_twice == 0
+    assert balance_report.count_balance(draft).items_twice == 0
     uses = defaultdict(set)
     for trials in seen_by_judge(draft).values():
         for trial in trials:
@@ -235,7 +235,7 @@ def test_too_few_items_say_how_many_trials_there_can_be():
     )  # fmt: skip
     with pytest.raises(ConfigError, match="trials_per_judge 9 can be done"):
         small_draft(config, 10)
-    assert balance_report.of(small_draft(config, 11)).items_twice == 0
+    assert balance_report.count_balance(small_draft(config, 11)).items_twice == 0
 
 
 def test_a_source_with_too_few_texts_is_named():
@@ -244,13 +244,15 @@ def test_a_source_with_too_few_texts_is_named():
         judgments_per_trial=2, practice=0, checks_share=0.0,
     )  # fmt: skip
     dataset = small_dataset(30)
-    people = sources.people(dataset, config, "test")
+    people = sources.collect_human_texts(dataset, config, "test")
     texts = dict(people.texts)
     for item in people.items[:6]:  # 10 of each source and judge are wanted: sft has 6
         for target in people.targets:
-            texts["sft", target, item] = (Text("neutral", f"s {target} {item}", target, "a-run"),)
+            texts["sft", target, item] = (
+                SourceText("neutral", f"s {target} {item}", target, "a-run"),
+            )
     with pytest.raises(ConfigError, match="attribution of sft") as error:
-        lay_out(config, Material(people.items, people.targets, texts, ()))
+        lay_out(config, AvailableTexts(people.items, people.targets, texts, ()))
     assert "trials_per_judge 12 can be done" in str(error.value)  # 6 of each
 
 
@@ -281,7 +283,7 @@ def test_hands_that_do_not_come_out_even_are_refused():
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=9), st.integers(-1, 1), st.integers(0, 9))
 @FEW
 def test_sides_are_halves_and_make_up_for_others(before, lean, seed):
-    right = turned(np.random.default_rng(seed), np.array(before), lean)
+    right = balance_sides(np.random.default_rng(seed), np.array(before), lean)
     balance = int((~right).sum() - right.sum())
     assert abs(balance) == len(before) % 2
     if lean and len(before) % 2:

@@ -17,7 +17,7 @@ from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import sources
-from capo_core.study.design.draft import drawn_from
+from capo_core.study.design.draft import draw_from
 from capo_core.study.tables import FEEDBACK, SEALED, SHOWN, as_cell, frame_of, from_cell
 from capo_core.workspace import Workspace, write_json
 
@@ -46,13 +46,13 @@ def draft(place):
         world, kinds=EVERYTHING, sources=named, judges=4, trials_per_judge=6,
         judgments_per_trial=4, checks_share=0.2, repeats_share=0.2, practice=1, name="all-kinds",
     )  # fmt: skip
-    return drawn_from(workspace, world, config)
+    return draw_from(workspace, world, config)
 
 
 def test_only_answers_that_could_be_read_are_shown_and_the_others_counted(place):
     workspace, world, run = place
     config = design(world, sources={"sft": [run]})
-    material = sources.collect(workspace, world, config)
+    material = sources.collect_texts(workspace, world, config)
     outputs = read_table(workspace.runs / run)
     unread = outputs[outputs["parsed"] == "false"]
     assert 0 < len(unread) < len(outputs)
@@ -77,7 +77,7 @@ def test_what_is_shown_is_what_was_written(place, draft):
         else:
             said = wrote[(row.annotator_id, text["item_id"])]
             assert row.run_id == ""
-        assert text["explanation"] in [sources.as_shown(each) for each in said]
+        assert text["explanation"] in [sources.display_text(each) for each in said]
 
 
 def test_cards_come_from_training_items_alone(place, draft):
@@ -157,7 +157,7 @@ def test_texts_that_would_tell_can_be_left_out(place):
     run = finished_run(workspace, world, answer=polite, seed=9)
     config = design(world, sources={"sft": [run]}, judges=2, trials_per_judge=2)
     config = config.with_changes(judgments_per_trial=2, leave_out=("boilerplate",))
-    draft = drawn_from(workspace, world, config)
+    draft = draw_from(workspace, world, config)
     assert not draft.texts["explanation"].str.contains("Sure!").any()
     left = [one for one in draft.left_out if one.reason == "boilerplate"]
     assert sum(one.count for one in left) > 0 and {one.source for one in left} == {"sft"}
@@ -166,11 +166,11 @@ def test_texts_that_would_tell_can_be_left_out(place):
 def test_runs_must_be_there_and_have_answered_these_data(place):
     workspace, world, run = place
     with pytest.raises(RunError):
-        drawn_from(workspace, world, design(world, sources={"sft": ["no-such-run"]}))
+        draw_from(workspace, world, design(world, sources={"sft": ["no-such-run"]}))
     with pytest.raises(DataError, match="answered the test part"):
-        drawn_from(workspace, world, design(world, sources={"sft": [run]}, split="validation"))
+        draw_from(workspace, world, design(world, sources={"sft": [run]}, split="validation"))
     with pytest.raises(ConfigError, match="no annotator"):
-        drawn_from(workspace, world, design(world, targets=("nobody",)))
+        draw_from(workspace, world, design(world, targets=("nobody",)))
 
 
 @pytest.mark.parametrize(

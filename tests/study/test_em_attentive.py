@@ -24,15 +24,15 @@ FLAT = (1 + 1e-12, 1 + 1e-12)
 
 
 def brute(votes, eta, mu, prior=(2.0, 2.0), mu_prior=(2.0, 2.0)) -> float:
-    """Penalised log-likelihood straight from the model's words, matter by matter."""
+    """Penalised log-likelihood straight from the model's words, text pair by text pair."""
     total = 0.0
-    for matter in range(len(votes.matters)):
-        at = votes.matter == matter
+    for text_pair in range(len(votes.text_pairs)):
+        at = votes.text_pair == text_pair
         value = 0.0
         for t in (True, False):
             chance = mu if t else 1 - mu
-            if not np.isnan(votes.known[matter]):
-                chance = float(bool(votes.known[matter]) == t)
+            if not np.isnan(votes.known[text_pair]):
+                chance = float(bool(votes.known[text_pair]) == t)
             right = eta[votes.judge[at]] + (1 - eta[votes.judge[at]]) / 2
             wrong = (1 - eta[votes.judge[at]]) / 2
             value += chance * np.prod(np.where(votes.first[at] == t, right, wrong))
@@ -169,13 +169,13 @@ def test_votes_follow_the_source_not_the_slot_or_the_side():
     )  # fmt: skip
     votes = votes_of(frame)
     assert votes.judges == ("J01", "J02")
-    assert votes.matters == ("T1", "T2", "T5")
+    assert votes.text_pairs == ("T1", "T2", "T5")
     assert votes.pairs == (("human", "other_human"), ("human", "sft"))
     assert votes.n == 5
     told = sorted(
         zip(
             (votes.judges[k] for k in votes.judge),
-            (votes.matters[k] for k in votes.matter),
+            (votes.text_pairs[k] for k in votes.text_pair),
             votes.first.tolist(),
             votes.repeat.tolist(),
             strict=True,
@@ -204,7 +204,7 @@ def test_checks_bind_what_a_careless_judge_cannot_hide():
     eta = np.array([0.02, 0.95])
     votes = drawn_votes(rng, eta, 80, 2, known=80)
     fit = attentiveness_em.fit(votes)
-    right = votes.first == (votes.known[votes.matter] > 0)
+    right = votes.first == (votes.known[votes.text_pair] > 0)
     for judge in range(2):
         own = votes.judge == judge
         share = right[own].mean()

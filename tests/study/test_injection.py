@@ -21,7 +21,7 @@ from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.generation.generate import asked_for, generate, run_of
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import write_response
-from capo_core.study.analysis.preference_pairs import Filter, pairs_of, write_pairs
+from capo_core.study.analysis.preference_pairs import PairFilter, pairs_of, write_pairs
 from capo_core.study.analysis.report import to_latex, to_markdown
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft, freeze
@@ -197,7 +197,7 @@ def test_json_lines_hold_every_text_as_it_is(judged, tmp_path):
     assert set(judged.frame["reason"]) == {each.replace("\x07", "").strip() for each in REASONS}
     pairs = pairs_of(
         judged.draft, judged.dataset, judged.service.export_judgments(NAME),
-        judged.report.analysis.quality, Filter("none"),
+        judged.report.analysis.quality, PairFilter("none"),
     )  # fmt: skip
     file = write_pairs(pairs, tmp_path / "pairs.jsonl")
     lines = file.read_bytes().decode("utf-8").split("\n")[:-1]

@@ -8,29 +8,24 @@ import pytest
 from helpers.judgments import drawn_votes, judgments, small_draft
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.study.analysis.judge_quality import (
-    Belief,
-    estimate,
-    estimate_votes,
-    identified,
-)
-from capo_core.study.analysis.preference_pairs import Filter, preference_pairs
-from capo_core.study.simulated_judges import Judges, World, answer
+from capo_core.study.analysis.judge_quality import Prior, estimate, estimate_votes, identified
+from capo_core.study.analysis.preference_pairs import PairFilter, preference_pairs
+from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
 
 NOT = np.array([False])
 
 
 def meeting(*groups, known=(), twice=()):
-    """Votes in which the judges of each group meet on one matter."""
+    """Votes in which the judges of each group meet on one text pair."""
     rows = [(j, m) for m, group in enumerate(groups) for j in group] + list(twice)
     rng = np.random.default_rng(0)
     size = 1 + max(j for j, _m in rows)
     votes = drawn_votes(rng, np.full(size, 0.5), len(groups), 1)
-    judge, matter = (np.array(column) for column in zip(*rows, strict=True))
+    judge, text_pair = (np.array(column) for column in zip(*rows, strict=True))
     truth = np.array([1.0 if m in known else np.nan for m in range(len(groups))])
     return type(votes)(
-        judge, matter, np.ones(len(rows), dtype=bool), votes.pair, truth, votes.judges,
-        votes.matters, votes.pairs, np.zeros(len(rows), dtype=bool), votes.ties,
+        judge, text_pair, np.ones(len(rows), dtype=bool), votes.pair, truth, votes.judges,
+        votes.text_pairs, votes.pairs, np.zeros(len(rows), dtype=bool), votes.ties,
     )  # fmt: skip
 
 
@@ -74,7 +69,7 @@ def test_one_judge_a_pair_and_mu_unknown_it_cannot_tell():
     assert np.ptp(made.judges["weight"]) < 1e-9  # all votes weigh alike
 
 
-@pytest.mark.parametrize("belief", [Belief("human", "sft", 0.53), Belief("human", "sft", 0.6, 20)])
+@pytest.mark.parametrize("belief", [Prior("human", "sft", 0.53), Prior("human", "sft", 0.6, 20)])
 def test_mu_near_one_half_it_cannot_tell(belief):
     _eta, votes = drawn(1)
     made = estimate_votes(votes, [belief])
@@ -84,18 +79,18 @@ def test_mu_near_one_half_it_cannot_tell(belief):
 
 def test_mu_given_it_estimates_and_says_what_that_rests_on():
     _eta, votes = drawn(1)
-    made = estimate_votes(votes, [Belief("human", "sft", 0.75)])
+    made = estimate_votes(votes, [Prior("human", "sft", 0.75)])
     assert made.basis == "belief"
     assert (made.judges["verdict"] == "").any()
     assert "product" in made.identified
-    turned = estimate_votes(votes, [Belief("sft", "human", 0.25)])
+    turned = estimate_votes(votes, [Prior("sft", "human", 0.25)])
     pd.testing.assert_frame_equal(made.judges, turned.judges)
 
 
 def test_an_uncertain_belief_gives_wider_intervals():
     _eta, votes = drawn(1)
-    sure = estimate_votes(votes, [Belief("human", "sft", 0.8)]).judges
-    unsure = estimate_votes(votes, [Belief("human", "sft", 0.8, 60)]).judges
+    sure = estimate_votes(votes, [Prior("human", "sft", 0.8)]).judges
+    unsure = estimate_votes(votes, [Prior("human", "sft", 0.8, 60)]).judges
     widths = [(t["high"] - t["low"]).mean() for t in (sure, unsure)]
     assert widths[1] > widths[0]
     assert (unsure["low"] <= sure["low"] + 1e-9).all()
@@ -140,12 +135,12 @@ def test_no_comparisons_no_quality():
 @pytest.mark.parametrize("mu, strength", [(0.0, 0), (1.0, 0), (0.9, 5)])
 def test_bad_beliefs_are_refused(mu, strength):
     with pytest.raises(ConfigError):
-        Belief("a", "b", mu, strength)
+        Prior("a", "b", mu, strength)
 
 
 def test_a_belief_in_what_was_never_compared_is_refused():
     with pytest.raises(ConfigError, match="never compared"):
-        estimate_votes(drawn(1)[1], [Belief("human", "capo", 0.8)])
+        estimate_votes(drawn(1)[1], [Prior("human", "capo", 0.8)])
 
 
 def test_it_is_json():
@@ -157,8 +152,8 @@ def test_it_is_json():
 @pytest.fixture(scope="module")
 def simulated():
     draft = small_draft(judges=9, comparisons=90)
-    judges = Judges.drawn(9, seed=1, attentiveness=0.85, careless=0.4, doubt=0.0)
-    return draft, judges, answer(draft, judges, 5, World({"human": 1.0}))
+    judges = SimulatedJudges.drawn(9, seed=1, attentiveness=0.85, careless=0.4, doubt=0.0)
+    return draft, judges, simulate_judgments(draft, judges, 5, SourceEffects({"human": 1.0}))
 
 
 def test_checks_and_repeats_are_counted_and_careless_judges_found(simulated):
@@ -186,7 +181,7 @@ def test_filtering_by_quality_beats_votes_and_majority(simulated):
     quality = estimate(made.judgments)
     right, size = {}, {}
     for rule in ("quality", "majority", "none"):
-        pairs = preference_pairs(made.judgments, quality, *_texts(draft), Filter(rule))
+        pairs = preference_pairs(made.judgments, quality, *_texts(draft), PairFilter(rule))
         right[rule], size[rule] = _right(pairs, made.better), len(pairs)
         assert set(pairs["chosen_source"]) | set(pairs["rejected_source"]) == {"human", "sft"}
         assert not pairs["trial_id"].str.startswith("M").any()
@@ -211,6 +206,6 @@ def test_missing_prompts_and_wrong_filters_are_refused(simulated):
     with pytest.raises(DataError, match="prompt of trial"):
         preference_pairs(made.judgments, estimate(made.judgments), _texts(draft)[0], {})
     with pytest.raises(ConfigError):
-        Filter("best")
+        PairFilter("best")
     with pytest.raises(ConfigError):
-        Filter(confident=0.5)
+        PairFilter(confident=0.5)

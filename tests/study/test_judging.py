@@ -56,26 +56,26 @@ def test_practice_comes_first_with_feedback_by_the_letters_on_the_screen(study):
 @on_both
 def test_what_practice_teaches_can_be_read_again_until_the_next_trial_is_shown(study):
     (desk,) = study.judges()
-    assert desk.lesson() is None
+    assert desk.practice_feedback() is None
     asked = desk.next_trial()
-    assert desk.lesson() is None, "nothing is taught before the answer"
+    assert desk.practice_feedback() is None, "nothing is taught before the answer"
     said = desk.answer(asked.trial_id, "A", "3").feedback
     for _ in range(2):  # a refresh, and another
-        lesson = desk.lesson()
+        lesson = desk.practice_feedback()
         assert (lesson.feedback, lesson.given.answer, lesson.given.confidence) == (said, "A", "3")
         assert lesson.view.trial_id == asked.trial_id and lesson.view.practice
         assert (lesson.view.texts, lesson.view.cards) == (asked.texts, asked.cards)
         assert lesson.view.progress == asked.progress
     desk.pause()
-    assert desk.lesson() is None
+    assert desk.practice_feedback() is None
     desk.resume()
-    assert desk.lesson() is not None
+    assert desk.practice_feedback() is not None
     following = desk.next_trial()
-    assert following.trial_id != asked.trial_id and desk.lesson() is None
+    assert following.trial_id != asked.trial_id and desk.practice_feedback() is None
     desk.answer(following.trial_id, following.answers[0])
-    assert desk.lesson() is None, "of a trial that counts nothing is told"
+    assert desk.practice_feedback() is None, "of a trial that counts nothing is told"
     desk.undo()
-    assert desk.lesson() is None
+    assert desk.practice_feedback() is None
     assert len(rows(study)) == 2
 
 
@@ -86,12 +86,12 @@ def test_each_practice_trial_teaches_and_none_is_asked_twice(make_study):
     for number in range(2):
         asked.append(desk.next_trial())
         desk.answer(asked[-1].trial_id, "B")
-        lesson = desk.lesson()
+        lesson = desk.practice_feedback()
         assert lesson.view.trial_id == asked[-1].trial_id and lesson.feedback.right
         assert lesson.view.progress.practice_done == number
     assert len({view.trial_id for view in asked}) == 2
     study.service.close(study.name)
-    assert desk.lesson() is None
+    assert desk.practice_feedback() is None
 
 
 def test_no_lesson_before_consent_nor_by_anothers_link(make_study):
@@ -99,11 +99,11 @@ def test_no_lesson_before_consent_nor_by_anothers_link(make_study):
     (one,), (other,) = study.judges(), study.invite()
     one.answer(one.next_trial().trial_id, "A")
     with pytest.raises(StudyError, match="agreed"):
-        other.lesson()
+        other.practice_feedback()
     other.consent()
-    assert other.lesson() is None
+    assert other.practice_feedback() is None
     with pytest.raises(StudyError, match="not known"):
-        study.desk("x" * 22).lesson()
+        study.desk("x" * 22).practice_feedback()
 
 
 @on_both

@@ -9,11 +9,11 @@ import pytest
 from helpers.study_designs import small_dataset, small_design, small_draft
 
 from capo_core.study.design import leaks
-from capo_core.study.design.sources import Marks, as_shown, marks_of, of_text
+from capo_core.study.design.sources import LeakMarkers, display_text, leak_markers, leaks_in_text
 from capo_core.study.tables import from_cell
 
 WORDS = ("so", "then", "it", "holds", "because", "fact", "says", "more", "less", "never")
-MARKS = Marks(frozenset({"annotator a", "capo", "gpt"}), frozenset({"a copy of a card"}), 20)
+MARKS = LeakMarkers(frozenset({"annotator a", "capo", "gpt"}), frozenset({"a copy of a card"}), 20)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def telling(draft, change, source=None, count=1):
 
 
 def test_a_clean_draft_has_none(clean, world):
-    assert leaks.look(clean, world) == []
+    assert leaks.find_leaks(clean, world) == []
     assert leaks.summary([]) == {}
 
 
@@ -91,7 +91,7 @@ def test_a_clean_draft_has_none(clean, world):
 )
 def test_one_telling_text_is_found_where_it_is(clean, world, kind, said):
     draft, ids = telling(clean, lambda _: said, "sft")
-    found = leaks.look(draft, world)
+    found = leaks.find_leaks(draft, world)
     assert {leak.kind for leak in found} == {kind}
     assert {leak.text_id for leak in found} == ids
     row = draft.sealed.set_index("text_id").loc[next(iter(ids))]
@@ -111,13 +111,13 @@ def test_one_telling_text_is_found_where_it_is(clean, world, kind, said):
     ],
 )  # fmt: skip
 def test_what_people_write_is_no_leak(said):
-    assert of_text(said, MARKS) == []
+    assert leaks_in_text(said, MARKS) == []
 
 
 def test_a_copy_of_a_card_is_found(clean, world):
     on_card = from_cell(clean.cards["examples"].iloc[0])[0][3]
     draft, ids = telling(clean, lambda _: on_card.upper() + "!", "capo")
-    found = [leak for leak in leaks.look(draft, world) if leak.kind == "card_copy"]
+    found = [leak for leak in leaks.find_leaks(draft, world) if leak.kind == "card_copy"]
     assert {leak.text_id for leak in found} == ids
 
 
@@ -126,7 +126,7 @@ def test_two_equal_texts_are_no_comparison(clean, world):
     ids = from_cell(trial["text_ids"])
     texts = clean.texts.copy()
     texts.loc[texts["text_id"].isin(ids), "explanation"] = "So it holds then."
-    found = leaks.look(replace(clean, texts=texts), world)
+    found = leaks.find_leaks(replace(clean, texts=texts), world)
     same = [leak for leak in found if "both texts" in leak.words]
     assert {leak.slot for leak in same} == {0, 1}
     assert {leak.trial_id for leak in same} == {trial["trial_id"]}
@@ -134,24 +134,24 @@ def test_two_equal_texts_are_no_comparison(clean, world):
 
 def test_a_phrase_that_a_method_repeats_is_found_and_a_persons_is_not(clean, world):
     draft, ids = telling(clean, lambda _: "So it holds then.", "sft", count=12)
-    found = [leak for leak in leaks.look(draft, world) if leak.kind == "duplicate"]
+    found = [leak for leak in leaks.find_leaks(draft, world) if leak.kind == "duplicate"]
     assert {leak.source for leak in found} == {"sft"} and {x.text_id for x in found} <= ids
     draft, _ = telling(clean, lambda _: "So it holds then.", "human", count=12)
-    assert leaks.look(draft, world) == []
+    assert leaks.find_leaks(draft, world) == []
 
 
 def test_words_of_labels_that_one_source_alone_uses_are_found(clean, world):
     draft, ids = telling(clean, lambda text: f"{text[:-1]} entailment.", "capo", count=3)
-    found = leaks.look(draft, world)
+    found = leaks.find_leaks(draft, world)
     assert {(leak.kind, leak.source) for leak in found} == {("label_word", "capo")}
     assert {leak.text_id for leak in found} == ids
     both, _ = telling(draft, lambda text: f"{text[:-1]} entailment.", "human", count=1)
-    assert leaks.look(both, world) == []
+    assert leaks.find_leaks(both, world) == []
 
 
 def test_labels_off_the_scale_are_found(clean, world):
     draft = replace(clean, texts=clean.texts.assign(label="Neutral"))
-    assert {leak.kind for leak in leaks.look(draft, world)} == {"label_word"}
+    assert {leak.kind for leak in leaks.find_leaks(draft, world)} == {"label_word"}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_labels_off_the_scale_are_found(clean, world):
 )
 def test_a_habit_that_one_source_alone_has_is_found(clean, world, change, said):
     draft, ids = telling(clean, change, "sft", count=1000)
-    found = [leak for leak in leaks.look(draft, world) if said in leak.words]
+    found = [leak for leak in leaks.find_leaks(draft, world) if said in leak.words]
     assert found and {leak.kind for leak in found} == {"habit"}
     assert {leak.source for leak in found} == {"sft"}
     assert {leak.text_id for leak in found} == ids
@@ -173,27 +173,27 @@ def test_a_habit_that_one_source_alone_has_is_found(clean, world, change, said):
 
 def test_a_source_that_is_always_longer_is_found(clean, world):
     draft, _ = telling(clean, lambda text: f"{text[:-1]} so then more.", "capo", count=1000)
-    found = leaks.look(draft, world)
+    found = leaks.find_leaks(draft, world)
     assert {(leak.kind, leak.source) for leak in found} == {("length", "capo")}
     assert "longer than a human one in" in found[0].words
     draft, _ = telling(clean, lambda text: " ".join(text.split()[:3]) + ".", "capo", count=1000)
-    assert any("shorter" in leak.words for leak in leaks.look(draft, world))
+    assert any("shorter" in leak.words for leak in leaks.find_leaks(draft, world))
 
 
 def test_names_of_one_letter_are_names_only_after_the_word():
     dataset = small_dataset(5)
     rows = dataset.annotations
     short = replace(dataset, annotations=rows.assign(annotator_id=rows["annotator_id"].str[:1]))
-    marks = marks_of(short, ["sft-long", "human"], [])
-    assert of_text("A dog has a bone.", marks) == []
-    assert [kind for kind, _ in of_text("As annotator A says.", marks)] == ["name"]
-    assert [kind for kind, _ in of_text("The sft-long text.", marks)] == ["name"]
+    marks = leak_markers(short, ["sft-long", "human"], [])
+    assert leaks_in_text("A dog has a bone.", marks) == []
+    assert [kind for kind, _ in leaks_in_text("As annotator A says.", marks)] == ["name"]
+    assert [kind for kind, _ in leaks_in_text("The sft-long text.", marks)] == ["name"]
 
 
 def test_format_is_made_equal_and_manner_is_left_alone():
     # Bytes of a keyboard or a file go; case, punctuation and words stay.
     assert (
-        as_shown(" \u201cSo\u201d\u00a0it\tis\u200b,\nisn\u2019t IT ?? ")
+        display_text(" \u201cSo\u201d\u00a0it\tis\u200b,\nisn\u2019t IT ?? ")
         == '"So" it is, isn\'t IT ??'
     )
-    assert as_shown("cafe\u0301") == "caf\u00e9"
+    assert display_text("cafe\u0301") == "caf\u00e9"

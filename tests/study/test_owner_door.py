@@ -3,10 +3,10 @@
 import pytest
 
 from capo_core.errors import StudyError
-from capo_core.study.owner.access import Doors, sign_in
+from capo_core.study.owner.access import SignInSettings, sign_in
 from capo_core.study.store.rate_limits import TRIES, WINDOW
 
-DOORS = Doors("0.0.0.0", "a long password")
+DOORS = SignInSettings("0.0.0.0", "a long password")
 
 
 def test_wrong_passwords_are_counted_and_then_refused_with_the_right_one(study):

@@ -11,13 +11,13 @@ from scipy.stats import t as student
 from capo_core.errors import ConfigError
 from capo_core.study.design import planner
 from capo_core.study.design.planner import (
-    Pace,
+    ReadingPace,
     card_words,
     minutes_per_judge,
     words_per_trial,
 )
 
-NUMBERS = planner.Numbers("attribution", 20, 12, 3, choices=4)
+NUMBERS = planner.PlanInputs("attribution", 20, 12, 3, choices=4)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.9])
@@ -29,7 +29,7 @@ def test_the_mean_over_judges_and_trials_is_the_share_asked_for(share):
 
 
 def test_without_effects_the_width_is_that_of_independent_judgments():
-    numbers = planner.Numbers("comparison", 20, 12, 3, expected=0.6, judge_sd=0, trial_sd=0)
+    numbers = planner.PlanInputs("comparison", 20, 12, 3, expected=0.6, judge_sd=0, trial_sd=0)
     made = planner.plan(numbers, simulations=600)
     assert (made.judgments, made.trials) == (240, 80)
     # 2·t·√(p(1−p)/N); the two-way variance never falls below either part, so it is a bit wider.
@@ -48,7 +48,7 @@ def test_intervals_hold_the_truth(judges, share):
 
 
 def test_methods_that_are_alike_are_seldom_told_apart():
-    numbers = planner.Numbers("attribution", 20, 12, 3, expected=0.4, other=0.4)
+    numbers = planner.PlanInputs("attribution", 20, 12, 3, expected=0.4, other=0.4)
     assert planner.plan(numbers, simulations=1000).between.share <= 0.07
 
 
@@ -60,15 +60,15 @@ def test_more_judges_see_more():
 
 
 def test_a_number_of_judges_that_does_not_come_out_even_is_left_out():
-    numbers = planner.Numbers("attribution", 6, 10, 3)  # 10·J must be a multiple of 3
+    numbers = planner.PlanInputs("attribution", 6, 10, 3)  # 10·J must be a multiple of 3
     found = planner.over_judges(numbers, range(1, 10), simulations=10)
     assert [plan.numbers.judges for plan in found] == [3, 6, 9]
 
 
 def test_chance_is_by_kind():
     assert NUMBERS.chance == 0.25
-    assert planner.Numbers("comparison", 4, 4, 2).chance == 0.5
-    plan = planner.plan(planner.Numbers("reasoning", 4, 4, 2), simulations=20)
+    assert planner.PlanInputs("comparison", 4, 4, 2).chance == 0.5
+    plan = planner.plan(planner.PlanInputs("reasoning", 4, 4, 2), simulations=20)
     assert plan.against_chance is None and "no chance level" in " ".join(plan.sentences)
 
 
@@ -94,15 +94,15 @@ def test_every_share_has_n_and_an_interval():
 )  # fmt: skip
 def test_numbers_that_mean_nothing_are_refused(changes):
     with pytest.raises(ConfigError):
-        planner.Numbers(**{"kind": "attribution", "judges": 4, "hand": 6,
+        planner.PlanInputs(**{"kind": "attribution", "judges": 4, "hand": 6,
                            "judgments_per_trial": 2, **changes})  # fmt: skip
 
 
 def test_minutes_are_words_over_speed_and_seconds():
     # 400 words at 200 a minute and 30 trials of 8 s: 2 + 4 minutes.
-    assert Pace().minutes(400, 30) == pytest.approx(6)
+    assert ReadingPace().minutes(400, 30) == pytest.approx(6)
     with pytest.raises(ConfigError):
-        Pace(words_per_minute=0)
+        ReadingPace(words_per_minute=0)
 
 
 def test_words_are_those_on_the_screen():
@@ -115,13 +115,13 @@ def test_words_are_those_on_the_screen():
     # A card: two examples of 2 + 2 + 1 + 4 words; four cards.
     assert card_words(draft) == dict.fromkeys(("ann", "bob", "cy", "dee"), 18)
     kinds = draft.trials.set_index("trial_id")["kind"]
-    found = words_per_trial(draft, Pace(card_share=0.5))
+    found = words_per_trial(draft, ReadingPace(card_share=0.5))
     # A pool: two items and texts, half of four cards; a comparison: one item, two texts, half
     # of the target's card.
     expected = {"attribution": 2 * (4 + 5) + 36, "comparison": 4 + 2 * 5 + 9}
     assert {kinds[name]: words for name, words in found.items()} == expected
     # A judge: two trials of each kind, and all cards once.
-    pace = Pace(card_share=0.5, words_per_minute=100, decision_s=6)
+    pace = ReadingPace(card_share=0.5, words_per_minute=100, decision_s=6)
     read = 2 * sum(expected.values()) + 4 * 18
     minutes = minutes_per_judge(draft, pace)
     assert minutes.to_dict() == pytest.approx(dict.fromkeys(("J01", "J02"), read / 100 + 4 * 0.1))

@@ -7,7 +7,7 @@ from capo_core.study.owner.access import (
     JUDGE,
     OWNER,
     STRANGER,
-    Doors,
+    SignInSettings,
     Visitor,
     check_binding,
     is_loopback,
@@ -17,7 +17,7 @@ from capo_core.study.owner.access import (
 
 HERE = {"Host": "localhost:8501"}
 LONG = "a long password"
-LOCAL = Doors("127.0.0.1")
+LOCAL = SignInSettings("127.0.0.1")
 
 
 def test_on_loopback_the_owner_needs_no_password():
@@ -41,34 +41,39 @@ def test_through_a_proxy_or_under_another_name_nobody_is_owner_for_free(headers)
 
 
 def test_a_judges_link_makes_a_judge_of_everybody():
-    doors = Doors("127.0.0.1", LONG, True, ("a@b.c",))
+    doors = SignInSettings("127.0.0.1", LONG, True, ("a@b.c",))
     visitor = Visitor(has_link=True, signed_in=True, email="a@b.c", headers=HERE)
     assert role_of(visitor, doors) == role_of(Visitor(has_link=True, headers=HERE), LOCAL) == JUDGE
 
 
 def test_with_a_password_only_who_gave_it_is_owner():
-    doors = Doors("0.0.0.0", LONG)
+    doors = SignInSettings("0.0.0.0", LONG)
     assert role_of(Visitor(headers=HERE), doors) == STRANGER
-    assert role_of(Visitor(headers=HERE), Doors("127.0.0.1", LONG)) == STRANGER
+    assert role_of(Visitor(headers=HERE), SignInSettings("127.0.0.1", LONG)) == STRANGER
     assert role_of(Visitor(signed_in=True), doors) == OWNER
     # A session that says it is signed in where there is no password is not believed.
-    assert role_of(Visitor(signed_in=True), Doors("0.0.0.0")) == STRANGER
+    assert role_of(Visitor(signed_in=True), SignInSettings("0.0.0.0")) == STRANGER
 
 
 def test_oidc_makes_owners_of_those_named():
-    doors = Doors("0.0.0.0", oidc=True, emails=("a@b.c",))
+    doors = SignInSettings("0.0.0.0", oidc=True, emails=("a@b.c",))
     assert role_of(Visitor(email=" A@B.c"), doors) == OWNER
     assert role_of(Visitor(email="x@b.c"), doors) == STRANGER
-    assert role_of(Visitor(email=""), Doors("0.0.0.0", oidc=True, emails=("",))) == STRANGER
-    assert role_of(Visitor(email="a@b.c"), Doors("0.0.0.0", LONG, False, ("a@b.c",))) == STRANGER
+    assert (
+        role_of(Visitor(email=""), SignInSettings("0.0.0.0", oidc=True, emails=("",))) == STRANGER
+    )
+    assert (
+        role_of(Visitor(email="a@b.c"), SignInSettings("0.0.0.0", LONG, False, ("a@b.c",)))
+        == STRANGER
+    )
 
 
 def test_the_password():
-    assert password_is_right(LONG, Doors("", LONG))
+    assert password_is_right(LONG, SignInSettings("", LONG))
     for wrong in ("", LONG[:-1], LONG + " ", LONG.upper(), "\udcff"):
-        assert not password_is_right(wrong, Doors("", LONG))
-    assert not password_is_right("", Doors(""))
-    assert LONG not in repr(Doors("", LONG))
+        assert not password_is_right(wrong, SignInSettings("", LONG))
+    assert not password_is_right("", SignInSettings(""))
+    assert LONG not in repr(SignInSettings("", LONG))
 
 
 @pytest.mark.parametrize(
@@ -86,24 +91,24 @@ def test_loopback(address, expected):
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "::", "192.168.1.4", "lab.example"])
 def test_listening_to_others_needs_a_door(address):
     with pytest.raises(ConfigError, match="CAPO_OWNER_PASSWORD") as caught:
-        check_binding(Doors(address))
+        check_binding(SignInSettings(address))
     assert "whoever opens it there would be the owner" in str(caught.value)
-    check_binding(Doors(address, LONG))
-    check_binding(Doors(address, oidc=True, emails=("a@b.c",)))
+    check_binding(SignInSettings(address, LONG))
+    check_binding(SignInSettings(address, oidc=True, emails=("a@b.c",)))
     check_binding(LOCAL)
 
 
 def test_doors_that_do_not_shut():
     with pytest.raises(ConfigError, match="5 characters") as caught:
-        check_binding(Doors("0.0.0.0", "short"))
+        check_binding(SignInSettings("0.0.0.0", "short"))
     assert "short" not in str(caught.value).split("has")[0]
     with pytest.raises(ConfigError, match="CAPO_OWNER_EMAILS"):
-        check_binding(Doors("0.0.0.0", oidc=True))
+        check_binding(SignInSettings("0.0.0.0", oidc=True))
 
 
 def test_doors_from_the_environment():
     given = {"CAPO_OWNER_PASSWORD": LONG, "CAPO_OWNER_EMAILS": " A@b.c, ,d@e.f"}
-    assert Doors.from_environment("x", oidc=True, environment=given) == Doors(
+    assert SignInSettings.from_environment("x", oidc=True, environment=given) == SignInSettings(
         "x", LONG, True, ("a@b.c", "d@e.f")
     )
-    assert Doors.from_environment("x", environment={}) == Doors("x")
+    assert SignInSettings.from_environment("x", environment={}) == SignInSettings("x")

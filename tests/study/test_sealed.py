@@ -110,7 +110,7 @@ def test_a_whole_session_asks_for_nothing_sealed(study, recorded):
     for _ in range(5):
         view = desk.next_trial()
         seen += [view, desk.answer(view.trial_id, view.answers[0], "2", "a reason")]
-        seen.append(desk.lesson())
+        seen.append(desk.practice_feedback())
         assert (seen[-1] is not None) == view.practice
     desk.undo()
     desk.pause()

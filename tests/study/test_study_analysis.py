@@ -14,35 +14,37 @@ from capo_core.stats.bradley_terry import fit_ties
 from capo_core.stats.dawid_skene import dawid_skene
 from capo_core.stats.logistic import logistic
 from capo_core.study.analysis import attribution as analysis_attribution
-from capo_core.study.analysis.analysis import Settings, analyse
+from capo_core.study.analysis.analysis import AnalysisSettings, analyse
 from capo_core.study.analysis.attribution import (
     LONGER,
     length_effect,
     mixed_model,
 )
 from capo_core.study.analysis.consensus import consensus, named_by
-from capo_core.study.analysis.judges import ALL, conduct, fleiss, judge_agreement
+from capo_core.study.analysis.judges import ALL, fleiss, judge_agreement, judge_behaviour
 from capo_core.study.analysis.preferences import preference, wins
 from capo_core.study.analysis.report import (
-    Facts,
+    StudyFacts,
     StudyReport,
     methods_paragraph,
     to_latex,
     to_markdown,
 )
-from capo_core.study.simulated_judges import Judges, World, answer
+from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
 
 
 @pytest.fixture(scope="module")
 def simulated():
     draft = small_draft(judges=8, comparisons=40, others=30)
-    judges = Judges.drawn(8, seed=2, attentiveness=0.9, skill=0.8, doubt=0.08)
-    return answer(draft, judges, 4, World({"human": 1.0}, {"sft": 0.4})).judgments
+    judges = SimulatedJudges.drawn(8, seed=2, attentiveness=0.9, skill=0.8, doubt=0.08)
+    return simulate_judgments(
+        draft, judges, 4, SourceEffects({"human": 1.0}, {"sft": 0.4})
+    ).judgments
 
 
 @pytest.fixture(scope="module")
 def analysis(simulated):
-    return analyse(simulated, PEOPLE, Settings(draws=200))
+    return analyse(simulated, PEOPLE, AnalysisSettings(draws=200))
 
 
 def named(right, wrong, unsure, source="human"):
@@ -203,13 +205,13 @@ def test_conduct_counts_sides_repeats_checks_and_time():
         {"trial_id": "T5", "purpose": "check", "truth": "b", "answer": "tie", "side": ""},
         {"trial_id": "T6", "purpose": "practice", "side": "right"},
     )  # fmt: skip
-    row = conduct(frame).set_index("judge_id").loc["J01"]
+    row = judge_behaviour(frame).set_index("judge_id").loc["J01"]
     assert (row["n"], row["n_sided"], row["left"]) == (5, 4, 0.75)
     assert (row["n_repeats"], row["same"], row["flipped_to_side"]) == (2, 0.5, 1)
     assert (row["n_checks"], row["checks_right"]) == (1, 0.0)
     assert row["cannot_tell"] == pytest.approx(1 / 5)
     assert (row["seconds_median"], row["changes"]) == (6.0, 2)
-    assert conduct(frame)["judge_id"].tolist() == [ALL, "J01"]
+    assert judge_behaviour(frame)["judge_id"].tolist() == [ALL, "J01"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -310,7 +312,7 @@ def test_bad_input_is_refused(simulated):
 
 
 def test_methods_say_numbers_hash_and_seeds(analysis):
-    report = StudyReport(analysis, Facts("ab" * 32, "2026-01-01", 17, 8, leaks=(("name", 2),)))
+    report = StudyReport(analysis, StudyFacts("ab" * 32, "2026-01-01", 17, 8, leaks=(("name", 2),)))
     words = methods_paragraph(report)
     for part in ("8 judges", "288 judgments", "abababababababab", "seed 17", "seed 0", "200 draws",
                  "1/3", "name: 2", "No judge and no judgment was excluded"):  # fmt: skip
@@ -322,7 +324,9 @@ def test_methods_say_numbers_hash_and_seeds(analysis):
 def test_texts_from_data_cannot_break_the_report(simulated):
     evil = "x|<script>alert(1)</script>`_*[a](b)"
     frame = simulated.assign(judge_id=simulated["judge_id"].replace({"J01": evil}))
-    text = to_markdown(StudyReport(analyse(frame, PEOPLE, Settings(draws=50)), Facts()))
+    text = to_markdown(
+        StudyReport(analyse(frame, PEOPLE, AnalysisSettings(draws=50)), StudyFacts())
+    )
     assert "<script>" not in text
     assert "x\\|\\<script\\>" in text
     for block in text.split("\n\n"):
@@ -337,13 +341,15 @@ def test_texts_from_data_cannot_break_the_report(simulated):
 )
 def test_impossible_judges_are_refused(change):
     with pytest.raises(ConfigError):
-        Judges.drawn(4, seed=0, **change)
+        SimulatedJudges.drawn(4, seed=0, **change)
 
 
 def test_simulated_judges_do_what_they_were_made_to():
     draft = small_draft(judges=6, comparisons=60, others=30)
     same = {"seed": 3, "doubt": 0.0, "attentiveness": 1.0, "skill": 1.0}
-    perfect = answer(draft, Judges.drawn(6, **same), 1, World({}, {"sft": 1.0}))
+    perfect = simulate_judgments(
+        draft, SimulatedJudges.drawn(6, **same), 1, SourceEffects({}, {"sft": 1.0})
+    )
     rows = perfect.judgments
     pairs = rows[rows["kind"] == "comparison"]
     assert (pairs["answer"].to_numpy() == perfect.better.loc[pairs["trial_id"]].to_numpy()).all()
@@ -351,13 +357,13 @@ def test_simulated_judges_do_what_they_were_made_to():
     assert (named_rows["answer"] == named_rows["truth"]).all()
     assert (perfect.better.loc[["M000", "M001"]].to_numpy()
             == perfect.better.loc[["C000", "C001"]].to_numpy()).all()  # fmt: skip
-    asleep = Judges.drawn(6, seed=3, attentiveness=0.0, left=1.0, doubt=0.0)
-    clicks = answer(draft, asleep, 1).judgments
+    asleep = SimulatedJudges.drawn(6, seed=3, attentiveness=0.0, left=1.0, doubt=0.0)
+    clicks = simulate_judgments(draft, asleep, 1).judgments
     assert set(clicks[clicks["kind"] == "comparison"]["side"]) == {"left"}
-    doubting = Judges.drawn(6, seed=3, doubt=1.0)
-    unsure = answer(draft, doubting, 1).judgments
+    doubting = SimulatedJudges.drawn(6, seed=3, doubt=1.0)
+    unsure = simulate_judgments(draft, doubting, 1).judgments
     assert set(unsure[unsure["kind"] != "reasoning"]["answer"]) == {"tie", "cannot_tell"}
-    pd.testing.assert_frame_equal(answer(draft, doubting, 1).judgments, unsure)
-    assert not answer(draft, asleep, 2).judgments["answer"].equals(clicks["answer"])
+    pd.testing.assert_frame_equal(simulate_judgments(draft, doubting, 1).judgments, unsure)
+    assert not simulate_judgments(draft, asleep, 2).judgments["answer"].equals(clicks["answer"])
     with pytest.raises(ConfigError, match="design of 6"):
-        answer(draft, Judges.drawn(5, seed=1), 1)
+        simulate_judgments(draft, SimulatedJudges.drawn(5, seed=1), 1)

@@ -29,7 +29,7 @@ from capo_core.study.owner.access import (
     JUDGE,
     OWNER,
     STRANGER,
-    Doors,
+    SignInSettings,
     Visitor,
     check_binding,
     password_is_right,
@@ -116,7 +116,7 @@ _PASS = "who.pass"
 PASS_HOURS = 12  # a sign-in outlives a reload for so long, or until the server ends
 
 
-def doors(address: str | None = None) -> Doors:
+def doors(address: str | None = None) -> SignInSettings:
     """How an owner can come in, as server and environment are set.
 
     Args:
@@ -124,7 +124,7 @@ def doors(address: str | None = None) -> Doors:
     """
     if address is None:
         address = st.get_option("server.address") or ""
-    return Doors.from_environment(address, oidc=has_oidc())
+    return SignInSettings.from_environment(address, oidc=has_oidc())
 
 
 def has_oidc() -> bool:
@@ -243,7 +243,7 @@ def _headers() -> dict[str, str]:
     return st.context.headers.to_dict() or {"Host": "localhost"}
 
 
-def _email(found: Doors) -> str:
+def _email(found: SignInSettings) -> str:
     """The address that OIDC vouches for; empty where it does not."""
     if not found.oidc or not st.user.is_logged_in:
         return ""

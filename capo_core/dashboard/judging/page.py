@@ -16,9 +16,9 @@ from capo_core.dashboard.judging import text as judging_text
 from capo_core.dashboard.judging.trial_html import CSS
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, StudyError
-from capo_core.study.judging.answers import LONGEST_REASON, Lesson
+from capo_core.study.judging.answers import LONGEST_REASON, PracticeFeedback
 from capo_core.study.judging.judge import Terms
-from capo_core.study.judging.trial_views import End, Given, Pause, TrialView
+from capo_core.study.judging.trial_views import End, JudgeAnswer, Pause, TrialView
 from capo_core.study.tables import COMPARISON
 
 
@@ -35,7 +35,7 @@ def show_trial(view: TrialView, terms: Terms) -> None:
         _save(view, given)
 
 
-def explain(lesson: Lesson, terms: Terms) -> None:
+def show_feedback(lesson: PracticeFeedback, terms: Terms) -> None:
     """A practice trial that was answered, with what would have been right."""
     view, said = lesson.view, lesson.feedback
     with _desk(view, terms):
@@ -48,7 +48,7 @@ def explain(lesson: Lesson, terms: Terms) -> None:
         st.button(
             "Go on",
             key=f"learned-{view.trial_id}",
-            on_click=session.learned,
+            on_click=session.acknowledge_feedback,
             shortcut=judging_text.SAVE_KEY,
             type="primary",
             width="stretch",
@@ -67,7 +67,7 @@ def _desk(view: TrialView, terms: Terms) -> Iterator[None]:
             yield
 
 
-def _choices(view: TrialView, given: Given) -> None:
+def _choices(view: TrialView, given: JudgeAnswer) -> None:
     with st.container(horizontal=True, gap="small", key="judge-choices"):
         for answer in judging_text.in_order(view):
             st.button(
@@ -81,10 +81,10 @@ def _choices(view: TrialView, given: Given) -> None:
             )
 
 
-def _how_sure(view: TrialView, given: Given) -> None:
+def _how_sure(view: TrialView, given: JudgeAnswer) -> None:
     st.caption("How sure are you?")
     with st.container(horizontal=True, gap="small", key="judge-sure"):
-        for level, (name, key) in judging_text.SURE.items():
+        for level, (name, key) in judging_text.CONFIDENCE.items():
             st.button(
                 name,
                 key=session.sure_key(view, level),
@@ -96,7 +96,7 @@ def _how_sure(view: TrialView, given: Given) -> None:
             )
 
 
-def _reason(view: TrialView, given: Given) -> None:
+def _reason(view: TrialView, given: JudgeAnswer) -> None:
     key = session.reason_key(view)
     if key not in st.session_state:
         st.session_state[key] = given.reason
@@ -108,7 +108,7 @@ def _reason(view: TrialView, given: Given) -> None:
     )
 
 
-def _save(view: TrialView, given: Given) -> None:
+def _save(view: TrialView, given: JudgeAnswer) -> None:
     ready = session.is_ready(view, given)
     st.button(
         "Save" if not given.answer else f"Save: {judging_text.answer_name(view, given.answer)}",
@@ -145,7 +145,7 @@ def show() -> None:
         _refused(error)
     except CapoError as error:
         st.title("Not now", anchor=False)
-        st.markdown(judging_text.plainly(error))
+        st.markdown(judging_text.error_text(error))
 
 
 def _step(terms: Terms) -> None:
@@ -154,10 +154,10 @@ def _step(terms: Terms) -> None:
         _say(problem)
         _welcome(terms)
         return
-    lesson = session.lesson()
+    lesson = session.practice_feedback()
     if lesson is not None:
         _head(lesson.view, terms, practice=True)
-        explain(lesson, terms)
+        show_feedback(lesson, terms)
         return
     found = session.current()
     if isinstance(found, TrialView) and session.needs_briefing(found):
@@ -322,7 +322,7 @@ def _code() -> None:
 
 def _say(problem: CapoError | None) -> None:
     if problem is not None:
-        st.warning(judging_text.plainly(problem))
+        st.warning(judging_text.error_text(problem))
 
 
 def _without_link() -> None:
@@ -335,4 +335,4 @@ def _without_link() -> None:
 
 def _refused(error: StudyError) -> None:
     st.title("This link does not open", anchor=False)
-    st.markdown(markdown(judging_text.plainly(error)))
+    st.markdown(markdown(judging_text.error_text(error)))

@@ -21,10 +21,10 @@ import streamlit as st
 from capo_core.dashboard.app import access, sign_in, tab_storage
 from capo_core.dashboard.ui import url_state
 from capo_core.errors import BackendUnavailable, CapoError, DataError, StudyError
-from capo_core.study.judging.answers import Lesson
+from capo_core.study.judging.answers import PracticeFeedback
 from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.judging.judge import Terms
-from capo_core.study.judging.trial_views import End, Given, Pause, TrialView
+from capo_core.study.judging.trial_views import End, JudgeAnswer, Pause, TrialView
 from capo_core.study.store import Busy
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, CONFIDENCES
 
@@ -116,10 +116,10 @@ def needs_briefing(view: TrialView) -> bool:
     return new and view.kind not in _session().get(_BRIEFED, ())
 
 
-def lesson() -> Lesson | None:
+def practice_feedback() -> PracticeFeedback | None:
     """The practice trial that is being explained; looked up where the session is new."""
     if _LESSON not in _session():
-        _session()[_LESSON] = desk().lesson()
+        _session()[_LESSON] = desk().practice_feedback()
     return _session()[_LESSON]
 
 
@@ -139,18 +139,18 @@ def can_undo(view: TrialView | End) -> bool:
     return view.progress.done > 0 and not getattr(view, "practice", False) and not taken_back
 
 
-def draft(view: TrialView) -> Given:
+def draft(view: TrialView) -> JudgeAnswer:
     """What is chosen for this trial and not saved yet; at first what was taken back, if any."""
     trial_id, given = _session().get(_DRAFT, ("", None))
-    return given if trial_id == view.trial_id else view.earlier or Given("", "", "")
+    return given if trial_id == view.trial_id else view.earlier or JudgeAnswer("", "", "")
 
 
-def is_ready(view: TrialView, given: Given) -> bool:
+def is_ready(view: TrialView, given: JudgeAnswer) -> bool:
     """May it be saved? How sure one is belongs to an attribution, unless one cannot tell."""
     return bool(given.answer) and (not asks_how_sure(view, given) or bool(given.confidence))
 
 
-def asks_how_sure(view: TrialView, given: Given) -> bool:
+def asks_how_sure(view: TrialView, given: JudgeAnswer) -> bool:
     return view.kind == ATTRIBUTION and given.answer != CANNOT_TELL
 
 
@@ -196,7 +196,7 @@ def save(view: TrialView) -> None:
         return
     reason = clicked.get(reason_key(view), given.reason)
     sure = given.confidence if asks_how_sure(view, given) else ""
-    given = Given(given.answer, sure, reason)
+    given = JudgeAnswer(given.answer, sure, reason)
     since = _session().get(_SINCE)
 
     def write(at: JudgeDesk) -> None:
@@ -204,7 +204,7 @@ def save(view: TrialView) -> None:
         _forget(_UNDONE, _SINCE, _DRAFT)
         _session()[_SAVED] = True
         if saved.feedback is not None:
-            _session()[_LESSON] = Lesson(view, given, saved.feedback)
+            _session()[_LESSON] = PracticeFeedback(view, given, saved.feedback)
 
     _act(write)
 
@@ -245,7 +245,7 @@ def briefed(kind: str) -> None:
     _session()[_BRIEFED] = (*_session().get(_BRIEFED, ()), kind)
 
 
-def learned() -> None:
+def acknowledge_feedback() -> None:
     """The explanation of a practice trial was read."""
     _session()[_LESSON] = None
     _forget(_SAVED)

@@ -6,7 +6,7 @@ import math
 
 from capo_core.errors import CapoError, StudyError
 from capo_core.formatting import count
-from capo_core.study.judging.judge import Progress, Terms
+from capo_core.study.judging.judge import JudgeProgress, Terms
 from capo_core.study.judging.trial_views import TrialView
 from capo_core.study.store import Busy
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, COMPARISON, TIE
@@ -14,7 +14,7 @@ from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, COMPARISON, TIE
 SAVE_KEY, UNDO_KEY, PAUSE_KEY = "Enter", "U", "P"
 # C and R are Streamlit's own. These lie beside each other on every Latin keyboard, away from the
 # digits that answer.
-SURE = {
+CONFIDENCE = {
     "1": ("A guess", "F"),
     "2": ("Unsure", "G"),
     "3": ("Fairly sure", "H"),
@@ -85,7 +85,7 @@ def in_order(view: TrialView) -> tuple[str, ...]:
     return view.answers
 
 
-def how_far(progress: Progress, *, practice: bool = False) -> str:
+def how_far(progress: JudgeProgress, *, practice: bool = False) -> str:
     """ "12 of 60 answered, about 9 minutes left"; of practice, which one this is."""
     if practice:
         return f"Practice {progress.practice_done + 1} of {progress.practice_total}"
@@ -96,7 +96,7 @@ def how_far(progress: Progress, *, practice: bool = False) -> str:
     return f"{said}, about {count(minutes, 'minute')} left"
 
 
-def work_ahead(progress: Progress) -> str:
+def work_ahead(progress: JudgeProgress) -> str:
     """What a newcomer is asked for."""
     main = count(progress.total, "text or pair of texts", "texts or pairs of texts")
     if not progress.practice_total:
@@ -112,7 +112,7 @@ def about_cards(terms: Terms) -> str:
     return f"They were asked: {terms.question}" if terms.question else ""
 
 
-def plainly(error: CapoError) -> str:
+def error_text(error: CapoError) -> str:
     """An error in words for a judge: no paths, no addresses of databases."""
     if isinstance(error, Busy):
         return "It could not be saved just now. Nothing is lost: press Save again."

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from capo_core.dashboard.ui.text import escape
 from capo_core.study.judging.judge import Terms
-from capo_core.study.judging.trial_views import CardView, Shown, TrialView
+from capo_core.study.judging.trial_views import CardView, TextView, TrialView
 from capo_core.study.tables import COMPARISON
 
 MOST_COLUMNS = 4  # people beside each other; with more, each has a card
@@ -92,7 +92,7 @@ def progress_html(words: str, share: float, saved: str = "") -> str:
     )
 
 
-def _item(text: Shown, terms: Terms) -> str:
+def _item(text: TextView, terms: Terms) -> str:
     rows = [(terms.role_a, text.text_a), (terms.role_b, text.text_b)]
     lines = (
         f'<p dir="auto"><span class="judge-role">{escape(role.capitalize())}</span>'
@@ -103,7 +103,7 @@ def _item(text: Shown, terms: Terms) -> str:
     return f'<div class="judge-item">{"".join(lines)}</div>'
 
 
-def _answer(text: Shown, name: str) -> str:
+def _answer(text: TextView, name: str) -> str:
     head = f"<b>{escape(name)}</b> " if name else ""
     return (
         f'<div class="judge-answer"><p class="judge-head">{head}'

@@ -100,7 +100,7 @@ def balance(workspace: Workspace, name: str) -> BalanceReport:
 def _balance(root: Path, name: str, stamp: tuple) -> BalanceReport:
     from capo_core.study.design import balance_report
 
-    return balance_report.of(design_draft.load(Workspace(root), name))
+    return balance_report.count_balance(design_draft.load(Workspace(root), name))
 
 
 def leaks(workspace: Workspace, name: str) -> list[Leak] | None:
@@ -110,7 +110,7 @@ def leaks(workspace: Workspace, name: str) -> list[Leak] | None:
         from capo_core.study.design import leaks as looking
 
         found = design_draft.load(workspace, name)
-        return looking.look(found, Catalog(workspace).load(found.config.dataset))
+        return looking.find_leaks(found, Catalog(workspace).load(found.config.dataset))
 
     return work().ask(("leaks", workspace.root, name, stamp(workspace, name)), look)
 

@@ -19,20 +19,20 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.formatting import count, p_value, percent
 from capo_core.runs.summary import listed
-from capo_core.study.analysis.analysis import Settings, StudyAnalysis, analyse
+from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis, analyse
 from capo_core.study.analysis.attribution import AS_WRONG
-from capo_core.study.analysis.judge_quality import Belief
-from capo_core.study.analysis.report import Facts, StudyReport
+from capo_core.study.analysis.judge_quality import Prior
+from capo_core.study.analysis.report import StudyFacts, StudyReport
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import balance_report, freeze, planner
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design.balance import sizes
 from capo_core.study.design.balance_report import BalanceReport
 from capo_core.study.design.draft import Draft
-from capo_core.study.design.planner import Plan, card_words, words_per_trial
-from capo_core.study.judging.judge import Progress
-from capo_core.study.judging.trial_views import CardView, Shown, Trial, TrialView
-from capo_core.study.simulated_judges import Judges, World, answer
+from capo_core.study.design.planner import StudyPlan, card_words, words_per_trial
+from capo_core.study.judging.judge import JudgeProgress
+from capo_core.study.judging.trial_views import AssignedTrial, CardView, TextView, TrialView
+from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
 from capo_core.study.tables import ATTRIBUTION, HUMAN, PRACTICE, REASONING, from_cell
 from capo_core.workspace import Workspace
 
@@ -48,7 +48,7 @@ def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "
     """
     frozen = freeze.verify(workspace, name)
     draft = design_draft.load(workspace, name)
-    facts = Facts(
+    facts = StudyFacts(
         frozen_hash=frozen.hash,
         frozen=frozen.frozen,
         seed=draft.config.seed,
@@ -57,10 +57,10 @@ def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "
         leaks=tuple(sorted(frozen.leaks.items())),
     )
     annotators = tuple(sorted(draft.cards["annotator_id"]))
-    return StudyReport(analyse(judgments, annotators, Settings(beliefs=beliefs(mu))), facts)
+    return StudyReport(analyse(judgments, annotators, AnalysisSettings(beliefs=beliefs(mu))), facts)
 
 
-def beliefs(text: str) -> tuple[Belief, ...]:
+def beliefs(text: str) -> tuple[Prior, ...]:
     """Beliefs of μ from "human:sft=0.8, human:capo=0.6/40"; the number after / is how many
     comparisons the belief is worth (exact without it).
 
@@ -73,7 +73,7 @@ def beliefs(text: str) -> tuple[Belief, ...]:
         stronger, _, weaker = names.partition(":")
         mu, _, strength = number.partition("/")
         try:
-            found.append(Belief(stronger.strip(), weaker.strip(), float(mu), float(strength or 0)))
+            found.append(Prior(stronger.strip(), weaker.strip(), float(mu), float(strength or 0)))
         except ValueError:
             raise ConfigError(
                 f"found {part!r}", where="what is known beforehand", expected="human:sft=0.8"
@@ -222,16 +222,16 @@ def example(draft: Draft, slot: str, place: int) -> TrialView:
     row = mine.iloc[max(0, min(place, len(mine)) - 1)]
     fact = draft.trials.set_index("trial_id").loc[row["trial_id"]]
     order, ids = from_cell(row["order"]), from_cell(fact["text_ids"])
-    trial = Trial(row["trial_id"], fact["kind"], fact["phase"], tuple(ids),
+    trial = AssignedTrial(row["trial_id"], fact["kind"], fact["phase"], tuple(ids),
                   tuple(order.get("cards", ())), tuple(order["slots"]))  # fmt: skip
     said = draft.texts.set_index("text_id")
-    by_slot = [Shown(*said.loc[i, ["text_a", "text_b", "label", "explanation"]]) for i in ids]
+    by_slot = [TextView(*said.loc[i, ["text_a", "text_b", "label", "explanation"]]) for i in ids]
     examples = draft.cards.set_index("annotator_id")["examples"]
     lettered, reasoning = trial.kind == ATTRIBUTION, trial.kind == REASONING
     cards = tuple(
         CardView(
             ascii_uppercase[k] if lettered else "",
-            tuple(Shown(*each) for each in from_cell(examples[who])),
+            tuple(TextView(*each) for each in from_cell(examples[who])),
         )
         for k, who in enumerate(trial.card_ids)
     )
@@ -246,7 +246,7 @@ def example(draft: Draft, slot: str, place: int) -> TrialView:
         answers=trial.answers,
         earlier=None,
         shown_at=datetime.now(UTC),
-        progress=Progress(done, len(mine), None, 0, 0),
+        progress=JudgeProgress(done, len(mine), None, 0, 0),
     )
 
 
@@ -274,15 +274,17 @@ def tried(draft: Draft, trying: Trying) -> StudyReport:
     Raises:
         ConfigError: a value is out of range.
     """
-    judges = Judges.drawn(
+    judges = SimulatedJudges.drawn(
         len(slots(draft)), seed=trying.seed, attentiveness=trying.attentiveness,
         skill=trying.skill, left=trying.left, doubt=trying.doubt, careless=trying.careless,
     )  # fmt: skip
-    world = World(dict(trying.strength), dict(trying.likeness))
-    made = answer(draft, judges, trying.seed, world, study_id=draft.config.name)
+    world = SourceEffects(dict(trying.strength), dict(trying.likeness))
+    made = simulate_judgments(draft, judges, trying.seed, world, study_id=draft.config.name)
     annotators = tuple(sorted(draft.cards["annotator_id"]))
-    found = analyse(made.judgments, annotators, Settings(seed=trying.seed, draws=DRAWS))
-    return StudyReport(found, Facts(seed=draft.config.seed, planned=draft.config.planned_analysis))
+    found = analyse(made.judgments, annotators, AnalysisSettings(seed=trying.seed, draws=DRAWS))
+    return StudyReport(
+        found, StudyFacts(seed=draft.config.seed, planned=draft.config.planned_analysis)
+    )
 
 
 SIMULATIONS = 400
@@ -314,7 +316,7 @@ class Preview:
 class Planned:
     """Attributes: plans, one a kind; curve (CURVE), the same over numbers of judges."""
 
-    plans: tuple[Plan, ...]
+    plans: tuple[StudyPlan, ...]
     curve: pd.DataFrame
 
 
@@ -326,11 +328,11 @@ def preview(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Prev
         DataError, RunError: a run is not there, or answered other data.
     """
     sizes(config)  # numbers that do not fit are refused before any text is read
-    drawn = design_draft.drawn_from(workspace, dataset, config)
+    drawn = design_draft.draw_from(workspace, dataset, config)
     per_trial = words_per_trial(drawn)[drawn.assignments["trial_id"]]
     return Preview(
         drawn,
-        balance_report.of(drawn),
+        balance_report.count_balance(drawn),
         (float(per_trial.mean()), float(sum(card_words(drawn).values()))),
         planner.minutes_of(drawn),
     )

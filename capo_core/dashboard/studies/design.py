@@ -24,7 +24,7 @@ from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count, duration
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import planner
-from capo_core.study.design.balance_report import BalanceReport, Spread
+from capo_core.study.design.balance_report import BalanceReport, CountRange
 from capo_core.study.design.draft import Draft
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import TrialView
@@ -112,7 +112,7 @@ def balance_table(balance: BalanceReport) -> pd.DataFrame:
     """Columns what, least, most, words."""
     rows = []
 
-    def add(what: str, spread: Spread, words: str) -> None:
+    def add(what: str, spread: CountRange, words: str) -> None:
         rows.append((what, spread.least, spread.most, words))
 
     for purpose, spread in balance.per_judge.items():
@@ -125,18 +125,18 @@ def balance_table(balance: BalanceReport) -> pd.DataFrame:
     add("Judges of a main trial", balance.per_trial, _equal(balance.per_trial, "for every trial"))
     add(
         "Left more often than right",
-        Spread(0, balance.left),
+        CountRange(0, balance.left),
         "how much oftener one source of a pair stands left, for one judge; 0 or 1 is even",
     )
-    add("An item met twice by a judge", Spread(balance.items_twice, balance.items_twice),
+    add("An item met twice by a judge", CountRange(balance.items_twice, balance.items_twice),
         "outside of repeats; 0 as it should be")  # fmt: skip
     if balance.repeat_gap is not None:
-        add("Trials between a trial and its repeat", Spread(balance.repeat_gap, balance.repeat_gap),
-            "the fewest there are")  # fmt: skip
+        fewest = CountRange(balance.repeat_gap, balance.repeat_gap)
+        add("Trials between a trial and its repeat", fewest, "the fewest there are")
     return pd.DataFrame(rows, columns=["what", "least", "most", "words"])
 
 
-def _equal(spread: Spread, whom: str) -> str:
+def _equal(spread: CountRange, whom: str) -> str:
     return f"equal {whom}" if spread.equal else f"differs by {spread.most - spread.least}"
 
 

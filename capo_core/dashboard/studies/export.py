@@ -23,7 +23,7 @@ from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, heading, note, speaking
 from capo_core.formatting import count
-from capo_core.study.analysis.preference_pairs import RULES, Filter
+from capo_core.study.analysis.preference_pairs import RULES, PairFilter
 from capo_core.study.analysis.report import (
     StudyReport,
     methods_paragraph,
@@ -104,7 +104,7 @@ _PROGRAM = ("python", "-m", "capo_core")
 
 
 def train_on_pairs(
-    study: str, dataset: str, targets: Iterable[str], chosen_by: Filter, mu: str = ""
+    study: str, dataset: str, targets: Iterable[str], chosen_by: PairFilter, mu: str = ""
 ) -> str:
     """Two lines: write the study's pairs into a file, and train CAPO on them.
 
@@ -180,7 +180,7 @@ def _pairs(frame: Frame, seen: Seen, report: StudyReport) -> None:
             least = url_state.number("confident", 90, 51, 100)
             if rule == "quality":
                 _least(least)
-    pairs = _made(frame, seen, report, Filter(rule, least / 100))
+    pairs = _made(frame, seen, report, PairFilter(rule, least / 100))
     told = "kept where the better text is at least this probable; " if rule == "quality" else ""
     note(
         f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats make none. Their items are "
@@ -192,10 +192,10 @@ def _pairs(frame: Frame, seen: Seen, report: StudyReport) -> None:
             "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
             lambda: "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
         )  # fmt: skip
-        _train(seen, pairs, Filter(rule, least / 100))
+        _train(seen, pairs, PairFilter(rule, least / 100))
 
 
-def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: Filter) -> None:
+def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: PairFilter) -> None:
     """How a training begins from these pairs."""
     targets = sorted(set(pairs["target_annotator_id"]))
     note("To train CAPO on them, on the computer that the dashboard runs on:")
@@ -215,7 +215,7 @@ def _least(value: int) -> None:
     )  # fmt: skip
 
 
-def _made(frame: Frame, seen: Seen, report: StudyReport, chosen_by: Filter) -> pd.DataFrame:
+def _made(frame: Frame, seen: Seen, report: StudyReport, chosen_by: PairFilter) -> pd.DataFrame:
     from capo_core.study.analysis.preference_pairs import pairs_of
 
     judgments = cache.judgments(frame.workspace, seen.name, str(seen.status.unblinded))

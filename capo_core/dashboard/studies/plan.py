@@ -18,7 +18,7 @@ from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.components import heading, note, picture, says
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import percent
-from capo_core.study.design.planner import Plan, Power
+from capo_core.study.design.planner import Power, StudyPlan
 
 # Colours that no annotator and no method has.
 _LINES = (
@@ -97,7 +97,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
             note(sentence)
 
 
-def _headline(one: Plan) -> str:
+def _headline(one: StudyPlan) -> str:
     said = f"95 % intervals would reach about ±{50 * one.width:.0f} percentage points"
     if one.against_chance is not None:
         n = one.numbers
@@ -108,7 +108,7 @@ def _headline(one: Plan) -> str:
     return f"{said}."
 
 
-def _figures(one: Plan) -> pd.DataFrame:
+def _figures(one: StudyPlan) -> pd.DataFrame:
     n = one.numbers
     rows = [("Judgments of a source or pair", f"{one.judgments:,}")]
     rows.append(("Width of its 95 % interval", f"{100 * one.width:.0f} points"))

@@ -13,10 +13,10 @@ from capo_core.schema import check
 from capo_core.stats.bradley_terry import Preference
 from capo_core.stats.intervals import records
 from capo_core.study.analysis import attribution
-from capo_core.study.analysis.attribution import Mixed, length_effect, mixed_model
+from capo_core.study.analysis.attribution import MixedModelResult, length_effect, mixed_model
 from capo_core.study.analysis.consensus import consensus
-from capo_core.study.analysis.judge_quality import Belief, JudgeQuality, estimate
-from capo_core.study.analysis.judges import conduct, judge_agreement
+from capo_core.study.analysis.judge_quality import JudgeQuality, Prior, estimate
+from capo_core.study.analysis.judges import judge_agreement, judge_behaviour
 from capo_core.study.analysis.preferences import preference, reasoning, wins
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, JUDGMENTS, KINDS, MAIN, PURPOSES
 
@@ -25,7 +25,7 @@ TIMES = ("kind", "n", "median_s", "p10_s", "p90_s")
 
 
 @dataclass(frozen=True)
-class Settings:
+class AnalysisSettings:
     """How to analyse; part of what is reported.
 
     Attributes:
@@ -35,7 +35,7 @@ class Settings:
 
     seed: int = 0
     draws: int = 1000
-    beliefs: tuple[Belief, ...] = ()
+    beliefs: tuple[Prior, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class StudyAnalysis:
 
     study_id: str
     annotators: tuple[str, ...]
-    settings: Settings
+    settings: AnalysisSettings
     counts: pd.DataFrame
     accuracy: pd.DataFrame
     differences: pd.DataFrame
     confusion: pd.DataFrame
-    mixed: Mixed
+    mixed: MixedModelResult
     consensus: pd.DataFrame
     wins: pd.DataFrame
     preference: Preference | None
@@ -98,7 +98,7 @@ class StudyAnalysis:
 
 
 def analyse(
-    judgments: pd.DataFrame, annotators: Sequence[str], settings: Settings | None = None
+    judgments: pd.DataFrame, annotators: Sequence[str], settings: AnalysisSettings | None = None
 ) -> StudyAnalysis:
     """Analyse the table JUDGMENTS of one study.
 
@@ -109,7 +109,7 @@ def analyse(
         DataError: the table breaks its schema, is empty, holds several studies, or names somebody
             who is not among `annotators`.
     """
-    settings = settings or Settings()
+    settings = settings or AnalysisSettings()
     rows = check(judgments, JUDGMENTS, source="judgments")
     names = tuple(annotators)
     study_id = _one_study(rows, names)
@@ -128,7 +128,7 @@ def analyse(
         preference=preference(rows),
         reasoning=reasoning(rows),
         agreement=judge_agreement(rows, seed=seed, draws=draws),
-        conduct=conduct(rows),
+        conduct=judge_behaviour(rows),
         times=_times(rows),
         length=length_effect(rows),
         quality=estimate(rows, settings.beliefs),

@@ -1,36 +1,31 @@
-"""How sure are we of a judge's attentiveness? Standard errors and intervals.
+"""Attentiveness of judges, estimated by EM from comparisons, with standard errors and intervals.
 
-Standard errors: the observed information of the penalised likelihood at its maximum, by Louis
+*Votes.* A text pair is one comparison trial together with its mirrored repeats, whoever judged it.
+Which of its two texts is better is one fact, shared by all judges of the pair.
+
+*Model* (after Cai & Li 2025, "Users as Annotators: LLM Preference Learning from Comparison Mode",
+arXiv 2510.13830). Two texts from two sources; the first source's text is the better one with
+probability μ (one μ for each pair of sources). Judge u attends with probability η_u: then the
+vote goes to the better text; else a coin is tossed. So a vote is right with probability (1 + η)/2.
+The paper has no text pair judged by two people. Here the better text of a pair is one latent t
+shared by all who judge it, mirrored repeats included; in checks t is known. With one vote per text
+pair and μ given this is exactly the paper's likelihood: P(first) = ½ + η(μ − ½).
+
+*EM* with t as latent. Whether a judge attended to a single vote, the paper's latent, is summed out:
+the M-step for η is then the root of a quadratic and needs fewer steps to the same maximum. A weak
+Beta prior on η (mode ½, as if one right and one wrong answer had been observed) keeps estimates off
+0 and 1, so that judges without a single error still differ by how much they did.
+
+*Standard errors*: the observed information of the penalised likelihood at its maximum, by Louis
 (1982): information of the completed data minus what the missing (which text is better) takes away.
-It holds the other judges' and μ's uncertainty too.
+It includes the uncertainty of the other judges and of μ.
 
-Intervals: likelihood ratio along one judge's η, the other judges and μ held, with the deviance
+*Intervals*: likelihood ratio along one judge's η, the other judges and μ held, with the deviance
 divided by the inflation (variance with all others free / variance with them held), and with two
 corrections: the t quantile of the judge's number of votes for the normal one, and, since η lies
 between 0 and 1, the critical values of Feldman & Cousins (1998), "Unified approach to the
 classical statistical analysis of small signals", for a normal estimate with two bounds. A plain
 likelihood ratio covers too often near the bounds; the Wald interval too rarely.
-
-How attentively does each judge compare? The model, and its EM.
-
-Model (after Cai & Li 2025, "Users as Annotators: LLM Preference Learning from Comparison Mode",
-arXiv 2510.13830). Two texts from two sources; the first source's text is the better one with
-probability μ (one μ for each pair of sources). Judge u attends with probability η_u: then the
-vote goes to the better text; else a coin is tossed. So a vote is right with probability (1 + η)/2.
-
-The paper has no text pair judged by two people. Here the better text of a *matter* is one latent t
-shared by all who judge it, mirrored repeats included; in checks t is known. With one vote a matter
-and μ given this is exactly the paper's likelihood: P(first) = ½ + η(μ − ½).
-
-EM with t as latent. Whether a judge attended to a single vote, the paper's latent, is summed out:
-the M-step for η is then the root of a quadratic and needs fewer steps to the same maximum. A weak
-Beta prior on η (mode ½, as if one right and one wrong answer had been seen) keeps estimates off
-0 and 1, so that judges without a single error still differ by how much they did.
-
-Comparisons as votes: who preferred which of two texts, on what, and where the truth is known.
-
-One *matter* is one pair of texts: a comparison trial together with its mirrored repeats, whoever
-judged it. Which of its two texts is better is one fact, shared by all judges of the matter.
 """
 
 from __future__ import annotations
@@ -54,36 +49,38 @@ class Votes:
     """n votes without ties, in arrays.
 
     Attributes:
-        judge: int [n], into `judges`. matter: int [n], into `matters`.
+        judge: int [n], into `judges`. text_pair: int [n], into `text_pairs`.
         first: bool [n], was the text of the pair's first source preferred?
-        pair: int [matters], into `pairs`; −1 where both texts come from one source.
-        known: float [matters], 1 or 0 where the first text is known to be better or worse (checks),
-            NaN elsewhere.
-        judges, matters: identifiers (a matter has that of the trial first shown).
+        pair: int [text_pairs], into `pairs`; −1 where both texts come from one source.
+        known: float [text_pairs], 1 or 0 where the first text is known to be better or worse
+            (checks), NaN elsewhere.
+        judges, text_pairs: identifiers (a text pair has that of the trial first shown).
         pairs: (first source, second source), names in alphabetical order.
         repeat: bool [n], is the vote a mirrored repeat?
         ties: int [judges], answers "tie" that are not among the votes.
     """
 
     judge: np.ndarray
-    matter: np.ndarray
+    text_pair: np.ndarray
     first: np.ndarray
     pair: np.ndarray
     known: np.ndarray
     judges: tuple[str, ...]
-    matters: tuple[str, ...]
+    text_pairs: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     repeat: np.ndarray
     ties: np.ndarray
 
     def __post_init__(self) -> None:
         n = len(self.judge)
-        if not (len(self.matter) == len(self.first) == len(self.repeat) == n):
+        if not (len(self.text_pair) == len(self.first) == len(self.repeat) == n):
             raise ConfigError("the arrays of votes differ in length", expected=f"{n} of each")
-        if len(self.pair) != len(self.matters) or len(self.known) != len(self.matters):
-            raise ConfigError("pair and known must have one value a matter")
-        if n and (self.judge.max() >= len(self.judges) or self.matter.max() >= len(self.matters)):
-            raise ConfigError("a vote names a judge or a matter that is not there")
+        if len(self.pair) != len(self.text_pairs) or len(self.known) != len(self.text_pairs):
+            raise ConfigError("pair and known must have one value a text pair")
+        if n and (
+            self.judge.max() >= len(self.judges) or self.text_pair.max() >= len(self.text_pairs)
+        ):
+            raise ConfigError("a vote names a judge or a text pair that is not there")
 
     @property
     def n(self) -> int:
@@ -130,7 +127,7 @@ def votes_of(judgments: pd.DataFrame) -> Votes:
             where="judgments, columns 'source_a' and 'source_b'",
             expected="the same two sources",
         )
-    matters = tuple(each.groups)
+    text_pairs = tuple(each.groups)
     firsts = each.first()
     pairs = tuple(sorted({(a, b) for a, b in zip(low, high, strict=True) if a != b}))
     number = {pair: k for k, pair in enumerate(pairs)}
@@ -138,28 +135,28 @@ def votes_of(judgments: pd.DataFrame) -> Votes:
         [number.get((a, b), -1) for a, b in zip(firsts["low"], firsts["high"], strict=True)],
         dtype=int,
     )
-    known = _known(table, matters)
+    known = _known(table, text_pairs)
     cast = table[table["answer"] != TIE]
     ties = table[table["answer"] == TIE]["judge"].value_counts()
     return Votes(
         judge=pd.Index(judges).get_indexer(cast["judge"]) if len(cast) else np.zeros(0, int),
-        matter=pd.Index(matters).get_indexer(cast["root"]) if len(cast) else np.zeros(0, int),
+        text_pair=pd.Index(text_pairs).get_indexer(cast["root"]) if len(cast) else np.zeros(0, int),
         first=((cast["answer"] == "a") == cast["a_first"]).to_numpy(dtype=bool),
         pair=pair,
         known=known,
         judges=judges,
-        matters=matters,
+        text_pairs=text_pairs,
         pairs=pairs,
         repeat=cast["repeat"].to_numpy(dtype=bool),
         ties=ties.reindex(list(judges)).fillna(0).to_numpy(dtype=int),
     )
 
 
-def _known(table: pd.DataFrame, matters: tuple[str, ...]) -> np.ndarray:
-    """float [matters]: is the first text the right answer of a check? NaN where it is no check."""
+def _known(table: pd.DataFrame, text_pairs: tuple[str, ...]) -> np.ndarray:
+    """float [text_pairs]: is the first text right in a check? NaN where the trial is no check."""
     checks = table[table["truth"] != ""].drop_duplicates("root").set_index("root")
     right = ((checks["truth"] == "a") == checks["a_first"]).astype(float)
-    return right.reindex(list(matters)).to_numpy(dtype=float)
+    return right.reindex(list(text_pairs)).to_numpy(dtype=float)
 
 
 PRIOR = (2.0, 2.0)  # Beta prior of η
@@ -170,12 +167,12 @@ EDGE = 1e-9
 
 
 @dataclass(frozen=True)
-class Fit:
+class EmFit:
     """Where EM ended.
 
     Attributes:
         eta: float [judges]. mu: float [pairs].
-        log_odds: float [matters], of the first text being better, all votes used; ±∞ where known.
+        log_odds: float [text_pairs], of the first text being better, by all votes; ±∞ if known.
         trace: the penalised log-likelihood before every step; it never falls.
         converged: did it stop by itself?
     """
@@ -188,17 +185,17 @@ class Fit:
 
     @property
     def better(self) -> np.ndarray:
-        """float [matters]: probability that the first text is the better one."""
+        """float [text_pairs]: probability that the first text is the better one."""
         return expit(self.log_odds)
 
 
 def weight(eta: np.ndarray) -> np.ndarray:
-    """Log-odds of a vote being right: what it adds to its matter."""
+    """Log-odds of a vote being right: what it adds to its text pair."""
     return np.log1p(eta) - np.log1p(-eta)
 
 
 def prior_log_odds(votes: Votes, mu: np.ndarray) -> np.ndarray:
-    """float [matters]: before any vote; 0 within one source, ±∞ where the answer is known."""
+    """float [text_pairs]: before any vote; 0 within one source, ±∞ where the answer is known."""
     odds = np.append(logit(mu), 0.0)[votes.pair]
     return np.where(np.isnan(votes.known), odds, np.where(votes.known > 0, np.inf, -np.inf))
 
@@ -208,8 +205,8 @@ class _Sums:
     """What of the votes does not change from step to step.
 
     Attributes:
-        open: bool [matters], is the truth latent? n: int [judges], votes. plus: int [judges],
-            votes for the second text of open matters, and right votes where the truth is known.
+        open: bool [text_pairs], is the truth latent? n: int [judges], votes. plus: int [judges],
+            votes for the second text of open text pairs, and right votes where the truth is known.
     """
 
     open: np.ndarray
@@ -218,7 +215,7 @@ class _Sums:
 
     @classmethod
     def of(cls, votes: Votes) -> _Sums:
-        known = votes.known[votes.matter]
+        known = votes.known[votes.text_pair]
         open_ = np.isnan(known)
         right = votes.first == (np.where(open_, 0, known) > 0.5)
         plus = np.where(open_, ~votes.first, right)
@@ -232,7 +229,7 @@ def fit(
     prior: tuple[float, float] = PRIOR,
     mu_prior: np.ndarray | tuple[float, float] = MU_PRIOR,
     steps: int = STEPS,
-) -> Fit:
+) -> EmFit:
     """Maximise the penalised likelihood by EM.
 
     Args:
@@ -252,18 +249,18 @@ def fit(
     for _step in range(steps):
         start = prior_log_odds(votes, now)
         odds = start + np.bincount(
-            votes.matter, sign * weight(eta)[votes.judge], minlength=len(start)
+            votes.text_pair, sign * weight(eta)[votes.judge], minlength=len(start)
         )
         trace.append(_penalised(sums, eta, now, free, prior, mu_prior, odds, start))
         if len(trace) > 1 and trace[-1] - trace[-2] < TOLERANCE:
             converged = True
             break
         better = expit(odds)
-        right = np.where(votes.first, better[votes.matter], 1 - better[votes.matter])
+        right = np.where(votes.first, better[votes.text_pair], 1 - better[votes.text_pair])
         eta = _attentive(votes, right, prior)
         if free.any():
             now = np.where(free, _strength(votes, better, sums.open, mu_prior), given)
-    return Fit(eta, now, odds, np.array(trace), converged)
+    return EmFit(eta, now, odds, np.array(trace), converged)
 
 
 def _attentive(votes: Votes, right: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
@@ -278,7 +275,7 @@ def _attentive(votes: Votes, right: np.ndarray, prior: tuple[float, float]) -> n
 
 
 def _strength(votes: Votes, better: np.ndarray, open_: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """[pairs]: share of matters in which the first source's text is better, checks left out."""
+    """[pairs]: share of text pairs in which the first source's text is better, checks left out."""
     counted = open_ & (votes.pair >= 0)
     size = len(votes.pairs)
     won = np.bincount(votes.pair[counted], better[counted], minlength=size)
@@ -291,7 +288,7 @@ def _strength(votes: Votes, better: np.ndarray, open_: np.ndarray, prior: np.nda
 def _penalised(sums: _Sums, eta, mu, free, prior, mu_prior, odds, start) -> float:
     """Log-likelihood of all votes, the better texts summed out, with the log of the priors.
 
-    A matter: log Σ_t P(t) Π ((1 ± η)/2) = Σ log((1 − η)/2) over its votes, plus
+    A text_pair: log Σ_t P(t) Π ((1 ± η)/2) = Σ log((1 − η)/2) over its votes, plus
     log(P(0) e^{d} + P(1) e^{s}), where s and d add `weight` over votes for the first and the
     second; the last is softplus(odds) − softplus(start) + d. Where the truth is known it is the
     sum of `weight` over right votes.
@@ -308,23 +305,25 @@ GRID = np.append(np.linspace(0, 0.98, 41), [0.99, 0.995, 0.999, 1 - 1e-6])
 HALVINGS = 15
 
 
-def information(votes: Votes, fit: Fit, free: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
+def information(
+    votes: Votes, fit: EmFit, free: np.ndarray, prior: tuple[float, float]
+) -> np.ndarray:
     """Observed information, [judges + free μ] square, of the penalised log-likelihood.
 
-    With score s = ∂ log P(votes of the matter | t) of each parameter, J = E[−∂s] − Var(s), both
+    With score s = ∂ log P(votes of the text_pair | t) of each parameter, J = E[−∂s] − Var(s), both
     over t given the votes (Louis 1982).
     """
     eta = fit.eta[votes.judge]
     toward, away = 1 / (1 + eta), -1 / (1 - eta)  # score of a right and of a wrong vote
     better = fit.better
-    q = better[votes.matter]
+    q = better[votes.text_pair]
     gap = np.where(votes.first, toward - away, away - toward)  # score if t = 1, minus if t = 0
     right = np.where(votes.first, q, 1 - q)
-    n_judges, n_matters = len(votes.judges), len(votes.matters)
+    n_judges, n_pairs = len(votes.judges), len(votes.text_pairs)
     a, b = prior[0] - 1, prior[1] - 1
     complete = np.bincount(votes.judge, right * toward**2 + (1 - right) * away**2, n_judges)
     complete = complete + a / fit.eta**2 + b / (1 - fit.eta) ** 2
-    columns = sparse.csr_matrix((gap, (votes.matter, votes.judge)), (n_matters, n_judges))
+    columns = sparse.csr_matrix((gap, (votes.text_pair, votes.judge)), (n_pairs, n_judges))
     pairs = np.flatnonzero(free)
     if len(pairs):
         open_ = np.isnan(votes.known)
@@ -340,20 +339,20 @@ def information(votes: Votes, fit: Fit, free: np.ndarray, prior: tuple[float, fl
     return result
 
 
-def curves(votes: Votes, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+def curves(votes: Votes, fit: EmFit) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood along each judge's η and its expected information, both [judges × GRID].
 
     All other judges and μ are held. A cell is one judge's k of n votes for the first text of a
-    matter; with A the probability, by all others, that the first is better, it has probability
+    text pair; with A the probability, by all others, that the first is better, it has probability
     C(n,k) (A r^k w^(n−k) + (1−A) w^k r^(n−k)), r = (1+η)/2, w = (1−η)/2.
     """
-    n_matters = len(votes.matters)
-    cell, of_vote = np.unique(votes.judge * n_matters + votes.matter, return_inverse=True)
-    judge, matter = cell // n_matters, cell % n_matters
+    n_pairs = len(votes.text_pairs)
+    cell, of_vote = np.unique(votes.judge * n_pairs + votes.text_pair, return_inverse=True)
+    judge, text_pair = cell // n_pairs, cell % n_pairs
     n = np.bincount(of_vote)
     k = np.bincount(of_vote, votes.first).astype(int)
     own = weight(fit.eta)[judge] * (2 * k - n)
-    others = expit(fit.log_odds[matter] - own)
+    others = expit(fit.log_odds[text_pair] - own)
     value = np.zeros((len(votes.judges), len(GRID)))
     told = np.zeros_like(value)
     for size in np.unique(n):
@@ -427,7 +426,7 @@ def _reach(c: np.ndarray, d: np.ndarray) -> np.ndarray:
     return np.where(root <= d, root, (c + d**2) / (2 * np.maximum(d, 1e-9)))
 
 
-def intervals(votes: Votes, fit: Fit, inflation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def intervals(votes: Votes, fit: EmFit, inflation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of each judge's η, [judges] low and high; 0 to 1 where nothing is known.
 
     Args:

@@ -156,12 +156,12 @@ def confusion(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFr
     return pd.DataFrame(made, columns=list(CONFUSION))
 
 
-COLUMNS = ("source", "log_odds", "se", "share", "low", "high", "n")
+EFFECTS = ("source", "log_odds", "se", "share", "low", "high", "n")
 MIN_LEVELS = 5
 
 
 @dataclass(frozen=True)
-class Mixed:
+class MixedModelResult:
     """Attributes: effects (COLUMNS, empty where `note` says why); sd_judge, sd_item, standard
     deviations of the random effects on the log-odds scale; note."""
 
@@ -179,7 +179,7 @@ class Mixed:
         }
 
 
-def mixed_model(judgments: pd.DataFrame) -> Mixed:
+def mixed_model(judgments: pd.DataFrame) -> MixedModelResult:
     """The model, or why there is none; "cannot tell" counts as wrong."""
     rows = attributions(judgments)
     rows = rows.assign(hit=(rows["answer"] == rows["truth"]) & (rows["answer"] != CANNOT_TELL))
@@ -198,7 +198,7 @@ def mixed_model(judgments: pd.DataFrame) -> Mixed:
         (name, float(v), float(e), *expit([v, v - Z95 * e, v + Z95 * e]).tolist(), int(n))
         for name, v, e, n in zip(sources, fit.value, errors, counts, strict=True)
     ]
-    return Mixed(pd.DataFrame(table, columns=list(COLUMNS)), *fit.deviations)
+    return MixedModelResult(pd.DataFrame(table, columns=list(EFFECTS)), *fit.deviations)
 
 
 def _why_not(rows: pd.DataFrame) -> str:
@@ -212,5 +212,5 @@ def _why_not(rows: pd.DataFrame) -> str:
     return ""
 
 
-def _none(why: str) -> Mixed:
-    return Mixed(pd.DataFrame(columns=list(COLUMNS)), float("nan"), float("nan"), why)
+def _none(why: str) -> MixedModelResult:
+    return MixedModelResult(pd.DataFrame(columns=list(EFFECTS)), float("nan"), float("nan"), why)

@@ -24,7 +24,7 @@ from capo_core.study.analysis import attentiveness_em
 from capo_core.study.analysis.attentiveness_em import (
     MU_PRIOR,
     PRIOR,
-    Fit,
+    EmFit,
     Votes,
     information,
     intervals,
@@ -45,31 +45,34 @@ PRODUCT = (
 
 
 def identified(votes: Votes, informative: np.ndarray) -> np.ndarray:
-    """bool [judges]: do the votes identify each judge's attentiveness, without a belief about μ?
+    """Return bool [judges]: do the votes identify each judge's attentiveness, without a prior on μ?
 
-    Two judges who meet on a matter agree with probability (1 + η_u η_v)/2, so that every pair who
-    meet gives one product. Products determine their factors exactly in those connected parts of
-    the graph of judges which hold a cycle of odd length; a judge with checks or repeats (or whose
-    matters have a known μ away from ½) is a cycle of length one. A part without an odd cycle can be
-    coloured in two colours, and then the one colour's attentiveness can be traded for the other's.
+    Two judges of the same text pair agree with probability (1 + η_u η_v)/2, so that every two
+    judges with a pair in common give one product. Products determine their factors exactly in
+    those connected parts of the graph of judges which hold a cycle of odd length; a judge with
+    checks or repeats (or whose text pairs have a known μ away from ½) is a cycle of length one. A
+    part without an odd cycle can be coloured in two colours, and then the one colour's
+    attentiveness can be traded for the other's.
 
     Args:
         informative: bool [pairs], is μ of the pair given and away from one half?
     """
-    n_judges, n_matters = len(votes.judges), len(votes.matters)
+    n_judges, n_pairs = len(votes.judges), len(votes.text_pairs)
     cast = sparse.csr_matrix(
-        (np.ones(votes.n), (votes.judge, votes.matter)), shape=(n_judges, n_matters)
+        (np.ones(votes.n), (votes.judge, votes.text_pair)), shape=(n_judges, n_pairs)
     )
-    meet = (cast > 0).astype(float)
-    meet = meet @ meet.T
-    meet.setdiag(0)
+    shared = (cast > 0).astype(float)
+    shared = shared @ shared.T  # text pairs that two judges have in common
+    shared.setdiag(0)
     told = ~np.isnan(votes.known) | np.append(informative, False)[votes.pair]
-    anchored = votes.per_judge(told[votes.matter]) > 0
+    anchored = votes.per_judge(told[votes.text_pair]) > 0
     twice = cast.copy()
     twice.data = (twice.data >= 2).astype(float)
     anchored |= np.asarray(twice.sum(axis=1)).ravel() > 0
-    meet = meet + sparse.diags(anchored.astype(float))
-    cover = sparse.bmat([[None, meet], [meet, None]])  # two copies of each judge, one per colour
+    shared = shared + sparse.diags(anchored.astype(float))
+    cover = sparse.bmat(
+        [[None, shared], [shared, None]]
+    )  # two copies of each judge, one per colour
     _n, part = connected_components(cover, directed=False)
     return part[:n_judges] == part[n_judges:]
 
@@ -133,7 +136,7 @@ def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tu
 
 
 @dataclass(frozen=True)
-class Belief:
+class Prior:
     """What is known of μ beforehand: how often `stronger`'s text is better than `weaker`'s.
 
     Attributes:
@@ -178,7 +181,7 @@ PREFERENCES = (
     "weighted_low", "weighted_high", "note",
 )  # fmt: skip
 NEARLY_FLAT = (1.2, 1.2)  # Beta prior of η where μ is what is asked
-MATTERS = ("trial_id", "source_a", "source_b", "n_votes", "votes_a", "better_a")
+TEXT_PAIRS = ("trial_id", "source_a", "source_b", "n_votes", "votes_a", "better_a")
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ class JudgeQuality:
         judges: JUDGES, one row a judge who compared anything. attentiveness is NaN, and the
             interval 0 to 1, where it cannot be told; weight is the log-odds of a vote being right.
         preferences: PREFERENCES, one row a pair of sources; raw and weighted side by side.
-        matters: MATTERS, one row a text pair; better_a is the probability that the text of
+        text_pairs: TEXT_PAIRS, one row a text pair; better_a is the probability that the text of
             source_a is better.
         basis: "votes", "belief" or "nothing": what identifies attentiveness.
         identified: what is identified, in words.
@@ -199,7 +202,7 @@ class JudgeQuality:
 
     judges: pd.DataFrame
     preferences: pd.DataFrame
-    matters: pd.DataFrame
+    text_pairs: pd.DataFrame
     basis: str
     identified: str
     sentences: tuple[str, ...]
@@ -210,7 +213,7 @@ class JudgeQuality:
         return {
             "judges": records(self.judges),
             "preferences": records(self.preferences),
-            "n_matters": len(self.matters),
+            "n_matters": len(self.text_pairs),
             "basis": self.basis,
             "identified": self.identified,
             "sentences": list(self.sentences),
@@ -222,7 +225,7 @@ class JudgeQuality:
 
 def estimate(
     judgments: pd.DataFrame,
-    beliefs: Sequence[Belief] = (),
+    beliefs: Sequence[Prior] = (),
     *,
     prior: tuple[float, float] = PRIOR,
 ) -> JudgeQuality | None:
@@ -232,7 +235,7 @@ def estimate(
 
 
 def estimate_votes(
-    votes: Votes, beliefs: Sequence[Belief] = (), *, prior: tuple[float, float] = PRIOR
+    votes: Votes, beliefs: Sequence[Prior] = (), *, prior: tuple[float, float] = PRIOR
 ) -> JudgeQuality:
     """The same from votes."""
     given, usable = _per_pair(votes, beliefs)
@@ -245,7 +248,7 @@ def estimate_votes(
     return JudgeQuality(
         judges=table,
         preferences=_preferences(votes, given, by_votes),
-        matters=_matters(votes, fit),
+        text_pairs=_text_pairs(votes, fit),
         basis=basis,
         identified="each judge's attentiveness" if basis == "votes" else PRODUCT,
         sentences=sentences(table, basis, n_ties, repeats),
@@ -254,13 +257,13 @@ def estimate_votes(
     )
 
 
-def _per_pair(votes: Votes, beliefs: Sequence[Belief]) -> tuple[list[Belief | None], np.ndarray]:
+def _per_pair(votes: Votes, beliefs: Sequence[Prior]) -> tuple[list[Prior | None], np.ndarray]:
     """The belief of each pair, turned to its first source, and whether it says anything of η."""
-    found: dict[tuple[str, str], Belief] = {}
+    found: dict[tuple[str, str], Prior] = {}
     for belief in beliefs:
         first, second = sorted((belief.stronger, belief.weaker))
         mu = belief.mu if first == belief.stronger else 1 - belief.mu
-        found[first, second] = Belief(first, second, mu, belief.strength)
+        found[first, second] = Prior(first, second, mu, belief.strength)
     unknown = sorted(set(found) - set(votes.pairs))
     if unknown:
         raise ConfigError(
@@ -272,7 +275,7 @@ def _per_pair(votes: Votes, beliefs: Sequence[Belief]) -> tuple[list[Belief | No
     return given, usable
 
 
-def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[Fit, np.ndarray]:
+def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[EmFit, np.ndarray]:
     """EM; and [pairs], μ where it was held (NaN where estimated).
 
     A pair's μ is estimated where judges whom the votes identify have compared it; else it is held
@@ -282,8 +285,8 @@ def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[Fit, np.ndar
         shift: "low" or "high" to hold an uncertain belief at that end of its range.
     """
     sees = np.zeros(len(votes.pairs), dtype=bool)
-    pairs = votes.pair[votes.matter]
-    open_ = np.isnan(votes.known)[votes.matter] & (pairs >= 0)
+    pairs = votes.pair[votes.text_pair]
+    open_ = np.isnan(votes.known)[votes.text_pair] & (pairs >= 0)
     sees[pairs[by_votes[votes.judge] & open_]] = True
     held = np.full(len(votes.pairs), 0.5)
     mu_prior = np.tile(np.array(MU_PRIOR), (len(held), 1))
@@ -317,7 +320,7 @@ def _judges(votes, fit, held, given, by_votes, known, usable, prior):
     low, high = np.where(solid, low, 0.0), np.where(solid, high, 1.0)
     near = any(b is not None for b in given) and not usable.any()
     reason = "μ lies near one half" if near else "nothing identifies it"
-    checks = votes.per_judge(~np.isnan(votes.known)[votes.matter])
+    checks = votes.per_judge(~np.isnan(votes.known)[votes.text_pair])
     verdict, why = verdicts(votes.per_judge(), solid, np.full(n, reason, dtype=object), high - low)
     return pd.DataFrame(
         {
@@ -351,7 +354,7 @@ def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
     return variance, np.maximum(variance[:n] * np.diag(informed)[:n], 1.0)
 
 
-def _preferences(votes: Votes, given: list[Belief | None], by_votes: np.ndarray) -> pd.DataFrame:
+def _preferences(votes: Votes, given: list[Prior | None], by_votes: np.ndarray) -> pd.DataFrame:
     """PREFERENCES, from a fit of its own whose prior on attentiveness is nearly flat: a prior that
     pulls all judges towards ½ would push μ away from it."""
     fit, held = _fit(votes, given, by_votes, NEARLY_FLAT, shift=None)
@@ -360,9 +363,9 @@ def _preferences(votes: Votes, given: list[Belief | None], by_votes: np.ndarray)
         zip(np.flatnonzero(np.isnan(held)), variance[len(votes.judges) :], strict=True)
     )
     rows = []
-    main = np.isnan(votes.known)[votes.matter] & ~votes.repeat
+    main = np.isnan(votes.known)[votes.text_pair] & ~votes.repeat
     for k, (first, second) in enumerate(votes.pairs):
-        at = main & (votes.pair[votes.matter] == k)
+        at = main & (votes.pair[votes.text_pair] == k)
         n, chosen = int(at.sum()), int(votes.first[at].sum())
         if not n:  # only checks compare these two
             continue
@@ -379,8 +382,8 @@ def _preferences(votes: Votes, given: list[Belief | None], by_votes: np.ndarray)
     return pd.DataFrame(rows, columns=list(PREFERENCES))
 
 
-def _matters(votes: Votes, fit: Fit) -> pd.DataFrame:
-    size = len(votes.matters)
+def _text_pairs(votes: Votes, fit: EmFit) -> pd.DataFrame:
+    size = len(votes.text_pairs)
     names = np.array([*votes.pairs, ("", "")], dtype=object)[votes.pair]
 
     def text(values) -> pd.Series:
@@ -388,12 +391,12 @@ def _matters(votes: Votes, fit: Fit) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            "trial_id": text(list(votes.matters)),
+            "trial_id": text(list(votes.text_pairs)),
             "source_a": text(names[:, 0]),
             "source_b": text(names[:, 1]),
-            "n_votes": np.bincount(votes.matter, minlength=size),
-            "votes_a": np.bincount(votes.matter, votes.first, minlength=size).astype(int),
+            "n_votes": np.bincount(votes.text_pair, minlength=size),
+            "votes_a": np.bincount(votes.text_pair, votes.first, minlength=size).astype(int),
             "better_a": fit.better,
         },
-        columns=list(MATTERS),
+        columns=list(TEXT_PAIRS),
     )

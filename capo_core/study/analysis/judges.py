@@ -26,7 +26,7 @@ from capo_core.study.tables import (
 )
 from capo_core.task import LabelScale, Task
 
-COLUMNS = ("kind", "measure", "value", "low", "high", "n_trials", "note")
+AGREEMENT = ("kind", "measure", "value", "low", "high", "n_trials", "note")
 NOT_SHARED = "no trial was judged by two"
 
 
@@ -49,7 +49,7 @@ def judge_agreement(judgments: pd.DataFrame, *, seed: int = 0, draws: int = 1000
         )
         for measure, e in estimates:
             made.append((kind, measure, e.value, e.low, e.high, e.n, e.note))
-    return pd.DataFrame(made, columns=list(COLUMNS))
+    return pd.DataFrame(made, columns=list(AGREEMENT))
 
 
 def _alpha(part: pd.DataFrame, *, ordinal: bool, seed: int, draws: int) -> tuple:
@@ -107,14 +107,14 @@ def fleiss(part: pd.DataFrame, *, seed: int = 0, draws: int = 1000) -> Estimate:
 
 
 ALL = "all judges"
-CONDUCT = (
+BEHAVIOUR = (
     "judge_id", "n", "n_sided", "left", "left_low", "left_high", "n_repeats", "same", "same_low",
     "same_high", "flipped_to_side", "n_checks", "checks_right", "checks_low", "checks_high",
     "cannot_tell", "seconds_median", "seconds_p10", "seconds_p90", "changes",
 )  # fmt: skip
 
 
-def conduct(judgments: pd.DataFrame) -> pd.DataFrame:
+def judge_behaviour(judgments: pd.DataFrame) -> pd.DataFrame:
     """CONDUCT: one row a judge and one for all, practice left out; shares with Wilson intervals.
 
     left: share of comparisons decided for the left side (½ without bias; ties left out). same:
@@ -128,9 +128,9 @@ def conduct(judgments: pd.DataFrame) -> pd.DataFrame:
     for judge, part in rows.groupby("judge_id", sort=True):
         made.append(_row(judge, part, repeats[repeats["judge_id"] == judge]))
     return (
-        pd.DataFrame(made, columns=list(CONDUCT))
+        pd.DataFrame(made, columns=list(BEHAVIOUR))
         if len(rows)
-        else pd.DataFrame(columns=list(CONDUCT))
+        else pd.DataFrame(columns=list(BEHAVIOUR))
     )
 
 

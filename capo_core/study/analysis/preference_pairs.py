@@ -33,7 +33,7 @@ RULES = ("quality", "majority", "none")
 
 
 @dataclass(frozen=True)
-class Filter:
+class PairFilter:
     """Which comparisons become pairs.
 
     Attributes:
@@ -58,7 +58,7 @@ def preference_pairs(
     quality: JudgeQuality,
     shown: Mapping[str, tuple[str, str]],
     prompts: Mapping[tuple[str, str], str],
-    chosen_by: Filter | None = None,
+    chosen_by: PairFilter | None = None,
 ) -> pd.DataFrame:
     """COLUMNS, one row a pair; checks, practice, ties and pairs of one source are left out.
 
@@ -69,7 +69,7 @@ def preference_pairs(
     Raises:
         DataError: a trial's texts or prompt are missing.
     """
-    chosen_by = chosen_by or Filter()
+    chosen_by = chosen_by or PairFilter()
     rows = judgments[(judgments["kind"] == COMPARISON) & (judgments["purpose"] == MAIN)]
     facts = rows.drop_duplicates("trial_id").set_index("trial_id")
     picks = _picks(judgments, quality, chosen_by)
@@ -93,30 +93,30 @@ def preference_pairs(
     return pd.DataFrame(made, columns=list(COLUMNS))
 
 
-def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: Filter) -> pd.DataFrame:
+def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: PairFilter) -> pd.DataFrame:
     """trial_id, the source preferred, how sure, by how many votes."""
-    matters = quality.matters[quality.matters["source_a"] != ""]
+    text_pairs = quality.text_pairs[quality.text_pairs["source_a"] != ""]
     if chosen_by.rule == "none":
         votes = votes_of(judgments)
-        named = matters.set_index("trial_id")
-        trial = np.array(votes.matters, dtype=object)[votes.matter]
+        named = text_pairs.set_index("trial_id")
+        trial = np.array(votes.text_pairs, dtype=object)[votes.text_pair]
         kept = np.isin(trial, named.index) & ~votes.repeat
         trial, first = trial[kept], votes.first[kept]
         source = np.where(first, named.loc[trial, "source_a"], named.loc[trial, "source_b"])
         return pd.DataFrame({"trial_id": trial, "source": source, "confidence": 1.0, "n": 1})
     if chosen_by.rule == "majority":
-        share = matters["votes_a"] / matters["n_votes"].clip(lower=1)
-        keep = (matters["n_votes"] > 0) & (share != 0.5)
+        share = text_pairs["votes_a"] / text_pairs["n_votes"].clip(lower=1)
+        keep = (text_pairs["n_votes"] > 0) & (share != 0.5)
     else:
-        share = matters["better_a"]
-        keep = (matters["n_votes"] > 0) & (np.maximum(share, 1 - share) >= chosen_by.confident)
-    source = np.where(share > 0.5, matters["source_a"], matters["source_b"])
+        share = text_pairs["better_a"]
+        keep = (text_pairs["n_votes"] > 0) & (np.maximum(share, 1 - share) >= chosen_by.confident)
+    source = np.where(share > 0.5, text_pairs["source_a"], text_pairs["source_b"])
     table = pd.DataFrame(
         {
-            "trial_id": matters["trial_id"],
+            "trial_id": text_pairs["trial_id"],
             "source": source,
             "confidence": np.maximum(share, 1 - share),
-            "n": matters["n_votes"],
+            "n": text_pairs["n_votes"],
         }
     )
     return table[keep].reset_index(drop=True)
@@ -127,7 +127,7 @@ def pairs_of(
     dataset: Dataset,
     judgments: pd.DataFrame,
     quality: JudgeQuality,
-    chosen_by: Filter | None = None,
+    chosen_by: PairFilter | None = None,
 ) -> pd.DataFrame:
     """`preference_pairs` with the study's own texts, in the form our training reads.
 

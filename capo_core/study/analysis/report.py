@@ -23,7 +23,7 @@ DOES = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class StudyFacts:
     """What the analysis cannot know of the study itself; empty or None where it is not known.
 
     Attributes:
@@ -45,7 +45,7 @@ class StudyReport:
     """An analysis with the facts of its study."""
 
     analysis: StudyAnalysis
-    facts: Facts
+    facts: StudyFacts
 
     def to_dict(self) -> dict:
         """For JSON."""

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from capo_core.study.config import Stratum, StudyConfig
-from capo_core.study.design.balance import deal, turned
-from capo_core.study.design.trials import Rows
+from capo_core.study.design.balance import balance_sides, deal
+from capo_core.study.design.trials import DraftRows
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING, as_cell
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def in_blocks(
     ]
 
 
-def to_repeat(
+def choose_repeats(
     rng: np.random.Generator,
     order: Sequence[tuple[Hashable, str]],
     count: int,
@@ -69,7 +69,7 @@ def to_repeat(
     return chosen
 
 
-def with_repeats(rng: np.random.Generator, order: Sequence[T], repeats: Sequence[T]) -> list[T]:
+def insert_repeats(rng: np.random.Generator, order: Sequence[T], repeats: Sequence[T]) -> list[T]:
     """Repeats at random places within the last third.
 
     The originals lie in the first third, so at least a third of the trials lies between.
@@ -82,7 +82,7 @@ def with_repeats(rng: np.random.Generator, order: Sequence[T], repeats: Sequence
     return [*order[:start], *(late.pop() if i in places else rest.pop(0) for i in range(len(tail)))]
 
 
-def with_checks(rng: np.random.Generator, order: Sequence[T], checks: Sequence[T]) -> list[T]:
+def insert_checks(rng: np.random.Generator, order: Sequence[T], checks: Sequence[T]) -> list[T]:
     """Checks in random order, one in each of as many equal stretches, in its middle half."""
     total = len(order) + len(checks)
     places = {
@@ -98,10 +98,10 @@ def with_checks(rng: np.random.Generator, order: Sequence[T], checks: Sequence[T
     return [mixed.pop() if i in places else rest.pop(0) for i in range(total)]
 
 
-Hands = Mapping[tuple[int, Stratum], Sequence[tuple[str, str]]]
+TrialsByStratum = Mapping[tuple[int, Stratum], Sequence[tuple[str, str]]]
 
 
-class Assigning:
+class Assigner:
     """Assigns a study's trials to its judges, by the study's seed.
 
     Args:
@@ -109,7 +109,7 @@ class Assigning:
         annotators: all whose cards are shown.
     """
 
-    def __init__(self, config: StudyConfig, rows: Rows, annotators: Sequence[str]) -> None:
+    def __init__(self, config: StudyConfig, rows: DraftRows, annotators: Sequence[str]) -> None:
         self._config, self._rows, self._annotators = config, rows, annotators
         self._rng = np.random.default_rng([config.seed, 41])
         self._practice: dict[str, list[str]] = defaultdict(list)
@@ -117,13 +117,13 @@ class Assigning:
         self._left: Counter[str] = Counter()  # how much oftener the first source stood left
         self._repeated: Counter[Any] = Counter()
 
-    def known(self, practice: Sequence[str], checks: Sequence[str]) -> None:
+    def add_shared(self, practice: Sequence[str], checks: Sequence[str]) -> None:
         """Trials that every judge sees."""
         for names, by_kind in ((practice, self._practice), (checks, self._checks)):
             for name in names:
                 by_kind[self._rows.trials[name].kind].append(name)
 
-    def rows(self, layers: Sequence[int], trials: Hands) -> list[dict[str, Any]]:
+    def rows(self, layers: Sequence[int], trials: TrialsByStratum) -> list[dict[str, Any]]:
         """All assignments: judges J01, J02, … in random order over the layers.
 
         Args:
@@ -143,7 +143,9 @@ class Assigning:
                 found.append((number, self._judge(number, hands_of_judge)))
         return [row for _, rows in sorted(found, key=lambda one: one[0]) for row in rows]
 
-    def _dealt(self, layer: int, judges: int, trials: Hands) -> dict[Stratum, list[list[str]]]:
+    def _dealt(
+        self, layer: int, judges: int, trials: TrialsByStratum
+    ) -> dict[Stratum, list[list[str]]]:
         result = {}
         own = {stratum: found for (where, stratum), found in trials.items() if where == layer}
         targets = list(dict.fromkeys(target for found in own.values() for _, target in found))
@@ -166,11 +168,11 @@ class Assigning:
         mirrors: dict[str, str] = {}
         for kind in kinds:
             order = in_blocks(rng, {s: hand for s, hand in hands.items() if s.kind == kind})
-            again = to_repeat(rng, order, self._config.repeats, self._repeated)
+            again = choose_repeats(rng, order, self._config.repeats, self._repeated)
             mirrors |= {self._rows.mirror(name): name for name in again}
             late = [name for name, of in mirrors.items() if of in again]
-            main = with_repeats(rng, [name for _, name in order], late)
-            sequence += with_checks(rng, main, self._checks[kind])
+            main = insert_repeats(rng, [name for _, name in order], late)
+            sequence += insert_checks(rng, main, self._checks[kind])
         cards = self._cards(number)
         slots: dict[str, list[int]] = {}
         rows = []
@@ -197,7 +199,7 @@ class Assigning:
         for stratum, hand in hands.items():
             if stratum.kind == COMPARISON:
                 before = np.array([self._left[name] for name in hand])
-                right = turned(self._rng, before, lean)
+                right = balance_sides(self._rng, before, lean)
                 lean += int((~right).sum() - right.sum())
                 for name, on_right in zip(hand, right.tolist(), strict=True):
                     result[name] = on_right

@@ -23,7 +23,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from capo_core.errors import ConfigError
 from capo_core.study.config import Stratum, StudyConfig
-from capo_core.study.design.sources import Material
+from capo_core.study.design.sources import AvailableTexts
 from capo_core.study.tables import ATTRIBUTION
 
 _NEAR = 60  # how far from what was asked other numbers are looked for
@@ -187,7 +187,7 @@ def deal(
     return hands
 
 
-def turned(rng: np.random.Generator, shown_first: np.ndarray, lean: int) -> np.ndarray:
+def balance_sides(rng: np.random.Generator, shown_first: np.ndarray, lean: int) -> np.ndarray:
     """Which trials of one judge and pair of sources have stored slot 1 on the left.
 
     Half of them, or with an odd number one more or less, whichever lets the judge's other pairs
@@ -209,13 +209,15 @@ def turned(rng: np.random.Generator, shown_first: np.ndarray, lean: int) -> np.n
     return result
 
 
-Can = Mapping[tuple[Stratum, str], Collection[str]]  # stratum and target → items they can show
+UsableItems = Mapping[
+    tuple[Stratum, str], Collection[str]
+]  # stratum and target → items they can show
 
 _FURTHER = 20  # how many more judgments per trial are looked at, where the items do not suffice
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedTrial:
     """A main trial to be: what it compares, for whom, on which items.
 
     Attributes:
@@ -230,16 +232,16 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TrialLayout:
     """All main trials, and how many judges each layer has."""
 
-    trials: tuple[Planned, ...]
+    trials: tuple[PlannedTrial, ...]
     judges: tuple[int, ...]
 
 
 def lay_out(
-    config: StudyConfig, material: Material, reserved: Collection[str] = frozenset()
-) -> Layout:
+    config: StudyConfig, material: AvailableTexts, reserved: Collection[str] = frozenset()
+) -> TrialLayout:
     """All main trials on the fewest layers that the items allow.
 
     Within a layer items are matched to trials by a maximum matching (Hopcroft and Karp), over
@@ -263,7 +265,7 @@ def lay_out(
         for target in material.targets
     }
     found = _try(config, made, material, can)
-    if isinstance(found, Layout):
+    if isinstance(found, TrialLayout):
         return found
     raise ConfigError(
         f"the items do not suffice: {found}",
@@ -279,7 +281,9 @@ def _needed(config: StudyConfig) -> int:
     return config.trials_per_judge * sum(pools)
 
 
-def _try(config: StudyConfig, made: Sizes, material: Material, can: Can) -> Layout | str:
+def _try(
+    config: StudyConfig, made: Sizes, material: AvailableTexts, can: UsableItems
+) -> TrialLayout | str:
     """The layout, or in words what is missing."""
     rng = np.random.default_rng([config.seed, 21])
     useful = set().union(*can.values())
@@ -301,7 +305,7 @@ def _try(config: StudyConfig, made: Sizes, material: Material, can: Can) -> Layo
             problem = f"{shown} are needed for {max(layers)} judges; {len(items)} can be used"
             continue
         found = _fill(config, made, layers, material.targets, items, can, rng)
-        if isinstance(found, Layout):
+        if isinstance(found, TrialLayout):
             return found
         problem = found
     return problem
@@ -317,11 +321,11 @@ def _fill(
     layers: Sequence[int],
     targets: Sequence[str],
     items: Sequence[str],
-    can: Can,
+    can: UsableItems,
     rng: np.random.Generator,
-) -> Layout | str:
+) -> TrialLayout | str:
     used: set[tuple[Stratum, str, str]] = set()
-    trials: list[Planned] = []
+    trials: list[PlannedTrial] = []
     asked_of: Counter[object] = Counter()  # trials of a stratum and target, and of a target
     for layer, judges in enumerate(layers):
         wanted: list[tuple[Stratum, str]] = []
@@ -352,14 +356,14 @@ def _fill(
         for stratum, target in wanted:
             chosen = tuple(next(rest) or "" for _ in range(_width(config, stratum)))
             used |= {(stratum, target, item) for item in chosen}
-            trials.append(Planned(layer, stratum, target, chosen))
-    return Layout(tuple(trials), tuple(layers))
+            trials.append(PlannedTrial(layer, stratum, target, chosen))
+    return TrialLayout(tuple(trials), tuple(layers))
 
 
 def _match(
     slots: Sequence[tuple[Stratum, str]],
     items: Sequence[str],
-    can: Can,
+    can: UsableItems,
     used: Collection[tuple[Stratum, str, str]],
     rng: np.random.Generator,
 ) -> list[str | None]:
@@ -377,7 +381,7 @@ def _match(
     return result
 
 
-def _what_fits(config: StudyConfig, material: Material, can: Can) -> str:
+def _what_fits(config: StudyConfig, material: AvailableTexts, can: UsableItems) -> str:
     """The nearest numbers that the items allow, each with the others left as they are, in words."""
     more = min(config.judges, config.judgments_per_trial + _FURTHER)
     tried = {
@@ -392,7 +396,7 @@ def _what_fits(config: StudyConfig, material: Material, can: Can) -> str:
                 made = sizes(other)
             except ConfigError:  # not a number that can be balanced
                 continue
-            if isinstance(_try(other, made, material, can), Layout):
+            if isinstance(_try(other, made, material, can), TrialLayout):
                 fit.append(f"{name} {value}")
                 break
     if fit:

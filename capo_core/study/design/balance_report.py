@@ -11,7 +11,7 @@ from capo_core.study.tables import CHECK, COMPARISON, MAIN, MIRROR, PRACTICE, fr
 
 
 @dataclass(frozen=True)
-class Spread:
+class CountRange:
     """The least and the most of a count over judges, trials or sources."""
 
     least: int
@@ -41,10 +41,10 @@ class BalanceReport:
     judges: int
     trials: int
     texts: int
-    per_judge: dict[str, Spread]
-    per_source: dict[str, Spread]
-    per_target: Spread
-    per_trial: Spread
+    per_judge: dict[str, CountRange]
+    per_source: dict[str, CountRange]
+    per_target: CountRange
+    per_trial: CountRange
     left: int
     items_twice: int
     repeat_gap: int | None
@@ -67,7 +67,7 @@ class BalanceReport:
         )
 
 
-def of(draft: Draft) -> BalanceReport:
+def count_balance(draft: Draft) -> BalanceReport:
     """Count a draft's balance."""
     kinds = draft.trials.set_index("trial_id")["kind"].to_dict()
     items = draft.texts.set_index("text_id")["item_id"].to_dict()
@@ -133,9 +133,9 @@ def of(draft: Draft) -> BalanceReport:
     )
 
 
-def _spread(counts: list[int]) -> Spread:
-    return Spread(int(min(counts, default=0)), int(max(counts, default=0)))
+def _spread(counts: list[int]) -> CountRange:
+    return CountRange(int(min(counts, default=0)), int(max(counts, default=0)))
 
 
-def _words(spread: Spread) -> str:
+def _words(spread: CountRange) -> str:
     return str(spread.least) if spread.equal else f"{spread.least} to {spread.most}"

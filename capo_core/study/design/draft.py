@@ -27,25 +27,25 @@ from capo_core.imitation.prompting.responses import parts
 from capo_core.schema import Table, check
 from capo_core.study.config import Stratum, StudyConfig
 from capo_core.study.design import sources
-from capo_core.study.design.assignment import Assigning
-from capo_core.study.design.balance import Layout, lay_out
+from capo_core.study.design.assignment import Assigner
+from capo_core.study.design.balance import TrialLayout, lay_out
 from capo_core.study.design.sources import (
-    LeftOut,
-    Marks,
-    Material,
+    AvailableTexts,
+    LeakMarkers,
+    OmittedTexts,
     card_explanations,
-    marks_of,
+    leak_markers,
     reference_cards,
 )
 from capo_core.study.design.trials import (
     NOTES,
-    Rows,
-    Shown,
-    Trial,
-    answer_of,
-    in_slots,
-    known_trials,
-    practice_part,
+    DraftRows,
+    DraftTrial,
+    PlacedText,
+    check_trials,
+    coded_truth,
+    practice_splits,
+    shuffle_slots,
 )
 from capo_core.study.tables import (
     ASSIGNMENTS,
@@ -84,7 +84,7 @@ class Draft:
     assignments: pd.DataFrame
     sealed: pd.DataFrame
     feedback: pd.DataFrame
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[OmittedTexts, ...]
     notes: tuple[str, ...]
 
 
@@ -96,17 +96,19 @@ def draw(workspace: Workspace, config: StudyConfig) -> Draft:
             be done.
         DataError, RunError: the dataset or a run is not there, or a run answered other data.
     """
-    return drawn_from(workspace, Catalog(workspace).load(config.dataset), config)
+    return draw_from(workspace, Catalog(workspace).load(config.dataset), config)
 
 
-def drawn_from(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Draft:
+def draw_from(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Draft:
     """As `draw`, from a dataset that is loaded already."""
     cards = reference_cards(dataset, config.card_examples, config.seed)
-    marks = marks_for(dataset, config, cards)
-    material = sources.collect(workspace, dataset, config, marks)
+    marks = leak_markers_of(dataset, config, cards)
+    material = sources.collect_texts(workspace, dataset, config, marks)
     spare = [
-        material if part == config.split else sources.people(dataset, config, part, marks)
-        for part in practice_part(config.split, parts(dataset))
+        material
+        if part == config.split
+        else sources.collect_human_texts(dataset, config, part, marks)
+        for part in practice_splits(config.split, parts(dataset))
     ]
     return assemble(dataset, config, cards, material, spare)
 
@@ -115,8 +117,8 @@ def assemble(
     dataset: Dataset,
     config: StudyConfig,
     cards: pd.DataFrame,
-    material: Material,
-    spare: Sequence[Material],
+    material: AvailableTexts,
+    spare: Sequence[AvailableTexts],
 ) -> Draft:
     """The draft, once it is known what can be shown.
 
@@ -126,19 +128,21 @@ def assemble(
     Raises:
         ConfigError: as `draw`.
     """
-    rows = Rows(dataset, np.random.default_rng([config.seed, 31]))
+    rows = DraftRows(dataset, np.random.default_rng([config.seed, 31]))
     rng = np.random.default_rng([config.seed, 32])
     taken: set[str] = set()
-    checks = known_trials(config, material, CHECK, config.checks, rng, taken)
+    checks = check_trials(config, material, CHECK, config.checks, rng, taken)
     practice = _practice(config, material, spare, rng, taken)
     layout = lay_out(config, material, taken)
-    assigning = Assigning(config, rows, dataset.annotators)
-    assigning.known([rows.add(trial) for trial in practice], [rows.add(trial) for trial in checks])
+    assigner = Assigner(config, rows, dataset.annotators)
+    assigner.add_shared(
+        [rows.add(trial) for trial in practice], [rows.add(trial) for trial in checks]
+    )
     hands = _main(config, material, layout, rows, rng)
-    assignments = frame_of(ASSIGNMENTS, assigning.rows(layout.judges, hands))
+    assignments = frame_of(ASSIGNMENTS, assigner.rows(layout.judges, hands))
     trials, texts, sealed = rows.frames()
     feedback = [
-        {"trial_id": name, "answer": answer_of(trial), "note": NOTES[trial.kind]}
+        {"trial_id": name, "answer": coded_truth(trial), "note": NOTES[trial.kind]}
         for name, trial in sorted(rows.trials.items())
         if trial.purpose == PRACTICE
     ]
@@ -149,25 +153,25 @@ def assemble(
     )  # fmt: skip
 
 
-def marks_for(dataset: Dataset, config: StudyConfig, cards: pd.DataFrame) -> Marks:
+def leak_markers_of(dataset: Dataset, config: StudyConfig, cards: pd.DataFrame) -> LeakMarkers:
     """What the texts of this study are looked through for."""
     runs = [run for ids in config.methods.values() for run in ids]
-    return marks_of(dataset, [*config.methods, *runs], card_explanations(cards))
+    return leak_markers(dataset, [*config.methods, *runs], card_explanations(cards))
 
 
 def _practice(
     config: StudyConfig,
-    material: Material,
-    spare: Sequence[Material],
+    material: AvailableTexts,
+    spare: Sequence[AvailableTexts],
     rng: np.random.Generator,
     taken: set[str],
-) -> list[Trial]:
+) -> list[DraftTrial]:
     """Practice trials, from the first of `spare` that has enough texts."""
     problem: ConfigError | None = None
     for found in spare:
         used = taken if found is material else set(taken)
         try:
-            return known_trials(config, found, PRACTICE, config.practice, rng, used)
+            return check_trials(config, found, PRACTICE, config.practice, rng, used)
         except ConfigError as error:
             problem = error
     raise problem or ConfigError("there is nothing to practise on", where=config.name)
@@ -175,9 +179,9 @@ def _practice(
 
 def _main(
     config: StudyConfig,
-    material: Material,
-    layout: Layout,
-    rows: Rows,
+    material: AvailableTexts,
+    layout: TrialLayout,
+    rows: DraftRows,
     rng: np.random.Generator,
 ) -> Mapping[tuple[int, Stratum], list[tuple[str, str]]]:
     """The main trials: (layer, stratum) → (trial, target), texts chosen among the options.
@@ -199,13 +203,13 @@ def _main(
             chance = rng.random(len(options))
             best = min(range(len(options)), key=lambda i: (shown_so_far[keys[i]], chance[i]))
             shown_so_far[keys[best]] += 1
-            shown += [Shown(item, s, t) for s, t in zip(named, options[best], strict=True)]
+            shown += [PlacedText(item, s, t) for s, t in zip(named, options[best], strict=True)]
         attribution = stratum.kind == ATTRIBUTION
-        trial = Trial(
+        trial = DraftTrial(
             stratum.kind,
             MAIN,
             "" if attribution else planned.target,
-            in_slots(rng, shown) if stratum.kind == COMPARISON else tuple(shown),
+            shuffle_slots(rng, shown) if stratum.kind == COMPARISON else tuple(shown),
             planned.target if attribution else "",
         )
         made.setdefault((planned.layer, stratum), []).append((rows.add(trial), planned.target))
@@ -213,7 +217,7 @@ def _main(
 
 
 def _notes(
-    config: StudyConfig, dataset: Dataset, material: Material, layout: Layout
+    config: StudyConfig, dataset: Dataset, material: AvailableTexts, layout: TrialLayout
 ) -> tuple[str, ...]:
     notes = []
     if ATTRIBUTION in config.kinds and OTHER_HUMAN in config.sources:
@@ -300,7 +304,7 @@ def load(workspace: Workspace, study_id: str) -> Draft:
                 todo="use the version of this program that made it",
             )
         config = StudyConfig.from_dict(raw["config"])
-        left_out = tuple(LeftOut(**one) for one in raw["left_out"])
+        left_out = tuple(OmittedTexts(**one) for one in raw["left_out"])
         fingerprint, notes = str(raw["fingerprint"]), tuple(map(str, raw["notes"]))
     except (KeyError, TypeError) as error:
         raise StudyError(

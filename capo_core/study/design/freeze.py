@@ -67,7 +67,7 @@ def freeze(workspace: Workspace, study_id: str, *, accept_leaks: bool = False) -
         if (folder / FROZEN).exists():
             return verify(workspace, study_id)
         draft = load(workspace, study_id)
-        found = leaks.summary(leaks.look(draft, _same_data(workspace, draft)))
+        found = leaks.summary(leaks.find_leaks(draft, _same_data(workspace, draft)))
         if found and not accept_leaks:
             listed = ", ".join(f"{kind} in {count} texts" for kind, count in found.items())
             raise StudyError(

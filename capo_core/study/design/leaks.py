@@ -16,8 +16,8 @@ import pandas as pd
 from scipy.stats import fisher_exact, mannwhitneyu
 
 from capo_core.dataset import Dataset
-from capo_core.study.design.draft import Draft, marks_for
-from capo_core.study.design.sources import of_text
+from capo_core.study.design.draft import Draft, leak_markers_of
+from capo_core.study.design.sources import leaks_in_text
 from capo_core.study.tables import COMPARISON, MIRROR, REASONING
 from capo_core.text.tokens import normalise, words
 
@@ -71,7 +71,7 @@ class Leak:
     text_id: str
 
 
-def look(draft: Draft, dataset: Dataset) -> list[Leak]:
+def find_leaks(draft: Draft, dataset: Dataset) -> list[Leak]:
     """Everything that would give a source away, ordered by kind, trial and slot.
 
     Sources are compared with people's texts (human and other_human together): what a source's
@@ -80,11 +80,11 @@ def look(draft: Draft, dataset: Dataset) -> list[Leak]:
     (Mann–Whitney). Sources of fewer than 5 different texts are only looked at text by text.
     """
     shown = _shown(draft)
-    marks = marks_for(dataset, draft.config, draft.cards)
+    marks = leak_markers_of(dataset, draft.config, draft.cards)
     found = [
         _leak(row, kind, said)
         for row in shown.itertuples()
-        for kind, said in of_text(row.explanation, marks)
+        for kind, said in leaks_in_text(row.explanation, marks)
     ]
     found += _duplicates(shown)
     found += _twice(draft, shown)

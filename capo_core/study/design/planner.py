@@ -56,7 +56,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedStudies:
     """One number per simulated study, all [S].
 
     Attributes:
@@ -108,7 +108,7 @@ def simulate(
     judge_sd: float,
     trial_sd: float,
     simulations: int,
-) -> Simulated:
+) -> SimulatedStudies:
     """Studies of one source (its share right), or of two (first minus second).
 
     Two sources have the same judges, whose effects are the same for both, and trials of their own.
@@ -125,7 +125,7 @@ def simulate(
             p = expit(each + u[:, cross.judge] + v[:, cross.trial])
             answers.append(rng.random(p.shape) < p)
         found.append(_estimates(cross, answers))
-    return Simulated(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    return SimulatedStudies(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
 def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, ...]:
@@ -158,7 +158,7 @@ def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, 
 
 
 @dataclass(frozen=True)
-class Pace:
+class ReadingPace:
     """What is assumed of a judge; say it wherever the minutes are shown.
 
     Attributes:
@@ -185,10 +185,10 @@ class Pace:
         return words_read / self.words_per_minute + trials * self.decision_s / 60
 
 
-PACE = Pace()
+READING_PACE = ReadingPace()
 
 
-def words_per_trial(draft: Draft, pace: Pace = PACE) -> pd.Series:
+def words_per_trial(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Series:
     """Words a judge reads in each trial: item, texts, and what is looked up again on the cards.
 
     Returns:
@@ -221,7 +221,7 @@ def card_words(draft: Draft) -> dict[str, int]:
     }
 
 
-def minutes_per_judge(draft: Draft, pace: Pace = PACE) -> pd.Series:
+def minutes_per_judge(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Series:
     """Minutes for each judge slot: the cards once, then all trials."""
     per_trial = words_per_trial(draft, pace)
     once = sum(card_words(draft).values())
@@ -232,7 +232,7 @@ def minutes_per_judge(draft: Draft, pace: Pace = PACE) -> pd.Series:
     return pd.Series(found, dtype=float)
 
 
-def sentences(plan: Plan) -> tuple[str, ...]:
+def sentences(plan: StudyPlan) -> tuple[str, ...]:
     n, numbers = plan.simulations, plan.numbers
     what = {
         ATTRIBUTION: "right answers of one source",
@@ -280,7 +280,7 @@ SIMULATIONS = 1000
 
 
 @dataclass(frozen=True)
-class Numbers:
+class PlanInputs:
     """What a plan is computed from, for one kind of trial.
 
     Attributes:
@@ -307,7 +307,7 @@ class Numbers:
     words_per_trial: float = 120.0
     words_once: float = 400.0
     trials_per_judge: int = 40
-    pace: Pace = PACE
+    pace: ReadingPace = READING_PACE
 
     def __post_init__(self) -> None:
         shares = all(0 < share < 1 for share in (self.expected, self.other))
@@ -344,7 +344,7 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What a design would give.
 
     Attributes:
@@ -358,7 +358,7 @@ class Plan:
         minutes: of a judge, for everything.
     """
 
-    numbers: Numbers
+    numbers: PlanInputs
     judgments: int
     trials: int
     width: float
@@ -373,7 +373,7 @@ class Plan:
         return asdict(self)
 
 
-def plan(numbers: Numbers, *, simulations: int = SIMULATIONS, seed: int = 0) -> Plan:
+def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) -> StudyPlan:
     """Simulate the design (see `planner_power`); the same seed gives the same plan.
 
     Raises:
@@ -396,7 +396,7 @@ def plan(numbers: Numbers, *, simulations: int = SIMULATIONS, seed: int = 0) -> 
         between = _power(two.beyond(0.0), simulations)
     pace = numbers.pace
     words_read = numbers.words_once + numbers.words_per_trial * numbers.trials_per_judge
-    made = Plan(
+    made = StudyPlan(
         numbers=numbers,
         judgments=len(cross),
         trials=cross.trials,
@@ -419,7 +419,7 @@ def plans(
     simulations: int = SIMULATIONS,
     seed: int = 0,
     **assumed: float,
-) -> list[Plan]:
+) -> list[StudyPlan]:
     """A plan for each kind of the design; words are counted where there is a draft.
 
     Args:
@@ -434,7 +434,7 @@ def plans(
     for kind in config.kinds:
         # Of a pair, one half would be no difference.
         shares = {"expected": 0.65 if kind == COMPARISON else 0.5, **assumed}
-        numbers = Numbers(
+        numbers = PlanInputs(
             kind,
             config.judges,
             made.hand[kind],
@@ -449,8 +449,8 @@ def plans(
 
 
 def over_judges(
-    numbers: Numbers, judges: Sequence[int], *, simulations: int = 400, seed: int = 0
-) -> list[Plan]:
+    numbers: PlanInputs, judges: Sequence[int], *, simulations: int = 400, seed: int = 0
+) -> list[StudyPlan]:
     """The plan for other numbers of judges, those left out for which it does not come out even."""
     found = []
     for count in judges:
@@ -461,7 +461,7 @@ def over_judges(
     return found
 
 
-def minutes_of(draft: Draft, pace: Pace = PACE) -> tuple[float, float]:
+def minutes_of(draft: Draft, pace: ReadingPace = READING_PACE) -> tuple[float, float]:
     """Minutes of the median and of the slowest judge slot, from the very words they will read."""
     minutes = minutes_per_judge(draft, pace)
     return float(minutes.median()), float(minutes.max())

@@ -62,7 +62,7 @@ LONGER = 1.5  # times the longest explanation people wrote in training
 
 
 @dataclass(frozen=True)
-class Marks:
+class LeakMarkers:
     """What texts are looked through for.
 
     Attributes:
@@ -76,7 +76,7 @@ class Marks:
     most_words: int = 0
 
 
-def marks_of(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> Marks:
+def leak_markers(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> LeakMarkers:
     """What would give a source away in this dataset.
 
     Annotators' identifiers of one or two characters are looked for only after the word
@@ -94,14 +94,14 @@ def marks_of(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> Mark
     rows = dataset.annotations
     train = dataset.items.loc[dataset.items["split"] == "train", "item_id"]
     lengths = [len(words(text)) for text in rows.loc[rows["item_id"].isin(train), "explanation"]]
-    return Marks(
+    return LeakMarkers(
         frozenset(names) | frozenset(MACHINES),
         frozenset(normalise(text) for text in cards),
         max(lengths, default=0),
     )
 
 
-def of_text(text: str, marks: Marks) -> list[tuple[str, str]]:
+def leaks_in_text(text: str, marks: LeakMarkers) -> list[tuple[str, str]]:
     """Everything in one explanation that would tell, as (kind, in words)."""
     found = []
     lowered = text.lower()
@@ -126,7 +126,7 @@ EMPTY = "no explanation"
 
 
 @dataclass(frozen=True)
-class Text:
+class SourceText:
     """One text as a judge would see it, and where it comes from.
 
     Attributes:
@@ -141,7 +141,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class OmittedTexts:
     """How many texts of a source and target a study cannot show, and why."""
 
     source: str
@@ -151,7 +151,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Material:
+class AvailableTexts:
     """What can be shown.
 
     Attributes:
@@ -163,13 +163,13 @@ class Material:
 
     items: tuple[str, ...]
     targets: tuple[str, ...]
-    texts: Mapping[tuple[str, str, str], tuple[Text, ...]]
-    left_out: tuple[LeftOut, ...]
-    _found: dict[tuple[Stratum, str, str], list[tuple[Text, ...]]] = field(
+    texts: Mapping[tuple[str, str, str], tuple[SourceText, ...]]
+    left_out: tuple[OmittedTexts, ...]
+    _found: dict[tuple[Stratum, str, str], list[tuple[SourceText, ...]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # of `options`, each looked for once
 
-    def options(self, stratum: Stratum, target: str, item: str) -> list[tuple[Text, ...]]:
+    def options(self, stratum: Stratum, target: str, item: str) -> list[tuple[SourceText, ...]]:
         """What a trial may show for this target on this item: one entry a choice, texts by slot.
 
         Two texts that say the same are no comparison. A reasoning trial has the target's own text
@@ -180,7 +180,7 @@ class Material:
             self._found[key] = self._options(stratum, target, item)
         return self._found[key]
 
-    def _options(self, stratum: Stratum, target: str, item: str) -> list[tuple[Text, ...]]:
+    def _options(self, stratum: Stratum, target: str, item: str) -> list[tuple[SourceText, ...]]:
         named = stratum.sources + ((HUMAN,) if stratum.kind == REASONING else ())
         found = list(product(*(self.texts.get((name, target, item), ()) for name in named)))
         if stratum.kind != COMPARISON:
@@ -188,9 +188,9 @@ class Material:
         return [two for two in found if len({normalise(text.explanation) for text in two}) == 2]
 
 
-def collect(
-    workspace: Workspace, dataset: Dataset, config: StudyConfig, marks: Marks | None = None
-) -> Material:
+def collect_texts(
+    workspace: Workspace, dataset: Dataset, config: StudyConfig, marks: LeakMarkers | None = None
+) -> AvailableTexts:
     """The texts of all sources on the items of the study's part.
 
     Args:
@@ -200,52 +200,54 @@ def collect(
         ConfigError, DataError, RunError: a target is unknown, or a run is not there, not finished,
             or answered other data.
     """
-    taken = _Taken(config, marks)
+    taken = _TextCollector(config, marks)
     targets = _people(dataset, config, config.split, taken)
     for source, runs in config.methods.items():
         for row in _answers(workspace, dataset, config, runs).itertuples():
             target = row.target_annotator_id
             if target in targets:
-                text = Text(row.label, as_shown(row.explanation), target, row.run_id)
+                text = SourceText(row.label, display_text(row.explanation), target, row.run_id)
                 readable = row.parsed == "true" and row.label
                 taken.add(source, target, row.item_id, text, "" if readable else UNREAD)
     return taken.material(held_out_items(dataset, config.split), targets)
 
 
-def people(
-    dataset: Dataset, config: StudyConfig, split: str, marks: Marks | None = None
-) -> Material:
+def collect_human_texts(
+    dataset: Dataset, config: StudyConfig, split: str, marks: LeakMarkers | None = None
+) -> AvailableTexts:
     """As `collect`, with people's texts alone, on the items of any part of the data."""
-    taken = _Taken(config, marks)
+    taken = _TextCollector(config, marks)
     targets = _people(dataset, config, split, taken)
     return taken.material(held_out_items(dataset, split), targets)
 
 
-class _Taken:
+class _TextCollector:
     """Texts as they are taken or left out."""
 
-    def __init__(self, config: StudyConfig, marks: Marks | None) -> None:
+    def __init__(self, config: StudyConfig, marks: LeakMarkers | None) -> None:
         self._config, self._marks = config, marks
         self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._texts: dict[tuple[str, str, str], list[Text]] = {}
+        self._texts: dict[tuple[str, str, str], list[SourceText]] = {}
 
-    def add(self, source: str, target: str, item: str, text: Text, reason: str = "") -> None:
+    def add(self, source: str, target: str, item: str, text: SourceText, reason: str = "") -> None:
         reason = reason or ("" if text.explanation else EMPTY)
         if not reason and self._marks is not None and self._config.leave_out:
-            found = [kind for kind, _ in of_text(text.explanation, self._marks)]
+            found = [kind for kind, _ in leaks_in_text(text.explanation, self._marks)]
             reason = next((kind for kind in found if kind in self._config.leave_out), "")
         if reason:
             self._counts[source, target, reason] += 1
         else:
             self._texts.setdefault((source, target, item), []).append(text)
 
-    def material(self, items: tuple[str, ...], targets: tuple[str, ...]) -> Material:
-        left_out = tuple(LeftOut(*key, count) for key, count in sorted(self._counts.items()))
+    def material(self, items: tuple[str, ...], targets: tuple[str, ...]) -> AvailableTexts:
+        left_out = tuple(OmittedTexts(*key, count) for key, count in sorted(self._counts.items()))
         texts = {key: tuple(found) for key, found in self._texts.items()}
-        return Material(items, targets, texts, left_out)
+        return AvailableTexts(items, targets, texts, left_out)
 
 
-def _people(dataset: Dataset, config: StudyConfig, split: str, taken: _Taken) -> tuple[str, ...]:
+def _people(
+    dataset: Dataset, config: StudyConfig, split: str, taken: _TextCollector
+) -> tuple[str, ...]:
     """Take what people wrote on the items of a part; the targets."""
     targets = config.targets or dataset.annotators
     for target in targets:
@@ -253,7 +255,7 @@ def _people(dataset: Dataset, config: StudyConfig, split: str, taken: _Taken) ->
     rows = dataset.annotations
     rows = rows[rows["item_id"].isin(held_out_items(dataset, split))]
     for row in rows.itertuples():
-        text = Text(row.label, as_shown(row.explanation), row.annotator_id)
+        text = SourceText(row.label, display_text(row.explanation), row.annotator_id)
         for target in targets:
             # Both are taken in any case: checks and practice are made of them.
             source = HUMAN if target == row.annotator_id else OTHER_HUMAN
@@ -261,7 +263,7 @@ def _people(dataset: Dataset, config: StudyConfig, split: str, taken: _Taken) ->
     return targets
 
 
-def as_shown(text: str) -> str:
+def display_text(text: str) -> str:
     """`text` with the traces of a keyboard or a file made equal, the writer's manner left alone.
 
     Unicode NFC, plain quotes, white space of any kind and length as one space, none outside, no
@@ -320,9 +322,9 @@ def reference_cards(dataset: Dataset, examples: int, seed: int) -> pd.DataFrame:
             )
         cell = [
             [
-                *(as_shown(texts.at[item, column]) for column in ("text_a", "text_b")),
+                *(display_text(texts.at[item, column]) for column in ("text_a", "text_b")),
                 own[item].label,
-                as_shown(own[item].explanation),
+                display_text(own[item].explanation),
             ]
             for item in chosen
         ]

@@ -14,7 +14,7 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.study.config import Stratum, StudyConfig
-from capo_core.study.design.sources import Material, Text, as_shown
+from capo_core.study.design.sources import AvailableTexts, SourceText, display_text
 from capo_core.study.tables import (
     ATTRIBUTION,
     COMPARISON,
@@ -36,16 +36,16 @@ _CHOICES = ("a", "b")
 
 
 @dataclass(frozen=True)
-class Shown:
+class PlacedText:
     """A text in its slot, on the item that it answers (or, in a check, is said to answer)."""
 
     item: str
     source: str
-    text: Text
+    text: SourceText
 
 
 @dataclass(frozen=True)
-class Trial:
+class DraftTrial:
     """A trial with everything about it; `Rows` takes it apart into what is shown and what sealed.
 
     Attributes:
@@ -58,22 +58,22 @@ class Trial:
     kind: str
     purpose: str
     target: str
-    shown: tuple[Shown, ...]
+    shown: tuple[PlacedText, ...]
     truth: str = ""
     mirror_of: str = ""
 
 
-class Rows:
+class DraftRows:
     """The trials of a draft, under random names that tell nothing."""
 
     def __init__(self, dataset: Dataset, rng: np.random.Generator) -> None:
         self._rng = rng
         columns = (dataset.items[name] for name in ("item_id", "text_a", "text_b"))
         self._items = {item: texts for item, *texts in zip(*columns, strict=True)}
-        self.trials: dict[str, Trial] = {}
+        self.trials: dict[str, DraftTrial] = {}
         self._text_ids: dict[str, list[str]] = {}
 
-    def add(self, trial: Trial) -> str:
+    def add(self, trial: DraftTrial) -> str:
         """Take a trial; its name. Slots are as in `trial.shown`."""
         name = self._name("T")
         self.trials[name] = trial
@@ -107,8 +107,8 @@ class Rows:
                     {
                         "text_id": text_id,
                         "item_id": shown.item,
-                        "text_a": as_shown(self._items[shown.item][0]),
-                        "text_b": as_shown(self._items[shown.item][1]),
+                        "text_a": display_text(self._items[shown.item][0]),
+                        "text_b": display_text(self._items[shown.item][1]),
                         "label": shown.text.label,
                         "explanation": shown.text.explanation,
                     }
@@ -123,7 +123,7 @@ class Rows:
                         "run_id": shown.text.run_id,
                         "purpose": trial.purpose,
                         "mirror_of": trial.mirror_of,
-                        "truth": answer_of(trial),
+                        "truth": coded_truth(trial),
                     }
                 )
         texts.sort(key=lambda row: row["text_id"])
@@ -133,14 +133,14 @@ class Rows:
         return letter + self._rng.bytes(6).hex()
 
 
-def answer_of(trial: Trial) -> str:
+def coded_truth(trial: DraftTrial) -> str:
     """The right answer as judgments code it; "" where there is none."""
     if trial.kind != "comparison" or not trial.truth:
         return trial.truth
     return _CHOICES[[shown.source for shown in trial.shown].index(trial.truth)]
 
 
-def in_slots(rng: np.random.Generator, shown: Sequence[Shown]) -> tuple[Shown, ...]:
+def shuffle_slots(rng: np.random.Generator, shown: Sequence[PlacedText]) -> tuple[PlacedText, ...]:
     """Two texts of a comparison in random slots, so that no slot stands for a source."""
     return tuple(shown[i] for i in rng.permutation(len(shown)))
 
@@ -154,14 +154,14 @@ NOTES = {
 }
 
 
-def known_trials(
+def check_trials(
     config: StudyConfig,
-    material: Material,
+    material: AvailableTexts,
     purpose: str,
     count: int,
     rng: np.random.Generator,
     taken: set[str],
-) -> list[Trial]:
+) -> list[DraftTrial]:
     """`count` trials of each kind of the study; targets take turns.
 
     Attribution: the target's own texts; comparison: the target's own text against another
@@ -195,7 +195,9 @@ def known_trials(
     return trials
 
 
-def _least_useful(config: StudyConfig, material: Material, rng: np.random.Generator) -> list[str]:
+def _least_useful(
+    config: StudyConfig, material: AvailableTexts, rng: np.random.Generator
+) -> list[str]:
     strata = [stratum for kind in config.kinds for stratum in config.strata_of(kind)]
     ways = {
         item: sum(
@@ -209,31 +211,31 @@ def _least_useful(config: StudyConfig, material: Material, rng: np.random.Genera
     return sorted(material.items, key=lambda item: (ways[item], chance[item]))
 
 
-def _attribution(config, material, purpose, target, free, rng, taken) -> Trial | None:
+def _attribution(config, material, purpose, target, free, rng, taken) -> DraftTrial | None:
     found = []
     for item in free:
         texts = material.texts.get((HUMAN, target, item), ())
         if texts:
-            found.append(Shown(item, HUMAN, texts[int(rng.integers(len(texts)))]))
+            found.append(PlacedText(item, HUMAN, texts[int(rng.integers(len(texts)))]))
         if len(found) == config.pool:
             taken |= {shown.item for shown in found}
-            return Trial(ATTRIBUTION, purpose, "", tuple(found), truth=target)
+            return DraftTrial(ATTRIBUTION, purpose, "", tuple(found), truth=target)
     return None
 
 
-def _comparison(config, material, purpose, target, free, rng, taken) -> Trial | None:
+def _comparison(config, material, purpose, target, free, rng, taken) -> DraftTrial | None:
     both = Stratum(COMPARISON, (HUMAN, OTHER_HUMAN))
     for item in free:
         options = material.options(both, target, item)
         if options:
             taken.add(item)
             texts = options[int(rng.integers(len(options)))]
-            shown = [Shown(item, s, text) for s, text in zip(both.sources, texts, strict=True)]
-            return Trial(COMPARISON, purpose, target, in_slots(rng, shown), truth=HUMAN)
+            shown = [PlacedText(item, s, text) for s, text in zip(both.sources, texts, strict=True)]
+            return DraftTrial(COMPARISON, purpose, target, shuffle_slots(rng, shown), truth=HUMAN)
     return None
 
 
-def _reasoning(config, material, purpose, target, free, rng, taken) -> Trial | None:
+def _reasoning(config, material, purpose, target, free, rng, taken) -> DraftTrial | None:
     """The item is the target's; the text comes from another, which is used up as well."""
     item, own = "", None
     for candidate in free:
@@ -246,12 +248,12 @@ def _reasoning(config, material, purpose, target, free, rng, taken) -> Trial | N
             if normalise(text.explanation) == normalise(own.explanation):
                 continue
             taken |= {item, candidate}
-            shown = (Shown(item, OTHER_HUMAN, text), Shown(item, HUMAN, own))
-            return Trial(REASONING, purpose, target, shown, truth=UNRELATED)
+            shown = (PlacedText(item, OTHER_HUMAN, text), PlacedText(item, HUMAN, own))
+            return DraftTrial(REASONING, purpose, target, shown, truth=UNRELATED)
     return None
 
 
-def practice_part(split: str, parts: Iterable[str]) -> Iterator[str]:
+def practice_splits(split: str, parts: Iterable[str]) -> Iterator[str]:
     """The parts of the data that practice may come from, the best first.
 
     The validation part is held out too, and taking from it leaves the study's items alone.

@@ -19,7 +19,7 @@ from capo_core.study.judging import assignments as judging_assignments
 from capo_core.study.judging import trial_views
 from capo_core.study.judging.assignments import progress_of
 from capo_core.study.judging.judge import Judge
-from capo_core.study.judging.trial_views import Given, Trial, TrialView
+from capo_core.study.judging.trial_views import AssignedTrial, JudgeAnswer, TrialView
 from capo_core.study.store import audit
 from capo_core.study.store.models import assignments, claims, feedback, judgments, studies
 from capo_core.study.tables import CONFIDENCES, MAIN, PRACTICE
@@ -38,7 +38,7 @@ class Feedback:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedAnswer:
     """An answer is on disk.
 
     Attributes:
@@ -52,7 +52,7 @@ class Saved:
     feedback: Feedback | None
 
 
-def checked(given: Given) -> Given:
+def validated(given: JudgeAnswer) -> JudgeAnswer:
     """`given` as it can be stored; raises `StudyError` where it is out of bounds."""
     if given.confidence not in CONFIDENCES:
         raise StudyError(
@@ -64,33 +64,33 @@ def checked(given: Given) -> Given:
             expected=f"at most {LONGEST_REASON:,}",
             todo="shorten it; nothing was saved yet",
         )
-    return Given(given.answer, given.confidence, _clean(given.reason))
+    return JudgeAnswer(given.answer, given.confidence, _clean(given.reason))
 
 
 def save(
     connection: Connection,
     judge: Judge,
     trial_id: str,
-    given: Given,
+    given: JudgeAnswer,
     shown_at: datetime | None,
     at: datetime,
-) -> Saved:
+) -> SavedAnswer:
     """Save one answer, or find that it is saved; raises `StudyError` as `JudgeDesk.answer` says."""
     _only_while_open(connection, judge)
     claim = claim_of(connection, judge, trial_id)
     trial = trial_views.load(connection, judge.study_id, trial_id, claim.order)
     answer, side = trial.stored(given.answer)
-    stored = Given(answer, given.confidence, given.reason)
+    stored = JudgeAnswer(answer, given.confidence, given.reason)
     history = _history(connection, judge, trial_id)
     standing = next((row for row in history if row.withdrawn is None), None)
     if standing is not None:
-        if Given(standing.answer, standing.confidence, standing.reason) != stored:
+        if JudgeAnswer(standing.answer, standing.confidence, standing.reason) != stored:
             raise StudyError(
                 "this trial has another answer already, which is saved",
                 todo="to change your last answer, take it back first; else go on",
             )
         said = feedback_on(connection, judge, trial, standing.answer)
-        return Saved(trial_id, standing.answered, True, said)
+        return SavedAnswer(trial_id, standing.answered, True, said)
     connection.execute(
         insert(judgments).values(
             study_id=judge.study_id,
@@ -110,10 +110,10 @@ def save(
     )
     event = "change" if history else "answer"
     audit.note(connection, at, judge.study_id, judge.judge_id, event, trial_id=trial_id)
-    return Saved(trial_id, at, False, feedback_on(connection, judge, trial, answer))
+    return SavedAnswer(trial_id, at, False, feedback_on(connection, judge, trial, answer))
 
 
-def take_back(connection: Connection, judge: Judge, at: datetime) -> str:
+def withdraw_last(connection: Connection, judge: Judge, at: datetime) -> str:
     """Withdraw the last answer; its trial. Raises `StudyError` as `JudgeDesk.undo` says."""
     _only_while_open(connection, judge)
     last = connection.execute(
@@ -177,7 +177,7 @@ def _history(connection: Connection, judge: Judge, trial_id: str):
     return connection.execute(query.order_by(judgments.c.judgment_id)).all()
 
 
-def _place(connection: Connection, judge: Judge, trial: Trial, judge_slot: str) -> str:
+def _place(connection: Connection, judge: Judge, trial: AssignedTrial, judge_slot: str) -> str:
     """The place that the answer fills: none in practice, none where somebody else filled it."""
     if trial.phase != MAIN:
         return ""
@@ -186,13 +186,15 @@ def _place(connection: Connection, judge: Judge, trial: Trial, judge_slot: str) 
             judgments.c.study_id == judge.study_id,
             judgments.c.trial_id == trial.trial_id,
             judgments.c.place == judge_slot,
-            judging_assignments.standing(),
+            judging_assignments.not_withdrawn(),
         )
     ).first()
     return "" if filled else judge_slot
 
 
-def feedback_on(connection: Connection, judge: Judge, trial: Trial, answer: str) -> Feedback | None:
+def feedback_on(
+    connection: Connection, judge: Judge, trial: AssignedTrial, answer: str
+) -> Feedback | None:
     if trial.phase != PRACTICE:
         return None
     row = connection.execute(
@@ -219,15 +221,15 @@ def _clean(reason: str) -> str:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PracticeFeedback:
     """A practice trial that was answered, with what was given and what was right."""
 
     view: TrialView
-    given: Given
+    given: JudgeAnswer
     feedback: Feedback
 
 
-def pending(connection: Connection, judge: Judge, at: datetime) -> Lesson | None:
+def pending_feedback(connection: Connection, judge: Judge, at: datetime) -> PracticeFeedback | None:
     """The lesson of the last answer, where that was practice and no trial was shown since."""
     if judge.closed or judge.paused:
         return None
@@ -236,7 +238,7 @@ def pending(connection: Connection, judge: Judge, at: datetime) -> Lesson | None
         .where(
             judgments.c.study_id == judge.study_id,
             judgments.c.judge_id == judge.judge_id,
-            judging_assignments.standing(),
+            judging_assignments.not_withdrawn(),
         )
         .order_by(judgments.c.judgment_id.desc())
         .limit(1)
@@ -260,7 +262,9 @@ def pending(connection: Connection, judge: Judge, at: datetime) -> Lesson | None
         progress=replace(progress, practice_done=progress.practice_done - 1),
         **trial_views.contents(connection, judge.study_id, trial),
     )
-    return Lesson(view, Given(trial.on_screen(last.answer), last.confidence, last.reason), said)
+    return PracticeFeedback(
+        view, JudgeAnswer(trial.on_screen(last.answer), last.confidence, last.reason), said
+    )
 
 
 def _went_on(connection: Connection, judge: Judge) -> bool:
@@ -270,7 +274,7 @@ def _went_on(connection: Connection, judge: Judge) -> bool:
             judgments.c.study_id == claims.c.study_id,
             judgments.c.judge_id == claims.c.judge_id,
             judgments.c.trial_id == claims.c.trial_id,
-            judging_assignments.standing(),
+            judging_assignments.not_withdrawn(),
         )
     )
     held = select(claims.c.trial_id).where(

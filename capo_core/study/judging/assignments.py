@@ -17,7 +17,7 @@ from statistics import median
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
-from capo_core.study.judging.judge import Judge, Progress
+from capo_core.study.judging.judge import Judge, JudgeProgress
 from capo_core.study.store.models import (
     assignments,
     claims,
@@ -32,7 +32,7 @@ from capo_core.study.tables import MAIN, PRACTICE, from_cell
 
 
 @dataclass(frozen=True)
-class Place:
+class Assignment:
     """One assignment, with the order in which this judge sees its cards and slots (JSON)."""
 
     judge_slot: str
@@ -42,7 +42,7 @@ class Place:
     text_ids: tuple[str, ...]
 
 
-def practice(connection: Connection, judge: Judge) -> list[Place]:
+def practice_assignments(connection: Connection, judge: Judge) -> list[Assignment]:
     """Practice places that the judge has not answered; those of the own or the first sequence."""
     query = _unanswered(judge, PRACTICE).where(assignments.c.judge_slot == practice_slot(judge))
     return _places(connection, query)
@@ -59,13 +59,13 @@ def practice_slot(judge: Judge):
     )
 
 
-def own(connection: Connection, judge: Judge, at: datetime) -> list[Place]:
+def own_assignments(connection: Connection, judge: Judge, at: datetime) -> list[Assignment]:
     """Open main places of the judge's own sequence, in order."""
     query = _open(judge, at).where(assignments.c.judge_slot == judge.judge_slot)
     return _places(connection, query)
 
 
-def others(connection: Connection, judge: Judge, at: datetime) -> list[Place]:
+def takeover_assignments(connection: Connection, judge: Judge, at: datetime) -> list[Assignment]:
     """Open main places of sequences whose judge is away or gone, that this judge may fill.
 
     Places in a sequence already begun come first, so that what was planned to be seen by one
@@ -105,7 +105,7 @@ def others(connection: Connection, judge: Judge, at: datetime) -> list[Place]:
     for slot, cell in connection.execute(mine):
         seen.setdefault(slot, set()).update(item_of[text] for text in from_cell(cell))
 
-    def repeats(place: Place) -> bool:
+    def repeats(place: Assignment) -> bool:
         elsewhere = set().union(
             *(items for slot, items in seen.items() if slot != place.judge_slot)
         )
@@ -115,7 +115,7 @@ def others(connection: Connection, judge: Judge, at: datetime) -> list[Place]:
     return sorted(fitting, key=lambda place: (place.judge_slot not in seen, place.judge_slot))
 
 
-def within_cap(places: list[Place], judge: Judge, answered: int) -> list[Place]:
+def within_cap(places: list[Assignment], judge: Judge, answered: int) -> list[Assignment]:
     """As many of `places` as the cap leaves to a judge who has answered so many trials."""
     return places[: max(0, judge.terms.cap - answered)] if judge.terms.cap else places
 
@@ -129,7 +129,7 @@ def lock_for_taking_over(connection: Connection, judge: Judge) -> None:
     )
 
 
-def claim(connection: Connection, judge: Judge, place: Place, at: datetime) -> datetime:
+def claim(connection: Connection, judge: Judge, place: Assignment, at: datetime) -> datetime:
     """Hold `place` for the judge; since when the trial has been shown, without a longer absence."""
     until = at + timedelta(minutes=judge.terms.claim_minutes)
     held = and_(
@@ -151,7 +151,7 @@ def claim(connection: Connection, judge: Judge, place: Place, at: datetime) -> d
     return shown
 
 
-def standing():
+def not_withdrawn():
     """The condition that a judgment has not been withdrawn."""
     return judgments.c.withdrawn.is_(None)
 
@@ -180,7 +180,7 @@ def _unanswered(judge: Judge, phase: str) -> Select:
                 judgments.c.study_id == assignments.c.study_id,
                 judgments.c.trial_id == assignments.c.trial_id,
                 judgments.c.judge_id == judge.judge_id,
-                standing(),
+                not_withdrawn(),
             ),
         )
         .order_by(assignments.c.judge_slot, assignments.c.position)
@@ -194,7 +194,7 @@ def _open(judge: Judge, at: datetime) -> Select:
             judgments.c.study_id == assignments.c.study_id,
             judgments.c.trial_id == assignments.c.trial_id,
             judgments.c.place == assignments.c.judge_slot,
-            standing(),
+            not_withdrawn(),
         ),
         ~exists().where(
             claims.c.study_id == assignments.c.study_id,
@@ -207,9 +207,11 @@ def _open(judge: Judge, at: datetime) -> Select:
     )
 
 
-def _places(connection: Connection, query: Select) -> list[Place]:
+def _places(connection: Connection, query: Select) -> list[Assignment]:
     return [
-        Place(row.judge_slot, row.position, row.trial_id, row.order, tuple(from_cell(row.text_ids)))
+        Assignment(
+            row.judge_slot, row.position, row.trial_id, row.order, tuple(from_cell(row.text_ids))
+        )
         for row in connection.execute(query)
     ]
 
@@ -217,21 +219,21 @@ def _places(connection: Connection, query: Select) -> list[Place]:
 FEWEST = 3  # answers before a median says anything
 
 
-def progress_of(connection: Connection, judge: Judge, at: datetime) -> Progress:
+def progress_of(connection: Connection, judge: Judge, at: datetime) -> JudgeProgress:
     """Done, total and minutes left; all of the main trials but for the practice counts."""
     answered = connection.execute(
         select(judgments.c.phase, judgments.c.shown, judgments.c.answered).where(
             judgments.c.study_id == judge.study_id,
             judgments.c.judge_id == judge.judge_id,
-            standing(),
+            not_withdrawn(),
         )
     ).all()
     seconds = [(row.answered - row.shown).total_seconds() for row in answered if row.phase == MAIN]
-    open_places = own(connection, judge, at) if judge.judge_slot else []
+    open_places = own_assignments(connection, judge, at) if judge.judge_slot else []
     if judge.takes_over:
-        open_places += others(connection, judge, at)
+        open_places += takeover_assignments(connection, judge, at)
     left = len(within_cap(open_places, judge, len(answered)))
-    return Progress(
+    return JudgeProgress(
         done=len(seconds),
         total=len(seconds) + left,
         minutes_left=median(seconds) * left / 60 if len(seconds) >= FEWEST else None,

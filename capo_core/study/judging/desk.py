@@ -17,17 +17,17 @@ from sqlalchemy.exc import IntegrityError
 
 from capo_core.errors import StudyError
 from capo_core.study.judging import answers, assignments, links
-from capo_core.study.judging.answers import Lesson, Saved, pending
+from capo_core.study.judging.answers import PracticeFeedback, SavedAnswer, pending_feedback
 from capo_core.study.judging.assignments import progress_of
-from capo_core.study.judging.judge import Judge, Progress, Terms
+from capo_core.study.judging.judge import Judge, JudgeProgress, Terms
 from capo_core.study.judging.trial_views import (
     End,
-    Found,
-    Given,
+    JudgeAnswer,
+    NextStep,
     Pause,
     TrialView,
-    find_next,
-    hold,
+    claim_step,
+    next_step,
 )
 from capo_core.study.store import audit, rate_limits, read, write
 from capo_core.study.store.judge_guard import OffLimits, is_confined
@@ -102,37 +102,37 @@ class JudgeDesk:
 
         at = self.now()
 
-        def look(connection: Connection) -> tuple[Judge, Found]:
+        def look(connection: Connection) -> tuple[Judge, NextStep]:
             judge = self._judge(connection)
             _need_consent(judge)
-            return judge, find_next(connection, judge, at)
+            return judge, next_step(connection, judge, at)
 
         def take(connection: Connection) -> TrialView | Pause | End:
             # Found again, now that nobody else can take it.
             assignments.lock_for_taking_over(connection, judge)
             _touch(connection, judge, at)
-            return hold(connection, judge, find_next(connection, judge, at), at)
+            return claim_step(connection, judge, next_step(connection, judge, at), at)
 
         def keep(connection: Connection) -> TrialView | Pause | End:
             _touch(connection, judge, at)
-            return hold(connection, judge, found, at)
+            return claim_step(connection, judge, found, at)
 
         # The search is done before the writer's lock is taken: with many judges, that is what
         # the others wait for. The own places need no lock, places of others do.
         judge, found = self._guarded(look, writes=False)
         return self._guarded(take if judge.takes_over and found.place else keep, writes=True)
 
-    def lesson(self) -> Lesson | None:
+    def practice_feedback(self) -> PracticeFeedback | None:
         """The feedback of a practice answer that the judge has not gone on from, else None.
 
         Raises:
             StudyError: also before `consent`.
         """
 
-        def work(connection: Connection) -> Lesson | None:
+        def work(connection: Connection) -> PracticeFeedback | None:
             judge = self._judge(connection)
             _need_consent(judge)
-            return pending(connection, judge, self.now())
+            return pending_feedback(connection, judge, self.now())
 
         return self._guarded(work, writes=False)
 
@@ -143,7 +143,7 @@ class JudgeDesk:
         confidence: str = "",
         reason: str = "",
         shown_at: datetime | None = None,
-    ) -> Saved:
+    ) -> SavedAnswer:
         """Save the answer to a trial that was shown; when this returns, it is on disk.
 
         Safe to repeat: the same answer again is the same answer, not a second one.
@@ -159,10 +159,10 @@ class JudgeDesk:
                 already, or the study is closed.
         """
 
-        def work(connection: Connection) -> Saved:
+        def work(connection: Connection) -> SavedAnswer:
             judge, at = self._judge(connection), self.now()
             _need_consent(judge)
-            given = answers.checked(Given(answer, confidence, reason))
+            given = answers.validated(JudgeAnswer(answer, confidence, reason))
             saved = answers.save(connection, judge, trial_id, given, shown_at, at)
             _touch(connection, judge, at)
             return saved
@@ -187,7 +187,7 @@ class JudgeDesk:
 
         def work(connection: Connection) -> str:
             judge, at = self._judge(connection), self.now()
-            trial_id = answers.take_back(connection, judge, at)
+            trial_id = answers.withdraw_last(connection, judge, at)
             _touch(connection, judge, at)
             return trial_id
 
@@ -205,7 +205,7 @@ class JudgeDesk:
         """Take on open places of others after the own ones."""
         self._note_now("goes_on")
 
-    def progress(self) -> Progress:
+    def progress(self) -> JudgeProgress:
         """How far the judge is: "12 of 60", and the minutes left."""
         return self._guarded(lambda c: progress_of(c, self._judge(c), self.now()), writes=False)
 

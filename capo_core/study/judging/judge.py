@@ -126,7 +126,7 @@ def judge_of(row: Row) -> Judge:
 
 
 @dataclass(frozen=True)
-class Progress:
+class JudgeProgress:
     """How far a judge is.
 
     Attributes:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from capo_core.errors import StudyError
 from capo_core.study.judging import assignments
 from capo_core.study.judging.assignments import progress_of
-from capo_core.study.judging.judge import Judge, Progress
+from capo_core.study.judging.judge import Judge, JudgeProgress
 from capo_core.study.store.models import cards, judgments, texts, trials
 from capo_core.study.tables import (
     ATTRIBUTION,
@@ -35,7 +35,7 @@ SIDE_NAMES = ("left", "right")
 
 
 @dataclass(frozen=True)
-class Shown:
+class TextView:
     """An item with one label and explanation, as plain text: a page must escape all four."""
 
     text_a: str
@@ -49,11 +49,11 @@ class CardView:
     """Examples of one annotator; the letter is the same in all attributions of a judge."""
 
     letter: str
-    examples: tuple[Shown, ...]
+    examples: tuple[TextView, ...]
 
 
 @dataclass(frozen=True)
-class Given:
+class JudgeAnswer:
     """An answer in the judge's terms: a letter, "left", "tie", "cannot_tell", "4" …"""
 
     answer: str
@@ -80,16 +80,16 @@ class TrialView:
     kind: str
     practice: bool
     cards: tuple[CardView, ...]
-    texts: tuple[Shown, ...]
-    reference: Shown | None
+    texts: tuple[TextView, ...]
+    reference: TextView | None
     answers: tuple[str, ...]
-    earlier: Given | None
+    earlier: JudgeAnswer | None
     shown_at: datetime
-    progress: Progress
+    progress: JudgeProgress
 
 
 @dataclass(frozen=True)
-class Trial:
+class AssignedTrial:
     """A trial in one judge's order, with the identifiers that views leave out."""
 
     trial_id: str
@@ -127,13 +127,13 @@ class Trial:
         return next(answer for answer in self.answers if self.stored(answer)[0] == stored)
 
 
-def load(connection: Connection, study_id: str, trial_id: str, order: str) -> Trial:
+def load(connection: Connection, study_id: str, trial_id: str, order: str) -> AssignedTrial:
     """A trial with its order (the JSON of an assignment)."""
     row = connection.execute(
         select(trials).where(trials.c.study_id == study_id, trials.c.trial_id == trial_id)
     ).one()
     shown = from_cell(order)
-    return Trial(
+    return AssignedTrial(
         trial_id=trial_id,
         kind=row.kind,
         phase=row.phase,
@@ -143,10 +143,10 @@ def load(connection: Connection, study_id: str, trial_id: str, order: str) -> Tr
     )
 
 
-def contents(connection: Connection, study_id: str, trial: Trial) -> dict[str, Any]:
+def contents(connection: Connection, study_id: str, trial: AssignedTrial) -> dict[str, Any]:
     """The parts `cards`, `texts` and `reference` of a `TrialView`."""
     found = {
-        row.text_id: Shown(row.text_a, row.text_b, row.label, row.explanation)
+        row.text_id: TextView(row.text_a, row.text_b, row.label, row.explanation)
         for row in connection.execute(
             select(texts).where(texts.c.study_id == study_id, texts.c.text_id.in_(trial.text_ids))
         )
@@ -165,7 +165,7 @@ def contents(connection: Connection, study_id: str, trial: Trial) -> dict[str, A
         "cards": tuple(
             CardView(
                 letter=ascii_uppercase[position] if lettered else "",
-                examples=tuple(Shown(*example) for example in from_cell(examples[annotator])),
+                examples=tuple(TextView(*example) for example in from_cell(examples[annotator])),
             )
             for position, annotator in enumerate(trial.card_ids)
         ),
@@ -180,7 +180,7 @@ def contents(connection: Connection, study_id: str, trial: Trial) -> dict[str, A
 class Pause:
     """The judge paused; `JudgeDesk.resume` goes on."""
 
-    progress: Progress
+    progress: JudgeProgress
 
 
 @dataclass(frozen=True)
@@ -194,28 +194,30 @@ class End:
     """
 
     reason: str
-    progress: Progress
+    progress: JudgeProgress
     more: int = 0
 
 
 @dataclass(frozen=True)
-class Found:
+class NextStep:
     """What to show; `place` is where, if it is a trial, which is to be held for the judge."""
 
     view: TrialView | Pause | End
-    place: assignments.Place | None = None
+    place: assignments.Assignment | None = None
 
 
-def find_next(connection: Connection, judge: Judge, at: datetime) -> Found:
+def next_step(connection: Connection, judge: Judge, at: datetime) -> NextStep:
     """What a judge who has consented sees next; it reads and changes nothing."""
     progress = progress_of(connection, judge, at)
     if judge.closed:
-        return Found(End("closed", progress))
+        return NextStep(End("closed", progress))
     if judge.paused:
-        return Found(Pause(progress))
-    found = assignments.practice(connection, judge) or _main(connection, judge, at, progress)
+        return NextStep(Pause(progress))
+    found = assignments.practice_assignments(connection, judge) or _main(
+        connection, judge, at, progress
+    )
     if not found:
-        return Found(_end(connection, judge, at, progress))
+        return NextStep(_end(connection, judge, at, progress))
     trial = load(connection, judge.study_id, found[0].trial_id, found[0].order)
     view = TrialView(
         trial_id=trial.trial_id,
@@ -227,11 +229,11 @@ def find_next(connection: Connection, judge: Judge, at: datetime) -> Found:
         progress=progress,
         **contents(connection, judge.study_id, trial),
     )
-    return Found(view, found[0])
+    return NextStep(view, found[0])
 
 
-def hold(
-    connection: Connection, judge: Judge, found: Found, at: datetime
+def claim_step(
+    connection: Connection, judge: Judge, found: NextStep, at: datetime
 ) -> TrialView | Pause | End:
     """What was found, held for the judge; with the time since when it has been shown."""
     if found.place is None:
@@ -241,24 +243,24 @@ def hold(
 
 
 def _main(
-    connection: Connection, judge: Judge, at: datetime, progress: Progress
-) -> list[assignments.Place]:
-    found = assignments.own(connection, judge, at) if judge.judge_slot else []
+    connection: Connection, judge: Judge, at: datetime, progress: JudgeProgress
+) -> list[assignments.Assignment]:
+    found = assignments.own_assignments(connection, judge, at) if judge.judge_slot else []
     if not found and judge.takes_over:
-        found = assignments.others(connection, judge, at)
+        found = assignments.takeover_assignments(connection, judge, at)
     return assignments.within_cap(found, judge, progress.answered)
 
 
-def _end(connection: Connection, judge: Judge, at: datetime, progress: Progress) -> End:
+def _end(connection: Connection, judge: Judge, at: datetime, progress: JudgeProgress) -> End:
     if not progress.done:
         return End("nothing_open", progress)
     if judge.takes_over:
         return End("done", progress)
-    left = assignments.others(connection, judge, at)
+    left = assignments.takeover_assignments(connection, judge, at)
     return End("done", progress, more=len(assignments.within_cap(left, judge, progress.answered)))
 
 
-def _earlier(connection: Connection, judge: Judge, trial: Trial) -> Given | None:
+def _earlier(connection: Connection, judge: Judge, trial: AssignedTrial) -> JudgeAnswer | None:
     """The answer that was taken back, if the trial had one."""
     row = connection.execute(
         select(judgments.c.answer, judgments.c.confidence, judgments.c.reason)
@@ -270,4 +272,4 @@ def _earlier(connection: Connection, judge: Judge, trial: Trial) -> Given | None
         .order_by(judgments.c.judgment_id.desc())
         .limit(1)
     ).one_or_none()
-    return row and Given(trial.on_screen(row.answer), row.confidence, row.reason)
+    return row and JudgeAnswer(trial.on_screen(row.answer), row.confidence, row.reason)

@@ -36,7 +36,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "v
 
 
 @dataclass(frozen=True)
-class Doors:
+class SignInSettings:
     """How an owner can come in.
 
     Attributes:
@@ -54,7 +54,7 @@ class Doors:
     @classmethod
     def from_environment(
         cls, address: str, *, oidc: bool = False, environment: Mapping[str, str] | None = None
-    ) -> Doors:
+    ) -> SignInSettings:
         """The doors as the environment sets them; it is `os.environ` unless given."""
         values = os.environ if environment is None else environment
         emails = (each.strip().lower() for each in values.get(EMAILS, "").split(","))
@@ -78,7 +78,7 @@ class Visitor:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def role_of(visitor: Visitor, doors: Doors) -> str:
+def role_of(visitor: Visitor, doors: SignInSettings) -> str:
     """`OWNER`, `JUDGE` or `STRANGER`."""
     if visitor.has_link:
         return JUDGE
@@ -92,7 +92,7 @@ def role_of(visitor: Visitor, doors: Doors) -> str:
     return STRANGER
 
 
-def password_is_right(given: str, doors: Doors) -> bool:
+def password_is_right(given: str, doors: SignInSettings) -> bool:
     """Compared in a time that tells nothing of how much was right; never, without a password.
 
     The page counts wrong ones with `limits` and keeps the answer in its session.
@@ -104,7 +104,7 @@ def password_is_right(given: str, doors: Doors) -> bool:
     return bool(doors.password) and hmac.compare_digest(*digests)
 
 
-def check_binding(doors: Doors) -> None:
+def check_binding(doors: SignInSettings) -> None:
     """Called before the server starts.
 
     Raises:
@@ -165,7 +165,7 @@ def _without_port(host: str) -> str:
 def sign_in(
     engine: Engine,
     given: str,
-    doors: Doors,
+    doors: SignInSettings,
     caller: str,
     now: Callable[[], datetime] = audit.now,
 ) -> bool:

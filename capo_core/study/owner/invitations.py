@@ -34,7 +34,7 @@ class Invitation:
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class NewJudge:
     """What is random about a judge, drawn before the transaction, so that it can be repeated."""
 
     judge_id: str
@@ -42,7 +42,7 @@ class Newcomer:
     completion_code: str = field(repr=False)
 
 
-def newcomers(count: int) -> list[Newcomer]:
+def new_judges(count: int) -> list[NewJudge]:
     """Judges to invite; `ConfigError` where `count` is out of range.
 
     Identifiers are random, and tell neither the order of invitations nor how many there are.
@@ -50,7 +50,7 @@ def newcomers(count: int) -> list[Newcomer]:
     if not 1 <= count <= MOST_INVITED:
         raise ConfigError(f"{count} judges", expected=f"1 to {MOST_INVITED:,}")
     return [
-        Newcomer(
+        NewJudge(
             f"judge-{secrets.token_hex(4)}",
             links.new_token(),
             "".join(secrets.choice(CODE_LETTERS) for _ in range(8)),
@@ -70,7 +70,7 @@ def check_days(days: float) -> None:
 def invite(
     connection: Connection,
     study_id: str,
-    people: list[Newcomer],
+    people: list[NewJudge],
     *,
     days: float,
     note: str,

@@ -81,7 +81,7 @@ class StudyService:
         Raises:
             ConfigError: `count` or `days` out of range. StudyError: no such study, or closed.
         """
-        people = invitations.newcomers(count)
+        people = invitations.new_judges(count)
         invitations.check_days(days)
 
         def work(connection: Connection) -> list[Invitation]:
