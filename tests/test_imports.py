@@ -126,7 +126,6 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
-@pytest.mark.xfail(strict=True, reason="the circle in runs/ is not opened yet")
 def test_no_file_imports_itself_by_way_of_others():
     assert circles(import_graph()) == []
 

@@ -213,8 +213,9 @@ def do_run(
     """Do it here, or put it into the queue (then None); its result with the run's name."""
     from capo_core.run_folder import RunFolder
     from capo_core.runs import submit
+    from capo_core.runs.checks import check
     from capo_core.runs.foreground import foreground
-    from capo_core.runs.kinds import check, do
+    from capo_core.runs.kinds import execute
     from capo_core.runs.request import Request
 
     request = Request(kind, settings)
@@ -232,7 +233,7 @@ def do_run(
             progress_bar(quiet=as_json) as shown,
             foreground(workspace, folder, kind=kind, settings=settings, progress=shown) as progress,
         ):
-            do(request, workspace, folder, progress)
+            execute(request, workspace, folder, progress)
     result = {**folder.result, "run": folder.run_id}
     if as_json:
         print_json(result)

@@ -167,9 +167,7 @@ def _what(run: Run, many_seeds: bool) -> str:
         return run.run_id
     if request.kind == "judge":
         return "the judge"
-    from capo_core.runs.kinds import method_of  # which imports what measures
-
-    method = method_of(request) or run.run_id
+    method = request.method or run.run_id
     return f"{method}, seed {_seed(run)}" if many_seeds else method
 
 
@@ -191,15 +189,11 @@ def _why(name: str, others: Others) -> str:
 
 def _called(run: Run) -> str:
     """ "SFT for A"; its name where nobody wrote down what it was asked."""
-    from capo_core.runs.kinds import RUN_KINDS
-
     request = _asked(run)
     if request is None:
         return run.run_id
-    targets = request.settings.get("targets") or [request.settings.get("target")]
-    whom = ", ".join(str(each) for each in targets if each)
-    label = RUN_KINDS[request.kind].label
-    return f"{label} for {whom}" if whom else label
+    whom = ", ".join(request.targets)
+    return f"{request.label} for {whom}" if whom else request.label
 
 
 def _asked(run: Run) -> Request | None:

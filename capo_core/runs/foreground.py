@@ -17,7 +17,7 @@ from capo_core.run_folder import RunFolder
 from capo_core.runs import queue
 from capo_core.runs.request import FILE, Request
 from capo_core.runs.run import Run
-from capo_core.runs.status import Reporter, Status
+from capo_core.runs.status import Heartbeat, Status
 from capo_core.workspace import Workspace, make_folder
 
 
@@ -60,34 +60,34 @@ def foreground(
             Request(kind, dict(settings or {}), queued=time.time()).write(run.folder)
         run.forget_stop()
         share = 0.0 if before.state == "succeeded" else before.share
-        reporter = Reporter(
+        heartbeat = Heartbeat(
             run,
             Status(queued=before.queued or time.time(), share=share,
                    worked_s=before.duration_s(), peak_bytes=before.peak_bytes,
                    gpu_peak_bytes=before.gpu_peak_bytes),
             patience_s=None,
         )  # fmt: skip
-        reporter.begin()
+        heartbeat.begin()
 
     def told(what: str, share: float) -> None:
         progress(what, share)
-        reporter.progress(what, share)
+        heartbeat.progress(what, share)
 
     try:
         yield told
     except Stopped as error:
-        reporter.finish("stopped", error.what)
+        heartbeat.finish("stopped", error.what)
         raise
     except CapoError as error:
-        reporter.finish("failed", str(error))
+        heartbeat.finish("failed", str(error))
         raise
     except KeyboardInterrupt:
-        reporter.finish("stopped", "interrupted at the keyboard")
+        heartbeat.finish("stopped", "interrupted at the keyboard")
         raise
     except BaseException as error:
-        reporter.finish("failed", f"a defect of this program: {error!r}")
+        heartbeat.finish("failed", f"a defect of this program: {error!r}")
         raise
-    reporter.finish("succeeded", "done")
+    heartbeat.finish("succeeded", "done")
     queue.advance(workspace)
 
 

@@ -15,11 +15,10 @@ from dataclasses import replace
 from typing import Any
 
 from capo_core.errors import BackendUnavailable, ConfigError, RunError
-from capo_core.runs import dependencies, slurm
+from capo_core.runs import dependencies, process, slurm
 from capo_core.runs.dependencies import DELETED, Others
-from capo_core.runs.process import start_worker
 from capo_core.runs.run import BROKEN, Run, every
-from capo_core.runs.status import Status, birth_of
+from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace
 
 LOCK = "queue"
@@ -78,9 +77,16 @@ def claim(workspace: Workspace, run: Run) -> Status | None:
         if status.state != "queued" or not mine:
             return None
         return run.write(
-            replace(status, pid=pid, birth=birth_of(pid), state="running", heartbeat=time.time(),
-                    started=time.time(), message="starting")
-        )  # fmt: skip
+            replace(
+                status,
+                pid=pid,
+                birth=process_start_mark(pid),
+                state="running",
+                heartbeat=time.time(),
+                started=time.time(),
+                message="starting",
+            )
+        )
 
 
 def waits_for(run: Run) -> str:
@@ -170,10 +176,14 @@ def _bring_up_to_date(runs: list[Run], status: dict[str, Status]) -> None:
 
 
 def _begin(run: Run, status: Status) -> None:
-    pid = start_worker(run.folder, append=True)
+    pid = process.start(run.folder)
     run.write(
         replace(
-            status, pid=pid, birth=birth_of(pid), heartbeat=time.time(), message="about to begin"
+            status,
+            pid=pid,
+            birth=process_start_mark(pid),
+            heartbeat=time.time(),
+            message="about to begin",
         )
     )
 

@@ -1,9 +1,10 @@
-"""What was asked of a run: `request.json` in its folder.
+"""The request of a run, `request.json` in its folder, and the kinds of runs there are.
 
     {"kind": "train_sft", "settings": {…}, "after": [run ids], "after_any": [run ids],
      "experiment": "", "order": 7, "queued": seconds since the epoch, "executor": "local"}
 
-A person may edit it by hand, so nothing in it is believed before it is looked at.
+A person may edit it by hand, so nothing in it is believed before it is looked at (see `checks`).
+The work of each kind is in `kinds`; a list of runs needs only its name here.
 """
 
 from __future__ import annotations
@@ -21,15 +22,48 @@ EXECUTORS = ("local", "slurm")
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a run shall do, when and where.
+class Kind:
+    """One kind of run, as data.
 
     Attributes:
-        kind: one of `run_kinds.RUN_KINDS`.
+        label: for a person: "SFT for A" is a run of the kind with the label "SFT".
+        method: the method its runs belong to, for tables; "" for none.
+        stage: its part of the run's name, where that is not the kind's own name.
+    """
+
+    label: str
+    method: str = ""
+    stage: str = ""
+
+
+KINDS: dict[str, Kind] = {
+    "train_sft": Kind("SFT", "sft", "sft"),
+    "train_capo": Kind("CAPO", "capo", "capo"),
+    "profile": Kind("Profiles", "profile"),
+    "generate": Kind("Answers", stage="answers"),  # its method is a setting
+    "evaluate": Kind("Evaluation"),
+    "judge": Kind("Judge"),
+    "retention": Kind("Retention"),
+    "estimate": Kind("Estimate"),
+    "softlabel": Kind("Soft labels"),
+    "stability": Kind("Stability report"),
+    "calibration": Kind("Calibration"),
+    "preflight": Kind("Pre-flight check"),
+    "dummy": Kind("Dummy run"),
+}
+FORMER_KINDS = {"rehearsal": "dummy"}  # names in folders of before
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run to be done: its kind and settings, and when and where it may begin.
+
+    Attributes:
+        kind: one of `KINDS`.
         settings: of that kind, JSON-able.
         after: runs that must have succeeded before this one begins.
         after_any: runs that must be over before this one begins, however they ended; one of them
-            at least with success (see `waiting`).
+            at least with success (see `dependencies`).
         experiment: the experiment it belongs to; "" for none.
         order: the place in the queue; lower ones begin first.
         queued: when it was asked for, seconds since the epoch.
@@ -66,21 +100,42 @@ class Request:
         """All runs that must be over before this one begins."""
         return (*self.after, *self.after_any)
 
+    @property
+    def label(self) -> str:
+        """The kind's name for a person."""
+        return KINDS[self.kind].label if self.kind in KINDS else self.kind
+
+    @property
+    def method(self) -> str:
+        """The method the run belongs to, for tables: "sft", "capo", "zero_shot", …; "" for none."""
+        if self.kind == "generate":
+            return str(self.settings.get("config", {}).get("method", ""))
+        return KINDS[self.kind].method if self.kind in KINDS else ""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The annotators that are imitated; none where the settings name none."""
+        found = self.settings.get("targets") or [self.settings.get("target")]
+        return tuple(str(each) for each in found if each)
+
     def write(self, folder: Path) -> None:
         write_json(folder / FILE, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> Request:
-        """The request of the run in `folder`.
+        """Return the request of the run in `folder`.
+
+        Runs that were begun at once were once described by the file config.json alone:
+        `{"kind": …, "settings": {…}}`.
 
         Raises:
-            RunError: there is none, or somebody wrote something else there; it says what.
-            ConfigError: a name in it is none.
+            RunError: there is none, or the file is damaged; it says how.
+            ConfigError: a run's name in it is not one.
         """
         try:
             raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError("nobody wrote down how this run was asked for", where=FILE) from None
+            raw = _former(folder)
         except ValueError as error:
             raise RunError(f"it is not JSON ({error})", where=FILE) from None
         if not isinstance(raw, dict):
@@ -93,7 +148,20 @@ class Request:
         for name in ("after", "after_any"):
             if isinstance(raw.get(name), list):
                 raw[name] = tuple(raw[name])
+        if isinstance(raw["kind"], str):
+            raw["kind"] = FORMER_KINDS.get(raw["kind"], raw["kind"])
         return cls(**raw)
+
+
+def _former(folder: Path) -> dict[str, Any]:
+    """The request in a config.json of before; `RunError` where there is none."""
+    try:
+        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if set(raw) == {"kind", "settings"}:
+            return raw
+    except (FileNotFoundError, ValueError, TypeError):
+        pass
+    raise RunError("nobody wrote down how this run was asked for", where=FILE)
 
 
 def _names(value: Any) -> bool:

@@ -1,12 +1,16 @@
-"""Runs: folders under `workspace.runs` that are jobs, and what can be read of them.
+"""Runs: folders with a long computation, and what can be read of them.
 
-Beside what `imitation.run_folder` keeps there:
+Beside the files of `capo_core.run_folder`:
 
-    request.json    what was asked for, and its place in the queue (see `request.py`)
-    status.json     where it stands (see `record.py`)
-    preflight.json  what was expected of it, where somebody looked beforehand
+    request.json    kind, settings and place in the queue (see `request`)
+    status.json     its state (see `status`)
+    log.txt         what its workers printed
+    preflight.json  the estimate of a pre-flight check, where there was one
     notes.txt       what people wrote about it
     stopping        present once somebody asked it to stop; "now": without saving
+
+Runs of the queue lie under `workspace.runs`. Those that begin at once, beside the queue (reports,
+calibrations, pre-flight checks), lie under `workspace.jobs` (see `submit.begin`).
 
 Everybody may read at any time, and needs neither locks nor torch for it.
 """
@@ -17,7 +21,7 @@ import json
 import os
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,27 +29,43 @@ from typing import Any
 from capo_core.errors import CapoError, RunError
 from capo_core.run_folder import RunFolder
 from capo_core.runs import slurm
+from capo_core.runs.checks import check
 from capo_core.runs.request import FILE, Request
-from capo_core.runs.status import Job, Status, birth_of
-from capo_core.workspace import Workspace, safe_name
+from capo_core.runs.status import Status, process_start_mark
+from capo_core.workspace import Workspace, safe_name, write_json
 
 BROKEN = "broken"  # the state of a run whose files say nothing that can be used
 # A process on another machine cannot be looked at; it lives as long as it is heard.
 SILENCE_S = 25.0
+# What begins at once has a worker within moments; one without for longer has lost its launcher.
+UNCLAIMED_S = 60.0
 _MADE_BY_RUNS = (FILE, "config.json", "status.json")
 
 
 @dataclass(frozen=True)
-class Run(Job):
-    """A run's folder as a job.
+class Run:
+    """A run's folder, and what can be read there.
 
     `status()` reads the files anew each time, and never raises: a run whose files were damaged or
     edited into nonsense has the state "broken", and its message says what is wrong.
     """
 
+    folder: Path
+
     @property
     def run_id(self) -> str:
         return self.folder.name
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the run began at once, beside the queue."""
+        return self.folder.parent.name == "jobs"
+
+    @property
+    def log(self) -> str:
+        """The output of its workers; "" where there is none."""
+        path = self.folder / "log.txt"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     @property
     def files(self) -> RunFolder:
@@ -83,8 +103,6 @@ class Run(Job):
     @property
     def problem(self) -> str:
         """What is wrong with the run's files, in words; "" where they can be used."""
-        from capo_core.runs.kinds import check
-
         try:
             if (self.folder / FILE).exists() or not (self.folder / "config.json").exists():
                 check(self.request)
@@ -99,15 +117,39 @@ class Run(Job):
         return ""
 
     def status(self) -> Status:
+        """Return the status as it is now; a live state whose process is gone reads as lost."""
         if problem := self.problem:
             return Status(state=BROKEN, message=problem)
         if not (self.folder / "status.json").exists():
             return self._without_status()
-        status = super().status()
-        if status.state == "lost" and self.files.done:
+        status = self._read()
+        if not status.live or self._alive(status):
+            return status
+        # The worker may have ended properly between the reading and the looking.
+        status = self._read()
+        if not status.live:
+            return status
+        status = replace(
+            status,
+            state="lost",
+            message="the process ended without a word (killed, or the machine restarted)",
+        )
+        if self.files.done:
             # It ended between its last word and the status: the result is there.
             return replace(status, state="succeeded", message="done", share=1.0)
         return status
+
+    def write(self, status: Status) -> Status:
+        """Replace the status file, and return what was written."""
+        write_json(self.folder / "status.json", asdict(status))
+        return status
+
+    def _read(self) -> Status:
+        path = self.folder / "status.json"
+        try:
+            return Status.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise RunError("status.json is damaged", where=str(self.folder)) from error
 
     @property
     def notes(self) -> str:
@@ -132,11 +174,12 @@ class Run(Job):
     def _alive(self, status: Status) -> bool:
         if status.slurm:
             return status.silent_s() < SILENCE_S or slurm.alive(status.slurm)
-        if not status.pid:
-            return status.state == "queued"  # it waits for its turn, however long
+        if not status.pid:  # it waits for its turn, however long
+            begins = not self.at_once or time.time() - status.queued < UNCLAIMED_S
+            return status.state == "queued" and begins
         if status.host and status.host != socket.gethostname():
             return status.silent_s() < SILENCE_S
-        return birth_of(status.pid) == status.birth
+        return process_start_mark(status.pid) == status.birth
 
 
 def find(workspace: Workspace, run_id: str) -> Run:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
 from capo_core.errors import BackendUnavailable, ConfigError
+from capo_core.runs.process import ROOT, worker_command
 
-_ROOT = Path(__file__).resolve().parents[2]
 _LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING"}
 _ASK_EVERY_S = 5.0  # squeue is not asked more often about one job: clusters do not like it
 _known: dict[str, tuple[float, bool]] = {}
@@ -45,12 +46,12 @@ def submit(folder: Path) -> str:
         raise BackendUnavailable(why, todo="run it on this machine: executor local")
     import submitit
 
-    from capo_core.runs.worker import main
-
     executor = submitit.SlurmExecutor(folder=folder / "slurm")
     executor.update_parameters(**_parameters(folder))
     try:
-        job = executor.submit(main, str(folder))
+        # The worker takes the place of submitit's process, so that the signals Slurm sends before
+        # it ends a job reach the worker, which saves then; submitit would requeue, or kill it.
+        job = executor.submit(os.execv, sys.executable, worker_command(folder))
     except Exception as error:  # submitit passes on whatever sbatch said, in errors of its own
         raise BackendUnavailable(
             f"Slurm did not take the run ({str(error).strip().splitlines()[-1][:300]})",
@@ -94,7 +95,7 @@ def _parameters(folder: Path) -> dict:
         "gpus_per_node": _number("CAPO_SLURM_GPUS") or None,
         "partition": os.environ.get("CAPO_SLURM_PARTITION") or None,
         # The worker is found from here, wherever the run was asked for.
-        "additional_parameters": {"chdir": str(_ROOT)},
+        "additional_parameters": {"chdir": str(ROOT)},
     }
     memory = _number("CAPO_SLURM_MEMORY_GB")
     if memory:

@@ -1,15 +1,7 @@
-"""What is known of a long computation: a folder with its settings, its status and its log.
+"""The status of a run, and the heartbeat that keeps its file true while the work goes on.
 
-A job is a folder under `workspace.jobs`:
-
-    config.json   kind and settings, as asked for
-    status.json   replaced whole at every change (see `Status`)
-    stop          present once somebody asked it to stop
-    log.txt       what the worker printed
-
-Pages only read these files, so a closed tab or a restarted dashboard loses nothing.
-
-What keeps a status file true while the work goes on.
+The file status.json is replaced whole at every change. Pages only read it, so a closed tab or a
+restarted dashboard loses nothing.
 """
 
 from __future__ import annotations
@@ -23,23 +15,21 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capo_core.errors import RunError, Stopped
 from capo_core.runs.memory import gpu_peak_bytes, peak_bytes
-from capo_core.workspace import write_json
+
+if TYPE_CHECKING:
+    from capo_core.runs.run import Run
 
 LIVE = ("queued", "running")
 ENDED = ("succeeded", "failed", "stopped", "lost")
 
-# A launcher names its worker within moments; a queued job without a worker for longer than this
-# has lost its launcher.
-UNCLAIMED_S = 60.0
-
 
 @dataclass(frozen=True)
 class Status:
-    """Where a job stands. Times are seconds since the epoch, 0 where the thing has not happened.
+    """The state of a run. Times are seconds since the epoch, 0 where the thing has not happened.
 
     Attributes:
         state: queued, running, succeeded, failed, stopped or lost. "lost" is never written: it is
@@ -115,71 +105,7 @@ class Status:
         return max(0.0, (time.time() if now is None else now) - self.heartbeat)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A job's folder and what can be read there."""
-
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def config(self) -> dict:
-        """`{"kind": …, "settings": {…}}` as asked for."""
-        return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-
-    @property
-    def log(self) -> str:
-        path = self.folder / "log.txt"
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-    @property
-    def stop_asked(self) -> bool:
-        return (self.folder / "stop").exists()
-
-    @property
-    def stop_now(self) -> bool:
-        """Shall it end at once, without saving?"""
-        return False
-
-    def status(self) -> Status:
-        """The status as it is now; a live state whose process is gone reads as lost."""
-        status = self._read()
-        if not status.live or self._alive(status):
-            return status
-        # The worker may have ended properly between the reading and the looking.
-        status = self._read()
-        if not status.live:
-            return status
-        return replace(
-            status,
-            state="lost",
-            message="the process ended without a word (killed, or the machine restarted)",
-        )
-
-    def write(self, status: Status) -> Status:
-        write_json(self.folder / "status.json", asdict(status))
-        return status
-
-    def ask_to_stop(self) -> None:
-        (self.folder / "stop").touch()
-
-    def _read(self) -> Status:
-        path = self.folder / "status.json"
-        try:
-            return Status.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise RunError("status.json is damaged", where=str(self.folder)) from error
-
-    def _alive(self, status: Status) -> bool:
-        if not status.pid:
-            return time.time() - status.queued < UNCLAIMED_S
-        return birth_of(status.pid) == status.birth
-
-
-def birth_of(pid: int) -> str:
+def process_start_mark(pid: int) -> str:
     """A mark of when process `pid` began, the same for its whole life; "" where there is none.
 
     On Linux the kernel's start time together with the boot it belongs to, so that a number given
@@ -189,14 +115,14 @@ def birth_of(pid: int) -> str:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
-        return "" if Path("/proc/self/stat").exists() else _birth_by_ps(pid)
+        return "" if Path("/proc/self/stat").exists() else _start_mark_by_ps(pid)
     # The command's name stands in parentheses and may itself hold spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
     state, start = fields[0], fields[19]
     return "" if state in "ZX" else f"{boot}:{start}"
 
 
-def _birth_by_ps(pid: int) -> str:
+def _start_mark_by_ps(pid: int) -> str:
     """The same where there is no /proc (macOS)."""
     asked = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
@@ -215,24 +141,26 @@ HEARTBEAT_S = 1.0
 PATIENCE_S = 8.0
 
 
-class Reporter:
-    """Writes the status at every beat; may be called from several threads.
+class Heartbeat:
+    """Writes the status of a run at every beat; may be called from several threads.
 
     Args:
-        job: whose status it is.
+        run: the run this process works on.
         status: as it was before this process took over.
         patience_s: how long a wish to stop may go unheard before the process is ended; None
             never ends it.
     """
 
-    def __init__(self, job: Job, status: Status, patience_s: float | None = PATIENCE_S) -> None:
-        self._job, self._patience_s = job, patience_s
+    def __init__(self, run: Run, status: Status, patience_s: float | None = PATIENCE_S) -> None:
+        self._run, self._patience_s = run, patience_s
         pid = os.getpid()
-        self._status = replace(status, pid=pid, birth=birth_of(pid), host=socket.gethostname())
+        self._status = replace(
+            status, pid=pid, birth=process_start_mark(pid), host=socket.gethostname()
+        )
         self._guard = threading.Lock()
         self._over = threading.Event()
         self._stop_seen = 0.0
-        self._beat = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
+        self._beat = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
 
     def begin(self) -> None:
         self._change(
@@ -246,7 +174,7 @@ class Reporter:
 
     def progress(self, what: str, share: float) -> None:
         """The `Progress` of the work; raises `Stopped` where somebody asked for that."""
-        if self._job.stop_asked:
+        if self._run.stop_asked:
             raise Stopped("stopped on request")
         with self._guard:  # the heartbeat carries it to the file: many words cost no writing
             share = min(1.0, max(self._status.share, share))
@@ -261,14 +189,14 @@ class Reporter:
                 self._measured(), state=state, message=message, share=share, ended=time.time()
             )
             try:
-                self._job.write(self._status)
+                self._run.write(self._status)
             except OSError:
                 self._write_over()
 
     def _change(self, **changes) -> None:
         with self._guard:
             self._status = replace(self._measured(), **changes)
-            self._job.write(self._status)
+            self._run.write(self._status)
 
     def _measured(self) -> Status:
         return replace(
@@ -281,17 +209,17 @@ class Reporter:
     def _write_over(self) -> None:
         """Write into the file that is there: its place on a full disk is ours already."""
         content = json.dumps(asdict(self._status), ensure_ascii=False).encode()
-        with suppress(OSError), (self._job.folder / "status.json").open("r+b") as file:
+        with suppress(OSError), (self._run.folder / "status.json").open("r+b") as file:
             room = max(len(content), os.fstat(file.fileno()).st_size)
             file.write(content.ljust(room))
             file.truncate(room)
 
-    def _keep_beating(self) -> None:
+    def _beat_on(self) -> None:
         while not self._over.wait(HEARTBEAT_S):
-            if self._job.stop_asked:
+            if self._run.stop_asked:
                 self._stop_seen = self._stop_seen or time.time()
                 unheard = time.time() - self._stop_seen
-                if self._job.stop_now or (
+                if self._run.stop_now or (
                     self._patience_s is not None and unheard > self._patience_s
                 ):
                     self.finish("stopped", "stopped on request, in the middle of a step")

@@ -1,4 +1,4 @@
-"""How a run comes into the queue, the first time or again. Whose turn it is, `queue` knows."""
+"""Submission of runs: to the queue, the first time or again, or at once beside the queue."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from capo_core.errors import CapoError, RunError
 from capo_core.run_folder import disk_errors, run_id
-from capo_core.runs import kinds, queue
+from capo_core.runs import process, queue
+from capo_core.runs.checks import check
 from capo_core.runs.dependencies import MEASURING
-from capo_core.runs.request import Request
+from capo_core.runs.request import KINDS, Request
 from capo_core.runs.run import BROKEN, Run, every, is_run
-from capo_core.runs.status import Status
-from capo_core.workspace import Workspace, make_folder, write_json
+from capo_core.runs.status import Status, process_start_mark
+from capo_core.workspace import Workspace, content_hash, make_folder, write_json
 
 
 def submit(
@@ -66,7 +67,7 @@ def enqueue(
         kind, dict(settings), tuple(after), experiment,
         executor=executor, after_any=tuple(after_any),
     )  # fmt: skip
-    kinds.check(request)
+    check(request)
     run = Run(workspace.runs / name_of(request))
     with workspace.lock(queue.LOCK):
         for name in request.waits_for:
@@ -88,15 +89,65 @@ def enqueue(
 def name_of(request: Request) -> str:
     """The name of the run for this request, the same for the same kind and settings."""
     settings = request.settings
-    method = kinds.method_of(request)
-    stage = {"generate": "answers", "train_sft": "sft", "train_capo": "capo"}.get(
-        request.kind, request.kind
-    )
-    who = kinds.target_of(settings)
+    stage = KINDS[request.kind].stage or request.kind
+    targets = settings.get("targets") or [settings.get("target") or "all"]
+    who = "+".join(map(str, targets)) if len(targets) < 4 else "all"
     if request.kind == "generate":
-        who = f"{method}_{who}"
+        who = f"{request.method}_{who}"
     dataset = str(settings.get("dataset") or "none")
     return run_id(dataset, stage, who, {"kind": request.kind, "settings": settings})
+
+
+def begin(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run:
+    """Begin a run at once, beside the queue: the one that is at work already, else a new one.
+
+    Its name is made of its kind and settings, so that asking twice gives one run. One that has
+    ended, however it ended, begins anew.
+
+    Raises:
+        RunError, ConfigError: the kind or a setting is wrong.
+    """
+    request = Request(kind, dict(settings), queued=time.time())
+    check(request)
+    run = begun_at(workspace, kind, settings)
+    with workspace.lock(queue.LOCK):
+        if _exists(run) and run.status().live:
+            return run
+        make_folder(run.folder)
+        run.forget_stop()
+        run.files.forget_result()
+        (run.folder / "log.txt").unlink(missing_ok=True)
+        request.write(run.folder)
+        status = run.write(Status(queued=request.queued))
+        pid = process.start(run.folder)
+        # Still under the lock, which the worker takes before its first word: so that the one
+        # never overwrites the other.
+        run.write(replace(status, pid=pid, birth=process_start_mark(pid), heartbeat=time.time()))
+    return run
+
+
+def begun_at(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run:
+    """Return the run that `begin` makes of this kind and these settings, begun or not."""
+    return Run(workspace.jobs / f"{kind}-{content_hash(kind, dict(settings))[:16]}")
+
+
+def find_begun(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run | None:
+    """Return the run of this kind with these settings; None where it was never begun."""
+    run = begun_at(workspace, kind, settings)
+    return run if _exists(run) else None
+
+
+def every_begun(workspace: Workspace, kind: str) -> list[Run]:
+    """Return all runs of this kind that were begun at once, the last first."""
+    folders = workspace.jobs.iterdir() if workspace.jobs.is_dir() else ()
+    found = [(run, run.status()) for run in map(Run, folders) if _exists(run)]
+    found = [(run, status) for run, status in found if status.state != BROKEN]
+    found = [(run, status) for run, status in found if run.request.kind == kind]
+    return [run for run, _ in sorted(found, key=lambda each: each[1].queued, reverse=True)]
+
+
+def _exists(run: Run) -> bool:
+    return (run.folder / "status.json").exists()
 
 
 def take_up(workspace: Workspace, run: Run) -> None:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from capo_core.errors import CapoError
 from capo_core.formatting import duration, percent
-from capo_core.runs import kinds, queue
+from capo_core.runs import queue
 from capo_core.runs import run as runs_run
+from capo_core.runs.request import KINDS
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 
@@ -46,7 +47,7 @@ class Seen:
     """A run as it is now.
 
     Attributes:
-        kind: one of `run_kinds.RUN_KINDS`; "" where it is not known.
+        kind: one of `request.KINDS`; "" where it is not known.
         targets: who is imitated.
         settings: what was asked; empty where it cannot be read.
         can_repeat: is it known how it was asked for?
@@ -78,7 +79,7 @@ class Seen:
             return self.run_id
         if self.kind == "evaluate":
             return "Evaluation"
-        what = kinds.RUN_KINDS[self.kind].label if self.kind in kinds.RUN_KINDS else ""
+        what = KINDS[self.kind].label if self.kind in KINDS else ""
         if self.kind == "generate":
             what = f"Answers by {METHODS.get(self.method, self.method)}"
         return f"{what or self.kind} for {listed(self.targets)}" if self.targets else what
@@ -91,7 +92,7 @@ def see(run: Run) -> Seen:
         request = run.request
         kind, settings = request.kind, request.settings
         return Seen(
-            run, status, kind, kinds.method_of(request), _targets(settings),
+            run, status, kind, request.method, request.targets,
             str(settings.get("dataset", "")), settings, request.experiment, request.queued,
             can_repeat=status.state != runs_run.BROKEN,
         )  # fmt: skip
@@ -110,11 +111,6 @@ def _from_config(run: Run, status: Status) -> Seen:
     except (CapoError, KeyError, TypeError, OSError):
         return Seen(run, status)
     return Seen(run, status, _STAGES.get(stage, stage), stage, targets, dataset, settings)
-
-
-def _targets(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    found = settings.get("targets") or [settings.get("target")]
-    return tuple(str(each) for each in found if each)
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

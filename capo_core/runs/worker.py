@@ -1,51 +1,29 @@
-"""The process that does a job or a run: `python -m capo_core.runs.worker FOLDER`."""
+"""The process that does a run: `python -m capo_core.runs.worker FOLDER`."""
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from capo_core.errors import CapoError, Stopped
 from capo_core.runs import queue
-from capo_core.runs.kinds import KINDS, do
-from capo_core.runs.request import FILE
+from capo_core.runs.kinds import execute
 from capo_core.runs.run import Run
-from capo_core.runs.status import Job, Reporter, birth_of
+from capo_core.runs.status import PATIENCE_S, Heartbeat
 from capo_core.workspace import Workspace
 
-# A training saves after its present step, which may be a long one; see `Reporter`.
-RUN_PATIENCE_S = 300.0
+# A training saves after its present step, which may be a long one; see `Heartbeat`.
+QUEUE_PATIENCE_S = 300.0
 
 
 def main(folder: str) -> int:
-    """Do what is asked in `folder`; 0 where it ended well, 1 otherwise."""
-    path = Path(folder).resolve()
-    workspace = Workspace(path.parents[1])
-    return _run(Run(path), workspace) if (path / FILE).exists() else _job(Job(path), workspace)
-
-
-def _job(job: Job, workspace: Workspace) -> int:
-    with workspace.lock(job.name):
-        status = job.status()
-    pid = os.getpid()
-    reporter = Reporter(job, replace(status, pid=pid, birth=birth_of(pid)))
-    reporter.begin()
-    config = job.config
-
-    def work() -> str:
-        reporter.progress("starting", 0.0)
-        return KINDS[config["kind"]](config["settings"], workspace, reporter.progress)
-
-    return 0 if ended_well(work, reporter) else 1
-
-
-def _run(run: Run, workspace: Workspace) -> int:
+    """Do the run in `folder`; 0 where it ended well, 1 otherwise."""
+    run = Run(Path(folder).resolve())
+    workspace = Workspace(run.folder.parents[1])
     try:
         status = queue.claim(workspace, run)
     except CapoError as error:
@@ -53,10 +31,15 @@ def _run(run: Run, workspace: Workspace) -> int:
         return 1
     if status is None:  # another worker does it
         return 0
-    reporter = Reporter(run, status, RUN_PATIENCE_S)
-    reporter.begin()
+    heartbeat = Heartbeat(run, status, PATIENCE_S if run.at_once else QUEUE_PATIENCE_S)
+    heartbeat.begin()
     _save_when_told_to_end(run)
-    well = ended_well(lambda: do(run.request, workspace, run.files, reporter.progress), reporter)
+
+    def work() -> str:
+        heartbeat.progress("starting", 0.0)
+        return execute(run.request, workspace, run.files, heartbeat.progress)
+
+    well = ended_well(work, heartbeat)
     try:
         queue.advance(workspace)
     except CapoError as error:  # the next one who looks will try again
@@ -72,22 +55,22 @@ def _save_when_told_to_end(run: Run) -> None:
             signal.signal(getattr(signal, name), lambda *_: run.ask_to_stop())
 
 
-def ended_well(work: Callable[[], str], reporter: Reporter) -> bool:
-    """Do `work`, and let the reporter have the last word on it."""
+def ended_well(work: Callable[[], str], heartbeat: Heartbeat) -> bool:
+    """Do `work`, and let the heartbeat have the last word on it."""
     try:
         message = work()
     except Stopped as error:
-        reporter.finish("stopped", error.what)
+        heartbeat.finish("stopped", error.what)
     except CapoError as error:
-        reporter.finish("failed", str(error))
+        heartbeat.finish("failed", str(error))
     except MemoryError:
         _print_trace()
-        reporter.finish("failed", "the computer's memory did not suffice")
+        heartbeat.finish("failed", "the computer's memory did not suffice")
     except Exception as error:  # the last resort of a process: told, logged, never swallowed
         _print_trace()
-        reporter.finish("failed", f"a defect of this program: {error!r}; see the log")
+        heartbeat.finish("failed", f"a defect of this program: {error!r}; see the log")
     else:
-        reporter.finish("succeeded", message)
+        heartbeat.finish("succeeded", message)
         return True
     return False
 

@@ -14,7 +14,7 @@ from capo_core.dashboard.finetune import draft, form
 from capo_core.dashboard.finetune.fields import FOLDED, MAIN
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
-from capo_core.runs import kinds, queue
+from capo_core.runs import checks, queue
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig, from_preset
 from capo_core.runs.experiments.plan import plan
 from capo_core.workspace import Workspace
@@ -133,7 +133,7 @@ def test_every_setting_has_its_help_and_a_default_that_works(setting, begun):
     assert setting.default is not None or setting.empty
     config = draft.config_of(draft.changed(begun, setting.path, setting.default))
     for each in plan(config):
-        kinds.check(each.request)
+        checks.check(each.request)
     if setting.kind == "choice":
         assert setting.default in setting.options
         for option in setting.options:

@@ -8,9 +8,10 @@ import time
 import pytest
 from helpers.run_folders import capo_settings, put_run, sft_settings
 
-from capo_core.runs import kinds, summary
+from capo_core.runs import summary
+from capo_core.runs.request import KINDS
 from capo_core.runs.run import Run
-from capo_core.runs.status import birth_of
+from capo_core.runs.status import process_start_mark
 from capo_core.runs.summary import differences, flat, listed, row, see, span, standing
 from capo_core.workspace import Workspace, write_json
 
@@ -33,7 +34,7 @@ GENERATION = {
         ("train_capo", capo_settings("s"), "CAPO for ann"),
         ("generate", GENERATION, "Answers by SFT for ann and bob"),
         ("evaluate", {"dataset": "mine", "runs": ["a"], "config": {}}, "Evaluation"),
-        ("rehearsal", {"steps": 1, "step_s": 0}, "Rehearsal"),
+        ("dummy", {"steps": 1, "step_s": 0}, "Dummy run"),
     ],
 )
 def test_a_run_is_called_by_what_it_does(workspace, kind, settings, title):
@@ -73,7 +74,8 @@ def test_a_silent_worker_is_slow(workspace):
 
     me = os.getpid()
     run = put_run(
-        workspace, "r", state="running", pid=me, birth=birth_of(me), message="step 3 of 9",
+        workspace, "r", state="running", pid=me, birth=process_start_mark(me),
+        message="step 3 of 9",
         heartbeat=time.time() - 60, started=time.time() - 90, share=0.5,
     )  # fmt: skip
     said = standing(see(run))
@@ -84,7 +86,8 @@ def test_time_left_is_told_from_the_pace_so_far(workspace):
 
     me = os.getpid()
     run = put_run(
-        workspace, "r", state="running", pid=me, birth=birth_of(me), message="step 3 of 9",
+        workspace, "r", state="running", pid=me, birth=process_start_mark(me),
+        message="step 3 of 9",
         heartbeat=time.time(), started=time.time() - 60, share=0.5,
     )  # fmt: skip
     assert standing(see(run)) == "step 3 of 9, about 60 s left"
@@ -93,7 +96,7 @@ def test_time_left_is_told_from_the_pace_so_far(workspace):
 
 def test_every_kind_of_run_has_a_name_for_its_state_and_itself():
     assert set(summary.STATES) >= {"queued", "running", "succeeded", "failed", "stopped", "lost"}
-    assert all(kind.label for kind in kinds.RUN_KINDS.values())
+    assert all(kind.label for kind in KINDS.values())
 
 
 def test_two_configurations_differ_by_their_dotted_names():

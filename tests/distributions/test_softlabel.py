@@ -227,7 +227,8 @@ def test_a_model_of_the_hub_out_of_reach_is_said(tmp_path, monkeypatch):
 
 def test_the_commands_run_end_to_end(tiny, tmp_path, monkeypatch):
     from capo_core.cli import app
-    from capo_core.runs import kinds, queue
+    from capo_core.runs import queue
+    from capo_core.runs.kinds import WORK
     from capo_core.workspace import Workspace
 
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
@@ -269,4 +270,4 @@ def test_the_commands_run_end_to_end(tiny, tmp_path, monkeypatch):
         app, ["distributions", "estimate", *args, "--server", "m", "--by", "logits"]
     )
     assert said.exit_code == 2 and "a server gives no logits" in said.stderr
-    assert set(kinds.RUN_KINDS) >= {"estimate", "softlabel"} and Workspace.default()
+    assert set(WORK) >= {"estimate", "softlabel"} and Workspace.default()

@@ -18,7 +18,7 @@ from pathlib import Path
 from capo_core.errors import RunError
 from capo_core.runs import run as runs_run
 from capo_core.runs import submit
-from capo_core.runs.kinds.rehearsal import GO_ON
+from capo_core.runs.kinds.dummy import GO_ON
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, content_hash
@@ -37,9 +37,7 @@ def settings(steps: int = 2, step_s: float = 0.02, **more) -> dict:
 
 def put(workspace: Workspace, *, after=(), experiment="", **more) -> Run:
     """A rehearsal in the queue; nothing begins."""
-    return submit.enqueue(
-        workspace, "rehearsal", settings(**more), after=after, experiment=experiment
-    )
+    return submit.enqueue(workspace, "dummy", settings(**more), after=after, experiment=experiment)
 
 
 def expected_sum(steps: int, seed: int = 0) -> str:

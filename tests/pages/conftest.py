@@ -10,7 +10,8 @@ from helpers.pages import ROOT, TINY, make
 from capo_core.dashboard.stability import jobs
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
-from capo_core.runs.status import Job, Status
+from capo_core.runs.run import Run
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 
@@ -28,7 +29,7 @@ def begun(monkeypatch) -> list:
 
     def begin(workspace, entry, config):
         asked.append((entry.name, config))
-        job = Job(workspace.jobs / "stability-noted")
+        job = Run(workspace.jobs / "stability-noted")
         job.write(Status(queued=time.time()))
         return job
 

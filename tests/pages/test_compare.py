@@ -112,7 +112,7 @@ def test_what_is_missing_stands_above_the_scores(workspace, add):
     evaluation = made.evaluation
     (icl.folder / "result.json").unlink()
     icl.write(Status(state="failed", message="the milk is *sour*"))
-    kinds.do(evaluation.request, workspace, evaluation.files, silent)
+    kinds.execute(evaluation.request, workspace, evaluation.files, silent)
     evaluation.write(Status(state="succeeded", share=1.0))
     app = open_page("compare", dataset="mine")
     assert not app.exception

@@ -16,7 +16,7 @@ from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.preflight import report
 from capo_core.runs.preflight.report import Preflight, Problem
-from capo_core.runs.status import birth_of
+from capo_core.runs.status import process_start_mark
 from capo_core.workspace import Workspace, write_json
 
 
@@ -39,7 +39,8 @@ def labels(app) -> set[str]:
 def at_work() -> dict:
     """The status of a run that this very process is at."""
     me = os.getpid()
-    return {"state": "running", "pid": me, "birth": birth_of(me), "started": time.time() - 60,
+    return {"state": "running", "pid": me, "birth": process_start_mark(me),
+            "started": time.time() - 60,
             "heartbeat": time.time(), "share": 0.5, "message": "step 3 of 6"}  # fmt: skip
 
 

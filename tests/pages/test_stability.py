@@ -7,9 +7,10 @@ import time
 from helpers.pages import TINY, make, open_page, shown
 
 from capo_core.dashboard.stability import jobs
-from capo_core.runs import process
+from capo_core.runs import submit
 from capo_core.runs.status import Status
 from capo_core.stability.config import QUICK
+from capo_core.workspace import write_json
 
 
 def test_a_small_dataset_is_measured_without_being_asked(add, begun):
@@ -30,9 +31,9 @@ def test_a_large_one_waits_for_the_word(add, begun, monkeypatch):
 def test_a_stopped_computation_is_not_begun_again_by_itself(workspace, add, begun):
     entry = add(make("mine"))
     settings = jobs.settings(entry, QUICK)
-    job = process.locate(workspace, "stability", settings)
+    job = submit.begun_at(workspace, "stability", settings)
     job.folder.mkdir(parents=True)
-    process.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
+    write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
     job.write(Status(state="stopped", message="stopped on request", queued=time.time()))
     app = open_page("stability", dataset="mine")
     assert begun == []
@@ -43,9 +44,9 @@ def test_a_stopped_computation_is_not_begun_again_by_itself(workspace, add, begu
 def test_a_failure_is_told_in_its_own_words(workspace, add, begun):
     entry = add(make("mine"))
     settings = jobs.settings(entry, QUICK)
-    job = process.locate(workspace, "stability", settings)
+    job = submit.begun_at(workspace, "stability", settings)
     job.folder.mkdir(parents=True)
-    process.write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
+    write_json(job.folder / "config.json", {"kind": "stability", "settings": settings})
     job.write(Status(state="failed", message="there are not two annotators", queued=time.time()))
     said = shown(open_page("stability", dataset="mine"))
     assert "there are not two annotators" in said

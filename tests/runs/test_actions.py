@@ -33,7 +33,7 @@ def workspace(tmp_path):
 
 
 def test_stop_saves_and_resume_says_from_which_step(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
+    run = submit.submit(workspace, "dummy", settings(steps=6, hold_at=3))
     wait_for_step(run, 3)
     assert "saves and stops" in actions.stop(workspace, run.run_id)
     status = wait_for(run, "stopped", "failed", "lost", "succeeded")
@@ -54,7 +54,7 @@ def test_a_wish_to_stop_between_the_asking_and_the_beginning_is_not_forgotten(wo
 
 
 def test_stop_now_ends_a_step_that_listens_to_nobody(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(steps=1, step_s=600))
+    run = submit.submit(workspace, "dummy", settings(steps=1, step_s=600))
     wait_for(run, "running")
     assert "at once" in actions.stop(workspace, run.run_id, now=True)
     assert wait_for(run, "stopped", "lost", within_s=20).state == "stopped"
@@ -203,7 +203,7 @@ class TestForeground:
         assert run.status().state == "stopped"
 
     def test_it_does_not_take_a_run_from_another_process(self, workspace):
-        run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
+        run = submit.submit(workspace, "dummy", settings(**ENDLESS))
         wait_for(run, "running")
         with pytest.raises(RunError, match="another process"), foreground(workspace, run.files):
             raise AssertionError("never here")
@@ -211,14 +211,14 @@ class TestForeground:
     def test_a_run_that_nobody_queued_has_a_request_afterwards(self, workspace):
         folder = runs_run.Run(workspace.runs / "by-hand").files
         asked = settings(steps=5)
-        with foreground(workspace, folder, kind="rehearsal", settings=asked):
+        with foreground(workspace, folder, kind="dummy", settings=asked):
             pass
         assert runs_run.find(workspace, "by-hand").request.settings == asked
         assert actions.again(workspace, "by-hand", {"steps": 6}).request.settings["steps"] == 6
 
     def test_what_waits_begins_when_it_ends(self, workspace):
         folder = runs_run.Run(workspace.runs / "by-hand").files
-        with foreground(workspace, folder, kind="rehearsal", settings=settings()):
+        with foreground(workspace, folder, kind="dummy", settings=settings()):
             waiting = put(workspace, seed=5)
             assert queue.advance(workspace) == []
         wait_for(waiting, "succeeded")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from capo_core.cli import experiments
 from capo_core.cli import runs as cli_runs
 from capo_core.data.catalog import Catalog
-from capo_core.runs import queue, submit
+from capo_core.runs import process, queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.status import Status
@@ -24,9 +24,9 @@ SETTINGS = {"steps": 2, "step_s": 0.01}
 def workspace(tmp_path, monkeypatch):
     """A workspace in which nothing really begins."""
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(queue, "start_worker", lambda folder, append: 2**22 + 1)
-    monkeypatch.setattr(queue, "birth_of", lambda pid: "here")
-    monkeypatch.setattr(runs_run, "birth_of", lambda pid: "here")
+    monkeypatch.setattr(process, "start", lambda folder: 2**22 + 1)
+    monkeypatch.setattr(queue, "process_start_mark", lambda pid: "here")
+    monkeypatch.setattr(runs_run, "process_start_mark", lambda pid: "here")
     return Workspace(tmp_path)
 
 
@@ -46,9 +46,9 @@ def test_an_empty_workspace_is_no_error(workspace):
 
 
 def test_the_life_of_a_run(workspace):
-    run = submit.submit(workspace, "rehearsal", SETTINGS)
+    run = submit.submit(workspace, "dummy", SETTINGS)
     (listed,) = json.loads(say("runs", "list", "--json"))
-    assert (listed["run"], listed["state"], listed["kind"]) == (run.run_id, "queued", "rehearsal")
+    assert (listed["run"], listed["state"], listed["kind"]) == (run.run_id, "queued", "dummy")
     assert "saves and stops" in say("runs", "stop", run.run_id)
     run.write(Status(state="stopped", share=0.5, started=1.0, ended=61.0, peak_bytes=123_000_000))
     shown = say("runs", "show", run.run_id)
@@ -67,7 +67,7 @@ def test_the_life_of_a_run(workspace):
 
 
 def test_a_broken_run_is_listed_as_such(workspace):
-    run = submit.enqueue(workspace, "rehearsal", SETTINGS)
+    run = submit.enqueue(workspace, "dummy", SETTINGS)
     (run.folder / "request.json").write_text("nonsense")
     (listed,) = json.loads(say("runs", "list", "--json", "--state", "broken"))
     assert "request.json" in listed["message"]

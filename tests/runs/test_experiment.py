@@ -9,8 +9,7 @@ import pytest
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.imitation.prompting.prompts import METHODS
-from capo_core.runs import actions, queue
-from capo_core.runs import kinds as runs_kinds
+from capo_core.runs import actions, checks, process, queue
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.config import ExperimentConfig
@@ -62,7 +61,7 @@ def test_one_method_alone_has_what_it_needs(methods):
     known = set()
     for each in planned:
         assert set(each.request.waits_for) <= known
-        runs_kinds.check(each.request)
+        checks.check(each.request)
         known.add(each.run_id)
     assert ("train_sft" in by_kind(planned)) == (methods[0] in ("sft", "capo"))
     assert len(by_kind(planned)["generate"]) == 1
@@ -84,12 +83,12 @@ def test_retention_follows_the_last_training_and_a_judge_the_answers():
         assert training.request.settings["target"] == asked["target"]
         assert each.request.after == (*training.request.after, training.run_id)
         assert asked["text"] == "/tmp/general.txt" and asked["config"]["items"] == 20
-        runs_kinds.check(each.request)
+        checks.check(each.request)
     (judge,) = kinds["judge"]
     answers = [each.run_id for each in kinds["generate"]]
     assert judge.request.settings["runs"] == answers == list(judge.request.after_any)
     assert judge.request.settings["server"] == "big-model"
-    runs_kinds.check(judge.request)
+    checks.check(judge.request)
     evaluation = planned[-1].request
     assert evaluation.settings["judges"] == [judge.run_id] and judge.run_id in evaluation.after_any
     again = ExperimentConfig.from_dict(json.loads(json.dumps(config.to_dict())))
@@ -187,7 +186,7 @@ def test_presets_are_experiments(name):
     config = experiments_config.from_preset(name, "demo-nli", TARGETS)
     assert config.methods == METHODS
     for each in plan(config):
-        runs_kinds.check(each.request)
+        checks.check(each.request)
 
 
 def test_the_quick_demo_has_one_target():
@@ -198,7 +197,7 @@ def test_the_quick_demo_has_one_target():
 @pytest.fixture
 def begun(tmp_path, monkeypatch):
     """An experiment in the queue of a workspace where nothing begins."""
-    monkeypatch.setattr(queue, "start_worker", lambda folder, append: 2**22 + 1)
+    monkeypatch.setattr(process, "start", lambda folder: 2**22 + 1)
     workspace = Workspace(tmp_path)
     names = Catalog(workspace).load("demo-nli").annotators[:2]
     config = ExperimentConfig("demo-nli", targets=names, methods=("zero_shot", "sft"))

@@ -24,7 +24,7 @@ from helpers.dummy_runs import (
 
 from capo_core.runs import actions, queue, submit
 from capo_core.runs import run as runs_run
-from capo_core.runs.status import Status, birth_of
+from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace, write_json
 
 LOOK_AGAIN_S = 30  # within which a dead worker must be told
@@ -41,9 +41,9 @@ def test_a_killed_dashboard_leaves_its_run_at_work_and_finds_it_again(workspace)
     code = """
 import sys, time
 from pathlib import Path
-from capo_core.runs import submission
+from capo_core.runs import submit
 from capo_core.workspace import Workspace
-run = submission.submit(Workspace(Path(sys.argv[1])), "rehearsal",
+run = submit.submit(Workspace(Path(sys.argv[1])), "dummy",
                         {"steps": 5, "step_s": 0.02, "hold_at": 2})
 print(run.run_id, flush=True)
 time.sleep(600)
@@ -61,7 +61,7 @@ time.sleep(600)
 
 
 def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(steps=6, hold_at=3))
+    run = submit.submit(workspace, "dummy", settings(steps=6, hold_at=3))
     wait_for_step(run, 3)
     os.kill(run.status().pid, signal.SIGKILL)
     status = wait_for(run, "lost", within_s=LOOK_AGAIN_S)
@@ -76,7 +76,7 @@ def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspac
 
 
 def test_what_was_worked_before_the_kill_counts(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(steps=6, step_s=0.1, hold_at=5))
+    run = submit.submit(workspace, "dummy", settings(steps=6, step_s=0.1, hold_at=5))
     wait_for_step(run, 5)
     # A heartbeat carries the share to the file, and its time.
     wait_until(lambda: run.status().share >= 5 / 6, run)
@@ -124,15 +124,16 @@ def test_a_result_without_a_last_word_is_a_success(workspace):
 
 
 def test_two_launchers_on_one_workspace_watch_the_same_run(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submit.submit(workspace, "dummy", settings(**ENDLESS))
     pid = wait_for(run, "running").pid
     code = """
 import sys
 from pathlib import Path
-from capo_core.runs import actions, queue, runs
+from capo_core.runs import actions, queue
+from capo_core.runs.run import every
 from capo_core.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
-(run,) = runs.every(workspace)
+(run,) = every(workspace)
 print(len(queue.advance(workspace)), run.status().state, run.status().pid)
 actions.stop(workspace, run.run_id)
 """
@@ -143,7 +144,7 @@ actions.stop(workspace, run.run_id)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full (Linux)")
 def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(steps=9, full_disk_at=4))
+    run = submit.submit(workspace, "dummy", settings(steps=9, full_disk_at=4))
     status = wait_for(run, "failed", "succeeded", "lost")
     assert status.state == "failed"
     assert "no room left on the disk" in status.message and "make room" in status.message
@@ -163,17 +164,16 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
 
 def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, monkeypatch):
     from capo_core.runs import status as runs_status
-    from capo_core.runs.status import Job
 
     run = put(workspace)
-    reporter = runs_status.Reporter(run, run.status())
-    reporter.begin()
+    heartbeat = runs_status.Heartbeat(run, run.status())
+    heartbeat.begin()
 
     def full(self, status):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Job, "write", full)
-    reporter.finish("failed", "there is no room left on the disk")
+    monkeypatch.setattr(runs_run.Run, "write", full)
+    heartbeat.finish("failed", "there is no room left on the disk")
     monkeypatch.undo()
     assert run.status().state == "failed"
     assert run.status().message == "there is no room left on the disk"
@@ -186,13 +186,13 @@ def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, mon
         ("request.json", "[1, 2]", "it is not an object"),
         ("request.json", '{"kind": "dance"}', "no run of kind 'dance'"),
         ("request.json", '{"settings": {}}', "it names no kind"),
-        ("request.json", '{"kind": "rehearsal", "speed": 3}', "there is no 'speed' in a request"),
-        ("request.json", '{"kind": "rehearsal", "after": "x"}', "after is 'x'"),
-        ("request.json", '{"kind": "rehearsal", "after": ["../x"]}', "'../x' cannot be used"),
-        ("request.json", '{"kind": "rehearsal", "settings": {"steps": "many"}}', "steps is 'many'"),
-        ("request.json", '{"kind": "rehearsal", "settings": {"pace": 1}}', "no setting 'pace'"),
-        ("request.json", '{"kind": "rehearsal", "settings": {}}', "'steps' is missing"),
-        ("request.json", '{"kind": "rehearsal", "order": "first"}', "order is 'first'"),
+        ("request.json", '{"kind": "dummy", "speed": 3}', "there is no 'speed' in a request"),
+        ("request.json", '{"kind": "dummy", "after": "x"}', "after is 'x'"),
+        ("request.json", '{"kind": "dummy", "after": ["../x"]}', "'../x' cannot be used"),
+        ("request.json", '{"kind": "dummy", "settings": {"steps": "many"}}', "steps is 'many'"),
+        ("request.json", '{"kind": "dummy", "settings": {"pace": 1}}', "no setting 'pace'"),
+        ("request.json", '{"kind": "dummy", "settings": {}}', "'steps' is missing"),
+        ("request.json", '{"kind": "dummy", "order": "first"}', "order is 'first'"),
         ("request.json", "\x00\xff", "it is not JSON"),
         ("status.json", "{", "status.json is damaged"),
         ("status.json", '{"state": "asleep"}', "the state is 'asleep'"),
@@ -240,11 +240,11 @@ def test_settings_edited_into_nonsense_are_told(workspace, kind, config, said):
 
 
 def test_a_frozen_worker_is_slow_not_lost(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submit.submit(workspace, "dummy", settings(**ENDLESS))
     status = wait_for(run, "running")
     os.kill(status.pid, signal.SIGSTOP)
     try:
-        assert birth_of(status.pid) == status.birth
+        assert process_start_mark(status.pid) == status.birth
         later = status.heartbeat + 60
         assert run.status().state == "running"
         assert runs_run.slow_s(run.status(), now=later) > 50
@@ -254,7 +254,7 @@ def test_a_frozen_worker_is_slow_not_lost(workspace):
 
 
 def test_a_machine_that_shuts_down_lets_the_run_save(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(**ENDLESS))
+    run = submit.submit(workspace, "dummy", settings(**ENDLESS))
     wait_for_step(run, 2)
     os.kill(run.status().pid, signal.SIGTERM)  # what a machine sends before it ends all
     status = wait_for(run, "stopped", "lost", "failed")

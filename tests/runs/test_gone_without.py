@@ -15,7 +15,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
 from capo_core.imitation.prompting.prompts import METHODS
 from capo_core.progress import silent
-from capo_core.runs import actions, dependencies, kinds, queue, submit
+from capo_core.runs import actions, dependencies, kinds, process, queue, submit
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.store import progress_of
 from capo_core.runs.kinds.evaluation import REPORT
@@ -42,7 +42,7 @@ def at_work(workspace):
 @pytest.fixture
 def held(monkeypatch):
     """Nothing begins by itself."""
-    monkeypatch.setattr(queue, "start_worker", lambda folder, append: GONE)
+    monkeypatch.setattr(process, "start", lambda folder: GONE)
 
 
 def prepared(workspace, methods=("zero_shot", "icl"), **settings):
@@ -71,7 +71,7 @@ def make_up_for(experiment, run: Run) -> None:
     """The run is repeated with success."""
     dataset = Catalog(experiment.workspace).load("mine")
     answer = by_hand.speaker(dataset, by_hand.the_target)
-    config = experiment.config.generate_config(kinds.method_of(run.request), 0)
+    config = experiment.config.generate_config(run.request.method, 0)
     by_hand.answered(dataset, run.files, answer, config=config)
     run.write(Status(state="succeeded", share=1.0))
 
@@ -79,7 +79,7 @@ def make_up_for(experiment, run: Run) -> None:
 def evaluate(experiment) -> Run:
     """Do the evaluation in this process, as its worker would."""
     run = experiment.evaluation
-    said = kinds.do(run.request, experiment.workspace, run.files, silent)
+    said = kinds.execute(run.request, experiment.workspace, run.files, silent)
     run.write(Status(state="succeeded", message=said, share=1.0))
     return run
 
@@ -231,7 +231,7 @@ def test_a_judge_goes_on_without_and_is_asked_only_for_the_rest_later(workspace,
         workspace, "judge", {**about, "runs": names, "config": {"trials": 6, "cards": 2}},
         after_any=names,
     )  # fmt: skip
-    kinds.do(judge.request, workspace, judge.files, silent)
+    kinds.execute(judge.request, workspace, judge.files, silent)
     judge.write(Status(state="succeeded", share=1.0))
     assert dependencies.lacked_by(judge) == [failed.run_id]
     before = (judge.folder / "outputs.jsonl").read_text()
@@ -240,7 +240,7 @@ def test_a_judge_goes_on_without_and_is_asked_only_for_the_rest_later(workspace,
     make_up_for(made, failed)
     queue.advance(workspace)
     assert judge.status().state == "queued" and not judge.files.done
-    kinds.do(judge.request, workspace, judge.files, silent)
+    kinds.execute(judge.request, workspace, judge.files, silent)
     assert dependencies.lacked_by(judge) == []
     # The answers so far stay, and those to questions about the other method follow.
     assert judge.files.result["trials"] > trials

@@ -24,7 +24,7 @@ from capo_core.imitation.generation.generate import asked_for, generate, run_of
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
-from capo_core.runs import kinds
+from capo_core.runs import checks, kinds
 from capo_core.runs.kinds import llm_judge
 from capo_core.runs.request import Request
 from capo_core.simulation.simulate import SimulationConfig, simulate
@@ -173,7 +173,7 @@ def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, c
     folder = RunFolder(workspace.runs / "the-evaluation")
     families = {"families": ["labels"], "pool": [1]}
     asked = {"dataset": world.name, "runs": runs, "judges": ["the-judge"], "config": families}
-    kinds.do(Request("evaluate", asked), workspace, folder, silent)
+    kinds.execute(Request("evaluate", asked), workspace, folder, silent)
     report = load_report(folder.path / "report.json")
     name = "judge (sage (v2))"
     rows = {source: report.row(source, name, 1) for source in (HUMAN, OTHER, "zero_shot")}
@@ -221,9 +221,9 @@ def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
         (settings_of(world, config={"cards": 0}), "judge's settings"),
     ):
         with pytest.raises(ConfigError, match=match):
-            kinds.check(Request("judge", settings))
+            checks.check(Request("judge", settings))
     with pytest.raises(RunError, match="takes no setting"):
-        kinds.check(Request("judge", settings_of(world, charm=1)))
+        checks.check(Request("judge", settings_of(world, charm=1)))
     found, _ = of_runs(world, [run])
     with pytest.raises(DataError, match="no verdicts"):
         of_judges([run], found, world.fingerprint)

@@ -1,15 +1,25 @@
-"""What jobs do, run in this process."""
+"""The registry of kinds, and the work of those that begin at once, run in this process."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from capo_core.errors import DataError
+from capo_core.errors import DataError, RunError
 from capo_core.progress import silent
-from capo_core.runs import kinds
+from capo_core.run_folder import RunFolder
+from capo_core.runs.checks import SETTINGS, check
+from capo_core.runs.kinds import WORK, execute
+from capo_core.runs.request import KINDS, Request
 from capo_core.stability import store
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.workspace import Workspace
+
+
+def test_every_kind_has_a_label_a_check_and_its_work():
+    assert set(KINDS) == set(SETTINGS) == set(WORK)
+    assert all(kind.label for kind in KINDS.values())
 
 
 def test_a_calibration_is_kept_where_the_page_finds_it(tmp_path):
@@ -23,7 +33,8 @@ def test_a_calibration_is_kept_where_the_page_finds_it(tmp_path):
         pool=(1,),
         permutations=10,
     )
-    kinds.calibration({"config": config.to_dict()}, workspace, silent)
+    request = Request("calibration", {"config": config.to_dict()})
+    execute(request, workspace, RunFolder(workspace.jobs / "c"), silent)
     found = store.load_calibration(config, workspace)
     assert found.config == config
     assert sorted(found.summary["manner"]) == [0.0, 2.0]
@@ -31,5 +42,30 @@ def test_a_calibration_is_kept_where_the_page_finds_it(tmp_path):
 
 def test_a_dataset_that_changed_meanwhile_is_not_measured(tmp_path):
     settings = {"dataset": "demo-nli", "fingerprint": "of yesterday", "config": {}}
-    with pytest.raises(DataError, match="not the dataset any more"):
-        kinds.stability(settings, Workspace(tmp_path), silent)
+    workspace = Workspace(tmp_path)
+    with pytest.raises(DataError, match="'demo-nli' has changed since"):
+        execute(Request("stability", settings), workspace, RunFolder(workspace.jobs / "s"), silent)
+
+
+def test_a_preflight_of_nothing_is_refused():
+    with pytest.raises(RunError, match="'settings' is missing"):
+        check(Request("preflight", {"kind": "generate"}))
+
+
+def test_a_request_of_before_is_read_under_its_new_name(tmp_path):
+    raw = {"kind": "rehearsal", "settings": {"steps": 2}}
+    (tmp_path / "request.json").write_text(json.dumps(raw))
+    assert Request.read(tmp_path) == Request("dummy", {"steps": 2})
+
+
+def test_what_began_at_once_before_is_read_from_its_configuration(tmp_path):
+    raw = {"kind": "stability", "settings": {"dataset": "mine"}}
+    (tmp_path / "config.json").write_text(json.dumps(raw))
+    assert Request.read(tmp_path) == Request("stability", {"dataset": "mine"})
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"stage": "sft"}', '{"kind": "x", "extra": 1}'])
+def test_no_other_configuration_is_taken_for_a_request(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RunError, match="nobody wrote down"):
+        Request.read(tmp_path)

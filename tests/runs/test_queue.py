@@ -12,7 +12,7 @@ from helpers.dummy_runs import ENDLESS, end_all, expected_sum, put, python, sett
 from capo_core.errors import ConfigError, RunError
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
-from capo_core.runs.status import Status, birth_of
+from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace
 
 
@@ -38,7 +38,7 @@ def test_runs_begin_in_order_one_after_the_other_and_each_once(workspace):
 
 
 def test_what_was_measured_stands_in_the_status(workspace):
-    run = submit.submit(workspace, "rehearsal", settings(steps=3, step_s=0.1))
+    run = submit.submit(workspace, "dummy", settings(steps=3, step_s=0.1))
     status = wait_for(run, "succeeded")
     assert status.duration_s() >= 0.3
     # A Python alone needs some megabytes, and no rehearsal needs a gigabyte.
@@ -116,12 +116,12 @@ def test_two_processes_queue_at_the_same_instant_and_both_advance(workspace):
     code = """
 import sys, time
 from pathlib import Path
-from capo_core.runs import submission
+from capo_core.runs import submit
 from capo_core.workspace import Workspace
 workspace, who, start = Workspace(Path(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3])
 time.sleep(max(0, start - time.time()))
 for number in range(4):
-    run = submission.submit(workspace, "rehearsal",
+    run = submit.submit(workspace, "dummy",
                             {"steps": 1, "step_s": 0.02, "seed": 10 * who + number})
     print(run.run_id)
 """
@@ -170,7 +170,7 @@ def test_a_launcher_that_dies_before_it_names_the_worker_does_no_harm(workspace)
 def test_a_run_in_the_foreground_holds_the_queue(workspace):
     busy = put(workspace, seed=1)
     me = os.getpid()
-    busy.write(Status(state="running", pid=me, birth=birth_of(me), heartbeat=time.time()))
+    busy.write(Status(state="running", pid=me, birth=process_start_mark(me), heartbeat=time.time()))
     waiting = put(workspace, seed=2)
     assert queue.advance(workspace) == []
     busy.write(Status(state="succeeded"))

@@ -74,7 +74,7 @@ def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp
     # The same in this process, never interrupted.
     other = Workspace(tmp_path_factory.mktemp("uninterrupted"))
     folder = RunFolder(other.runs / run.run_id)
-    kinds.do(Request("train_sft", settings), other, folder, silent)
+    kinds.execute(Request("train_sft", settings), other, folder, silent)
     one, two = weights(run.files), weights(folder)
     assert one.keys() == two.keys()
     assert all((one[name] == two[name]).all() for name in one)

@@ -26,7 +26,7 @@ def test_without_slurm_it_says_so(workspace, monkeypatch):
     monkeypatch.setattr(slurm.shutil, "which", lambda name: None)
     with pytest.raises(BackendUnavailable, match="no Slurm on this machine"):
         slurm.submit(workspace.root)
-    run = submit.submit(workspace, "rehearsal", settings(), executor="slurm")
+    run = submit.submit(workspace, "dummy", settings(), executor="slurm")
     assert run.status().state == "failed"
     assert "no Slurm on this machine" in run.status().message
 
@@ -68,7 +68,7 @@ def node(tmp_path_factory):
 @pytest.mark.slow
 class TestRealSlurm:
     def test_a_run_works_there_and_is_watched_here(self, node, workspace):
-        run = submit.submit(workspace, "rehearsal", settings(steps=5), executor="slurm")
+        run = submit.submit(workspace, "dummy", settings(steps=5), executor="slurm")
         assert run.status().slurm.isdecimal()
         status = wait_for(run, "succeeded", "failed", "lost")
         assert status.state == "succeeded", (status, run.log)
@@ -76,7 +76,7 @@ class TestRealSlurm:
 
     def test_it_saves_and_stops_and_goes_on(self, node, workspace):
         asked = settings(steps=6, hold_at=3)
-        run = submit.submit(workspace, "rehearsal", asked, executor="slurm")
+        run = submit.submit(workspace, "dummy", asked, executor="slurm")
         wait_for_step(run, 3)
         actions.stop(workspace, run.run_id)
         assert wait_for(run, "stopped", "succeeded", "failed", "lost").state == "stopped"
@@ -86,7 +86,7 @@ class TestRealSlurm:
 
     def test_one_that_is_cancelled_there_saves_and_stops(self, node, workspace):
         asked = settings(steps=6000, step_s=0.1)
-        run = submit.submit(workspace, "rehearsal", asked, executor="slurm")
+        run = submit.submit(workspace, "dummy", asked, executor="slurm")
         wait_for_step(run, 2)
         slurm.cancel(run.status().slurm)
         assert wait_for(run, "lost", "stopped", within_s=60).state == "stopped"
@@ -94,13 +94,13 @@ class TestRealSlurm:
 
     def test_one_that_is_killed_there_is_lost_here_within_half_a_minute(self, node, workspace):
         asked = settings(steps=6000, step_s=0.1, seed=1)
-        run = submit.submit(workspace, "rehearsal", asked, executor="slurm")
+        run = submit.submit(workspace, "dummy", asked, executor="slurm")
         wait_for_step(run, 2)
         os.kill(run.status().pid, signal.SIGKILL)
         assert wait_for(run, "lost", "stopped", within_s=35).state == "lost"
 
     def test_those_that_wait_for_it_begin_afterwards(self, node, workspace):
-        first = submit.enqueue(workspace, "rehearsal", settings(steps=3), executor="slurm")
+        first = submit.enqueue(workspace, "dummy", settings(steps=3), executor="slurm")
         second = put(workspace, after=[first.run_id], seed=1)
         queue.advance(workspace)
         assert wait_for(second, "succeeded").started >= first.status().ended

@@ -23,7 +23,7 @@ def workspace(tmp_path):
 
 def put_last(workspace, *others):
     return submit.enqueue(
-        workspace, "rehearsal", settings(seed=9), after_any=[run.run_id for run in others]
+        workspace, "dummy", settings(seed=9), after_any=[run.run_id for run in others]
     )
 
 
@@ -49,7 +49,7 @@ def test_it_begins_when_one_was_stopped_or_killed_and_what_needs_that_one_waits_
     # The same where the process is killed instead.
     actions.resume(workspace, ended.run_id)
     another = submit.enqueue(
-        workspace, "rehearsal", settings(seed=8), after_any=[well.run_id, needs.run_id]
+        workspace, "dummy", settings(seed=8), after_any=[well.run_id, needs.run_id]
     )
     # It has a number, but has not begun: as long as the other one works, it waits.
     wait_until(lambda: ended.status().state == "running", ended)
@@ -102,4 +102,4 @@ def test_a_run_to_wait_for_must_be_there_and_may_not_be_deleted_meanwhile(worksp
     with pytest.raises(RunError, match="waits for it"):
         actions.delete(workspace, run.run_id)
     with pytest.raises(RunError, match="no run 'nobody' to wait for"):
-        submit.enqueue(workspace, "rehearsal", settings(seed=5), after_any=["nobody"])
+        submit.enqueue(workspace, "dummy", settings(seed=5), after_any=["nobody"])

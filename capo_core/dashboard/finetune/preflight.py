@@ -12,12 +12,12 @@ from capo_core.dashboard.ui.components import note
 from capo_core.dashboard.ui.job_progress import how_it_ended
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import count, duration
-from capo_core.runs import process
+from capo_core.runs import submit
 from capo_core.runs.experiments.plan import Planned
 from capo_core.runs.memory import in_words
 from capo_core.runs.preflight import report
 from capo_core.runs.preflight.report import Preflight
-from capo_core.runs.status import Job
+from capo_core.runs.run import Run
 from capo_core.runs.summary import METHODS, STAGE_NAMES, listed
 from capo_core.workspace import Workspace
 
@@ -46,8 +46,8 @@ class Look:
     def found(self, workspace: Workspace) -> Preflight | None:
         return report.kept(workspace, self.asked["kind"], self.asked["settings"])
 
-    def job(self, workspace: Workspace) -> Job | None:
-        return process.find(workspace, "preflight", self.asked)
+    def job(self, workspace: Workspace) -> Run | None:
+        return submit.find_begun(workspace, "preflight", self.asked)
 
 
 def show(frame: Frame, planned: Sequence[Planned]) -> bool:
@@ -96,17 +96,17 @@ def _begin(workspace: Workspace, looks: Sequence[Look], again: bool) -> None:
         # CAPO begins with an adapter whose training is only planned yet.
         report.announce(workspace, look.planned.run_id, look.planned.request)
     st.session_state[_LOOKING] = [look.asked for look in wanted[1:]]
-    process.submit(workspace, "preflight", wanted[0].asked)
+    submit.begin(workspace, "preflight", wanted[0].asked)
 
 
-def _watch(workspace: Workspace, looks: Sequence[Look], job: Job) -> None:
+def _watch(workspace: Workspace, looks: Sequence[Look], job: Run) -> None:
     status = job.status()
     if not status.live:
         # One after the other: side by side they would measure each other.
         waiting = st.session_state.get(_LOOKING, [])
         if waiting and status.state == "succeeded":
             st.session_state[_LOOKING] = waiting[1:]
-            process.submit(workspace, "preflight", waiting[0])
+            submit.begin(workspace, "preflight", waiting[0])
         st.rerun()
     asked = job.config["settings"]
     place = next((n for n, look in enumerate(looks) if look.asked == asked), 0)

@@ -17,7 +17,7 @@ from capo_core.dashboard.ui.components import Field, control_row, heading, note,
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count
-from capo_core.runs import kinds as runs_kinds
+from capo_core.runs.request import KINDS
 from capo_core.runs.summary import STATES, Seen, differences
 
 PAGE = "finetune"
@@ -43,7 +43,7 @@ def show(frame: Frame, found: Sequence[Seen]) -> None:
 def _filtered(frame: Frame, found: list[Seen]) -> list[Seen]:
     """The runs that pass the row of filters, which is in the address."""
     states = [name for name in STATES if any(seen.state == name for seen in found)]
-    kinds = [name for name in runs_kinds.RUN_KINDS if any(seen.kind == name for seen in found)]
+    kinds = [name for name in KINDS if any(seen.kind == name for seen in found)]
     with control_row("finetune-runs", [2, 2, 3, 2]) as places:
         with places[0]:
             wanted = url_state.choice(
@@ -57,9 +57,7 @@ def _filtered(frame: Frame, found: list[Seen]) -> list[Seen]:
                 [_ANY, *kinds],
                 page=PAGE,
                 key="kind",
-                format_func=lambda name: (
-                    runs_kinds.RUN_KINDS[name].label if name != _ANY else "Any"
-                ),
+                format_func=lambda name: KINDS[name].label if name != _ANY else "Any",
             )
         with places[2]:
             text = url_state.text(

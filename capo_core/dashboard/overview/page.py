@@ -24,7 +24,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
 from capo_core.formatting import count
 from capo_core.runs import run as runs_run
-from capo_core.runs.status import Job
+from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
 
 _OF_DISTRIBUTIONS = ("estimate", "softlabel")  # kinds of runs that imitate nobody
@@ -41,7 +41,7 @@ class Step:
     action: str
 
 
-def evidence_steps(frame: Frame, report, live: Job | None) -> list[Step]:
+def evidence_steps(frame: Frame, report, live: Run | None) -> list[Step]:
     """All links in their order, for the chosen dataset."""
     entry = frame.entry
     states = run_states(frame.workspace, entry)
@@ -184,7 +184,7 @@ def _explanations(frame: Frame) -> str:
     return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
 
 
-def _measured_yet(live: Job | None) -> str:
+def _measured_yet(live: Run | None) -> str:
     if live is not None:
         return "Being measured now; the ladder appears below by itself."
     return "Not measured yet. A quick look takes about a minute for two thousand texts."

@@ -21,7 +21,7 @@ from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
 from capo_core.formatting import count
-from capo_core.runs import process
+from capo_core.runs import submit
 from capo_core.stability.calibration import Calibration, CalibrationConfig
 from capo_core.task import PARAPHRASE
 
@@ -65,7 +65,7 @@ def _result(frame: Frame, name: str, config: CalibrationConfig) -> Calibration |
     if found is not None:
         return found
     settings = {"config": config.to_dict()}
-    job = process.find(frame.workspace, "calibration", settings)
+    job = submit.find_begun(frame.workspace, "calibration", settings)
     if job is not None and job.status().live:
         job_progress.watch(job)
         return None
@@ -75,7 +75,7 @@ def _result(frame: Frame, name: str, config: CalibrationConfig) -> Calibration |
         f"Measure {count(total, 'simulated data set')}",
         key=f"calibration.{name}",
         on_click=safely,
-        args=(process.submit, frame.workspace, "calibration", settings),
+        args=(submit.begin, frame.workspace, "calibration", settings),
     )
     note("Takes a few minutes, beside the page.")
     return None

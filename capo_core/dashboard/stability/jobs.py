@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capo_core.data.catalog import Entry
-from capo_core.runs import process
-from capo_core.runs.status import Job
+from capo_core.runs import submit
+from capo_core.runs.run import Run
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.workspace import Workspace
 
@@ -50,24 +50,24 @@ def settings(entry: Entry, config: StabilityConfig) -> dict:
     return {"dataset": entry.name, "fingerprint": entry.fingerprint, "config": config.to_dict()}
 
 
-def job_of(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Job | None:
-    return process.find(workspace, "stability", settings(entry, config))
+def job_of(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Run | None:
+    return submit.find_begun(workspace, "stability", settings(entry, config))
 
 
-def begin(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Job:
-    return process.submit(workspace, "stability", settings(entry, config))
+def begin(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Run:
+    return submit.begin(workspace, "stability", settings(entry, config))
 
 
-def jobs_of(workspace: Workspace, entry: Entry) -> list[Job]:
+def jobs_of(workspace: Workspace, entry: Entry) -> list[Run]:
     """All stability jobs of this very dataset, the last asked for first."""
     return [
         job
-        for job in process.every(workspace, "stability")
+        for job in submit.every_begun(workspace, "stability")
         if job.config["settings"]["fingerprint"] == entry.fingerprint
     ]
 
 
-def begin_unasked(workspace: Workspace, entry: Entry) -> Job | None:
+def begin_unasked(workspace: Workspace, entry: Entry) -> Run | None:
     """Measure a small dataset quickly if nobody ever asked; the job, or None.
 
     A newcomer sees a ladder without having to know what to ask for. Once there was a job, however
@@ -78,7 +78,7 @@ def begin_unasked(workspace: Workspace, entry: Entry) -> Job | None:
     return begin(workspace, entry, PRESETS["quick"].config)
 
 
-def live_job(workspace: Workspace, entry: Entry) -> Job | None:
+def live_job(workspace: Workspace, entry: Entry) -> Run | None:
     return next((job for job in jobs_of(workspace, entry) if job.status().live), None)
 
 

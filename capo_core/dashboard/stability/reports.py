@@ -14,7 +14,7 @@ from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.components import note, speaking
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
-from capo_core.runs.status import Job
+from capo_core.runs.run import Run
 from capo_core.stability.config import StabilityConfig
 from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS
@@ -28,7 +28,7 @@ class Choice:
 
     kept: tuple
     shown: object | None
-    live: Job | None
+    live: Run | None
 
 
 def current(frame: Frame) -> Choice:
@@ -54,7 +54,7 @@ def current(frame: Frame) -> Choice:
     return Choice(kept, shown, live)
 
 
-def _fresh(job: Job) -> bool:
+def _fresh(job: Run) -> bool:
     """Whether it ended just now: old misfortunes need not stand above a good report for ever."""
     return time.time() - job.status().ended < 600
 

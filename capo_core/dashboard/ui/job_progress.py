@@ -6,14 +6,15 @@ import streamlit as st
 
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import duration
-from capo_core.runs.status import Job, Status
+from capo_core.runs.run import Run
+from capo_core.runs.status import Status
 
 EVERY_S = 1.5
 # A worker that has not spoken for so long is said to be slow; only a dead process is lost.
 SLOW_S = 20.0
 
 
-def watch(job: Job) -> None:
+def watch(job: Run) -> None:
     """Progress, what is left and a stop button, until `job` ends; then the page runs again.
 
     To be called at the top level of a page, and only for a job that lives.
@@ -21,7 +22,7 @@ def watch(job: Job) -> None:
     st.fragment(_live, run_every=EVERY_S)(job)
 
 
-def _live(job: Job) -> None:
+def _live(job: Run) -> None:
     status = job.status()
     if not status.live:
         st.rerun()
@@ -30,7 +31,7 @@ def _live(job: Job) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 "Stop",
-                key=f"{job.name}.stop",
+                key=f"{job.run_id}.stop",
                 on_click=job.ask_to_stop,
                 disabled=job.stop_asked,
             )
@@ -55,7 +56,7 @@ def _line(status: Status) -> str:
     return f"{message}, {about}{duration(left)} left"
 
 
-def how_it_ended(job: Job) -> None:
+def how_it_ended(job: Run) -> None:
     """A line for a job that did not succeed, with the log folded away; nothing for others."""
     status = job.status()
     if status.state == "failed":

@@ -9,24 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run
 from capo_core.runs import dependencies
+from capo_core.runs.checks import Settings, table_config
 from capo_core.runs.dependencies import Missing, said, some_left
 from capo_core.runs.kinds import llm_judge, retention
-from capo_core.runs.kinds.inputs import Settings, backend_of, load_dataset
+from capo_core.runs.kinds.inputs import backend_of, load_dataset
 from capo_core.workspace import Workspace
 
 REPORT = "report.json"
-
-
-def config_of(raw: Mapping[str, Any]):
-    """The `TableConfig` of a run's settings; families not named are all scored."""
-    from capo_core.evaluation.compute import EVERYTHING
-    from capo_core.evaluation.table import TableConfig
-
-    return TableConfig.from_dict({**EVERYTHING.to_dict(), **raw})
 
 
 def evaluate_runs(
@@ -55,7 +47,7 @@ def evaluate_runs(
     from capo_core.evaluation.compute import compute_report
     from capo_core.evaluation.llm_judge.results import of_judges
 
-    config = config_of(settings["config"])
+    config = table_config(settings)
     judges = list(settings.get("judges", ()))
     folder.claim(
         {
@@ -123,20 +115,3 @@ def do_retention(
     """Measure what a training made its base forget; see `retention_run`."""
     dataset = load_dataset(settings, workspace)
     return retention.measure_retention(dataset, settings, workspace, folder, progress)
-
-
-def check_evaluation(settings: Settings) -> None:
-    """`ConfigError` where there is nothing to evaluate, or a setting that is none."""
-    # The rest is looked at when it begins: it would load the statistics for a mere list of runs.
-    if not settings["runs"]:
-        raise ConfigError("no runs are named to evaluate")
-    strange = sorted(set(settings["config"]) - {"views", "pool", "seed", "families"})
-    if strange:
-        raise ConfigError(f"there is no setting {strange[0]!r} in an evaluation")
-
-
-def check_judge(settings: Settings) -> None:
-    """`ConfigError` where a setting is out of its range, or it is not clear who judges."""
-    llm_judge.config_of(settings["config"])
-    if sum(bool(settings.get(name)) for name in ("base", "server", "guess")) != 1:
-        raise ConfigError("who judges?", expected="a base, or a server's model, or a guess")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from capo_core.errors import DataError
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.runs.checks import Settings
 from capo_core.workspace import Workspace
-
-Settings = Mapping[str, Any]
 
 
 def load_dataset(settings: Settings, workspace: Workspace):
@@ -19,8 +15,8 @@ def load_dataset(settings: Settings, workspace: Workspace):
     dataset = Catalog(workspace).load(settings["dataset"])
     if settings.get("fingerprint") and dataset.fingerprint != settings["fingerprint"]:
         raise DataError(
-            f"'{dataset.name}' is not the dataset any more that the run was asked for",
-            todo="ask for the run again",
+            f"the dataset '{dataset.name}' has changed since the run was requested",
+            todo="submit the run again",
         )
     return dataset
 

@@ -10,15 +10,9 @@ from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, RunError, Stopped
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder, disk_errors, find_run
+from capo_core.runs.checks import judge_config
 from capo_core.runs.dependencies import Missing, some_left
 from capo_core.workspace import Workspace, write_json
-
-
-def config_of(raw: Mapping[str, Any]):
-    """The `JudgeConfig` of a run's settings."""
-    from capo_core.evaluation.llm_judge.trials import JudgeConfig
-
-    return JudgeConfig(**raw)
 
 
 def guesser():
@@ -57,7 +51,7 @@ def judge_runs(
     from capo_core.evaluation.llm_judge.trials import plan
     from capo_core.imitation.generation.outputs import OutputLines
 
-    config = config_of(settings["config"])
+    config = judge_config(settings)
     runs = list(settings["runs"])
     names = some_left(runs, lacking, folder.run_id)
     items, streams = _streams(dataset, [find_run(workspace, name) for name in names],

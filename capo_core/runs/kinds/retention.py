@@ -31,6 +31,7 @@ from capo_core.evaluation.retention import (
 from capo_core.imitation.prompting.prompts import zero_shot
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run
+from capo_core.runs.checks import retention_config
 from capo_core.workspace import Workspace
 
 
@@ -220,13 +221,6 @@ def result_of(
 STAGE = "retention"
 
 
-def config_of(raw: Mapping[str, Any]):
-    """The `RetentionConfig` of a run's settings."""
-    from capo_core.evaluation.retention import RetentionConfig
-
-    return RetentionConfig(**raw)
-
-
 @dataclass(frozen=True)
 class Trainings:
     """The trainings on the way to one run.
@@ -330,7 +324,7 @@ def measure_retention(
     from capo_core.imitation.embedded_base.corpus import read_corpus
     from capo_core.imitation.generation.outputs import OutputLines
 
-    config, target = config_of(settings["config"]), settings["target"]
+    config, target = retention_config(settings), settings["target"]
     found = trainings_of(dataset, target, find_run(workspace, settings["run"]), workspace)
     items = items_measured(dataset, target, config)
     corpus = read_corpus(Path(settings["text"])) if settings.get("text") else None
@@ -378,27 +372,3 @@ def steps_of(strengths: Sequence[float], two_stages: bool) -> list[tuple[str, fl
     first = [("sft", strength) for strength in strengths]
     second = [("capo", strength) for strength in strengths if strength > 0]
     return first + (second if two_stages else [])
-
-
-def of_trainings(workspace: Workspace, runs: Sequence[str]) -> list[RunFolder]:
-    """Finished retention runs whose last training is among `runs`, in alphabetical order."""
-    from capo_core.run_folder import list_runs
-
-    found = []
-    for folder in list_runs(workspace):
-        try:
-            config = folder.config
-        except RunError:
-            continue
-        if config.get("stage") == STAGE and folder.done:
-            last = config["runs"].get("capo") or config["runs"]["sft"]
-            if last in runs:
-                found.append(folder)
-    return found
-
-
-def check(settings: Mapping[str, Any]) -> None:
-    """Look at a run's settings; `ConfigError` where they will not do."""
-    config_of(settings["config"])
-    if not settings["run"] or not settings["target"]:
-        raise ConfigError("retention needs a finished training, and whom it imitates")

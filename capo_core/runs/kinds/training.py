@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError, RunError
+from capo_core.errors import RunError
 from capo_core.imitation.training.config import CapoConfig, SftConfig, TrainConfig
 from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_for
-from capo_core.runs.kinds.inputs import Settings, backend_of, load_dataset
+from capo_core.runs.checks import Settings, generate_config, profile_config, training_config
+from capo_core.runs.kinds.inputs import backend_of, load_dataset
 from capo_core.runs.request import Request
 from capo_core.workspace import Workspace, write_json
 
@@ -190,12 +191,6 @@ def train(
     return f"trained in {result['steps']} steps{measured}"
 
 
-def training_config(kind: str, settings: Settings) -> SftConfig | CapoConfig:
-    """Return the configuration in the settings of a run of `kind`."""
-    config = SftConfig if kind == "train_sft" else CapoConfig
-    return config.from_dict(settings["config"])
-
-
 def do_generate(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
@@ -238,24 +233,3 @@ def do_profile(
     return write_profiles(
         dataset, settings["targets"], config, backend, workspace, folder, progress
     )
-
-
-def generate_config(settings: Settings):
-    """The `GenerateConfig` of a run's settings; `ConfigError` where what it needs is not named."""
-    from capo_core.imitation.generation.requests import GenerateConfig
-
-    config = GenerateConfig(**settings["config"])
-    if config.trained and not settings.get("adapters"):
-        raise ConfigError(f"{config.method} needs the adapters of finished trainings")
-    if config.method == "profile" and not settings.get("profiles"):
-        raise ConfigError("the method profile needs a run that wrote the profiles")
-    if not settings.get("base") and not settings.get("server"):
-        raise ConfigError("no model is named", expected="a base, or a server's model")
-    return config
-
-
-def profile_config(settings: Settings):
-    """The `ProfileConfig` of a run's settings."""
-    from capo_core.imitation.prompting.value_profiles import ProfileConfig
-
-    return ProfileConfig(**settings["config"])

@@ -2,7 +2,7 @@
 
 A look at a run before it begins: what it will read, need and take, and whether it can work.
 
-    found = look(workspace, "train_sft", settings)
+    found = look(workspace, Request("train_sft", settings))
     found.possible, found.sentences, found.problems
 
 `look` measures in a process of its own, so that the peak of memory is that of a run, and a model
@@ -32,7 +32,7 @@ from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.run_folder import RunFolder
-from capo_core.runs import kinds, memory
+from capo_core.runs import memory
 from capo_core.runs.kinds.inputs import load_dataset
 from capo_core.runs.memory import available_bytes
 from capo_core.runs.preflight.report import (
@@ -314,17 +314,19 @@ _ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 900
 
 
-def look(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight:
-    """What is to be expected of a run, from one dry step in a process of its own.
+def look(workspace: Workspace, request: Request) -> Preflight:
+    """Estimate what a run will need from one dry step in a process of its own.
 
-    Nothing is begun and nothing kept. What cannot work is among the `problems`.
+    Nothing is begun and nothing saved. What cannot work is among the `problems`.
+
+    Args:
+        request: of the run; it has passed `checks.check`.
 
     Raises:
-        RunError: there is no such kind, or a setting is not of the right type.
+        RunError: the dry step failed.
     """
-    request = Request(kind, dict(settings))
-    kinds.check(request)
-    asked = {"workspace": str(workspace.root), "kind": kind, "settings": dict(settings)}
+    kind = request.kind
+    asked = {"workspace": str(workspace.root), "kind": kind, "settings": request.settings}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "capo_core.runs.preflight.dry_run"],

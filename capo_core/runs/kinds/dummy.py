@@ -1,26 +1,27 @@
-"""A run that computes nothing worth having, in the manner of a training.
+"""A run that computes nothing of use, but behaves like a training.
 
 For tests, and for trying how runs behave on a machine: it takes steps, writes events and
-checkpoints, goes on where it stopped, and ends in a number that depends on every step.
+checkpoints, resumes where it stopped, and ends in a number that depends on every step.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from capo_core.errors import DataError, Stopped
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder, disk_errors
-from capo_core.workspace import content_hash, write_json
+from capo_core.runs.checks import Settings
+from capo_core.workspace import Workspace, content_hash, write_json
 
 GO_ON = "go_on"  # a file in the run's folder that ends its waiting
 _LOOK_S = 0.02
 
 
-def rehearse(settings: Mapping[str, Any], folder: RunFolder, progress: Progress) -> str:
+def work_through_steps(
+    settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
+) -> str:
     """Take `steps` steps of `step_s` seconds each.
 
     Args:
@@ -34,7 +35,7 @@ def rehearse(settings: Mapping[str, Any], folder: RunFolder, progress: Progress)
         RunError: the disk is full.
         Stopped: on request; the steps so far are saved.
     """
-    folder.claim({"stage": "rehearsal", "settings": dict(settings)})
+    folder.claim({"stage": "dummy", "settings": dict(settings)})
     checkpoint = folder.checkpoint / "state.json"
     state = {"step": 0, "sum": str(settings.get("seed", 0)), "events_size": 0}
     with folder.lock():
@@ -61,7 +62,7 @@ def rehearse(settings: Mapping[str, Any], folder: RunFolder, progress: Progress)
         if settings.get("fail"):
             raise DataError(settings["fail"])
         folder.finish({"steps": state["step"], "sum": state["sum"]})
-    return "rehearsed"
+    return "all steps are done"
 
 
 def _tell(progress: Progress, done: int, steps: int) -> None:

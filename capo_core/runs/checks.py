@@ -1,0 +1,274 @@
+"""Settings of each kind of run: their names and types, and the configurations made of them.
+
+`check` looks at a request before anything is done with it; whoever submits a run, works on it or
+lists it calls it. Settings of every kind but "dummy" and "calibration":
+
+    dataset       its name in the catalog
+    fingerprint   the content it must have; "" takes it as it is
+
+and of each kind:
+
+    train_sft     target, base, config (`SftConfig`)
+    train_capo    target, sft (run id), config (`CapoConfig`)
+    profile       targets, base or server, config (`ProfileConfig`)
+    generate      targets, base or server, config (`GenerateConfig`), adapters (run ids of
+                  trainings), profiles (run id of a profile run)
+    evaluate      runs (run ids of generations), judges (run ids of LLM judges), config (of a
+                  `TableConfig`)
+    judge         runs (run ids of generations; may be none), base or server or guess (true),
+                  split (where there are no runs), config (`JudgeConfig`)
+    retention     run (run id of a training), target, text (a file of general text), config
+                  (`RetentionConfig`)
+    estimate      judgments (id), base or server, by, samples, config (`EstimateConfig`)
+    softlabel     judgments (id), sets (name → id), config (`SoftLabelConfig`)
+    stability     config (`StabilityConfig`)
+    calibration   config (`CalibrationConfig`)
+    preflight     kind and settings of the run to be checked
+    dummy         see `kinds.dummy`
+
+`precision` and `batch_tokens` may be given for a base that writes. Configurations are imported
+inside the functions, so that a page that lists runs stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from capo_core.errors import CapoError, ConfigError, RunError
+from capo_core.runs.request import KINDS, Request
+
+Settings = Mapping[str, Any]
+
+LOGITS, LOG_PROBABILITIES, SAMPLING = "logits", "logprobs", "sampling"
+BY = (LOGITS, LOG_PROBABILITIES, SAMPLING)
+
+
+def check(request: Request) -> None:
+    """Check a request's kind, and the names, types and values of its settings.
+
+    Raises:
+        RunError: the kind is not known, or its settings are not what it takes; it says which.
+        ConfigError: a value is out of its range.
+    """
+    if request.kind not in KINDS:
+        raise RunError(
+            f"there is no run of kind {request.kind!r}", expected=f"one of {sorted(KINDS)}"
+        )
+    types, check_values = SETTINGS[request.kind]
+    with _readable(request.kind):
+        strange = sorted(set(request.settings) - set(types))
+        if strange:
+            raise RunError(
+                f"{request.kind} takes no setting {strange[0]!r}",
+                expected=f"some of {', '.join(sorted(types))}",
+            )
+        for name, value in request.settings.items():
+            if not isinstance(value, types[name]):
+                raise RunError(f"the setting {name} is {value!r}", where=request.kind)
+        check_values(request.settings)
+
+
+@contextmanager
+def _readable(where: str):
+    """Turn what a value of the wrong type raises into an error that names the settings."""
+    try:
+        yield
+    except CapoError:
+        raise
+    except KeyError as error:
+        raise RunError(f"the setting {error.args[0]!r} is missing", where=where) from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"the settings cannot be used ({error})", where=where, todo="mend them, or ask anew"
+        ) from None
+
+
+def training_config(kind: str, settings: Settings):
+    """Return the configuration in the settings of a run of `kind`, "train_sft" or "train_capo"."""
+    from capo_core.imitation.training.config import CapoConfig, SftConfig
+
+    config = SftConfig if kind == "train_sft" else CapoConfig
+    return config.from_dict(settings["config"])
+
+
+def profile_config(settings: Settings):
+    """Return the `ProfileConfig` of a run's settings."""
+    from capo_core.imitation.prompting.value_profiles import ProfileConfig
+
+    return ProfileConfig(**settings["config"])
+
+
+def generate_config(settings: Settings):
+    """Return the `GenerateConfig` of a run's settings.
+
+    Raises:
+        ConfigError: adapters, profiles or a model that the method needs are not named.
+    """
+    from capo_core.imitation.generation.requests import GenerateConfig
+
+    config = GenerateConfig(**settings["config"])
+    if config.trained and not settings.get("adapters"):
+        raise ConfigError(f"{config.method} needs the adapters of finished trainings")
+    if config.method == "profile" and not settings.get("profiles"):
+        raise ConfigError("the method profile needs a run that wrote the profiles")
+    if not settings.get("base") and not settings.get("server"):
+        raise ConfigError("no model is named", expected="a base, or a server's model")
+    return config
+
+
+def table_config(settings: Settings):
+    """Return the `TableConfig` of an evaluation; families that are not named are all scored."""
+    from capo_core.evaluation.compute import EVERYTHING
+    from capo_core.evaluation.table import TableConfig
+
+    return TableConfig.from_dict({**EVERYTHING.to_dict(), **settings["config"]})
+
+
+def judge_config(settings: Settings):
+    """Return the `JudgeConfig` of a run's settings."""
+    from capo_core.evaluation.llm_judge.trials import JudgeConfig
+
+    return JudgeConfig(**settings["config"])
+
+
+def retention_config(settings: Settings):
+    """Return the `RetentionConfig` of a run's settings."""
+    from capo_core.evaluation.retention import RetentionConfig
+
+    return RetentionConfig(**settings["config"])
+
+
+def estimate_config(settings: Settings):
+    """Return the `EstimateConfig` of a run's settings."""
+    from capo_core.distributions.estimate import EstimateConfig
+
+    return EstimateConfig(**settings["config"])
+
+
+def soft_label_config(settings: Settings):
+    """Return the `SoftLabelConfig` of a run's settings."""
+    from capo_core.distributions.soft_label_data import SoftLabelConfig
+
+    return SoftLabelConfig.from_dict(settings["config"])
+
+
+def _check_evaluation(settings: Settings) -> None:
+    # The rest is checked when it begins: it would load the statistics for a mere list of runs.
+    if not settings["runs"]:
+        raise ConfigError("no runs are named to evaluate")
+    strange = sorted(set(settings["config"]) - {"views", "pool", "seed", "families"})
+    if strange:
+        raise ConfigError(f"there is no setting {strange[0]!r} in an evaluation")
+
+
+def _check_judge(settings: Settings) -> None:
+    judge_config(settings)
+    if sum(bool(settings.get(name)) for name in ("base", "server", "guess")) != 1:
+        raise ConfigError("who judges?", expected="a base, or a server's model, or a guess")
+
+
+def _check_retention(settings: Settings) -> None:
+    retention_config(settings)
+    if not settings["run"] or not settings["target"]:
+        raise ConfigError("retention needs a finished training, and whom it imitates")
+
+
+def _check_estimate(settings: Settings) -> None:
+    estimate_config(settings)
+    by = settings["by"]
+    if by not in BY:
+        raise ConfigError(f"by is {by!r}", expected=f"one of {', '.join(BY)}")
+    if bool(settings.get("server")) == bool(settings.get("base")):
+        raise ConfigError("name one model", expected="a base, or a server's model")
+    if by == LOGITS and settings.get("server"):
+        raise ConfigError(
+            "a server gives no logits",
+            todo="take its log-probabilities (--by logprobs), or draw samples (--by sampling)",
+        )
+    if by == LOG_PROBABILITIES and settings.get("base"):
+        raise ConfigError("a model on this machine gives logits", todo="take --by logits")
+    settings["judgments"]  # a KeyError says which setting is missing
+
+
+def _check_soft_labels(settings: Settings) -> None:
+    soft_label_config(settings)
+    if not settings["judgments"] or not all(settings["sets"].values()):
+        raise ConfigError("the sets to train and to score on are not named")
+
+
+def _check_steps(settings: Settings) -> None:
+    settings["steps"]  # a KeyError says that it is missing
+
+
+def _check_preflight(settings: Settings) -> None:
+    if settings["kind"] not in KINDS:
+        raise ConfigError(f"there is no run of kind {settings['kind']!r}")
+    settings["settings"]  # a KeyError says that it is missing
+
+
+def _check_stability(settings: Settings) -> None:
+    from capo_core.stability.config import StabilityConfig
+
+    StabilityConfig.from_dict(settings["config"])
+
+
+def _check_calibration(settings: Settings) -> None:
+    from capo_core.stability.calibration import CalibrationConfig
+
+    CalibrationConfig.from_dict(settings["config"])
+
+
+Types = Mapping[str, type | tuple[type, ...]]
+_DATA: Types = {"dataset": str, "fingerprint": str}
+_LOCAL: Types = {"precision": str, "batch_tokens": int}
+_MODEL: Types = {"base": str, "server": str, **_LOCAL}
+
+# By kind: the type of each setting, and a function that raises where a value will not do.
+SETTINGS: dict[str, tuple[Types, Callable[[Settings], object]]] = {
+    "train_sft": (
+        {**_DATA, "target": str, "base": str, "config": dict},
+        partial(training_config, "train_sft"),
+    ),
+    "train_capo": (
+        {**_DATA, "target": str, "sft": str, "config": dict},
+        partial(training_config, "train_capo"),
+    ),
+    "profile": ({**_DATA, **_MODEL, "targets": list, "config": dict}, profile_config),
+    "generate": (
+        {**_DATA, **_MODEL, "targets": list, "config": dict, "adapters": list, "profiles": str},
+        generate_config,
+    ),
+    "evaluate": ({**_DATA, "runs": list, "judges": list, "config": dict}, _check_evaluation),
+    "judge": (
+        {**_DATA, **_MODEL, "runs": list, "guess": bool, "split": str, "config": dict},
+        _check_judge,
+    ),
+    "retention": (
+        {**_DATA, **_LOCAL, "run": str, "target": str, "text": str, "config": dict},
+        _check_retention,
+    ),
+    "estimate": (
+        {
+            **{"dataset": str, **_MODEL},
+            **{"judgments": str, "by": str, "samples": int, "config": dict},
+        },
+        _check_estimate,
+    ),
+    "softlabel": (
+        {"dataset": str, "judgments": str, "sets": dict, "config": dict},
+        _check_soft_labels,
+    ),
+    "stability": ({**_DATA, "config": dict}, _check_stability),
+    "calibration": ({"config": dict}, _check_calibration),
+    "preflight": ({"kind": str, "settings": dict}, _check_preflight),
+    "dummy": (
+        {
+            **{"dataset": str, "steps": int, "step_s": (int, float), "fail": str, "seed": int},
+            **{"full_disk_at": int, "hold_at": int},
+        },
+        _check_steps,
+    ),
+}
