@@ -1,23 +1,19 @@
-"""The topics of NLI items, read from their tables.
+"""Items of either task as the simulator knows them, and the vocabulary they are worded from.
 
-A table has blocks that begin with `# name`. Lines of a block: `people:` who acts; `places:`
-phrases that say where; `matters:` what a premise might leave out; `states:` thing|adjective|
-another way to say it|its opposite; every other line is an action, `past|base form|synonym|opposite:
-objects`, where an object with `#` is a plural that can be counted.
-
-What an item of either task is to the simulator, and small helpers to word one.
+The word lists are JSON files in `vocabulary/`: fields of private and public life (people, actions,
+states of things, places, matters that a premise might leave out), kinds of questions, and lists of
+names, towns, reasons and the like.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
 
 from capo_core.simulation.grammar import Draws
-from capo_core.simulation.topics_private import PRIVATE
-from capo_core.simulation.topics_public import PUBLIC
-from capo_core.simulation.word_list import listed
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class State:
+class ThingState:
     """A thing and what it is like, said in another way, and the opposite."""
 
     thing: str
@@ -48,81 +44,50 @@ class Topic:
     name: str
     people: tuple[str, ...]
     actions: tuple[Action, ...]
-    states: tuple[State, ...]
+    states: tuple[ThingState, ...]
     places: tuple[str, ...]
     matters: tuple[str, ...]
 
 
-def read_topics(table: str) -> tuple[Topic, ...]:
-    """The topics of a table written as this module says."""
-    topics = []
-    for block in table.split("\n# ")[1:]:
-        name, *lines = block.strip().splitlines()
-        lists: dict[str, tuple[str, ...]] = {}
-        actions = []
-        for line in lines:
-            head, _, rest = line.partition(":")
-            if "|" in head:
-                actions.append(Action(*head.split("|"), listed(rest)))
-            else:
-                lists[head] = listed(rest)
-        topics.append(
-            Topic(
-                name.strip(),
-                lists["people"],
-                tuple(actions),
-                tuple(State(*line.split("|")) for line in lists["states"]),
-                lists["places"],
-                lists["matters"],
-            )
+def vocabulary(name: str) -> dict:
+    """Return the word lists of `vocabulary/<name>.json`; their order decides what a seed draws."""
+    return json.loads((_VOCABULARY / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_topics(fields: Mapping[str, Mapping]) -> tuple[Topic, ...]:
+    """Return the topics of a file of fields of life.
+
+    An object of an action that begins with "#" is a plural that can be counted.
+    """
+    return tuple(
+        Topic(
+            name,
+            tuple(words["people"]),
+            tuple(
+                Action(**action | {"objects": tuple(action["objects"])})
+                for action in words["actions"]
+            ),
+            tuple(ThingState(**state) for state in words["states"]),
+            tuple(words["places"]),
+            tuple(words["matters"]),
         )
-    return tuple(topics)
-
-
-TOPICS = read_topics(PUBLIC) + read_topics(PRIVATE)
-
-# Given names with their pronouns; towns that are well known; months, days and seasons.
-NAMES = tuple(
-    (name, pronoun)
-    for pronoun, names in (
-        ("she", "Marta Ines Dorothea Aiko Leila Nadia Grete Priya Zoe Olga Rosa Hanne Amina Clara"),
-        ("he", "Tomas Henrik Omar Pavel Luis Kofi Jonas Ravi Emil Stefan Carlo Yusuf Oskar Piet"),
+        for name, words in fields.items()
     )
-    for name in listed(names, " ")
-)
-TOWNS = listed(
-    "Lisbon Riga Oslo Vienna Naples Marseille Krakow Bergen Seville Dublin Tallinn Ghent Izmir "
-    "Cork Quito Lima Havana Nairobi Accra Tunis Osaka Hanoi Mumbai Perth Boston Denver Quebec "
-    "Leeds Bristol Porto Basel Turin Split Varna Tampere Aarhus Montevideo",
-    " ",
-)
-MONTHS = listed("January February March April May June July August September October November", " ")
-DAYS = listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday", " ")
-NUMBERS = listed(
-    "two; three; four; five; six; seven; eight; nine; ten; eleven; twelve; fifteen; twenty; "
-    "thirty; forty; fifty; sixty; ninety; a dozen; a hundred; two hundred; 18; 24; 35; 47; 65; "
-    "120; 350; 1,500"
-)
-REASONS = listed(
-    "because money was short; because the law had changed; to please the family; out of boredom; "
-    "because nobody else wanted to; to win a bet; after a long argument; because of a rumour; "
-    "in order to save time; because the weather was fine; for political reasons; by mistake; "
-    "because an old friend had asked; to avoid a scandal; because the doctor insisted; "
-    "to impress the visitors; out of pity; because the permit was about to expire"
-)
-EXTRAS = listed(
-    "in secret; for the first time; without any help; with great care; for charity; in a hurry; "
-    "against all advice; together with a friend; early in the day; once more; reluctantly; "
-    "in front of a camera; without permission; in less than an hour; for a good price; "
-    "on behalf of a foundation; with tears; for the second year in a row; by candlelight; "
-    "under a false name; out of habit; with a loud cheer"
-)
-FEELINGS = listed(
-    "happy about it; tired afterwards; ashamed of it; proud; worried; very old; glad it was over; "
-    "known for kindness; afraid of the press; surprised; disappointed; in love; new to the job; "
-    "angry; hungry; sorry for it; well paid"
-)
 
+
+_VOCABULARY = Path(__file__).parent / "vocabulary"
+TOPICS = read_topics(vocabulary("topics_public")) + read_topics(vocabulary("topics_private"))
+_WORD_LISTS = vocabulary("word_lists")
+
+
+def word_lists(*names: str) -> tuple[tuple, ...]:
+    """Return lists of `vocabulary/word_lists.json`: a tuple of texts, or of pairs, a name."""
+    return tuple(tuple(_WORD_LISTS[name]) for name in names)
+
+
+TOWNS, NUMBERS, REASONS, EXTRAS = word_lists("towns", "numbers", "reasons", "extras")
+# Given names with their pronouns.
+NAMES = tuple((name, pronoun) for pronoun, names in _WORD_LISTS["names"].items() for name in names)
 
 _NORMAL = NormalDist()
 

@@ -13,10 +13,7 @@ from typing import NamedTuple
 
 from capo_core.simulation.grammar import Draws, cumulative
 from capo_core.simulation.items import (
-    DAYS,
     EXTRAS,
-    FEELINGS,
-    MONTHS,
     NAMES,
     NUMBERS,
     REASONS,
@@ -29,17 +26,18 @@ from capo_core.simulation.items import (
     noise,
     sentence,
     was,
+    word_lists,
 )
-from capo_core.simulation.word_list import listed
 
-_SOURCES = listed(
-    "according to the radio; the report notes that; people say that; as the diary shows; "
-    "it is well documented that; in the end; we were told that; to our surprise"
-)
-_SPOKEN = listed("yeah well; um; oh yes; uh i think; you know; right and; so yeah; well i heard")
-_ASIDES = listed(
-    "i guess; or so they said; if i remember right; which was kind of nice; and that was that; "
-    "it was really something; believe it or not"
+_DAYS, _MONTHS, _FEELINGS, _SOURCES, _SPOKEN, _ASIDES, _REMARKS, _MANY = word_lists(
+    "days",
+    "months",
+    "feelings",
+    "sources",
+    "spoken_openings",
+    "spoken_asides",
+    "remarks",
+    "many",
 )
 
 
@@ -76,9 +74,9 @@ def draw_when(draws: Draws) -> str:
     if kind == 0:
         return f"in {1870 + draws.index(153)}"
     if kind == 1:
-        return f"on {draws.pick(DAYS)}"
+        return f"on {draws.pick(_DAYS)}"
     if kind == 2:
-        return f"in {draws.pick(MONTHS)}"
+        return f"in {draws.pick(_MONTHS)}"
     if kind == 3:
         return f"{draws.pick(NUMBERS[1:14])} {draws.pick(('days', 'weeks', 'years'))} ago"
     if kind == 4:
@@ -136,13 +134,6 @@ def premise_of(
         if draws.chance(0.4):
             text = f"{text} {draws.pick(topic.places)}"
     return sentence(text), said
-
-
-_REMARKS = listed(
-    "was discussed at length; came as a surprise; was the same as before; is well known; "
-    "mattered to everyone; was kept from the press; was a problem; did not matter much"
-)
-_MANY = listed("more than one of the; several; many; a lot of; quite a few")
 
 
 class EventClaim(NamedTuple):
@@ -284,7 +275,7 @@ def _manner(draws: Draws, case: Case) -> EventClaim:
 
 def _feeling(draws: Draws, case: Case) -> EventClaim:
     event = case.event
-    feeling = draws.pick(FEELINGS)
+    feeling = draws.pick(_FEELINGS)
     full = joined(event.who, was(event.who), feeling)
     missing = f"the mood of {event.who}" if draws.chance(0.5) else f"being {feeling}"
     brief = f"{event.pronoun} {'were' if event.pronoun == 'they' else 'was'} {feeling}"

@@ -20,40 +20,20 @@ from capo_core.simulation.items import (
     noise,
     sentence,
     was,
+    word_lists,
 )
 from capo_core.simulation.nli_events import draw_event_item, draw_when
-from capo_core.simulation.word_list import listed
 
-_GROUPS = listed(
-    "residents; students; farmers; visitors; drivers; patients; voters; employees; tourists; "
-    "teachers; readers; nurses; shoppers; members; commuters; parents"
+_GROUPS, _QUALITIES, _SIGHTS, _ASIDES, _GIVING, _GIFTS, _TIES, _MAY = word_lists(
+    "groups",
+    "qualities",
+    "sights",
+    "travel_asides",
+    "transfers",
+    "gifts",
+    "ties",
+    "permissions",
 )
-_QUALITIES = (
-    ("older", "newer"), ("bigger", "smaller"), ("quieter", "noisier"), ("cheaper", "pricier"),
-    ("cleaner", "dirtier"), ("safer", "more dangerous"), ("taller", "shorter"),
-    ("busier", "calmer"), ("warmer", "colder"), ("more modern", "more old-fashioned"),
-)  # fmt: skip
-_SIGHTS = listed(
-    "harbour; cathedral; library; market hall; stadium; airport; zoo; town hall; main square; "
-    "opera house; hospital; botanical garden; university; film museum; train station"
-)
-_ASIDES = listed(
-    "travellers say; the guide book claims; as far as we know; I was told; which is no surprise"
-)
-_GIVING = (
-    ("lent", "borrowed"), ("gave", "was given"), ("sent", "received"), ("sold", "bought"),
-    ("promised", "was promised"), ("showed", "was shown"), ("handed", "received"),
-)  # fmt: skip
-_GIFTS = listed(
-    "a silver watch; the spare key; an old map; a box of tools; the first draft; two tickets; "
-    "a recipe for plum jam; some money; a warm coat; the bill; a letter of thanks; a bicycle; "
-    "the camera; a jar of honey; the guest list; three chairs; a bunch of lilies"
-)
-_TIES = listed(
-    "are good friends; have known each other for years; met by chance; had an argument; "
-    "live in the same house; trust each other; work in the same office"
-)
-_MAY = listed("are allowed to; have to; usually; are advised to; can; refuse to")
 
 
 class Claim(NamedTuple):

@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from capo_core.simulation.grammar import Draws, cumulative
-from capo_core.simulation.items import Item, joined, noise
-from capo_core.simulation.questions import KINDS, Intent, Kind
-from capo_core.simulation.word_list import listed
+from capo_core.simulation.items import Item, joined, noise, vocabulary, word_lists
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Something that is asked: the noun phrase that names it, and questions that ask it.
+
+    `{x}` stands for the thing asked about. Questions have no question mark yet.
+    """
+
+    name: str
+    wordings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of thing (with the noun for it), and what people ask about things of this kind.
+
+    Attributes:
+        limits: conditions that a question can have, such as "without a teacher".
+    """
+
+    name: str
+    noun: str
+    things: tuple[str, ...]
+    limits: tuple[str, ...]
+    intents: tuple[Intent, ...]
+
+
+KINDS = tuple(
+    Kind(
+        name,
+        kind["noun"],
+        tuple(kind["things"]),
+        tuple(kind["limits"]),
+        tuple(Intent(intent, tuple(wordings)) for intent, wordings in kind["intents"].items()),
+    )
+    for name, kind in vocabulary("questions").items()
+)
 
 # Relation → (share, mean score, how far means differ between items, spread of one person's score).
 RELATIONS: dict[str, tuple[float, float, float, float]] = {
@@ -19,23 +57,8 @@ RELATIONS: dict[str, tuple[float, float, float, float]] = {
 }
 _NAMES = tuple(RELATIONS)
 _BOUNDS = cumulative([share for share, *_ in RELATIONS.values()])
-_LEADS = (
-    *[""] * 10,
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "Honestly, ",
-    "Just curious: ",
-    "In your opinion, ",
-    "Quick question: ",
-)
-_SECOND = listed(
-    "and why; and what does it cost; and is it legal; and who should I ask; and what comes next; "
-    "and how do I start; and is it worth it; and how long does it take"
-)
+_OPENINGS, _SECOND = word_lists("question_openings", "second_questions")
+_LEADS = (*[""] * 16, *_OPENINGS)  # four questions in five have no opening
 
 
 def draw_paraphrase_item(draws: Draws) -> Item:
@@ -68,7 +91,7 @@ def draw_paraphrase_item(draws: Draws) -> Item:
     elif relation == "other thing":
         thing_b = draws.other(kind.things, thing)
         name_b = intent.name.replace("{x}", thing_b)
-        focus_a, focus_b, sort = thing, thing_b, _SORTS[kind.name]
+        focus_a, focus_b, sort = thing, thing_b, kind.noun
     elif relation == "other intent":
         changed = draws.other(kind.intents, intent)
         other = draws.pick(changed.wordings)
@@ -102,12 +125,6 @@ def draw_paraphrase_item(draws: Draws) -> Item:
             "W": ("something else", *_besides(draws, kind, thing)),
         },
     )
-
-
-_SORTS = {
-    "skill": "skill", "travel": "place", "app": "service", "health": "condition", "job": "job",
-    "money": "product", "food": "food", "science": "subject", "life": "problem", "device": "device",
-}  # fmt: skip
 
 
 def _besides(draws: Draws, kind: Kind, thing: str) -> tuple[str, str]:
