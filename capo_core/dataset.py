@@ -10,7 +10,7 @@ from functools import cached_property
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, check, listed
+from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, check, quoted_names
 from capo_core.task import Task
 
 
@@ -51,7 +51,11 @@ class Dataset:
     def _check_references(self, table: str, frame: pd.DataFrame) -> None:
         for column, known, expected in (
             ("item_id", set(self.items["item_id"]), "an item_id of the items table"),
-            ("label", set(self.task.scale.labels), f"one of {listed(self.task.scale.labels)}"),
+            (
+                "label",
+                set(self.task.scale.labels),
+                f"one of {quoted_names(self.task.scale.labels)}",
+            ),
         ):
             bad = ~frame[column].isin(known)
             if bad.any():

@@ -119,10 +119,11 @@ def check(frame: pd.DataFrame, table: Table, *, source: str = "") -> pd.DataFram
     missing = [name for name in table.names if name not in frame.columns]
     if missing:
         raise DataError(
-            f"the column{'s' if len(missing) > 1 else ''} {listed(missing)} "
+            f"the column{'s' if len(missing) > 1 else ''} {quoted_names(missing)} "
             f"{'are' if len(missing) > 1 else 'is'} missing",
             where=where,
-            expected=f"the columns {listed(table.names)}; found {listed(frame.columns)}",
+            expected=f"the columns {quoted_names(table.names)}; "
+            f"found {quoted_names(frame.columns)}",
         )
     frame = frame.loc[:, table.names].reset_index(drop=True)
     for column in table.columns:
@@ -161,9 +162,9 @@ def _check_column(values: pd.Series, column: Column, where: str) -> None:
     if column.required:
         fail(values.str.strip() == "", f"{column.meaning}, not empty")
     if column.allowed is not None:
-        fail(~values.isin(column.allowed), f"one of {listed(column.allowed)}")
+        fail(~values.isin(column.allowed), f"one of {quoted_names(column.allowed)}")
 
 
-def listed(names: Iterable[str]) -> str:
+def quoted_names(names: Iterable[str]) -> str:
     """Names in quotes, for a sentence."""
     return ", ".join(repr(str(name)) for name in names) or "none"

@@ -15,10 +15,10 @@ from rich.table import Column, Table
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog, Entry
-from capo_core.data.columns import parse
+from capo_core.data.columns import parse_mapping
 from capo_core.data.download import fetch as fetch_source
 from capo_core.data.export import csv_text, export
-from capo_core.data.importing import Import, read_dataset
+from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.task import NLI, PARAPHRASE, Task
@@ -42,14 +42,14 @@ def description(dataset: Dataset, entry: Entry) -> dict:
     }
 
 
-def tell_result(entry: Entry, as_json: bool) -> None:
+def print_result(entry: Entry, as_json: bool) -> None:
     if as_json:
         print_json(entry.to_dict())
     else:
-        tell_entry(entry)
+        print_entry(entry)
 
 
-def tell_entry(entry: Entry) -> None:
+def print_entry(entry: Entry) -> None:
     console.print(
         f"{entry.name}: {entry.task}, {entry.items:,} items, {entry.annotators:,} annotators, "
         f"{entry.annotations:,} annotations; {entry.origin}",
@@ -57,7 +57,7 @@ def tell_entry(entry: Entry) -> None:
     )
 
 
-def tell_import(read: Import, as_json: bool) -> None:
+def print_import(read: ImportResult, as_json: bool) -> None:
     dataset, report = read.dataset, read.report
     if as_json:
         told = report.to_dict()
@@ -165,7 +165,7 @@ def import_file(
             path,
             name=name,
             format=format,
-            mapping=parse(map) if map else None,
+            mapping=parse_mapping(map) if map else None,
             task=task_of(task, labels, ordinal),
             encoding=encoding,
             delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
@@ -176,7 +176,7 @@ def import_file(
         with atomic_file(set_aside) as file:
             file.write(csv_text(read.report.set_aside).encode("utf-8"))
     Catalog(Workspace.default()).add(read.dataset, read.report, replace=replace_old)
-    tell_import(read, as_json)
+    print_import(read, as_json)
 
 
 @data_app.command()
@@ -194,7 +194,7 @@ def fetch(
         path = fetch_source(source, workspace, progress, url=url)
         read = read_dataset(path, name=name or source, format=source)
     Catalog(workspace).add(read.dataset, read.report, replace=replace_old)
-    tell_import(read, as_json)
+    print_import(read, as_json)
 
 
 @data_app.command()
@@ -209,7 +209,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(about)
         return
-    tell_entry(catalog.entry(name))
+    print_entry(catalog.entry(name))
     table = Table("annotator", box=None)
     for label in dataset.task.scale.labels:
         table.add_column(label, justify="right")
@@ -281,7 +281,7 @@ def simulate(
         simulation = run(config, progress)
     dataset = replace(simulation.dataset, name=name)
     entry = Catalog(Workspace.default()).add(dataset, replace=replace_old)
-    tell_result(entry, as_json)
+    print_result(entry, as_json)
 
 
 @data_app.command()
@@ -306,7 +306,9 @@ def task_of(task: str, nominal: str, ordinal: str) -> Task | None:
             "--task, --labels and --ordinal each say what the labels are", expected="one of them"
         )
     if nominal or ordinal:
-        scale = label_scales.nominal(nominal) if nominal else label_scales.ordinal(ordinal)
+        scale = (
+            label_scales.nominal_scale(nominal) if nominal else label_scales.ordinal_scale(ordinal)
+        )
         return Task("annotation", scale)
     if task != "auto" and task not in _TASKS:
         raise ConfigError(f"the task {task!r} is not known", expected="nli, paraphrase or auto")

@@ -27,7 +27,7 @@ import pandas as pd
 import pyarrow as pa
 
 from capo_core.data import export as data_export
-from capo_core.data.columns import Mapping
+from capo_core.data.columns import ColumnMapping
 from capo_core.data.importing import ImportReport
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
@@ -184,7 +184,7 @@ def load_report(folder: Path) -> ImportReport | None:
         about = json.loads(path.read_text(encoding="utf-8"))
         about.pop("reasons")  # counted from the rows
         if about["mapping"] is not None:
-            about["mapping"] = Mapping.from_dict(about["mapping"])
+            about["mapping"] = ColumnMapping.from_dict(about["mapping"])
         aside = pd.read_parquet(folder / "set_aside.parquet")
         return ImportReport(**(about | {"notes": tuple(about["notes"]), "set_aside": aside}))
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
-from capo_core.data.rejected_rows import listed
+from capo_core.data.rejected_rows import quoted_list
 from capo_core.errors import ConfigError, DataError
 
 # Names that a role's column goes by, best first; compared in lower case, with "_" for all else.
@@ -49,7 +49,7 @@ class AnnotatorColumns:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class ColumnMapping:
     """Roles → column names. None: not said, to be guessed; "": there is no such column.
 
     Long form has one row an annotation and needs `annotator_id` and `label`; wide form has one row
@@ -86,12 +86,12 @@ class Mapping:
         return roles | {"annotators": wide}
 
     @classmethod
-    def from_dict(cls, raw: dict) -> Mapping:
+    def from_dict(cls, raw: dict) -> ColumnMapping:
         wide = tuple(AnnotatorColumns(**one) for one in raw["annotators"])
         return cls(**(raw | {"annotators": wide}))
 
 
-def parse(pairs: Iterable[str]) -> Mapping:
+def parse_mapping(pairs: Iterable[str]) -> ColumnMapping:
     """`["label=answer", "explanation:Ann1=why 1"]` as a mapping.
 
     `role=` says that there is no such column; `role:annotator=column` (label, explanation, valid)
@@ -116,10 +116,10 @@ def parse(pairs: Iterable[str]) -> Mapping:
             raise ConfigError(f"the role {left!r} is mapped twice")
         target[key] = column.strip()
     annotators = tuple(AnnotatorColumns(name, **columns) for name, columns in wide.items())
-    return Mapping(**roles, annotators=annotators)
+    return ColumnMapping(**roles, annotators=annotators)
 
 
-def normal(name: str) -> str:
+def normalised_name(name: str) -> str:
     """A column name for comparison: "Question 1" → "question_1", "labelText" → "label_text"."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^\w]+|_+", "_", name.lower()).strip("_")
@@ -128,10 +128,10 @@ def normal(name: str) -> str:
 def recognised(names: Sequence[str]) -> int:
     """How many of these names are synonyms of a role."""
     known = {synonym for synonyms in SYNONYMS.values() for synonym in synonyms} | {"id"}
-    return len(known & {normal(name) for name in names})
+    return len(known & {normalised_name(name) for name in names})
 
 
-def guess(frame: pd.DataFrame, given: Mapping | None = None) -> Mapping:
+def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> ColumnMapping:
     """The whole mapping of a table: what is `given` stays, the rest is guessed from the names.
 
     Nothing of the result is None. What cannot be found is ""; `require` tells what is needed.
@@ -139,19 +139,19 @@ def guess(frame: pd.DataFrame, given: Mapping | None = None) -> Mapping:
     Raises:
         ConfigError: `given` names a column that is not there.
     """
-    given = given or Mapping()
+    given = given or ColumnMapping()
     names = [str(name) for name in frame.columns]
     for role, column in given.columns().items():
         if column not in names:
             raise ConfigError(
                 f"{role} is mapped to the column {column!r}, which is not there",
-                expected=f"one of {listed(names)}",
+                expected=f"one of {quoted_list(names)}",
             )
     taken = set(given.columns().values())
     by_name = {}
     for name in names:
         if name not in taken:
-            by_name.setdefault(normal(name), name)
+            by_name.setdefault(normalised_name(name), name)
     found: dict[str, str] = {}
     for role, synonyms in SYNONYMS.items():
         if getattr(given, role) is None:
@@ -172,7 +172,9 @@ def guess(frame: pd.DataFrame, given: Mapping | None = None) -> Mapping:
     return _place_id(result, frame, by_name.get("id", ""), given)
 
 
-def _place_id(result: Mapping, frame: pd.DataFrame, column: str, given: Mapping) -> Mapping:
+def _place_id(
+    result: ColumnMapping, frame: pd.DataFrame, column: str, given: ColumnMapping
+) -> ColumnMapping:
     """A bare "id" names the item, unless each row has its own and something else names items."""
     if not column or column in result.columns().values():
         return result
@@ -200,10 +202,10 @@ def _wide(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorColumns, ...]:
             continue
         role, annotator = _role_and_annotator(name)
         if role:
-            spelled.setdefault(normal(annotator), annotator)
-            found.setdefault(normal(annotator), {}).setdefault(role, name)
+            spelled.setdefault(normalised_name(annotator), annotator)
+            found.setdefault(normalised_name(annotator), {}).setdefault(role, name)
     for name in names:
-        key = normal(name)
+        key = normalised_name(name)
         if name in taken or "label" in found.get(key, {}):
             continue
         if key in found or _BARE.fullmatch(key):
@@ -232,7 +234,7 @@ def _role_and_annotator(name: str) -> tuple[str, str]:
     return "", ""
 
 
-def require(mapping: Mapping, frame: pd.DataFrame, where: str) -> None:
+def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> None:
     """`DataError` naming what the mapping lacks, what is there, and how to say it."""
     lacking = []
     if mapping.wide:
@@ -247,7 +249,7 @@ def require(mapping: Mapping, frame: pd.DataFrame, where: str) -> None:
             where=where,
             expected="a table with one row an annotation (columns item_id, annotator_id, label, "
             "explanation, text_a, text_b), or one row an item (columns such as label_A1, "
-            f"explanation_A1); found the columns {listed(frame.columns)}",
+            f"explanation_A1); found the columns {quoted_list(frame.columns)}",
             todo=f"say which column it is: --map {lacking[0].split()[0]}=COLUMN",
         )
     twice = list(mapping.columns().values())

@@ -21,7 +21,7 @@ _CHUNK = 2**16
 
 
 @dataclass(frozen=True)
-class Source:
+class DownloadSource:
     """A public dataset.
 
     Attributes:
@@ -42,7 +42,7 @@ class Source:
 
 
 SOURCES = {
-    "varierr": Source(
+    "varierr": DownloadSource(
         name="varierr",
         citation="Weber-Genzel, Peng, de Marneffe and Plank: VariErr NLI, ACL 2024",
         by_hand="download varierr.json from https://github.com/mainlp/VariErr-NLI on any machine "
@@ -53,7 +53,7 @@ SOURCES = {
         size=1_007_091,
         file="varierr.json",
     ),
-    "lewidi": Source(
+    "lewidi": DownloadSource(
         name="lewidi",
         citation="LeWiDi shared task, third edition (2025): paraphrase and VariErr NLI",
         by_hand="the shared task hands its files out itself: https://le-wi-di.github.io leads to "

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capo_core.data.limits import read_bytes
-from capo_core.data.raw_annotations import Entries
+from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.table import RawTable
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
@@ -59,7 +59,7 @@ class Sidecar:
     origin: str = ""
     simulated: bool = False
 
-    def complete(self, entries: Entries) -> Entries:
+    def complete(self, entries: RawAnnotations) -> RawAnnotations:
         """The entries with what the sidecar knows."""
         return replace(
             entries,
@@ -85,7 +85,7 @@ def sidecar_text(dataset: Dataset) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def find(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
+def find_sidecar(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
     """The sidecar of a table; an empty one where there is none or it cannot be used."""
     beside = path.with_name(path.name + SUFFIX)
     text = raw.metadata.get(KEY)
@@ -93,7 +93,7 @@ def find(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
         return Sidecar()
     where = "the file's metadata" if text is not None else beside.name
     try:
-        result = from_text((text if text is not None else read_bytes(beside)).decode("utf-8"))
+        result = parse_sidecar((text if text is not None else read_bytes(beside)).decode("utf-8"))
     except (ValueError, KeyError, TypeError, AttributeError, CapoError) as error:
         notes.append(f"{where} could not be used, so the task is inferred ({error})")
         return Sidecar()
@@ -101,7 +101,7 @@ def find(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
     return result
 
 
-def from_text(text: str) -> Sidecar:
+def parse_sidecar(text: str) -> Sidecar:
     """The sidecar in JSON; raises ValueError, KeyError or TypeError where it is none."""
     value = json.loads(text)
     crowd, items = value.get("crowd"), value.get("items_without_annotation") or []
@@ -139,7 +139,7 @@ def unescaped(raw: RawTable, notes: list[str]) -> RawTable:
     return replace(raw, frame=frame)
 
 
-FORMATS = ("csv", "jsonl", "parquet")
+EXPORT_FORMATS = ("csv", "jsonl", "parquet")
 
 
 def long_table(dataset: Dataset) -> pd.DataFrame:
@@ -167,8 +167,8 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
         ConfigError: an unknown format. DataError: the place cannot be written.
     """
     path = Path(path)
-    if format not in FORMATS:
-        raise ConfigError(f"the format {format!r} is not known", expected=", ".join(FORMATS))
+    if format not in EXPORT_FORMATS:
+        raise ConfigError(f"the format {format!r} is not known", expected=", ".join(EXPORT_FORMATS))
     if path.is_dir():
         raise DataError("this is a folder", where=str(path), todo="name a file in it")
     frame, beside = long_table(dataset), sidecar_text(dataset)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from capo_core.data import export
-from capo_core.data.columns import Mapping, guess, require
+from capo_core.data.columns import ColumnMapping, guess_mapping, require_roles
 from capo_core.data.formats import lewidi, varierr
-from capo_core.data.limits import LIMITS, Limits
-from capo_core.data.raw_annotations import entries_of
+from capo_core.data.limits import LIMITS, ImportLimits
+from capo_core.data.raw_annotations import raw_annotations_of
 from capo_core.data.readers.json_records import looks_like_lines, parse, parse_leniently
-from capo_core.data.readers.table import Source, open_source, table_of
-from capo_core.data.rejected_rows import Aside
-from capo_core.data.splits import assign
+from capo_core.data.readers.table import ImportSource, open_source, table_of
+from capo_core.data.rejected_rows import RejectedRows
+from capo_core.data.splits import assign_splits
 from capo_core.data.validation import assemble
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
@@ -52,7 +52,7 @@ class ImportReport:
     notes: tuple[str, ...] = ()
     unit: str = "rows"
     sheet: str = ""
-    mapping: Mapping | None = None
+    mapping: ColumnMapping | None = None
     people: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def reasons(self) -> dict[str, int]:
@@ -79,7 +79,7 @@ class ImportReport:
 
 
 @dataclass(frozen=True)
-class Import:
+class ImportResult:
     """A dataset and how it came out of its file."""
 
     dataset: Dataset
@@ -91,14 +91,14 @@ def read_dataset(
     *,
     name: str,
     format: str = "auto",
-    mapping: Mapping | None = None,
+    mapping: ColumnMapping | None = None,
     task: Task | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
     sheet: str | None = None,
-    limits: Limits = LIMITS,
+    limits: ImportLimits = LIMITS,
     progress: Progress = silent,
-) -> Import:
+) -> ImportResult:
     """Read a file of annotations.
 
     >>> from pathlib import Path
@@ -133,17 +133,17 @@ def read_dataset(
     progress("reading the file", 0.0)
     source = open_source(path, encoding=encoding, limits=limits)
     found = format if format != "auto" else detect(source)
-    aside, notes = Aside(), list(source.notes)
+    aside, notes = RejectedRows(), list(source.notes)
     progress("finding the columns", 0.3)
     raw, used, extra = None, None, export.Sidecar()
     if found == "table":
         raw = table_of(source, delimiter=delimiter, sheet=sheet, limits=limits)
         aside.extend(raw.aside.itertuples(index=False))
         notes = list(raw.notes)
-        used = guess(raw.frame, mapping)
-        require(used, raw.frame, source.name)
-        extra = export.find(Path(path), raw, notes)
-        entries = extra.complete(entries_of(export.unescaped(raw, notes), used))
+        used = guess_mapping(raw.frame, mapping)
+        require_roles(used, raw.frame, source.name)
+        extra = export.find_sidecar(Path(path), raw, notes)
+        entries = extra.complete(raw_annotations_of(export.unescaped(raw, notes), used))
     else:
         if mapping is not None:
             raise ConfigError(f"the format {found} needs no mapping", todo="use --format table")
@@ -172,7 +172,7 @@ def read_dataset(
     else:
         people = {}
     if not dataset.items["split"].any():
-        dataset = assign(dataset)
+        dataset = assign_splits(dataset)
         notes.append("no split in the file: items were split 60/20/20 by chance (seed 0)")
     report = ImportReport(
         source=source.name,
@@ -189,10 +189,10 @@ def read_dataset(
         people=people,
     )
     progress("done", 1.0)
-    return Import(dataset, report)
+    return ImportResult(dataset, report)
 
 
-def detect(source: Source) -> str:
+def detect(source: ImportSource) -> str:
     """The format of an opened file, by its content: "varierr", "lewidi" or "table"."""
     if not source.json:
         return "table"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from capo_core.data.limits import LIMITS, Limits
-from capo_core.data.rejected_rows import shown
+from capo_core.data.limits import LIMITS, ImportLimits
+from capo_core.data.rejected_rows import quoted
 from capo_core.errors import ConfigError, DataError
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
@@ -21,7 +21,7 @@ _GAP = 1000  # an ordinal scale lists every number between its ends up to this m
 
 
 @dataclass(frozen=True)
-class Settled:
+class ResolvedLabels:
     """A task, and for each label found the label of its scale; a label not in it is off it."""
 
     task: Task
@@ -29,7 +29,7 @@ class Settled:
     notes: tuple[str, ...] = ()
 
 
-def ordinal(text: str) -> LabelScale:
+def ordinal_scale(text: str) -> LabelScale:
     """`"low:high"` as an ordinal scale; `ConfigError` if that is not what it says."""
     match = re.fullmatch(r"\s*([+-]?\d{1,6})\s*:\s*([+-]?\d{1,6})\s*", text)
     if not match or int(match[1]) >= int(match[2]):
@@ -40,7 +40,7 @@ def ordinal(text: str) -> LabelScale:
     return LabelScale.between(int(match[1]), int(match[2]))
 
 
-def nominal(text: str) -> LabelScale:
+def nominal_scale(text: str) -> LabelScale:
     """`"a,b,c"` as a nominal scale, in this order of display."""
     labels = tuple(part.strip() for part in text.split(","))
     if not all(labels):
@@ -55,13 +55,13 @@ def whole_number(text: str) -> str | None:
     return str(int(re.split("[.,]", text.replace("−", "-").replace("–", "-"))[0]))
 
 
-def settle(
+def resolve_labels(
     found: Sequence[str],
     task: Task | None,
     roles: tuple[str, str],
     where: str,
-    limits: Limits = LIMITS,
-) -> Settled:
+    limits: ImportLimits = LIMITS,
+) -> ResolvedLabels:
     """The task's scale and the place of each found label on it.
 
     Args:
@@ -81,7 +81,7 @@ def settle(
         return replace(settled, notes=(note, *settled.notes))
     if len(found) > limits.labels:
         raise DataError(
-            f"there are {len(found):,} different labels, such as {shown(found[0])}",
+            f"there are {len(found):,} different labels, such as {quoted(found[0])}",
             where=where,
             expected=f"at most {limits.labels}",
             todo="check which column holds the label (--map label=COLUMN), or give the scale",
@@ -96,7 +96,7 @@ def settle(
     ]
     if any(numbers.values()):
         notes.append("some labels are numbers and some are words: check that they are one scale")
-    return Settled(_task(scale, roles), {label: label for label in found}, tuple(notes))
+    return ResolvedLabels(_task(scale, roles), {label: label for label in found}, tuple(notes))
 
 
 def _infer(found: Sequence[str], roles: tuple[str, str]) -> Task | None:
@@ -114,7 +114,7 @@ def _infer(found: Sequence[str], roles: tuple[str, str]) -> Task | None:
     return None
 
 
-def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> Settled:
+def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedLabels:
     values = sorted({int(number) for number in numbers.values()})
     dense = values[-1] - values[0] <= _GAP
     scale = (
@@ -131,14 +131,14 @@ def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> Settled:
     rewritten = sum(raw != number for raw, number in numbers.items())
     if rewritten:
         notes.append(f"{rewritten} labels were rewritten as whole numbers (such as 3.0 as 3)")
-    return Settled(_task(scale, roles), dict(numbers), tuple(notes))
+    return ResolvedLabels(_task(scale, roles), dict(numbers), tuple(notes))
 
 
 def _task(scale: LabelScale, roles: tuple[str, str]) -> Task:
     return Task("annotation", scale, role_a=roles[0] or "text", role_b=roles[1])
 
 
-def _onto(found: Sequence[str], task: Task, *, given: bool) -> Settled:
+def _onto(found: Sequence[str], task: Task, *, given: bool) -> ResolvedLabels:
     labels = task.scale.labels
     folded: dict[str, list[str]] = {}
     for label in labels:
@@ -160,7 +160,7 @@ def _onto(found: Sequence[str], task: Task, *, given: bool) -> Settled:
     if changed:
         more = f" and {len(changed) - 12} more" if len(changed) > 12 else ""
         notes.append(f"labels were read so: {', '.join(changed[:12])}{more}")
-    return Settled(task, table, tuple(notes))
+    return ResolvedLabels(task, table, tuple(notes))
 
 
 def _nli_synonyms(found: Sequence[str], task: Task, given: bool) -> dict[str, str]:

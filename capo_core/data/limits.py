@@ -11,7 +11,7 @@ from capo_core.errors import DataError
 
 
 @dataclass(frozen=True)
-class Limits:
+class ImportLimits:
     """What an import refuses, so that no file can exhaust the machine.
 
     Attributes:
@@ -35,7 +35,7 @@ class Limits:
     labels: int = 200
 
 
-LIMITS = Limits()
+LIMITS = ImportLimits()
 
 
 def megabytes(size: float) -> str:
@@ -43,7 +43,7 @@ def megabytes(size: float) -> str:
     return f"{size / 2**20:,.1f} MB"
 
 
-def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
+def read_bytes(path: Path, limits: ImportLimits = LIMITS) -> bytes:
     """All bytes of a regular file; `DataError` for anything else, or one that is too large."""
     try:
         # Not blocking: opening a named pipe would otherwise wait for a writer for ever.
@@ -84,7 +84,7 @@ def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
     return raw
 
 
-def check_cells(rows: int, columns: int, where: str, limits: Limits = LIMITS) -> None:
+def check_cells(rows: int, columns: int, where: str, limits: ImportLimits = LIMITS) -> None:
     """`DataError` if a table of this size is refused."""
     if columns > limits.columns:
         raise DataError(

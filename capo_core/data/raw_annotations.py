@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from capo_core.data.columns import Mapping, normal
-from capo_core.data.readers.encoding import each
+from capo_core.data.columns import ColumnMapping, normalised_name
+from capo_core.data.readers.encoding import map_text
 from capo_core.data.readers.table import RawTable
 from capo_core.task import Task
 
 # What every loader hands over. `row` is the place in the file (int); `column` the column of the
 # label there; all else is text, "" where there is nothing.
-ENTRY = [
+RAW_COLUMNS = [
     "row",
     "column",
     "item_id",
@@ -33,7 +33,7 @@ _PLAIN_TEXT = {"text", "text_a", "text_b", "text1", "text2", "text_1", "text_2",
 
 
 @dataclass(frozen=True)
-class Entries:
+class RawAnnotations:
     """What a loader hands over.
 
     Attributes:
@@ -59,11 +59,11 @@ class Entries:
 
 def role_name(column: str) -> str:
     """What a text is called, from its column: "Question1" → "question 1"; "" for "text_a"."""
-    name = normal(column)
+    name = normalised_name(column)
     return "" if name in _PLAIN_TEXT else re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " "))
 
 
-def entries_of(raw: RawTable, mapping: Mapping) -> Entries:
+def raw_annotations_of(raw: RawTable, mapping: ColumnMapping) -> RawAnnotations:
     """The annotations of a table under a complete mapping (see `mapping.guess`, `require`)."""
     roles = (role_name(mapping.text_a or ""), role_name(mapping.text_b or ""))
     return _wide(raw, mapping, roles) if mapping.wide else _long(raw, mapping, roles)
@@ -75,16 +75,18 @@ def _column(raw: RawTable, name: str | None) -> np.ndarray:
     return raw.frame[name].to_numpy(dtype=object)
 
 
-def _long(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
-    frame = pd.DataFrame({"row": raw.rows, "column": mapping.label}, columns=ENTRY, dtype=object)
-    for role in ENTRY[2:]:
+def _long(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawAnnotations:
+    frame = pd.DataFrame(
+        {"row": raw.rows, "column": mapping.label}, columns=RAW_COLUMNS, dtype=object
+    )
+    for role in RAW_COLUMNS[2:]:
         frame[role] = _column(raw, getattr(mapping, role))
     notes: list[str] = []
     _fill_items(frame, mapping, notes)
-    return Entries(frame, "rows", roles, tuple(notes))
+    return RawAnnotations(frame, "rows", roles, tuple(notes))
 
 
-def _wide(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
+def _wide(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawAnnotations:
     """One entry for each cell (annotator × item) with a label or an explanation in it."""
     shared = pd.DataFrame({"row": raw.rows}, dtype=object)
     for role in ("item_id", "text_a", "text_b", "split"):
@@ -104,18 +106,18 @@ def _wide(raw: RawTable, mapping: Mapping, roles: tuple[str, str]) -> Entries:
         part = shared[filled].assign(column=one.label, annotator_id=one.annotator_id)
         parts.append(part.assign(annotation_id="", **{r: v[filled] for r, v in cells.items()}))
         empty += int((~filled).sum())
-    frame = pd.concat(parts, ignore_index=True).loc[:, ENTRY]
+    frame = pd.concat(parts, ignore_index=True).loc[:, RAW_COLUMNS]
     frame = frame.sort_values("row", kind="stable", ignore_index=True)
     if empty:
         cells = len(shared) * len(mapping.annotators)
         notes.append(f"{empty:,} of {cells:,} cells are empty: that annotator did not label it")
-    return Entries(frame, "cells", roles, tuple(notes))
+    return RawAnnotations(frame, "cells", roles, tuple(notes))
 
 
-def _fill_items(frame: pd.DataFrame, mapping: Mapping, notes: list[str]) -> None:
+def _fill_items(frame: pd.DataFrame, mapping: ColumnMapping, notes: list[str]) -> None:
     """Item identifiers from the texts, or texts from the identifiers, where one is not mapped."""
     if not mapping.item_id:
-        stripped = (each(frame[column], str.strip) for column in ("text_a", "text_b"))
+        stripped = (map_text(frame[column], str.strip) for column in ("text_a", "text_b"))
         pairs = list(zip(*stripped, strict=True))
         numbers: dict[tuple[str, str], int] = {}
         for pair in pairs:

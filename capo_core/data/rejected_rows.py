@@ -20,20 +20,20 @@ def printable(text: str) -> str:
     return text if whole <= TEXT_LIMIT else f"{text} … ({whole:,} characters in all)"
 
 
-def shown(value: str, limit: int = 60) -> str:
+def quoted(value: str, limit: int = 60) -> str:
     """`value` quoted and shortened, for use inside a sentence."""
     text = printable(value[: limit + 1])
     return repr(text if len(value) <= limit else text[:limit] + "…")
 
 
-def listed(names: Iterable[str], limit: int = 20) -> str:
+def quoted_list(names: Iterable[str], limit: int = 20) -> str:
     """Names, each quoted and shortened, for use inside a sentence."""
     names = list(names)
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(shown(str(name), 40) for name in names[:limit]) + more
+    return ", ".join(quoted(str(name), 40) for name in names[:limit]) + more
 
 
-class Aside:
+class RejectedRows:
     """Collects set-aside rows in the order they are found; `frame()` gives them sorted by row."""
 
     def __init__(self) -> None:

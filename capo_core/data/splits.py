@@ -15,7 +15,9 @@ PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)  # of VariErr's 500 items: 300, 100, 100
 
 
-def assign(dataset: Dataset, shares: tuple[float, float, float] = SHARES, seed: int = 0) -> Dataset:
+def assign_splits(
+    dataset: Dataset, shares: tuple[float, float, float] = SHARES, seed: int = 0
+) -> Dataset:
     """The dataset with every item in train, validation or test.
 
     Items with identical texts go together. Sizes are the shares of the number of items, rounded

@@ -11,23 +11,23 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from capo_core.data.label_scales import MISSING, settle
-from capo_core.data.limits import LIMITS, Limits
-from capo_core.data.raw_annotations import ENTRY, Entries
-from capo_core.data.readers.encoding import BROKEN, each
-from capo_core.data.rejected_rows import Aside, shown
+from capo_core.data.label_scales import MISSING, resolve_labels
+from capo_core.data.limits import LIMITS, ImportLimits
+from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
+from capo_core.data.readers.encoding import BROKEN, map_text
+from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
 from capo_core.task import Task
 
-_TEXT = ENTRY[2:]
+_TEXT = RAW_COLUMNS[2:]
 
 
-class Keeper:
+class RowFilter:
     """Which entries are still in, and the one way out: with column and reason."""
 
-    def __init__(self, work: pd.DataFrame, aside: Aside) -> None:
+    def __init__(self, work: pd.DataFrame, aside: RejectedRows) -> None:
         self.work, self.aside = work, aside
         self.mask = np.ones(len(work), dtype=bool)
 
@@ -46,7 +46,7 @@ class Keeper:
         self.mask &= ~out
 
 
-def broken_cells(work: pd.DataFrame, keep: Keeper, limits: Limits) -> None:
+def reject_broken_cells(work: pd.DataFrame, keep: RowFilter, limits: ImportLimits) -> None:
     for column in _TEXT:
         lengths = pd.Series([len(text) for text in work[column].tolist()])
         keep(
@@ -78,29 +78,29 @@ def present(notes: list[str]) -> Callable[[str], str]:
             return text
         if stripped and not told:
             told.append(True)
-            notes.append(f"explanations that only say {shown(stripped)} are read as absent")
+            notes.append(f"explanations that only say {quoted(stripped)} are read as absent")
         return ""
 
     return clean
 
 
-def missing_label(written: str) -> str:
+def missing_label_reason(written: str) -> str:
     return (
         f"the label is missing ({written.strip()})" if written.strip() else "the label is missing"
     )
 
 
-def one_text_per_item(work: pd.DataFrame, keep: Keeper, notes: list[str], where: str) -> None:
+def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], where: str) -> None:
     """One text per item: filled in where a row leaves it out, and the same in every row."""
     inside = work[keep.mask]
     for column in ("text_a", "text_b"):
-        blank = each(inside[column], str.strip) == ""
+        blank = map_text(inside[column], str.strip) == ""
         known = inside[~blank].drop_duplicates("item_id").set_index("item_id")[column]
         filled = inside.loc[blank, "item_id"].map(known).dropna()
         work.loc[filled.index, column] = filled
         if len(filled):
             notes.append(f"{len(filled)} rows leave out {column}: taken from the item's other rows")
-    keep(each(work["text_a"], str.strip) == "", "text_a", "the item has no text")
+    keep(map_text(work["text_a"], str.strip) == "", "text_a", "the item has no text")
     inside = work[keep.mask]
     first = inside.drop_duplicates("item_id").set_index("item_id")[["text_a", "text_b", "row"]]
     reference = first.reindex(work["item_id"]).reset_index(drop=True)
@@ -133,11 +133,11 @@ def one_text_per_item(work: pd.DataFrame, keep: Keeper, notes: list[str], where:
     keep(
         pd.Series(differs),
         "text_a",
-        lambda row: f"item {shown(row['item_id'])} has other texts in row {row['other_row']}",
+        lambda row: f"item {quoted(row['item_id'])} has other texts in row {row['other_row']}",
     )
 
 
-def duplicates(work: pd.DataFrame, keep: Keeper, notes: list[str]) -> None:
+def reject_duplicates(work: pd.DataFrame, keep: RowFilter, notes: list[str]) -> None:
     whole = ["item_id", "annotator_id", "label", "explanation"]
     for key, column, what in (
         (["annotation_id"], "annotation_id", "this annotation_id"),
@@ -175,15 +175,15 @@ _SPLIT = {
 
 
 def assemble(
-    entries: Entries,
+    entries: RawAnnotations,
     *,
     name: str,
     task: Task | None,
-    aside: Aside,
+    aside: RejectedRows,
     notes: list[str],
     where: str,
     simulated: bool = False,
-    limits: Limits = LIMITS,
+    limits: ImportLimits = LIMITS,
 ) -> Dataset:
     """A Dataset of the entries that are sound.
 
@@ -198,19 +198,19 @@ def assemble(
         DataError: nothing is left, or the item identifiers do not identify items.
     """
     notes.extend(entries.notes)
-    work = entries.frame.loc[:, ENTRY].reset_index(drop=True)
+    work = entries.frame.loc[:, RAW_COLUMNS].reset_index(drop=True)
     work["mark"] = work["label"]  # as written, for messages
-    keep = Keeper(work, aside)
-    broken_cells(work, keep, limits)
+    keep = RowFilter(work, aside)
+    reject_broken_cells(work, keep, limits)
     for column in ("item_id", "annotator_id", "label", "annotation_id"):
-        work[column] = each(work[column], _bare)
-    work["explanation"] = each(work["explanation"], present(notes))
+        work[column] = map_text(work[column], _bare)
+    work["explanation"] = map_text(work["explanation"], present(notes))
     keep(work["item_id"] == "", "item_id", "the item has no identifier and no text")
     keep(work["annotator_id"] == "", "annotator_id", "the annotator is missing")
-    keep(work["label"].isin(MISSING), None, lambda row: missing_label(row["mark"]))
-    one_text_per_item(work, keep, notes, where)
+    keep(work["label"].isin(MISSING), None, lambda row: missing_label_reason(row["mark"]))
+    unify_item_texts(work, keep, notes, where)
     settled = _labels(work, keep, task or entries.task, entries.roles, notes, where, limits)
-    duplicates(work, keep, notes)
+    reject_duplicates(work, keep, notes)
     kept = work[keep.mask]
     if not len(kept):
         raise _nothing(len(work), aside, where)
@@ -243,16 +243,16 @@ def _labels(work, keep, task, roles, notes, where, limits):
     found = list(dict.fromkeys(work.loc[keep.mask, "label"]))
     if not found:
         raise _nothing(len(work), keep.aside, where)
-    settled = settle(found, task, roles, where, limits)
+    settled = resolve_labels(found, task, roles, where, limits)
     notes.extend(settled.notes)
     labels = settled.task.scale.labels
     scale = f"{labels[0]} to {labels[-1]}" if settled.task.scale.ordinal else ", ".join(labels)
     keep(
         ~work["label"].isin(settled.table.keys()),
         None,
-        lambda row: f"the label {shown(row['label'])} is not on the scale ({scale})",
+        lambda row: f"the label {quoted(row['label'])} is not on the scale ({scale})",
     )
-    work["label"] = each(work["label"], lambda label: settled.table.get(label, label))
+    work["label"] = map_text(work["label"], lambda label: settled.table.get(label, label))
     return settled
 
 
@@ -275,14 +275,14 @@ def _identifiers(kept: pd.DataFrame) -> pd.Series:
 
 def _normalised(values, table, default: str, what: str, notes: list[str]) -> pd.Series:
     known = {written: value for value, ways in table.items() for written in ways}
-    folded = each(values, lambda text: text.strip().casefold())
+    folded = map_text(values, lambda text: text.strip().casefold())
     odd = folded[~folded.isin(known.keys())]
     if len(odd):
         notes.append(
-            f"{len(odd)} values of {what}, such as {shown(odd.iloc[0])}, are not understood and "
+            f"{len(odd)} values of {what}, such as {quoted(odd.iloc[0])}, are not understood and "
             f"are read as {default or 'none'}"
         )
-    return each(folded, lambda text: known.get(text, default))
+    return map_text(folded, lambda text: known.get(text, default))
 
 
 def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -297,13 +297,15 @@ def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return items
 
 
-def _with_counted(items: pd.DataFrame, entries: Entries) -> pd.DataFrame:
+def _with_counted(items: pd.DataFrame, entries: RawAnnotations) -> pd.DataFrame:
     """The items, and those without annotation that have crowd counts."""
     if entries.crowd is None or entries.items is None:
         return items
     more = entries.items.drop_duplicates("item_id")
     more = more[more["item_id"].isin(entries.crowd["item_id"])]
-    more = more[~more["item_id"].isin(items["item_id"]) & (each(more["text_a"], str.strip) != "")]
+    more = more[
+        ~more["item_id"].isin(items["item_id"]) & (map_text(more["text_a"], str.strip) != "")
+    ]
     return pd.concat([items, more.loc[:, ITEMS.names]], ignore_index=True)
 
 
@@ -334,7 +336,7 @@ def _last_notes(kept: pd.DataFrame, notes: list[str]) -> None:
         notes.append("there is one item: comparisons between annotators need at least two")
 
 
-def _nothing(read: int, aside: Aside, where: str) -> DataError:
+def _nothing(read: int, aside: RejectedRows, where: str) -> DataError:
     reasons = aside.frame()["reason"].value_counts()
     listed = "; ".join(f"{reason} ({count} times)" for reason, count in reasons.head(5).items())
     return DataError(

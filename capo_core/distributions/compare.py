@@ -15,7 +15,7 @@ import pandas as pd
 
 from capo_core.distributions.judgments import CROWD, Judgments, Source
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.stats import distances
 from capo_core.stats.distances import distance_correlation
 from capo_core.stats.intervals import bayesian_weights, central, records
@@ -292,6 +292,6 @@ def _reference(judgments: Judgments, name: str) -> Source:
     said = f" ({'; '.join(judgments.notes)})" if judgments.notes else ""
     raise ConfigError(
         f"there is no source {name!r} to measure the others by in {judgments.name}{said}",
-        expected=f"one of {listed(source.name for source in judgments.sources)}",
+        expected=f"one of {quoted_names(source.name for source in judgments.sources)}",
         todo="name it with --against, or add a file that has the crowd's distributions (--file)",
     )

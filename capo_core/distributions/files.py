@@ -25,14 +25,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capo_core.data.columns import SYNONYMS, normal
+from capo_core.data.columns import SYNONYMS, normalised_name
 from capo_core.data.readers.encoding import decode
-from capo_core.data.readers.json_records import array_of, lines_of, looks_like_lines, whole
-from capo_core.data.rejected_rows import Aside
+from capo_core.data.readers.json_records import (
+    looks_like_lines,
+    parse_whole,
+    read_array,
+    read_lines,
+)
+from capo_core.data.rejected_rows import RejectedRows
 from capo_core.distributions.judgments import CROWD, ROUNDING, SAID, UNIFORM, Judgments, Source
 from capo_core.distributions.sources import HUMANS
 from capo_core.errors import DataError
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.task import NLI, LabelScale, Task
 from capo_core.workspace import atomic_file, content_hash
 
@@ -122,7 +127,7 @@ def _distribution(column: str, name: str, rows: Rows, labels: Sequence[str], fil
             raise DataError(
                 f"found {value!r}",
                 where=where,
-                expected=f"{len(labels)} numbers, for {listed(labels)}",
+                expected=f"{len(labels)} numbers, for {quoted_names(labels)}",
                 todo="correct the line, or name the file's labels in their order (--labels)",
             )
         numbers = np.array(value, dtype=float)
@@ -185,7 +190,7 @@ def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> 
                     if _pair(each)
                     else f"found {each!r}",
                     where=_place(file, line, column),
-                    expected=f"pairs of explanation and one of {listed(labels)}",
+                    expected=f"pairs of explanation and one of {quoted_names(labels)}",
                     todo="correct the line, or name the file's labels (--labels)",
                 )
             if each[0].strip():
@@ -205,7 +210,7 @@ def _one_hot(value: Any, labels: Sequence[str], where: str) -> np.ndarray:
         raise DataError(
             f"found the unknown label {value!r}",
             where=where,
-            expected=f"one of {listed(labels)}, or its beginning",
+            expected=f"one of {quoted_names(labels)}, or its beginning",
             todo="correct the line, or name the file's labels (--labels)",
         )
     return np.array([float(label == one) for one in labels])
@@ -252,7 +257,7 @@ def read_votes(path: Path | str) -> dict[tuple[str, str, int], float]:
         raise DataError(
             f"the column {missing[0]!r} is missing",
             where=path.name,
-            expected=f"the columns {listed(COLUMNS)}",
+            expected=f"the columns {quoted_names(COLUMNS)}",
         )
     numbers = frame[["position", "votes"]].apply(pd.to_numeric, errors="coerce")
     bad = numbers.isna().any(axis=1) | (numbers["position"] < 0)
@@ -271,7 +276,7 @@ def write_explanations(judgments: Judgments, said: pd.DataFrame, path: Path) -> 
     Raises:
         DataError: the file cannot be written.
     """
-    names = [normal(role) for role in (judgments.task.role_a, judgments.task.role_b)]
+    names = [normalised_name(role) for role in (judgments.task.role_a, judgments.task.role_b)]
     keys = ("premise", "hypothesis") if names == ["premise", "hypothesis"] else ("text_a", "text_b")
     by_item = dict(list(said.groupby("item_id", sort=False)))
     try:
@@ -349,7 +354,7 @@ def together(first: Judgments, other: Judgments) -> Judgments:
     if first.task.scale.labels != other.task.scale.labels:
         raise DataError(
             f"{first.name} and {other.name} have different labels",
-            expected=f"{listed(first.task.scale.labels)} in both",
+            expected=f"{quoted_names(first.task.scale.labels)} in both",
         )
     own = {(row.text_a, row.text_b): row.item_id for row in first.items.itertuples()}
     mine = {
@@ -403,15 +408,15 @@ def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, .
     except OSError as error:
         raise DataError(f"the file cannot be read ({error.strerror})", where=str(path)) from None
     text, _, notes = decode(raw, path.name)
-    aside = Aside()
+    aside = RejectedRows()
     if looks_like_lines(text):
-        rows = lines_of(text, aside, path.name)
+        rows = read_lines(text, aside, path.name)
     else:
-        value, more = whole(text, path.name)
+        value, more = parse_whole(text, path.name)
         notes = [*notes, *more]
         if not isinstance(value, list):
             raise DataError("the file is no list of objects", where=path.name)
-        rows = array_of(value, aside, path.name)
+        rows = read_array(value, aside, path.name)
     if len(aside):
         first = aside.frame().iloc[0]
         notes = [*notes, f"{len(aside)} lines are left out, the first one: {first['reason']}"]
@@ -424,7 +429,7 @@ def _names(rows: list[tuple[int, dict[str, Any]]]) -> list[str]:
 
 def _text_keys(row: dict[str, Any], path: Path) -> tuple[str, str]:
     """The fields with the item's two texts; the second "" where there is one text."""
-    named = {normal(name): name for name in row if isinstance(row[name], str)}
+    named = {normalised_name(name): name for name in row if isinstance(row[name], str)}
     found = [
         next((named[one] for one in SYNONYMS[role] if one in named), "")
         for role in ("text_a", "text_b")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import Column, Table, check, listed
+from capo_core.schema import Column, Table, check, quoted_names
 from capo_core.task import Task
 from capo_core.workspace import content_hash
 
@@ -74,7 +74,7 @@ class Source:
                 f"the distribution {[round(float(x), 4) for x in shares[row]]} {what} "
                 f"({int(bad.sum())} of {len(bad)} items)",
                 where=f"{where}, item {self.item_ids[row]!r}",
-                expected=f"shares of {listed(self.labels)} from 0 to 1, of sum 1",
+                expected=f"shares of {quoted_names(self.labels)} from 0 to 1, of sum 1",
                 todo="correct them where they come from, or leave the item out of this source",
             )
 
@@ -137,7 +137,7 @@ def mean_of(name: str, sources: Sequence[Source], about: str = "") -> Source:
     if not items:
         raise DataError(
             "there is no item that all of them have",
-            where=f"source {name!r} of {listed(one.name for one in sources)}",
+            where=f"source {name!r} of {quoted_names(one.name for one in sources)}",
         )
     shares = np.mean([one.rows(items) for one in sources], axis=0)
     return Source(name, labels, items, shares, np.full(len(items), float(len(sources))), about)
@@ -185,7 +185,7 @@ class Judgments:
         known = set(self.items["item_id"])
         names = [source.name for source in self.sources]
         if len(set(names)) != len(names):
-            raise DataError(f"two sources have one name: {listed(names)}", where=self.name)
+            raise DataError(f"two sources have one name: {quoted_names(names)}", where=self.name)
         for source in self.sources:
             check_labels(source, self.task.scale.labels, self.name)
             strange = [item for item in source.item_ids if item not in known]
@@ -202,7 +202,7 @@ class Judgments:
                 raise DataError(
                     f"an explanation has the {column} {said.loc[bad, column].iloc[0]!r}",
                     where=self.name,
-                    expected=f"one of {listed(self.task.scale.labels)}"
+                    expected=f"one of {quoted_names(self.task.scale.labels)}"
                     if column == "label"
                     else "an item of this set",
                 )
@@ -220,7 +220,7 @@ class Judgments:
                 return one
         raise ConfigError(
             f"there is no source {name!r} in {self.name}",
-            expected=f"one of {listed(one.name for one in self.sources)}",
+            expected=f"one of {quoted_names(one.name for one in self.sources)}",
         )
 
     def with_sources(self, more: Iterable[Source]) -> Judgments:
@@ -249,9 +249,11 @@ def check_labels(source: Source, labels: Sequence[str], where: str) -> None:
     """`DataError` where a source's labels are not those of the task, in its order."""
     unknown = [label for label in source.labels if label not in labels]
     if unknown or source.labels != tuple(labels):
-        what = f"unknown labels {listed(unknown)}" if unknown else "the labels in another order"
+        what = (
+            f"unknown labels {quoted_names(unknown)}" if unknown else "the labels in another order"
+        )
         raise DataError(
             f"the source {source.name!r} has {what}",
             where=where,
-            expected=f"the labels {listed(labels)}",
+            expected=f"the labels {quoted_names(labels)}",
         )

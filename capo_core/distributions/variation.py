@@ -30,7 +30,7 @@ import pandas as pd
 from capo_core.distributions.judgments import Judgments
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
 from capo_core.progress import Progress, part_of, silent
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.stats.intervals import bayesian_weights, central, records
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.tokens import tokens
@@ -292,7 +292,7 @@ def chosen_explanations(judgments: Judgments, sources: Sequence[str] | None) -> 
     if strange:
         raise ConfigError(
             f"there are no explanations of {strange[0]!r} in {judgments.name}",
-            expected=f"some of {listed(known)}",
+            expected=f"some of {quoted_names(known)}",
         )
     said = said[said["source"].isin(sources)] if sources else said
     if said.empty:

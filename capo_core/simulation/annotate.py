@@ -9,9 +9,9 @@ import math
 import re
 from collections.abc import Sequence
 
-from capo_core.simulation.annotators import GRAMMAR, AnnotatorSpec, Manner
+from capo_core.simulation.annotators import GRAMMAR, AnnotatorSpec, WritingStyle
 from capo_core.simulation.grammar import Draws, cumulative
-from capo_core.simulation.items import Item
+from capo_core.simulation.items import SimulatedItem
 
 # Log-odds-free shares of the three ways to fill a place (without words of the item, in brief, in
 # full) at content 0, 1 and 2; in between they are interpolated.
@@ -36,7 +36,9 @@ def detail_bounds(content: float, tilt: float) -> tuple[float, ...]:
     return cumulative((generic, brief, full * math.exp(tilt)))
 
 
-def write(start: str, item: Item, manner: Manner, content: float, draws: Draws) -> str:
+def write(
+    start: str, item: SimulatedItem, manner: WritingStyle, content: float, draws: Draws
+) -> str:
     """One explanation, grown from the rule `start`."""
     bounds = detail_bounds(content, manner.detail)
 
@@ -86,7 +88,7 @@ _CONTAINED = ("reworded", "fewer details", "general")
 NEUTRAL_SPEC = AnnotatorSpec("")
 
 
-def nli_shares(item: Item, spec: AnnotatorSpec, strength: float) -> tuple[float, ...]:
+def nli_shares(item: SimulatedItem, spec: AnnotatorSpec, strength: float) -> tuple[float, ...]:
     """Probability of each NLI label: softmax of care · item's log-odds + bias.
 
     At strength 0 neither bias nor care of the annotator enters.
@@ -100,7 +102,7 @@ def nli_shares(item: Item, spec: AnnotatorSpec, strength: float) -> tuple[float,
     return tuple(value / total for value in odds)
 
 
-def score_shares(item: Item, spec: AnnotatorSpec, strength: float) -> tuple[float, ...]:
+def score_shares(item: SimulatedItem, spec: AnnotatorSpec, strength: float) -> tuple[float, ...]:
     """Probability of each score −5…5: a normal around the item's mean, cut to whole numbers.
 
     The annotator's strictness moves the mean, their spread stretches it away from 0; what lies
@@ -113,12 +115,14 @@ def score_shares(item: Item, spec: AnnotatorSpec, strength: float) -> tuple[floa
     return tuple(b - a for a, b in zip([0.0, *below], [*below, 1.0], strict=True))
 
 
-def label_shares(task: str, item: Item, spec: AnnotatorSpec, strength: float) -> Sequence[float]:
+def label_shares(
+    task: str, item: SimulatedItem, spec: AnnotatorSpec, strength: float
+) -> Sequence[float]:
     """Probability of each label of the task's scale, in its order."""
     return (nli_shares if task == "nli" else score_shares)(item, spec, strength)
 
 
-def start_rule(task: str, item: Item, label: str) -> str:
+def start_rule(task: str, item: SimulatedItem, label: str) -> str:
     """The rule an explanation of this label of this item grows from."""
     if task == "paraphrase":
         return _PARTS[int(label)]

@@ -92,7 +92,7 @@ COMMON_BOUNDS = {name: cumulative(rule.weights) for name, rule in GRAMMAR.rules.
 
 
 @dataclass(frozen=True)
-class Manner:
+class WritingStyle:
     """How one annotator writes at a given strength; the common manner is the same for all."""
 
     bounds: Mapping[str, Sequence[float]]
@@ -101,17 +101,17 @@ class Manner:
     formatting: Formatting
 
 
-COMMON_MANNER = Manner(COMMON_BOUNDS, 0.0, COMMON_SLIPS, COMMON_FORMATTING)
+COMMON_STYLE = WritingStyle(COMMON_BOUNDS, 0.0, COMMON_SLIPS, COMMON_FORMATTING)
 
 
-def manner_of(spec: AnnotatorSpec, strength: float) -> Manner:
+def style_of(spec: AnnotatorSpec, strength: float) -> WritingStyle:
     """The annotator's manner at `strength` ≥ 0.
 
     0 gives `COMMON_MANNER` itself, the same object for everybody: annotators are then
     exchangeable given item and label, by construction.
     """
     if strength == 0:
-        return COMMON_MANNER
+        return COMMON_STYLE
     bounds = dict(COMMON_BOUNDS)
     for name, rule in GRAMMAR.rules.items():
         tilt = spec.tilts.get(name)
@@ -124,7 +124,7 @@ def manner_of(spec: AnnotatorSpec, strength: float) -> Manner:
             for i, (weight, own) in enumerate(zip(rule.weights, tilt, strict=True))
         ]
         bounds[name] = cumulative(weights)
-    return Manner(
+    return WritingStyle(
         bounds,
         strength * spec.detail,
         min(COMMON_SLIPS * (spec.slips / COMMON_SLIPS) ** strength, 0.2),

@@ -86,13 +86,13 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Place:
+class Placeholder:
     """A place in an option where words of the item stand."""
 
     name: str
 
 
-Part = str | Reference | Place
+Part = str | Reference | Placeholder
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Grammar:
             part = waiting.pop()
             if isinstance(part, str):
                 said.append(part)
-            elif isinstance(part, Place):
+            elif isinstance(part, Placeholder):
                 said.append(place(part.name))
             else:
                 chosen = draws.weighted(bounds[part.rule])
@@ -175,7 +175,7 @@ def _parts(option: str) -> tuple[Part, ...]:
         if match.start() > end:
             parts.append(option[end : match.start()])
         rule, place = match.groups()
-        parts.append(Reference(rule) if rule else Place(place))
+        parts.append(Reference(rule) if rule else Placeholder(place))
         end = match.end()
     if end < len(option):
         parts.append(option[end:])

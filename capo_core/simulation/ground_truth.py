@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from capo_core.simulation.annotate import label_shares, start_rule, write
-from capo_core.simulation.annotators import GRAMMAR, AnnotatorSpec, manner_of
+from capo_core.simulation.annotators import GRAMMAR, AnnotatorSpec, style_of
 from capo_core.simulation.grammar import Draws, cumulative
-from capo_core.simulation.items import Item
+from capo_core.simulation.items import SimulatedItem
 from capo_core.text.tokens import normalise, tokens
 
 LONGEST = 3  # tokens of a phrase
@@ -30,11 +30,11 @@ def candidate_phrases() -> frozenset[tuple[str, ...]]:
     return frozenset(found)
 
 
-def planted_phrases(
+def ground_truth_phrases(
     task: str,
     labels: Sequence[str],
     specs: Sequence[AnnotatorSpec],
-    draw_item: Callable[[Draws], Item],
+    draw_item: Callable[[Draws], SimulatedItem],
     *,
     manner: float,
     content: float,
@@ -61,7 +61,7 @@ def planted_phrases(
     items = [draw_item(draws) for _ in range(min(draws_each, 1000))]
     rates = []
     for spec in specs:
-        own = manner_of(spec, manner)
+        own = style_of(spec, manner)
         counts: Counter = Counter()
         for i in range(draws_each):
             item = items[i % len(items)]

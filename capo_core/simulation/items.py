@@ -93,7 +93,7 @@ _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class SimulatedItem:
     """An item with what only its maker knows.
 
     Attributes:

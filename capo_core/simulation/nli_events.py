@@ -20,7 +20,7 @@ from capo_core.simulation.items import (
     TOPICS,
     TOWNS,
     Action,
-    Item,
+    SimulatedItem,
     Topic,
     joined,
     noise,
@@ -153,7 +153,7 @@ class EventClaim(NamedTuple):
     kind: str
 
 
-class Case(NamedTuple):
+class ClaimContext(NamedTuple):
     """What a claim is made from: the event, and the part of it that the hypothesis keeps."""
 
     topic: Topic
@@ -174,19 +174,19 @@ def claim_of(draws: Draws, topic: Topic, action: Action, event: Event, relation:
         when=event.when if draws.chance(0.35) else "",
         why="",
     )
-    return _MAKERS[relation](draws, Case(topic, action, event, kept))
+    return _MAKERS[relation](draws, ClaimContext(topic, action, event, kept))
 
 
 def _told(claim: Event, a: str, b: str, missing: str, kind: str) -> EventClaim:
     return EventClaim(claim.clause(), claim.brief(), a, b, missing, kind)
 
 
-def _same(draws: Draws, case: Case) -> EventClaim:
+def _same(draws: Draws, case: ClaimContext) -> EventClaim:
     b = joined(case.kept.verb, case.kept.object)
     return _told(case.kept, case.plain, b, case.event.thing, "detail")
 
 
-def _reworded(draws: Draws, case: Case) -> EventClaim:
+def _reworded(draws: Draws, case: ClaimContext) -> EventClaim:
     event, action = case.event, case.action
     verb = action.synonym if event.verb == action.past else event.verb
     claim = replace(case.kept, verb=verb)
@@ -195,7 +195,7 @@ def _reworded(draws: Draws, case: Case) -> EventClaim:
     return EventClaim(full, claim.brief(), case.plain, b, event.thing, "wording")
 
 
-def _general(draws: Draws, case: Case) -> EventClaim:
+def _general(draws: Draws, case: ClaimContext) -> EventClaim:
     event = case.event
     active = "were active" if event.pronoun == "they" else "was active"
     general = draws.pick(("did something", "had things to do", active))
@@ -204,27 +204,27 @@ def _general(draws: Draws, case: Case) -> EventClaim:
     return EventClaim(full, brief, case.plain, general, event.thing, "detail")
 
 
-def _number(draws: Draws, case: Case) -> EventClaim:
+def _number(draws: Draws, case: ClaimContext) -> EventClaim:
     return _counted(case, draws.other(NUMBERS, case.event.number))
 
 
-def _more(draws: Draws, case: Case) -> EventClaim:
+def _more(draws: Draws, case: ClaimContext) -> EventClaim:
     return _counted(case, draws.pick(_MANY))
 
 
-def _counted(case: Case, number: str) -> EventClaim:
+def _counted(case: ClaimContext, number: str) -> EventClaim:
     claim = replace(case.kept, number=number)
     missing = f"the number of {case.event.thing}"
     return _told(claim, case.event.object, claim.object, missing, "number")
 
 
-def _all(draws: Draws, case: Case) -> EventClaim:
+def _all(draws: Draws, case: ClaimContext) -> EventClaim:
     claim = replace(case.kept, number="all the" if case.event.number else "only")
     missing = f"the rest of the {case.event.thing}"
     return _told(claim, case.event.object, claim.object, missing, "number")
 
 
-def _place(draws: Draws, case: Case) -> EventClaim:
+def _place(draws: Draws, case: ClaimContext) -> EventClaim:
     topic = case.topic
     where = draws.pick(topic.places) if draws.chance(0.4) else f"in {draws.pick(TOWNS)}"
     while where == case.event.where:
@@ -232,14 +232,14 @@ def _place(draws: Draws, case: Case) -> EventClaim:
     return _told(replace(case.kept, where=where), case.event.where, where, "the place", "place")
 
 
-def _time(draws: Draws, case: Case) -> EventClaim:
+def _time(draws: Draws, case: ClaimContext) -> EventClaim:
     when = draw_when(draws)
     while when == case.event.when:
         when = draw_when(draws)
     return _told(replace(case.kept, when=when), case.event.when, when, "the time", "time")
 
 
-def _actor(draws: Draws, case: Case) -> EventClaim:
+def _actor(draws: Draws, case: ClaimContext) -> EventClaim:
     if draws.chance(0.3):
         who, pronoun = draws.pick(NAMES)
     else:
@@ -249,31 +249,31 @@ def _actor(draws: Draws, case: Case) -> EventClaim:
     return _told(replace(case.kept, who=who, pronoun=pronoun), case.event.who, who, who, "person")
 
 
-def _opposite(draws: Draws, case: Case) -> EventClaim:
+def _opposite(draws: Draws, case: ClaimContext) -> EventClaim:
     if case.event.verb != case.action.past:
         return _negation(draws, case)
     claim = replace(case.kept, verb=case.action.opposite)
     return _told(claim, case.event.verb, case.action.opposite, case.event.thing, "action")
 
 
-def _negation(draws: Draws, case: Case) -> EventClaim:
+def _negation(draws: Draws, case: ClaimContext) -> EventClaim:
     event = case.event
     known = event.verb == case.action.past
     verb = f"did not {case.action.base}" if known else f"never {event.verb}"
     return _told(replace(case.kept, verb=verb), event.verb, verb, event.thing, "action")
 
 
-def _reason(draws: Draws, case: Case) -> EventClaim:
+def _reason(draws: Draws, case: ClaimContext) -> EventClaim:
     why = draws.other(REASONS, case.event.why)
     return _told(replace(case.kept, why=why), case.plain, why, "the reason", "reason")
 
 
-def _manner(draws: Draws, case: Case) -> EventClaim:
+def _manner(draws: Draws, case: ClaimContext) -> EventClaim:
     how = draws.other(EXTRAS, case.event.why)
     return _told(replace(case.kept, why=how), case.plain, how, f"the part {how}", "detail")
 
 
-def _feeling(draws: Draws, case: Case) -> EventClaim:
+def _feeling(draws: Draws, case: ClaimContext) -> EventClaim:
     event = case.event
     feeling = draws.pick(_FEELINGS)
     full = joined(event.who, was(event.who), feeling)
@@ -282,13 +282,13 @@ def _feeling(draws: Draws, case: Case) -> EventClaim:
     return EventClaim(full, brief, case.plain, feeling, missing, "feeling")
 
 
-def _matter(draws: Draws, case: Case) -> EventClaim:
+def _matter(draws: Draws, case: ClaimContext) -> EventClaim:
     matter = draws.pick(case.topic.matters)
     remark = draws.pick(_REMARKS)
     return EventClaim(f"{matter} {remark}", f"it {remark}", case.plain, remark, matter, "subject")
 
 
-def _unrelated(draws: Draws, case: Case) -> EventClaim:
+def _unrelated(draws: Draws, case: ClaimContext) -> EventClaim:
     other = draws.pick(TOPICS)
     deed = draws.pick(other.actions)
     thing = draws.pick(deed.objects).lstrip("#")
@@ -296,7 +296,7 @@ def _unrelated(draws: Draws, case: Case) -> EventClaim:
     return _told(claim, case.plain, joined(deed.past, thing), thing, "subject")
 
 
-_MAKERS: dict[str, Callable[[Draws, Case], EventClaim]] = {
+_MAKERS: dict[str, Callable[[Draws, ClaimContext], EventClaim]] = {
     "reworded": _reworded, "fewer details": _same, "general": _general, "number": _number,
     "more": _more, "place": _place, "time": _time, "actor": _actor, "opposite": _opposite,
     "negation": _negation, "reason": _reason, "manner": _manner, "feeling": _feeling,
@@ -329,7 +329,7 @@ _NAMES = tuple(RELATIONS)
 _BOUNDS = cumulative([share for share, *_ in RELATIONS.values()])
 
 
-def draw_event_item(draws: Draws) -> Item:
+def draw_event_item(draws: Draws) -> SimulatedItem:
     """An item about an event, with a relation drawn by its share."""
     topic = draws.pick(TOPICS)
     action = draws.pick(topic.actions)
@@ -339,7 +339,7 @@ def draw_event_item(draws: Draws) -> Item:
     claim = claim_of(draws, topic, action, event, relation)
     premise, said = premise_of(draws, topic, action, event, relation)
     odds = RELATIONS[relation][1:]
-    return Item(
+    return SimulatedItem(
         premise,
         sentence(claim.full),
         relation,

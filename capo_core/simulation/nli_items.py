@@ -14,7 +14,7 @@ from capo_core.simulation.items import (
     REASONS,
     TOPICS,
     TOWNS,
-    Item,
+    SimulatedItem,
     Topic,
     joined,
     noise,
@@ -57,8 +57,8 @@ class Claim(NamedTuple):
 
 def _item(
     draws: Draws, premise: str, said: str, thing: str, claim: Claim, besides: tuple[str, str]
-) -> Item:
-    return Item(
+) -> SimulatedItem:
+    return SimulatedItem(
         sentence(premise),
         sentence(claim.text),
         claim.relation,
@@ -76,7 +76,7 @@ def _item(
     )
 
 
-def draw_state_item(draws: Draws) -> Item:
+def draw_state_item(draws: Draws) -> SimulatedItem:
     """Something was like this; the claim rewords, opposes, heightens or explains it."""
     topic = draws.pick(TOPICS)
     state = draws.pick(topic.states)
@@ -123,7 +123,7 @@ def _second_clause(draws: Draws, topic: Topic) -> str:
     return f"{link} {draws.pick(topic.people)} {deed.past} {draws.pick(deed.objects).lstrip('#')}"
 
 
-def draw_share_item(draws: Draws) -> Item:
+def draw_share_item(draws: Draws) -> SimulatedItem:
     """A share of a group did something; the claim says how many that is, or why."""
     topic = draws.pick(TOPICS)
     action = draws.pick(topic.actions)
@@ -159,7 +159,7 @@ def draw_share_item(draws: Draws) -> Item:
     return _item(draws, premise, said, f"the {group}", claim, besides)
 
 
-def draw_comparison_item(draws: Draws) -> Item:
+def draw_comparison_item(draws: Draws) -> SimulatedItem:
     """One town's sight is more so than another's; the claim turns, keeps or widens it."""
     more, less = draws.pick(_QUALITIES)
     if draws.chance(0.5):
@@ -188,7 +188,7 @@ def draw_comparison_item(draws: Draws) -> Item:
     return _item(draws, premise, said, f"the {sight} in {one}", claim, besides)
 
 
-def draw_transfer_item(draws: Draws) -> Item:
+def draw_transfer_item(draws: Draws) -> SimulatedItem:
     """One person gave another something; the claim turns the roles, or adds to them."""
     one = draws.pick(NAMES)[0]
     other = draws.pick(NAMES)[0]
@@ -215,7 +215,7 @@ def draw_transfer_item(draws: Draws) -> Item:
     return _item(draws, premise, said, gift, claim, besides)
 
 
-def draw_general_item(draws: Draws) -> Item:
+def draw_general_item(draws: Draws) -> SimulatedItem:
     """A rule about a kind of people; the claim applies it, limits it or turns it."""
     topic = draws.pick(TOPICS)
     action = draws.pick(topic.actions)
@@ -252,6 +252,6 @@ _FAMILIES = (
 _BOUNDS = cumulative([share for _, share in _FAMILIES])
 
 
-def draw_nli_item(draws: Draws) -> Item:
+def draw_nli_item(draws: Draws) -> SimulatedItem:
     """One NLI item of one of six families."""
     return _FAMILIES[draws.weighted(_BOUNDS)][0](draws)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capo_core.simulation.grammar import Draws, cumulative
-from capo_core.simulation.items import Item, joined, noise, vocabulary, word_lists
+from capo_core.simulation.items import SimulatedItem, joined, noise, vocabulary, word_lists
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ _OPENINGS, _SECOND = word_lists("question_openings", "second_questions")
 _LEADS = (*[""] * 16, *_OPENINGS)  # four questions in five have no opening
 
 
-def draw_paraphrase_item(draws: Draws) -> Item:
+def draw_paraphrase_item(draws: Draws) -> SimulatedItem:
     """Two questions with a relation drawn by its share."""
     kind = draws.pick(KINDS)
     intent = draws.pick(kind.intents)
@@ -110,7 +110,7 @@ def draw_paraphrase_item(draws: Draws) -> Item:
     _, mean, deviation, spread = RELATIONS[relation]
     full_a = joined(name_a, limit)
     full_b = joined(name_b, limit_b, second)
-    return Item(
+    return SimulatedItem(
         text_a,
         text_b,
         relation,

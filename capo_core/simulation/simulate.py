@@ -24,12 +24,12 @@ from capo_core.simulation.annotate import NEUTRAL_SPEC, label_shares, start_rule
 from capo_core.simulation.annotators import (
     AnnotatorSpec,
     annotator_ids,
-    manner_of,
     sample_annotators,
+    style_of,
 )
 from capo_core.simulation.grammar import Draws, cumulative
-from capo_core.simulation.ground_truth import planted_phrases
-from capo_core.simulation.items import Item
+from capo_core.simulation.ground_truth import ground_truth_phrases
+from capo_core.simulation.items import SimulatedItem
 from capo_core.simulation.nli_items import draw_nli_item
 from capo_core.simulation.paraphrase_items import draw_paraphrase_item
 from capo_core.task import NLI, PARAPHRASE, Task
@@ -127,7 +127,7 @@ class Simulation:
         """Phrases by which annotators can be told, with expected rates (see `planted_phrases`)."""
         config = self.config
         task, draw_item = TASKS[config.task]
-        return planted_phrases(
+        return ground_truth_phrases(
             config.task,
             task.scale.labels,
             self.specs,
@@ -196,7 +196,7 @@ def filled_cells(items: int, annotators: int, coverage: float, seed: int) -> np.
 
 def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tuple]:
     filled = filled_cells(len(items), len(specs), config.coverage, config.seed)
-    manners = [manner_of(spec, config.manner) for spec in specs]
+    manners = [style_of(spec, config.manner) for spec in specs]
     labels = task.scale.labels
     # Labels and texts have streams of their own: another manner leaves the labels as they are.
     draws, words = Draws([config.seed, 4]), Draws([config.seed, 6])
@@ -235,7 +235,9 @@ def _invalid(share: float) -> float:
     return 0.5 if share < 0.08 else 0.2 if share < 0.25 else 0.03
 
 
-def _crowd(config: SimulationConfig, task: Task, items: list[Item], ids: list[str]) -> pd.DataFrame:
+def _crowd(
+    config: SimulationConfig, task: Task, items: list[SimulatedItem], ids: list[str]
+) -> pd.DataFrame:
     rng = np.random.default_rng([config.seed, 5])
     labels = task.scale.labels
     rows = []

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.special import expit
 
 from capo_core.errors import ConfigError
-from capo_core.schema import check, listed
+from capo_core.schema import check, quoted_names
 from capo_core.study.design.draft import Draft
 from capo_core.study.tables import (
     ATTRIBUTION,
@@ -119,7 +119,7 @@ class SourceEffects:
     def __post_init__(self) -> None:
         strange = [name for name, value in self.likeness.items() if not 0 <= value <= 1]
         if strange:
-            raise ConfigError(f"likeness of {listed(strange)}", expected="between 0 and 1")
+            raise ConfigError(f"likeness of {quoted_names(strange)}", expected="between 0 and 1")
 
     def like(self, source: str) -> float:
         return float(self.likeness.get(source, 1.0 if source == "human" else 0.5))

@@ -35,9 +35,9 @@ from helpers.data_files import (
     varierr_item,
 )
 
-from capo_core.data.columns import parse
+from capo_core.data.columns import parse_mapping
 from capo_core.data.importing import read_dataset
-from capo_core.data.limits import Limits
+from capo_core.data.limits import ImportLimits
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.task import NLI, PARAPHRASE
 
@@ -187,10 +187,16 @@ CASES: dict[str, Case] = {
     "only white space": Case(raw(b" \n\n \n"), DataError, ("is empty",)),
     "only a byte order mark": Case(raw(b"\xef\xbb\xbf"), DataError, ("is empty",)),
     "larger than allowed": Case(
-        text(csv_of()), DataError, ("0.0 MB", "at most"), options={"limits": Limits(file_bytes=99)}
+        text(csv_of()),
+        DataError,
+        ("0.0 MB", "at most"),
+        options={"limits": ImportLimits(file_bytes=99)},
     ),
     "more cells than allowed": Case(
-        text(csv_of()), DataError, ("4 rows × 6 columns",), options={"limits": Limits(cells=20)}
+        text(csv_of()),
+        DataError,
+        ("4 rows × 6 columns",),
+        options={"limits": ImportLimits(cells=20)},
     ),
     "gzip": Case(raw(gzip.compress(csv_of().encode())), DataError, ("gzip", "unpack it first")),
     "a web page saved instead of the file": Case(
@@ -613,7 +619,7 @@ CASES: dict[str, Case] = {
         parquet_bomb,
         DataError,
         ("unpacks to more than",),
-        options={"limits": Limits(unpacked_bytes=10 * 2**20)},
+        options={"limits": ImportLimits(unpacked_bytes=10 * 2**20)},
     ),
     # --- wide form
     "wide form with empty cells": Case(
@@ -637,7 +643,7 @@ def test_what_bad_input_gets(name, tmp_path):
     case = CASES[name]
     options = {"name": "x", **case.options}
     if isinstance(options.get("mapping"), list):
-        options["mapping"] = parse(options["mapping"])
+        options["mapping"] = parse_mapping(options["mapping"])
     path = case.make(tmp_path)
     if case.error is not None:
         with pytest.raises(CapoError) as caught:

@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
-from capo_core.data.columns import AnnotatorColumns, Mapping, guess, parse, require
+from capo_core.data.columns import (
+    AnnotatorColumns,
+    ColumnMapping,
+    guess_mapping,
+    parse_mapping,
+    require_roles,
+)
 from capo_core.errors import ConfigError, DataError
 
 
@@ -44,7 +50,7 @@ def table(*names, rows=2):
     ],
 )
 def test_long_form_is_guessed(names, expected):
-    found = guess(table(*names))
+    found = guess_mapping(table(*names))
     assert not found.wide
     assert {role: getattr(found, role) for role in expected} == expected
 
@@ -72,14 +78,14 @@ def test_long_form_is_guessed(names, expected):
     ],
 )
 def test_wide_form_is_guessed(names, annotators):
-    found = guess(table("id", "premise", *names))
+    found = guess_mapping(table("id", "premise", *names))
     assert found.item_id == "id"
     assert found.text_a == "premise"
     assert [(a.annotator_id, a.label, a.explanation) for a in found.annotators] == annotators
 
 
 def test_a_label_of_the_whole_item_does_not_make_a_table_long():
-    found = guess(table("id", "premise", "label", "label_A", "label_B"))
+    found = guess_mapping(table("id", "premise", "label", "label_A", "label_B"))
     assert [one.annotator_id for one in found.annotators] == ["A", "B"]
     assert found.label == ""
 
@@ -88,27 +94,27 @@ def test_a_bare_id_is_the_annotation_where_each_row_has_its_own():
     frame = pd.DataFrame(
         {"id": ["1", "2", "3"], "text": ["a", "a", "b"], "annotator": ["x", "y", "x"], "label": "n"}
     )
-    found = guess(frame)
+    found = guess_mapping(frame)
     assert (found.item_id, found.annotation_id) == ("", "id")
     # …and the item where it repeats
-    found = guess(frame.assign(id=["1", "1", "2"]))
+    found = guess_mapping(frame.assign(id=["1", "1", "2"]))
     assert (found.item_id, found.annotation_id) == ("id", "")
 
 
 def test_what_the_user_says_stays_and_the_rest_is_guessed():
     frame = table("item_id", "annotator", "label", "verdict", "reason", "text")
-    found = guess(frame, parse(["label=verdict", "explanation="]))
+    found = guess_mapping(frame, parse_mapping(["label=verdict", "explanation="]))
     assert (found.label, found.explanation, found.annotator_id) == ("verdict", "", "annotator")
 
 
 def test_wide_form_can_be_said():
-    found = parse(["text_a=t", "label:Ada=l 1", "explanation:Ada=w=1", "label:Bo=l 2"])
+    found = parse_mapping(["text_a=t", "label:Ada=l 1", "explanation:Ada=w=1", "label:Bo=l 2"])
     assert found.text_a == "t"
     assert found.annotators == (
         AnnotatorColumns("Ada", "l 1", "w=1"),
         AnnotatorColumns("Bo", "l 2"),
     )
-    assert Mapping.from_dict(found.to_dict()) == found
+    assert ColumnMapping.from_dict(found.to_dict()) == found
 
 
 @pytest.mark.parametrize(
@@ -116,15 +122,17 @@ def test_wide_form_can_be_said():
 )
 def test_a_mapping_that_is_not_understood_is_refused(pair):
     with pytest.raises(ConfigError, match="is not understood"):
-        parse([pair])
+        parse_mapping([pair])
 
 
 def test_a_role_said_twice_is_refused():
     with pytest.raises(ConfigError, match="mapped twice"):
-        parse(["label=a", "label=b"])
+        parse_mapping(["label=a", "label=b"])
 
 
 def test_a_wide_annotator_without_label_is_named():
     frame = table("text", "why Ada")
     with pytest.raises(DataError, match="label of Ada"):
-        require(guess(frame, parse(["explanation:Ada=why Ada"])), frame, "x.csv")
+        require_roles(
+            guess_mapping(frame, parse_mapping(["explanation:Ada=why Ada"])), frame, "x.csv"
+        )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capo_core.data.splits import PARTS, assign, largest_remainder
+from capo_core.data.splits import PARTS, assign_splits, largest_remainder
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.task import NLI
@@ -32,7 +32,7 @@ def counts(split):
 
 
 def test_500_items_are_split_as_in_the_paper():
-    assert counts(assign(dataset([f"t{n}" for n in range(500)]))) == [300, 100, 100]
+    assert counts(assign_splits(dataset([f"t{n}" for n in range(500)]))) == [300, 100, 100]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_largest_remainder(total, shares, expected):
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.integers(0, 5))
 def test_identical_items_stay_together_and_none_is_left_out(numbers, seed):
-    split = assign(dataset([f"t{n}" for n in numbers]), seed=seed)
+    split = assign_splits(dataset([f"t{n}" for n in numbers]), seed=seed)
     assert split.items.groupby("text_a")["split"].nunique().eq(1).all()
     assert sum(counts(split)) == len(numbers)
     if len(set(numbers)) == len(numbers):
@@ -62,12 +62,12 @@ def test_identical_items_stay_together_and_none_is_left_out(numbers, seed):
 def test_the_order_of_rows_does_not_matter_and_the_seed_does():
     first = dataset([f"t{n}" for n in range(50)])
     turned = Dataset("x", NLI, first.items[::-1], first.annotations)
-    by_item = assign(first, seed=3).items.set_index("item_id")["split"]
+    by_item = assign_splits(first, seed=3).items.set_index("item_id")["split"]
     assert by_item.sort_index().equals(
-        assign(turned, seed=3).items.set_index("item_id")["split"].sort_index()
+        assign_splits(turned, seed=3).items.set_index("item_id")["split"].sort_index()
     )
-    assert not by_item.equals(assign(first, seed=4).items.set_index("item_id")["split"])
-    assert assign(first).fingerprint == first.fingerprint
+    assert not by_item.equals(assign_splits(first, seed=4).items.set_index("item_id")["split"])
+    assert assign_splits(first).fingerprint == first.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_the_order_of_rows_does_not_matter_and_the_seed_does():
 )
 def test_impossible_shares_are_refused(shares):
     with pytest.raises(ConfigError, match="cannot be used"):
-        assign(dataset(["a"]), shares)
+        assign_splits(dataset(["a"]), shares)

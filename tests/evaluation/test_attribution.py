@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.evaluation.measures.attribution import (
     NOBODY,
     View,
@@ -32,7 +32,7 @@ WORDS = View("words", "mask_input")
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=250, annotators=3, manner=1.2, seed=5))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers.evaluation_tables import CONFIG, VIEW, copies
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.compute import caricatures, compute_report
 from capo_core.evaluation.measures import FAMILIES, MEASURES, measure
@@ -21,7 +21,7 @@ from capo_core.text.tokens import tokens
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=200, annotators=3, manner=1.5, seed=5))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 def test_a_caricature_is_flagged_by_both_signs_together():
@@ -50,7 +50,7 @@ def test_a_caricature_is_flagged_by_both_signs_together():
 
 def test_an_exaggerated_manner_is_called_a_caricature():
     """Everyone's own most typical words, in every answer: surely theirs, and unlike them."""
-    world = assign(
+    world = assign_splits(
         simulate(SimulationConfig(task="nli", items=160, annotators=3, manner=0.6, seed=3)).dataset,
         seed=1,
     )

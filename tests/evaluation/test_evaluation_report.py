@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from helpers.evaluation_tables import CONFIG, VIEW, copies, made_up_vectors
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation import export
 from capo_core.evaluation.compute import compute_report
@@ -27,7 +27,7 @@ def world(request):
     made = simulate(
         SimulationConfig(task=request.param, items=200, annotators=3, manner=1.5, seed=5)
     )
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
 from capo_core.evaluation.llm_judge.judge import Judged, judge, position_shares
 from capo_core.evaluation.llm_judge.trials import JudgeConfig, judge_prompt, plan, read_answer
@@ -22,7 +22,7 @@ from capo_core.text.tokens import normalise
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=120, annotators=3, manner=1.0, seed=5))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.evaluation_tables import made_up_vectors
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.retention import (
     GENERAL,
@@ -39,7 +39,7 @@ N_PASSAGES = 40
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=150, annotators=3, manner=1.2, seed=5))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 @pytest.fixture(scope="module")

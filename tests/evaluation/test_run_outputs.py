@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from capo_core.cli import evaluate
 from capo_core.data.catalog import Catalog
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import DataError
 from capo_core.evaluation import streams as evaluation_streams
 from capo_core.evaluation.streams import held_out_items
@@ -23,7 +23,7 @@ from capo_core.workspace import Workspace, write_json
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=90, annotators=3, manner=1.0, seed=5))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_bad_tables_are_told(world, tmp_path):
 
 def test_runs_of_other_data_are_refused(workspace, world, tmp_path):
     folder = generated(workspace, world, seed=0)
-    other = assign(world, seed=2)
+    other = assign_splits(world, seed=2)
     with pytest.raises(DataError, match="other data"):
         evaluation_streams.of_runs(other, [folder])
     write_json(tmp_path / "sft" / "config.json", {"stage": "sft"})

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import View
 from capo_core.evaluation.measures.labels import (
@@ -23,7 +23,7 @@ WORDS = TableConfig(views=(View("words", "mask_input"),), pool=(1, 4))
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=250, annotators=3, manner=1.5, seed=5))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 def outputs_like(dataset, author, target, item_ids):
@@ -95,7 +95,7 @@ def test_unread_answers_are_wrong_and_belong_to_nobody(world):
 
 def test_labels_count_any_of_the_targets_own():
     made = simulate(SimulationConfig(task="paraphrase", items=60, second_labels=0.5, seed=2))
-    dataset = assign(made.dataset)
+    dataset = assign_splits(made.dataset)
     ids = held_out_items(dataset)
     own = own_labels(dataset, ids, "A")
     assert max(len(labels) for labels in own) == 2
@@ -128,7 +128,7 @@ def test_bad_input_is_told(world):
         View("thoughts")
     with pytest.raises(ConfigError, match="pool"):
         TableConfig(pool=())
-    bare = assign(world, (1.0, 0.0, 0.0))
+    bare = assign_splits(world, (1.0, 0.0, 0.0))
     with pytest.raises(DataError, match="no test items"):
         held_out_items(bare)
     nobody = world.annotations.assign(

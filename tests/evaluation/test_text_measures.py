@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rouge_score import rouge_scorer
 from scipy.spatial.distance import jensenshannon
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.evaluation.measures import diversity, explanations, style
 from capo_core.evaluation.measures.explanations import common_subsequence, rouge_l
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
@@ -38,7 +38,7 @@ def stream(texts, target="A", item=None):
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=200, annotators=3, manner=1.5, seed=7))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 SENTENCE = st.text(alphabet="ab c-D'_1.", max_size=40) | st.text(max_size=40)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.dataset import Dataset
 from capo_core.stability.config import StabilityConfig
 from capo_core.task import NLI
@@ -48,7 +48,9 @@ def make(name: str, annotators=tuple(MANNERS), items: int = 24, text="{}") -> Da
     annotations = pd.DataFrame(
         said, columns=["annotation_id", "item_id", "annotator_id", "label", "explanation"]
     ).assign(valid="unknown")
-    return assign(Dataset(name, NLI, frame, annotations, origin=text.format("made for a test")))
+    return assign_splits(
+        Dataset(name, NLI, frame, annotations, origin=text.format("made for a test"))
+    )
 
 
 def open_page(page: str, **query: str) -> AppTest:

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.data.catalog import Catalog
-from capo_core.data.splits import assign
-from capo_core.dataset import Dataset
+from capo_core.data.splits import assign_splits
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.generation.generate import asked_for, generate, run_of
 from capo_core.imitation.generation.requests import GenerateConfig
@@ -30,7 +29,7 @@ def simulated(items: int = 150, annotators: int = 3):
     made = simulate(
         SimulationConfig(task="nli", items=items, annotators=annotators, manner=1.0, seed=5)
     )
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 def finished_run(workspace, world, *, answer=None, **settings) -> str:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from capo_core.cli import evaluate
 from capo_core.data.catalog import Catalog
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.evaluation.export import to_html
 from capo_core.evaluation.llm_judge.judge import load
@@ -38,7 +38,7 @@ TRIALS = 3 * 6  # for each source
 @pytest.fixture(scope="module")
 def world():
     made = simulate(SimulationConfig(task="nli", items=90, annotators=3, manner=1.0, seed=5))
-    return assign(made.dataset, seed=1)
+    return assign_splits(made.dataset, seed=1)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 from capo_core.errors import CapoError
 from capo_core.simulation.annotators import (
-    COMMON_MANNER,
+    COMMON_STYLE,
     GRAMMAR,
     annotator_ids,
-    manner_of,
     sample_annotators,
+    style_of,
 )
 from capo_core.simulation.simulate import SimulationConfig, filled_cells, simulate
 from capo_core.task import NLI, PARAPHRASE
@@ -70,8 +70,8 @@ def test_strengths_change_neither_items_nor_labels(simulation):
 
 def test_manner_0_is_one_and_the_same_object_for_everybody():
     for spec in sample_annotators(5, seed=1):
-        assert manner_of(spec, 0.0) is COMMON_MANNER
-        assert manner_of(spec, 1.0).bounds != COMMON_MANNER.bounds
+        assert style_of(spec, 0.0) is COMMON_STYLE
+        assert style_of(spec, 1.0).bounds != COMMON_STYLE.bounds
 
 
 def test_manner_0_plants_nothing():
@@ -250,7 +250,7 @@ def test_progress_is_told_and_can_stop():
 
 
 def test_every_rule_has_a_facet_and_every_option_a_chance():
-    manner = manner_of(sample_annotators(1, seed=3)[0], 1.0)
+    manner = style_of(sample_annotators(1, seed=3)[0], 1.0)
     for name, rule in GRAMMAR.rules.items():
         assert rule.weights and min(rule.weights) > 0
         assert manner.bounds[name][-1] == pytest.approx(1.0)

@@ -16,8 +16,8 @@ import streamlit as st
 from capo_core.dashboard.stability import jobs
 from capo_core.dashboard.ui import item_html
 from capo_core.data.catalog import Catalog, Entry
-from capo_core.data.columns import Mapping
-from capo_core.data.importing import Import, detect, read_dataset
+from capo_core.data.columns import ColumnMapping
+from capo_core.data.importing import ImportResult, detect, read_dataset
 from capo_core.data.readers.table import RawTable, open_source, table_of
 from capo_core.dataset import Dataset
 from capo_core.task import Task
@@ -81,13 +81,15 @@ def _raw_table(path: Path, stamp: int, format_: str) -> RawTable | None:
     return table_of(source) if found == "table" else None
 
 
-def read(path: Path, name: str, format_: str, mapping: Mapping | None, task: Task | None) -> Import:
+def read(
+    path: Path, name: str, format_: str, mapping: ColumnMapping | None, task: Task | None
+) -> ImportResult:
     """The import of an uploaded file, as it would be added."""
     return _read(path, path.stat().st_mtime_ns, name, format_, mapping, task)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Checking every row …")
-def _read(path: Path, stamp: int, name: str, format_: str, mapping, task) -> Import:
+def _read(path: Path, stamp: int, name: str, format_: str, mapping, task) -> ImportResult:
     return read_dataset(path, name=name, format=format_, mapping=mapping, task=task)
 
 

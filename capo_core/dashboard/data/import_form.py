@@ -20,8 +20,8 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog
-from capo_core.data.columns import AnnotatorColumns, Mapping, guess
-from capo_core.data.importing import Import
+from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping
+from capo_core.data.importing import ImportResult
 from capo_core.data.readers.table import RawTable
 from capo_core.errors import CapoError
 from capo_core.task import NLI, PARAPHRASE, Task
@@ -47,9 +47,9 @@ _TASKS = {
 }
 
 
-def choose_mapping(raw: RawTable, token: str) -> Mapping:
+def choose_mapping(raw: RawTable, token: str) -> ColumnMapping:
     """The mapping as guessed and corrected; `token` names the upload, whose answers these are."""
-    guessed = guess(raw.frame)
+    guessed = guess_mapping(raw.frame)
     columns = [str(name) for name in raw.frame.columns]
     with st.expander("Which column is what", expanded=True):
         st.dataframe(raw.frame.head(5), hide_index=True, key=f"import.{token}.preview")
@@ -64,11 +64,11 @@ def choose_mapping(raw: RawTable, token: str) -> Mapping:
         if form == "wide":
             return _wide(guessed, columns, token)
         roles = _selectors(_LONG, guessed, columns, token)
-        return Mapping(**roles, annotation_id=guessed.annotation_id)
+        return ColumnMapping(**roles, annotation_id=guessed.annotation_id)
 
 
 def _selectors(
-    names: dict[str, str], guessed: Mapping, columns: list[str], token: str
+    names: dict[str, str], guessed: ColumnMapping, columns: list[str], token: str
 ) -> dict[str, str]:
     chosen = {}
     places = st.columns(4)
@@ -85,7 +85,7 @@ def _selectors(
     return chosen
 
 
-def _wide(guessed: Mapping, columns: list[str], token: str) -> Mapping:
+def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMapping:
     shared = {role: _LONG[role] for role in _SHARED}
     roles = _selectors(shared, guessed, columns, token)
     frame = pd.DataFrame(
@@ -111,7 +111,7 @@ def _wide(guessed: Mapping, columns: list[str], token: str) -> Mapping:
         for row in edited.itertuples()
         if str(row.annotator).strip() and row.label
     )
-    return Mapping(**roles, annotators=annotators)
+    return ColumnMapping(**roles, annotators=annotators)
 
 
 def choose_task(token: str) -> Task | None:
@@ -138,7 +138,9 @@ def choose_task(token: str) -> Task | None:
         )
     if not said.strip():
         return None
-    scale = label_scales.nominal(said) if kind == "nominal" else label_scales.ordinal(said)
+    scale = (
+        label_scales.nominal_scale(said) if kind == "nominal" else label_scales.ordinal_scale(said)
+    )
     return Task("annotation", scale)
 
 
@@ -198,7 +200,7 @@ def show(frame: Frame) -> None:
     _outcome(frame, result)
 
 
-def _outcome(frame: Frame, result: Import) -> None:
+def _outcome(frame: Frame, result: ImportResult) -> None:
     dataset, report = result.dataset, result.report
     heading("What came out")
     items, annotators = len(dataset.items), len(dataset.annotators)

@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from capo_core.data.limits import LIMITS, read_bytes
-from capo_core.data.raw_annotations import ENTRY, Entries
+from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import cell_text
-from capo_core.data.readers.json_records import Record, parse_leniently, whole
-from capo_core.data.rejected_rows import Aside, shown
+from capo_core.data.readers.json_records import Record, parse_leniently, parse_whole
+from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.errors import DataError
 from capo_core.task import NLI, PARAPHRASE, Task
 
@@ -48,13 +48,13 @@ def is_metadata(value: Any) -> bool:
     )
 
 
-def load(text: str, where: str, aside: Aside) -> Entries:
+def load(text: str, where: str, aside: RejectedRows) -> RawAnnotations:
     """One entry an annotation; items that are none are set aside.
 
     Raises:
         DataError: the file is not in this format, or holds no label at all (a test file).
     """
-    value, notes = whole(text, where)
+    value, notes = parse_whole(text, where)
     if is_metadata(value):
         raise DataError(
             "these are the annotators' metadata, not annotations",
@@ -83,8 +83,8 @@ def load(text: str, where: str, aside: Aside) -> Entries:
             todo="import the train or dev file, or the test file with its labels",
         )
     task, roles = _task_of(items)
-    return Entries(
-        pd.DataFrame(rows, columns=ENTRY, dtype=object),
+    return RawAnnotations(
+        pd.DataFrame(rows, columns=RAW_COLUMNS, dtype=object),
         "annotations",
         roles,
         tuple(notes),
@@ -97,7 +97,7 @@ def _problem(item: Any) -> str:
     if not isinstance(item, Record):
         return "the item is not a JSON object"
     if item.repeated:
-        return f"the key {', '.join(map(shown, item.repeated))} stands twice in one item"
+        return f"the key {', '.join(map(quoted, item.repeated))} stands twice in one item"
     if not isinstance(item.get("annotations"), dict):
         return "the item has no object 'annotations'"
     if not isinstance(item.get("text"), dict | str):
@@ -169,7 +169,7 @@ def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[
     for who, count in nth.items():
         for label in _labels(annotations.get(who))[count:]:
             notes.append(
-                f"row {number}: {who} has more labels than explanations; the label {shown(label)} "
+                f"row {number}: {who} has more labels than explanations; the label {quoted(label)} "
                 "is kept without one"
             )
             column = f"annotations.{who}"

@@ -17,10 +17,15 @@ from typing import Any
 
 import pandas as pd
 
-from capo_core.data.raw_annotations import ENTRY, Entries
+from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import cell_text
-from capo_core.data.readers.json_records import array_of, lines_of, looks_like_lines, whole
-from capo_core.data.rejected_rows import Aside
+from capo_core.data.readers.json_records import (
+    looks_like_lines,
+    parse_whole,
+    read_array,
+    read_lines,
+)
+from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
 from capo_core.schema import ITEMS
 from capo_core.task import NLI
@@ -35,7 +40,7 @@ def is_varierr(record: Any) -> bool:
     return isinstance(record, dict) and all(key in record for key in _NEEDED)
 
 
-def load(text: str, where: str, aside: Aside) -> Entries:
+def load(text: str, where: str, aside: RejectedRows) -> RawAnnotations:
     """One entry an explanation; records that are no items are set aside.
 
     Raises:
@@ -43,10 +48,10 @@ def load(text: str, where: str, aside: Aside) -> Entries:
     """
     notes: list[str] = []
     if looks_like_lines(text):
-        records = lines_of(text, aside, where)
+        records = read_lines(text, aside, where)
     else:
-        value, notes = whole(text, where)
-        records = array_of(value if isinstance(value, list) else [value], aside, where)
+        value, notes = parse_whole(text, where)
+        records = read_array(value if isinstance(value, list) else [value], aside, where)
     rows, items, crowd = [], [], []
     for number, record in records:
         if problem := _problem(record):
@@ -73,8 +78,8 @@ def load(text: str, where: str, aside: Aside) -> Entries:
         )
     if crowd:
         notes.append(f"{len(crowd) // len(LABELS)} items have crowd counts (ChaosNLI)")
-    return Entries(
-        pd.DataFrame(rows, columns=ENTRY, dtype=object),
+    return RawAnnotations(
+        pd.DataFrame(rows, columns=RAW_COLUMNS, dtype=object),
         "explanations",
         (NLI.role_a, NLI.role_b),
         tuple(notes),

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from capo_core.data.limits import Limits, check_cells
+from capo_core.data.limits import ImportLimits, check_cells
 from capo_core.data.readers.encoding import unique_names
-from capo_core.data.rejected_rows import Aside, listed
+from capo_core.data.rejected_rows import RejectedRows, quoted_list
 from capo_core.errors import DataError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -56,7 +56,7 @@ def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
 
 
 def read_delimited(
-    text: str, where: str, limits: Limits, delimiter: str, aside: Aside
+    text: str, where: str, limits: ImportLimits, delimiter: str, aside: RejectedRows
 ) -> tuple[list[str], list[list[str]], list[int], list[str]]:
     """`(columns, rows, row numbers, notes)`; row 1 is the header, as a spreadsheet shows it.
 
@@ -98,7 +98,7 @@ def read_delimited(
         raise DataError(
             "there are no rows under the header",
             where=where,
-            expected=f"rows with the columns {listed(columns)}",
+            expected=f"rows with the columns {quoted_list(columns)}",
         )
     if short:
         notes.append(f"{short} rows have fewer cells than the header; the rest is read as empty")

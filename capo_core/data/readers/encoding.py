@@ -51,7 +51,7 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def each(values: pd.Series, function: Callable[[str], str]) -> pd.Series:
+def map_text(values: pd.Series, function: Callable[[str], str]) -> pd.Series:
     """`function` of each text, as objects whatever the texts look like."""
     return pd.Series(
         [function(value) for value in values.tolist()], index=values.index, dtype=object

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from openpyxl.utils.exceptions import InvalidFileException
 
-from capo_core.data.limits import Limits, check_cells, megabytes
+from capo_core.data.limits import ImportLimits, check_cells, megabytes
 from capo_core.data.readers.encoding import cell_text, unique_names
 from capo_core.errors import BackendUnavailable, DataError
 
@@ -35,7 +35,7 @@ _DAMAGED = (
 Rows = tuple[list[str], list[list[str]], list[int], list[str]]
 
 
-def check_archive(raw: bytes, where: str, limits: Limits) -> None:
+def check_archive(raw: bytes, where: str, limits: ImportLimits) -> None:
     """`DataError` for a zip file that is a bomb, damaged, or no Excel workbook."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -62,7 +62,7 @@ def check_archive(raw: bytes, where: str, limits: Limits) -> None:
         )
 
 
-def read_excel(raw: bytes, where: str, limits: Limits, sheet: str | None) -> tuple[Rows, str]:
+def read_excel(raw: bytes, where: str, limits: ImportLimits, sheet: str | None) -> tuple[Rows, str]:
     """The rows of one sheet (default: the first that is not empty), and its name.
 
     A formula is read as the value stored with it, or as its text where none is stored; it is
@@ -95,7 +95,7 @@ def read_excel(raw: bytes, where: str, limits: Limits, sheet: str | None) -> tup
 
 
 def _sheet(
-    raw: bytes, where: str, limits: Limits, sheet: str | None
+    raw: bytes, where: str, limits: ImportLimits, sheet: str | None
 ) -> tuple[list[list[str]], str, list[str]]:
     book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=False)
     names = [each.title for each in book.worksheets]
@@ -126,7 +126,7 @@ def _sheet(
     return records, name, notes
 
 
-def _cells(sheet, where: str, limits: Limits) -> tuple[list[list[str]], int]:
+def _cells(sheet, where: str, limits: ImportLimits) -> tuple[list[list[str]], int]:
     """All rows as text without trailing empty cells, and the number of formulas."""
     sheet.reset_dimensions()  # the size that the file claims may be wrong
     records, formulas, count, widest = [], 0, 0, 0
@@ -146,7 +146,7 @@ def _cells(sheet, where: str, limits: Limits) -> tuple[list[list[str]], int]:
     return records, formulas
 
 
-def read_parquet(raw: bytes, where: str, limits: Limits) -> tuple[Rows, dict[bytes, bytes]]:
+def read_parquet(raw: bytes, where: str, limits: ImportLimits) -> tuple[Rows, dict[bytes, bytes]]:
     """All rows as text, and the metadata of the file's schema; rows are counted from 1."""
     try:
         file = pq.ParquetFile(io.BytesIO(raw))
@@ -171,7 +171,7 @@ def read_parquet(raw: bytes, where: str, limits: Limits) -> tuple[Rows, dict[byt
     return (columns, rows, list(range(1, len(rows) + 1)), notes), dict(schema.metadata or {})
 
 
-def _check_unpacked(size: int, where: str, limits: Limits) -> None:
+def _check_unpacked(size: int, where: str, limits: ImportLimits) -> None:
     if size > limits.unpacked_bytes:
         raise DataError(
             f"the file unpacks to more than {megabytes(limits.unpacked_bytes)}",

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from capo_core.data.rejected_rows import Aside, shown
+from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.errors import DataError
 
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
@@ -68,7 +68,7 @@ def looks_like_lines(text: str) -> bool:
     return whole >= 2 or (whole == 1 and len(lines) <= 2)
 
 
-def lines_of(text: str, aside: Aside, where: str) -> list[tuple[int, Record]]:
+def read_lines(text: str, aside: RejectedRows, where: str) -> list[tuple[int, Record]]:
     """`(line, object)` for each line; what is no object, or repeats a key, is set aside.
 
     Raises:
@@ -98,7 +98,7 @@ def lines_of(text: str, aside: Aside, where: str) -> list[tuple[int, Record]]:
     return records
 
 
-def array_of(values: list, aside: Aside, where: str) -> list[tuple[int, Record]]:
+def read_array(values: list, aside: RejectedRows, where: str) -> list[tuple[int, Record]]:
     """`(position from 1, object)` for each element of a JSON array."""
     records = []
     for number, value in enumerate(values, 1):
@@ -119,11 +119,11 @@ def problem_of(value: Any) -> str:
         kind = {list: "an array", str: "text", type(None): "null"}.get(type(value), "a number")
         return f"this is {kind}, not a JSON object"
     if value.repeated:
-        return f"the key {', '.join(map(shown, value.repeated))} stands twice in one object"
+        return f"the key {', '.join(map(quoted, value.repeated))} stands twice in one object"
     return ""
 
 
-def whole(text: str, where: str) -> tuple[Any, list[str]]:
+def parse_whole(text: str, where: str) -> tuple[Any, list[str]]:
     """The whole file as one JSON value, and notes; `DataError` naming line and column."""
     try:
         value, mended = parse_leniently(text)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from capo_core.data.columns import recognised
-from capo_core.data.limits import LIMITS, Limits, check_cells, read_bytes
+from capo_core.data.limits import LIMITS, ImportLimits, check_cells, read_bytes
 from capo_core.data.readers import json_records
 from capo_core.data.readers.delimited import DELIMITERS, find_delimiter, read_delimited
 from capo_core.data.readers.encoding import cell_text, decode, unique_names
 from capo_core.data.readers.excel_parquet import read_excel, read_parquet
-from capo_core.data.rejected_rows import Aside
+from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
 
 _FOREIGN = (  # what people try to import, and what to do about it
@@ -53,13 +53,13 @@ class RawTable:
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
-    aside: pd.DataFrame = field(default_factory=lambda: Aside().frame())
+    aside: pd.DataFrame = field(default_factory=lambda: RejectedRows().frame())
     notes: tuple[str, ...] = ()
     metadata: dict[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """A file's bytes and, where it is text, its text."""
 
     name: str
@@ -75,15 +75,15 @@ class Source:
 
 
 def open_source(
-    path: Path | str, *, encoding: str | None = None, limits: Limits = LIMITS
-) -> Source:
+    path: Path | str, *, encoding: str | None = None, limits: ImportLimits = LIMITS
+) -> ImportSource:
     """Read the file and find out by its content, not by its name, what kind it is."""
     path = Path(path)
     raw = read_bytes(path, limits)
     if raw.startswith(b"PAR1"):
-        return Source(path.name, raw, "parquet")
+        return ImportSource(path.name, raw, "parquet")
     if raw.startswith(b"PK\x03\x04"):
-        return Source(path.name, raw, "excel")
+        return ImportSource(path.name, raw, "excel")
     for magic, what, todo in _FOREIGN:
         if raw.startswith(magic):
             raise DataError(
@@ -101,7 +101,7 @@ def open_source(
         )
     if not text.strip():
         raise DataError("the file is empty", where=path.name)
-    return Source(path.name, raw, "text", text, found, tuple(notes))
+    return ImportSource(path.name, raw, "text", text, found, tuple(notes))
 
 
 def read_table(
@@ -110,7 +110,7 @@ def read_table(
     encoding: str | None = None,
     delimiter: str | None = None,
     sheet: str | None = None,
-    limits: Limits = LIMITS,
+    limits: ImportLimits = LIMITS,
 ) -> RawTable:
     """The table in a CSV, TSV, JSONL, JSON, Excel or Parquet file.
 
@@ -125,11 +125,11 @@ def read_table(
 
 
 def table_of(
-    source: Source,
+    source: ImportSource,
     *,
     delimiter: str | None = None,
     sheet: str | None = None,
-    limits: Limits = LIMITS,
+    limits: ImportLimits = LIMITS,
 ) -> RawTable:
     """The table in an opened file; see `read_table`."""
     where = source.name
@@ -139,7 +139,7 @@ def table_of(
     if source.kind == "excel":
         rows, found = read_excel(source.raw, where, limits, sheet)
         return _table(rows, kind="excel", sheet=found)
-    aside, notes = Aside(), list(source.notes)
+    aside, notes = RejectedRows(), list(source.notes)
     if source.json:
         kind, rows = _json_rows(source.text, where, limits, aside)
     else:
@@ -168,13 +168,13 @@ def _table(rows, *, notes: tuple[str, ...] = (), **rest) -> RawTable:
     return RawTable(frame, np.asarray(numbers, dtype=np.int64), notes=(*notes, *more), **rest)
 
 
-def _json_rows(text: str, where: str, limits: Limits, aside: Aside):
+def _json_rows(text: str, where: str, limits: ImportLimits, aside: RejectedRows):
     if json_records.looks_like_lines(text) and not _one_wrapped_array(text):
-        kind, records, notes = "jsonl", json_records.lines_of(text, aside, where), []
+        kind, records, notes = "jsonl", json_records.read_lines(text, aside, where), []
     else:
         kind = "json"
         value, notes = _array(text, where)
-        records = json_records.array_of(value, aside, where)
+        records = json_records.read_array(value, aside, where)
     keys = list(dict.fromkeys(key for _, record in records for key in record))
     check_cells(len(records), len(keys), where, limits)
     nested = {
@@ -204,7 +204,7 @@ def _one_wrapped_array(text: str) -> bool:
 
 def _array(text: str, where: str) -> tuple[list, list[str]]:
     """A JSON array, also as the only array inside one object, as {"data": […]}."""
-    value, notes = json_records.whole(text, where)
+    value, notes = json_records.parse_whole(text, where)
     if isinstance(value, dict):
         arrays = [key for key, inner in value.items() if isinstance(inner, list)]
         if len(arrays) == 1:

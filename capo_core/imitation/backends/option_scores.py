@@ -27,7 +27,7 @@ from capo_core.imitation.generation.requests import seed_of
 from capo_core.imitation.models.base_model import Base
 from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 from capo_core.progress import Progress, part_of, silent
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.workspace import content_hash
 
 LOGIT, LOG_PROBABILITY, FREQUENCY = "logit", "log-probability", "frequency"
@@ -343,7 +343,7 @@ class HfScorer(Scorer):
             found.append(whole[len(before)])
         if len(set(found)) < len(found):
             raise ConfigError(
-                f"some of the options {listed(question.options)} begin with the same token",
+                f"some of the options {quoted_names(question.options)} begin with the same token",
                 where=self.name,
                 todo="take letters as options (--options letters)",
             )

@@ -39,10 +39,10 @@ from capo_core.imitation.prompting.prompts import (
 )
 from capo_core.imitation.prompting.rule_profiles import Common, common_of, profile
 from capo_core.simulation.annotate import label_shares, start_rule, write
-from capo_core.simulation.annotators import AnnotatorSpec, Manner, manner_of, sample_annotators
+from capo_core.simulation.annotators import AnnotatorSpec, WritingStyle, sample_annotators, style_of
 from capo_core.simulation.demo import CONFIGS
 from capo_core.simulation.grammar import Draws, cumulative
-from capo_core.simulation.items import Item as Simulated
+from capo_core.simulation.items import SimulatedItem as Simulated
 from capo_core.simulation.simulate import TASKS, simulate
 from capo_core.workspace import content_hash
 
@@ -90,7 +90,7 @@ class Writer:
 
     number: int
     spec: AnnotatorSpec
-    manner: Manner
+    manner: WritingStyle
     content: float
     label_bias: float
 
@@ -111,7 +111,7 @@ class World:
             float(rng.uniform(*bounds))
             for bounds in (config.manner, config.content, config.label_bias)
         )
-        return Writer(number, spec, manner_of(spec, manner), content, label_bias)
+        return Writer(number, spec, style_of(spec, manner), content, label_bias)
 
 
 def draw_item(task: str, draws: Draws) -> Simulated:

@@ -10,7 +10,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, RunError
 from capo_core.imitation.generation.requests import identity
 from capo_core.run_folder import RunFolder, list_runs
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace
 
 EVERYONE = "all"  # a run's target where its adapter serves all annotators
@@ -70,7 +70,7 @@ def trained(
     bases = {run.config["base"]["fingerprint"]: run for run in used}
     if len(bases) > 1:
         raise RunError(
-            f"the runs {listed(run.run_id for run in bases.values())} have different bases",
+            f"the runs {quoted_names(run.run_id for run in bases.values())} have different bases",
             todo="generate for each base on its own",
         )
     base = used[0].config["base"]
@@ -115,7 +115,7 @@ def find_trained(
 def _only(runs: list[RunFolder], what: str) -> list[RunFolder]:
     if len(runs) > 1:
         raise RunError(
-            f"there are {len(runs)} {what}: {listed(run.run_id for run in runs)}",
+            f"there are {len(runs)} {what}: {quoted_names(run.run_id for run in runs)}",
             todo="name the one that is meant (--run)",
         )
     return runs

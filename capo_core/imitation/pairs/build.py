@@ -24,7 +24,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.imitation.prompting import responses
 from capo_core.imitation.prompting.responses import EMPTY, INVALID, LEAST, TWIN, Response
-from capo_core.schema import PAIRS, check, listed
+from capo_core.schema import PAIRS, check, quoted_names
 from capo_core.text.reductions import mask_input
 from capo_core.text.tokens import normalise, words
 from capo_core.workspace import content_hash
@@ -76,7 +76,7 @@ class PairsConfig:
         for name, allowed in (("same_label", SAME_LABEL_CHOICES), ("weights", WEIGHTS)):
             if getattr(self, name) not in allowed:
                 raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}", expected=f"one of {listed(allowed)}"
+                    f"{name} is {getattr(self, name)!r}", expected=f"one of {quoted_names(allowed)}"
                 )
         limit = self.max_rejected
         if limit is not None and not (isinstance(limit, int) and limit >= 1):

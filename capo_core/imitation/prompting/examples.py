@@ -10,7 +10,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import Example, Item
 from capo_core.imitation.prompting.responses import history, items_of, text_key
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.workspace import content_hash
 
 WAYS = ("random", "nearest")
@@ -49,7 +49,7 @@ class ExamplePool:
     ) -> None:
         if how not in WAYS:
             raise ConfigError(
-                f"examples cannot be chosen {how!r}", expected=f"one of {listed(WAYS)}"
+                f"examples cannot be chosen {how!r}", expected=f"one of {quoted_names(WAYS)}"
             )
         if how == "nearest" and embed is None:
             raise ConfigError("choosing the nearest examples needs embeddings of the inputs")

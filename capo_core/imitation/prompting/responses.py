@@ -16,7 +16,7 @@ from capo_core.data.splits import PARTS
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import Item
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.text.tokens import normalise
 
 LEAST = 10  # training items below which nothing of an annotator's manner can be learned
@@ -164,7 +164,7 @@ def check_annotator(dataset: Dataset, annotator: str) -> str:
         raise ConfigError(
             f"there is no annotator {annotator!r}",
             where=dataset.name,
-            expected=f"one of {listed(shown)}{more}",
+            expected=f"one of {quoted_names(shown)}{more}",
         )
     return annotator
 
@@ -196,7 +196,7 @@ def text_key(text_a: str, text_b: str) -> tuple[str, ...]:
 
 def _part(dataset: Dataset, split: str) -> pd.DataFrame:
     if split not in PARTS:
-        raise ConfigError(f"there is no part {split!r}", expected=f"one of {listed(PARTS)}")
+        raise ConfigError(f"there is no part {split!r}", expected=f"one of {quoted_names(PARTS)}")
     found = parts(dataset)
     if split not in found:
         what = f"no item is in the {split} part" if found else "the items are not split into parts"

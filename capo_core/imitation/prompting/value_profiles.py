@@ -24,7 +24,7 @@ from capo_core.imitation.generation.requests import longest_fit, seed_of
 from capo_core.imitation.prompting.examples import ExamplePool
 from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, Prompt, ask_for_profile
 from capo_core.progress import Progress, silent
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace, content_hash, write_json
 
 
@@ -355,4 +355,4 @@ def _folder(fingerprint: str, workspace: Workspace) -> Path:
 
 
 def _models(found: Sequence[Profile]) -> str:
-    return f"a profile by {listed(dict.fromkeys(profile.model for profile in found))}"
+    return f"a profile by {quoted_names(dict.fromkeys(profile.model for profile in found))}"

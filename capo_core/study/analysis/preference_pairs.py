@@ -17,7 +17,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.imitation.prompting.prompts import PLAIN_END, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of
-from capo_core.schema import listed
+from capo_core.schema import quoted_names
 from capo_core.study.analysis.attentiveness_em import votes_of
 from capo_core.study.analysis.judge_quality import JudgeQuality
 from capo_core.study.design.draft import Draft
@@ -48,7 +48,7 @@ class PairFilter:
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
-            raise ConfigError(f"there is no filter {self.rule!r}", expected=listed(RULES))
+            raise ConfigError(f"there is no filter {self.rule!r}", expected=quoted_names(RULES))
         if not 0.5 < self.confident <= 1:
             raise ConfigError(f"the confidence is {self.confident}", expected="above 0.5, up to 1")
 

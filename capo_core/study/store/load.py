@@ -120,6 +120,7 @@ def _need(there: set[str], wanted: set[str], table: str, study_id: str) -> None:
     missing = sorted(wanted - there)
     if missing:
         raise DataError(
-            f"{schema.listed(missing[:3])} {'are' if len(missing) > 1 else 'is'} not in the table",
+            f"{schema.quoted_names(missing[:3])} {'are' if len(missing) > 1 else 'is'} "
+            "not in the table",
             where=f"study {study_id}, table {table}",
         )
