@@ -10,6 +10,7 @@ import pandas as pd
 
 from capo_core.data.catalog import Catalog
 from capo_core.data.splits import assign_splits
+from capo_core.dataset import Dataset
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.generation.generate import asked_for, generate, run_of
 from capo_core.imitation.generation.requests import GenerateConfig
