@@ -58,14 +58,14 @@ def trl_trainer(folder: Path, items: int, base: str, pairs_per_step: int):
     from trl import DPOConfig, DPOTrainer
 
     from capo_core.imitation.models.adapters import load_adapter
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.pairs.build import PairsConfig, build_pairs
     from capo_core.imitation.pairs.files import preference_rows
 
     logging.disable_progress_bar()
     dataset = data(items)
     rows = preference_rows(build_pairs(dataset, "A", PairsConfig()), dataset)
-    loaded = load_base(base)
+    loaded = load_base_model(base)
     arguments = DPOConfig(
         output_dir=str(folder / "trl"), use_cpu=True, bf16=False, gradient_checkpointing=False,
         per_device_train_batch_size=pairs_per_step, num_train_epochs=1, learning_rate=RATE,
@@ -86,10 +86,10 @@ def trl_trainer(folder: Path, items: int, base: str, pairs_per_step: int):
 def run_trl(folder: Path, items: int, base: str, pairs_per_step: int) -> dict:
     import torch
 
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.models.base_model import load_base_model
 
     torch.set_num_threads(1)
-    load_base(base)  # reading the libraries and the weights is not what is compared
+    load_base_model(base)  # reading the libraries and the weights is not what is compared
     for library in ("datasets", "trl"):
         importlib.import_module(library)
     found: dict = {"variant": f"TRL, {pairs_per_step} pairs a step"}
@@ -116,9 +116,9 @@ def run_ours(folder: Path, items: int, base: str, epochs: int) -> dict:
 
     torch.set_num_threads(1)
     dataset, sft = data(items), RunFolder(folder / "sft")
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.models.base_model import load_base_model
 
-    load_base(base)  # reading the libraries and the weights is not what is compared
+    load_base_model(base)  # reading the libraries and the weights is not what is compared
     made = RunFolder(folder / f"ours-{epochs}")
     found: dict = {"variant": f"ours, {PER_STEP} items a step, {epochs} passes"}
     with timed(found):
@@ -134,8 +134,8 @@ def mean_loss(folder: Path, items: int, base: str, adapter: Path) -> float:
     import torch
 
     from capo_core.imitation.models.adapters import load_adapter
-    from capo_core.imitation.models.base_model import load_base
-    from capo_core.imitation.training.examples import Limits, capo_material
+    from capo_core.imitation.models.base_model import load_base_model
+    from capo_core.imitation.training.examples import TokenLimits, capo_examples
     from capo_core.imitation.training.losses import contrastive_loss
     from capo_core.imitation.training.objective import collate
     from capo_core.imitation.training.scoring.engines import GroupEngine
@@ -144,9 +144,9 @@ def mean_loss(folder: Path, items: int, base: str, adapter: Path) -> float:
     totals, units = 0.0, 0.0
     scored: list[list[torch.Tensor]] = []
     for source in (folder / "sft" / "adapter", adapter):
-        loaded = load_base(base)
-        limits = Limits(loaded.tokenizer, 1024, False)
-        material = capo_material(data(items), ["A"], settings(), limits)
+        loaded = load_base_model(base)
+        limits = TokenLimits(loaded.tokenizer, 1024, False)
+        material = capo_examples(data(items), ["A"], settings(), limits)
         model = load_adapter(loaded, source).eval()
         with torch.no_grad():
             scored.append(
@@ -179,7 +179,7 @@ def same_step(folder: Path, items: int, base: str, _: int) -> dict:
     """Loss and gradient of the first items with both, from a policy away from its reference."""
     import torch
 
-    from capo_core.imitation.training.examples import Limits, capo_material
+    from capo_core.imitation.training.examples import TokenLimits, capo_examples
     from capo_core.imitation.training.losses import contrastive_loss
     from capo_core.imitation.training.objective import collate
     from capo_core.imitation.training.scoring.engines import TreeEngine
@@ -187,8 +187,8 @@ def same_step(folder: Path, items: int, base: str, _: int) -> dict:
     torch.set_num_threads(1)
     trainer = trl_trainer(folder, items, base, PER_STEP)
     model = trainer.model
-    limits = Limits(trainer.processing_class, 1024, False)
-    material = capo_material(data(items), ["A"], settings(), limits)
+    limits = TokenLimits(trainer.processing_class, 1024, False)
+    material = capo_examples(data(items), ["A"], settings(), limits)
     first = material.contrasts[:PER_STEP]
     count = sum(len(contrast.rejected[0]) for contrast in first)
     assert all(len(contrast.chosen) == 1 for contrast in first)

@@ -27,10 +27,14 @@ from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.evaluation.streams import HUMAN, OTHER, held_out_items, human_streams, output_streams
 from capo_core.evaluation.table import ALL, TableConfig, evaluate
-from capo_core.imitation.backends.transformers import HfBackend
-from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
 from capo_core.imitation.generation.requests import GenerateConfig
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.imitation.prompting.prompts import METHODS, TRAINED
 from capo_core.imitation.prompting.responses import items_of
@@ -82,7 +86,7 @@ def outputs(
     times: dict,
 ) -> dict[str, pd.DataFrame]:
     """Every method's answers for all targets, with one seed for training and answering."""
-    backend = HfBackend(load_base(base))
+    backend = TransformersBackend(load_base_model(base))
     adapters: dict[str, dict[str, Path]] = {"sft": {}, "capo": {}}
     for target in targets if set(methods) & set(TRAINED) else ():
         request = sft_request(dataset, target, replace(sft, seed=seed), base)
@@ -109,7 +113,9 @@ def outputs(
                 assert made.text, f"no profile of {target}: {made.problem}"
                 profiles[target] = made.text
         own = adapters.get(method, {})
-        folder = run_of(workspace, asked_for(dataset, targets, config, backend, own, profiles))
+        folder = generation_folder(
+            workspace, generation_run_config(dataset, targets, config, backend, own, profiles)
+        )
         found[method] = generate(
             dataset, targets, config, backend, folder, adapters=own, profiles=profiles
         )

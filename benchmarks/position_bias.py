@@ -30,7 +30,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.distributions.estimate import Estimate, EstimateConfig, estimate
 from capo_core.distributions.judgments import CROWD, Judgments
 from capo_core.distributions.sources import of_dataset
-from capo_core.imitation.backends.option_scores import SampledScorer, Scorer
+from capo_core.imitation.backends.option_scores import OptionScorer, SampledScorer
 from capo_core.stats import distances
 from capo_core.stats.intervals import bayesian_weights, central
 from capo_core.workspace import Workspace
@@ -55,10 +55,10 @@ def main() -> None:
 
 
 def by_logits(judgments: Judgments, items: int) -> Iterator[dict]:
-    from capo_core.imitation.backends.option_scores import HfScorer
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.option_scores import TransformersScorer
+    from capo_core.imitation.models.base_model import load_base_model
 
-    scorer = HfScorer(load_base("embedded"))
+    scorer = TransformersScorer(load_base_model("embedded"))
     for options in ("letters", "labels"):
         for temperature in TEMPERATURES:
             config = EstimateConfig(options=options, temperature=temperature, items=items)
@@ -78,7 +78,9 @@ def behind_a_server(judgments: Judgments, items: int, samples: int) -> Iterator[
                "notes": list(once.notes), "noise_of_one_order": noise(once, again)}  # fmt: skip
 
 
-def measured(judgments: Judgments, scorer: Scorer, config: EstimateConfig) -> tuple[dict, Estimate]:
+def measured(
+    judgments: Judgments, scorer: OptionScorer, config: EstimateConfig
+) -> tuple[dict, Estimate]:
     """The bias of one way of asking, and what averaging does to the distance to the crowd."""
     result: dict = {"model": scorer.name, "by": scorer.kind, "options": config.options,
                     "temperature": config.temperature}  # fmt: skip

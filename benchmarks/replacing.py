@@ -88,10 +88,10 @@ def explained(judgments: Judgments, people: str, model: str, items: int) -> Judg
 
 
 def replacing(judgments: Judgments, settings: argparse.Namespace) -> list[dict]:
-    from capo_core.imitation.backends.option_scores import HfScorer
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.option_scores import TransformersScorer
+    from capo_core.imitation.models.base_model import load_base_model
 
-    scorer = HfScorer(load_base(settings.base))
+    scorer = TransformersScorer(load_base_model(settings.base))
     n = len(judgments.items)
     weights = np.concatenate(list(bayesian_weights(np.random.default_rng(0), 2000, n)))
     weights /= weights.sum(axis=1, keepdims=True)

@@ -48,11 +48,11 @@ def build_command(
             "a base of your own must not replace the embedded one", todo="name a folder with --out"
         )
     from capo_core.imitation.embedded_base.build import build
-    from capo_core.imitation.embedded_base.config import BaseConfig
+    from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
     from capo_core.imitation.embedded_base.corpus import read_corpus
 
     wished = {"steps": steps, "seed": seed}
-    config = replace(BaseConfig(), **{k: v for k, v in wished.items() if v is not None})
+    config = replace(EmbeddedBaseConfig(), **{k: v for k, v in wished.items() if v is not None})
     with progress_bar(quiet=as_json) as progress:
         about = build(
             config,

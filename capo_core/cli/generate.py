@@ -69,11 +69,11 @@ def backend_of(
 ) -> Any:
     """The model asked for: on this machine, or of a server."""
     if server is None:
-        from capo_core.imitation.backends.transformers import HfBackend
-        from capo_core.imitation.models.base_model import load_base
+        from capo_core.imitation.backends.transformers import TransformersBackend
+        from capo_core.imitation.models.base_model import load_base_model
 
-        return HfBackend(
-            load_base(base or "embedded", precision=precision), batch_tokens=batch_tokens
+        return TransformersBackend(
+            load_base_model(base or "embedded", precision=precision), batch_tokens=batch_tokens
         )
     refuse(base, "--base", "with --server the model is the server's", "leave one of them out")
     from capo_core.imitation.backends.openai import ServerBackend, from_environment
@@ -170,7 +170,7 @@ def write(
     as_json: AsJson = False,
 ) -> None:
     """Let a model write the profile of one or more annotators."""
-    from capo_core.imitation.prompting.value_profiles import kept_like, save, write_profile
+    from capo_core.imitation.prompting.value_profiles import find_saved, save_profile, write_profile
 
     config = changed(
         ProfileConfig(),
@@ -185,11 +185,11 @@ def write(
     with progress_bar(quiet=as_json) as shown, stoppable(shown) as progress:
         for k, target in enumerate(targets):
             part = part_of(progress, k / len(targets), (k + 1) / len(targets))
-            profile = None if again else kept_like(data, target, backend, config, workspace)
+            profile = None if again else find_saved(data, target, backend, config, workspace)
             if profile is None:
                 with _told_what_is_kept(k, len(targets), again):
                     profile = write_profile(data, target, backend, config, progress=part)
-                save(profile, workspace)
+                save_profile(profile, workspace)
             written.append(profile)
     if as_json:
         print_json([profile.to_dict() for profile in written])
@@ -227,10 +227,10 @@ def _told_what_is_kept(done: int, wanted: int, again: bool) -> Iterator[None]:
 @plain_errors
 def show(dataset: Name, annotator: One, by: By = None, as_json: AsJson = False) -> None:
     """A profile, where it comes from, and what it was before it was edited."""
-    from capo_core.imitation.prompting.value_profiles import the_profile
+    from capo_core.imitation.prompting.value_profiles import select_profile
 
     workspace = Workspace.default()
-    profile = the_profile(Catalog(workspace).load(dataset), annotator, workspace, model=by or "")
+    profile = select_profile(Catalog(workspace).load(dataset), annotator, workspace, model=by or "")
     if as_json:
         print_json(profile.to_dict())
         return
@@ -251,10 +251,10 @@ def edit_(
     as_json: AsJson = False,
 ) -> None:
     """Put your own text in place of a profile; it is marked as edited, and the old text kept."""
-    from capo_core.imitation.prompting.value_profiles import edit, save, the_profile
+    from capo_core.imitation.prompting.value_profiles import edit, save_profile, select_profile
 
     workspace = Workspace.default()
-    profile = the_profile(Catalog(workspace).load(dataset), annotator, workspace, model=by or "")
+    profile = select_profile(Catalog(workspace).load(dataset), annotator, workspace, model=by or "")
     try:
         text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -262,7 +262,7 @@ def edit_(
             "the text cannot be read", where=str(file), expected="a text file in UTF-8"
         ) from error
     changed = edit(profile, text)
-    save(changed, workspace)
+    save_profile(changed, workspace)
     if as_json:
         print_json(changed.to_dict())
     else:
@@ -273,10 +273,10 @@ def edit_(
 @plain_errors
 def list_(dataset: Name, as_json: AsJson = False) -> None:
     """All profiles of a dataset's annotators."""
-    from capo_core.imitation.prompting.value_profiles import profiles
+    from capo_core.imitation.prompting.value_profiles import saved_profiles
 
     workspace = Workspace.default()
-    found = profiles(Catalog(workspace).load(dataset), workspace)
+    found = saved_profiles(Catalog(workspace).load(dataset), workspace)
     if as_json:
         print_json([profile.to_dict() for profile in found])
         return
@@ -336,10 +336,14 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Answer items as annotators would; the same command again goes on where it was stopped."""
-    from capo_core.imitation.generation.generate import asked_for, run_of
     from capo_core.imitation.generation.generate import generate as answer
-    from capo_core.imitation.generation.trained_adapters import check_base, find_trained, trained
-    from capo_core.imitation.models.base_files import base_fingerprint, find_base
+    from capo_core.imitation.generation.generate import generation_folder, generation_run_config
+    from capo_core.imitation.generation.trained_adapters import (
+        check_same_base,
+        collect_adapters,
+        find_training_runs,
+    )
+    from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
     from capo_core.run_folder import find_run
     from capo_core.runs.foreground import shown_to_all
 
@@ -356,9 +360,9 @@ def generate(
         refuse(server, "--server", "a server cannot take an adapter", "leave it out")
         runs = [find_run(workspace, name) for name in run or ()]
         if not runs:
-            only = base_fingerprint(find_base(base)) if base else ""
-            runs = find_trained(workspace, method, targets, data, fingerprint=only)
-        found = trained(runs, method, targets, data)
+            only = base_model_fingerprint(find_base_model(base)) if base else ""
+            runs = find_training_runs(workspace, method, targets, data, fingerprint=only)
+        found = collect_adapters(runs, method, targets, data)
         config = replace(config, named=found.named)
         base = base or found.base
     else:
@@ -366,10 +370,12 @@ def generate(
     settings = {"concurrency": concurrency, "per_minute": per_minute, "timeout_s": timeout_s}
     backend = backend_of(base, server, precision, batch_tokens, settings)
     if found is not None:
-        check_base(found, backend.fingerprint, backend.name)
+        check_same_base(found, backend.fingerprint, backend.name)
     adapters = found.adapters if found else {}
     texts = _profiles(data, targets, workspace, backend.name, by) if method == "profile" else {}
-    folder = run_of(workspace, asked_for(data, targets, config, backend, adapters, texts))
+    folder = generation_folder(
+        workspace, generation_run_config(data, targets, config, backend, adapters, texts)
+    )
     before = folder.done
     embed = None
     if method == "icl" and config.how == "nearest":
@@ -414,12 +420,16 @@ def _profiles(
 ) -> dict[str, str]:
     """Each annotator's profile: by the model named, else by the one that answers, else the only
     one there is."""
-    from capo_core.imitation.prompting.value_profiles import profiles, the_profile, usable_text
+    from capo_core.imitation.prompting.value_profiles import (
+        saved_profiles,
+        select_profile,
+        usable_text,
+    )
 
     texts = {}
     for target in targets:
-        own = any(each.model == model for each in profiles(data, workspace, target))
-        chosen = the_profile(data, target, workspace, model=by or (model if own else ""))
+        own = any(each.model == model for each in saved_profiles(data, workspace, target))
+        chosen = select_profile(data, target, workspace, model=by or (model if own else ""))
         texts[target] = usable_text(chosen)
     return texts
 

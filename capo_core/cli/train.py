@@ -170,9 +170,9 @@ def capo(
     refuse(base if sft else None, "--base", "the base is the one of the SFT run", "leave it out")
     names = ("near_duplicate", "same_label", "weights", "max_rejected", "seed")
     if preferences:
-        from capo_core.imitation.pairs.files import read
+        from capo_core.imitation.pairs.files import read_preferences
 
-        given["preferences"] = read(preferences).sha256
+        given["preferences"] = read_preferences(preferences).sha256
     pairs = _changed(PairsConfig(), {name: given[name] for name in names})
     config = _changed(CapoConfig(pairs=pairs), given)
     # What is the machine's business, and not the method's, holds for both stages.
@@ -283,13 +283,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """What CAPO would learn from: counts, what was left out, likeness, and some pairs."""
-    from capo_core.imitation.pairs.build import audit, summary
+    from capo_core.imitation.pairs.build import pair_summary, pair_table
 
     if examples < 0:
         raise ConfigError(f"{examples} pairs cannot be printed", expected="0 or more")
     config = PairsConfig(near_duplicate, same_label, weights, max_rejected, seed)
     data, pairs = _pairs(dataset, annotator, split, config)
-    told, table = summary(pairs, data), audit(pairs, data)
+    told, table = pair_summary(pairs, data), pair_table(pairs, data)
     told["held_out"] = split == "train"  # proved when the pairs were made
     if as_json:
         print_json(told | {"audit": table.to_dict("records")})

@@ -37,11 +37,11 @@ from capo_core.imitation.backends.option_scores import (
     FREQUENCY,
     LOG_PROBABILITY,
     LOGIT,
-    Question,
-    Scored,
-    Scorer,
+    OptionQuestion,
+    OptionScorer,
+    OptionScores,
 )
-from capo_core.imitation.prompting.prompts import LABEL_MARK, Item, Prompt
+from capo_core.imitation.prompting.prompts import LABEL_MARK, Prompt, PromptItem
 from capo_core.progress import Progress, silent
 from capo_core.stats.intervals import plain
 from capo_core.task import Task
@@ -85,7 +85,7 @@ def orders_of(labels: Sequence[str], which: str) -> list[tuple[int, ...]]:
 
 def question_prompt(
     task: Task,
-    item: Item,
+    item: PromptItem,
     said: Sequence[Said],
     order: Sequence[int],
     *,
@@ -124,7 +124,7 @@ def question_prompt(
     return Prompt("\n".join(lines)), tuple(letter_of[k] for k in range(len(labels))), ""
 
 
-def _item(task: Task, item: Item) -> list[str]:
+def _item(task: Task, item: PromptItem) -> list[str]:
     role_a, role_b = task.role_a or "text", task.role_b or "second text"
     lines = [f"{role_a[:1].upper()}{role_a[1:]}: {_line(item.text_a)}"]
     if item.text_b:
@@ -247,7 +247,7 @@ class Asked:
     item_id: str
     view: int
     order: int
-    question: Question
+    question: OptionQuestion
 
 
 def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Asked], int]:
@@ -266,7 +266,7 @@ def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Aske
         if not own:
             without += 1
             continue
-        item = Item(row.item_id, row.text_a, row.text_b)
+        item = PromptItem(row.item_id, row.text_a, row.text_b)
         for view, shown in enumerate(_views(own, config)):
             for number, order in enumerate(orders):
                 prompt, options, prefix = question_prompt(
@@ -274,7 +274,7 @@ def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Aske
                     options=config.options, explicit=config.explicit,
                 )  # fmt: skip
                 key = content_hash(prompt.text, options)[:20] + f"-{view}-{number}"
-                question = Question(key, prompt, options, prefix)
+                question = OptionQuestion(key, prompt, options, prefix)
                 found.append(Asked(row.item_id, view, number, question))
     if not found:
         raise DataError(
@@ -357,7 +357,7 @@ class Estimate:
 
 def estimate(
     judgments: Judgments,
-    scorer: Scorer,
+    scorer: OptionScorer,
     config: EstimateConfig | None = None,
     *,
     progress: Progress = silent,
@@ -379,7 +379,7 @@ def estimate(
     return finish(judgments, scorer, config, asked, scored, without)
 
 
-def check_scorer(scorer: Scorer, config: EstimateConfig) -> None:
+def check_scorer(scorer: OptionScorer, config: EstimateConfig) -> None:
     """`ConfigError` where a model cannot be asked as `config` says."""
     if config.options == LABELS and not scorer.prefixes:
         raise ConfigError(
@@ -391,10 +391,10 @@ def check_scorer(scorer: Scorer, config: EstimateConfig) -> None:
 
 def finish(
     judgments: Judgments,
-    scorer: Scorer,
+    scorer: OptionScorer,
     config: EstimateConfig,
     asked: Sequence[Asked],
-    scored: Mapping[str, Scored],
+    scored: Mapping[str, OptionScores],
     without: int,
 ) -> Estimate:
     """The distributions from all scores.

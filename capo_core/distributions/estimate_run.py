@@ -19,7 +19,7 @@ from capo_core.distributions.estimate import (
 )
 from capo_core.distributions.judgments import Judgments
 from capo_core.distributions.store import ESTIMATE
-from capo_core.imitation.backends.option_scores import Scored, Scorer
+from capo_core.imitation.backends.option_scores import OptionScorer, OptionScores
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file, write_json
@@ -28,7 +28,7 @@ LINES, TABLE = "scores.jsonl", "scores.parquet"
 STAGE = "estimate"
 
 
-def asked_for(judgments: Judgments, scorer: Scorer, config: EstimateConfig) -> dict[str, Any]:
+def asked_for(judgments: Judgments, scorer: OptionScorer, config: EstimateConfig) -> dict[str, Any]:
     """What makes an estimate this one and no other; saved as its config.json."""
     return {
         "stage": STAGE,
@@ -42,7 +42,7 @@ def asked_for(judgments: Judgments, scorer: Scorer, config: EstimateConfig) -> d
 
 def estimate_in(
     judgments: Judgments,
-    scorer: Scorer,
+    scorer: OptionScorer,
     config: EstimateConfig,
     folder: RunFolder,
     *,
@@ -85,7 +85,7 @@ def estimate_in(
     return found
 
 
-def _kept(folder: RunFolder) -> dict[str, Scored]:
+def _kept(folder: RunFolder) -> dict[str, OptionScores]:
     """Scores of an earlier, interrupted work on this run; a torn last line is asked again."""
     path = folder.path / LINES
     if not path.exists():
@@ -94,12 +94,12 @@ def _kept(folder: RunFolder) -> dict[str, Scored]:
     whole, _, torn = path.read_text(encoding="utf-8").rpartition("\n")
     for line in whole.splitlines():
         row = json.loads(line)
-        found[row["key"]] = Scored(tuple(row["scores"]), row["problem"], row["bounded"])
+        found[row["key"]] = OptionScores(tuple(row["scores"]), row["problem"], row["bounded"])
     if torn:
         with disk_errors(path), atomic_file(path, "w") as file:
             file.write(f"{whole}\n" if whole else "")
     return found
 
 
-def _plain(answer: Scored) -> dict[str, Any]:
+def _plain(answer: OptionScores) -> dict[str, Any]:
     return {"scores": list(answer.scores), "problem": answer.problem, "bounded": answer.bounded}

@@ -19,10 +19,10 @@ import pandas as pd
 from capo_core.distributions.judgments import SAID, Judgments
 from capo_core.distributions.variation import chosen_explanations
 from capo_core.errors import ConfigError, RunError
-from capo_core.imitation.backends.base import Backend, Decoding, Request, stop_fields
+from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, stop_fields
 from capo_core.imitation.generation.requests import seed_of
 from capo_core.imitation.parsing import parse_response
-from capo_core.imitation.prompting.prompts import Item, Prompt, zero_shot
+from capo_core.imitation.prompting.prompts import Prompt, PromptItem, zero_shot
 from capo_core.progress import Progress, part_of, silent
 from capo_core.task import LabelScale, Task
 from capo_core.workspace import content_hash
@@ -102,9 +102,11 @@ def explain(
     for attempt in range(config.tries):
         left = [number for number in range(len(wanted)) if number not in found]
         requests = [
-            Request(f"{number}-{attempt}", prompt_for(judgments.task, *wanted[number][:2]),
-                    seed=seed_of(config.seed, content_hash(*map(str, wanted[number])),
-                                 str(attempt)))
+            GenerationRequest(
+                f"{number}-{attempt}",
+                prompt_for(judgments.task, *wanted[number][:2]),
+                seed=seed_of(config.seed, content_hash(*map(str, wanted[number])), str(attempt)),
+            )
             for number in left
         ]  # fmt: skip
         part = part_of(progress, attempt / config.tries, (attempt + 1) / config.tries)
@@ -127,18 +129,18 @@ def explain(
     return Explained(frame, len(wanted), len(wanted) - len(found))
 
 
-def prompt_for(task: Task, item: Item, label: str) -> Prompt:
+def prompt_for(task: Task, item: PromptItem, label: str) -> Prompt:
     """Asks for an answer to `item` with the given label."""
     return zero_shot(replace(task, scale=LabelScale((label,), task.scale.ordinal)), item)
 
 
-def _wanted(judgments: Judgments, config: ExplainConfig) -> list[tuple[Item, str, int]]:
+def _wanted(judgments: Judgments, config: ExplainConfig) -> list[tuple[PromptItem, str, int]]:
     """(item, label, position) of every explanation wanted."""
     rows = judgments.items.iloc[: config.items] if config.items else judgments.items
     times = _times(judgments, config)
     wanted = []
     for row in rows.itertuples():
-        item = Item(row.item_id, row.text_a, row.text_b)
+        item = PromptItem(row.item_id, row.text_a, row.text_b)
         labels = [
             label
             for label, count in zip(

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.embedded_base.config import BaseConfig
-from capo_core.imitation.embedded_base.corpus import HELD_OUT, STREAM, WIDTH, Corpus, Samples, World
+from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
+from capo_core.imitation.embedded_base.corpus import (
+    HELD_OUT,
+    STREAM,
+    WIDTH,
+    SimulatedPopulation,
+    TaskSamples,
+    TextCorpus,
+)
 from capo_core.imitation.embedded_base.model_card import read_about
-from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting.prompts import Rendered, render
 from capo_core.simulation.grammar import Draws
 from capo_core.simulation.simulate import TASKS
@@ -32,7 +39,9 @@ class General:
     passages: tuple[Rendered, ...]
 
 
-def general_text(base: Base, count: int, corpus: Corpus | None = None, *, seed: int = 0) -> General:
+def general_text(
+    base: LoadedBaseModel, count: int, corpus: TextCorpus | None = None, *, seed: int = 0
+) -> General:
     """Up to `count` passages of general text for `base`.
 
     A corpus is cut into passages of at most 256 tokens, whose first token is given; `count` of
@@ -48,14 +57,16 @@ def general_text(base: Base, count: int, corpus: Corpus | None = None, *, seed: 
     if not (base.folder / "build.json").is_file():
         return General("", ())
     raw = read_about(base.folder)["config"]
-    config = BaseConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    config = EmbeddedBaseConfig(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    )
     return General(
         "answers of simulated annotators that the base has never read",
-        _simulated(Samples(World(config)), base.tokenizer, count, seed),
+        _simulated(TaskSamples(SimulatedPopulation(config)), base.tokenizer, count, seed),
     )
 
 
-def _passages(corpus: Corpus, tokenizer: Any, count: int) -> tuple[Rendered, ...]:
+def _passages(corpus: TextCorpus, tokenizer: Any, count: int) -> tuple[Rendered, ...]:
     found = []
     for ids in tokenizer(list(corpus.texts), add_special_tokens=False)["input_ids"]:
         parts = [ids[start : start + WIDTH] for start in range(0, len(ids), WIDTH)]
@@ -67,7 +78,7 @@ def _passages(corpus: Corpus, tokenizer: Any, count: int) -> tuple[Rendered, ...
     return _spread(found, count)
 
 
-def _simulated(samples: Samples, tokenizer: Any, count: int, seed: int) -> tuple[Rendered, ...]:
+def _simulated(samples: TaskSamples, tokenizer: Any, count: int, seed: int) -> tuple[Rendered, ...]:
     first = samples.world.config.annotators
     cells = [(kind, task) for kind in KINDS for task in TASKS]
     made = []

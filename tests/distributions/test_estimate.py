@@ -216,12 +216,12 @@ def test_kept_judgments_come_back_as_they_were(tmp_path):
 
 def test_the_embedded_base_weighs_letters_and_labels():
     torch = pytest.importorskip("torch")
-    from capo_core.imitation.backends.option_scores import HfScorer
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.option_scores import TransformersScorer
+    from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.prompting.prompts import prompt_ids
 
-    base = load_base("embedded")
-    scorer = HfScorer(base, batch_tokens=400)
+    base = load_base_model("embedded")
+    scorer = TransformersScorer(base, batch_tokens=400)
     found = estimate(made(), scorer, EstimateConfig(temperature=1.0, items=2))
     # A small model prefers a place whatever stands there; the mean over orders does not.
     assert found.bias.preference > 0.05
@@ -243,10 +243,12 @@ def test_the_embedded_base_weighs_letters_and_labels():
 
 def test_options_with_one_first_token_are_refused():
     pytest.importorskip("torch")
-    from capo_core.imitation.backends.option_scores import HfScorer
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.option_scores import TransformersScorer
+    from capo_core.imitation.models.base_model import load_base_model
 
     scale = LabelScale(("-2", "-1", "0"), ordinal=True)
     found = judgments(source("crowd", [[1, 0, 0]], labels=scale.labels), task=Task("t", scale))
     with pytest.raises(ConfigError, match=r"same token|joins"):
-        estimate(found, HfScorer(load_base("embedded")), EstimateConfig(options="labels"))
+        estimate(
+            found, TransformersScorer(load_base_model("embedded")), EstimateConfig(options="labels")
+        )

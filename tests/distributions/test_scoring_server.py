@@ -16,8 +16,8 @@ from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
 from capo_core.imitation.backends.option_scores import (
     SampledScorer,
     ServerScorer,
-    from_listed,
     option_of,
+    scores_from_listed,
 )
 
 MADE = judgments(source("crowd", [[0.2, 0.5, 0.3]] * 3))
@@ -51,11 +51,11 @@ def test_a_servers_log_probabilities_give_the_softmax(chat):
 
 def test_the_embedded_base_behind_a_server_says_what_it_says_here(chat):
     torch = pytest.importorskip("torch")
-    from capo_core.imitation.backends.option_scores import HfScorer
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.option_scores import TransformersScorer
+    from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 
-    base = load_base("embedded")
+    base = load_base_model("embedded")
 
     def answer(number, body):
         ids = prompt_ids(Prompt(body["messages"][0]["content"]), base.tokenizer)
@@ -68,7 +68,7 @@ def test_the_embedded_base_behind_a_server_says_what_it_says_here(chat):
     chat.script = answer
     config = EstimateConfig(orders="rotations", temperature=1.0, items=1)
     there = estimate(MADE, ServerScorer(settings(chat)), config)
-    here = estimate(MADE, HfScorer(base), config)
+    here = estimate(MADE, TransformersScorer(base), config)
     np.testing.assert_allclose(there.source.shares, here.source.shares, atol=1e-4)
 
 
@@ -76,14 +76,16 @@ def test_options_a_server_does_not_list_are_bounded_and_counted(chat):
     chat.script = lambda number, body: (200, {}, listed({"A": -0.1, "So": -3.0, "B": -5.0}))
     found = estimate(MADE, ServerScorer(settings(chat)), CONFIG)
     assert found.bounded == 9  # C, in 3 orders of 3 items
-    assert from_listed({"A": -0.1, "x": -9.0}, ("A", "B", "C")).scores == (-0.1, -9.0, -9.0)
+    assert scores_from_listed({"A": -0.1, "x": -9.0}, ("A", "B", "C")).scores == (-0.1, -9.0, -9.0)
 
 
 def test_forms_of_one_option_are_added_up():
-    scored = from_listed({"A": math.log(0.2), " A": math.log(0.3), "B.": math.log(0.5)}, ("A", "B"))
+    scored = scores_from_listed(
+        {"A": math.log(0.2), " A": math.log(0.3), "B.": math.log(0.5)}, ("A", "B")
+    )
     np.testing.assert_allclose(np.exp(scored.scores), [0.5, 0.5])
     # A beginning that two options share stands for neither.
-    scored = from_listed({"n": -0.1, "neu": -1.0, "nei": -2.0}, ("neutral", "neither"))
+    scored = scores_from_listed({"n": -0.1, "neu": -1.0, "nei": -2.0}, ("neutral", "neither"))
     assert scored.scores == (-1.0, -2.0)
 
 

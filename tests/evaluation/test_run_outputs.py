@@ -14,7 +14,11 @@ from capo_core.errors import DataError
 from capo_core.evaluation import streams as evaluation_streams
 from capo_core.evaluation.streams import held_out_items
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.workspace import Workspace, write_json
@@ -37,7 +41,9 @@ def generated(workspace, world, *, name="fake", targets=None, **settings):
     """A finished generation by the fake backend."""
     config = GenerateConfig(**{"method": "zero_shot", **settings})
     backend, targets = FakeBackend(name=name), targets or world.annotators
-    folder = run_of(workspace, asked_for(world, targets, config, backend, {}, {}))
+    folder = generation_folder(
+        workspace, generation_run_config(world, targets, config, backend, {}, {})
+    )
     generate(world, targets, config, backend, folder)
     return folder
 

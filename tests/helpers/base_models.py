@@ -1,8 +1,8 @@
 """A base small enough to be built in a second."""
 
-from capo_core.imitation.embedded_base.config import BaseConfig
+from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
 
-TINY = BaseConfig(
+TINY = EmbeddedBaseConfig(
     steps=6,
     step_tokens=256,
     annotators=20,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.imitation.generation.outputs import to_frame, write_table
-from capo_core.imitation.generation.requests import GenerateConfig, identity
+from capo_core.imitation.generation.requests import GenerateConfig, dataset_identity
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import write_response
 from capo_core.progress import silent
@@ -80,7 +80,7 @@ def answered(
             "stage": "generate",
             "target": "all" if targets == dataset.annotators else "+".join(targets),
             "targets": list(targets),
-            "dataset": identity(dataset),
+            "dataset": dataset_identity(dataset),
             "base": {"name": model, "fingerprint": content_hash(model)},
             "adapters": {who: {"run": run_id} for who, run_id in trainings.items()},
             "profiles": {},

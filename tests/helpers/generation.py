@@ -55,7 +55,7 @@ def tiny_base(folder: Path, *, positions: int = 512, seed: int = 0):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.models.base_model import load_base_model
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: k for k, token in enumerate(["<end>", *letters])}
@@ -77,7 +77,7 @@ def tiny_base(folder: Path, *, positions: int = 512, seed: int = 0):
         initializer_range=0.3,  # sharp enough that adapters change what is written
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    return load_base(str(folder), device="cpu")
+    return load_base_model(str(folder), device="cpu")
 
 
 def tiny_adapter(base_folder: Path, folder: Path, *, seed: int, modules="all-linear") -> Path:
@@ -85,9 +85,9 @@ def tiny_adapter(base_folder: Path, folder: Path, *, seed: int, modules="all-lin
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.models.base_model import load_base_model
 
-    base = load_base(str(base_folder), device="cpu")
+    base = load_base_model(str(base_folder), device="cpu")
     torch.manual_seed(seed)
     model = get_peft_model(
         base.model, LoraConfig(r=4, lora_alpha=8, target_modules=modules, task_type="CAUSAL_LM")

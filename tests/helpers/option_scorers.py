@@ -2,12 +2,12 @@
 
 import json
 
-from capo_core.imitation.backends.option_scores import LOGIT, Scored, Scorer
+from capo_core.imitation.backends.option_scores import LOGIT, OptionScorer, OptionScores
 
 GOOD = {"choices": [{"message": {"role": "assistant", "content": "A"}, "finish_reason": "stop"}]}
 
 
-class PlacedScorer(Scorer):
+class PlacedScorer(OptionScorer):
     """Likes a label by `taste`, and whatever stands at a place by `place`: logits add up.
 
     Attributes:
@@ -26,11 +26,11 @@ class PlacedScorer(Scorer):
             self.asked.append(question)
             progress("asking", 0.5)
             if self.problem and self.problem in question.prompt.text:
-                yield question, Scored(problem="a score is not a number")
+                yield question, OptionScores(problem="a score is not a number")
                 continue
             places = ["ABCDEFGHIJK".index(letter) for letter in question.options]
             scores = [t + self.place[at] for t, at in zip(self.taste, places, strict=True)]
-            yield question, Scored(tuple(scores))
+            yield question, OptionScores(tuple(scores))
 
 
 def listed(log_probabilities):

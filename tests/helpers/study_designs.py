@@ -12,7 +12,11 @@ from capo_core.data.catalog import Catalog
 from capo_core.data.splits import assign_splits
 from capo_core.dataset import Dataset
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.study.config import StudyConfig
@@ -37,7 +41,9 @@ def finished_run(workspace, world, *, answer=None, **settings) -> str:
     """The id of a finished generation by the fake backend, for all annotators."""
     config = GenerateConfig(**{"method": "zero_shot", **settings})
     backend = FakeBackend(answer) if answer else FakeBackend()
-    folder = run_of(workspace, asked_for(world, world.annotators, config, backend, {}, {}))
+    folder = generation_folder(
+        workspace, generation_run_config(world, world.annotators, config, backend, {}, {})
+    )
     generate(world, world.annotators, config, backend, folder)
     return folder.run_id
 

@@ -5,17 +5,17 @@ import torch
 from helpers.generation import tiny_adapter, tiny_base
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
-from capo_core.imitation.backends.base import Decoding, Request, answer_ended, stop_fields
+from capo_core.imitation.backends.base import Decoding, GenerationRequest, answer_ended, stop_fields
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.backends.transformers import (
-    HfBackend,
-    Planned,
     SeededSampling,
+    TokenizedRequest,
+    TransformersBackend,
     end_tokens,
     nucleus,
-    plan,
+    plan_batches,
 )
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import Prompt, ask_for_profile, zero_shot
 from capo_core.task import NLI, PARAPHRASE
 
@@ -34,12 +34,14 @@ def place(tmp_path_factory):
 
 @pytest.fixture
 def backend(place):
-    return lambda **settings: HfBackend(load_base(str(place / "base"), device="cpu"), **settings)
+    return lambda **settings: TransformersBackend(
+        load_base_model(str(place / "base"), device="cpu"), **settings
+    )
 
 
 def ask(place, names=("", "a1", "a2"), count=12):
     return [
-        Request(
+        GenerationRequest(
             f"k{k}",
             Prompt("word " * (k % 4) + str(k)),
             str(place / names[k % len(names)]) if names[k % len(names)] else "",
@@ -62,7 +64,7 @@ def test_adapters_in_one_batch_write_what_each_writes_alone(place, backend, deco
         assert len(own) == 4
         assert answers(backend(), own, decoding) == {r.key: together[r.key] for r in own}
     # The adapters matter: the same prompt and seed by another adapter gives another answer.
-    moved = [Request(r.key, r.prompt, "", r.seed) for r in requests if r.adapter]
+    moved = [GenerationRequest(r.key, r.prompt, "", r.seed) for r in requests if r.adapter]
     assert all(answers(backend(), moved, decoding)[r.key] != together[r.key] for r in moved)
 
 
@@ -71,7 +73,7 @@ def test_batches_do_not_change_answers(place, backend, batch_tokens):
     requests = ask(place)
     whole = answers(backend(), requests, DRAWN)
     assert answers(backend(batch_tokens=batch_tokens), requests[::-1], DRAWN) == whole
-    others = [Request(r.key, r.prompt, r.adapter, r.seed + 1) for r in requests]
+    others = [GenerationRequest(r.key, r.prompt, r.adapter, r.seed + 1) for r in requests]
     assert answers(backend(), others, DRAWN) != whole
 
 
@@ -93,7 +95,7 @@ def test_settings_of_the_base_do_not_enter(place, backend):
 
 
 def test_greedy_is_the_likeliest_token_of_the_plain_model(place, backend):
-    base = load_base(str(place / "base"), device="cpu")
+    base = load_base_model(str(place / "base"), device="cpu")
     prompt = Prompt("a fox")
     ids = base.tokenizer(prompt.text + "\n\nAnswer:\n")["input_ids"]
     for _ in range(8):
@@ -102,7 +104,7 @@ def test_greedy_is_the_likeliest_token_of_the_plain_model(place, backend):
         ids.append(int(scores.argmax()))
     expected = base.tokenizer.decode(ids[-8:])
     short = Decoding(temperature=0, max_new_tokens=8)
-    assert answers(backend(), [Request("k", prompt)], short)["k"].text == expected
+    assert answers(backend(), [GenerationRequest("k", prompt)], short)["k"].text == expected
 
 
 def test_it_can_be_stopped_within_a_batch(place, backend):
@@ -158,7 +160,7 @@ def test_an_adapter_of_another_shape_is_refused(place, backend, tmp_path):
 
 
 def test_the_end_of_a_turn_ends_an_answer(place):
-    base = load_base(str(place / "base"), device="cpu")
+    base = load_base_model(str(place / "base"), device="cpu")
     assert end_tokens(base) == (0,)
     base.tokenizer.add_special_tokens({"additional_special_tokens": ["<turn>"]})
     base.tokenizer.chat_template = (
@@ -202,11 +204,14 @@ def test_outputs_beyond_the_vocabulary_are_never_drawn():
 
 
 def test_batches_hold_as_many_rows_as_fit():
-    rows = [Planned(Request(f"k{n}", Prompt("")), tuple(range(n))) for n in (1, 5, 9, 10)]
-    lengths = [[len(row.ids) for row in batch] for batch in plan(rows[::-1], 10, 40)]
+    rows = [
+        TokenizedRequest(GenerationRequest(f"k{n}", Prompt("")), tuple(range(n)))
+        for n in (1, 5, 9, 10)
+    ]
+    lengths = [[len(row.ids) for row in batch] for batch in plan_batches(rows[::-1], 10, 40)]
     assert lengths == [[10, 9], [5, 1]]  # 2 × (10 + 10) = 40; then 2 × (5 + 10) = 30
-    assert plan(rows, 10, 40) == plan(rows[::-1], 10, 40)
-    assert [len(batch) for batch in plan(rows, 10, 1)] == [1, 1, 1, 1]
+    assert plan_batches(rows, 10, 40) == plan_batches(rows[::-1], 10, 40)
+    assert [len(batch) for batch in plan_batches(rows, 10, 1)] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -231,18 +236,18 @@ def test_where_an_answer_ends(text, ended):
 
 def test_the_fake_answers_in_form_and_always_the_same():
     from capo_core.imitation.parsing import parse_response
-    from capo_core.imitation.prompting.prompts import Example, Item
+    from capo_core.imitation.prompting.prompts import Example, PromptItem
     from capo_core.imitation.prompting.value_profiles import read_profile
 
-    item = Item("i", "One?", "Two?")
+    item = PromptItem("i", "One?", "Two?")
     for task in (NLI, PARAPHRASE):
-        requests = [Request(str(k), zero_shot(task, item), seed=k) for k in range(30)]
+        requests = [GenerationRequest(str(k), zero_shot(task, item), seed=k) for k in range(30)]
         replies = answers(FakeBackend(), requests, DRAWN)
         parsed = [parse_response(reply.text, task) for reply in replies.values()]
         assert not [each.problem for each in parsed if each.problem]
         assert len({each.label for each in parsed}) > 2
         assert answers(FakeBackend(), requests[::-1], DRAWN) == replies
-    asked = Request("p", ask_for_profile(NLI, [Example(item, "neutral", "So.")]))
+    asked = GenerationRequest("p", ask_for_profile(NLI, [Example(item, "neutral", "So.")]))
     told = answers(FakeBackend(), [asked], Decoding(max_new_tokens=100))["p"]
     assert read_profile(told.text).problem == ""
 

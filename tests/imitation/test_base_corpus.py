@@ -9,9 +9,9 @@ from helpers.base_models import TINY
 
 from capo_core.imitation.embedded_base.config import FORMATS
 from capo_core.imitation.embedded_base.corpus import (
-    Batches,
-    Samples,
-    World,
+    SimulatedPopulation,
+    TaskBatches,
+    TaskSamples,
     common_beginning,
     computed_tokens,
     demo_texts,
@@ -32,7 +32,7 @@ from capo_core.simulation.simulate import TASKS, simulate
 
 @pytest.fixture(scope="module")
 def samples():
-    return Samples(World(TINY))
+    return TaskSamples(SimulatedPopulation(TINY))
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +114,15 @@ def test_answers_parse_and_profiles_have_their_parts(samples):
 
 
 def test_a_step_depends_on_seed_and_step_alone(samples, tokenizer):
-    batches = Batches(samples, tokenizer)
-    fresh = Batches(Samples(World(TINY)), tokenizer)
+    batches = TaskBatches(samples, tokenizer)
+    fresh = TaskBatches(TaskSamples(SimulatedPopulation(TINY)), tokenizer)
     assert fresh.step(5) == batches.step(5) != batches.step(6)
-    other = Batches(Samples(World(replace(TINY, seed=8))), tokenizer)
+    other = TaskBatches(TaskSamples(SimulatedPopulation(replace(TINY, seed=8))), tokenizer)
     assert other.step(5) != batches.step(5)
 
 
 def test_a_step_has_both_tasks_and_its_shares_sum_to_one(samples, tokenizer):
-    batches = Batches(samples, tokenizer)
+    batches = TaskBatches(samples, tokenizer)
     for step in range(3):
         made = batches.step(step)
         assert [part.task for part in made[:2]] == list(TASKS)
@@ -131,7 +131,7 @@ def test_a_step_has_both_tasks_and_its_shares_sum_to_one(samples, tokenizer):
 
 
 def test_no_annotator_is_one_of_the_demo():
-    world = World(TINY)
+    world = SimulatedPopulation(TINY)
     # The demo's streams are [seed, 1, i]; ours have four numbers and begin with a mark.
     demo = [
         spec.tilts
@@ -164,7 +164,7 @@ def test_no_item_has_a_text_of_the_demo(samples, tokenizer):
 
 def test_a_shared_beginning_changes_no_loss(samples, tokenizer):
     model = new_network(TINY, tokenizer)
-    for part in Batches(samples, tokenizer).step(1):
+    for part in TaskBatches(samples, tokenizer).step(1):
         assert common_beginning(part.rows) > 10 or len(part.rows) == 1
         losses, weights = token_losses(model, part.rows)
         plain = []

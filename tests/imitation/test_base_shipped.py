@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from capo_core.imitation.embedded_base.config import BaseConfig
+from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting import prompts
 from capo_core.imitation.prompting.prompts import prompt_ids
@@ -34,7 +34,7 @@ def test_card_build_and_weights_agree():
     card = (EMBEDDED_BASE / "README.md").read_text()
     assert about["sha256"] == found and found in card
     assert f"--seed {about['config']['seed']} --steps {about['config']['steps']}" in card
-    assert about["config"] == json.loads(json.dumps(asdict(BaseConfig())))
+    assert about["config"] == json.loads(json.dumps(asdict(EmbeddedBaseConfig())))
 
 
 def test_the_card_names_every_measured_figure():
@@ -57,7 +57,7 @@ def test_it_answers_items_of_the_demo(base, name):
     model, tokenizer = base
     dataset = load(name)
     for row in dataset.items.head(5).itertuples():
-        prompt = prompts.zero_shot(dataset.task, prompts.Item("", row.text_a, row.text_b))
+        prompt = prompts.zero_shot(dataset.task, prompts.PromptItem("", row.text_a, row.text_b))
         ids = torch.tensor([prompt_ids(prompt, tokenizer)])
         written = model.generate(input_ids=ids, do_sample=False)[0, ids.shape[1] :]
         assert written[-1] == tokenizer.eos_token_id

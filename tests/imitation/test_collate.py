@@ -7,17 +7,17 @@ import torch
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import Rendered
-from capo_core.imitation.training.objective import Contrast, as_pairs, collate
+from capo_core.imitation.training.objective import ResponseContrast, as_pairs, collate
 
 
 def rendered(n: int) -> Rendered:
     return Rendered((1, 2), tuple((10 + k, 2) for k in range(n)))
 
 
-A = Contrast(rendered(4), (0,), ((1, 2, 3),))
-B = Contrast(rendered(3), (0, 1), ((2,), (2,)), ((0.5,), (2.0,)))
-C = Contrast(rendered(2), (1,), ((),))
-SUPERVISED = Contrast(rendered(2), (0, 1))
+A = ResponseContrast(rendered(4), (0,), ((1, 2, 3),))
+B = ResponseContrast(rendered(3), (0, 1), ((2,), (2,)), ((0.5,), (2.0,)))
+C = ResponseContrast(rendered(2), (1,), ((),))
+SUPERVISED = ResponseContrast(rendered(2), (0, 1))
 
 
 def test_indices_run_through_the_batch():
@@ -76,4 +76,4 @@ def test_as_pairs():
 )
 def test_what_does_not_fit_is_refused(wrong):
     with pytest.raises(ConfigError):
-        Contrast(**{"rendered": rendered(3), "chosen": (0,), "rejected": ((1,),), **wrong})
+        ResponseContrast(**{"rendered": rendered(3), "chosen": (0,), "rejected": ((1,),), **wrong})

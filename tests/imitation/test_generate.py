@@ -17,13 +17,21 @@ from typer.testing import CliRunner
 from capo_core.cli import generate as cli_generate
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
-from capo_core.imitation.backends.fake import FakeBackend, made_up
-from capo_core.imitation.backends.transformers import HfBackend
-from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.backends.fake import FakeBackend, placeholder_answer
+from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
 from capo_core.imitation.generation.outputs import OutputLines, read_table
 from capo_core.imitation.generation.requests import GenerateConfig, seed_of
-from capo_core.imitation.generation.trained_adapters import check_base, find_trained, trained
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.generation.trained_adapters import (
+    check_same_base,
+    collect_adapters,
+    find_training_runs,
+)
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import METHODS
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run as runs_run
@@ -44,7 +52,7 @@ def place(tmp_path_factory):
 
 
 def hf(place, **settings):
-    return HfBackend(load_base(str(place / "base"), device="cpu"), **settings)
+    return TransformersBackend(load_base_model(str(place / "base"), device="cpu"), **settings)
 
 
 def adapters(place):
@@ -97,8 +105,8 @@ def test_the_same_command_finds_the_same_run_and_another_one_another(tmp_path):
     workspace = Workspace(tmp_path)
 
     def name(targets=BOTH, config=config, backend=backend, data=data, profiles=None):
-        asked = asked_for(data, targets, config, backend, {}, profiles or {})
-        return run_of(workspace, asked).run_id
+        asked = generation_run_config(data, targets, config, backend, {}, profiles or {})
+        return generation_folder(workspace, asked).run_id
 
     assert name() == name()
     assert name().startswith("small-generate-zero_shot_all-")
@@ -173,7 +181,7 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from helpers.generation import split_dataset
-from capo_core.imitation.backends.fake import FakeBackend, made_up
+from capo_core.imitation.backends.fake import FakeBackend, placeholder_answer
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.run_folder import RunFolder
@@ -183,7 +191,7 @@ def answer(request):
     count += 1
     if count == 8:
         os.kill(os.getpid(), signal.SIGKILL)
-    return made_up(request)
+    return placeholder_answer(request)
 config = GenerateConfig("zero_shot")
 generate(split_dataset(), ("1", "2"), config, FakeBackend(answer), RunFolder(Path(sys.argv[1])))
 """
@@ -208,7 +216,7 @@ def test_a_stop_is_asked_for_by_a_file_and_keeps_what_is_there(tmp_path):
     def answer(request):
         if len(backend.asked) == 4:
             folder.ask_to_stop()
-        return made_up(request)
+        return placeholder_answer(request)
 
     backend = FakeBackend(answer)
     with pytest.raises(Stopped, match="4 of 12 answers are kept"):
@@ -225,7 +233,7 @@ def test_what_cannot_be_read_is_counted_and_kept(tmp_path):
 
     def answer(request):
         found = [said[item] for item in said if texts[item] in request.prompt.text]
-        return found[0] if found else made_up(request)
+        return found[0] if found else placeholder_answer(request)
 
     folder = RunFolder(tmp_path / "r")
     frame = generate(
@@ -360,7 +368,7 @@ def test_damaged_lines_are_named(tmp_path):
 @pytest.fixture
 def runs(tmp_path):
     """A maker of finished training runs, as far as generation reads them."""
-    from capo_core.imitation.generation.requests import identity
+    from capo_core.imitation.generation.requests import dataset_identity
 
     def make(target, *, stage="sft", data=None, base="f0", name="", done=True, shared=False):
         folder = RunFolder(tmp_path / "runs" / (name or f"{stage}-{target}-{base}"))
@@ -368,7 +376,7 @@ def runs(tmp_path):
         asked = {
             "stage": stage,
             "target": target,
-            "dataset": identity(data or split_dataset()),
+            "dataset": dataset_identity(data or split_dataset()),
             "base": {"name": "embedded", "fingerprint": base},
             "settings": {"shared": shared},
         }
@@ -382,30 +390,30 @@ def runs(tmp_path):
 
 def test_runs_give_each_annotator_an_adapter(runs, tmp_path):
     made = [runs(who) for who in BOTH]
-    found = trained(made, "sft", BOTH, split_dataset())
+    found = collect_adapters(made, "sft", BOTH, split_dataset())
     assert found.adapters == {who: run.adapter for who, run in zip(BOTH, made, strict=True)}
     assert (found.base, found.fingerprint, found.named) == ("embedded", "f0", False)
-    check_base(found, "f0", "embedded")
+    check_same_base(found, "f0", "embedded")
     with pytest.raises(RunError, match="is another, or has changed since"):
-        check_base(found, "f1", "embedded")
-    assert find_trained(Workspace(tmp_path), "sft", BOTH, split_dataset()) == made
+        check_same_base(found, "f1", "embedded")
+    assert find_training_runs(Workspace(tmp_path), "sft", BOTH, split_dataset()) == made
     runs("1", name="second")
     with pytest.raises(RunError, match="there are 2 sft runs for annotator '1'"):
-        find_trained(Workspace(tmp_path), "sft", BOTH, split_dataset())
+        find_training_runs(Workspace(tmp_path), "sft", BOTH, split_dataset())
     other = runs("1", base="f1")
-    assert find_trained(Workspace(tmp_path), "sft", ["1"], split_dataset(), fingerprint="f1") == [
-        other
-    ]
+    assert find_training_runs(
+        Workspace(tmp_path), "sft", ["1"], split_dataset(), fingerprint="f1"
+    ) == [other]
 
 
 def test_a_shared_adapter_serves_all_and_names_them(runs):
     run = runs("all", shared=True)
-    found = trained([run], "sft", BOTH, split_dataset())
+    found = collect_adapters([run], "sft", BOTH, split_dataset())
     assert found.named and found.adapters == dict.fromkeys(BOTH, run.adapter)
     workspace = Workspace(run.path.parents[1])
-    assert find_trained(workspace, "sft", BOTH, split_dataset()) == [run]
+    assert find_training_runs(workspace, "sft", BOTH, split_dataset()) == [run]
     own = runs("1")  # an adapter of one's own is preferred
-    assert find_trained(workspace, "sft", ["1"], split_dataset()) == [own]
+    assert find_training_runs(workspace, "sft", ["1"], split_dataset()) == [own]
 
 
 @pytest.mark.parametrize(
@@ -426,20 +434,20 @@ def test_a_shared_adapter_serves_all_and_names_them(runs):
 )
 def test_runs_that_do_not_fit_are_refused(runs, made, said):
     with pytest.raises(RunError, match=said):
-        trained([runs("1", **made)], "sft", ["1"], split_dataset())
+        collect_adapters([runs("1", **made)], "sft", ["1"], split_dataset())
 
 
 def test_runs_that_do_not_fit_each_other_are_refused(runs):
     one, two, other = runs("1"), runs("2", base="f1"), runs("1", name="again")
     with pytest.raises(RunError, match="different bases"):
-        trained([one, two], "sft", BOTH, split_dataset())
+        collect_adapters([one, two], "sft", BOTH, split_dataset())
     with pytest.raises(RunError, match="two runs are for annotator '1'"):
-        trained([one, other], "sft", ["1"], split_dataset())
+        collect_adapters([one, other], "sft", ["1"], split_dataset())
     with pytest.raises(ConfigError, match="no finished sft run for annotator '2'"):
-        trained([one], "sft", BOTH, split_dataset())
+        collect_adapters([one], "sft", BOTH, split_dataset())
     shutil.rmtree(one.adapter)
     with pytest.raises(RunError, match="adapter is missing"):
-        trained([one], "sft", ["1"], split_dataset())
+        collect_adapters([one], "sft", ["1"], split_dataset())
 
 
 # ---- the command ---------------------------------------------------------------------------------

@@ -3,11 +3,11 @@
 import pytest
 from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
-from capo_core.imitation.backends.transformers import HfBackend
+from capo_core.imitation.backends.transformers import TransformersBackend
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.requests import GenerateConfig
-from capo_core.imitation.generation.trained_adapters import trained
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.generation.trained_adapters import collect_adapters
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import LoraSettings
 from capo_core.imitation.training.sft import train_sft
@@ -35,7 +35,7 @@ def home(tmp_path_factory):
 def answered(home, method, targets, folder, **more):
     data = tiny_dataset(test=4)
     runs = [RunFolder(home / f"{method}-{who}") for who in targets]
-    backend = HfBackend(load_base(str(home / "base"), device="cpu"), **more)
+    backend = TransformersBackend(load_base_model(str(home / "base"), device="cpu"), **more)
     config = GenerateConfig(method, temperature=0, max_new_tokens=24)
     frame = generate(
         data,
@@ -43,7 +43,7 @@ def answered(home, method, targets, folder, **more):
         config,
         backend,
         folder,
-        adapters=trained(runs, method, targets, data).adapters,
+        adapters=collect_adapters(runs, method, targets, data).adapters,
     )
     return {
         who: frame.loc[frame["target_annotator_id"] == who, "raw_text"].tolist() for who in targets

@@ -4,7 +4,7 @@ import pytest
 from helpers.responses import crowd_of, dataset
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.prompting.prompts import Item
+from capo_core.imitation.prompting.prompts import PromptItem
 from capo_core.imitation.prompting.responses import (
     EMPTY,
     INVALID,
@@ -15,8 +15,8 @@ from capo_core.imitation.prompting.responses import (
     items_of,
     parts,
     responses,
-    sorted_out,
     text_twins,
+    usable_and_skipped,
 )
 
 PARTS = {"i0": "train", "i1": "train", "i2": "validation", "i3": "test"}
@@ -55,12 +55,12 @@ def test_a_history_accounts_for_every_response(made):
     assert own.skipped == {INVALID: 1, EMPTY: 1, TWIN: 0}
     both = history(made, "A", least=2)
     assert (len(both.responses), both.n_items) == (3, 2)
-    kept, left_out = sorted_out(made)
+    kept, left_out = usable_and_skipped(made)
     assert len(kept) + sum(map(len, left_out.values())) == 6  # the rows on i0 and i1
 
 
 def test_items(made):
-    assert item_of(made, "i2") == Item("i2", "text of i2", "")
+    assert item_of(made, "i2") == PromptItem("i2", "text of i2", "")
     # The items stand in the table in order of first use: i1, i0, i2, i3.
     assert [item.item_id for item in items_of(made, "train")] == ["i1", "i0"]
     with pytest.raises(ConfigError, match="no item 'i9'"):

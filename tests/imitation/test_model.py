@@ -25,8 +25,8 @@ from capo_core.imitation.models.adapters import (
     ready_to_train,
     save_adapter,
 )
-from capo_core.imitation.models.base_files import base_fingerprint
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_files import base_model_fingerprint
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.training.config import LoraSettings, SftConfig
 
 
@@ -49,19 +49,19 @@ def other_model(folder: Path, tokenizer_of: str, model) -> Path:
 
 
 def test_a_base_is_frozen_and_knows_its_limits(base_folder):
-    base = load_base(base_folder)
+    base = load_base_model(base_folder)
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
     assert not base.model.training
     assert base.longest == 512 and base.pad_id == base.tokenizer.pad_token_id
-    assert load_base(base_folder, precision="bf16").model.dtype == torch.bfloat16
+    assert load_base_model(base_folder, precision="bf16").model.dtype == torch.bfloat16
 
 
 def test_the_fingerprint_is_of_the_content(base_folder, copy):
-    assert base_fingerprint(copy) == base_fingerprint(Path(base_folder))
+    assert base_model_fingerprint(copy) == base_model_fingerprint(Path(base_folder))
     weights = load_file(copy / "model.safetensors")
     weights["model.norm.weight"][0] += 1
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    assert base_fingerprint(copy) != base_fingerprint(Path(base_folder))
+    assert base_model_fingerprint(copy) != base_model_fingerprint(Path(base_folder))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_fingerprint_is_of_the_content(base_folder, copy):
 )
 def test_a_base_that_is_not_there(name, message):
     with pytest.raises(ConfigError, match=message):
-        load_base(name)
+        load_base_model(name)
 
 
 def test_a_base_of_the_hub_without_a_hub(monkeypatch):
@@ -83,13 +83,13 @@ def test_a_base_of_the_hub_without_a_hub(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(BackendUnavailable, match="cannot be reached"):
-        load_base("nobody/nothing-at-all")
+        load_base_model("nobody/nothing-at-all")
 
 
 def test_the_embedded_base_that_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr("capo_core.imitation.models.base_files.EMBEDDED_BASE", tmp_path / "none")
     with pytest.raises(ConfigError, match="base build"):
-        load_base("embedded")
+        load_base_model("embedded")
 
 
 def test_other_kinds_of_models_are_refused(base_folder, tmp_path):
@@ -101,13 +101,13 @@ def test_other_kinds_of_models_are_refused(base_folder, tmp_path):
     for name, model in (("bert", bert), ("t5", t5)):
         folder = other_model(tmp_path / name, base_folder, model)
         with pytest.raises(ConfigError, match="no causal language model"):
-            load_base(str(folder))
+            load_base_model(str(folder))
 
 
 def test_weights_that_could_run_code_are_refused(copy):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(ConfigError, match=r"safetensors.*found pytorch_model.bin"):
-        load_base(str(copy))
+        load_base_model(str(copy))
 
 
 def test_a_model_with_code_of_its_own_is_refused(copy):
@@ -116,7 +116,7 @@ def test_a_model_with_code_of_its_own_is_refused(copy):
     (copy / "config.json").write_text(json.dumps(config))
     (copy / "mine.py").write_text("raise SystemExit('ran')")
     with pytest.raises(ConfigError, match="code that comes with a model is not run"):
-        load_base(str(copy))
+        load_base_model(str(copy))
 
 
 def damaged_config(folder: Path) -> None:
@@ -163,15 +163,15 @@ def no_end_token(folder: Path) -> None:
 def test_damage_is_named(copy, damage, message):
     damage(copy)
     with pytest.raises(ConfigError, match=message):
-        load_base(str(copy))
+        load_base_model(str(copy))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_four_bits_and_gpus_need_a_gpu(base_folder):
     with pytest.raises(ConfigError, match="CUDA"):
-        load_base(base_folder, quantise=True)
+        load_base_model(base_folder, quantise=True)
     with pytest.raises(ConfigError, match="no GPU"):
-        load_base(base_folder, device="cuda")
+        load_base_model(base_folder, device="cuda")
 
 
 def saved(base, folder: Path, seed: int = 1) -> Path:
@@ -181,11 +181,11 @@ def saved(base, folder: Path, seed: int = 1) -> Path:
 
 
 def test_an_adapter_comes_back_as_it_was(base_folder, tmp_path):
-    base = load_base(base_folder)
+    base = load_base_model(base_folder)
     model = new_adapter(base, LORA, 1)
     kept = {name: torch.randn_like(each) for name, each in adapter_weights(model).items()}
     save_adapter(tmp_path / "a", model, kept, base, {"run": "r"}, "card\n")
-    again = load_adapter(load_base(base_folder), tmp_path / "a", trainable=True)
+    again = load_adapter(load_base_model(base_folder), tmp_path / "a", trainable=True)
     assert adapter_weights(again).keys() == kept.keys()
     assert all(torch.equal(kept[name], each) for name, each in adapter_weights(again).items())
     trainable = [name for name, each in again.named_parameters() if each.requires_grad]
@@ -197,33 +197,33 @@ def test_a_fresh_adapter_depends_on_its_seed_alone(base_folder):
     made = []
     for seed in (1, 1, 2):
         torch.rand(3)  # other draws in between change nothing
-        made.append(adapter_weights(new_adapter(load_base(base_folder), LORA, seed)))
+        made.append(adapter_weights(new_adapter(load_base_model(base_folder), LORA, seed)))
     name = next(name for name in made[0] if "lora_A" in name)
     assert torch.equal(made[0][name], made[1][name])
     assert not torch.equal(made[0][name], made[2][name])
 
 
 def test_an_adapter_of_another_base_is_refused(base_folder, tmp_path):
-    other = load_base(tiny_base(tmp_path / "other", seed=5))
+    other = load_base_model(tiny_base(tmp_path / "other", seed=5))
     folder = saved(other, tmp_path / "a")
     with pytest.raises(ConfigError, match="another base model"):
-        load_adapter(load_base(base_folder), folder)
+        load_adapter(load_base_model(base_folder), folder)
     # Also where only its shapes tell.
     (folder / "capo.json").unlink()
-    larger = load_base(tiny_base(tmp_path / "larger", hidden_size=64))
+    larger = load_base_model(tiny_base(tmp_path / "larger", hidden_size=64))
     with pytest.raises(ConfigError, match="another base model"):
         load_adapter(larger, folder)
-    fewer = load_base(tiny_base(tmp_path / "fewer", num_hidden_layers=1))
+    fewer = load_base_model(tiny_base(tmp_path / "fewer", num_hidden_layers=1))
     with pytest.raises(ConfigError, match="another base model"):
         load_adapter(fewer, folder)
 
 
 def test_an_adapter_that_is_none_or_damaged(base_folder, tmp_path):
-    base = load_base(base_folder)
+    base = load_base_model(base_folder)
     with pytest.raises(ConfigError, match="no adapter here"):
         load_adapter(base, tmp_path)
     with pytest.raises(ConfigError, match="an adapter, not a base model"):
-        load_base(str(saved(load_base(base_folder), tmp_path / "a")))
+        load_base_model(str(saved(load_base_model(base_folder), tmp_path / "a")))
     weights = tmp_path / "a" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:50])
     with pytest.raises(ConfigError, match="damaged"):
@@ -232,13 +232,13 @@ def test_an_adapter_that_is_none_or_damaged(base_folder, tmp_path):
 
 def test_layers_that_the_base_does_not_have(base_folder):
     with pytest.raises(ConfigError, match="no adapter can be put"):
-        new_adapter(load_base(base_folder), LoraSettings(target_modules=("q_projection",)), 0)
+        new_adapter(load_base_model(base_folder), LoraSettings(target_modules=("q_projection",)), 0)
 
 
 def test_the_base_trains_without_its_own_dropout(base_folder, tmp_path):
     shape = {"vocab_size": 600, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 64}
     folder = other_model(tmp_path / "gpt2", base_folder, GPT2LMHeadModel(GPT2Config(**shape)))
-    model = new_adapter(load_base(str(folder)), LoraSettings(rank=2, dropout=0.5), 0)
+    model = new_adapter(load_base_model(str(folder)), LoraSettings(rank=2, dropout=0.5), 0)
     ready_to_train(model, SftConfig())
     rates = {
         name: module.p

@@ -9,17 +9,17 @@ from helpers.responses import TONE, crowd_of, dataset
 
 from capo_core.errors import DataError
 from capo_core.imitation.pairs.build import (
-    AUDIT_COLUMNS,
+    PAIR_TABLE_COLUMNS,
     QUANTILES,
     PairsConfig,
-    audit,
     build_pairs,
+    pair_summary,
+    pair_table,
     quantiles,
-    summary,
 )
 from capo_core.imitation.pairs.files import export_pairs, preference_rows
 from capo_core.imitation.parsing import parse_response
-from capo_core.imitation.parsing.result import Parsed
+from capo_core.imitation.parsing.result import ParsedResponse
 from capo_core.imitation.prompting.prompts import prompt_text, write_response, zero_shot
 from capo_core.imitation.prompting.responses import item_of
 from capo_core.schema import OUTPUTS, PAIRS, check
@@ -46,8 +46,8 @@ def pairs(made):
 
 
 def test_audit_tells_who_wrote_what(made, pairs):
-    table = audit(pairs, made)
-    assert tuple(table.columns) == AUDIT_COLUMNS
+    table = pair_table(pairs, made)
+    assert tuple(table.columns) == PAIR_TABLE_COLUMNS
     assert list(table["chosen_annotator_id"]) == ["A"] * 3
     assert list(table["rejected_annotator_id"]) == ["B", "C", "C"]
     assert list(table["chosen_label"]) == ["neutral", "neutral", "contradiction"]
@@ -60,7 +60,7 @@ def test_audit_tells_who_wrote_what(made, pairs):
 
 
 def test_summary_counts(made, pairs):
-    told = summary(pairs, made)
+    told = pair_summary(pairs, made)
     json.dumps(told, allow_nan=False)
     assert (told["pairs"], told["items"], told["chosen_responses"]) == (3, 2, 2)
     assert told["rejected_by_annotator"] == {"C": 2, "B": 1}
@@ -75,7 +75,7 @@ def test_summary_counts(made, pairs):
 
 def test_summary_of_no_pairs():
     made = crowd_of(11, annotators=("A",), parts={"i0": "validation"})
-    told = summary(build_pairs(made, "A", PairsConfig(), split="validation"), made)
+    told = pair_summary(build_pairs(made, "A", PairsConfig(), split="validation"), made)
     json.dumps(told, allow_nan=False)
     assert told["same_label_share"] is None
     assert told["similarity"] == {"n": 0, **dict.fromkeys(QUANTILES)}
@@ -100,7 +100,7 @@ def test_rows_are_what_our_own_training_reads(made, pairs):
     assert [row["weight"] for row in rows] == [1.0] * 3
     # Prompt and answer make one text, which reads as an answer where the prompt is said again.
     whole = rows[0]["prompt"] + rows[0]["chosen"]
-    assert parse_response(whole, made.task) == Parsed("neutral", "one two three")
+    assert parse_response(whole, made.task) == ParsedResponse("neutral", "one two three")
 
 
 @pytest.mark.parametrize("task", [PARAPHRASE, TONE])

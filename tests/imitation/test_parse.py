@@ -4,11 +4,11 @@ import pytest
 from helpers.responses import TONE
 
 from capo_core.imitation.parsing import count_problems, parse_response
-from capo_core.imitation.parsing.result import PROBLEMS, Parsed
+from capo_core.imitation.parsing.result import PROBLEMS, ParsedResponse
 from capo_core.imitation.prompting.prompts import (
     PLAIN_END,
     Example,
-    Item,
+    PromptItem,
     in_context,
     write_response,
 )
@@ -68,9 +68,9 @@ FORMATS = {
     "the same again": "Label: {label}\nExplanation: {said}\n\nLabel: {label}\nExplanation: x",
 }
 TASKS = {
-    "nli": (NLI, "neutral", "contradiction", Item("i", "A man sleeps.", "Bo sleeps.")),
-    "paraphrase": (PARAPHRASE, "-3", "4", Item("i", "Who is he?", "What is he?")),
-    "tone": (TONE, "not friendly", "friendly", Item("i", "Go away.")),
+    "nli": (NLI, "neutral", "contradiction", PromptItem("i", "A man sleeps.", "Bo sleeps.")),
+    "paraphrase": (PARAPHRASE, "-3", "4", PromptItem("i", "Who is he?", "What is he?")),
+    "tone": (TONE, "not friendly", "friendly", PromptItem("i", "Go away.")),
 }
 
 
@@ -78,7 +78,7 @@ TASKS = {
 @pytest.mark.parametrize("form", FORMATS)
 def test_formats(name, form):
     task, label, other, item = TASKS[name]
-    prompt = in_context(task, item, [Example(Item("e", "One.", "Two."), other, "So.")]).text
+    prompt = in_context(task, item, [Example(PromptItem("e", "One.", "Two."), other, "So.")]).text
     text = FORMATS[form].replace("OTHER", other)
     text = text.format(
         label=label,
@@ -88,7 +88,7 @@ def test_formats(name, form):
         prompt=prompt + PLAIN_END,
         item=prompt.split("\n\n")[-1],
     )
-    assert parse_response(text, task) == Parsed(label, SAID)
+    assert parse_response(text, task) == ParsedResponse(label, SAID)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,9 @@ def test_formats(name, form):
     ],
 )
 def test_forms_of_a_word(written, label):
-    assert parse_response(f"Label: {written}\nExplanation: {SAID}", NLI) == Parsed(label, SAID)
+    assert parse_response(f"Label: {written}\nExplanation: {SAID}", NLI) == ParsedResponse(
+        label, SAID
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_forms_of_a_word(written, label):
 )
 def test_forms_of_a_number(written, label):
     text = f"Label: {written}\nExplanation: {SAID}"
-    assert parse_response(text, PARAPHRASE) == Parsed(label, SAID)
+    assert parse_response(text, PARAPHRASE) == ParsedResponse(label, SAID)
 
 
 NO_LABEL, OFF, TWO = "no label", "label off the scale", "two labels"
@@ -169,7 +171,7 @@ DOUBTFUL = [
 @pytest.mark.parametrize(("task", "written", "problem"), DOUBTFUL)
 def test_a_doubtful_label_is_none(task, written, problem):
     text = f"Label: {written}\nExplanation: {SAID}"
-    assert parse_response(text, task) == Parsed("", SAID, problem)
+    assert parse_response(text, task) == ParsedResponse("", SAID, problem)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_a_number_in_a_list_or_in_passing_is_no_label(text):
 
 def test_two_answers_are_no_answer():
     text = "Label: neutral\nExplanation: a\n\nOn reflection:\nLabel: contradiction\nExplanation: b"
-    assert parse_response(text, NLI) == Parsed("", "a", TWO)
+    assert parse_response(text, NLI) == ParsedResponse("", "a", TWO)
     assert parse_response('{"label": "neutral", "label": "entailment"}', NLI).problem == TWO
     assert parse_response("neutral\nIt is not said.\nentailment", NLI).problem == TWO
 
@@ -223,12 +225,12 @@ def test_two_answers_are_no_answer():
     ],
 )
 def test_nothing_to_read(text, problem):
-    assert parse_response(text, NLI) == Parsed("", "", problem)
+    assert parse_response(text, NLI) == ParsedResponse("", "", problem)
 
 
 def test_no_explanation_keeps_the_label():
     for text in ("Label: neutral\nExplanation:", "Label: neutral", "neutral", "Neutral."):
-        assert parse_response(text, NLI) == Parsed("neutral", "", "no explanation")
+        assert parse_response(text, NLI) == ParsedResponse("neutral", "", "no explanation")
 
 
 def test_an_explanation_is_one_paragraph_on_one_line():
@@ -241,22 +243,22 @@ def test_labels_that_hold_each_other_or_differ_in_case():
     task = Task("odd", scale)
     for label in scale.labels:
         for form in ("Label: {}\nExplanation: x", "**Label:** {}\n\n**Explanation:** x"):
-            assert parse_response(form.format(label), task) == Parsed(label, "x")
+            assert parse_response(form.format(label), task) == ParsedResponse(label, "x")
     assert parse_response("Label: YES\nExplanation: x", task).problem == OFF
     assert parse_response("A man sleeps.\nIt is so.", task).label == ""
-    assert parse_response("yes, it is", task) == Parsed("yes", "it is")
+    assert parse_response("yes, it is", task) == ParsedResponse("yes", "it is")
 
 
 def test_numbers_as_nominal_labels_are_read_as_numbers():
     task = Task("stars", LabelScale(("1", "2", "3")))
-    assert parse_response("**Label:** 2\nExplanation: x", task) == Parsed("2", "x")
+    assert parse_response("**Label:** 2\nExplanation: x", task) == ParsedResponse("2", "x")
     assert parse_response("Label: 2/3\nExplanation: x", task).problem == OFF
 
 
 def test_what_is_written_for_any_of_many_labels_is_read():
     task = Task("percent", LabelScale.between(0, 400))
     for label in task.scale.labels:
-        assert parse_response(write_response(label, "x"), task) == Parsed(label, "x")
+        assert parse_response(write_response(label, "x"), task) == ParsedResponse(label, "x")
 
 
 def test_long_texts_are_read_quickly():

@@ -8,7 +8,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from capo_core.imitation.parsing import parse_response
-from capo_core.imitation.parsing.result import PROBLEMS, Parsed
+from capo_core.imitation.parsing.result import PROBLEMS, ParsedResponse
 from capo_core.imitation.prompting.prompts import response_form, write_response
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
@@ -93,7 +93,7 @@ def test_what_was_written_is_read_back(data, scale, explanation):
     said = " ".join(explanation.split())
     problem = "" if said else "no explanation"
     read = parse_response(write_response(label, explanation), Task("any", scale))
-    assert read == Parsed(label, said, problem)
+    assert read == ParsedResponse(label, said, problem)
 
 
 @SETTINGS
@@ -115,16 +115,16 @@ def test_two_labels_are_never_one(chosen, between, form):
 @given(TEXTS, st.sampled_from(TASKS))
 def test_thoughts_are_never_read(thought, task):
     assume("think>" not in thought)
-    answer = Parsed(task.scale.labels[0], "He sleeps.")
+    answer = ParsedResponse(task.scale.labels[0], "He sleeps.")
     written = write_response(answer.label, answer.explanation)
     assert parse_response(f"<think>{thought}</think>\n{written}", task) == answer
-    assert parse_response(f"<think>{thought}", task) == Parsed("", "", "only thinking")
+    assert parse_response(f"<think>{thought}", task) == ParsedResponse("", "", "only thinking")
 
 
 @SETTINGS
 @given(TEXTS, st.sampled_from(TASKS))
 def test_what_follows_another_question_is_never_read(text, task):
-    answer = Parsed(task.scale.labels[-1], "He sleeps.")
+    answer = ParsedResponse(task.scale.labels[-1], "He sleeps.")
     assume("think>" not in text)  # thinking that ends there began before
     written = write_response(answer.label, answer.explanation)
     assert parse_response(f"{written}\n\nTask: {task.name}. {text}", task) == answer

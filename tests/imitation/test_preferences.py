@@ -16,20 +16,20 @@ from capo_core.cli import train
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.imitation.models.adapters import WEIGHTS
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.imitation.pairs.files import (
     FILE,
     OTHERS,
-    contrasts,
     export_pairs,
-    preference_material,
+    preference_examples,
     preference_rows,
-    read,
+    read_preferences,
+    row_contrasts,
 )
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import CapoConfig
-from capo_core.imitation.training.examples import Limits, capo_material, pairs_of
+from capo_core.imitation.training.examples import TokenLimits, capo_examples, pairs_of
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
@@ -83,10 +83,10 @@ def weights(folder: RunFolder):
 @pytest.mark.parametrize("how", ["uniform", "specific"])
 def test_exported_pairs_are_the_contrasts_of_the_dataset(base, dataset, tmp_path, how):
     config = capo_config(pairs=PairsConfig(weights=how))
-    limits = Limits(load_base(base).tokenizer, config.max_tokens, named=False)
-    own = capo_material(dataset, ["A"], config, limits)
+    limits = TokenLimits(load_base_model(base).tokenizer, config.max_tokens, named=False)
+    own = capo_examples(dataset, ["A"], config, limits)
     path = export_pairs(pairs_of(dataset, "A", config), dataset, tmp_path / "a.jsonl")
-    found = preference_material(read(path), "A", limits)
+    found = preference_examples(read_preferences(path), "A", limits)
     assert found.contrasts == own.contrasts and len(own) == 14
     assert any(contrast.weights for contrast in own.contrasts) == (how == "specific")
 
@@ -94,8 +94,8 @@ def test_exported_pairs_are_the_contrasts_of_the_dataset(base, dataset, tmp_path
 def test_a_prompt_groups_its_pairs_and_scores_each_response_once(base, tmp_path):
     more = {**PAIR, "rejected": "maybe", "target_annotator_id": "", "item_id": None}
     turned = {**PAIR, "chosen": "no", "rejected": "yes", "weight": 2}  # another judge's vote
-    rows = read(lines(tmp_path / "p.jsonl", PAIR, more, turned)).rows
-    (made,) = contrasts(rows, load_base(base).tokenizer)
+    rows = read_preferences(lines(tmp_path / "p.jsonl", PAIR, more, turned)).rows
+    (made,) = row_contrasts(rows, load_base_model(base).tokenizer)
     assert len(made.rendered.responses) == 3
     assert made.chosen == (0, 1) and made.rejected == ((1, 2), (0,))
     assert made.weights == ((1.0, 1.0), (2.0,))
@@ -105,11 +105,11 @@ def test_a_run_from_the_file_learns_the_same_and_keeps_a_copy(dataset, sft, expo
     own = RunFolder(tmp_path / "own")
     train_capo(dataset, "A", capo_config(epochs=1), sft, own)
     assert "preferences" not in own.config["settings"]
-    config = capo_config(epochs=1, preferences=read(exported).sha256)
+    config = capo_config(epochs=1, preferences=read_preferences(exported).sha256)
     run = train_in(tmp_path, dataset, config, sft, exported)
     assert all(torch.equal(value, weights(own)[name]) for name, value in weights(run).items())
     assert run.result["validation_loss"] == own.result["validation_loss"]
-    assert run.config["settings"]["preferences"] == read(exported).sha256
+    assert run.config["settings"]["preferences"] == read_preferences(exported).sha256
     assert (run.path / FILE).read_bytes() == exported.read_bytes()
     (pairs,) = (count for note, count in notes(run).items() if note.startswith("pairs from"))
     assert pairs == 28 and not any("must not be scored" in note for note in notes(run))
@@ -118,7 +118,7 @@ def test_a_run_from_the_file_learns_the_same_and_keeps_a_copy(dataset, sft, expo
 def test_the_file_and_its_copy_are_verified_and_the_copy_is_enough(
     dataset, sft, exported, tmp_path
 ):
-    config = capo_config(epochs=1, preferences=read(exported).sha256)
+    config = capo_config(epochs=1, preferences=read_preferences(exported).sha256)
     folder = RunFolder(tmp_path / "run")
 
     def stop(what: str, share: float) -> None:
@@ -147,14 +147,14 @@ def test_held_out_items_are_told_and_other_annotators_pairs_left_out(dataset, sf
         del row["item_id"]
     other = {**PAIR, "target_annotator_id": "B", "item_id": "i14"}
     path = lines(tmp_path / "study.jsonl", *rows, other)
-    config = capo_config(epochs=1, preferences=read(path).sha256)
+    config = capo_config(epochs=1, preferences=read_preferences(path).sha256)
     run = train_in(tmp_path, dataset, config, sft, path)
     told = notes(run)
     assert told["test items among the training pairs: they must not be scored"] == 2
     assert not any(note.startswith("validation items") for note in told)
     assert run.result["skipped"] == {OTHERS: 1} and told[f"left out: {OTHERS}"] == 1
     with pytest.raises(ConfigError, match=r"no preference pair is of annotator 'C'.*one of B"):
-        read(lines(tmp_path / "b.jsonl", other)).of("C")
+        read_preferences(lines(tmp_path / "b.jsonl", other)).of("C")
 
 
 @pytest.mark.parametrize(
@@ -179,15 +179,15 @@ def test_a_bad_line_is_named(tmp_path, row, said):
     path = tmp_path / "p.jsonl"
     path.write_text(f"{json.dumps(PAIR)}\n\n{text}\n")
     with pytest.raises(DataError, match=rf"p\.jsonl, line 3: {said}.*Expected"):
-        read(path)
+        read_preferences(path)
 
 
 def test_a_file_without_pairs_and_no_file(tmp_path):
     (tmp_path / "none.jsonl").write_text("\n")
     with pytest.raises(DataError, match="there is no preference pair"):
-        read(tmp_path / "none.jsonl")
+        read_preferences(tmp_path / "none.jsonl")
     with pytest.raises(DataError, match="cannot be read"):
-        read(tmp_path / "gone.jsonl")
+        read_preferences(tmp_path / "gone.jsonl")
 
 
 def test_the_setting_is_a_hash_and_left_out_where_empty():
@@ -216,5 +216,5 @@ def test_from_the_command_line(base, dataset, exported, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     (result,) = json.loads(done.stdout)
     run = RunFolder(tmp_path / "runs" / result["run_id"])
-    assert run.config["settings"]["preferences"] == read(exported).sha256
+    assert run.config["settings"]["preferences"] == read_preferences(exported).sha256
     assert (result["training_items"], result["steps"]) == (14, 2)

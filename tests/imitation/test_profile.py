@@ -16,11 +16,11 @@ from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.prompting.value_profiles import (
     ProfileConfig,
     edit,
-    kept_like,
-    profiles,
+    find_saved,
     read_profile,
-    save,
-    the_profile,
+    save_profile,
+    saved_profiles,
+    select_profile,
     usable_text,
     write_profile,
 )
@@ -113,16 +113,16 @@ def test_fewer_examples_where_the_context_holds_no_more():
 def test_kept_found_edited_and_kept_again(tmp_path):
     data, workspace, backend = split_dataset(), Workspace(tmp_path), FakeBackend(lambda r: GOOD)
     profile = write_profile(data, "1", backend, TEN)
-    assert kept_like(data, "1", backend, TEN, workspace) is None
-    save(profile, workspace)
+    assert find_saved(data, "1", backend, TEN, workspace) is None
+    save_profile(profile, workspace)
     assert (
-        the_profile(data, "1", workspace)
+        select_profile(data, "1", workspace)
         == profile
-        == kept_like(data, "1", backend, TEN, workspace)
+        == find_saved(data, "1", backend, TEN, workspace)
     )
     changed = edit(profile, OTHER)
-    save(changed, workspace)
-    found = the_profile(data, "1", workspace)
+    save_profile(changed, workspace)
+    found = select_profile(data, "1", workspace)
     assert (found.text, found.edited, found.problem) == (OTHER, True, "")
     assert [(each.text, each.made) for each in found.earlier] == [(GOOD, profile.made)]
     twice = edit(found, GOOD)
@@ -133,15 +133,15 @@ def test_kept_found_edited_and_kept_again(tmp_path):
     # Of other data, another annotator or another model there is none yet.
     for other, who, model in ((split_dataset(test=7), "1", ""), (data, "2", ""), (data, "1", "x")):
         with pytest.raises(ConfigError, match="there is no profile"):
-            the_profile(other, who, workspace, model=model)
-    save(write_profile(data, "1", FakeBackend(lambda r: OTHER, "second"), TEN), workspace)
+            select_profile(other, who, workspace, model=model)
+    save_profile(write_profile(data, "1", FakeBackend(lambda r: OTHER, "second"), TEN), workspace)
     with pytest.raises(ConfigError, match="there are 2 profiles"):
-        the_profile(data, "1", workspace)
-    assert the_profile(data, "1", workspace, model="second").text == OTHER
-    path = save(profile, workspace)
+        select_profile(data, "1", workspace)
+    assert select_profile(data, "1", workspace, model="second").text == OTHER
+    path = save_profile(profile, workspace)
     path.write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
-        profiles(data, workspace)
+        saved_profiles(data, workspace)
 
 
 def test_ctrl_c_keeps_the_profiles_that_are_there(tmp_path, monkeypatch):
@@ -162,7 +162,9 @@ def test_ctrl_c_keeps_the_profiles_that_are_there(tmp_path, monkeypatch):
     stopped = CliRunner().invoke(app, line)
     assert stopped.exit_code == 2 and "1 of 2 profiles are kept" in stopped.stderr
     assert "same command again" in stopped.stderr
-    assert [each.annotator for each in profiles(split_dataset(), Workspace.default())] == ["1"]
+    assert [each.annotator for each in saved_profiles(split_dataset(), Workspace.default())] == [
+        "1"
+    ]
     assert CliRunner().invoke(app, line).exit_code == 0
     assert len(backend.asked) == 3  # the first profile was not written again
 

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, Item
-from capo_core.imitation.prompting.rule_profiles import common_of, profile
+from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, PromptItem
+from capo_core.imitation.prompting.rule_profiles import common_of, rule_profile
 from capo_core.simulation.simulate import TASKS
 from capo_core.task import NLI, PARAPHRASE
 
-ITEM = Item("1", "A man sleeps.", "Somebody rests.")
+ITEM = PromptItem("1", "A man sleeps.", "Somebody rests.")
 
 
 def written(label: str, text: str, n: int = 10) -> list[Example]:
@@ -25,7 +25,7 @@ OTHERS = common_of(
 
 
 def lines(examples, common=OTHERS, task=NLI) -> dict[str, str]:
-    made = profile(task, examples, common).splitlines()
+    made = rule_profile(task, examples, common).splitlines()
     assert [line.split()[0] for line in made] == list(PROFILE_PARTS)
     return dict(zip(PROFILE_PARTS, made, strict=True))
 
@@ -89,4 +89,4 @@ def test_slips_are_words_nobody_else_writes():
 def test_no_examples_at_all_still_gives_three_lines(task):
     common = common_of(TASKS[task][0], [])
     assert common.labels == Counter()
-    assert len(profile(TASKS[task][0], [], common).splitlines()) == 3
+    assert len(rule_profile(TASKS[task][0], [], common).splitlines()) == 3

@@ -12,7 +12,7 @@ from helpers.responses import TONE
 
 from capo_core.imitation.prompting.prompts import (
     Example,
-    Item,
+    PromptItem,
     ask_for_profile,
     in_context,
     response_form,
@@ -26,22 +26,28 @@ FLAG = "CAPO_WRITE_GOLDEN"
 
 TASKS = {"nli": NLI, "paraphrase": PARAPHRASE, "tone": TONE}
 ITEMS = {
-    "nli": Item("n1", "Two  dogs run\nover a field.", "The dogs are asleep."),
-    "paraphrase": Item("p1", "How do I learn to swim?", "What is the best way to learn swimming?"),
-    "tone": Item("t1", "Could you send it again, please?"),
+    "nli": PromptItem("n1", "Two  dogs run\nover a field.", "The dogs are asleep."),
+    "paraphrase": PromptItem(
+        "p1", "How do I learn to swim?", "What is the best way to learn swimming?"
+    ),
+    "tone": PromptItem("t1", "Could you send it again, please?"),
 }
 EXAMPLES = {
     "nli": [
-        Example(Item("n2", "A man eats.", "A man is hungry."), "neutral", "Not  said,\nmaybe."),
-        Example(Item("n3", "It rains.", "It is wet."), "entailment", "Rain makes things wet."),
+        Example(
+            PromptItem("n2", "A man eats.", "A man is hungry."), "neutral", "Not  said,\nmaybe."
+        ),
+        Example(
+            PromptItem("n3", "It rains.", "It is wet."), "entailment", "Rain makes things wet."
+        ),
     ],
     "paraphrase": [
-        Example(Item("p2", "What is a verb?", "What is a noun?"), "-4", "Other word class."),
-        Example(Item("p3", "Is tea healthy?", "Is tea good for you?"), "5", "Same thing."),
+        Example(PromptItem("p2", "What is a verb?", "What is a noun?"), "-4", "Other word class."),
+        Example(PromptItem("p3", "Is tea healthy?", "Is tea good for you?"), "5", "Same thing."),
     ],
     "tone": [
-        Example(Item("t2", "No."), "not friendly", "Very short."),
-        Example(Item("t3", "Thanks a lot!"), "friendly", "It thanks."),
+        Example(PromptItem("t2", "No."), "not friendly", "Very short."),
+        Example(PromptItem("t3", "Thanks a lot!"), "friendly", "It thanks."),
     ],
 }
 PROFILE = "Labels: prefers the middle.\nManner: short, hedged.\nRules: say maybe.\n"
@@ -88,7 +94,7 @@ def test_the_item_stands_last_so_that_the_beginning_can_be_shared(task, builder)
     if builder == "ask_for_profile":
         assert ITEMS[task].text_a not in prompt_of(task, builder)
         return
-    other = Item("other", "Quite another text", "Its second" if ITEMS[task].text_b else "")
+    other = PromptItem("other", "Quite another text", "Its second" if ITEMS[task].text_b else "")
     one, two = prompt_of(task, builder), prompt_of(task, builder, other)
     start = next(k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
     rest = one[start:]

@@ -6,10 +6,10 @@ from helpers.responses import crowd_of, dataset
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.examples import ExamplePool, choose_examples
-from capo_core.imitation.prompting.prompts import Item
+from capo_core.imitation.prompting.prompts import PromptItem
 from capo_core.imitation.prompting.responses import item_of, items_of
 
-OUTSIDE = Item("new", "an item from elsewhere")
+OUTSIDE = PromptItem("new", "an item from elsewhere")
 
 
 def ids(examples):

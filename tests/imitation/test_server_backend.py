@@ -9,9 +9,9 @@ from helpers.generation import split_dataset
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends import openai
-from capo_core.imitation.backends.base import Decoding, Request
+from capo_core.imitation.backends.base import Decoding, GenerationRequest
 from capo_core.imitation.backends.openai import (
-    Again,
+    Retry,
     ServerBackend,
     ServerSettings,
     from_environment,
@@ -41,7 +41,7 @@ def backend(chat, **settings):
 
 
 def ask(made, count=1, **more):
-    requests = [Request(f"k{k}", Prompt(f"question {k}"), seed=k) for k in range(count)]
+    requests = [GenerationRequest(f"k{k}", Prompt(f"question {k}"), seed=k) for k in range(count)]
     return {r.key: reply for r, reply in made.complete(requests, Decoding(), **more)}
 
 
@@ -179,7 +179,7 @@ def test_an_answer_that_the_server_cut_or_refused():
     del body["usage"]
     assert read_completion(json.dumps(body)).text == ""
     for wrong in ("[]", "null", '{"choices": [{"message": {"content": 3}}]}', "x"):
-        assert isinstance(read_completion(wrong), Again)
+        assert isinstance(read_completion(wrong), Retry)
 
 
 def test_a_stop_keeps_what_was_under_way(chat):
@@ -190,7 +190,7 @@ def test_a_stop_keeps_what_was_under_way(chat):
             raise Stopped("asked to")
 
     made, got = backend(chat, concurrency=2), []
-    requests = [Request(f"k{k}", Prompt("q")) for k in range(10)]
+    requests = [GenerationRequest(f"k{k}", Prompt("q")) for k in range(10)]
     with pytest.raises(Stopped):
         for request, _ in made.complete(requests, Decoding(), progress=stop):
             got.append(request.key)

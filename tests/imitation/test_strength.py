@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from capo_core.errors import ConfigError, Stopped
 from capo_core.imitation.models.adapter_strength import Blend, response_likelihoods
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import render, zero_shot
 from capo_core.imitation.prompting.responses import items_of
 from capo_core.imitation.training.scoring.engines import PairsEngine
@@ -34,18 +34,18 @@ def logits(model) -> torch.Tensor:
 
 
 def blend(folders, *names: str) -> Blend:
-    base = load_base(str(folders / "base"), device="cpu")
+    base = load_base_model(str(folders / "base"), device="cpu")
     return Blend(base, {name: folders / name for name in names})
 
 
 def alone(folders, name: str) -> torch.Tensor:
-    base = load_base(str(folders / "base"), device="cpu")
+    base = load_base_model(str(folders / "base"), device="cpu")
     return logits(PeftModel.from_pretrained(base.model, str(folders / name)).eval())
 
 
 def added(folders, strengths: dict[str, float]) -> torch.Tensor:
     """By weights added to the base's own, in double precision, layer by layer."""
-    base = load_base(str(folders / "base"), device="cpu")
+    base = load_base_model(str(folders / "base"), device="cpu")
     model = base.model.double()
     named = dict(model.named_modules())
     for name, strength in strengths.items():
@@ -67,7 +67,9 @@ def test_ends_are_the_two_adapters_exactly(folders):
     found.set({"sft": 0.0, "capo": 1.0})
     assert torch.equal(logits(found.base.model), capo)
     found.set({})
-    assert torch.equal(logits(found.base.model), logits(load_base(str(folders / "base")).model))
+    assert torch.equal(
+        logits(found.base.model), logits(load_base_model(str(folders / "base")).model)
+    )
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.5, 0.75, 1.25])
@@ -79,7 +81,7 @@ def test_between_two_adapters_is_the_sum_of_their_weights(folders, strength):
     assert apart < 1e-5
     # PEFT's "linear" is another thing.
     model = PeftModel.from_pretrained(
-        load_base(str(folders / "base"), device="cpu").model, str(folders / "sft"), "sft"
+        load_base_model(str(folders / "base"), device="cpu").model, str(folders / "sft"), "sft"
     )
     model.load_adapter(str(folders / "capo"), "capo")
     model.add_weighted_adapter(["sft", "capo"], [1 - strength, strength], "mix", "cat")
@@ -103,7 +105,7 @@ def test_one_adapter_between_nothing_and_more_than_all(folders):
 
 
 def test_likelihoods_equal_the_plain_engine_in_any_batches(folders):
-    base = load_base(str(folders / "base"), device="cpu")
+    base = load_base_model(str(folders / "base"), device="cpu")
     data = split_dataset(4, 5)
     renders = [
         render(
@@ -129,9 +131,9 @@ def test_what_has_no_strength_is_refused(folders, tmp_path):
     with pytest.raises(ConfigError, match="no adapter 'capo'"):
         found.set({"capo": 1.0})
     with pytest.raises(ConfigError, match=r"adapter_config\.json is missing"):
-        Blend(load_base(str(folders / "base")), {"sft": tmp_path})
+        Blend(load_base_model(str(folders / "base")), {"sft": tmp_path})
     other = tiny_base(tmp_path / "other", seed=9)
     dora = LoraConfig(r=2, use_dora=True, target_modules="all-linear", task_type="CAUSAL_LM")
     get_peft_model(other.model, dora).save_pretrained(tmp_path / "dora")
     with pytest.raises(ConfigError, match="it has no strength"):
-        Blend(load_base(str(folders / "base")), {"sft": tmp_path / "dora"})
+        Blend(load_base_model(str(folders / "base")), {"sft": tmp_path / "dora"})

@@ -85,16 +85,16 @@ def test_mistakes_are_told_without_a_trace(run, arguments, message):
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(run, tmp_path, monkeypatch):
-    from capo_core.imitation.training.loop import Training
+    from capo_core.imitation.training.loop import TrainingLoop
 
-    real = Training._after_step
+    real = TrainingLoop._after_step
 
     def interrupted(self):
         real(self)
         if self.counters.step == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Training, "_after_step", interrupted)
+    monkeypatch.setattr(TrainingLoop, "_after_step", interrupted)
     before = signal.getsignal(signal.SIGINT)
     stopped = run("sft", "--annotator", "A", *QUICK)
     assert stopped.exit_code == 2 and "stopped after step 3 of 4, and saved" in stopped.output

@@ -15,7 +15,7 @@ from capo_core.imitation.training import checkpoint, loop
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.checkpoint import FILE, load_checkpoint
 from capo_core.imitation.training.objective import Supervised
-from capo_core.imitation.training.sft import sft_asked, train_sft
+from capo_core.imitation.training.sft import sft_run_config, train_sft
 from capo_core.run_folder import RunFolder, run_for
 from capo_core.workspace import Workspace
 
@@ -187,15 +187,15 @@ def test_no_memory_says_what_takes_less(base, folder, monkeypatch, error):
 
 def fail_at(monkeypatch, call: int, error: Exception) -> None:
     """The objective's call number `call` raises `error`."""
-    real, calls = Supervised.part, []
+    real, calls = Supervised.batch_loss, []
 
-    def part(self, model, cases):
+    def batch_loss(self, model, cases):
         calls.append(1)
         if len(calls) == call:
             raise error
         return real(self, model, cases)
 
-    monkeypatch.setattr(Supervised, "part", part)
+    monkeypatch.setattr(Supervised, "batch_loss", batch_loss)
 
 
 def test_another_error_of_torch_is_not_called_memory(base, folder, monkeypatch):
@@ -206,7 +206,7 @@ def test_another_error_of_torch_is_not_called_memory(base, folder, monkeypatch):
 
 def test_numbers_that_are_not_finite_end_it(base, folder, monkeypatch):
     """The loss of step 4 is no number: checkpoint 2 stays, and no weight of it is spoilt."""
-    real, calls = loop.Tally.add, []
+    real, calls = loop.MetricSums.add, []
 
     def add(self, part):
         calls.append(1)
@@ -214,7 +214,7 @@ def test_numbers_that_are_not_finite_end_it(base, folder, monkeypatch):
         if len(calls) == 1 + 4:  # after the validation before the first step
             self.total = float("nan")
 
-    monkeypatch.setattr(loop.Tally, "add", add)
+    monkeypatch.setattr(loop.MetricSums, "add", add)
     with pytest.raises(RunError, match=r"step 4.*loss is no finite number.*learning_rate"):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     kept = load_checkpoint(folder)
@@ -259,6 +259,6 @@ def test_capo_trains_or_finds_its_sft_run(base, tmp_path):
         assert train(workspace, dataset, capo_config(epochs=1, beta=beta), sft).done
     runs = sorted(path.name for path in workspace.runs.iterdir())
     assert [name.split("-")[1] for name in runs] == ["capo", "capo", "sft"]
-    assert run_for(workspace, sft_asked(dataset, "A", before, base)).done
+    assert run_for(workspace, sft_run_config(dataset, "A", before, base)).done
     # The reference was scored once: training and validation, for both values of beta.
     assert len(list((workspace.cache / "reference").iterdir())) == 2

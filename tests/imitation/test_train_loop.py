@@ -85,13 +85,13 @@ def test_sft_learns_and_tells_what_happened(sft, dataset):
 def test_the_loss_is_the_mean_over_response_tokens(base, dataset, tmp_path):
     """Against the model itself: a fresh adapter changes nothing, so that the loss before the first
     step is that of the bare base."""
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.prompting.prompts import render, write_response, zero_shot
     from capo_core.imitation.prompting.responses import history, item_of
 
     folder = RunFolder(tmp_path / "run")
     train_sft(dataset, "B", sft_config(epochs=1), base, folder)
-    loaded = load_base(base)
+    loaded = load_base_model(base)
     total, count = 0.0, 0
     for each in history(dataset, "B", split="validation").responses:
         prompt = zero_shot(dataset.task, item_of(dataset, each.item_id))

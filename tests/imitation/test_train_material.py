@@ -18,7 +18,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.adapters import WEIGHTS
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.examples import ExamplePool
 from capo_core.imitation.prompting.prompts import (
     PLAIN_END,
@@ -30,7 +30,7 @@ from capo_core.imitation.prompting.prompts import (
     write_response,
 )
 from capo_core.imitation.training.capo import train_capo
-from capo_core.imitation.training.examples import Limits, capo_material, sft_material
+from capo_core.imitation.training.examples import TokenLimits, capo_examples, sft_examples
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
@@ -112,7 +112,7 @@ def test_a_tokenizer_without_a_padding_token_changes_nothing(base, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(other)
     tokenizer.pad_token = None
     tokenizer.save_pretrained(other)
-    assert load_base(other).tokenizer.pad_token_id is None
+    assert load_base_model(other).tokenizer.pad_token_id is None
     found = []
     for name in (base, other):
         folder = RunFolder(tmp_path / f"run{len(found)}")
@@ -134,13 +134,13 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path, tokens):
     base = tiny_base(tmp_path / "base")
     with_tokens(base, **tokens)
     with pytest.raises(ConfigError, match=r"tokens that the model does not know.*<"):
-        load_base(base)
+        load_base_model(base)
 
 
 def test_a_padding_token_that_the_model_does_not_know_is_not_used(tmp_path):
     base = tiny_base(tmp_path / "base")
     with_tokens(base, pad_token="<added pad>")
-    loaded = load_base(base)
+    loaded = load_base_model(base)
     assert loaded.tokenizer.pad_token_id >= loaded.model.config.vocab_size
     assert loaded.pad_id == loaded.tokenizer.eos_token_id
 
@@ -208,13 +208,13 @@ def test_no_word_of_the_held_out_parts_reaches_what_is_learned_or_shown(base):
     told = rows["explanation"] + rows["item_id"].isin(marked).map({True: " CATMARK", False: ""})
     dataset = replace(dataset, items=items, annotations=rows.assign(explanation=told))
 
-    tokenizer = load_base(base).tokenizer
+    tokenizer = load_base_model(base).tokenizer
     for shared in (False, True):
-        limits = Limits(tokenizer, 512, shared)
+        limits = TokenLimits(tokenizer, 512, shared)
         who = list(dataset.annotators) if shared else ["A"]
         parts = (
-            sft_material(dataset, who, limits),
-            capo_material(dataset, who, capo_config(shared=shared), limits),
+            sft_examples(dataset, who, limits),
+            capo_examples(dataset, who, capo_config(shared=shared), limits),
         )
         for part in parts:
             assert len(part) == 12 * len(who)
@@ -229,6 +229,8 @@ def test_no_word_of_the_held_out_parts_reaches_what_is_learned_or_shown(base):
     question = examples[0].item
     assert "CATMARK" not in in_context(dataset.task, question, examples[1:]).text
     # The marks can be seen where they are: the same look at the validation part finds them.
-    validation = sft_material(dataset, ["A"], Limits(tokenizer, 512, False), split="validation")
+    validation = sft_examples(
+        dataset, ["A"], TokenLimits(tokenizer, 512, False), split="validation"
+    )
     seen = [tokenizer.decode(each.rendered.prompt) for each in validation.contrasts]
     assert len(seen) == 4 and all("CATMARK" in text for text in seen)

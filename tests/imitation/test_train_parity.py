@@ -6,12 +6,12 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from capo_core.imitation.models.adapters import WEIGHTS, adapter_weights
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.pairs.build import PairsConfig, build_pairs
 from capo_core.imitation.prompting.prompts import prompt_text, write_response, zero_shot
 from capo_core.imitation.prompting.responses import item_of, responses
 from capo_core.imitation.training.capo import train_capo
-from capo_core.imitation.training.examples import Limits, capo_material
+from capo_core.imitation.training.examples import TokenLimits, capo_examples
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
 
@@ -36,10 +36,10 @@ def test_sixteen_steps_give_the_weights_of_trl(tmp_path):
     assert train_capo(dataset, "A", config, sft, ours).steps == 16
 
     theirs, losses, ids = _trl(dataset, base_name, sft, config, tmp_path)
-    base = load_base(base_name)
-    limits = Limits(base.tokenizer, config.max_tokens, named=False)
+    base = load_base_model(base_name)
+    limits = TokenLimits(base.tokenizer, config.max_tokens, named=False)
     for contrast, row in zip(
-        capo_material(dataset, ["A"], config, limits).contrasts, ids, strict=True
+        capo_examples(dataset, ["A"], config, limits).contrasts, ids, strict=True
     ):
         rendered = contrast.rendered  # the same tokens, or the rest would compare nothing
         assert rendered.prompt == tuple(row["prompt_ids"])
@@ -64,7 +64,7 @@ def _trl(dataset, base_name, sft, config, folder):
         def _get_train_sampler(self, *args, **kwargs):
             return SequentialSampler(self.train_dataset)
 
-    base = load_base(base_name)
+    base = load_base_model(base_name)
     known = {each.annotation_id: each for each in responses(dataset)}
     pairs = build_pairs(dataset, "A", config.pairs).frame
     rows = [

@@ -16,11 +16,11 @@ from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, Stopped
 from capo_core.evaluation.training_probe import Probe, probe_for
 from capo_core.imitation.models.adapters import WEIGHTS
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import write_response
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import SftConfig
-from capo_core.imitation.training.samples import Answer, Sampler
+from capo_core.imitation.training.samples import SampledAnswer, Sampler
 from capo_core.imitation.training.sft import train_sft
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
@@ -101,7 +101,7 @@ def test_probes_of_capo_stand_once_after_going_on(base, dataset, tmp_path):
 
 
 def test_looking_draws_no_random_number(base, dataset):
-    loaded = load_base(base)
+    loaded = load_base_model(base)
     prompt = tuple(loaded.tokenizer("The cat sleeps")["input_ids"])
     sampler = Sampler(
         loaded.tokenizer, [("i", "A", prompt)], loaded.pad_id, 512, [("i", "A", prompt)],
@@ -118,12 +118,12 @@ def test_looking_draws_no_random_number(base, dataset):
     assert (before[1] == np.random.get_state()[1]).all()
 
 
-def answers(dataset, author: str, target: str) -> list[Answer]:
+def answers(dataset, author: str, target: str) -> list[SampledAnswer]:
     """What `author` wrote on the validation items, in the place of `target`."""
     rows = dataset.annotations.merge(dataset.items[["item_id", "split"]])
     rows = rows[(rows["split"] == "validation") & (rows["annotator_id"] == author)]
     return [
-        Answer(row.item_id, target, write_response(row.label, row.explanation))
+        SampledAnswer(row.item_id, target, write_response(row.label, row.explanation))
         for row in rows.itertuples()
     ]
 
@@ -138,7 +138,7 @@ def test_the_probe_knows_the_target_by_manner(dataset):
     mixed = [
         *answers(dataset, "A", "A")[:2],
         *answers(dataset, "C", "C")[2:3],
-        Answer("i17", "A", "no label, no explanation"),
+        SampledAnswer("i17", "A", "no label, no explanation"),
     ]
     found = probe(mixed)
     assert (found["target_share"], found["unread"]) == (0.75, 1)

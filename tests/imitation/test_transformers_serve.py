@@ -11,10 +11,10 @@ from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from capo_core.imitation.backends.openai import ServerBackend, from_environment
-from capo_core.imitation.backends.transformers import HfBackend
+from capo_core.imitation.backends.transformers import TransformersBackend
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.requests import GenerateConfig
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.run_folder import RunFolder
 
 pytest.importorskip("fastapi", reason="transformers serve needs fastapi")
@@ -73,7 +73,7 @@ def test_its_answers_are_those_of_the_same_model_here(base, url, tmp_path, monke
     monkeypatch.setenv("CAPO_SERVER_URL", url)
     config = GenerateConfig("zero_shot", temperature=0, max_new_tokens=12)
     data, targets = tiny_dataset(test=3), ["A", "B"]
-    here = HfBackend(load_base(base, device="cpu"))
+    here = TransformersBackend(load_base_model(base, device="cpu"))
     there = ServerBackend(from_environment(base, concurrency=2, timeout_s=60))
     frames = [
         generate(data, targets, config, backend, RunFolder(tmp_path / str(number)))

@@ -13,7 +13,7 @@ from trl import DPOConfig, DPOTrainer
 
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.losses import contrastive_loss
-from capo_core.imitation.training.objective import Contrast, as_pairs, collate
+from capo_core.imitation.training.objective import ResponseContrast, as_pairs, collate
 from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngine, TreeEngine
 
 BETA, SMOOTHING, ANCHOR = 0.3, 0.1, 0.7
@@ -35,12 +35,12 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def contrasts() -> list[Contrast]:
+def contrasts() -> list[ResponseContrast]:
     def ids(text):
         return tuple(3 + WORDS.index(word) for word in text.split())
 
     return [
-        Contrast(
+        ResponseContrast(
             Rendered(ids(prompt), tuple((*ids(text), 2) for text in (chosen, *rejected))),
             (0,),
             (tuple(range(1, 1 + len(rejected))),),
@@ -155,7 +155,7 @@ def test_with_one_rejected_response_both_are_dpo(trainer, kind):
         assert found.loss.item() == pytest.approx(wanted.item(), abs=1e-6)
 
 
-def all_pairs() -> list[Contrast]:
+def all_pairs() -> list[ResponseContrast]:
     return [pair for contrast in contrasts() for pair in as_pairs(contrast)]
 
 

@@ -14,7 +14,11 @@ from typer.testing import CliRunner
 from capo_core import cli
 from capo_core.dashboard.studies import background
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.pairs import files
 from capo_core.study.design import draft as design_draft
@@ -131,8 +135,8 @@ def test_finished_runs_become_sources_and_a_design_can_be_taken_up_again(workspa
     add(dataset)
     backend = FakeBackend()
     settings = GenerateConfig(method="icl", examples=2)
-    asked = asked_for(dataset, dataset.annotators, settings, backend, {}, {})
-    folder = run_of(workspace, asked)
+    asked = generation_run_config(dataset, dataset.annotators, settings, backend, {}, {})
+    folder = generation_folder(workspace, asked)
     generate(dataset, dataset.annotators, settings, backend, folder)
     app = open_page("studies", dataset="mine", view="new")
     app.number_input(key="studies.form.trials_per_judge").set_value(6).run()
@@ -383,7 +387,7 @@ def test_the_commands_beside_the_pairs_write_them_and_train_on_them(
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(cli.app, write)
     assert done.exit_code == 0, done.output
-    written = files.read(tmp_path / train[-1])
+    written = files.read_preferences(tmp_path / train[-1])
     assert f"{len(written.rows)} pair" in fine(app)
     targets = train[train.index("--annotator") + 1 : train.index("--preferences")]
     assert targets and {row.target for row in written.rows} == set(targets)

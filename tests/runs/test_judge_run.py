@@ -20,7 +20,11 @@ from capo_core.evaluation.report import load as load_report
 from capo_core.evaluation.streams import HUMAN, OTHER, of_runs
 from capo_core.imitation.backends import openai
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
@@ -71,7 +75,9 @@ def generated(workspace, world, **settings) -> RunFolder:
     """A finished generation by the fake backend: texts that are nobody's."""
     config = GenerateConfig(**{"method": "zero_shot", **settings})
     backend, targets = FakeBackend(), world.annotators
-    folder = run_of(workspace, asked_for(world, targets, config, backend, {}, {}))
+    folder = generation_folder(
+        workspace, generation_run_config(world, targets, config, backend, {}, {})
+    )
     generate(world, targets, config, backend, folder)
     return folder
 

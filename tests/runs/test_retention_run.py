@@ -16,7 +16,7 @@ from capo_core.evaluation.general_text import general_text
 from capo_core.evaluation.retention import GENERAL, LABELS, OTHERS, OWN, load
 from capo_core.imitation.embedded_base.corpus import read_corpus
 from capo_core.imitation.models.adapters import WEIGHTS, load_adapter
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import render, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of, responses
 from capo_core.imitation.training.scoring.engines import PairsEngine
@@ -76,7 +76,7 @@ def test_the_ends_are_base_sft_and_capo(trained):
         ["sft", 0, 0], ["sft", 0.5, 0.5], ["sft", 1, 1], ["capo", 0.5, 1.5], ["capo", 1, 2],
     ]  # fmt: skip
     for at, adapter in ((0, None), (1, sft.adapter), (2, capo.adapter)):
-        fresh = load_base(base)
+        fresh = load_base_model(base)
         model = load_adapter(fresh, adapter) if adapter else fresh.model
         for name, expected in perplexities(data, model, fresh).items():
             value = found.curve(name).set_index("at").at[at, "value"]
@@ -169,7 +169,7 @@ def test_without_general_text_the_others_responses_say_what_is_kept(trained, mon
 
 def test_a_corpus_is_cut_into_passages_whose_first_token_is_given(trained):
     *_, base, _, _, text = trained
-    loaded, corpus = load_base(base), read_corpus(text)
+    loaded, corpus = load_base_model(base), read_corpus(text)
     found = general_text(loaded, 10, corpus)
     assert len(found.passages) == 10
     first = loaded.tokenizer(corpus.texts[0])["input_ids"]
@@ -179,7 +179,7 @@ def test_a_corpus_is_cut_into_passages_whose_first_token_is_given(trained):
 
 @pytest.mark.skipif(not (EMBEDDED_BASE / "build.json").is_file(), reason="no embedded base here")
 def test_the_embedded_base_knows_its_own_general_text():
-    base = load_base("embedded")
+    base = load_base_model("embedded")
     found = general_text(base, 8)
     assert len(found.passages) == 8 and "never read" in found.name
     texts = [base.tokenizer.decode(each.prompt) for each in found.passages]

@@ -18,7 +18,11 @@ from capo_core.dashboard.studies import compute, export
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Catalog
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.generation.generate import asked_for, generate, run_of
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import write_response
 from capo_core.study.analysis.preference_pairs import PairFilter, pairs_of, write_pairs
@@ -82,8 +86,8 @@ def hostile_run(workspace) -> str:
     """A finished run of that model in the place of each annotator; its name."""
     dataset = Catalog(workspace).load(NAME)
     config, model = GenerateConfig("zero_shot", max_new_tokens=2000), hostile_model(dataset)
-    asked = asked_for(dataset, dataset.annotators, config, model, {}, {})
-    folder = run_of(workspace, asked)
+    asked = generation_run_config(dataset, dataset.annotators, config, model, {}, {})
+    folder = generation_folder(workspace, asked)
     answers = generate(dataset, dataset.annotators, config, model, folder)
     assert 0.7 < (answers["parsed"] == "true").mean() < 1
     return folder.run_id

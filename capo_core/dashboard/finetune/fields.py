@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from capo_core.data.splits import PARTS
-from capo_core.imitation.generation.requests import HOW, GenerateConfig
+from capo_core.imitation.generation.requests import EXAMPLE_SELECTIONS, GenerateConfig
 from capo_core.imitation.pairs.build import SAME_LABEL_CHOICES, WEIGHTS, PairsConfig
 from capo_core.imitation.prompting.value_profiles import ProfileConfig
 from capo_core.imitation.training.config import (
@@ -197,7 +197,7 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
         _setting("generate.items", "How many of them", "0 takes all.", high=1_000_000),
         _setting("generate.how", "Examples chosen",
                  "The same for all items (random), or those of the most similar items (nearest).",
-                 "choice", options=HOW),
+                 "choice", options=EXAMPLE_SELECTIONS),
         _setting("generate.temperature", "Temperature",
                  "How freely the model chooses its words; 0 always takes the likeliest.", "number",
                  low=0.0, high=5.0, step=0.1),

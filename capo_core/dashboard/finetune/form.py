@@ -30,7 +30,7 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.llm_judge.trials import JudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
 from capo_core.formatting import count, short
-from capo_core.imitation.models.base_files import find_base
+from capo_core.imitation.models.base_files import find_base_model
 from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.runs import slurm
 from capo_core.runs.experiments import plan, store
@@ -428,7 +428,7 @@ def _right(now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
     config = draft.config_of({**now, "targets": known})
     on_disk = config.base == "embedded" or "/" not in config.base or config.base[0] in "./~"
     if config.base and on_disk:
-        find_base(config.base)
+        find_base_model(config.base)
     store.check_text(config)
     return config
 

@@ -25,7 +25,7 @@ from capo_core.evaluation.llm_judge.trials import LETTERS, JudgeConfig, Trial, p
 from capo_core.evaluation.measures.attribution import group_mean
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.evaluation.table import ALL
-from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
 from capo_core.imitation.generation.requests import TOO_LONG
 from capo_core.progress import Progress, silent
 from capo_core.stats.bootstrap import Score, mean
@@ -241,7 +241,7 @@ def ask(
             still_open.discard(trial.key)
             unasked = Reply("", finish="error", error=TOO_LONG)
             yield _row(trial, streams[trial.stream], item_ids, unasked)
-    requests = [Request(trial.key, trial.prompt, seed=trial.seed) for trial in fitting]
+    requests = [GenerationRequest(trial.key, trial.prompt, seed=trial.seed) for trial in fitting]
     for request, reply in backend.complete(requests, decoding, done=done, progress=progress):
         trial = by_key[request.key]
         still_open.discard(request.key)

@@ -17,7 +17,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import training_rows
 from capo_core.evaluation.streams import Stream
-from capo_core.imitation.backends.base import Request
+from capo_core.imitation.backends.base import GenerationRequest
 from capo_core.imitation.prompting.prompts import Prompt
 from capo_core.task import Task
 from capo_core.text.tokens import normalise
@@ -65,7 +65,7 @@ def judge_prompt(
     )
 
 
-def guess(request: Request) -> str:
+def guess(request: GenerationRequest) -> str:
     """An answer in form that names a card by chance, the same for the same question: what a judge
     without any judgement says, for trying the way without a model."""
     last = re.search(r"one letter from A to ([A-Z])\.", request.prompt.text)[1]

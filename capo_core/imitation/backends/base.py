@@ -17,7 +17,7 @@ BATCH_TOKENS = 16384  # computed at once by a model on this machine, where nothi
 
 
 @dataclass(frozen=True)
-class Request:
+class GenerationRequest:
     """One answer that is wanted.
 
     Attributes:
@@ -104,12 +104,12 @@ class Backend(ABC):
     @abstractmethod
     def complete(
         self,
-        requests: Sequence[Request],
+        requests: Sequence[GenerationRequest],
         decoding: Decoding,
         *,
         done: Set[str] = frozenset(),
         progress: Progress = silent,
-    ) -> Iterator[tuple[Request, Reply]]:
+    ) -> Iterator[tuple[GenerationRequest, Reply]]:
         """The replies as they come, in any order; a request whose key is in `done` gets none.
 
         Those in `done` are still to be given among `requests`: a backend that answers in batches

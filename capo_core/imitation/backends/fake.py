@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
 
-from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
 from capo_core.imitation.prompting.prompts import LABEL_MARK, PROFILE_PARTS, write_response
 from capo_core.progress import Progress, silent
 from capo_core.workspace import content_hash
@@ -18,7 +18,7 @@ class FakeBackend(Backend):
     """Deterministic answers in the right form, for tests and for trying the way without a model.
 
     Args:
-        answer: what to write instead of `made_up`.
+        answer: what to write instead of `placeholder_answer`.
 
     Attributes:
         asked: the requests answered so far, in order.
@@ -26,19 +26,21 @@ class FakeBackend(Backend):
 
     adapters = True
 
-    def __init__(self, answer: Callable[[Request], str] | None = None, name: str = "fake") -> None:
+    def __init__(
+        self, answer: Callable[[GenerationRequest], str] | None = None, name: str = "fake"
+    ) -> None:
         self.name, self.fingerprint = name, content_hash("fake", name)
-        self.asked: list[Request] = []
-        self._answer = answer or made_up
+        self.asked: list[GenerationRequest] = []
+        self._answer = answer or placeholder_answer
 
     def complete(
         self,
-        requests: Sequence[Request],
+        requests: Sequence[GenerationRequest],
         decoding: Decoding,
         *,
         done: Set[str] = frozenset(),
         progress: Progress = silent,
-    ) -> Iterator[tuple[Request, Reply]]:
+    ) -> Iterator[tuple[GenerationRequest, Reply]]:
         for position, request in enumerate(requests):
             if request.key in done:
                 continue
@@ -57,7 +59,7 @@ class FakeBackend(Backend):
             )
 
 
-def made_up(request: Request) -> str:
+def placeholder_answer(request: GenerationRequest) -> str:
     """A well-formed answer drawn from (prompt, adapter, seed): one of the labels the prompt asks
     for and a few words, or a profile where the prompt asks for one."""
     draw = random.Random(content_hash(request.prompt.text, request.adapter, request.seed))

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
-from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
 from capo_core.progress import Progress, silent
 from capo_core.workspace import content_hash
 
@@ -180,7 +180,7 @@ _LONGEST_QUOTE = 300
 
 
 @dataclass(frozen=True)
-class Again:
+class Retry:
     """The request failed and may be sent again, not before `wait_s` where the server says so."""
 
     reason: str
@@ -188,11 +188,11 @@ class Again:
 
 
 @dataclass(frozen=True)
-class OtherLimit:
+class OtherLimitName:
     """The server wants the length limit as `max_completion_tokens`."""
 
 
-def read_completion(body: str) -> Reply | Again:
+def read_completion(body: str) -> Reply | Retry:
     """A chat completion (JSON text) as a reply.
 
     `Again` where it is no JSON or has no answer in it. An answer without text (all of it thought,
@@ -208,7 +208,7 @@ def read_completion(body: str) -> Reply | Again:
         if not isinstance(text, str):
             raise TypeError
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return Again("the server's answer is not a chat completion")
+        return Retry("the server's answer is not a chat completion")
     usage = raw.get("usage") or {}
     return Reply(
         text=text,
@@ -225,7 +225,7 @@ def _count(usage: Any, name: str) -> int:
 
 def read_refusal(
     status: int, body: Any, headers: Any, *, model: str, where: str
-) -> Reply | Again | OtherLimit:
+) -> Reply | Retry | OtherLimitName:
     """What an HTTP error means for one request.
 
     Args:
@@ -246,10 +246,10 @@ def read_refusal(
             todo="top it up, or name another server by CAPO_SERVER_URL",
         )
     if status in _AGAIN or status >= 500:
-        return Again(f"the server answered {status} ({said})", retry_after_s(headers))
+        return Retry(f"the server answered {status} ({said})", retry_after_s(headers))
     if status in (400, 413, 422):
         if "max_completion_tokens" in low:
-            return OtherLimit()
+            return OtherLimitName()
         if any(mark in low for mark in _TOO_LONG):
             return Reply("", finish="error", error="prompt too long")
         if any(mark in low for mark in _FILTERED):
@@ -314,12 +314,12 @@ class ServerBackend(Backend):
 
     def complete(
         self,
-        requests: Sequence[Request],
+        requests: Sequence[GenerationRequest],
         decoding: Decoding,
         *,
         done: Set[str] = frozenset(),
         progress: Progress = silent,
-    ) -> Iterator[tuple[Request, Reply]]:
+    ) -> Iterator[tuple[GenerationRequest, Reply]]:
         settings = self.settings
         pending = [request for request in requests if request.key not in done]
         if not pending:
@@ -371,14 +371,19 @@ class ServerBackend(Backend):
             raise self._unanswered(unanswered, reason)
 
     def _ask(
-        self, client: Any, request: Request, decoding: Decoding, gate: Gate, halt: threading.Event
-    ) -> Reply | Again:
+        self,
+        client: Any,
+        request: GenerationRequest,
+        decoding: Decoding,
+        gate: Gate,
+        halt: threading.Event,
+    ) -> Reply | Retry:
         """One answer, with all its tries; `Again` where none of them gave one."""
-        outcome: Reply | Again | OtherLimit = Again("it was not asked")
+        outcome: Reply | Retry | OtherLimitName = Retry("it was not asked")
         tried = 0
         while tried < self.settings.tries and gate.enter():
             outcome = self._send(client, request, decoding)
-            if isinstance(outcome, OtherLimit):
+            if isinstance(outcome, OtherLimitName):
                 continue
             if isinstance(outcome, Reply):
                 return outcome
@@ -387,7 +392,7 @@ class ServerBackend(Backend):
                 self._wait_for_server(outcome.wait_s, gate)
             elif tried < self.settings.tries:
                 halt.wait(backoff_s(tried))
-        return outcome if isinstance(outcome, Again) else Again("it was not asked")
+        return outcome if isinstance(outcome, Retry) else Retry("it was not asked")
 
     def _wait_for_server(self, wait_s: float, gate: Gate) -> None:
         if wait_s > self.settings.longest_wait_s:
@@ -399,8 +404,8 @@ class ServerBackend(Backend):
         gate.hold(wait_s)
 
     def _send(
-        self, client: Any, request: Request, decoding: Decoding
-    ) -> Reply | Again | OtherLimit:
+        self, client: Any, request: GenerationRequest, decoding: Decoding
+    ) -> Reply | Retry | OtherLimitName:
         """The request, sent once."""
         import openai
 
@@ -417,10 +422,10 @@ class ServerBackend(Backend):
             )
             outcome = read_completion(settings.redact(raw.http_response.text))
         except openai.APITimeoutError:
-            return Again(f"the server said nothing for {settings.timeout_s:g} s")
+            return Retry(f"the server said nothing for {settings.timeout_s:g} s")
         except openai.APIConnectionError as error:
             cause = settings.redact(str(error.__cause__ or error))
-            return Again(f"no connection to the server ({cause})")
+            return Retry(f"no connection to the server ({cause})")
         except openai.APIStatusError as error:
             body = error.body if error.body is not None else error.response.text
             outcome = read_refusal(
@@ -430,7 +435,7 @@ class ServerBackend(Backend):
                 model=settings.model,
                 where=settings.shown_url,
             )
-            if isinstance(outcome, OtherLimit):
+            if isinstance(outcome, OtherLimitName):
                 if limit_name == "max_completion_tokens":
                     raise BackendUnavailable(
                         "the server accepts neither max_tokens nor max_completion_tokens",
@@ -462,7 +467,7 @@ class ServerBackend(Backend):
         )
 
 
-def _outcome(job: Future) -> Reply | Again | BackendUnavailable:
+def _outcome(job: Future) -> Reply | Retry | BackendUnavailable:
     try:
         return job.result()
     except BackendUnavailable as error:

@@ -21,10 +21,16 @@ from typing import Any
 import torch
 
 from capo_core.errors import BackendUnavailable, ConfigError
-from capo_core.imitation.backends.base import BATCH_TOKENS, Backend, Decoding, Reply, Request
+from capo_core.imitation.backends.base import (
+    BATCH_TOKENS,
+    Backend,
+    Decoding,
+    GenerationRequest,
+    Reply,
+)
 from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
 from capo_core.imitation.generation.requests import seed_of
-from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import quoted_names
@@ -37,7 +43,7 @@ NONE_DRAWN = "no answer began with an option"
 
 
 @dataclass(frozen=True)
-class Question:
+class OptionQuestion:
     """One weighing that is wanted.
 
     Attributes:
@@ -54,7 +60,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Scored:
+class OptionScores:
     """What came back: a score an option, or a problem and no scores.
 
     Attributes:
@@ -67,7 +73,7 @@ class Scored:
     bounded: int = 0
 
 
-class Scorer(ABC):
+class OptionScorer(ABC):
     """A model that weighs options.
 
     Attributes:
@@ -82,8 +88,8 @@ class Scorer(ABC):
 
     @abstractmethod
     def score(
-        self, questions: Sequence[Question], progress: Progress = silent
-    ) -> Iterator[tuple[Question, Scored]]:
+        self, questions: Sequence[OptionQuestion], progress: Progress = silent
+    ) -> Iterator[tuple[OptionQuestion, OptionScores]]:
         """The scores as they come, in any order.
 
         Raises:
@@ -92,7 +98,7 @@ class Scorer(ABC):
         """
 
 
-class SampledScorer(Scorer):
+class SampledScorer(OptionScorer):
     """How often each option is drawn, for models that give nothing but text.
 
     An answer counts where it begins with an option, behind the prefix where there is one: the
@@ -114,13 +120,13 @@ class SampledScorer(Scorer):
         self._backend, self._samples, self._seed = backend, samples, seed
 
     def score(
-        self, questions: Sequence[Question], progress: Progress = silent
-    ) -> Iterator[tuple[Question, Scored]]:
+        self, questions: Sequence[OptionQuestion], progress: Progress = silent
+    ) -> Iterator[tuple[OptionQuestion, OptionScores]]:
         decoding = Decoding(temperature=1.0, top_p=1.0, max_new_tokens=8)
         for number, question in enumerate(questions):
             part = part_of(progress, number / len(questions), (number + 1) / len(questions))
             requests = [
-                Request(f"{question.key}-{k}", question.prompt,
+                GenerationRequest(f"{question.key}-{k}", question.prompt,
                         seed=seed_of(self._seed, question.key, str(k)))
                 for k in range(self._samples)
             ]  # fmt: skip
@@ -132,7 +138,9 @@ class SampledScorer(Scorer):
                     drawn[found] += 1
             yield (
                 question,
-                Scored(tuple(map(float, drawn))) if any(drawn) else Scored(problem=NONE_DRAWN),
+                OptionScores(tuple(map(float, drawn)))
+                if any(drawn)
+                else OptionScores(problem=NONE_DRAWN),
             )
 
 
@@ -147,14 +155,14 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def from_listed(listed: dict[str, float], options: Sequence[str]) -> Scored:
+def scores_from_listed(listed: dict[str, float], options: Sequence[str]) -> OptionScores:
     """Scores of options from the first tokens that a server lists with their log-probabilities.
 
     A token stands for the option that it is the beginning of (for a single letter: that it is);
     forms of one option ("A", " A") are added up.
     """
     if any(math.isnan(value) for value in listed.values()):
-        return Scored(problem=NOT_A_NUMBER)
+        return OptionScores(problem=NOT_A_NUMBER)
     found: list[list[float]] = [[] for _ in options]
     for token, value in listed.items():
         bare = token.strip().rstrip(".):").lower()
@@ -162,10 +170,10 @@ def from_listed(listed: dict[str, float], options: Sequence[str]) -> Scored:
         if bare and len(begun) == 1:
             found[begun[0]].append(value)
     if not any(found):
-        return Scored(problem=NO_OPTION)
+        return OptionScores(problem=NO_OPTION)
     least = min(listed.values())
     scores = tuple(_log_sum(values) if values else least for values in found)
-    return Scored(scores, bounded=sum(not values for values in found))
+    return OptionScores(scores, bounded=sum(not values for values in found))
 
 
 def _log_sum(values: Sequence[float]) -> float:
@@ -177,7 +185,7 @@ LISTED = 20  # first tokens asked for; what OpenAI gives at most
 _NO_LOG_PROBABILITIES = "the server's answer has no log-probabilities in it"
 
 
-class ServerScorer(Scorer):
+class ServerScorer(OptionScorer):
     """Asks for one token with the log-probabilities of the 20 likeliest first ones."""
 
     kind = LOG_PROBABILITY
@@ -188,17 +196,17 @@ class ServerScorer(Scorer):
         self._backend = _Backend(settings)
 
     def score(
-        self, questions: Sequence[Question], progress: Progress = silent
-    ) -> Iterator[tuple[Question, Scored]]:
+        self, questions: Sequence[OptionQuestion], progress: Progress = silent
+    ) -> Iterator[tuple[OptionQuestion, OptionScores]]:
         by_key = {question.key: question for question in questions}
-        requests = [Request(question.key, question.prompt) for question in questions]
+        requests = [GenerationRequest(question.key, question.prompt) for question in questions]
         decoding = Decoding(temperature=1.0, top_p=1.0, max_new_tokens=1)
         for request, reply in self._backend.complete(requests, decoding, progress=progress):
             question = by_key[request.key]
             if reply.finish == "error":
-                yield question, Scored(problem=reply.error)
+                yield question, OptionScores(problem=reply.error)
                 continue
-            yield question, from_listed(self._listed(reply.text), question.options)
+            yield question, scores_from_listed(self._listed(reply.text), question.options)
 
     def _listed(self, body: str) -> dict[str, float]:
         """First tokens and their log-probabilities in a chat completion (JSON)."""
@@ -219,7 +227,7 @@ class ServerScorer(Scorer):
 class _Backend(ServerBackend):
     """A server whose replies are the whole completion as JSON text, log-probabilities in it."""
 
-    def _send(self, client: Any, request: Request, decoding: Decoding):
+    def _send(self, client: Any, request: GenerationRequest, decoding: Decoding):
         asked = _WithLogProbabilities(client)
         try:
             outcome = super()._send(asked, request, decoding)
@@ -252,7 +260,7 @@ class _WithLogProbabilities:
 TOO_LONG = "prompt too long"
 
 
-class HfScorer(Scorer):
+class TransformersScorer(OptionScorer):
     """One forward pass a question, in batches of like length padded on the left.
 
     Args:
@@ -262,13 +270,13 @@ class HfScorer(Scorer):
     kind = LOGIT
     prefixes = True
 
-    def __init__(self, base: Base, *, batch_tokens: int = BATCH_TOKENS) -> None:
+    def __init__(self, base: LoadedBaseModel, *, batch_tokens: int = BATCH_TOKENS) -> None:
         self.name, self.fingerprint = base.name, base.fingerprint
         self._base, self._batch_tokens = base, batch_tokens
 
     def score(
-        self, questions: Sequence[Question], progress: Progress = silent
-    ) -> Iterator[tuple[Question, Scored]]:
+        self, questions: Sequence[OptionQuestion], progress: Progress = silent
+    ) -> Iterator[tuple[OptionQuestion, OptionScores]]:
         rows = [(question, self._ids(question)) for question in questions]
         rows.sort(key=lambda row: (-len(row[1]), row[0].key))
         done, longest = 0, self._base.longest
@@ -280,12 +288,12 @@ class HfScorer(Scorer):
             if longest is not None and width > longest:
                 fits = [row for row in batch if len(row[1]) <= longest]
                 for question, _ in batch[: len(batch) - len(fits)]:
-                    yield question, Scored(problem=TOO_LONG)
+                    yield question, OptionScores(problem=TOO_LONG)
                 batch = fits
             if batch:
                 yield from zip([row[0] for row in batch], self._batch(batch), strict=True)
 
-    def _batch(self, batch: list[tuple[Question, tuple[int, ...]]]) -> list[Scored]:
+    def _batch(self, batch: list[tuple[OptionQuestion, tuple[int, ...]]]) -> list[OptionScores]:
         width, device = max(len(ids) for _, ids in batch), self._base.model.device
         ids = torch.full((len(batch), width), self._base.pad_id)
         mask = torch.zeros_like(ids)
@@ -315,16 +323,16 @@ class HfScorer(Scorer):
         for (question, _), row in zip(batch, logits, strict=True):
             scores = tuple(row[list(self.option_ids(question))].tolist())
             bad = any(score != score for score in scores)
-            found.append(Scored(problem=NOT_A_NUMBER) if bad else Scored(scores))
+            found.append(OptionScores(problem=NOT_A_NUMBER) if bad else OptionScores(scores))
         return found
 
-    def _ids(self, question: Question) -> tuple[int, ...]:
+    def _ids(self, question: OptionQuestion) -> tuple[int, ...]:
         return (*prompt_ids(question.prompt, self._base.tokenizer), *self._tokens(question.prefix))
 
     def _tokens(self, text: str) -> list[int]:
         return self._base.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
-    def option_ids(self, question: Question) -> tuple[int, ...]:
+    def option_ids(self, question: OptionQuestion) -> tuple[int, ...]:
         """The first token of each option, as it stands behind the prefix.
 
         Raises:

@@ -26,12 +26,12 @@ from capo_core.imitation.backends.base import (
     BATCH_TOKENS,
     Backend,
     Decoding,
+    GenerationRequest,
     Reply,
-    Request,
     answer_ended,
 )
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
-from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import out_of_memory
 from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 from capo_core.progress import Progress, silent
@@ -112,7 +112,7 @@ class EndOfAnswer(StoppingCriteria):
         return ended
 
 
-class Watch(StoppingCriteria):
+class TokenCallback(StoppingCriteria):
     """Calls `look` after each token, which may raise; ends nothing itself."""
 
     def __init__(self, look: Callable[[], None]) -> None:
@@ -124,20 +124,22 @@ class Watch(StoppingCriteria):
 
 
 @dataclass(frozen=True)
-class Planned:
+class TokenizedRequest:
     """A request with its prompt's tokens."""
 
-    request: Request
+    request: GenerationRequest
     ids: tuple[int, ...]
 
 
-def plan(rows: Sequence[Planned], max_new_tokens: int, batch_tokens: int) -> list[list[Planned]]:
+def plan_batches(
+    rows: Sequence[TokenizedRequest], max_new_tokens: int, batch_tokens: int
+) -> list[list[TokenizedRequest]]:
     """The rows in batches, the longest prompts first, so that too little memory shows at once.
 
     The same rows give the same batches, in whatever order they come. rows × (longest prompt +
     `max_new_tokens`) of a batch is at most `batch_tokens`, unless one row alone exceeds it.
     """
-    batches: list[list[Planned]] = []
+    batches: list[list[TokenizedRequest]] = []
     room = 0
     for row in sorted(rows, key=lambda row: (-len(row.ids), row.request.adapter, row.request.key)):
         if room == 0:
@@ -151,7 +153,7 @@ def plan(rows: Sequence[Planned], max_new_tokens: int, batch_tokens: int) -> lis
 BARE = "__base__"  # PEFT's name for "no adapter" among the names of a batch's rows
 
 
-class HfBackend(Backend):
+class TransformersBackend(Backend):
     """Answers in batches of rows of like length, padded on the left, with a cache of keys and
     values; each row by its own adapter and its own random numbers.
 
@@ -169,7 +171,7 @@ class HfBackend(Backend):
 
     adapters = True
 
-    def __init__(self, base: Base, *, batch_tokens: int = BATCH_TOKENS) -> None:
+    def __init__(self, base: LoadedBaseModel, *, batch_tokens: int = BATCH_TOKENS) -> None:
         if batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {batch_tokens}", expected="1 or more")
         self.name, self.fingerprint = base.name, base.fingerprint
@@ -191,16 +193,16 @@ class HfBackend(Backend):
 
     def complete(
         self,
-        requests: Sequence[Request],
+        requests: Sequence[GenerationRequest],
         decoding: Decoding,
         *,
         done: Set[str] = frozenset(),
         progress: Progress = silent,
-    ) -> Iterator[tuple[Request, Reply]]:
+    ) -> Iterator[tuple[GenerationRequest, Reply]]:
         for folder in sorted({request.adapter for request in requests}):
             self._load(folder)
-        rows = [Planned(r, prompt_ids(r.prompt, self._base.tokenizer)) for r in requests]
-        batches = plan(rows, decoding.max_new_tokens, self._batch_tokens)
+        rows = [TokenizedRequest(r, prompt_ids(r.prompt, self._base.tokenizer)) for r in requests]
+        batches = plan_batches(rows, decoding.max_new_tokens, self._batch_tokens)
         answered = 0
         for batch in batches:
             wanted = [row for row in batch if row.request.key not in done]
@@ -214,7 +216,7 @@ class HfBackend(Backend):
                         yield row.request, reply
             answered += len(batch)
 
-    def _answer(self, batch: list[Planned], decoding: Decoding, look: Any) -> list[Reply]:
+    def _answer(self, batch: list[TokenizedRequest], decoding: Decoding, look: Any) -> list[Reply]:
         width = max(len(row.ids) for row in batch)
         ids = torch.full((len(batch), width), self._base.pad_id)
         mask = torch.zeros_like(ids)
@@ -222,7 +224,7 @@ class HfBackend(Backend):
             ids[k, width - len(row.ids) :] = torch.tensor(row.ids)
             mask[k, width - len(row.ids) :] = 1
         tokenizer, device = self._base.tokenizer, self._base.model.device
-        criteria = StoppingCriteriaList([Watch(look)])
+        criteria = StoppingCriteriaList([TokenCallback(look)])
         if decoding.stop_fields:
             criteria.append(EndOfAnswer(tokenizer, decoding.stop_fields, width))
         seeds = [row.request.seed for row in batch]
@@ -256,7 +258,7 @@ class HfBackend(Backend):
             ) from error
         return [self._reply(row, new, decoding) for row, new in zip(batch, written, strict=True)]
 
-    def _reply(self, row: Planned, new: list[int], decoding: Decoding) -> Reply:
+    def _reply(self, row: TokenizedRequest, new: list[int], decoding: Decoding) -> Reply:
         end = next((k for k, token in enumerate(new) if token in self._ends), None)
         words = new if end is None else new[:end]
         tokens = len(new) if end is None else end + 1
@@ -268,7 +270,7 @@ class HfBackend(Backend):
             finish="length" if end is None and tokens == decoding.max_new_tokens else "stop",
         )
 
-    def _by_adapter(self, batch: list[Planned]) -> dict[str, Any]:
+    def _by_adapter(self, batch: list[TokenizedRequest]) -> dict[str, Any]:
         """The names of the rows' adapters, where the model has any."""
         if not isinstance(self._model, PeftModel):
             return {}
@@ -317,7 +319,7 @@ class _Swapped:
         self._model.generation_config = self._before
 
 
-def end_tokens(base: Base) -> tuple[int, ...]:
+def end_tokens(base: LoadedBaseModel) -> tuple[int, ...]:
     """Tokens that end an answer: the tokenizer's end of text, which is what training writes, first;
     then those of the base's generation settings, and the chat template's end of turn."""
     found = [base.tokenizer.eos_token_id]

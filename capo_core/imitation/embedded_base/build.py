@@ -20,14 +20,14 @@ from torch.optim import AdamW
 from transformers import AutoTokenizer, GenerationConfig
 
 from capo_core.errors import ConfigError, Stopped
-from capo_core.imitation.embedded_base.config import FORMATS, BaseConfig
+from capo_core.imitation.embedded_base.config import FORMATS, EmbeddedBaseConfig
 from capo_core.imitation.embedded_base.corpus import (
-    Batches,
-    Corpus,
     CorpusBatches,
     MicroBatch,
-    Samples,
-    World,
+    SimulatedPopulation,
+    TaskBatches,
+    TaskSamples,
+    TextCorpus,
     learn_tokenizer,
     sample_texts,
 )
@@ -41,7 +41,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass
-class State:
+class BuildState:
     """How far the training is: steps and tokens done, seconds spent, lines of the log."""
 
     step: int = 0
@@ -50,7 +50,7 @@ class State:
     log: list[dict] = field(default_factory=list)
 
 
-def learning_rate(config: BaseConfig, step: int) -> float:
+def learning_rate(config: EmbeddedBaseConfig, step: int) -> float:
     """Linear warm-up, then a cosine from `learning_rate` to a twentieth of it."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
@@ -58,7 +58,7 @@ def learning_rate(config: BaseConfig, step: int) -> float:
     return config.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
 
 
-def new_optimiser(model, config: BaseConfig) -> AdamW:
+def new_optimiser(model, config: EmbeddedBaseConfig) -> AdamW:
     """AdamW; vectors (the norms' scales) do not decay."""
     named = list(model.named_parameters())
     return AdamW(
@@ -74,11 +74,11 @@ def new_optimiser(model, config: BaseConfig) -> AdamW:
 
 def train(
     model,
-    config: BaseConfig,
+    config: EmbeddedBaseConfig,
     batches: Callable[[int], Sequence[MicroBatch]],
     folder: Path,
     progress: Progress,
-) -> State:
+) -> BuildState:
     """Train `model` in place for `config.steps` steps, from the checkpoint in `folder` if any.
 
     Raises:
@@ -123,7 +123,7 @@ def train(
     return state
 
 
-def _where(state: State, config: BaseConfig) -> str:
+def _where(state: BuildState, config: EmbeddedBaseConfig) -> str:
     left = state.seconds / state.step * (config.steps - state.step)
     words = f"Pre-training, step {state.step:,} of {config.steps:,}, {left / 60:.0f} min left"
     if state.log:
@@ -132,7 +132,7 @@ def _where(state: State, config: BaseConfig) -> str:
     return words
 
 
-def save_checkpoint(folder: Path, model, optimiser: AdamW, state: State) -> None:
+def save_checkpoint(folder: Path, model, optimiser: AdamW, state: BuildState) -> None:
     """Weights, moments and place, in a new folder that takes the place of the old one at once."""
     new, kept, old = (folder / name for name in ("checkpoint.new", "checkpoint", "checkpoint.old"))
     shutil.rmtree(new, ignore_errors=True)
@@ -152,12 +152,12 @@ def save_checkpoint(folder: Path, model, optimiser: AdamW, state: State) -> None
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_checkpoint(folder: Path, model, optimiser: AdamW) -> State:
+def load_checkpoint(folder: Path, model, optimiser: AdamW) -> BuildState:
     """What was saved last, put into model and optimiser; the start where nothing was."""
     # `old` is what is left if the process died between the two renamings.
     kept = next((p for p in (folder / "checkpoint", folder / "checkpoint.old") if p.exists()), None)
     if kept is None:
-        return State()
+        return BuildState()
     tensors = load_file(kept / "state.safetensors")
     about = json.loads((kept / "state.json").read_text(encoding="utf-8"))
     with torch.no_grad():
@@ -167,17 +167,17 @@ def load_checkpoint(folder: Path, model, optimiser: AdamW) -> State:
                 "step": torch.tensor(about["optimiser_steps"][name]),
                 **{moment: tensors[f"{name}/{moment}"].clone() for moment in _MOMENTS},
             }
-    return State(**about["state"])
+    return BuildState(**about["state"])
 
 
 WEIGHTS = "model.safetensors"
 
 
 def build(
-    config: BaseConfig,
+    config: EmbeddedBaseConfig,
     out: Path,
     *,
-    corpus: Corpus | None = None,
+    corpus: TextCorpus | None = None,
     with_tasks: bool = True,
     progress: Progress = silent,
 ) -> dict:
@@ -207,9 +207,9 @@ def build(
     torch.set_num_threads(config.threads)
     try:
         progress("Learning the vocabulary", 0.0)
-        samples = Samples(World(config)) if with_tasks else None
+        samples = TaskSamples(SimulatedPopulation(config)) if with_tasks else None
         tokenizer = _tokenizer(folder, config, samples, corpus)
-        tasks = Batches(samples, tokenizer) if samples else None
+        tasks = TaskBatches(samples, tokenizer) if samples else None
         batches = CorpusBatches(corpus, tokenizer, config, tasks) if corpus else tasks
         model = new_network(config, tokenizer)
         state = train(model, config, batches.step, folder, part_of(progress, 0.02, 0.97))
@@ -228,7 +228,9 @@ def build(
     return about
 
 
-def _begin(config: BaseConfig, out: Path, corpus: Corpus | None, with_tasks: bool) -> Path:
+def _begin(
+    config: EmbeddedBaseConfig, out: Path, corpus: TextCorpus | None, with_tasks: bool
+) -> Path:
     """The folder of what is half done; it belongs to these settings."""
     folder = make_folder(out.parent / f".{out.name}.building")
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
@@ -248,7 +250,9 @@ def _begin(config: BaseConfig, out: Path, corpus: Corpus | None, with_tasks: boo
     return folder
 
 
-def _tokenizer(folder: Path, config: BaseConfig, samples: Samples | None, corpus: Corpus | None):
+def _tokenizer(
+    folder: Path, config: EmbeddedBaseConfig, samples: TaskSamples | None, corpus: TextCorpus | None
+):
     kept = folder / "tokenizer"
     if not kept.exists():
         texts = list(corpus.texts) if corpus else []
@@ -260,7 +264,7 @@ def _tokenizer(folder: Path, config: BaseConfig, samples: Samples | None, corpus
     return AutoTokenizer.from_pretrained(kept)
 
 
-def _validate(model, tasks: Batches | None) -> dict:
+def _validate(model, tasks: TaskBatches | None) -> dict:
     """Format → task → losses on held-out annotators: nats a token, and of the label line."""
     losses: dict[str, dict] = {}
     for kind in FORMATS if tasks else ():
@@ -274,7 +278,7 @@ def _validate(model, tasks: Batches | None) -> dict:
     return losses
 
 
-def _about(config, corpus, with_tasks, model, state: State, losses: dict) -> dict:
+def _about(config, corpus, with_tasks, model, state: BuildState, losses: dict) -> dict:
     return {
         "config": asdict(config),
         "corpus": {"name": corpus.name, "texts": len(corpus.texts)} if corpus else None,

@@ -13,7 +13,7 @@ SHORT = FORMATS[:2]
 
 
 @dataclass(frozen=True)
-class BaseConfig:
+class EmbeddedBaseConfig:
     """What is built, and how.
 
     Raises:

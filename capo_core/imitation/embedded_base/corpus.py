@@ -26,18 +26,18 @@ from transformers import PreTrainedTokenizerFast
 
 from capo_core.data.readers.table import read_table
 from capo_core.errors import DataError
-from capo_core.imitation.embedded_base.config import FORMATS, BaseConfig
+from capo_core.imitation.embedded_base.config import FORMATS, EmbeddedBaseConfig
 from capo_core.imitation.prompting import prompts
 from capo_core.imitation.prompting.prompts import (
     LABEL_MARK,
     Example,
-    Item,
     Prompt,
+    PromptItem,
     prompt_text,
     response_ids,
     write_response,
 )
-from capo_core.imitation.prompting.rule_profiles import Common, common_of, profile
+from capo_core.imitation.prompting.rule_profiles import Common, common_of, rule_profile
 from capo_core.simulation.annotate import label_shares, start_rule, write
 from capo_core.simulation.annotators import AnnotatorSpec, WritingStyle, sample_annotators, style_of
 from capo_core.simulation.demo import CONFIGS
@@ -85,7 +85,7 @@ PEOPLE, STRENGTHS, STEPS, HELD_OUT = range(4)
 
 
 @dataclass(frozen=True)
-class Writer:
+class SimulatedWriter:
     """One simulated annotator with their strengths."""
 
     number: int
@@ -95,14 +95,14 @@ class Writer:
     label_bias: float
 
 
-class World:
+class SimulatedPopulation:
     """Annotators by number and items by seed; two worlds of one configuration are equal."""
 
-    def __init__(self, config: BaseConfig) -> None:
+    def __init__(self, config: EmbeddedBaseConfig) -> None:
         self.config = config
         self.writer = lru_cache(maxsize=4096)(self._writer)
 
-    def _writer(self, number: int) -> Writer:
+    def _writer(self, number: int) -> SimulatedWriter:
         """Annotator `number`; those from `config.annotators` on are never trained on."""
         config = self.config
         (spec,) = sample_annotators(1, [STREAM, config.seed, PEOPLE, number])
@@ -111,7 +111,7 @@ class World:
             float(rng.uniform(*bounds))
             for bounds in (config.manner, config.content, config.label_bias)
         )
-        return Writer(number, spec, style_of(spec, manner), content, label_bias)
+        return SimulatedWriter(number, spec, style_of(spec, manner), content, label_bias)
 
 
 def draw_item(task: str, draws: Draws) -> Simulated:
@@ -123,7 +123,7 @@ def draw_item(task: str, draws: Draws) -> Simulated:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SimulatedAnswer:
     """One annotator's answer to one item.
 
     Attributes:
@@ -134,13 +134,13 @@ class Answer:
     shares: tuple[float, ...]
 
 
-def answer(task: str, writer: Writer, item: Simulated, draws: Draws) -> Answer:
+def answer(task: str, writer: SimulatedWriter, item: Simulated, draws: Draws) -> SimulatedAnswer:
     """What `writer` labels and writes about the item."""
     shares = label_shares(task, item, writer.spec, writer.label_bias)
     label = TASKS[task][0].scale.labels[draws.weighted(cumulative(list(shares)))]
     text = write(start_rule(task, item, label), item, writer.manner, writer.content, draws)
-    example = Example(Item("", item.text_a, item.text_b), label, text)
-    return Answer(example, tuple(shares))
+    example = Example(PromptItem("", item.text_a, item.text_b), label, text)
+    return SimulatedAnswer(example, tuple(shares))
 
 
 @cache
@@ -156,7 +156,7 @@ _NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
-class Sample:
+class TaskSample:
     """A prompt and what is to be learned of it.
 
     Attributes:
@@ -169,18 +169,20 @@ class Sample:
     task: str
     prompt: Prompt
     response: str
-    asked: Answer | None
-    shown: tuple[Answer, ...] = ()
+    asked: SimulatedAnswer | None
+    shown: tuple[SimulatedAnswer, ...] = ()
 
 
-class Samples:
+class TaskSamples:
     """Samples of one world, each from a stream of draws and a range of annotators."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedPopulation) -> None:
         self.world = world
         self._common: dict[str, Common] = {}
 
-    def draw(self, kind: str, task: str, number: int, draws: Draws, *, examples: int = 0) -> Sample:
+    def draw(
+        self, kind: str, task: str, number: int, draws: Draws, *, examples: int = 0
+    ) -> TaskSample:
         """One sample of format `kind` by annotator `number`.
 
         Args:
@@ -189,28 +191,30 @@ class Samples:
         writer = self.world.writer(number)
         about = TASKS[task][0]
 
-        def answers(n: int) -> list[Answer]:
+        def answers(n: int) -> list[SimulatedAnswer]:
             return [answer(task, writer, draw_item(task, draws), draws) for _ in range(n)]
 
         if kind == "ask_for_profile":
             shown = answers(examples)
             known = [each.example for each in shown]
-            text = profile(about, known, self.common(task))
-            return Sample(task, prompts.ask_for_profile(about, known), text, None, tuple(shown))
+            text = rule_profile(about, known, self.common(task))
+            return TaskSample(task, prompts.ask_for_profile(about, known), text, None, tuple(shown))
         if kind == "in_context":
             *shown, asked = answers(examples + 1)
             prompt = prompts.in_context(about, asked.example.item, [each.example for each in shown])
-            return Sample(task, prompt, response_of(asked), asked, tuple(shown))
+            return TaskSample(task, prompt, response_of(asked), asked, tuple(shown))
         (asked,) = answers(1)
         item = asked.example.item
         if kind == "with_profile":
             low, high = PROFILE_EXAMPLES
             known = [each.example for each in answers(low + draws.index(high - low + 1))]
-            prompt = prompts.with_profile(about, item, profile(about, known, self.common(task)))
+            prompt = prompts.with_profile(
+                about, item, rule_profile(about, known, self.common(task))
+            )
         else:
             named = _name(draws) if kind == "named" else ""
             prompt = prompts.zero_shot(about, item, annotator=named)
-        return Sample(task, prompt, response_of(asked), asked)
+        return TaskSample(task, prompt, response_of(asked), asked)
 
     def common(self, task: str) -> Common:
         """What annotators of this world do on the whole, from up to 4,000 of their responses."""
@@ -225,7 +229,7 @@ class Samples:
         return self._common[task]
 
 
-def response_of(said: Answer) -> str:
+def response_of(said: SimulatedAnswer) -> str:
     """An answer in the fixed format."""
     return write_response(said.example.label, said.example.explanation)
 
@@ -251,7 +255,7 @@ Spread = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
-class Row:
+class TokenRow:
     """One sequence.
 
     Attributes:
@@ -273,7 +277,7 @@ class MicroBatch:
 
     kind: str
     task: str
-    rows: tuple[Row, ...]
+    rows: tuple[TokenRow, ...]
     share: float
 
     @property
@@ -282,7 +286,7 @@ class MicroBatch:
         return sum(len(row.ids) for row in self.rows)
 
 
-def common_beginning(rows: Sequence[Row]) -> int:
+def common_beginning(rows: Sequence[TokenRow]) -> int:
     """How many tokens all rows begin with.
 
     The token before the first learned one is left out: that one is predicted from it.
@@ -294,12 +298,12 @@ def common_beginning(rows: Sequence[Row]) -> int:
     )
 
 
-def computed_tokens(rows: Sequence[Row]) -> int:
+def computed_tokens(rows: Sequence[TokenRow]) -> int:
     """Tokens a network reads where the common beginning is read once."""
     return sum(len(row.ids) for row in rows) - common_beginning(rows) * (len(rows) - 1)
 
 
-def row_of(sample: Sample, tokenizer: Any, config: BaseConfig) -> Row:
+def row_of(sample: TaskSample, tokenizer: Any, config: EmbeddedBaseConfig) -> TokenRow:
     """A sample as tokens, exactly those of `render.render`, with the weights of the loss."""
     text = prompt_text(sample.prompt, tokenizer)
     read = tokenizer(text, return_offsets_mapping=True)
@@ -327,7 +331,7 @@ def row_of(sample: Sample, tokenizer: Any, config: BaseConfig) -> Row:
         spread |= _spread(labels, said, first + len(tokenizer(LABEL_MARK)["input_ids"]))
     for position in spread:
         weights[position] = config.label_weight
-    return Row(tuple(ids), tuple(weights), begin, spread)
+    return TokenRow(tuple(ids), tuple(weights), begin, spread)
 
 
 def _label_tokens(tokenizer: Any, task: str) -> dict[str, tuple[int, ...]]:
@@ -339,7 +343,9 @@ def _label_tokens(tokenizer: Any, task: str) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _spread(labels: dict[str, tuple[int, ...]], said: Answer, at: int) -> dict[int, Spread]:
+def _spread(
+    labels: dict[str, tuple[int, ...]], said: SimulatedAnswer, at: int
+) -> dict[int, Spread]:
     """How likely each token was at the positions of a label that stands from `at` on.
 
     A later token of a label is judged among the labels that begin with the earlier ones.
@@ -356,12 +362,12 @@ def _spread(labels: dict[str, tuple[int, ...]], said: Answer, at: int) -> dict[i
     return found
 
 
-class Batches:
+class TaskBatches:
     """What each step reads, drawn when it is asked for."""
 
-    def __init__(self, samples: Samples, tokenizer: Any) -> None:
+    def __init__(self, samples: TaskSamples, tokenizer: Any) -> None:
         self.samples, self.tokenizer = samples, tokenizer
-        self.config: BaseConfig = samples.world.config
+        self.config: EmbeddedBaseConfig = samples.world.config
 
     def step(self, step: int) -> list[MicroBatch]:
         """The micro-batches of one step: both tasks' short prompts, and one other format."""
@@ -387,7 +393,7 @@ class Batches:
     def _fill(self, kind: str, task: str, tokens: int, share: float, draws: Draws) -> MicroBatch:
         """Rows until they have `tokens` tokens; at least one."""
         shown = _shown(kind, draws)
-        rows: list[Row] = []
+        rows: list[TokenRow] = []
         # The beginning that all share is read once, so it counts once.
         while not rows or computed_tokens(rows) < tokens:
             drawn = kind
@@ -397,12 +403,12 @@ class Batches:
             rows.append(self._row(drawn, task, number, shown, draws))
         return MicroBatch(kind, task, tuple(rows), share)
 
-    def _row(self, kind: str, task: str, number: int, shown: int, draws: Draws) -> Row:
+    def _row(self, kind: str, task: str, number: int, shown: int, draws: Draws) -> TokenRow:
         sample = self.samples.draw(kind, task, number, draws, examples=shown)
         return row_of(sample, self.tokenizer, self.config)
 
 
-def sample_texts(samples: Samples, per_task: int) -> Iterator[str]:
+def sample_texts(samples: TaskSamples, per_task: int) -> Iterator[str]:
     """Texts the vocabulary is learned from: prompts with their answers."""
     config = samples.world.config
     for task in TASKS:
@@ -429,7 +435,7 @@ _KEPT_BACK = 20
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TextCorpus:
     """Texts, in order."""
 
     name: str
@@ -440,7 +446,7 @@ class Corpus:
         return content_hash(self.texts)
 
 
-def read_corpus(path: Path) -> Corpus:
+def read_corpus(path: Path) -> TextCorpus:
     """The texts of a file: `.txt` gives one text a paragraph (or a line, where no line is empty);
     a table gives every cell with at least three words.
 
@@ -465,14 +471,18 @@ def read_corpus(path: Path) -> Corpus:
             f"found {len(texts)} different texts", where=str(path),
             expected=f"at least {_KEPT_BACK}, one a line or paragraph, or a table's",
         )  # fmt: skip
-    return Corpus(path.name, texts)
+    return TextCorpus(path.name, texts)
 
 
 class CorpusBatches:
     """What each step reads: passages of the corpus, and of the tasks' formats where wanted."""
 
     def __init__(
-        self, corpus: Corpus, tokenizer: Any, config: BaseConfig, tasks: Batches | None
+        self,
+        corpus: TextCorpus,
+        tokenizer: Any,
+        config: EmbeddedBaseConfig,
+        tasks: TaskBatches | None,
     ) -> None:
         self.config, self.tasks = config, tasks
         end = tokenizer.eos_token_id
@@ -502,9 +512,9 @@ class CorpusBatches:
         return MicroBatch("corpus", "text", rows, 1.0)
 
 
-def _passages(stream: np.ndarray, tokens: int, rng: np.random.Generator) -> tuple[Row, ...]:
+def _passages(stream: np.ndarray, tokens: int, rng: np.random.Generator) -> tuple[TokenRow, ...]:
     """Passages from anywhere in `stream`, about `tokens` tokens in all."""
     width = min(WIDTH, len(stream))
     starts = rng.integers(0, len(stream) - width + 1, size=max(tokens // width, 1))
     weights = (0.0, *[1.0] * (width - 1))
-    return tuple(Row(tuple(stream[at : at + width].tolist()), weights, 1) for at in starts)
+    return tuple(TokenRow(tuple(stream[at : at + width].tolist()), weights, 1) for at in starts)

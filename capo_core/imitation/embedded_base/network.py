@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 
-from capo_core.imitation.embedded_base.config import BaseConfig
-from capo_core.imitation.embedded_base.corpus import Row, common_beginning
+from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
+from capo_core.imitation.embedded_base.corpus import TokenRow, common_beginning
 
 
-def new_network(config: BaseConfig, tokenizer) -> LlamaForCausalLM:
+def new_network(config: EmbeddedBaseConfig, tokenizer) -> LlamaForCausalLM:
     """A Llama with random weights from the seed; the global random state is left as it was."""
     shape = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -34,7 +34,7 @@ def new_network(config: BaseConfig, tokenizer) -> LlamaForCausalLM:
         return LlamaForCausalLM(shape).float()
 
 
-def token_losses(model: LlamaForCausalLM, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+def token_losses(model: LlamaForCausalLM, rows: Sequence[TokenRow]) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood of every learned token of every row, and its weight.
 
     The common beginning is read once for all rows; the vocabulary is looked at only where
@@ -67,7 +67,7 @@ def token_losses(model: LlamaForCausalLM, rows: Sequence[Row]) -> tuple[Tensor, 
     return logits.logsumexp(-1) - expected, weights[learned]
 
 
-def _targets(rows: Sequence[Row], start: int) -> tuple[Tensor, Tensor, Tensor]:
+def _targets(rows: Sequence[TokenRow], start: int) -> tuple[Tensor, Tensor, Tensor]:
     """For each token that may stand at a learned place: the place's number, it, its probability."""
     found: list[tuple[int, int, float]] = []
     place = 0
@@ -83,7 +83,7 @@ def _targets(rows: Sequence[Row], start: int) -> tuple[Tensor, Tensor, Tensor]:
 
 @torch.no_grad()
 def answer_loss(
-    model: LlamaForCausalLM, rows: Sequence[Row], label_weight: float, at_once: int = 8
+    model: LlamaForCausalLM, rows: Sequence[TokenRow], label_weight: float, at_once: int = 8
 ) -> tuple[float, float | None]:
     """Loss of the answers alone.
 

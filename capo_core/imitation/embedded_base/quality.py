@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from capo_core.imitation.embedded_base.config import BaseConfig
+from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
 from capo_core.imitation.embedded_base.corpus import (
     HELD_OUT,
     STREAM,
-    Sample,
-    Samples,
-    World,
+    SimulatedPopulation,
+    TaskSample,
+    TaskSamples,
     draw_item,
 )
 from capo_core.imitation.embedded_base.model_card import read_about
 from capo_core.imitation.parsing import parse_response
-from capo_core.imitation.parsing.result import Parsed
+from capo_core.imitation.parsing.result import ParsedResponse
 from capo_core.imitation.prompting.prompts import prompt_ids
 from capo_core.progress import Progress, silent
 from capo_core.simulation.annotate import NEUTRAL_SPEC, label_shares
@@ -41,15 +41,17 @@ def measure_folder(folder: Path, n: int, progress: Progress = silent) -> dict:
         DataError: there is no base of this project in the folder.
     """
     settings = read_about(folder)["config"]
-    config = BaseConfig(
+    config = EmbeddedBaseConfig(
         **{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
     )
     model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return measure(model, tokenizer, Samples(World(config)), n, progress)
+    return measure(model, tokenizer, TaskSamples(SimulatedPopulation(config)), n, progress)
 
 
-def measure(model, tokenizer, samples: Samples, n: int = 100, progress: Progress = silent) -> dict:
+def measure(
+    model, tokenizer, samples: TaskSamples, n: int = 100, progress: Progress = silent
+) -> dict:
     """Figures of `n` written answers for each task, format and temperature.
 
     Returns:
@@ -75,7 +77,7 @@ def measure(model, tokenizer, samples: Samples, n: int = 100, progress: Progress
     return {"rows": rows}
 
 
-def _draw(samples: Samples, kind: str, task: str, n: int) -> list[Sample]:
+def _draw(samples: TaskSamples, kind: str, task: str, n: int) -> list[TaskSample]:
     draws = Draws([STREAM, samples.world.config.seed, HELD_OUT, len(kind), len(task), 1])
     first = samples.world.config.annotators
     return [
@@ -86,7 +88,7 @@ def _draw(samples: Samples, kind: str, task: str, n: int) -> list[Sample]:
 
 @torch.no_grad()
 def write_answers(
-    model, tokenizer, samples: Sequence[Sample], temperature: float, at_once: int = 25
+    model, tokenizer, samples: Sequence[TaskSample], temperature: float, at_once: int = 25
 ) -> list[str]:
     """The model's answer to each sample's prompt; temperature 0 takes the likeliest token."""
     texts = []
@@ -109,7 +111,7 @@ def write_answers(
     return texts
 
 
-def _figures(task: Task, samples: Sequence[Sample], texts: Sequence[str]) -> dict:
+def _figures(task: Task, samples: Sequence[TaskSample], texts: Sequence[str]) -> dict:
     pairs = [
         (sample, parse_response(text, task), parse_response(sample.response, task))
         for sample, text in zip(samples, texts, strict=True)
@@ -129,7 +131,7 @@ def _figures(task: Task, samples: Sequence[Sample], texts: Sequence[str]) -> dic
     }
 
 
-def _from_item(sample: Sample, said: Parsed) -> float:
+def _from_item(sample: TaskSample, said: ParsedResponse) -> float:
     """Share of the explanation's words that stand in the item."""
     item = sample.asked.example.item
     shared = input_spans(said.explanation, item.text_a, item.text_b)
@@ -141,7 +143,7 @@ def _mean(values) -> float:
     return float(np.mean(found)) if found else 0.0
 
 
-def _ceiling(samples: Samples, task: str, n: int = 2000) -> float:
+def _ceiling(samples: TaskSamples, task: str, n: int = 2000) -> float:
     """How often an annotator gives the label that most people would give the item."""
     world = samples.world
     draws = Draws([STREAM, world.config.seed, HELD_OUT, len(task), 2])

@@ -15,22 +15,22 @@ from capo_core.errors import BackendUnavailable, ConfigError, RunError, Stopped
 from capo_core.imitation.backends.base import Backend, Reply
 from capo_core.imitation.generation.outputs import (
     OutputLines,
+    output_row,
+    output_summary,
     read_table,
-    row_of,
-    summary,
     to_frame,
     write_table,
 )
 from capo_core.imitation.generation.requests import (
     TOO_LONG,
-    Asked,
     GenerateConfig,
+    OutputRequest,
+    dataset_identity,
     decoding_of,
-    identity,
-    what_to_ask,
+    output_requests,
 )
 from capo_core.imitation.prompting.examples import Embed, ExamplePool
-from capo_core.imitation.prompting.prompts import Example, Item
+from capo_core.imitation.prompting.prompts import Example, PromptItem
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, run_id
 from capo_core.workspace import Workspace, content_hash
@@ -76,12 +76,12 @@ def generate(
             where=f"method {config.method}",
             todo="use a model on this machine (--base)",
         )
-    folder.claim(asked_for(dataset, targets, config, backend, adapters, profiles))
+    folder.claim(generation_run_config(dataset, targets, config, backend, adapters, profiles))
     if folder.done:
         return read_table(folder.path)
     with folder.lock():
         folder.forget_stop()
-        wanted = what_to_ask(
+        wanted = output_requests(
             dataset,
             targets,
             config,
@@ -91,20 +91,20 @@ def generate(
             profiles=profiles,
             choose=_chooser(dataset, config, embed),
         )
-        start, kept = time.monotonic(), _kept(folder, wanted)
+        start, kept = time.monotonic(), _count_saved(folder, wanted)
         folder.log("begin", outputs=len(wanted), kept=kept)
         try:
             _answer(dataset, wanted, config, backend, folder, progress)
         except (Stopped, BackendUnavailable) as error:
-            there = _kept(folder, wanted)
+            there = _count_saved(folder, wanted)
             folder.log("stopped", outputs=len(wanted), kept=there, why=error.what)
-            raise _how_to_go_on(error, there, len(wanted), folder) from error
+            raise _with_resume_hint(error, there, len(wanted), folder) from error
         rows = {row["output_id"]: row for row in OutputLines(folder.path).read()}
         rows = [rows[asked.request.key] for asked in wanted]
         frame = to_frame(rows, source=folder.run_id)
         write_table(frame, folder.path)
         result = {
-            **summary(rows, config),
+            **output_summary(rows, config),
             "kept": kept,
             "seconds": round(time.monotonic() - start, 2),
         }
@@ -113,7 +113,7 @@ def generate(
     return frame
 
 
-def asked_for(
+def generation_run_config(
     dataset: Dataset,
     targets: Sequence[str],
     config: GenerateConfig,
@@ -136,7 +136,7 @@ def asked_for(
         "stage": STAGE,
         "target": "all" if everyone else "+".join(targets),
         "targets": list(targets),
-        "dataset": identity(dataset),
+        "dataset": dataset_identity(dataset),
         "base": {"name": backend.name, "fingerprint": backend.fingerprint, **backend.details},
         "adapters": found,
         "profiles": {
@@ -146,7 +146,7 @@ def asked_for(
     }
 
 
-def run_of(workspace: Workspace, asked: Mapping[str, Any]) -> RunFolder:
+def generation_folder(workspace: Workspace, asked: Mapping[str, Any]) -> RunFolder:
     """The folder for what is `asked` (see `asked_for`)."""
     who = f"{asked['settings']['method']}_{asked['target']}"
     return RunFolder(workspace.runs / run_id(asked["dataset"]["name"], STAGE, who, dict(asked)))
@@ -154,7 +154,7 @@ def run_of(workspace: Workspace, asked: Mapping[str, Any]) -> RunFolder:
 
 def _answer(
     dataset: Dataset,
-    wanted: Sequence[Asked],
+    wanted: Sequence[OutputRequest],
     config: GenerateConfig,
     backend: Backend,
     folder: RunFolder,
@@ -173,15 +173,15 @@ def _answer(
         for asked in wanted:
             if asked.excess and asked.request.key not in done:
                 reply = Reply("", finish="error", error=TOO_LONG)
-                file.add(row_of(dataset, asked, reply, config, folder.run_id))
+                file.add(output_row(dataset, asked, reply, config, folder.run_id))
         of = {asked.request.key: asked for asked in wanted if not asked.excess}
         requests = [asked.request for asked in of.values()]
         decoding = decoding_of(dataset, config)
         for request, reply in backend.complete(requests, decoding, done=done, progress=watched):
-            file.add(row_of(dataset, of[request.key], reply, config, folder.run_id))
+            file.add(output_row(dataset, of[request.key], reply, config, folder.run_id))
 
 
-def _kept(folder: RunFolder, wanted: Sequence[Asked]) -> int:
+def _count_saved(folder: RunFolder, wanted: Sequence[OutputRequest]) -> int:
     """How many answers there are; `RunError` where one of them was never asked for."""
     keys = {asked.request.key for asked in wanted}
     rows = OutputLines(folder.path).read()
@@ -197,7 +197,7 @@ def _kept(folder: RunFolder, wanted: Sequence[Asked]) -> int:
 
 def _chooser(
     dataset: Dataset, config: GenerateConfig, embed: Embed | None
-) -> Callable[[str, Item], Sequence[Example]]:
+) -> Callable[[str, PromptItem], Sequence[Example]]:
     """In-context examples by target and item; each target's history is looked through once."""
     if config.how == "nearest" and embed is None:
         from capo_core.text.embeddings import Embedder
@@ -211,7 +211,7 @@ def _chooser(
     return lambda target, item: pool(target).choose(config.examples, item)
 
 
-def _how_to_go_on(
+def _with_resume_hint(
     error: Stopped | BackendUnavailable, kept: int, wanted: int, folder: RunFolder
 ) -> Stopped | BackendUnavailable:
     """The same error, with what is kept and how to get the rest."""

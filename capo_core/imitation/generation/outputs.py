@@ -23,15 +23,15 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.imitation.backends.base import Reply
-from capo_core.imitation.generation.requests import Asked, GenerateConfig
+from capo_core.imitation.generation.requests import GenerateConfig, OutputRequest
 from capo_core.imitation.parsing import parse_response
 from capo_core.run_folder import disk_errors
 from capo_core.schema import OUTPUTS, check
 from capo_core.workspace import atomic_file
 
 
-def row_of(
-    dataset: Dataset, asked: Asked, reply: Reply, config: GenerateConfig, run: str
+def output_row(
+    dataset: Dataset, asked: OutputRequest, reply: Reply, config: GenerateConfig, run: str
 ) -> dict[str, Any]:
     """One line of outputs.jsonl."""
     # Half a surrogate pair, which a server's JSON may hold, cannot be written to a file.
@@ -57,7 +57,7 @@ def row_of(
     return {**row, "examples": asked.examples} if config.method == "icl" else row
 
 
-def summary(rows: Sequence[Mapping[str, Any]], config: GenerateConfig) -> dict[str, Any]:
+def output_summary(rows: Sequence[Mapping[str, Any]], config: GenerateConfig) -> dict[str, Any]:
     """What came of a generation, in counts.
 
     Returns:
@@ -99,13 +99,13 @@ class OutputLines:
         return [row for row, _ in self._lines()]
 
     @contextmanager
-    def writing(self) -> Iterator[Writer]:
+    def writing(self) -> Iterator[OutputWriter]:
         """Open for adding lines; a torn last line is taken off first."""
         whole = sum(size for _, size in self._lines())
         with disk_errors(self.path), self.path.open("ab") as file:
             if file.tell() > whole:
                 file.truncate(whole)
-            yield Writer(file)
+            yield OutputWriter(file)
 
     def _lines(self) -> Iterator[tuple[dict[str, Any], int]]:
         """Each whole line with its length in bytes."""
@@ -137,7 +137,7 @@ class OutputLines:
             yield row, len(line) + 1
 
 
-class Writer:
+class OutputWriter:
     """Adds lines to an open file."""
 
     def __init__(self, file: IO[bytes]) -> None:

@@ -18,13 +18,13 @@ import numpy as np
 from capo_core.data.splits import PARTS
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.imitation.backends.base import Backend, Decoding, Request, stop_fields
+from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, stop_fields
 from capo_core.imitation.prompting.prompts import (
     METHODS,
     TRAINED,
     Example,
-    Item,
     Prompt,
+    PromptItem,
     in_context,
     with_profile,
     zero_shot,
@@ -32,7 +32,7 @@ from capo_core.imitation.prompting.prompts import (
 from capo_core.imitation.prompting.responses import check_annotator, items_of
 from capo_core.workspace import content_hash
 
-HOW = ("random", "nearest")
+EXAMPLE_SELECTIONS = ("random", "nearest")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class GenerateConfig:
             ("items", self.items >= 0, "0 for all, or a whole number"),
             ("samples", 1 <= self.samples <= 1000, "a whole number from 1 to 1000"),
             ("examples", 1 <= self.examples <= 500, "a whole number from 1 to 500"),
-            ("how", self.how in HOW, f"one of {', '.join(HOW)}"),
+            ("how", self.how in EXAMPLE_SELECTIONS, f"one of {', '.join(EXAMPLE_SELECTIONS)}"),
             ("named", not self.named or self.trained, "yes only for sft and capo"),
             ("seed", self.seed >= 0, "a whole number of 0 or more"),
         ):
@@ -101,7 +101,7 @@ TOO_LONG = "prompt too long"
 
 
 @dataclass(frozen=True)
-class Asked:
+class OutputRequest:
     """One output that is wanted.
 
     Attributes:
@@ -112,12 +112,12 @@ class Asked:
     target: str
     item_id: str
     sample: int
-    request: Request
+    request: GenerationRequest
     examples: int = 0
     excess: int = 0
 
 
-def identity(dataset: Dataset) -> dict[str, str]:
+def dataset_identity(dataset: Dataset) -> dict[str, str]:
     """The dataset's name, and fingerprints of its content and its split, as runs record them."""
     split = sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
     return {
@@ -134,7 +134,7 @@ def decoding_of(dataset: Dataset, config: GenerateConfig) -> Decoding:
     )
 
 
-def what_to_ask(
+def output_requests(
     dataset: Dataset,
     targets: Sequence[str],
     config: GenerateConfig,
@@ -143,8 +143,8 @@ def what_to_ask(
     run_id: str,
     adapters: Mapping[str, str],
     profiles: Mapping[str, str],
-    choose: Callable[[str, Item], Sequence[Example]],
-) -> list[Asked]:
+    choose: Callable[[str, PromptItem], Sequence[Example]],
+) -> list[OutputRequest]:
     """All outputs wanted, by target, item (in the order of the dataset) and sample.
 
     Args:
@@ -173,22 +173,22 @@ def what_to_ask(
     decoding = decoding_of(dataset, config)
     found = []
     for target in targets:
-        for item in chosen_items(dataset, config):
+        for item in sampled_items(dataset, config):
             prompt, examples, excess = _fitted(
                 dataset, target, item, config, backend, decoding, profiles, choose
             )
             for sample in range(config.samples):
-                request = Request(
+                request = GenerationRequest(
                     key=content_hash(run_id, target, item.item_id, sample)[:20],
                     prompt=prompt,
                     adapter=str(adapters[target]) if config.trained else "",
                     seed=seed_of(config.seed, target, item.item_id, str(sample)),
                 )
-                found.append(Asked(target, item.item_id, sample, request, examples, excess))
+                found.append(OutputRequest(target, item.item_id, sample, request, examples, excess))
     return found
 
 
-def chosen_items(dataset: Dataset, config: GenerateConfig) -> list[Item]:
+def sampled_items(dataset: Dataset, config: GenerateConfig) -> list[PromptItem]:
     """The items that are answered, in the order of the dataset."""
     items = items_of(dataset, config.split)
     if not config.items or config.items >= len(items):
@@ -200,12 +200,12 @@ def chosen_items(dataset: Dataset, config: GenerateConfig) -> list[Item]:
 def _fitted(
     dataset: Dataset,
     target: str,
-    item: Item,
+    item: PromptItem,
     config: GenerateConfig,
     backend: Backend,
     decoding: Decoding,
     profiles: Mapping[str, str],
-    choose: Callable[[str, Item], Sequence[Example]],
+    choose: Callable[[str, PromptItem], Sequence[Example]],
 ) -> tuple[Prompt, int, int]:
     """The prompt, how many examples it shows, and its excess."""
     task = dataset.task

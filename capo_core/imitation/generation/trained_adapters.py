@@ -8,7 +8,7 @@ from pathlib import Path
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, RunError
-from capo_core.imitation.generation.requests import identity
+from capo_core.imitation.generation.requests import dataset_identity
 from capo_core.run_folder import RunFolder, list_runs
 from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace
@@ -17,7 +17,7 @@ EVERYONE = "all"  # a run's target where its adapter serves all annotators
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedAdapters:
     """Adapters for annotators, all on one base.
 
     Attributes:
@@ -32,9 +32,9 @@ class Trained:
     named: bool
 
 
-def trained(
+def collect_adapters(
     runs: Sequence[RunFolder], method: str, targets: Sequence[str], dataset: Dataset
-) -> Trained:
+) -> TrainedAdapters:
     """The adapter of each of `targets` among `runs`.
 
     Raises:
@@ -74,7 +74,7 @@ def trained(
             todo="generate for each base on its own",
         )
     base = used[0].config["base"]
-    return Trained(
+    return TrainedAdapters(
         {target: (used[0] if shared else found[target]).adapter for target in targets},
         base["name"],
         base["fingerprint"],
@@ -82,7 +82,7 @@ def trained(
     )
 
 
-def find_trained(
+def find_training_runs(
     workspace: Workspace,
     method: str,
     targets: Sequence[str],
@@ -121,7 +121,7 @@ def _only(runs: list[RunFolder], what: str) -> list[RunFolder]:
     return runs
 
 
-def check_base(trained: Trained, fingerprint: str, name: str) -> None:
+def check_same_base(trained: TrainedAdapters, fingerprint: str, name: str) -> None:
     """`RunError` where the base with `fingerprint` is not the one the adapters were trained on."""
     if trained.fingerprint != fingerprint:
         raise RunError(
@@ -145,7 +145,7 @@ def _check_run(run: RunFolder, method: str, dataset: Dataset) -> None:
         raise RunError(
             "the run is not finished", where=str(run.path), todo="let it go on to its end"
         )
-    now = identity(dataset)
+    now = dataset_identity(dataset)
     for what in ("fingerprint", "split"):
         if config["dataset"][what] != now[what]:
             told = "another dataset" if what == "fingerprint" else "another split"

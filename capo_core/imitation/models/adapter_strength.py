@@ -21,7 +21,7 @@ from safetensors import safe_open
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
-from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.scoring.base import scoring
 from capo_core.imitation.training.scoring.engines import GroupEngine
@@ -42,7 +42,7 @@ class Blend:
             add ΔW to layers (DoRA, biases, whole layers), so that no strength is defined.
     """
 
-    def __init__(self, base: Base, adapters: Mapping[str, Path]) -> None:
+    def __init__(self, base: LoadedBaseModel, adapters: Mapping[str, Path]) -> None:
         self.base = base
         model: PeftModel | None = None
         for name, folder in adapters.items():
@@ -68,7 +68,7 @@ class Blend:
 
 
 def response_likelihoods(
-    base: Base,
+    base: LoadedBaseModel,
     renders: Sequence[Rendered],
     *,
     batch_tokens: int = 16384,
@@ -113,7 +113,7 @@ def _batches(renders: Sequence[Rendered], order: list[int], batch_tokens: int) -
     return parts
 
 
-def _load(base: Base, model: PeftModel | None, name: str, folder: Path) -> PeftModel:
+def _load(base: LoadedBaseModel, model: PeftModel | None, name: str, folder: Path) -> PeftModel:
     """The base with one adapter more."""
     try:
         with warnings.catch_warnings():
@@ -138,7 +138,7 @@ def _load(base: Base, model: PeftModel | None, name: str, folder: Path) -> PeftM
     return model
 
 
-def _misfit(base: Base, folder: Path) -> ConfigError:
+def _misfit(base: LoadedBaseModel, folder: Path) -> ConfigError:
     return ConfigError(
         "the adapter does not fit the base model",
         where=str(folder),

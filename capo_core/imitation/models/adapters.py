@@ -24,7 +24,7 @@ from torch import Tensor
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.base_files import EMBEDDED_NAME
-from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.training.config import LoraSettings, TrainConfig
 from capo_core.run_folder import disk_errors
 from capo_core.workspace import atomic_file, write_json
@@ -33,7 +33,7 @@ NAME = "default"  # PEFT's own name, which every tool looks for
 WEIGHTS, SETTINGS, ORIGIN = "adapter_model.safetensors", "adapter_config.json", "capo.json"
 
 
-def new_adapter(base: Base, settings: LoraSettings, seed: int) -> PeftModel:
+def new_adapter(base: LoadedBaseModel, settings: LoraSettings, seed: int) -> PeftModel:
     """The base with a fresh adapter, trainable; at first it changes nothing (B = 0).
 
     Raises:
@@ -60,7 +60,7 @@ def new_adapter(base: Base, settings: LoraSettings, seed: int) -> PeftModel:
             ) from error
 
 
-def load_adapter(base: Base, folder: Path, *, trainable: bool = False) -> PeftModel:
+def load_adapter(base: LoadedBaseModel, folder: Path, *, trainable: bool = False) -> PeftModel:
     """The base with the adapter of `folder`.
 
     Raises:
@@ -81,7 +81,7 @@ def load_adapter(base: Base, folder: Path, *, trainable: bool = False) -> PeftMo
     return model
 
 
-def check_adapter(base: Base, folder: Path) -> None:
+def check_adapter(base: LoadedBaseModel, folder: Path) -> None:
     """Look whether `folder` holds an adapter that was trained on `base`, before anything is loaded.
 
     An adapter of other making, without `capo.json`, is let through here.
@@ -132,7 +132,7 @@ def save_adapter(
     folder: Path,
     model: PeftModel,
     weights: dict[str, Tensor],
-    base: Base,
+    base: LoadedBaseModel,
     origin: dict[str, Any],
     card: str,
 ) -> None:
@@ -215,7 +215,7 @@ def _check_files(folder: Path) -> None:
             )
 
 
-def _other_base(base: Base, folder: Path, name: str = "") -> ConfigError:
+def _other_base(base: LoadedBaseModel, folder: Path, name: str = "") -> ConfigError:
     return ConfigError(
         "the adapter belongs to another base model" + (f" ({name})" if name else ""),
         where=str(folder),

@@ -21,7 +21,7 @@ CHUNK = 2**20
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
-def find_base(name: str) -> Path:
+def find_base_model(name: str) -> Path:
     """The folder of the base model `name`: "embedded", a folder, or a name on the hub.
 
     A model of the hub is downloaded, unless it was before.
@@ -47,11 +47,11 @@ def find_base(name: str) -> Path:
             f"there is no folder {name!r}",
             expected="'embedded', a model's folder, or its name on the hub (owner/name)",
         )
-    check_base(folder)
+    check_base_model(folder)
     return folder
 
 
-def check_base(folder: Path) -> None:
+def check_base_model(folder: Path) -> None:
     """Look whether the folder holds a causal language model that can be used here.
 
     Raises:
@@ -173,7 +173,7 @@ def _out_of_reach(name: str) -> CapoError:
     )
 
 
-def base_fingerprint(folder: Path) -> str:
+def base_model_fingerprint(folder: Path) -> str:
     """SHA-256 (hex) of the model's configuration, tokenizer and weights.
 
     Of weight files above 256 MB the size and 64 pieces of 1 MB, evenly spread from the first to

@@ -11,20 +11,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.models.base_files import (
-    base_fingerprint,
-    find_base,
-)
+from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
 from capo_core.imitation.models.errors import out_of_memory
 
 
 @dataclass(frozen=True)
-class Base:
+class LoadedBaseModel:
     """A base model ready for use, in evaluation mode and with no parameter trainable.
 
     Attributes:
         name: as asked for: "embedded", a folder, or a name on the hub.
-        fingerprint: SHA-256 (hex) of its files, see `base_files.base_fingerprint`.
+        fingerprint: SHA-256 (hex) of its files, see `base_files.base_model_fingerprint`.
         folder: where its files lie on this machine.
     """
 
@@ -54,9 +51,9 @@ class Base:
         return getattr(config, "max_position_embeddings", None)
 
 
-def load_base(
+def load_base_model(
     name: str, *, precision: str = "auto", quantise: bool = False, device: str = "auto"
-) -> Base:
+) -> LoadedBaseModel:
     """Load the base model `name`: "embedded", a folder, or a name on the hub.
 
     Args:
@@ -68,7 +65,7 @@ def load_base(
         ConfigError: there is no such model, it cannot be used, or 4 bits are not to be had.
         BackendUnavailable: the hub cannot be reached.
     """
-    folder = find_base(name)
+    folder = find_base_model(name)
     place = torch.device(_device(device))
     if quantise:
         _check_quantise(place)
@@ -76,7 +73,7 @@ def load_base(
     model = _weights(folder, number_type(precision, place), quantise, place)
     _check_tokens(tokenizer, model, folder)
     model.requires_grad_(False)
-    return Base(model.eval(), tokenizer, name, base_fingerprint(folder), folder)
+    return LoadedBaseModel(model.eval(), tokenizer, name, base_model_fingerprint(folder), folder)
 
 
 def number_type(precision: str, device: torch.device) -> torch.dtype:

@@ -23,7 +23,13 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.imitation.prompting import responses
-from capo_core.imitation.prompting.responses import EMPTY, INVALID, LEAST, TWIN, Response
+from capo_core.imitation.prompting.responses import (
+    EMPTY,
+    INVALID,
+    MIN_TRAINING_ITEMS,
+    TWIN,
+    Response,
+)
 from capo_core.schema import PAIRS, check, quoted_names
 from capo_core.text.reductions import mask_input
 from capo_core.text.tokens import normalise, words
@@ -162,7 +168,7 @@ def build_pairs(
     config: PairsConfig,
     *,
     split: str = "train",
-    least: int = LEAST,
+    least: int = MIN_TRAINING_ITEMS,
 ) -> Pairs:
     """All pairs of `target` in one part of the data.
 
@@ -176,7 +182,7 @@ def build_pairs(
             or no pair to learn from is left.
     """
     responses.history(dataset, target, split=split, least=least)
-    kept, left_out = responses.sorted_out(dataset, split=split)
+    kept, left_out = responses.usable_and_skipped(dataset, split=split)
     own = [response for response in kept if response.annotator_id == target]
     answered = {response.item_id for response in own}
     dropped = dict.fromkeys(DROPPED, 0)
@@ -335,14 +341,14 @@ def _nothing_left(dataset: Dataset, target: str, dropped: dict[str, int]) -> Con
 QUANTILES = {
     "min": 0.0, "p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0,
 }  # fmt: skip
-AUDIT_COLUMNS = (
+PAIR_TABLE_COLUMNS = (
     "pair_id", "item_id", "chosen_annotator_id", "rejected_annotator_id", "chosen_label",
     "rejected_label", "same_label", "similarity", "weight", "chosen_words", "rejected_words",
     "length_gap_words", "chosen_explanation", "rejected_explanation",
 )  # fmt: skip
 
 
-def audit(pairs: Pairs, dataset: Dataset) -> pd.DataFrame:
+def pair_table(pairs: Pairs, dataset: Dataset) -> pd.DataFrame:
     """One row a pair, with authors, labels, lengths and both texts: columns `AUDIT_COLUMNS`.
 
     `length_gap_words` is the words of the chosen explanation less those of the rejected one: where
@@ -358,12 +364,12 @@ def audit(pairs: Pairs, dataset: Dataset) -> pd.DataFrame:
         frame[f"{side}_words"] = [len(words(text)) for text in texts]
     frame["same_label"] = frame["same_label"] == "true"
     frame["length_gap_words"] = frame["chosen_words"] - frame["rejected_words"]
-    return frame[list(AUDIT_COLUMNS)]
+    return frame[list(PAIR_TABLE_COLUMNS)]
 
 
-def summary(pairs: Pairs, dataset: Dataset) -> dict:
+def pair_summary(pairs: Pairs, dataset: Dataset) -> dict:
     """The audit in figures, as JSON holds them; None where there is no pair to measure."""
-    table = audit(pairs, dataset)
+    table = pair_table(pairs, dataset)
     counted = pairs.dropped
     return {
         "dataset": dataset.name,

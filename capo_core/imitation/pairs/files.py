@@ -29,8 +29,8 @@ from capo_core.imitation.prompting.prompts import (
     zero_shot,
 )
 from capo_core.imitation.prompting.responses import items_of, parts
-from capo_core.imitation.training.examples import Limits, Material, fitted
-from capo_core.imitation.training.objective import Contrast
+from capo_core.imitation.training.examples import ExampleSet, TokenLimits, fit_to_limit
+from capo_core.imitation.training.objective import ResponseContrast
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file
 
@@ -38,7 +38,7 @@ EXPECTED = "a JSON object with the texts prompt, chosen and rejected"
 
 
 @dataclass(frozen=True)
-class Row:
+class PreferenceRow:
     """One pair; `prompt` is without the line after which an answer begins."""
 
     prompt: str
@@ -49,7 +49,7 @@ class Row:
     target: str = ""
 
 
-def row_of(line: bytes, where: str) -> Row:
+def parse_row(line: bytes, where: str) -> PreferenceRow:
     """The pair of a line; `DataError` with `where` and what was expected."""
     try:
         raw = json.loads(line.decode("utf-8"), parse_int=float)  # of endless digits: infinite
@@ -70,7 +70,7 @@ def row_of(line: bytes, where: str) -> Row:
     weight = raw.get("weight", 1.0)
     if not (isinstance(weight, float) and math.isfinite(weight) and weight > 0):
         raise DataError(f"the weight is {weight!r}", where=where, expected="a number above 0")
-    return Row(prompt.removesuffix(PLAIN_END), chosen, rejected, weight, item_id, target)
+    return PreferenceRow(prompt.removesuffix(PLAIN_END), chosen, rejected, weight, item_id, target)
 
 
 def _text(raw: dict[str, Any], name: str, where: str) -> str:
@@ -149,10 +149,10 @@ OTHERS = "pairs of another annotator"
 class Preferences:
     """The pairs of a file, in its order, and the SHA-256 (hex) of its bytes."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PreferenceRow, ...]
     sha256: str
 
-    def of(self, target: str) -> tuple[Row, ...]:
+    def of(self, target: str) -> tuple[PreferenceRow, ...]:
         """The pairs that name this annotator, or nobody; `ConfigError` where there are none."""
         rows = tuple(row for row in self.rows if row.target in ("", target))
         if not rows:
@@ -164,12 +164,12 @@ class Preferences:
         return rows
 
 
-def read(path: Path) -> Preferences:
+def read_preferences(path: Path) -> Preferences:
     """The pairs of a file; `DataError` where it cannot be read, by file and line."""
     return _parsed(_content(path), str(path))
 
 
-def keep(path: Path, folder: RunFolder, sha256: str) -> None:
+def save_copy(path: Path, folder: RunFolder, sha256: str) -> None:
     """Copy the file into the run; `RunError` where it is not what the run was begun with."""
     content = _content(path)
     _check_same(content, sha256, path)
@@ -177,7 +177,7 @@ def keep(path: Path, folder: RunFolder, sha256: str) -> None:
         file.write(content)
 
 
-def kept(folder: RunFolder, sha256: str) -> Preferences:
+def load_copy(folder: RunFolder, sha256: str) -> Preferences:
     """The run's own copy; `RunError` where it is not there, or was changed."""
     if not (path := folder.path / FILE).is_file():
         raise RunError(
@@ -190,10 +190,10 @@ def kept(folder: RunFolder, sha256: str) -> Preferences:
     return _parsed(content, str(path))
 
 
-def contrasts(rows: Sequence[Row], tokenizer: Any) -> list[Contrast]:
+def row_contrasts(rows: Sequence[PreferenceRow], tokenizer: Any) -> list[ResponseContrast]:
     """One contrast a prompt (and item), each response in it once, as from a dataset's pairs."""
     weighted = any(row.weight != 1 for row in rows)
-    together: dict[tuple[str, str], list[Row]] = {}
+    together: dict[tuple[str, str], list[PreferenceRow]] = {}
     for row in rows:
         together.setdefault((row.prompt, row.item_id), []).append(row)
     made = []
@@ -204,7 +204,7 @@ def contrasts(rows: Sequence[Row], tokenizer: Any) -> list[Contrast]:
         for row in pairs:
             against.setdefault(row.chosen, []).append((place[row.rejected], row.weight))
         made.append(
-            Contrast(
+            ResponseContrast(
                 render(Prompt(prompt), list(texts), tokenizer),
                 tuple(place[text] for text in against),
                 tuple(tuple(index for index, _ in each) for each in against.values()),
@@ -216,14 +216,16 @@ def contrasts(rows: Sequence[Row], tokenizer: Any) -> list[Contrast]:
     return made
 
 
-def preference_material(preferences: Preferences, target: str, limits: Limits) -> Material:
+def preference_examples(preferences: Preferences, target: str, limits: TokenLimits) -> ExampleSet:
     """What `target` is trained on; `ConfigError` where nothing is of them, or nothing fits."""
     rows = preferences.of(target)
     skipped = {OTHERS: len(preferences.rows) - len(rows)}
-    return fitted(contrasts(rows, limits.tokenizer), skipped, limits.max_tokens, FILE, "train")
+    return fit_to_limit(
+        row_contrasts(rows, limits.tokenizer), skipped, limits.max_tokens, FILE, "train"
+    )
 
 
-def log_pairs(rows: Sequence[Row], dataset: Dataset, folder: RunFolder) -> None:
+def log_pairs(rows: Sequence[PreferenceRow], dataset: Dataset, folder: RunFolder) -> None:
     """Note in the run's events how many pairs there are, and which parts they take items from.
 
     An item is known by its name, or by its prompt where a row does not name it.
@@ -260,7 +262,7 @@ def _check_same(content: bytes, sha256: str, path: Path) -> None:
 
 def _parsed(content: bytes, where: str) -> Preferences:
     rows = tuple(
-        row_of(line, f"{where}, line {number}")
+        parse_row(line, f"{where}, line {number}")
         for number, line in enumerate(content.split(b"\n"), start=1)
         if line.strip()
     )

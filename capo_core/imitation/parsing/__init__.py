@@ -18,7 +18,7 @@ from capo_core.imitation.parsing.result import (
     NO_EXPLANATION,
     ONLY_THINKING,
     PROBLEMS,
-    Parsed,
+    ParsedResponse,
     answer_part,
 )
 from capo_core.imitation.prompting.prompts import EXPLANATION_MARK, LABEL_MARK
@@ -27,7 +27,7 @@ from capo_core.task import Task
 __all__ = ["PROBLEMS", "Parsed", "count_problems", "parse_response"]
 
 
-def parse_response(text: str, task: Task) -> Parsed:
+def parse_response(text: str, task: Task) -> ParsedResponse:
     """The label and the explanation in a model's text; never raises, and never guesses.
 
     A text in the exact format is read as it stands, whatever its explanation says. Of anything
@@ -35,13 +35,13 @@ def parse_response(text: str, task: Task) -> Parsed:
     is the explanation; what a model asks itself after its answer is cut off.
     """
     if not text.strip():
-        return Parsed("", "", EMPTY_TEXT)
+        return ParsedResponse("", "", EMPTY_TEXT)
     exact = _exact(text.strip(), task)
     if exact:
         return exact
     answer, thought = answer_part(text, task)
     if not answer:
-        return Parsed("", "", ONLY_THINKING if thought else EMPTY_TEXT)
+        return ParsedResponse("", "", ONLY_THINKING if thought else EMPTY_TEXT)
     answer, reader = one_answer(answer, task), reader_of(task.scale)
     return (
         _exact(answer, task)
@@ -51,17 +51,17 @@ def parse_response(text: str, task: Task) -> Parsed:
     )
 
 
-def count_problems(parsed: Iterable[Parsed]) -> dict[str, int]:
+def count_problems(parsed: Iterable[ParsedResponse]) -> dict[str, int]:
     """How many answers have each of `PROBLEMS`; problems that none has are left out."""
     counts = Counter(each.problem for each in parsed)
     return {problem: counts[problem] for problem in PROBLEMS if counts[problem]}
 
 
-def _exact(text: str, task: Task) -> Parsed | None:
+def _exact(text: str, task: Task) -> ParsedResponse | None:
     """The answer of a text that is exactly two lines, as `write_response` writes them."""
     for label in task.scale.labels:
         head = f"{LABEL_MARK} {label}\n{EXPLANATION_MARK}"
         if text.startswith(head) and len(text[len(head) :].splitlines()) <= 1:
             explanation = " ".join(text[len(head) :].split())
-            return Parsed(label, explanation, "" if explanation else NO_EXPLANATION)
+            return ParsedResponse(label, explanation, "" if explanation else NO_EXPLANATION)
     return None

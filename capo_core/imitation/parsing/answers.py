@@ -12,8 +12,13 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from capo_core.imitation.parsing.labels import TWO_LABELS, Found, LabelReader, is_word
-from capo_core.imitation.parsing.result import Parsed, asks_again, first_paragraph, settled
+from capo_core.imitation.parsing.labels import TWO_LABELS, LabelReader, LabelReading, is_word
+from capo_core.imitation.parsing.result import (
+    ParsedResponse,
+    asks_again,
+    first_paragraph,
+    resolve_answers,
+)
 from capo_core.task import Task
 
 # The names asked for come first: where one of them stands, the others are ordinary words.
@@ -39,7 +44,7 @@ _LABEL_WITHIN = re.compile(r"(?<=[\s.!?;,|*])(?=(?:final )?label[*_`\"']{0,4}\s?
 
 
 @dataclass
-class Part:
+class MarkedPart:
     """What stands under one mark ("" for none), up to the next."""
 
     kind: str
@@ -62,25 +67,29 @@ def one_answer(text: str, task: Task) -> str:
     return text
 
 
-def at_marks(text: str, reader: LabelReader) -> Parsed | None:
+def at_marks(text: str, reader: LabelReader) -> ParsedResponse | None:
     """The answer under the marks of `text`; None where no mark announces a label."""
-    cut = parts_of(text)
+    cut = marked_parts(text)
     if not any(part.kind == "label" for part in cut):
         # All on one line: "The premise says so. Label: entailment"
-        cut = parts_of(_LABEL_WITHIN.sub("\n", text))
+        cut = marked_parts(_LABEL_WITHIN.sub("\n", text))
     read = [(part, *_label_of(part, reader)) for part in _preferred(cut, "label", LABEL_NAMES)]
     # A mark with nothing under it, or with the question under it, is no answer.
     said = [each for each in read if not _silent(each[0], reader)]
     if not said:
-        return settled([found for _, found, _ in read], marked_explanation(cut)) if read else None
+        return (
+            resolve_answers([found for _, found, _ in read], marked_explanation(cut))
+            if read
+            else None
+        )
     part, _, after = said[0]
     explanation = marked_explanation(cut, behind=part) or first_paragraph(after)
-    return settled([found for _, found, _ in said], explanation)
+    return resolve_answers([found for _, found, _ in said], explanation)
 
 
-def parts_of(text: str) -> list[Part]:
+def marked_parts(text: str) -> list[MarkedPart]:
     """`text` cut at its marks."""
-    parts = [Part("")]
+    parts = [MarkedPart("")]
     for line in text.split("\n"):
         label, explanation = _LABEL.match(line), _EXPLANATION.match(line)
         if label:
@@ -97,7 +106,7 @@ def parts_of(text: str) -> list[Part]:
     return parts
 
 
-def marked_explanation(parts: list[Part], behind: Part | None = None) -> str:
+def marked_explanation(parts: list[MarkedPart], behind: MarkedPart | None = None) -> str:
     """The first paragraph under an explanation's mark: the first one behind a part, or of all."""
     marked = _preferred(parts, "explanation", EXPLANATION_NAMES)
     start = next((place for place, part in enumerate(parts) if part is behind), -1)
@@ -106,19 +115,19 @@ def marked_explanation(parts: list[Part], behind: Part | None = None) -> str:
     return next((text for text in said if text.strip()), "")
 
 
-def _part(kind: str, mark: re.Match, value: str) -> Part:
+def _part(kind: str, mark: re.Match, value: str) -> MarkedPart:
     if '"' in mark["quote"] or "'" in mark["quote"]:  # an object that is no JSON
         value = value.strip(" \t\"',}]")
-    return Part(kind, mark["name"].casefold(), [value.strip()])
+    return MarkedPart(kind, mark["name"].casefold(), [value.strip()])
 
 
-def _preferred(parts: list[Part], kind: str, names: tuple[str, ...]) -> list[Part]:
+def _preferred(parts: list[MarkedPart], kind: str, names: tuple[str, ...]) -> list[MarkedPart]:
     """The parts of a kind; only those under its first name where there are any."""
     found = [part for part in parts if part.kind == kind]
     return [part for part in found if part.name == names[0]] or found
 
 
-def _label_of(part: Part, reader: LabelReader) -> tuple[Found, list[str]]:
+def _label_of(part: MarkedPart, reader: LabelReader) -> tuple[LabelReading, list[str]]:
     """The label in a part's first words, and the lines that follow it."""
     for number, line in enumerate(part.lines):
         if line.strip():
@@ -127,7 +136,7 @@ def _label_of(part: Part, reader: LabelReader) -> tuple[Found, list[str]]:
     return reader.read(""), []
 
 
-def _silent(part: Part, reader: LabelReader) -> bool:
+def _silent(part: MarkedPart, reader: LabelReader) -> bool:
     first = next((line for line in part.lines if line.strip()), "")
     return not first or reader.names_all(first)
 
@@ -135,7 +144,7 @@ def _silent(part: Part, reader: LabelReader) -> bool:
 _TRIES = 20  # places at which an object may begin
 
 
-def in_json(text: str, reader: LabelReader) -> Parsed | None:
+def in_json(text: str, reader: LabelReader) -> ParsedResponse | None:
     """The answer in the JSON objects of `text`; None where no object has a label."""
     members = [
         (str(name).strip().casefold(), value)
@@ -148,7 +157,7 @@ def in_json(text: str, reader: LabelReader) -> Parsed | None:
         return None
     texts = [(name, value) for name, value in members if isinstance(value, str)]
     said = [value for name, value in texts if name in EXPLANATION_NAMES]
-    return settled(found, next((text for text in said if text.strip()), ""))
+    return resolve_answers(found, next((text for text in said if text.strip()), ""))
 
 
 def _objects(text: str) -> list[list[tuple[str, object]]]:
@@ -187,15 +196,15 @@ _GIVES = re.compile(f"{_START}{_LEAD}(?:{_THING}|{_I_SAY}){_ARTICLE}", re.I)
 _IS = re.compile(f"{_START}{_LEAD}{_IT_IS}{_ARTICLE}", re.I)
 
 
-def in_prose(text: str, task: Task, reader: LabelReader) -> Parsed:
+def in_prose(text: str, task: Task, reader: LabelReader) -> ParsedResponse:
     """The answer in the lines or sentences of `text`; a problem where none of them gives one."""
     text = _before_next_question(text, task)
-    explanation = marked_explanation(parts_of(text))
+    explanation = marked_explanation(marked_parts(text))
     for search in (_on_own_line, _in_sentence):
         found, after = search(text, reader)
         if found:
-            return settled(found, explanation or first_paragraph(after))
-    return settled([], explanation)
+            return resolve_answers(found, explanation or first_paragraph(after))
+    return resolve_answers([], explanation)
 
 
 def _before_next_question(text: str, task: Task) -> str:
@@ -205,7 +214,7 @@ def _before_next_question(text: str, task: Task) -> str:
     return "\n".join(lines[:end])
 
 
-def _on_own_line(text: str, reader: LabelReader) -> tuple[list[Found], list[str]]:
+def _on_own_line(text: str, reader: LabelReader) -> tuple[list[LabelReading], list[str]]:
     """A label that begins the answer, or is its last line; the lines after it."""
     lines = text.split("\n")
     filled = [number for number, line in enumerate(lines) if line.strip()]
@@ -218,7 +227,7 @@ def _on_own_line(text: str, reader: LabelReader) -> tuple[list[Found], list[str]
     return found, after
 
 
-def _in_sentence(text: str, reader: LabelReader) -> tuple[list[Found], list[str]]:
+def _in_sentence(text: str, reader: LabelReader) -> tuple[list[LabelReading], list[str]]:
     """Labels that sentences give; what follows the first of them."""
     found, after = [], []
     for pattern in (_GIVES, _IS):

@@ -41,7 +41,7 @@ _BRACKETED = re.compile(r"[\s*_`\"'”’»]*[(\[][^()\[\]]*[)\]]")
 
 
 @dataclass(frozen=True)
-class Found:
+class LabelReading:
     """A label, or the problem that kept it from being read; `rest` is what follows the label."""
 
     label: str = ""
@@ -64,29 +64,29 @@ class LabelReader(ABC):
     def names_all(self, text: str) -> bool:
         """Is `text` the question ("entailment, neutral or contradiction") and no answer?"""
 
-    def read(self, text: str) -> Found:
+    def read(self, text: str) -> LabelReading:
         """The label that `text` begins with, decoration aside."""
         bare = text.lstrip(DECORATION)
         if not bare:
-            return Found(problem=NO_LABEL)
+            return LabelReading(problem=NO_LABEL)
         # A label may itself begin with what decorates others.
         start = self.starts(text.strip()) or self.starts(bare)
         if start is None:
-            return Found(problem=self._doubt(bare))
+            return LabelReading(problem=self._doubt(bare))
         label, problem, after = start
         if problem or not _AFTER.match(after):
-            return Found(problem=problem or self._doubt(bare))
+            return LabelReading(problem=problem or self._doubt(bare))
         end = _CLAUSE_END.search(after)
         if self.mentioned(after[: end.start()] if end else after) - {label}:
-            return Found(problem=TWO_LABELS)
+            return LabelReading(problem=TWO_LABELS)
         bracketed = _BRACKETED.match(after)
         rest = after[bracketed.end() :] if bracketed else after
-        return Found(label, rest=rest.lstrip(_SEPARATORS))
+        return LabelReading(label, rest=rest.lstrip(_SEPARATORS))
 
     def _doubt(self, text: str) -> str:
         return TWO_LABELS if len(self.mentioned(text)) > 1 else OFF_SCALE
 
-    def alone(self, line: str) -> Found | None:
+    def alone(self, line: str) -> LabelReading | None:
         """The label that a line begins with, where nothing else can be meant; None otherwise.
 
         A word must be the line, or be followed by a mark; a number or a letter ("1. Both ask …",

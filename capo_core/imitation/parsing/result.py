@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from capo_core.imitation.parsing.labels import NO_LABEL, OFF_SCALE, TWO_LABELS, Found
+from capo_core.imitation.parsing.labels import NO_LABEL, OFF_SCALE, TWO_LABELS, LabelReading
 from capo_core.imitation.prompting.prompts import PLAIN_END, response_form
 from capo_core.task import Task
 
@@ -20,7 +20,7 @@ PROBLEMS = (EMPTY_TEXT, ONLY_THINKING, NO_LABEL, OFF_SCALE, TWO_LABELS, NO_EXPLA
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedResponse:
     """An answer as it was read.
 
     Attributes:
@@ -34,16 +34,16 @@ class Parsed:
     problem: str = ""
 
 
-def settled(found: Sequence[Found], explanation: str) -> Parsed:
+def resolve_answers(found: Sequence[LabelReading], explanation: str) -> ParsedResponse:
     """One answer from all the places where a label was looked for; doubt anywhere is doubt."""
     explanation = " ".join(explanation.split())
     labels = {each.label for each in found if each.label}
     problems = [each.problem for each in found if each.problem]
     if len(labels) > 1:
-        return Parsed("", explanation, TWO_LABELS)
+        return ParsedResponse("", explanation, TWO_LABELS)
     if problems or not labels:
-        return Parsed("", explanation, problems[0] if problems else NO_LABEL)
-    return Parsed(labels.pop(), explanation, "" if explanation else NO_EXPLANATION)
+        return ParsedResponse("", explanation, problems[0] if problems else NO_LABEL)
+    return ParsedResponse(labels.pop(), explanation, "" if explanation else NO_EXPLANATION)
 
 
 def first_paragraph(lines: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.imitation.prompting.prompts import Example, Item
+from capo_core.imitation.prompting.prompts import Example, PromptItem
 from capo_core.imitation.prompting.responses import history, items_of, text_key
 from capo_core.schema import quoted_names
 from capo_core.workspace import content_hash
@@ -69,7 +69,7 @@ class ExamplePool:
     def __len__(self) -> int:
         return len(self._examples)
 
-    def choose(self, n: int, item: Item | None = None) -> list[Example]:
+    def choose(self, n: int, item: PromptItem | None = None) -> list[Example]:
         """`n` examples for `item`; for None, of the annotator at large (a profile).
 
         Raises:
@@ -97,7 +97,7 @@ class ExamplePool:
             return [self._examples[open_to[place]] for place in order]
         return [self._examples[place] for place in open_to[:n]]
 
-    def _nearness(self, item: Item) -> np.ndarray:
+    def _nearness(self, item: PromptItem) -> np.ndarray:
         """float [examples]: cosine of each example's input with the item's."""
         if self._vectors is None:
             self._vectors = self._embed([_input(example.item) for example in self._examples])
@@ -107,7 +107,7 @@ class ExamplePool:
 def choose_examples(
     dataset: Dataset,
     annotator: str,
-    item: Item | None,
+    item: PromptItem | None,
     n: int,
     *,
     how: str = "random",
@@ -118,5 +118,5 @@ def choose_examples(
     return ExamplePool(dataset, annotator, how=how, seed=seed, embed=embed).choose(n, item)
 
 
-def _input(item: Item) -> str:
+def _input(item: PromptItem) -> str:
     return f"{item.text_a}\n{item.text_b}".strip()

@@ -54,7 +54,7 @@ TRAINED = METHODS[3:]
 
 
 @dataclass(frozen=True)
-class Item:
+class PromptItem:
     """One item as a prompt shows it; `text_b` is empty for one-text tasks."""
 
     item_id: str
@@ -66,7 +66,7 @@ class Item:
 class Example:
     """An item with one annotator's own response to it."""
 
-    item: Item
+    item: PromptItem
     label: str
     explanation: str
 
@@ -78,7 +78,7 @@ class Prompt:
     text: str
 
 
-def zero_shot(task: Task, item: Item, *, annotator: str = "") -> Prompt:
+def zero_shot(task: Task, item: PromptItem, *, annotator: str = "") -> Prompt:
     """The task alone; also what SFT and CAPO are trained on.
 
     Args:
@@ -86,23 +86,23 @@ def zero_shot(task: Task, item: Item, *, annotator: str = "") -> Prompt:
             after the item, so that the item's tokens can be shared by all of them.
     """
     named = f"\nAnnotator: {annotator}" if annotator else ""
-    return Prompt(f"{_head(task)}\n\n{_shown(task, item)}{named}")
+    return Prompt(f"{_head(task)}\n\n{_item_lines(task, item)}{named}")
 
 
-def in_context(task: Task, item: Item, examples: Sequence[Example]) -> Prompt:
+def in_context(task: Task, item: PromptItem, examples: Sequence[Example]) -> Prompt:
     """The task and how the annotator answered other items, in the order of `examples`."""
-    shown = "\n\n".join(_answered(task, example) for example in examples)
+    shown = "\n\n".join(_example_lines(task, example) for example in examples)
     return Prompt(
         f"{_head(task)}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
-        f"Answer the next one as this annotator would.\n\n{_shown(task, item)}"
+        f"Answer the next one as this annotator would.\n\n{_item_lines(task, item)}"
     )
 
 
-def with_profile(task: Task, item: Item, profile: str) -> Prompt:
+def with_profile(task: Task, item: PromptItem, profile: str) -> Prompt:
     """The task and a description of the annotator (see `ask_for_profile`)."""
     return Prompt(
         f"{_head(task)}\n\nAbout the annotator:\n{profile.strip()}\n\n"
-        f"Answer as this annotator would.\n\n{_shown(task, item)}"
+        f"Answer as this annotator would.\n\n{_item_lines(task, item)}"
     )
 
 
@@ -111,7 +111,7 @@ PROFILE_PARTS = ("Labels:", "Manner:", "Rules:")
 
 def ask_for_profile(task: Task, examples: Sequence[Example]) -> Prompt:
     """Asks a model to describe an annotator from examples of what they wrote."""
-    shown = "\n\n".join(_answered(task, example) for example in examples)
+    shown = "\n\n".join(_example_lines(task, example) for example in examples)
     return Prompt(
         f"Task: {task.name}. {task.instruction}".rstrip()
         + f"\n\nThis is how one annotator answered:\n\n{shown}\n\n"
@@ -127,15 +127,17 @@ def _head(task: Task) -> str:
     return f"Task: {task.name}. {task.instruction}".rstrip() + "\n" + response_form(task)
 
 
-def _shown(task: Task, item: Item) -> str:
+def _item_lines(task: Task, item: PromptItem) -> str:
     lines = [f"{_capital(task.role_a or 'text')}: {_line(item.text_a)}"]
     if item.text_b:
         lines.append(f"{_capital(task.role_b or 'second text')}: {_line(item.text_b)}")
     return "\n".join(lines)
 
 
-def _answered(task: Task, example: Example) -> str:
-    return f"{_shown(task, example.item)}\n{write_response(example.label, example.explanation)}"
+def _example_lines(task: Task, example: Example) -> str:
+    return (
+        f"{_item_lines(task, example.item)}\n{write_response(example.label, example.explanation)}"
+    )
 
 
 def _line(text: str) -> str:

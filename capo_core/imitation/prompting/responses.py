@@ -15,11 +15,11 @@ import pandas as pd
 from capo_core.data.splits import PARTS
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.imitation.prompting.prompts import Item
+from capo_core.imitation.prompting.prompts import PromptItem
 from capo_core.schema import quoted_names
 from capo_core.text.tokens import normalise
 
-LEAST = 10  # training items below which nothing of an annotator's manner can be learned
+MIN_TRAINING_ITEMS = 10  # with fewer, an annotator's style cannot be learned
 
 INVALID = "judged invalid"
 EMPTY = "empty explanation"
@@ -62,7 +62,7 @@ def parts(dataset: Dataset) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in found)
 
 
-def item_of(dataset: Dataset, item_id: str) -> Item:
+def item_of(dataset: Dataset, item_id: str) -> PromptItem:
     """The item as prompts show it; `ConfigError` where the dataset has none of this name."""
     rows = dataset.items[dataset.items["item_id"] == item_id]
     if not len(rows):
@@ -74,7 +74,7 @@ def item_of(dataset: Dataset, item_id: str) -> Item:
     return _items(rows)[0]
 
 
-def items_of(dataset: Dataset, split: str) -> list[Item]:
+def items_of(dataset: Dataset, split: str) -> list[PromptItem]:
     """The items of one part, in the order of the dataset.
 
     Raises:
@@ -95,10 +95,10 @@ def responses(
     Raises:
         ConfigError: there is no such part, nothing is in it, or an annotator is unknown.
     """
-    return sorted_out(dataset, split=split, annotators=annotators)[0]
+    return usable_and_skipped(dataset, split=split, annotators=annotators)[0]
 
 
-def sorted_out(
+def usable_and_skipped(
     dataset: Dataset, *, split: str = "train", annotators: Collection[str] | None = None
 ) -> tuple[list[Response], dict[str, list[Response]]]:
     """As `responses`, with those left out beside them, for each of `REASONS`."""
@@ -128,7 +128,7 @@ def sorted_out(
 
 
 def history(
-    dataset: Dataset, annotator: str, *, split: str = "train", least: int = LEAST
+    dataset: Dataset, annotator: str, *, split: str = "train", least: int = MIN_TRAINING_ITEMS
 ) -> History:
     """One annotator's responses in one part of the data.
 
@@ -140,7 +140,7 @@ def history(
         ConfigError: the annotator is unknown, the part is missing, or there are too few items to
             learn from.
     """
-    kept, left_out = sorted_out(dataset, split=split, annotators=[annotator])
+    kept, left_out = usable_and_skipped(dataset, split=split, annotators=[annotator])
     skipped = {reason: len(found) for reason, found in left_out.items()}
     result = History(tuple(kept), skipped)
     if split == "train" and result.n_items < least:
@@ -210,6 +210,8 @@ def _part(dataset: Dataset, split: str) -> pd.DataFrame:
     return dataset.items[dataset.items["split"] == split]
 
 
-def _items(rows: pd.DataFrame) -> list[Item]:
+def _items(rows: pd.DataFrame) -> list[PromptItem]:
     columns = ("item_id", "text_a", "text_b")
-    return [Item(*texts) for texts in zip(*(rows[name].tolist() for name in columns), strict=True)]
+    return [
+        PromptItem(*texts) for texts in zip(*(rows[name].tolist() for name in columns), strict=True)
+    ]

@@ -49,7 +49,7 @@ def common_of(task: Task, examples: Sequence[Example]) -> Common:
     return _habits(examples, None)
 
 
-def profile(task: Task, examples: Sequence[Example], common: Common) -> str:
+def rule_profile(task: Task, examples: Sequence[Example], common: Common) -> str:
     """The profile of who wrote `examples` (at least one) against `common`."""
     own = _habits(examples, common)
     labels, lean = _labels(task, own, common)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
-from capo_core.imitation.backends.base import Backend, Decoding, Reply, Request
+from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
 from capo_core.imitation.generation.requests import longest_fit, seed_of
 from capo_core.imitation.prompting.examples import ExamplePool
 from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, Prompt, ask_for_profile
@@ -107,7 +107,7 @@ class ProfileConfig:
 
 
 @dataclass(frozen=True)
-class Version:
+class ProfileVersion:
     """An earlier text of a profile, and when it was written (UTC)."""
 
     text: str
@@ -115,7 +115,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Profile:
+class ValueProfile:
     """A profile of one annotator, and where it comes from.
 
     Attributes:
@@ -143,7 +143,7 @@ class Profile:
     raw: tuple[str, ...]
     made: str
     edited: bool = False
-    earlier: tuple[Version, ...] = ()
+    earlier: tuple[ProfileVersion, ...] = ()
 
     @property
     def name(self) -> str:
@@ -154,13 +154,13 @@ class Profile:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, raw: dict) -> Profile:
+    def from_dict(cls, raw: dict) -> ValueProfile:
         return cls(
             **{
                 **raw,
                 "example_items": tuple(raw["example_items"]),
                 "raw": tuple(raw["raw"]),
-                "earlier": tuple(Version(**each) for each in raw["earlier"]),
+                "earlier": tuple(ProfileVersion(**each) for each in raw["earlier"]),
             }
         )
 
@@ -172,7 +172,7 @@ def write_profile(
     config: ProfileConfig,
     *,
     progress: Progress = silent,
-) -> Profile:
+) -> ValueProfile:
     """Ask the model for a profile; where it does not keep to the form, ask again.
 
     It is shown other examples each time: a small model fails at the same ones again and again,
@@ -191,7 +191,9 @@ def write_profile(
         seed = seed_of(config.seed, "profile", annotator, str(k))
         pool = ExamplePool(dataset, annotator, seed=seed if k else config.seed)
         prompt, shown = _prompt(dataset, pool.choose(config.examples), backend, decoding)
-        reply = _ask(backend, Request(f"profile-{k}", prompt, seed=seed), decoding, progress)
+        reply = _ask(
+            backend, GenerationRequest(f"profile-{k}", prompt, seed=seed), decoding, progress
+        )
         raw.append(reply.text)
         read = read_profile(reply.text)
         text, problem = read.text, reply.error or read.problem
@@ -199,7 +201,7 @@ def write_profile(
             text, problem = "", f"cut after {config.max_new_tokens} tokens"
         if not problem:
             break
-    return Profile(
+    return ValueProfile(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         annotator=annotator,
@@ -231,7 +233,7 @@ def _prompt(
     return prompt, examples[len(examples) - shown :]
 
 
-def edit(profile: Profile, text: str) -> Profile:
+def edit(profile: ValueProfile, text: str) -> ValueProfile:
     """The profile with a person's text, marked as edited; the text before is kept.
 
     Raises:
@@ -245,7 +247,7 @@ def edit(profile: Profile, text: str) -> Profile:
         )
     if read.text == profile.text:
         return profile
-    before = (Version(profile.text, profile.made),) if profile.text else ()
+    before = (ProfileVersion(profile.text, profile.made),) if profile.text else ()
     return replace(
         profile,
         text=read.text,
@@ -256,7 +258,7 @@ def edit(profile: Profile, text: str) -> Profile:
     )
 
 
-def usable_text(profile: Profile) -> str:
+def usable_text(profile: ValueProfile) -> str:
     """The text that conditions answers; `ConfigError` where the model did not keep to the form."""
     if profile.problem or not profile.text:
         raise ConfigError(
@@ -268,7 +270,9 @@ def usable_text(profile: Profile) -> str:
     return profile.text
 
 
-def _ask(backend: Backend, request: Request, decoding: Decoding, progress: Progress) -> Reply:
+def _ask(
+    backend: Backend, request: GenerationRequest, decoding: Decoding, progress: Progress
+) -> Reply:
     for _, reply in backend.complete([request], decoding, progress=progress):
         return reply
     raise BackendUnavailable(f"{backend.name} gave no answer")
@@ -278,14 +282,16 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def save(profile: Profile, workspace: Workspace) -> Path:
+def save_profile(profile: ValueProfile, workspace: Workspace) -> Path:
     """Keep the profile, in place of one with the same annotator, model and settings."""
     path = _folder(profile.fingerprint, workspace) / f"{profile.name}.json"
     write_json(path, profile.to_dict())
     return path
 
 
-def profiles(dataset: Dataset, workspace: Workspace, annotator: str = "") -> list[Profile]:
+def saved_profiles(
+    dataset: Dataset, workspace: Workspace, annotator: str = ""
+) -> list[ValueProfile]:
     """All profiles of the dataset's annotators, or of one, the newest first.
 
     Raises:
@@ -294,7 +300,7 @@ def profiles(dataset: Dataset, workspace: Workspace, annotator: str = "") -> lis
     found = []
     for path in sorted(_folder(dataset.fingerprint, workspace).glob("*.json")):
         try:
-            profile = Profile.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            profile = ValueProfile.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 "the profile cannot be read",
@@ -306,11 +312,11 @@ def profiles(dataset: Dataset, workspace: Workspace, annotator: str = "") -> lis
     return sorted(found, key=lambda profile: profile.made, reverse=True)
 
 
-def kept_like(
+def find_saved(
     dataset: Dataset, annotator: str, backend: Backend, config: ProfileConfig, workspace: Workspace
-) -> Profile | None:
+) -> ValueProfile | None:
     """The usable profile that was written with the same model and settings, edited or not."""
-    for profile in profiles(dataset, workspace, annotator):
+    for profile in saved_profiles(dataset, workspace, annotator):
         same = (profile.model_fingerprint, profile.settings) == (
             backend.fingerprint,
             asdict(config),
@@ -320,15 +326,15 @@ def kept_like(
     return None
 
 
-def the_profile(
+def select_profile(
     dataset: Dataset, annotator: str, workspace: Workspace, *, model: str = ""
-) -> Profile:
+) -> ValueProfile:
     """The one profile of `annotator`, by the model of this name where one is given.
 
     Raises:
         ConfigError: there is none, or more than one.
     """
-    found = profiles(dataset, workspace, annotator)
+    found = saved_profiles(dataset, workspace, annotator)
     fitting = [profile for profile in found if model in ("", profile.model)]
     if len(fitting) == 1:
         return fitting[0]
@@ -354,5 +360,5 @@ def _folder(fingerprint: str, workspace: Workspace) -> Path:
     return workspace.root / "profiles" / fingerprint[:16]
 
 
-def _models(found: Sequence[Profile]) -> str:
+def _models(found: Sequence[ValueProfile]) -> str:
     return f"a profile by {quoted_names(dict.fromkeys(profile.model for profile in found))}"

@@ -28,26 +28,32 @@ from capo_core.imitation.models.adapters import (
     ready_to_train,
     without_dropout,
 )
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.models.errors import memory_errors
-from capo_core.imitation.pairs.files import keep, kept, log_pairs, preference_material, read
+from capo_core.imitation.pairs.files import (
+    load_copy,
+    log_pairs,
+    preference_examples,
+    read_preferences,
+    save_copy,
+)
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.distributed import Processes
-from capo_core.imitation.training.examples import Material, capo_material, pairs_of
-from capo_core.imitation.training.objective import Case, Contrastive
-from capo_core.imitation.training.samples import Scorer
+from capo_core.imitation.training.examples import ExampleSet, capo_examples, pairs_of
+from capo_core.imitation.training.objective import Contrastive, TrainingExample
+from capo_core.imitation.training.samples import ProbeScorer
 from capo_core.imitation.training.scoring.base import Engine, inner_model, scoring
 from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
 from capo_core.imitation.training.stage import (
     Stage,
     TrainResult,
-    asked_of,
-    begin,
     check_same,
     check_scorer,
     has_validation,
     limits_of,
+    prepare_run,
+    run_config,
     targets_of,
     train_stage,
 )
@@ -84,7 +90,7 @@ def reference_scores(
     path = Path(cache_folder) / f"reference-{_key(model, engine, renders, key)}.safetensors"
     counts = [len(item.responses) for item in renders]
     kept = _read(path, sum(counts))
-    if kept is None:
+    if load_copy is None:
         kept = _compute(model, engine, renders, pad_id, items_per_batch, progress)
         with atomic_file(path) as file:
             file.write(save({"log_probs": kept}))
@@ -124,7 +130,9 @@ def _read(path: Path, count: int) -> Tensor | None:
     return kept if kept.shape == (count,) and bool(torch.isfinite(kept).all()) else None
 
 
-def capo_asked(dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder) -> dict[str, Any]:
+def capo_run_config(
+    dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder
+) -> dict[str, Any]:
     """What the run's config.json says: `stage.asked_of` and which SFT adapter it begins with.
 
     Raises:
@@ -136,7 +144,7 @@ def capo_asked(dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder
         raise RunError(
             "the SFT run is not finished", where=str(sft.path), todo="let it go on to its end"
         )
-    asked = asked_of("capo", dataset, target, config, before["base"]["name"])
+    asked = run_config("capo", dataset, target, config, before["base"]["name"])
     check_same("stage", "sft", before["stage"])
     check_same("annotator", asked["target"], before["target"])
     for what in ("fingerprint", "split"):
@@ -155,7 +163,7 @@ def train_capo(
     *,
     cache: Path | None = None,
     progress: Progress = silent,
-    scorer: Scorer | None = None,
+    scorer: ProbeScorer | None = None,
     preferences: Path | None = None,
 ) -> TrainResult:
     """Train `target`'s adapter from the finished run `sft`, or go on, or find that it is done.
@@ -174,15 +182,15 @@ def train_capo(
     check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
-    asked = processes.on_main(lambda: capo_asked(dataset, target, config, sft))
+    asked = processes.on_main(lambda: capo_run_config(dataset, target, config, sft))
     with processes.hold(folder):
         processes.on_main(lambda: folder.claim(asked))
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
         if preferences is not None:
-            processes.on_main(lambda: keep(preferences, folder, config.preferences))
-        given = kept(folder, config.preferences) if config.preferences else None
-        checkpoint = begin(folder, processes)
+            processes.on_main(lambda: save_copy(preferences, folder, config.preferences))
+        given = load_copy(folder, config.preferences) if config.preferences else None
+        checkpoint = prepare_run(folder, processes)
         if given is not None and processes.main:
             log_pairs(given.of(target), dataset, folder)
         with memory_errors(str(folder.path)):
@@ -212,7 +220,7 @@ def train_capo(
 
 
 def _stage(asked, dataset, targets, config, sft, given, cache, processes, progress) -> Stage:
-    base = load_base(
+    base = load_base_model(
         asked["base"]["name"],
         precision=config.precision,
         quantise=config.quantise,
@@ -220,12 +228,12 @@ def _stage(asked, dataset, targets, config, sft, given, cache, processes, progre
     )
     limits = limits_of(base, config)
     if given is None:
-        training = capo_material(dataset, targets, config, limits)
+        training = capo_examples(dataset, targets, config, limits)
     else:
-        training = preference_material(given, targets[0], limits)
+        training = preference_examples(given, targets[0], limits)
     validation = None
     if has_validation(dataset):
-        validation = capo_material(dataset, targets, config, limits, split="validation")
+        validation = capo_examples(dataset, targets, config, limits, split="validation")
     model = load_adapter(base, sft.adapter, trainable=True)
     ready_to_train(model, config)
     without_dropout(model)
@@ -237,11 +245,11 @@ def _stage(asked, dataset, targets, config, sft, given, cache, processes, progre
         "quantised": str(config.quantise),
     }
 
-    def scored(part: Material | None) -> list[Case]:
+    def scored(part: ExampleSet | None) -> list[TrainingExample]:
         if part is None or not part.contrasts:
             return []
         return [
-            Case(contrast, reference)
+            TrainingExample(contrast, reference)
             for contrast, reference in zip(
                 part.contrasts,
                 reference_scores(
@@ -293,7 +301,7 @@ def check_contrasts(
     """
     targets = targets_of(dataset, target, config)
     if preferences is not None:
-        read(preferences).of(target)
+        read_preferences(preferences).of(target)
         return
     for each in targets:
         pairs_of(dataset, each, config)

@@ -65,8 +65,8 @@ class Processes:
             )
         if accelerator.num_processes > 1:
             # Connections still open when Python ends abort the process.
-            atexit.unregister(_part)
-            atexit.register(_part)
+            atexit.unregister(_leave_group)
+            atexit.register(_leave_group)
         return cls(accelerator)
 
     @property
@@ -149,6 +149,6 @@ class _Entered:
         self.context.__exit__(*details)
 
 
-def _part() -> None:
+def _leave_group() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -12,7 +12,7 @@ from capo_core.errors import ConfigError
 from capo_core.imitation.pairs.build import Pairs, build_pairs, prove_held_out
 from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.prompting.prompts import (
-    Item,
+    PromptItem,
     Rendered,
     prompt_ids,
     render,
@@ -21,14 +21,14 @@ from capo_core.imitation.prompting.prompts import (
 )
 from capo_core.imitation.prompting.responses import Response
 from capo_core.imitation.training.config import CapoConfig
-from capo_core.imitation.training.objective import Contrast
+from capo_core.imitation.training.objective import ResponseContrast
 
 TOO_LONG = "prompt longer than max_tokens"
 ALL = "all"  # the target's name where one adapter serves all annotators
 
 
 @dataclass(frozen=True)
-class Limits:
+class TokenLimits:
     """How the texts become tokens.
 
     Attributes:
@@ -42,7 +42,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Material:
+class ExampleSet:
     """One part of the data as a model reads it.
 
     Attributes:
@@ -52,7 +52,7 @@ class Material:
         cut: how many of them were cut to `max_tokens`, and so have no end.
     """
 
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[ResponseContrast, ...]
     skipped: dict[str, int]
     responses: int
     cut: int
@@ -67,9 +67,9 @@ class Material:
         return [len(each.prompt) + sum(map(len, each.responses)) for each in rendered]
 
 
-def sft_material(
-    dataset: Dataset, targets: Sequence[str], limits: Limits, *, split: str = "train"
-) -> Material:
+def sft_examples(
+    dataset: Dataset, targets: Sequence[str], limits: TokenLimits, *, split: str = "train"
+) -> ExampleSet:
     """The targets' own responses; nothing stands against them.
 
     Raises:
@@ -79,7 +79,7 @@ def sft_material(
     by_item: dict[tuple[str, str], list[Response]] = {}
     for target in targets:
         # A shared adapter learns also from those who wrote little, and goes without the others.
-        least = 0 if limits.named else prompting_responses.LEAST
+        least = 0 if limits.named else prompting_responses.MIN_TRAINING_ITEMS
         found = prompting_responses.history(dataset, target, split=split, least=least)
         skipped.update(found.skipped)
         for response in found.responses:
@@ -89,18 +89,18 @@ def sft_material(
     for (item_id, target), responses in by_item.items():
         chosen = tuple(range(len(responses)))
         rendered = _rendered(dataset, items[item_id], target, responses, limits)
-        contrasts.append(Contrast(rendered, chosen))
-    return fitted(contrasts, dict(skipped), limits.max_tokens, dataset.name, split)
+        contrasts.append(ResponseContrast(rendered, chosen))
+    return fit_to_limit(contrasts, dict(skipped), limits.max_tokens, dataset.name, split)
 
 
-def capo_material(
+def capo_examples(
     dataset: Dataset,
     targets: Sequence[str],
     config: CapoConfig,
-    limits: Limits,
+    limits: TokenLimits,
     *,
     split: str = "train",
-) -> Material:
+) -> ExampleSet:
     """The targets' responses, each against the others' to the same item.
 
     Raises:
@@ -130,7 +130,7 @@ def capo_material(
             against.setdefault(chosen, []).append((place[rejected], weight))
         responses = [known[name] for name in names]
         contrasts.append(
-            Contrast(
+            ResponseContrast(
                 _rendered(dataset, items[item_id], target, responses, limits),
                 tuple(place[name] for name in against),
                 tuple(tuple(index for index, _ in row) for row in against.values()),
@@ -139,7 +139,7 @@ def capo_material(
                 else (),
             )
         )
-    return fitted(contrasts, dict(skipped), config.max_tokens, dataset.name, split)
+    return fit_to_limit(contrasts, dict(skipped), config.max_tokens, dataset.name, split)
 
 
 def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = "train") -> Pairs:
@@ -149,7 +149,7 @@ def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = 
         ConfigError: too few training items, or nothing to contrast; not for a shared adapter.
         DataError: an item of the validation or test part is among the training pairs.
     """
-    least = 0 if config.shared else prompting_responses.LEAST
+    least = 0 if config.shared else prompting_responses.MIN_TRAINING_ITEMS
     pairs = build_pairs(dataset, target, config.pairs, split=split, least=least)
     if split == "train":
         prove_held_out(pairs, dataset)
@@ -157,7 +157,7 @@ def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = 
 
 
 def sample_prompts(
-    dataset: Dataset, targets: Sequence[str], limits: Limits, count: int
+    dataset: Dataset, targets: Sequence[str], limits: TokenLimits, count: int
 ) -> list[tuple[str, str, tuple[int, ...]]]:
     """(item, target, prompt) of `count` validation items, evenly spread; fewer if there are few."""
     if "validation" not in prompting_responses.parts(dataset):
@@ -173,16 +173,20 @@ def sample_prompts(
 
 
 def _rendered(
-    dataset: Dataset, item: Item, target: str, responses: Sequence[Response], limits: Limits
+    dataset: Dataset,
+    item: PromptItem,
+    target: str,
+    responses: Sequence[Response],
+    limits: TokenLimits,
 ) -> Rendered:
     prompt = zero_shot(dataset.task, item, annotator=target if limits.named else "")
     texts = [write_response(response.label, response.explanation) for response in responses]
     return render(prompt, texts, limits.tokenizer)
 
 
-def fitted(
-    contrasts: list[Contrast], skipped: dict[str, int], limit: int, name: str, split: str
-) -> Material:
+def fit_to_limit(
+    contrasts: list[ResponseContrast], skipped: dict[str, int], limit: int, name: str, split: str
+) -> ExampleSet:
     """What fits into `limit` tokens: long responses cut, items with too long a prompt left out."""
     kept, responses, cut = [], 0, 0
     for contrast in contrasts:
@@ -196,7 +200,7 @@ def fitted(
         if over:
             cut += over
             short = Rendered(prompt, tuple(response[:room] for response in whole))
-            contrast = Contrast(short, contrast.chosen, contrast.rejected, contrast.weights)
+            contrast = ResponseContrast(short, contrast.chosen, contrast.rejected, contrast.weights)
         kept.append(contrast)
     if split == "train" and not contrasts:
         left_out = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
@@ -214,9 +218,9 @@ def fitted(
             todo="raise max_tokens, or choose a base model that reads longer texts",
         )
     counted = {reason: count for reason, count in skipped.items() if count}
-    return Material(tuple(kept), counted, responses, cut)
+    return ExampleSet(tuple(kept), counted, responses, cut)
 
 
-def _longest(contrast: Contrast) -> int:
+def _longest(contrast: ResponseContrast) -> int:
     rendered = contrast.rendered
     return len(rendered.prompt) + max(map(len, rendered.responses))

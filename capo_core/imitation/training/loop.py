@@ -36,7 +36,7 @@ from capo_core.imitation.training.checkpoint import (
 )
 from capo_core.imitation.training.config import TrainConfig
 from capo_core.imitation.training.distributed import Processes
-from capo_core.imitation.training.objective import Case, Objective, Part
+from capo_core.imitation.training.objective import BatchLoss, Objective, TrainingExample
 from capo_core.imitation.training.samples import Sampler
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
@@ -58,12 +58,12 @@ def steps_of_epoch(lengths: Sequence[int], config: TrainConfig, epoch: int) -> l
     """
     size = config.items_per_step
     if not config.shuffle:
-        return _cut(list(range(len(lengths))), size)
+        return _chunks(list(range(len(lengths))), size)
     rng = np.random.default_rng((config.seed, epoch))
     order = rng.permutation(len(lengths)).tolist()
     steps: list[list[int]] = []
-    for window in _cut(order, WINDOW * size):
-        by_length = _cut(sorted(window, key=lambda index: lengths[index]), size)
+    for window in _chunks(order, WINDOW * size):
+        by_length = _chunks(sorted(window, key=lambda index: lengths[index]), size)
         steps += [by_length[index] for index in rng.permutation(len(by_length))]
     return steps
 
@@ -76,7 +76,7 @@ def share_of_step(
     Neighbours in length go to different processes, so that all have about the same to do.
     """
     own = list(step[process::processes])
-    return _cut(own, math.ceil(len(own) / accumulation)) if own else []
+    return _chunks(own, math.ceil(len(own) / accumulation)) if own else []
 
 
 def step_count(items: int, config: TrainConfig) -> int:
@@ -98,11 +98,11 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
     return config.learning_rate * fall[config.schedule]
 
 
-def _cut(values: list, size: int) -> list[list]:
+def _chunks(values: list, size: int) -> list[list]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-class Tally:
+class MetricSums:
     """Adds up the parts of a step or of a validation.
 
     Attributes:
@@ -126,7 +126,7 @@ class Tally:
         rows = zip(self.names, self.sums, self.counts, strict=True)
         return {name: total / count for name, total, count in rows if count}
 
-    def add(self, part: Part) -> None:
+    def add(self, part: BatchLoss) -> None:
         self.total += float(part.total.detach())
         self.units += part.units
         self.tokens += part.tokens
@@ -135,7 +135,7 @@ class Tally:
                 self.sums[place] += total
                 self.counts[place] += count
 
-    def over(self, processes: Processes) -> Tally:
+    def over(self, processes: Processes) -> MetricSums:
         """The sum over all processes; on each of them the same."""
         if processes.count == 1:
             return self
@@ -144,14 +144,14 @@ class Tally:
             [*head, *self.sums, *self.counts], dtype=torch.float64, device=processes.device
         )
         total, units, tokens, stop, *rest = processes.sum(values).tolist()
-        result = Tally(self.names)
+        result = MetricSums(self.names)
         result.total, result.units = total, units
         result.tokens, result.stop = int(tokens), stop > 0
         result.sums, result.counts = rest[: len(self.names)], rest[len(self.names) :]
         return result
 
 
-class Training:
+class TrainingLoop:
     """A training in progress.
 
     Args:
@@ -164,8 +164,8 @@ class Training:
         self,
         model: PeftModel,
         objective: Objective,
-        training: Sequence[Case],
-        validation: Sequence[Case],
+        training: Sequence[TrainingExample],
+        validation: Sequence[TrainingExample],
         config: TrainConfig,
         folder: RunFolder,
         processes: Processes,
@@ -249,9 +249,9 @@ class Training:
         index = self.processes.index
         torch.manual_seed(int(content_hash(config.seed, counters.step, index)[:15], 16))
         self.model.train()
-        tally = Tally(self.objective.figures)
+        tally = MetricSums(self.objective.figures)
         for rows in share_of_step(items, index, self.processes.count, config.accumulation):
-            part = self.objective.part(self.model, [self.training[row] for row in rows])
+            part = self.objective.batch_loss(self.model, [self.training[row] for row in rows])
             part.total.backward()
             tally.add(part)
         tally.stop = self._stop_asked(progress)
@@ -299,11 +299,11 @@ class Training:
     def _validate(self) -> None:
         """Loss on the validation part; the adapter is kept if it is the best so far."""
         self.model.eval()
-        tally = Tally(self.objective.figures)
+        tally = MetricSums(self.objective.figures)
         size = max(1, self.config.items_per_step // self.config.accumulation)
         own = self.validation[self.processes.index :: self.processes.count]
         for start in range(0, len(own), size):
-            tally.add(self.objective.part(self.model, own[start : start + size]))
+            tally.add(self.objective.batch_loss(self.model, own[start : start + size]))
         tally = tally.over(self.processes)
         counters = self.counters
         where = f"{self.folder.path}, validation after step {counters.step}"

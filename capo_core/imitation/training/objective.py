@@ -24,7 +24,7 @@ from capo_core.imitation.training.scoring.base import Engine
 
 
 @dataclass(frozen=True)
-class Contrast:
+class ResponseContrast:
     """One item and target: the responses to it, and which were chosen over which.
 
     Attributes:
@@ -118,7 +118,7 @@ class ContrastBatch:
         )
 
 
-def collate(contrasts: Sequence[Contrast]) -> ContrastBatch:
+def collate(contrasts: Sequence[ResponseContrast]) -> ContrastBatch:
     """Contrasts as one batch; responses are numbered item after item, as engines return them."""
     counts = [len(contrast.rendered.responses) for contrast in contrasts]
     starts = [0, *accumulate(counts)]
@@ -141,11 +141,11 @@ def collate(contrasts: Sequence[Contrast]) -> ContrastBatch:
     )
 
 
-def as_pairs(contrast: Contrast) -> list[Contrast]:
+def as_pairs(contrast: ResponseContrast) -> list[ResponseContrast]:
     """The same contrasts one pair at a time, chosen first: what pair-based trainers see."""
     responses = contrast.rendered.responses
     return [
-        Contrast(
+        ResponseContrast(
             Rendered(contrast.rendered.prompt, (responses[chosen], responses[index])),
             (0,),
             ((1,),),
@@ -163,14 +163,14 @@ def _matrix(rows: list[list], dtype: torch.dtype | None) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Case:
+class TrainingExample:
     """One item in training: what is contrasted, and the reference's log-probabilities of it.
 
     Attributes:
         reference: float32 [R], nats; None for SFT, which knows no reference.
     """
 
-    contrast: Contrast
+    contrast: ResponseContrast
     reference: Tensor | None = None
 
     @property
@@ -181,7 +181,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchLoss:
     """The loss of some cases.
 
     Attributes:
@@ -211,10 +211,10 @@ class Objective(ABC):
         self.engine, self.pad_id = engine, pad_id
 
     @abstractmethod
-    def part(self, model, cases: Sequence[Case]) -> Part:
+    def batch_loss(self, model, cases: Sequence[TrainingExample]) -> BatchLoss:
         """The loss of `cases`, with gradients where they are on."""
 
-    def _score(self, model, cases: Sequence[Case]):
+    def _score(self, model, cases: Sequence[TrainingExample]):
         batch = [case.contrast.rendered for case in cases]
         return self.engine.score(model, batch, pad_id=self.pad_id)
 
@@ -222,10 +222,10 @@ class Objective(ABC):
 class Supervised(Objective):
     """Negative log-likelihood of the responses, a mean over their tokens."""
 
-    def part(self, model, cases: Sequence[Case]) -> Part:
+    def batch_loss(self, model, cases: Sequence[TrainingExample]) -> BatchLoss:
         table = self._score(model, cases)
         total, units = supervised_loss(table.log_probs, table.tokens)
-        return Part(total, units, (), table.computed_tokens)
+        return BatchLoss(total, units, (), table.computed_tokens)
 
 
 class Contrastive(Objective):
@@ -237,7 +237,7 @@ class Contrastive(Objective):
         super().__init__(engine, pad_id)
         self.config = config
 
-    def part(self, model, cases: Sequence[Case]) -> Part:
+    def batch_loss(self, model, cases: Sequence[TrainingExample]) -> BatchLoss:
         table = self._score(model, cases)
         device = table.log_probs.device
         batch = collate([case.contrast for case in cases]).to(device)
@@ -269,4 +269,4 @@ class Contrastive(Objective):
             (loss.chosen_change * rows, rows),
             (loss.rejected_change * pairs, pairs),
         )
-        return Part(loss.total, loss.units, figures, table.computed_tokens)
+        return BatchLoss(loss.total, loss.units, figures, table.computed_tokens)

@@ -18,7 +18,7 @@ Prompts = Sequence[tuple[str, str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class SampledAnswer:
     """What a model in training writes to an item in the place of `target`, as it comes."""
 
     item_id: str
@@ -27,7 +27,7 @@ class Answer:
 
 
 # What answers are worth, in figures for an event; it comes from above and knows no model.
-Scorer = Callable[[Sequence[Answer]], dict[str, Any]]
+ProbeScorer = Callable[[Sequence[SampledAnswer]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sampler:
     pad_id: int
     longest: int | None = None
     probe: Prompts = ()
-    scorer: Scorer | None = None
+    scorer: ProbeScorer | None = None
 
     @property
     def idle(self) -> bool:
@@ -69,7 +69,7 @@ class Sampler:
         if self.probe and self.scorer is not None:
             yield "probe", self.scorer(self._answers(model, self.probe))
 
-    def _answers(self, model, prompts: Prompts) -> list[Answer]:
+    def _answers(self, model, prompts: Prompts) -> list[SampledAnswer]:
         training = model.training
         model.eval()
         try:
@@ -79,7 +79,7 @@ class Sampler:
         finally:
             model.train(training)
         return [
-            Answer(item, target, text)
+            SampledAnswer(item, target, text)
             for (item, target, _), text in zip(prompts, texts, strict=True)
         ]
 

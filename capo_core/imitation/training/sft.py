@@ -6,22 +6,22 @@ from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.imitation.models.adapters import new_adapter, ready_to_train
-from capo_core.imitation.models.base_model import load_base
+from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.models.errors import memory_errors
 from capo_core.imitation.training.config import SftConfig
 from capo_core.imitation.training.distributed import Processes
-from capo_core.imitation.training.examples import sft_material
-from capo_core.imitation.training.objective import Case, Supervised
-from capo_core.imitation.training.samples import Scorer
+from capo_core.imitation.training.examples import sft_examples
+from capo_core.imitation.training.objective import Supervised, TrainingExample
+from capo_core.imitation.training.samples import ProbeScorer
 from capo_core.imitation.training.scoring.engines import GroupEngine
 from capo_core.imitation.training.stage import (
     Stage,
     TrainResult,
-    asked_of,
-    begin,
     check_scorer,
     has_validation,
     limits_of,
+    prepare_run,
+    run_config,
     targets_of,
     train_stage,
 )
@@ -29,9 +29,11 @@ from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder
 
 
-def sft_asked(dataset: Dataset, target: str, config: SftConfig, base_name: str) -> dict[str, Any]:
+def sft_run_config(
+    dataset: Dataset, target: str, config: SftConfig, base_name: str
+) -> dict[str, Any]:
     """What the run's config.json says (see `stage.asked_of`)."""
-    return asked_of("sft", dataset, target, config, base_name)
+    return run_config("sft", dataset, target, config, base_name)
 
 
 def train_sft(
@@ -42,7 +44,7 @@ def train_sft(
     folder: RunFolder,
     *,
     progress: Progress = silent,
-    scorer: Scorer | None = None,
+    scorer: ProbeScorer | None = None,
 ) -> TrainResult:
     """Train `target`'s adapter, or go on with it, or find that it is done.
 
@@ -60,12 +62,12 @@ def train_sft(
     check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
-    asked = processes.on_main(lambda: sft_asked(dataset, target, config, base_name))
+    asked = processes.on_main(lambda: sft_run_config(dataset, target, config, base_name))
     with processes.hold(folder):
         processes.on_main(lambda: folder.claim(asked))
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
-        checkpoint = begin(folder, processes)
+        checkpoint = prepare_run(folder, processes)
         with memory_errors(str(folder.path)):
             progress("reading the base model", 0.0)
             stage = _stage(asked, dataset, targets, config, base_name, processes)
@@ -83,17 +85,17 @@ def train_sft(
 
 
 def _stage(asked, dataset, targets, config, base_name, processes) -> Stage:
-    base = load_base(
+    base = load_base_model(
         base_name,
         precision=config.precision,
         quantise=config.quantise,
         device=str(processes.device),
     )
     limits = limits_of(base, config)
-    training = sft_material(dataset, targets, limits)
+    training = sft_examples(dataset, targets, limits)
     validation = None
     if has_validation(dataset):
-        validation = sft_material(dataset, targets, limits, split="validation")
+        validation = sft_examples(dataset, targets, limits, split="validation")
     model = new_adapter(base, config.lora, config.seed)
     ready_to_train(model, config)
     engine = GroupEngine()
@@ -105,7 +107,7 @@ def _stage(asked, dataset, targets, config, base_name, processes) -> Stage:
         training,
         validation,
         tuple(
-            [Case(contrast) for contrast in part.contrasts] if part else []
+            [TrainingExample(contrast) for contrast in part.contrasts] if part else []
             for part in (training, validation)
         ),
         limits,

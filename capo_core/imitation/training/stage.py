@@ -11,16 +11,16 @@ from peft import PeftModel
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.adapters import adapter_card, adapter_weights, save_adapter
-from capo_core.imitation.models.base_files import base_fingerprint, find_base
-from capo_core.imitation.models.base_model import Base
+from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
+from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.training.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint
 from capo_core.imitation.training.config import TrainConfig
 from capo_core.imitation.training.distributed import Processes
-from capo_core.imitation.training.examples import ALL, Limits, Material, sample_prompts
-from capo_core.imitation.training.loop import Training
-from capo_core.imitation.training.objective import Case, Objective
-from capo_core.imitation.training.samples import Sampler, Scorer
+from capo_core.imitation.training.examples import ALL, ExampleSet, TokenLimits, sample_prompts
+from capo_core.imitation.training.loop import TrainingLoop
+from capo_core.imitation.training.objective import Objective, TrainingExample
+from capo_core.imitation.training.samples import ProbeScorer, Sampler
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
 from capo_core.workspace import content_hash
@@ -76,17 +76,17 @@ class Stage:
     """
 
     asked: dict[str, Any]
-    base: Base
+    base: LoadedBaseModel
     model: PeftModel
     objective: Objective
-    training: Material
-    validation: Material | None
-    cases: tuple[Sequence[Case], Sequence[Case]]
-    limits: Limits
+    training: ExampleSet
+    validation: ExampleSet | None
+    cases: tuple[Sequence[TrainingExample], Sequence[TrainingExample]]
+    limits: TokenLimits
     engine_note: dict[str, Any]
 
 
-def asked_of(
+def run_config(
     stage: str, dataset: Dataset, target: str, config: TrainConfig, base_name: str
 ) -> dict[str, Any]:
     """What a run's config.json says, and its name is made of.
@@ -104,12 +104,15 @@ def asked_of(
             "fingerprint": dataset.fingerprint,
             "split": content_hash(split),
         },
-        "base": {"name": base_name, "fingerprint": base_fingerprint(find_base(base_name))},
+        "base": {
+            "name": base_name,
+            "fingerprint": base_model_fingerprint(find_base_model(base_name)),
+        },
         "settings": config.to_dict(),
     }
 
 
-def check_scorer(config: TrainConfig, scorer: Scorer | None) -> None:
+def check_scorer(config: TrainConfig, scorer: ProbeScorer | None) -> None:
     """`ConfigError` where a probe is asked for that nobody could score."""
     if config.probe_items and scorer is None:
         raise ConfigError(
@@ -126,13 +129,13 @@ def targets_of(dataset: Dataset, target: str, config: TrainConfig) -> list[str]:
     return [target]
 
 
-def limits_of(base: Base, config: TrainConfig) -> Limits:
+def limits_of(base: LoadedBaseModel, config: TrainConfig) -> TokenLimits:
     """How texts become tokens on this base: no longer than it reads."""
     longest = base.longest or config.max_tokens
-    return Limits(base.tokenizer, min(config.max_tokens, longest), config.shared)
+    return TokenLimits(base.tokenizer, min(config.max_tokens, longest), config.shared)
 
 
-def begin(folder: RunFolder, processes: Processes) -> Checkpoint | None:
+def prepare_run(folder: RunFolder, processes: Processes) -> Checkpoint | None:
     """Make the folder's events end where the training goes on, and get the checkpoint.
 
     What happened after the last checkpoint happens again, and would stand twice.
@@ -161,7 +164,7 @@ def train_stage(
     processes: Processes,
     checkpoint: Checkpoint | None,
     progress: Progress,
-    scorer: Scorer | None = None,
+    scorer: ProbeScorer | None = None,
 ) -> TrainResult:
     """Train, and write adapter, card and result.
 
@@ -175,12 +178,12 @@ def train_stage(
     config = replace(config, learning_rate=config.rate_for(base.parameters))
     if processes.main:
         folder.log("engine", **stage.engine_note)
-        _note_material(folder, training, stage.limits.max_tokens, config)
+        _log_examples(folder, training, stage.limits.max_tokens, config)
     prompts, probe = (
         sample_prompts(dataset, targets, stage.limits, count)
         for count in (config.samples, config.probe_items)
     )
-    loop = Training(
+    loop = TrainingLoop(
         stage.model,
         stage.objective,
         *stage.cases,
@@ -227,7 +230,7 @@ def _write(stage: Stage, folder: RunFolder, result: TrainResult) -> None:
     remove_checkpoint(folder)
 
 
-def _note_material(folder: RunFolder, training: Material, limit: int, config: TrainConfig) -> None:
+def _log_examples(folder: RunFolder, training: ExampleSet, limit: int, config: TrainConfig) -> None:
     folder.log("note", note="training items", count=len(training))
     for reason, count in training.skipped.items():
         folder.log("note", note=f"left out: {reason}", count=count)

@@ -68,8 +68,8 @@ def scorer_of(settings: Settings) -> Any:
         from capo_core.imitation.backends.option_scores import ServerScorer
 
         return ServerScorer(from_environment(settings["server"]))
-    from capo_core.imitation.backends.option_scores import HfScorer
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.option_scores import TransformersScorer
+    from capo_core.imitation.models.base_model import load_base_model
 
-    base = load_base(settings["base"], precision=settings.get("precision", "auto"))
-    return HfScorer(base, batch_tokens=settings.get("batch_tokens", BATCH_TOKENS))
+    base = load_base_model(settings["base"], precision=settings.get("precision", "auto"))
+    return TransformersScorer(base, batch_tokens=settings.get("batch_tokens", BATCH_TOKENS))

@@ -30,8 +30,8 @@ def backend_of(settings: Settings):
         from capo_core.imitation.backends.openai import ServerBackend, from_environment
 
         return ServerBackend(from_environment(settings["server"]))
-    from capo_core.imitation.backends.transformers import HfBackend
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.transformers import TransformersBackend
+    from capo_core.imitation.models.base_model import load_base_model
 
-    base = load_base(settings["base"], precision=settings.get("precision", "auto"))
-    return HfBackend(base, batch_tokens=settings.get("batch_tokens", BATCH_TOKENS))
+    base = load_base_model(settings["base"], precision=settings.get("precision", "auto"))
+    return TransformersBackend(base, batch_tokens=settings.get("batch_tokens", BATCH_TOKENS))

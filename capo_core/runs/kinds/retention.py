@@ -53,13 +53,13 @@ class Way:
         settings: Mapping[str, Any],
     ) -> None:
         from capo_core.evaluation.general_text import general_text
-        from capo_core.imitation.generation.trained_adapters import check_base
+        from capo_core.imitation.generation.trained_adapters import check_same_base
         from capo_core.imitation.models.adapter_strength import Blend
-        from capo_core.imitation.models.base_model import load_base
+        from capo_core.imitation.models.base_model import load_base_model
         from capo_core.imitation.prompting.responses import items_of
 
-        self.base = load_base(found.base, precision=settings.get("precision", "auto"))
-        check_base(found, self.base.fingerprint, self.base.name)
+        self.base = load_base_model(found.base, precision=settings.get("precision", "auto"))
+        check_same_base(found, self.base.fingerprint, self.base.name)
         self._batch_tokens = int(settings.get("batch_tokens", 16384))
         self._target, self._named, self._config = target, found.named, config
         self._task = dataset.task
@@ -123,12 +123,15 @@ class Way:
 
     def _answers(self, progress: Progress) -> list[str]:
         """The model's answer to each item; always the likeliest token."""
-        from capo_core.imitation.backends.base import Decoding, Request, stop_fields
-        from capo_core.imitation.backends.transformers import HfBackend
+        from capo_core.imitation.backends.base import Decoding, GenerationRequest, stop_fields
+        from capo_core.imitation.backends.transformers import TransformersBackend
 
-        requests = [Request(item.item_id, self._prompt(item, self._target)) for item in self._items]
+        requests = [
+            GenerationRequest(item.item_id, self._prompt(item, self._target))
+            for item in self._items
+        ]
         decoding = Decoding(0.0, 1.0, self._config.max_new_tokens, stop_fields(self._task))
-        backend = HfBackend(self.base, batch_tokens=self._batch_tokens)
+        backend = TransformersBackend(self.base, batch_tokens=self._batch_tokens)
         replies = {
             request.key: reply.text
             for request, reply in backend.complete(requests, decoding, progress=progress)
@@ -256,7 +259,7 @@ def trainings_of(dataset: Dataset, target: str, run: RunFolder, workspace: Works
             any more, or another adapter is in its place.
         ConfigError: it was trained for somebody else, or there is no such annotator.
     """
-    from capo_core.imitation.generation.trained_adapters import trained
+    from capo_core.imitation.generation.trained_adapters import collect_adapters
     from capo_core.imitation.models.adapters import adapter_fingerprint
     from capo_core.imitation.prompting.responses import check_annotator
 
@@ -266,12 +269,12 @@ def trainings_of(dataset: Dataset, target: str, run: RunFolder, workspace: Works
         raise RunError(
             f"the run is of the stage {stage!r}", where=run.run_id, expected="a finished training"
         )
-    found = trained([run], str(stage), [target], dataset)
+    found = collect_adapters([run], str(stage), [target], dataset)
     sft, capo = run, None
     if stage == "capo":
         began = run.config["sft"]
         sft, capo = find_run(workspace, began["run"]), run
-        trained([sft], "sft", [target], dataset)
+        collect_adapters([sft], "sft", [target], dataset)
         if adapter_fingerprint(sft.adapter) != began["adapter"]:
             raise RunError(
                 "the SFT run is not the one any more that this training began with",

@@ -45,7 +45,7 @@ def write_profiles(
         RunError: the model kept to the form for nobody, or not for one of them.
         ConfigError, BackendUnavailable: see `profile.write_profile`.
     """
-    from capo_core.imitation.prompting.value_profiles import kept_like, save, write_profile
+    from capo_core.imitation.prompting.value_profiles import find_saved, save_profile, write_profile
 
     folder.claim(
         {
@@ -62,11 +62,11 @@ def write_profiles(
         for number, target in enumerate(targets):
             part = part_of(progress, number / len(targets), (number + 1) / len(targets))
             part(f"annotator {target}", 0.0)
-            found = kept_like(dataset, target, backend, config, workspace)
+            found = find_saved(dataset, target, backend, config, workspace)
             if found is None:
                 found = write_profile(dataset, target, backend, config, progress=part)
                 with disk_errors(folder.path):
-                    save(found, workspace)
+                    save_profile(found, workspace)
             written[target] = found
             folder.log("profile", target=target, text=found.text, problem=found.problem)
         with disk_errors(folder.path):
@@ -149,9 +149,9 @@ def run_training(
         RunError: another process is working on the run.
     """
     from capo_core.evaluation.training_probe import probe_for
-    from capo_core.imitation.training.capo import capo_asked, train_capo
+    from capo_core.imitation.training.capo import capo_run_config, train_capo
     from capo_core.imitation.training.distributed import Processes
-    from capo_core.imitation.training.sft import sft_asked, train_sft
+    from capo_core.imitation.training.sft import sft_run_config, train_sft
     from capo_core.runs.foreground import foreground
 
     settings, config = request.settings, training_config(request.kind, request.settings)
@@ -160,9 +160,9 @@ def run_training(
     status = nullcontext(progress)
     if folder is None:
         if request.kind == "train_sft":
-            asked = sft_asked(dataset, settings["target"], config, settings["base"])
+            asked = sft_run_config(dataset, settings["target"], config, settings["base"])
         else:
-            asked = capo_asked(dataset, settings["target"], config, sft)
+            asked = capo_run_config(dataset, settings["target"], config, sft)
         folder = run_for(workspace, asked)
         if folder.done:
             return folder
@@ -196,7 +196,7 @@ def do_generate(
 ) -> str:
     """Ask for the targets' answers; see `imitation.generate`."""
     from capo_core.imitation.generation.generate import generate
-    from capo_core.imitation.generation.trained_adapters import check_base, trained
+    from capo_core.imitation.generation.trained_adapters import check_same_base, collect_adapters
 
     dataset, config = load_dataset(settings, workspace), generate_config(settings)
     targets = settings["targets"]
@@ -205,8 +205,8 @@ def do_generate(
     backend = backend_of(settings)
     if config.trained:
         runs = [RunFolder(workspace.runs / name) for name in settings["adapters"]]
-        found = trained(runs, config.method, targets, dataset)
-        check_base(found, backend.fingerprint, backend.name)
+        found = collect_adapters(runs, config.method, targets, dataset)
+        check_same_base(found, backend.fingerprint, backend.name)
         adapters, config = found.adapters, replace(config, named=found.named)
     if config.method == "profile":
         source = RunFolder(workspace.runs / settings["profiles"])

@@ -59,14 +59,14 @@ def writing(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dic
     Raises:
         CapoError: the run cannot work; it says why.
     """
-    from capo_core.imitation.generation.requests import chosen_items
+    from capo_core.imitation.generation.requests import sampled_items
     from capo_core.imitation.prompting.responses import check_annotator
 
     dataset = load_dataset(settings, workspace)
     config, targets = GenerateConfig(**settings["config"]), settings["targets"]
     for target in targets:
         check_annotator(dataset, target)
-    items = len(chosen_items(dataset, config))
+    items = len(sampled_items(dataset, config))
     answers = items * len(targets) * config.samples
     found: dict[str, Any] = {
         "counts": {"items": items, "annotators": len(targets), "answers": answers},
@@ -83,23 +83,27 @@ def writing(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dic
 
 
 def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, Any]:
-    from capo_core.imitation.backends.transformers import HfBackend, Planned, plan
-    from capo_core.imitation.generation.requests import decoding_of, what_to_ask
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.backends.transformers import (
+        TokenizedRequest,
+        TransformersBackend,
+        plan_batches,
+    )
+    from capo_core.imitation.generation.requests import decoding_of, output_requests
+    from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.prompting.examples import ExamplePool
     from capo_core.imitation.prompting.prompts import prompt_ids
 
-    base = load_base(settings["base"], precision=settings.get("precision", "auto"))
+    base = load_base_model(settings["base"], precision=settings.get("precision", "auto"))
     batch_tokens = settings.get("batch_tokens", BATCH_TOKENS)
-    backend = HfBackend(base, batch_tokens=batch_tokens)
+    backend = TransformersBackend(base, batch_tokens=batch_tokens)
     plain = config if config.method == "icl" else replace(config, method="zero_shot", named=False)
     pools = {target: ExamplePool(dataset, target, seed=config.seed) for target in targets}
-    asked = what_to_ask(
+    asked = output_requests(
         dataset, targets, plain, backend, run_id="dry", adapters={}, profiles={},
         choose=lambda target, item: pools[target].choose(config.examples),
     )  # fmt: skip
     fitting = [each for each in asked if not each.excess]
-    rows = [Planned(each.request, prompt_ids(each.request.prompt, base.tokenizer))
+    rows = [TokenizedRequest(each.request, prompt_ids(each.request.prompt, base.tokenizer))
             for each in fitting]  # fmt: skip
     limit = base.longest or 0
     lengths = [len(row.ids) + config.max_new_tokens for row in rows]
@@ -109,7 +113,7 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
             f"no prompt fits into the {limit} tokens that the base reads, with an answer of "
             f"{config.max_new_tokens}", "ask for shorter answers, or choose another base",
         ),)}  # fmt: skip
-    batches = plan(rows, config.max_new_tokens, batch_tokens)
+    batches = plan_batches(rows, config.max_new_tokens, batch_tokens)
     first = [row.request for row in batches[0]]
 
     def timed(tokens: int) -> float:
@@ -157,11 +161,11 @@ def training(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> di
     )
     if problem is not None:
         return {"problems": (problem,)}
-    from capo_core.imitation.models.base_model import load_base
+    from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.training.stage import limits_of, targets_of
 
     targets = targets_of(dataset, settings["target"], config)
-    base = load_base(base_name, precision=config.precision, quantise=config.quantise)
+    base = load_base_model(base_name, precision=config.precision, quantise=config.quantise)
     limits = limits_of(base, config)
     parts = _material(kind, dataset, targets, config, limits)
     step = _dry_step(kind, base, lora, adapter, config, parts["train"])
@@ -216,13 +220,13 @@ def _asked(kind: str, settings: Mapping[str, Any], workspace: Workspace):
 
 
 def _material(kind: str, dataset, targets, config, limits) -> dict[str, Any]:
-    from capo_core.imitation.training.examples import capo_material, sft_material
+    from capo_core.imitation.training.examples import capo_examples, sft_examples
     from capo_core.imitation.training.stage import has_validation
 
     def of(split: str):
         if kind == "train_sft":
-            return sft_material(dataset, targets, limits, split=split)
-        return capo_material(dataset, targets, config, limits, split=split)
+            return sft_examples(dataset, targets, limits, split=split)
+        return capo_examples(dataset, targets, config, limits, split=split)
 
     found = {"train": of("train"), "validation": None}
     if not len(found["train"]):
@@ -238,7 +242,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
 
     from capo_core.imitation.models.adapters import load_adapter, new_adapter, ready_to_train
     from capo_core.imitation.models.errors import memory_errors
-    from capo_core.imitation.training.objective import Case, Contrastive, Supervised
+    from capo_core.imitation.training.objective import Contrastive, Supervised, TrainingExample
     from capo_core.imitation.training.scoring.choose import choose_engine
     from capo_core.imitation.training.scoring.engines import GroupEngine
 
@@ -253,12 +257,13 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     contrasts = [material.contrasts[index] for index in order]
     if kind == "train_sft":
         objective = Supervised(GroupEngine(), base.pad_id)
-        cases = [Case(contrast) for contrast in contrasts]
+        cases = [TrainingExample(contrast) for contrast in contrasts]
     else:
         choice = choose_engine(model, contrasts[0].rendered, config.engine)
         objective = Contrastive(choice.engine, base.pad_id, config)
         cases = [
-            Case(contrast, torch.zeros(len(contrast.rendered.responses))) for contrast in contrasts
+            TrainingExample(contrast, torch.zeros(len(contrast.rendered.responses)))
+            for contrast in contrasts
         ]
     trained = [each for each in model.parameters() if each.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=0.0)
@@ -278,7 +283,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
 
 
 def _step(objective, model, cases, optimiser) -> None:
-    objective.part(model, cases).total.backward()
+    objective.batch_loss(model, cases).total.backward()
     optimiser.step()
     optimiser.zero_grad()
 

@@ -142,9 +142,9 @@ def weights_problem(base: str, precision: str, quantise: bool, free: int) -> Pro
 
     Found from the sizes of the files, before anything is loaded that could take the machine along.
     """
-    from capo_core.imitation.models.base_files import find_base
+    from capo_core.imitation.models.base_files import find_base_model
 
-    folder = find_base(base)
+    folder = find_base_model(base)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kept = str(config.get("dtype") or config.get("torch_dtype") or "float32")

@@ -3,7 +3,7 @@
 from capo_core.imitation.training.scoring.base import Engine, ScoreTable
 from capo_core.imitation.training.scoring.choose import (
     ENGINES,
-    Choice,
+    EngineChoice,
     choose_engine,
     longest_sample,
 )
@@ -11,7 +11,7 @@ from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngin
 
 __all__ = [
     "ENGINES",
-    "Choice",
+    "EngineChoice",
     "Engine",
     "GroupEngine",
     "PairsEngine",

@@ -28,7 +28,7 @@ from capo_core.imitation.prompting.prompts import Rendered
 
 
 @dataclass(frozen=True)
-class Layout:
+class BatchLayout:
     """A batch of B rows of T places, with P targets.
 
     Attributes:
@@ -49,12 +49,12 @@ class Layout:
     owner: Tensor
     place: Tensor
 
-    def to(self, device: torch.device) -> Layout:
+    def to(self, device: torch.device) -> BatchLayout:
         """The same on another device."""
-        return Layout(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return BatchLayout(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
-def lay_out(rows: Sequence[Rendered], pad_id: int) -> Layout:
+def lay_out(rows: Sequence[Rendered], pad_id: int) -> BatchLayout:
     """One row an entry: its prompt, then its responses as branches, each without its last token.
 
     The last token of a response (its end) is predicted but predicts nothing, so it is not run
@@ -82,7 +82,7 @@ def lay_out(rows: Sequence[Rendered], pad_id: int) -> Layout:
         np.repeat(np.arange(len(responses)), lengths),
         np.concatenate([np.arange(length) for length in lengths]),
     )
-    return Layout(*(torch.from_numpy(part) for part in parts))
+    return BatchLayout(*(torch.from_numpy(part) for part in parts))
 
 
 def one_row_each(batch: Sequence[Rendered]) -> list[Rendered]:
@@ -150,11 +150,11 @@ class Engine(ABC):
         return ScoreTable(table.sum(1), tokens, layout.ids.numel(), self.name)
 
     @abstractmethod
-    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         """How the batch is laid out for the model."""
 
     @abstractmethod
-    def token_log_probs(self, model, layout: Layout) -> Tensor:
+    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
         """Log-probabilities of the layout's targets [P]."""
 
 

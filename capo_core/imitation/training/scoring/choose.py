@@ -33,7 +33,7 @@ MASKED = ("sdpa", "eager")  # attention implementations that take any mask
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """The engine to use, and why.
 
     Attributes:
@@ -68,7 +68,7 @@ def longest_sample(batch: Sequence[Rendered]) -> Rendered:
 
 def choose_engine(
     model, sample: Rendered, wish: str = "auto", *, tolerance: float | None = None
-) -> Choice:
+) -> EngineChoice:
     """The cheapest engine that agrees with the plain path on `sample`.
 
     Args:
@@ -83,7 +83,7 @@ def choose_engine(
     if wish not in ENGINES:
         raise ConfigError(f"no engine is called {wish!r}", expected=", ".join(ENGINES))
     if wish == "pairs":
-        return Choice(PairsEngine(), wish, "asked for", 0.0)
+        return EngineChoice(PairsEngine(), wish, "asked for", 0.0)
     inner = inner_model(model)
     limit = _tolerance(inner) if tolerance is None else tolerance
     probe = _probe(sample)
@@ -94,11 +94,11 @@ def choose_engine(
             trouble, worst = _compare(inner, engine, probe, plain, limit)
             if not trouble:
                 found = _usable(engine, inner)
-                return Choice(found, wish, _reason(wish, found, tried, sample, worst), worst)
+                return EngineChoice(found, wish, _reason(wish, found, tried, sample, worst), worst)
             if wish == engine.name:
                 raise _refusal(engine, trouble)
             tried.append(f"{engine.name} not used: {trouble}")
-    return Choice(PairsEngine(), wish, "; ".join([*tried, "the plain path is taken"]), 0.0)
+    return EngineChoice(PairsEngine(), wish, "; ".join([*tried, "the plain path is taken"]), 0.0)
 
 
 def _probe(sample: Rendered) -> Rendered:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.scoring.base import (
+    BatchLayout,
     Engine,
-    Layout,
     ScoreTable,
     inner_model,
     lay_out,
@@ -37,10 +37,10 @@ class PairsEngine(Engine):
 
     name = "pairs"
 
-    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         return lay_out(one_row_each(batch), pad_id)
 
-    def token_log_probs(self, model, layout: Layout) -> Tensor:
+    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
         logits = model(
             input_ids=layout.ids, attention_mask=(layout.segments >= 0).long(), use_cache=False
         ).logits
@@ -52,10 +52,10 @@ class GroupEngine(Engine):
 
     name = "group"
 
-    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         return lay_out(one_row_each(batch), pad_id)
 
-    def token_log_probs(self, model, layout: Layout) -> Tensor:
+    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
         # Padding is on the right and the model is causal: no mask is needed, and without one the
         # fast causal kernels are used.
         return log_probs_at(
@@ -81,10 +81,10 @@ class TreeEngine(Engine):
             return GroupEngine().score(model, batch, pad_id=pad_id)
         return super().score(model, batch, pad_id=pad_id)
 
-    def layout(self, batch: Sequence[Rendered], pad_id: int) -> Layout:
+    def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         return lay_out(batch, pad_id)
 
-    def token_log_probs(self, model, layout: Layout) -> Tensor:
+    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
         inner = inner_model(model)
         return log_probs_at(
             model,
