@@ -11,8 +11,8 @@ from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngin
 
 __all__ = [
     "ENGINES",
-    "EngineChoice",
     "Engine",
+    "EngineChoice",
     "GroupEngine",
     "PairsEngine",
     "ScoreTable",
