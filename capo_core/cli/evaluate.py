@@ -298,7 +298,7 @@ def evaluate(
 def _show(report) -> None:
     """The statements, and the scores averaged over targets."""
     from capo_core.evaluation.export import number
-    from capo_core.evaluation.measures import measure
+    from capo_core.evaluation.measures.registry import find_measure
     from capo_core.evaluation.table import ALL
 
     for statement in report.statements:
@@ -308,7 +308,7 @@ def _show(report) -> None:
     rows = report.scores[report.scores["target"] == ALL]
     for (name, k), cells in rows.groupby(["measure", "k"], sort=False):
         values = cells.set_index("source")
-        digits = measure(name).decimals
+        digits = find_measure(name).decimals
         shown = [
             f"{number(own['value'], digits)} "
             f"[{number(own['low'], digits)}–{number(own['high'], digits)}]"

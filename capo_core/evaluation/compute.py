@@ -12,8 +12,14 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.llm_judge.results import Verdicts
-from capo_core.evaluation.measures import FAMILIES, GUESS, JUDGE, MEASURES, fits, measure
-from capo_core.evaluation.measures.diversity import GROUP
+from capo_core.evaluation.measures import GUESS
+from capo_core.evaluation.measures.registry import (
+    FAMILIES,
+    SCORED,
+    Measure,
+    find_measure,
+    measures_of,
+)
 from capo_core.evaluation.report import CARICATURES, SCORES, EvaluationReport, Source
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams, sources
 from capo_core.evaluation.summary import methods_paragraph, statements
@@ -21,7 +27,7 @@ from capo_core.evaluation.table import ALL, Evaluation, TableConfig, evaluate
 from capo_core.progress import Progress, silent
 from capo_core.text.embeddings import Embedder
 
-EVERYTHING = TableConfig(families=FAMILIES)
+EVERYTHING = TableConfig(families=SCORED)
 
 
 def compute_report(
@@ -93,14 +99,12 @@ def expected_measures(
 ) -> Iterator[tuple[str, int]]:
     """(measure, k) of everything that is scored, in the order of the catalogue."""
     for family in config.families:
-        if family == "attribution":
-            for view in config.views:
-                yield from ((view.name, k) for k in config.pool)
-                yield from ((view.probability_name, k) for k in config.pool)
-        for one in MEASURES:
-            crowd = one.name.endswith("the crowd") and dataset.crowd is None
-            if one.family == family and fits(one.name, dataset.task.scale) and not crowd:
-                yield one.name, GROUP if one.name == "distinct-2" else 0
+        for view in config.views if FAMILIES[family].pooled else ():
+            for measure in measures_of(family):
+                yield from ((view.measure_name(measure.name), k) for k in config.pool)
+        if not FAMILIES[family].pooled:
+            fitting = (measure for measure in measures_of(family) if measure.fits(dataset))
+            yield from ((measure.name, measure.k) for measure in fitting)
     yield from ((judge.measure, judge.k) for judge in judges)
 
 
@@ -124,14 +128,13 @@ def _scores(
     rows = []
     for source, targets in answered.items():
         for name, k in expected_measures(dataset, config, judges):
-            about = measure(name)
+            about = find_measure(name)
             for target in (*targets, ALL):
-                if about.family == "soft" and target != ALL:
+                if not about.of.by_target and target != ALL:
                     continue
                 key = (target, name, k)
                 row = known.get((source, *key))
-                by_name = about.family in ("attribution", JUDGE)
-                chance = found.chance if by_name else of(GUESS, key)
+                chance = found.chance if about.of.attribution else of(GUESS, key)
                 numbers = ("value", "low", "high", "n", "replicates", "spread", "seed_spread")
                 values = [getattr(row, n) for n in numbers] if row else _NOTHING
                 rows.append((source, target, name, k, about.family, *values, of(OTHER, key),
@@ -143,12 +146,12 @@ def _scores(
 _NOTHING = (np.nan, np.nan, np.nan, 0, 0, np.nan, np.nan)
 
 
-def _why(source: str, about, k: int) -> str:
-    """Why a source has no value, in words."""
-    stands = {HUMAN: about.ceiling, OTHER: about.floor}.get(source, "")
-    if stands.startswith("undefined: "):
-        return stands.removeprefix("undefined: ")
-    return f"{about.undefined} ({k})" if about.family == "attribution" else about.undefined
+def _why(source: str, about: Measure, k: int) -> str:
+    """Return the reason why a source has no value."""
+    reference = {HUMAN: about.ceiling, OTHER: about.floor}.get(source)
+    if reference is not None and not reference.defined:
+        return reference.text
+    return f"{about.undefined} ({k})" if about.of.pooled else about.undefined
 
 
 def caricatures(apart: pd.DataFrame, config: TableConfig) -> pd.DataFrame:

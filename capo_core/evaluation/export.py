@@ -17,7 +17,12 @@ import pandas as pd
 
 from capo_core.errors import ConfigError
 from capo_core.evaluation import report as reports
-from capo_core.evaluation.measures import measure
+from capo_core.evaluation.measures.registry import (
+    DIRECTIONS,
+    Family,
+    families_by_interest,
+    find_measure,
+)
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL
@@ -80,17 +85,6 @@ def _row(row, y: int) -> str:
     )
 
 
-_FAMILIES = {
-    "attribution": "Given to the target by the classifier",
-    "judge": "Given to the target by a language model",
-    "labels": "Labels against the target's own",
-    "soft": "Label distributions against the people's",
-    "explanations": "Explanations against the target's own",
-    "style": "Distance from the target's manner",
-    "diversity": "Diversity within a method",
-}
-_BETTER = {"higher": "higher is better", "lower": "lower is better", "1": "nearer to 1 is better",
-           "as the human": "nearer to the human is better"}  # fmt: skip
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d5dae0;--ground:#fff;
 --mark:#0072b2}
@@ -121,7 +115,11 @@ def to_html(report: EvaluationReport) -> str:
         + f". Data {escape(report.fingerprint[:12])}.</p>",
         *(f"<p>{escape(one.text)}</p>" for one in report.statements),
         _figure(report),
-        *(_family(report, name) for name in _FAMILIES if (report.scores["family"] == name).any()),
+        *(
+            _family(report, family)
+            for family in families_by_interest()
+            if (report.scores["family"] == family.name).any()
+        ),
         _differences(report),
         _confusion(report),
         f"<h2>How it was computed</h2><p>{escape(report.methods.get('text', ''))}</p>"
@@ -154,22 +152,23 @@ def _figure(report: EvaluationReport) -> str:
         return ""
     return (
         f"<h2>Single explanations, and several together</h2><p class=soft>"
-        f"{escape(measure(name).meaning)} The line on the left is other people's texts, the one on "
-        "the right the target's own, the dotted one a guess.</p>"
+        f"{escape(find_measure(name).meaning)} The line on the left is other people's texts, "
+        "the one on the right the target's own, the dotted one a guess.</p>"
         f"<div class=wide>{interval_figure(blocks)}</div>"
     )
 
 
-def _family(report: EvaluationReport, family: str) -> str:
-    rows = report.scores[report.scores["family"] == family]
-    made = [f"<h2>{_FAMILIES[family]}</h2>"]
+def _family(report: EvaluationReport, family: Family) -> str:
+    rows = report.scores[report.scores["family"] == family.name]
+    made = [f"<h2>{escape(family.heading)}</h2>"]
     for name in dict.fromkeys(rows["measure"]):
-        about = measure(name)
+        about = find_measure(name)
         some = rows[rows["measure"] == name]
         made.append(
-            f"<p><strong>{escape(name)}</strong>, {_BETTER[about.better]}. "
-            f"{escape(about.meaning)}<br><span class=soft>Floor: {escape(about.floor)}. Ceiling: "
-            f"{escape(about.ceiling)}. Chance: {escape(about.chance)}.</span></p>"
+            f"<p><strong>{escape(name)}</strong>, {DIRECTIONS[about.better]}. "
+            f"{escape(about.meaning)}<br><span class=soft>Floor: {escape(str(about.floor))}. "
+            f"Ceiling: {escape(str(about.ceiling))}. "
+            f"Chance: {escape(str(about.chance))}.</span></p>"
             + _table(some[some["target"] == ALL], about.decimals)
         )
         each = some[some["target"] != ALL]

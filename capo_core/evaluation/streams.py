@@ -49,6 +49,11 @@ class Stream:
     def __len__(self) -> int:
         return len(self.item)
 
+    @property
+    def run(self) -> str:
+        """The run that a sample is of: the part of `replicate` before the last "/"."""
+        return self.replicate.rpartition("/")[0]
+
 
 def human_streams(dataset: Dataset, item_ids: tuple[str, ...]) -> list[Stream]:
     """Each annotator's own responses to the items, and each as a stand-in for every other.

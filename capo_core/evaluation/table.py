@@ -15,18 +15,13 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.evaluation.measures import (
-    BY_STREAM,
-    FAMILIES,
     GUESS,
-    HIGHER,
-    LIKE_HUMAN,
-    LOWER,
-    ONE,
+    STREAM_FAMILIES,
     Context,
+    attribution_scores,
+    distribution_scores,
     guesses,
-    measure,
-    of_distributions,
-    of_labels,
+    stream_scores,
 )
 from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
 from capo_core.evaluation.measures.attribution import (
@@ -34,9 +29,15 @@ from capo_core.evaluation.measures.attribution import (
     View,
     attributed,
     confusion,
-    pooled_accuracy,
-    pooled_probability,
     pooled_slope,
+)
+from capo_core.evaluation.measures.registry import (
+    HIGHER,
+    LIKE_HUMAN,
+    LOWER,
+    ONE,
+    SCORED,
+    find_measure,
 )
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.progress import Progress, part_of, silent
@@ -94,7 +95,7 @@ def differences(
     aims = {key: _aim(key, parts) for key in parts}
     verdicts = []
     for row in frame.itertuples():
-        better = measure(row.measure).better
+        better = find_measure(row.measure).better
         key = (row.source, row.target, row.measure, row.k)
         other = (row.against, *key[1:])
         if not row.p_holm <= LEVEL:
@@ -109,7 +110,7 @@ def differences(
 
 def _aim(key: tuple[str, str, str, int], parts) -> float | None:
     """The value a measure should have, where neither direction is better."""
-    better = measure(key[2]).better
+    better = find_measure(key[2]).better
     if better == ONE:
         return 1.0
     human = parts.get((HUMAN, *key[1:]))
@@ -152,11 +153,11 @@ class TableConfig:
                 f"nothing can be scored with views {self.views} and pool {self.pool}",
                 expected="at least one view, and numbers of responses from 1 on",
             )
-        strange = [name for name in self.families if name not in FAMILIES]
+        strange = [name for name in self.families if name not in SCORED]
         if strange or not self.families:
             raise ConfigError(
                 f"there are no measures {strange[0]!r}" if strange else "nothing is to be scored",
-                expected=f"some of {', '.join(FAMILIES)}",
+                expected=f"some of {', '.join(SCORED)}",
             )
 
     def to_dict(self) -> dict:
@@ -235,18 +236,18 @@ def evaluate(
 
     for each in given:
         put(*each)
-    chosen = [BY_STREAM[name] for name in FAMILIES if name in BY_STREAM and name in config.families]
+    chosen = [name for name in STREAM_FAMILIES if name in config.families]
     for number, stream in enumerate(streams):
         progress("Scoring labels and texts", 0.5 * number / len(streams))
         for family in chosen:
-            for name, k, score in family(context, stream):
+            for name, k, score in stream_scores(context, family, stream):
                 put(stream.source, stream.target, stream.replicate, name, k, score)
     if "labels" in config.families:
         for stream in guesses(context):
-            for name, k, score in of_labels(context, stream):
+            for name, k, score in stream_scores(context, "labels", stream):
                 put(GUESS, stream.target, "", name, k, score)
     if "soft" in config.families:
-        for source, run, name, score in of_distributions(context, streams):
+        for source, run, name, score in distribution_scores(context, streams):
             put(source, ALL, run, name, 0, score)
     tables = []
     if "attribution" in config.families:
@@ -272,14 +273,8 @@ def _attribution(
     )  # fmt: skip
     slopes = {k: pooled_slope(found.train, found.author, k, seed=config.seed) for k in config.pool}
     for stream, scores in zip(streams, found.streams, strict=True):
-        who = (stream.source, stream.target, stream.replicate)
-        settings = {"n_items": context.n_items, "seed": config.seed}
-        target = names.index(stream.target)
-        for k in config.pool:
-            put(*who, view.name, k, pooled_accuracy(scores, stream.item, target, k, **settings))
-            if slopes[k] is not None:
-                chance = pooled_probability(scores, stream.item, target, k, slopes[k], **settings)
-                put(*who, view.probability_name, k, chance)
+        for name, k, score in attribution_scores(context, stream, view, scores, slopes):
+            put(stream.source, stream.target, stream.replicate, name, k, score)
     return confusion(streams, found.streams, names, view.name)
 
 

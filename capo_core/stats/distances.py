@@ -1,13 +1,15 @@
-"""How far two label distributions on the same item are apart; all logarithms are natural.
+"""Distances between two label distributions on the same items; all logarithms are natural.
 
 `p` and `q` are distributions over the same labels in the same order, [items, labels], each row of
-sum 1; what comes back is one number an item, [items]. 0 is equal, lower is nearer.
+sum 1; the result is one number an item, [items]. 0 is equal, lower is closer.
 
-Is the pattern over all items the same, whatever the distance on each? Distance correlation.
-
-Székely, Rizzo & Bakirov 2007, "Measuring and testing dependence by correlation of distances", the
-biased sample version, its square root taken. Two sources may be near on every item and yet follow
-each other in nothing (uniform), or far apart and follow each other well.
+The distance correlation compares the pattern over all items, whatever the distance on each
+(Székely, Rizzo & Bakirov 2007, "Measuring and testing dependence by correlation of distances", the
+biased sample version, its square root taken): two sources may be close on every item and yet
+unrelated (uniform), or far from each other and closely related. It is written out here because it
+takes weights (a bootstrap over items), which no library's does. The Jensen–Shannon distance is
+written out because SciPy's normalises both sides once more, which changes the last digits of shares
+that sum to 1 already.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from scipy.spatial.distance import cdist
 from scipy.special import rel_entr
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.evaluation.measures import labels
 
 # KL of a distribution with zeros is whatever this makes of them: it is part of the definition.
 # The value is that of Chen et al. 2024 (Findings of EMNLP, "Seeing the Big through the Small").
@@ -60,15 +61,33 @@ def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def manhattan(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Σ |p − q|; 0 to 2."""
-    return labels.manhattan(*_both(p, q))
+    """Σ |p − q|; 0 to 2, NaN where a share is NaN."""
+    p, q = _both(p, q)
+    return np.abs(p - q).sum(axis=1)
+
+
+def manhattan_per_label(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Soft distance for tasks in which a person may give several labels (VariErr NLI); 0 to 2.
+
+    `p` and `q` [items, L] hold for each label the share of people who gave it, so that rows may sum
+    to more than 1. Each label is a distribution of its own over "given" and "not given"; the
+    distance of two of them is 2·|p − q|, averaged over the labels.
+    """
+    p, q = _both(p, q)
+    return 2 * np.abs(p - q).mean(axis=1)
 
 
 def wasserstein(p: np.ndarray, q: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Mean distance by which labels must be moved, in points of the ordinal scale `values`."""
+    """Mean distance by which labels must be moved, in points of the ordinal scale `values` [L].
+
+    Raises:
+        ConfigError: the values do not ascend.
+    """
     if np.any(np.diff(values) <= 0):
         raise ConfigError("the labels' values do not ascend", where="Wasserstein distance")
-    return labels.wasserstein(*_both(p, q), np.asarray(values, dtype=float))
+    p, q = _both(p, q)
+    cumulated = np.abs(np.cumsum(p - q, axis=1)[:, :-1])
+    return cumulated @ np.diff(np.asarray(values, dtype=float)).astype(float)
 
 
 def entropy(p: np.ndarray) -> np.ndarray:

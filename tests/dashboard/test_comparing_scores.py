@@ -43,15 +43,16 @@ def test_at_a_glance_has_imitation_at_both_ends(report):
         Column(VIEW, 1), Column(VIEW, 4), Column("label accuracy", 0), Column("style distance", 0)
     ]  # fmt: skip
     assert [column.header for column in found] == [
-        "Given to target, 1 text", "Given to target, 4 texts", "Label accuracy", "Style distance"
+        "Attributed to target, 1 text", "Attributed to target, 4 texts", "Label accuracy",
+        "Style distance",
     ]  # fmt: skip
 
 
 def test_a_family_has_all_its_measures(report):
     found = scores.columns(report, "attribution", VIEW)
     assert [(column.header, column.k) for column in found] == [
-        ("Given to target, 1 text", 1), ("Given to target, 4 texts", 4),
-        ("Probability, 1 text", 1), ("Probability, 4 texts", 4),
+        ("Attributed to target, 1 text", 1), ("Attributed to target, 4 texts", 4),
+        ("Probability of target, 1 text", 1), ("Probability of target, 4 texts", 4),
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from helpers.evaluation_tables import CONFIG, VIEW, copies
 from capo_core.data.splits import assign_splits
 from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.compute import caricatures, compute_report
-from capo_core.evaluation.measures import FAMILIES, MEASURES, measure
+from capo_core.evaluation.measures.registry import FAMILIES, MEASURES, find_measure
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items
 from capo_core.evaluation.table import ALL, TableConfig, evaluate
 from capo_core.simulation.simulate import SimulationConfig, simulate
@@ -112,12 +112,12 @@ def test_saturated_differences_keep_an_interval(world):
 
 
 def test_every_measure_is_described():
-    for one in [*MEASURES, measure(VIEW.name), measure(VIEW.probability_name)]:
+    for one in [*MEASURES.values(), find_measure(VIEW.name)]:
         assert len(one.meaning) > 60 and one.meaning.endswith(".")
         assert one.better in ("higher", "lower", "1", "as the human")
         assert one.family in FAMILIES
     with pytest.raises(ConfigError, match="bleu"):
-        measure("bleu")
+        find_measure("bleu")
 
 
 def test_bad_streams_are_told(world):

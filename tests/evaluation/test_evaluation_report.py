@@ -13,7 +13,7 @@ from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation import export
 from capo_core.evaluation.compute import compute_report
-from capo_core.evaluation.measures import FAMILIES
+from capo_core.evaluation.measures.registry import SCORED
 from capo_core.evaluation.report import EvaluationReport, load, save
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items
 from capo_core.evaluation.summary import latex
@@ -55,7 +55,7 @@ def report(world):
 
 def test_a_copy_of_the_target_is_at_the_ceiling_in_every_measure(report):
     rows = report.scores[(report.scores["source"] == "copy")]
-    assert set(rows["family"]) == set(FAMILIES)
+    assert set(rows["family"]) == set(SCORED)
     with_ceiling = rows[rows["ceiling"].notna()]
     np.testing.assert_allclose(with_ceiling["value"], with_ceiling["ceiling"], atol=1e-9)
     texts = rows[rows["family"] == "explanations"]

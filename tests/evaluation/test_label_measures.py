@@ -12,6 +12,7 @@ from capo_core.evaluation.measures import labels as measures_labels
 from capo_core.evaluation.measures import soft_labels
 from capo_core.evaluation.measures.labels import alpha, kappa, label_pairs, macro_f1
 from capo_core.evaluation.streams import Stream
+from capo_core.stats import distances
 from capo_core.task import LabelScale
 
 NOMINAL = LabelScale(("e", "n", "c"))
@@ -152,9 +153,9 @@ def test_absolute_distance_is_divided_by_the_number_of_labels():
 def test_wasserstein_and_manhattan_equal_scipy(p, q):
     values = np.arange(-3, 4)
     one, other = (np.array([row]) / np.sum(row) for row in (p, q))
-    found = measures_labels.wasserstein(one, other, values)[0]
+    found = distances.wasserstein(one, other, values)[0]
     assert found == pytest.approx(stats.wasserstein_distance(values, values, p, q), abs=1e-9)
-    assert measures_labels.manhattan(one, other)[0] == pytest.approx(np.abs(one - other).sum())
+    assert distances.manhattan(one, other)[0] == pytest.approx(np.abs(one - other).sum())
 
 
 def test_soft_distances_speak_of_the_same_people_on_both_sides():
@@ -168,10 +169,11 @@ def test_soft_distances_speak_of_the_same_people_on_both_sides():
     method = soft_labels.method_shares(said, own, NOMINAL.labels)
     # B labelled the second item not at all, so that B's answer there does not count.
     assert method.tolist() == [[1, 0, 0], [0, 1, 0]]
-    found = soft_labels.distances(people, method, NOMINAL)
-    assert found["Manhattan distance"].value == pytest.approx((1.0 + 0) / 2)
+    found = soft_labels.manhattan_distance(people, method)
+    assert found.value == pytest.approx((1.0 + 0) / 2)
     # Per label 2·|p − q|: (2·.5 + 0 + 2·.5) / 3 on the first item.
-    assert found["LeWiDi Manhattan distance"].value == pytest.approx((2 / 3 + 0) / 2)
+    found = soft_labels.manhattan_per_label(people, method)
+    assert found.value == pytest.approx((2 / 3 + 0) / 2)
     assert soft_labels.method_shares(said[:1], own, NOMINAL.labels) is None
 
 

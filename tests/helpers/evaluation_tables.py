@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from capo_core.evaluation.measures import FAMILIES
 from capo_core.evaluation.measures.attribution import View
+from capo_core.evaluation.measures.registry import SCORED
 from capo_core.evaluation.streams import HUMAN, human_streams
 from capo_core.evaluation.table import TableConfig
 from capo_core.text.tokens import tokens
 
 VIEW = View("words", "mask_input")
-CONFIG = TableConfig(views=(VIEW,), pool=(1, 4), families=FAMILIES)
+CONFIG = TableConfig(views=(VIEW,), pool=(1, 4), families=SCORED)
 
 
 def made_up_vectors(texts):

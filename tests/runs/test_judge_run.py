@@ -196,7 +196,7 @@ def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, c
     (about,) = report.judges
     assert about["run"] == "the-judge" and about["trials"] == 3 * TRIALS
     assert "Judge: sage (v2)" in report.methods["text"]
-    assert "Given to the target by a language model" in to_html(report)
+    assert "Attributed to the target by an LLM judge" in to_html(report)
     # The command gives the same numbers.
     line = ("evaluate", "--dataset", world.name, "--run", *runs, "--judge", "the-judge",
             "--measures", "labels", "--pool", 1, "--json")  # fmt: skip

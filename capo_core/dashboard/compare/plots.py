@@ -12,8 +12,8 @@ from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import heading, is_dark, note, picture, side_by_side
 from capo_core.dashboard.ui.theme import human_look, method_looks, method_name
-from capo_core.evaluation.measures import measure
 from capo_core.evaluation.measures.attribution import NOBODY
+from capo_core.evaluation.measures.registry import find_measure
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.formatting import percent, short
@@ -35,7 +35,7 @@ def imitation(chosen: Chosen, view: str) -> None:
     labels = table[(table["measure"] == _LABELS) & table["value"].notna()]
     with side_by_side("methods", [1, 1]) as (left, right):
         with left:
-            heading("Imitation, by texts judged together", measure(view).meaning)
+            heading("Imitation, by texts judged together", find_measure(view).meaning)
             picture(
                 charts.imitation(rows, looks, human, url_state.get("method")),
                 key=f"{PAGE}.imitation",

@@ -16,30 +16,19 @@ from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, heading, note, table
 from capo_core.dashboard.ui.theme import REDUCTIONS, REPRESENTATIONS, method_looks, method_name
-from capo_core.evaluation.measures import JUDGE, Measure, measure
+from capo_core.evaluation.measures.registry import (
+    DIRECTIONS,
+    FAMILIES,
+    Measure,
+    families_by_interest,
+    find_measure,
+)
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.summary import statements
 from capo_core.evaluation.table import ALL
 from capo_core.imitation.prompting.prompts import METHODS
 
-FAMILIES = {
-    "main": "At a glance",
-    "attribution": "Imitation",
-    "judge": "Judged by a model",
-    "labels": "Labels",
-    "soft": "Label distributions",
-    "explanations": "Explanations",
-    "style": "Style",
-    "diversity": "Diversity",
-}
-DIRECTION = {
-    "higher": "Higher is better.",
-    "lower": "Lower is better.",
-    "1": "Nearer to 1 is better.",
-    "as the human": "Nearer to the target's own texts is better.",
-}
-_MAIN = ("label accuracy", "label error", "ROUGE-L", "embedding similarity", "style distance")
 CHANCE = "guess"
 ROWS = {
     HUMAN: "The target's own (ceiling)",
@@ -57,7 +46,7 @@ class Column:
 
     @property
     def about(self) -> Measure:
-        return measure(self.name)
+        return find_measure(self.name)
 
     @property
     def key(self) -> str:
@@ -65,24 +54,20 @@ class Column:
 
     @property
     def header(self) -> str:
-        kind, _, view = self.name.partition(" (")
-        texts = "1 text" if self.k == 1 else f"{self.k} texts"
-        if self.about.family == "attribution":
-            return {"attribution": "Given to target", "probability": "Probability"}[kind] + (
-                f", {texts}"
-            )
-        if self.about.family == JUDGE:
-            return f"By {view.rstrip(')')}, {texts}"
-        return self.name[:1].upper() + self.name[1:]
+        return self.about.header(self.k)
 
     @property
     def help(self) -> str:
         about = self.about
-        said = [about.meaning, DIRECTION[about.better]]
+        said = [about.meaning, _sentence(DIRECTIONS[about.better])]
         for name, text in (("Floor", about.floor), ("Ceiling", about.ceiling)):
             said.append(f"{name}: {text}.")
         said.append(f"Chance: {about.chance}.")
         return " ".join(said)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def views(report: EvaluationReport) -> dict[str, str]:
@@ -96,26 +81,31 @@ def views(report: EvaluationReport) -> dict[str, str]:
 
 def families(report: EvaluationReport) -> dict[str, str]:
     """The families the report has, with their titles; at a glance first."""
-    there = {"main", *report.scores["family"]}
-    return {name: title for name, title in FAMILIES.items() if name in there}
+    there = set(report.scores["family"])
+    found = {family.name: family.title for family in families_by_interest()}
+    return {"main": "At a glance", **{n: title for n, title in found.items() if n in there}}
 
 
 def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
     """The columns of a family; of attribution, those of one view."""
     table = report.scores
     known = table.drop_duplicates(["measure", "k"])[["measure", "k", "family"]]
-    probability = view.replace("attribution", "probability", 1)
     if family == "main":
         filled = table[table["value"].notna() & (table["measure"] == view)]
         pools = sorted(filled["k"].unique())
         first = [Column(view, int(k)) for k in dict.fromkeys(pools[:1] + pools[-1:])]
-        names = set(known["measure"])
-        judged = known[known["family"] == JUDGE]
-        first += [Column(row.measure, int(row.k)) for row in judged.itertuples()]
-        return [*first, *(Column(name, 0) for name in _MAIN if name in names)]
+        about = {name: find_measure(name) for name in dict.fromkeys(known["measure"])}
+        rows = [
+            Column(row.measure, int(row.k))
+            for row in known.itertuples()
+            if about[row.measure].headline and not about[row.measure].of.pooled
+        ]
+        rows.sort(key=lambda column: not column.about.of.attribution)
+        return [*first, *rows]
     rows = known[known["family"] == family]
-    if family == "attribution":
-        rows = rows[rows["measure"].isin([view, probability])]
+    if FAMILIES[family].pooled:
+        seen = find_measure(view).variant if view else ""
+        rows = rows[[find_measure(name).variant == seen for name in rows["measure"]]]
     return [Column(row.measure, int(row.k)) for row in rows.itertuples()]
 
 

@@ -22,7 +22,7 @@ from scipy import stats
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, CapoError, DataError
 from capo_core.evaluation.llm_judge.trials import LETTERS, JudgeConfig, Trial, plan, read_answer
-from capo_core.evaluation.measures.attribution import group_mean
+from capo_core.evaluation.measures.attribution import named_share
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.evaluation.table import ALL
 from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
@@ -54,18 +54,12 @@ def scores_of(
     groups = known.groupby(["source", "target", "replicate"], sort=False)
     for (source, target, replicate), rows in groups:
         item = np.array([[place[item] for item in items] for items in rows["items"]])
-        order = np.arange(item.size).reshape(1, *item.shape)
         named = rows["answer"].to_numpy()
-
-        def share(who: str, named=named, order=order, item=item) -> Score:
-            hits = (named == who).astype(float)[None]
-            return group_mean(hits, order, item.ravel(), n_items=len(place), groupings=1)
-
-        yield source, target, replicate, share(target)
+        yield source, target, replicate, named_share(named, target, item, len(place))
         if source == HUMAN:
             for other in annotators:
                 if other != target:
-                    yield OTHER, other, target, share(other)
+                    yield OTHER, other, target, named_share(named, other, item, len(place))
 
 
 def table_of(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.llm_judge.judge import Judged, load, scores_of
-from capo_core.evaluation.measures import JUDGE
+from capo_core.evaluation.measures.registry import LLM_JUDGE, variant_name
 from capo_core.evaluation.streams import HUMAN, Outputs
 from capo_core.evaluation.table import Given
 from capo_core.run_folder import RunFolder
@@ -34,7 +34,7 @@ class Verdicts:
     @property
     def measure(self) -> str:
         """The measure's name in tables."""
-        return f"{JUDGE} ({self.judged.judge})"
+        return variant_name(LLM_JUDGE, self.judged.judge)
 
     @property
     def k(self) -> int:
@@ -80,7 +80,7 @@ def of_judges(
     found: list[Verdicts] = []
     for folder in folders:
         config = folder.config
-        if config.get("stage") != JUDGE or not folder.done:
+        if config.get("stage") != LLM_JUDGE or not folder.done:
             raise DataError(
                 "this run has no verdicts",
                 where=str(folder.path),

@@ -1,21 +1,16 @@
-"""Who would be taken for the author: scores by a classifier that knows only human training texts.
+"""Attribution: to whom a classifier that knows only human training texts gives a response.
 
-The classifier is the one of the stability ladder (`stability.ridge`), fitted on the explanations
-that people wrote on training items. It has seen no output of any model, so that nothing a model
-does can teach it, and no text on a held-out item.
-
-To whom each source's responses are given: the confusion matrix behind the attribution.
-
-Aggregation-aware imitation: to whom k responses on different items would be given together.
-
-Scores as probabilities: with how much certainty a group of responses is given to the target.
+The classifier is the one of the stability ladder (`stats.ridge`), fitted on the explanations that
+people wrote on training items. It has seen no output of any model, so that nothing a model does can
+teach it, and no text on a held-out item. Responses are attributed one by one and in groups of k on
+different items; the confusion matrix says to whom, and scores are turned into probabilities by a
+slope that is fitted on human texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +19,7 @@ from scipy.special import log_softmax, softmax
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.measures.registry import HIGHER, LLM_JUDGE, measure, variant_name
 from capo_core.evaluation.streams import Stream
 from capo_core.progress import Progress, silent
 from capo_core.stability.attribution import TIE
@@ -48,15 +44,19 @@ class View:
                 expected=f"one of {', '.join(REPRESENTATIONS)}",
             )
 
+    def measure_name(self, measure: str) -> str:
+        """Return the name in tables of a measure of the family "attribution" in this view."""
+        return variant_name(measure, f"{self.representation}, {self.reduction}")
+
     @property
     def name(self) -> str:
-        """The measure's name in tables."""
-        return f"attribution ({self.representation}, {self.reduction})"
+        """The name in tables of the share of responses that are given to the target."""
+        return self.measure_name("attribution")
 
     @property
     def probability_name(self) -> str:
-        """The name of the mean probability of the target."""
-        return f"probability ({self.representation}, {self.reduction})"
+        """The name in tables of the mean probability of the target."""
+        return self.measure_name("probability")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Attributed:
 
     Attributes:
         streams: [n, C] for each stream, one column an annotator. A response without explanation
-            has the score 0 everywhere, and `pooled.pooled_accuracy` gives it to nobody.
+            has the score 0 everywhere, and `pooled_accuracy` gives it to nobody.
         train: [m, C], scores of the human training texts, each by a classifier that was fitted
             without the texts on its item; empty where no folds were asked for.
         author, item: [m], column of the author and item of each training text.
@@ -75,24 +75,6 @@ class Attributed:
     train: np.ndarray
     author: np.ndarray
     item: np.ndarray
-
-
-def attribute(
-    dataset: Dataset,
-    item_ids: tuple[str, ...],
-    streams: Sequence[Stream],
-    view: View = View(),
-    *,
-    cache: Path | None = None,
-    progress: Progress = silent,
-) -> list[np.ndarray]:
-    """Scores [n, C] of every stream's responses (see `Attributed.streams`).
-
-    Raises:
-        DataError: an annotator has no explanation in the training split.
-    """
-    embedder = Embedder(cache=cache)
-    return attributed(dataset, item_ids, streams, view, embedder, progress=progress).streams
 
 
 def attributed(
@@ -184,6 +166,17 @@ def training_rows(dataset: Dataset):
 GROUPINGS = 400  # random divisions into groups; their luck then hardly shows
 
 
+@measure(
+    "attribution",
+    family="attribution",
+    better=HIGHER,
+    title="Attributed to target",
+    headline=True,
+    has_variants=True,
+    meaning="Share of groups of k explanations that a classifier attributes to the target; it "
+    "knows only what people wrote on training items. At the ceiling, texts are attributed to the "
+    "target as often as its own.",
+)
 def pooled_accuracy(
     scores: np.ndarray,
     item: np.ndarray,
@@ -201,7 +194,7 @@ def pooled_accuracy(
     tie is shared; a group without a single explanation goes to nobody.
 
     Args:
-        scores: [n, C] (see `attribution.attribute`). item: [n], 0 to `n_items` − 1.
+        scores: [n, C] (see `attributed`). item: [n], 0 to `n_items` − 1.
         target: the column of the imitated annotator.
 
     Returns:
@@ -303,7 +296,7 @@ def confusion(
     averaged and `n` counts their responses.
 
     Args:
-        scores: [n, C] of each stream (see `attribution.Attributed`).
+        scores: [n, C] of each stream (see `Attributed`).
     """
     names = [*annotators, NOBODY]
     found: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -357,24 +350,59 @@ def pooled_slope(scores: np.ndarray, author: np.ndarray, k: int, *, seed: int = 
     return fit_slope(np.concatenate(sums), np.concatenate(who))
 
 
+@measure(
+    "probability",
+    family="attribution",
+    better=HIGHER,
+    title="Probability of target",
+    has_variants=True,
+    meaning="Mean probability of the target by the same classifier, calibrated on people's texts. "
+    "Finer than the share, which only counts who comes first.",
+)
 def pooled_probability(
     scores: np.ndarray,
     item: np.ndarray,
     target: int,
     k: int,
-    slope: float,
+    slope: float | None,
     *,
     n_items: int,
     seed: int = 0,
 ) -> Score | None:
     """Mean probability of the target over groups of `k` responses, 0 to 1.
 
-    A group without a single explanation counts as 0. See `pooled.pooled_accuracy` for the groups.
+    A group without a single explanation counts as 0. See `pooled_accuracy` for the groups.
+
+    Args:
+        slope: by `pooled_slope`; None where it could not be fitted, and then there is no value.
     """
     order = group_orders(len(scores), k, seed=seed, groupings=GROUPINGS)
-    if order is None:
+    if order is None or slope is None:
         return None
     group = group_sums(scores, order)
     chance = softmax(slope * group, axis=2)[:, :, target]
     chance[~np.abs(group).any(axis=2)] = 0.0
     return group_mean(chance, order, item, n_items=n_items, share=False)
+
+
+@measure(
+    LLM_JUDGE,
+    family=LLM_JUDGE,
+    better=HIGHER,
+    title="LLM judge {variant}",
+    headline=True,
+    has_variants=True,
+    meaning="Share of trials in which a language model that sees cards of all annotators names the "
+    "target. The ceiling is its own accuracy on people's texts: where that is near chance, the "
+    "rest means nothing.",
+)
+def named_share(named: np.ndarray, target: str, item: np.ndarray, n_items: int) -> Score:
+    """Share of trials in which an LLM judge named `target`, 0 to 1.
+
+    Args:
+        named: [trials] the annotator named, "" for none.
+        item: [trials, k] the items of the texts of each trial, 0 to `n_items` − 1.
+    """
+    hits = (named == target).astype(float)[None]
+    order = np.arange(item.size).reshape(1, *item.shape)
+    return group_mean(hits, order, item.ravel(), n_items=n_items, groupings=1)

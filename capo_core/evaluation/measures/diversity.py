@@ -1,13 +1,13 @@
-"""Does a method always write the same? Diversity within a stream, against the human's own."""
+"""Measures of diversity within a stream, to be compared with the human's own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from capo_core.evaluation.measures.attribution import group_mean, group_orders
+from capo_core.evaluation.measures.registry import LIKE_HUMAN, measure
 from capo_core.evaluation.streams import Stream
 from capo_core.stats.bootstrap import Score
 from capo_core.text.embeddings import Embedder
@@ -18,27 +18,25 @@ _GROUPINGS = 40  # a value of a group is costly here, and hardly varies
 
 
 def word_pairs(text: str) -> list[tuple[str, str]]:
-    """Neighbouring words of a text."""
-    found = words(text)
-    return list(pairwise(found))
+    """Return the neighbouring words of a text."""
+    return list(pairwise(words(text)))
 
 
-def distinct_2(texts: Sequence[str]) -> float | None:
-    """Different word pairs per word pair of all `texts` together (Li et al. 2016), 0 to 1.
-
-    1 where no pair comes twice; falls as texts become more. None where there is no pair.
-    """
-    pairs = [pair for text in texts for pair in word_pairs(text)]
-    return len(set(pairs)) / len(pairs) if pairs else None
-
-
+@measure(
+    "distinct-2",
+    family="diversity",
+    better=LIKE_HUMAN,
+    k=GROUP,
+    meaning="Distinct word pairs per word pair in groups of eight explanations. A method below the "
+    "human's value repeats itself.",
+)
 def grouped_distinct_2(
     stream: Stream, *, n_items: int, k: int = GROUP, seed: int = 0
 ) -> Score | None:
-    """Mean distinct-2 of groups of `k` explanations on different items, 0 to 1.
+    """Mean distinct-2 (Li et al. 2016) of groups of `k` explanations on different items, 0 to 1.
 
-    In groups of one size, so that sources with more and fewer texts can be compared. None where no
-    group can be filled, or a group has no word pair.
+    Distinct word pairs per word pair: 1 where no pair comes twice; it falls with the number of
+    texts, so all groups have one size. None where no group can be filled, or a group has no pair.
     """
     written = np.flatnonzero([bool(text.strip()) for text in stream.explanations])
     order = group_orders(len(written), k, seed=seed, groupings=_GROUPINGS)
@@ -56,6 +54,13 @@ def grouped_distinct_2(
     )
 
 
+@measure(
+    "self-similarity",
+    family="diversity",
+    better=LIKE_HUMAN,
+    meaning="Mean cosine of the embeddings of two of a method's explanations on different items. A "
+    "method above the human's value writes the same whatever the item.",
+)
 def self_similarity(stream: Stream, embedder: Embedder, *, n_items: int) -> Score | None:
     """Mean cosine of the embeddings of two explanations on different items, −1 to 1.
 

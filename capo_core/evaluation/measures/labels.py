@@ -1,16 +1,13 @@
-"""Agreement of a method's labels with the target's beyond a plain share: macro-F1, κ, α.
+"""Measures of labels against the target's own labels on the same held-out items.
 
-All three are functions of weighted counts of (target's label, answered label), so that a draw of
-the bootstrap over items is one matrix product.
+Macro-F1, κ and α are functions of weighted counts of (target's label, answered label), so that a
+draw of the bootstrap over items is one matrix product.
 
-Labels against the target's own, on the same held-out items.
-
-The measures of LeWiDi-2025, so that results can stand beside that benchmark's.
-
+The two measures of LeWiDi-2025 are there so that results can stand beside that benchmark's:
 Leonardelli et al. 2025, "LeWiDi-2025 at NLPerspectives", arXiv 2510.08460; formulas as in the
-scorer that the organisers published. Lower is better throughout. The benchmark averages over the
-annotators of an item and then over items; here each target has its own score, and their mean stands
-under "all": the same where everybody answered every item.
+scorer that the organisers published. The benchmark averages over the annotators of an item and then
+over items; here each target has its own score, and their mean stands under "all": the same where
+everybody answered every item.
 """
 
 from __future__ import annotations
@@ -22,82 +19,14 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.evaluation.measures.attribution import item_mean
+from capo_core.evaluation.measures.registry import HIGHER, LOWER, measure
 from capo_core.evaluation.streams import Stream
 from capo_core.stats.agreement import distances
 from capo_core.stats.bootstrap import Resampled, Score, resample
 from capo_core.task import LabelScale
 
-
-def error_rate(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Score | None:
-    """Perspectivist error rate on a nominal scale: 0 is perfect.
-
-    A target's labels on an item are a vector with 1 for each label given, and so is the answer;
-    the error is the share of labels in which the two differ. So with three labels a wrong answer
-    costs 2/3. An answer that could not be read costs as much as a wrong label.
-    """
-
-    def error(label: str, mine: frozenset[str]) -> float:
-        wrong = len(mine ^ {label}) if label else len(mine) + 1
-        return min(1.0, wrong / len(scale.labels))
-
-    return _mean(stream, own, error)
-
-
-def absolute_distance(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Score | None:
-    """Normalised absolute distance on an ordinal scale: 0 is perfect.
-
-    |answer − target's label| divided by the number of labels: 11 for the paraphrases' −5…5. (That
-    is what the published scorer divides by; its comment speaks of 10.) Where the target gave
-    several labels the nearest counts. An answer that could not be read counts as the end of the
-    scale that is farther away.
-    """
-    ends = (int(scale.labels[0]), int(scale.labels[-1]))
-
-    def error(label: str, mine: frozenset[str]) -> float:
-        values = [int(one) for one in mine]
-        if label:
-            return min(abs(int(label) - value) for value in values) / len(scale.labels)
-        return max(min(abs(end - v) for v in values) for end in ends) / len(scale.labels)
-
-    return _mean(stream, own, error)
-
-
-def _mean(stream: Stream, own: list[frozenset[str]], error) -> Score | None:
-    rows = [
-        (i, error(label, own[i]))
-        for label, i in zip(stream.labels, stream.item, strict=True)
-        if own[i]
-    ]
-    if not rows:
-        return None
-    item, errors = (np.array(column) for column in zip(*rows, strict=True))
-    return item_mean(errors.astype(float), item, n_items=len(own), share=False)
-
-
-def manhattan_per_label(people: np.ndarray, method: np.ndarray) -> np.ndarray:
-    """[items]: soft distance for tasks in which a person may give several labels (VariErr NLI).
-
-    `people` and `method` [items, L] hold for each label the share of people who gave it. Each label
-    is a distribution of its own over "given" and "not given"; the distance of two of them is
-    2·|p − q|, averaged over the labels.
-    """
-    return 2 * np.abs(people - method).mean(axis=1)
-
-
-def manhattan(people: np.ndarray, method: np.ndarray) -> np.ndarray:
-    """[items]: Σ |p − q| over the labels of two distributions [items, L]; 0 to 2."""
-    return np.abs(people - method).sum(axis=1)
-
-
-def wasserstein(people: np.ndarray, method: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """[items]: mean distance by which labels must be moved, in points of the scale.
-
-    Args:
-        people, method: distributions [items, L].
-        values: the labels' values [L], ascending.
-    """
-    apart = np.abs(np.cumsum(people - method, axis=1)[:, :-1])
-    return apart @ np.diff(values).astype(float)
+TargetLabels = list[frozenset[str]]  # the target's labels of each item; empty where there is none
+_DEFINED = 1e-12  # sums of shares are not exact
 
 
 def own_labels(dataset: Dataset, item_ids: tuple[str, ...], target: str) -> list[frozenset[str]]:
@@ -106,42 +35,6 @@ def own_labels(dataset: Dataset, item_ids: tuple[str, ...], target: str) -> list
     rows = rows[(rows["annotator_id"] == target) & (rows["valid"] != "false")]
     given = rows.groupby("item_id")["label"].agg(frozenset)
     return [given.get(item_id, frozenset()) for item_id in item_ids]
-
-
-def label_accuracy(stream: Stream, own: list[frozenset[str]]) -> Score | None:
-    """Share of responses with a label that the target gave the item.
-
-    Only items that the target labelled count; an answer that could not be read is wrong. None
-    where there is no such item.
-    """
-    rows = np.array([bool(own[i]) for i in stream.item], dtype=bool)
-    if not rows.any():
-        return None
-    right = [
-        float(label in own[i])
-        for label, i in zip(stream.labels, stream.item, strict=True)
-        if own[i]
-    ]
-    return item_mean(np.array(right), stream.item[rows], n_items=len(own))
-
-
-def label_error(stream: Stream, own: list[frozenset[str]]) -> Score | None:
-    """Mean distance on an ordinal scale to the nearest label of the target, in points.
-
-    Answers that could not be read have no distance and are left out, so look at
-    `label_accuracy`'s n beside this one's.
-    """
-    pairs = [
-        (i, min(abs(int(label) - int(mine)) for mine in own[i]))
-        for label, i in zip(stream.labels, stream.item, strict=True)
-        if own[i] and label
-    ]
-    if not pairs:
-        return None
-    item, distance = (np.array(column) for column in zip(*pairs, strict=True))
-    return item_mean(
-        distance.astype(float), item, n_items=len(own), share=False, bounds=(0.0, math.inf)
-    )
 
 
 def majority_label(dataset: Dataset, target: str) -> str:
@@ -153,11 +46,33 @@ def majority_label(dataset: Dataset, target: str) -> str:
     return "" if counts.empty else str(counts.sort_index(kind="stable").idxmax())
 
 
-_DEFINED = 1e-12  # sums of shares are not exact
+@measure(
+    "label accuracy",
+    family="labels",
+    better=HIGHER,
+    headline=True,
+    meaning="Share of answers with a label that the target gave the item. An answer that could not "
+    "be read is wrong.",
+)
+def label_accuracy(stream: Stream, target_labels: TargetLabels) -> Score | None:
+    """Share of responses with a label that the target gave the item.
+
+    Only items that the target labelled count; an answer that could not be read is wrong. None
+    where there is no such item.
+    """
+    rows = np.array([bool(target_labels[i]) for i in stream.item], dtype=bool)
+    if not rows.any():
+        return None
+    right = [
+        float(label in target_labels[i])
+        for label, i in zip(stream.labels, stream.item, strict=True)
+        if target_labels[i]
+    ]
+    return item_mean(np.array(right), stream.item[rows], n_items=len(target_labels))
 
 
 def label_pairs(
-    stream: Stream, own: list[frozenset[str]], scale: LabelScale, *, unread: bool
+    stream: Stream, target_labels: TargetLabels, scale: LabelScale, *, unread: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of the target's label and the answered one, as (pairs [n, L, L + 1], item [n]).
 
@@ -173,7 +88,7 @@ def label_pairs(
     distance = distances(scale)
     pairs, items = [], []
     for label, i in zip(stream.labels, stream.item, strict=True):
-        mine = [labels.index(one) for one in own[i]]
+        mine = [labels.index(one) for one in target_labels[i]]
         if not mine or not (label or unread):
             continue
         row = np.zeros((len(labels), len(labels) + 1))
@@ -188,12 +103,19 @@ def label_pairs(
     return np.array(pairs, dtype=float).reshape(shape), np.array(items, dtype=np.int64)
 
 
-def macro_f1(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Resampled | None:
+@measure(
+    "macro-F1",
+    family="labels",
+    better=HIGHER,
+    meaning="F1 of each label that the target gave, averaged: rare labels count as much as "
+    "frequent ones. An answer that could not be read is a miss.",
+)
+def macro_f1(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Resampled | None:
     """F1 of each label that the target gave on these items, averaged; 0 to 1.
 
     An answer that could not be read is a miss. None where the target labelled none of the items.
     """
-    pairs, item = label_pairs(stream, own, scale, unread=True)
+    pairs, item = label_pairs(stream, target_labels, scale, unread=True)
     given = pairs.sum(axis=(0, 2)) > 0
 
     def statistic(weights: np.ndarray) -> np.ndarray:
@@ -204,16 +126,24 @@ def macro_f1(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Re
 
     if not given.any():
         return None
-    return resample(statistic, item, n_items=len(own), bounds=(0.0, 1.0))
+    return resample(statistic, item, n_items=len(target_labels), bounds=(0.0, 1.0))
 
 
-def kappa(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Resampled | None:
+@measure(
+    "kappa",
+    family="labels",
+    better=HIGHER,
+    meaning="Agreement with the target beyond chance (Cohen's κ), with quadratic weights where "
+    "labels have distances. 1 is perfect, 0 is what equal label frequencies give.",
+    undefined="both sides use one and the same label throughout, or no answer could be read",
+)
+def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Resampled | None:
     """Cohen's κ with the target (1960); with quadratic weights on an ordinal scale (1968).
 
     1 is perfect, 0 as by chance with these label frequencies. Answers that could not be read are
     left out. None where both sides use one and the same label throughout.
     """
-    pairs, item = label_pairs(stream, own, scale, unread=False)
+    pairs, item = label_pairs(stream, target_labels, scale, unread=False)
     distance = distances(scale)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
@@ -223,16 +153,24 @@ def kappa(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Resam
         observed = (joint * distance).sum(axis=(1, 2))
         return _one_minus(observed, expected)
 
-    return resample(statistic, item, n_items=len(own), bounds=(-1.0, 1.0))
+    return resample(statistic, item, n_items=len(target_labels), bounds=(-1.0, 1.0))
 
 
-def alpha(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Resampled | None:
+@measure(
+    "alpha",
+    family="labels",
+    better=HIGHER,
+    meaning="Krippendorff's α of the method and the target as two coders. 1 is perfect, 0 is "
+    "chance.",
+    undefined="only one label is used, or no answer could be read",
+)
+def alpha(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Resampled | None:
     """Krippendorff's α of the method and the target as two coders (interval metric if ordinal).
 
     α = 1 − (2n − 1) Σ δ o / Σ δ n_c n_k over the 2n labels given (Krippendorff 2011). Answers that
     could not be read are left out. None where only one label is used.
     """
-    pairs, item = label_pairs(stream, own, scale, unread=False)
+    pairs, item = label_pairs(stream, target_labels, scale, unread=False)
     distance = distances(scale)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
@@ -244,9 +182,109 @@ def alpha(stream: Stream, own: list[frozenset[str]], scale: LabelScale) -> Resam
         observed = 2 * (joint * distance).sum(axis=(1, 2))
         return _one_minus((used.sum(axis=1) - 1) * observed, expected)
 
-    return resample(statistic, item, n_items=len(own), bounds=(-1.0, 1.0))
+    return resample(statistic, item, n_items=len(target_labels), bounds=(-1.0, 1.0))
 
 
 def _one_minus(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
     defined = expected > _DEFINED
     return np.where(defined, 1 - observed / np.where(defined, expected, 1), np.nan)
+
+
+@measure(
+    "label error",
+    family="labels",
+    better=LOWER,
+    scale="ordinal",
+    headline=True,
+    meaning="Mean distance to the target's label in points of the scale. Answers that could not be "
+    "read are left out.",
+    undefined="no answer on an item that the target labelled could be read",
+)
+def label_error(stream: Stream, target_labels: TargetLabels) -> Score | None:
+    """Mean distance on an ordinal scale to the nearest label of the target, in points.
+
+    Answers that could not be read have no distance and are left out, so look at
+    `label_accuracy`'s n beside this one's.
+    """
+    pairs = [
+        (i, min(abs(int(label) - int(mine)) for mine in target_labels[i]))
+        for label, i in zip(stream.labels, stream.item, strict=True)
+        if target_labels[i] and label
+    ]
+    if not pairs:
+        return None
+    item, distance = (np.array(column) for column in zip(*pairs, strict=True))
+    return item_mean(
+        distance.astype(float),
+        item,
+        n_items=len(target_labels),
+        share=False,
+        bounds=(0.0, math.inf),
+    )
+
+
+@measure(
+    "LeWiDi error rate",
+    family="labels",
+    better=LOWER,
+    scale="nominal",
+    decimals=3,
+    meaning="LeWiDi-2025's perspectivist error rate: share of labels that are given wrongly or "
+    "omitted wrongly. With three labels, one wrong answer costs 2/3.",
+)
+def error_rate(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Score | None:
+    """Perspectivist error rate on a nominal scale: 0 is perfect.
+
+    A target's labels on an item are a vector with 1 for each label given, and so is the answer;
+    the error is the share of labels in which the two differ. So with three labels a wrong answer
+    costs 2/3. An answer that could not be read costs as much as a wrong label.
+    """
+
+    def error(label: str, mine: frozenset[str]) -> float:
+        wrong = len(mine ^ {label}) if label else len(mine) + 1
+        return min(1.0, wrong / len(scale.labels))
+
+    return _mean(stream, target_labels, error)
+
+
+@measure(
+    "LeWiDi absolute distance",
+    family="labels",
+    better=LOWER,
+    scale="ordinal",
+    decimals=3,
+    meaning="LeWiDi-2025's normalised absolute distance: distance to the target's label divided by "
+    "the number of labels of the scale. An answer that could not be read counts as the farther end "
+    "of the scale.",
+)
+def absolute_distance(
+    stream: Stream, target_labels: TargetLabels, scale: LabelScale
+) -> Score | None:
+    """Normalised absolute distance on an ordinal scale: 0 is perfect.
+
+    |answer − target's label| divided by the number of labels: 11 for the paraphrases' −5…5. (That
+    is what the published scorer divides by; its comment speaks of 10.) Where the target gave
+    several labels the nearest counts. An answer that could not be read counts as the end of the
+    scale that is farther away.
+    """
+    ends = (int(scale.labels[0]), int(scale.labels[-1]))
+
+    def error(label: str, mine: frozenset[str]) -> float:
+        values = [int(one) for one in mine]
+        if label:
+            return min(abs(int(label) - value) for value in values) / len(scale.labels)
+        return max(min(abs(end - v) for v in values) for end in ends) / len(scale.labels)
+
+    return _mean(stream, target_labels, error)
+
+
+def _mean(stream: Stream, target_labels: TargetLabels, error) -> Score | None:
+    rows = [
+        (i, error(label, target_labels[i]))
+        for label, i in zip(stream.labels, stream.item, strict=True)
+        if target_labels[i]
+    ]
+    if not rows:
+        return None
+    item, errors = (np.array(column) for column in zip(*rows, strict=True))
+    return item_mean(errors.astype(float), item, n_items=len(target_labels), share=False)

@@ -1,8 +1,8 @@
-"""A method's label distribution over all targets against that of the people, item by item.
+"""Measures of a method's label distribution over all targets against the people's.
 
 The method answers once (or several times) in each annotator's place. Its distribution on an item is
-the mean over the annotators who labelled it, each counted the same; so both sides speak of the same
-people. The measure belongs to no single target: it stands under "all".
+the mean over the annotators who labelled it, each counted the same; so both sides are about the
+same people. A measure belongs to no single target: it stands under "all".
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from capo_core.dataset import Dataset
-from capo_core.evaluation.measures import labels as measures_labels
 from capo_core.evaluation.measures.attribution import item_mean
+from capo_core.evaluation.measures.registry import LOWER, measure
 from capo_core.evaluation.streams import Stream
+from capo_core.stats import distances
 from capo_core.stats.bootstrap import Score
+from capo_core.task import LabelScale
 
 Labels = Sequence[frozenset[str]]
 
@@ -78,25 +80,86 @@ def crowd_shares(dataset: Dataset, item_ids: Sequence[str]) -> np.ndarray | None
     return counts / np.where(total > 0, total, np.nan)
 
 
-def distances(people: np.ndarray, method: np.ndarray, scale) -> dict[str, Score]:
-    """The soft measures that fit the scale, each a mean over the items that both sides have."""
+@measure(
+    "Manhattan distance",
+    family="soft",
+    better=LOWER,
+    decimals=3,
+    meaning="Distance of the method's label distribution over all targets from that of the people "
+    "who labelled the item: Σ|p − q|, 0 to 2. It scores the variation, not one person.",
+)
+def manhattan_distance(people: np.ndarray, method: np.ndarray) -> Score | None:
+    """Mean Manhattan distance of `method` from `people` [items, L], rows renormalised."""
+    p, q, item = _both(people, method)
+    return _mean(distances.manhattan(_of_sum_one(p), _of_sum_one(q)), item, len(people), 2.0)
+
+
+@measure(
+    "Wasserstein distance",
+    family="soft",
+    better=LOWER,
+    scale="ordinal",
+    decimals=3,
+    meaning="By how many points labels must be moved, on average, to turn the method's label "
+    "distribution into the people's. LeWiDi-2025's soft measure for ordinal labels.",
+)
+def wasserstein_distance(people: np.ndarray, method: np.ndarray, scale: LabelScale) -> Score | None:
+    """Mean Wasserstein distance of `method` from `people` [items, L] in points of the scale."""
+    p, q, item = _both(people, method)
+    values = np.array([scale.number(label) for label in scale.labels])
+    found = distances.wasserstein(_of_sum_one(p), _of_sum_one(q), values)
+    return _mean(found, item, len(people), float(values[-1] - values[0]))
+
+
+@measure(
+    "LeWiDi Manhattan distance",
+    family="soft",
+    better=LOWER,
+    scale="nominal",
+    decimals=3,
+    meaning="LeWiDi-2025's soft measure where one person may give several labels: 2·|p − q| "
+    "averaged over labels. 0 is perfect, 2 is the worst.",
+)
+def manhattan_per_label(people: np.ndarray, method: np.ndarray) -> Score | None:
+    """Mean of `stats.distances.manhattan_per_label` of `people` and `method` [items, L]."""
+    p, q, item = _both(people, method)
+    return _mean(distances.manhattan_per_label(p, q), item, len(people), 2.0)
+
+
+@measure(
+    "Manhattan distance to the crowd",
+    family="soft",
+    better=LOWER,
+    decimals=3,
+    needs_crowd=True,
+    meaning="Distance of the method's label distribution over all targets from that of many other "
+    "people, where the dataset has them: Σ|p − q|, 0 to 2.",
+)
+def manhattan_to_crowd(crowd: np.ndarray | None, method: np.ndarray) -> Score | None:
+    """Mean Manhattan distance of `method` from `crowd` [items, L]; None without a crowd."""
+    if crowd is None:
+        return None
+    total = method.sum(axis=1, keepdims=True)
+    found = distances.manhattan(crowd, method / np.where(total > 0, total, np.nan))
+    item = np.flatnonzero(np.isfinite(found))
+    return _mean(found[item], item, len(found), 2.0)
+
+
+def _both(people: np.ndarray, method: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows that are defined on both sides, and their items."""
     both = np.isfinite(people).all(axis=1) & np.isfinite(method).all(axis=1)
-    if not both.any():
-        return {}
-    item, n_items = np.flatnonzero(both), len(people)
-    p, q = people[both], method[both]
-    p_one, q_one = (side / side.sum(axis=1, keepdims=True) for side in (p, q))
-    found = {"Manhattan distance": (measures_labels.manhattan(p_one, q_one), 2.0)}
-    if scale.ordinal:
-        values = np.array([scale.number(label) for label in scale.labels])
-        reach = float(values[-1] - values[0])
-        found["Wasserstein distance"] = (measures_labels.wasserstein(p_one, q_one, values), reach)
-    else:
-        found["LeWiDi Manhattan distance"] = (measures_labels.manhattan_per_label(p, q), 2.0)
-    return {
-        name: item_mean(rows, item, n_items=n_items, share=False, bounds=(0.0, most))
-        for name, (rows, most) in found.items()
-    }
+    return people[both], method[both], np.flatnonzero(both)
+
+
+def _of_sum_one(shares: np.ndarray) -> np.ndarray:
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def _mean(values: np.ndarray, item: np.ndarray, n_items: int, most: float) -> Score | None:
+    """Return the mean of `values`, one an item, 0 to `most`; None where there is no item."""
+    if not len(item):
+        return None
+    return item_mean(values, item, n_items=n_items, share=False, bounds=(0.0, most))
 
 
 def _mean_of_those(values: np.ndarray, there: np.ndarray) -> np.ndarray:

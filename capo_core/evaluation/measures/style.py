@@ -16,6 +16,7 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.evaluation.measures.attribution import training_rows
+from capo_core.evaluation.measures.registry import LOWER, measure
 from capo_core.evaluation.streams import Stream
 from capo_core.stats.bootstrap import Resampled, resample
 from capo_core.text import stylometry
@@ -94,6 +95,16 @@ def stream_features(stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
     return stylometry.features(texts, [space.inputs[item_ids[i]] for i in stream.item[written]])
 
 
+@measure(
+    "style distance",
+    family="style",
+    better=LOWER,
+    headline=True,
+    decimals=3,
+    meaning="Jensen–Shannon divergence between the style features of the texts and those of the "
+    "target's training texts, averaged over features. The target's own held-out texts are not at 0 "
+    "either: few texts vary.",
+)
 def style_distance(
     stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
 ) -> Resampled | None:
