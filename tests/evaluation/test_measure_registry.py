@@ -81,7 +81,7 @@ def test_a_new_measure_is_on_the_command_line(report, capsys, monkeypatch):
     monkeypatch.setattr(command.console, "width", 200)
     command._show(report)
     printed = capsys.readouterr().out
-    row = next(line for line in printed.splitlines() if line.startswith(NAME))
+    row = next(line for line in printed.splitlines() if line.strip().startswith(NAME))
     assert "1.0000" in row
 
 
