@@ -8,7 +8,7 @@ from helpers.evaluation_tables import CONFIG, VIEW, copies, made_up_vectors
 
 from capo_core.cli import evaluate as command
 from capo_core.dashboard.compare import scores
-from capo_core.data.splits import assign
+from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError
 from capo_core.evaluation import export
 from capo_core.evaluation.compute import compute_report, expected_measures
@@ -56,7 +56,7 @@ def added():
 @pytest.fixture
 def report(added):
     made = simulate(SimulationConfig(task="nli", items=60, annotators=3, manner=1.5, seed=5))
-    world = assign(made.dataset, seed=1)
+    world = assign_splits(made.dataset, seed=1)
     ids = held_out_items(world)
     first = world.task.scale.labels[0]
     outputs = [
