@@ -16,7 +16,7 @@ from sklearn.model_selection import PredefinedSplit, permutation_test_score
 from threadpoolctl import threadpool_limits
 
 from capo_core.stability import attribution
-from capo_core.stability.corpus import Corpus, partition
+from capo_core.stability.corpus import ExplanationCorpus, partition
 from capo_core.stability.permutation import permutation_null, shuffles
 from capo_core.text.representations import DenseFeatures
 
@@ -24,11 +24,11 @@ ITEMS, ANNOTATORS, DIMENSIONS = 480, 4, 384
 OURS, THEIRS = 1000, 20
 
 
-def corpus() -> Corpus:
+def corpus() -> ExplanationCorpus:
     """A complete design of VariErr's size."""
     item, annotator = (a.ravel() for a in np.mgrid[0:ITEMS, 0:ANNOTATORS])
     empty = [""] * ITEMS
-    return Corpus(
+    return ExplanationCorpus(
         np.arange(len(item)).astype(str).astype(object), [""] * len(item), item, item, annotator,
         np.zeros_like(item), tuple("ABCD"), ("x",), np.zeros(1), tuple(map(str, range(ITEMS))),
         empty, empty,

@@ -41,7 +41,7 @@ from capo_core.imitation.prompting.responses import items_of
 from capo_core.imitation.prompting.value_profiles import ProfileConfig, write_profile
 from capo_core.imitation.training.config import CapoConfig, SftConfig
 from capo_core.runs.kinds.training import capo_request, run_training, sft_request
-from capo_core.stats.intervals import records
+from capo_core.stats.intervals import json_rows
 from capo_core.workspace import Workspace
 
 AGAINST = (
@@ -180,8 +180,8 @@ def main() -> None:
         "unread_share": unread,
         "times": times,
         "peak_memory_gb": peak_memory_gb(),
-        "scores": records(found.scores),
-        "differences": records(differences),
+        "scores": json_rows(found.scores),
+        "differences": json_rows(differences),
     }
     if given.out:
         given.out.write_text(json.dumps(result, indent=1), encoding="utf-8")

@@ -18,7 +18,7 @@ import numpy as np
 from measuring import machine
 from scipy.special import expit
 
-from capo_core.stats.mixed_model import Crossed
+from capo_core.stats.mixed_model import CrossedEffectsModel
 
 DESIGNS = ((6, 24, 16), (12, 40, 20), (30, 60, 20))  # judges, items, judgments of a judge
 SDS = ((0.0, 0.0), (0.3, 0.3), (0.5, 0.8), (1.0, 1.2))  # of judges, of items
@@ -41,7 +41,9 @@ def drawn(rng, design, sds, log_odds):
 def cell(design, sds, log_odds, repetitions: int) -> dict:
     told, began = [], time.process_time()
     for k in range(repetitions):
-        fit = Crossed(*drawn(np.random.default_rng([k, *design]), design, sds, log_odds)).fit()
+        fit = CrossedEffectsModel(
+            *drawn(np.random.default_rng([k, *design]), design, sds, log_odds)
+        ).fit()
         apart = fit.value - log_odds
         errors = np.sqrt(np.diag(fit.covariance))
         gap = apart[0] - apart[1]

@@ -32,7 +32,7 @@ from capo_core.distributions.judgments import CROWD, Judgments
 from capo_core.distributions.sources import of_dataset
 from capo_core.imitation.backends.option_scores import OptionScorer, SampledScorer
 from capo_core.stats import distances
-from capo_core.stats.intervals import bayesian_weights, central
+from capo_core.stats.intervals import bayesian_weights, central_interval
 from capo_core.workspace import Workspace
 
 # Of logits: 1 shows what the model prefers, 20 is the published one and flattens everything.
@@ -130,7 +130,7 @@ def noise(one: Estimate, other: Estimate) -> dict:
 def interval(values: np.ndarray) -> dict:
     """Mean over items with its 95 % interval (Bayesian bootstrap, 2,000 draws)."""
     weights = np.concatenate(list(bayesian_weights(np.random.default_rng(0), 2000, len(values))))
-    low, high = central((weights @ values) / weights.sum(axis=1))
+    low, high = central_interval((weights @ values) / weights.sum(axis=1))
     return {"value": float(values.mean()), "low": low, "high": high}
 
 

@@ -25,7 +25,7 @@ from capo_core.distributions.explanations import replaced
 from capo_core.distributions.judgments import CROWD, Judgments
 from capo_core.distributions.variation import VariationConfig, variation
 from capo_core.stats.distances import CLIP
-from capo_core.stats.intervals import bayesian_weights, central, plain
+from capo_core.stats.intervals import bayesian_weights, central_interval, json_value
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 # Measure → value, and draws [draws]: means over seeds.
@@ -152,8 +152,8 @@ def row(name: str, found: Measured, people: Measured) -> dict:
 
 
 def interval(value: float, draws: np.ndarray) -> dict:
-    low, high = central(draws)
-    return {"value": plain(value), "low": plain(low), "high": plain(high)}
+    low, high = central_interval(draws)
+    return {"value": json_value(value), "low": json_value(low), "high": json_value(high)}
 
 
 def likeness(judgments: Judgments, sources: list[str]) -> dict:

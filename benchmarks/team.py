@@ -23,7 +23,7 @@ from capo_core.distributions.judgments import CROWD, Judgments
 from capo_core.distributions.sources import of_dataset
 from capo_core.distributions.store import with_runs
 from capo_core.stats.distances import CLIP
-from capo_core.stats.intervals import bayesian_weights, central, plain
+from capo_core.stats.intervals import bayesian_weights, central_interval, json_value
 from capo_core.workspace import Workspace
 
 MEASURES = ("KL", "JSD", "TVD", "D.Corr")
@@ -140,8 +140,8 @@ def mean_of(each: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
 
 
 def interval(value: float, draws: np.ndarray) -> dict:
-    low, high = central(draws)
-    return {"value": plain(value), "low": plain(low), "high": plain(high)}
+    low, high = central_interval(draws)
+    return {"value": json_value(value), "low": json_value(low), "high": json_value(high)}
 
 
 if __name__ == "__main__":

@@ -115,10 +115,10 @@ def _print_report(report) -> None:
 @plain_errors
 def annotators(name: Name, as_json: AsJson = False) -> None:
     """What distinguishes each annotator: a card for each."""
-    from capo_core.stability.annotator_profiles import cards
+    from capo_core.stability.annotator_profiles import annotator_profiles
 
     dataset = Catalog(Workspace.default()).load(name)
-    made = cards(dataset)
+    made = annotator_profiles(dataset)
     if as_json:
         print_json(
             {

@@ -18,7 +18,7 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.schema import quoted_names
 from capo_core.stats import distances
 from capo_core.stats.distances import distance_correlation
-from capo_core.stats.intervals import bayesian_weights, central, records
+from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
 from capo_core.task import LabelScale
 
 KL, JSD, TVD = "KL", "JSD", "TVD"
@@ -184,9 +184,9 @@ class Comparison:
             "clip": self.config.clip,
             "logarithm": "natural",
             "interval": f"95 %, Bayesian bootstrap over items, {self.config.draws} draws",
-            "sources": records(self.table),
-            "differences": records(self.differences),
-            "coverage": records(self.coverage),
+            "sources": json_rows(self.table),
+            "differences": json_rows(self.differences),
+            "coverage": json_rows(self.coverage),
             "notes": list(self.notes),
         }
 
@@ -220,7 +220,7 @@ def compare(
         p, q = reference.rows(items), source.rows(items)
         per_item.append(item_table(items, source.name, p, q, scale, config.clip))
         for measure, value, draws, note in side(number, items):
-            low, high = central(draws)
+            low, high = central_interval(draws)
             table.append((source.name, measure, value, low, high, len(items), note))
     covered = pd.DataFrame(
         coverage, columns=["source", "items", "both", "only_source", "only_against"]
@@ -264,7 +264,7 @@ def _differences(reference: Source, chosen: Sequence[Source], side: Side) -> pd.
         for (measure, a, draws_a, _), (_, b, draws_b, _) in zip(*sides, strict=True):
             if measure == ENTROPY:  # a property of the source, near to nothing
                 continue
-            low, high = central(draws_a - draws_b)
+            low, high = central_interval(draws_a - draws_b)
             nearer = "undecided"
             if low > 0 or high < 0:
                 first_is_nearer = (low > 0) == (measure in HIGHER_IS_NEARER)

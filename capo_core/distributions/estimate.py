@@ -43,7 +43,7 @@ from capo_core.imitation.backends.option_scores import (
 )
 from capo_core.imitation.prompting.prompts import LABEL_MARK, Prompt, PromptItem
 from capo_core.progress import Progress, silent
-from capo_core.stats.intervals import plain
+from capo_core.stats.intervals import json_value
 from capo_core.task import Task
 from capo_core.workspace import content_hash
 
@@ -351,7 +351,7 @@ class Estimate:
             "bounded_scores": self.bounded,
             "position_bias": None if self.bias is None else self.bias.to_dict(),
             "notes": list(self.notes),
-            "shares": {item: [plain(x) for x in row] for item, row in shares.items()},
+            "shares": {item: [json_value(x) for x in row] for item, row in shares.items()},
         }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from capo_core.stats.intervals import bayesian_weights, central, plain
+from capo_core.stats.intervals import bayesian_weights, central_interval, json_value
 
 _DRAWS = 1000  # of the bootstrap over items
 Interval = tuple[float, float]
@@ -52,12 +52,12 @@ class PositionBias:
         return {
             "by_place": list(self.by_place),
             "preference": self.preference,
-            "one_order": plain(self.one_order),
-            "averaged": plain(self.averaged),
-            "gain": plain(self.gain),
+            "one_order": json_value(self.one_order),
+            "averaged": json_value(self.averaged),
+            "gain": json_value(self.gain),
             "n": self.n,
             "intervals": {
-                name: [[plain(low), plain(high)] for low, high in found]
+                name: [[json_value(low), json_value(high)] for low, high in found]
                 for name, found in self.intervals.items()
             },
         }
@@ -95,10 +95,10 @@ def position_bias(
         float(averaged.mean()),
         len(items),
         {
-            "by_place": tuple(central(draws) for draws in (weights @ by_place).T),
-            "one_order": (central(weights @ apart),),
-            "averaged": (central(weights @ averaged),),
-            "gain": (central(weights @ (apart - averaged)),),
+            "by_place": tuple(central_interval(draws) for draws in (weights @ by_place).T),
+            "one_order": (central_interval(weights @ apart),),
+            "averaged": (central_interval(weights @ averaged),),
+            "gain": (central_interval(weights @ (apart - averaged)),),
         },
     )
 

@@ -33,7 +33,7 @@ from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.stats import distances
-from capo_core.stats.intervals import central, plain
+from capo_core.stats.intervals import central_interval, json_value
 from capo_core.workspace import content_hash, make_folder, write_json
 
 # Scores by measure: draws [draws], and the value itself.
@@ -93,10 +93,11 @@ def _rows(name: str, source: str, n: int, seeds: int, scores: Scores) -> list[di
     draws, values = scores
     found = []
     for measure in MEASURES:
-        low, high = central(draws[measure])
+        low, high = central_interval(draws[measure])
         found.append(
-            {"set": name, "source": source, "measure": measure, "value": plain(values[measure]),
-             "low": plain(low), "high": plain(high), "n": n, "seeds": seeds}
+            {"set": name, "source": source, "measure": measure,
+             "value": json_value(values[measure]),
+             "low": json_value(low), "high": json_value(high), "n": n, "seeds": seeds}
         )  # fmt: skip
     return found
 
@@ -107,7 +108,7 @@ def _apart(
     """The first's scores minus the second's, on the same draws of items and seeds."""
     found = []
     for measure in MEASURES:
-        low, high = central(one[0][measure] - other[0][measure])
+        low, high = central_interval(one[0][measure] - other[0][measure])
         found.append(
             {"set": name, "source": first, "against": second, "measure": measure,
              "value": one[1][measure] - other[1][measure], "low": low, "high": high, "n": n}

@@ -20,7 +20,7 @@ from capo_core.distributions.sources import of_outputs, said_by_outputs, unused
 from capo_core.errors import DataError, RunError
 from capo_core.imitation.generation.outputs import TABLE, read_table
 from capo_core.run_folder import RunFolder, find_run, list_runs
-from capo_core.stats.intervals import plain
+from capo_core.stats.intervals import json_value
 from capo_core.task import Task
 from capo_core.workspace import Workspace, content_hash, safe_name, write_json
 
@@ -58,7 +58,7 @@ def to_dict(judgments: Judgments) -> dict[str, Any]:
         "items": judgments.items[["item_id", "text_a", "text_b"]].to_numpy().tolist(),
         "sources": [
             {"name": one.name, "items": list(one.item_ids), "shares": one.shares.tolist(),
-             "people": [plain(float(n)) for n in one.people], "about": one.about}
+             "people": [json_value(float(n)) for n in one.people], "about": one.about}
             for one in judgments.sources
         ],
         "explanations": [

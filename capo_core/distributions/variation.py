@@ -31,7 +31,7 @@ from capo_core.distributions.judgments import Judgments
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
 from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import quoted_names
-from capo_core.stats.intervals import bayesian_weights, central, records
+from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.tokens import tokens
 
@@ -213,7 +213,7 @@ class Variation:
             "name": self.name,
             "settings": {**asdict(self.config), "ngrams": list(self.config.ngrams)},
             "tagger": self.tagger,
-            "table": records(self.table),
+            "table": json_rows(self.table),
             "notes": list(self.notes),
         }
 
@@ -335,7 +335,7 @@ def _table(per_item: pd.DataFrame, config: VariationConfig) -> pd.DataFrame:
             continue
         rng = np.random.default_rng(config.seed)
         weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
-        low, high = central(weights @ values / weights.sum(axis=1))
+        low, high = central_interval(weights @ values / weights.sum(axis=1))
         rows.append((source, measure, n, float(values.mean()), low, high, len(values),
                      int(cells["pairs"].sum())))  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -26,7 +26,7 @@ from capo_core.evaluation.measures.registry import (
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL
-from capo_core.stats.intervals import records
+from capo_core.stats.intervals import json_rows
 from capo_core.workspace import atomic_file
 
 _LEFT, _WIDTH, _RIGHT, _ROW = 190, 560, 70, 26
@@ -273,7 +273,7 @@ def to_jsonl(report: EvaluationReport) -> str:
     lines = [
         json.dumps({"table": name, **row}, ensure_ascii=False, allow_nan=False)
         for name in ("scores", "differences")
-        for row in records(getattr(report, name))
+        for row in json_rows(getattr(report, name))
     ]
     return "".join(line + "\n" for line in lines)
 

@@ -15,7 +15,7 @@ from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.evaluation.table import DIFFERENCE_COLUMNS as DIFFERENCES
 from capo_core.stability.summary import Statement
-from capo_core.stats.intervals import records
+from capo_core.stats.intervals import json_rows
 from capo_core.workspace import write_json
 
 FORMAT = 1  # raised when an older report cannot be read any more
@@ -131,7 +131,7 @@ class EvaluationReport:
             "annotators": list(self.annotators),
             "config": self.config.to_dict(),
             "sources": [source.to_dict() for source in self.sources],
-            **{name: records(getattr(self, name)) for name in _COLUMNS},
+            **{name: json_rows(getattr(self, name)) for name in _COLUMNS},
             "judges": [dict(judge) for judge in self.judges],
             "missing": self.missing,
             "statements": [statement.to_dict() for statement in self.statements],

@@ -31,7 +31,7 @@ from capo_core.evaluation.measures.attribution import View, attributed, given_to
 from capo_core.evaluation.measures.labels import label_accuracy
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
 from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
-from capo_core.stats.intervals import Z95, bayesian_weights, records
+from capo_core.stats.intervals import Z95, bayesian_weights, json_rows
 from capo_core.text.embeddings import Embedder
 from capo_core.workspace import write_json
 
@@ -172,8 +172,8 @@ class Retention:
             "format": FORMAT,
             **plain,
             "config": self.config.to_dict(),
-            "points": records(self.points),
-            "lines": records(self.lines),
+            "points": json_rows(self.points),
+            "lines": json_rows(self.lines),
             "best": asdict(self.best) if self.best else None,
         }
 

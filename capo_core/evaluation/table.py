@@ -42,7 +42,7 @@ from capo_core.evaluation.measures.registry import (
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.progress import Progress, part_of, silent
 from capo_core.stats.bootstrap import AnyScore, Score, difference, mean
-from capo_core.stats.intervals import records
+from capo_core.stats.intervals import json_rows
 from capo_core.stats.significance import holm, p_value_of
 from capo_core.text.embeddings import Embedder
 
@@ -205,7 +205,7 @@ class Evaluation:
         return {
             "chance": self.chance,
             "n_items": self.n_items,
-            "scores": records(self.scores),
+            "scores": json_rows(self.scores),
         }
 
 

@@ -17,14 +17,19 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability.label_use import AnnotatorLabels, LabelUse, label_use
-from capo_core.stability.phrases import Prior, Wording, without_one, wording
-from capo_core.stats.intervals import plain
+from capo_core.stability.phrases import (
+    ExplanationPhrases,
+    PhrasePrior,
+    extract_phrases,
+    without_one,
+)
+from capo_core.stats.intervals import json_value
 from capo_core.text.stylometry import PER_TEXT
 
 MIN_LABELS = 10
 
 
-def labels(use: AnnotatorLabels, n: int) -> tuple[str, ...]:
+def label_statements(use: AnnotatorLabels, n: int) -> tuple[str, ...]:
     """One or two sentences on how the labels are used."""
     if n < MIN_LABELS:
         return (f"{_count(n, 'annotation')}: too few to say how the labels are used.",)
@@ -58,8 +63,8 @@ def labels(use: AnnotatorLabels, n: int) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def wording_sentences(
-    n: int, least: int, n_writers: int, length: Length | None, cues: Sequence[Cue]
+def wording_statements(
+    n: int, least: int, n_writers: int, length: ExplanationLength | None, cues: Sequence[Cue]
 ) -> tuple[str, ...]:
     """Sentences on the wording of `n` explanations; `n_writers` annotators wrote any."""
     if not n:
@@ -137,16 +142,16 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Examples:
+class ExampleExplanations:
     """Annotation ids, the most typical and the most atypical explanation first."""
 
     typical: tuple[str, ...]
     atypical: tuple[str, ...]
 
 
-def typical(
-    cut: Wording, phrases: pd.DataFrame, scores: pd.Series | None, n: int, least: int
-) -> dict[str, Examples]:
+def example_explanations(
+    cut: ExplanationPhrases, phrases: pd.DataFrame, scores: pd.Series | None, n: int, least: int
+) -> dict[str, ExampleExplanations]:
     """At most `n` typical and `n` atypical explanations of each annotator.
 
     Args:
@@ -172,7 +177,7 @@ def typical(
             rows, value = rows[np.isfinite(value)], value[np.isfinite(value)]
         elif len(columns):
             everybody = counts.sum(axis=0)
-            prior = Prior.of(everybody, len(cut.annotators), 500.0)
+            prior = PhrasePrior.of(everybody, len(cut.annotators), 500.0)
             weights = without_one(
                 counts[a], sizes[a], everybody - counts[a], len(cut.annotators) - sizes[a], prior
             )
@@ -186,7 +191,7 @@ def typical(
         first = _distinct(np.lexsort((far, -value)), value, far, n)
         last = _distinct(np.lexsort((-far, value)), value, far, n)
         last = [k for k in last if k not in set(first)]
-        found[name] = Examples(tuple(ids[first]), tuple(ids[last]))
+        found[name] = ExampleExplanations(tuple(ids[first]), tuple(ids[last]))
     return found
 
 
@@ -215,7 +220,7 @@ LENGTH = {"length_words", "length_characters"}  # has its own place on the card
 
 
 @dataclass(frozen=True)
-class Length:
+class ExplanationLength:
     """Words per explanation: the median, the middle half, and the median of the others."""
 
     median: float
@@ -249,7 +254,7 @@ class Cue:
 
 
 @dataclass(frozen=True)
-class Card:
+class AnnotatorProfile:
     """What is known about one annotator; all sentences are made from the numbers beside them.
 
     Attributes:
@@ -266,7 +271,7 @@ class Card:
     n_items: int
     n_explanations: int
     labels: tuple[LabelUse, ...]
-    length: Length | None
+    length: ExplanationLength | None
     cues: tuple[Cue, ...]
     interpretation: tuple[str, ...]
     typical: tuple[str, ...]
@@ -276,11 +281,11 @@ class Card:
         return _plain(self)
 
     @classmethod
-    def from_dict(cls, raw: dict) -> Card:
+    def from_dict(cls, raw: dict) -> AnnotatorProfile:
         """The card that `to_dict` gave."""
         parts = {
             "labels": tuple(LabelUse(**use) for use in raw["labels"]),
-            "length": None if raw["length"] is None else Length(**raw["length"]),
+            "length": None if raw["length"] is None else ExplanationLength(**raw["length"]),
             "cues": tuple(Cue(**cue) for cue in raw["cues"]),
             **{name: tuple(raw[name]) for name in ("interpretation", "typical", "atypical")},
         }
@@ -290,18 +295,18 @@ class Card:
 def _plain(value):
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else plain(value)
+    return [_plain(one) for one in value] if isinstance(value, tuple) else json_value(value)
 
 
-def cards(
+def annotator_profiles(
     dataset: Dataset,
     *,
     phrases: pd.DataFrame | None = None,
     features: pd.DataFrame | None = None,
-    cut: Wording | None = None,
+    cut: ExplanationPhrases | None = None,
     scores: pd.Series | None = None,
     n_examples: int = 3,
-) -> tuple[Card, ...]:
+) -> tuple[AnnotatorProfile, ...]:
     """A card for each of the dataset's annotators, in their order.
 
     Args:
@@ -310,11 +315,13 @@ def cards(
         scores: annotation_id → how typical an explanation is of its annotator, for instance a
             held-out attribution; by default its phrases' mean log-odds (`examples.typical`).
     """
-    cut = wording(dataset) if cut is None else cut
-    phrases = stability_phrases.phrases(dataset, cut=cut) if phrases is None else phrases
-    features = stability_phrases.style_features(dataset) if features is None else features
+    cut = extract_phrases(dataset) if cut is None else cut
+    phrases = (
+        stability_phrases.distinctive_phrases(dataset, cut=cut) if phrases is None else phrases
+    )
+    features = stability_phrases.distinctive_features(dataset) if features is None else features
     use = label_use(dataset)
-    shown = typical(cut, phrases, scores, n_examples, MIN_EXPLANATIONS)
+    shown = example_explanations(cut, phrases, scores, n_examples, MIN_EXPLANATIONS)
     by_annotator = dataset.annotations.groupby("annotator_id")["item_id"]
     n, n_items = by_annotator.size(), by_annotator.nunique()
     made = []
@@ -326,12 +333,12 @@ def cards(
         length = _length(cut.n_words[own], cut.n_words[~own]) if enough else None
         cues = _cues(name, phrases, features) if enough else ()
         sentences = (
-            *labels(use[name], int(n[name])),
-            *wording_sentences(int(own.sum()), MIN_EXPLANATIONS, len(cut.names), length, cues),
+            *label_statements(use[name], int(n[name])),
+            *wording_statements(int(own.sum()), MIN_EXPLANATIONS, len(cut.names), length, cues),
         )
-        examples = shown.get(name, Examples((), ()))
+        examples = shown.get(name, ExampleExplanations((), ()))
         made.append(
-            Card(
+            AnnotatorProfile(
                 name,
                 int(n[name]),
                 int(n_items[name]),
@@ -347,9 +354,9 @@ def cards(
     return tuple(made)
 
 
-def _length(own: np.ndarray, others: np.ndarray) -> Length:
+def _length(own: np.ndarray, others: np.ndarray) -> ExplanationLength:
     low, median, high = np.quantile(own, [0.25, 0.5, 0.75])
-    return Length(
+    return ExplanationLength(
         float(median), float(low), float(high), float(np.median(others)) if len(others) else np.nan
     )
 

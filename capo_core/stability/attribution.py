@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from capo_core.stability.corpus import Corpus, Partition, group_slices
+from capo_core.stability.corpus import ExplanationCorpus, Partition, group_slices
 from capo_core.stats import ridge
 from capo_core.stats.intervals import accuracy_interval
 from capo_core.stats.ridge import MANY_ROWS
@@ -35,7 +35,7 @@ def operators(features: Features, part: Partition) -> Operators | None:
 
 
 def held_out_scores(
-    features: Features, corpus: Corpus, part: Partition, made: Operators | None = None
+    features: Features, corpus: ExplanationCorpus, part: Partition, made: Operators | None = None
 ) -> np.ndarray:
     """Scores [n, C] of every row by a classifier that saw no row of its item or block.
 
@@ -56,7 +56,7 @@ def held_out_scores(
     return result
 
 
-def probabilities(scores: np.ndarray, corpus: Corpus, part: Partition) -> np.ndarray:
+def probabilities(scores: np.ndarray, corpus: ExplanationCorpus, part: Partition) -> np.ndarray:
     """Softmax of scores [n, C], its temperature fitted, fold by fold, on the other folds' rows."""
     result = np.empty(scores.shape)
     for fold in range(part.folds):
@@ -103,7 +103,9 @@ class Information:
     n_items: int
 
 
-def information(scores: list[np.ndarray], corpus: Corpus, parts: list[Partition]) -> Information:
+def information(
+    scores: list[np.ndarray], corpus: ExplanationCorpus, parts: list[Partition]
+) -> Information:
     """Bits per explanation, averaged over partitions, annotators counted equally.
 
     The interval is normal, with the infinitesimal-jackknife standard error over items.
@@ -129,7 +131,7 @@ TIE = 1e-4  # scores are of the order of 1; below this a difference is float32 r
 
 
 @dataclass(frozen=True)
-class Pooled:
+class PooledAccuracy:
     """Accuracy of attribution from k explanations.
 
     Attributes:
@@ -179,11 +181,11 @@ def shared_hits(pooled: np.ndarray, label: int) -> np.ndarray:
 
 def pool(
     scores: list[np.ndarray],
-    corpus: Corpus,
+    corpus: ExplanationCorpus,
     parts: list[Partition],
     k: int,
     trials: float | None = None,
-) -> Pooled | None:
+) -> PooledAccuracy | None:
     """Accuracy at `k`, averaged over partitions and groupings; None where no group can be filled
     for some annotator.
 
@@ -203,7 +205,7 @@ def pool(
     error = _item_error(np.array(influences))
     low, high = accuracy_interval(accuracy, trials or float(n_groups), error)
     n_items = len(np.unique(corpus.item[parts[0].tested]))
-    return Pooled(k, accuracy, low, high, n_items, n_groups)
+    return PooledAccuracy(k, accuracy, low, high, n_items, n_groups)
 
 
 def _one_partition(score, corpus, part, k) -> tuple[float, np.ndarray, int] | None:

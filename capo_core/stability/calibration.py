@@ -25,7 +25,7 @@ from capo_core.simulation.simulate import Simulation, SimulationConfig, simulate
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.corpus import build_corpus
-from capo_core.stability.ladder import climb, rows_of, set_up
+from capo_core.stability.ladder import compute_point, point_rows, prepare_ladder
 from capo_core.text.embeddings import Embedder
 from capo_core.text.representations import Representer, Texts
 from capo_core.workspace import content_hash
@@ -223,7 +223,7 @@ def _measure(dataset: Dataset, config: CalibrationConfig, cache: Path | None) ->
     """The ladder of one data set."""
     corpus = build_corpus(dataset)
     settings = config.stability()
-    bench = set_up(corpus, settings)
+    bench = prepare_ladder(corpus, settings)
     texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
     representer = Representer(texts, Embedder(cache), seed=config.seed)
     rows = []
@@ -231,8 +231,8 @@ def _measure(dataset: Dataset, config: CalibrationConfig, cache: Path | None) ->
         for rep in config.representations:
             for red in config.reductions:
                 features = representer.features(rep, red)
-                rung = climb(bench, lambda features=features: features, (rep, red, ""))
-                rows += rows_of(rung, corpus.chance)
+                rung = compute_point(bench, lambda features=features: features, (rep, red, ""))
+                rows += point_rows(rung, corpus.chance)
     wanted = ("representation", "reduction", "k", "accuracy", "low", "high", "chance", "p_value")
     return [{name: row[name] for name in wanted} for row in rows]
 
@@ -242,7 +242,7 @@ def _recover(simulation: Simulation) -> list[dict]:
     planted = simulation.planted
     if planted.empty:
         return []
-    found = stability_phrases.phrases(
+    found = stability_phrases.distinctive_phrases(
         simulation.dataset, top=None, min_texts=2, without_input=False
     )
     z = found.set_index(["annotator_id", "phrase"])["z"]

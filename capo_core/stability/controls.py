@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from capo_core.errors import ConfigError
-from capo_core.stability.corpus import Corpus, Partition
+from capo_core.stability.corpus import ExplanationCorpus, Partition
 from capo_core.text.representations import DenseFeatures, Features, Representer
 from capo_core.text.tokens import words
 
@@ -53,7 +53,7 @@ MEANING = {
 _FEATURE_CONTROLS = ("label", "length", "input", "others_mean", "item_centred")
 
 
-def control_features(control: str, corpus: Corpus, representer: Representer) -> Features:
+def control_features(control: str, corpus: ExplanationCorpus, representer: Representer) -> Features:
     """Features of a control that is a representation of its own."""
     if control == "label":
         one_hot = np.eye(len(corpus.labels), dtype=np.float32)[corpus.label]
@@ -92,7 +92,7 @@ def others_mean(vectors: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.n
     return mean.astype(np.float32), alone
 
 
-def same_label_pairs(corpus: Corpus) -> np.ndarray:
+def same_label_pairs(corpus: ExplanationCorpus) -> np.ndarray:
     """All pairs of rows [pairs, 2] of one item and one label by two annotators."""
     key = corpus.item.astype(np.int64) * len(corpus.labels) + corpus.label
     order = np.argsort(key, kind="stable")
@@ -107,7 +107,7 @@ def same_label_pairs(corpus: Corpus) -> np.ndarray:
 
 
 def same_label_accuracy(
-    scores: list[np.ndarray], corpus: Corpus, parts: list[Partition], pairs: np.ndarray
+    scores: list[np.ndarray], corpus: ExplanationCorpus, parts: list[Partition], pairs: np.ndarray
 ) -> tuple[float, float, int, int]:
     """Whose is whose, for `pairs` of rows: (accuracy, standard error over items, items, pairs).
 

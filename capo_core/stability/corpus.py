@@ -20,7 +20,7 @@ _COMMON_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Corpus:
+class ExplanationCorpus:
     """Explanations with their item, annotator and label, row by row.
 
     Attributes:
@@ -57,9 +57,9 @@ class Corpus:
         """The input texts of each row's item [n]."""
         return [(self.text_a[i], self.text_b[i]) for i in self.item]
 
-    def take(self, rows: np.ndarray) -> Corpus:
+    def take(self, rows: np.ndarray) -> ExplanationCorpus:
         """The corpus of `rows` alone; items, annotators and labels keep their numbers."""
-        return Corpus(
+        return ExplanationCorpus(
             self.annotation_ids[rows],
             [self.texts[row] for row in rows],
             self.item[rows],
@@ -75,7 +75,7 @@ class Corpus:
         )
 
 
-def build_corpus(dataset: Dataset, *, raw: bool = False) -> Corpus:
+def build_corpus(dataset: Dataset, *, raw: bool = False) -> ExplanationCorpus:
     """All annotations of `dataset` that have an explanation.
 
     Args:
@@ -101,7 +101,7 @@ def build_corpus(dataset: Dataset, *, raw: bool = False) -> Corpus:
     text_a = [normalise(text) for text in items["text_a"]]
     text_b = [normalise(text) for text in items["text_b"]]
     scale = dataset.task.scale
-    return Corpus(
+    return ExplanationCorpus(
         annotation_ids=rows["annotation_id"].to_numpy(dtype=object),
         texts=[clean(text) for text in rows["explanation"]],
         item=item,
@@ -161,7 +161,7 @@ class Partition:
         return np.flatnonzero(~here), np.flatnonzero(here)
 
 
-def partition(corpus: Corpus, *, folds: int, groupings: int, seed: int) -> Partition:
+def partition(corpus: ExplanationCorpus, *, folds: int, groupings: int, seed: int) -> Partition:
     """Draw one partition. No item, and no two items that share a text, is on both sides.
 
     Raises:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from capo_core.errors import DataError
 from capo_core.stability.attribution import group_hits
-from capo_core.stability.corpus import Corpus, Partition
+from capo_core.stability.corpus import ExplanationCorpus, Partition
 from capo_core.workspace import atomic_file
 
 _CELLS = 4_000_000  # scores kept of one rung; beyond it only the first folds are kept
@@ -114,7 +114,9 @@ class Evidence:
             ) from error
 
 
-def gather(corpus: Corpus, part: Partition, scores: dict[tuple[str, str], np.ndarray]) -> Evidence:
+def gather_evidence(
+    corpus: ExplanationCorpus, part: Partition, scores: dict[tuple[str, str], np.ndarray]
+) -> Evidence:
     """Evidence from `scores` [n, C] of the corpus under the partition's first order."""
     classes = len(corpus.annotators)
     keep = part.folds

@@ -20,7 +20,7 @@ MIN_ITEMS = 10  # below, the error of a difference is itself too uncertain to be
 
 
 @dataclass(frozen=True)
-class Contrast:
+class AnnotatorContrast:
     """Arrays [annotators × columns]; `error` is the standard error of `mean - others`.
 
     `n_items` [annotators] counts each annotator's items.
@@ -57,7 +57,7 @@ class Contrast:
         return np.where(flat, np.abs(difference) < 1e-9, 2 * norm.sf(z))
 
 
-def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> Contrast:
+def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> AnnotatorContrast:
     """Means of one annotator against the mean of all other rows, for every annotator and column.
 
     Rows of one item are not independent (the item decides much of what is said), so the standard
@@ -105,7 +105,7 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> C
         )
         variance[a] = (e**2).sum(axis=0) + np.maximum(elsewhere, 0) / (n - own_n[a]) ** 2
     error = np.sqrt(variance * n_items / max(n_items - 1, 1))
-    return Contrast(mean + centre, others + centre, error, own_items)
+    return AnnotatorContrast(mean + centre, others + centre, error, own_items)
 
 
 def _sums(group: np.ndarray, size: int) -> sparse.csr_matrix:

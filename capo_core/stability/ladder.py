@@ -16,15 +16,15 @@ import pandas as pd
 from capo_core.stability import attribution
 from capo_core.stability.attribution import (
     Information,
-    Pooled,
+    PooledAccuracy,
     crossing,
     effective_trials,
     pool,
 )
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.controls import same_label_accuracy, same_label_pairs
-from capo_core.stability.corpus import Corpus, Partition, partition
-from capo_core.stability.permutation import Null, permutation_null, shuffles
+from capo_core.stability.corpus import ExplanationCorpus, Partition, partition
+from capo_core.stability.permutation import NullDistribution, permutation_null, shuffles
 from capo_core.stats.intervals import accuracy_interval
 from capo_core.text.representations import Features
 
@@ -32,7 +32,7 @@ CONTROL_PERMUTATIONS = 200  # of controls and of the stricter null, at most
 
 
 @dataclass(frozen=True)
-class Bench:
+class LadderSetup:
     """What all rungs of a ladder share: rows, partitions, and the permutations of the null.
 
     Attributes:
@@ -41,20 +41,20 @@ class Bench:
         moves, moves_within_label: see `permutation.shuffles`.
     """
 
-    corpus: Corpus
+    corpus: ExplanationCorpus
     config: StabilityConfig
     parts: list[Partition]
     null_rows: np.ndarray
-    null_corpus: Corpus
+    null_corpus: ExplanationCorpus
     null_parts: list[Partition]
     moves: np.ndarray
     moves_within_label: np.ndarray
 
 
-def set_up(corpus: Corpus, config: StabilityConfig) -> Bench:
+def prepare_ladder(corpus: ExplanationCorpus, config: StabilityConfig) -> LadderSetup:
     """Draw everything that must be drawn before a text is looked at."""
 
-    def partitions(of: Corpus) -> list[Partition]:
+    def partitions(of: ExplanationCorpus) -> list[Partition]:
         return [
             partition(of, folds=config.folds, groupings=config.groupings, seed=config.seed + index)
             for index in range(config.seeds)
@@ -72,7 +72,7 @@ def set_up(corpus: Corpus, config: StabilityConfig) -> Bench:
     item = null_corpus.item
     label = item.astype(np.int64) * len(corpus.labels) + null_corpus.label
     strict = min(config.permutations, CONTROL_PERMUTATIONS)
-    return Bench(
+    return LadderSetup(
         corpus,
         config,
         parts,
@@ -100,7 +100,7 @@ class _Rows(Features):
 
 
 @dataclass(frozen=True)
-class Rung:
+class LadderPoint:
     """One representation under one reduction (or one control), at every k.
 
     Attributes:
@@ -112,22 +112,22 @@ class Rung:
     representation: str
     reduction: str
     control: str
-    pooled: tuple[Pooled, ...]
-    null: Null | None
-    strict: Null | None
+    pooled: tuple[PooledAccuracy, ...]
+    null: NullDistribution | None
+    strict: NullDistribution | None
     information: Information
     scores: np.ndarray
     same_label: tuple[float, float, float, int, int] | None
 
 
-def climb(
-    bench: Bench,
+def compute_point(
+    bench: LadderSetup,
     make: Callable[[], Features],
     names: tuple[str, str, str],
     *,
     permutations: int | None = None,
     strict: bool = False,
-) -> Rung:
+) -> LadderPoint:
     """Compute one rung. `names` are representation, reduction and control ("" for none).
 
     Args:
@@ -145,7 +145,7 @@ def climb(
         on_rows = _Rows(features, bench.null_rows)
         made = [attribution.operators(on_rows, part) for part in bench.null_parts]
 
-    def null(moves: np.ndarray) -> Null | None:
+    def null(moves: np.ndarray) -> NullDistribution | None:
         if not len(moves):
             return None
         return permutation_null(made, bench.null_corpus, bench.null_parts, config.pool, moves)
@@ -162,7 +162,7 @@ def climb(
         accuracy, error, n_items, n_pairs = same_label_accuracy(scores, corpus, bench.parts, pairs)
         low, high = accuracy_interval(accuracy, n_pairs, error)
         same = (accuracy, low, high, n_items, n_pairs)
-    return Rung(
+    return LadderPoint(
         *names,
         tuple(point for point in pooled if point is not None),
         shuffled,
@@ -189,7 +189,7 @@ COLUMNS = (
 )
 
 
-def rows_of(rung: Rung, chance: float) -> list[dict]:
+def point_rows(rung: LadderPoint, chance: float) -> list[dict]:
     """The rung as rows of the ladder; null columns are None where no null was computed."""
     p_values = rung.null.p_values() if rung.null else None
     rows = []
@@ -219,13 +219,13 @@ def rows_of(rung: Rung, chance: float) -> list[dict]:
     return rows
 
 
-def ladder_frame(rungs: list[Rung], chance: float) -> pd.DataFrame:
+def ladder_frame(rungs: list[LadderPoint], chance: float) -> pd.DataFrame:
     """The ladder of all rungs that are no control."""
-    rows = [row for rung in rungs if not rung.control for row in rows_of(rung, chance)]
+    rows = [row for rung in rungs if not rung.control for row in point_rows(rung, chance)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def controls_frame(rungs: list[Rung], chance: float) -> pd.DataFrame:
+def controls_frame(rungs: list[LadderPoint], chance: float) -> pd.DataFrame:
     """All controls, with the same columns and `control`.
 
     Rows of `shuffled` and `shuffled_within_label` hold the null itself: its mean as accuracy, its
@@ -234,7 +234,7 @@ def controls_frame(rungs: list[Rung], chance: float) -> pd.DataFrame:
     rows = []
     for rung in rungs:
         if rung.control:
-            rows += [{"control": rung.control, **row} for row in rows_of(rung, chance)]
+            rows += [{"control": rung.control, **row} for row in point_rows(rung, chance)]
             continue
         for control, null in (("shuffled", rung.null), ("shuffled_within_label", rung.strict)):
             rows += [] if null is None else _null_rows(rung, null, control, chance)
@@ -260,7 +260,9 @@ def controls_frame(rungs: list[Rung], chance: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["control", *COLUMNS])
 
 
-def _null_rows(rung: Rung, null: Null, control: str, chance: float) -> list[dict]:
+def _null_rows(
+    rung: LadderPoint, null: NullDistribution, control: str, chance: float
+) -> list[dict]:
     rows = []
     p_values = null.p_values()
     for point in rung.pooled:
@@ -289,7 +291,7 @@ def _null_rows(rung: Rung, null: Null, control: str, chance: float) -> list[dict
     return rows
 
 
-def information_frame(rungs: list[Rung]) -> pd.DataFrame:
+def information_frame(rungs: list[LadderPoint]) -> pd.DataFrame:
     """Bits per explanation and the k that reaches 90 %, with intervals.
 
     `k90_low` and `k90_high` are where the upper and lower ends of the accuracies' intervals cross

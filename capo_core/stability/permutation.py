@@ -15,14 +15,14 @@ import numpy as np
 from scipy import sparse
 
 from capo_core.stability.attribution import TIE, Operators, shared_hits
-from capo_core.stability.corpus import Corpus, Partition, group_slices
+from capo_core.stability.corpus import ExplanationCorpus, Partition, group_slices
 
 _MANY = 16  # annotators above which sparse products and whole groups are quicker
 _CELLS = 40_000_000  # scores held at once; decides how many permutations go together
 
 
 @dataclass(frozen=True)
-class Null:
+class NullDistribution:
     """Accuracies under the null.
 
     Attributes:
@@ -62,11 +62,11 @@ def shuffles(strata: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 def permutation_null(
     made: list[Operators],
-    corpus: Corpus,
+    corpus: ExplanationCorpus,
     parts: list[Partition],
     ks: tuple[int, ...],
     moves: np.ndarray,
-) -> Null:
+) -> NullDistribution:
     """The null distribution of pooled accuracy under `moves` [permutations, n] (see `shuffles`).
 
     `made` are the `attribution.operators` of each partition.
@@ -77,7 +77,7 @@ def permutation_null(
     for operators, part in zip(made, parts, strict=True):
         total += _one_partition(operators, corpus, part, ks, moves)
     total /= len(parts)
-    return Null(tuple(ks), total[1:], total[0])
+    return NullDistribution(tuple(ks), total[1:], total[0])
 
 
 def _one_partition(operators, corpus, part, ks, moves) -> np.ndarray:

@@ -28,21 +28,21 @@ from capo_core.stability.label_use import contrast
 from capo_core.stats.intervals import Z95
 from capo_core.stats.significance import benjamini_hochberg
 from capo_core.text import stylometry
-from capo_core.text.lexicons import MANNER_WORDS
+from capo_core.text.lexicons import STYLE_WORDS
 from capo_core.text.tokens import (
-    Corpus,
     PhraseTable,
-    encode,
+    TokenizedTexts,
     in_input,
     normalise,
     phrase_table,
+    tokenize,
     tokens,
     unify_quotes,
 )
 
 
 @dataclass(frozen=True)
-class Prior:
+class PhrasePrior:
     """The prior of Monroe et al. (eq. 23): `weight` phrases, divided as everybody uses them.
 
     Attributes:
@@ -55,14 +55,14 @@ class Prior:
     explanations: float
 
     @classmethod
-    def of(cls, everybody: np.ndarray, n: int, weight: float) -> Prior:
+    def of(cls, everybody: np.ndarray, n: int, weight: float) -> PhrasePrior:
         """From `everybody` [phrases], how many of all `n` explanations have each phrase."""
         total = float(everybody.sum())
         return cls(weight * everybody / total, weight * n / total)
 
 
 def log_odds(
-    counts: np.ndarray, n: int, others: np.ndarray, n_others: int, prior: Prior
+    counts: np.ndarray, n: int, others: np.ndarray, n_others: int, prior: PhrasePrior
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-odds ratio and its standard error for every phrase, both float64 [phrases].
 
@@ -85,7 +85,7 @@ def log_odds(
 
 
 def without_one(
-    counts: np.ndarray, n: int, others: np.ndarray, n_others: int, prior: Prior
+    counts: np.ndarray, n: int, others: np.ndarray, n_others: int, prior: PhrasePrior
 ) -> np.ndarray:
     """Log-odds ratios [phrases] when one explanation that has the phrase is left out of `counts`.
 
@@ -98,7 +98,7 @@ _AS_STRONG = 0.9  # a longer phrase stands for a shorter one from this share of 
 _COVERED = 0.5  # a phrase goes when this share of its texts have a related phrase that stays
 
 
-def prune(
+def prune_phrases(
     order: Sequence[int],
     strength: np.ndarray,
     phrases: Sequence[str],
@@ -166,7 +166,7 @@ def _related(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 @dataclass(frozen=True)
-class Wording:
+class ExplanationPhrases:
     """The explanations of a dataset, cut into phrases once for all that is asked of them.
 
     Attributes:
@@ -193,14 +193,14 @@ class Wording:
         return (group @ self.table.presence).toarray().astype(float)
 
 
-def wording(
+def extract_phrases(
     dataset: Dataset,
     *,
     raw: bool = False,
     ngrams: tuple[int, int] = (1, 3),
     min_texts: int | None = None,
     without_input: bool = True,
-) -> Wording:
+) -> ExplanationPhrases:
     """The phrases of a dataset's explanations.
 
     Args:
@@ -213,9 +213,9 @@ def wording(
     """
     if not 1 <= ngrams[0] <= ngrams[1] <= 5:
         raise ConfigError(f"phrases of {ngrams} tokens", expected="1 ≤ shortest ≤ longest ≤ 5")
-    said = explained(dataset)
+    said = explained_annotations(dataset)
     texts = said["explanation"] if raw else said["explanation"].map(normalise)
-    corpus = encode(texts.tolist())
+    corpus = tokenize(texts.tolist())
     allowed = np.ones(len(corpus.ids), dtype=bool)
     if without_input:
         allowed = ~content_of_input(corpus, said)
@@ -226,7 +226,7 @@ def wording(
     present = set(said["annotator_id"])
     names = tuple(name for name in dataset.annotators if name in present)
     is_word = np.array([token[0].isalnum() for token in corpus.vocabulary], dtype=bool)
-    return Wording(
+    return ExplanationPhrases(
         table,
         said["annotation_id"].to_numpy(),
         pd.factorize(said["item_id"])[0],
@@ -242,20 +242,20 @@ def _telling(table: PhraseTable) -> PhraseTable:
     return PhraseTable(table.presence[:, some], tuple(table.phrases[k] for k in some))
 
 
-def explained(dataset: Dataset) -> pd.DataFrame:
+def explained_annotations(dataset: Dataset) -> pd.DataFrame:
     """The annotations that have an explanation, with text_a and text_b of their items."""
     said = dataset.annotations[dataset.annotations["explanation"].str.strip() != ""]
     texts = dataset.items[["item_id", "text_a", "text_b"]]
     return said.merge(texts, on="item_id", how="left", validate="many_to_one")
 
 
-def content_of_input(corpus: Corpus, said: pd.DataFrame) -> np.ndarray:
+def content_of_input(corpus: TokenizedTexts, said: pd.DataFrame) -> np.ndarray:
     """bool [tokens in all]: content words that stand in the texts of their own item."""
     sources = (said["text_a"] + "\n" + said["text_b"]).tolist()
-    return in_input(corpus, sources) & ~corpus.flag(MANNER_WORDS)[corpus.ids]
+    return in_input(corpus, sources) & ~corpus.flag(STYLE_WORDS)[corpus.ids]
 
 
-def find(
+def find_phrase(
     dataset: Dataset, phrase: str, *, raw: bool = False, without_input: bool = False
 ) -> tuple[str, ...]:
     """Identifiers of the annotations whose explanation has `phrase`, in the order of the table.
@@ -268,13 +268,13 @@ def find(
         raise ConfigError(
             "there is nothing to look for", expected="a phrase of one word or mark, or more"
         )
-    said = explained(dataset)
+    said = explained_annotations(dataset)
     texts = said["explanation"] if raw else said["explanation"].map(normalise)
     # Most texts do not hold the rarest-looking token at all: only the rest are tokenised.
     probe = max(wanted, key=len)
     near = texts.map(lambda text: probe in unify_quotes(text).lower())
     said, texts = said[near], texts[near]
-    corpus = encode(texts.tolist())
+    corpus = tokenize(texts.tolist())
     if not set(wanted) <= set(corpus.index):
         return ()
     free = ~content_of_input(corpus, said) if without_input else np.ones(len(corpus.ids), bool)
@@ -293,7 +293,7 @@ def phrase_reliability(
     splits: int = 10,
     min_texts: int | None = None,
     prior: float = 500.0,
-    cut: Wording | None = None,
+    cut: ExplanationPhrases | None = None,
 ) -> pd.DataFrame:
     """Correlation of the phrases' z between halves of the items.
 
@@ -307,7 +307,7 @@ def phrase_reliability(
         item, mean over `splits` random halvings), n_phrases, n, note. NaN with a note where a
         half has too little to say.
     """
-    cut = wording(dataset) if cut is None else cut
+    cut = extract_phrases(dataset) if cut is None else cut
     if min_texts is None:
         min_texts = max(20, len(cut.annotators) // 1000)
     kept = np.flatnonzero(cut.table.presence.getnnz(axis=0) >= min_texts)
@@ -345,7 +345,7 @@ def phrase_reliability(
     return frame
 
 
-def _half(cut: Wording, rows: np.ndarray) -> Wording:
+def _half(cut: ExplanationPhrases, rows: np.ndarray) -> ExplanationPhrases:
     table = replace(cut.table, presence=cut.table.presence[rows])
     return replace(cut, table=table, annotators=cut.annotators[rows], items=cut.items[rows])
 
@@ -353,14 +353,12 @@ def _half(cut: Wording, rows: np.ndarray) -> Wording:
 def _z(counts: np.ndarray, n: np.ndarray, weight: float) -> np.ndarray:
     """[annotators × phrases] z of each annotator against all others."""
     total, size = counts.sum(axis=0), int(n.sum())
-    prior = Prior.of(total, size, weight)
+    prior = PhrasePrior.of(total, size, weight)
     pairs = [
         log_odds(counts[a], n[a], total - counts[a], size - n[a], prior) for a in range(len(n))
     ]
     return np.array([delta / error for delta, error in pairs])
 
-
-__all__ = ["find", "phrase_reliability", "phrases", "style_features", "wording"]
 
 PHRASE_COLUMNS = (
     "annotator_id", "phrase", "z", "log_odds", "low", "high", "rate", "rate_others", "count",
@@ -374,7 +372,7 @@ FALSE_DISCOVERIES = 0.05
 _SAMPLE = 10_000  # texts looked at for repetition; shares of occurrences need no more
 
 
-def phrases(
+def distinctive_phrases(
     dataset: Dataset,
     *,
     raw: bool = False,
@@ -383,7 +381,7 @@ def phrases(
     min_texts: int | None = None,
     without_input: bool = True,
     top: int | None = 30,
-    cut: Wording | None = None,
+    cut: ExplanationPhrases | None = None,
 ) -> pd.DataFrame:
     """Phrases each annotator uses more, and less, than all others together.
 
@@ -405,14 +403,14 @@ def phrases(
     if prior <= 0:
         raise ConfigError(f"the prior weighs {prior}", expected="a number above 0")
     if cut is None:
-        cut = wording(
+        cut = extract_phrases(
             dataset, raw=raw, ngrams=ngrams, min_texts=min_texts, without_input=without_input
         )
     if len(cut.names) < 2 or len(cut.table.phrases) < 2:
         return pd.DataFrame(columns=list(PHRASE_COLUMNS))
     counts, n = cut.counts(), np.bincount(cut.annotators)
     everybody = counts.sum(axis=0)
-    weight = Prior.of(everybody, len(cut.annotators), prior)
+    weight = PhrasePrior.of(everybody, len(cut.annotators), prior)
     names = np.array(cut.table.phrases, dtype=object)
     frames = []
     for a, name in enumerate(cut.names):
@@ -446,7 +444,7 @@ def phrases(
     return pd.concat(frames, ignore_index=True)[list(PHRASE_COLUMNS)]
 
 
-def _strongest(z: np.ndarray, cut: Wording, a: int, top: int) -> list[int]:
+def _strongest(z: np.ndarray, cut: ExplanationPhrases, a: int, top: int) -> list[int]:
     """Places of the phrases to show: above the others by falling z, then below by falling z."""
     chosen = []
     for sign, group in ((1, cut.annotators == a), (-1, cut.annotators != a)):
@@ -454,12 +452,12 @@ def _strongest(z: np.ndarray, cut: Wording, a: int, top: int) -> list[int]:
         rows = rows[:: max(1, len(rows) // _SAMPLE)]
         order = np.argsort(-sign * z, kind="stable")[: 8 * top]
         order = order[sign * z[order] > 0]
-        found = prune(order, np.abs(z), cut.table.phrases, cut.table.presence[rows], top)
+        found = prune_phrases(order, np.abs(z), cut.table.phrases, cut.table.presence[rows], top)
         chosen.extend(sorted(found, key=lambda number: -z[number]))
     return chosen
 
 
-def style_features(dataset: Dataset) -> pd.DataFrame:
+def distinctive_features(dataset: Dataset) -> pd.DataFrame:
     """Style features of each annotator against all others together.
 
     Returns:
@@ -470,7 +468,7 @@ def style_features(dataset: Dataset) -> pd.DataFrame:
         A feature in which no two explanations differ has no row. No rows with fewer than two
         annotators who explain.
     """
-    said = explained(dataset)
+    said = explained_annotations(dataset)
     if said["annotator_id"].nunique() < 2:
         return pd.DataFrame(columns=list(FEATURE_COLUMNS))
     table = stylometry.features(

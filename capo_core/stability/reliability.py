@@ -20,11 +20,11 @@ from scipy import sparse
 
 from capo_core.errors import ConfigError
 from capo_core.stats.cells import Cells, gather
-from capo_core.stats.intervals import central, records
+from capo_core.stats.intervals import central_interval, json_rows
 
 
 @dataclass(frozen=True)
-class Halves:
+class SplitHalves:
     """What halvings are drawn from.
 
     Attributes:
@@ -184,8 +184,8 @@ class Reliability:
 
     def to_dict(self) -> dict:
         return {
-            "rows": records(self.rows),
-            "by_annotator": records(self.by_annotator),
+            "rows": json_rows(self.rows),
+            "by_annotator": json_rows(self.by_annotator),
             "note": self.note,
         }
 
@@ -226,7 +226,7 @@ def split_half(
     matched = complete.sum() >= max(2 * MIN_PER_HALF, 0.5 * (each >= 2).sum())
     keep = complete[cells.items] if matched else np.ones(cells.n, dtype=bool)
     values = (cells.averaging() @ matrix)[keep]
-    halves = Halves(values, cells.items[keep], cells.annotators[keep], cells, bool(matched))
+    halves = SplitHalves(values, cells.items[keep], cells.annotators[keep], cells, bool(matched))
     most = halves.most()
     if most < MIN_PER_HALF:
         return _none(f"not defined: fewer than {2 * MIN_PER_HALF} items of an annotator")
@@ -243,13 +243,13 @@ def split_half(
     return Reliability(pd.DataFrame(rows, columns=list(COLUMNS)), by_annotator)
 
 
-def _row(halves: Halves, n: int, plain, weighted, shuffled) -> dict:
+def _row(halves: SplitHalves, n: int, plain, weighted, shuffled) -> dict:
     """One row of the table from similarities [draws × annotators × annotators]."""
     own, others = _own_and_others(plain)
     value, noisy = _mean(own, axis=1), _mean(_own_and_others(weighted)[0], axis=1)
-    low, high = central(noisy - _mean(noisy) + _mean(value))
+    low, high = central_interval(noisy - _mean(noisy) + _mean(value))
     found = _mean(_identified(plain), axis=1)
-    found_low, found_high = central(found)
+    found_low, found_high = central_interval(found)
     there = np.isfinite(found)
     return {
         "n": int(n),

@@ -20,20 +20,20 @@ from capo_core.progress import Progress, part_of, silent
 from capo_core.stability import annotator_profiles, controls, summary, variance
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability import reliability as halves
-from capo_core.stability.config import QUICK, StabilityConfig
-from capo_core.stability.corpus import Corpus, build_corpus
-from capo_core.stability.evidence import Evidence, gather
+from capo_core.stability.config import StabilityConfig
+from capo_core.stability.corpus import ExplanationCorpus, build_corpus
+from capo_core.stability.evidence import Evidence, gather_evidence
 from capo_core.stability.ladder import (
     CONTROL_PERMUTATIONS,
-    Bench,
-    Rung,
-    climb,
+    LadderPoint,
+    LadderSetup,
+    compute_point,
     controls_frame,
     information_frame,
     ladder_frame,
-    set_up,
+    prepare_ladder,
 )
-from capo_core.stability.phrases import wording
+from capo_core.stability.phrases import extract_phrases
 from capo_core.stability.separation import separations
 from capo_core.stability.summary import Statement
 from capo_core.stats import agreement
@@ -44,7 +44,7 @@ from capo_core.text.representations import REPRESENTATIONS, DenseFeatures, Repre
 
 
 @dataclass(frozen=True)
-class Part:
+class ReportTable:
     """One table of a report."""
 
     frame: pd.DataFrame
@@ -70,7 +70,7 @@ def _plain(value):
 
 
 # The tables of a report, in the order in which they are read.
-PARTS = (
+TABLES = (
     "agreement",
     "ladder",
     "controls",
@@ -106,16 +106,16 @@ class StabilityReport:
     config: StabilityConfig
     annotators: tuple[str, ...]
     counts: dict[str, int]
-    agreement: Part
-    ladder: Part
-    controls: Part
-    unsupervised: Part
-    information: Part
-    variance: Part
-    reliability: Part
-    distinctive: Part
-    features: Part
-    cards: tuple[annotator_profiles.Card, ...]
+    agreement: ReportTable
+    ladder: ReportTable
+    controls: ReportTable
+    unsupervised: ReportTable
+    information: ReportTable
+    variance: ReportTable
+    reliability: ReportTable
+    distinctive: ReportTable
+    features: ReportTable
+    cards: tuple[annotator_profiles.AnnotatorProfile, ...]
     statements: tuple[Statement, ...]
 
     def to_dict(self) -> dict:
@@ -127,7 +127,7 @@ class StabilityReport:
             "config": self.config.to_dict(),
             "annotators": list(self.annotators),
             "counts": self.counts,
-            **{name: getattr(self, name).to_rows() for name in PARTS},
+            **{name: getattr(self, name).to_rows() for name in TABLES},
             "cards": [card.to_dict() for card in self.cards],
             "statements": [statement.to_dict() for statement in self.statements],
         }
@@ -142,13 +142,12 @@ class StabilityReport:
             config=StabilityConfig.from_dict(raw["config"]),
             annotators=tuple(raw["annotators"]),
             counts=raw["counts"],
-            **{name: Part(pd.DataFrame(raw[name])) for name in PARTS},
-            cards=tuple(annotator_profiles.Card.from_dict(card) for card in raw["cards"]),
+            **{name: ReportTable(pd.DataFrame(raw[name])) for name in TABLES},
+            cards=tuple(
+                annotator_profiles.AnnotatorProfile.from_dict(card) for card in raw["cards"]
+            ),
             statements=tuple(Statement(**statement) for statement in raw["statements"]),
         )
-
-
-__all__ = ["QUICK", "Part", "StabilityConfig", "StabilityReport", "compute_report"]
 
 
 def compute_report(
@@ -175,7 +174,7 @@ def compute_report(
     texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
     embedder = embedder or Embedder(cache, config.embedding_model)
     representer = Representer(texts, embedder, seed=config.seed)
-    bench = set_up(corpus, config)
+    bench = prepare_ladder(corpus, config)
 
     _embed_all(representer, config, part_of(progress, 0.0, 0.25))
     jobs = {
@@ -187,7 +186,7 @@ def compute_report(
     done = _run_all(jobs, part_of(progress, 0.25, 0.98))
     order = [(rep, red) for rep in config.representations for red in config.reductions]
     rungs = sorted(
-        (result for result in done.values() if isinstance(result, Rung)),
+        (result for result in done.values() if isinstance(result, LadderPoint)),
         key=lambda rung: (
             order.index((rung.representation, rung.reduction))
             if (rung.representation, rung.reduction) in order
@@ -195,7 +194,7 @@ def compute_report(
         ),
     )
     phrases, features, made_cards = done[("wording",)]
-    evidence = gather(
+    evidence = gather_evidence(
         corpus,
         bench.parts[0],
         {(rung.representation, rung.reduction): rung.scores for rung in rungs if not rung.control},
@@ -223,7 +222,7 @@ def compute_report(
             "annotations": len(dataset.annotations),
             "with_explanation": len(corpus),
         },
-        **{name: Part(frame.reset_index(drop=True)) for name, frame in parts.items()},
+        **{name: ReportTable(frame.reset_index(drop=True)) for name, frame in parts.items()},
         cards=made_cards,
         statements=summary.statements(parts, corpus),
     )
@@ -251,13 +250,13 @@ def _embed_all(representer: Representer, config: StabilityConfig, progress: Prog
 
 
 def _rungs(
-    dataset: Dataset, corpus: Corpus, representer: Representer, bench: Bench
-) -> Iterator[tuple[tuple, Callable[[], Rung]]]:
+    dataset: Dataset, corpus: ExplanationCorpus, representer: Representer, bench: LadderSetup
+) -> Iterator[tuple[tuple, Callable[[], LadderPoint]]]:
     """All rungs that are to be computed, the longest first."""
     config = bench.config
 
     def rung(make, names, **options):
-        return ("rung", *names), lambda: climb(bench, make, names, **options)
+        return ("rung", *names), lambda: compute_point(bench, make, names, **options)
 
     few = min(config.permutations, CONTROL_PERMUTATIONS)
     order = sorted(config.representations, key=lambda r: not REPRESENTATIONS[r].sparse)
@@ -282,7 +281,7 @@ def _rungs(
 
 
 def _without_folds(
-    corpus: Corpus, representer: Representer, config: StabilityConfig
+    corpus: ExplanationCorpus, representer: Representer, config: StabilityConfig
 ) -> Iterator[tuple[tuple, Callable[[], list[dict]]]]:
     """Measures that fit nothing to annotators, each as rows of its table."""
     for rep in config.representations:
@@ -299,7 +298,7 @@ def _features(representer: Representer, representation: str, reduction: str):
     return lambda: representer.features(representation, reduction)
 
 
-def _control(control: str, corpus: Corpus, representer: Representer):
+def _control(control: str, corpus: ExplanationCorpus, representer: Representer):
     return lambda: controls.control_features(control, corpus, representer)
 
 
@@ -326,14 +325,16 @@ def _table(done: dict, kind: str, columns: list[str] | None = None) -> pd.DataFr
 
 
 def _wording(dataset: Dataset, config: StabilityConfig) -> tuple:
-    cut = wording(dataset, raw=config.raw)
-    phrases = stability_phrases.phrases(dataset, cut=cut)
-    features = stability_phrases.style_features(dataset)
-    made = annotator_profiles.cards(dataset, phrases=phrases, features=features, cut=cut)
+    cut = extract_phrases(dataset, raw=config.raw)
+    phrases = stability_phrases.distinctive_phrases(dataset, cut=cut)
+    features = stability_phrases.distinctive_features(dataset)
+    made = annotator_profiles.annotator_profiles(
+        dataset, phrases=phrases, features=features, cut=cut
+    )
     return phrases, features, made
 
 
-def _variance(make, corpus: Corpus, names: dict):
+def _variance(make, corpus: ExplanationCorpus, names: dict):
     def rows() -> list[dict]:
         shares = variance.shares(make().whole(), corpus.item, corpus.annotator)
         return [{**names, **shares.to_dict()}]
@@ -341,7 +342,7 @@ def _variance(make, corpus: Corpus, names: dict):
     return rows
 
 
-def _reliability(make, corpus: Corpus, names: dict, config: StabilityConfig):
+def _reliability(make, corpus: ExplanationCorpus, names: dict, config: StabilityConfig):
     def rows() -> list[dict]:
         matrix = make().whole()
         result = halves.split_half(
@@ -355,7 +356,7 @@ def _reliability(make, corpus: Corpus, names: dict, config: StabilityConfig):
 _UNSUPERVISED = ["representation", "reduction", "k", "auc", "low", "high", "n_items", "chance"]
 
 
-def _unsupervised(make, corpus: Corpus, names: dict, config: StabilityConfig):
+def _unsupervised(make, corpus: ExplanationCorpus, names: dict, config: StabilityConfig):
     def rows() -> list[dict]:
         found = separations(
             make().whole(), corpus, config.pool, seed=config.seed, draws=config.draws

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse, stats
 
-from capo_core.stability.corpus import Corpus
+from capo_core.stability.corpus import ExplanationCorpus
 from capo_core.stats.ridge import MANY_ROWS, Matrix
 
 _REPLICATES = 40  # half-samples for the interval
@@ -33,7 +33,7 @@ class Separation:
 
 
 def separations(
-    matrix: Matrix, corpus: Corpus, ks: tuple[int, ...], *, seed: int, draws: int = 200
+    matrix: Matrix, corpus: ExplanationCorpus, ks: tuple[int, ...], *, seed: int, draws: int = 200
 ) -> list[Separation]:
     """AUC at each of `ks`, averaged over `draws` random pairs of groups; a k for which the items
     do not suffice is left out.
@@ -76,7 +76,7 @@ def separations(
     return found
 
 
-def _first_rows(corpus: Corpus) -> np.ndarray:
+def _first_rows(corpus: ExplanationCorpus) -> np.ndarray:
     """One row for each (item, annotator)."""
     cell = corpus.item.astype(np.int64) * len(corpus.annotators) + corpus.annotator
     return np.unique(cell, return_index=True)[1]

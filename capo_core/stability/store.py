@@ -18,7 +18,7 @@ _FORMAT = 1  # raised when a report of an older version cannot be read any more
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedReport:
     """A report that lies in the workspace.
 
     Attributes:
@@ -31,14 +31,14 @@ class Kept:
     made: datetime
 
 
-def folder_of(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> Path:
+def report_folder(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> Path:
     """Where the report of this content and configuration lies, or would."""
     return workspace.reports / fingerprint[:16] / config.key
 
 
 def save(report: StabilityReport, evidence: Evidence, workspace: Workspace) -> Path:
     """Keep a report and its evidence; the report comes last, so that it is never half there."""
-    folder = folder_of(report.fingerprint, report.config, workspace)
+    folder = report_folder(report.fingerprint, report.config, workspace)
     evidence.save(folder / "evidence.npz")
     made = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / "report.json", {"format": _FORMAT, "made": made, **report.to_dict()})
@@ -47,7 +47,7 @@ def save(report: StabilityReport, evidence: Evidence, workspace: Workspace) -> P
 
 def load(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> StabilityReport | None:
     """The kept report, or None where there is none (or one of an older format)."""
-    raw = _read(folder_of(fingerprint, config, workspace) / "report.json")
+    raw = _read(report_folder(fingerprint, config, workspace) / "report.json")
     return None if raw is None else StabilityReport.from_dict(raw)
 
 
@@ -55,11 +55,11 @@ def load_evidence(
     fingerprint: str, config: StabilityConfig, workspace: Workspace
 ) -> Evidence | None:
     """The evidence behind a kept report, or None where there is none."""
-    path = folder_of(fingerprint, config, workspace) / "evidence.npz"
+    path = report_folder(fingerprint, config, workspace) / "evidence.npz"
     return Evidence.load(path) if path.exists() else None
 
 
-def find(fingerprint: str, workspace: Workspace) -> list[Kept]:
+def saved_reports(fingerprint: str, workspace: Workspace) -> list[SavedReport]:
     """All kept reports of this content, the newest first; damaged and outdated ones are passed
     over."""
     found = []
@@ -72,7 +72,7 @@ def find(fingerprint: str, workspace: Workspace) -> list[Kept]:
             continue
         made = datetime.fromisoformat(raw["made"]).astimezone()
         config = StabilityConfig.from_dict(raw["config"])
-        found.append(Kept(path.parent, raw["dataset"], config, made))
+        found.append(SavedReport(path.parent, raw["dataset"], config, made))
     return sorted(found, key=lambda kept: kept.made, reverse=True)
 
 

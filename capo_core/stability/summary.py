@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from capo_core.stability.corpus import Corpus
+from capo_core.stability.corpus import ExplanationCorpus
 
 _VIEW = {
     "embedding": "meaning (sentence embedding)",
@@ -47,7 +47,9 @@ class Statement:
         return asdict(self)
 
 
-def statements(parts: Mapping[str, pd.DataFrame], corpus: Corpus) -> tuple[Statement, ...]:
+def statements(
+    parts: Mapping[str, pd.DataFrame], corpus: ExplanationCorpus
+) -> tuple[Statement, ...]:
     """All that can be said, the most important first."""
     found = (
         ("headline", _headline(parts)),

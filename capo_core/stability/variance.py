@@ -31,7 +31,7 @@ from scipy import sparse
 
 from capo_core.errors import ConfigError
 from capo_core.stats.cells import Cells, gather
-from capo_core.stats.intervals import Estimate, bayesian_weights, central
+from capo_core.stats.intervals import Estimate, bayesian_weights, central_interval
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def shares(
         rng = np.random.default_rng(seed)
         for weights in bayesian_weights(rng, draws, pairs.n_items, block=64 * pairs.n_items):
             drawn.append(_shares(pairs.means(weights)))
-    intervals = [central(row) for row in np.concatenate(drawn, axis=1)]
+    intervals = [central_interval(row) for row in np.concatenate(drawn, axis=1)]
     estimates = [
         Estimate(float(value), *interval, pairs.n_items)
         for value, interval in zip(_shares(d), intervals, strict=True)

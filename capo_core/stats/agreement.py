@@ -18,7 +18,7 @@ from scipy import sparse
 
 from capo_core.dataset import Dataset
 from capo_core.stats.cells import Cells, gather
-from capo_core.stats.intervals import Z95, Estimate, bayesian_weights, central, records
+from capo_core.stats.intervals import Z95, Estimate, bayesian_weights, central_interval, json_rows
 from capo_core.task import LabelScale
 
 KAPPA_COLUMNS = (
@@ -33,7 +33,7 @@ KAPPA_COLUMNS = (
 )
 
 
-def pairwise(
+def pairwise_kappa(
     given: sparse.csr_matrix, cells: Cells, distance: np.ndarray, min_items: int
 ) -> pd.DataFrame:
     """One row (COLUMNS) per pair of annotators who share an item.
@@ -167,7 +167,7 @@ class Agreement:
             "ordinal": self.ordinal,
             "alpha": self.alpha.to_dict(),
             "raw": self.raw.to_dict(),
-            "kappa": records(self.kappa),
+            "kappa": json_rows(self.kappa),
             "repeated": self.repeated,
             "notes": list(self.notes),
         }
@@ -188,13 +188,13 @@ def agreement(dataset: Dataset, *, seed: int = 0, draws: int = 1000) -> Agreemen
     number = {label: k for k, label in enumerate(scale.labels)}
     given = cells.averaging() @ _one_hot(said["label"].map(number).to_numpy(dtype=int), scale)
     repeated = int((np.bincount(cells.of_row, minlength=cells.n) > 1).sum())
-    distance = distances(scale)
+    distance = label_distances(scale)
     alpha, raw = _overall(given, cells, distance, np.random.default_rng(seed), draws)
-    kappa = pairwise(given, cells, distance, MIN_ITEMS)
+    kappa = pairwise_kappa(given, cells, distance, MIN_ITEMS)
     return Agreement(scale.ordinal, alpha, raw, kappa, repeated)
 
 
-def distances(scale: LabelScale) -> np.ndarray:
+def label_distances(scale: LabelScale) -> np.ndarray:
     """float64 [labels × labels]: squared difference of the values (ordinal), else 0 or 1."""
     if not scale.ordinal:
         return 1.0 - np.eye(len(scale.labels))
@@ -251,7 +251,7 @@ def _overall(
             drawn_raw.append((weights @ alike) / (weights @ pairs))
     few = f"fewer than {MIN_ITEMS} items with two annotators: too few for an interval"
     note = "" if drawn_raw else few
-    interval = central(np.concatenate(drawn_raw)) if drawn_raw else (np.nan, np.nan)
+    interval = central_interval(np.concatenate(drawn_raw)) if drawn_raw else (np.nan, np.nan)
     raw_estimate = Estimate(raw, *interval, n_items, note)
     if np.isnan(alpha):
         unanimous = "not defined: every label is the same"
@@ -259,7 +259,7 @@ def _overall(
     if np.isclose(alpha, 1, rtol=0, atol=1e-12):
         complete = "no disagreement at all: the interval has no width and is left out"
         return Estimate(1.0, np.nan, np.nan, n_items, complete), raw_estimate
-    interval = central(np.concatenate(drawn_alpha)) if drawn_alpha else (np.nan, np.nan)
+    interval = central_interval(np.concatenate(drawn_alpha)) if drawn_alpha else (np.nan, np.nan)
     return Estimate(alpha, *interval, n_items, note), raw_estimate
 
 

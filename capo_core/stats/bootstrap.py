@@ -18,7 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capo_core.stats.intervals import Z95, Estimate, accuracy_interval, bayesian_weights, central
+from capo_core.stats.intervals import (
+    Z95,
+    Estimate,
+    accuracy_interval,
+    bayesian_weights,
+    central_interval,
+)
 
 DRAWS = 1000  # of the bootstrap over items
 _ANYWHERE = (-math.inf, math.inf)
@@ -70,7 +76,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Resampled:
+class ResampledScore:
     """A number that is no average over items, with its values under a bootstrap over items.
 
     Attributes:
@@ -89,13 +95,13 @@ class Resampled:
         They are moved from the draws' mean onto the value, since a resample's divergence is
         systematically too large, and its agreement too small.
         """
-        low, high = central(self.draws - np.nanmean(self.draws))
+        low, high = central_interval(self.draws - np.nanmean(self.draws))
         return Estimate(
             self.value, *_within(self.value + low, self.value + high, self.bounds), self.n
         )
 
 
-AnyScore = Score | Resampled
+AnyScore = Score | ResampledScore
 
 
 def _within(low: float, high: float, bounds: tuple[float, float]) -> tuple[float, float]:
@@ -108,7 +114,7 @@ def resample(
     *,
     n_items: int,
     bounds: tuple[float, float] = _ANYWHERE,
-) -> Resampled | None:
+) -> ResampledScore | None:
     """`statistic` of all responses, and under the bootstrap over items.
 
     Args:
@@ -125,7 +131,7 @@ def resample(
         return None
     rng = np.random.default_rng(0x17E35)  # the same for all scores: draws are paired by item
     draws = [statistic(w[:, item]) for w in bayesian_weights(rng, DRAWS, n_items)]
-    return Resampled(value, np.concatenate(draws), len(item), bounds)
+    return ResampledScore(value, np.concatenate(draws), len(item), bounds)
 
 
 def mean(scores: Sequence[AnyScore], *, repeated: bool = False) -> AnyScore:
@@ -139,8 +145,10 @@ def mean(scores: Sequence[AnyScore], *, repeated: bool = False) -> AnyScore:
     n = min(counts) if repeated else sum(counts)
     value = float(np.mean([score.value for score in scores]))
     first = scores[0]
-    if isinstance(first, Resampled):
-        return Resampled(value, np.mean([score.draws for score in scores], axis=0), n, first.bounds)
+    if isinstance(first, ResampledScore):
+        return ResampledScore(
+            value, np.mean([score.draws for score in scores], axis=0), n, first.bounds
+        )
     known = all(score.weight is not None for score in scores)
     return Score(
         value,
@@ -155,14 +163,14 @@ def mean(scores: Sequence[AnyScore], *, repeated: bool = False) -> AnyScore:
 def difference(one: AnyScore, other: AnyScore) -> AnyScore:
     """`one` − `other`, paired by item; a `Difference` where both are `Score`s."""
     value, n = one.value - other.value, min(one.n, other.n)
-    if isinstance(one, Resampled):
-        return Resampled(value, one.draws - other.draws, n)
+    if isinstance(one, ResampledScore):
+        return ResampledScore(value, one.draws - other.draws, n)
     influence = one.influence - other.influence
-    return Difference(value, influence, n, share=False, sides=(one, other))
+    return ScoreDifference(value, influence, n, share=False, sides=(one, other))
 
 
 @dataclass(frozen=True)
-class Difference(Score):
+class ScoreDifference(Score):
     """One score minus another.
 
     Attributes:

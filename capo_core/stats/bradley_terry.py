@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
 from capo_core.stats.clustered import FEW, two_way
-from capo_core.stats.intervals import records
+from capo_core.stats.intervals import json_rows
 
 NEWTON = 80
 INFINITE = 18.0  # log-odds; nobody has the judgments to tell more
@@ -47,8 +47,8 @@ class Preference:
 
     def to_dict(self) -> dict:
         return {
-            "strengths": records(self.strengths),
-            "pairs": records(self.pairs),
+            "strengths": json_rows(self.strengths),
+            "pairs": json_rows(self.pairs),
             "tie": self.tie,
             "note": self.note,
         }

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.stats import t as student
 
-from capo_core.stats.intervals import plain, wilson
+from capo_core.stats.intervals import json_value, wilson
 
 MIN_CLUSTERS = 3
 FEW = f"fewer than {MIN_CLUSTERS} judges or items: too few for an interval over them"
@@ -26,7 +26,7 @@ ALIKE = "all answers alike: the interval takes judgments as independent"
 
 
 @dataclass(frozen=True)
-class Clustered:
+class ClusteredMean:
     """A mean with its interval, judgments clustered by judge and item.
 
     Attributes:
@@ -47,7 +47,7 @@ class Clustered:
     note: str = ""
 
     def to_dict(self) -> dict:
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        return {field.name: json_value(getattr(self, field.name)) for field in fields(self)}
 
 
 def two_way(influence: np.ndarray, judge: np.ndarray, item: np.ndarray) -> tuple[float, float]:
@@ -79,23 +79,25 @@ def _one_way(influence: np.ndarray, group: np.ndarray) -> tuple[float, int]:
     return float(size / (size - 1) * (sums**2).sum()), size
 
 
-def share(hit: np.ndarray, judge: np.ndarray, item: np.ndarray) -> Clustered:
+def share(hit: np.ndarray, judge: np.ndarray, item: np.ndarray) -> ClusteredMean:
     """A share of judgments: Wilson's interval (1927) with as many trials as the clustered variance
     makes the judgments worth, and Student's quantile."""
     hit = np.asarray(hit, dtype=float)
     n, judges, items = len(hit), len(np.unique(judge)), len(np.unique(item))
     if not n:
-        return Clustered(math.nan, math.nan, math.nan, math.nan, 0, 0, 0, 0.0, 1.0, "no judgment")
+        return ClusteredMean(
+            math.nan, math.nan, math.nan, math.nan, 0, 0, 0, 0.0, 1.0, "no judgment"
+        )
     value = float(hit.mean())
     simple = wilson(float(hit.sum()), n)
     variance, z = two_way((hit - value) / n, judge, item)
     if math.isnan(z):
-        return Clustered(value, math.nan, math.nan, math.nan, n, judges, items, *simple, FEW)
+        return ClusteredMean(value, math.nan, math.nan, math.nan, n, judges, items, *simple, FEW)
     if value in (0.0, 1.0):
-        return Clustered(value, *simple, math.nan, n, judges, items, *simple, ALIKE)
+        return ClusteredMean(value, *simple, math.nan, n, judges, items, *simple, ALIKE)
     worth = value * (1 - value) / variance
     low, high = wilson(value * worth, worth, z)
-    return Clustered(value, low, high, math.sqrt(variance), n, judges, items, *simple)
+    return ClusteredMean(value, low, high, math.sqrt(variance), n, judges, items, *simple)
 
 
 def mean(
@@ -103,19 +105,19 @@ def mean(
     judge: np.ndarray,
     item: np.ndarray,
     bounds: tuple[float, float] = (-math.inf, math.inf),
-) -> Clustered:
+) -> ClusteredMean:
     """A mean, ± Student's quantile times the clustered standard error, kept within `bounds`."""
     values = np.asarray(values, dtype=float)
     n, judges, items = len(values), len(np.unique(judge)), len(np.unique(item))
     if not n:
-        return Clustered(math.nan, math.nan, math.nan, math.nan, 0, 0, 0, note="no judgment")
+        return ClusteredMean(math.nan, math.nan, math.nan, math.nan, 0, 0, 0, note="no judgment")
     value = float(values.mean())
     variance, z = two_way((values - value) / n, judge, item)
     if math.isnan(z):
-        return Clustered(value, math.nan, math.nan, math.nan, n, judges, items, note=FEW)
+        return ClusteredMean(value, math.nan, math.nan, math.nan, n, judges, items, note=FEW)
     error = math.sqrt(variance)
     low, high = max(value - z * error, bounds[0]), min(value + z * error, bounds[1])
-    return Clustered(value, low, high, error, n, judges, items)
+    return ClusteredMean(value, low, high, error, n, judges, items)
 
 
 def difference(
@@ -125,18 +127,18 @@ def difference(
     values_b: np.ndarray,
     judge_b: np.ndarray,
     item_b: np.ndarray,
-) -> Clustered:
+) -> ClusteredMean:
     """Mean of a minus mean of b; judges and items in both make it as sure as it is."""
     a, b = np.asarray(values_a, dtype=float), np.asarray(values_b, dtype=float)
     judge, item = np.concatenate([judge_a, judge_b]), np.concatenate([item_a, item_b])
     n, judges, items = len(judge), len(np.unique(judge)), len(np.unique(item))
     if not len(a) or not len(b):
-        return Clustered(math.nan, math.nan, math.nan, math.nan, n, judges, items,
+        return ClusteredMean(math.nan, math.nan, math.nan, math.nan, n, judges, items,
                          note="one of the two has no judgment")  # fmt: skip
     value = float(a.mean() - b.mean())
     influence = np.concatenate([(a - a.mean()) / len(a), -(b - b.mean()) / len(b)])
     variance, z = two_way(influence, judge, item)
     if math.isnan(z):
-        return Clustered(value, math.nan, math.nan, math.nan, n, judges, items, note=FEW)
+        return ClusteredMean(value, math.nan, math.nan, math.nan, n, judges, items, note=FEW)
     error = math.sqrt(variance)
-    return Clustered(value, value - z * error, value + z * error, error, n, judges, items)
+    return ClusteredMean(value, value - z * error, value + z * error, error, n, judges, items)

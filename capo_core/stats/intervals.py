@@ -52,7 +52,7 @@ def bayesian_weights(
         yield rng.exponential(size=(min(step, draws - start), n))
 
 
-def central(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+def central_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """The central `level` of the finite values; NaN where there are none."""
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -61,7 +61,7 @@ def central(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def plain(value: object) -> object:
+def json_value(value: object) -> object:
     """The value for JSON: NumPy numbers as Python's, what is not finite as None."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -70,9 +70,9 @@ def plain(value: object) -> object:
     return value
 
 
-def records(frame: pd.DataFrame) -> list[dict]:
+def json_rows(frame: pd.DataFrame) -> list[dict]:
     """The rows for JSON; undefined numbers are None."""
-    columns = [[plain(value) for value in frame[name]] for name in frame.columns]
+    columns = [[json_value(value) for value in frame[name]] for name in frame.columns]
     names = [str(name) for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -92,4 +92,4 @@ class Estimate:
     note: str = ""
 
     def to_dict(self) -> dict:
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        return {field.name: json_value(getattr(self, field.name)) for field in fields(self)}

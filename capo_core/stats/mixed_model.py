@@ -83,7 +83,7 @@ class MixedModelFit:
     deviations: tuple[float, float]
 
 
-class Crossed:
+class CrossedEffectsModel:
     """The model of one table: `hit` [n] 0 or 1; `source`, `judge`, `item` [n] numbers from 0, each
     of which occurs."""
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from capo_core.stats.bootstrap import Difference, Resampled
+from capo_core.stats.bootstrap import ResampledScore, ScoreDifference
 
 FLIPS = 9999
 _EXACT = 13  # up to so many items all 2^n signs are gone through
@@ -41,7 +41,7 @@ def _signs(n: int, flips: int, seed: int) -> np.ndarray:
     return 1.0 - 2.0 * rng.integers(0, 2, size=(flips, n), dtype=np.int8)
 
 
-def bootstrap_p(difference: Resampled) -> float:
+def bootstrap_p(difference: ResampledScore) -> float:
     """Two-sided p-value of a difference that is no average: how often the bootstrap strays as far
     from its mean as the difference is from 0. NaN where too few draws are defined."""
     draws = difference.draws[np.isfinite(difference.draws)]
@@ -51,9 +51,9 @@ def bootstrap_p(difference: Resampled) -> float:
     return float((1 + strayed.sum()) / (1 + len(draws)))
 
 
-def p_value_of(difference: Difference | Resampled, *, seed: int = 0) -> tuple[float, str]:
+def p_value_of(difference: ScoreDifference | ResampledScore, *, seed: int = 0) -> tuple[float, str]:
     """The p-value of a paired difference and the name of its test; NaN where there is none."""
-    if isinstance(difference, Resampled):
+    if isinstance(difference, ResampledScore):
         return bootstrap_p(difference), BOOTSTRAP
     added = difference.contributions
     if added is None:

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import linalg
 
 from capo_core.errors import ConfigError
-from capo_core.text.lexicons import MANNER_WORDS
+from capo_core.text.lexicons import STYLE_WORDS
 from capo_core.text.tokens import Span, input_spans, spans
 
 # A word that a sentence encoder reads as "some content"; runs of it are kept, since how much of
@@ -58,9 +58,7 @@ def style_only(text: str) -> str:
 
     After POSNoise (Halvani & Graner 2021), with a word list in place of a tagger.
     """
-    return replace_spans(
-        text, [s for s in spans(text) if s.is_word and s.token not in MANNER_WORDS]
-    )
+    return replace_spans(text, [s for s in spans(text) if s.is_word and s.token not in STYLE_WORDS])
 
 
 class VectorReduction(Protocol):

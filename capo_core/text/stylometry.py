@@ -16,7 +16,7 @@ import pandas as pd
 
 from capo_core.errors import ConfigError
 from capo_core.text import lexicons
-from capo_core.text.tokens import Corpus, encode, in_input
+from capo_core.text.tokens import TokenizedTexts, in_input, tokenize
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def features(texts: Sequence[str], inputs: Sequence[tuple[str, str]]) -> pd.Data
         raise ConfigError(
             f"{len(texts)} texts came with {len(inputs)} inputs", expected="one input per text"
         )
-    corpus = encode(texts)
+    corpus = tokenize(texts)
     vocabulary = corpus.vocabulary
     is_word = np.fromiter((token[0].isalnum() for token in vocabulary), bool, len(vocabulary))
     n_words = corpus.count(is_word)
@@ -181,7 +181,7 @@ def _percent(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
     return 100.0 * counts / np.maximum(of, 1)
 
 
-def _measures(columns, texts, inputs, corpus: Corpus, is_word, n_words) -> None:
+def _measures(columns, texts, inputs, corpus: TokenizedTexts, is_word, n_words) -> None:
     """Fills `columns` with everything in `_MEASURES`."""
     vocabulary = corpus.vocabulary
     letters = np.fromiter(map(len, vocabulary), float, len(vocabulary)) * is_word
@@ -219,7 +219,7 @@ def _measures(columns, texts, inputs, corpus: Corpus, is_word, n_words) -> None:
     columns["overlap_none"] = _percent(corpus.count_marked(own), n_words)
 
 
-def _openers(columns, corpus: Corpus) -> None:
+def _openers(columns, corpus: TokenizedTexts) -> None:
     filled = np.flatnonzero(np.diff(corpus.starts) > 0)
     first = corpus.ids[corpus.starts[filled]]
     open_to = np.ones(len(filled), dtype=bool)  # not yet counted under an earlier class
@@ -230,7 +230,7 @@ def _openers(columns, corpus: Corpus) -> None:
         columns[name][filled[hit]] = 100.0
 
 
-def _presence(corpus: Corpus, chosen: Sequence[str]) -> np.ndarray:
+def _presence(corpus: TokenizedTexts, chosen: Sequence[str]) -> np.ndarray:
     """float32 [n × chosen]: 100 where the text has the token."""
     position = np.full(len(corpus.vocabulary), -1)
     for number, word in enumerate(chosen):

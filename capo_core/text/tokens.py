@@ -81,7 +81,7 @@ def input_spans(text: str, *inputs: str) -> list[Span]:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TokenizedTexts:
     """Tokens of n texts, one after the other.
 
     Attributes:
@@ -122,7 +122,7 @@ class Corpus:
         return np.bincount(self.text_of[marked], minlength=self.n_texts).astype(float)
 
 
-def encode(texts: Sequence[str]) -> Corpus:
+def tokenize(texts: Sequence[str]) -> TokenizedTexts:
     """The corpus of `texts`, tokenised as everywhere (`capo_core.text.tokens`)."""
     index: dict[str, int] = {}
     ids: list[int] = []
@@ -130,10 +130,12 @@ def encode(texts: Sequence[str]) -> Corpus:
     for text in texts:
         ids.extend([index.setdefault(token, len(index)) for token in tokens(text)])
         starts.append(len(ids))
-    return Corpus(np.array(ids, dtype=np.int64), np.array(starts, dtype=np.int64), tuple(index))
+    return TokenizedTexts(
+        np.array(ids, dtype=np.int64), np.array(starts, dtype=np.int64), tuple(index)
+    )
 
 
-def in_input(corpus: Corpus, inputs: Sequence[str]) -> np.ndarray:
+def in_input(corpus: TokenizedTexts, inputs: Sequence[str]) -> np.ndarray:
     """bool [tokens in all]: the token is a word that stands in its text's own input.
 
     `inputs[t]` is the input of text t; equal inputs are tokenised once. The same words are found
@@ -167,7 +169,7 @@ class PhraseTable:
 
 
 def phrase_table(
-    corpus: Corpus, lengths: tuple[int, int], *, min_texts: int, allowed: np.ndarray
+    corpus: TokenizedTexts, lengths: tuple[int, int], *, min_texts: int, allowed: np.ndarray
 ) -> PhraseTable:
     """All phrases of `lengths[0]` to `lengths[1]` tokens that stand in `min_texts` texts or more.
 

@@ -9,9 +9,9 @@ import pytest
 from helpers.corpora import dataset
 
 from capo_core.stability import phrases
-from capo_core.stability.annotator_profiles import cards
+from capo_core.stability.annotator_profiles import annotator_profiles
 from capo_core.stability.label_use import label_use
-from capo_core.stability.phrases import wording
+from capo_core.stability.phrases import extract_phrases
 from capo_core.task import NLI, PARAPHRASE
 
 E, N, C = NLI.scale.labels
@@ -41,7 +41,7 @@ def two_writers(n: int = 80, seed: int = 0):
 
 def test_a_card_says_what_was_planted_with_its_numbers():
     data = two_writers()
-    first, second = cards(data)
+    first, second = annotator_profiles(data)
     assert (first.annotator_id, first.n, first.n_items, first.n_explanations) == ("a", 80, 80, 80)
     said = data.annotations
     has = said["explanation"].str.contains("perhaps") & (said["annotator_id"] == "a")
@@ -58,12 +58,12 @@ def test_a_card_says_what_was_planted_with_its_numbers():
     assert first.length.median in (7, 8) and second.length.median == 14
     assert any(cue.kind == "habit" and cue.name == "opens_hedge" for cue in first.cues)
     assert [label.label for label in first.labels] == list(NLI.scale.labels)
-    json.dumps([card.to_dict() for card in cards(data)], allow_nan=False)
+    json.dumps([card.to_dict() for card in annotator_profiles(data)], allow_nan=False)
 
 
 def test_typical_explanations_have_the_cues_and_atypical_ones_have_not():
     data = two_writers()
-    first = cards(data)[0]
+    first = annotator_profiles(data)[0]
     said = data.annotations.set_index("annotation_id")["explanation"]
     assert len(first.typical) == len(first.atypical) == 3
     assert all("perhaps" in said[k] for k in first.typical)
@@ -75,26 +75,28 @@ def test_scores_from_elsewhere_decide_where_they_are_given():
     data = two_writers(20)
     mine = data.annotations.loc[data.annotations["annotator_id"] == "a", "annotation_id"].tolist()
     scores = pd.Series(np.arange(20.0), index=mine)
-    first, second = cards(data, scores=scores)
+    first, second = annotator_profiles(data, scores=scores)
     assert first.typical == tuple(mine[:-4:-1]) and first.atypical == tuple(mine[:3])
     assert second.typical == () == second.atypical
 
 
 def test_tables_already_there_give_the_same_cards():
     data = two_writers(40)
-    cut = wording(data)
-    again = cards(
+    cut = extract_phrases(data)
+    again = annotator_profiles(
         data,
-        phrases=phrases.phrases(data, cut=cut),
-        features=phrases.style_features(data),
+        phrases=phrases.distinctive_phrases(data, cut=cut),
+        features=phrases.distinctive_features(data),
         cut=cut,
     )
-    assert [card.to_dict() for card in again] == [card.to_dict() for card in cards(data)]
+    assert [card.to_dict() for card in again] == [
+        card.to_dict() for card in annotator_profiles(data)
+    ]
 
 
 def test_three_explanations_are_too_few_to_say():
     data = dataset([(f"i{k}", "a", "perhaps it is so", N) for k in range(3)])
-    (card,) = cards(data)
+    (card,) = annotator_profiles(data)
     assert card.n_explanations == 3 and card.length is None and card.cues == ()
     assert card.typical == card.atypical == ()
     assert card.interpretation == (
@@ -119,7 +121,7 @@ def test_cards_of_meagre_data_say_so(rows, sentence):
     rows = [
         (item, who, said, {"E": E, "N": N}.get(label, label)) for item, who, said, label in rows
     ]
-    made = cards(dataset(rows))
+    made = annotator_profiles(dataset(rows))
     assert sentence in " ".join(" ".join(card.interpretation) for card in made)
     json.dumps([card.to_dict() for card in made], allow_nan=False)
     for card in made:
@@ -128,7 +130,7 @@ def test_cards_of_meagre_data_say_so(rows, sentence):
 
 def test_same_use_of_labels_is_said_with_the_largest_difference():
     rows = [(f"i{k}", who, "", (E, N, C)[k % 3]) for k in range(60) for who in "ab"]
-    sentence = cards(dataset(rows))[0].interpretation[0]
+    sentence = annotator_profiles(dataset(rows))[0].interpretation[0]
     assert sentence.startswith("Uses the labels much as the others do")
     assert "33 %" in sentence
 
@@ -149,7 +151,7 @@ def test_ordinal_scales_speak_of_the_mean_label():
     use = label_use(data)["a"]
     # b is two above a on every item, so that the difference is −2 without any error.
     assert (use.mean.value, use.mean.low, use.mean.high) == pytest.approx((-2, -2, -2))
-    assert "a difference of −2.0" in cards(data)[0].interpretation[0]
+    assert "a difference of −2.0" in annotator_profiles(data)[0].interpretation[0]
 
 
 def test_a_hundred_annotators_have_a_hundred_cards():
@@ -159,7 +161,7 @@ def test_a_hundred_annotators_have_a_hundred_cards():
         for who in rng.choice(100, size=5, replace=False):
             said = "perhaps it is so" if who == 7 else "it is so and not that"
             rows.append((f"i{k}", f"{who:02d}", said, (E, N, C)[int(rng.integers(3))]))
-    made = cards(dataset(rows))
+    made = annotator_profiles(dataset(rows))
     assert len(made) == 100
     seven = next(card for card in made if card.annotator_id == "07")
     assert seven.n_explanations < 10 or seven.cues[0].name.startswith("perhaps")

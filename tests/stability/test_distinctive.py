@@ -11,9 +11,9 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.stability import phrases
 from capo_core.stability.label_use import contrast
-from capo_core.stability.phrases import Prior, log_odds, prune
-from capo_core.stats.intervals import records
-from capo_core.text.tokens import encode, phrase_table
+from capo_core.stability.phrases import PhrasePrior, log_odds, prune_phrases
+from capo_core.stats.intervals import json_rows
+from capo_core.text.tokens import phrase_table, tokenize
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_log_odds_by_hand():
     #   log((20+3)/(50−20+10−3)) − log((10+3)/(50−10+10−3)) = log(23/37) − log(13/47)
     #   variance 1/23 + 1/37 + 1/13 + 1/47
     everybody = np.array([30.0, 10.0])
-    prior = Prior.of(everybody, 100, 4)
+    prior = PhrasePrior.of(everybody, 100, 4)
     delta, error = log_odds(np.array([20.0, 5.0]), 50, np.array([10.0, 5.0]), 50, prior)
     assert delta[0] == pytest.approx(np.log(23 / 37) - np.log(13 / 47))
     assert error[0] ** 2 == pytest.approx(1 / 23 + 1 / 37 + 1 / 13 + 1 / 47)
@@ -53,7 +53,7 @@ def test_log_odds_by_hand():
 
 def test_a_light_prior_gives_the_plain_log_odds_ratio_of_statsmodels():
     counts, others = np.array([40.0, 7.0]), np.array([25.0, 90.0])
-    prior = Prior.of(counts + others, 500, 1e-6)
+    prior = PhrasePrior.of(counts + others, 500, 1e-6)
     delta, error = log_odds(counts, 200, others, 300, prior)
     for k in range(2):
         table = [[counts[k], 200 - counts[k]], [others[k], 300 - others[k]]]
@@ -64,13 +64,13 @@ def test_a_light_prior_gives_the_plain_log_odds_ratio_of_statsmodels():
 
 def test_a_planted_phrase_is_found_with_its_rates_and_texts():
     data = planted()
-    table = phrases.phrases(data)
+    table = phrases.distinctive_phrases(data)
     first = table[table["annotator_id"] == "b"].iloc[0]
     assert first["phrase"] == "maybe" and first["clear"]
     assert first["low"] < np.log(0.3 / 0.7) - np.log(0.05 / 0.95) < first["high"]
     # The rates are those of the texts themselves, and `find` leads to exactly those texts.
     said = data.annotations.set_index("annotation_id")
-    found = said.loc[list(phrases.find(data, "maybe"))]
+    found = said.loc[list(phrases.find_phrase(data, "maybe"))]
     assert (found["annotator_id"] == "b").sum() == first["count"]
     assert first["rate"] == first["count"] / 150
     assert len(found) == first["count"] + first["count_others"]
@@ -82,7 +82,7 @@ def test_without_planted_manner_nothing_is_clear():
     # P(more than 8 | Binomial(60, .05)) < .01.
     clear = 0
     for seed in range(20):
-        table = phrases.phrases(planted(60, seed, manner=False), top=None)
+        table = phrases.distinctive_phrases(planted(60, seed, manner=False), top=None)
         clear += table.groupby("annotator_id")["clear"].any().sum()
     assert clear <= 8
 
@@ -93,13 +93,13 @@ def test_content_words_of_the_item_do_not_count_but_manner_words_do():
     rows = [(f"i{k}", "a", "the fox has the tail") for k in range(12)]
     rows += [(f"i{k}", "b", "red it was") for k in range(12)]
     data = dataset(rows, text_a="the red fox")
-    without = set(phrases.phrases(data, top=None)["phrase"])
-    within = set(phrases.phrases(data, top=None, without_input=False)["phrase"])
+    without = set(phrases.distinctive_phrases(data, top=None)["phrase"])
+    within = set(phrases.distinctive_phrases(data, top=None, without_input=False)["phrase"])
     assert {"the", "tail", "the tail"} <= without
     assert not {"fox", "red", "the fox", "red it"} & without
     assert {"fox", "red", "the fox", "red it"} <= within
-    assert len(phrases.find(data, "the fox")) == 12
-    assert phrases.find(data, "the fox", without_input=True) == ()
+    assert len(phrases.find_phrase(data, "the fox")) == 12
+    assert phrases.find_phrase(data, "the fox", without_input=True) == ()
 
 
 def test_find_goes_by_tokens_and_across_spelling():
@@ -111,20 +111,20 @@ def test_find_goes_by_tokens_and_across_spelling():
         ("i5", "b", ""),
     ]
     data = dataset(rows)
-    assert phrases.find(data, "it") == ("x0",)
-    assert phrases.find(data, ", BUT") == ("x0", "x1")
-    assert phrases.find(data, "doesn't") == ("x2",)
-    assert phrases.find(data, "no .") == ()  # the final period is formatting …
-    assert phrases.find(data, "no .", raw=True) == ("x0",)  # … and there in the raw texts
-    assert phrases.find(data, "say it") == ()  # not across the border of two texts
+    assert phrases.find_phrase(data, "it") == ("x0",)
+    assert phrases.find_phrase(data, ", BUT") == ("x0", "x1")
+    assert phrases.find_phrase(data, "doesn't") == ("x2",)
+    assert phrases.find_phrase(data, "no .") == ()  # the final period is formatting …
+    assert phrases.find_phrase(data, "no .", raw=True) == ("x0",)  # … and there in the raw texts
+    assert phrases.find_phrase(data, "say it") == ()  # not across the border of two texts
     with pytest.raises(ConfigError, match="nothing to look for"):
-        phrases.find(data, "  ")
+        phrases.find_phrase(data, "  ")
 
 
 def test_phrase_table_equals_counting_by_hand():
     rng = np.random.default_rng(3)
     texts = [" ".join(rng.choice(list("abcd,"), size=rng.integers(0, 9))) for _ in range(60)]
-    corpus = encode(texts)
+    corpus = tokenize(texts)
     allowed = rng.random(len(corpus.ids)) < 0.9
     table = phrase_table(corpus, (1, 3), min_texts=3, allowed=allowed)
     expected: dict[str, set[int]] = {}
@@ -144,7 +144,7 @@ def test_phrase_table_equals_counting_by_hand():
 
 def test_repetition_is_pruned_to_the_phrase_that_says_most():
     texts = ["the context says so"] * 8 + ["the dog"] * 2 + ["both it is"] * 5
-    corpus = encode(texts)
+    corpus = tokenize(texts)
     table = phrase_table(corpus, (1, 3), min_texts=1, allowed=np.ones(len(corpus.ids), bool))
     strength = np.zeros(len(table.phrases))
     for phrase, z in [
@@ -156,7 +156,9 @@ def test_repetition_is_pruned_to_the_phrase_that_says_most():
     ]:
         strength[table.phrases.index(phrase)] = z
     order = [k for k in np.argsort(-strength) if strength[k] > 0]
-    kept = [table.phrases[k] for k in prune(order, strength, table.phrases, table.presence, 10)]
+    kept = [
+        table.phrases[k] for k in prune_phrases(order, strength, table.phrases, table.presence, 10)
+    ]
     # "the context" is nearly as strong as "context" and says more; 8 of the 10 texts with "the"
     # have it already. "says" only stands beside it, and "both" elsewhere.
     assert kept == ["the context", "says", "both"]
@@ -175,12 +177,12 @@ def test_repetition_is_pruned_to_the_phrase_that_says_most():
 )
 def test_too_little_to_compare_gives_an_empty_table_with_all_columns(rows, empty):
     data = dataset(rows)
-    table = phrases.phrases(data)
+    table = phrases.distinctive_phrases(data)
     assert list(table.columns) == list(phrases.PHRASE_COLUMNS)
     assert table.empty == empty
-    features = phrases.style_features(data)
+    features = phrases.distinctive_features(data)
     assert list(features.columns) == list(phrases.FEATURE_COLUMNS)
-    for row in records(features) + records(table) + records(phrases.phrase_reliability(data)):
+    for row in json_rows(features) + json_rows(table) + json_rows(phrases.phrase_reliability(data)):
         assert not any(isinstance(value, float) and value != value for value in row.values())
 
 
@@ -189,7 +191,7 @@ def test_style_differences_are_in_words_and_recovered():
     for k in range(40):
         rows.append((f"i{k}", "a", "so " * (4 + k % 3)))
         rows.append((f"i{k}", "b", "so " * (14 + k % 3)))
-    table = phrases.style_features(dataset(rows)).set_index(["annotator_id", "feature"])
+    table = phrases.distinctive_features(dataset(rows)).set_index(["annotator_id", "feature"])
     length = table.loc[("b", "length_words")]
     # k % 3 over 40 items: 14 zeros, 13 ones, 13 twos: mean 39/40.
     assert length["mean"] == pytest.approx(14 + 39 / 40)

@@ -10,11 +10,11 @@ from helpers.corpora import dataset
 from capo_core.dataset import Dataset
 from capo_core.schema import ANNOTATIONS, ITEMS
 from capo_core.stability import phrases
-from capo_core.stability.annotator_profiles import cards
+from capo_core.stability.annotator_profiles import annotator_profiles
 from capo_core.stability.reliability import split_half
 from capo_core.stability.variance import shares
 from capo_core.stats.agreement import agreement
-from capo_core.stats.intervals import records
+from capo_core.stats.intervals import json_rows
 from capo_core.task import NLI, PARAPHRASE
 from capo_core.text import stylometry
 
@@ -52,17 +52,17 @@ def test_words_or_nothing(name, task):
         variance = shares(matrix, said["item_id"], said["annotator_id"]).to_dict()
         halves = split_half(matrix, said["item_id"], said["annotator_id"], draws=20).to_dict()
         agreed = agreement(data, draws=50).to_dict()
-        made = cards(data)
+        made = annotator_profiles(data)
         everything = [
             variance,
             halves,
             agreed,
             [card.to_dict() for card in made],
-            records(phrases.phrases(data)),
-            records(phrases.phrases(data, raw=True, top=None)),
-            records(phrases.style_features(data)),
-            records(phrases.phrase_reliability(data)),
-            phrases.find(data, "it"),
+            json_rows(phrases.distinctive_phrases(data)),
+            json_rows(phrases.distinctive_phrases(data, raw=True, top=None)),
+            json_rows(phrases.distinctive_features(data)),
+            json_rows(phrases.phrase_reliability(data)),
+            phrases.find_phrase(data, "it"),
         ]
     json.dumps(everything, allow_nan=False)
     # What has no value has a reason.

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from capo_core.data.importing import read_dataset
 from capo_core.stability import phrases
-from capo_core.stability.phrases import explained
+from capo_core.stability.phrases import explained_annotations
 from capo_core.stability.variance import shares
 from capo_core.stats.agreement import agreement
 from capo_core.text import stylometry
@@ -29,7 +29,7 @@ def varierr():
 
 
 def test_the_known_markers_are_found(varierr):
-    table = phrases.phrases(varierr, top=None)
+    table = phrases.distinctive_phrases(varierr, top=None)
     clear = table[table["clear"] & (table["z"] > 0)]
     found = {who: set(group["phrase"]) for who, group in clear.groupby("annotator_id")}
     assert {"the context", "doesn't", "mention", "both"} <= found["0"]
@@ -46,15 +46,15 @@ def test_markers_come_back_in_another_half_of_the_items(varierr):
 
 def test_every_listed_phrase_leads_to_the_explanations_it_counts(varierr):
     who = varierr.annotations.set_index("annotation_id")["annotator_id"]
-    for row in phrases.phrases(varierr, top=3).to_dict("records"):
-        found = who.loc[list(phrases.find(varierr, row["phrase"], without_input=True))]
+    for row in phrases.distinctive_phrases(varierr, top=3).to_dict("records"):
+        found = who.loc[list(phrases.find_phrase(varierr, row["phrase"], without_input=True))]
         assert (found == row["annotator_id"]).sum() == row["count"]
         assert len(found) == row["count"] + row["count_others"]
 
 
 def test_style_names_the_annotator_without_formatting(varierr):
     # Prototype 67.6 %, with fewer single words; formatting alone 47.8 %; chance 25 %.
-    said = explained(varierr)
+    said = explained_annotations(varierr)
     texts = said["explanation"].map(normalise).tolist()
     style = stylometry.features(texts, list(zip(said["text_a"], said["text_b"], strict=True)))
     formatting = stylometry.formatting_features(said["explanation"].tolist())
@@ -70,7 +70,7 @@ def test_style_names_the_annotator_without_formatting(varierr):
 
 
 def test_items_vary_more_than_annotators_and_both_more_than_nothing(varierr):
-    said = explained(varierr)
+    said = explained_annotations(varierr)
     texts = said["explanation"].map(normalise).tolist()
     style = stylometry.features(texts, list(zip(said["text_a"], said["text_b"], strict=True)))
     style = style.to_numpy(dtype=float)

@@ -7,7 +7,7 @@ from sklearn.linear_model import RidgeClassifier
 
 from capo_core.stability import attribution
 from capo_core.stability.corpus import build_corpus, partition
-from capo_core.stability.permutation import Null, permutation_null, shuffles
+from capo_core.stability.permutation import NullDistribution, permutation_null, shuffles
 from capo_core.text.representations import DenseFeatures
 
 
@@ -98,8 +98,8 @@ def test_shuffles_stay_within_strata_and_are_uniform():
 def test_p_value_counts_ties_and_is_never_zero():
     values = np.array([[0.2], [0.3], [0.5], [0.5 - 1e-12]])
     # Two of four reach 0.5 (one of them but for rounding): (1 + 2) / (1 + 4).
-    assert Null((1,), values, np.array([0.5])).p_values() == pytest.approx([0.6])
-    assert Null((1,), values, np.array([0.9])).p_values() == pytest.approx([0.2])
+    assert NullDistribution((1,), values, np.array([0.5])).p_values() == pytest.approx([0.6])
+    assert NullDistribution((1,), values, np.array([0.9])).p_values() == pytest.approx([0.2])
 
 
 def test_features_equal_for_all_of_an_item_have_a_p_value_of_one():

@@ -86,7 +86,7 @@ def test_a_report_survives_the_workspace(made, tmp_path):
     loaded = store.load(report.fingerprint, SMALL, workspace)
     assert loaded.to_dict() == report.to_dict()
     assert isinstance(loaded, StabilityReport)
-    kept = store.find(report.fingerprint, workspace)
+    kept = store.saved_reports(report.fingerprint, workspace)
     assert [k.config for k in kept] == [SMALL]
     assert store.load(report.fingerprint, StabilityConfig(), workspace) is None
     again = store.load_evidence(report.fingerprint, SMALL, workspace)
@@ -105,7 +105,7 @@ def test_a_report_by_another_version_s_settings_is_passed_over(made, tmp_path, c
     else:
         raw["config"]["colour"] = "blue"
     path.write_text(json.dumps(raw))
-    assert store.find(made[0].fingerprint, workspace) == []
+    assert store.saved_reports(made[0].fingerprint, workspace) == []
 
 
 def test_a_damaged_report_is_told_in_words(made, tmp_path):

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 
-from capo_core.stats.mixed_model import SOURCE_SD, Crossed
+from capo_core.stats.mixed_model import SOURCE_SD, CrossedEffectsModel
 from capo_core.study.analysis.attribution import mixed_model
 
 
@@ -40,7 +40,7 @@ def test_effects_are_the_mode_of_statsmodels_posterior():
         hit, table[:, :2], sparse.csr_matrix(table[:, 2:]), which, fe_p=SOURCE_SD
     )
     log_sd = np.log([0.7, 0.9])
-    ours = Crossed(hit, source, judge, item).given(log_sd).mode
+    ours = CrossedEffectsModel(hit, source, judge, item).given(log_sd).mode
 
     def slope(effects):
         whole = theirs.logposterior_grad(np.concatenate([effects[:2], log_sd, effects[2:]]))
@@ -62,7 +62,7 @@ def test_the_joint_mode_of_statsmodels_has_no_effects_at_all():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         slow = theirs.fit_map(rng=1)
-    ours = Crossed(hit, source, judge, item).fit()
+    ours = CrossedEffectsModel(hit, source, judge, item).fit()
     assert np.exp(slow.vcp_mean).max() < 0.01
     assert min(ours.deviations) > 0.8
     assert (np.sqrt(np.diag(ours.covariance)) > 1.5 * slow.fe_sd).all()
@@ -71,7 +71,7 @@ def test_the_joint_mode_of_statsmodels_has_no_effects_at_all():
 def test_posterior_of_the_deviations_is_that_of_dense_matrices():
     hit, source, judge, item = drawn(2, judges=6, items=14, each=10)
     table, sizes = columns(source, judge, item), (2, 6, item.max() + 1)
-    ours, told, wanted = Crossed(hit, source, judge, item), [], []
+    ours, told, wanted = CrossedEffectsModel(hit, source, judge, item), [], []
     for log_sd in (np.log([0.3, 1.1]), np.log([1.4, 0.6]), np.array([0.0, 0.0])):
         variance = np.repeat([SOURCE_SD**2, *np.exp(2 * log_sd)], sizes)
 
@@ -101,7 +101,7 @@ def test_laplace_is_near_exact_integration():
     """One source and, nearly, no effect of items: then every judge's effect can be integrated."""
     hit, source, judge, item = drawn(3, sds=(0.9, 0.0), log_odds=(0.5,), each=20)
     right, shown = np.bincount(judge, hit), np.bincount(judge)
-    ours = Crossed(hit, source, judge, item)
+    ours = CrossedEffectsModel(hit, source, judge, item)
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     grid = np.linspace(-3, 4, 1401)
 
@@ -126,7 +126,7 @@ def test_laplace_is_near_exact_integration():
 
 @pytest.mark.parametrize("sds", [(0.3, 0.3), (0.8, 1.0)])
 def test_intervals_cover_the_truth_and_deviations_are_found(sds):
-    found = [Crossed(*drawn([k, 7], sds, judges=16, items=40)).fit() for k in range(40)]
+    found = [CrossedEffectsModel(*drawn([k, 7], sds, judges=16, items=40)).fit() for k in range(40)]
     apart = np.array([fit.value for fit in found]) - [0.6, -0.8]
     errors = np.sqrt([np.diag(fit.covariance) for fit in found])
     # Of 80 intervals at 95 %, fewer than 71 have a chance of 1 in 100 even if the two of a

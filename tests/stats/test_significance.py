@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from capo_core.evaluation.measures.attribution import item_mean, pooled_accuracy
 from capo_core.evaluation.table import differences
-from capo_core.stats.bootstrap import Resampled, difference, mean, resample
+from capo_core.stats.bootstrap import ResampledScore, difference, mean, resample
 from capo_core.stats.significance import benjamini_hochberg, bootstrap_p, holm, sign_flip
 
 
@@ -71,13 +71,13 @@ def test_sign_flip_is_level_where_methods_do_not_differ(k, missing):
 def test_a_score_against_itself_is_no_difference():
     one = score([0.2, 0.9, 0.4])
     assert sign_flip(difference(one, one).contributions) == 1.0
-    drawn = Resampled(0.5, np.linspace(0.4, 0.6, 100), 9)
+    drawn = ResampledScore(0.5, np.linspace(0.4, 0.6, 100), 9)
     assert bootstrap_p(difference(drawn, drawn)) == 1.0
 
 
 def test_bootstrap_p_is_about_the_normal_one():
     rng = np.random.default_rng(0)
-    drawn = Resampled(0.2, 0.2 + 0.1 * rng.normal(size=20_000), 50)
+    drawn = ResampledScore(0.2, 0.2 + 0.1 * rng.normal(size=20_000), 50)
     assert bootstrap_p(drawn) == pytest.approx(2 * stats.norm.sf(2), abs=0.005)
 
 

@@ -112,11 +112,11 @@ def test_every_feature_is_described_in_words_and_unknown_ones_are_refused():
 
 
 def test_lexicons_hold_tokens_as_they_are_cut():
-    for token in lexicons.MANNER_WORDS:
+    for token in lexicons.STYLE_WORDS:
         assert words(token) == [token]
-    assert {"maybe", "context", "not", "doesn't", "because", "q1"} <= lexicons.MANNER_WORDS
-    assert not {"dog", "money", "government"} & lexicons.MANNER_WORDS
-    assert lexicons.NEGATIONS <= lexicons.FUNCTION_WORDS <= lexicons.MANNER_WORDS
+    assert {"maybe", "context", "not", "doesn't", "because", "q1"} <= lexicons.STYLE_WORDS
+    assert not {"dog", "money", "government"} & lexicons.STYLE_WORDS
+    assert lexicons.NEGATIONS <= lexicons.FUNCTION_WORDS <= lexicons.STYLE_WORDS
 
 
 def test_cost_grows_linearly():

@@ -24,11 +24,11 @@ from capo_core.task import Task
 from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:  # loading these takes seconds, which a page without a report need not wait
-    from capo_core.stability.annotator_profiles import Card
+    from capo_core.stability.annotator_profiles import AnnotatorProfile
     from capo_core.stability.calibration import Calibration, CalibrationConfig
     from capo_core.stability.evidence import Evidence
     from capo_core.stability.report import StabilityReport
-    from capo_core.stability.store import Kept
+    from capo_core.stability.store import SavedReport
 
 
 def dataset(workspace: Workspace, entry: Entry) -> Dataset:
@@ -93,17 +93,17 @@ def _read(path: Path, stamp: int, name: str, format_: str, mapping, task) -> Imp
     return read_dataset(path, name=name, format=format_, mapping=mapping, task=task)
 
 
-def kept_reports(workspace: Workspace, entry: Entry) -> list[Kept]:
+def kept_reports(workspace: Workspace, entry: Entry) -> list[SavedReport]:
     """The reports that lie there for this content, the most complete first, then the newest."""
     from capo_core.stability import store
 
     folder = workspace.reports / entry.fingerprint[:16]
     stamps = tuple(sorted((str(p), p.stat().st_mtime_ns) for p in folder.glob("*/report.json")))
-    return _kept(workspace.root, entry.fingerprint, stamps, store.find) if stamps else []
+    return _kept(workspace.root, entry.fingerprint, stamps, store.saved_reports) if stamps else []
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _kept(root: Path, fingerprint: str, stamps: tuple, _find) -> list[Kept]:
+def _kept(root: Path, fingerprint: str, stamps: tuple, _find) -> list[SavedReport]:
     return sorted(_find(fingerprint, Workspace(root)), key=lambda kept: -jobs.size(kept.config))
 
 
@@ -113,7 +113,7 @@ def best_report(workspace: Workspace, entry: Entry) -> StabilityReport | None:
     return report(workspace, entry, kept[0]) if kept else None
 
 
-def report(workspace: Workspace, entry: Entry, kept: Kept) -> StabilityReport | None:
+def report(workspace: Workspace, entry: Entry, kept: SavedReport) -> StabilityReport | None:
     stamp = (kept.folder / "report.json").stat().st_mtime_ns
     return _report(workspace.root, entry.fingerprint, kept.config, kept.folder.name, stamp)
 
@@ -125,7 +125,7 @@ def _report(root: Path, fingerprint: str, _config, key: str, stamp: int) -> Stab
     return store.load(fingerprint, _config, Workspace(root))
 
 
-def groups(kept: Kept, representation: str, reduction: str, k: int) -> pd.DataFrame:
+def groups(kept: SavedReport, representation: str, reduction: str, k: int) -> pd.DataFrame:
     """The explanations behind a point; empty where the evidence is not there any more."""
     path = kept.folder / "evidence.npz"
     if not path.exists():
@@ -145,7 +145,7 @@ def _evidence(path: Path, stamp: int) -> Evidence:
     return Evidence.load(path)
 
 
-def cards(workspace: Workspace, entry: Entry) -> tuple[Card, ...]:
+def cards(workspace: Workspace, entry: Entry) -> tuple[AnnotatorProfile, ...]:
     """The annotators' cards: the report's where there is one, else made now."""
     found = best_report(workspace, entry)
     if found is not None and found.cards:
@@ -155,10 +155,10 @@ def cards(workspace: Workspace, entry: Entry) -> tuple[Card, ...]:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the annotators' explanations …")
-def _cards(_data: Dataset, fingerprint: str) -> tuple[Card, ...]:
+def _cards(_data: Dataset, fingerprint: str) -> tuple[AnnotatorProfile, ...]:
     from capo_core.stability import annotator_profiles
 
-    return tuple(annotator_profiles.cards(_data))
+    return tuple(annotator_profiles.annotator_profiles(_data))
 
 
 def phrases(workspace: Workspace, entry: Entry) -> pd.DataFrame:
@@ -174,7 +174,7 @@ def phrases(workspace: Workspace, entry: Entry) -> pd.DataFrame:
 def _phrases(_data: Dataset, fingerprint: str) -> pd.DataFrame:
     from capo_core.stability import phrases as stability_phrases
 
-    return stability_phrases.phrases(_data)
+    return stability_phrases.distinctive_phrases(_data)
 
 
 def phrases_of_two(data: Dataset, first: str, second: str) -> pd.DataFrame:
@@ -187,7 +187,9 @@ def _phrases_of_two(_data: Dataset, fingerprint: str, first: str, second: str) -
     from capo_core.stability import phrases as stability_phrases
 
     both = _data.annotations["annotator_id"].isin([first, second])
-    return stability_phrases.phrases(replace(_data, annotations=_data.annotations[both]))
+    return stability_phrases.distinctive_phrases(
+        replace(_data, annotations=_data.annotations[both])
+    )
 
 
 def with_phrase(data: Dataset, phrase: str) -> tuple[str, ...]:
@@ -199,7 +201,7 @@ def with_phrase(data: Dataset, phrase: str) -> tuple[str, ...]:
 def _with_phrase(_data: Dataset, fingerprint: str, phrase: str) -> tuple[str, ...]:
     from capo_core.stability import phrases as stability_phrases
 
-    return stability_phrases.find(_data, phrase, without_input=True)
+    return stability_phrases.find_phrase(_data, phrase, without_input=True)
 
 
 def calibration(workspace: Workspace, config: CalibrationConfig) -> Calibration | None:

@@ -22,7 +22,7 @@ from capo_core.distributions.compare import (
     CompareConfig,
 )
 from capo_core.distributions.judgments import Judgments, Source
-from capo_core.stats.intervals import bayesian_weights, central
+from capo_core.stats.intervals import bayesian_weights, central_interval
 from capo_core.task import LabelScale
 
 TERNARY, PLANE, BARS = "ternary", "plane", "bars"
@@ -186,7 +186,7 @@ def paired(
     values = both[measure].to_numpy() - both[f"{measure}_other"].to_numpy()
     rng = np.random.default_rng(config.seed)
     weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
-    low, high = central(weights @ values / weights.sum(axis=1))
+    low, high = central_interval(weights @ values / weights.sum(axis=1))
     nearer = names[0] if high < 0 else names[1] if low > 0 else "undecided"
     row = (*names, measure, float(values.mean()), low, high, len(values), nearer)
     return pd.DataFrame([row], columns=list(APART))
@@ -210,7 +210,7 @@ def halves(frame: pd.DataFrame, measure: str, *, draws: int = 2000) -> pd.DataFr
         weights = np.concatenate(
             list(bayesian_weights(np.random.default_rng(0), draws, len(values)))
         )
-        low, high = central(weights @ values / weights.sum(axis=1))
+        low, high = central_interval(weights @ values / weights.sum(axis=1))
         made.append((disputed, float(values.mean()), low, high, len(values)))
     return pd.DataFrame(made, columns=["disputed", "value", "low", "high", "n"])
 

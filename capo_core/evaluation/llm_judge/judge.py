@@ -29,7 +29,7 @@ from capo_core.imitation.backends.base import Backend, Decoding, GenerationReque
 from capo_core.imitation.generation.requests import TOO_LONG
 from capo_core.progress import Progress, silent
 from capo_core.stats.bootstrap import Score, mean
-from capo_core.stats.intervals import records, wilson
+from capo_core.stats.intervals import json_rows, wilson
 
 TABLE = ("source", "target", "k", "value", "low", "high", "n", "unread", "chance")
 POSITIONS = ("position", "answers", "share", "low", "high", "expected")
@@ -157,9 +157,9 @@ class Judged:
             "fingerprint": self.fingerprint,
             "config": self.config.to_dict(),
             "annotators": list(self.annotators),
-            "answers": records(self.answers),
-            "table": records(self.table),
-            "positions": records(self.positions),
+            "answers": json_rows(self.answers),
+            "table": json_rows(self.table),
+            "positions": json_rows(self.positions),
             "position_p": None if math.isnan(self.position_p) else self.position_p,
             "sentence": self.sentence,
         }

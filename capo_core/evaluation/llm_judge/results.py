@@ -13,7 +13,7 @@ from capo_core.evaluation.measures.registry import LLM_JUDGE, variant_name
 from capo_core.evaluation.streams import HUMAN, Outputs
 from capo_core.evaluation.table import Given
 from capo_core.run_folder import RunFolder
-from capo_core.stats.intervals import plain, records
+from capo_core.stats.intervals import json_rows, json_value
 
 KEPT = "judged.json"  # in a judge's run: `Judged.to_dict`
 
@@ -56,8 +56,8 @@ class Verdicts:
             "config": self.judged.config.to_dict(),
             "trials": len(self.answers),
             "unread": int((self.answers["answer"] == "").sum()),
-            "positions": records(self.judged.positions),
-            "position_p": plain(self.judged.position_p),
+            "positions": json_rows(self.judged.positions),
+            "position_p": json_value(self.judged.position_p),
             "sentence": self.judged.sentence,
         }
 

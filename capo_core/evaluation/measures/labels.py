@@ -21,8 +21,8 @@ from capo_core.dataset import Dataset
 from capo_core.evaluation.measures.attribution import item_mean
 from capo_core.evaluation.measures.registry import HIGHER, LOWER, measure
 from capo_core.evaluation.streams import Stream
-from capo_core.stats.agreement import distances
-from capo_core.stats.bootstrap import Resampled, Score, resample
+from capo_core.stats.agreement import label_distances
+from capo_core.stats.bootstrap import ResampledScore, Score, resample
 from capo_core.task import LabelScale
 
 TargetLabels = list[frozenset[str]]  # the target's labels of each item; empty where there is none
@@ -85,7 +85,7 @@ def label_pairs(
             left out.
     """
     labels = list(scale.labels)
-    distance = distances(scale)
+    distance = label_distances(scale)
     pairs, items = [], []
     for label, i in zip(stream.labels, stream.item, strict=True):
         mine = [labels.index(one) for one in target_labels[i]]
@@ -110,7 +110,7 @@ def label_pairs(
     meaning="F1 of each label that the target gave, averaged: rare labels count as much as "
     "frequent ones. An answer that could not be read is a miss.",
 )
-def macro_f1(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Resampled | None:
+def macro_f1(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
     """F1 of each label that the target gave on these items, averaged; 0 to 1.
 
     An answer that could not be read is a miss. None where the target labelled none of the items.
@@ -137,14 +137,14 @@ def macro_f1(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> 
     "labels have distances. 1 is perfect, 0 is what equal label frequencies give.",
     undefined="both sides use one and the same label throughout, or no answer could be read",
 )
-def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Resampled | None:
+def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
     """Cohen's κ with the target (1960); with quadratic weights on an ordinal scale (1968).
 
     1 is perfect, 0 as by chance with these label frequencies. Answers that could not be read are
     left out. None where both sides use one and the same label throughout.
     """
     pairs, item = label_pairs(stream, target_labels, scale, unread=False)
-    distance = distances(scale)
+    distance = label_distances(scale)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         joint = np.einsum("dn,nlk->dlk", weights, pairs[:, :, :-1])
@@ -164,14 +164,14 @@ def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Res
     "chance.",
     undefined="only one label is used, or no answer could be read",
 )
-def alpha(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Resampled | None:
+def alpha(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
     """Krippendorff's α of the method and the target as two coders (interval metric if ordinal).
 
     α = 1 − (2n − 1) Σ δ o / Σ δ n_c n_k over the 2n labels given (Krippendorff 2011). Answers that
     could not be read are left out. None where only one label is used.
     """
     pairs, item = label_pairs(stream, target_labels, scale, unread=False)
-    distance = distances(scale)
+    distance = label_distances(scale)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         # The weights of a draw sum to the number of responses, as counts do.

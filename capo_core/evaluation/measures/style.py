@@ -18,7 +18,7 @@ from capo_core.dataset import Dataset
 from capo_core.evaluation.measures.attribution import training_rows
 from capo_core.evaluation.measures.registry import LOWER, measure
 from capo_core.evaluation.streams import Stream
-from capo_core.stats.bootstrap import Resampled, resample
+from capo_core.stats.bootstrap import ResampledScore, resample
 from capo_core.text import stylometry
 from capo_core.text.tokens import normalise
 
@@ -107,7 +107,7 @@ def stream_features(stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
 )
 def style_distance(
     stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
-) -> Resampled | None:
+) -> ResampledScore | None:
     """Distance of a stream's manner from its target's, 0 to 1; None without a single text."""
     written = np.array([bool(text.strip()) for text in stream.explanations], dtype=bool)
     filled = space.one_hot(stream_features(stream, space, item_ids))

@@ -11,7 +11,7 @@ import pandas as pd
 from capo_core.errors import DataError
 from capo_core.schema import check
 from capo_core.stats.bradley_terry import Preference
-from capo_core.stats.intervals import records
+from capo_core.stats.intervals import json_rows
 from capo_core.study.analysis import attribution
 from capo_core.study.analysis.attribution import MixedModelResult, length_effect, mixed_model
 from capo_core.study.analysis.consensus import consensus
@@ -78,7 +78,7 @@ class StudyAnalysis:
     def to_dict(self) -> dict:
         """For JSON; numbers that are not defined are None."""
         tables = {
-            name: records(getattr(self, name))
+            name: json_rows(getattr(self, name))
             for name in (
                 "counts", "accuracy", "differences", "confusion", "consensus", "wins", "reasoning",
                 "agreement", "conduct", "times", "length",

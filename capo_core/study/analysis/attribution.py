@@ -21,9 +21,9 @@ from scipy.special import expit
 from scipy.stats import binomtest
 
 from capo_core.stats.clustered import FEW, difference, share, two_way
-from capo_core.stats.intervals import Z95, plain, records
+from capo_core.stats.intervals import Z95, json_rows, json_value
 from capo_core.stats.logistic import logistic
-from capo_core.stats.mixed_model import Crossed
+from capo_core.stats.mixed_model import CrossedEffectsModel
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, COMPARISON, MAIN, TIE
 
 LENGTH_COLUMNS = ("question", "odds_ratio", "low", "high", "n", "note")
@@ -172,9 +172,9 @@ class MixedModelResult:
 
     def to_dict(self) -> dict:
         return {
-            "effects": records(self.effects),
-            "sd_judge": plain(self.sd_judge),
-            "sd_item": plain(self.sd_item),
+            "effects": json_rows(self.effects),
+            "sd_judge": json_value(self.sd_judge),
+            "sd_item": json_value(self.sd_item),
             "note": self.note,
         }
 
@@ -189,7 +189,7 @@ def mixed_model(judgments: pd.DataFrame) -> MixedModelResult:
     source, sources = pd.factorize(rows["source"], sort=True)
     judge, item = pd.factorize(rows["judge_id"])[0], pd.factorize(rows["item_id"])[0]
     try:
-        fit = Crossed(rows["hit"], source, judge, item).fit()
+        fit = CrossedEffectsModel(rows["hit"], source, judge, item).fit()
     except np.linalg.LinAlgError as error:
         return _none(f"no mixed model: it did not converge ({error})")
     counts = np.bincount(source)

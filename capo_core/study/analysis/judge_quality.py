@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from capo_core.errors import ConfigError
-from capo_core.stats.intervals import Z95, records, wilson
+from capo_core.stats.intervals import Z95, json_rows, wilson
 from capo_core.study.analysis import attentiveness_em
 from capo_core.study.analysis.attentiveness_em import (
     MU_PRIOR,
@@ -211,8 +211,8 @@ class JudgeQuality:
 
     def to_dict(self) -> dict:
         return {
-            "judges": records(self.judges),
-            "preferences": records(self.preferences),
+            "judges": json_rows(self.judges),
+            "preferences": json_rows(self.preferences),
             "n_matters": len(self.text_pairs),
             "basis": self.basis,
             "identified": self.identified,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.stats.agreement import MIN_ITEMS, agreement
-from capo_core.stats.intervals import Estimate, bayesian_weights, central, wilson
+from capo_core.stats.intervals import Estimate, bayesian_weights, central_interval, wilson
 from capo_core.study.tables import (
     CANNOT_TELL,
     CHECK,
@@ -103,7 +103,7 @@ def fleiss(part: pd.DataFrame, *, seed: int = 0, draws: int = 1000) -> Estimate:
         return Estimate(value, math.nan, math.nan, n, few)
     rng = np.random.default_rng([seed, 43])
     drawn = np.concatenate([kappas(weights) for weights in bayesian_weights(rng, draws, n)])
-    return Estimate(value, *central(drawn), n)
+    return Estimate(value, *central_interval(drawn), n)
 
 
 ALL = "all judges"
