@@ -5,7 +5,7 @@ infinitesimal jackknife, Efron 1982, ch. 6) is linear: a mean of scores has the 
 influences, and a difference the difference. So the interval of a paired difference is exact about
 what the two sides share, also where they pool several responses.
 
-What is no average over items (macro-F1, kappa, divergences) is a `Resampled` score: its value under
+What is no average over items (macro-F1, kappa, divergences) is a `ResampledScore`: its value under
 draws of the Bayesian bootstrap over items. The draws' weights are the same for all scores of a
 table, so that means and differences of draws are draws of means and differences.
 """

@@ -110,7 +110,9 @@ def label_pairs(
     meaning="F1 of each label that the target gave, averaged: rare labels count as much as "
     "frequent ones. An answer that could not be read is a miss.",
 )
-def macro_f1(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
+def macro_f1(
+    stream: Stream, target_labels: TargetLabels, scale: LabelScale
+) -> ResampledScore | None:
     """F1 of each label that the target gave on these items, averaged; 0 to 1.
 
     An answer that could not be read is a miss. None where the target labelled none of the items.
