@@ -48,7 +48,7 @@ def fill(workspace: Workspace) -> None:
 
 def listed(workspace: Workspace) -> float:
     start = time.perf_counter()
-    states = [run.status().state for run in runs_run.every(workspace)]
+    states = [run.status().state for run in runs_run.all_runs(workspace)]
     took = time.perf_counter() - start
     assert states == ["succeeded"] * RUNS
     return took
@@ -79,7 +79,7 @@ def pages(workspace: Workspace) -> dict:
         for view in ("now", "runs", "run"):
             page(view)
     os.environ["CAPO_WORKSPACE"] = str(workspace.root)
-    last = runs_run.every(workspace)[-1].run_id
+    last = runs_run.all_runs(workspace)[-1].run_id
     return {"queue": page("now"), "all_runs": page("runs"), "one_run": page("run", run=last)}
 
 

@@ -216,9 +216,9 @@ def do_run(
     from capo_core.runs.checks import check
     from capo_core.runs.foreground import foreground
     from capo_core.runs.kinds import execute
-    from capo_core.runs.request import Request
+    from capo_core.runs.request import RunRequest
 
-    request = Request(kind, settings)
+    request = RunRequest(kind, settings)
     check(request)
     if queue:
         submitted = submit.submit(workspace, kind, settings)
@@ -227,7 +227,7 @@ def do_run(
         else:
             console.print(f"in the queue: {submitted.run_id}", markup=False)
         return None
-    folder = RunFolder(workspace.runs / submit.name_of(request))
+    folder = RunFolder(workspace.runs / submit.run_name(request))
     if not folder.done:
         with (
             progress_bar(quiet=as_json) as shown,

@@ -75,7 +75,7 @@ def judge(
     from capo_core.runs import submit
     from capo_core.runs.foreground import foreground
     from capo_core.runs.kinds import llm_judge
-    from capo_core.runs.request import Request
+    from capo_core.runs.request import RunRequest
 
     config = changed(
         JudgeConfig(), cards=cards, k=k, trials=trials, seed=seed, max_new_tokens=max_new_tokens
@@ -85,7 +85,7 @@ def judge(
     if guess:
         refuse(base or server, "--guess", "a guess needs no model", "leave one of them out")
         who: dict[str, Any] = {"guess": True}
-        backend = llm_judge.guesser()
+        backend = llm_judge.guessing_judge()
     else:
         asking = {"concurrency": concurrency, "per_minute": per_minute, "timeout_s": timeout_s}
         backend = backend_of(base, server, precision, batch_tokens, asking)
@@ -99,7 +99,7 @@ def judge(
         **({} if precision == "auto" else {"precision": precision}),
         "config": config.to_dict(),
     }
-    folder = RunFolder(workspace.runs / submit.name_of(Request("judge", settings)))
+    folder = RunFolder(workspace.runs / submit.run_name(RunRequest("judge", settings)))
     if not folder.done:
         with (
             progress_bar(quiet=as_json) as shown,
@@ -164,7 +164,7 @@ def retention(
     from capo_core.runs import submit
     from capo_core.runs.foreground import foreground
     from capo_core.runs.kinds import retention as kinds_retention
-    from capo_core.runs.request import Request
+    from capo_core.runs.request import RunRequest
 
     config = changed(
         RetentionConfig(), strengths=tuple(strengths) if strengths else None, split=split,
@@ -182,7 +182,7 @@ def retention(
         **({} if batch_tokens == 16384 else {"batch_tokens": batch_tokens}),
         "config": config.to_dict(),
     }
-    folder = RunFolder(workspace.runs / submit.name_of(Request("retention", settings)))
+    folder = RunFolder(workspace.runs / submit.run_name(RunRequest("retention", settings)))
     if not folder.done:
         with (
             progress_bar(quiet=as_json) as shown,

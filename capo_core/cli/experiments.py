@@ -91,7 +91,7 @@ def status_(
 
     workspace = Workspace.default()
     queue.advance(workspace)
-    experiment = store.find(workspace, name)
+    experiment = store.find_experiment(workspace, name)
     if as_json:
         print_json(_experiment_dict(experiment))
         return
@@ -107,7 +107,7 @@ def stop_experiment(
     """Let all its runs save and stop."""
     from capo_core.runs.experiments import store
 
-    stopped = store.stop(store.find(Workspace.default(), name))
+    stopped = store.stop(store.find_experiment(Workspace.default(), name))
     console.print(f"{len(stopped)} runs were asked to stop", markup=False)
 
 
@@ -117,7 +117,7 @@ def list_experiments(as_json: AsJson = False) -> None:
     """All experiments, the newest first."""
     from capo_core.runs.experiments import store
 
-    found, broken = store.every(Workspace.default())
+    found, broken = store.all_experiments(Workspace.default())
     if as_json:
         print_json([_experiment_dict(each) for each in found])
         return
@@ -141,7 +141,7 @@ def demo(
 
     workspace = Workspace.default()
     annotators = Catalog(workspace).load(experiments_config.DEMO_DATASET).annotators
-    config = experiments_config.demo(annotators, quick=quick)
+    config = experiments_config.demo_config(annotators, quick=quick)
     _follow(store.start(workspace, config), wait=True, as_json=as_json)
 
 

@@ -345,7 +345,7 @@ def generate(
     )
     from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
     from capo_core.run_folder import find_run
-    from capo_core.runs.foreground import shown_to_all
+    from capo_core.runs.foreground import foreground_of_dataset
 
     config = changed(
         GenerateConfig(method),
@@ -396,7 +396,7 @@ def generate(
         progress = stack.enter_context(stoppable(shown))
         if not before:
             progress = stack.enter_context(
-                shown_to_all(workspace, folder, kind, data, request, progress)
+                foreground_of_dataset(workspace, folder, kind, data, request, progress)
             )
         answer(
             data,

@@ -30,7 +30,7 @@ def as_dict(run: Any, status: Any) -> dict:
         "share": status.share,
         "seconds": round(status.duration_s(), 2),
         "left_s": status.left_s(),
-        "silent_s": round(runs_run.slow_s(status), 1),
+        "silent_s": round(runs_run.silence_s(status), 1),
         "peak_bytes": status.peak_bytes,
         "gpu_peak_bytes": status.gpu_peak_bytes,
     }
@@ -41,7 +41,7 @@ def as_dict(run: Any, status: Any) -> dict:
             return about
         about |= {"kind": request.kind, "after": list(request.waits_for), "queued": request.queued}
         if status.state == "queued" and not status.pid:
-            about["message"] = queue.waits_for(run) or status.message
+            about["message"] = queue.reason_for_waiting(run) or status.message
     return about
 
 
@@ -138,7 +138,7 @@ def list_(
 
     workspace = Workspace.default()
     queue.advance(workspace)
-    found = [(run, run.status()) for run in reversed(runs_run.every(workspace))]
+    found = [(run, run.status()) for run in reversed(runs_run.all_runs(workspace))]
     found = [(run, status) for run, status in found if state in (None, status.state)]
     if as_json:
         print_json([as_dict(run, status) for run, status in found])
@@ -153,7 +153,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from capo_core.runs import actions
     from capo_core.runs import run as runs_run
 
-    run = runs_run.find(Workspace.default(), name)
+    run = runs_run.find_run(Workspace.default(), name)
     status = run.status()
     about = as_dict(run, status)
     about["notes"] = run.notes
@@ -179,7 +179,7 @@ def log(
     """What the run's process printed."""
     from capo_core.runs import run as runs_run
 
-    text = runs_run.find(Workspace.default(), name).log.splitlines()
+    text = runs_run.find_run(Workspace.default(), name).log.splitlines()
     for line in text[-lines:] if lines else text:
         console.print(line, markup=False, soft_wrap=True, highlight=False)
 
@@ -217,7 +217,7 @@ def again(
     """A new run like this one, with other settings."""
     from capo_core.runs import actions
 
-    run = actions.again(Workspace.default(), name, changes_of(set_ or []))
+    run = actions.repeat(Workspace.default(), name, changes_of(set_ or []))
     console.print(f"{run.run_id}: {run.status().state}", markup=False)
 
 
@@ -254,7 +254,7 @@ def notes(
     workspace = Workspace.default()
     if text is not None:
         actions.write_notes(workspace, name, text)
-    console.print(runs_run.find(workspace, name).notes or "There are none.", markup=False)
+    console.print(runs_run.find_run(workspace, name).notes or "There are none.", markup=False)
 
 
 @plain_errors
@@ -268,10 +268,10 @@ def queue_(
 
     workspace = Workspace.default()
     queue.advance(workspace)
-    while wait and any(_moves(run) for run in runs_run.every(workspace)):
+    while wait and any(_moves(run) for run in runs_run.all_runs(workspace)):
         time.sleep(LOOK_S)
         queue.advance(workspace)
-    found = [(run, run.status()) for run in runs_run.every(workspace)]
+    found = [(run, run.status()) for run in runs_run.all_runs(workspace)]
     found = [(run, status) for run, status in found if status.live]
     if as_json:
         print_json([as_dict(run, status) for run, status in found])
@@ -287,5 +287,5 @@ def _moves(run: Any) -> bool:
 
     status = run.status()
     if status.state == "queued" and not status.pid and not status.slurm:
-        return not queue.waits_for(run)
+        return not queue.reason_for_waiting(run)
     return status.live

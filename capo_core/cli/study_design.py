@@ -55,7 +55,7 @@ def _of_experiment(workspace: Workspace, experiment: str | None) -> dict[str, An
     from capo_core.runs.experiments import store
 
     found: dict[str, Any] = {"human": "human", "other_human": "other_human"}
-    for member in store.find(workspace, experiment).members:
+    for member in store.find_experiment(workspace, experiment).members:
         if member.kind == "generate":
             found.setdefault(member.method, []).append(member.run_id)
     return found

@@ -15,7 +15,7 @@ from typing import Any
 from capo_core.errors import RunError
 from capo_core.run_folder import disk_errors
 from capo_core.runs import queue, slurm, submit
-from capo_core.runs.run import Run, every, find, is_run
+from capo_core.runs.run import Run, all_runs, find_run, is_run
 from capo_core.workspace import Workspace, atomic_file, make_folder, safe_name
 
 
@@ -41,7 +41,7 @@ def stop(workspace: Workspace, run_id: str, *, now: bool = False) -> str:
     Raises:
         RunError: it does not wait and does not work.
     """
-    run = find(workspace, run_id)
+    run = find_run(workspace, run_id)
     with workspace.lock(queue.LOCK):
         status = run.status()
         if not status.live:
@@ -66,9 +66,9 @@ def resume(workspace: Workspace, run_id: str) -> ResumePoint:
     Raises:
         RunError: it has succeeded, waits or works already, or its files are broken.
     """
-    run = find(workspace, run_id)
+    run = find_run(workspace, run_id)
     point = resume_point(run)
-    submit.renew(workspace, run)
+    submit.resubmit(workspace, run)
     queue.advance(workspace)
     return point
 
@@ -83,7 +83,7 @@ def resume_point(run: Run) -> ResumePoint:
     return ResumePoint(step, f"goes on from step {step}" if step else "begins from step 0")
 
 
-def again(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run:
+def repeat(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run:
     """A new run like this one, with other settings.
 
     Args:
@@ -93,9 +93,9 @@ def again(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run:
         RunError: nothing is changed, or there is no such setting.
         ConfigError: a value is out of its range.
     """
-    run = find(workspace, run_id)
+    run = find_run(workspace, run_id)
     request = run.request
-    settings = changed(request.settings, changes)
+    settings = with_changes(request.settings, changes)
     if settings == request.settings:
         raise RunError(
             "with the same settings it is the same run",
@@ -108,7 +108,7 @@ def again(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run:
     )  # fmt: skip
 
 
-def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def with_changes(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """`settings` with other values at dotted names; a setting may be new only in an object."""
     result = deepcopy(dict(settings))
     for name, value in changes.items():
@@ -128,11 +128,11 @@ def delete(workspace: Workspace, run_id: str) -> Path:
     Raises:
         RunError: it is at work, or one that waits or works needs it.
     """
-    run = find(workspace, run_id)
+    run = find_run(workspace, run_id)
     with workspace.lock(queue.LOCK):
         if run.status().live:
             raise RunError("the run is not over", where=run_id, todo="stop it first")
-        for other in every(workspace):
+        for other in all_runs(workspace):
             if other.status().live and run_id in other.request.waits_for:
                 raise RunError(
                     f"the run {other.run_id} waits for it", where=run_id, todo="stop that first"
@@ -164,7 +164,7 @@ def restore(workspace: Workspace, name: str) -> Run:
 
 def write_notes(workspace: Workspace, run_id: str, text: str) -> None:
     """Replace what is noted on a run; an empty text takes the notes away."""
-    run = find(workspace, run_id)
+    run = find_run(workspace, run_id)
     path = run.folder / "notes.txt"
     if not text.strip():
         path.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ from functools import partial
 from typing import Any
 
 from capo_core.errors import CapoError, ConfigError, RunError
-from capo_core.runs.request import KINDS, Request
+from capo_core.runs.request import KINDS, RunRequest
 
 Settings = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ LOGITS, LOG_PROBABILITIES, SAMPLING = "logits", "logprobs", "sampling"
 BY = (LOGITS, LOG_PROBABILITIES, SAMPLING)
 
 
-def check(request: Request) -> None:
+def check(request: RunRequest) -> None:
     """Check a request's kind, and the names, types and values of its settings.
 
     Raises:

@@ -18,11 +18,11 @@ from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.store import Experiment
 from capo_core.runs.kinds.evaluation import REPORT
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
 
-CHOSEN = "chosen"  # the key of a comparison put together by hand
+CUSTOM = "chosen"  # the key of a comparison put together by hand
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Generation:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Generations set beside each other.
 
     Attributes:
@@ -72,10 +72,10 @@ class Comparison:
         return path if path.is_file() else None
 
 
-def generations(workspace: Workspace, entry: Entry) -> list[Generation]:
+def finished_generations(workspace: Workspace, entry: Entry) -> list[Generation]:
     """The finished generations on this very content, in the order they were asked for."""
     found = []
-    for run in runs_run.every(workspace):
+    for run in runs_run.all_runs(workspace):
         if not run.files.done:
             continue
         try:
@@ -100,16 +100,16 @@ def generations(workspace: Workspace, entry: Entry) -> list[Generation]:
     return found
 
 
-def comparisons(
+def all_comparisons(
     workspace: Workspace, entry: Entry, finished: Sequence[Generation]
-) -> list[Comparison]:
+) -> list[RunComparison]:
     """All experiments and evaluations of this content, the newest first.
 
     An experiment is here from its first finished answers on.
     """
     there = {one.run_id for one in finished}
     found, taken = [], set()
-    for experiment in store.every(workspace)[0]:
+    for experiment in store.all_experiments(workspace)[0]:
         config = experiment.config
         if config.dataset != entry.name or config.fingerprint not in ("", entry.fingerprint):
             continue
@@ -124,15 +124,15 @@ def comparisons(
         if answers:
             title = f"{config.title}, {_when(experiment.made)}"
             found.append(
-                Comparison(last.run_id, title, answers, evaluation, experiment, experiment.made)
+                RunComparison(last.run_id, title, answers, evaluation, experiment, experiment.made)
             )
-    for run in runs_run.every(workspace):
+    for run in runs_run.all_runs(workspace):
         if run.run_id not in taken and (one := _evaluation(run, entry, there)) is not None:
             found.append(one)
     return sorted(found, key=lambda one: one.made, reverse=True)
 
 
-def _evaluation(run: Run, entry: Entry, there: set[str]) -> Comparison | None:
+def _evaluation(run: Run, entry: Entry, there: set[str]) -> RunComparison | None:
     try:
         request = run.request
     except CapoError:
@@ -145,12 +145,12 @@ def _evaluation(run: Run, entry: Entry, there: set[str]) -> Comparison | None:
     word = "run" if len(named) == 1 else "runs"
     judged = " and judged" if request.settings.get("judges") else ""
     title = f"{len(named)} {word} put together{judged}, {_when(request.queued)}"
-    return Comparison(run.run_id, title, named, run, None, request.queued)
+    return RunComparison(run.run_id, title, named, run, None, request.queued)
 
 
-def put_together(
+def custom_comparison(
     workspace: Workspace, entry: Entry, finished: Sequence[Generation], wanted: Sequence[str]
-) -> Comparison | None:
+) -> RunComparison | None:
     """The comparison of the runs named in an address; None where none of them is there.
 
     Only runs on one part of the data can stand beside each other: that of the first.
@@ -160,14 +160,14 @@ def put_together(
     if not known:
         return None
     names = tuple(one.run_id for one in known)
-    run = Run(workspace.runs / submit.name_of(Request("evaluate", _settings(entry, names))))
+    run = Run(workspace.runs / submit.run_name(RunRequest("evaluate", _settings(entry, names))))
     word = "run" if len(names) == 1 else "runs"
     title = f"{len(names)} {word} of your choice"
     evaluation = run if runs_run.is_run(run.folder) else None
-    return Comparison(CHOSEN, title, names, evaluation, None, time.time())
+    return RunComparison(CUSTOM, title, names, evaluation, None, time.time())
 
 
-def score(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
+def score(workspace: Workspace, entry: Entry, comparison: RunComparison) -> Run:
     """Ask for the scores of a comparison; an experiment that stands still is taken up again."""
     if comparison.experiment is not None:
         store.start(workspace, comparison.experiment.config)
@@ -175,22 +175,22 @@ def score(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
     return submit.submit(workspace, "evaluate", _settings(entry, comparison.runs))
 
 
-def score_again(workspace: Workspace, entry: Entry, comparison: Comparison) -> Run:
+def rescore(workspace: Workspace, entry: Entry, comparison: RunComparison) -> Run:
     """Put scores that cannot be read into the trash, and ask for them anew."""
     actions.delete(workspace, comparison.evaluation.run_id)
     return score(workspace, entry, comparison)
 
 
-def begin_demo(workspace: Workspace, annotators: tuple[str, ...]) -> Experiment:
+def start_demo(workspace: Workspace, annotators: tuple[str, ...]) -> Experiment:
     """The quick demonstration: all methods for one annotator of the shipped data."""
-    return store.start(workspace, experiments_config.demo(annotators, quick=True))
+    return store.start(workspace, experiments_config.demo_config(annotators, quick=True))
 
 
-def experiments_at_work(workspace: Workspace, entry: Entry) -> list[Experiment]:
+def active_experiments(workspace: Workspace, entry: Entry) -> list[Experiment]:
     """Experiments on this dataset with a run that waits or works, the newest first."""
     return [
         one
-        for one in store.every(workspace)[0]
+        for one in store.all_experiments(workspace)[0]
         if one.config.dataset == entry.name
         and any(run is not None and run.status().live for run in one.runs())
     ]

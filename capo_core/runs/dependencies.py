@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from capo_core.errors import CapoError, RunError
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.runs.run import BROKEN, Run, is_run
 from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
@@ -27,7 +27,7 @@ DELETED = "deleted"  # the state of a run that is not there any more
 _FOR_GOOD = ("failed", BROKEN, DELETED)  # nothing comes of these by themselves or by resuming
 
 
-class Others:
+class DependencyStates:
     """The runs of a folder as they stand, each looked at once.
 
     Args:
@@ -49,7 +49,7 @@ class Others:
     def succeeded(self, name: str) -> bool:
         return self.status(name).state == "succeeded"
 
-    def over(self, name: str, seen: tuple[str, ...] = ()) -> bool:
+    def finished(self, name: str, seen: tuple[str, ...] = ()) -> bool:
         """Does nothing come of this run any more unless somebody resumes it, or another one?
 
         Args:
@@ -63,22 +63,24 @@ class Others:
         if name in seen:
             return True
         needed = Run(self.folder / name).request.after
-        return any(not self.succeeded(each) and self.over(each, (*seen, name)) for each in needed)
+        return any(
+            not self.succeeded(each) and self.finished(each, (*seen, name)) for each in needed
+        )
 
-    def keeps(self, request: Request) -> str:
+    def blocked_by(self, request: RunRequest) -> str:
         """The first run that keeps one with this request from beginning; "" for none."""
         for name in request.after:
             if not self.succeeded(name):
                 return name
         for name in request.after_any:
-            if not self.over(name):
+            if not self.finished(name):
                 return name
         if any(map(self.succeeded, request.after_any)):
             return ""
         resumable = [name for name in request.after_any if self.status(name).state not in _FOR_GOOD]
         return next(iter((*resumable, *request.after_any)), "")
 
-    def fails_with(self, request: Request) -> str:
+    def failed_because_of(self, request: RunRequest) -> str:
         """The run whose failure leaves nothing to do for one with this request; "" for none."""
         for name in request.after:
             if self.status(name).state in ("failed", DELETED):
@@ -93,7 +95,7 @@ MEASURING = ("evaluate", "judge")  # the kinds of runs that go on without others
 
 
 @dataclass(frozen=True)
-class Missing:
+class SkippedInput:
     """A run that nothing came of.
 
     Attributes:
@@ -109,44 +111,46 @@ class Missing:
         return asdict(self)
 
 
-def missing(workspace: Workspace, names: Sequence[str]) -> list[Missing]:
+def skipped_inputs(workspace: Workspace, names: Sequence[str]) -> list[SkippedInput]:
     """Those of `names` that have no result, with the reason of each."""
     found = [Run(workspace.runs / name) for name in names]
-    others = Others(workspace.runs)
+    others = DependencyStates(workspace.runs)
     seeds = {_seed(run) for run in found}
     return [
-        Missing(run.run_id, _what(run, len(seeds) > 1), _why(run.run_id, others))
+        SkippedInput(run.run_id, _what(run, len(seeds) > 1), _why(run.run_id, others))
         for run in found
         if not run.files.done
     ]
 
 
-def some_left(names: Sequence[str], lacking: Sequence[Missing], where: str) -> list[str]:
+def remaining_inputs(
+    names: Sequence[str], skipped: Sequence[SkippedInput], where: str
+) -> list[str]:
     """`names` without what is missing.
 
     Raises:
         RunError: nothing is left, though there were some.
     """
-    gone = {each.run for each in lacking}
+    gone = {each.run for each in skipped}
     left = [name for name in names if name not in gone]
     if names and not left:
         raise RunError(
-            f"none of its {len(names)} runs has answers to score ({lacking[0].why})",
+            f"none of its {len(names)} runs has answers to score ({skipped[0].why})",
             where=where,
             todo="repeat one of them with success",
         )
     return left
 
 
-def said(lacking: Sequence[Missing]) -> str:
+def describe(skipped: Sequence[SkippedInput]) -> str:
     """What is missing and why, in one sentence; "" for nothing."""
-    if not lacking:
+    if not skipped:
         return ""
-    parts = [f"{each.what} ({each.why.rstrip('.')})" for each in lacking]
+    parts = [f"{each.what} ({each.why.rstrip('.')})" for each in skipped]
     return f"Not scored, for want of a result: {'; '.join(parts)}."
 
 
-def lacked_by(run: Run) -> list[str]:
+def skipped_by(run: Run) -> list[str]:
     """The names of the runs that a finished measuring run did without."""
     try:
         if run.request.kind not in MEASURING:
@@ -171,7 +175,7 @@ def _what(run: Run, many_seeds: bool) -> str:
     return f"{method}, seed {_seed(run)}" if many_seeds else method
 
 
-def _why(name: str, others: Others) -> str:
+def _why(name: str, others: DependencyStates) -> str:
     status, run = others.status(name), Run(others.folder / name)
     called = _called(run)
     if status.state == "failed" and status.blocked_by:
@@ -183,7 +187,7 @@ def _why(name: str, others: Others) -> str:
     if status.state in ("stopped", "lost", DELETED):
         return f"{called} {'is' if status.state == 'lost' else 'was'} {status.state}"
     request = _asked(run)
-    needed = others.keeps(request) if request is not None and status.state == "queued" else ""
+    needed = others.blocked_by(request) if request is not None and status.state == "queued" else ""
     return _why(needed, others) if needed else f"{called} is {status.state}"
 
 
@@ -196,7 +200,7 @@ def _called(run: Run) -> str:
     return f"{request.label} for {whom}" if whom else request.label
 
 
-def _asked(run: Run) -> Request | None:
+def _asked(run: Run) -> RunRequest | None:
     try:
         return run.request
     except CapoError:

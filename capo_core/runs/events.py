@@ -32,7 +32,7 @@ PROBE = ("step", "target_share", "low", "high", "chance", "n")
 
 
 @dataclass(frozen=True)
-class Events:
+class RunEvents:
     """The events of one run, sorted by what they are.
 
     Attributes:
@@ -59,12 +59,12 @@ class Events:
     unread: int = 0
 
 
-def read(path: Path) -> Events:
+def read_events(path: Path) -> RunEvents:
     """The events of the file at `path`; none where there is no file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return Events()
+        return RunEvents()
     found: dict[str, list[dict]] = {}
     unread = 0
     # Not splitlines: a text may hold other characters that it takes for line breaks. What stands
@@ -76,7 +76,7 @@ def read(path: Path) -> Events:
         else:
             found.setdefault(event["event"], []).append(event)
     engines = found.get("engine", [])
-    return Events(
+    return RunEvents(
         steps=_ranked(_table(found.get("step", []), ("epoch", "seconds", *FIGURES))),
         validations=_ranked(_table(found.get("validation", []), ("best", *FIGURES))),
         probes=_table(found.get("probe", []), PROBE[1:]),
@@ -100,7 +100,7 @@ def thinned(rows: pd.DataFrame, most: int = MOST_POINTS) -> pd.DataFrame:
     return means
 
 
-def has(rows: pd.DataFrame, figure: str) -> bool:
+def has_figure(rows: pd.DataFrame, figure: str) -> bool:
     """Is there any number of `figure`?"""
     return figure in rows.columns and bool(rows[figure].notna().any())
 

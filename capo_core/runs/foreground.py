@@ -15,7 +15,7 @@ from capo_core.errors import CapoError, RunError, Stopped
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import queue
-from capo_core.runs.request import FILE, Request
+from capo_core.runs.request import FILE, RunRequest
 from capo_core.runs.run import Run
 from capo_core.runs.status import Heartbeat, Status
 from capo_core.workspace import Workspace, make_folder
@@ -57,7 +57,7 @@ def foreground(
                 todo=f"stop it: python -m capo_core runs stop {run.run_id}",
             )
         if kind and not (run.folder / FILE).exists():
-            Request(kind, dict(settings or {}), queued=time.time()).write(run.folder)
+            RunRequest(kind, dict(settings or {}), queued=time.time()).write(run.folder)
         run.forget_stop()
         share = 0.0 if before.state == "succeeded" else before.share
         heartbeat = Heartbeat(
@@ -92,7 +92,7 @@ def foreground(
 
 
 @contextmanager
-def shown_to_all(
+def foreground_of_dataset(
     workspace: Workspace,
     folder: RunFolder,
     kind: str,

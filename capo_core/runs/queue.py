@@ -16,8 +16,8 @@ from typing import Any
 
 from capo_core.errors import BackendUnavailable, ConfigError, RunError
 from capo_core.runs import dependencies, process, slurm
-from capo_core.runs.dependencies import DELETED, Others
-from capo_core.runs.run import BROKEN, Run, every
+from capo_core.runs.dependencies import DELETED, DependencyStates
+from capo_core.runs.run import BROKEN, Run, all_runs
 from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace
 
@@ -38,19 +38,19 @@ def advance(workspace: Workspace) -> list[Run]:
     """
     begun = []
     with workspace.lock(LOCK):
-        runs = every(workspace)
+        runs = all_runs(workspace)
         status = {run.run_id: run.status() for run in runs}
         _bring_up_to_date(runs, status)
         waiting = [run for run in runs if _waits(status[run.run_id])]
         if not waiting:
             return []
         # Failing one may fail those that wait for it, so look again until nothing changes.
-        others = Others(workspace.runs, status)
+        others = DependencyStates(workspace.runs, status)
         while any(_fail_with_another(run, others, status) for run in waiting):
             waiting = [run for run in waiting if _waits(status[run.run_id])]
-        room = parallel(workspace) - sum(_at_work_here(each) for each in status.values())
+        room = max_parallel(workspace) - sum(_at_work_here(each) for each in status.values())
         for run in waiting:
-            if others.keeps(run.request):
+            if others.blocked_by(run.request):
                 continue
             if run.request.executor == "slurm":
                 _hand_to_slurm(run, status)
@@ -89,10 +89,10 @@ def claim(workspace: Workspace, run: Run) -> Status | None:
         )
 
 
-def waits_for(run: Run) -> str:
+def reason_for_waiting(run: Run) -> str:
     """Why a queued run has not begun, in words; "" where it waits only for its turn."""
-    others = Others(run.folder.parent)
-    name = others.keeps(run.request)
+    others = DependencyStates(run.folder.parent)
+    name = others.blocked_by(run.request)
     if not name:
         return ""
     state = others.status(name).state
@@ -100,7 +100,7 @@ def waits_for(run: Run) -> str:
     return f"waits for {name}, which is {state}" if ended else f"waits for {name}"
 
 
-def parallel(workspace: Workspace) -> int:
+def max_parallel(workspace: Workspace) -> int:
     """How many runs may work on this machine at once.
 
     The environment variable CAPO_PARALLEL_RUNS, else `parallel_runs` in the workspace's
@@ -132,11 +132,11 @@ def _at_work_here(status: Status) -> bool:
     return status.live and bool(status.pid) and not status.slurm
 
 
-def _fail_with_another(run: Run, others: Others, status: dict[str, Status]) -> bool:
+def _fail_with_another(run: Run, others: DependencyStates, status: dict[str, Status]) -> bool:
     """Fail `run` where one it needs has failed, or is not there any more."""
     if status[run.run_id].state != "queued":
         return False
-    name = others.fails_with(run.request)
+    name = others.failed_because_of(run.request)
     if not name:
         return False
     other = others.status(name)
@@ -159,7 +159,7 @@ def _bring_up_to_date(runs: list[Run], status: dict[str, Status]) -> None:
     """Put runs back that were done without others which have succeeded since."""
     there = {name for name, each in status.items() if each.state == "succeeded"}
     for run in runs:
-        if run.run_id not in there or not there.intersection(dependencies.lacked_by(run)):
+        if run.run_id not in there or not there.intersection(dependencies.skipped_by(run)):
             continue
         before = status[run.run_id]
         status[run.run_id] = run.write(

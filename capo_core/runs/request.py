@@ -22,7 +22,7 @@ EXECUTORS = ("local", "slurm")
 
 
 @dataclass(frozen=True)
-class Kind:
+class RunKind:
     """One kind of run, as data.
 
     Attributes:
@@ -36,26 +36,26 @@ class Kind:
     stage: str = ""
 
 
-KINDS: dict[str, Kind] = {
-    "train_sft": Kind("SFT", "sft", "sft"),
-    "train_capo": Kind("CAPO", "capo", "capo"),
-    "profile": Kind("Profiles", "profile"),
-    "generate": Kind("Answers", stage="answers"),  # its method is a setting
-    "evaluate": Kind("Evaluation"),
-    "judge": Kind("Judge"),
-    "retention": Kind("Retention"),
-    "estimate": Kind("Estimate"),
-    "softlabel": Kind("Soft labels"),
-    "stability": Kind("Stability report"),
-    "calibration": Kind("Calibration"),
-    "preflight": Kind("Pre-flight check"),
-    "dummy": Kind("Dummy run"),
+KINDS: dict[str, RunKind] = {
+    "train_sft": RunKind("SFT", "sft", "sft"),
+    "train_capo": RunKind("CAPO", "capo", "capo"),
+    "profile": RunKind("Profiles", "profile"),
+    "generate": RunKind("Answers", stage="answers"),  # its method is a setting
+    "evaluate": RunKind("Evaluation"),
+    "judge": RunKind("Judge"),
+    "retention": RunKind("Retention"),
+    "estimate": RunKind("Estimate"),
+    "softlabel": RunKind("Soft labels"),
+    "stability": RunKind("Stability report"),
+    "calibration": RunKind("Calibration"),
+    "preflight": RunKind("Pre-flight check"),
+    "dummy": RunKind("Dummy run"),
 }
 FORMER_KINDS = {"rehearsal": "dummy"}  # names in folders of before
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """A run to be done: its kind and settings, and when and where it may begin.
 
     Attributes:
@@ -122,7 +122,7 @@ class Request:
         write_json(folder / FILE, asdict(self))
 
     @classmethod
-    def read(cls, folder: Path) -> Request:
+    def read(cls, folder: Path) -> RunRequest:
         """Return the request of the run in `folder`.
 
         Runs that were begun at once were once described by the file config.json alone:

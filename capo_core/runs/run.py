@@ -30,7 +30,7 @@ from capo_core.errors import CapoError, RunError
 from capo_core.run_folder import RunFolder
 from capo_core.runs import slurm
 from capo_core.runs.checks import check
-from capo_core.runs.request import FILE, Request
+from capo_core.runs.request import FILE, RunRequest
 from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace, safe_name, write_json
 
@@ -73,9 +73,9 @@ class Run:
         return RunFolder(self.folder)
 
     @cached_property
-    def request(self) -> Request:
+    def request(self) -> RunRequest:
         """What was asked; `CapoError` where that cannot be read."""
-        return Request.read(self.folder)
+        return RunRequest.read(self.folder)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Run:
         return process_start_mark(status.pid) == status.birth
 
 
-def find(workspace: Workspace, run_id: str) -> Run:
+def find_run(workspace: Workspace, run_id: str) -> Run:
     """The run of that name; `RunError` where there is none."""
     run = Run(workspace.runs / safe_name(run_id))
     if not is_run(run.folder):
@@ -194,7 +194,7 @@ def find(workspace: Workspace, run_id: str) -> Run:
     return run
 
 
-def every(workspace: Workspace) -> list[Run]:
+def all_runs(workspace: Workspace) -> list[Run]:
     """All runs, in the order in which they were asked for; those nobody asked for come first."""
     found = [Run(folder) for folder in _folders(workspace)]
     return sorted(found, key=lambda run: (_order(run), run.run_id))
@@ -204,7 +204,7 @@ def is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in _MADE_BY_RUNS)
 
 
-def slow_s(status: Status, now: float | None = None) -> float:
+def silence_s(status: Status, now: float | None = None) -> float:
     """Seconds a running worker has been silent beyond what is usual; 0 where all is well.
 
     Its process is there (else the run would be lost): it is slow, or frozen, not dead.

@@ -12,8 +12,8 @@ from capo_core.run_folder import disk_errors, run_id
 from capo_core.runs import process, queue
 from capo_core.runs.checks import check
 from capo_core.runs.dependencies import MEASURING
-from capo_core.runs.request import KINDS, Request
-from capo_core.runs.run import BROKEN, Run, every, is_run
+from capo_core.runs.request import KINDS, RunRequest
+from capo_core.runs.run import BROKEN, Run, all_runs, is_run
 from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace, content_hash, make_folder, write_json
 
@@ -63,12 +63,12 @@ def enqueue(
     estimate: Mapping[str, Any] | None = None,
 ) -> Run:
     """`submit`, but nothing begins yet; for several runs that belong together."""
-    request = Request(
+    request = RunRequest(
         kind, dict(settings), tuple(after), experiment,
         executor=executor, after_any=tuple(after_any),
     )  # fmt: skip
     check(request)
-    run = Run(workspace.runs / name_of(request))
+    run = Run(workspace.runs / run_name(request))
     with workspace.lock(queue.LOCK):
         for name in request.waits_for:
             if not is_run(workspace.runs / name):
@@ -86,7 +86,7 @@ def enqueue(
     return run
 
 
-def name_of(request: Request) -> str:
+def run_name(request: RunRequest) -> str:
     """The name of the run for this request, the same for the same kind and settings."""
     settings = request.settings
     stage = KINDS[request.kind].stage or request.kind
@@ -107,7 +107,7 @@ def begin(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run:
     Raises:
         RunError, ConfigError: the kind or a setting is wrong.
     """
-    request = Request(kind, dict(settings), queued=time.time())
+    request = RunRequest(kind, dict(settings), queued=time.time())
     check(request)
     run = begun_at(workspace, kind, settings)
     with workspace.lock(queue.LOCK):
@@ -150,7 +150,7 @@ def _exists(run: Run) -> bool:
     return (run.folder / "status.json").exists()
 
 
-def take_up(workspace: Workspace, run: Run) -> None:
+def resubmit_unfinished(workspace: Workspace, run: Run) -> None:
     """Put a run that has ended without success back into the queue, as it was asked for; one that
     waits, works or has succeeded stays as it is. One that measures goes on without others now,
     also where it was asked for before it could."""
@@ -161,7 +161,7 @@ def take_up(workspace: Workspace, run: Run) -> None:
         _requeue(workspace, run, asked)
 
 
-def renew(workspace: Workspace, run: Run) -> None:
+def resubmit(workspace: Workspace, run: Run) -> None:
     """Put a run that failed, was stopped or lost back into the queue, and with it those that
     failed because of it."""
     with workspace.lock(queue.LOCK):
@@ -170,7 +170,7 @@ def renew(workspace: Workspace, run: Run) -> None:
             raise RunError(f"the run is {status.state}", where=run.run_id)
         if status.state == "succeeded":
             raise RunError("the run has succeeded: there is nothing left to do", where=run.run_id)
-        runs = every(workspace)
+        runs = all_runs(workspace)
         back = [run.run_id]
         _requeue(workspace, run)
         for other in runs:  # in order, so that chains come back as a whole
@@ -180,7 +180,7 @@ def renew(workspace: Workspace, run: Run) -> None:
                 back.append(other.run_id)
 
 
-def _requeue(workspace: Workspace, run: Run, asked: Request | None = None) -> None:
+def _requeue(workspace: Workspace, run: Run, asked: RunRequest | None = None) -> None:
     """Put a run that has ended without success back; under the queue's lock.
 
     Args:
@@ -217,7 +217,7 @@ def _requeue(workspace: Workspace, run: Run, asked: Request | None = None) -> No
 
 def _next_order(workspace: Workspace) -> int:
     orders = [0]
-    for run in every(workspace):
+    for run in all_runs(workspace):
         try:
             orders.append(run.request.order)
         except CapoError:

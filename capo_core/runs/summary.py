@@ -43,7 +43,7 @@ _STAGES = {"sft": "train_sft", "capo": "train_capo"}
 
 
 @dataclass(frozen=True)
-class Seen:
+class RunSummary:
     """A run as it is now.
 
     Attributes:
@@ -82,16 +82,16 @@ class Seen:
         what = KINDS[self.kind].label if self.kind in KINDS else ""
         if self.kind == "generate":
             what = f"Answers by {METHODS.get(self.method, self.method)}"
-        return f"{what or self.kind} for {listed(self.targets)}" if self.targets else what
+        return f"{what or self.kind} for {shortened_list(self.targets)}" if self.targets else what
 
 
-def see(run: Run) -> Seen:
+def summarise_run(run: Run) -> RunSummary:
     """What is known of a run; never raises."""
     status = run.status()
     try:
         request = run.request
         kind, settings = request.kind, request.settings
-        return Seen(
+        return RunSummary(
             run, status, kind, request.method, request.targets,
             str(settings.get("dataset", "")), settings, request.experiment, request.queued,
             can_repeat=status.state != runs_run.BROKEN,
@@ -100,7 +100,7 @@ def see(run: Run) -> Seen:
         return _from_config(run, status)
 
 
-def _from_config(run: Run, status: Status) -> Seen:
+def _from_config(run: Run, status: Status) -> RunSummary:
     """A run that nobody put into the queue, by what its computation wrote."""
     try:
         config = run.files.config
@@ -109,11 +109,11 @@ def _from_config(run: Run, status: Status) -> Seen:
         dataset = str(config["dataset"]["name"])
         targets = (str(config["target"]),)
     except (CapoError, KeyError, TypeError, OSError):
-        return Seen(run, status)
-    return Seen(run, status, _STAGES.get(stage, stage), stage, targets, dataset, settings)
+        return RunSummary(run, status)
+    return RunSummary(run, status, _STAGES.get(stage, stage), stage, targets, dataset, settings)
 
 
-def listed(names: Sequence[str], most: int = 4) -> str:
+def shortened_list(names: Sequence[str], most: int = 4) -> str:
     """ "A", "A and B", "A, B and 7 more"."""
     names = list(names)
     if len(names) > most:
@@ -121,36 +121,36 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def standing(seen: Seen) -> str:
+def status_line(seen: RunSummary) -> str:
     """What it is doing, or how it ended, in one line."""
     status = seen.status
     if status.state == "queued" and not status.pid and not status.slurm:
         return _waits_for(seen) or "waits for its turn"
     message = status.message
-    slow = runs_run.slow_s(status)
+    slow = runs_run.silence_s(status)
     if slow:
         return f"{message} (slow: silent for {duration(slow)}, but its process is there)"
     left = status.left_s()
     return message if left is None else f"{message}, about {duration(left)} left"
 
 
-def _waits_for(seen: Seen) -> str:
+def _waits_for(seen: RunSummary) -> str:
     """Why it has not begun, with the other run's title for its name."""
-    words = queue.waits_for(seen.run)
+    words = queue.reason_for_waiting(seen.run)
     for name in seen.run.request.waits_for if words else ():
-        words = words.replace(name, see(Run(seen.run.folder.parent / name)).title)
+        words = words.replace(name, summarise_run(Run(seen.run.folder.parent / name)).title)
     return words
 
 
-def row(seen: Seen) -> dict[str, Any]:
+def table_row(seen: RunSummary) -> dict[str, Any]:
     """One line of a table of runs."""
     status = seen.status
     return {
         "run": seen.title,
         "state": STATES.get(seen.state, seen.state),
         "done": round(status.share, 2),  # whole percents
-        "standing": standing(seen),
-        "worked": span(status.duration_s()) if status.duration_s() else "",
+        "standing": status_line(seen),
+        "worked": exact_duration(status.duration_s()) if status.duration_s() else "",
         "asked": pd.Timestamp(seen.queued, unit="s") if seen.queued else pd.NaT,
         "dataset": seen.dataset,
         "notes": " ".join(seen.run.notes.split()),
@@ -158,7 +158,7 @@ def row(seen: Seen) -> dict[str, Any]:
     }
 
 
-def span(seconds: float) -> str:
+def exact_duration(seconds: float) -> str:
     """Worked time, exact enough to compare: "41 s", "3 min 20 s", "2 h 5 min"."""
     whole = round(seconds)
     if whole < 60:
@@ -167,18 +167,18 @@ def span(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def share_words(share: float, left_s: float | None) -> str:
+def progress_text(share: float, left_s: float | None) -> str:
     """ "43 % done, about 4 min left"."""
     done = f"{percent(share)} done"
     return done if left_s is None else f"{done}, about {duration(left_s)} left"
 
 
-def flat(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+def flattened(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
     """Nested settings by dotted names: {"config.lora.rank": 16}."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{start}{name}.")
+            found |= flattened(value, f"{start}{name}.")
         else:
             found[f"{start}{name}"] = value
     return found
@@ -186,7 +186,7 @@ def flat(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """Settings that differ: name, in the first, in the second; None where one has none."""
-    one, two = flat(first), flat(second)
+    one, two = flattened(first), flattened(second)
     return [
         (name, one.get(name), two.get(name))
         for name in dict.fromkeys([*one, *two])

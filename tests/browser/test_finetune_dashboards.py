@@ -82,4 +82,4 @@ def test_a_run_outlives_its_dashboard_and_another_one_finds_it(page, workspace, 
     page.locator(".capo-state", has_text="Succeeded").wait_for()
     assert wait_for(run, "succeeded").state == "succeeded"
     assert len(run.files.events("started")) == 1  # begun once, however many looked
-    assert [each.run_id for each in runs_run.every(workspace)] == [run.run_id]
+    assert [each.run_id for each in runs_run.all_runs(workspace)] == [run.run_id]

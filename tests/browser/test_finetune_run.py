@@ -87,7 +87,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.wait_for_url("**/compare?*")
     page.wait_for_selector("h1")
 
-    (experiment,) = [e for e in store.every(workspace)[0] if e.config.dataset == "tiny"]
+    (experiment,) = [e for e in store.all_experiments(workspace)[0] if e.config.dataset == "tiny"]
     answers = next(member for member in experiment.members if member.kind == "generate")
     go(f"finetune?dataset=tiny&view=run&run={answers.run_id}")
     page.get_by_role("button", name="Take away").click()

@@ -29,8 +29,8 @@ def entry(workspace, dataset):
 
 
 def found(workspace, entry):
-    finished = comparisons.generations(workspace, entry)
-    return finished, comparisons.comparisons(workspace, entry, finished)
+    finished = comparisons.finished_generations(workspace, entry)
+    return finished, comparisons.all_comparisons(workspace, entry, finished)
 
 
 def test_nothing_is_there_at_first(workspace, entry):
@@ -96,12 +96,14 @@ def test_only_runs_on_one_part_of_the_data_are_put_together(workspace, dataset, 
     for name in ("first", "second"):
         run(workspace, dataset, name, "icl", answer, seed=("first", "second").index(name))
     run(workspace, world(held_out=12), "train-part", "icl", answer_anything(dataset), split="train")
-    finished = comparisons.generations(workspace, entry)
+    finished = comparisons.finished_generations(workspace, entry)
     assert {one.split for one in finished} == {"test", "train"}
-    both = comparisons.put_together(workspace, entry, finished, ["second", "train-part", "first"])
+    both = comparisons.custom_comparison(
+        workspace, entry, finished, ["second", "train-part", "first"]
+    )
     assert both.runs == ("first", "second")  # as they were asked for, on the first one's part
-    assert both.key == comparisons.CHOSEN and both.evaluation is None
-    assert comparisons.put_together(workspace, entry, finished, ["not-there", ""]) is None
+    assert both.key == comparisons.CUSTOM and both.evaluation is None
+    assert comparisons.custom_comparison(workspace, entry, finished, ["not-there", ""]) is None
 
 
 def answer_anything(dataset):
@@ -112,26 +114,26 @@ def test_scores_are_asked_for_once_and_then_found(workspace, dataset, entry, mon
     begun = []
     monkeypatch.setattr(queue, "_begin", lambda job, status: begun.append(job.run_id))
     run(workspace, dataset, "one", "icl", speaker(dataset, the_target))
-    finished = comparisons.generations(workspace, entry)
-    mine = comparisons.put_together(workspace, entry, finished, ["one"])
+    finished = comparisons.finished_generations(workspace, entry)
+    mine = comparisons.custom_comparison(workspace, entry, finished, ["one"])
     asked = comparisons.score(workspace, entry, mine)
     assert begun == [asked.run_id]
     assert asked.request.kind == "evaluate" and asked.request.settings["runs"] == ["one"]
-    again = comparisons.put_together(workspace, entry, finished, ["one"])
+    again = comparisons.custom_comparison(workspace, entry, finished, ["one"])
     assert again.evaluation.run_id == asked.run_id
     # The same evaluation stands in the list, to be found without naming its runs.
-    (listed,) = comparisons.comparisons(workspace, entry, finished)
+    (listed,) = comparisons.all_comparisons(workspace, entry, finished)
     assert listed.key == asked.run_id and listed.title.startswith("1 run put together, ")
 
 
 def test_an_evaluation_whose_runs_are_gone_is_not_offered(workspace, dataset, entry, monkeypatch):
     monkeypatch.setattr(queue, "_begin", lambda job, status: None)
     run(workspace, dataset, "one", "icl", speaker(dataset, the_target))
-    finished = comparisons.generations(workspace, entry)
+    finished = comparisons.finished_generations(workspace, entry)
     comparisons.score(
-        workspace, entry, comparisons.put_together(workspace, entry, finished, ["one"])
+        workspace, entry, comparisons.custom_comparison(workspace, entry, finished, ["one"])
     )
-    assert comparisons.comparisons(workspace, entry, []) == []
+    assert comparisons.all_comparisons(workspace, entry, []) == []
 
 
 def test_a_report_that_cannot_be_read_is_made_again(workspace, dataset, entry, monkeypatch):
@@ -142,7 +144,7 @@ def test_a_report_that_cannot_be_read_is_made_again(workspace, dataset, entry, m
     )
     made.evaluation.folder.joinpath("report.json").write_text("{")
     _, (only,) = found(workspace, entry)
-    comparisons.score_again(workspace, entry, only)
+    comparisons.rescore(workspace, entry, only)
     assert begun == [made.members[-1].run_id]
     assert not only.evaluation.folder.joinpath("report.json").exists()
 

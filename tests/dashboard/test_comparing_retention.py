@@ -31,8 +31,8 @@ def comparison(workspace, entry):
     experiment(
         workspace, dataset, dict.fromkeys(("zero_shot", "sft", "capo"), answer), scored=False
     )
-    finished = comparisons.generations(workspace, entry)
-    (only,) = comparisons.comparisons(workspace, entry, finished)
+    finished = comparisons.finished_generations(workspace, entry)
+    (only,) = comparisons.all_comparisons(workspace, entry, finished)
     return only
 
 

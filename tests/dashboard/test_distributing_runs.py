@@ -19,8 +19,8 @@ from capo_core.distributions.estimate import EstimateConfig, what_to_ask
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.errors import RunError
 from capo_core.runs import queue
-from capo_core.runs.kinds import check
-from capo_core.runs.request import Request
+from capo_core.runs.checks import check
+from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace, write_json
 
 SAID = [
@@ -74,7 +74,7 @@ def test_the_number_of_questions_is_what_will_be_asked(made, config):
 def test_what_the_page_asks_for_is_a_run_that_can_be_done(reading, asked, tmp_path):
     workspace = Workspace(tmp_path)
     settings = estimates.estimate_settings(reading, asked, workspace)
-    check(Request("estimate", settings))
+    check(RunRequest("estimate", settings))
     assert store.load(settings["judgments"], workspace).fingerprint == reading.asked.fingerprint
 
 

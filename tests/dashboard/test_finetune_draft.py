@@ -16,7 +16,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
 from capo_core.runs import checks, queue
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig, from_preset
-from capo_core.runs.experiments.plan import plan
+from capo_core.runs.experiments.plan import plan_runs
 from capo_core.workspace import Workspace
 
 SETTINGS = [*MAIN, *(each for group in FOLDED.values() for each in group)]
@@ -132,7 +132,7 @@ def test_every_setting_has_its_help_and_a_default_that_works(setting, begun):
     assert setting.label and setting.help.endswith(".")
     assert setting.default is not None or setting.empty
     config = draft.config_of(draft.changed(begun, setting.path, setting.default))
-    for each in plan(config):
+    for each in plan_runs(config):
         checks.check(each.request)
     if setting.kind == "choice":
         assert setting.default in setting.options
@@ -152,12 +152,12 @@ def test_measurements_are_no_part_of_a_preset_and_their_defaults_work(stage, beg
         with pytest.raises(ConfigError, match="not said who judges"):
             draft.config_of(chosen)
         chosen = draft.changed(chosen, "judge.server", "big model")
-    asked = plan(draft.config_of(chosen))
+    asked = plan_runs(draft.config_of(chosen))
     for each in settings:
         assert each.label and each.help.endswith(".")
         chosen = draft.changed(chosen, each.path, each.default)
     # Written out or left out, it is the same run.
-    again = plan(draft.config_of(chosen))
+    again = plan_runs(draft.config_of(chosen))
     assert [each.run_id for each in again] == [each.run_id for each in asked]
     assert stage in {each.request.kind for each in asked}
     off = draft.config_of(draft.changed(chosen, stage, None))

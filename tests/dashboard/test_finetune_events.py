@@ -18,7 +18,7 @@ from capo_core.workspace import Workspace
 def events(tmp_path):
     run = put_run(Workspace(tmp_path), "r")
     write_events(run, *a_training(), {"event": "resumed", "step": 3})
-    return runs_events.read(run.files.events_path)
+    return runs_events.read_events(run.files.events_path)
 
 
 def test_events_are_sorted_by_what_they_are(events):
@@ -37,7 +37,7 @@ def test_before_anything_has_changed_no_pair_is_ranked(events):
 
 
 def test_no_file_is_no_event(tmp_path):
-    assert runs_events.read(tmp_path / "none").steps.empty
+    assert runs_events.read_events(tmp_path / "none").steps.empty
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_a_damaged_line_is_counted_and_left_out(tmp_path, line):
     path = tmp_path / "events.jsonl"
     good = json.dumps({"event": "step", "step": 1, "loss": 0.5})
     path.write_text(f"{line}\n{good}\n", encoding="utf-8")
-    found = runs_events.read(path)
+    found = runs_events.read_events(path)
     assert found.unread == 1 and list(found.steps["loss"]) == [0.5]
 
 
 def test_a_line_that_is_being_written_is_waited_for(tmp_path):
     path = tmp_path / "events.jsonl"
     path.write_text('{"event": "step", "step": 1, "loss": 0.5}\n{"event": "st')
-    found = runs_events.read(path)
+    found = runs_events.read_events(path)
     assert len(found.steps) == 1 and found.unread == 0
 
 
@@ -64,7 +64,7 @@ def test_what_is_no_number_is_a_gap(tmp_path, value):
     path = tmp_path / "events.jsonl"
     lines = [{"event": "step", "step": 1, "loss": value}, {"event": "step", "step": 2, "loss": 0.5}]
     path.write_text("".join(json.dumps(each) + "\n" for each in lines))
-    steps = runs_events.read(path).steps
+    steps = runs_events.read_events(path).steps
     assert np.isnan(steps["loss"].iloc[0]) and steps["loss"].iloc[1] == 0.5
 
 
@@ -72,7 +72,7 @@ def test_a_text_with_odd_line_breaks_is_one_sample(tmp_path):
     run = put_run(Workspace(tmp_path), "r")
     text = "one\u2028two\x0bthree\nfour"
     write_events(run, {"event": "sample", "step": 1, "text": text})
-    (sample,) = runs_events.read(run.files.events_path).samples
+    (sample,) = runs_events.read_events(run.files.events_path).samples
     assert sample["text"] == text
 
 
@@ -122,5 +122,5 @@ def test_runs_lie_over_each_other_each_with_a_line_of_its_own(events):
     assert [trace.name for trace in figure.data] == list(runs)
     looks = {(trace.line.color, trace.line.dash) for trace in figure.data}
     assert len(looks) == 10
-    assert charts.overlays_there([events, runs_events.Events()])[:2] == ["loss", "margin"]
-    assert charts.overlays_there([runs_events.Events()]) == []
+    assert charts.overlays_there([events, runs_events.RunEvents()])[:2] == ["loss", "margin"]
+    assert charts.overlays_there([runs_events.RunEvents()]) == []

@@ -12,7 +12,15 @@ from capo_core.runs import summary
 from capo_core.runs.request import KINDS
 from capo_core.runs.run import Run
 from capo_core.runs.status import process_start_mark
-from capo_core.runs.summary import differences, flat, listed, row, see, span, standing
+from capo_core.runs.summary import (
+    differences,
+    exact_duration,
+    flattened,
+    shortened_list,
+    status_line,
+    summarise_run,
+    table_row,
+)
 from capo_core.workspace import Workspace, write_json
 
 
@@ -38,7 +46,7 @@ GENERATION = {
     ],
 )
 def test_a_run_is_called_by_what_it_does(workspace, kind, settings, title):
-    seen = see(put_run(workspace, "r", kind, settings, state="stopped"))
+    seen = summarise_run(put_run(workspace, "r", kind, settings, state="stopped"))
     assert (seen.title, seen.can_repeat) == (title, True)
 
 
@@ -46,9 +54,9 @@ def test_a_run_is_called_by_what_it_does(workspace, kind, settings, title):
 def test_a_run_that_says_nothing_is_called_by_its_folder(workspace, content):
     run = put_run(workspace, "r-1", state="stopped")
     (run.folder / "request.json").write_text(content)
-    seen = see(Run(run.folder))
+    seen = summarise_run(Run(run.folder))
     assert seen.state == "broken" and not seen.can_repeat
-    assert row(seen)["run_id"] == "r-1" and row(seen)["state"] == "Broken"
+    assert table_row(seen)["run_id"] == "r-1" and table_row(seen)["state"] == "Broken"
 
 
 def test_a_run_begun_without_the_queue_is_known_by_its_own_configuration(workspace):
@@ -56,7 +64,7 @@ def test_a_run_begun_without_the_queue_is_known_by_its_own_configuration(workspa
     asked = {"stage": "capo", "target": "ann", "dataset": {"name": "mine"},
              "base": {"name": "embedded"}, "settings": {"epochs": 2}}  # fmt: skip
     write_json(run.folder / "config.json", asked)
-    seen = see(run)
+    seen = summarise_run(run)
     assert (seen.title, seen.dataset, seen.can_repeat) == ("CAPO for ann", "mine", False)
     assert seen.settings == {"base": "embedded", "config": {"epochs": 2}}
 
@@ -66,8 +74,10 @@ def test_what_waits_says_for_whom_by_its_title(workspace):
     second = put_run(workspace, "second", "train_capo", capo_settings("first"))
     request = {"kind": "train_capo", "settings": second.request.settings, "after": ["first"]}
     write_json(second.folder / "request.json", request)
-    assert standing(see(Run(second.folder))) == "waits for SFT for ann, which is stopped"
-    assert standing(see(put_run(workspace, "third"))) == "waits for its turn"
+    assert (
+        status_line(summarise_run(Run(second.folder))) == "waits for SFT for ann, which is stopped"
+    )
+    assert status_line(summarise_run(put_run(workspace, "third"))) == "waits for its turn"
 
 
 def test_a_silent_worker_is_slow(workspace):
@@ -78,7 +88,7 @@ def test_a_silent_worker_is_slow(workspace):
         message="step 3 of 9",
         heartbeat=time.time() - 60, started=time.time() - 90, share=0.5,
     )  # fmt: skip
-    said = standing(see(run))
+    said = status_line(summarise_run(run))
     assert said == "step 3 of 9 (slow: silent for 60 s, but its process is there)"
 
 
@@ -90,8 +100,8 @@ def test_time_left_is_told_from_the_pace_so_far(workspace):
         message="step 3 of 9",
         heartbeat=time.time(), started=time.time() - 60, share=0.5,
     )  # fmt: skip
-    assert standing(see(run)) == "step 3 of 9, about 60 s left"
-    assert row(see(run))["done"] == 0.5
+    assert status_line(summarise_run(run)) == "step 3 of 9, about 60 s left"
+    assert table_row(summarise_run(run))["done"] == 0.5
 
 
 def test_every_kind_of_run_has_a_name_for_its_state_and_itself():
@@ -102,7 +112,7 @@ def test_every_kind_of_run_has_a_name_for_its_state_and_itself():
 def test_two_configurations_differ_by_their_dotted_names():
     one = {"base": "a", "config": {"lora": {"rank": 8}, "epochs": 3}}
     two = {"base": "a", "config": {"lora": {"rank": 16}, "epochs": 3, "seed": 1}}
-    assert flat(one) == {"base": "a", "config.lora.rank": 8, "config.epochs": 3}
+    assert flattened(one) == {"base": "a", "config.lora.rank": 8, "config.epochs": 3}
     assert differences(one, two) == [("config.lora.rank", 8, 16), ("config.seed", None, 1)]
     assert differences(one, one) == []
 
@@ -113,7 +123,7 @@ def test_two_configurations_differ_by_their_dotted_names():
      (list("ABCDEF"), "A, B and 4 more")],
 )  # fmt: skip
 def test_names_are_listed_as_a_person_would(names, said):
-    assert listed(names) == said
+    assert shortened_list(names) == said
 
 
 @pytest.mark.parametrize(
@@ -121,4 +131,4 @@ def test_names_are_listed_as_a_person_would(names, said):
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
 )
 def test_worked_time_is_exact_enough_to_compare(seconds, said):
-    assert span(seconds) == said
+    assert exact_duration(seconds) == said

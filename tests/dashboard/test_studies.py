@@ -15,7 +15,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, StudyError
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
-from capo_core.runs.summary import Seen as SeenRun
+from capo_core.runs.summary import RunSummary as SeenRun
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design.draft import draw_from

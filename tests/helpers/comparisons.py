@@ -18,7 +18,7 @@ from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.config import ExperimentConfig
-from capo_core.runs.experiments.plan import plan
+from capo_core.runs.experiments.plan import plan_runs
 from capo_core.runs.experiments.store import Experiment
 from capo_core.runs.kinds import evaluation
 from capo_core.task import NLI
@@ -133,7 +133,7 @@ def experiment(
             **settings,
         },
     )
-    planned = plan(config)
+    planned = plan_runs(config)
     members = [
         {"run_id": each.run_id, "kind": each.request.kind, "method": each.method,
          "seed": each.seed, "weight": each.weight}
@@ -159,7 +159,7 @@ def experiment(
             stage = each.request.kind.removeprefix("train_")
             folder.claim({"stage": stage, "settings": {"seed": each.seed}})
             folder.finish({})
-    return store.find(workspace, config.experiment_id)
+    return store.find_experiment(workspace, config.experiment_id)
 
 
 def speaker(dataset: Dataset, says: Callable[[str], str], *, right: float = 1.0) -> Answer:

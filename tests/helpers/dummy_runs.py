@@ -95,7 +95,7 @@ def python(code: str, *args: object) -> subprocess.Popen:
 
 def end_all(workspace: Workspace) -> None:
     """Kill the workers that a test has left."""
-    for run in runs_run.every(workspace):
+    for run in runs_run.all_runs(workspace):
         try:
             status = run.status()
         except RunError:

@@ -19,16 +19,16 @@ from capo_core.evaluation.retention import (
     save,
 )
 from capo_core.run_folder import RunFolder
-from capo_core.runs.request import Request
-from capo_core.runs.submit import name_of
+from capo_core.runs.request import RunRequest
+from capo_core.runs.submit import run_name
 from capo_core.workspace import Workspace
 
 
 def retention(workspace: Workspace, entry: Entry, training: str, target: str) -> RunFolder:
     """A finished measurement of what `training` made its base forget, over SFT to CAPO."""
     settings = {"dataset": entry.name, "run": training, "target": target, "config": {}}
-    request = Request("retention", settings, queued=1.0)
-    folder = RunFolder(workspace.runs / name_of(request))
+    request = RunRequest("retention", settings, queued=1.0)
+    folder = RunFolder(workspace.runs / run_name(request))
     folder.path.mkdir(parents=True, exist_ok=True)
     request.write(folder.path)
     folder.claim({"stage": "retention", "target": target, "runs": {"capo": training}})

@@ -476,7 +476,7 @@ def test_the_command_prints_what_came_of_it(command):
     told = json.loads(command(*base, "1", "2", "--samples", "2", "--json").stdout)
     assert (told["outputs"], told["parsed"], told["kept"]) == (24, 24, 0)
     assert len(read_table(Path(told["folder"]))) == 24
-    (run,) = runs_run.every(Workspace.default())
+    (run,) = runs_run.all_runs(Workspace.default())
     assert (run.status().state, run.request.kind) == ("succeeded", "generate")
     again = command(*base, "all", "--samples", "2").stdout
     assert "24 outputs" in again and "finished before" in again and told["run"] in again

@@ -47,7 +47,9 @@ def test_capo_trains_its_sft_run_first_and_finds_it_again(run, tmp_path):
         "capo",
         "sft",
     ]
-    listed = runs_run.every(Workspace(tmp_path))  # on the list of runs, as if the queue had done it
+    listed = runs_run.all_runs(
+        Workspace(tmp_path)
+    )  # on the list of runs, as if the queue had done it
     assert [each.status().state for each in listed] == ["succeeded", "succeeded"]
     assert {each.request.kind for each in listed} == {"train_sft", "train_capo"}
     again = run("capo", "--annotator", "A", *QUICK, "--beta", "0.3", "--loss", "listwise")
@@ -99,7 +101,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(run, tmp_path, monkeypatch):
     stopped = run("sft", "--annotator", "A", *QUICK)
     assert stopped.exit_code == 2 and "stopped after step 3 of 4, and saved" in stopped.output
     assert signal.getsignal(signal.SIGINT) is before
-    (told,) = runs_run.every(Workspace(tmp_path))
+    (told,) = runs_run.all_runs(Workspace(tmp_path))
     assert told.status().state == "stopped" and actions.resume_point(told).step == 3
     monkeypatch.undo()
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))

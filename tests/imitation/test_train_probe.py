@@ -25,7 +25,7 @@ from capo_core.imitation.training.sft import train_sft
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import kinds
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace
 
 
@@ -177,10 +177,10 @@ def test_runs_of_the_queue_are_probed_too(base, dataset, tmp_path):
     config = sft_config(epochs=1, sample_every=2, probe_items=2, samples=0).to_dict()
     sft = RunFolder(workspace.runs / "sft")
     asked = {"dataset": "tiny", "target": "A", "base": base, "config": config}
-    kinds.execute(Request("train_sft", asked), workspace, sft, silent)
+    kinds.execute(RunRequest("train_sft", asked), workspace, sft, silent)
     config = capo_config(epochs=1, sample_every=2, probe_items=2, samples=0).to_dict()
     capo = RunFolder(workspace.runs / "capo")
     asked = {"dataset": "tiny", "target": "A", "sft": "sft", "config": config}
-    kinds.execute(Request("train_capo", asked), workspace, capo, silent)
+    kinds.execute(RunRequest("train_capo", asked), workspace, capo, silent)
     for run in (sft, capo):
         assert [(e["step"], e["n"]) for e in run.events("probe")] == [(0, 2), (2, 2), (4, 2)]

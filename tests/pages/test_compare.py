@@ -65,7 +65,7 @@ def test_without_answers_the_demo_is_one_click_away(workspace, begun):
     assert not begun
     app.button(key="compare.demo").click().run()
     assert not app.exception and len(begun) == 1
-    (working,) = comparisons.experiments_at_work(workspace, Catalog(workspace).entries()[0])
+    (working,) = comparisons.active_experiments(workspace, Catalog(workspace).entries()[0])
     assert working.config.title == "Demo, one annotator"
 
 
@@ -235,7 +235,7 @@ def test_a_failed_evaluation_says_why(workspace, scored):
     folder = workspace.runs / scored.members[-1].run_id
     for name in ("result.json", "report.json"):
         (folder / name).unlink()
-    evaluation = store.find(workspace, scored.experiment_id).evaluation
+    evaluation = store.find_experiment(workspace, scored.experiment_id).evaluation
     evaluation.write(Status(state="failed", message="the disk is full"))
     app = open_page("compare", dataset="mine")
     assert "the disk is full" in shown(app) and app.button(key="compare.score")

@@ -14,7 +14,7 @@ from helpers.pages import make, open_page, shown
 
 from capo_core.distributions.compare import KL
 from capo_core.runs import queue
-from capo_core.runs.run import every
+from capo_core.runs.run import all_runs
 from capo_core.simulation import demo
 from capo_core.task import NLI, LabelScale, Task
 
@@ -285,4 +285,4 @@ def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypa
     app = open_page("distributions", dataset="mine", part="training")
     app.button(key="distributions.train").click().run()
     fine(app)
-    assert sorted(run.request.kind for run in every(workspace)) == ["estimate", "softlabel"]
+    assert sorted(run.request.kind for run in all_runs(workspace)) == ["estimate", "softlabel"]

@@ -53,7 +53,7 @@ def test_a_newcomer_is_offered_the_demonstration(workspace):
     app.button(key="finetune.demo.True").click().run()
     said = fine(app)
     assert "Demo, one annotator" in said and "Zero-shot" in said
-    (experiment,) = store.every(workspace)[0]
+    (experiment,) = store.all_experiments(workspace)[0]
     assert len(experiment.config.targets) == 1
     assert {run.status().state for run in experiment.runs()} == {"queued"}
 
@@ -117,24 +117,24 @@ def test_start_queues_what_the_form_says_and_keeps_what_was_expected(workspace):
     app.button(key="finetune.form.everyone").click().run()
     app.button(key="finetune.start").click().run()
     fine(app)
-    (experiment,) = store.every(workspace)[0]
+    (experiment,) = store.all_experiments(workspace)[0]
     assert experiment.config.targets == ("A", "B", "C", "D")
-    assert len(experiment.members) == len(runs_run.every(workspace)) == 15
+    assert len(experiment.members) == len(runs_run.all_runs(workspace)) == 15
     assert "view" not in app.query_params  # it shows the queue
 
 
 def test_what_was_found_before_the_start_stays_with_the_run(workspace):
-    from capo_core.runs.experiments.plan import plan
+    from capo_core.runs.experiments.plan import plan_runs
 
     app = open_page("finetune", dataset="demo-nli", view="new")
     config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
-    sft = next(each for each in plan(config) if each.request.kind == "train_sft")
+    sft = next(each for each in plan_runs(config) if each.request.kind == "train_sft")
     found = Preflight("train_sft", memory_bytes=123_000_000, warnings=("Mind the gap.",))
-    report.keep(found, workspace, sft.request.settings)
+    report.save_preflight(found, workspace, sft.request.settings)
     app.run()
     assert "Mind the gap" in fine(app)
     app.button(key="finetune.start").click().run()
-    assert runs_run.find(workspace, sft.run_id).estimate["memory_bytes"] == 123_000_000
+    assert runs_run.find_run(workspace, sft.run_id).estimate["memory_bytes"] == 123_000_000
 
 
 def form_or_begun(workspace: Workspace) -> draft.Draft:
@@ -151,12 +151,14 @@ def fingerprint(workspace: Workspace) -> str:
 
 
 def test_what_cannot_work_cannot_be_started(workspace):
-    from capo_core.runs.experiments.plan import plan
+    from capo_core.runs.experiments.plan import plan_runs
 
     config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
-    sft = next(each for each in plan(config) if each.request.kind == "train_sft")
+    sft = next(each for each in plan_runs(config) if each.request.kind == "train_sft")
     problem = Problem("it needs 90 GB of memory", "take a smaller base")
-    report.keep(Preflight("train_sft", problems=(problem,)), workspace, sft.request.settings)
+    report.save_preflight(
+        Preflight("train_sft", problems=(problem,)), workspace, sft.request.settings
+    )
     app = open_page("finetune", dataset="demo-nli", view="new")
     said = shown(app)
     assert "needs 90 GB" in said and "take a smaller base" in said
@@ -237,7 +239,7 @@ def test_a_run_at_work_shows_how_far_it_is(workspace, add):
     said = fine(app)
     assert "step 3 of 6, about 60 s left" in said
     app.button(key="finetune.stop").click().run()
-    assert runs_run.find(workspace, "r").stop_asked
+    assert runs_run.find_run(workspace, "r").stop_asked
     assert app.button(key="finetune.stop").disabled
 
 
@@ -256,10 +258,10 @@ def test_a_broken_run_is_told_and_can_be_deleted(workspace, add, name):
     assert "files are broken" in shown(app)
     app.button(key="finetune.delete").click().run()
     assert not app.exception
-    assert runs_run.every(workspace) == []
+    assert runs_run.all_runs(workspace) == []
     # And taken back again, as broken as it was.
     app.button[[button.label for button in app.button].index("Restore")].click().run()
-    assert [each.run_id for each in runs_run.every(workspace)] == ["r"]
+    assert [each.run_id for each in runs_run.all_runs(workspace)] == ["r"]
 
 
 def test_a_training_shows_its_curves_its_probe_and_what_it_writes(workspace, add):
@@ -318,7 +320,7 @@ def test_run_again_with_changes_is_a_new_run(workspace, add):
     app.text_input(key="finetune.again.config.epochs.r").set_value("5").run()
     app.button(key="finetune.again").click().run()
     fine(app)
-    old, new = runs_run.every(workspace)
+    old, new = runs_run.all_runs(workspace)
     assert new.request.settings == sft_settings(epochs=5) and old.run_id == "r"
     assert app.query_params["run"] == new.run_id
 
@@ -329,7 +331,7 @@ def test_a_change_that_is_none_is_refused_in_words(workspace, add, line):
     app.text_area(key="finetune.again.more.r").set_value(line).run()
     app.button(key="finetune.again").click().run()
     assert not app.exception and app.error
-    assert len(runs_run.every(workspace)) == 1
+    assert len(runs_run.all_runs(workspace)) == 1
 
 
 def test_a_run_that_is_not_there_is_said(workspace, add):
@@ -351,7 +353,7 @@ def test_two_hundred_runs_are_filtered_compared_and_noted(workspace, add):
         )  # fmt: skip
         if number < 2:
             write_events(run, *a_training())
-    (runs_run.find(workspace, "r-150").folder / "notes.txt").write_text("the best so far")
+    (runs_run.find_run(workspace, "r-150").folder / "notes.txt").write_text("the best so far")
     app = open_page("finetune", dataset="mine", view="runs")
     fine(app)
     assert len(app.dataframe[0].value) == 200
@@ -390,7 +392,7 @@ def test_a_broken_experiment_hides_no_other(workspace, add):
 def test_a_failed_method_is_told_and_the_evaluation_is_there_without_it(workspace):
     app = open_page("finetune")
     app.button(key="finetune.demo.True").click().run()
-    (experiment,) = store.every(workspace)[0]
+    (experiment,) = store.all_experiments(workspace)[0]
     for run, member in zip(experiment.runs(), experiment.members, strict=True):
         told = {"state": "succeeded", "share": 1.0}
         if member.method == "profile":

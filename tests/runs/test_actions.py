@@ -94,7 +94,7 @@ def test_resuming_a_failed_run_takes_along_those_that_failed_with_it(workspace):
     assert states == ["queued", "queued", "queued", "failed"]
     assert blocker.status().live
     orders = [
-        run.request.order for run in runs_run.every(workspace) if run.status().state == "queued"
+        run.request.order for run in runs_run.all_runs(workspace) if run.status().state == "queued"
     ]
     assert orders == sorted(orders)
 
@@ -119,20 +119,20 @@ def test_the_point_of_a_generation_is_its_answers(workspace):
 
 def test_again_with_changes_is_another_run(workspace):
     run = put(workspace, steps=3)
-    other = actions.again(workspace, run.run_id, {"steps": 4})
+    other = actions.repeat(workspace, run.run_id, {"steps": 4})
     assert other.run_id != run.run_id
     assert other.request.settings == {**run.request.settings, "steps": 4}
     with pytest.raises(RunError, match="the same run"):
-        actions.again(workspace, run.run_id, {"steps": 3})
+        actions.repeat(workspace, run.run_id, {"steps": 3})
     with pytest.raises(RunError, match="no setting 'pace'"):
-        actions.again(workspace, run.run_id, {"pace": 3})
+        actions.repeat(workspace, run.run_id, {"pace": 3})
     with pytest.raises(RunError, match="steps is 'many'"):
-        actions.again(workspace, run.run_id, {"steps": "many"})
+        actions.repeat(workspace, run.run_id, {"steps": "many"})
 
 
 def test_changes_reach_into_settings_and_leave_the_old_ones_alone():
     old = {"base": "embedded", "config": {"epochs": 3, "lora": {"rank": 16}}}
-    new = actions.changed(old, {"config.lora.rank": 8, "config.seed": 1})
+    new = actions.with_changes(old, {"config.lora.rank": 8, "config.seed": 1})
     assert new == {"base": "embedded", "config": {"epochs": 3, "lora": {"rank": 8}, "seed": 1}}
     assert old["config"] == {"epochs": 3, "lora": {"rank": 16}}
 
@@ -149,9 +149,9 @@ def test_delete_moves_to_the_trash_and_restore_brings_back(workspace):
     place = actions.delete(workspace, run.run_id)
     assert place.parent == workspace.trash and (place / "request.json").exists()
     with pytest.raises(RunError, match="no run named"):
-        runs_run.find(workspace, run.run_id)
+        runs_run.find_run(workspace, run.run_id)
     assert actions.restore(workspace, place.name).run_id == run.run_id
-    assert runs_run.find(workspace, run.run_id).status().state == "stopped"
+    assert runs_run.find_run(workspace, run.run_id).status().state == "stopped"
 
 
 @pytest.mark.parametrize("name", ["../runs", "/etc", "a/b", ""])
@@ -213,8 +213,8 @@ class TestForeground:
         asked = settings(steps=5)
         with foreground(workspace, folder, kind="dummy", settings=asked):
             pass
-        assert runs_run.find(workspace, "by-hand").request.settings == asked
-        assert actions.again(workspace, "by-hand", {"steps": 6}).request.settings["steps"] == 6
+        assert runs_run.find_run(workspace, "by-hand").request.settings == asked
+        assert actions.repeat(workspace, "by-hand", {"steps": 6}).request.settings["steps"] == 6
 
     def test_what_waits_begins_when_it_ends(self, workspace):
         folder = runs_run.Run(workspace.runs / "by-hand").files

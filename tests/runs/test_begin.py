@@ -16,7 +16,7 @@ from helpers.dummy_runs import wait_for, wait_until
 
 from capo_core.errors import RunError
 from capo_core.runs import submit
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.runs.run import UNCLAIMED_S, Run
 from capo_core.runs.status import HEARTBEAT_S, Status, process_start_mark
 from capo_core.workspace import Workspace
@@ -38,7 +38,7 @@ def workspace(tmp_path):
 def _put(workspace: Workspace) -> Run:
     """A dummy run that nobody works on."""
     run = Run(workspace.jobs / "dummy-x")
-    Request("dummy", SHORT).write(run.folder)
+    RunRequest("dummy", SHORT).write(run.folder)
     return run
 
 

@@ -58,7 +58,7 @@ def test_the_life_of_a_run(workspace):
     assert run.status().state == "queued"
     run.write(Status(state="stopped"))
     other = say("runs", "again", run.run_id, "--set", "steps=5").split(":")[0]
-    assert runs_run.find(workspace, other).request.settings["steps"] == 5
+    assert runs_run.find_run(workspace, other).request.settings["steps"] == 5
     say("runs", "notes", run.run_id, "too slow")
     assert "too slow" in say("runs", "notes", run.run_id)
     place = "".join(say("runs", "delete", run.run_id).split()).rpartition("/")[2]
@@ -96,7 +96,7 @@ def test_a_configuration_that_is_none_is_refused(workspace, tmp_path, content):
     file = tmp_path / "config.json"
     file.write_text(content)
     say("experiment", "start", "--config", str(file), code=2)
-    assert store.every(workspace) == ([], {})
+    assert store.all_experiments(workspace) == ([], {})
 
 
 def test_all_is_everybody(workspace):

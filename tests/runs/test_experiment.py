@@ -13,7 +13,7 @@ from capo_core.runs import actions, checks, process, queue
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.config import ExperimentConfig
-from capo_core.runs.experiments.plan import plan
+from capo_core.runs.experiments.plan import plan_runs
 from capo_core.runs.experiments.store import progress_of
 from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
@@ -33,7 +33,7 @@ def by_kind(planned) -> dict:
 
 
 def test_all_methods_for_two_targets():
-    planned = plan(experiment())
+    planned = plan_runs(experiment())
     kinds = by_kind(planned)
     # One training a target and stage, one profile run, one generation a method, one evaluation.
     assert {kind: len(found) for kind, found in kinds.items()} == {
@@ -57,7 +57,7 @@ def test_all_methods_for_two_targets():
 
 @pytest.mark.parametrize("methods", [(method,) for method in METHODS])
 def test_one_method_alone_has_what_it_needs(methods):
-    planned = plan(experiment(methods=methods))
+    planned = plan_runs(experiment(methods=methods))
     known = set()
     for each in planned:
         assert set(each.request.waits_for) <= known
@@ -73,7 +73,7 @@ def test_retention_follows_the_last_training_and_a_judge_the_answers():
         retention={"items": 20, "text": "/tmp/general.txt"},
         judge={"server": "big-model", "trials": 12},
     )
-    planned = plan(config)
+    planned = plan_runs(config)
     kinds = by_kind(planned)
     capo = {each.run_id: each for each in kinds["train_capo"]}
     assert len(kinds["retention"]) == 4
@@ -92,40 +92,40 @@ def test_retention_follows_the_last_training_and_a_judge_the_answers():
     evaluation = planned[-1].request
     assert evaluation.settings["judges"] == [judge.run_id] and judge.run_id in evaluation.after_any
     again = ExperimentConfig.from_dict(json.loads(json.dumps(config.to_dict())))
-    assert again == config and plan(again) == planned
+    assert again == config and plan_runs(again) == planned
     # Without CAPO it follows SFT; without a training there is nothing to measure.
-    (one, _) = by_kind(plan(experiment(methods=("sft",), retention={})))["retention"]
+    (one, _) = by_kind(plan_runs(experiment(methods=("sft",), retention={})))["retention"]
     assert one.method == "sft"
-    assert "retention" not in by_kind(plan(experiment(methods=("icl",), retention={})))
+    assert "retention" not in by_kind(plan_runs(experiment(methods=("icl",), retention={})))
     assert not {"retention", "judge"} & set(experiment().to_dict())
 
 
 def test_seeds_repeat_everything_but_the_evaluation():
-    kinds = by_kind(plan(experiment(seeds=(0, 1, 2))))
+    kinds = by_kind(plan_runs(experiment(seeds=(0, 1, 2))))
     assert len(kinds["train_sft"]) == 6 and len(kinds["generate"]) == 15
     assert len(kinds["evaluate"]) == 1
     assert {each.request.settings["config"]["seed"] for each in kinds["train_capo"]} == {0, 1, 2}
 
 
 def test_one_adapter_for_all():
-    kinds = by_kind(plan(experiment(sft={"shared": True}, methods=("sft", "capo"))))
+    kinds = by_kind(plan_runs(experiment(sft={"shared": True}, methods=("sft", "capo"))))
     assert [each.request.settings["target"] for each in kinds["train_sft"]] == ["all"]
     assert kinds["train_capo"][0].request.settings["config"]["shared"] is True
 
 
 def test_a_server_prompts_and_the_base_trains():
-    kinds = by_kind(plan(experiment(server="big-model")))
+    kinds = by_kind(plan_runs(experiment(server="big-model")))
     asked = {each.method: each.request.settings for each in kinds["generate"]}
     assert asked["icl"]["server"] == "big-model" and "base" not in asked["icl"]
     assert asked["sft"]["base"] == "embedded" and "server" not in asked["sft"]
 
 
 def test_names_say_what_is_asked_and_nothing_else():
-    assert [each.run_id for each in plan(experiment())] == [
-        each.run_id for each in plan(experiment(name="another name", executor="slurm"))
+    assert [each.run_id for each in plan_runs(experiment())] == [
+        each.run_id for each in plan_runs(experiment(name="another name", executor="slurm"))
     ]
     one, other = (
-        {each.run_id for each in plan(experiment(capo={"beta": beta}))} for beta in (0.1, 0.2)
+        {each.run_id for each in plan_runs(experiment(capo={"beta": beta}))} for beta in (0.1, 0.2)
     )
     # Another beta: CAPO, its answers, and what scores them; all else is done once.
     assert len(one - other) == 4
@@ -185,13 +185,13 @@ def test_naming_a_setting_of_a_measurement_adds_it():
 def test_presets_are_experiments(name):
     config = experiments_config.from_preset(name, "demo-nli", TARGETS)
     assert config.methods == METHODS
-    for each in plan(config):
+    for each in plan_runs(config):
         checks.check(each.request)
 
 
 def test_the_quick_demo_has_one_target():
-    assert experiments_config.demo(("a", "b"), quick=True).targets == ("a",)
-    assert experiments_config.demo(("a", "b")).targets == ("a", "b")
+    assert experiments_config.demo_config(("a", "b"), quick=True).targets == ("a",)
+    assert experiments_config.demo_config(("a", "b")).targets == ("a", "b")
 
 
 @pytest.fixture
@@ -211,10 +211,10 @@ def put(begun, kind: str, **status) -> None:
 
 
 def test_it_is_found_again(begun):
-    again = store.find(begun.workspace, begun.experiment_id)
+    again = store.find_experiment(begun.workspace, begun.experiment_id)
     assert again.members == begun.members and again.config == begun.config
     assert begun.config.fingerprint  # the dataset as it was when it began
-    found, broken = store.every(begun.workspace)
+    found, broken = store.all_experiments(begun.workspace)
     assert [each.experiment_id for each in found] == [begun.experiment_id] and not broken
 
 
@@ -222,10 +222,10 @@ def test_a_broken_file_is_told_and_hides_no_other(begun):
     other = begun.workspace.experiments / "other"
     other.mkdir()
     (other / "experiment.json").write_text('{"runs": [{"run_id": "../../x"}]}')
-    found, broken = store.every(begun.workspace)
+    found, broken = store.all_experiments(begun.workspace)
     assert len(found) == 1 and "is broken" in broken["other"]
     with pytest.raises(RunError, match="is broken"):
-        store.find(begun.workspace, "other")
+        store.find_experiment(begun.workspace, "other")
 
 
 def test_begun_twice_it_is_one(begun):
@@ -242,7 +242,7 @@ def test_an_experiment_keeps_its_runs_where_the_program_would_now_plan_others(be
     evaluation.rename(evaluation.with_name("evaluation-of-before"))
     file = begun.folder / store.FILE
     file.write_text(file.read_text().replace(evaluation.name, "evaluation-of-before"))
-    old = store.find(begun.workspace, begun.experiment_id)
+    old = store.find_experiment(begun.workspace, begun.experiment_id)
     put(old, "evaluate", state="failed")
     again = store.start(begun.workspace, begun.config)
     assert again.members == old.members and again.evaluation.status().state == "queued"
@@ -252,7 +252,7 @@ def test_an_experiment_keeps_its_runs_where_the_program_would_now_plan_others(be
     actions.delete(begun.workspace, "evaluation-of-before")
     anew = store.start(begun.workspace, begun.config)
     assert anew.members == begun.members and anew.made == begun.made
-    assert store.find(begun.workspace, begun.experiment_id).members == begun.members
+    assert store.find_experiment(begun.workspace, begun.experiment_id).members == begun.members
 
 
 def test_progress_is_the_weighted_share_and_the_rest_by_its_pace(begun):

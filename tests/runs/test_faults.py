@@ -49,11 +49,11 @@ print(run.run_id, flush=True)
 time.sleep(600)
 """
     dashboard = python(code, workspace.root)
-    run = runs_run.find(workspace, dashboard.stdout.readline().strip())
+    run = runs_run.find_run(workspace, dashboard.stdout.readline().strip())
     wait_for_step(run, 2)
     dashboard.send_signal(signal.SIGKILL)
     dashboard.wait(timeout=10)
-    (found,) = runs_run.every(workspace)
+    (found,) = runs_run.all_runs(workspace)
     assert found.status().state == "running"
     let_go(found)
     assert wait_for(found, "succeeded", "lost", "failed").state == "succeeded"
@@ -205,7 +205,7 @@ def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, mon
 def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file, content, said):
     broken, well = put(workspace, seed=1), put(workspace, seed=2)
     (broken.folder / file).write_text(content, encoding="latin-1")
-    found = {run.run_id: run.status() for run in runs_run.every(workspace)}
+    found = {run.run_id: run.status() for run in runs_run.all_runs(workspace)}
     assert found[broken.run_id].state == runs_run.BROKEN
     assert said in found[broken.run_id].message
     assert found[well.run_id].state == "queued"
@@ -215,7 +215,7 @@ def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file
     wait_for(well, "succeeded")
     # And it can be put away.
     actions.delete(workspace, broken.run_id)
-    assert broken.run_id not in {run.run_id for run in runs_run.every(workspace)}
+    assert broken.run_id not in {run.run_id for run in runs_run.all_runs(workspace)}
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ def test_a_frozen_worker_is_slow_not_lost(workspace):
         assert process_start_mark(status.pid) == status.birth
         later = status.heartbeat + 60
         assert run.status().state == "running"
-        assert runs_run.slow_s(run.status(), now=later) > 50
-        assert runs_run.slow_s(run.status(), now=status.heartbeat + 1) == 0
+        assert runs_run.silence_s(run.status(), now=later) > 50
+        assert runs_run.silence_s(run.status(), now=status.heartbeat + 1) == 0
     finally:
         os.kill(status.pid, signal.SIGCONT)
 

@@ -200,7 +200,7 @@ def test_a_deleted_run_is_missing_as_such(workspace, held):
     evaluate(made)
     icl = made.members[1].run_id
     actions.delete(workspace, icl)
-    (gone,) = dependencies.missing(workspace, [icl])
+    (gone,) = dependencies.skipped_inputs(workspace, [icl])
     assert gone.why.endswith("was deleted")
 
 
@@ -233,7 +233,7 @@ def test_a_judge_goes_on_without_and_is_asked_only_for_the_rest_later(workspace,
     )  # fmt: skip
     kinds.execute(judge.request, workspace, judge.files, silent)
     judge.write(Status(state="succeeded", share=1.0))
-    assert dependencies.lacked_by(judge) == [failed.run_id]
+    assert dependencies.skipped_by(judge) == [failed.run_id]
     before = (judge.folder / "outputs.jsonl").read_text()
     trials = judge.files.result["trials"]
 
@@ -241,7 +241,7 @@ def test_a_judge_goes_on_without_and_is_asked_only_for_the_rest_later(workspace,
     queue.advance(workspace)
     assert judge.status().state == "queued" and not judge.files.done
     kinds.execute(judge.request, workspace, judge.files, silent)
-    assert dependencies.lacked_by(judge) == []
+    assert dependencies.skipped_by(judge) == []
     # The answers so far stay, and those to questions about the other method follow.
     assert judge.files.result["trials"] > trials
     assert (judge.folder / "outputs.jsonl").read_text().startswith(before)

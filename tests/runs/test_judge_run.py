@@ -30,7 +30,7 @@ from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import checks, kinds
 from capo_core.runs.kinds import llm_judge
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.text.tokens import normalise
 from capo_core.workspace import Workspace
@@ -149,7 +149,7 @@ def test_a_stopped_judge_goes_on_and_says_the_same(world, workspace):
 
     class Few(FakeBackend):
         def __init__(self):
-            super().__init__(llm_judge.guesser()._answer, name="a guesser")
+            super().__init__(llm_judge.guessing_judge()._answer, name="a guesser")
 
     def stop(what: str, share: float) -> None:
         if share > 0.4:
@@ -179,7 +179,7 @@ def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, c
     folder = RunFolder(workspace.runs / "the-evaluation")
     families = {"families": ["labels"], "pool": [1]}
     asked = {"dataset": world.name, "runs": runs, "judges": ["the-judge"], "config": families}
-    kinds.execute(Request("evaluate", asked), workspace, folder, silent)
+    kinds.execute(RunRequest("evaluate", asked), workspace, folder, silent)
     report = load_report(folder.path / "report.json")
     name = "judge (sage (v2))"
     rows = {source: report.row(source, name, 1) for source in (HUMAN, OTHER, "zero_shot")}
@@ -227,9 +227,9 @@ def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
         (settings_of(world, config={"cards": 0}), "judge's settings"),
     ):
         with pytest.raises(ConfigError, match=match):
-            checks.check(Request("judge", settings))
+            checks.check(RunRequest("judge", settings))
     with pytest.raises(RunError, match="takes no setting"):
-        checks.check(Request("judge", settings_of(world, charm=1)))
+        checks.check(RunRequest("judge", settings_of(world, charm=1)))
     found, _ = of_runs(world, [run])
     with pytest.raises(DataError, match="no verdicts"):
         of_judges([run], found, world.fingerprint)

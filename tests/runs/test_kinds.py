@@ -11,7 +11,7 @@ from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs.checks import SETTINGS, check
 from capo_core.runs.kinds import WORK, execute
-from capo_core.runs.request import KINDS, Request
+from capo_core.runs.request import KINDS, RunRequest
 from capo_core.stability import store
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.workspace import Workspace
@@ -33,7 +33,7 @@ def test_a_calibration_is_kept_where_the_page_finds_it(tmp_path):
         pool=(1,),
         permutations=10,
     )
-    request = Request("calibration", {"config": config.to_dict()})
+    request = RunRequest("calibration", {"config": config.to_dict()})
     execute(request, workspace, RunFolder(workspace.jobs / "c"), silent)
     found = store.load_calibration(config, workspace)
     assert found.config == config
@@ -44,28 +44,30 @@ def test_a_dataset_that_changed_meanwhile_is_not_measured(tmp_path):
     settings = {"dataset": "demo-nli", "fingerprint": "of yesterday", "config": {}}
     workspace = Workspace(tmp_path)
     with pytest.raises(DataError, match="'demo-nli' has changed since"):
-        execute(Request("stability", settings), workspace, RunFolder(workspace.jobs / "s"), silent)
+        execute(
+            RunRequest("stability", settings), workspace, RunFolder(workspace.jobs / "s"), silent
+        )
 
 
 def test_a_preflight_of_nothing_is_refused():
     with pytest.raises(RunError, match="'settings' is missing"):
-        check(Request("preflight", {"kind": "generate"}))
+        check(RunRequest("preflight", {"kind": "generate"}))
 
 
 def test_a_request_of_before_is_read_under_its_new_name(tmp_path):
     raw = {"kind": "rehearsal", "settings": {"steps": 2}}
     (tmp_path / "request.json").write_text(json.dumps(raw))
-    assert Request.read(tmp_path) == Request("dummy", {"steps": 2})
+    assert RunRequest.read(tmp_path) == RunRequest("dummy", {"steps": 2})
 
 
 def test_what_began_at_once_before_is_read_from_its_configuration(tmp_path):
     raw = {"kind": "stability", "settings": {"dataset": "mine"}}
     (tmp_path / "config.json").write_text(json.dumps(raw))
-    assert Request.read(tmp_path) == Request("stability", {"dataset": "mine"})
+    assert RunRequest.read(tmp_path) == RunRequest("stability", {"dataset": "mine"})
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"stage": "sft"}', '{"kind": "x", "extra": 1}'])
 def test_no_other_configuration_is_taken_for_a_request(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(RunError, match="nobody wrote down"):
-        Request.read(tmp_path)
+        RunRequest.read(tmp_path)

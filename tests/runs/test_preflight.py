@@ -41,7 +41,7 @@ def said(found: Preflight) -> str:
 
 @needs_base
 def test_a_training_is_counted_timed_and_measured(workspace, annotator):
-    found = dry_run.measure(workspace, "train_sft", sft(annotator))
+    found = dry_run.estimate_here(workspace, "train_sft", sft(annotator))
     assert found.possible, found.problems
     dataset = Catalog(workspace).load("demo-nli")
     train = set(dataset.items.loc[dataset.items["split"] == "train", "item_id"])
@@ -59,8 +59,8 @@ def test_a_training_is_counted_timed_and_measured(workspace, annotator):
 @pytest.mark.slow
 @needs_base
 def test_twice_the_epochs_take_twice_the_time_and_as_much_memory(workspace, annotator):
-    one = dry_run.measure(workspace, "train_sft", sft(annotator, epochs=2))
-    two = dry_run.measure(workspace, "train_sft", sft(annotator, epochs=8))
+    one = dry_run.estimate_here(workspace, "train_sft", sft(annotator, epochs=2))
+    two = dry_run.estimate_here(workspace, "train_sft", sft(annotator, epochs=8))
     # Each is measured on its own, on a machine with other things to do.
     assert 1.3 < two.seconds / one.seconds < 12
     assert two.counts["steps"] == 4 * one.counts["steps"]
@@ -68,7 +68,7 @@ def test_twice_the_epochs_take_twice_the_time_and_as_much_memory(workspace, anno
 
 @needs_base
 def test_a_context_that_is_too_short_is_refused(workspace, annotator):
-    found = dry_run.measure(workspace, "train_sft", sft(annotator, max_tokens=16))
+    found = dry_run.estimate_here(workspace, "train_sft", sft(annotator, max_tokens=16))
     assert not found.possible
     assert "max_tokens" in said(found)
 
@@ -80,11 +80,11 @@ def test_a_context_that_is_too_short_is_refused(workspace, annotator):
         ({"target": "nobody"}, "nobody"),
         ({"dataset": "not-there"}, "not-there"),
         ({"base": "/not/there"}, "/not/there"),
-        ({"fingerprint": "of yesterday"}, "not the dataset any more"),
+        ({"fingerprint": "of yesterday"}, "has changed since"),
     ],
 )
 def test_what_is_not_there_is_refused(workspace, annotator, changes, words):
-    found = dry_run.measure(workspace, "train_sft", {**sft(annotator), **changes})
+    found = dry_run.estimate_here(workspace, "train_sft", {**sft(annotator), **changes})
     assert not found.possible and words in said(found)
 
 
@@ -98,12 +98,12 @@ def test_what_is_not_there_is_refused(workspace, annotator, changes, words):
 def test_too_little_disk_or_memory_is_refused(workspace, monkeypatch, needs, free, words):
     from capo_core.runs.preflight import dry_run
 
-    monkeypatch.setattr(dry_run, "training", lambda *_: {**needs, **free})
-    found = dry_run.measure(workspace, "train_sft", {})
+    monkeypatch.setattr(dry_run, "estimate_training", lambda *_: {**needs, **free})
+    found = dry_run.estimate_here(workspace, "train_sft", {})
     assert not found.possible and words in said(found)
     assert found.problems[0].todo
-    monkeypatch.setattr(dry_run, "training", lambda *_: needs)
-    assert dry_run.measure(workspace, "train_sft", {}).possible  # this machine has that much
+    monkeypatch.setattr(dry_run, "estimate_training", lambda *_: needs)
+    assert dry_run.estimate_here(workspace, "train_sft", {}).possible  # this machine has that much
 
 
 @needs_base
@@ -115,7 +115,7 @@ def test_weights_beyond_the_memory_are_refused_before_they_are_loaded(
 
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000)
     monkeypatch.setattr(base_model, "load_base_model", lambda *a, **k: pytest.fail("was loaded"))
-    found = dry_run.measure(workspace, "train_sft", sft(annotator))
+    found = dry_run.estimate_here(workspace, "train_sft", sft(annotator))
     assert not found.possible and "weights of the base alone" in said(found)
 
 
@@ -126,7 +126,7 @@ def test_a_generation_is_counted_and_timed(workspace, annotator):
         "dataset": "demo-nli", "targets": [annotator], "base": "embedded",
         "config": {"method": "icl", "examples": 2, "items": 5, "samples": 2, "max_new_tokens": 16},
     }  # fmt: skip
-    found = dry_run.measure(workspace, "generate", settings)
+    found = dry_run.estimate_here(workspace, "generate", settings)
     assert found.possible, found.problems
     assert dict(found.counts) == {"items": 5, "annotators": 1, "answers": 10}
     assert found.seconds > 0 and found.left_out == 0
@@ -142,7 +142,7 @@ def test_a_capo_run_is_looked_at_before_its_sft_is_done(workspace, annotator):
         "dataset": "demo-nli", "target": annotator, "sft": before.run_id,
         "config": {"epochs": 1, "items_per_step": 2, "max_tokens": 512},
     }  # fmt: skip
-    found = dry_run.measure(workspace, "train_capo", settings)
+    found = dry_run.estimate_here(workspace, "train_capo", settings)
     assert found.possible, found.problems
     assert found.counts["pairs"] >= found.counts["training items"]
 
@@ -156,7 +156,7 @@ def test_in_a_process_of_its_own_the_peak_is_that_of_a_run(workspace, annotator)
     from capo_core.runs import submit
 
     settings = sft(annotator, epochs=1)
-    found = dry_run.look(workspace, "train_sft", settings)
+    found = dry_run.estimate_run(workspace, "train_sft", settings)
     run = submit.submit(workspace, "train_sft", settings, estimate=found.to_dict())
     status = wait_for(run, "succeeded", "failed", "lost", within_s=600)
     assert status.state == "succeeded", status.message
@@ -168,9 +168,9 @@ def test_in_a_process_of_its_own_the_peak_is_that_of_a_run(workspace, annotator)
 
 def test_settings_that_are_none_are_refused_at_once(workspace):
     with pytest.raises(RunError, match="no run of kind 'dance'"):
-        dry_run.look(workspace, "dance", {})
+        dry_run.estimate_run(workspace, "dance", {})
     with pytest.raises(RunError, match="target is 3"):
-        dry_run.look(workspace, "train_sft", {"target": 3})
+        dry_run.estimate_run(workspace, "train_sft", {"target": 3})
 
 
 def test_it_survives_its_file(workspace):
@@ -183,9 +183,9 @@ def test_it_survives_its_file(workspace):
         warnings=("It rains.",),
     )
     assert Preflight.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    assert report.kept(workspace, "train_sft", {"a": 1}) is None
-    report.keep(found, workspace, {"a": 1})
-    assert report.kept(workspace, "train_sft", {"a": 1}) == found
+    assert report.saved_preflight(workspace, "train_sft", {"a": 1}) is None
+    report.save_preflight(found, workspace, {"a": 1})
+    assert report.saved_preflight(workspace, "train_sft", {"a": 1}) == found
     assert "It cannot work: the milk is sour. What to do: buy new milk." in said(found)
     assert not replace(found, problems=()).problems
 

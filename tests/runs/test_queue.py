@@ -57,13 +57,13 @@ def test_two_at_once_where_the_workspace_says_so(workspace):
 def test_a_number_of_runs_that_is_none_is_refused(workspace, monkeypatch, raw):
     monkeypatch.setenv("CAPO_PARALLEL_RUNS", raw)
     with pytest.raises(ConfigError, match="CAPO_PARALLEL_RUNS"):
-        queue.parallel(workspace)
+        queue.max_parallel(workspace)
 
 
 def test_a_run_waits_for_those_it_needs(workspace):
     first = put(workspace, steps=3)
     second = put(workspace, after=[first.run_id], seed=1)
-    assert queue.waits_for(second) == f"waits for {first.run_id}"
+    assert queue.reason_for_waiting(second) == f"waits for {first.run_id}"
     queue.advance(workspace)
     assert wait_for(second, "succeeded").started >= first.status().ended
 
@@ -75,7 +75,7 @@ def test_a_run_that_waits_does_not_hold_up_others(workspace):
     free = put(workspace, seed=3)
     assert [run.run_id for run in queue.advance(workspace)] == [free.run_id]
     assert waiting.status().state == "queued"
-    assert "which is stopped" in queue.waits_for(waiting)
+    assert "which is stopped" in queue.reason_for_waiting(waiting)
 
 
 def test_what_waits_for_a_failed_run_fails_with_it_and_says_why(workspace):
@@ -95,7 +95,7 @@ def test_the_same_asked_twice_is_one_run(workspace):
     first = put(workspace, steps=7)
     assert put(workspace, steps=7) == first
     assert put(workspace, steps=8) != first
-    assert len(runs_run.every(workspace)) == 2
+    assert len(runs_run.all_runs(workspace)) == 2
 
 
 def test_a_run_that_has_succeeded_is_not_begun_again(workspace):
@@ -130,7 +130,7 @@ for number in range(4):
     said = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     names = [out.split() for out, _ in said]
-    every = runs_run.every(workspace)
+    every = runs_run.all_runs(workspace)
     assert sorted(run.run_id for run in every) == sorted(names[0] + names[1])
     orders = [run.request.order for run in every]
     assert orders == list(range(1, 9))

@@ -14,7 +14,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import actions, kinds, submit
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
@@ -74,7 +74,7 @@ def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp
     # The same in this process, never interrupted.
     other = Workspace(tmp_path_factory.mktemp("uninterrupted"))
     folder = RunFolder(other.runs / run.run_id)
-    kinds.execute(Request("train_sft", settings), other, folder, silent)
+    kinds.execute(RunRequest("train_sft", settings), other, folder, silent)
     one, two = weights(run.files), weights(folder)
     assert one.keys() == two.keys()
     assert all((one[name] == two[name]).all() for name in one)

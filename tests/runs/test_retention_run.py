@@ -24,7 +24,7 @@ from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import checks, kinds
 from capo_core.runs.kinds import retention
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
@@ -66,7 +66,7 @@ def perplexities(data, model, base) -> dict[str, float]:
 def test_the_ends_are_base_sft_and_capo(trained):
     workspace, data, base, sft, capo, text = trained
     folder = RunFolder(workspace.runs / "all-of-it")
-    asked = Request("retention", settings_of(data, capo, text))
+    asked = RunRequest("retention", settings_of(data, capo, text))
     words = kinds.execute(asked, workspace, folder, silent)
     found = load(folder.path)
     assert words == found.sentence and folder.result["sentence"] == words
@@ -133,9 +133,9 @@ def test_what_cannot_be_measured_is_told(trained, tmp_path):
         measured(config={**FEW, "max_new_tokens": 500})
     for config, match in (({"strengths": [0.5]}, "strengths"), ({"charm": 1}, "charm")):
         with pytest.raises((ConfigError, RunError), match=match):
-            checks.check(Request("retention", settings_of(data, sft, text, config=config)))
+            checks.check(RunRequest("retention", settings_of(data, sft, text, config=config)))
     with pytest.raises(ConfigError, match="needs a finished training"):
-        checks.check(Request("retention", settings_of(data, sft, text, target="")))
+        checks.check(RunRequest("retention", settings_of(data, sft, text, target="")))
     # The SFT run was trained anew since: CAPO did not begin with this one.
     path = sft.adapter / WEIGHTS
     before = path.read_bytes()

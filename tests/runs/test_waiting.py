@@ -30,7 +30,7 @@ def put_last(workspace, *others):
 def test_it_begins_when_one_has_failed_and_the_other_is_done(workspace):
     sour, well = put(workspace, fail="the milk is sour"), put(workspace, seed=1)
     last = put_last(workspace, sour, well)
-    assert queue.waits_for(last) == f"waits for {sour.run_id}"
+    assert queue.reason_for_waiting(last) == f"waits for {sour.run_id}"
     queue.advance(workspace)
     assert wait_for(last, "succeeded", "failed").state == "succeeded"
     assert sour.status().state == "failed"
@@ -54,12 +54,12 @@ def test_it_begins_when_one_was_stopped_or_killed_and_what_needs_that_one_waits_
     # It has a number, but has not begun: as long as the other one works, it waits.
     wait_until(lambda: ended.status().state == "running", ended)
     assert queue.advance(workspace) == []
-    assert queue.waits_for(another) == f"waits for {needs.run_id}"
+    assert queue.reason_for_waiting(another) == f"waits for {needs.run_id}"
     os.kill(ended.status().pid, signal.SIGKILL)
     wait_for(ended, "lost")
     queue.advance(workspace)
     assert wait_for(another, "succeeded", "failed").state == "succeeded"
-    assert queue.waits_for(needs) == f"waits for {ended.run_id}, which is lost"
+    assert queue.reason_for_waiting(needs) == f"waits for {ended.run_id}, which is lost"
 
 
 def test_where_all_have_failed_it_fails_with_them_and_comes_back_with_any(workspace):
@@ -69,7 +69,7 @@ def test_where_all_have_failed_it_fails_with_them_and_comes_back_with_any(worksp
         run.write(Status(state="failed", message="the milk is sour"))
     assert queue.advance(workspace) == []
     assert last.status().state == "failed" and "the milk is sour" in last.status().message
-    submit.renew(workspace, second)
+    submit.resubmit(workspace, second)
     assert [run.status().state for run in (first, second, last)] == ["failed", "queued", "queued"]
     queue.advance(workspace)
     wait_for(last, "succeeded")
@@ -82,7 +82,7 @@ def test_where_none_has_succeeded_and_one_can_be_resumed_it_waits(workspace):
     failed.write(Status(state="failed"))
     stopped.write(Status(state="stopped"))
     assert queue.advance(workspace) == []
-    assert queue.waits_for(last) == f"waits for {stopped.run_id}, which is stopped"
+    assert queue.reason_for_waiting(last) == f"waits for {stopped.run_id}, which is stopped"
 
 
 def test_runs_that_wait_for_one_another_never_begin_and_hold_up_no_other(workspace):

@@ -43,7 +43,7 @@ from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.run_folder import RunFolder
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
-from capo_core.runs.comparisons import Comparison
+from capo_core.runs.comparisons import RunComparison
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
 
@@ -61,7 +61,7 @@ class Training:
         return f"{self.run_id}/{self.target}"
 
 
-def trainings(workspace: Workspace, comparison: Comparison, target: str = "") -> list[Training]:
+def trainings(workspace: Workspace, comparison: RunComparison, target: str = "") -> list[Training]:
     """The trainings behind a comparison, CAPO before SFT, each once.
 
     Args:
@@ -86,7 +86,7 @@ def measurement(workspace: Workspace, training: Training) -> Run | None:
     """The run that measures what a training made its base forget: a finished one, else the last
     that was asked for; None where there is none."""
     found = []
-    for run in runs_run.every(workspace):
+    for run in runs_run.all_runs(workspace):
         try:
             request = run.request
         except CapoError:

@@ -22,7 +22,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.formatting import count, duration, short
 from capo_core.runs import comparisons, queue
-from capo_core.runs.comparisons import CHOSEN, Comparison, Generation
+from capo_core.runs.comparisons import CUSTOM, Generation, RunComparison
 from capo_core.runs.experiments.store import Experiment, progress_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Chosen:
         report: the kept scores; None where nobody has scored these runs.
     """
 
-    comparison: Comparison
+    comparison: RunComparison
     dataset: Dataset
     target: str
     report: EvaluationReport | None
@@ -52,9 +52,9 @@ class Chosen:
 
 def current(frame: Frame) -> Chosen | None:
     """The comparison to show, under its controls; None where there is none, and the way is said."""
-    finished = comparisons.generations(frame.workspace, frame.entry)
-    known = comparisons.comparisons(frame.workspace, frame.entry, finished)
-    working = comparisons.experiments_at_work(frame.workspace, frame.entry)
+    finished = comparisons.finished_generations(frame.workspace, frame.entry)
+    known = comparisons.all_comparisons(frame.workspace, frame.entry, finished)
+    working = comparisons.active_experiments(frame.workspace, frame.entry)
     if working:
         queue.advance(frame.workspace)
         watch(working[0])
@@ -62,18 +62,18 @@ def current(frame: Frame) -> Chosen | None:
         if not working:
             _nothing_yet(frame)
         return None
-    mine = comparisons.put_together(
+    mine = comparisons.custom_comparison(
         frame.workspace, frame.entry, finished, url_state.get("runs").split(",")
     )
     if not known and mine is None:
-        mine = comparisons.put_together(
+        mine = comparisons.custom_comparison(
             frame.workspace, frame.entry, finished, [one.run_id for one in finished]
         )
     by_key = {one.key: one for one in (*known, *((mine,) if mine else ()))}
     dataset = cache.dataset(frame.workspace, frame.entry)
     with control_row("methods", [3, 2, 2]) as places:
         with places[0]:
-            default = CHOSEN if url_state.get("runs") and mine else next(iter(by_key))
+            default = CUSTOM if url_state.get("runs") and mine else next(iter(by_key))
             key = url_state.choice(
                 st.selectbox,
                 "Comparison",
@@ -93,7 +93,7 @@ def current(frame: Frame) -> Chosen | None:
     return Chosen(comparison, dataset, target, _report(frame, comparison))
 
 
-def _target(finished: list[Generation], comparison: Comparison, dataset: Dataset) -> str:
+def _target(finished: list[Generation], comparison: RunComparison, dataset: Dataset) -> str:
     chosen = [one for one in finished if one.run_id in comparison.runs]
     there = {name for one in chosen for name in one.targets}
     names = [name for name in dataset.annotators if name in there]
@@ -112,7 +112,7 @@ def _target(finished: list[Generation], comparison: Comparison, dataset: Dataset
     )
 
 
-def _own_choice(frame: Frame, finished: list[Generation], comparison: Comparison) -> None:
+def _own_choice(frame: Frame, finished: list[Generation], comparison: RunComparison) -> None:
     """The choice of single runs, folded away."""
     by_id = {one.run_id: one for one in finished}
     with st.popover("Choose runs", width="stretch"), st.form("compare.runs", border=False):
@@ -128,7 +128,7 @@ def _own_choice(frame: Frame, finished: list[Generation], comparison: Comparison
         if st.form_submit_button("Compare these"):
             if wanted and len({by_id[name].split for name in wanted}) == 1:
                 url_state.put(
-                    PAGE, {"of": CHOSEN, "runs": ",".join(wanted), "item": None, "method": None}
+                    PAGE, {"of": CUSTOM, "runs": ",".join(wanted), "item": None, "method": None}
                 )
                 st.rerun()
             st.warning(
@@ -144,7 +144,7 @@ def _run_title(one: Generation, with_split: bool) -> str:
     return " · ".join([*parts, one.split] if with_split else parts)
 
 
-def _report(frame: Frame, comparison: Comparison) -> EvaluationReport | None:
+def _report(frame: Frame, comparison: RunComparison) -> EvaluationReport | None:
     """The kept scores; the way to them where there are none."""
     if comparison.report_path is not None:
         try:
@@ -176,14 +176,14 @@ def _report(frame: Frame, comparison: Comparison) -> EvaluationReport | None:
     return None
 
 
-def _unreadable(frame: Frame, comparison: Comparison, error: DataError) -> None:
+def _unreadable(frame: Frame, comparison: RunComparison, error: DataError) -> None:
     show_error(error)
     st.button(
         "Score them again",
         key="compare.score",
         type="primary",
         on_click=safely,
-        args=(comparisons.score_again, frame.workspace, frame.entry, comparison),
+        args=(comparisons.rescore, frame.workspace, frame.entry, comparison),
     )
 
 
@@ -243,7 +243,7 @@ def _nothing_yet(frame: Frame) -> None:
 
 def _demo(frame: Frame) -> None:
     dataset = cache.dataset(frame.workspace, frame.entry)
-    comparisons.begin_demo(frame.workspace, dataset.annotators)
+    comparisons.start_demo(frame.workspace, dataset.annotators)
 
 
 _SETTINGS = ("item", "as", "outcome", "given", "label", "order")

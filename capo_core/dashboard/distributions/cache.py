@@ -63,7 +63,7 @@ def _reading(
     found, estimates, more = data.with_estimates(asked, workspace)
     notes += more
     if with_own:
-        runs = comparisons.generations(workspace, _entry)
+        runs = comparisons.finished_generations(workspace, _entry)
         found, more = data.with_answers(found, workspace, runs)
         notes += more
     return data.Reading(

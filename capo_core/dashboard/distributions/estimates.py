@@ -154,7 +154,7 @@ def of_kind(workspace: Workspace, kind: str, reading: Reading) -> list[Run]:
     """Runs of a kind on the items of `reading`, or on data of this name while they have not
     begun; the last asked for first."""
     found = []
-    for run in runs_run.every(workspace):
+    for run in runs_run.all_runs(workspace):
         try:
             if run.request.kind != kind:
                 continue

@@ -12,7 +12,7 @@ from capo_core.dashboard.ui.charts import blank, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import DASHES, FAINT, NEUTRAL, OKABE_ITO
 from capo_core.formatting import percent
-from capo_core.runs.events import Events, has, thinned
+from capo_core.runs.events import RunEvents, has_figure, thinned
 
 TRAIN, VALIDATION = OKABE_ITO[5], OKABE_ITO[1]
 CHOSEN, REJECTED = OKABE_ITO[2], OKABE_ITO[3]
@@ -43,7 +43,7 @@ CURVES = {
 }
 
 
-def curve(events: Events, name: str) -> go.Figure:
+def curve(events: RunEvents, name: str) -> go.Figure:
     """One figure over the steps of one run: in training, and on the validation items."""
     about = CURVES[name]
     figure = _ground(about)
@@ -52,21 +52,21 @@ def curve(events: Events, name: str) -> go.Figure:
         _changes(figure, events)
         return figure
     rows = thinned(events.steps)
-    if has(rows, name):
-        several = len(events.validations) and has(events.validations, name)
+    if has_figure(rows, name):
+        several = len(events.validations) and has_figure(events.validations, name)
         _line(figure, rows, name, "training" if several else "", TRAIN, about.form)
-    if has(events.validations, name):
+    if has_figure(events.validations, name):
         _validated(figure, events.validations, name, "validation", VALIDATION, about.form)
     return figure
 
 
-def overlay(runs: Mapping[str, Events], name: str, *, validation: bool) -> go.Figure:
+def overlay(runs: Mapping[str, RunEvents], name: str, *, validation: bool) -> go.Figure:
     """One figure over the steps of several runs, by their names."""
     about = CURVES[name]
     figure = _ground(about, height=380)
     for place, (title, events) in enumerate(runs.items()):
         rows = events.validations if validation else thinned(events.steps)
-        if not has(rows, name):
+        if not has_figure(rows, name):
             continue
         color = OKABE_ITO[place % len(OKABE_ITO)]
         dash = DASHES[place // len(OKABE_ITO) % len(DASHES)]
@@ -93,7 +93,7 @@ def probe(probes: pd.DataFrame) -> go.Figure:
         hovertemplate="step %{x}: %{y:.0%} [%{customdata[0]:.0%}, %{customdata[1]:.0%}], "
         "n = %{customdata[2]}<extra></extra>",
     )
-    if has(probes, "chance"):
+    if has_figure(probes, "chance"):
         chance = float(probes["chance"].iloc[-1])
         figure.add_hline(
             chance,
@@ -105,12 +105,12 @@ def probe(probes: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def overlays_there(runs: Sequence[Events]) -> list[str]:
+def overlays_there(runs: Sequence[RunEvents]) -> list[str]:
     """Figures that at least one of the runs has."""
     return [
         name
         for name in CURVES
-        if any(has(each.steps, name) or has(each.validations, name) for each in runs)
+        if any(has_figure(each.steps, name) or has_figure(each.validations, name) for each in runs)
     ]
 
 
@@ -123,7 +123,7 @@ def _ground(about: Curve, height: int = HEIGHT) -> go.Figure:
     return figure
 
 
-def _marks(figure: go.Figure, events: Events) -> None:
+def _marks(figure: go.Figure, events: RunEvents) -> None:
     """Where the run went on after a break, and the validation whose adapter is kept."""
     for step in events.resumed:
         figure.add_vline(
@@ -178,7 +178,7 @@ def _validated(
     figure: go.Figure, rows: pd.DataFrame, name: str, title: str, color: str, form: str
 ) -> None:
     """Validations as points; the one whose adapter is kept is filled, the others are open."""
-    best = rows.index[rows["best"] == 1].max() if has(rows, "best") else None
+    best = rows.index[rows["best"] == 1].max() if has_figure(rows, "best") else None
     figure.add_scatter(
         x=rows["step"],
         y=rows[name],
@@ -196,7 +196,7 @@ def _validated(
     )
 
 
-def _changes(figure: go.Figure, events: Events) -> None:
+def _changes(figure: go.Figure, events: RunEvents) -> None:
     steps = thinned(events.steps)
     figure.add_hline(0, line={"color": FAINT, "width": 1.5})
     for name, title, color in (
@@ -204,9 +204,9 @@ def _changes(figure: go.Figure, events: Events) -> None:
         ("rejected_change", "the others'", REJECTED),
     ):
         form = CURVES["change"].form
-        if has(steps, name):
+        if has_figure(steps, name):
             _line(figure, steps, name, title, color, form)
-        if has(events.validations, name):
+        if has_figure(events.validations, name):
             figure.add_scatter(
                 x=events.validations["step"],
                 y=events.validations[name],

@@ -14,7 +14,12 @@ from typing import Any
 
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
-from capo_core.runs.experiments.config import EXTRAS, PRESETS, ExperimentConfig, from_preset
+from capo_core.runs.experiments.config import (
+    OPTIONAL_STAGES,
+    PRESETS,
+    ExperimentConfig,
+    from_preset,
+)
 from capo_core.workspace import Workspace, content_hash, write_json
 
 Draft = dict[str, Any]
@@ -93,7 +98,7 @@ def with_preset(draft: Draft, preset: str) -> Draft:
 def preset_of(draft: Draft) -> str:
     """The preset whose settings these are; "" for others."""
     kept = ("dataset", "targets", "name", "fingerprint")
-    if any(draft.get(stage) is not None for stage in EXTRAS):
+    if any(draft.get(stage) is not None for stage in OPTIONAL_STAGES):
         return ""
     for name in PRESETS:
         fresh = with_preset(draft, name)
@@ -166,7 +171,7 @@ def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
             for key, each in ours.items()
             if key not in theirs or theirs[key] != each
         }
-    for stage in EXTRAS:  # no preset has any
+    for stage in OPTIONAL_STAGES:  # no preset has any
         ours = getattr(config, stage)
         if ours is not None:
             changes |= {f"{stage}.{key}": each for key, each in ours.items()} or {stage: {}}

@@ -35,7 +35,7 @@ from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.runs import slurm
 from capo_core.runs.experiments import plan, store
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
-from capo_core.runs.preflight.report import kept
+from capo_core.runs.preflight.report import saved_preflight
 from capo_core.runs.summary import METHODS
 from capo_core.workspace import Workspace, write_json
 
@@ -429,13 +429,13 @@ def _right(now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
     on_disk = config.base == "embedded" or "/" not in config.base or config.base[0] in "./~"
     if config.base and on_disk:
         find_base_model(config.base)
-    store.check_text(config)
+    store.check_general_text(config)
     return config
 
 
 def _begin(frame: Frame, config: ExperimentConfig) -> None:
     settled = config.with_changes(fingerprint=frame.entry.fingerprint)
-    planned = plan.plan(settled)
+    planned = plan.plan_runs(settled)
     kinds = [each.request.kind for each in planned]
     trainings = kinds.count("train_sft") + kinds.count("train_capo")
     note(
@@ -461,12 +461,12 @@ def _begin(frame: Frame, config: ExperimentConfig) -> None:
     )
 
 
-def _start(workspace: Workspace, config: ExperimentConfig, planned: list[plan.Planned]) -> None:
+def _start(workspace: Workspace, config: ExperimentConfig, planned: list[plan.PlannedRun]) -> None:
     store.start(workspace, config)
     for each in planned:
         # What was expected stays beside what will be measured.
         folder = workspace.runs / each.run_id
-        found = kept(workspace, each.request.kind, each.request.settings)
+        found = saved_preflight(workspace, each.request.kind, each.request.settings)
         if found is not None and not (folder / "preflight.json").exists():
             write_json(folder / "preflight.json", found.to_dict())
     url_state.put(PAGE, {"view": None})

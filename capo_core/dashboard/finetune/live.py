@@ -17,15 +17,17 @@ from capo_core.dashboard.app.page import safely
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
 from capo_core.runs import queue
-from capo_core.runs.run import every
-from capo_core.runs.summary import STATES, Seen
+from capo_core.runs.run import all_runs
+from capo_core.runs.summary import STATES, RunSummary
 from capo_core.workspace import Workspace
 
 EVERY_S = 2.0
 _ACTED = "finetune.acted"
 
 
-def while_living(workspace: Workspace, found: Sequence[Seen], draw: Callable[[], None]) -> None:
+def while_living(
+    workspace: Workspace, found: Sequence[RunSummary], draw: Callable[[], None]
+) -> None:
     """`draw()`, again and again while a run waits or works.
 
     To be called once, at the top level of a page.
@@ -52,7 +54,7 @@ def _look(workspace: Workspace, before: tuple, draw: Callable[[], None]) -> None
 
 def _marks(workspace: Workspace) -> tuple:
     """What the static part of the page depends on."""
-    return tuple((run.run_id, run.status().state, run.stop_asked) for run in every(workspace))
+    return tuple((run.run_id, run.status().state, run.stop_asked) for run in all_runs(workspace))
 
 
 _COLORS = {

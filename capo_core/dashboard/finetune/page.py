@@ -19,7 +19,7 @@ from capo_core.runs import queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.kinds import evaluation
-from capo_core.runs.summary import METHODS, Seen, listed, see
+from capo_core.runs.summary import METHODS, RunSummary, shortened_list, summarise_run
 
 PAGE = "finetune"
 KEYS = ("view", "run", "figure", "state", "kind", "find", "pick", "all", "on")
@@ -31,8 +31,8 @@ def show(frame: Frame) -> None:
     st.html(live.CSS)
     with speaking():
         queue.advance(frame.workspace)
-    found = [see(run) for run in runs_run.every(frame.workspace)]
-    experiments, broken = store.every(frame.workspace)
+    found = [summarise_run(run) for run in runs_run.all_runs(frame.workspace)]
+    experiments, broken = store.all_experiments(frame.workspace)
     says(*_sentences(frame, found, experiments))
     view = url_state.view(PAGE, _VIEWS)
     if view == "new":
@@ -45,7 +45,9 @@ def show(frame: Frame) -> None:
         finetune_queue.show(frame, found, experiments, broken)
 
 
-def _sentences(frame: Frame, found: list[Seen], experiments: list[store.Experiment]) -> list[str]:
+def _sentences(
+    frame: Frame, found: list[RunSummary], experiments: list[store.Experiment]
+) -> list[str]:
     """What is known about imitation on this dataset, and what is at work now."""
     mine = [seen for seen in found if seen.dataset == frame.entry.name]
     told = _evaluated(frame, experiments) or _trained(mine) or _nothing(frame, mine)
@@ -73,7 +75,7 @@ def _evaluated(frame: Frame, experiments: list[store.Experiment]) -> str:
     return ""
 
 
-def _trained(mine: list[Seen]) -> str:
+def _trained(mine: list[RunSummary]) -> str:
     """What the last finished CAPO run reached on held-out items."""
     for seen in sorted(mine, key=lambda each: each.status.ended, reverse=True):
         if seen.kind != "train_capo" or seen.state != "succeeded":
@@ -85,14 +87,15 @@ def _trained(mine: list[Seen]) -> str:
         except (CapoError, KeyError, TypeError, ValueError):
             continue
         return (
-            f"CAPO for {listed(seen.targets)} has learned to prefer their own answer to another "
-            f"annotator's in {percent(share)} of the pairs on {count(items, 'validation item')} "
-            "(luck: half). How much of the manner this is, the evaluation says."
+            f"CAPO for {shortened_list(seen.targets)} has learned to prefer their own answer to "
+            f"another annotator's in {percent(share)} of the pairs on "
+            f"{count(items, 'validation item')} (luck: half). How much of "
+            "the manner this is, the evaluation says."
         )
     return ""
 
 
-def _nothing(frame: Frame, mine: list[Seen]) -> str:
+def _nothing(frame: Frame, mine: list[RunSummary]) -> str:
     if any(seen.state == "succeeded" for seen in mine):
         return f"Runs on {frame.entry.name} have finished; none of them is evaluated yet."
     return f"No run on {frame.entry.name} has come to an end yet."

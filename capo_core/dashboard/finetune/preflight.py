@@ -13,12 +13,12 @@ from capo_core.dashboard.ui.job_progress import how_it_ended
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import count, duration
 from capo_core.runs import submit
-from capo_core.runs.experiments.plan import Planned
+from capo_core.runs.experiments.plan import PlannedRun
 from capo_core.runs.memory import in_words
 from capo_core.runs.preflight import report
 from capo_core.runs.preflight.report import Preflight
 from capo_core.runs.run import Run
-from capo_core.runs.summary import METHODS, STAGE_NAMES, listed
+from capo_core.runs.summary import METHODS, STAGE_NAMES, shortened_list
 from capo_core.workspace import Workspace
 
 EVERY_S = 1.5
@@ -29,7 +29,7 @@ _LOOKING = "finetune.looking"  # looks that are still wanted, one after the othe
 class Look:
     """One kind of run of an experiment, and the run that stands for it."""
 
-    planned: Planned
+    planned: PlannedRun
 
     @property
     def asked(self) -> dict:
@@ -44,13 +44,13 @@ class Look:
         return f"{STAGE_NAMES[request.kind]} for {request.settings['target']}"
 
     def found(self, workspace: Workspace) -> Preflight | None:
-        return report.kept(workspace, self.asked["kind"], self.asked["settings"])
+        return report.saved_preflight(workspace, self.asked["kind"], self.asked["settings"])
 
     def job(self, workspace: Workspace) -> Run | None:
         return submit.find_begun(workspace, "preflight", self.asked)
 
 
-def show(frame: Frame, planned: Sequence[Planned]) -> bool:
+def show(frame: Frame, planned: Sequence[PlannedRun]) -> bool:
     """What was found, or the button to find it; True where the experiment cannot work."""
     workspace = frame.workspace
     looks = looks_of(planned)
@@ -80,7 +80,7 @@ def show(frame: Frame, planned: Sequence[Planned]) -> bool:
     return any(not each.possible for each in there)
 
 
-def looks_of(planned: Sequence[Planned]) -> list[Look]:
+def looks_of(planned: Sequence[PlannedRun]) -> list[Look]:
     """The first training of each stage, and the answers with the longest prompts."""
     found = []
     for kind in STAGE_NAMES:
@@ -94,7 +94,7 @@ def _begin(workspace: Workspace, looks: Sequence[Look], again: bool) -> None:
     wanted = [look for look in looks if again or look.found(workspace) is None]
     for look in looks:
         # CAPO begins with an adapter whose training is only planned yet.
-        report.announce(workspace, look.planned.run_id, look.planned.request)
+        report.announce_request(workspace, look.planned.run_id, look.planned.request)
     st.session_state[_LOOKING] = [look.asked for look in wanted[1:]]
     submit.begin(workspace, "preflight", wanted[0].asked)
 
@@ -131,7 +131,7 @@ def _one(look: Look, found: Preflight) -> None:
 
 
 def _together(
-    planned: Sequence[Planned], looks: Sequence[Look], found: Sequence[Preflight | None]
+    planned: Sequence[PlannedRun], looks: Sequence[Look], found: Sequence[Preflight | None]
 ) -> str:
     """Time, memory and disk of all runs, each as long as the one that stands for its kind."""
     by_kind = {
@@ -150,7 +150,7 @@ def _together(
     })  # fmt: skip
     parts = [f"Altogether about {duration(seconds)} for {count(len(known), 'run')}"]
     if missing:
-        parts.append(f"without {listed(missing)}, which cannot be measured beforehand")
+        parts.append(f"without {shortened_list(missing)}, which cannot be measured beforehand")
     if memory:
         parts.append(f"at most {in_words(memory)} of memory at a time")
     return f"{', '.join(parts)}; {in_words(disk)} on the disk."

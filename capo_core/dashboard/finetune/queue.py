@@ -18,9 +18,18 @@ from capo_core.data.catalog import Catalog
 from capo_core.formatting import count
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
-from capo_core.runs.experiments.store import Progress, progress_of
+from capo_core.runs.experiments.store import ExperimentProgress, progress_of
 from capo_core.runs.status import LIVE
-from capo_core.runs.summary import METHODS, STATES, Seen, listed, row, see, share_words, standing
+from capo_core.runs.summary import (
+    METHODS,
+    STATES,
+    RunSummary,
+    progress_text,
+    shortened_list,
+    status_line,
+    summarise_run,
+    table_row,
+)
 from capo_core.workspace import Workspace
 
 PAGE = "finetune"
@@ -37,7 +46,7 @@ _QUICK_DEMO = "One annotator, all five methods and the evaluation: about three m
 
 def show(
     frame: Frame,
-    found: Sequence[Seen],
+    found: Sequence[RunSummary],
     experiments: Sequence[store.Experiment],
     broken: dict[str, str],
 ) -> None:
@@ -55,10 +64,12 @@ def show(
 
 
 def _draw(frame: Frame, experiments: Sequence[store.Experiment]) -> None:
-    from capo_core.runs.run import every
+    from capo_core.runs.run import all_runs
 
     of_experiments = {member.run_id for each in experiments for member in each.members}
-    loose = [see(run) for run in every(frame.workspace) if run.run_id not in of_experiments]
+    loose = [
+        summarise_run(run) for run in all_runs(frame.workspace) if run.run_id not in of_experiments
+    ]
     loose = [seen for seen in loose if seen.status.live]
     for experiment in experiments:
         _experiment(frame, experiment)
@@ -72,16 +83,16 @@ def _draw(frame: Frame, experiments: Sequence[store.Experiment]) -> None:
 def _experiment(frame: Frame, experiment: store.Experiment) -> None:
     now = progress_of(experiment)
     name, config = experiment.experiment_id, experiment.config
-    members = [None if run is None else see(run) for run in experiment.runs()]
+    members = [None if run is None else summarise_run(run) for run in experiment.runs()]
     live = now.state == "running"
     with st.container(border=True):
         about = (
-            f"{listed([METHODS[each] for each in config.methods], 5)} for "
-            f"{listed(config.targets)} of {config.dataset}, base {config.base}"
+            f"{shortened_list([METHODS[each] for each in config.methods], 5)} for "
+            f"{shortened_list(config.targets)} of {config.dataset}, base {config.base}"
         )
         st.html(head_html(config.title, now.state, about))
         if live:
-            st.progress(now.share, text=markdown(share_words(now.share, now.left_s)))
+            st.progress(now.share, text=markdown(progress_text(now.share, now.left_s)))
         st.html(f'<p class="capo-note">{escape(_words(now, members))}</p>')
         with st.container(horizontal=True, vertical_alignment="center"):
             _buttons(frame, experiment, now, members)
@@ -92,7 +103,7 @@ def _experiment(frame: Frame, experiment: store.Experiment) -> None:
                 note(f"{count(gone, 'run was', 'runs were')} deleted.")
 
 
-def _words(now: Progress, members: Sequence[Seen | None]) -> str:
+def _words(now: ExperimentProgress, members: Sequence[RunSummary | None]) -> str:
     order = ("succeeded", "running", "queued", "failed", "stopped", "lost", "broken", "deleted")
     counts = ", ".join(
         f"{now.counts[each]} {STATES[each].lower()}" for each in order if now.counts.get(each)
@@ -100,7 +111,7 @@ def _words(now: Progress, members: Sequence[Seen | None]) -> str:
     said = [f"{counts}."]
     working = next((each for each in members if each and each.state == "running"), None)
     if working is not None:
-        said.append(f"Now: {working.title}: {standing(working)}.")
+        said.append(f"Now: {working.title}: {status_line(working)}.")
     elif now.state not in ("succeeded", "running"):
         said.append(f"{now.message.rstrip('.')}.")
     failed = next((each for each in members if each and _failed_itself(each)), None)
@@ -116,18 +127,21 @@ def _words(now: Progress, members: Sequence[Seen | None]) -> str:
     return words
 
 
-def _others_go_on(members: Sequence[Seen | None]) -> bool:
+def _others_go_on(members: Sequence[RunSummary | None]) -> bool:
     """Is there, or will there be, an evaluation of other methods than those that failed?"""
     last = members[-1]
     return last is not None and last.kind == "evaluate" and last.state in (*LIVE, "succeeded")
 
 
-def _failed_itself(seen: Seen) -> bool:
+def _failed_itself(seen: RunSummary) -> bool:
     return seen.state == "failed" and not seen.status.blocked_by
 
 
 def _buttons(
-    frame: Frame, experiment: store.Experiment, now: Progress, members: Sequence[Seen | None]
+    frame: Frame,
+    experiment: store.Experiment,
+    now: ExperimentProgress,
+    members: Sequence[RunSummary | None],
 ) -> None:
     name = experiment.experiment_id
     working = next((each for each in members if each and each.state == "running"), None)
@@ -160,7 +174,9 @@ def _buttons(
     )  # fmt: skip
 
 
-def run_table(frame: Frame, found: Sequence[Seen], *, key: str, more: Sequence[str] = ()) -> None:
+def run_table(
+    frame: Frame, found: Sequence[RunSummary], *, key: str, more: Sequence[str] = ()
+) -> None:
     """Runs as a table; a click on a row opens the run.
 
     Args:
@@ -168,7 +184,7 @@ def run_table(frame: Frame, found: Sequence[Seen], *, key: str, more: Sequence[s
     """
     if not found:
         return
-    rows = pd.DataFrame([row(seen) for seen in found])
+    rows = pd.DataFrame([table_row(seen) for seen in found])
     place = f"{PAGE}.table.{key}"
     config = {
         "run": st.column_config.TextColumn("Run", width="medium"),
@@ -245,5 +261,5 @@ def _demo(frame: Frame) -> None:
 
 def _begin_demo(workspace: Workspace, quick: bool) -> None:
     annotators = Catalog(workspace).load(experiments_config.DEMO_DATASET).annotators
-    store.start(workspace, experiments_config.demo(annotators, quick=quick))
+    store.start(workspace, experiments_config.demo_config(annotators, quick=quick))
     url_state.put(PAGE, {"view": None})

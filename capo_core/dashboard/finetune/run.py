@@ -21,16 +21,23 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
 from capo_core.formatting import duration, number, percent
 from capo_core.runs import run
-from capo_core.runs.events import MOST_POINTS, Events, has
+from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
 from capo_core.runs.memory import in_words
 from capo_core.runs.status import Status
-from capo_core.runs.summary import TRAININGS, Seen, see, share_words, span, standing
+from capo_core.runs.summary import (
+    TRAININGS,
+    RunSummary,
+    exact_duration,
+    progress_text,
+    status_line,
+    summarise_run,
+)
 
 _FIRST = ("loss", "reward_accuracy", "margin", "change", "tokens_per_s")
 _FOLDED = ("learning_rate", "grad_norm")
 
 
-def show_curves(seen: Seen, events: Events) -> None:
+def show_curves(seen: RunSummary, events: RunEvents) -> None:
     if events.steps.empty and events.validations.empty:
         note(
             "No step is done yet; the curves appear by themselves."
@@ -60,12 +67,14 @@ def show_curves(seen: Seen, events: Events) -> None:
                     _curve(seen, events, name)
 
 
-def _there(events: Events, name: str) -> bool:
+def _there(events: RunEvents, name: str) -> bool:
     names = ("chosen_change", "rejected_change") if name == "change" else (name,)
-    return any(has(events.steps, each) or has(events.validations, each) for each in names)
+    return any(
+        has_figure(events.steps, each) or has_figure(events.validations, each) for each in names
+    )
 
 
-def _curve(seen: Seen, events: Events, name: str) -> None:
+def _curve(seen: RunSummary, events: RunEvents, name: str) -> None:
     heading(_title(events, name), TRAINING_HELP[name])
     picture(
         charts.curve(events, name),
@@ -75,15 +84,19 @@ def _curve(seen: Seen, events: Events, name: str) -> None:
     )
 
 
-def _title(events: Events, name: str) -> str:
+def _title(events: RunEvents, name: str) -> str:
     """What the curve shows, from its numbers."""
     title = charts.CURVES[name].title
-    rows = events.validations if has(events.validations, name) else events.steps
-    if name == "change" and has(rows, "chosen_change") and has(rows, "rejected_change"):
+    rows = events.validations if has_figure(events.validations, name) else events.steps
+    if (
+        name == "change"
+        and has_figure(rows, "chosen_change")
+        and has_figure(rows, "rejected_change")
+    ):
         own, others = rows["chosen_change"].iloc[-1], rows["rejected_change"].iloc[-1]
         said = f"own {own:+.1f}, the others' {others:+.1f}"
         return f"{title}: {said.replace('-', '−')}"
-    if not has(rows, name):
+    if not has_figure(rows, name):
         return title
     values = rows[name].dropna()
     first, last = values.iloc[0], values.iloc[-1]
@@ -97,9 +110,9 @@ def _title(events: Events, name: str) -> str:
     return title
 
 
-def _probe(seen: Seen, events: Events) -> None:
+def _probe(seen: RunSummary, events: RunEvents) -> None:
     probes = events.probes
-    if not has(probes, "target_share"):
+    if not has_figure(probes, "target_share"):
         return
     last = probes.iloc[-1]
     of = f" of {int(last['n'])} texts" if "n" in probes and last["n"] == last["n"] else ""
@@ -116,7 +129,7 @@ def _probe(seen: Seen, events: Events) -> None:
     )
 
 
-def _engine(events: Events) -> None:
+def _engine(events: RunEvents) -> None:
     """How responses are scored, and why; what was counted and left out."""
     engine = events.engine
     if engine:
@@ -136,7 +149,7 @@ def _engine(events: Events) -> None:
 PAGE = "finetune"
 
 
-def show(frame: Frame, found: Sequence[Seen]) -> None:
+def show(frame: Frame, found: Sequence[RunSummary]) -> None:
     """The run that the address names; else the one at work, else the last one asked for."""
     asked = url_state.get("run")
     if asked and all(seen.run_id != asked for seen in found):
@@ -150,12 +163,12 @@ def show(frame: Frame, found: Sequence[Seen]) -> None:
     live.while_living(
         frame.workspace,
         [seen],
-        lambda: _draw(frame, see(run.Run(seen.run.folder))),
+        lambda: _draw(frame, summarise_run(run.Run(seen.run.folder))),
     )
     run_outputs.below(seen)
 
 
-def _choose(found: list[Seen]) -> Seen:
+def _choose(found: list[RunSummary]) -> RunSummary:
     by_id = {seen.run_id: seen for seen in found}
     working = next((seen.run_id for seen in found if seen.state == "running"), None)
 
@@ -169,13 +182,13 @@ def _choose(found: list[Seen]) -> Seen:
     return by_id[chosen]
 
 
-def _draw(frame: Frame, seen: Seen) -> None:
+def _draw(frame: Frame, seen: RunSummary) -> None:
     """All that changes while the run works."""
     if not run.is_run(seen.run.folder):
         note("The run is not there any more.")
         return
     status = seen.status
-    st.html(head_html(seen.title, seen.state, standing(seen) if status.live else ""))
+    st.html(head_html(seen.title, seen.state, status_line(seen) if status.live else ""))
     if status.live:
         st.progress(status.share, text=markdown(_progress(seen)))
     _how_it_is(seen)
@@ -196,16 +209,16 @@ def _draw(frame: Frame, seen: Seen) -> None:
         run_outputs.evaluation(seen)
 
 
-def _progress(seen: Seen) -> str:
+def _progress(seen: RunSummary) -> str:
     if seen.run.stop_asked and seen.state == "running":
         return "Stopping: it saves after its present step …"
-    return share_words(seen.status.share, seen.status.left_s())
+    return progress_text(seen.status.share, seen.status.left_s())
 
 
-def _how_it_is(seen: Seen) -> None:
+def _how_it_is(seen: RunSummary) -> None:
     """A word where something is not as it should be."""
     status = seen.status
-    slow = run.slow_s(status)
+    slow = run.silence_s(status)
     if slow:
         st.info(
             f"**Slow, not lost.** Silent for {duration(slow)}, but its process is there: the "
@@ -227,7 +240,7 @@ def _how_it_is(seen: Seen) -> None:
         st.info(f"**Stopped:** {markdown(status.message)}.")
 
 
-def _figures(seen: Seen, events: Events) -> list[tuple[str, str]]:
+def _figures(seen: RunSummary, events: RunEvents) -> list[tuple[str, str]]:
     """The numbers of the moment, each with what it is counted on."""
     status = seen.status
     found: list[tuple[str, str]] = []
@@ -237,24 +250,24 @@ def _figures(seen: Seen, events: Events) -> list[tuple[str, str]]:
         planned = result.get("planned_steps")
         done = f"{int(last['step']):,}"
         found.append(("Steps", f"{done} of {planned:,}" if isinstance(planned, int) else done))
-        if has(events.steps, "loss"):
+        if has_figure(events.steps, "loss"):
             found.append(("Training loss", number(last["loss"], 3)))
-        if status.state == "running" and has(events.steps, "tokens_per_s"):
+        if status.state == "running" and has_figure(events.steps, "tokens_per_s"):
             recent = events.steps["tokens_per_s"].tail(20).mean()
             found.append(("Tokens a second", f"{recent:,.0f}"))
     items = result.get("validation_items")
     on = f" (n = {items:,} items)" if isinstance(items, int) and items else ""
-    if has(events.validations, "loss"):
+    if has_figure(events.validations, "loss"):
         best = events.validations.loc[events.validations["loss"].idxmin()]
         found.append((f"Best validation loss{on}", number(best["loss"], 3)))
         if pd.notna(best.get("reward_accuracy")):
             found.append((f"Reward accuracy there{on}", percent(best["reward_accuracy"])))
     if status.duration_s():
-        found.append(("Worked", span(status.duration_s())))
+        found.append(("Worked", exact_duration(status.duration_s())))
     return [*found, *_memory(seen, status)]
 
 
-def _memory(seen: Seen, status: Status) -> list[tuple[str, str]]:
+def _memory(seen: RunSummary, status: Status) -> list[tuple[str, str]]:
     found = []
     if status.peak_bytes:
         found.append(("Memory at most", in_words(status.peak_bytes)))
@@ -263,7 +276,7 @@ def _memory(seen: Seen, status: Status) -> list[tuple[str, str]]:
     return found
 
 
-def _result(seen: Seen) -> dict:
+def _result(seen: RunSummary) -> dict:
     if not seen.run.files.done:
         return {}
     try:
@@ -279,7 +292,7 @@ def _gone(frame: Frame, asked: str) -> None:
 
     thrown = [name for name, run_id, _ in trashed(frame.workspace) if run_id == asked]
     try:
-        run.find(frame.workspace, asked)
+        run.find_run(frame.workspace, asked)
     except CapoError as error:
         if not thrown:
             show_error(error)

@@ -21,26 +21,26 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 from capo_core.errors import ConfigError
 from capo_core.runs import actions, events
-from capo_core.runs.run import Run, find, is_run
-from capo_core.runs.summary import Seen, flat
+from capo_core.runs.run import Run, find_run, is_run
+from capo_core.runs.summary import RunSummary, flattened
 from capo_core.workspace import Workspace
 
 _TAIL_BYTES = 200_000
 
 
-def events_of(run: Run) -> events.Events:
+def events_of(run: Run) -> events.RunEvents:
     """The run's events; read anew only where the file has changed."""
     path = run.files.events_path
     try:
         about = path.stat()
     except OSError:
-        return events.Events()
+        return events.RunEvents()
     return _events(path, about.st_mtime_ns, about.st_size)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _events(path: Path, stamp: int, size: int) -> events.Events:
-    return events.read(path)
+def _events(path: Path, stamp: int, size: int) -> events.RunEvents:
+    return events.read_events(path)
 
 
 def adapter_zip(run: Run) -> bytes:
@@ -111,7 +111,7 @@ PAGE = "finetune"
 _FIRST = ("config.epochs", "config.learning_rate", "config.beta", "config.examples", "config.seed")
 
 
-def show(frame: Frame, seen: Seen) -> None:
+def show(frame: Frame, seen: RunSummary) -> None:
     """The buttons that make sense in the run's state, in one row."""
     if seen.status.live:
         _stop(frame.workspace, seen)
@@ -143,7 +143,7 @@ def show(frame: Frame, seen: Seen) -> None:
             )
 
 
-def _stop(workspace: Workspace, seen: Seen) -> None:
+def _stop(workspace: Workspace, seen: RunSummary) -> None:
     waits = seen.state == "queued"
     st.button(
         "Take out of the queue" if waits else "Stop and save",
@@ -166,12 +166,12 @@ def _stop(workspace: Workspace, seen: Seen) -> None:
 
 def _stop_if_live(workspace: Workspace, run_id: str, now: bool = False) -> None:
     # It may have ended since the page was drawn; and on a busy machine a click may arrive twice.
-    if find(workspace, run_id).status().live:
+    if find_run(workspace, run_id).status().live:
         actions.stop(workspace, run_id, now=now)
 
 
-def _again(workspace: Workspace, seen: Seen) -> None:
-    settings = flat(seen.settings)
+def _again(workspace: Workspace, seen: RunSummary) -> None:
+    settings = flattened(seen.settings)
     places = {name: f"finetune.again.{name}" for name in _FIRST if name in settings}
     for name, place in places.items():
         shown = "" if settings[name] is None else json.dumps(settings[name])
@@ -193,8 +193,8 @@ def _again(workspace: Workspace, seen: Seen) -> None:
     )
 
 
-def _repeat(workspace: Workspace, seen: Seen, places: dict[str, str], more: str) -> None:
-    before = flat(seen.settings)
+def _repeat(workspace: Workspace, seen: RunSummary, places: dict[str, str], more: str) -> None:
+    before = flattened(seen.settings)
     changes = {}
     for name, place in places.items():
         text = url_state.now(f"{place}.{seen.run_id}").strip()
@@ -205,7 +205,7 @@ def _repeat(workspace: Workspace, seen: Seen, places: dict[str, str], more: str)
             raise ConfigError(f"{line!r} is no setting", expected="name=value, one a line")
         changes[name.strip()] = _value(text.strip())
     changes = {name: new for name, new in changes.items() if before.get(name) != new}
-    run = actions.again(workspace, seen.run_id, changes)
+    run = actions.repeat(workspace, seen.run_id, changes)
     url_state.put(PAGE, {"run": run.run_id})
 
 
@@ -216,7 +216,7 @@ def _value(text: str):
         return text
 
 
-def _notes(workspace: Workspace, seen: Seen) -> None:
+def _notes(workspace: Workspace, seen: RunSummary) -> None:
     place = f"finetune.notes.{seen.run_id}"
     text = st.text_area("What is to be remembered of this run", value=seen.run.notes, key=place)
     st.button(
@@ -227,7 +227,7 @@ def _notes(workspace: Workspace, seen: Seen) -> None:
     )
 
 
-def _downloads(seen: Seen) -> None:
+def _downloads(seen: RunSummary) -> None:
     run, live = seen.run, seen.status.live
     adapter, outputs = not live and has_adapter(run), has_outputs(run)
     if not adapter and not outputs:

@@ -18,14 +18,14 @@ from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count
 from capo_core.runs.request import KINDS
-from capo_core.runs.summary import STATES, Seen, differences
+from capo_core.runs.summary import STATES, RunSummary, differences
 
 PAGE = "finetune"
 MOST_PICKED = 8
 _ANY = "any"
 
 
-def show(frame: Frame, found: Sequence[Seen]) -> None:
+def show(frame: Frame, found: Sequence[RunSummary]) -> None:
     if not found:
         note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
         run_actions.thrown_away(frame)
@@ -40,7 +40,7 @@ def show(frame: Frame, found: Sequence[Seen]) -> None:
     run_actions.thrown_away(frame)
 
 
-def _filtered(frame: Frame, found: list[Seen]) -> list[Seen]:
+def _filtered(frame: Frame, found: list[RunSummary]) -> list[RunSummary]:
     """The runs that pass the row of filters, which is in the address."""
     states = [name for name in STATES if any(seen.state == name for seen in found)]
     kinds = [name for name in KINDS if any(seen.kind == name for seen in found)]
@@ -75,7 +75,7 @@ def _filtered(frame: Frame, found: list[Seen]) -> list[Seen]:
     ]
 
 
-def _compare(rows: Sequence[Seen], found: Sequence[Seen]) -> None:
+def _compare(rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
     """The runs picked: where their settings differ, and their curves over each other."""
     by_id = {seen.run_id: seen for seen in found}
     named = {name: seen for name in url_state.get("pick").split("~") if (seen := by_id.get(name))}
@@ -103,7 +103,7 @@ def _compare(rows: Sequence[Seen], found: Sequence[Seen]) -> None:
     _curves(picked)
 
 
-def _settings(picked: Sequence[Seen]) -> None:
+def _settings(picked: Sequence[RunSummary]) -> None:
     first, second = picked[:2]
     different = differences(first.settings, second.settings)
     if len(picked) > 2:
@@ -131,7 +131,7 @@ def _plain(value) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _curves(picked: Sequence[Seen]) -> None:
+def _curves(picked: Sequence[RunSummary]) -> None:
     events = {f"{n}. {seen.title}": events_of(seen.run) for n, seen in enumerate(picked, 1)}
     there = charts.overlays_there(list(events.values()))
     if not there:

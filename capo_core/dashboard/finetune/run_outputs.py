@@ -20,19 +20,19 @@ from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count
 from capo_core.imitation.parsing import parse_response
-from capo_core.runs.events import Events
+from capo_core.runs.events import RunEvents
 from capo_core.runs.kinds import evaluation as kinds_evaluation
 from capo_core.runs.kinds import training
 from capo_core.runs.memory import in_words
 from capo_core.runs.preflight.report import Preflight
-from capo_core.runs.summary import METHODS, Seen, flat, span
+from capo_core.runs.summary import METHODS, RunSummary, exact_duration, flattened
 
 MOST_SAMPLES = 6  # of one item: the first and the last ones
 LATEST = 6
 LOG_END = 20_000
 
 
-def samples(frame: Frame, seen: Seen, events: Events) -> None:
+def samples(frame: Frame, seen: RunSummary, events: RunEvents) -> None:
     """What the model wrote for the same items as training went on, beside the annotator's own."""
     if not events.samples:
         return
@@ -83,7 +83,7 @@ def _item_and_answers(dataset: Dataset | None, item_id: str, shown: list[Answer]
     st.html(answers_html(shown, known))
 
 
-def _dataset(frame: Frame, seen: Seen) -> Dataset | None:
+def _dataset(frame: Frame, seen: RunSummary) -> Dataset | None:
     """The run's dataset, if it is still there."""
     entry = next((each for each in frame.entries if each.name == seen.dataset), None)
     if entry is None or entry.problem:
@@ -91,7 +91,7 @@ def _dataset(frame: Frame, seen: Seen) -> Dataset | None:
     return cache.dataset(frame.workspace, entry)
 
 
-def answers(frame: Frame, seen: Seen) -> None:
+def answers(frame: Frame, seen: RunSummary) -> None:
     """The last answers of a generation."""
     latest, total = last_outputs(seen.run, LATEST)
     if not total:
@@ -113,7 +113,7 @@ def answers(frame: Frame, seen: Seen) -> None:
         _item_and_answers(dataset, item_id, [wrote, *_own(dataset, item_id, target)])
 
 
-def profiles(seen: Seen) -> None:
+def profiles(seen: RunSummary) -> None:
     """The profiles that were written."""
     try:
         raw = (seen.run.folder / training.FILE).read_text(encoding="utf-8")
@@ -126,7 +126,7 @@ def profiles(seen: Seen) -> None:
     st.html(answers_html(shown, {}))
 
 
-def evaluation(seen: Seen) -> None:
+def evaluation(seen: RunSummary) -> None:
     """What the evaluation says, and the way to all of it."""
     try:
         raw = (seen.run.folder / kinds_evaluation.REPORT).read_text(encoding="utf-8")
@@ -143,7 +143,7 @@ def evaluation(seen: Seen) -> None:
         )
 
 
-def below(seen: Seen) -> None:
+def below(seen: RunSummary) -> None:
     """What does not change every moment: expectation, settings, notes, log."""
     if seen.run.estimate:
         heading("Expected and measured", TRAINING_HELP["estimate"])
@@ -152,7 +152,7 @@ def below(seen: Seen) -> None:
         heading("Notes")
         note(seen.run.notes)
     with st.expander("Settings"):
-        rows = [(name, json.dumps(each)) for name, each in flat(seen.settings).items()]
+        rows = [(name, json.dumps(each)) for name, each in flattened(seen.settings).items()]
         table(
             pd.DataFrame(rows, columns=["name", "value"]),
             {"name": Field("Setting"), "value": Field("Value")},
@@ -165,7 +165,7 @@ def below(seen: Seen) -> None:
             st.code(seen.run.log[-LOG_END:], language=None, wrap_lines=True)
 
 
-def _expected(seen: Seen) -> None:
+def _expected(seen: RunSummary) -> None:
     try:
         found = Preflight.from_dict(seen.run.estimate or {})
     except (TypeError, AttributeError):
@@ -178,8 +178,8 @@ def _expected(seen: Seen) -> None:
         ("Memory of the GPU", _size(found.gpu_bytes), _size(status.gpu_peak_bytes)),
         (
             "Time of the work",
-            span(found.seconds) if found.seconds else "",
-            span(status.duration_s()) if over and status.duration_s() else "",
+            exact_duration(found.seconds) if found.seconds else "",
+            exact_duration(status.duration_s()) if over and status.duration_s() else "",
         ),
         ("On the disk", _size(found.disk_bytes), _size(_written(seen)) if over else ""),
     ]
@@ -202,7 +202,7 @@ def _size(number: int | None) -> str:
     return in_words(number) if number else ""
 
 
-def _written(seen: Seen) -> int:
+def _written(seen: RunSummary) -> int:
     """Bytes of the run's folder."""
     return sum(
         path.stat().st_size

@@ -108,7 +108,7 @@ def run_states(workspace: Workspace, entry: Entry) -> Counter[tuple[str, str]]:
     Broken runs are left to the page that lists runs.
     """
     found: Counter[tuple[str, str]] = Counter()
-    for run in runs_run.every(workspace):
+    for run in runs_run.all_runs(workspace):
         try:
             request = run.request
         except CapoError:

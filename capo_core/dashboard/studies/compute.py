@@ -18,7 +18,7 @@ from capo_core.dashboard.studies.labels import KINDS, answer_name, inside, sourc
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.formatting import count, p_value, percent
-from capo_core.runs.summary import listed
+from capo_core.runs.summary import shortened_list
 from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis, analyse
 from capo_core.study.analysis.attribution import AS_WRONG
 from capo_core.study.analysis.judge_quality import Prior
@@ -92,7 +92,7 @@ def _named(found: StudyAnalysis) -> list[str]:
         return []
     chance = percent(float(rows["chance"].iloc[0]))
     told = [f"{inside(row.source)} in {_share(row)}" for row in rows.itertuples(index=False)]
-    said = f"Judges named the right annotator for {listed(told, 99)}; chance is {chance}."
+    said = f"Judges named the right annotator for {shortened_list(told, 99)}; chance is {chance}."
     beyond = [row for row in rows.itertuples(index=False) if row.low > row.chance]
     if not beyond:
         return [said, "For no source can this be told from guessing."]
@@ -122,7 +122,7 @@ def _alike(found: StudyAnalysis) -> list[str]:
         + f" ({count(row.n, 'rating')})"
         for row in found.reasoning.itertuples(index=False)
     ]
-    return [f"Does it reason alike, from 1 to 5? {listed(told, 99)}."] if told else []
+    return [f"Does it reason alike, from 1 to 5? {shortened_list(told, 99)}."] if told else []
 
 
 def _share(row) -> str:

@@ -37,8 +37,8 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count, duration
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
-from capo_core.runs.summary import Seen, listed, see
-from capo_core.runs.summary import Seen as SeenRun
+from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
+from capo_core.runs.summary import RunSummary as SeenRun
 from capo_core.study.config import MOST, PEOPLE, StudyConfig
 from capo_core.study.design import draft
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
@@ -274,7 +274,7 @@ class Form:
         put(self.workspace, self.values, path, url_state.now(key))
 
 
-def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, Seen], annotators) -> None:
+def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, RunSummary], annotators) -> None:
     """Name, kinds of trial, sources, targets."""
     _text(form, "name", "Name of the study")
     st.caption("Judges never see this name.")
@@ -287,7 +287,7 @@ def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, Seen], annotator
     _several(
         form, "runs", "Finished runs with answers", list(runs),
         lambda run: f"{source_name(method_of(runs[run]))} for "
-        f"{listed(runs[run].targets)} · {run}",
+        f"{shortened_list(runs[run].targets)} · {run}",
         placeholder="runs of prompting, SFT, CAPO …" if runs else "none has finished yet",
     )  # fmt: skip
     _experiments(frame, form, runs)
@@ -360,10 +360,10 @@ def _text(form: Form, path: str, label: str, *, area: bool = False, default: str
     (st.text_area if area else st.text_input)(label, **about, **tied)
 
 
-def _experiments(frame: Frame, form: Form, runs: Mapping[str, Seen]) -> None:
+def _experiments(frame: Frame, form: Form, runs: Mapping[str, RunSummary]) -> None:
     """The answers of a whole experiment, added by one click."""
     found = []
-    for experiment in store.every(frame.workspace)[0]:
+    for experiment in store.all_experiments(frame.workspace)[0]:
         answers = [m.run_id for m in experiment.members if m.run_id in runs]
         if experiment.config.dataset == frame.entry.name and answers:
             found.append((experiment, answers))
@@ -394,7 +394,7 @@ def show(frame: Frame) -> None:
         values = begin(entry, free_name(entry.name, taken))
     form = Form(workspace, values)
     annotators = cache.dataset(workspace, entry).annotators
-    finished = usable([see(run) for run in runs_run.every(workspace)], entry.name)
+    finished = usable([summarise_run(run) for run in runs_run.all_runs(workspace)], entry.name)
     with side_by_side("study", [3, 2]) as (left, right):
         with left:
             what_and_whose(frame, form, finished, annotators)

@@ -13,11 +13,11 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import METHODS, TRAINED
 from capo_core.imitation.training.config import CapoConfig, SftConfig
-from capo_core.runs.actions import changed
+from capo_core.runs.actions import with_changes
 from capo_core.runs.request import EXECUTORS
 from capo_core.workspace import content_hash, safe_name
 
-EXTRAS = ("retention", "judge")
+OPTIONAL_STAGES = ("retention", "judge")
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class ExperimentConfig:
             if not right:
                 raise _wrong(name, getattr(self, name), expected)
         safe_name(self.dataset)
-        for stage in ("sft", "capo", "profile", "generate", "evaluate", *EXTRAS):
-            if stage not in EXTRAS or getattr(self, stage) is not None:
+        for stage in ("sft", "capo", "profile", "generate", "evaluate", *OPTIONAL_STAGES):
+            if stage not in OPTIONAL_STAGES or getattr(self, stage) is not None:
                 self._check_stage(stage)
 
     @property
@@ -114,7 +114,7 @@ class ExperimentConfig:
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in plain.items()
-            if name not in EXTRAS or value is not None
+            if name not in OPTIONAL_STAGES or value is not None
         }
 
     @classmethod
@@ -141,10 +141,10 @@ class ExperimentConfig:
             ConfigError: a value is out of its range.
         """
         raw = self.to_dict()
-        for stage in EXTRAS:
+        for stage in OPTIONAL_STAGES:
             if any(name.partition(".")[0] == stage for name in changes):
                 raw.setdefault(stage, {})
-        return ExperimentConfig.from_dict(changed(raw, changes))
+        return ExperimentConfig.from_dict(with_changes(raw, changes))
 
     def _check_stage(self, stage: str) -> None:
         """Make the stage's configuration once, so that a wrong setting shows before hours go by."""
@@ -163,7 +163,7 @@ class ExperimentConfig:
                 from capo_core.imitation.prompting.value_profiles import ProfileConfig
 
                 ProfileConfig(**raw)
-            elif stage in EXTRAS:
+            elif stage in OPTIONAL_STAGES:
                 self._check_extra(stage, dict(raw))
             elif unknown := sorted(set(raw) - {"views", "pool", "families", "seed"}):
                 raise ConfigError(f"there is no setting {unknown[0]!r} in an evaluation")
@@ -199,7 +199,7 @@ DEMO_DATASET = "demo-nli"
 
 
 @dataclass(frozen=True)
-class Preset:
+class ExperimentPreset:
     """A beginning for the form of an experiment.
 
     Attributes:
@@ -238,8 +238,8 @@ _PAPER = {
     "generate": {"examples": 20, "samples": 3, "max_new_tokens": 256},
 }
 
-PRESETS: dict[str, Preset] = {
-    "minutes": Preset(
+PRESETS: dict[str, ExperimentPreset] = {
+    "minutes": ExperimentPreset(
         "minutes on this CPU",
         "The embedded base, all methods: about ten minutes for four annotators on two cores.",
         {
@@ -253,12 +253,12 @@ PRESETS: dict[str, Preset] = {
             "generate": {"examples": 4, "max_new_tokens": 64},
         },
     ),
-    "paper-qwen": Preset(
+    "paper-qwen": ExperimentPreset(
         "paper (Qwen3-4B, GPU)",
         "Three seeds, one adapter for each annotator: a GPU of 24 GB or more, and hours.",
         {**_PAPER, "base": "Qwen/Qwen3-4B"},
     ),
-    "paper-llama": Preset(
+    "paper-llama": ExperimentPreset(
         "paper (Llama-3.2-3B, GPU)",
         "Three seeds, one adapter for each annotator: a GPU of 24 GB or more, and hours.",
         {**_PAPER, "base": "meta-llama/Llama-3.2-3B-Instruct"},
@@ -278,7 +278,7 @@ def from_preset(preset: str, dataset: str, targets: tuple[str, ...], **changes) 
     return ExperimentConfig.from_dict({"dataset": dataset, "targets": targets, **settings})
 
 
-def demo(annotators: tuple[str, ...], *, quick: bool = False) -> ExperimentConfig:
+def demo_config(annotators: tuple[str, ...], *, quick: bool = False) -> ExperimentConfig:
     """The demonstration on the shipped data; quick: one annotator instead of all."""
     targets = annotators[:1] if quick else annotators
     name = "Demo, one annotator" if quick else "Demo"

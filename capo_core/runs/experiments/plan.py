@@ -17,8 +17,8 @@ from typing import Any
 
 from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.runs.experiments.config import ExperimentConfig
-from capo_core.runs.request import Request
-from capo_core.runs.submit import name_of
+from capo_core.runs.request import RunRequest
+from capo_core.runs.submit import run_name
 
 # What a run is likely to take beside the others of its experiment, for the share that is done
 # before anything is measured: a training of one target is 1.
@@ -27,7 +27,7 @@ WEIGHTS = {"train_sft": 1.0, "train_capo": 1.6, "profile": 0.3, "generate": 0.5,
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One run of an experiment.
 
     Attributes:
@@ -37,24 +37,24 @@ class Planned:
     """
 
     run_id: str
-    request: Request
+    request: RunRequest
     weight: float
     method: str
     seed: int | None
 
 
-def plan(config: ExperimentConfig) -> list[Planned]:
+def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
     """The runs of an experiment, each after those it waits for."""
-    found: dict[str, Planned] = {}
+    found: dict[str, PlannedRun] = {}
 
     def add(kind, settings, method, seed, after=(), weight=1.0, after_any=()) -> str:
         about = {"dataset": config.dataset, "fingerprint": config.fingerprint, **settings}
-        request = Request(
+        request = RunRequest(
             kind, about, tuple(after), config.experiment_id,
             executor=config.executor, after_any=tuple(after_any),
         )  # fmt: skip
-        name = name_of(request)
-        found[name] = Planned(name, request, weight * WEIGHTS[kind], method, seed)
+        name = run_name(request)
+        found[name] = PlannedRun(name, request, weight * WEIGHTS[kind], method, seed)
         return name
 
     shared = bool(config.sft.get("shared"))

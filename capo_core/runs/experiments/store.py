@@ -22,9 +22,9 @@ from typing import Any
 from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
-from capo_core.runs.dependencies import DELETED, Others, lacked_by
+from capo_core.runs.dependencies import DELETED, DependencyStates, skipped_by
 from capo_core.runs.experiments.config import ExperimentConfig
-from capo_core.runs.experiments.plan import Planned, plan
+from capo_core.runs.experiments.plan import PlannedRun, plan_runs
 from capo_core.runs.run import BROKEN, Run
 from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, safe_name, write_json
@@ -92,11 +92,11 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
         RunError: the files of one of its runs are broken.
     """
     config = _settled(workspace, config)
-    planned = plan(config)
+    planned = plan_runs(config)
     experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)))
     known = experiment.folder / FILE
     if known.exists():
-        before = find(workspace, experiment.experiment_id)
+        before = find_experiment(workspace, experiment.experiment_id)
         if None not in before.runs():
             return _taken_up(before)
         experiment = replace(experiment, made=before.made)
@@ -125,12 +125,12 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
 
 def _taken_up(experiment: Experiment) -> Experiment:
     for run in filter(None, experiment.runs()):
-        submit.take_up(experiment.workspace, run)
+        submit.resubmit_unfinished(experiment.workspace, run)
     queue.advance(experiment.workspace)
     return experiment
 
 
-def find(workspace: Workspace, experiment_id: str) -> Experiment:
+def find_experiment(workspace: Workspace, experiment_id: str) -> Experiment:
     """The experiment of that name; `RunError` where there is none, or its file is broken."""
     path = workspace.experiments / safe_name(experiment_id) / FILE
     try:
@@ -150,12 +150,12 @@ def find(workspace: Workspace, experiment_id: str) -> Experiment:
         raise RunError(f"experiment.json is broken ({error})", where=str(path)) from None
 
 
-def every(workspace: Workspace) -> tuple[list[Experiment], dict[str, str]]:
+def all_experiments(workspace: Workspace) -> tuple[list[Experiment], dict[str, str]]:
     """All experiments, the newest first; and what is wrong with those whose file is broken."""
     found, broken = [], {}
     for path in sorted(workspace.experiments.glob(f"*/{FILE}")):
         try:
-            found.append(find(workspace, path.parent.name))
+            found.append(find_experiment(workspace, path.parent.name))
         except CapoError as error:
             broken[path.parent.name] = str(error)
     return sorted(found, key=lambda each: each.made, reverse=True), broken
@@ -179,7 +179,7 @@ def stop(experiment: Experiment) -> list[str]:
     return stopped
 
 
-def check_text(config: ExperimentConfig) -> None:
+def check_general_text(config: ExperimentConfig) -> None:
     """`ConfigError` where the file of general text is not there: hours later would be too late."""
     text = (config.retention or {}).get("text", "")
     if text and not Path(text).is_file():
@@ -194,7 +194,7 @@ def _settled(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig
     """The configuration with the dataset's fingerprint, once its annotators are known."""
     from capo_core.data.catalog import Catalog
 
-    check_text(config)
+    check_general_text(config)
     dataset = Catalog(workspace).load(config.dataset)
     strange = [name for name in config.targets if name not in dataset.annotators]
     if strange:
@@ -205,7 +205,7 @@ def _settled(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig
     return config.with_changes(fingerprint=config.fingerprint or dataset.fingerprint)
 
 
-def _member(planned: Planned) -> Member:
+def _member(planned: PlannedRun) -> Member:
     return Member(
         planned.run_id, planned.request.kind, planned.method, planned.seed, planned.weight
     )
@@ -217,7 +217,7 @@ def as_json(experiment: Experiment) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ExperimentProgress:
     """An experiment at one moment.
 
     Attributes:
@@ -241,11 +241,11 @@ class Progress:
     scored: bool = False
 
 
-def progress_of(experiment: Experiment, now: float | None = None) -> Progress:
+def progress_of(experiment: Experiment, now: float | None = None) -> ExperimentProgress:
     """Where the experiment stands, from its runs' status files."""
     states = [run.status() if run else Status(state=DELETED) for run in experiment.runs()]
     names = [member.run_id for member in experiment.members]
-    others = Others(experiment.workspace.runs, dict(zip(names, states, strict=True)))
+    others = DependencyStates(experiment.workspace.runs, dict(zip(names, states, strict=True)))
     states = _outdated_taken_as_due(experiment, states, others)
     counts = dict(Counter(status.state for status in states))
     share = _share(experiment.members, states)
@@ -253,11 +253,11 @@ def progress_of(experiment: Experiment, now: float | None = None) -> Progress:
     state, message = _state(experiment, states, others)
     left = _left_s(experiment.members, states, others, now) if state == "running" else None
     scored = state != "running" and _scored(experiment, states)
-    return Progress(state, share, left, counts, message, elapsed, scored)
+    return ExperimentProgress(state, share, left, counts, message, elapsed, scored)
 
 
 def _outdated_taken_as_due(
-    experiment: Experiment, states: Sequence[Status], others: Others
+    experiment: Experiment, states: Sequence[Status], others: DependencyStates
 ) -> list[Status]:
     """What was done without a run that is being repeated will be done again: it counts as queued,
     as it will be in the end, so that the bar does not go back then."""
@@ -265,7 +265,7 @@ def _outdated_taken_as_due(
     for place, run in enumerate(experiment.runs()):
         if run is None or states[place].state != "succeeded":
             continue
-        if any(others.succeeded(name) or not others.over(name) for name in lacked_by(run)):
+        if any(others.succeeded(name) or not others.finished(name) for name in skipped_by(run)):
             found[place] = replace(states[place], state="queued", share=0.0, pid=0, slurm="")
     return found
 
@@ -277,7 +277,7 @@ def _share(members: Sequence[Member], states: Sequence[Status]) -> float:
 
 
 def _left_s(
-    members: Sequence[Member], states: Sequence[Status], others: Others, now: float | None
+    members: Sequence[Member], states: Sequence[Status], others: DependencyStates, now: float | None
 ) -> float | None:
     """The rest of each run by the pace of those that are over or well begun.
 
@@ -295,7 +295,7 @@ def _left_s(
     left = 0.0
     for member, status in zip(members, states, strict=True):
         # What has failed or was stopped is not under way, nor is what waits for it.
-        if not status.live or (status.state == "queued" and others.over(member.run_id)):
+        if not status.live or (status.state == "queued" and others.finished(member.run_id)):
             continue
         measured = paces.get((member.kind, member.method), everything)
         pace = sum(took for took, _ in measured) / sum(weight for _, weight in measured)
@@ -303,7 +303,9 @@ def _left_s(
     return left
 
 
-def _state(experiment: Experiment, states: Sequence[Status], others: Others) -> tuple[str, str]:
+def _state(
+    experiment: Experiment, states: Sequence[Status], others: DependencyStates
+) -> tuple[str, str]:
     by_state = {}
     for member, status in zip(experiment.members, states, strict=True):
         by_state.setdefault(status.state, (member, status))
@@ -336,11 +338,11 @@ def _scored(experiment: Experiment, states: Sequence[Status]) -> bool:
     return experiment.members[-1].kind == "evaluate" and states[-1].state == "succeeded"
 
 
-def _can_go_on(experiment: Experiment, states: Sequence[Status], others: Others) -> bool:
+def _can_go_on(experiment: Experiment, states: Sequence[Status], others: DependencyStates) -> bool:
     """Is there a queued run that waits for nothing but its turn, or is about to begin?"""
     for run, status in zip(experiment.runs(), states, strict=True):
         if run is None or status.state != "queued":
             continue
-        if status.pid or status.slurm or not others.keeps(run.request):
+        if status.pid or status.slurm or not others.blocked_by(run.request):
             return True
     return False

@@ -14,7 +14,7 @@ from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
 from capo_core.runs.checks import Settings, check
 from capo_core.runs.kinds import distributions, dummy, evaluation, preflight, stability, training
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace
 
 Work = Callable[[Settings, Workspace, RunFolder, Progress], str]
@@ -22,11 +22,11 @@ Work = Callable[[Settings, Workspace, RunFolder, Progress], str]
 WORK: dict[str, Work] = {
     "train_sft": partial(training.train, "train_sft"),
     "train_capo": partial(training.train, "train_capo"),
-    "profile": training.do_profile,
-    "generate": training.do_generate,
-    "evaluate": evaluation.do_evaluate,
-    "judge": evaluation.do_judge,
-    "retention": evaluation.do_retention,
+    "profile": training.generate_profiles,
+    "generate": training.generate_answers,
+    "evaluate": evaluation.evaluate,
+    "judge": evaluation.judge,
+    "retention": evaluation.measure_forgetting,
     "estimate": distributions.estimate,
     "softlabel": distributions.soft_labels,
     "stability": stability.measure_stability,
@@ -36,7 +36,9 @@ WORK: dict[str, Work] = {
 }
 
 
-def execute(request: Request, workspace: Workspace, folder: RunFolder, progress: Progress) -> str:
+def execute(
+    request: RunRequest, workspace: Workspace, folder: RunFolder, progress: Progress
+) -> str:
     """Execute the request in this process and return a one-sentence summary.
 
     Raises:

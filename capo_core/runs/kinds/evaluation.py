@@ -13,7 +13,7 @@ from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run
 from capo_core.runs import dependencies
 from capo_core.runs.checks import Settings, table_config
-from capo_core.runs.dependencies import Missing, said, some_left
+from capo_core.runs.dependencies import SkippedInput, describe, remaining_inputs
 from capo_core.runs.kinds import llm_judge, retention
 from capo_core.runs.kinds.inputs import backend_of, load_dataset
 from capo_core.workspace import Workspace
@@ -27,7 +27,7 @@ def evaluate_runs(
     workspace: Workspace,
     folder: RunFolder,
     progress: Progress,
-    lacking: Sequence[Missing] = (),
+    skipped: Sequence[SkippedInput] = (),
 ) -> str:
     """Score the generations `settings["runs"]` beside the people's own answers; with them what the
     judges' runs `settings["judges"]` say.
@@ -36,11 +36,11 @@ def evaluate_runs(
     command `evaluate` gives the same numbers for the same runs.
 
     Args:
-        lacking: those of them that it goes on without; report and result name them.
+        skipped: those of them that it goes on without; report and result name them.
 
     Raises:
         RunError, DataError: a run is not finished, or answered other data than the others; all
-            generations are lacking.
+            generations are skipped.
     """
     from capo_core.evaluation import report as reports
     from capo_core.evaluation import streams as evaluation_streams
@@ -62,15 +62,15 @@ def evaluate_runs(
     )
     with folder.lock():
         folder.forget_stop()
-        names = some_left(settings["runs"], lacking, folder.run_id)
+        names = remaining_inputs(settings["runs"], skipped, folder.run_id)
         runs = [find_run(workspace, name) for name in names]
         found, split = evaluation_streams.of_runs(dataset, runs)
         items, streams = evaluation_streams.streams_of(dataset, found, split)
-        gone = {each.run for each in lacking}
+        gone = {each.run for each in skipped}
         named = [find_run(workspace, name) for name in judges if name not in gone]
         report = compute_report(
             dataset, items, streams, config, split=split, cache=workspace.cache,
-            judges=of_judges(named, found, dataset.fingerprint), missing=said(lacking),
+            judges=of_judges(named, found, dataset.fingerprint), missing=describe(skipped),
             progress=part_of(progress, 0.02, 0.98),
         )  # fmt: skip
         with disk_errors(folder.path):
@@ -80,36 +80,38 @@ def evaluate_runs(
                 "runs": names,
                 "items": len(items),
                 "split": split,
-                "missing": [each.to_dict() for each in lacking],
+                "missing": [each.to_dict() for each in skipped],
             }
         )
     many = f"{len(runs)} run{'s' if len(runs) != 1 else ''} scored on {len(items)} items"
-    return f"{many}. {said(lacking)}" if lacking else many
+    return f"{many}. {describe(skipped)}" if skipped else many
 
 
-def do_evaluate(
+def evaluate(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
     """Score the generations that are finished; see `evaluation_run`."""
 
     dataset = load_dataset(settings, workspace)
-    lacking = dependencies.missing(workspace, [*settings["runs"], *settings.get("judges", ())])
-    return evaluate_runs(dataset, settings, workspace, folder, progress, lacking)
+    skipped = dependencies.skipped_inputs(
+        workspace, [*settings["runs"], *settings.get("judges", ())]
+    )
+    return evaluate_runs(dataset, settings, workspace, folder, progress, skipped)
 
 
-def do_judge(
-    settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
-) -> str:
+def judge(settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress) -> str:
     """Let a model judge the answers that are finished; see `judge_run`."""
     dataset = load_dataset(settings, workspace)
-    lacking = dependencies.missing(workspace, settings["runs"])
-    dependencies.some_left(settings["runs"], lacking, folder.run_id)  # before the model is read
+    skipped = dependencies.skipped_inputs(workspace, settings["runs"])
+    dependencies.remaining_inputs(
+        settings["runs"], skipped, folder.run_id
+    )  # before the model is read
     progress("reading the model", 0.0)
-    backend = llm_judge.guesser() if settings.get("guess") else backend_of(settings)
-    return llm_judge.judge_runs(dataset, settings, backend, workspace, folder, progress, lacking)
+    backend = llm_judge.guessing_judge() if settings.get("guess") else backend_of(settings)
+    return llm_judge.judge_runs(dataset, settings, backend, workspace, folder, progress, skipped)
 
 
-def do_retention(
+def measure_forgetting(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
     """Measure what a training made its base forget; see `retention_run`."""

@@ -11,11 +11,11 @@ from capo_core.errors import BackendUnavailable, RunError, Stopped
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder, disk_errors, find_run
 from capo_core.runs.checks import judge_config
-from capo_core.runs.dependencies import Missing, some_left
+from capo_core.runs.dependencies import SkippedInput, remaining_inputs
 from capo_core.workspace import Workspace, write_json
 
 
-def guesser():
+def guessing_judge():
     """The judge that guesses, which needs no model."""
     from capo_core.evaluation.llm_judge.trials import guess
     from capo_core.imitation.backends.fake import FakeBackend
@@ -30,7 +30,7 @@ def judge_runs(
     workspace: Workspace,
     folder: RunFolder,
     progress: Progress,
-    lacking: Sequence[Missing] = (),
+    skipped: Sequence[SkippedInput] = (),
 ) -> str:
     """Ask `backend` about people's held-out texts and the generations `settings["runs"]`.
 
@@ -38,7 +38,7 @@ def judge_runs(
     with what is missing. Then judged.json (`evaluation.judge.Judged`), and result.json at last.
 
     Args:
-        lacking: generations that it goes on without; the result names them.
+        skipped: generations that it goes on without; the result names them.
 
     Raises:
         DataError, RunError: the generations are not of this data, or not finished; see
@@ -53,7 +53,7 @@ def judge_runs(
 
     config = judge_config(settings)
     runs = list(settings["runs"])
-    names = some_left(runs, lacking, folder.run_id)
+    names = remaining_inputs(runs, skipped, folder.run_id)
     items, streams = _streams(dataset, [find_run(workspace, name) for name in names],
                               settings.get("split", "test"))  # fmt: skip
     folder.claim(
@@ -107,7 +107,7 @@ def judge_runs(
                 "runs": names,
                 "trials": len(trials),
                 "sentence": said.sentence,
-                "missing": [each.to_dict() for each in lacking],
+                "missing": [each.to_dict() for each in skipped],
             }
         )
     return said.sentence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
 from capo_core.runs.checks import Settings, check
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace
 
 
@@ -19,12 +19,12 @@ def check_run(
     Raises:
         RunError, ConfigError: the settings of that run will not do.
     """
-    from capo_core.runs.preflight.dry_run import look
-    from capo_core.runs.preflight.report import keep
+    from capo_core.runs.preflight.dry_run import estimate_run
+    from capo_core.runs.preflight.report import save_preflight
 
-    request = Request(settings["kind"], dict(settings["settings"]))
+    request = RunRequest(settings["kind"], dict(settings["settings"]))
     check(request)
     progress("one dry step on the model", 0.1)
-    found = look(workspace, request)
-    keep(found, workspace, request.settings)
+    found = estimate_run(workspace, request)
+    save_preflight(found, workspace, request.settings)
     return "it can work" if found.possible else "it cannot work as it is"

@@ -35,7 +35,7 @@ from capo_core.runs.checks import retention_config
 from capo_core.workspace import Workspace
 
 
-class Way:
+class StrengthMeasurer:
     """A base with its adapters, and the texts that are measured at each point.
 
     Raises:
@@ -186,12 +186,12 @@ class Way:
             )
 
 
-def result_of(
+def retention_result(
     dataset: Dataset,
     target: str,
     items: tuple[str, ...],
     found: Any,
-    way: Way,
+    way: StrengthMeasurer,
     config: RetentionConfig,
     rows: Sequence[Mapping[str, Any]],
     cache: Path,
@@ -225,7 +225,7 @@ STAGE = "retention"
 
 
 @dataclass(frozen=True)
-class Trainings:
+class TrainingChain:
     """The trainings on the way to one run.
 
     Attributes:
@@ -251,7 +251,9 @@ class Trainings:
         return found | ({"capo": self.capo.run_id} if self.capo else {})
 
 
-def trainings_of(dataset: Dataset, target: str, run: RunFolder, workspace: Workspace) -> Trainings:
+def training_chain(
+    dataset: Dataset, target: str, run: RunFolder, workspace: Workspace
+) -> TrainingChain:
     """The way to `run`, a finished training for `target` on this data.
 
     Raises:
@@ -281,10 +283,10 @@ def trainings_of(dataset: Dataset, target: str, run: RunFolder, workspace: Works
                 where=sft.run_id,
                 todo="train CAPO again",
             )
-    return Trainings(sft, capo, found.named, found.base, found.fingerprint)
+    return TrainingChain(sft, capo, found.named, found.base, found.fingerprint)
 
 
-def items_measured(dataset: Dataset, target: str, config: Any) -> tuple[str, ...]:
+def measured_items(dataset: Dataset, target: str, config: Any) -> tuple[str, ...]:
     """Held-out items that the target explained, in the dataset's order.
 
     Raises:
@@ -328,8 +330,8 @@ def measure_retention(
     from capo_core.imitation.generation.outputs import OutputLines
 
     config, target = retention_config(settings), settings["target"]
-    found = trainings_of(dataset, target, find_run(workspace, settings["run"]), workspace)
-    items = items_measured(dataset, target, config)
+    found = training_chain(dataset, target, find_run(workspace, settings["run"]), workspace)
+    items = measured_items(dataset, target, config)
     corpus = read_corpus(Path(settings["text"])) if settings.get("text") else None
     folder.claim(
         {
@@ -351,10 +353,10 @@ def measure_retention(
             progress(what, share)
 
         watched("reading the base model", 0.0)
-        way = Way(dataset, target, items, found, corpus, config, settings)
+        way = StrengthMeasurer(dataset, target, items, found, corpus, config, settings)
         lines = OutputLines(folder.path)
         rows = {row["output_id"]: row for row in lines.read()}
-        steps = steps_of(config.strengths, found.capo is not None)
+        steps = measured_points(config.strengths, found.capo is not None)
         with lines.writing() as file:
             for number, (stage, strength) in enumerate(steps):
                 key = f"{stage}@{strength:g}"
@@ -363,14 +365,16 @@ def measure_retention(
                     rows[key] = {"output_id": key, **way.measured(stage, strength, part)}
                     file.add(rows[key])
         ordered = [rows[f"{stage}@{strength:g}"] for stage, strength in steps]
-        made = result_of(dataset, target, items, found, way, config, ordered, workspace.cache)
+        made = retention_result(
+            dataset, target, items, found, way, config, ordered, workspace.cache
+        )
         with disk_errors(folder.path):
             save(made, folder.path)
         folder.finish({"runs": found.runs, "items": len(items), "sentence": made.sentence})
     return made.sentence
 
 
-def steps_of(strengths: Sequence[float], two_stages: bool) -> list[tuple[str, float]]:
+def measured_points(strengths: Sequence[float], two_stages: bool) -> list[tuple[str, float]]:
     """(stage, strength) of all points; SFT at 1 is CAPO at 0, and stands once."""
     first = [("sft", strength) for strength in strengths]
     second = [("capo", strength) for strength in strengths if strength > 0]

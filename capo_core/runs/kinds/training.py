@@ -21,7 +21,7 @@ from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_for
 from capo_core.runs.checks import Settings, generate_config, profile_config, training_config
 from capo_core.runs.kinds.inputs import backend_of, load_dataset
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace, write_json
 
 FILE = "profiles.json"
@@ -100,7 +100,7 @@ def texts_of(run: RunFolder, targets: Sequence[str]) -> dict[str, str]:
         ) from error
 
 
-def sft_request(dataset: Dataset, target: str, config: SftConfig, base: str) -> Request:
+def sft_request(dataset: Dataset, target: str, config: SftConfig, base: str) -> RunRequest:
     """Return the request for an SFT run, as the queue and `run_training` take it.
 
     Args:
@@ -110,20 +110,20 @@ def sft_request(dataset: Dataset, target: str, config: SftConfig, base: str) -> 
     return _request("train_sft", dataset, target, config, base=base)
 
 
-def capo_request(dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder) -> Request:
+def capo_request(dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder) -> RunRequest:
     """Return the request for a CAPO run that starts from the adapter of the SFT run `sft`."""
     return _request("train_capo", dataset, target, config, sft=sft.run_id)
 
 
 def _request(
     kind: str, dataset: Dataset, target: str, config: TrainConfig, **start: str
-) -> Request:
+) -> RunRequest:
     data = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
-    return Request(kind, {**data, "target": target, **start, "config": config.to_dict()})
+    return RunRequest(kind, {**data, "target": target, **start, "config": config.to_dict()})
 
 
 def run_training(
-    request: Request,
+    request: RunRequest,
     workspace: Workspace,
     folder: RunFolder | None = None,
     progress: Progress = silent,
@@ -185,13 +185,13 @@ def train(
     kind: str, settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
     """Train as a run of the queue; return the outcome in one sentence."""
-    result = run_training(Request(kind, dict(settings)), workspace, folder, progress).result
+    result = run_training(RunRequest(kind, dict(settings)), workspace, folder, progress).result
     loss = result["validation_loss"]
     measured = "" if loss is None else f", validation loss {loss:.3f}"
     return f"trained in {result['steps']} steps{measured}"
 
 
-def do_generate(
+def generate_answers(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
     """Ask for the targets' answers; see `imitation.generate`."""
@@ -223,7 +223,7 @@ def do_generate(
     return f"{len(frame)} answers, {readable} of them readable"
 
 
-def do_profile(
+def generate_profiles(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
     """Write the targets' profiles; see `profile_run`."""

@@ -39,20 +39,22 @@ from capo_core.runs.preflight.report import (
     Preflight,
     Problem,
     Tokens,
-    announced,
+    announced_request,
     problem_of,
     shortages,
     too_large,
     weights_problem,
 )
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace, make_folder, safe_name
 
 FEW_TOKENS = 8  # written in the dry batch, to know the pace
 OUTPUT_BYTES = 3000  # of one answer, in its line and in the table
 
 
-def writing(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+def estimate_generation(
+    kind: str, settings: Mapping[str, Any], workspace: Workspace
+) -> dict[str, Any]:
     """Fields of a `Preflight` for generate. Adapters and profiles need not be there yet: prompts
     are then those without.
 
@@ -148,7 +150,9 @@ FORWARD_SHARE = 0.5
 EVENT_BYTES = 400  # of one line of events.jsonl
 
 
-def training(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+def estimate_training(
+    kind: str, settings: Mapping[str, Any], workspace: Workspace
+) -> dict[str, Any]:
     """Fields of a `Preflight` for train_sft and train_capo.
 
     Raises:
@@ -215,7 +219,7 @@ def _asked(kind: str, settings: Mapping[str, Any], workspace: Workspace):
         asked = folder.config
         return config, asked["base"]["name"], LoraSettings(), folder.adapter
     known = is_run(before.folder)
-    asked = (before.request if known else announced(workspace, before.run_id)).settings
+    asked = (before.request if known else announced_request(workspace, before.run_id)).settings
     return config, asked["base"], SftConfig.from_dict(asked["config"]).lora, None
 
 
@@ -319,7 +323,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 900
 
 
-def look(workspace: Workspace, request: Request) -> Preflight:
+def estimate_run(workspace: Workspace, request: RunRequest) -> Preflight:
     """Estimate what a run will need from one dry step in a process of its own.
 
     Nothing is begun and nothing saved. What cannot work is among the `problems`.
@@ -354,7 +358,7 @@ def look(workspace: Workspace, request: Request) -> Preflight:
     )
 
 
-def measure(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight:
+def estimate_here(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight:
     """The same as `look` in this process, whose memory then counts, too."""
     make_folder(workspace.root)
     free = {
@@ -362,9 +366,9 @@ def measure(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Pre
         "disk_free": shutil.disk_usage(workspace.root).free,
     }
     looks = {
-        "train_sft": training,
-        "train_capo": training,
-        "generate": writing,
+        "train_sft": estimate_training,
+        "train_capo": estimate_training,
+        "generate": estimate_generation,
     }
     try:
         found = looks[kind](kind, settings, workspace) if kind in looks else {}
@@ -377,7 +381,7 @@ def measure(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Pre
 def main() -> int:
     asked = json.loads(sys.stdin.read())
     workspace = Workspace(Path(asked["workspace"]))
-    found = measure(workspace, asked["kind"], asked["settings"])
+    found = estimate_here(workspace, asked["kind"], asked["settings"])
     print(json.dumps(found.to_dict()))
     return 0
 

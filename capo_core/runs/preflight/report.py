@@ -15,7 +15,7 @@ from typing import Any
 
 from capo_core.errors import CapoError
 from capo_core.runs.memory import in_words
-from capo_core.runs.request import Request
+from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace, content_hash, make_folder, safe_name, write_json
 
 
@@ -198,12 +198,14 @@ def shortages(found: Preflight) -> list[Problem]:
     return problems
 
 
-def keep(found: Preflight, workspace: Workspace, settings: Mapping[str, Any]) -> None:
+def save_preflight(found: Preflight, workspace: Workspace, settings: Mapping[str, Any]) -> None:
     """Keep what was found where `kept` finds it."""
     write_json(_place(workspace, found.kind, settings), found.to_dict())
 
 
-def kept(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight | None:
+def saved_preflight(
+    workspace: Workspace, kind: str, settings: Mapping[str, Any]
+) -> Preflight | None:
     """What the job "preflight" found for this run; None where nobody looked."""
     try:
         raw = json.loads(_place(workspace, kind, settings).read_text(encoding="utf-8"))
@@ -212,16 +214,16 @@ def kept(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Prefli
         return None
 
 
-def announce(workspace: Workspace, run_id: str, request: Request) -> None:
+def announce_request(workspace: Workspace, run_id: str, request: RunRequest) -> None:
     """Say what a run will be that is not in the queue yet, for the looks at runs that follow it."""
     folder = _announced(workspace, run_id)
     make_folder(folder)
     request.write(folder)
 
 
-def announced(workspace: Workspace, run_id: str) -> Request:
+def announced_request(workspace: Workspace, run_id: str) -> RunRequest:
     """What was announced under that name; `RunError` where nothing was."""
-    return Request.read(_announced(workspace, run_id))
+    return RunRequest.read(_announced(workspace, run_id))
 
 
 def _announced(workspace: Workspace, run_id: str) -> Path:
