@@ -10,8 +10,11 @@ import pytest
 from capo_core.data.catalog import Catalog
 from capo_core.errors import RunError
 from capo_core.imitation.training.config import SftConfig
+from capo_core.progress import silent
+from capo_core.runs.kinds.preflight import check_run
 from capo_core.runs.preflight import dry_run, report
 from capo_core.runs.preflight.report import Preflight, Problem, Tokens
+from capo_core.runs.request import RunRequest
 from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
@@ -156,7 +159,7 @@ def test_in_a_process_of_its_own_the_peak_is_that_of_a_run(workspace, annotator)
     from capo_core.runs import submit
 
     settings = sft(annotator, epochs=1)
-    found = dry_run.estimate_run(workspace, "train_sft", settings)
+    found = dry_run.estimate_run(workspace, RunRequest("train_sft", settings))
     run = submit.submit(workspace, "train_sft", settings, estimate=found.to_dict())
     status = wait_for(run, "succeeded", "failed", "lost", within_s=600)
     assert status.state == "succeeded", status.message
@@ -168,9 +171,9 @@ def test_in_a_process_of_its_own_the_peak_is_that_of_a_run(workspace, annotator)
 
 def test_settings_that_are_none_are_refused_at_once(workspace):
     with pytest.raises(RunError, match="no run of kind 'dance'"):
-        dry_run.estimate_run(workspace, "dance", {})
+        check_run({"kind": "dance", "settings": {}}, workspace, None, silent)
     with pytest.raises(RunError, match="target is 3"):
-        dry_run.estimate_run(workspace, "train_sft", {"target": 3})
+        check_run({"kind": "train_sft", "settings": {"target": 3}}, workspace, None, silent)
 
 
 def test_it_survives_its_file(workspace):
