@@ -90,7 +90,7 @@ def reference_scores(
     path = Path(cache_folder) / f"reference-{_key(model, engine, renders, key)}.safetensors"
     counts = [len(item.responses) for item in renders]
     kept = _read(path, sum(counts))
-    if load_copy is None:
+    if kept is None:
         kept = _compute(model, engine, renders, pad_id, items_per_batch, progress)
         with atomic_file(path) as file:
             file.write(save({"log_probs": kept}))
