@@ -1,19 +1,23 @@
-"""What a study is made of; saved in its design.json."""
+"""The design of a study before anything is drawn, as saved in its design.json."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from itertools import combinations
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import PlainValidator
 
 from capo_core.data.splits import PARTS
 from capo_core.errors import ConfigError
-from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, KINDS, OTHER_HUMAN
+from capo_core.settings import setting, settings
+from capo_core.study.tables import ATTRIBUTION, HUMAN, OTHER_HUMAN
+from capo_core.study.trial_kinds import TRIAL_KINDS
+from capo_core.study.trial_kinds.base import Stratum
 from capo_core.workspace import safe_name
 
 PEOPLE = (HUMAN, OTHER_HUMAN)
-SCREENS = ("name", "boilerplate", "format", "length", "card_copy")  # see `leaks.of_text`
+SCREENS = ("name", "boilerplate", "format", "length", "card_copy")  # see `leaks_in_text`
 MOST = 100_000
 PLANNED = (
     "Primary: accuracy per source (attribution) or share of wins per pair of sources (comparison), "
@@ -23,21 +27,19 @@ PLANNED = (
 )
 
 
-@dataclass(frozen=True)
-class Stratum:
-    """What a trial compares: one hidden source, or in a comparison two of them."""
-
-    kind: str
-    sources: tuple[str, ...]
-
-    @property
-    def words(self) -> str:
-        return f"{self.kind} of {' against '.join(self.sources)}"
+def _number(value: Any) -> int | float:
+    """Return a number as it was given: 0 and 0.0 have different hashes in a frozen design."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("not a number")
+    return value
 
 
-@dataclass(frozen=True)
+_Share = Annotated[float, PlainValidator(_number)]
+
+
+@settings("study")
 class StudyConfig:
-    """A design, before anything is drawn.
+    """A study's design.
 
     Balance asks for numbers that fit: see `balance.sizes`, which says what fits where they do not.
 
@@ -45,92 +47,106 @@ class StudyConfig:
         ConfigError: a setting is missing, of another type, or out of range.
     """
 
-    # The study's name is its folder's, and what the commands call it by.
-    name: str
-    # A dataset of the catalog.
-    dataset: str
-    # Out of attribution, comparison, reasoning.
-    kinds: tuple[str, ...] = (ATTRIBUTION,)
-    # Name of the source → "human", "other_human", or the ids of finished generation runs.
-    sources: Mapping[str, Any] = field(default_factory=lambda: {HUMAN: HUMAN})
-    # Whose texts are asked about; () takes every annotator.
-    targets: tuple[str, ...] = ()
-    # The part of the data that the texts answer; cards always come from the training part.
-    split: str = "test"
-    # At most so many items are drawn for the main trials; 0 takes all there are.
-    items: int = 0
-    # Texts of one pool in an attribution.
-    pool: int = 1
-    judges: int = 6
-    # Main trials of each kind that a judge sees; checks, repeats and practice come on top.
-    trials_per_judge: int = 30
-    # How many judges see each main trial.
-    judgments_per_trial: int = 3
-    # Trials shown again, and checks, as shares of `trials_per_judge`.
-    repeats_share: float = 0.1
-    checks_share: float = 0.1
-    # Practice trials of each kind, with feedback.
-    practice: int = 3
-    # The most trials of one judge, all in all.
-    cap: int = 150
-    # Examples on each annotator's reference card.
-    card_examples: int = 4
-    # Is a reason asked for (it may stay empty)?
-    ask_reason: bool = False
-    # A trial that a judge opened and left is free again after so long.
-    claim_minutes: int = 30
-    # Texts that any of these would give away are not drawn; how many is said for each source.
-    leave_out: tuple[str, ...] = ()
-    # Of everything drawn: items, texts, sides, orders, cards.
-    seed: int = 0
-    # What will be computed, in words; it is frozen with the design.
-    planned_analysis: str = PLANNED
-    # Shown to the judge before they begin; empty for the page's own words.
-    consent: str = ""
-    instructions: str = ""
+    name: str = setting(title="Name of the study", description="Judges never see this name.")
+    dataset: str = setting(title="Dataset", description="A dataset of the workspace.")
+    kinds: tuple[str, ...] = setting(
+        (ATTRIBUTION,), "Kinds of trial", "What judges are asked; one kind or several.",
+        choices=lambda: tuple(TRIAL_KINDS),
+    )  # fmt: skip
+    sources: Mapping[str, Any] = setting(
+        title="Sources",
+        description="The hidden sources of texts: human, other_human, or a name with the ids of "
+        "its finished generation runs.",
+        default_factory=lambda: {HUMAN: HUMAN},
+    )
+    targets: tuple[str, ...] = setting(
+        (), "Target annotators", "Annotators whose texts are asked about; none takes all."
+    )
+    split: str = setting(
+        "test", "Split", "Texts answer items of this split; cards always come from training.",
+        choices=PARTS[1:],
+    )  # fmt: skip
+    items: int = setting(
+        0, "Max items", "At most so many items in main trials (0 = all).", ge=0, le=MOST
+    )
+    pool: int = setting(
+        1, "Texts per attribution",
+        "How many texts of one hidden source an attribution shows together.", ge=1, le=64,
+    )  # fmt: skip
+    judges: int = setting(6, "Judges", "How many people will judge.", ge=1, le=1000)
+    trials_per_judge: int = setting(
+        30, "Trials per judge and kind",
+        "Main trials of each kind per judge; practice, checks and repeats come on top. It must be "
+        "a multiple of the number of sources (of pairs of sources, in comparisons).",
+        ge=1, le=1000,
+    )  # fmt: skip
+    judgments_per_trial: int = setting(
+        3, "Judges per trial",
+        "How many judges see each main trial: more measure agreement better, fewer leave more "
+        "trials.", ge=1, le=1000,
+    )  # fmt: skip
+    repeats_share: _Share = setting(
+        0.1, "Swapped-order repeats (share)",
+        "Trials shown a second time with sides swapped, as a share of the main trials; they "
+        "measure how consistent a judge is.", ge=0, le=0.3, step=0.05,
+    )  # fmt: skip
+    checks_share: _Share = setting(
+        0.1, "Attention checks (share)",
+        "Trials of human texts with a known answer, as a share of the main trials; they measure "
+        "attention.", ge=0, le=0.3, step=0.05,
+    )  # fmt: skip
+    practice: int = setting(
+        3, "Practice trials per kind", "With feedback, before the first trial that counts.",
+        ge=0, le=20,
+    )  # fmt: skip
+    cap: int = setting(
+        150, "Max trials per judge",
+        "In total, also where a judge takes over trials of others.", ge=1, le=2000,
+    )  # fmt: skip
+    card_examples: int = setting(
+        4, "Examples per reference card", "The annotator's own training answers on each card.",
+        ge=1, le=20,
+    )  # fmt: skip
+    ask_reason: bool = setting(
+        False, "Ask for a reason", "A text box for the judge's own words; it may stay empty."
+    )
+    claim_minutes: int = setting(
+        30, "Reassign after (min)",
+        "When a judge leaves a trial unanswered so long, another judge may get it.",
+        ge=1, le=10_080,
+    )  # fmt: skip
+    leave_out: tuple[str, ...] = setting(
+        (), "Exclude texts that show",
+        "Texts that any of these would give away are not drawn; counts are reported per source.",
+        choices=SCREENS,
+    )  # fmt: skip
+    seed: int = setting(
+        0, "Random seed", "Of items, texts, sides, orders and cards.", ge=0, le=2**31 - 1
+    )
+    planned_analysis: str = setting(
+        PLANNED, "Planned analysis",
+        "What will be computed, stated before anyone judges; it is frozen with the design.",
+    )  # fmt: skip
+    consent: str = setting(
+        "", "Consent text", "Read by the judge first; empty uses the page's own text."
+    )
+    instructions: str = setting(
+        "", "Instructions", "Added to the page's own instructions; may be empty."
+    )
 
     def __post_init__(self) -> None:
         safe_name(self.name)
         safe_name(self.dataset)
         for name in ("kinds", "targets", "leave_out"):
-            value = getattr(self, name)
-            texts = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
-            if not texts or len(set(value)) != len(value):
-                raise _wrong(name, value, "a list of names, each once")
-            object.__setattr__(self, name, tuple(value))
-        for name, allowed in (("kinds", KINDS), ("leave_out", SCREENS)):
-            strange = [each for each in getattr(self, name) if each not in allowed]
-            if strange or (name == "kinds" and not self.kinds):
-                raise _wrong(name, getattr(self, name), f"some of {', '.join(allowed)}")
-        self._check_sources()
-        if self.split not in PARTS[1:]:
-            raise _wrong(
-                "split", self.split, f"one of {', '.join(PARTS[1:])}, which no run learned"
-            )
-        for name, low, high in (
-            ("items", 0, MOST), ("pool", 1, 64), ("judges", 1, 1000),
-            ("trials_per_judge", 1, 1000), ("judgments_per_trial", 1, 1000), ("practice", 0, 20),
-            ("cap", 1, 2000), ("card_examples", 1, 20), ("claim_minutes", 1, 10_080),
-            ("seed", 0, 2**31 - 1),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise _wrong(name, value, f"a whole number from {low:,} to {high:,}")
-        for name in ("repeats_share", "checks_share"):
-            value = getattr(self, name)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not 0 <= value <= 0.3
-            ):
-                raise _wrong(name, value, "a share from 0 to 0.3")
-        for name in ("planned_analysis", "consent", "instructions"):
-            if not isinstance(getattr(self, name), str):
-                raise _wrong(name, getattr(self, name), "a text")
-        if type(self.ask_reason) is not bool:
-            raise _wrong("ask_reason", self.ask_reason, "true or false")
+            if len(set(getattr(self, name))) != len(getattr(self, name)):
+                raise _wrong(name, getattr(self, name), "a list of names, each once")
+        if not self.kinds:
+            raise _wrong("kinds", self.kinds, f"some of {', '.join(TRIAL_KINDS)}")
         if not self.planned_analysis.strip():
-            raise _wrong("planned_analysis", "", "what will be computed, said before anyone judges")
+            raise _wrong(
+                "planned_analysis", "", "what will be computed, stated before anyone judges"
+            )
+        self._settle_sources()
         if self.total_per_judge > self.cap:
             raise ConfigError(
                 f"a judge would see {self.total_per_judge} trials: {self._parts()}",
@@ -139,8 +155,8 @@ class StudyConfig:
                 todo="ask less of each judge and invite more of them, or raise the cap",
             )
 
-    def _check_sources(self) -> None:
-        if not isinstance(self.sources, Mapping) or not self.sources:
+    def _settle_sources(self) -> None:
+        if not self.sources:
             raise _wrong("sources", self.sources, "one source or more, each with its runs")
         settled: dict[str, Any] = {}
         for name, given in self.sources.items():
@@ -158,28 +174,22 @@ class StudyConfig:
             settled[name] = tuple(safe_name(run) for run in runs)
         object.__setattr__(self, "sources", settled)
         for kind in self.kinds:
-            least, found = (2 if kind == COMPARISON else 1), self.sources_of(kind)
-            if len(found) < least:
+            fewest, found = TRIAL_KINDS[kind].fewest_sources, self.sources_of(kind)
+            if len(found) < fewest:
                 raise ConfigError(
-                    f"a study of {kind} needs {least} source{'s' if least > 1 else ''}, "
+                    f"a study of {kind} needs {fewest} source{'s' if fewest > 1 else ''}, "
                     f"and has {len(found)}",
                     where="setting sources",
-                    expected=_FIT.get(kind),
+                    expected=TRIAL_KINDS[kind].source_hint,
                 )
 
     def sources_of(self, kind: str) -> tuple[str, ...]:
-        """The sources whose texts trials of this kind show.
-
-        An attribution does not need other_human: every human text has its writer as the answer.
-        The reasoning of a text is compared with the target's own, which therefore is no source.
-        """
-        needless = {ATTRIBUTION: OTHER_HUMAN, COMPARISON: ""}.get(kind, HUMAN)
-        return tuple(name for name in self.sources if name != needless)
+        """Return the sources whose texts trials of this kind show."""
+        return TRIAL_KINDS[kind].sources(self.sources)
 
     def strata_of(self, kind: str) -> tuple[Stratum, ...]:
-        """Its sources; of a comparison every two of them."""
-        size = 2 if kind == COMPARISON else 1
-        return tuple(Stratum(kind, two) for two in combinations(self.sources_of(kind), size))
+        """Return what main trials of a kind are balanced over: sources, or every two of them."""
+        return TRIAL_KINDS[kind].strata(self.sources)
 
     @property
     def methods(self) -> dict[str, tuple[str, ...]]:
@@ -209,34 +219,15 @@ class StudyConfig:
             f"{self.practice} of practice{each}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON writes it."""
-        plain = asdict(self)
-        plain["sources"] = {
-            name: list(runs) if isinstance(runs, tuple) else runs
-            for name, runs in self.sources.items()
-        }
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
-
     @classmethod
     def from_dict(cls, raw: Any) -> StudyConfig:
-        """The design again from `to_dict`; `ConfigError` where something else stands there."""
+        """Return the design from `to_dict`; `ConfigError` where it is no such object."""
         if not isinstance(raw, dict) or not {"name", "dataset"} <= set(raw):
             raise ConfigError("a study has a name and a dataset", expected="an object with both")
-        unknown = sorted(set(raw) - {each.name for each in fields(cls)})
-        if unknown:
-            raise ConfigError(f"there is no setting {unknown[0]!r} in a study")
         return cls(**raw)
 
     def with_changes(self, **changes: Any) -> StudyConfig:
         return replace(self, **changes)
-
-
-_FIT = {
-    ATTRIBUTION: "human, or a method (every human text has its writer as the answer)",
-    COMPARISON: "two out of human, other_human and methods",
-    "reasoning": "other_human, or a method: their texts are held against the target's own",
-}
 
 
 def _wrong(name: str, value: Any, expected: str) -> ConfigError:

@@ -17,22 +17,14 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from capo_core.errors import ConfigError
 from capo_core.schema import check, quoted_names
 from capo_core.study.design.draft import Draft
-from capo_core.study.tables import (
-    ATTRIBUTION,
-    CANNOT_TELL,
-    COMPARISON,
-    JUDGMENTS,
-    PRACTICE,
-    REASONING,
-    TIE,
-    frame_of,
-    from_cell,
-)
+from capo_core.study.tables import JUDGMENTS, PRACTICE, frame_of, from_cell
+from capo_core.study.trial_kinds import TRIAL_KINDS, paired_first
+from capo_core.study.trial_kinds.base import SimulatedTrials
+from capo_core.study.trial_kinds.comparison import left_answer
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,7 @@ class SourceEffects:
         if strange:
             raise ConfigError(f"likeness of {quoted_names(strange)}", expected="between 0 and 1")
 
-    def like(self, source: str) -> float:
+    def likeness_of(self, source: str) -> float:
         return float(self.likeness.get(source, 1.0 if source == "human" else 0.5))
 
 
@@ -142,7 +134,7 @@ def simulate_judgments(
     draft: Draft,
     judges: SimulatedJudges,
     seed: int,
-    world: SourceEffects | None = None,
+    effects: SourceEffects | None = None,
     *,
     study_id: str = "simulated",
 ) -> SimulatedJudgments:
@@ -151,7 +143,7 @@ def simulate_judgments(
     Raises:
         ConfigError: the draft has another number of judges.
     """
-    world = world or SourceEffects()
+    effects = effects or SourceEffects()
     slots = sorted(draft.assignments["judge_slot"].unique())
     if len(slots) != judges.n:
         raise ConfigError(
@@ -163,14 +155,14 @@ def simulate_judgments(
     who = table["judge_slot"].map({name: k for k, name in enumerate(slots)}).to_numpy(int)
     attends = rng.random(len(table)) < judges.attentiveness[who]
     doubts = rng.random(len(table)) < judges.doubt[who]
-    better = _better(table, world, rng)
-    columns = {
-        COMPARISON: _compare(table, better, attends, doubts, judges.left[who], rng),
-        ATTRIBUTION: _attribute(table, attends, doubts, judges.skill[who], world, rng),
-        REASONING: _rate(table, attends, world, rng),
-    }
-    kind = table["kind"].to_numpy(object)
-    given = np.select([kind == name for name in columns], list(columns.values()), default="")
+    trials = SimulatedTrials(table, attends, doubts, judges.left[who], judges.skill[who], effects)
+    kinds = table["kind"].to_numpy(object)
+    given = np.full(len(table), "", dtype=object)
+    better: dict[str, str] = {}
+    for kind in paired_first():
+        answers, drawn = kind.simulate(trials, rng)
+        given = np.where(kinds == kind.name, answers, given)
+        better |= drawn
     reading = np.where(attends, 1.0, 0.3) * table["words"].to_numpy() / WORDS_PER_S
     duration = reading + judges.seconds[who] * np.exp(rng.normal(0, 0.4, len(table)))
     made = table.assign(
@@ -185,7 +177,8 @@ def simulate_judgments(
         changes=0,
     )
     frame = frame_of(JUDGMENTS, made[JUDGMENTS.names].to_dict("records"))
-    return SimulatedJudgments(check(frame, JUDGMENTS, source=study_id), better)
+    checked = check(frame, JUDGMENTS, source=study_id)
+    return SimulatedJudgments(checked, pd.Series(better, dtype=object))
 
 
 def _asked(draft: Draft) -> pd.DataFrame:
@@ -193,11 +186,10 @@ def _asked(draft: Draft) -> pd.DataFrame:
     words = draft.texts.set_index("text_id")["explanation"].str.split().str.len()
     sealed = draft.sealed.sort_values(["trial_id", "slot"])
     first = sealed[sealed["slot"] == 0].set_index("trial_id")
-    second = sealed[sealed["slot"] == 1].set_index("trial_id")["source"]
+    sources = sealed.groupby("trial_id")["source"].agg(list)
     rows = []
     for trial in draft.trials.itertuples():
         ids, fact = from_cell(trial.text_ids), first.loc[trial.trial_id]
-        pair, lengths = trial.kind == COMPARISON, [int(words[name]) for name in ids]
         if fact["purpose"] == PRACTICE:
             continue
         rows.append(
@@ -205,11 +197,10 @@ def _asked(draft: Draft) -> pd.DataFrame:
                 "trial_id": trial.trial_id, "kind": trial.kind, "purpose": fact["purpose"],
                 "mirror_of": fact["mirror_of"], "item_id": trial.item_id,
                 "target_annotator_id": trial.target_annotator_id,
-                "source_a": fact["source"] if pair else "",
-                "source_b": second[trial.trial_id] if pair else "",
-                "source": "" if pair else fact["source"], "truth": fact["truth"],
-                "words_a": lengths[0] if pair else 0, "words_b": lengths[1] if pair else 0,
-                "words": lengths[0] if trial.kind == REASONING else sum(lengths),
+                "truth": fact["truth"],
+                **TRIAL_KINDS[trial.kind].describe_texts(
+                    sources[trial.trial_id], [int(words[name]) for name in ids]
+                ),
             }
         )  # fmt: skip
     asked = draft.assignments.merge(pd.DataFrame(rows), on="trial_id", how="inner")
@@ -217,64 +208,10 @@ def _asked(draft: Draft) -> pd.DataFrame:
     return asked.rename(columns={"order": "displayed"})
 
 
-def _better(table: pd.DataFrame, world: SourceEffects, rng: np.random.Generator) -> pd.Series:
-    """trial_id → 'a' or 'b' for all comparisons; checks by their truth, mirrors as their trial."""
-    pairs = table[table["kind"] == COMPARISON].drop_duplicates("trial_id")
-    own = pairs[pairs["mirror_of"] == ""].sort_values("trial_id")
-    gap = own["source_a"].map(lambda name: world.strength.get(name, 0.0)) - own["source_b"].map(
-        lambda name: world.strength.get(name, 0.0)
-    )
-    drawn = np.where(rng.random(len(own)) < expit(gap.to_numpy(dtype=float)), "a", "b")
-    truth = own["truth"].to_numpy(object)
-    known = pd.Series(np.where(truth != "", truth, drawn), index=own["trial_id"], dtype=object)
-    mirrors = pairs[pairs["mirror_of"] != ""]
-    again = pd.Series(
-        known.reindex(mirrors["mirror_of"]).to_numpy(), index=mirrors["trial_id"], dtype=object
-    )
-    return pd.concat([known, again])
-
-
-def _compare(table, better, attends, doubts, left, rng) -> np.ndarray:
-    shown_left = table["displayed"].map(_left).to_numpy(object)
-    clicks_left = rng.random(len(table)) < left
-    other = np.where(shown_left == "a", "b", "a")
-    click = np.where(clicks_left, shown_left, other)
-    right = table["trial_id"].map(better).fillna("").to_numpy(object)
-    return np.where(doubts, TIE, np.where(attends, right, click))
-
-
-def _left(displayed: str) -> str:
-    """The stored slot shown on the left of a comparison; "" elsewhere."""
-    slots = from_cell(displayed).get("slots", [])
-    return ("a" if slots[0] == 0 else "b") if len(slots) == 2 else ""
-
-
-def _attribute(table, attends, doubts, skill, world, rng) -> np.ndarray:
-    cards = table["displayed"].map(lambda cell: from_cell(cell).get("cards", []))
-    size = np.maximum(cards.str.len().to_numpy(int), 1)
-    pick = (rng.random(len(table)) * size).astype(int)
-    guess = np.array(
-        [str(names[k]) if len(names) else "" for names, k in zip(cards, pick, strict=True)],
-        dtype=object,
-    )
-    like = table["source"].map(world.like).to_numpy(float)
-    knows = attends & (rng.random(len(table)) < skill * like)
-    known = np.where(knows, table["truth"].to_numpy(object), guess)
-    return np.where(doubts, CANNOT_TELL, known)
-
-
-def _rate(table, attends, world, rng) -> np.ndarray:
-    """1 to 5: around 1.5 + 3 × likeness if attending (1.2 in checks), else anything."""
-    like = table["source"].map(world.like).to_numpy(float)
-    centre = np.where(table["purpose"] == "check", 1.2, 1.5 + 3 * like)
-    felt = np.clip(np.rint(centre + rng.normal(0, 0.8, len(table))), 1, 5).astype(int)
-    any_ = rng.integers(1, 6, len(table))
-    return np.where(attends, felt, any_).astype(str).astype(object)
-
-
 def _sides(table: pd.DataFrame, given: np.ndarray) -> np.ndarray:
-    left = table["displayed"].map(_left).to_numpy(object)
-    chosen = (table["kind"] == COMPARISON).to_numpy() & np.isin(given, ["a", "b"])
+    left = table["displayed"].map(left_answer).to_numpy(object)
+    paired = [kind.name for kind in TRIAL_KINDS.values() if kind.paired]
+    chosen = table["kind"].isin(paired).to_numpy() & np.isin(given, ["a", "b"])
     return np.where(chosen, np.where(given == left, "left", "right"), "")
 
 

@@ -20,10 +20,10 @@ import pandas as pd
 from capo_core.errors import DataError
 from capo_core.schema import Column, Table
 
+# Kinds of trial; `trial_kinds.TRIAL_KINDS` says all about each.
 ATTRIBUTION = "attribution"  # who of these annotators wrote the text or texts?
 COMPARISON = "comparison"  # which of two texts is the named target's?
 REASONING = "reasoning"  # does the text reason like the target's own, 1 to 5?
-KINDS = (ATTRIBUTION, COMPARISON, REASONING)
 
 PRACTICE = "practice"
 MAIN = "main"
@@ -37,7 +37,6 @@ OTHER_HUMAN = "other_human"  # another annotator's text on the same item
 
 CANNOT_TELL = "cannot_tell"
 TIE = "tie"
-COMPARISON_ANSWERS = ("a", "b", TIE)  # a and b are the stored slots 0 and 1, not left and right
 REASONING_ANSWERS = ("1", "2", "3", "4", "5")
 CONFIDENCES = ("1", "2", "3", "4", "")
 SIDES = ("left", "right", "")
@@ -47,7 +46,7 @@ TRIALS = Table(
     ("trial_id",),
     (
         Column("trial_id", "text", "identifier of the trial", required=True),
-        Column("kind", "text", "what is asked", KINDS, required=True),
+        Column("kind", "text", "what is asked, a name of TRIAL_KINDS", required=True),
         Column("phase", "text", "practice comes first, with feedback", PHASES, required=True),
         Column("item_id", "text", "the item; of a pool, the first text's item", required=True),
         Column("target_annotator_id", "text", "whom the question names; empty for attribution"),
@@ -150,7 +149,7 @@ JUDGMENTS = Table(
         Column("study_id", "text", "the study", required=True),
         Column("judge_id", "text", "who judged", required=True),
         Column("trial_id", "text", "what was judged", required=True),
-        Column("kind", "text", "what was asked", KINDS, required=True),
+        Column("kind", "text", "what was asked, a name of TRIAL_KINDS", required=True),
         Column("purpose", "text", "what the trial is for", PURPOSES, required=True),
         Column("mirror_of", "text", "the trial it repeats; empty unless a mirror"),
         Column("item_id", "text", "the item; of a pool, the first text's", required=True),

@@ -18,7 +18,7 @@ MAIN, PRACTICE = 3, 1  # trials of each judge
 STEPS = '[class*="st-key-briefed-"], [class*="st-key-save-"], [class*="st-key-learned-"], .stCode'
 QUIET = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 SENTENCE = re.compile(f"were preferred to .+ of {3 * MAIN} judgments")
-BUTTONS = {"briefed": "Begin", "save": "Save", "learned": "Go on"}
+BUTTONS = {"briefed": "Begin", "save": "Save", "learned": "Continue"}
 
 
 def press(page, name: str | re.Pattern, *, last: bool = False) -> None:

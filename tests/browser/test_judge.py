@@ -122,7 +122,7 @@ def step(page, recorder: Recorder, *, keys: bool) -> str:
         if first == "A":
             do("Certain", "j")
             chosen(page, "Certain").wait_for()
-    names = {"briefed": "Begin", "save": "Save", "learned": "Go on"}
+    names = {"briefed": "Begin", "save": "Save", "learned": "Continue"}
     do(re.compile(f"^{names[mark[2]]}"), "Enter")
     page.locator(f".st-key-{mark[1]}").wait_for(state="detached")
     return mark[2]
@@ -150,7 +150,7 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
             page.get_by_test_id("stPageLink").count() == page.get_by_role("combobox").count() == 0
         )
     page.goto(f"{guarded}/judge")
-    page.get_by_role("heading", name="Open the link that you were sent").wait_for()
+    page.get_by_role("heading", name="Open the link you were sent").wait_for()
     page.goto(f"{guarded}/judge?t={'x' * 22}")
     page.get_by_text("not known here").wait_for()
 
@@ -224,8 +224,8 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     tab.goto(link)
     tab.get_by_text("1 of 6 answered").wait_for()
     tab.get_by_role("button", name="Pause").tap()
-    tab.get_by_role("heading", name="You paused").wait_for()
-    tab.get_by_role("button", name="Go on").tap()
+    tab.get_by_role("heading", name="Paused").wait_for()
+    tab.get_by_role("button", name="Continue").tap()
     tab.locator(STEPS).first.wait_for()
     while step(tab, recorder, keys=False) != "end":
         wide, cards = tab.evaluate(

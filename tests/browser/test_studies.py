@@ -70,7 +70,7 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.get_by_text("the other numbers left as they are").wait_for()
     fill(page, "Judges", "3")
     page.get_by_text("A judge has 8 main").wait_for()
-    page.get_by_text("would be told from chance").first.wait_for()
+    page.get_by_text("different from chance").first.wait_for()
     page.get_by_role("button", name="Make this draft").click()
 
     page.get_by_text("A trial as a judge will see it").wait_for()

@@ -78,7 +78,7 @@ def test_from_consent_to_the_code_every_answer_is_on_disk_once(judging):
     assert app.title[0].value == "Reading explanations" and not app.selectbox and not app.sidebar
     assert not buttons(app, "answer-"), "nothing is shown before consent"
     press(app, "judge-agree")
-    assert "practice, which does not count" in shown(app)
+    assert "practice trials, which do not count" in shown(app)
     clicked = {}
     while not app.code:
         if buttons(app, "briefed"):
@@ -130,7 +130,7 @@ def test_a_pause_while_practice_explains_ends_where_it_began(judging):
     study = judging()
     app = begin(study)
     press(press(app, "answer-", 4), "save-")
-    assert "You paused" in press(app, "pause-").title[0].value
+    assert "Paused" in press(app, "pause-").title[0].value
     assert buttons(press(app, "judge-resume"), "learned-")
 
 
@@ -139,9 +139,9 @@ def test_it_is_saved_only_with_how_sure_one_is(judging):
     app = begin(study)
     trial = trial_on_screen(app)
     press(app, "save-")
-    assert trial_on_screen(app) == trial and "Choose" in shown(app)
+    assert trial_on_screen(app) == trial and "Click an answer" in shown(app)
     press(press(app, "answer-", 1), "save-")
-    assert trial_on_screen(app) == trial and "Say how sure" in shown(app)
+    assert trial_on_screen(app) == trial and "Choose how sure" in shown(app)
     press(press(app, "sure-", 0), "save-")
     assert buttons(app, "learned-") and len(study.answers()) == 1
 
@@ -205,9 +205,9 @@ def test_pause_and_return_by_the_same_link(judging):
     app = answer(begin(study))
     trial = trial_on_screen(app)
     press(app, "pause")
-    assert "You paused" in app.title[0].value
+    assert "Paused" in app.title[0].value
     elsewhere = enter(study)
-    assert "0 of 3 answered. All of it is saved" in shown(elsewhere)
+    assert "0 of 3 answered. Everything is saved" in shown(elsewhere)
     press(elsewhere, "judge-resume")
     assert trial_on_screen(elsewhere) == trial
 
@@ -260,7 +260,7 @@ def test_a_closed_study_thanks(judging):
     study.service.close(judging_study.STUDY)
     answer(app)
     for tab in (app, enter(study)):
-        assert "closed" in tab.title[0].value and "You gave 1" in shown(tab)
+        assert "closed" in tab.title[0].value and "1 answer saved" in shown(tab)
 
 
 def test_who_finds_all_taken_is_told_to_look_again(judging):
@@ -270,7 +270,7 @@ def test_who_finds_all_taken_is_told_to_look_again(judging):
     app = press(open_page("judge", t=reserve.token), "judge-agree")
     while not app.title or "nothing to judge" not in app.title[0].value:
         answer(app)
-    assert "look again later" in shown(app)
+    assert "return later" in shown(app)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
     app = open_page("studies", dataset="mine", view="new")
     app.number_input(key="studies.form.trials_per_judge").set_value(4).run()
     said = fine(app)
-    assert "What it would show" in said and "told from chance" in said
+    assert "What it would show" in said and "different from chance" in said
     assert len(app.get("plotly_chart")) == 1
     app.text_input(key="studies.form.name").set_value("mine-first").run()
     app.number_input(key="studies.form.judges").set_value(3).run()

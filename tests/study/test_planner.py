@@ -80,7 +80,9 @@ def test_the_seed_decides():
 def test_every_share_has_n_and_an_interval():
     plan = planner.plan(NUMBERS, simulations=50)
     said = " ".join(plan.sentences)
-    assert "50 simulated studies" in said and "95 % interval" in said and "chance (25%)" in said
+    assert (
+        "50 simulated studies" in said and "95 % interval" in said and "chance (25\u00a0%)" in said
+    )
     for power in (plan.coverage, plan.against_chance, plan.between):
         assert 0 <= power.low <= power.share <= power.high <= 1
 

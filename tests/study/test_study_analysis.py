@@ -15,13 +15,10 @@ from capo_core.stats.dawid_skene import dawid_skene
 from capo_core.stats.logistic import logistic
 from capo_core.study.analysis import attribution as analysis_attribution
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
-from capo_core.study.analysis.attribution import (
-    LONGER,
-    length_effect,
-    mixed_model,
-)
+from capo_core.study.analysis.attribution import mixed_model
 from capo_core.study.analysis.consensus import consensus, named_by
 from capo_core.study.analysis.judges import ALL, fleiss, judge_agreement, judge_behaviour
+from capo_core.study.analysis.length import length_effect
 from capo_core.study.analysis.preferences import preference, wins
 from capo_core.study.analysis.report import (
     StudyFacts,
@@ -31,6 +28,7 @@ from capo_core.study.analysis.report import (
     to_markdown,
 )
 from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
+from capo_core.study.trial_kinds.comparison import LENGTH_QUESTION
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +273,7 @@ def test_length_that_sways_is_found_and_equal_length_is_said():
         rows.append({"trial_id": f"T{k}", "judge_id": f"J{k % 6}", "item_id": f"i{k % 50}",
                      "words_a": 20 if longer else 10, "words_b": 10 if longer else 20,
                      "answer": "a" if longer == (rng.random() < 0.75) else "b"})  # fmt: skip
-    row = length_effect(judgments(*rows)).set_index("question").loc[LONGER]
+    row = length_effect(judgments(*rows)).set_index("question").loc[LENGTH_QUESTION]
     # Log-odds 3 for twice as long against half as long is one doubling: 3 by doubling.
     assert row["low"] < 3 < row["high"] and row["low"] > 1
     same = [row | {"words_a": 9, "words_b": 9} for row in rows]

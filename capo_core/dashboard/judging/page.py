@@ -1,7 +1,4 @@
-"""The judge's page: one step at a time, from the welcome to the last answer.
-
-One trial: its texts, the cards, the answers, and what a practice trial teaches.
-"""
+"""The judge's page, one step at a time: welcome, instructions, trials with feedback, end."""
 
 from __future__ import annotations
 
@@ -13,40 +10,39 @@ import streamlit as st
 from capo_core.dashboard.app import tab_storage
 from capo_core.dashboard.judging import session, trial_html
 from capo_core.dashboard.judging import text as judging_text
-from capo_core.dashboard.judging.trial_html import CSS
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, StudyError
+from capo_core.formatting import count
 from capo_core.study.judging.answers import LONGEST_REASON, PracticeFeedback
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import End, JudgeAnswer, Pause, TrialView
-from capo_core.study.tables import COMPARISON
 
 
 def show_trial(view: TrialView, terms: Terms) -> None:
-    """A trial to be answered."""
+    """Show a trial to be answered."""
     with _desk(view, terms):
         given = session.draft(view)
         st.subheader(judging_text.question(view), anchor=False)
         _choices(view, given)
-        if session.asks_how_sure(view, given):
-            _how_sure(view, given)
+        if session.asks_confidence(view, given):
+            _confidence(view, given)
         if terms.ask_reason:
             _reason(view, given)
         _save(view, given)
 
 
-def show_feedback(lesson: PracticeFeedback, terms: Terms) -> None:
-    """A practice trial that was answered, with what would have been right."""
-    view, said = lesson.view, lesson.feedback
+def show_feedback(practised: PracticeFeedback, terms: Terms) -> None:
+    """Show a practice trial that was answered, with the right answer."""
+    view, feedback = practised.view, practised.feedback
     with _desk(view, terms):
-        right = judging_text.answer_name(view, said.answer)
-        if said.right:
-            st.success(f"Correct: {right}. {said.note}")
+        right = judging_text.answer_name(view, feedback.answer)
+        if feedback.right:
+            st.success(f"Correct: {right}. {feedback.note}")
         else:
-            yours = judging_text.answer_name(view, lesson.given.answer)
-            st.info(f"You said: {yours}. Correct would be: {right}. {said.note}")
+            yours = judging_text.answer_name(view, practised.given.answer)
+            st.info(f"Your answer: {yours}. Correct answer: {right}. {feedback.note}")
         st.button(
-            "Go on",
+            "Continue",
             key=f"learned-{view.trial_id}",
             on_click=session.acknowledge_feedback,
             shortcut=judging_text.SAVE_KEY,
@@ -57,7 +53,7 @@ def show_feedback(lesson: PracticeFeedback, terms: Terms) -> None:
 
 @contextmanager
 def _desk(view: TrialView, terms: Terms) -> Iterator[None]:
-    """Texts and cards where they belong, and the place for the answer."""
+    """Lay out texts and cards, and hold the place for the answer."""
     with st.container(key="judge-desk"):
         with st.container():
             st.html(trial_html.texts_html(view, terms))
@@ -81,7 +77,7 @@ def _choices(view: TrialView, given: JudgeAnswer) -> None:
             )
 
 
-def _how_sure(view: TrialView, given: JudgeAnswer) -> None:
+def _confidence(view: TrialView, given: JudgeAnswer) -> None:
     st.caption("How sure are you?")
     with st.container(horizontal=True, gap="small", key="judge-sure"):
         for level, (name, key) in judging_text.CONFIDENCE.items():
@@ -101,7 +97,7 @@ def _reason(view: TrialView, given: JudgeAnswer) -> None:
     if key not in st.session_state:
         st.session_state[key] = given.reason
     st.text_area(
-        "Why? (may stay empty)",
+        "Reason (optional)",
         key=key,
         height=80,
         max_chars=LONGEST_REASON,
@@ -120,18 +116,15 @@ def _save(view: TrialView, given: JudgeAnswer) -> None:
         width="stretch",
     )
     if given.answer and not ready:
-        st.caption("Say how sure you are; then it can be saved.")
+        st.caption("Choose how sure you are, then save.")
     elif not given.answer:
-        st.caption("Choose, by a click or by its key." + _hint(view))
-
-
-def _hint(view: TrialView) -> str:
-    return " Left and right are random." if view.kind == COMPARISON else ""
+        hint = trial_html.display_of(view.kind).hint
+        st.caption(f"Click an answer or press its key. {hint}".strip())
 
 
 def show() -> None:
-    """Whatever is next for the judge whose link this is."""
-    st.html(CSS)
+    """Show the next step of the judge whose link this is."""
+    st.html(trial_html.style_html())
     token = session.token()
     if token == tab_storage.PENDING:
         st.caption("One moment …")
@@ -154,10 +147,10 @@ def _step(terms: Terms) -> None:
         _say(problem)
         _welcome(terms)
         return
-    lesson = session.practice_feedback()
-    if lesson is not None:
-        _head(lesson.view, terms, practice=True)
-        show_feedback(lesson, terms)
+    practised = session.practice_feedback()
+    if practised is not None:
+        _head(practised.view, terms, practice=True)
+        show_feedback(practised, terms)
         return
     found = session.current()
     if isinstance(found, TrialView) and session.needs_briefing(found):
@@ -175,7 +168,7 @@ def _step(terms: Terms) -> None:
 
 
 def _head(view: TrialView, terms: Terms, *, practice: bool) -> None:
-    """How far, what was saved, and the way to pause, undo and read again what is asked."""
+    """Show progress, what was saved, and the buttons to undo, pause and read the instructions."""
     progress = view.progress
     done, total = (
         (progress.practice_done, progress.practice_total)
@@ -204,7 +197,7 @@ def _head(view: TrialView, terms: Terms, *, practice: bool) -> None:
 
 def _undo(view: TrialView | End) -> None:
     st.button(
-        "Change the last answer",
+        "Change last answer",
         key=f"undo-{view.progress.done}",
         on_click=session.undo,
         disabled=not session.can_undo(view),
@@ -221,9 +214,8 @@ def _welcome(terms: Terms) -> None:
         _owners_words(terms)
         st.markdown(judging_text.work_ahead(session.desk().progress()))
         st.markdown(
-            "Every answer is saved at once. Stop whenever you like and come back by the same "
-            "link, on this or any other device. Everything can be done by the keys that stand on "
-            "the buttons."
+            "Every answer is saved at once. Stop whenever you like and return by the same link, on "
+            "this or any other device. Every button shows its keyboard shortcut."
         )
         st.button(
             "I agree, begin",
@@ -235,12 +227,12 @@ def _welcome(terms: Terms) -> None:
 
 
 def _briefing(view: TrialView, terms: Terms) -> None:
-    """What trials of this kind ask, before the first of them."""
-    st.title("Practice first" if view.practice else "What is asked", anchor=False)
+    """Show the instructions of a kind, before its first trial."""
+    st.title("Practice first" if view.practice else "Instructions", anchor=False)
     with st.container(width=704):
         _instructions(view, terms)
         if view.practice:
-            st.markdown("You begin with practice, which does not count.")
+            st.markdown("You begin with practice trials, which do not count.")
         st.button(
             "Begin",
             key=f"briefed-{view.kind}",
@@ -252,7 +244,7 @@ def _briefing(view: TrialView, terms: Terms) -> None:
 
 
 def _instructions(view: TrialView, terms: Terms) -> None:
-    st.markdown(judging_text.INSTRUCTIONS[view.kind])
+    st.markdown(judging_text.instructions(view.kind))
     _owners_words(terms)
     asked = judging_text.about_cards(terms)
     if asked:
@@ -265,18 +257,18 @@ def _owners_words(terms: Terms) -> None:
 
 
 def markdown_lines(text: str) -> str:
-    """The owner's words as they stand, paragraphs kept."""
+    """Return the owner's text with its paragraphs, nothing in it read as Markdown."""
     return "\n\n".join(markdown(part) for part in text.split("\n") if part.strip())
 
 
 def _paused(found: Pause) -> None:
-    st.title("You paused", anchor=False)
+    st.title("Paused", anchor=False)
     st.markdown(
-        f"{judging_text.how_far(found.progress)}. All of it is saved. Close this page if you like, "
-        "and come back by the same link, on this or any other device."
+        f"{judging_text.how_far(found.progress)}. Everything is saved. You can close this page and "
+        "return by the same link, on this or any other device."
     )
     st.button(
-        "Go on",
+        "Continue",
         key="judge-resume",
         on_click=session.resume,
         shortcut=judging_text.SAVE_KEY,
@@ -288,35 +280,34 @@ def _end(found: End) -> None:
     if found.reason == "closed":
         st.title("This study is closed", anchor=False)
         st.markdown(
-            f"It takes no more answers. You gave {found.progress.done:,}, and all of them are "
-            "saved. Thank you."
+            f"It takes no more answers. {count(found.progress.done, 'answer')} saved. Thank you."
         )
         _code()
         return
     if found.reason == "nothing_open":
         st.title("There is nothing to judge at the moment", anchor=False)
         st.markdown(
-            "Other people are at work on all that is left. Some of it may become free: look "
-            "again later, by the same link."
+            "Other people are working on all remaining trials. Some may become available: return "
+            "later by the same link."
         )
-        st.button("Look again", key="judge-again", shortcut=judging_text.SAVE_KEY)
+        st.button("Refresh", key="judge-again", shortcut=judging_text.SAVE_KEY)
         return
     st.title("You are done. Thank you.", anchor=False)
-    st.markdown(f"All your {found.progress.done:,} answers are saved.")
+    st.markdown(f"{count(found.progress.done, 'answer')} saved.")
     _code()
     if found.more:
         st.markdown(
-            f"Some people could not finish: {found.more:,} more are open. You may go on with "
-            "them if you like."
+            f"Some people could not finish: {count(found.more, 'trial')} remain. You may continue "
+            "with them if you like."
         )
-        st.button("Go on with more", key="judge-more", on_click=session.go_on)
+        st.button("Continue with more", key="judge-more", on_click=session.go_on)
     _undo(found)
 
 
 def _code() -> None:
     code = session.desk().completion_code()
     if code:
-        st.markdown("Your completion code, if somebody asks for one:")
+        st.markdown("Your completion code, if you are asked for one:")
         st.code(code, language=None, width=240)
 
 
@@ -326,13 +317,13 @@ def _say(problem: CapoError | None) -> None:
 
 
 def _without_link() -> None:
-    st.title("Open the link that you were sent", anchor=False)
+    st.title("Open the link you were sent", anchor=False)
     st.markdown(
-        "This page belongs to judges, and each has a link of their own. If you were here before: "
-        "all that you answered is saved, and your link leads back to where you were."
+        "This page is for judges, each of whom has a personal link. If you were here before, "
+        "everything you answered is saved, and your link leads back to where you were."
     )
 
 
 def _refused(error: StudyError) -> None:
-    st.title("This link does not open", anchor=False)
+    st.title("This link cannot be opened", anchor=False)
     st.markdown(markdown(judging_text.error_text(error)))

@@ -1,13 +1,11 @@
-"""One judge's browser session: what is on the screen, what was chosen, and what was saved.
+"""One judge's browser session: its link, what is on the screen, and what was chosen.
 
-Truth is on disk, behind the judge's desk. What is kept here is a copy for the time between two
-clicks: losing it (a refresh, a closed tab, another device) costs a choice that was not saved yet,
-never an answer. Nothing here is given to a widget, so none of it is sent to the browser.
+The state of record is on disk, behind the judge's desk. What is held here is a copy for the time
+between two clicks: losing it (a refresh, a closed tab, another device) costs a choice that was not
+saved yet, never an answer. Nothing here is given to a widget, so none of it is sent to the browser.
 
-The link by which a browser session came: its token, and the desk that it opens.
-
-The token lies in the session's memory on the server and, for a refresh, in the tab (see
-`keeper`); the desk looks it up again at every step.
+The link's token lies in the session's memory on the server and, for a refresh, in the tab (see
+`tab_storage`); the desk looks it up again at every step.
 """
 
 from __future__ import annotations
@@ -26,7 +24,8 @@ from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import End, JudgeAnswer, Pause, TrialView
 from capo_core.study.store import Busy
-from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, CONFIDENCES
+from capo_core.study.tables import CONFIDENCES
+from capo_core.study.trial_kinds import trial_kind
 
 START = "judging."  # of all that a session keeps for its judge
 _TOKEN, _TERMS, _REFUSED, _CONSENTED = (
@@ -35,9 +34,9 @@ _TOKEN, _TERMS, _REFUSED, _CONSENTED = (
 
 
 def token() -> str:
-    """The link's token: of the address, of this session, or kept by the tab from before.
+    """Return the link's token: of the address, of this session, or stored in the tab.
 
-    `keeper.PENDING` until the tab has answered, `keeper.NONE` where there is none.
+    `tab_storage.PENDING` until the tab has answered, `tab_storage.NONE` where there is none.
     """
     given = st.query_params.get(access.TOKEN_KEY) or tab_storage.PENDING
     if given:
@@ -52,7 +51,7 @@ def token() -> str:
 
 
 def _adopt(given: str) -> None:
-    """Begin with this link, unless the session is at it already."""
+    """Start a session for this link, unless it is this session's link already."""
     if st.session_state.get(_TOKEN) == given:
         return
     for key in [key for key in st.session_state if str(key).startswith(START)]:
@@ -66,7 +65,7 @@ def desk() -> JudgeDesk:
 
 
 def terms() -> Terms:
-    """What the study asks; the link is opened once a session, also where it is refused.
+    """Return the study's terms; the link is opened once per session, also where it is refused.
 
     Raises:
         StudyError: the link is unknown, withdrawn or over.
@@ -100,7 +99,7 @@ def _session() -> dict[str, Any]:
 
 
 def current() -> TrialView | Pause | End:
-    """What is on the screen; looked up again after every act, and where nothing is to be judged."""
+    """Return what is on the screen; looked up again after every action."""
     if _VIEW not in _session():
         found = desk().next_trial()
         if not isinstance(found, TrialView):
@@ -110,62 +109,62 @@ def current() -> TrialView | Pause | End:
 
 
 def needs_briefing(view: TrialView) -> bool:
-    """Is it the first trial of its kind, and has what is asked not been read in this session?"""
+    """Return whether this is the first trial of its kind and its instructions are unread."""
     far = view.progress
     new = view.practice or (far.done == 0 and far.practice_total == 0)
     return new and view.kind not in _session().get(_BRIEFED, ())
 
 
 def practice_feedback() -> PracticeFeedback | None:
-    """The practice trial that is being explained; looked up where the session is new."""
+    """Return the practice trial whose feedback is on the screen, if there is one."""
     if _LESSON not in _session():
         _session()[_LESSON] = desk().practice_feedback()
     return _session()[_LESSON]
 
 
 def problem() -> CapoError | None:
-    """What went wrong at the last act; said once."""
+    """Return the error of the last action, once."""
     return _session().pop(_PROBLEM, None)
 
 
 def just_saved() -> bool:
-    """Was an answer saved at the last act?"""
+    """Return whether the last action saved an answer."""
     return bool(_session().get(_SAVED))
 
 
 def can_undo(view: TrialView | End) -> bool:
-    """Is there a last answer that may be taken back?"""
+    """Return whether the last answer may be withdrawn."""
     taken_back = _session().get(_UNDONE) or getattr(view, "earlier", None) is not None
     return view.progress.done > 0 and not getattr(view, "practice", False) and not taken_back
 
 
 def draft(view: TrialView) -> JudgeAnswer:
-    """What is chosen for this trial and not saved yet; at first what was taken back, if any."""
+    """Return what is chosen for this trial and not saved yet; at first a withdrawn answer."""
     trial_id, given = _session().get(_DRAFT, ("", None))
     return given if trial_id == view.trial_id else view.earlier or JudgeAnswer("", "", "")
 
 
 def is_ready(view: TrialView, given: JudgeAnswer) -> bool:
-    """May it be saved? How sure one is belongs to an attribution, unless one cannot tell."""
-    return bool(given.answer) and (not asks_how_sure(view, given) or bool(given.confidence))
+    """Return whether the answer can be saved, with a confidence where one is asked for."""
+    return bool(given.answer) and (not asks_confidence(view, given) or bool(given.confidence))
 
 
-def asks_how_sure(view: TrialView, given: JudgeAnswer) -> bool:
-    return view.kind == ATTRIBUTION and given.answer != CANNOT_TELL
+def asks_confidence(view: TrialView, given: JudgeAnswer) -> bool:
+    return trial_kind(view.kind).asks_confidence(given.answer)
 
 
 def answer_key(view: TrialView, answer: str) -> str:
-    """The button of an answer, for this trial alone."""
+    """Return the key of an answer's button, for this trial alone."""
     return f"answer-{answer}-{view.trial_id}"
 
 
 def sure_key(view: TrialView, level: str) -> str:
-    """The button of a confidence, for this trial alone."""
+    """Return the key of a confidence's button, for this trial alone."""
     return f"sure-{level}-{view.trial_id}"
 
 
 def reason_key(view: TrialView) -> str:
-    """The text field of this trial's reason: one of its own, so that no text is carried over."""
+    """Return the key of this trial's text field, so that no text is carried over to the next."""
     return f"reason-{view.trial_id}"
 
 
@@ -195,7 +194,7 @@ def save(view: TrialView) -> None:
     if not is_ready(view, given):
         return
     reason = clicked.get(reason_key(view), given.reason)
-    sure = given.confidence if asks_how_sure(view, given) else ""
+    sure = given.confidence if asks_confidence(view, given) else ""
     given = JudgeAnswer(given.answer, sure, reason)
     since = _session().get(_SINCE)
 
@@ -232,7 +231,7 @@ def resume() -> None:
 
 
 def go_on() -> None:
-    """Take on trials that others left open."""
+    """Take over trials that others left open."""
     _act(JudgeDesk.go_on, _SAVED)
 
 
@@ -241,18 +240,18 @@ def consent() -> None:
 
 
 def briefed(kind: str) -> None:
-    """What trials of this kind ask was read."""
+    """Note that the instructions of this kind were read."""
     _session()[_BRIEFED] = (*_session().get(_BRIEFED, ()), kind)
 
 
 def acknowledge_feedback() -> None:
-    """The explanation of a practice trial was read."""
+    """Note that the feedback of a practice trial was read."""
     _session()[_LESSON] = None
     _forget(_SAVED)
 
 
 def _act(work: Any, *forget: str) -> None:
-    """`work(desk)`; what goes wrong is said on the page, which then looks where the judge is."""
+    """Call `work(desk)`; an error is shown on the page, which then looks up the next step."""
     try:
         work(desk())
     except PASSING as error:

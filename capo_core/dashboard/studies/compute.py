@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from string import ascii_uppercase
 
 import pandas as pd
 
-from capo_core.dashboard.studies.labels import KINDS, answer_name, inside, source_name
+from capo_core.dashboard.studies.labels import answer_name, inside, source_name
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.formatting import count, p_value, percent
@@ -23,6 +22,7 @@ from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis, a
 from capo_core.study.analysis.attribution import AS_WRONG
 from capo_core.study.analysis.judge_quality import Prior
 from capo_core.study.analysis.report import StudyFacts, StudyReport
+from capo_core.study.analysis.report import sections as report_sections
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import balance_report, freeze, planner
 from capo_core.study.design import draft as design_draft
@@ -31,9 +31,9 @@ from capo_core.study.design.balance_report import BalanceReport
 from capo_core.study.design.draft import Draft
 from capo_core.study.design.planner import StudyPlan, card_words, words_per_trial
 from capo_core.study.judging.judge import JudgeProgress
-from capo_core.study.judging.trial_views import AssignedTrial, CardView, TextView, TrialView
+from capo_core.study.judging.trial_views import AssignedTrial, TextView, TrialView, arrange
 from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
-from capo_core.study.tables import ATTRIBUTION, HUMAN, PRACTICE, REASONING, from_cell
+from capo_core.study.tables import HUMAN, PRACTICE, from_cell
 from capo_core.workspace import Workspace
 
 
@@ -180,32 +180,13 @@ def raw_and_weighted(found: StudyAnalysis) -> pd.DataFrame:
 
 def sections(found: StudyAnalysis) -> list[tuple[str, pd.DataFrame]]:
     """Every table of an analysis with its title; empty ones left out."""
-    quality, best = found.quality, found.preference
-    none = pd.DataFrame()
-    made = [
-        ("Judgments", found.counts),
-        ("Who wrote this? Share named rightly", found.accuracy),
-        ("Differences between sources", found.differences),
-        ("Who is taken for whom", found.confusion.assign(
-            answer=found.confusion["answer"].map(answer_name))),
-        ("Single judgments, majority, and weighted vote", found.consensus),
-        ("Mixed-effects model", found.mixed.effects),
-        ("Comparisons", found.wins),
-        ("Strengths (Bradley-Terry with ties)", best.strengths if best else none),
-        ("Pairs by that model", best.pairs if best else none),
-        ("Preferences, raw and weighted", quality.preferences if quality else none),
-        ("Is the reasoning theirs?", found.reasoning),
-        ("Agreement between judges", found.agreement),
-        ("Judges: attentiveness", quality.judges if quality else none),
-        ("Judges: conduct", found.conduct),
-        ("Time", found.times),
-        ("Effect of length", found.length),
-    ]  # fmt: skip
-    return [(title, frame) for title, frame in made if len(frame)]
-
-
-def kind_name(kind: str) -> str:
-    return KINDS.get(kind, kind)
+    made = []
+    for section in report_sections(found):
+        table = section.table
+        if "answer" in table:
+            table = table.assign(answer=table["answer"].map(answer_name))
+        made.append((section.title, table))
+    return made
 
 
 DRAWS = 200  # of the bootstrap of agreement: a try need not be as exact as a result
@@ -224,29 +205,22 @@ def example(draft: Draft, slot: str, place: int) -> TrialView:
     order, ids = from_cell(row["order"]), from_cell(fact["text_ids"])
     trial = AssignedTrial(row["trial_id"], fact["kind"], fact["phase"], tuple(ids),
                   tuple(order.get("cards", ())), tuple(order["slots"]))  # fmt: skip
-    said = draft.texts.set_index("text_id")
-    by_slot = [TextView(*said.loc[i, ["text_a", "text_b", "label", "explanation"]]) for i in ids]
+    texts = draft.texts.set_index("text_id")
+    shown = {
+        text_id: TextView(*texts.loc[text_id, ["text_a", "text_b", "label", "explanation"]])
+        for text_id in ids
+    }
     examples = draft.cards.set_index("annotator_id")["examples"]
-    lettered, reasoning = trial.kind == ATTRIBUTION, trial.kind == REASONING
-    cards = tuple(
-        CardView(
-            ascii_uppercase[k] if lettered else "",
-            tuple(TextView(*each) for each in from_cell(examples[who])),
-        )
-        for k, who in enumerate(trial.card_ids)
-    )
     done = int(row["position"]) - 1
     return TrialView(
         trial_id=trial.trial_id,
         kind=trial.kind,
         practice=trial.phase == PRACTICE,
-        cards=cards,
-        texts=(by_slot[0],) if reasoning else tuple(by_slot[k] for k in trial.slots),
-        reference=by_slot[1] if reasoning else None,
         answers=trial.answers,
         earlier=None,
         shown_at=datetime.now(UTC),
         progress=JudgeProgress(done, len(mine), None, 0, 0),
+        **arrange(trial, shown, examples),
     )
 
 

@@ -17,7 +17,7 @@ from capo_core.dashboard.judging import trial_html
 from capo_core.dashboard.studies import cache, new_study
 from capo_core.dashboard.studies.compute import example, slots
 from capo_core.dashboard.studies.data import DRAFT, Seen
-from capo_core.dashboard.studies.labels import HELP, KINDS, PURPOSES, inside, source_name
+from capo_core.dashboard.studies.labels import HELP, PURPOSES, inside, kind_title, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, control_row, heading, note, says, table
 from capo_core.dashboard.ui.text import escape
@@ -118,7 +118,7 @@ def balance_table(balance: BalanceReport) -> pd.DataFrame:
     for purpose, spread in balance.per_judge.items():
         add(f"{PURPOSES[purpose]}: trials of a judge", spread, _equal(spread, "for every judge"))
     for kind, spread in balance.per_source.items():
-        add(f"{KINDS[kind]} Each source, for a judge", spread,
+        add(f"{kind_title(kind)} Each source, for a judge", spread,
             _equal(spread, "for every judge and source"))  # fmt: skip
     add("Each annotator asked about, for a judge", balance.per_target,
         _equal(balance.per_target, "for every judge and annotator"))  # fmt: skip

@@ -18,7 +18,7 @@ from capo_core.dashboard.app import access
 from capo_core.dashboard.app.page import Frame, safely
 from capo_core.dashboard.studies import cache
 from capo_core.dashboard.studies.data import CLOSED, FROZEN, RUNNING, UNBLINDED, Seen
-from capo_core.dashboard.studies.labels import JUDGE_STATES, KINDS
+from capo_core.dashboard.studies.labels import JUDGE_STATES, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import download_table, heading, note, says
 from capo_core.dashboard.ui.text import escape
@@ -165,7 +165,7 @@ def show(frame: Frame, seen: Seen) -> None:
     for kind, (filled, places) in status.by_kind.items():
         st.progress(
             filled / places if places else 0.0,
-            text=f"{KINDS.get(kind, kind)} {filled:,} of {places:,} places answered",
+            text=f"{kind_title(kind)} {filled:,} of {places:,} places answered",
         )
     st.button("Look again", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
     _table(status)

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from capo_core.dashboard.ui.theme import method_name
 from capo_core.study.tables import (
-    ATTRIBUTION,
     CANNOT_TELL,
     CHECK,
-    COMPARISON,
     HUMAN,
     MAIN,
     MIRROR,
     OTHER_HUMAN,
     PRACTICE,
-    REASONING,
     TIE,
 )
+from capo_core.study.trial_kinds import TRIAL_KINDS
 
 CSS = """<style>
 .stApp ol.capo-way { list-style: none; display: flex; flex-wrap: wrap; gap: 0.4rem;
@@ -58,17 +56,6 @@ CSS = """<style>
 </style>"""
 
 
-KINDS = {
-    ATTRIBUTION: "Who wrote this?",
-    COMPARISON: "Which of the two is theirs?",
-    REASONING: "Is the reasoning theirs?",
-}
-KINDS_TOLD = {
-    ATTRIBUTION: "cards of all annotators, one text or several of one hidden source: which "
-    "annotator, or “cannot tell”",
-    COMPARISON: "the card of one annotator and two texts of hidden sources: left, right or tie",
-    REASONING: "a text beside the annotator's own: does it reason alike, 1 to 5",
-}
 PURPOSES = {MAIN: "Main", CHECK: "Checks", MIRROR: "Mirrored repeats", PRACTICE: "Practice"}
 LEAKS = {
     "name": "A name",
@@ -89,6 +76,11 @@ JUDGE_STATES = {
     "done": "Done",
     "revoked": "Revoked",
 }
+
+
+def kind_title(kind: str) -> str:
+    """ "attribution" → "Who wrote this?"; a kind that is not there any more by its name."""
+    return TRIAL_KINDS[kind].title if kind in TRIAL_KINDS else kind
 
 
 def source_name(source: str) -> str:

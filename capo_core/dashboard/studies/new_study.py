@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -25,7 +25,7 @@ from capo_core.dashboard.finetune.fields import Setting
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Preview
-from capo_core.dashboard.studies.labels import KINDS, KINDS_TOLD, PURPOSES, inside, source_name
+from capo_core.dashboard.studies.labels import PURPOSES, inside, kind_title, source_name
 from capo_core.dashboard.studies.plan import plan
 from capo_core.dashboard.ui import forms, url_state
 from capo_core.dashboard.ui.components import heading, note, show_error, side_by_side
@@ -39,9 +39,11 @@ from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
 from capo_core.runs.summary import RunSummary as SeenRun
+from capo_core.settings import settings_fields
 from capo_core.study.config import MOST, PEOPLE, StudyConfig
 from capo_core.study.design import draft
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
+from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.workspace import Workspace, content_hash, write_json
 
 FormValues = dict[str, Any]
@@ -182,7 +184,7 @@ def _asked(seen: SeenRun) -> str:
     return content_hash([settings.get(name, "") for name in ("base", "server")])
 
 
-_DEFAULTS = {each.name: each.default for each in fields(StudyConfig) if each.default is not MISSING}
+_DEFAULTS = {field.name: field.default for field in settings_fields(StudyConfig)}
 
 
 def _setting(path: str, label: str, help_: str, kind: str = "whole", **more: Any) -> Setting:
@@ -278,10 +280,10 @@ def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, RunSummary], ann
     """Name, kinds of trial, sources, targets."""
     _text(form, "name", "Name of the study")
     st.caption("Judges never see this name.")
-    _several(form, "kinds", "What judges are asked", list(KINDS), KINDS.__getitem__)
+    _several(form, "kinds", "What judges are asked", list(TRIAL_KINDS), kind_title)
     for kind in form.values.get("kinds") or ():
-        if kind in KINDS:
-            note(f"{KINDS[kind]} {KINDS_TOLD[kind].capitalize()}.")
+        if kind in TRIAL_KINDS:
+            note(f"{kind_title(kind)} {TRIAL_KINDS[kind].description.capitalize()}.")
     heading("Whose texts", "The hidden sources. Two or more are needed for comparisons.")
     _several(form, "people", "People", list(PEOPLE), source_name)
     _several(

@@ -34,7 +34,7 @@ from capo_core.dashboard.studies.data import (
     UNBLINDED,
     Seen,
 )
-from capo_core.dashboard.studies.labels import CSS, KINDS, source_name
+from capo_core.dashboard.studies.labels import CSS, kind_title, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import note, says, show_error, speaking
 from capo_core.dashboard.ui.text import escape, markdown
@@ -189,7 +189,7 @@ def _row(seen: Seen) -> dict:
         "stage": STAGES[seen.stage],
         "answered": round(status.filled / status.places, 2) if status and status.places else None,
         "standing": seen.standing,
-        "asked": " ".join(KINDS[kind] for kind in config.kinds) if config else "",
+        "asked": " ".join(kind_title(kind) for kind in config.kinds) if config else "",
         "sources": ", ".join(map(source_name, config.sources)) if config else "",
         "judges": config.judges if config else None,
         "dataset": seen.dataset,

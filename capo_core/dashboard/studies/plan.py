@@ -12,7 +12,7 @@ import streamlit as st
 from capo_core.dashboard.studies import cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Planned, Preview
-from capo_core.dashboard.studies.labels import HELP, KINDS
+from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.components import heading, note, picture, says
@@ -80,7 +80,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
     if len(kinds) > 1:
         kind = url_state.choice(
             st.segmented_control, "Kind", kinds, page=PAGE, key="planned",
-            format_func=KINDS.__getitem__, label_visibility="collapsed",
+            format_func=kind_title, label_visibility="collapsed",
         )  # fmt: skip
     one = next(each for each in told.plans if each.numbers.kind == kind)
     says(_headline(one))

@@ -5,6 +5,8 @@ What the judges found: right answers, preferences, ratings, with what lies behin
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -12,7 +14,7 @@ from capo_core.dashboard.app.page import Frame
 from capo_core.dashboard.studies import cache, charts, compute
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
-from capo_core.dashboard.studies.labels import HELP, source_name
+from capo_core.dashboard.studies.labels import HELP, kind_title, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -26,8 +28,12 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import percent, with_interval
+from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
+from capo_core.study.analysis.report import sections as report_sections
+from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING
+from capo_core.study.trial_kinds import TRIAL_KINDS
 
 PAGE = "studies"
 _PARTS = {
@@ -71,13 +77,10 @@ def _agreement(report: StudyReport, name: str) -> None:
     for row in rows[rows["measure"] == "krippendorff_alpha"].itertuples(index=False):
         said = with_interval(row.value, row.low, row.high)
         why = f" ({row.note})" if row.note else ""
-        says(
-            f"{compute.kind_name(row.kind)} Krippendorff's alpha {said} on {row.n_trials:,} "
-            f"trials{why}."
-        )
+        says(f"{kind_title(row.kind)} Krippendorff's alpha {said} on {row.n_trials:,} trials{why}.")
     table(
         rows.assign(
-            kind=rows["kind"].map(compute.kind_name),
+            kind=rows["kind"].map(kind_title),
             measure=rows["measure"].map(lambda each: _MEASURES.get(each, each)),
         ),
         {
@@ -105,7 +108,7 @@ def _agreement(report: StudyReport, name: str) -> None:
 
 
 def _conduct(report: StudyReport, name: str) -> None:
-    rows = report.analysis.conduct
+    rows = report.analysis.behaviour
     if len(rows):
         everyone = rows.iloc[0]
         says(
@@ -133,7 +136,7 @@ def _conduct(report: StudyReport, name: str) -> None:
         "seconds_median": Field("Seconds", "Median of a trial.", 1),
         "changes": Field("Changed", "Answers taken back."),
     }  # fmt: skip
-    table(rows, shown, key=f"{PAGE}.conduct", file_name=f"{name}-judges")
+    table(rows, shown, key=f"{PAGE}.behaviour", file_name=f"{name}-judges")
     note("Empty cells: there was nothing to count. Nobody is left out for what stands here.")
 
 
@@ -250,19 +253,42 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
            for k, line in enumerate(told)))  # fmt: skip
     for sentence in found.sentences:
         note(sentence)
-    sources = sorted({*found.accuracy["source"], *found.reasoning["source"],
-                      *found.wins["source_a"], *found.wins["source_b"]})  # fmt: skip
-    looked = charts.looks(sources, dark=is_dark())
-    if len(found.accuracy):
-        _accuracy(found, looked, name)
-    if len(found.wins):
-        _wins(found, looked, name)
-    if len(found.reasoning):
-        _reasoning(found, looked, name)
+    looked = charts.looks(_sources(found), dark=is_dark())
+    for kind in found.counts["kind"]:
+        VIEWS.get(kind, partial(_tables, kind))(found, looked, name)
     show_details(report, name, tried=tried)
 
 
+def _sources(found: StudyAnalysis) -> list[str]:
+    """Every source that a result names."""
+    columns = [
+        section.table[column]
+        for section in report_sections(found)
+        for column in ("source", "source_a", "source_b")
+        if column in section.table
+    ]
+    return sorted({source for column in columns for source in column})
+
+
+def _tables(kind: str, found: StudyAnalysis, looked, name: str) -> None:
+    """The results of a kind that has no view of its own."""
+    for section in TRIAL_KINDS[kind].sections(found.results[kind], found.annotators):
+        if not len(section.table):
+            continue
+        heading(section.title)
+        if section.caption:
+            note(section.caption)
+        table(
+            section.table,
+            {column: Field(column.replace("_", " ").capitalize()) for column in section.table},
+            key=f"{PAGE}.{kind}.{_slug(section.title)}",
+            file_name=f"{name}-{_slug(section.title)}",
+        )
+
+
 def _accuracy(found, looked, name: str) -> None:
+    if not len(found.accuracy):
+        return
     heading("Who wrote this?", HELP["accuracy"])
     counting = url_state.choice(
         st.segmented_control, "Cannot tell", [AS_WRONG, LEFT_OUT], page=PAGE, key="counting",
@@ -305,6 +331,8 @@ def _accuracy(found, looked, name: str) -> None:
 
 
 def _wins(found, looked, name: str) -> None:
+    if not len(found.wins):
+        return
     heading("Which of the two is theirs?", HELP["wins"])
     picture(
         charts.wins(found.wins, looked),
@@ -350,6 +378,8 @@ def _wins(found, looked, name: str) -> None:
 
 
 def _reasoning(found, looked, name: str) -> None:
+    if not len(found.reasoning):
+        return
     heading("Is the reasoning theirs?", HELP["reasoning"])
     picture(
         charts.ratings(found.reasoning, looked),
@@ -363,3 +393,6 @@ def _reasoning(found, looked, name: str) -> None:
         key=f"{PAGE}.ratings.table",
         file_name=f"{name}-reasoning",
     )
+
+
+VIEWS = {ATTRIBUTION: _accuracy, COMPARISON: _wins, REASONING: _reasoning}

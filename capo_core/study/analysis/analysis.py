@@ -1,24 +1,23 @@
-"""Everything that is computed from the judgments of one study, in one place and as plain tables."""
+"""The analysis of one study's judgments, as plain tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from capo_core.errors import DataError
+from capo_core.formatting import count
 from capo_core.schema import check
-from capo_core.stats.bradley_terry import Preference
 from capo_core.stats.intervals import json_rows
-from capo_core.study.analysis import attribution
-from capo_core.study.analysis.attribution import MixedModelResult, length_effect, mixed_model
-from capo_core.study.analysis.consensus import consensus
-from capo_core.study.analysis.judge_quality import JudgeQuality, Prior, estimate
+from capo_core.study.analysis.judge_quality import Prior
 from capo_core.study.analysis.judges import judge_agreement, judge_behaviour
-from capo_core.study.analysis.preferences import preference, reasoning, wins
-from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, JUDGMENTS, KINDS, MAIN, PURPOSES
+from capo_core.study.analysis.length import length_effect
+from capo_core.study.tables import CHECK, JUDGMENTS, MAIN, MIRROR, PURPOSES
+from capo_core.study.trial_kinds import TRIAL_KINDS, check_kinds
 
 COUNTS = ("kind", *PURPOSES, "judges", "items")
 TIMES = ("kind", "n", "median_s", "p10_s", "p90_s")
@@ -40,19 +39,14 @@ class AnalysisSettings:
 
 @dataclass(frozen=True)
 class StudyAnalysis:
-    """What the judgments say. Tables have a row a source, pair, judge or kind, with n and interval.
+    """The analysis of one study's judgments; tables have n and interval in each row.
 
     Attributes:
         study_id, annotators, settings: what was analysed, and how.
         counts: COUNTS, judgments by kind and purpose.
-        accuracy, differences, confusion: of attributions (`accuracy`); chance is 1/annotators.
-        mixed: the mixed-effects model, or why there is none.
-        consensus: attributions by majority and by Dawid-Skene, beside single judgments.
-        wins: WINS, comparisons: share_a counts a tie as half; ½ is chance.
-        preference: Bradley-Terry with ties; None without comparisons of two sources.
-        reasoning: REASONING_MEANS of scores 1 to 5.
-        agreement: between judges. conduct: judge by judge. times: TIMES. length: effect of length.
-        quality: attentiveness by EM, weighted beside raw; None without comparisons.
+        results: kind of trial → name → result of `TrialKind.analyse`; a result is an attribute of
+            the analysis too: `analysis.accuracy`.
+        agreement: between judges. behaviour: judge by judge. times: TIMES. length: of texts.
         sentences: what a reader must know.
     """
 
@@ -60,41 +54,44 @@ class StudyAnalysis:
     annotators: tuple[str, ...]
     settings: AnalysisSettings
     counts: pd.DataFrame
-    accuracy: pd.DataFrame
-    differences: pd.DataFrame
-    confusion: pd.DataFrame
-    mixed: MixedModelResult
-    consensus: pd.DataFrame
-    wins: pd.DataFrame
-    preference: Preference | None
-    reasoning: pd.DataFrame
+    results: Mapping[str, Mapping[str, Any]]
     agreement: pd.DataFrame
-    conduct: pd.DataFrame
+    behaviour: pd.DataFrame
     times: pd.DataFrame
     length: pd.DataFrame
-    quality: JudgeQuality | None
     sentences: tuple[str, ...]
 
+    def __getattr__(self, name: str) -> Any:
+        for results in self.__dict__.get("results", {}).values():
+            if name in results:
+                return results[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def to_dict(self) -> dict:
-        """For JSON; numbers that are not defined are None."""
+        """Return the analysis for JSON; numbers that are not defined are None."""
+        named = {
+            name: found for results in self.results.values() for name, found in results.items()
+        }
         tables = {
-            name: json_rows(getattr(self, name))
-            for name in (
-                "counts", "accuracy", "differences", "confusion", "consensus", "wins", "reasoning",
-                "agreement", "conduct", "times", "length",
-            )
-        }  # fmt: skip
+            "counts": self.counts,
+            **named,
+            "agreement": self.agreement,
+            "conduct": self.behaviour,
+            "times": self.times,
+            "length": self.length,
+        }
         return {
             "study_id": self.study_id,
             "annotators": list(self.annotators),
             "seed": self.settings.seed,
             "draws": self.settings.draws,
-            **tables,
-            "mixed": self.mixed.to_dict(),
-            "preference": self.preference.to_dict() if self.preference else None,
-            "quality": self.quality.to_dict() if self.quality else None,
+            **{name: _json(found) for name, found in tables.items()},
             "sentences": list(self.sentences),
         }
+
+
+def _json(found: Any) -> Any:
+    return json_rows(found) if isinstance(found, pd.DataFrame) else found and found.to_dict()
 
 
 def analyse(
@@ -113,25 +110,16 @@ def analyse(
     rows = check(judgments, JUDGMENTS, source="judgments")
     names = tuple(annotators)
     study_id = _one_study(rows, names)
-    seed, draws = settings.seed, settings.draws
     return StudyAnalysis(
         study_id=study_id,
         annotators=names,
         settings=settings,
         counts=_counts(rows),
-        accuracy=attribution.accuracy(rows, names),
-        differences=attribution.differences(rows),
-        confusion=attribution.confusion(rows, names),
-        mixed=mixed_model(rows),
-        consensus=consensus(rows),
-        wins=wins(rows),
-        preference=preference(rows),
-        reasoning=reasoning(rows),
-        agreement=judge_agreement(rows, seed=seed, draws=draws),
-        conduct=judge_behaviour(rows),
+        results={name: kind.analyse(rows, names, settings) for name, kind in TRIAL_KINDS.items()},
+        agreement=judge_agreement(rows, seed=settings.seed, draws=settings.draws),
+        behaviour=judge_behaviour(rows),
         times=_times(rows),
         length=length_effect(rows),
-        quality=estimate(rows, settings.beliefs),
         sentences=_sentences(rows, names),
     )
 
@@ -144,20 +132,21 @@ def _one_study(rows: pd.DataFrame, annotators: tuple[str, ...]) -> str:
             where="judgments",
             expected="the judgments of one study",
         )
-    named = rows[rows["kind"] == ATTRIBUTION]
-    strange = (set(named["answer"]) | set(named["truth"])) - {*annotators, CANNOT_TELL, ""}
-    if strange:
-        raise DataError(
-            f"an attribution names {sorted(strange)[0]!r}, who had no card",
-            where="judgments",
-            expected=f"one of {', '.join(annotators)}",
-        )
+    check_kinds(rows["kind"], where="judgments")
+    for name, kind in TRIAL_KINDS.items():
+        unknown = kind.unknown_annotators(rows, annotators)
+        if unknown:
+            raise DataError(
+                f"a trial of {name} names {unknown[0]!r}, who had no card",
+                where="judgments",
+                expected=f"one of {', '.join(annotators)}",
+            )
     return str(studies[0])
 
 
 def _counts(rows: pd.DataFrame) -> pd.DataFrame:
     made = []
-    for kind in KINDS:
+    for kind in TRIAL_KINDS:
         part = rows[rows["kind"] == kind]
         if len(part):
             by = part["purpose"].value_counts()
@@ -176,15 +165,15 @@ def _times(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _sentences(rows: pd.DataFrame, annotators: tuple[str, ...]) -> tuple[str, ...]:
     by = rows["purpose"].value_counts()
-    words = [
-        f"{int(by.get(MAIN, 0))} judgments by {rows['judge_id'].nunique()} judges count in the "
-        f"results; {int(by.get('check', 0))} checks and {int(by.get('mirror', 0))} mirrored "
-        "repeats serve to know the judges; practice trials count nowhere.",
-        "No judge and no judgment is dropped.",
+    found = [
+        f"Results count {count(int(by.get(MAIN, 0)), 'judgment')} by "
+        f"{count(rows['judge_id'].nunique(), 'judge')}. "
+        f"{count(int(by.get(CHECK, 0)), 'attention check')} and "
+        f"{count(int(by.get(MIRROR, 0)), 'swapped-order repeat')} measure the judges; practice "
+        "trials are not analysed.",
+        "No judge and no judgment is excluded.",
     ]
-    if (rows["kind"] == ATTRIBUTION).any():
-        words.append(
-            f"Chance is 1 in {len(annotators)}. A text by a method counts as right when given to "
-            "the annotator it imitates."
-        )
-    return tuple(words)
+    for name, kind in TRIAL_KINDS.items():
+        if (rows["kind"] == name).any() and kind.reading_note(annotators):
+            found.append(kind.reading_note(annotators))
+    return tuple(found)

@@ -1,13 +1,8 @@
-"""Attributions: how often is the right annotator named, source by source?
+"""Attribution accuracy by source: shares with clustered intervals, and a mixed-effects model.
 
-Does the length of a text sway the judges? Logistic models, clustered by judge and item.
-
-Accuracy per source by a mixed-effects logistic model with judges and items as random effects.
-
-A second look at what the clustered intervals say: log-odds of naming the right annotator by source,
-with a normal random effect for each judge and each item (`mixed_fit`). It is about a typical judge
-and item, not the average over them, so that its shares lie farther from one half than raw shares
-do.
+The model is a second estimate of the same: log-odds of naming the right annotator by source, with a
+normal random effect for each judge and each item (`stats.mixed_model`). It is about a typical judge
+and item, not the average over them, so that its shares lie farther from one half than raw shares.
 """
 
 from __future__ import annotations
@@ -20,58 +15,10 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import binomtest
 
-from capo_core.stats.clustered import FEW, difference, share, two_way
+from capo_core.stats.clustered import difference, share
 from capo_core.stats.intervals import Z95, json_rows, json_value
-from capo_core.stats.logistic import logistic
 from capo_core.stats.mixed_model import CrossedEffectsModel
-from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, COMPARISON, MAIN, TIE
-
-LENGTH_COLUMNS = ("question", "odds_ratio", "low", "high", "n", "note")
-LONGER = "odds of preferring a text twice as long as the other, sources held equal"
-RIGHT = "odds of naming the right annotator when texts are twice as long, sources held equal"
-MIN_ROWS = 30
-
-
-def length_effect(judgments: pd.DataFrame) -> pd.DataFrame:
-    """COLUMNS, a row each for comparisons and attributions; an odds ratio of 1 is no effect.
-
-    Ties and "cannot tell" are left out. What is held equal are the sources; that a source writes
-    longer *and* better cannot be told apart within it.
-    """
-    rows = judgments[judgments["purpose"] == MAIN]
-    pairs = rows[(rows["kind"] == COMPARISON) & (rows["answer"] != TIE)]
-    pairs = pairs[(pairs["words_a"] > 0) & (pairs["words_b"] > 0)]
-    sources = sorted(set(pairs["source_a"]) | set(pairs["source_b"]))
-    sign = np.stack(
-        [(pairs["source_a"] == s).astype(float) - (pairs["source_b"] == s) for s in sources[1:]]
-        or [np.zeros(len(pairs))],
-        axis=1,
-    )
-    ratio = np.log2(pairs["words_a"].to_numpy(float) / pairs["words_b"].to_numpy(float))
-    made = [_row(LONGER, np.column_stack([ratio, sign]), (pairs["answer"] == "a"), pairs)]
-    named = rows[(rows["kind"] == ATTRIBUTION) & (rows["answer"] != CANNOT_TELL)]
-    named = named[named["words"] > 0]
-    dummies = pd.get_dummies(named["source"]).to_numpy(dtype=float)
-    size = np.log2(named["words"].to_numpy(float))
-    made.append(
-        _row(RIGHT, np.column_stack([size, dummies]), named["answer"] == named["truth"], named)
-    )
-    return pd.DataFrame(made, columns=list(LENGTH_COLUMNS))
-
-
-def _row(question: str, x: np.ndarray, hit: pd.Series, rows: pd.DataFrame) -> tuple:
-    n = len(rows)
-    if n < MIN_ROWS or np.ptp(x[:, 0]) == 0:
-        why = f"fewer than {MIN_ROWS} judgments" if n < MIN_ROWS else "all texts are equally long"
-        return question, math.nan, math.nan, math.nan, n, why
-    beta, influence = logistic(x, hit.to_numpy(dtype=float))
-    if influence is None:
-        return question, math.nan, math.nan, math.nan, n, "the model has no finite answer here"
-    variance, z = two_way(influence[:, 0], rows["judge_id"].to_numpy(), rows["item_id"].to_numpy())
-    half = z * math.sqrt(variance)
-    ends = [math.exp(min(beta[0] + k * half, 700.0)) if half == half else math.nan for k in (-1, 1)]
-    return question, math.exp(beta[0]), *ends, n, FEW if math.isnan(z) else ""
-
+from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, MAIN
 
 AS_WRONG = "cannot tell counts as wrong"
 LEFT_OUT = "cannot tell left out"

@@ -13,17 +13,8 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.stats.agreement import MIN_ITEMS, agreement
 from capo_core.stats.intervals import Estimate, bayesian_weights, central_interval, wilson
-from capo_core.study.tables import (
-    CANNOT_TELL,
-    CHECK,
-    COMPARISON,
-    MAIN,
-    MIRROR,
-    PRACTICE,
-    REASONING,
-    REASONING_ANSWERS,
-    TIE,
-)
+from capo_core.study.tables import CHECK, MAIN, MIRROR, PRACTICE
+from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.task import LabelScale, Task
 
 AGREEMENT = ("kind", "measure", "value", "low", "high", "n_trials", "note")
@@ -41,7 +32,7 @@ def judge_agreement(judgments: pd.DataFrame, *, seed: int = 0, draws: int = 1000
     rows = judgments[judgments["purpose"] == MAIN]
     made = []
     for kind, part in rows.groupby("kind", sort=True):
-        alpha, raw = _alpha(part, ordinal=kind == REASONING, seed=seed, draws=draws)
+        alpha, raw = _alpha(part, TRIAL_KINDS[kind].scale, seed=seed, draws=draws)
         estimates = (
             ("krippendorff_alpha", alpha),
             ("fleiss_kappa", fleiss(part, seed=seed, draws=draws)),
@@ -52,10 +43,13 @@ def judge_agreement(judgments: pd.DataFrame, *, seed: int = 0, draws: int = 1000
     return pd.DataFrame(made, columns=list(AGREEMENT))
 
 
-def _alpha(part: pd.DataFrame, *, ordinal: bool, seed: int, draws: int) -> tuple:
-    """Alpha and raw agreement, by the measure that serves the annotators' labels too."""
-    said = sorted(part["answer"].unique())
-    labels = REASONING_ANSWERS if ordinal else tuple(said)
+def _alpha(part: pd.DataFrame, scale: tuple[str, ...], *, seed: int, draws: int) -> tuple:
+    """Return alpha and raw agreement, by the measure that serves the annotators' labels too.
+
+    Args:
+        scale: the answers in order; () where they have no order.
+    """
+    labels = scale or tuple(sorted(part["answer"].unique()))
     trials = part["trial_id"].unique()
     items = pd.DataFrame({"item_id": trials, "text_a": "trial", "text_b": "", "split": ""})
     annotations = pd.DataFrame(
@@ -68,7 +62,7 @@ def _alpha(part: pd.DataFrame, *, ordinal: bool, seed: int, draws: int) -> tuple
             "valid": "unknown",
         }
     )
-    task = Task("judging", LabelScale(labels, ordinal))
+    task = Task("judging", LabelScale(labels, bool(scale)))
     done = agreement(Dataset("judgments", task, items, annotations), seed=seed, draws=draws)
     return done.alpha, done.raw
 
@@ -154,18 +148,22 @@ def repeated(judgments: pd.DataFrame) -> pd.DataFrame:
 
 
 def checked(judgments: pd.DataFrame) -> pd.DataFrame:
-    """Trials with a known answer, with the column `right`; a reasoning check is right at 1 or 2."""
+    """Return the trials with a known answer, with the column `right`."""
     rows = judgments[(judgments["purpose"] == CHECK) & (judgments["truth"] != "")]
-    lenient = (rows["kind"] == REASONING) & (rows["truth"] == "1") & (rows["answer"] == "2")
-    return rows.assign(right=(rows["answer"] == rows["truth"]) | lenient)
+    right = pd.Series(False, index=rows.index)
+    for kind, part in rows.groupby("kind"):
+        right[part.index] = TRIAL_KINDS[kind].check_passed(part["answer"], part["truth"])
+    return rows.assign(right=right)
 
 
 def _row(name: str, rows: pd.DataFrame, repeats: pd.DataFrame) -> tuple:
-    sided = rows[(rows["kind"] == COMPARISON) & (rows["side"] != "")]
+    sided = rows[rows["side"] != ""]
     checks = checked(rows)
     seconds = rows["duration_s"].to_numpy(dtype=float)
     spread = np.quantile(seconds, [0.5, 0.1, 0.9]) if len(seconds) else [math.nan] * 3
-    unsure = rows[rows["kind"] != REASONING]["answer"].isin([CANNOT_TELL, TIE])
+    undecided = {kind.name: kind.undecided for kind in TRIAL_KINDS.values() if kind.undecided}
+    could_be = rows[rows["kind"].isin(undecided)]
+    unsure = could_be["answer"] == could_be["kind"].map(undecided)
     return (
         name, len(rows),
         *_share((sided["side"] == "left").to_numpy()),

@@ -10,16 +10,11 @@ import pandas as pd
 import capo_core
 from capo_core.evaluation.summary import latex
 from capo_core.study.analysis.analysis import StudyAnalysis
-from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
-from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING
+from capo_core.study.trial_kinds import TRIAL_KINDS
+from capo_core.study.trial_kinds.base import ReportSection
 
 DIGITS = 3
 NOT_DEFINED = "not defined"
-DOES = {
-    ATTRIBUTION: "named the annotator who wrote a text, or said that they cannot tell",
-    COMPARISON: "said which of two texts is the target annotator's, or called it a tie",
-    REASONING: "rated from 1 to 5 whether a text reasons like the target annotator's own",
-}
 
 
 @dataclass(frozen=True)
@@ -60,10 +55,10 @@ class StudyReport:
 def methods_paragraph(report: StudyReport) -> str:
     """How the study was done and analysed, with numbers and seeds, for a paper."""
     a, facts = report.analysis, report.facts
-    judges = max(len(a.conduct) - 1, 0)
+    judges = max(len(a.behaviour) - 1, 0)
     parts = [f"{judges} judge{'s' if judges != 1 else ''} who could not see the source of a text"]
     tasks = [
-        f"{DOES[row.kind]} ({row.main} judgments, {row.items} items)"
+        f"{TRIAL_KINDS[row.kind].task} ({row.main} judgments, {row.items} items)"
         for row in a.counts.itertuples(index=False)
     ]
     parts[0] += f" {'; '.join(tasks)}."
@@ -88,22 +83,12 @@ def methods_paragraph(report: StudyReport) -> str:
         "degrees of freedom after Satterthwaite), for shares in Wilson's form."
     )
     kinds = set(a.counts["kind"])
-    if ATTRIBUTION in kinds:
-        parts.append(
-            f"Chance is 1/{len(a.annotators)}; exact binomial tests against it are two-sided. "
-            '"Cannot tell" is counted as wrong, and the results without it are given too.'
-        )
-    if COMPARISON in kinds:
-        parts.append(
-            "Preferences are summarised by the Bradley-Terry model with ties of Davidson (1970). "
-            "Attentiveness of judges was estimated by EM (after Cai & Li 2025), with the better "
-            "text of a pair as one latent shared by its judges."
-        )
+    parts += [kind.methods(a.annotators) for name, kind in TRIAL_KINDS.items() if name in kinds]
     parts.append(
         f"Agreement is Krippendorff's alpha with a Bayesian bootstrap over trials "
         f"({a.settings.draws} draws, seed {a.settings.seed}). CAPO Lab {capo_core.__version__}."
     )
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
 def to_latex(report: StudyReport) -> str:
@@ -120,47 +105,37 @@ def to_markdown(report: StudyReport) -> str:
     if report.facts.planned:
         lines += [f"Planned analysis: {_cell(report.facts.planned)}", ""]
     lines += [*(f"- {_cell(sentence)}" for sentence in a.sentences), ""]
-    for title, frame, words in _sections(a):
-        if len(frame):
-            lines += [f"## {title}", "", *([words, ""] if words else []), table(frame), ""]
-    if a.preference is not None and a.preference.note:
-        lines += [_cell(a.preference.note), ""]
-    if a.mixed.note:
-        lines += [_cell(a.mixed.note[:1].upper() + a.mixed.note[1:]) + ".", ""]
-    if a.quality is not None:
-        lines += [*(f"- {_cell(sentence)}" for sentence in a.quality.sentences), ""]
+    for section in sections(a):
+        caption = [section.caption, ""] if section.caption else []
+        lines += [f"## {section.title}", "", *caption, table(section.table), ""]
+    remarks = [
+        remark
+        for name, kind in TRIAL_KINDS.items()
+        if (a.counts["kind"] == name).any()
+        for remark in kind.remarks(a.results[name])
+    ]
+    lines += [*(f"- {_cell(remark)}" for remark in remarks), *[""] * bool(remarks)]
     return "\n".join([*lines, "## Methods", "", _cell(methods_paragraph(report)), ""])
 
 
-def _sections(a: StudyAnalysis) -> list[tuple[str, pd.DataFrame, str]]:
-    empty = pd.DataFrame()
-    chance = f"Chance is {1 / len(a.annotators):.3f}. " if a.annotators else ""
-    best = a.preference
-    quality = a.quality
-    return [
-        ("Judgments", a.counts, ""),
-        ("Who wrote this?", a.accuracy,
-         f"{chance}Each source stands twice: {AS_WRONG}; {LEFT_OUT}. Chance as a hit rate with "
-         "guesses spread evenly; p from an exact test that takes judgments as independent."),
-        ("Differences between sources", a.differences, ""),
-        ("Confusion", a.confusion, ""),
-        ("Weighted and raw", a.consensus,
-         "Single judgments (raw), the majority of a trial's judges, and their vote weighted by "
-         "Dawid-Skene."),
-        ("Mixed-effects model", a.mixed.effects, "For a typical judge and item."),
-        ("Comparisons", a.wins, "share_a counts a tie as half; 0.5 is chance."),
-        ("Strengths (Bradley-Terry with ties)", best.strengths if best else empty,
-         "Log-odds, mean 0."),
-        ("Pairs by the model", best.pairs if best else empty, "Ties left out; 0.5 is chance."),
-        ("Preferences, raw and weighted by attentiveness", quality.preferences if quality else
-         empty, ""),
-        ("Reasoning kept", a.reasoning, "1 (not at all) to 5 (entirely)."),
-        ("Agreement", a.agreement, "1 is perfect; 0 as by chance (not so for raw agreement)."),
-        ("Judges: attentiveness", quality.judges if quality else empty, ""),
-        ("Judges: conduct", a.conduct, "left: 0.5 without bias. Wilson intervals."),
-        ("Time", a.times, ""),
-        ("Length of texts", a.length, "1 is no effect."),
-    ]  # fmt: skip
+def sections(analysis: StudyAnalysis) -> list[ReportSection]:
+    """Return every table of an analysis that has rows, with its title and how to read it."""
+    found = [ReportSection("Judgments", analysis.counts)]
+    for name, kind in TRIAL_KINDS.items():
+        found += kind.sections(analysis.results[name], analysis.annotators)
+    found += [
+        ReportSection(
+            "Inter-judge agreement",
+            analysis.agreement,
+            "1 is perfect; 0 as by chance (not so for raw agreement).",
+        ),
+        ReportSection(
+            "Judges: behaviour", analysis.behaviour, "left: 0.5 without bias. Wilson intervals."
+        ),
+        ReportSection("Time per trial", analysis.times),
+        ReportSection("Effect of text length", analysis.length, "1 is no effect."),
+    ]
+    return [section for section in found if len(section.table)]
 
 
 def table(frame: pd.DataFrame) -> str:

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.config import StudyConfig
 from capo_core.study.design.balance import balance_sides, deal
 from capo_core.study.design.trials import DraftRows
-from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING, as_cell
+from capo_core.study.tables import as_cell
+from capo_core.study.trial_kinds import TRIAL_KINDS
+from capo_core.study.trial_kinds.base import Stratum
 
 T = TypeVar("T")
 
@@ -178,8 +180,9 @@ class Assigner:
         rows = []
         for position, name in enumerate(sequence, start=1):
             original = mirrors.get(name)
-            if original and self._rows.trials[name].kind != REASONING:
-                slots[name] = slots[original][::-1]
+            if original:
+                kind = TRIAL_KINDS[self._rows.trials[name].kind]
+                slots[name] = kind.mirrored(slots[original])
             else:
                 slots[name] = self._slots(name, first_right.get(name))
             rows.append(
@@ -193,11 +196,11 @@ class Assigner:
         return rows
 
     def _sides(self, hands: Mapping[Stratum, Sequence[str]]) -> dict[str, bool]:
-        """Comparison → does the pair's first source stand on the right for this judge?"""
+        """Return paired trial → does the pair's first source stand on the right for this judge?"""
         result: dict[str, bool] = {}
         lean = 0
         for stratum, hand in hands.items():
-            if stratum.kind == COMPARISON:
+            if TRIAL_KINDS[stratum.kind].paired:
                 before = np.array([self._left[name] for name in hand])
                 right = balance_sides(self._rng, before, lean)
                 lean += int((~right).sum() - right.sum())
@@ -209,10 +212,8 @@ class Assigner:
     def _slots(self, name: str, first_right: bool | None) -> list[int]:
         """The slots of a trial as displayed, left to right or top to bottom."""
         trial = self._rows.trials[name]
-        if trial.kind == ATTRIBUTION or (trial.kind == COMPARISON and first_right is None):
-            return self._rng.permutation(len(trial.shown)).tolist()
-        if trial.kind != COMPARISON:
-            return [0, 1]  # the text, then the reference, which is named as such
+        if first_right is None:
+            return TRIAL_KINDS[trial.kind].slot_order(self._rng, len(trial.shown))
         order = list(self._config.sources)
         first = min((0, 1), key=lambda slot: order.index(trial.shown[slot].source))
         return [1 - first, first] if first_right else [first, 1 - first]
@@ -227,9 +228,7 @@ class Assigner:
 
     def _cards_for(self, name: str, cards: list[str]) -> list[str]:
         trial = self._rows.trials[name]
-        if trial.kind == ATTRIBUTION:
-            return cards
-        return [trial.target] if trial.kind == COMPARISON else []
+        return TRIAL_KINDS[trial.kind].cards(trial.target, cards)
 
     def _shuffled(self, names: Sequence[str]) -> list[str]:
         return [names[i] for i in self._rng.permutation(len(names))]

@@ -22,9 +22,10 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from capo_core.errors import ConfigError
-from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.config import StudyConfig
 from capo_core.study.design.sources import AvailableTexts
-from capo_core.study.tables import ATTRIBUTION
+from capo_core.study.trial_kinds import TRIAL_KINDS
+from capo_core.study.trial_kinds.base import Stratum
 
 _NEAR = 60  # how far from what was asked other numbers are looked for
 
@@ -93,7 +94,7 @@ def _problem(trials: int, judges: int, r: int, config: StudyConfig) -> str:
     for kind in config.kinds:
         count = len(config.strata_of(kind))
         if trials % count:
-            what = "pairs of sources" if kind == "comparison" else "sources"
+            what = "pairs of sources" if TRIAL_KINDS[kind].paired else "sources"
             return f"{trials} trials per judge cannot be shared equally by {count} {what} ({kind})"
     if r > judges:
         return f"{r} judgments per trial need as many judges; there are {judges}"
@@ -277,8 +278,8 @@ def lay_out(
 
 def _needed(config: StudyConfig) -> int:
     """How many items the main trials of one judge show."""
-    pools = [config.pool if kind == ATTRIBUTION else 1 for kind in config.kinds]
-    return config.trials_per_judge * sum(pools)
+    per_trial = [TRIAL_KINDS[kind].items_per_trial(config) for kind in config.kinds]
+    return config.trials_per_judge * sum(per_trial)
 
 
 def _try(
@@ -312,7 +313,7 @@ def _try(
 
 
 def _width(config: StudyConfig, stratum: Stratum) -> int:
-    return config.pool if stratum.kind == ATTRIBUTION else 1
+    return TRIAL_KINDS[stratum.kind].items_per_trial(config)
 
 
 def _fill(

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from capo_core.study.design.draft import Draft
-from capo_core.study.tables import CHECK, COMPARISON, MAIN, MIRROR, PRACTICE, from_cell
+from capo_core.study.tables import CHECK, MAIN, MIRROR, PRACTICE, from_cell
+from capo_core.study.trial_kinds import TRIAL_KINDS
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,10 @@ def count_balance(draft: Draft) -> BalanceReport:
         if own[0].purpose != MAIN:
             continue
         asked[judge, targets[name]] += 1
-        named = [one.source for one in (own if kind == COMPARISON else own[:1])]
+        paired = TRIAL_KINDS[kind].paired
+        named = [one.source for one in (own if paired else own[:1])]
         sources[kind].update((judge, source) for source in named)
-        if kind == COMPARISON:
+        if paired:
             first, second = sorted(named)
             on_left = named[from_cell(row.order)["slots"][0]]
             left[judge, first, second] += 1 if on_left == first else -1

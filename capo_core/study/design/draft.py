@@ -25,7 +25,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, StudyError
 from capo_core.imitation.prompting.responses import parts
 from capo_core.schema import Table, check
-from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.config import StudyConfig
 from capo_core.study.design import sources
 from capo_core.study.design.assignment import Assigner
 from capo_core.study.design.balance import TrialLayout, lay_out
@@ -38,32 +38,23 @@ from capo_core.study.design.sources import (
     reference_cards,
 )
 from capo_core.study.design.trials import (
-    NOTES,
     DraftRows,
-    DraftTrial,
-    PlacedText,
     check_trials,
-    coded_truth,
     practice_splits,
-    shuffle_slots,
 )
 from capo_core.study.tables import (
     ASSIGNMENTS,
-    ATTRIBUTION,
     CARDS,
     CHECK,
-    COMPARISON,
     FEEDBACK,
-    HUMAN,
-    MAIN,
-    OTHER_HUMAN,
     PRACTICE,
-    REASONING,
     SEALED,
     TEXTS,
     TRIALS,
     frame_of,
 )
+from capo_core.study.trial_kinds import TRIAL_KINDS, check_kinds
+from capo_core.study.trial_kinds.base import DraftTrial, PlacedText, Stratum
 from capo_core.workspace import Workspace, atomic_file, make_folder, safe_name, write_json
 
 
@@ -142,9 +133,10 @@ def assemble(
     assignments = frame_of(ASSIGNMENTS, assigner.rows(layout.judges, hands))
     trials, texts, sealed = rows.frames()
     feedback = [
-        {"trial_id": name, "answer": coded_truth(trial), "note": NOTES[trial.kind]}
+        {"trial_id": name, "answer": kind.coded_truth(trial), "note": kind.practice_note}
         for name, trial in sorted(rows.trials.items())
         if trial.purpose == PRACTICE
+        for kind in (TRIAL_KINDS[trial.kind],)
     ]
     return Draft(
         config, dataset.fingerprint, trials, texts, cards, assignments, sealed,
@@ -193,7 +185,7 @@ def _main(
     made: dict[tuple[int, Stratum], list[tuple[str, str]]] = {}
     for planned in layout.trials:
         stratum, shown = planned.stratum, []
-        named = stratum.sources + ((HUMAN,) if stratum.kind == REASONING else ())
+        named = TRIAL_KINDS[stratum.kind].slot_sources(stratum.sources)
         for item in planned.items:
             options = material.options(stratum, planned.target, item)
             keys = [
@@ -204,14 +196,7 @@ def _main(
             best = min(range(len(options)), key=lambda i: (shown_so_far[keys[i]], chance[i]))
             shown_so_far[keys[best]] += 1
             shown += [PlacedText(item, s, t) for s, t in zip(named, options[best], strict=True)]
-        attribution = stratum.kind == ATTRIBUTION
-        trial = DraftTrial(
-            stratum.kind,
-            MAIN,
-            "" if attribution else planned.target,
-            shuffle_slots(rng, shown) if stratum.kind == COMPARISON else tuple(shown),
-            planned.target if attribution else "",
-        )
+        trial = TRIAL_KINDS[stratum.kind].main_trial(planned.target, shown, rng)
         made.setdefault((planned.layer, stratum), []).append((rows.add(trial), planned.target))
     return made
 
@@ -219,21 +204,10 @@ def _main(
 def _notes(
     config: StudyConfig, dataset: Dataset, material: AvailableTexts, layout: TrialLayout
 ) -> tuple[str, ...]:
-    notes = []
-    if ATTRIBUTION in config.kinds and OTHER_HUMAN in config.sources:
-        notes.append(
-            "Attribution does not draw other_human: each human text has its own writer as answer."
-        )
-    if REASONING in config.kinds and HUMAN in config.sources:
-        notes.append(
-            "Reasoning does not draw human: texts are held against the target's own, so there is "
-            "no ceiling in it; other_human is the floor."
-        )
-    fewer = len(material.targets) < len(dataset.annotators)
-    if ATTRIBUTION in config.kinds and fewer:
-        notes.append(
-            f"Cards show all {len(dataset.annotators)} annotators, texts are of "
-            f"{len(material.targets)} targets: judges may come to see that some are never right."
+    notes: list[str] = []
+    for kind in config.kinds:
+        notes += TRIAL_KINDS[kind].design_notes(
+            config, len(material.targets), len(dataset.annotators)
         )
     if config.repeats < round(config.repeats_share * config.trials_per_judge):
         notes.append(f"{config.repeats} repeats of each kind: more would not lie far apart.")
@@ -311,6 +285,7 @@ def load(workspace: Workspace, study_id: str) -> Draft:
             f"the design is damaged ({error!r})", where=str(folder / DESIGN)
         ) from error
     frames = {table.name: _read(folder / f"{table.name}.parquet", table) for table in TABLES}
+    check_kinds(frames[TRIALS.name]["kind"], where=str(folder))
     return Draft(config=config, fingerprint=fingerprint, left_out=left_out, notes=notes, **frames)
 
 

@@ -18,7 +18,8 @@ from scipy.stats import fisher_exact, mannwhitneyu
 from capo_core.dataset import Dataset
 from capo_core.study.design.draft import Draft, leak_markers_of
 from capo_core.study.design.sources import leaks_in_text
-from capo_core.study.tables import COMPARISON, MIRROR, REASONING
+from capo_core.study.tables import MIRROR
+from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.text.tokens import normalise, words
 
 LEAST = 5  # texts of a source below which nothing is said of it as a whole
@@ -104,7 +105,8 @@ def _shown(draft: Draft) -> pd.DataFrame:
         draft.texts[["text_id", "label", "explanation"]], on="text_id", how="left"
     )
     frame["kind"] = frame["trial_id"].map(kinds)
-    reference = (frame["kind"] == REASONING) & (frame["slot"] == 1)
+    reference_slots = frame["kind"].map(lambda kind: TRIAL_KINDS[kind].reference_slot)
+    reference = frame["slot"] == reference_slots
     frame = frame[~reference & (frame["purpose"] != MIRROR)].reset_index(drop=True)
     frame["words"] = [len(words(text)) for text in frame["explanation"]]
     frame["person"] = frame["run_id"] == ""
@@ -120,7 +122,8 @@ def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
     key = shown["explanation"].map(normalise)
     for _, rows in shown.groupby([shown["trial_id"], key], sort=False):
         if len(rows) > 1:
-            what = "both texts" if rows["kind"].iloc[0] == COMPARISON else "texts of the pool"
+            paired = TRIAL_KINDS[rows["kind"].iloc[0]].paired
+            what = "both texts" if paired else "texts of the pool"
             for row in rows.itertuples():
                 yield _leak(row, "duplicate", f"{what} say the same")
 

@@ -26,11 +26,13 @@ from scipy.special import expit
 from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
+from capo_core.formatting import count, percent
 from capo_core.stats.intervals import wilson
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.balance import deal, sizes
 from capo_core.study.design.draft import Draft
-from capo_core.study.tables import ATTRIBUTION, COMPARISON, KINDS, REASONING, from_cell
+from capo_core.study.tables import from_cell
+from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.text.tokens import words
 
 BLOCK = 200_000  # judgments simulated at a time: more do not fit a processor's cache
@@ -202,14 +204,14 @@ def words_per_trial(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Series
         for row in draft.texts.itertuples()
     }
     cards = card_words(draft)
-    everyone = sum(cards.values())
     found = {}
     for row in draft.trials.itertuples():
         ids = from_cell(row.text_ids)
-        items = len(ids) if row.kind == "attribution" else 1  # both texts are on one item
+        kind = TRIAL_KINDS[row.kind]
+        items = kind.items_shown(len(ids))
         read = sum(texts[name][0] for name in ids[:items]) + sum(texts[name][1] for name in ids)
-        shown = {"attribution": everyone, "comparison": cards.get(row.target_annotator_id, 0)}
-        found[row.trial_id] = read + pace.card_share * shown.get(row.kind, 0)
+        shown = sum(cards[name] for name in kind.cards(row.target_annotator_id, list(cards)))
+        found[row.trial_id] = read + pace.card_share * shown
     return pd.Series(found, dtype=float)
 
 
@@ -230,50 +232,6 @@ def minutes_per_judge(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Seri
         read = once + float(per_trial[rows["trial_id"]].sum())
         found[str(judge)] = pace.minutes(read, len(rows))
     return pd.Series(found, dtype=float)
-
-
-def sentences(plan: StudyPlan) -> tuple[str, ...]:
-    n, numbers = plan.simulations, plan.numbers
-    what = {
-        ATTRIBUTION: "right answers of one source",
-        COMPARISON: "wins in one pair of sources",
-        REASONING: "ratings of 4 or 5 of one source",
-    }[numbers.kind]
-    said = [
-        f"With {numbers.judges} judges, {numbers.hand} trial{'s' * (numbers.hand > 1)} of each "
-        f"{'pair' if numbers.kind == COMPARISON else 'source'} for each judge and "
-        f"{numbers.judgments_per_trial} to judge each trial, the share of {what} rests on "
-        f"{plan.judgments} judgments of {plan.trials} trials; its 95 % interval would be "
-        f"{100 * plan.width:.0f} percentage points wide (±{50 * plan.width:.0f}) at "
-        f"{numbers.expected:.0%}, and hold the truth in {_share(plan.coverage)} of {n} simulated "
-        "studies."
-    ]
-    if plan.against_chance is not None:
-        said.append(
-            f"A true share of {numbers.expected:.0%} would be told from chance "
-            f"({numbers.chance:.0%}) in {_share(plan.against_chance)} of them."
-        )
-    else:
-        said.append("Ratings have no chance level, so there is no power against it.")
-    if numbers.kind != COMPARISON:
-        said.append(
-            f"Two methods at {numbers.expected:.0%} and {numbers.other:.0%} would be told apart "
-            f"in {_share(plan.between)}."
-        )
-    said.append(
-        f"A judge would need about {plan.minutes:.0f} minutes for "
-        f"{numbers.trials_per_judge} trials, reading {numbers.pace.words_per_minute:.0f} words a "
-        f"minute and taking {numbers.pace.decision_s:.0f} s to decide."
-    )
-    said.append(
-        "Assumed: judges and trials differ by standard deviations of "
-        f"{numbers.judge_sd:g} and {numbers.trial_sd:g} on the logit scale."
-    )
-    return tuple(said)
-
-
-def _share(power: Power) -> str:
-    return f"{power.share:.0%} (95 % interval {power.low:.0%} to {power.high:.0%})"
 
 
 SIMULATIONS = 1000
@@ -312,7 +270,7 @@ class PlanInputs:
     def __post_init__(self) -> None:
         shares = all(0 < share < 1 for share in (self.expected, self.other))
         for name, right, expected in (
-            ("kind", self.kind in KINDS, f"one of {', '.join(KINDS)}"),
+            ("kind", self.kind in TRIAL_KINDS, f"one of {', '.join(TRIAL_KINDS)}"),
             ("judges", self.judges >= 2, "2 or more: one judge's answers have no interval"),
             ("hand", self.hand >= 1, "1 or more"),
             ("judgments_per_trial", 1 <= self.judgments_per_trial <= self.judges,
@@ -331,7 +289,7 @@ class PlanInputs:
     @property
     def chance(self) -> float | None:
         """What guessing reaches; None where nothing is a guess (ratings)."""
-        return {ATTRIBUTION: 1 / self.choices, COMPARISON: 0.5}.get(self.kind)
+        return TRIAL_KINDS[self.kind].chance(self.choices)
 
 
 @dataclass(frozen=True)
@@ -367,10 +325,55 @@ class StudyPlan:
     between: Power
     minutes: float
     simulations: int
-    sentences: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The plan in words."""
+        return _sentences(self)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "sentences": self.sentences}
+
+
+def _sentences(plan: StudyPlan) -> tuple[str, ...]:
+    """Return the plan in sentences, each number with what it rests on."""
+    n, numbers, kind = plan.simulations, plan.numbers, TRIAL_KINDS[plan.numbers.kind]
+    per_judge = count(numbers.hand, "trial")
+    unit = "pair of sources" if kind.paired else "source"
+    found = [
+        f"With {count(numbers.judges, 'judge')}, {per_judge} per judge and {unit}, and "
+        f"{count(numbers.judgments_per_trial, 'judge')} per trial, the share of {kind.outcome} "
+        f"rests on {count(plan.judgments, 'judgment')} of {count(plan.trials, 'trial')}. At "
+        f"{percent(numbers.expected)}, its 95 % interval is {100 * plan.width:.0f} percentage "
+        f"points wide (±{50 * plan.width:.0f}), with a coverage of {_share(plan.coverage)} in "
+        f"{count(n, 'simulated study', 'simulated studies')}."
+    ]
+    if plan.against_chance is not None:
+        found.append(
+            f"Power to find a true share of {percent(numbers.expected)} different from chance "
+            f"({percent(numbers.chance)}): {_share(plan.against_chance)}."
+        )
+    else:
+        found.append("These answers have no chance level, so there is no power against it.")
+    if not kind.paired:
+        found.append(
+            f"Power to find two methods at {percent(numbers.expected)} and "
+            f"{percent(numbers.other)} different: {_share(plan.between)}."
+        )
+    found.append(
+        f"A judge needs about {count(round(plan.minutes), 'minute')} for "
+        f"{count(numbers.trials_per_judge, 'trial')}, at {numbers.pace.words_per_minute:.0f} words "
+        f"per minute and {numbers.pace.decision_s:.0f} s per decision."
+    )
+    found.append(
+        "Assumed standard deviations on the logit scale: "
+        f"{numbers.judge_sd:g} between judges, {numbers.trial_sd:g} between trials."
+    )
+    return tuple(found)
+
+
+def _share(power: Power) -> str:
+    return f"{percent(power.share)} (95 % interval {percent(power.low)} to {percent(power.high)})"
 
 
 def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) -> StudyPlan:
@@ -389,14 +392,14 @@ def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) 
     one = simulate(rng, cross, (numbers.expected,), **how)
     chance = numbers.chance
     against = None if chance is None else _power(one.beyond(chance), simulations)
-    if numbers.kind == COMPARISON:
+    if TRIAL_KINDS[numbers.kind].paired:
         between = _power(one.beyond(0.5), simulations)
     else:
         two = simulate(rng, cross, (numbers.expected, numbers.other), **how)
         between = _power(two.beyond(0.0), simulations)
     pace = numbers.pace
     words_read = numbers.words_once + numbers.words_per_trial * numbers.trials_per_judge
-    made = StudyPlan(
+    return StudyPlan(
         numbers=numbers,
         judgments=len(cross),
         trials=cross.trials,
@@ -406,9 +409,7 @@ def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) 
         between=between,
         minutes=pace.minutes(words_read, numbers.trials_per_judge),
         simulations=simulations,
-        sentences=(),
     )
-    return replace(made, sentences=sentences(made))
 
 
 def plans(
@@ -432,14 +433,13 @@ def plans(
     made = sizes(config)
     found = []
     for kind in config.kinds:
-        # Of a pair, one half would be no difference.
-        shares = {"expected": 0.65 if kind == COMPARISON else 0.5, **assumed}
+        shares = {"expected": TRIAL_KINDS[kind].expected_share, **assumed}
         numbers = PlanInputs(
             kind,
             config.judges,
             made.hand[kind],
             config.judgments_per_trial,
-            annotators if kind == ATTRIBUTION else 2,
+            TRIAL_KINDS[kind].choices(annotators),
             trials_per_judge=config.total_per_judge,
             **shares,
             **_words(draft),
@@ -453,10 +453,10 @@ def over_judges(
 ) -> list[StudyPlan]:
     """The plan for other numbers of judges, those left out for which it does not come out even."""
     found = []
-    for count in judges:
-        even = count * numbers.hand % numbers.judgments_per_trial == 0
-        if even and count >= max(2, numbers.judgments_per_trial):
-            other = replace(numbers, judges=count)
+    for number in judges:
+        even = number * numbers.hand % numbers.judgments_per_trial == 0
+        if even and number >= max(2, numbers.judgments_per_trial):
+            other = replace(numbers, judges=number)
             found.append(plan(other, simulations=simulations, seed=seed))
     return found
 
@@ -477,5 +477,5 @@ def _words(draft: Draft | None) -> dict[str, float]:
     }
 
 
-def _power(count: int, n: int) -> Power:
-    return Power(count / n, *wilson(count, n))
+def _power(hits: int, n: int) -> Power:
+    return Power(hits / n, *wilson(hits, n))

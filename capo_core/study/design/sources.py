@@ -23,17 +23,17 @@ from capo_core.evaluation import streams
 from capo_core.evaluation.streams import held_out_items
 from capo_core.imitation.prompting.responses import INVALID, Response, check_annotator, responses
 from capo_core.run_folder import RunFolder
-from capo_core.study.config import Stratum, StudyConfig
+from capo_core.study.config import StudyConfig
 from capo_core.study.tables import (
     CARDS,
-    COMPARISON,
     HUMAN,
     OTHER_HUMAN,
-    REASONING,
     as_cell,
     frame_of,
     from_cell,
 )
+from capo_core.study.trial_kinds import TRIAL_KINDS
+from capo_core.study.trial_kinds.base import Stratum
 from capo_core.text.tokens import normalise, unify_quotes, words
 from capo_core.workspace import Workspace
 
@@ -170,22 +170,17 @@ class AvailableTexts:
     )  # of `options`, each looked for once
 
     def options(self, stratum: Stratum, target: str, item: str) -> list[tuple[SourceText, ...]]:
-        """What a trial may show for this target on this item: one entry a choice, texts by slot.
-
-        Two texts that say the same are no comparison. A reasoning trial has the target's own text
-        in slot 1.
-        """
+        """Return what a trial may show for this target and item: per choice, its texts by slot."""
         key = (stratum, target, item)
         if key not in self._found:
             self._found[key] = self._options(stratum, target, item)
         return self._found[key]
 
     def _options(self, stratum: Stratum, target: str, item: str) -> list[tuple[SourceText, ...]]:
-        named = stratum.sources + ((HUMAN,) if stratum.kind == REASONING else ())
-        found = list(product(*(self.texts.get((name, target, item), ()) for name in named)))
-        if stratum.kind != COMPARISON:
-            return found
-        return [two for two in found if len({normalise(text.explanation) for text in two}) == 2]
+        kind = TRIAL_KINDS[stratum.kind]
+        named = kind.slot_sources(stratum.sources)
+        found = product(*(self.texts.get((name, target, item), ()) for name in named))
+        return [texts for texts in found if kind.is_usable(texts)]
 
 
 def collect_texts(

@@ -1,66 +1,32 @@
-"""Rows of a draft as they are made: a trial, its texts, and what is sealed about them.
+"""The trials of a draft as rows of its tables, and the trials with a known answer.
 
-Trials whose right answer is known, made of human texts: checks and practice.
+Checks and practice trials are made of human texts, so that the right answer is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.study.config import Stratum, StudyConfig
-from capo_core.study.design.sources import AvailableTexts, SourceText, display_text
+from capo_core.study.config import StudyConfig
+from capo_core.study.design.sources import AvailableTexts, display_text
 from capo_core.study.tables import (
-    ATTRIBUTION,
-    COMPARISON,
-    HUMAN,
     MAIN,
     MIRROR,
-    OTHER_HUMAN,
     PRACTICE,
-    REASONING,
     SEALED,
     TEXTS,
     TRIALS,
     as_cell,
     frame_of,
 )
-from capo_core.text.tokens import normalise
-
-_CHOICES = ("a", "b")
-
-
-@dataclass(frozen=True)
-class PlacedText:
-    """A text in its slot, on the item that it answers (or, in a check, is said to answer)."""
-
-    item: str
-    source: str
-    text: SourceText
-
-
-@dataclass(frozen=True)
-class DraftTrial:
-    """A trial with everything about it; `Rows` takes it apart into what is shown and what sealed.
-
-    Attributes:
-        target: whom the question names; "" for attribution.
-        truth: the right answer; of a comparison the *source* that is right, before the two are
-            put into slots; "" where there is none.
-        mirror_of: the trial's id that it repeats.
-    """
-
-    kind: str
-    purpose: str
-    target: str
-    shown: tuple[PlacedText, ...]
-    truth: str = ""
-    mirror_of: str = ""
+from capo_core.study.trial_kinds import TRIAL_KINDS
+from capo_core.study.trial_kinds.base import DraftTrial
 
 
 class DraftRows:
@@ -123,7 +89,7 @@ class DraftRows:
                         "run_id": shown.text.run_id,
                         "purpose": trial.purpose,
                         "mirror_of": trial.mirror_of,
-                        "truth": coded_truth(trial),
+                        "truth": TRIAL_KINDS[trial.kind].coded_truth(trial),
                     }
                 )
         texts.sort(key=lambda row: row["text_id"])
@@ -133,44 +99,21 @@ class DraftRows:
         return letter + self._rng.bytes(6).hex()
 
 
-def coded_truth(trial: DraftTrial) -> str:
-    """The right answer as judgments code it; "" where there is none."""
-    if trial.kind != "comparison" or not trial.truth:
-        return trial.truth
-    return _CHOICES[[shown.source for shown in trial.shown].index(trial.truth)]
-
-
-def shuffle_slots(rng: np.random.Generator, shown: Sequence[PlacedText]) -> tuple[PlacedText, ...]:
-    """Two texts of a comparison in random slots, so that no slot stands for a source."""
-    return tuple(shown[i] for i in rng.permutation(len(shown)))
-
-
-UNRELATED = "1"  # the right answer where a text argues about another item
-
-NOTES = {
-    ATTRIBUTION: "That annotator wrote it.",
-    COMPARISON: "That text is the annotator's own; the other is somebody else's.",
-    REASONING: "This explanation was written about something else: it does not reason alike.",
-}
-
-
 def check_trials(
     config: StudyConfig,
     material: AvailableTexts,
     purpose: str,
     count: int,
     rng: np.random.Generator,
-    taken: set[str],
+    used: set[str],
 ) -> list[DraftTrial]:
-    """`count` trials of each kind of the study; targets take turns.
+    """Return `count` trials with a known answer for each kind of the study; targets take turns.
 
-    Attribution: the target's own texts; comparison: the target's own text against another
-    annotator's on the same item; reasoning: another annotator's text on *another* item, held
-    against the target's own. Items that can be shown in fewest other ways are used first, so that
-    the others are left for the main trials.
+    Items that can be shown in fewest other ways are used first, so that the others are left for
+    the main trials.
 
     Args:
-        taken: items that are used already; those used here are added.
+        used: items that are used already; those used here are added.
 
     Raises:
         ConfigError: there are too few items with such texts.
@@ -178,12 +121,11 @@ def check_trials(
     order = _least_useful(config, material, rng)
     trials = []
     for kind in config.kinds:
-        make = {ATTRIBUTION: _attribution, COMPARISON: _comparison, REASONING: _reasoning}[kind]
         start = int(rng.integers(len(material.targets)))
         for number in range(count):
             target = material.targets[(start + number) % len(material.targets)]
-            free = (item for item in order if item not in taken)
-            trial = make(config, material, purpose, target, free, rng, taken)
+            free = (item for item in order if item not in used)
+            trial = TRIAL_KINDS[kind].make_check(config, material, purpose, target, free, rng, used)
             if trial is None:
                 raise ConfigError(
                     f"there are not enough human texts for {count} {purpose} trials of {kind}",
@@ -209,48 +151,6 @@ def _least_useful(
     }
     chance = dict(zip(material.items, rng.random(len(material.items)), strict=True))
     return sorted(material.items, key=lambda item: (ways[item], chance[item]))
-
-
-def _attribution(config, material, purpose, target, free, rng, taken) -> DraftTrial | None:
-    found = []
-    for item in free:
-        texts = material.texts.get((HUMAN, target, item), ())
-        if texts:
-            found.append(PlacedText(item, HUMAN, texts[int(rng.integers(len(texts)))]))
-        if len(found) == config.pool:
-            taken |= {shown.item for shown in found}
-            return DraftTrial(ATTRIBUTION, purpose, "", tuple(found), truth=target)
-    return None
-
-
-def _comparison(config, material, purpose, target, free, rng, taken) -> DraftTrial | None:
-    both = Stratum(COMPARISON, (HUMAN, OTHER_HUMAN))
-    for item in free:
-        options = material.options(both, target, item)
-        if options:
-            taken.add(item)
-            texts = options[int(rng.integers(len(options)))]
-            shown = [PlacedText(item, s, text) for s, text in zip(both.sources, texts, strict=True)]
-            return DraftTrial(COMPARISON, purpose, target, shuffle_slots(rng, shown), truth=HUMAN)
-    return None
-
-
-def _reasoning(config, material, purpose, target, free, rng, taken) -> DraftTrial | None:
-    """The item is the target's; the text comes from another, which is used up as well."""
-    item, own = "", None
-    for candidate in free:
-        mine = material.texts.get((HUMAN, target, candidate), ())
-        others = material.texts.get((OTHER_HUMAN, target, candidate), ())
-        if own is None and mine:
-            item, own = candidate, mine[int(rng.integers(len(mine)))]
-        elif own is not None and others:
-            text = others[int(rng.integers(len(others)))]
-            if normalise(text.explanation) == normalise(own.explanation):
-                continue
-            taken |= {item, candidate}
-            shown = (PlacedText(item, OTHER_HUMAN, text), PlacedText(item, HUMAN, own))
-            return DraftTrial(REASONING, purpose, target, shown, truth=UNRELATED)
-    return None
 
 
 def practice_splits(split: str, parts: Iterable[str]) -> Iterator[str]:

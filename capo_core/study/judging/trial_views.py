@@ -8,6 +8,7 @@ What a judge sees next: the next open trial, a pause, or the end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from string import ascii_uppercase
@@ -20,18 +21,8 @@ from capo_core.study.judging import assignments
 from capo_core.study.judging.assignments import progress_of
 from capo_core.study.judging.judge import Judge, JudgeProgress
 from capo_core.study.store.models import cards, judgments, texts, trials
-from capo_core.study.tables import (
-    ATTRIBUTION,
-    CANNOT_TELL,
-    COMPARISON,
-    PRACTICE,
-    REASONING,
-    REASONING_ANSWERS,
-    TIE,
-    from_cell,
-)
-
-SIDE_NAMES = ("left", "right")
+from capo_core.study.tables import PRACTICE, from_cell
+from capo_core.study.trial_kinds import trial_kind
 
 
 @dataclass(frozen=True)
@@ -67,10 +58,10 @@ class TrialView:
 
     Attributes:
         trial_id: random; hand it back with the answer, and key widgets by it.
-        kind: "attribution", "comparison" or "reasoning".
-        cards: attribution: everybody's; comparison: the target's; reasoning: none.
-        texts: in the order of the screen; a comparison has left and right.
-        reference: reasoning: the target's own text, else None.
+        kind: a name of `TRIAL_KINDS`.
+        cards: those the kind shows, in the judge's order.
+        texts: those judged, in the order of the screen; of a pair left and right.
+        reference: a text that is not judged, where the kind shows one.
         answers: what may be answered.
         earlier: the answer that was taken back by undo, else None.
         shown_at: since when the trial has been on the screen.
@@ -102,12 +93,10 @@ class AssignedTrial:
     @property
     def answers(self) -> tuple[str, ...]:
         """What a judge may answer, as on the screen."""
-        if self.kind == ATTRIBUTION:
-            return (*ascii_uppercase[: len(self.card_ids)], CANNOT_TELL)
-        return (*SIDE_NAMES, TIE) if self.kind == COMPARISON else REASONING_ANSWERS
+        return trial_kind(self.kind).answers(self.card_ids)
 
     def stored(self, answer: str) -> tuple[str, str]:
-        """The answer as in the table of judgments, and the side of the screen that was chosen.
+        """Return the answer as judgments code it, and the side of the screen that was chosen.
 
         Raises:
             StudyError: it is none of `answers`.
@@ -116,14 +105,10 @@ class AssignedTrial:
             raise StudyError(
                 f"{answer!r} is no answer to this trial", expected=f"one of {self.answers}"
             )
-        if self.kind == ATTRIBUTION and answer != CANNOT_TELL:
-            return self.card_ids[ascii_uppercase.index(answer)], ""
-        if self.kind == COMPARISON and answer != TIE:
-            return "ab"[self.slots[SIDE_NAMES.index(answer)]], answer
-        return answer, ""
+        return trial_kind(self.kind).stored(answer, self.card_ids, self.slots)
 
     def on_screen(self, stored: str) -> str:
-        """The reverse of `stored`."""
+        """Return the answer as on the screen, given as judgments code it."""
         return next(answer for answer in self.answers if self.stored(answer)[0] == stored)
 
 
@@ -144,15 +129,13 @@ def load(connection: Connection, study_id: str, trial_id: str, order: str) -> As
 
 
 def contents(connection: Connection, study_id: str, trial: AssignedTrial) -> dict[str, Any]:
-    """The parts `cards`, `texts` and `reference` of a `TrialView`."""
-    found = {
+    """Return the parts `cards`, `texts` and `reference` of a `TrialView`."""
+    shown = {
         row.text_id: TextView(row.text_a, row.text_b, row.label, row.explanation)
         for row in connection.execute(
             select(texts).where(texts.c.study_id == study_id, texts.c.text_id.in_(trial.text_ids))
         )
     }
-    by_slot = [found[text_id] for text_id in trial.text_ids]
-    lettered = trial.kind == ATTRIBUTION
     examples = {
         row.annotator_id: row.examples
         for row in connection.execute(
@@ -161,18 +144,30 @@ def contents(connection: Connection, study_id: str, trial: AssignedTrial) -> dic
             )
         )
     }
+    return arrange(trial, shown, examples)
+
+
+def arrange(
+    trial: AssignedTrial, shown: Mapping[str, TextView], examples: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return `cards`, `texts` and `reference` of a `TrialView`, in the judge's order.
+
+    Args:
+        shown: text id → text. examples: annotator → the cell of the table CARDS.
+    """
+    kind = trial_kind(trial.kind)
+    by_slot = [shown[text_id] for text_id in trial.text_ids]
+    slot = kind.reference_slot
     return {
         "cards": tuple(
             CardView(
-                letter=ascii_uppercase[position] if lettered else "",
+                letter=ascii_uppercase[position] if kind.lettered else "",
                 examples=tuple(TextView(*example) for example in from_cell(examples[annotator])),
             )
             for position, annotator in enumerate(trial.card_ids)
         ),
-        "texts": (by_slot[0],)
-        if trial.kind == REASONING
-        else tuple(by_slot[slot] for slot in trial.slots),
-        "reference": by_slot[1] if trial.kind == REASONING else None,
+        "texts": tuple(by_slot[k] for k in trial.slots if k != slot),
+        "reference": None if slot is None else by_slot[slot],
     }
 
 

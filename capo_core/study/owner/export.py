@@ -19,7 +19,8 @@ from capo_core.errors import ConfigError, DataError, StudyError
 from capo_core.schema import check
 from capo_core.study.store import models
 from capo_core.study.store.sealed import sealed_sources
-from capo_core.study.tables import COMPARISON, JUDGMENTS, PRACTICE, REASONING, frame_of, from_cell
+from capo_core.study.tables import JUDGMENTS, PRACTICE, frame_of, from_cell
+from capo_core.study.trial_kinds import trial_kind
 
 
 def read_judgments(path: Path) -> pd.DataFrame:
@@ -91,7 +92,7 @@ def judgments_frame(connection: Connection, study_id: str, *, practice: bool) ->
             raise StudyError(f"the trial {row.trial_id} has no sealed source", where=study_id)
         ids = from_cell(trial.text_ids)
         words = [len(texts[text_id].explanation.split()) for text_id in ids]
-        pair = trial.kind == COMPARISON
+        sources = [sealed[row.trial_id, slot].source for slot in range(len(ids))]
         key = (row.judge_id, row.trial_id)
         rows.append(
             {
@@ -103,18 +104,13 @@ def judgments_frame(connection: Connection, study_id: str, *, practice: bool) ->
                 "mirror_of": first.mirror_of,
                 "item_id": trial.item_id,
                 "target_annotator_id": trial.target_annotator_id,
-                "source_a": first.source if pair else "",
-                "source_b": sealed[row.trial_id, 1].source if pair else "",
-                "source": "" if pair else first.source,
+                **trial_kind(trial.kind).describe_texts(sources, words),
                 "truth": first.truth,
                 "displayed": row.displayed,
                 "answer": row.answer,
                 "side": row.side,
                 "confidence": row.confidence,
                 "reason": row.reason,
-                "words_a": words[0] if pair else 0,
-                "words_b": words[1] if pair else 0,
-                "words": words[0] if trial.kind == REASONING else sum(words),
                 "duration_s": earlier_s[key] + (row.answered - row.shown).total_seconds(),
                 "answered": row.answered.isoformat(),
                 "changes": changes[key],

@@ -13,7 +13,8 @@ from capo_core.errors import DataError, StudyError
 from capo_core.study.judging.judge import Terms
 from capo_core.study.store import audit, models
 from capo_core.study.store.sealed import sealed_sources
-from capo_core.study.tables import ATTRIBUTION, MAIN, SEALED, SHOWN, from_cell
+from capo_core.study.tables import MAIN, SEALED, SHOWN, from_cell
+from capo_core.study.trial_kinds import TRIAL_KINDS, check_kinds
 
 STORED = {table.name: getattr(models, table.name) for table in SHOWN} | {
     SEALED.name: sealed_sources
@@ -89,6 +90,7 @@ def _storable(text: str) -> bool:
 
 def _check_references(frames: Mapping[str, pd.DataFrame], study_id: str) -> None:
     """Whatever a judge's page will look up is there: seen now, not in front of the judge."""
+    check_kinds(frames["trials"]["kind"], where=f"study {study_id}, table trials")
     texts = set(frames["texts"]["text_id"])
     cards = set(frames["cards"]["annotator_id"])
     trials = frames["trials"].set_index("trial_id")
@@ -108,9 +110,9 @@ def _check_references(frames: Mapping[str, pd.DataFrame], study_id: str) -> None
                 f"{order['slots']} of {count}",
                 where=f"study {study_id}, table assignments",
             )
-        if kind == ATTRIBUTION and not 1 <= len(order["cards"]) <= MOST_CARDS:
+        if TRIAL_KINDS[kind].lettered and not 1 <= len(order["cards"]) <= MOST_CARDS:
             raise DataError(
-                f"an attribution shows {len(order['cards'])} cards",
+                f"a trial of {kind} shows {len(order['cards'])} cards",
                 where=f"study {study_id}, table assignments",
                 expected=f"1 to {MOST_CARDS}, one letter each",
             )
