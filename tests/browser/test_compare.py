@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 from helpers.comparisons import experiment, speaker, the_next, the_target, world
@@ -29,12 +30,6 @@ def compared(server):
     return dataset
 
 
-def rest(page) -> None:
-    """Wait until the script has run."""
-    page.wait_for_timeout(150)
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-
-
 def sticking_out(page) -> int:
     return page.evaluate(
         "(() => { const m = document.querySelector('[data-testid=stMain]');"
@@ -49,8 +44,7 @@ def test_from_item_to_cell_to_file(go, page, compared):
 
     page.get_by_role("button", name="Next", exact=True).click()
     page.get_by_text("2 of 36 cases").wait_for()
-    rest(page)
-    assert "item=" in page.url
+    page.wait_for_url(re.compile("item="))
 
     # In context stands in the second row; label accuracy is the third column of numbers.
     table = page.locator('[data-testid="stDataFrame"]').first

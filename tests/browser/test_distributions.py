@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -129,16 +130,18 @@ def test_a_header_sorts_and_a_row_leads_to_its_source(go, page, spread):
     click(page, 330, -1)  # a table with nothing picked out picks its first cell then
     assert "focus=" not in page.url
     click(page, 100, 0)
-    assert "focus=" in page.url and "measure=" not in page.url
+    page.wait_for_url(re.compile("focus="))
+    assert "measure=" not in page.url
     first = page.url
     click(page, 330, 1)
-    assert "measure=" in page.url and page.url != first
+    page.wait_for_url(re.compile("measure="))
     page.go_back()
-    rest(page)
-    assert page.url == first
+    page.wait_for_url(first)
 
 
 def test_sources_taken_out_quickly_stay_out(go, page, spread):
+    from playwright.sync_api import expect
+
     go("distributions?dataset=spread")
     page.get_by_role("button", name="Sources: ").click()
     box = page.locator("[data-testid=stMultiSelect]")
@@ -147,10 +150,10 @@ def test_sources_taken_out_quickly_stay_out(go, page, spread):
     for _ in range(2):
         page.keyboard.press("Backspace")
         page.wait_for_timeout(60)
-    page.wait_for_timeout(800)
+    page.wait_for_url(re.compile("shown="))
+    expect(box.get_by_role("button", name="Remove")).to_have_count(there - 2)
     rest(page)
-    assert "shown=" in page.url
-    assert box.get_by_role("button", name="Remove").count() == there - 2
+    expect(box.get_by_role("button", name="Remove")).to_have_count(there - 2)
 
 
 def test_narrow_nothing_sticks_out(go, page, spread):

@@ -48,7 +48,8 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.get_by_text("3 runs: 1 training").wait_for()
     page.locator(".stCode", has_text="start --config experiment.json").wait_for()
     page.keyboard.press("Escape")
-    page.wait_for_timeout(500)  # a click while the popover closes is lost
+    # A click while the popover closes is lost.
+    page.get_by_test_id("stPopoverBody").wait_for(state="detached")
     page.wait_for_selector('[data-test-script-state="notRunning"]')
     page.get_by_role("button", name="Start", exact=True).click()
 

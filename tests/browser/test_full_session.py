@@ -100,14 +100,17 @@ class Judge:
 
 def designed(go, page, server) -> list[str]:
     """A frozen study of comparisons for three judges; their links, as the page shows them."""
+    from playwright.sync_api import expect
+
     Catalog(Workspace(server[1])).add(make("in-full", items=120))
     go("studies?dataset=in-full")
     press(page, "Design a study")
     fill(page, "Name of the study", "all-of-it")
     kinds = page.get_by_role("combobox", name=re.compile("What judges are asked"))
-    for _ in range(2):  # both that were chosen beforehand
+    chosen = page.get_by_test_id("stMultiSelect").filter(has=kinds).locator("[data-baseweb=tag]")
+    for left in (1, 0):  # both that were chosen beforehand
         kinds.press("Backspace")
-        page.wait_for_timeout(150)
+        expect(chosen).to_have_count(left)
         page.wait_for_selector(QUIET)
     kinds.fill("Which of the two is theirs?")
     kinds.press("Enter")

@@ -80,25 +80,31 @@ def test_what_waits_says_for_whom_by_its_title(workspace):
     assert status_line(summarise_run(put_run(workspace, "third"))) == "waits for its turn"
 
 
-def test_a_silent_worker_is_slow(workspace):
+@pytest.fixture
+def now(monkeypatch) -> float:
+    """A clock that stands still: what is shown must not hang on how fast the machine is."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    return now
 
+
+def test_a_silent_worker_is_slow(workspace, now):
     me = os.getpid()
     run = put_run(
         workspace, "r", state="running", pid=me, birth=process_start_mark(me),
         message="step 3 of 9",
-        heartbeat=time.time() - 60, started=time.time() - 90, share=0.5,
+        heartbeat=now - 60, started=now - 90, share=0.5,
     )  # fmt: skip
     said = status_line(summarise_run(run))
     assert said == "step 3 of 9 (slow: silent for 60 s, but its process is there)"
 
 
-def test_time_left_is_told_from_the_pace_so_far(workspace):
-
+def test_time_left_is_told_from_the_pace_so_far(workspace, now):
     me = os.getpid()
     run = put_run(
         workspace, "r", state="running", pid=me, birth=process_start_mark(me),
         message="step 3 of 9",
-        heartbeat=time.time(), started=time.time() - 60, share=0.5,
+        heartbeat=now, started=now - 60, share=0.5,
     )  # fmt: skip
     assert status_line(summarise_run(run)) == "step 3 of 9, about 60 s left"
     assert table_row(summarise_run(run))["done"] == 0.5

@@ -58,8 +58,8 @@ def wait_for(run: Run, *states: str, within_s: float = PATIENCE_S) -> Status:
     raise AssertionError(f"{run.status()} never became {states}; log: {run.log}")
 
 
-def wait_until(condition: Callable[[], bool], run: Run) -> None:
-    end = time.time() + PATIENCE_S
+def wait_until(condition: Callable[[], bool], run: Run, *, within_s: float = PATIENCE_S) -> None:
+    end = time.time() + within_s
     while time.time() < end:
         if condition():
             return

@@ -232,7 +232,8 @@ def test_a_server_that_is_not_there(chat, tmp_path):
     start = time.monotonic()
     with pytest.raises(BackendUnavailable, match="0 of 24 answers are kept"):
         run(chat, tmp_path / "r", tries=3)
-    assert time.monotonic() - start < 5
+    # Three tries take 1.5 s; were each of the 24 prompts tried, they would take 36 s.
+    assert time.monotonic() - start < 30
 
 
 def test_one_request_without_an_answer_does_not_lose_the_others(chat, tmp_path):

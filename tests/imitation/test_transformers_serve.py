@@ -55,7 +55,7 @@ def url(base):
 
 
 def _wait_for(address: str) -> None:
-    opener, end = build_opener(ProxyHandler({})), time.monotonic() + 60
+    opener, end = build_opener(ProxyHandler({})), time.monotonic() + 240
     while True:
         try:
             opener.open(f"{address}/health", timeout=5).close()

@@ -52,7 +52,7 @@ time.sleep(600)
     run = runs_run.find_run(workspace, dashboard.stdout.readline().strip())
     wait_for_step(run, 2)
     dashboard.send_signal(signal.SIGKILL)
-    dashboard.wait(timeout=10)
+    dashboard.wait(timeout=60)
     (found,) = runs_run.all_runs(workspace)
     assert found.status().state == "running"
     let_go(found)

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from helpers.dummy_runs import end_all, wait_for
+from helpers.dummy_runs import end_all, wait_for, wait_until
 from safetensors.numpy import load_file
 
 from capo_core.data.catalog import Catalog
@@ -60,13 +60,9 @@ def weights(folder: RunFolder) -> dict:
 def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp_path_factory):
     settings = sft(annotator)
     run = submit.submit(workspace, "train_sft", settings)
-    end = time.time() + 200
-    while time.time() < end and len(run.files.events("step")) < 5:
-        time.sleep(0.05)
+    wait_until(lambda: len(run.files.events("step")) >= 5, run, within_s=400)
     os.kill(run.status().pid, signal.SIGKILL)
-    killed = time.time()
     wait_for(run, "lost", within_s=30)
-    assert time.time() - killed < 30
     point = actions.resume(workspace, run.run_id)
     assert point.step >= 3 and point.words == f"goes on from step {point.step}"
     assert wait_for(run, "succeeded", "failed", "lost", within_s=400).state == "succeeded"
@@ -82,9 +78,7 @@ def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp
 
 def test_a_stopped_training_says_where_it_goes_on(workspace, annotator):
     run = submit.submit(workspace, "train_sft", sft(annotator))
-    end = time.time() + 200
-    while time.time() < end and len(run.files.events("step")) < 2:
-        time.sleep(0.05)
+    wait_until(lambda: len(run.files.events("step")) >= 2, run, within_s=400)
     actions.stop(workspace, run.run_id)
     status = wait_for(run, "stopped", "succeeded", "failed", "lost", within_s=200)
     assert status.state == "stopped" and "and saved" in status.message
