@@ -149,7 +149,7 @@ def test_measurements_are_no_part_of_a_preset_and_their_defaults_work(stage, beg
     chosen = draft.changed(begun, stage, draft.BEGUN[stage])
     assert draft.preset_of(begun) == "minutes" and draft.preset_of(chosen) == ""
     if stage == "judge":
-        with pytest.raises(ConfigError, match="not said who judges"):
+        with pytest.raises(ConfigError, match="no model is named as the LLM judge"):
             draft.config_of(chosen)
         chosen = draft.changed(chosen, "judge.server", "big model")
     asked = plan_runs(draft.config_of(chosen))

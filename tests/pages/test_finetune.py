@@ -100,7 +100,7 @@ def test_retention_and_a_judge_are_switched_on_and_off(workspace):
     assert "9 runs:" in fine(app)
 
     app.toggle(key="finetune.form.judge.on").set_value(True).run()
-    assert "not said who judges" in shown(app)
+    assert "no model is named as the LLM judge" in shown(app)
     assert not [each for each in app.button if each.key == "finetune.start"]
     app.text_input(key="finetune.form.judge.server").set_value("big-model").run()
     assert "10 runs:" in fine(app) and ", a judge, and the evaluation" in fine(app)

@@ -141,7 +141,7 @@ def test_a_configuration_survives_its_file():
     [
         ({"methods": ("dance",)}, "some of zero_shot"),
         ({"methods": ()}, "methods"),
-        ({"methods": "sft"}, "a list"),
+        ({"methods": "sft"}, "some of zero_shot"),
         ({"targets": ("1", "1")}, "each annotator once"),
         ({"seeds": (-1,)}, "seeds"),
         ({"seeds": (True,)}, "seeds"),

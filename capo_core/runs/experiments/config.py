@@ -1,81 +1,94 @@
-"""What an experiment is made of; saved as its experiment.json.
+"""The configuration of an experiment (saved as its experiment.json), and presets of it.
 
-Settings to begin with: minutes on an ordinary computer, and those of the paper on a GPU.
+The presets take minutes on an ordinary computer, or are those of the paper on a GPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from capo_core.errors import CapoError, ConfigError
+from capo_core.formatting import count
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import METHODS, TRAINED
 from capo_core.imitation.training.config import CapoConfig, SftConfig
 from capo_core.runs.actions import with_changes
 from capo_core.runs.request import EXECUTORS
+from capo_core.settings import as_json, setting, settings
 from capo_core.workspace import content_hash, safe_name
 
 OPTIONAL_STAGES = ("retention", "judge")
 
 
-@dataclass(frozen=True)
+@settings("Experiment")
 class ExperimentConfig:
     """All methods for all targets on one dataset.
 
-    The settings of each stage are JSON objects with the names of its own configuration; what is
-    left out has that stage's default.
+    The settings of each stage are JSON objects with the names of its own configuration; a setting
+    that is not named has that stage's default.
     """
 
-    # A dataset of the catalog, and what it must still be when the runs begin ("": as it is then).
-    dataset: str
-    fingerprint: str = ""
-    # Who is imitated.
-    targets: tuple[str, ...] = ()
-    # Out of `prompts.METHODS`: zero_shot, icl, profile, sft, capo.
-    methods: tuple[str, ...] = METHODS
-    # The model: "embedded", a folder, or a name on the hub; for prompting it may be a server's.
-    base: str = "embedded"
-    server: str = ""
-    # Of training and of the answers; each seed is a repetition of everything.
-    seeds: tuple[int, ...] = (0,)
-    # Settings of `SftConfig`, `CapoConfig`, `ProfileConfig`, `GenerateConfig`, `TableConfig`.
-    sft: Mapping[str, Any] = field(default_factory=dict)
-    capo: Mapping[str, Any] = field(default_factory=dict)
-    profile: Mapping[str, Any] = field(default_factory=dict)
-    generate: Mapping[str, Any] = field(default_factory=dict)
-    evaluate: Mapping[str, Any] = field(default_factory=dict)
-    # Settings of `RetentionConfig`, and `text` (a file of general text): what the trainings made
-    # the base forget. Settings of `JudgeConfig`, and `server` or `base`: the model that judges who
-    # wrote the answers. None leaves it out.
-    retention: Mapping[str, Any] | None = None
-    judge: Mapping[str, Any] | None = None
-    # For a person.
-    name: str = ""
-    # Where the runs work: "local" or "slurm".
-    executor: str = "local"
+    dataset: str = setting(title="Dataset", description="A dataset of the catalog.")
+    fingerprint: str = setting(
+        "",
+        "Fingerprint",
+        "The content the dataset must have when the runs begin; empty takes it as it is then.",
+    )
+    targets: tuple[str, ...] = setting((), "Annotators", "The annotators to imitate.")
+    methods: tuple[str, ...] = setting(METHODS, "Methods", "The methods to run.", choices=METHODS)
+    base: str = setting(
+        "embedded", "Base model", "'embedded', a folder, or a name on the Hugging Face hub."
+    )
+    server: str = setting(
+        "", "Server model", "A server's model for prompting; trained methods use the base model."
+    )
+    seeds: tuple[int, ...] = setting(
+        (0,), "Seeds", "Random seeds; each one repeats all trainings and generations.", ge=0
+    )
+    sft: Mapping[str, Any] = setting(
+        title="SFT", description="Settings of `SftConfig`.", default_factory=dict
+    )
+    capo: Mapping[str, Any] = setting(
+        title="CAPO", description="Settings of `CapoConfig`.", default_factory=dict
+    )
+    profile: Mapping[str, Any] = setting(
+        title="Value profile", description="Settings of `ProfileConfig`.", default_factory=dict
+    )
+    generate: Mapping[str, Any] = setting(
+        title="Generation", description="Settings of `GenerateConfig`.", default_factory=dict
+    )
+    evaluate: Mapping[str, Any] = setting(
+        title="Evaluation", description="Settings of `TableConfig`.", default_factory=dict
+    )
+    retention: Mapping[str, Any] | None = setting(
+        None,
+        "Retention",
+        "Settings of `RetentionConfig`, and `text` (a file of general text).",
+        empty="not measured",
+    )
+    judge: Mapping[str, Any] | None = setting(
+        None,
+        "LLM judge",
+        "Settings of `JudgeConfig`, and `server` or `base` (the model that judges).",
+        empty="no LLM judge",
+    )
+    name: str = setting("", "Name", "A name for people.")
+    executor: str = setting(
+        "local", "Executor", "local (processes of this machine) or slurm.", choices=EXECUTORS
+    )
 
     def __post_init__(self) -> None:
-        for name in ("targets", "methods", "seeds"):
-            value = getattr(self, name)
-            if not isinstance(value, list | tuple):
-                raise _wrong(name, value, "a list")
-            object.__setattr__(self, name, tuple(value))
-        strange = [each for each in self.methods if each not in METHODS]
-        seeds = all(type(each) is int and each >= 0 for each in self.seeds)
-        texts = ("dataset", "fingerprint", "base", "server", "name")
         for name, right, expected in (
-            *((each, isinstance(getattr(self, each), str), "a text") for each in texts),
             ("targets", self.targets, "one annotator or more"),
             ("targets", len(set(self.targets)) == len(self.targets), "each annotator once"),
-            ("methods", self.methods and not strange, f"some of {', '.join(METHODS)}"),
+            ("methods", self.methods, f"some of {', '.join(METHODS)}"),
             ("methods", len(set(self.methods)) == len(self.methods), "each method once"),
-            ("seeds", self.seeds and seeds, "one whole number of 0 or more, or several"),
+            ("seeds", self.seeds, "one whole number of 0 or more, or several"),
             ("seeds", len(set(self.seeds)) == len(self.seeds), "each seed once"),
-            ("base", self.base or self.server, "a base, or a server's model"),
-            ("base", self.base or not self.trained, "a base on this machine, to train on"),
-            ("executor", self.executor in EXECUTORS, f"one of {', '.join(EXECUTORS)}"),
+            ("base", self.base or self.server, "a base model, or a server's model"),
+            ("base", self.base or not self.trained, "a base model on this machine, to train on"),
         ):
             if not right:
                 raise _wrong(name, getattr(self, name), expected)
@@ -86,17 +99,18 @@ class ExperimentConfig:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The methods that train adapters."""
+        """The methods that train adapters, of those to run."""
         return tuple(method for method in self.methods if method in TRAINED)
 
     @property
     def experiment_id(self) -> str:
-        """Of its folder: the same configuration is the same experiment."""
+        """The name of its folder: the same configuration is the same experiment."""
         return safe_name(f"{self.dataset[:40]}-{content_hash(self.to_dict())[:8]}")
 
     @property
     def title(self) -> str:
-        return self.name or f"{len(self.methods)} methods for {len(self.targets)} annotators"
+        methods, annotators = count(len(self.methods), "method"), len(self.targets)
+        return self.name or f"{methods} × {count(annotators, 'annotator')}"
 
     def sft_config(self, seed: int) -> SftConfig:
         return SftConfig.from_dict({**self.sft, "seed": seed})
@@ -108,32 +122,30 @@ class ExperimentConfig:
         return GenerateConfig(**{**self.generate, "method": method, "seed": seed})
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON writes it."""
-        plain = asdict(self)
-        # What is left out is not named, so that experiments from before it was there keep theirs.
+        """Return the experiment as JSON writes it."""
+        # An optional stage that is left out is not named, so that experiments from before there
+        # were such stages keep their name.
         return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in plain.items()
+            name: value
+            for name, value in as_json(self).items()
             if name not in OPTIONAL_STAGES or value is not None
         }
 
     @classmethod
     def from_dict(cls, raw: Any) -> ExperimentConfig:
-        """The experiment again from `to_dict`; `ConfigError` where something else stands there."""
+        """Return the experiment from `to_dict`; `ConfigError` at anything else."""
         if not isinstance(raw, dict) or "dataset" not in raw:
             raise ConfigError("an experiment names a dataset", expected="an object with 'dataset'")
-        unknown = sorted(set(raw) - {each.name for each in fields(cls)})
-        if unknown:
-            raise ConfigError(f"there is no setting {unknown[0]!r} in an experiment")
         return cls(**raw)
 
     def with_changes(self, **changes: Any) -> ExperimentConfig:
         return replace(self, **changes)
 
     def with_settings(self, changes: Mapping[str, Any]) -> ExperimentConfig:
-        """The experiment with other settings at dotted names: {"sft.epochs": 3}.
+        """Return the experiment with other settings at dotted names: {"sft.epochs": 3}.
 
-        To name a setting of retention or of the judge adds that measurement where there was none;
+        Naming a setting of retention or of the LLM judge adds that measurement where there was
+        none;
         `{"retention": {}}` adds it with its defaults.
 
         Raises:
@@ -147,11 +159,8 @@ class ExperimentConfig:
         return ExperimentConfig.from_dict(with_changes(raw, changes))
 
     def _check_stage(self, stage: str) -> None:
-        """Make the stage's configuration once, so that a wrong setting shows before hours go by."""
-        raw = getattr(self, stage)
-        if not isinstance(raw, Mapping):
-            raise _wrong(stage, raw, "an object of settings")
-        object.__setattr__(self, stage, dict(raw))
+        """Build the stage's configuration, so that a wrong setting shows before hours go by."""
+        raw = dict(getattr(self, stage))
         try:
             if stage == "sft":
                 self.sft_config(0)
@@ -164,7 +173,7 @@ class ExperimentConfig:
 
                 ProfileConfig(**raw)
             elif stage in OPTIONAL_STAGES:
-                self._check_extra(stage, dict(raw))
+                self._check_optional(stage, raw)
             elif unknown := sorted(set(raw) - {"views", "pool", "families", "seed"}):
                 raise ConfigError(f"there is no setting {unknown[0]!r} in an evaluation")
         except CapoError:
@@ -174,7 +183,7 @@ class ExperimentConfig:
                 f"the settings of {stage} cannot be used ({error})", where="experiment"
             ) from None
 
-    def _check_extra(self, stage: str, raw: dict[str, Any]) -> None:
+    def _check_optional(self, stage: str, raw: dict[str, Any]) -> None:
         from capo_core.evaluation.llm_judge.trials import JudgeConfig
         from capo_core.evaluation.retention import RetentionConfig
 
@@ -184,7 +193,7 @@ class ExperimentConfig:
             return
         if bool(raw.pop("server", "")) == bool(raw.pop("base", "")):
             raise ConfigError(
-                "it is not said who judges",
+                "no model is named as the LLM judge",
                 where="experiment, judge",
                 expected="the name of a server's model, or a base on this machine; one of both",
             )
@@ -200,10 +209,10 @@ DEMO_DATASET = "demo-nli"
 
 @dataclass(frozen=True)
 class ExperimentPreset:
-    """A beginning for the form of an experiment.
+    """Settings to start the form of an experiment with.
 
     Attributes:
-        label, help: for a person; `help` says what it needs and how long it takes.
+        label, help: for a person; `help` tells the hardware it needs and the time it takes.
         settings: of an `ExperimentConfig`, without dataset and targets.
     """
 
@@ -241,12 +250,12 @@ _PAPER = {
 PRESETS: dict[str, ExperimentPreset] = {
     "minutes": ExperimentPreset(
         "minutes on this CPU",
-        "The embedded base, all methods: about ten minutes for four annotators on two cores.",
+        "The embedded base model, all methods: about ten minutes for four annotators on two cores.",
         {
             "base": "embedded",
             "methods": list(METHODS),
             "seeds": [0],
-            # Looked at after every pass, so that one sees the manner arrive.
+            # Probed after every epoch, so that one sees the annotator's style arrive.
             "sft": {"max_tokens": 512, "sample_every": 17, "probe_items": 12},
             "capo": {"max_tokens": 512, "sample_every": 17, "probe_items": 12},
             "profile": {"examples": 12, "max_new_tokens": 120},
@@ -267,7 +276,7 @@ PRESETS: dict[str, ExperimentPreset] = {
 
 
 def from_preset(preset: str, dataset: str, targets: tuple[str, ...], **changes) -> ExperimentConfig:
-    """An experiment with a preset's settings; `changes` replace whole ones.
+    """Return an experiment with a preset's settings; `changes` replace whole ones.
 
     Raises:
         ConfigError: there is no such preset, or a change is wrong.
@@ -279,7 +288,7 @@ def from_preset(preset: str, dataset: str, targets: tuple[str, ...], **changes) 
 
 
 def demo_config(annotators: tuple[str, ...], *, quick: bool = False) -> ExperimentConfig:
-    """The demonstration on the shipped data; quick: one annotator instead of all."""
+    """Return the demonstration on the shipped data; `quick`: one annotator instead of all."""
     targets = annotators[:1] if quick else annotators
     name = "Demo, one annotator" if quick else "Demo"
     return from_preset("minutes", DEMO_DATASET, targets, name=name)
