@@ -1,1 +1,1 @@
-"""The only place, beside `pages/`, that knows Streamlit and Plotly."""
+"""The dashboard: the only package that imports Streamlit and Plotly."""

@@ -18,13 +18,13 @@ def test_a_name_made_from_a_file_is_usable_and_free(stem):
 @pytest.mark.parametrize("name", ["../up.csv", "/etc/passwd", "..", "a\\b.csv", "x\0y.csv"])
 def test_an_upload_stays_in_its_folder(tmp_path, name):
     workspace = Workspace(tmp_path)
-    path = datasets.keep_uploads(workspace, [(name, b"a,b\n1,2\n")])
+    path = datasets.save_uploads(workspace, [(name, b"a,b\n1,2\n")])
     assert path.resolve().is_relative_to((workspace.cache / "uploads").resolve())
     assert path.read_bytes() == b"a,b\n1,2\n"
 
 
 def test_the_data_are_told_from_their_description(tmp_path):
     files = [("x.csv.capo.json", b"{}" * 500), ("x.csv", b"a,b\n")]
-    path = datasets.keep_uploads(Workspace(tmp_path), files)
+    path = datasets.save_uploads(Workspace(tmp_path), files)
     assert path.name == "x.csv"
     assert (path.parent / "x.csv.capo.json").exists()

@@ -36,10 +36,10 @@ def test_a_plain_look_is_interrupted_and_ours_is_not(session):
 
 def test_what_is_kept_is_read_and_changed_without_giving_way(session):
     _, waiting = session
-    url_state.kept("mine")["a"] = 1
+    url_state.session_dict("mine")["a"] = 1
     waiting.append("a click")
-    url_state.kept("mine")["b"] = 2
-    assert url_state.kept("mine") == {"a": 1, "b": 2}
+    url_state.session_dict("mine")["b"] = 2
+    assert url_state.session_dict("mine") == {"a": 1, "b": 2}
 
 
 def test_a_box_is_set_only_where_it_holds_something_else(session):

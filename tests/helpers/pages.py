@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from capo_core.data.splits import assign_splits
 from capo_core.dataset import Dataset
@@ -58,7 +59,7 @@ def open_page(page: str, **query: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(f"pages/{page}.py") if page != "overview" else None
+    app._page_hash = calc_hash(page)  # as for an address; `switch_page` knows files only
     return app.run()
 
 

@@ -3,10 +3,14 @@ texts; it never breaks, and it says what is to be said."""
 
 from __future__ import annotations
 
+import sys
+
 import pytest
-from helpers.pages import ROOT, make, open_page, shown
+from helpers.pages import make, open_page, shown
 from streamlit.testing.v1 import AppTest
 
+import capo_core.dashboard
+from capo_core.dashboard.app.pages import pages
 from capo_core.data.catalog import Catalog
 from capo_core.simulation import demo
 
@@ -105,9 +109,14 @@ def test_an_address_with_nonsense_falls_back(query, add, begun):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_runs_without_the_house_around_it(page, add, begun):
+def test_a_page_runs_without_the_navigation_around_it(page, add, begun):
     add(make("mine"))
-    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60)
+    app = AppTest.from_string(
+        "from capo_core.dashboard.app.page import run\n"
+        "from capo_core.dashboard.app.pages import pages\n"
+        f"run(pages()[{page!r}])",
+        default_timeout=60,
+    )
     app.query_params["dataset"] = "mine"
     fine(app.run())
 
@@ -131,3 +140,28 @@ def test_a_failing_button_speaks_on_the_page(workspace, add, begun):
     app.button(key="data.remove").click().run()
     assert not app.exception
     assert "there is no dataset" in shown(app).lower()
+
+
+def test_a_new_page_is_a_folder(workspace, add, begun, tmp_path, monkeypatch):
+    """ "How to add a page" (docs/contributing.md): nothing but the folder is written."""
+    folder = tmp_path / "pages" / "lengths"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(
+        "from capo_core.dashboard.app.pages import Page\n"
+        'PAGE = Page("lengths", title="Lengths", order=35)\n'
+    )
+    (folder / "page.py").write_text(
+        "from capo_core.dashboard.ui.components import show_headline\n"
+        "def show(context):\n"
+        '    show_headline(f"{context.entry.name} has lengths.")\n'
+    )
+    paths = [*capo_core.dashboard.__path__, str(folder.parent)]
+    monkeypatch.setattr(capo_core.dashboard, "__path__", paths)
+    names = list(pages())
+    assert names.index("lengths") == names.index("annotators") + 1
+    add(make("mine"))
+    app = open_page("lengths", dataset="mine")
+    said = fine(app)
+    assert "Lengths" in said and "mine has lengths." in said
+    for name in [name for name in sys.modules if name.startswith("capo_core.dashboard.lengths")]:
+        monkeypatch.delitem(sys.modules, name)

@@ -9,13 +9,12 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import download_table, note
+from capo_core.dashboard.ui.components import download_table, show_note
 from capo_core.dashboard.ui.item_html import answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count
 
-KEYS = ("q", "annotator", "label", "differ", "manner", "item", "list", "p")
 _PER_PAGE = 8
 _NEAR = 500
 _MOVED = ("item", "p")
@@ -26,7 +25,7 @@ def show(page: str, dataset: Dataset) -> None:
     wanted, grey, several = _controls(page, dataset)
     found = cache.item_ids(dataset, wanted)
     if not found:
-        note("No item passes this filter.")
+        show_note("No item passes this filter.")
         st.button("Show all items", on_click=_clear, args=(page,), key=f"{page}.items.clear")
         return
     if several:
@@ -130,7 +129,7 @@ def paging(page: str, key: str, total: int, per_page: int, one: str) -> tuple[in
     number = url_state.number(key, 1, 1, pages)
     start, end = (number - 1) * per_page, min(total, number * per_page)
     if pages == 1:
-        note(count(total, one))
+        show_note(count(total, one))
         return start, end
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, target, off in (

@@ -11,19 +11,19 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.annotators import charts
+from capo_core.dashboard.annotators import PAGE, charts
 from capo_core.dashboard.annotators import items as annotators_items
 from capo_core.dashboard.annotators import phrases as annotators_phrases
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
-    heading,
     is_dark,
-    note,
-    picture,
-    says,
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
     side_by_side,
     table,
 )
@@ -34,15 +34,14 @@ from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, number, percent, short
 
-PAGE = "annotators"
 _MOST_LABELS = 40
 
 
-def show_pair(frame: Frame, dataset: Dataset) -> None:
+def show_pair(context: PageContext, dataset: Dataset) -> None:
     """The pair that was chosen; with one annotator, what is missing."""
     names = list(dataset.annotators)
     if len(names) < 2:
-        note("This dataset has one annotator; there is nobody to compare with.")
+        show_note("This dataset has one annotator; there is nobody to compare with.")
         return
     with side_by_side("pair", [1, 1]) as (left, right):
         with left:
@@ -52,38 +51,38 @@ def show_pair(frame: Frame, dataset: Dataset) -> None:
             second = choose_annotator("and annotator", "than", rest)
     common = _common(dataset, first, second)
     if common.empty:
-        says(f"{first} and {second} have no item in common.")
+        show_headline(f"{first} and {second} have no item in common.")
     else:
         same = (common["first"] == common["second"]).mean()
-        says(
+        show_headline(
             f"{first} and {second} both annotated {count(common.index.nunique(), 'item')}; they "
             f"gave the same label in {percent(same)} of the pairs of labels."
         )
-    use = {card.annotator_id: card for card in cache.cards(frame.workspace, frame.entry)}
+    use = {card.annotator_id: card for card in cache.cards(context.workspace, context.entry)}
     look = looks(names)
     with side_by_side("labels", [1, 1]) as (left, right):
         with left:
-            heading("How the labels are used", HELP["labels"])
-            picture(
+            section_heading("How the labels are used", HELP["labels"])
+            show_figure(
                 charts.label_use_of_two(use[first].labels, use[second].labels, first, second, look),
                 key=f"{PAGE}.two.labels",
-                file_name=f"{frame.entry.name}-labels-{first}-{second}",
+                file_name=f"{context.entry.name}-labels-{first}-{second}",
                 alt=f"Share of each label, annotator {first} and annotator {second}",
             )
         with right:
-            heading("Where they agree", HELP["kappa"])
+            section_heading("Where they agree", HELP["kappa"])
             if common.empty:
-                note("No common items.")
+                show_note("No common items.")
             elif len(dataset.task.scale.labels) > _MOST_LABELS:
-                note("The scale has too many labels for a picture.")
+                show_note("The scale has too many labels for a picture.")
             else:
                 labels = list(dataset.task.scale.labels)
                 counts = pd.crosstab(common["first"], common["second"])
                 counts = counts.reindex(index=labels, columns=labels, fill_value=0)
-                picture(
+                show_figure(
                     charts.confusion(counts, first, second, dark=is_dark()),
                     key=f"{PAGE}.two.confusion",
-                    file_name=f"{frame.entry.name}-agreement-{first}-{second}",
+                    file_name=f"{context.entry.name}-agreement-{first}-{second}",
                     alt=f"Labels of annotator {first} against those of annotator {second}",
                 )
                 st.button(
@@ -92,7 +91,7 @@ def show_pair(frame: Frame, dataset: Dataset) -> None:
                     on_click=url_state.put,
                     args=(PAGE, {"view": "items", "differ": "1"}),
                 )
-    _phrases(frame, dataset, first, second)
+    _phrases(context, dataset, first, second)
 
 
 def _common(dataset: Dataset, first: str, second: str) -> pd.DataFrame:
@@ -103,40 +102,41 @@ def _common(dataset: Dataset, first: str, second: str) -> pd.DataFrame:
     return one.join(other, how="inner")
 
 
-def _phrases(frame: Frame, dataset: Dataset, first: str, second: str) -> None:
+def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) -> None:
     found = cache.phrases_of_two(dataset, first, second)
     look = looks(dataset.annotators)
     with side_by_side("words", [1, 1]) as places:
         for place, own, other in ((places[0], first, second), (places[1], second, first)):
             with place:
-                heading(f"What {short(own, 30)} says more than {short(other, 30)}", HELP["rate"])
+                section_heading(
+                    f"What {short(own, 30)} says more than {short(other, 30)}", HELP["rate"]
+                )
                 rows = found[(found["annotator_id"] == own) & (found["z"] > 0)]
                 rows = rows[rows["clear"].astype(bool)].head(12)
                 if rows.empty:
-                    note("No phrase is clearly more frequent.")
+                    show_note("No phrase is clearly more frequent.")
                     continue
-                picture(
+                show_figure(
                     charts.phrase_rates(rows, look[own], own, others=other),
                     key=f"{PAGE}.two.phrases.{own}",
-                    file_name=f"{frame.entry.name}-phrases-{own}-than-{other}",
+                    file_name=f"{context.entry.name}-phrases-{own}-than-{other}",
                     alt=f"Rates of phrases of annotator {own} against annotator {other}",
                 )
 
 
-KEYS = ("view", "who", "than", "phrase", "po", *annotators_items.KEYS)
 _VIEWS = {"one": "One annotator", "two": "Two against each other", "items": "Item by item"}
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """The view that was chosen, for the chosen dataset."""
-    dataset = cache.dataset(frame.workspace, frame.entry)
+    dataset = cache.dataset(context.workspace, context.entry)
     view = url_state.view(PAGE, _VIEWS)
     if view == "items":
         annotators_items.show(PAGE, dataset)
     elif view == "two":
-        show_pair(frame, dataset)
+        show_pair(context, dataset)
     else:
-        _one(frame, dataset)
+        _one(context, dataset)
 
 
 def choose_annotator(label: str, key: str, names: Sequence[str], default: str | None = None) -> str:
@@ -154,40 +154,40 @@ def choose_annotator(label: str, key: str, names: Sequence[str], default: str | 
     )
 
 
-def _one(frame: Frame, dataset: Dataset) -> None:
+def _one(context: PageContext, dataset: Dataset) -> None:
     name = choose_annotator("Annotator", "who", dataset.annotators)
     card = next(
-        card for card in cache.cards(frame.workspace, frame.entry) if card.annotator_id == name
+        card for card in cache.cards(context.workspace, context.entry) if card.annotator_id == name
     )
     look = looks(dataset.annotators)[name]
-    says(*card.interpretation)
+    show_headline(*card.interpretation)
     _figures(card)
     with side_by_side("card", [1, 1]) as (left, right):
         with left:
-            heading("How the labels are used", HELP["labels"])
-            picture(
+            section_heading("How the labels are used", HELP["labels"])
+            show_figure(
                 charts.label_use(card.labels, name, look),
                 key=f"{PAGE}.labels",
-                file_name=f"{frame.entry.name}-labels-{name}",
+                file_name=f"{context.entry.name}-labels-{name}",
                 alt=f"Share of each label in annotator {name}'s annotations and in the others'",
             )
         with right:
-            phrases = cache.phrases(frame.workspace, frame.entry)
+            phrases = cache.phrases(context.workspace, context.entry)
             phrases = phrases[phrases["annotator_id"] == name]
             clear = phrases[(phrases["z"] > 0) & phrases["clear"].astype(bool)]
-            heading("Phrases that set them apart", HELP["rate"])
+            section_heading("Phrases that set them apart", HELP["rate"])
             if clear.empty:
-                note("No phrase is used clearly more often than by the others.")
+                show_note("No phrase is used clearly more often than by the others.")
             else:
-                picture(
+                show_figure(
                     charts.phrase_rates(clear.head(12), look, name),
                     key=f"{PAGE}.phrases",
-                    file_name=f"{frame.entry.name}-phrases-{name}",
+                    file_name=f"{context.entry.name}-phrases-{name}",
                     alt=f"Rates of phrases of annotator {name} against the others'",
                     on_select=_clicked,
                 )
     annotators_phrases.show(PAGE, dataset, name, phrases)
-    _habits(frame, card)
+    _habits(context, card)
     _examples(dataset, card)
 
 
@@ -217,11 +217,11 @@ def _figures(card) -> None:
     )
 
 
-def _habits(frame: Frame, card) -> None:
+def _habits(context: PageContext, card) -> None:
     habits = [cue for cue in card.cues if cue.kind == "habit"]
     if not habits:
         return
-    heading(
+    section_heading(
         "Habits",
         "Countable features of style that differ from the others' beyond chance. The difference "
         "is in standard deviations; neither direction is better.",
@@ -238,7 +238,7 @@ def _habits(frame: Frame, card) -> None:
             "high": Field("to", "Upper end of the 95 % interval.", 2),
         },
         key=f"{PAGE}.habits",
-        file_name=f"{frame.entry.name}-habits-{card.annotator_id}",
+        file_name=f"{context.entry.name}-habits-{card.annotator_id}",
     )
 
 
@@ -253,7 +253,7 @@ def _examples(dataset: Dataset, card) -> None:
             if not chosen:
                 continue
             with place:
-                heading(
+                section_heading(
                     title,
                     "Chosen by how far their phrases are this annotator's own. Typical ones show "
                     "the manner; atypical ones show that it is a tendency, not a signature.",

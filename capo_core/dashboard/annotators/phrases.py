@@ -8,7 +8,7 @@ import streamlit as st
 from capo_core.dashboard.annotators.items import paging
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, heading, note, side_by_side, table
+from capo_core.dashboard.ui.components import Field, section_heading, show_note, side_by_side, table
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html
 from capo_core.dashboard.ui.text import markdown
@@ -81,8 +81,8 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
     total = dataset.annotations[given].groupby("annotator_id").size()
     own, others = rows[rows["annotator_id"] == name], rows[rows["annotator_id"] != name]
     n_own, n_others = int(total.get(name, 0)), int(total.sum() - total.get(name, 0))
-    heading(f"“{markdown(short(phrase, 60))}”")
-    note(
+    section_heading(f"“{markdown(short(phrase, 60))}”")
+    show_note(
         f"In {len(own):,} of {n_own:,} explanations by {name} "
         f"({percent(len(own) / max(1, n_own))}) and in {len(others):,} of {n_others:,} by the "
         f"others ({percent(len(others) / max(1, n_others))})."
@@ -95,7 +95,7 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
             with place:
                 st.markdown(f"**{markdown(short(title, 60))}**")
                 if part.empty:
-                    note("None.")
+                    show_note("None.")
                     continue
                 start, end = paging(page, key, len(part), _PER_PAGE, "explanation")
                 answers = [

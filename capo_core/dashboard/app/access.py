@@ -116,7 +116,7 @@ _PASS = "who.pass"
 PASS_HOURS = 12  # a sign-in outlives a reload for so long, or until the server ends
 
 
-def doors(address: str | None = None) -> SignInSettings:
+def sign_in_ways(address: str | None = None) -> SignInSettings:
     """How an owner can come in, as server and environment are set.
 
     Args:
@@ -135,11 +135,11 @@ def has_oidc() -> bool:
         return False
 
 
-def closed(address: str | None = None) -> ConfigError | None:
+def why_closed(address: str | None = None) -> ConfigError | None:
     """Why the house is open to nobody: the server listens where all who came would be owners, or
     the sign-in by OIDC is set up wrongly."""
     try:
-        check_binding(doors(address))
+        check_binding(sign_in_ways(address))
         if has_oidc():
             check(st.secrets["auth"])
     except ConfigError as error:
@@ -149,9 +149,9 @@ def closed(address: str | None = None) -> ConfigError | None:
 
 def role() -> str:
     """`OWNER`, `JUDGE` or `STRANGER`; all are strangers where the house is closed."""
-    if closed() is not None:
+    if why_closed() is not None:
         return STRANGER
-    found = doors()
+    found = sign_in_ways()
     visitor = Visitor(
         has_link=_by_link(),
         signed_in=bool(st.session_state.get(_SIGNED_IN)),
@@ -168,7 +168,7 @@ def signed_in_by_oidc() -> bool:
 
 def needs_no_sign_in() -> bool:
     """Is whoever sits at this computer the owner, without being asked?"""
-    found = doors()
+    found = sign_in_ways()
     return not found.password and not found.oidc
 
 
@@ -191,10 +191,10 @@ def path() -> str:
 
 def sign_in(password: str) -> bool:
     """Give the owner's password; from then on the session is the owner's, if it was right."""
-    if not password_is_right(password, doors()):
+    if not password_is_right(password, sign_in_ways()):
         return False
     token = new_token()
-    _passes()[hash_of(token)] = audit.now() + timedelta(hours=PASS_HOURS)
+    _sign_ins()[hash_of(token)] = audit.now() + timedelta(hours=PASS_HOURS)
     st.session_state[_SIGNED_IN], st.session_state[_PASS] = True, token
     return True
 
@@ -202,21 +202,21 @@ def sign_in(password: str) -> bool:
 def keep_signed_in() -> None:
     """Have the owner's tab keep the sign-in, for reloads; nothing where there was none."""
     if _PASS in st.session_state:
-        tab_storage.keep(tab_storage.PASS, st.session_state[_PASS])
+        tab_storage.store(tab_storage.PASS, st.session_state[_PASS])
 
 
-def come_back() -> bool:
+def restore_sign_in() -> bool:
     """Has this tab kept a sign-in that still holds? Then the session is the owner's again."""
-    token = tab_storage.ask(tab_storage.PASS)
-    until = _passes().get(hash_of(token))
-    if until is None or until <= audit.now() or not doors().password:
+    token = tab_storage.request(tab_storage.PASS)
+    until = _sign_ins().get(hash_of(token))
+    if until is None or until <= audit.now() or not sign_in_ways().password:
         return False
     st.session_state[_SIGNED_IN], st.session_state[_PASS] = True, token
     return True
 
 
 @st.cache_resource(show_spinner=False)
-def _passes() -> dict[str, datetime]:
+def _sign_ins() -> dict[str, datetime]:
     """Hash of a sign-in's token → until when it holds; gone with the server's process."""
     return {}
 

@@ -17,7 +17,7 @@ ADDRESS = "STREAMLIT_SERVER_ADDRESS"  # goes before the configuration's file
 
 
 def main() -> int:
-    reason = access.closed(os.environ.get(ADDRESS))
+    reason = access.why_closed(os.environ.get(ADDRESS))
     if reason is not None:
         print(reason, file=sys.stderr)
     return 2 if reason else 0

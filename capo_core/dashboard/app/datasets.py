@@ -82,7 +82,7 @@ def per_annotator(dataset: Dataset) -> pd.DataFrame:
     return frame.rename_axis("annotator_id").reset_index()
 
 
-def keep_uploads(workspace: Workspace, files: Sequence[tuple[str, bytes]]) -> Path:
+def save_uploads(workspace: Workspace, files: Sequence[tuple[str, bytes]]) -> Path:
     """Uploaded files written beside each other, where the importer can read them.
 
     Returns:

@@ -1,16 +1,19 @@
-"""What every page stands in: the dataset chosen in the sidebar, what must be said of it, links."""
+"""What all pages have in common: title, dataset in the sidebar, links, and how errors are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
-from capo_core.dashboard.app import access, datasets, navigation, sign_in
+from capo_core.dashboard.app import access, datasets, sign_in
+from capo_core.dashboard.app.pages import Page, pages
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import note, show_error
+from capo_core.dashboard.ui.components import show_error, show_errors, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import CSS
 from capo_core.data.catalog import Entry
@@ -21,61 +24,64 @@ _FAILED = "failed callback"
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What a page stands in: its name, the workspace, the datasets, and the chosen one if any."""
+class PageContext:
+    """The page that is open, the workspace, its datasets, and the chosen one if there is any."""
 
-    page: str
+    page: Page
     workspace: Workspace
     entries: tuple[Entry, ...]
     entry: Entry | None
 
 
-def open_page(page: str, question: str, keys: Sequence[str] = ()) -> Frame:
-    """Begin `page`: its title, the choice of the dataset in the sidebar, what must be said of it.
+def run(page: Page) -> None:
+    """Draw `page`: what all pages have in common, then its own content."""
+    context = open_page(page)
+    if page.needs_dataset and no_dataset(context):
+        return
+    with show_errors():
+        page.show(context)
 
-    Args:
-        question: the title, the question the page answers.
-        keys: the query keys of the page, besides the dataset.
-    """
-    navigation.come_in_by_the_door()
+
+def open_page(page: Page) -> PageContext:
+    """Begin `page`: its title, the dataset chosen in the sidebar, and the links to other pages."""
     if not access.is_owner():  # once more, behind the navigation: a page is never open by accident
         sign_in.show()
         st.stop()
     st.html(CSS)
-    url_state.begin(page, keys)
+    url_state.begin(page)
     workspace = Workspace.default()
     entries = tuple(datasets.entries(workspace))
     with st.sidebar:
         st.html('<p class="capo-house">CAPO Lab</p>')
         links = st.container(key="capo-links", gap="xsmall")
         st.divider()
-        entry = _choose_dataset(page, entries, keys)
+        entry = _choose_dataset(page, entries)
         access.keep_signed_in()
         _sign_out()
     with links:  # now that it is known which dataset they lead to
-        for name, (_, title) in navigation.PAGES.items():
-            navigation.page_link(name, title, url_state.remembered(name), width="stretch")
+        for name, other in pages().items():
+            link_to(name, other.title, url_state.remembered(name), width="stretch")
     if entry is not None and entry.simulated:
         st.html(
             f'<p class="capo-simulated"><strong>{escape(entry.name)} is simulated data.</strong> '
             "No person wrote these explanations; they show how the tool works, not what people "
             "do.</p>"
         )
-    st.title(question, anchor=False)
+    st.title(page.title, anchor=False)
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
         show_error(failed)
-    return Frame(page, workspace, entries, entry)
+    return PageContext(page, workspace, entries, entry)
 
 
 def _sign_out() -> None:
     """The way out, where the owner came in by OIDC; a password's sign-in ends with its tab."""
     if access.signed_in_by_oidc():
-        note(f"Signed in as {st.user.get('email')}.")
+        show_note(f"Signed in as {st.user.get('email')}.")
         st.button("Sign out", key="frame.sign_out", type="tertiary", on_click=st.logout)
 
 
-def _choose_dataset(page: str, entries: Sequence[Entry], keys: Sequence[str]) -> Entry | None:
+def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
     if not entries:
         st.caption("No dataset yet.")
         return None
@@ -87,8 +93,7 @@ def _choose_dataset(page: str, entries: Sequence[Entry], keys: Sequence[str]) ->
 
     def changed() -> None:
         # Another dataset has other annotators and items: every page's view starts anew.
-        url_state.forget()
-        url_state.put(page, {**dict.fromkeys(keys), url_state.DATASET: url_state.now(place)})
+        url_state.start_anew(page, url_state.now(place))
 
     st.selectbox(
         "Dataset",
@@ -102,11 +107,12 @@ def _choose_dataset(page: str, entries: Sequence[Entry], keys: Sequence[str]) ->
     if asked and asked not in known:
         st.warning(f"There is no dataset named {markdown(asked)} here. This is {name}.")
     entry = known[name]
+    st.set_page_config(page_title=f"{page.title} · {name} · CAPO Lab")
     st.caption(markdown(datasets.summary(entry)))
     return entry
 
 
-def safely(act: Callable[..., Any], *args: Any) -> None:
+def guarded(act: Callable[..., Any], *args: Any) -> None:
     """`act(*args)` for a button's callback; what goes wrong is shown when the page has run."""
     try:
         act(*args)
@@ -114,17 +120,33 @@ def safely(act: Callable[..., Any], *args: Any) -> None:
         st.session_state[_FAILED] = error
 
 
-def link(frame: Frame, page: str, label: str, **query: str) -> None:
+def registered(name: str) -> st.Page:
+    """Return the page `name` as Streamlit's navigation takes it."""
+    known = pages()
+    page = known[name]
+    first = name == next(iter(known))
+    return st.Page(partial(run, page), title=page.title, url_path=name, default=first)
+
+
+def link_to(name: str, label: str, query: dict[str, str], width: str = "content") -> None:
+    """Draw a link to a page; only its words where the page is not registered."""
+    try:
+        st.page_link(registered(name), label=label, query_params=query, width=width)
+    except StreamlitAPIException:
+        st.caption(label)
+
+
+def page_link(context: PageContext, page: str, label: str, **query: str) -> None:
     """A link to another page of the house which keeps the dataset."""
-    chosen = {url_state.DATASET: frame.entry.name} if frame.entry else {}
-    navigation.page_link(page, label, {**chosen, **query})
+    chosen = {url_state.DATASET: context.entry.name} if context.entry else {}
+    link_to(page, label, {**chosen, **query})
 
 
-def nothing_yet(frame: Frame) -> bool:
+def no_dataset(context: PageContext) -> bool:
     """True, and said with the way out, where there is no dataset to show."""
-    if frame.entry is not None:
+    if context.entry is not None:
         return False
     with st.container(border=True):
         st.markdown("**There is no dataset here yet.** Bring a table of labels with explanations.")
-        link(frame, "data", "Import a dataset")
+        page_link(context, "data", "Import a dataset")
     return True

@@ -11,7 +11,7 @@ import streamlit as st
 from sqlalchemy import Engine
 
 from capo_core.dashboard.app import access
-from capo_core.dashboard.ui.components import note, show_error
+from capo_core.dashboard.ui.components import show_error, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import CSS
 from capo_core.errors import CapoError
@@ -41,7 +41,7 @@ _BOX = "door.password"
 def show() -> None:
     """The page of a stranger, and of a judge at any other address than the judge's own."""
     st.html(CSS)
-    closed = access.closed()
+    closed = access.why_closed()
     if closed is not None:
         st.title("The dashboard does not open here", anchor=False)
         show_error(closed)
@@ -51,7 +51,7 @@ def show() -> None:
         st.markdown("Open the link that you were sent: it leads to your next text.")
         return
     st.title("This page is for the people who run the study", anchor=False)
-    found = access.doors()
+    found = access.sign_in_ways()
     if found.password:
         _password()
     if found.oidc:
@@ -67,7 +67,7 @@ def show() -> None:
 def _oidc() -> None:
     if access.signed_in_by_oidc():
         email = access.verified_email(st.user.to_dict())
-        note(
+        show_note(
             f"You are signed in as {email}, who is not one of the owners."
             if email
             else "You are signed in, but the provider does not say that it has verified your "
@@ -81,19 +81,19 @@ def _oidc() -> None:
 
 
 def _password() -> None:
-    if access.come_back():
+    if access.restore_sign_in():
         st.rerun()
     with st.form("door", border=False, width=420):
         st.text_input(
             "Owner's password", type="password", key=_BOX, autocomplete="current-password"
         )
-        st.form_submit_button("Open", on_click=_try, type="primary")
+        st.form_submit_button("Open", on_click=_check_password, type="primary")
     error = st.session_state.pop(_WRONG, None)
     if error is not None:
         show_error(error)
 
 
-def _try() -> None:
+def _check_password() -> None:
     """Compare the password; wrong ones are counted, and refused unread after too many."""
     given = st.session_state.get(_BOX, "")
     try:

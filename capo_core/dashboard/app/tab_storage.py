@@ -38,12 +38,12 @@ export default function ({ data, setStateValue, parentElement }) {
 _keeper = st.components.v2.component("keeper", js=_SCRIPT)
 
 
-def keep(name: str, value: str = "") -> None:
+def store(name: str, value: str = "") -> None:
     """Have the tab keep `value`, or the token that stands in its address."""
     _keeper(data={"name": name, "keep": value, "ask": False}, key=f"keep-{name}")
 
 
-def ask(name: str) -> str:
+def request(name: str) -> str:
     """What the tab kept; `PENDING` until it has answered, `NONE` where there is nothing."""
     data = {"name": name, "keep": "", "ask": True}
     found = _keeper(data=data, key=f"ask-{name}", on_found_change=lambda: None).found

@@ -23,7 +23,7 @@ from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.compare.answers import ORDERS, OUTCOMES, Answers, Case, Wanted
 from capo_core.dashboard.compare.selection import PAGE, Chosen
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import note
+from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.item_html import LONGEST, item_html
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
@@ -133,7 +133,6 @@ def _one(one: Shown, inputs: Sequence[str], targets: Sequence[str]) -> str:
     )
 
 
-KEYS = ("method", "outcome", "given", "label", "order", "item", "as", "rep", "grey", "apart")
 _MOVED = ("item", "as")
 
 
@@ -159,7 +158,7 @@ def show(chosen: Chosen, answers: Answers) -> None:
     own = compare_cache.labels(chosen.dataset)
     found = compare_answers.cases(answers, wanted, own)
     if not found:
-        note("No answer passes this filter.")
+        show_note("No answer passes this filter.")
         st.button("Show all answers", on_click=_clear, key=f"{PAGE}.clear")
         return
     case = _walk(found)

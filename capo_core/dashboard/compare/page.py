@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.compare import cache, items, plots, retention, scores, selection
 from capo_core.dashboard.compare.answers import Answers
 from capo_core.dashboard.compare.selection import PAGE, Chosen
 from capo_core.dashboard.ui import components, url_state
-from capo_core.dashboard.ui.components import note, says
+from capo_core.dashboard.ui.components import show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 
@@ -42,8 +42,8 @@ def show_export(chosen: Chosen, answers: Answers) -> None:
     if report is None:
         return
     with st.expander("How it was computed"):
-        note(report.methods.get("text", ""))
-        note(
+        show_note(report.methods.get("text", ""))
+        show_note(
             f"Dataset {report.dataset}, fingerprint {report.fingerprint[:16]}; "
             f"{report.n_items:,} {report.split} items. Formulas and their sources are in "
             "docs/methods-imitation.md."
@@ -73,14 +73,6 @@ def _lines(frame) -> str:
     return frame.to_json(orient="records", lines=True, force_ascii=False)
 
 
-KEYS = (
-    *selection.KEYS,
-    *scores.KEYS,
-    *plots.KEYS,
-    *items.KEYS,
-    *retention.KEYS,
-    "part",
-)
 _PARTS = {
     "answers": "Answers, item by item",
     "habits": "Habits of style",
@@ -93,9 +85,9 @@ _SAID = ("headline", "caricature")
 _MISSING = "missing"
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """The comparison that was chosen: sentence, scores, pictures, and what lies behind them."""
-    chosen = selection.current(frame)
+    chosen = selection.current(context)
     if chosen is None:
         return
     report, view = chosen.report, ""
@@ -105,30 +97,30 @@ def show(frame: Frame) -> None:
         topics = [topic for topic, _ in said if topic != _MISSING]
         first = [topic for topic in topics if topic in _SAID] or topics[:1]
         if first:
-            says(*(text for topic, text in said if topic in first))
+            show_headline(*(text for topic, text in said if topic in first))
         for topic, text in said:
             if topic == _MISSING:
                 st.warning(markdown(text))
         view = scores.show(chosen)
         for topic, text in said:
             if topic not in (*first, _MISSING):
-                note(text)
+                show_note(text)
         plots.imitation(chosen, view)
-    with components.place():
+    with components.details_anchor():
         part = _part(scored=report is not None)
     if part == "confusion":
         plots.confusion(chosen, view)
     elif part == "retention":
-        retention.show(frame, chosen)
+        retention.show(context, chosen)
     elif part == "numbers":
         scores.numbers(chosen)
-    answers = cache.answers(frame.workspace, chosen.dataset, chosen.comparison.runs)
+    answers = cache.answers(context.workspace, chosen.dataset, chosen.comparison.runs)
     if part == "answers":
         items.show(chosen, answers)
     elif part == "habits":
         plots.habits(chosen, answers)
     show_export(chosen, answers)
-    components.lead(PAGE)
+    components.scroll_to_details(PAGE)
 
 
 def _part(*, scored: bool) -> str:

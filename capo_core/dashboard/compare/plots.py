@@ -10,7 +10,13 @@ from capo_core.dashboard.compare.answers import Answers
 from capo_core.dashboard.compare.scores import target_of
 from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import heading, is_dark, note, picture, side_by_side
+from capo_core.dashboard.ui.components import (
+    is_dark,
+    section_heading,
+    show_figure,
+    show_note,
+    side_by_side,
+)
 from capo_core.dashboard.ui.theme import human_look, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.evaluation.measures.registry import find_measure
@@ -18,7 +24,6 @@ from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.formatting import percent, short
 
-KEYS = ("who",)
 _LABELS = "label accuracy"
 
 
@@ -29,14 +34,14 @@ def imitation(chosen: Chosen, view: str) -> None:
     table = report.scores[report.scores["target"] == target]
     rows = table[(table["measure"] == view) & table["value"].notna()]
     if rows.empty:
-        note("The report has no score of imitation here.")
+        show_note("The report has no score of imitation here.")
         return
     single = int(rows["k"].min())
     labels = table[(table["measure"] == _LABELS) & table["value"].notna()]
     with side_by_side("methods", [1, 1]) as (left, right):
         with left:
-            heading("Imitation, by texts judged together", find_measure(view).meaning)
-            picture(
+            section_heading("Imitation, by texts judged together", find_measure(view).meaning)
+            show_figure(
                 charts.imitation(rows, looks, human, url_state.get("method")),
                 key=f"{PAGE}.imitation",
                 file_name=f"{report.dataset}-imitation",
@@ -44,15 +49,15 @@ def imitation(chosen: Chosen, view: str) -> None:
                 on_select=lambda: _point("imitation"),
             )
         with right:
-            heading(
+            section_heading(
                 "Labels against manner",
                 "Across: how often the method gives the target's own label. Upwards: how often its "
                 "text is given to the target. The nearer to the target's own texts, the better.",
             )
             if labels.empty:
-                note("The report has no label accuracy.")
+                show_note("The report has no label accuracy.")
                 return
-            picture(
+            show_figure(
                 charts.labels_and_manner(rows[rows["k"] == single], labels, looks, human),
                 key=f"{PAGE}.labels",
                 file_name=f"{report.dataset}-labels-and-imitation",
@@ -79,18 +84,18 @@ def habits(chosen: Chosen, answers: Answers) -> None:
             "Annotator", targets, page=PAGE, key="who",
         )  # fmt: skip
     manner = cache.manner(chosen.dataset, answers, chosen.comparison.runs, target)
-    heading(
+    section_heading(
         f"The habits that set {short(target, 40)} apart, and who has taken them on",
         "Countable features in which the target's held-out texts differ most from all people's. "
         "The nearer a method's mark is to the target's, the better; beyond it is a caricature.",
     )
     if not manner.features:
-        note(f"{target} has no explanation on these items.")
+        show_note(f"{target} has no explanation on these items.")
         return
     looks = method_looks(answers.sources)
     names = {source: f"{method_name(source)} ({manner.n[source]:,})" for source in manner.scaled}
     names[HUMAN] = f"{target}'s own texts ({manner.n[HUMAN]:,})"
-    picture(
+    show_figure(
         charts.habits(
             manner.texts, manner.scaled, manner.means, manner.errors, looks,
             human_look(dark=is_dark()), names=names,
@@ -99,7 +104,7 @@ def habits(chosen: Chosen, answers: Answers) -> None:
         file_name=f"{chosen.dataset.name}-habits-{target}",
         alt=f"Style features of {target}'s own texts and of each method's",
     )  # fmt: skip
-    note(
+    show_note(
         "Means over texts, whose number stands in brackets; the dashed line is the mean of all "
         "people on the same items. Point at a mark for the number itself and its 95 % interval."
     )
@@ -110,7 +115,7 @@ def confusion(chosen: Chosen, view: str) -> None:
     report = chosen.report
     rows = report.confusion[report.confusion["view"] == view]
     if rows.empty:
-        note("The report has no confusion of attribution.")
+        show_note("The report has no confusion of attribution.")
         return
     sources = [*report.method_names, HUMAN]
     there = [name for name in sources if name in set(rows["source"])]
@@ -125,19 +130,19 @@ def confusion(chosen: Chosen, view: str) -> None:
     shares = rows.pivot_table(index="target", columns="attributed", values="share", sort=False)
     if NOBODY in shares and not shares[NOBODY].any():
         shares = shares.drop(columns=NOBODY)
-    heading(
+    section_heading(
         _confusion_title(report, view, source, target_of(chosen)),
         "Of 100 single texts written in the place of the annotator on the left, how many the "
         "classifier gives to the one above. A good imitation is dark on its own name only.",
     )
-    picture(
+    show_figure(
         charts.given(shares, counts=rows.groupby("target")["n"].first(), dark=is_dark()),
         key=f"{PAGE}.given",
         file_name=f"{report.dataset}-taken-for-{source}",
         alt="Share of texts in each target's place, by whom they are given to",
         on_select=lambda: _cell(source),
     )
-    note("In percent of the texts in each row, whose number stands beside the name.")
+    show_note("In percent of the texts in each row, whose number stands beside the name.")
 
 
 def _best(rows: pd.DataFrame) -> str:

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.compare import cache
 from capo_core.dashboard.compare.selection import PAGE, Chosen
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
 from capo_core.dashboard.ui.components import (
     Field,
-    heading,
     is_dark,
-    note,
-    picture,
+    section_heading,
+    show_figure,
+    show_note,
     side_by_side,
     table,
 )
@@ -206,7 +206,6 @@ def _line(figure, rows, called, look, value, low, high, shown) -> None:
     )
 
 
-KEYS = ("training",)
 _HELP = (
     "An adapter can be added to its base at any strength from 0 to 1, and between the SFT and the "
     "CAPO adapter exactly. Learning shows as imitation that grows; forgetting as general text, or "
@@ -214,12 +213,12 @@ _HELP = (
 )
 
 
-def show(frame: Frame, chosen: Chosen) -> None:
+def show(context: PageContext, chosen: Chosen) -> None:
     """The curve of one training; the way to it where nobody has measured it."""
-    heading("What was learnt, and what was forgotten", _HELP)
-    found = trainings(frame.workspace, chosen.comparison, chosen.target)
+    section_heading("What was learnt, and what was forgotten", _HELP)
+    found = trainings(context.workspace, chosen.comparison, chosen.target)
     if not found:
-        note("None of these methods trains an adapter, so that nothing could be forgotten.")
+        show_note("None of these methods trains an adapter, so that nothing could be forgotten.")
         return
     by_key = {training.key: training for training in found}
     training = by_key[
@@ -228,19 +227,19 @@ def show(frame: Frame, chosen: Chosen) -> None:
             format_func=lambda key: f"{method_name(by_key[key].method)} for {by_key[key].target}",
         )
     ]  # fmt: skip
-    run = measurement(frame.workspace, training)
+    run = measurement(context.workspace, training)
     if run is not None and run.files.done:
         _curve(cache.retention(run.folder), training)
     elif run is not None and run.status().live:
-        queue.advance(frame.workspace)
+        queue.advance(context.workspace)
         job_progress.watch(run)
     else:
         if run is not None:
-            job_progress.how_it_ended(run)
-        _ask(frame, training)
+            job_progress.show_outcome(run)
+        _ask(context, training)
 
 
-def _ask(frame: Frame, training: Training) -> None:
+def _ask(context: PageContext, training: Training) -> None:
     with st.container(border=True):
         st.markdown(
             "**Nobody has measured this training yet.** The base, the adapter at several "
@@ -251,32 +250,32 @@ def _ask(frame: Frame, training: Training) -> None:
             "Measure it",
             key="compare.retention",
             type="primary",
-            on_click=safely,
-            args=(measure, frame.workspace, frame.entry, training),
+            on_click=guarded,
+            args=(measure, context.workspace, context.entry, training),
         )
 
 
 def _curve(found: Retention, training: Training) -> None:
-    note(found.sentence)
+    show_note(found.sentence)
     human = human_look(dark=is_dark())
     name = f"{found.dataset}-{training.method}-{training.target}"
     with side_by_side("retention", [1, 1]) as (left, right):
         with left:
-            picture(
+            show_figure(
                 gained(found, human),
                 key=f"{PAGE}.gained",
                 file_name=f"{name}-gained",
                 alt="Imitation and label accuracy along the strength of the adapter",
             )
         with right:
-            picture(
+            show_figure(
                 kept(found, human),
                 key=f"{PAGE}.kept",
                 file_name=f"{name}-kept",
                 alt="Perplexity of the target's, others' and general text against the base's",
             )
     general = f" General text: {found.general}." if found.general else ""
-    note(
+    show_note(
         f"{found.n_items:,} {found.config.split} items, the same at every strength.{general} "
         f"{MEANING[IMITATION]}"
     )

@@ -14,7 +14,7 @@ import streamlit as st
 
 from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, heading, note, table
+from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
 from capo_core.dashboard.ui.theme import REDUCTIONS, REPRESENTATIONS, method_looks, method_name
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
@@ -211,7 +211,6 @@ def with_names(text: str, sources: Iterable[str]) -> str:
     return text[:1].upper() + text[1:]
 
 
-KEYS = ("family", "seen")
 _HELP = (
     "Each score with its 95 % interval over items. The ceiling is what the target's own held-out "
     "answers reach, the floor what another annotator's reach if they are taken for the target's."
@@ -231,7 +230,7 @@ def show(chosen: Chosen) -> str:
     """The table of the family that was chosen; the attribution measure that it and the pictures
     show ("" where the report has none)."""
     report, target = chosen.report, target_of(chosen)
-    heading("Scores", _HELP)
+    section_heading("Scores", _HELP)
     titles = families(report)
     family = url_state.choice(
         st.segmented_control,
@@ -245,14 +244,14 @@ def show(chosen: Chosen) -> str:
     view = _view(report)
     wanted = columns(report, family, view)
     if family == "soft" and target != ALL:
-        note(
+        show_note(
             "Label distributions are of all annotators together; choose all of them to see scores."
         )
         return view
     grid = score_grid(report, wanted, target)
     best = {column.key: clearly_best(report, column, target) for column in wanted}
     _draw(report, grid, wanted, best)
-    note(
+    show_note(
         "Bold: better than every other method on the same items beyond doubt (paired test, "
         "Holm-adjusted p up to .05). Click a cell to read the answers behind it."
         if any(best.values())
@@ -339,7 +338,7 @@ def _clicked(sources: list[str], wanted: list[Column]) -> None:
 def numbers(chosen: Chosen) -> None:
     """Every score, then every paired difference, as tables."""
     report, target = chosen.report, target_of(chosen)
-    heading("Every score", _HELP)
+    section_heading("Every score", _HELP)
     rows = report.scores[report.scores["target"] == target]
     table(
         rows.assign(source=[_called(name) for name in rows["source"]]),
@@ -361,7 +360,7 @@ def numbers(chosen: Chosen) -> None:
         key=f"{PAGE}.numbers",
         file_name=f"{report.dataset}-scores",
     )
-    heading(
+    section_heading(
         "Every paired difference",
         "One source minus another on the same items. p is adjusted by Holm's method over all pairs "
         "compared by one measure.",

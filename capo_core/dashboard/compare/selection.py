@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from capo_core.dashboard.app import cache, navigation
+from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.datasets import NEWCOMER
-from capo_core.dashboard.app.page import Frame, link, safely
+from capo_core.dashboard.app.page import PageContext, guarded, page_link
+from capo_core.dashboard.compare import PAGE
 from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.ui import components, job_progress, url_state
-from capo_core.dashboard.ui.components import control_row, note, says, show_error
+from capo_core.dashboard.ui.components import control_row, show_error, show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import method_name
 from capo_core.dataset import Dataset
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from capo_core.evaluation.report import EvaluationReport
 
 
-PAGE = "compare"
-KEYS = ("of", "runs", "target")
 EVERY_S = 2.0
 ALL = ""  # of the choice of a target
 
@@ -50,27 +49,27 @@ class Chosen:
     report: EvaluationReport | None
 
 
-def current(frame: Frame) -> Chosen | None:
+def current(context: PageContext) -> Chosen | None:
     """The comparison to show, under its controls; None where there is none, and the way is said."""
-    finished = comparisons.finished_generations(frame.workspace, frame.entry)
-    known = comparisons.all_comparisons(frame.workspace, frame.entry, finished)
-    working = comparisons.active_experiments(frame.workspace, frame.entry)
+    finished = comparisons.finished_generations(context.workspace, context.entry)
+    known = comparisons.all_comparisons(context.workspace, context.entry, finished)
+    working = comparisons.active_experiments(context.workspace, context.entry)
     if working:
-        queue.advance(frame.workspace)
+        queue.advance(context.workspace)
         watch(working[0])
     if not finished:
         if not working:
-            _nothing_yet(frame)
+            _nothing_yet(context)
         return None
     mine = comparisons.custom_comparison(
-        frame.workspace, frame.entry, finished, url_state.get("runs").split(",")
+        context.workspace, context.entry, finished, url_state.get("runs").split(",")
     )
     if not known and mine is None:
         mine = comparisons.custom_comparison(
-            frame.workspace, frame.entry, finished, [one.run_id for one in finished]
+            context.workspace, context.entry, finished, [one.run_id for one in finished]
         )
     by_key = {one.key: one for one in (*known, *((mine,) if mine else ()))}
-    dataset = cache.dataset(frame.workspace, frame.entry)
+    dataset = cache.dataset(context.workspace, context.entry)
     with control_row("methods", [3, 2, 2]) as places:
         with places[0]:
             default = CUSTOM if url_state.get("runs") and mine else next(iter(by_key))
@@ -89,8 +88,8 @@ def current(frame: Frame) -> Chosen | None:
         with places[1]:
             target = _target(finished, comparison, dataset)
         with places[2]:
-            _own_choice(frame, finished, comparison)
-    return Chosen(comparison, dataset, target, _report(frame, comparison))
+            _own_choice(context, finished, comparison)
+    return Chosen(comparison, dataset, target, _report(context, comparison))
 
 
 def _target(finished: list[Generation], comparison: RunComparison, dataset: Dataset) -> str:
@@ -112,11 +111,13 @@ def _target(finished: list[Generation], comparison: RunComparison, dataset: Data
     )
 
 
-def _own_choice(frame: Frame, finished: list[Generation], comparison: RunComparison) -> None:
+def _own_choice(
+    context: PageContext, finished: list[Generation], comparison: RunComparison
+) -> None:
     """The choice of single runs, folded away."""
     by_id = {one.run_id: one for one in finished}
     with st.popover("Choose runs", width="stretch"), st.form("compare.runs", border=False):
-        note("Any finished runs on the same part of the data can stand beside each other.")
+        show_note("Any finished runs on the same part of the data can stand beside each other.")
         splits = sorted({one.split for one in finished})
         wanted = st.multiselect(
             "Runs",
@@ -144,23 +145,23 @@ def _run_title(one: Generation, with_split: bool) -> str:
     return " · ".join([*parts, one.split] if with_split else parts)
 
 
-def _report(frame: Frame, comparison: RunComparison) -> EvaluationReport | None:
+def _report(context: PageContext, comparison: RunComparison) -> EvaluationReport | None:
     """The kept scores; the way to them where there are none."""
     if comparison.report_path is not None:
         try:
             return compare_cache.report(comparison.report_path)
         except DataError as error:
-            _unreadable(frame, comparison, error)
+            _unreadable(context, comparison, error)
             return None
     run = comparison.evaluation
     if run is not None and run.status().live:
-        queue.advance(frame.workspace)
+        queue.advance(context.workspace)
         if comparison.experiment is None:  # an experiment has its own bar already
             job_progress.watch(run)
-        note("The scores appear here by themselves; the answers can be read meanwhile.")
+        show_note("The scores appear here by themselves; the answers can be read meanwhile.")
         return None
     if run is not None:
-        job_progress.how_it_ended(run)
+        job_progress.show_outcome(run)
     with st.container(border=True):
         st.markdown(
             f"**These {count(len(comparison.runs), 'run')} are not scored yet.** It takes about a "
@@ -170,20 +171,20 @@ def _report(frame: Frame, comparison: RunComparison) -> EvaluationReport | None:
             "Score them",
             key="compare.score",
             type="primary",
-            on_click=safely,
-            args=(comparisons.score, frame.workspace, frame.entry, comparison),
+            on_click=guarded,
+            args=(comparisons.score, context.workspace, context.entry, comparison),
         )
     return None
 
 
-def _unreadable(frame: Frame, comparison: RunComparison, error: DataError) -> None:
+def _unreadable(context: PageContext, comparison: RunComparison, error: DataError) -> None:
     show_error(error)
     st.button(
         "Score them again",
         key="compare.score",
         type="primary",
-        on_click=safely,
-        args=(comparisons.rescore, frame.workspace, frame.entry, comparison),
+        on_click=guarded,
+        args=(comparisons.rescore, context.workspace, context.entry, comparison),
     )
 
 
@@ -214,14 +215,14 @@ def _live(experiment: Experiment, before: int) -> None:
         st.caption("It goes on when this page is closed. Finished answers can be read below.")
 
 
-def _nothing_yet(frame: Frame) -> None:
+def _nothing_yet(context: PageContext) -> None:
     """No answers on this dataset: what makes some."""
-    says(
+    show_headline(
         "Nobody has written in these annotators' place yet, so there is nothing to compare. An "
         "experiment lets each method answer held-out items as one annotator, and scores it."
     )
     with st.container(border=True):
-        if frame.entry.name == NEWCOMER:
+        if context.entry.name == NEWCOMER:
             st.markdown(
                 "**See it on the shipped data.** All five methods for one annotator, with the "
                 "embedded model: about three minutes on two cores, beside the page."
@@ -230,20 +231,19 @@ def _nothing_yet(frame: Frame) -> None:
                 "Run the quick demo experiment",
                 key="compare.demo",
                 type="primary",
-                on_click=safely,
-                args=(_demo, frame),
+                on_click=guarded,
+                args=(_demo, context),
             )
         else:
             st.markdown("**See it on the shipped data first**, or set up an experiment here.")
             link_to = {url_state.DATASET: NEWCOMER}
-            navigation.page_link(PAGE, f"Open {NEWCOMER}", link_to)
-        if "finetune" in navigation.PAGES:
-            link(frame, "finetune", "Set up an experiment on this dataset")
+            link_to(PAGE, f"Open {NEWCOMER}", link_to)
+        page_link(context, "finetune", "Set up an experiment on this dataset")
 
 
-def _demo(frame: Frame) -> None:
-    dataset = cache.dataset(frame.workspace, frame.entry)
-    comparisons.start_demo(frame.workspace, dataset.annotators)
+def _demo(context: PageContext) -> None:
+    dataset = cache.dataset(context.workspace, context.entry)
+    comparisons.start_demo(context.workspace, dataset.annotators)
 
 
 _SETTINGS = ("item", "as", "outcome", "given", "label", "order")
@@ -255,5 +255,5 @@ def open_answers(method: str, **query: str | None) -> None:
     Args:
         query: settings of `view_methods_items`; those not named have their defaults.
     """
-    components.ask(PAGE)
+    components.request_scroll(PAGE)
     url_state.put(PAGE, {**dict.fromkeys(_SETTINGS), **query, "method": method, "part": "answers"})

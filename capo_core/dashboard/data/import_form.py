@@ -11,10 +11,11 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache, datasets
-from capo_core.dashboard.app.page import Frame
-from capo_core.dashboard.data.page import PAGE, import_report
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.data import PAGE
+from capo_core.dashboard.data.import_report import import_report
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import heading, note, says, show_error
+from capo_core.dashboard.ui.components import section_heading, show_error, show_headline, show_note
 from capo_core.dashboard.ui.item_html import answers, answers_html, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
@@ -93,7 +94,9 @@ def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMappi
         columns=["annotator", "label", "explanation"],
         dtype=object,
     )
-    note("One line per annotator: the name, and the columns with their labels and explanations.")
+    show_note(
+        "One line per annotator: the name, and the columns with their labels and explanations."
+    )
     choice = st.column_config.SelectboxColumn
     edited = st.data_editor(
         frame,
@@ -153,9 +156,9 @@ _FORMATS = {
 }
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """Upload, correct what was guessed, look at the outcome, add it."""
-    note(
+    show_note(
         "A table with labels and explanations: one row an annotation, or one row an item with "
         "columns per annotator. CSV, TSV, JSONL, JSON, Excel or Parquet; VariErr and LeWiDi files "
         "as published. The file is read on this computer and goes nowhere else."
@@ -169,13 +172,15 @@ def show(frame: Frame) -> None:
         "annotators, may come with it.",
     )
     if not files:
-        _download(frame)
+        _download(context)
         return
-    path = datasets.keep_uploads(frame.workspace, [(file.name, file.getvalue()) for file in files])
+    path = datasets.save_uploads(
+        context.workspace, [(file.name, file.getvalue()) for file in files]
+    )
     token = path.parent.name
     left, middle = st.columns(2)
     with left:
-        taken = [entry.name for entry in frame.entries]
+        taken = [entry.name for entry in context.entries]
         name = st.text_input(
             "Name of the dataset",
             datasets.free_name(path.name.split(".")[0], taken),
@@ -197,14 +202,14 @@ def show(frame: Frame) -> None:
     except CapoError as error:
         show_error(error)
         return
-    _outcome(frame, result)
+    _outcome(context, result)
 
 
-def _outcome(frame: Frame, result: ImportResult) -> None:
+def _outcome(context: PageContext, result: ImportResult) -> None:
     dataset, report = result.dataset, result.report
-    heading("What came out")
+    section_heading("What came out")
     items, annotators = len(dataset.items), len(dataset.annotators)
-    says(
+    show_headline(
         f"{items:,} items, {annotators:,} annotators, {len(dataset.annotations):,} annotations; "
         f"labels {_labels(dataset.task.scale.labels)}."
     )
@@ -220,11 +225,11 @@ def _outcome(frame: Frame, result: ImportResult) -> None:
     first = dataset.items.iloc[0]
     st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
     st.html(answers_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
-    taken = any(one.name == dataset.name and not one.shipped for one in frame.entries)
+    taken = any(one.name == dataset.name and not one.shipped for one in context.entries)
     replace = taken and st.checkbox(f"Replace the dataset {markdown(dataset.name)} that is there")
     if st.button(f"Add {markdown(dataset.name)}", type="primary", key="import.add"):
         try:
-            Catalog(frame.workspace).add(dataset, report, replace=replace)
+            Catalog(context.workspace).add(dataset, report, replace=replace)
         except CapoError as error:
             show_error(error)
             return
@@ -237,8 +242,8 @@ def _labels(labels: tuple[str, ...]) -> str:
     return shown if len(labels) <= 7 else f"{shown}, … {labels[-1]}"
 
 
-def _download(frame: Frame) -> None:
-    heading("Or begin with published data")
+def _download(context: PageContext) -> None:
+    section_heading("Or begin with published data")
     left, right = st.columns(2, gap="large")
     with left, st.container(border=True, height="stretch"):
         st.markdown(
@@ -246,7 +251,7 @@ def _download(frame: Frame) -> None:
             "inference, four annotators, 1,933 explanations with later judgments of validity."
         )
         if st.button("Download VariErr", key="import.varierr"):
-            _fetch(frame, "varierr")
+            _fetch(context, "varierr")
     with right, st.container(border=True, height="stretch"):
         st.markdown(
             "**LeWiDi** (Learning with Disagreements, shared task): its files are handed out by "
@@ -255,7 +260,7 @@ def _download(frame: Frame) -> None:
         )
 
 
-def _fetch(frame: Frame, source: str) -> None:
+def _fetch(context: PageContext, source: str) -> None:
     from capo_core.data.download import fetch
 
     bar = st.progress(0.0, text="Connecting …")
@@ -264,11 +269,11 @@ def _fetch(frame: Frame, source: str) -> None:
         bar.progress(min(1.0, max(0.0, share)), text=markdown(what[:1].upper() + what[1:]))
 
     try:
-        fetched = fetch(source, frame.workspace, progress)
+        fetched = fetch(source, context.workspace, progress)
         path = Path(fetched)
-        name = datasets.free_name(source, [entry.name for entry in frame.entries])
+        name = datasets.free_name(source, [entry.name for entry in context.entries])
         result = cache.read(path, name, "auto", None, None)
-        Catalog(frame.workspace).add(result.dataset, result.report)
+        Catalog(context.workspace).add(result.dataset, result.report)
     except CapoError as error:
         bar.empty()
         show_error(error)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.distributions import estimates
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
@@ -27,7 +27,14 @@ from capo_core.dashboard.distributions.summary import (
     trained_said,
 )
 from capo_core.dashboard.ui import job_progress, url_state
-from capo_core.dashboard.ui.components import Field, heading, note, says, show_error, table
+from capo_core.dashboard.ui.components import (
+    Field,
+    section_heading,
+    show_error,
+    show_headline,
+    show_note,
+    table,
+)
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions import store
@@ -137,33 +144,30 @@ def by_seed(run: Run, workspace: Workspace) -> pd.DataFrame:
     return frame.sort_values(["set", "source", "seed"], kind="stable", ignore_index=True)
 
 
-KEYS = ("run", "set")
-
-
-def show(frame: Frame, chosen: Chosen) -> None:
+def show(context: PageContext, chosen: Chosen) -> None:
     """Results of trainings, those at work, and how to begin one."""
-    heading("Which source teaches a classifier best?")
-    found = estimates.of_kind(frame.workspace, "softlabel", chosen.reading)
+    section_heading("Which source teaches a classifier best?")
+    found = estimates.of_kind(context.workspace, "softlabel", chosen.reading)
     live = [run for run in found if not run.files.done and run.status().live]
     if live:
-        queue.advance(frame.workspace)
+        queue.advance(context.workspace)
         job_progress.watch(live[0])
     elif found and not found[0].files.done:
-        job_progress.how_it_ended(found[0])
+        job_progress.show_outcome(found[0])
     done = [run for run in found if run.files.done]
     if done:
-        _result(frame, done)
+        _result(context, done)
     else:
-        note(
+        show_note(
             "No classifier has been trained on these items yet. An encoder learns the "
             "distributions of each source, with three seeds, and is scored against "
             f"{'the crowd' if chosen.against == 'crowd' else 'the measure'} on items it never saw: "
             "weighted F1, KL and cross-entropy."
         )
-    _new(frame, chosen)
+    _new(context, chosen)
 
 
-def _result(frame: Frame, done: list[Run]) -> None:
+def _result(context: PageContext, done: list[Run]) -> None:
     by_id = {run.run_id: run for run in done}
     name = next(iter(by_id))
     if len(by_id) > 1:
@@ -181,7 +185,7 @@ def _result(frame: Frame, done: list[Run]) -> None:
         show_error(error)
         return
     except (KeyError, TypeError, ValueError):
-        note("The result of this training cannot be read; begin it again.")
+        show_note("The result of this training cannot be read; begin it again.")
         return
     sets = list(dict.fromkeys(rows["set"]))
     place = url_state.choice(
@@ -189,14 +193,16 @@ def _result(frame: Frame, done: list[Run]) -> None:
         default="test" if "test" in sets else sets[0],
     )  # fmt: skip
     rows = rows[rows["set"] == place]
-    says(trained_said(rows, apart[apart["set"] == place] if len(apart) else apart, against))
+    show_headline(
+        trained_said(rows, apart[apart["set"] == place] if len(apart) else apart, against)
+    )
     _grid(rows)
-    note(
+    show_note(
         f"Against {source_name(against)}, on {count(int(rows['n'].iloc[0]), 'item')}; intervals "
         f"{result.get('interval', '')}. Cross-entropy is at best the measure’s own entropy, "
         f"{least.get(place, float('nan')):.3f}."
     )
-    seeds = by_seed(run, frame.workspace)
+    seeds = by_seed(run, context.workspace)
     seeds = seeds[seeds["set"] == place]
     with st.expander("Each source with each seed, and the differences between sources"):
         if len(seeds):
@@ -260,7 +266,7 @@ def _grid(rows: pd.DataFrame) -> None:
     )
 
 
-def _new(frame: Frame, chosen: Chosen) -> None:
+def _new(context: PageContext, chosen: Chosen) -> None:
     """A training on the dataset's own split, by a button; any other, by the command."""
     sources = [name for name in (chosen.against, *chosen.shown) if name != UNIFORM][:4]
     st.markdown("**A new training**")
@@ -273,11 +279,11 @@ def _new(frame: Frame, chosen: Chosen) -> None:
             key=f"{PAGE}.train",
             type="primary",
             disabled=not there,
-            on_click=safely,
+            on_click=guarded,
             args=(begin_training, chosen.reading, splits, sources,
-                  chosen.against, frame.workspace),
+                  chosen.against, context.workspace),
         )  # fmt: skip
-        note(
+        show_note(
             "On the training items of the dataset; the validation items choose the epoch, the test "
             f"items score. Sources: {', '.join(map(called, sources))} (the first ones shown "
             "above), three seeds each, with the encoder that comes with the tool."

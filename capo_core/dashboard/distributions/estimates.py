@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, link, safely
+from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import data_options, source_name
 from capo_core.dashboard.ui import job_progress
-from capo_core.dashboard.ui.components import Field, control_row, heading, note, table
+from capo_core.dashboard.ui.components import Field, control_row, section_heading, show_note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.distributions import store
 from capo_core.distributions.estimate import (
@@ -170,7 +170,6 @@ def of_kind(workspace: Workspace, kind: str, reading: Reading) -> list[Run]:
     return found[::-1]
 
 
-KEYS = ()
 _MODELS = {"embedded": "the embedded base", "base": "another base", "server": "a server’s model"}
 _HOW = {SERIAL: "all together", PARALLEL: "one at a time, averaged"}
 _OPTIONS = {LABELS: "the labels", LETTERS: "letters A, B, …"}
@@ -183,34 +182,34 @@ _TEMPERATURE = {"embedded": 1.0, "base": 20.0}
 _FEW = 4  # labels of which all orders can be shown
 
 
-def show(frame: Frame, chosen: Chosen) -> None:
+def show(context: PageContext, chosen: Chosen) -> None:
     """Finished estimates, those at work, and the form for a new one."""
-    heading("What does a model say that people would say?")
-    note(
+    section_heading("What does a model say that people would say?")
+    show_note(
         "The model sees an item, explanations of it if wanted, and the labels as options; the "
         "scores of the options become a distribution. A finished estimate is one of the sources "
         "above."
     )
     at_work = [
-        run for run in of_kind(frame.workspace, "estimate", chosen.reading) if not run.files.done
+        run for run in of_kind(context.workspace, "estimate", chosen.reading) if not run.files.done
     ]
     live = [run for run in at_work if run.status().live]
     if live:
-        queue.advance(frame.workspace)
+        queue.advance(context.workspace)
         job_progress.watch(live[0])
         if len(live) > 1:
-            note(f"{count(len(live) - 1, 'more estimate')} waiting.")
+            show_note(f"{count(len(live) - 1, 'more estimate')} waiting.")
     for run in at_work[:1]:
         if run not in live:
-            job_progress.how_it_ended(run)
-    _finished(frame, chosen)
-    _form(frame, chosen)
+            job_progress.show_outcome(run)
+    _finished(context, chosen)
+    _form(context, chosen)
 
 
-def _finished(frame: Frame, chosen: Chosen) -> None:
-    rows = estimates(chosen.reading, frame.workspace)
+def _finished(context: PageContext, chosen: Chosen) -> None:
+    rows = estimates(chosen.reading, context.workspace)
     if rows.empty:
-        note("No estimate of these items is finished yet.")
+        show_note("No estimate of these items is finished yet.")
         return
     table(
         rows.assign(
@@ -232,7 +231,7 @@ def _finished(frame: Frame, chosen: Chosen) -> None:
     )
 
 
-def _form(frame: Frame, chosen: Chosen) -> None:
+def _form(context: PageContext, chosen: Chosen) -> None:
     """What to ask for, the button, and the same as a command."""
     st.markdown("**A new estimate**")
     asked, named = _asked(chosen)
@@ -243,8 +242,8 @@ def _form(frame: Frame, chosen: Chosen) -> None:
             type="primary",
             key=f"{PAGE}.new.begin",
             disabled=not named,
-            on_click=safely,
-            args=(begin_estimate, reading, asked, frame.workspace),
+            on_click=guarded,
+            args=(begin_estimate, reading, asked, context.workspace),
         )
         st.caption(
             f"{questions(reading.asked, asked.config):,} questions, beside the "
@@ -254,11 +253,11 @@ def _form(frame: Frame, chosen: Chosen) -> None:
         )
     st.caption("The same on the command line, where there are more settings (--help):")
     st.code(estimate_command(reading, asked), language="bash", wrap_lines=True)
-    note(
+    show_note(
         "Imitated annotators and their teams become sources by themselves, as soon as a run has "
         "answers to these items."
     )
-    link(frame, "finetune", "See the runs")
+    page_link(context, "finetune", "See the runs")
 
 
 def _asked(chosen: Chosen) -> tuple[Asked, bool]:

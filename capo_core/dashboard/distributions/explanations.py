@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.distributions import cache as distributions_cache
 from capo_core.dashboard.distributions import charts, estimates
 from capo_core.dashboard.distributions.data import Reading
@@ -28,10 +28,10 @@ from capo_core.dashboard.distributions.summary import (
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
-    heading,
     is_dark,
-    note,
-    picture,
+    section_heading,
+    show_figure,
+    show_note,
     side_by_side,
     table,
 )
@@ -120,20 +120,19 @@ def share_of(explanations: str, people: str, model: str) -> float | None:
     return int(found["share"]) / 100
 
 
-KEYS = ("like", "swap", "swapped")
 _ASKED = {"": "not measured", "words": "words and grammar", "meaning": "meaning as well"}
 _PER_S = 60  # sentences that two cores embed in a second, about
 _MOST = 3  # sets of explanations compared with each other
 
 
-def show(frame: Frame, chosen: Chosen) -> None:
+def show(context: PageContext, chosen: Chosen) -> None:
     """Likeness, measured on demand; then the replacement, where models wrote something."""
-    heading("How alike are the explanations of one item?")
+    section_heading("How alike are the explanations of one item?")
     said = chosen.reading.judgments.explanations
     every = list(dict.fromkeys(said["source"]))
     sets = every[:_MOST]
     if not sets:
-        note(
+        show_note(
             "There are no explanations here. Choose a dataset with explanations, or open a file "
             "that has them."
         )
@@ -158,24 +157,26 @@ def show(frame: Frame, chosen: Chosen) -> None:
     if asked:
         found = _computed(
             ("likeness", chosen.reading.key, asked, tuple(sets)),
-            lambda told: _variation(frame, chosen, sets, asked, told),
+            lambda told: _variation(context, chosen, sets, asked, told),
         )
         _likeness(chosen, found)
     if len(every) > _MOST:
-        note(f"Of {len(every)} sets of explanations the first {_MOST} are compared.")
-    _replacement(frame, chosen, sets)
+        show_note(f"Of {len(every)} sets of explanations the first {_MOST} are compared.")
+    _replacement(context, chosen, sets)
 
 
 def _listed(sets: list[str]) -> str:
     return markdown(", ".join(short(source_name(name), 60) for name in sets))
 
 
-def _variation(frame: Frame, chosen: Chosen, sets: list[str], asked: str, told) -> Variation:
+def _variation(
+    context: PageContext, chosen: Chosen, sets: list[str], asked: str, told
+) -> Variation:
     from capo_core.distributions.variation import VariationConfig, variation
 
     config = VariationConfig(semantic=asked == "meaning")
     return variation(
-        chosen.reading.judgments, config, sources=sets, cache=frame.workspace.cache, progress=told
+        chosen.reading.judgments, config, sources=sets, cache=context.workspace.cache, progress=told
     )
 
 
@@ -199,8 +200,8 @@ def _likeness(chosen: Chosen, found: Variation) -> None:
             places, ("lexical", "syntactic"), ("Words", "Grammar"), strict=True
         ):
             with place:
-                heading(title, DISTRIBUTIONS_HELP[measure])
-                picture(
+                section_heading(title, DISTRIBUTIONS_HELP[measure])
+                show_figure(
                     charts.likeness(rows[rows["measure"] == measure], looks, title),
                     key=f"{PAGE}.{measure}",
                     file_name=f"{chosen.file_stem}-{measure}",
@@ -225,7 +226,7 @@ def _likeness(chosen: Chosen, found: Variation) -> None:
         key=f"{PAGE}.likeness",
         file_name=f"{chosen.file_stem}-likeness",
     )
-    note(
+    show_note(
         f"Parts of speech by {found.tagger}. Pairs of explanations of the same item; the mean over "
         "pairs is the item’s value, the mean over items the result, with 95 % intervals over items."
         " Neither direction is better: more varied explanations show more of what people think."
@@ -240,16 +241,16 @@ _MEASURES = {
 }
 
 
-def _replacement(frame: Frame, chosen: Chosen, sets: list[str]) -> None:
+def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
     """What it does to put a model's explanations in the place of people's."""
     models = [name for name in sets if name != HUMANS]
     if HUMANS not in sets:
         return
-    heading(
+    section_heading(
         "And if a model’s explanations take the place of people’s?", DISTRIBUTIONS_HELP["replace"]
     )
     if not models:
-        note(
+        show_note(
             "No model has explained these items yet. Open a file of a model’s explanations beside "
             "these, or have one written:"
         )
@@ -266,19 +267,19 @@ def _replacement(frame: Frame, chosen: Chosen, sets: list[str]) -> None:
         model = url_state.choice(
             st.selectbox, "By", models, page=PAGE, key="swap", width=320, format_func=source_name
         )
-    rows = estimates.estimates(chosen.reading, frame.workspace)
+    rows = estimates.estimates(chosen.reading, context.workspace)
     effect = distances(
         chosen.reading, rows, HUMANS, model, chosen.measure,
         lambda name: distributions_cache.measured(chosen.reading, chosen.config, name),
     )  # fmt: skip
     with side_by_side("replaced", [1, 1]) as (left, right):
         with left:
-            _replaced_likeness(frame, chosen, model)
+            _replaced_likeness(context, chosen, model)
         with right:
             _replaced_distances(chosen, model, effect)
 
 
-def _replaced_likeness(frame: Frame, chosen: Chosen, model: str) -> None:
+def _replaced_likeness(context: PageContext, chosen: Chosen, model: str) -> None:
     if url_state.get("swapped") != "1":
         st.button(
             "Measure what it does to the explanations",
@@ -290,17 +291,17 @@ def _replaced_likeness(frame: Frame, chosen: Chosen, model: str) -> None:
     found: pd.DataFrame = _computed(
         ("replaced", chosen.reading.key, model),
         lambda told: likeness(
-            chosen.reading.judgments, HUMANS, model, cache=frame.workspace.cache, progress=told
+            chosen.reading.judgments, HUMANS, model, cache=context.workspace.cache, progress=told
         ),
     )
-    picture(
+    show_figure(
         charts.replaced(found, "likeness (n = 1)", "#2F6FB0"),
         key=f"{PAGE}.replaced.like",
         file_name=f"{chosen.file_stem}-replaced-likeness",
         alt="Likeness of explanations by the share replaced",
     )
     missing = int(found["missing"].max())
-    note(
+    show_note(
         f"Where all are to be replaced, {count(missing, 'explanation')} cannot be: "
         f"{source_name(model)} has none left for the label."
         if missing
@@ -310,15 +311,15 @@ def _replaced_likeness(frame: Frame, chosen: Chosen, model: str) -> None:
 
 def _replaced_distances(chosen: Chosen, model: str, effect: pd.DataFrame) -> None:
     if len(effect):
-        picture(
+        show_figure(
             charts.replaced(effect, chosen.measure, "#CF3A75"),
             key=f"{PAGE}.replaced.far",
             file_name=f"{chosen.file_stem}-replaced-distance",
             alt="Distance of estimates by the share of explanations replaced",
         )
-        note(f"{chosen.measure} to {called(chosen.against)} of estimates that read them.")
+        show_note(f"{chosen.measure} to {called(chosen.against)} of estimates that read them.")
         return
-    note("What it does to the distances: estimate with a share replaced, for 0.25 to 1.")
+    show_note("What it does to the distances: estimate with a share replaced, for 0.25 to 1.")
     words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))
     st.code(
         f"python -m capo_core distributions estimate {words} --base embedded --options labels "

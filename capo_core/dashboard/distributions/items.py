@@ -18,7 +18,7 @@ from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import called, source_name
 from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import control_row, note, picture
+from capo_core.dashboard.ui.components import control_row, show_figure, show_note
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import Look, looks
@@ -110,7 +110,6 @@ def _width(share: float) -> str:
     return f"{100 * min(1.0, max(0.0, float(share))):.1f}%"
 
 
-KEYS = ("item", "q", "label", "agree", "order")
 _MOVED = ("item",)
 
 
@@ -144,7 +143,7 @@ def show(chosen: Chosen, items: Items) -> None:
     """Filters in a row, then the open item."""
     _controls(chosen)
     if not items.found:
-        note("No item passes this filter.")
+        show_note("No item passes this filter.")
         st.button(
             "Show all items", key=f"{PAGE}.items.clear", on_click=url_state.put,
             args=(PAGE, dict.fromkeys(("q", "label", "agree", *_MOVED))),
@@ -253,7 +252,7 @@ def _steps(chosen: Chosen, item_id: str) -> None:
         if item_id in source.item_ids:
             shares = steps(source.shares[source.item_ids.index(item_id)])
             said.append((source_name(name), chosen.looks[name], shares, shares, shares))
-    picture(
+    show_figure(
         charts.cumulated(chosen.reading.judgments.task.scale, said, source_name(chosen.against)),
         key=f"{PAGE}.steps",
         file_name=f"{chosen.file_stem}-item",
@@ -279,7 +278,7 @@ def _explanations(chosen: Chosen, item_id: str) -> None:
         found = {answer.annotator_id: look for answer in shown} if look else {}
         st.html(answers_html(shown, found, phrase=phrase))
     if not own and said.empty:
-        note("Nobody explained a label of this item here.")
+        show_note("Nobody explained a label of this item here.")
 
 
 def _number(row) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, link
+from capo_core.dashboard.app.page import PageContext, page_link
 from capo_core.dashboard.distributions import (
     classifiers,
     explanations,
@@ -25,7 +25,7 @@ from capo_core.dashboard.distributions.item_data import long_table
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import command, methods_paragraph
 from capo_core.dashboard.ui import components, url_state
-from capo_core.dashboard.ui.components import note, says
+from capo_core.dashboard.ui.components import show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 from capo_core.distributions.judgments import CROWD, UNIFORM
@@ -49,8 +49,8 @@ def show_export(chosen: Chosen) -> None:
         prints = {"items’ fingerprint": chosen.reading.judgments.fingerprint}
         if chosen.dataset is not None:
             prints["dataset’s"] = chosen.dataset.fingerprint
-        note(methods_paragraph(name, chosen.config, chosen.table, prints))
-        note("Formulas and their sources are in docs/methods-distributions.md.")
+        show_note(methods_paragraph(name, chosen.config, chosen.table, prints))
+        show_note("Formulas and their sources are in docs/methods-distributions.md.")
         st.caption("The same table on the command line (files by their place on your disk):")
         st.code(
             command(chosen.reading.dataset, chosen.reading.files, chosen.config,
@@ -103,15 +103,6 @@ def _lines(frame: pd.DataFrame) -> str:
     return frame.to_json(orient="records", lines=True, force_ascii=False)
 
 
-KEYS = (
-    *selection.KEYS,
-    *plots.KEYS,
-    *distributions_items.KEYS,
-    *explanations.KEYS,
-    *table.KEYS,
-    *classifiers.KEYS,
-    "part",
-)
 _PARTS = {
     "items": "Item by item",
     "differences": "Differences between sources",
@@ -121,22 +112,22 @@ _PARTS = {
 }
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """The comparison of the chosen sources, or the way to one."""
     headline = st.container()
-    chosen = selection.current(frame)
+    chosen = selection.current(context)
     if chosen is None:
-        _nothing_to_compare(frame)
+        _nothing_to_compare(context)
         return
     with headline:
-        says(summary.headline(chosen.table, chosen.apart, chosen.against, chosen.measure))
+        show_headline(summary.headline(chosen.table, chosen.apart, chosen.against, chosen.measure))
         if not chosen.reading.dataset:
-            note(_whose_items(frame, chosen))
-        _what_is_missing(frame, chosen)
+            show_note(_whose_items(context, chosen))
+        _what_is_missing(context, chosen)
     table.show(chosen)
     items = distributions_items.order(chosen)
     plots.show(chosen, items)
-    with components.place():
+    with components.details_anchor():
         part = url_state.choice(
             st.segmented_control, "Behind the numbers", list(_PARTS), page=PAGE, key="part",
             format_func=_PARTS.__getitem__, label_visibility="collapsed",
@@ -146,16 +137,16 @@ def show(frame: Frame) -> None:
     elif part == "differences":
         table.differences(chosen)
     elif part == "explanations":
-        explanations.show(frame, chosen)
+        explanations.show(context, chosen)
     elif part == "models":
-        distributions_estimates.show(frame, chosen)
+        distributions_estimates.show(context, chosen)
     else:
-        classifiers.show(frame, chosen)
+        classifiers.show(context, chosen)
     show_export(chosen)
-    components.lead(PAGE)
+    components.scroll_to_details(PAGE)
 
 
-def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
+def _what_is_missing(context: PageContext, chosen: Chosen) -> None:
     """The way to a crowd, or to something to set beside it, where there is none."""
     if CROWD not in chosen.reading.names:
         people = chosen.dataset.annotators if chosen.dataset is not None else ()
@@ -171,7 +162,7 @@ def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
                 "with a crowd’s distributions under *Files*, or import data that have one (VariErr "
                 "brings the hundred answers of ChaosNLI along)."
             )
-            link(frame, "data", "Import a dataset")
+            page_link(context, "data", "Import a dataset")
     elif set(chosen.reading.names) == {chosen.against, UNIFORM}:
         with st.container(border=True):
             st.markdown(
@@ -184,10 +175,10 @@ def _what_is_missing(frame: Frame, chosen: Chosen) -> None:
             )  # fmt: skip
 
 
-def _whose_items(frame: Frame, chosen: Chosen) -> str:
-    own = f"These are the items of {chosen.file_stem}, a file, not of {frame.entry.name}"
+def _whose_items(context: PageContext, chosen: Chosen) -> str:
+    own = f"These are the items of {chosen.file_stem}, a file, not of {context.entry.name}"
     simulated = "; the notice above the title is not about them"
-    return f"{own}{simulated if frame.entry.simulated else ''}."
+    return f"{own}{simulated if context.entry.simulated else ''}."
 
 
 def _measure_said(chosen: Chosen) -> str:
@@ -196,10 +187,12 @@ def _measure_said(chosen: Chosen) -> str:
     return f"{markdown(summary.called(chosen.against))} says"
 
 
-def _nothing_to_compare(frame: Frame) -> None:
-    says("There is only one source of label distributions here, so nothing can be compared.")
+def _nothing_to_compare(context: PageContext) -> None:
+    show_headline(
+        "There is only one source of label distributions here, so nothing can be compared."
+    )
     with st.container(border=True):
         st.markdown(
             "Open a file with distributions under *Files*, or import labels by several annotators."
         )
-        link(frame, "data", "Import a dataset")
+        page_link(context, "data", "Import a dataset")

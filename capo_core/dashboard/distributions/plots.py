@@ -15,13 +15,18 @@ from capo_core.dashboard.distributions.items import Items
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import called, halves_said, listed, source_name
 from capo_core.dashboard.ui import components, url_state
-from capo_core.dashboard.ui.components import heading, is_dark, note, picture, side_by_side
+from capo_core.dashboard.ui.components import (
+    is_dark,
+    section_heading,
+    show_figure,
+    show_note,
+    side_by_side,
+)
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import Look, human_look
 from capo_core.task import LabelScale
 
-KEYS = ("look",)
 LONGEST = 50
 MOST_TOGETHER = 7  # sources in one picture
 _LOOKS = {
@@ -53,17 +58,19 @@ def show(chosen: Chosen, items: Items) -> None:
 def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
     if look == "together":
         what = "this answer or a lower one" if scale.ordinal else "each label"
-        heading(f"All items together: how often {what} is given", DISTRIBUTIONS_HELP["intervals"])
+        section_heading(
+            f"All items together: how often {what} is given", DISTRIBUTIONS_HELP["intervals"]
+        )
         figure = _together(chosen, scale)
         alt = "Mean share of each label by source, with intervals"
     else:
-        heading(
+        section_heading(
             markdown(f"From {called(chosen.focus, 30)} to {called(chosen.against, 30)}"),
             DISTRIBUTIONS_HELP["arrows"],
         )
         figure = _places(chosen, items, scale, look)
         alt = "Every item where the source puts it and where the measure puts it"
-    picture(
+    show_figure(
         figure,
         key=f"{PAGE}.places",
         file_name=f"{chosen.file_stem}-places",
@@ -72,7 +79,7 @@ def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
     )
     left_out = _with_items(chosen)[MOST_TOGETHER:]
     if look == "together" and left_out:
-        note(f"The first {MOST_TOGETHER} are drawn; without {listed(left_out)}.")
+        show_note(f"The first {MOST_TOGETHER} are drawn; without {listed(left_out)}.")
 
 
 def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Figure:
@@ -129,12 +136,14 @@ def _together(chosen: Chosen, scale: LabelScale) -> go.Figure:
 
 
 def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
-    heading(markdown(f"Where {called(chosen.against, 30)} disagrees"), DISTRIBUTIONS_HELP["map"])
+    section_heading(
+        markdown(f"Where {called(chosen.against, 30)} disagrees"), DISTRIBUTIONS_HELP["map"]
+    )
     rows = chosen.of_focus()
     if rows.empty:
-        note("The two have no item in common.")
+        show_note("The two have no item in common.")
         return
-    picture(
+    show_figure(
         charts.map_of_disagreement(
             rows, chosen.measure, _look(chosen, chosen.focus), items.open,
             human_look(dark=is_dark()).color, math.log(len(scale.labels)),
@@ -144,14 +153,16 @@ def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
         alt="Entropy of the measure against the distance of the source, one point an item",
         on_select=_clicked("map"),
     )  # fmt: skip
-    note(halves_said(halves(rows, chosen.measure), chosen.focus, chosen.against, chosen.measure))
+    show_note(
+        halves_said(halves(rows, chosen.measure), chosen.focus, chosen.against, chosen.measure)
+    )
 
 
 def _clicked(name: str) -> Callable[[], None]:
     def act() -> None:
         points = url_state.now(f"{PAGE}.{name}").selection.points
         if points and points[0].get("customdata"):
-            components.ask(PAGE)
+            components.request_scroll(PAGE)
             url_state.put(PAGE, {"item": points[0]["customdata"][0], "part": None})
 
     return act

@@ -13,14 +13,14 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache, datasets
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.distributions import PAGE, data
 from capo_core.dashboard.distributions import cache as distributions_cache
-from capo_core.dashboard.distributions import data
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.item_data import ITEM_MEASURES
 from capo_core.dashboard.distributions.summary import nearest, source_looks, source_name
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import control_row, is_dark, note, show_error
+from capo_core.dashboard.ui.components import control_row, is_dark, show_error, show_note
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.theme import Look
 from capo_core.dataset import Dataset
@@ -33,38 +33,36 @@ if TYPE_CHECKING:
     from capo_core.distributions.judgments import Judgments
 
 
-PAGE = "distributions"
-FILE_KEYS = ("files", "alone")
 _TAKEN = f"{PAGE}.files.taken"  # how often files were taken; names the uploader, to empty it
 _WRONG = f"{PAGE}.files.wrong"  # what was wrong with files, to be said once
 
 
-def menu(frame: Frame) -> tuple[tuple[str, ...], bool]:
+def menu(context: PageContext) -> tuple[tuple[str, ...], bool]:
     """The choice of files, folded away: ids of those that are open, and whether they stand alone.
 
     A file of the address that is not kept here is named, and left out.
     """
     opened, missing = data.opened(
-        frame.workspace, url_state.get("files").split(","), distributions_cache.opened_file
+        context.workspace, url_state.get("files").split(","), distributions_cache.opened_file
     )
     title = "Files" if not opened else f"Files: {count(len(opened), 'open', 'open')}"
     alone = False
     with st.popover(title, width="stretch"):
-        note(
+        show_note(
             "A JSON file as makers of such data publish it: one object an item, with its texts, "
             "shares or counts in the order of the labels, and explanations with their labels "
             "(NLI_explanations.json, say). Items are known by their texts, so that files go with "
             "the dataset and with each other."
         )
-        _open(frame, list(opened))
+        _open(context, list(opened))
         if opened:
-            alone = _chosen(opened, frame)
+            alone = _chosen(opened, context)
     for name in missing:
         st.warning(f"The file that this address calls {name} is not kept here; open it again.")
     return tuple(opened), alone
 
 
-def _open(frame: Frame, already: list[str]) -> None:
+def _open(context: PageContext, already: list[str]) -> None:
     """The form that takes files in."""
     taken = st.session_state.get(_TAKEN, 0)
     with st.form(f"{PAGE}.files.form", border=False):
@@ -86,13 +84,13 @@ def _open(frame: Frame, already: list[str]) -> None:
             key=f"{PAGE}.files.read",
             type="primary",
             on_click=_take,
-            args=(frame, already),
+            args=(context, already),
         )
     for error in st.session_state.pop(_WRONG, []):
         show_error(error)
 
 
-def _take(frame: Frame, already: list[str]) -> None:
+def _take(context: PageContext, already: list[str]) -> None:
     """Read what was uploaded; what is wrong with a file is said, and the others are opened."""
     taken = st.session_state.get(_TAKEN, 0)
     files = url_state.now(f"{PAGE}.files.{taken}") or []
@@ -101,8 +99,8 @@ def _take(frame: Frame, already: list[str]) -> None:
     wrong = [] if files else [DataError("no file was chosen", todo="choose one first")]
     for file in files:
         try:
-            path = datasets.keep_uploads(frame.workspace, [(file.name, file.getvalue())])
-            name = data.take_in(frame.workspace, path, labels, _own_labels(frame))
+            path = datasets.save_uploads(context.workspace, [(file.name, file.getvalue())])
+            name = data.take_in(context.workspace, path, labels, _own_labels(context))
         except CapoError as error:
             wrong.append(error)
             continue
@@ -113,13 +111,13 @@ def _take(frame: Frame, already: list[str]) -> None:
         url_state.put(PAGE, {"files": ",".join(found), **dict.fromkeys(_MOVED)})
 
 
-def _own_labels(frame: Frame) -> tuple[str, ...]:
+def _own_labels(context: PageContext) -> tuple[str, ...]:
     from capo_core.dashboard.app import cache
 
-    return cache.dataset(frame.workspace, frame.entry).task.scale.labels
+    return cache.dataset(context.workspace, context.entry).task.scale.labels
 
 
-def _chosen(opened: dict[str, Judgments], frame: Frame) -> bool:
+def _chosen(opened: dict[str, Judgments], context: PageContext) -> bool:
     for name, one in opened.items():
         left = [other for other in opened if other != name]
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -132,7 +130,7 @@ def _chosen(opened: dict[str, Judgments], frame: Frame) -> bool:
                 args=(PAGE, {"files": ",".join(left), **dict.fromkeys(_MOVED)}),
             )
     return url_state.toggle(
-        f"Without {frame.entry.name}",
+        f"Without {context.entry.name}",
         page=PAGE,
         key="alone",
         clears=_MOVED,
@@ -143,7 +141,6 @@ def _chosen(opened: dict[str, Judgments], frame: Frame) -> bool:
 _MOVED = ("item", "against", "focus", "shown")
 
 
-KEYS = ("against", "focus", "measure", "shown", "clip", *FILE_KEYS)
 _CLIPS = ("1e-10", "1e-06", "0.001", "0.01")
 
 
@@ -186,12 +183,12 @@ class Chosen:
         return rows[rows["source"] == self.focus] if len(rows) else rows
 
 
-def current(frame: Frame) -> Chosen | None:
+def current(context: PageContext) -> Chosen | None:
     """The comparison to show, under its controls; None where there is nothing to compare."""
     with control_row("distributions", [2, 2, 2, 2, 2]) as columns:
         with columns[4]:
-            files, alone = menu(frame)
-        reading = distributions_cache.reading(frame.workspace, frame.entry, files, alone=alone)
+            files, alone = menu(context)
+        reading = distributions_cache.reading(context.workspace, context.entry, files, alone=alone)
         names = reading.names
         if len(names) < 2:
             return None
@@ -222,7 +219,7 @@ def current(frame: Frame) -> Chosen | None:
                 [name for name in ITEM_MEASURES if ordinal or name != WASSERSTEIN],
                 page=PAGE, key="measure", help=DISTRIBUTIONS_HELP["measure"],
             )  # fmt: skip
-    dataset = cache.dataset(frame.workspace, frame.entry) if reading.dataset else None
+    dataset = cache.dataset(context.workspace, context.entry) if reading.dataset else None
     return _compared(reading, dataset, shown, focus, measure, CompareConfig(against, float(clip)))
 
 
@@ -241,7 +238,7 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
     default = data.default_shown(names, against)
     shown = [name for name in _read(url_state.get("shown")) if name in others] or default
     with st.popover(f"Sources: {len(shown)} of {len(others)}", width="stretch"):
-        note("Whose distributions are set beside the measure. Single annotators and single "
+        show_note("Whose distributions are set beside the measure. Single annotators and single "
              "imitations are not shown at first.")  # fmt: skip
         place = f"{PAGE}.shown.widget"
         # Set only where the box has another, as in `state.typed`: set in every run, it would undo

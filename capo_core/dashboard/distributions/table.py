@@ -20,7 +20,7 @@ from capo_core.dashboard.distributions.summary import (
     source_name,
 )
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, heading, note, table
+from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.compare import (
@@ -36,7 +36,6 @@ from capo_core.distributions.compare import (
 from capo_core.distributions.judgments import UNIFORM
 from capo_core.formatting import number, short, with_interval
 
-KEYS = ("apart",)
 _ORDER = (JSD, TVD, KL, WASSERSTEIN, SHAPE, ENTROPY_CORRELATION, MANHATTAN)
 _MARK = "mark"  # the column that tells which source is in the pictures
 _WIDTHS = {KL: 146, ENTROPY_CORRELATION: 136}
@@ -45,17 +44,19 @@ _QUIET = "color: #8A8F94"
 
 def show(chosen: Chosen) -> None:
     """Each source by each measure, the nearest first and the floor last."""
-    heading(markdown(f"How far from {called(chosen.against)}"), DISTRIBUTIONS_HELP["intervals"])
+    section_heading(
+        markdown(f"How far from {called(chosen.against)}"), DISTRIBUTIONS_HELP["intervals"]
+    )
     if chosen.table.empty:
         for text in of_coverage(chosen.coverage, chosen.against):
-            note(text)
+            show_note(text)
         return
     measures = _measures(chosen)
     sources = nearest(chosen.table, chosen.measure)
     rest = list(dict.fromkeys(chosen.table["source"]))
     sources += [name for name in rest if name not in sources]  # the floor, and the undefined
     _draw(chosen, _grid(chosen, sources, measures), sources, measures)
-    note(
+    show_note(
         "Means over items, with 95 % intervals. ↓ lower is nearer, ↑ higher is nearer. ● is in the "
         "pictures below; click a row to see another one there."
     )
@@ -63,7 +64,7 @@ def show(chosen: Chosen) -> None:
     values = [of_kl(chosen.table, chosen.config.clip, _silent(chosen)), *_notes(chosen.table)]
     for told in (items, values):
         if any(told):
-            note(" ".join(text for text in told if text))
+            show_note(" ".join(text for text in told if text))
 
 
 def _measures(chosen: Chosen) -> list[str]:
@@ -177,22 +178,29 @@ def _notes(rows: pd.DataFrame) -> list[str]:
 
 def differences(chosen: Chosen) -> None:
     """Every two sources on the items of both, in one measure."""
-    heading("Which of two sources is nearer, on the same items?", DISTRIBUTIONS_HELP["differences"])
+    section_heading(
+        "Which of two sources is nearer, on the same items?", DISTRIBUTIONS_HELP["differences"]
+    )
     there = list(dict.fromkeys(chosen.table["source"]))
     if len(there) < 2:
-        note("There is only one source to compare; choose more under Sources.")
+        show_note("There is only one source to compare; choose more under Sources.")
         return
     known = _measures(chosen)
     measure = url_state.choice(
-        st.segmented_control, "Measure", known, page=PAGE, key="apart", default=chosen.measure,
+        st.segmented_control,
+        "Measure",
+        known,
+        page=PAGE,
+        key="apart",
+        default=chosen.measure,
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     rows = pd.concat(
         [_pair(chosen, one, other, measure) for one, other in itertools.combinations(there, 2)],
         ignore_index=True,
     )
     decided = int((rows["nearer"] != "undecided").sum())
-    note(
+    show_note(
         f"Of {len(rows)} pairs, {decided} {'is' if decided == 1 else 'are'} decided beyond doubt. "
         f"The difference is the first’s {measure} minus the second’s; {_better(measure)} is nearer "
         f"to {called(chosen.against)}."

@@ -19,11 +19,17 @@ from typing import Any
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import Frame, safely
-from capo_core.dashboard.finetune import draft, preflight
+from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.finetune import PAGE, draft, preflight
 from capo_core.dashboard.finetune.fields import FOLDED, MAIN, Setting
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import control_row, heading, note, show_error, side_by_side
+from capo_core.dashboard.ui.components import (
+    control_row,
+    section_heading,
+    show_error,
+    show_note,
+    side_by_side,
+)
 from capo_core.dashboard.ui.forms import Form, widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, ConfigError
@@ -39,14 +45,12 @@ from capo_core.runs.preflight.report import saved_preflight
 from capo_core.runs.summary import METHODS
 from capo_core.workspace import Workspace, write_json
 
-PAGE = "finetune"
-
 
 def show_command(config: ExperimentConfig) -> None:
-    heading("The same as a command, and as a file")
+    section_heading("The same as a command, and as a file")
     command = draft.command(config)
     st.code(command, language="bash", wrap_lines=True)
-    note(
+    show_note(
         f"With {draft.FILE_NAME} beside it, that is: save it below."
         if draft.FILE_NAME in command
         else "The same runs, in the same workspace: what is done there is seen here."
@@ -66,7 +70,7 @@ def show_command(config: ExperimentConfig) -> None:
         st.code(text, language="json")
 
 
-def load(frame: Frame) -> None:
+def load(context: PageContext) -> None:
     """A configuration from a file or from the clipboard, into the form."""
     with st.popover("Load a configuration"):
         uploaded = st.file_uploader("A file", type=["json"], key="finetune.load.file")
@@ -74,25 +78,25 @@ def load(frame: Frame) -> None:
         st.button(
             "Put it into the form",
             key="finetune.load",
-            on_click=safely,
-            args=(_load, frame, uploaded, pasted),
+            on_click=guarded,
+            args=(_load, context, uploaded, pasted),
             disabled=uploaded is None and not pasted.strip(),
         )
-        note("What stands in the form is replaced.")
+        show_note("What stands in the form is replaced.")
 
 
-def _load(frame: Frame, uploaded, pasted: str) -> None:
+def _load(context: PageContext, uploaded, pasted: str) -> None:
     text = pasted if uploaded is None else uploaded.getvalue().decode("utf-8", "replace")
     config = draft.read(text)
-    known = {entry.name for entry in frame.entries}
+    known = {entry.name for entry in context.entries}
     if config.dataset not in known:
         raise ConfigError(
             f"the configuration is for the dataset {config.dataset!r}, which is not here",
             where="the configuration",
             todo="import that dataset first, or change the name in the file",
         )
-    draft.keep(frame.workspace, draft.plain(config))
-    if config.dataset != frame.entry.name:
+    draft.keep(context.workspace, draft.plain(config))
+    if config.dataset != context.entry.name:
         url_state.put(PAGE, {url_state.DATASET: config.dataset})
 
 
@@ -110,7 +114,7 @@ _HUB_EXAMPLE = "Qwen/Qwen3-4B"
 def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
     """Preset, annotators, methods, repetitions."""
     _preset(form)
-    heading("Whom, and how")
+    section_heading("Whom, and how")
     known = [name for name in draft.value(form.draft, "targets", ()) if name in annotators]
     few = len(annotators) <= 12 and sum(map(len, annotators)) < 120
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -164,7 +168,9 @@ def _preset(form: Form) -> None:
         on_change=changed,
         format_func=lambda name: _title(PRESETS[name].label if name else _OWN),
     )
-    note(PRESETS[now].help if now else "Changed from a preset; choosing one puts its values back.")
+    show_note(
+        PRESETS[now].help if now else "Changed from a preset; choosing one puts its values back."
+    )
 
 
 def _title(label: str) -> str:
@@ -173,7 +179,7 @@ def _title(label: str) -> str:
 
 def base(form: Form) -> None:
     """The model that is trained and asked, and the server that may be asked instead."""
-    heading("On which model")
+    section_heading("On which model")
     name = str(draft.value(form.draft, "base", "embedded"))
     kind = _kind_of(name, st.session_state.get("finetune.form.base_kind"))
     st.session_state["finetune.form.base_kind"] = kind
@@ -191,7 +197,7 @@ def base(form: Form) -> None:
         on_change=changed,
         label_visibility="collapsed",
     )
-    note(_BASE_HELP[kind])
+    show_note(_BASE_HELP[kind])
     if kind != "embedded":
         st.text_input(
             "Folder" if kind == "folder" else "Name on the hub",
@@ -205,7 +211,7 @@ def base(form: Form) -> None:
             help="Any OpenAI-compatible server: vLLM, Ollama and others.",
             **form.tie("server", "", meant=str.strip, typed=True),
         )
-        note(
+        show_note(
             "Address and key come from the environment of the dashboard (CAPO_SERVER_URL, "
             "OPENAI_API_KEY) and are written nowhere. SFT and CAPO still train the base above."
         )
@@ -221,7 +227,7 @@ def _kind_of(name: str, chosen: str | None) -> str:
 
 
 def main_settings(form: Form) -> None:
-    heading("The settings that matter")
+    section_heading("The settings that matter")
     _rows(form, "main", MAIN)
     seeds = draft.value(form.draft, "seeds", [0])
     with control_row("finetune-about", [2, 3]) as (left, right):
@@ -328,7 +334,7 @@ def _retention(form: Form) -> None:
     if not on:
         return
     if not set(form.value("methods", ())) & set(TRAINED):
-        note("Without SFT or CAPO among the methods there is nothing to measure.")
+        show_note("Without SFT or CAPO among the methods there is nothing to measure.")
     _measure_rows("retention", form, RETENTION)
     st.text_input(
         "A file of general text",
@@ -388,16 +394,16 @@ def _measure_rows(name: str, form: Form, settings: Sequence[Setting]) -> None:
                     widget(form, setting)
 
 
-def show(frame: Frame) -> None:
-    if frame.entry.problem:
-        st.error(frame.entry.problem)
+def show(context: PageContext) -> None:
+    if context.entry.problem:
+        st.error(context.entry.problem)
         return
-    annotators = cache.dataset(frame.workspace, frame.entry).annotators
-    now = draft.load(frame.workspace, frame.entry.name)
+    annotators = cache.dataset(context.workspace, context.entry).annotators
+    now = draft.load(context.workspace, context.entry.name)
     if now is None:
-        now = draft.begin(frame.entry, annotators[:1])
-    form = Form(frame.workspace, now)
-    load(frame)
+        now = draft.begin(context.entry, annotators[:1])
+    form = Form(context.workspace, now)
+    load(context)
     with side_by_side("experiment", [3, 2]) as (left, right):
         with left:
             whom_and_how(form, annotators)
@@ -406,14 +412,14 @@ def show(frame: Frame) -> None:
             folded_settings(form)
             show_measures(form)
         with right, st.container(key="finetune-will"):
-            heading("What it will be")
+            section_heading("What it will be")
             try:
                 config = _right(now, annotators)
             except CapoError as error:
                 show_error(error)
                 config = None
             if config is not None:
-                _begin(frame, config)
+                _begin(context, config)
     if config is not None:
         show_command(config)
 
@@ -433,12 +439,12 @@ def _right(now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
     return config
 
 
-def _begin(frame: Frame, config: ExperimentConfig) -> None:
-    settled = config.with_changes(fingerprint=frame.entry.fingerprint)
+def _begin(context: PageContext, config: ExperimentConfig) -> None:
+    settled = config.with_changes(fingerprint=context.entry.fingerprint)
     planned = plan.plan_runs(settled)
     kinds = [each.request.kind for each in planned]
     trainings = kinds.count("train_sft") + kinds.count("train_capo")
-    note(
+    show_note(
         f"{count(len(planned), 'run')}: {count(trainings, 'training')}, "
         f"{count(kinds.count('generate'), 'set')} of answers"
         + (", profiles" if "profile" in kinds else "")
@@ -447,17 +453,17 @@ def _begin(frame: Frame, config: ExperimentConfig) -> None:
         + ", and the evaluation of all. They wait for one another, and go on when this page is "
         "closed."
     )
-    refused = preflight.show(frame, planned)
-    known = (frame.workspace.experiments / settled.experiment_id / store.FILE).exists()
+    refused = preflight.show(context, planned)
+    known = (context.workspace.experiments / settled.experiment_id / store.FILE).exists()
     if known:
-        note("This very experiment was begun before: Start takes up what is left of it.")
+        show_note("This very experiment was begun before: Start takes up what is left of it.")
     st.button(
         "Start",
         type="primary",
         key="finetune.start",
         disabled=refused and config.executor == "local",
-        on_click=safely,
-        args=(_start, frame.workspace, settled, planned),
+        on_click=guarded,
+        args=(_start, context.workspace, settled, planned),
     )
 
 

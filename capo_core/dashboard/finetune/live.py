@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from capo_core.dashboard.app.page import safely
+from capo_core.dashboard.app.page import guarded
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
 from capo_core.runs import queue
@@ -41,7 +41,7 @@ def while_living(
 
 def act(do: Callable[..., Any], *args: Any) -> None:
     """A button's callback inside the fragment: what is done changes the page, which runs again."""
-    safely(do, *args)
+    guarded(do, *args)
     st.session_state[_ACTED] = True
 
 

@@ -6,13 +6,13 @@ import json
 
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.compare.scores import with_names
-from capo_core.dashboard.finetune import form, live, run_list
+from capo_core.dashboard.finetune import PAGE, form, live, run_list
 from capo_core.dashboard.finetune import queue as finetune_queue
 from capo_core.dashboard.finetune import run as finetune_run
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import says, speaking
+from capo_core.dashboard.ui.components import show_errors, show_headline
 from capo_core.errors import CapoError
 from capo_core.formatting import count, percent
 from capo_core.runs import queue
@@ -21,36 +21,34 @@ from capo_core.runs.experiments import store
 from capo_core.runs.kinds import evaluation
 from capo_core.runs.summary import METHODS, RunSummary, shortened_list, summarise_run
 
-PAGE = "finetune"
-KEYS = ("view", "run", "figure", "state", "kind", "find", "pick", "all", "on")
 _VIEWS = {"now": "Queue", "new": "New experiment", "run": "One run", "runs": "All runs"}
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """The view that the address names, under one sentence about these data."""
     st.html(live.CSS)
-    with speaking():
-        queue.advance(frame.workspace)
-    found = [summarise_run(run) for run in runs_run.all_runs(frame.workspace)]
-    experiments, broken = store.all_experiments(frame.workspace)
-    says(*_sentences(frame, found, experiments))
+    with show_errors():
+        queue.advance(context.workspace)
+    found = [summarise_run(run) for run in runs_run.all_runs(context.workspace)]
+    experiments, broken = store.all_experiments(context.workspace)
+    show_headline(*_sentences(context, found, experiments))
     view = url_state.view(PAGE, _VIEWS)
     if view == "new":
-        form.show(frame)
+        form.show(context)
     elif view == "run":
-        finetune_run.show(frame, found)
+        finetune_run.show(context, found)
     elif view == "runs":
-        run_list.show(frame, found)
+        run_list.show(context, found)
     else:
-        finetune_queue.show(frame, found, experiments, broken)
+        finetune_queue.show(context, found, experiments, broken)
 
 
 def _sentences(
-    frame: Frame, found: list[RunSummary], experiments: list[store.Experiment]
+    context: PageContext, found: list[RunSummary], experiments: list[store.Experiment]
 ) -> list[str]:
     """What is known about imitation on this dataset, and what is at work now."""
-    mine = [seen for seen in found if seen.dataset == frame.entry.name]
-    told = _evaluated(frame, experiments) or _trained(mine) or _nothing(frame, mine)
+    mine = [seen for seen in found if seen.dataset == context.entry.name]
+    told = _evaluated(context, experiments) or _trained(mine) or _nothing(context, mine)
     at_work = sum(seen.state == "running" for seen in found)
     waiting = sum(seen.state == "queued" for seen in found)
     if not at_work and not waiting:
@@ -58,11 +56,11 @@ def _sentences(
     return [told, f"{count(at_work, 'run')} at work, {waiting:,} waiting."]
 
 
-def _evaluated(frame: Frame, experiments: list[store.Experiment]) -> str:
+def _evaluated(context: PageContext, experiments: list[store.Experiment]) -> str:
     """The headline of the newest evaluation of this dataset; "" where there is none."""
     for experiment in experiments:
         config, run = experiment.config, experiment.evaluation
-        if config.dataset != frame.entry.name or run is None:
+        if config.dataset != context.entry.name or run is None:
             continue
         try:
             raw = json.loads((run.folder / evaluation.REPORT).read_text(encoding="utf-8"))
@@ -95,7 +93,7 @@ def _trained(mine: list[RunSummary]) -> str:
     return ""
 
 
-def _nothing(frame: Frame, mine: list[RunSummary]) -> str:
+def _nothing(context: PageContext, mine: list[RunSummary]) -> str:
     if any(seen.state == "succeeded" for seen in mine):
-        return f"Runs on {frame.entry.name} have finished; none of them is evaluated yet."
-    return f"No run on {frame.entry.name} has come to an end yet."
+        return f"Runs on {context.entry.name} have finished; none of them is evaluated yet."
+    return f"No run on {context.entry.name} has come to an end yet."

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, safely
-from capo_core.dashboard.ui.components import note
-from capo_core.dashboard.ui.job_progress import how_it_ended
+from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.ui.components import show_note
+from capo_core.dashboard.ui.job_progress import show_outcome
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import count, duration
 from capo_core.runs import submit
@@ -50,21 +50,21 @@ class Look:
         return submit.find_begun(workspace, "preflight", self.asked)
 
 
-def show(frame: Frame, planned: Sequence[PlannedRun]) -> bool:
+def show(context: PageContext, planned: Sequence[PlannedRun]) -> bool:
     """What was found, or the button to find it; True where the experiment cannot work."""
-    workspace = frame.workspace
+    workspace = context.workspace
     looks = looks_of(planned)
     found = [look.found(workspace) for look in looks]
     jobs = [look.job(workspace) for look in looks]
     live = next((job for job in jobs if job is not None and job.status().live), None)
     for look, each, job in zip(looks, found, jobs, strict=True):
         if job is not None and job is not live and each is None:
-            how_it_ended(job)
+            show_outcome(job)
         if each is not None:
             _one(look, each)
     there = [each for each in found if each is not None]
     if there:
-        note(_together(planned, looks, found))
+        show_note(_together(planned, looks, found))
     if live is not None:
         st.fragment(_watch, run_every=EVERY_S)(workspace, looks, live)
     else:
@@ -72,7 +72,7 @@ def show(frame: Frame, planned: Sequence[PlannedRun]) -> bool:
         st.button(
             first if len(there) in (0, len(looks)) else "Look at the rest",
             key="finetune.look",
-            on_click=safely,
+            on_click=guarded,
             args=(_begin, workspace, looks, len(there) == len(looks)),
             help="One dry step of each kind, in processes of their own: memory, time, disk, and "
             "what would be cut. About half a minute on a small base.",
@@ -124,7 +124,7 @@ def _one(look: Look, found: Preflight) -> None:
     for warning in found.warnings:
         st.warning(markdown(warning))
     told = set(found.warnings)
-    note(" ".join(
+    show_note(" ".join(
         each for each in found.sentences
         if each not in told and not each.startswith("It cannot work")
     ))  # fmt: skip

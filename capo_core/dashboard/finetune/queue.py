@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app import navigation
-from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.app.page import PageContext, guarded, link_to
+from capo_core.dashboard.finetune import PAGE
 from capo_core.dashboard.finetune import live as finetune_live
 from capo_core.dashboard.finetune.live import head_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import heading, note
+from capo_core.dashboard.ui.components import section_heading, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.data.catalog import Catalog
 from capo_core.formatting import count
@@ -32,7 +32,6 @@ from capo_core.runs.summary import (
 )
 from capo_core.workspace import Workspace
 
-PAGE = "finetune"
 MOST = 6  # experiments shown with all they have; older ones are found by their runs
 _WILL_GO_WITHOUT = "The evaluation goes on without {}, and says so."
 _WENT_WITHOUT = (
@@ -45,7 +44,7 @@ _QUICK_DEMO = "One annotator, all five methods and the evaluation: about three m
 
 
 def show(
-    frame: Frame,
+    context: PageContext,
     found: Sequence[RunSummary],
     experiments: Sequence[store.Experiment],
     broken: dict[str, str],
@@ -53,34 +52,36 @@ def show(
     for name, problem in broken.items():
         st.error(f"**{markdown(name)} cannot be read.** {markdown(problem)}")
     if not found and not experiments:
-        _nothing_yet(frame)
+        _nothing_yet(context)
         return
     shown = experiments[:MOST]
-    finetune_live.while_living(frame.workspace, found, lambda: _draw(frame, shown))
+    finetune_live.while_living(context.workspace, found, lambda: _draw(context, shown))
     if len(experiments) > MOST:
-        note(f"{len(experiments) - MOST} older experiments: their runs are among all runs.")
+        show_note(f"{len(experiments) - MOST} older experiments: their runs are among all runs.")
     with st.expander("The demonstration, once more"):
-        _demo(frame)
+        _demo(context)
 
 
-def _draw(frame: Frame, experiments: Sequence[store.Experiment]) -> None:
+def _draw(context: PageContext, experiments: Sequence[store.Experiment]) -> None:
     from capo_core.runs.run import all_runs
 
     of_experiments = {member.run_id for each in experiments for member in each.members}
     loose = [
-        summarise_run(run) for run in all_runs(frame.workspace) if run.run_id not in of_experiments
+        summarise_run(run)
+        for run in all_runs(context.workspace)
+        if run.run_id not in of_experiments
     ]
     loose = [seen for seen in loose if seen.status.live]
     for experiment in experiments:
-        _experiment(frame, experiment)
+        _experiment(context, experiment)
     if loose:
-        heading("Other runs in the queue")
-        run_table(frame, loose, key="loose")
+        section_heading("Other runs in the queue")
+        run_table(context, loose, key="loose")
     if not experiments and not loose:
-        note("Nothing waits and nothing works. Finished runs are under “All runs”.")
+        show_note("Nothing waits and nothing works. Finished runs are under “All runs”.")
 
 
-def _experiment(frame: Frame, experiment: store.Experiment) -> None:
+def _experiment(context: PageContext, experiment: store.Experiment) -> None:
     now = progress_of(experiment)
     name, config = experiment.experiment_id, experiment.config
     members = [None if run is None else summarise_run(run) for run in experiment.runs()]
@@ -95,12 +96,12 @@ def _experiment(frame: Frame, experiment: store.Experiment) -> None:
             st.progress(now.share, text=markdown(progress_text(now.share, now.left_s)))
         st.html(f'<p class="capo-note">{escape(_words(now, members))}</p>')
         with st.container(horizontal=True, vertical_alignment="center"):
-            _buttons(frame, experiment, now, members)
+            _buttons(context, experiment, now, members)
         with st.expander(f"Its {len(members)} runs, in order", expanded=live):
             gone = sum(each is None for each in members)
-            run_table(frame, [each for each in members if each is not None], key=name)
+            run_table(context, [each for each in members if each is not None], key=name)
             if gone:
-                note(f"{count(gone, 'run was', 'runs were')} deleted.")
+                show_note(f"{count(gone, 'run was', 'runs were')} deleted.")
 
 
 def _words(now: ExperimentProgress, members: Sequence[RunSummary | None]) -> str:
@@ -138,7 +139,7 @@ def _failed_itself(seen: RunSummary) -> bool:
 
 
 def _buttons(
-    frame: Frame,
+    context: PageContext,
     experiment: store.Experiment,
     now: ExperimentProgress,
     members: Sequence[RunSummary | None],
@@ -161,21 +162,21 @@ def _buttons(
         st.button(
             "Take up what is left", key=f"start.{name}", type="primary",
             on_click=finetune_live.act,
-            args=(store.start, frame.workspace, experiment.config),
+            args=(store.start, context.workspace, experiment.config),
         )  # fmt: skip
-    elif "compare" in navigation.PAGES:
+    else:
         last = experiment.members[-1].run_id  # what Compare calls the experiment's comparison
         query = {url_state.DATASET: experiment.config.dataset, "of": last}
-        navigation.page_link("compare", "Compare the methods", query)
+        link_to("compare", "Compare the methods", query)
     st.button(
         "Use as a draft", key=f"draft.{name}", on_click=finetune_live.act,
-        args=(_as_draft, frame.workspace, experiment),
+        args=(_as_draft, context.workspace, experiment),
         help="Opens its settings in the form, to begin another one with changes.",
     )  # fmt: skip
 
 
 def run_table(
-    frame: Frame, found: Sequence[RunSummary], *, key: str, more: Sequence[str] = ()
+    context: PageContext, found: Sequence[RunSummary], *, key: str, more: Sequence[str] = ()
 ) -> None:
     """Runs as a table; a click on a row opens the run.
 
@@ -227,14 +228,14 @@ def _as_draft(workspace: Workspace, experiment: store.Experiment) -> None:
     url_state.put(PAGE, {"view": "new", url_state.DATASET: experiment.config.dataset})
 
 
-def _nothing_yet(frame: Frame) -> None:
+def _nothing_yet(context: PageContext) -> None:
     with st.container(border=True):
         st.markdown(
             "**Nothing has been run yet.** The demonstration goes the whole way on the shipped "
             "data with the small model that comes with the tool: prompting, SFT, CAPO, and the "
             "evaluation of all of them. It needs no network and no GPU."
         )
-        _demo(frame)
+        _demo(context)
         st.button(
             "Set up an experiment of your own",
             key="finetune.own",
@@ -243,7 +244,7 @@ def _nothing_yet(frame: Frame) -> None:
         )
 
 
-def _demo(frame: Frame) -> None:
+def _demo(context: PageContext) -> None:
     for quick, label, words in (
         (True, "Quick demo", _QUICK_DEMO),
         (False, "Whole demo", _WHOLE_DEMO),
@@ -253,8 +254,8 @@ def _demo(frame: Frame) -> None:
                 label,
                 key=f"finetune.demo.{quick}",
                 type="primary" if quick else "secondary",
-                on_click=safely,
-                args=(_begin_demo, frame.workspace, quick),
+                on_click=guarded,
+                args=(_begin_demo, context.workspace, quick),
             )
             st.caption(words)
 

@@ -10,12 +10,18 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, safely
-from capo_core.dashboard.finetune import charts, live, run_actions, run_outputs
+from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.finetune import PAGE, charts, live, run_actions, run_outputs
 from capo_core.dashboard.finetune.live import figures_html, head_html
 from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import heading, note, picture, show_error, side_by_side
+from capo_core.dashboard.ui.components import (
+    section_heading,
+    show_error,
+    show_figure,
+    show_note,
+    side_by_side,
+)
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
@@ -39,7 +45,7 @@ _FOLDED = ("learning_rate", "grad_norm")
 
 def show_curves(seen: RunSummary, events: RunEvents) -> None:
     if events.steps.empty and events.validations.empty:
-        note(
+        show_note(
             "No step is done yet; the curves appear by themselves."
             if seen.status.live
             else "No step was done."
@@ -55,7 +61,7 @@ def show_curves(seen: RunSummary, events: RunEvents) -> None:
                 with place:
                     _curve(seen, events, name)
     if len(events.steps) > MOST_POINTS:
-        note(f"Of {len(events.steps):,} steps, neighbours are drawn as their mean.")
+        show_note(f"Of {len(events.steps):,} steps, neighbours are drawn as their mean.")
     _engine(events)
     with (
         st.expander("Learning rate and gradient"),
@@ -75,8 +81,8 @@ def _there(events: RunEvents, name: str) -> bool:
 
 
 def _curve(seen: RunSummary, events: RunEvents, name: str) -> None:
-    heading(_title(events, name), TRAINING_HELP[name])
-    picture(
+    section_heading(_title(events, name), TRAINING_HELP[name])
+    show_figure(
         charts.curve(events, name),
         key=f"finetune.curve.{name}",
         file_name=f"{seen.run_id}-{name}",
@@ -116,12 +122,12 @@ def _probe(seen: RunSummary, events: RunEvents) -> None:
         return
     last = probes.iloc[-1]
     of = f" of {int(last['n'])} texts" if "n" in probes and last["n"] == last["n"] else ""
-    heading(
+    section_heading(
         f"Given to {seen.targets[0] if seen.targets else 'the target'} after step "
         f"{int(last['step'])}: {percent(last['target_share'])}{of}",
         TRAINING_HELP["probe"],
     )
-    picture(
+    show_figure(
         charts.probe(probes),
         key="finetune.curve.probe",
         file_name=f"{seen.run_id}-probe",
@@ -139,31 +145,28 @@ def _engine(events: RunEvents) -> None:
         reason = engine.get("reason")
         if reason:
             words += f" ({'asked for ' + asked + '; ' if fell_back else ''}{reason})"
-        note(f"{words}.")
+        show_note(f"{words}.")
     if events.notes:
-        note("; ".join(events.notes).capitalize() + ".")
+        show_note("; ".join(events.notes).capitalize() + ".")
     if events.resumed:
-        note(f"Resumed from step {', '.join(map(str, events.resumed))}.")
+        show_note(f"Resumed from step {', '.join(map(str, events.resumed))}.")
 
 
-PAGE = "finetune"
-
-
-def show(frame: Frame, found: Sequence[RunSummary]) -> None:
+def show(context: PageContext, found: Sequence[RunSummary]) -> None:
     """The run that the address names; else the one at work, else the last one asked for."""
     asked = url_state.get("run")
     if asked and all(seen.run_id != asked for seen in found):
-        _gone(frame, asked)
+        _gone(context, asked)
     if not found:
-        note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
+        show_note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
         return
     seen = _choose(list(reversed(found)))
     with st.container(horizontal=True, vertical_alignment="center"):
-        run_actions.show(frame, seen)
+        run_actions.show(context, seen)
     live.while_living(
-        frame.workspace,
+        context.workspace,
         [seen],
-        lambda: _draw(frame, summarise_run(run.Run(seen.run.folder))),
+        lambda: _draw(context, summarise_run(run.Run(seen.run.folder))),
     )
     run_outputs.below(seen)
 
@@ -182,10 +185,10 @@ def _choose(found: list[RunSummary]) -> RunSummary:
     return by_id[chosen]
 
 
-def _draw(frame: Frame, seen: RunSummary) -> None:
+def _draw(context: PageContext, seen: RunSummary) -> None:
     """All that changes while the run works."""
     if not run.is_run(seen.run.folder):
-        note("The run is not there any more.")
+        show_note("The run is not there any more.")
         return
     status = seen.status
     st.html(head_html(seen.title, seen.state, status_line(seen) if status.live else ""))
@@ -200,9 +203,9 @@ def _draw(frame: Frame, seen: RunSummary) -> None:
         st.html(figures_html(figures))
     if seen.kind in TRAININGS:
         show_curves(seen, events)
-        run_outputs.samples(frame, seen, events)
+        run_outputs.samples(context, seen, events)
     elif seen.kind == "generate":
-        run_outputs.answers(frame, seen)
+        run_outputs.answers(context, seen)
     elif seen.kind == "profile":
         run_outputs.profiles(seen)
     elif seen.kind == "evaluate":
@@ -286,13 +289,13 @@ def _result(seen: RunSummary) -> dict:
     return result if isinstance(result, dict) else {}
 
 
-def _gone(frame: Frame, asked: str) -> None:
+def _gone(context: PageContext, asked: str) -> None:
     """The address names a run that is not there: perhaps it lies in the trash."""
     from capo_core.dashboard.finetune.run_actions import trashed
 
-    thrown = [name for name, run_id, _ in trashed(frame.workspace) if run_id == asked]
+    thrown = [name for name, run_id, _ in trashed(context.workspace) if run_id == asked]
     try:
-        run.find_run(frame.workspace, asked)
+        run.find_run(context.workspace, asked)
     except CapoError as error:
         if not thrown:
             show_error(error)
@@ -301,6 +304,6 @@ def _gone(frame: Frame, asked: str) -> None:
     st.button(
         "Restore it",
         key="finetune.restore",
-        on_click=safely,
-        args=(run_actions.restore, frame.workspace, thrown[-1]),
+        on_click=guarded,
+        args=(run_actions.restore, context.workspace, thrown[-1]),
     )

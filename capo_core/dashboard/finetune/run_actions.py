@@ -14,9 +14,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.finetune import PAGE
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import note
+from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 from capo_core.errors import ConfigError
@@ -106,30 +107,29 @@ def trashed(workspace: Workspace) -> list[tuple[str, str, float]]:
     return sorted(found, key=lambda each: -each[2])
 
 
-PAGE = "finetune"
 # What one changes first, where the run has it.
 _FIRST = ("config.epochs", "config.learning_rate", "config.beta", "config.examples", "config.seed")
 
 
-def show(frame: Frame, seen: RunSummary) -> None:
+def show(context: PageContext, seen: RunSummary) -> None:
     """The buttons that make sense in the run's state, in one row."""
     if seen.status.live:
-        _stop(frame.workspace, seen)
+        _stop(context.workspace, seen)
     elif seen.state in ("stopped", "lost", "failed") and seen.can_repeat:
         point = actions.resume_point(seen.run)
         st.button(
             "Resume",
             type="primary",
             key="finetune.resume",
-            on_click=safely,
-            args=(actions.resume, frame.workspace, seen.run_id),
+            on_click=guarded,
+            args=(actions.resume, context.workspace, seen.run_id),
         )
         st.caption(f"It {point.words}.")
     if seen.can_repeat and seen.kind != "evaluate":
         with st.popover("Run again, changed"):
-            _again(frame.workspace, seen)
+            _again(context.workspace, seen)
     with st.popover("Notes"):
-        _notes(frame.workspace, seen)
+        _notes(context.workspace, seen)
     _downloads(seen)
     if not seen.status.live:
         with st.popover("Delete …"):
@@ -138,8 +138,8 @@ def show(frame: Frame, seen: RunSummary) -> None:
                 "Delete it",
                 type="primary",
                 key="finetune.delete",
-                on_click=safely,
-                args=(_delete, frame.workspace, seen.run_id),
+                on_click=guarded,
+                args=(_delete, context.workspace, seen.run_id),
             )
 
 
@@ -148,18 +148,18 @@ def _stop(workspace: Workspace, seen: RunSummary) -> None:
     st.button(
         "Take out of the queue" if waits else "Stop and save",
         key="finetune.stop",
-        on_click=safely,
+        on_click=guarded,
         args=(_stop_if_live, workspace, seen.run_id),
         disabled=seen.run.stop_asked,
     )
     if not waits:
         with st.popover("Stop at once …"):
-            note("It ends without saving: what came after its last checkpoint is lost.")
+            show_note("It ends without saving: what came after its last checkpoint is lost.")
             st.button(
                 "Stop at once",
                 type="primary",
                 key="finetune.stop.now",
-                on_click=safely,
+                on_click=guarded,
                 args=(_stop_if_live, workspace, seen.run_id, True),
             )
 
@@ -188,7 +188,7 @@ def _again(workspace: Workspace, seen: RunSummary) -> None:
         "Put it into the queue",
         type="primary",
         key="finetune.again",
-        on_click=safely,
+        on_click=guarded,
         args=(_repeat, workspace, seen, places, more),
     )
 
@@ -222,7 +222,7 @@ def _notes(workspace: Workspace, seen: RunSummary) -> None:
     st.button(
         "Save the notes",
         key="finetune.notes.save",
-        on_click=safely,
+        on_click=guarded,
         args=(actions.write_notes, workspace, seen.run_id, text),
     )
 
@@ -236,7 +236,7 @@ def _downloads(seen: RunSummary) -> None:
         if adapter:
             _download("Adapter with its card (PEFT, zip)", "adapter.zip", "application/zip", run,
                       adapter_zip)  # fmt: skip
-            note("Loads with peft on the same base; the card says how it was made.")
+            show_note("Loads with peft on the same base; the card says how it was made.")
         if outputs:
             _download("Answers (CSV)", "answers.csv", "text/csv", run, outputs_csv)
             _download("Answers (JSONL)", "answers.jsonl", "application/jsonl", run,
@@ -267,9 +267,9 @@ def restore(workspace: Workspace, name: str) -> None:
     url_state.put(PAGE, {"view": "run", "run": run.run_id})
 
 
-def thrown_away(frame: Frame) -> None:
+def thrown_away(context: PageContext) -> None:
     """What lies in the trash, each with the way back."""
-    found = trashed(frame.workspace)
+    found = trashed(context.workspace)
     if not found:
         return
     with st.expander(f"Trash ({len(found)})"):
@@ -278,8 +278,10 @@ def thrown_away(frame: Frame) -> None:
                 st.button(
                     "Restore",
                     key=f"finetune.trash.{name}",
-                    on_click=safely,
-                    args=(restore, frame.workspace, name),
+                    on_click=guarded,
+                    args=(restore, context.workspace, name),
                 )
                 st.caption(markdown(run_id))
-        note(f"The folder is {frame.workspace.trash}; what is not needed can be removed there.")
+        show_note(
+            f"The folder is {context.workspace.trash}; what is not needed can be removed there."
+        )

@@ -8,39 +8,45 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
-from capo_core.dashboard.finetune import charts, run_actions
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.finetune import PAGE, charts, run_actions
 from capo_core.dashboard.finetune.queue import run_table
 from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, control_row, heading, note, picture, table
+from capo_core.dashboard.ui.components import (
+    Field,
+    control_row,
+    section_heading,
+    show_figure,
+    show_note,
+    table,
+)
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count
 from capo_core.runs.request import KINDS
 from capo_core.runs.summary import STATES, RunSummary, differences
 
-PAGE = "finetune"
 MOST_PICKED = 8
 _ANY = "any"
 
 
-def show(frame: Frame, found: Sequence[RunSummary]) -> None:
+def show(context: PageContext, found: Sequence[RunSummary]) -> None:
     if not found:
-        note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
-        run_actions.thrown_away(frame)
+        show_note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
+        run_actions.thrown_away(context)
         return
-    rows = _filtered(frame, list(reversed(found)))
+    rows = _filtered(context, list(reversed(found)))
     if rows:
-        note(f"{count(len(rows), 'run')}; a click opens one.")
-        run_table(frame, rows, key="all", more=["asked", "notes", "run_id"])
+        show_note(f"{count(len(rows), 'run')}; a click opens one.")
+        run_table(context, rows, key="all", more=["asked", "notes", "run_id"])
     else:
-        note("No run passes the filter.")
+        show_note("No run passes the filter.")
     _compare(rows, found)
-    run_actions.thrown_away(frame)
+    run_actions.thrown_away(context)
 
 
-def _filtered(frame: Frame, found: list[RunSummary]) -> list[RunSummary]:
+def _filtered(context: PageContext, found: list[RunSummary]) -> list[RunSummary]:
     """The runs that pass the row of filters, which is in the address."""
     states = [name for name in STATES if any(seen.state == name for seen in found)]
     kinds = [name for name in KINDS if any(seen.kind == name for seen in found)]
@@ -70,7 +76,7 @@ def _filtered(frame: Frame, found: list[RunSummary]) -> list[RunSummary]:
         for seen in found
         if wanted in (_ANY, seen.state)
         and kind in (_ANY, seen.kind)
-        and (everything or seen.dataset in (frame.entry.name, ""))
+        and (everything or seen.dataset in (context.entry.name, ""))
         and text in f"{seen.run_id} {seen.title} {seen.run.notes}".lower()
     ]
 
@@ -86,7 +92,7 @@ def _compare(rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
     def changed() -> None:
         url_state.put(PAGE, {"pick": "~".join(url_state.now(place))})
 
-    heading("Compare runs")
+    section_heading("Compare runs")
     st.multiselect(
         "Runs to compare",
         options,
@@ -107,14 +113,14 @@ def _settings(picked: Sequence[RunSummary]) -> None:
     first, second = picked[:2]
     different = differences(first.settings, second.settings)
     if len(picked) > 2:
-        note("The settings of the first two are compared; the curves are those of all.")
+        show_note("The settings of the first two are compared; the curves are those of all.")
     if not different:
-        note("Their settings are the same.")
+        show_note("Their settings are the same.")
         return
     rows = [
         {"name": name, "first": _plain(one), "second": _plain(two)} for name, one, two in different
     ]
-    heading(f"{count(len(rows), 'setting')} differ" + ("s" if len(rows) == 1 else ""))
+    section_heading(f"{count(len(rows), 'setting')} differ" + ("s" if len(rows) == 1 else ""))
     table(
         pd.DataFrame(rows),
         {
@@ -135,7 +141,7 @@ def _curves(picked: Sequence[RunSummary]) -> None:
     events = {f"{n}. {seen.title}": events_of(seen.run) for n, seen in enumerate(picked, 1)}
     there = charts.overlays_there(list(events.values()))
     if not there:
-        note("None of them has curves: only trainings have.")
+        show_note("None of them has curves: only trainings have.")
         return
     with control_row("finetune-overlay", [3, 2]) as (left, right):
         with left:
@@ -148,8 +154,8 @@ def _curves(picked: Sequence[RunSummary]) -> None:
                 st.segmented_control, "Of", ["validation", "training"], page=PAGE, key="on",
                 format_func=str.capitalize,
             )  # fmt: skip
-    heading(f"{charts.CURVES[name].title} in {on}", TRAINING_HELP[name])
-    picture(
+    section_heading(f"{charts.CURVES[name].title} in {on}", TRAINING_HELP[name])
+    show_figure(
         charts.overlay(events, name, validation=on == "validation"),
         key="finetune.overlay",
         file_name=f"{name}-of-{len(picked)}-runs",

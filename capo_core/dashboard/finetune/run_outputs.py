@@ -8,12 +8,18 @@ from itertools import groupby
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app import cache, navigation
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.page import PageContext, link_to
 from capo_core.dashboard.compare.scores import named
 from capo_core.dashboard.finetune.run_actions import last_outputs
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, heading, note, says, table
+from capo_core.dashboard.ui.components import (
+    Field,
+    section_heading,
+    show_headline,
+    show_note,
+    table,
+)
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
@@ -32,12 +38,12 @@ LATEST = 6
 LOG_END = 20_000
 
 
-def samples(frame: Frame, seen: RunSummary, events: RunEvents) -> None:
+def samples(context: PageContext, seen: RunSummary, events: RunEvents) -> None:
     """What the model wrote for the same items as training went on, beside the annotator's own."""
     if not events.samples:
         return
-    heading("What it writes, step by step", TRAINING_HELP["samples"])
-    dataset = _dataset(frame, seen)
+    section_heading("What it writes, step by step", TRAINING_HELP["samples"])
+    dataset = _dataset(context, seen)
     by_item = sorted(events.samples, key=_item)
     for (item_id, target), group in groupby(by_item, key=_item):
         written = sorted(group, key=lambda each: each["step"])
@@ -83,22 +89,22 @@ def _item_and_answers(dataset: Dataset | None, item_id: str, shown: list[Answer]
     st.html(answers_html(shown, known))
 
 
-def _dataset(frame: Frame, seen: RunSummary) -> Dataset | None:
+def _dataset(context: PageContext, seen: RunSummary) -> Dataset | None:
     """The run's dataset, if it is still there."""
-    entry = next((each for each in frame.entries if each.name == seen.dataset), None)
+    entry = next((each for each in context.entries if each.name == seen.dataset), None)
     if entry is None or entry.problem:
         return None
-    return cache.dataset(frame.workspace, entry)
+    return cache.dataset(context.workspace, entry)
 
 
-def answers(frame: Frame, seen: RunSummary) -> None:
+def answers(context: PageContext, seen: RunSummary) -> None:
     """The last answers of a generation."""
     latest, total = last_outputs(seen.run, LATEST)
     if not total:
-        note("No answer has arrived yet." if seen.status.live else "No answer was written.")
+        show_note("No answer has arrived yet." if seen.status.live else "No answer was written.")
         return
-    dataset = _dataset(frame, seen)
-    heading(f"The last of {count(total, 'answer')}")
+    dataset = _dataset(context, seen)
+    section_heading(f"The last of {count(total, 'answer')}")
     for each in latest:
         target = str(each.get("target_annotator_id", ""))
         item_id = str(each.get("item_id", ""))
@@ -119,9 +125,9 @@ def profiles(seen: RunSummary) -> None:
         raw = (seen.run.folder / training.FILE).read_text(encoding="utf-8")
         found = {str(name): str(each.get("text", "")) for name, each in json.loads(raw).items()}
     except (OSError, ValueError, AttributeError):
-        note("No profile is there yet.")
+        show_note("No profile is there yet.")
         return
-    heading("What the model wrote about them")
+    section_heading("What the model wrote about them")
     shown = [Answer(name, "", text) for name, text in found.items()]
     st.html(answers_html(shown, {}))
 
@@ -136,21 +142,18 @@ def evaluation(seen: RunSummary) -> None:
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    says(*statements)
-    if "compare" in navigation.PAGES:
-        navigation.page_link(
-            "compare", "Compare the methods", {url_state.DATASET: seen.dataset, "of": seen.run_id}
-        )
+    show_headline(*statements)
+    link_to("compare", "Compare the methods", {url_state.DATASET: seen.dataset, "of": seen.run_id})
 
 
 def below(seen: RunSummary) -> None:
     """What does not change every moment: expectation, settings, notes, log."""
     if seen.run.estimate:
-        heading("Expected and measured", TRAINING_HELP["estimate"])
+        section_heading("Expected and measured", TRAINING_HELP["estimate"])
         _expected(seen)
     if seen.run.notes:
-        heading("Notes")
-        note(seen.run.notes)
+        section_heading("Notes")
+        show_note(seen.run.notes)
     with st.expander("Settings"):
         rows = [(name, json.dumps(each)) for name, each in flattened(seen.settings).items()]
         table(
@@ -159,7 +162,7 @@ def below(seen: RunSummary) -> None:
             key="finetune.settings",
             file_name=f"{seen.run_id}-settings",
         )
-        note(f"Folder: {seen.run.folder}")
+        show_note(f"Folder: {seen.run.folder}")
     if seen.run.log.strip():
         with st.expander("Log", expanded=seen.state == "failed"):
             st.code(seen.run.log[-LOG_END:], language=None, wrap_lines=True)
@@ -169,7 +172,7 @@ def _expected(seen: RunSummary) -> None:
     try:
         found = Preflight.from_dict(seen.run.estimate or {})
     except (TypeError, AttributeError):
-        note("What was expected cannot be read.")
+        show_note("What was expected cannot be read.")
         return
     status = seen.status
     over = not status.live
@@ -195,7 +198,7 @@ def _expected(seen: RunSummary) -> None:
         file_name=f"{seen.run_id}-expected",
         download=False,
     )
-    note(" ".join(found.sentences[:2]))
+    show_note(" ".join(found.sentences[:2]))
 
 
 def _size(number: int | None) -> str:

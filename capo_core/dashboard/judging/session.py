@@ -42,9 +42,9 @@ def token() -> str:
     if given:
         _adopt(given)
     if _TOKEN in st.session_state:
-        tab_storage.keep(tab_storage.LINK)
+        tab_storage.store(tab_storage.LINK)
         return st.session_state[_TOKEN]
-    found = tab_storage.ask(tab_storage.LINK)
+    found = tab_storage.request(tab_storage.LINK)
     if found not in (tab_storage.PENDING, tab_storage.NONE):
         _adopt(found)
     return found
@@ -95,7 +95,7 @@ PASSING = (Busy, BackendUnavailable, DataError)
 
 
 def _session() -> dict[str, Any]:
-    return url_state.kept(f"{START}session")
+    return url_state.session_dict(f"{START}session")
 
 
 def current() -> TrialView | Pause | End:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import streamlit as st
 
 from capo_core.dashboard.app import cache, datasets
-from capo_core.dashboard.app.page import Frame, link
+from capo_core.dashboard.app.page import PageContext, page_link
 from capo_core.dashboard.stability import charts, jobs
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies import data
 from capo_core.dashboard.ui import job_progress
-from capo_core.dashboard.ui.components import note, picture, says, side_by_side
+from capo_core.dashboard.ui.components import show_figure, show_headline, show_note, side_by_side
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import REPRESENTATIONS, representation_name
 from capo_core.data.catalog import Entry
@@ -41,11 +41,11 @@ class Step:
     action: str
 
 
-def evidence_steps(frame: Frame, report, live: Run | None) -> list[Step]:
+def evidence_steps(context: PageContext, report, live: Run | None) -> list[Step]:
     """All links in their order, for the chosen dataset."""
-    entry = frame.entry
-    states = run_states(frame.workspace, entry)
-    studies = study_stages(frame.workspace, entry)
+    entry = context.entry
+    states = run_states(context.workspace, entry)
+    studies = study_stages(context.workspace, entry)
     return [
         Step(
             "1. Data",
@@ -57,7 +57,7 @@ def evidence_steps(frame: Frame, report, live: Run | None) -> list[Step]:
         Step(
             "2. Annotators",
             "What distinguishes one from another.",
-            f"{count(entry.annotators, 'annotator')} with {_explanations(frame)} explanations "
+            f"{count(entry.annotators, 'annotator')} with {_explanations(context)} explanations "
             "each: their labels, phrases and habits, and every item side by side.",
             "annotators",
             "Meet the annotators",
@@ -74,7 +74,7 @@ def evidence_steps(frame: Frame, report, live: Run | None) -> list[Step]:
         Step(
             "4. Distributions",
             "What many people would say, and what comes near to it.",
-            spread(cache.dataset(frame.workspace, entry), states),
+            spread(cache.dataset(context.workspace, entry), states),
             "distributions",
             "Compare the distributions",
         ),
@@ -178,8 +178,8 @@ def judged(stages: Counter[str]) -> str:
     return data.said(stages)
 
 
-def _explanations(frame: Frame) -> str:
-    per = datasets.per_annotator(cache.dataset(frame.workspace, frame.entry))
+def _explanations(context: PageContext) -> str:
+    per = datasets.per_annotator(cache.dataset(context.workspace, context.entry))
     fewest, most = int(per["explanations"].min()), int(per["explanations"].max())
     return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
 
@@ -194,33 +194,33 @@ def _measured_yet(live: Run | None) -> str:
 IN_A_ROW = 4
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """The chain for the chosen dataset, then its ladder where there is one."""
-    entry = frame.entry
-    report = cache.best_report(frame.workspace, entry)
-    live = jobs.live_job(frame.workspace, entry)
+    entry = context.entry
+    report = cache.best_report(context.workspace, entry)
+    live = jobs.live_job(context.workspace, entry)
     if report is None and live is None and entry.shipped:
-        live = jobs.begin_unasked(frame.workspace, entry)
-    says(_standing(entry, report is not None))
-    steps = evidence_steps(frame, report, live)
+        live = jobs.begin_unasked(context.workspace, entry)
+    show_headline(_standing(entry, report is not None))
+    steps = evidence_steps(context, report, live)
     for begin in range(0, len(steps), IN_A_ROW):
         with side_by_side(f"chain-{begin}", [1] * IN_A_ROW, gap="small") as columns:
             for column, step in zip(columns, steps[begin : begin + IN_A_ROW], strict=False):
                 with column:
-                    _card(frame, step)
+                    _card(context, step)
     if live is not None:
         job_progress.watch(live)
     if report is not None:
-        _ladder(frame, report)
+        _ladder(context, report)
 
 
-def _card(frame: Frame, step: Step) -> None:
+def _card(context: PageContext, step: Step) -> None:
     with st.container(border=True, height="stretch"):
         st.html(
             f'<div class="capo-chain"><h3>{escape(step.title)}</h3>'
             f'<p class="capo-what">{escape(step.what)}</p><p>{escape(step.state)}</p></div>'
         )
-        link(frame, step.page, step.action)
+        page_link(context, step.page, step.action)
 
 
 def _standing(entry: Entry, measured: bool) -> str:
@@ -236,7 +236,7 @@ def _standing(entry: Entry, measured: bool) -> str:
     )
 
 
-def _ladder(frame: Frame, report) -> None:
+def _ladder(context: PageContext, report) -> None:
     rows = report.ladder.to_frame()
     if rows.empty:
         return
@@ -244,13 +244,13 @@ def _ladder(frame: Frame, report) -> None:
     first = next((name for name in REPRESENTATIONS if name in there), min(there))
     rows = rows[rows["representation"] == first]
     st.subheader(charts.ladder_title(rows, representation_name(first)), anchor=False)
-    picture(
+    show_figure(
         charts.ladder(rows),
         key="overview.ladder",
-        file_name=f"{frame.entry.name}-ladder",
+        file_name=f"{context.entry.name}-ladder",
         alt="Share of groups given to the right annotator, by explanations pooled",
     )
-    note(
+    show_note(
         "The Stability page has the controls, the other representations, and the texts behind "
         "every point."
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.stability import charts
 from capo_core.dashboard.ui import job_progress
 from capo_core.dashboard.ui.components import (
     Field,
-    heading,
-    note,
-    picture,
-    says,
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
     side_by_side,
     table,
 )
@@ -37,47 +37,49 @@ _NULL = {
 }
 
 
-def show(frame: Frame, report, representation: str) -> None:
+def show(context: PageContext, report, representation: str) -> None:
     """Planted and null data of the dataset's kind of task, each computed on demand."""
-    task = "paraphrase" if frame.entry.task == PARAPHRASE.name else "nli"
-    heading("Does the method find what is there, and nothing where nothing is?", HELP["planted"])
-    note(
+    task = "paraphrase" if context.entry.task == PARAPHRASE.name else "nli"
+    section_heading(
+        "Does the method find what is there, and nothing where nothing is?", HELP["planted"]
+    )
+    show_note(
         "Simulated annotators are given a manner of known strength, and the same measures are run "
         f"on what they write (task: {'paraphrase' if task == 'paraphrase' else 'inference'}). "
         "These figures belong to the method, not to your dataset."
     )
     with side_by_side("calibration", [1, 1]) as (left, right):
         with left:
-            found = _result(frame, "Planted", CalibrationConfig(task=task, **_PLANTED))
+            found = _result(context, "Planted", CalibrationConfig(task=task, **_PLANTED))
             if found is not None:
                 _planted(found, representation)
         with right:
-            found = _result(frame, "Null", CalibrationConfig(task=task, **_NULL))
+            found = _result(context, "Null", CalibrationConfig(task=task, **_NULL))
             if found is not None:
                 _null(found)
 
 
-def _result(frame: Frame, name: str, config: CalibrationConfig) -> Calibration | None:
+def _result(context: PageContext, name: str, config: CalibrationConfig) -> Calibration | None:
     """The calibration if it is there; else what runs, or the button to begin it."""
     total = len(config.strengths) * config.datasets
     st.markdown(f"**{name} data**: {count(total, 'data set')} of {config.items} items each.")
-    found = cache.calibration(frame.workspace, config)
+    found = cache.calibration(context.workspace, config)
     if found is not None:
         return found
     settings = {"config": config.to_dict()}
-    job = submit.find_begun(frame.workspace, "calibration", settings)
+    job = submit.find_begun(context.workspace, "calibration", settings)
     if job is not None and job.status().live:
         job_progress.watch(job)
         return None
     if job is not None:
-        job_progress.how_it_ended(job)
+        job_progress.show_outcome(job)
     st.button(
         f"Measure {count(total, 'simulated data set')}",
         key=f"calibration.{name}",
-        on_click=safely,
-        args=(submit.begin, frame.workspace, "calibration", settings),
+        on_click=guarded,
+        args=(submit.begin, context.workspace, "calibration", settings),
     )
-    note("Takes a few minutes, beside the page.")
+    show_note("Takes a few minutes, beside the page.")
     return None
 
 
@@ -88,13 +90,13 @@ def _planted(found: Calibration, representation: str) -> None:
     rows = summary[(summary["representation"] == shown) & (summary["reduction"] == "none")]
     one = rows[rows["k"] == rows["k"].min()].sort_values("manner")
     rising = one["accuracy"].is_monotonic_increasing
-    says(
+    show_headline(
         f"{representation_name(shown)}: what is found "
         f"{'rises' if rising else 'does not rise everywhere'} with what was planted, from "
         f"{one['accuracy'].iloc[0]:.2f} at strength {one['manner'].iloc[0]:g} to "
         f"{one['accuracy'].iloc[-1]:.2f} at {one['manner'].iloc[-1]:g}."
     )
-    picture(
+    show_figure(
         charts.planted(rows),
         key="calibration.planted",
         file_name="calibration-planted",
@@ -122,7 +124,7 @@ def _null(found: Calibration) -> None:
     summary = summary[summary["manner"] == 0]
     n, covered = int(summary["n"].sum()), int(summary["covered"].sum())
     low = int(summary["significant"].sum())
-    says(
+    show_headline(
         f"Where nothing was planted, {covered} of {n} intervals hold the chance line (95 % "
         f"should), and {low} of {n} p-values are at most 0.05 (5 % should be)."
     )
@@ -133,7 +135,7 @@ def _null(found: Calibration) -> None:
         & (points["representation"] == first["representation"])
         & (points["reduction"] == first["reduction"])
     ]
-    picture(
+    show_figure(
         charts.null_p_values(points),
         key="calibration.null",
         file_name="calibration-null",

@@ -8,7 +8,7 @@ import streamlit as st
 from capo_core.dashboard.annotators.items import paging
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import download_table, heading, note
+from capo_core.dashboard.ui.components import download_table, section_heading, show_note
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html
 from capo_core.dashboard.ui.text import escape
@@ -16,7 +16,6 @@ from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, short
 
-KEYS = ("red", "k", "who", "outcome", "order", "p")
 _OUTCOMES = {"all": "all", "right": "named rightly", "wrong": "taken for another"}
 _ORDERS = {"clear": "clearest first", "mistaken": "most mistaken first"}
 # So many explanations on one screen, whatever the size of a group.
@@ -31,7 +30,7 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
             annotation_id.
     """
     heads = groups.drop_duplicates("group").set_index("group")
-    heading(
+    section_heading(
         f"{int(heads['correct'].sum()):,} of {count(len(heads), 'group' if k > 1 else 'text')} "
         "named rightly in one of the partitions"
     )
@@ -73,7 +72,7 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
         heads = heads[heads["correct"] == (outcome == "right")]
     heads = heads.sort_values("margin", ascending=order == "mistaken", kind="stable")
     if heads.empty:
-        note("No group fits this choice.")
+        show_note("No group fits this choice.")
         return
     start, end = paging(page, "p", len(heads), max(1, _TEXTS // k), "group" if k > 1 else "text")
     texts = cache.annotations_by_id(dataset)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.stability import calibration, charts
 from capo_core.dashboard.ui.components import (
     Field,
-    heading,
-    note,
-    picture,
-    says,
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
     side_by_side,
     table,
 )
@@ -33,22 +33,22 @@ def _told(report, topic: str) -> None:
     """The report's own sentences on a topic."""
     said = [statement.text for statement in report.statements if statement.topic == topic]
     if said:
-        says(*said)
+        show_headline(*said)
 
 
-def variance(frame: Frame, report, representation: str) -> None:
+def variance(context: PageContext, report, representation: str) -> None:
     rows = report.variance.to_frame()
-    heading("What the differences between explanations come from", HELP["variance"])
+    section_heading("What the differences between explanations come from", HELP["variance"])
     _told(report, "variance")
     if rows.empty:
-        note("Too few items have all annotators; the shares cannot be computed.")
+        show_note("Too few items have all annotators; the shares cannot be computed.")
         return
     here = rows[rows["representation"] == representation]
     if not here.empty:
-        picture(
+        show_figure(
             charts.variance(here, [reduction_name(name) for name in here["reduction"]]),
             key="stability.variance",
-            file_name=f"{frame.entry.name}-variance-{representation}",
+            file_name=f"{context.entry.name}-variance-{representation}",
             alt="Shares of item, annotator and the rest in the variance, per reduction",
         )
     table(
@@ -64,31 +64,33 @@ def variance(frame: Frame, report, representation: str) -> None:
             "n_items": Field("Items", "Items with all annotators.", 0),
         },
         key="stability.variance.table",
-        file_name=f"{frame.entry.name}-variance",
+        file_name=f"{context.entry.name}-variance",
     )
 
 
-def reliability(frame: Frame, report, representation: str) -> None:
+def reliability(context: PageContext, report, representation: str) -> None:
     rows = report.reliability.to_frame()
     known = rows[rows["representation"] == representation] if len(rows) else rows
     known = known[known["self"].notna()] if len(known) else known
     if known.empty:
-        heading("Does an annotator's profile come back on other items?", HELP["reliability"])
-        note("There are too few items to compare halves.")
+        section_heading(
+            "Does an annotator's profile come back on other items?", HELP["reliability"]
+        )
+        show_note("There are too few items to compare halves.")
         return
     with side_by_side("reliability", [1, 1]) as places:
         for place, (reduction, part) in zip(
             places, known.groupby("reduction", sort=False), strict=False
         ):
             with place:
-                heading(
+                section_heading(
                     f"{reduction_name(reduction)}: {charts.reliability_title(part)}",
                     HELP["reliability"],
                 )
-                picture(
+                show_figure(
                     charts.reliability(part),
                     key=f"stability.reliability.{reduction}",
-                    file_name=f"{frame.entry.name}-reliability-{representation}-{reduction}",
+                    file_name=f"{context.entry.name}-reliability-{representation}-{reduction}",
                     alt="Correlation of an annotator's two profiles, by explanations in a half",
                 )
     table(
@@ -115,20 +117,20 @@ def reliability(frame: Frame, report, representation: str) -> None:
             },
         ),
         key="stability.reliability.table",
-        file_name=f"{frame.entry.name}-reliability",
+        file_name=f"{context.entry.name}-reliability",
     )
 
 
-def information(frame: Frame, report, representation: str) -> None:
-    heading("Does manner show without being learned?", HELP["auc"])
+def information(context: PageContext, report, representation: str) -> None:
+    section_heading("Does manner show without being learned?", HELP["auc"])
     _told(report, "unsupervised")
     rows = report.unsupervised.to_frame()
     if not rows.empty:
         here = rows[rows["representation"] == representation]
-        picture(
+        show_figure(
             charts.separation(here if not here.empty else rows),
             key="stability.auc",
-            file_name=f"{frame.entry.name}-separation-{representation}",
+            file_name=f"{context.entry.name}-separation-{representation}",
             alt="Separation of same from different annotators, by explanations pooled",
         )
         table(
@@ -143,9 +145,9 @@ def information(frame: Frame, report, representation: str) -> None:
                 "n_items": Field("Items", None, 0),
             },
             key="stability.auc.table",
-            file_name=f"{frame.entry.name}-separation",
+            file_name=f"{context.entry.name}-separation",
         )
-    heading("How much does one explanation tell, and how many are enough?", HELP["bits"])
+    section_heading("How much does one explanation tell, and how many are enough?", HELP["bits"])
     _told(report, "information")
     table(
         _named(report.information.to_frame()),
@@ -159,12 +161,12 @@ def information(frame: Frame, report, representation: str) -> None:
             "n_items": Field("Items", None, 0),
         },
         key="stability.information.table",
-        file_name=f"{frame.entry.name}-information",
+        file_name=f"{context.entry.name}-information",
     )
 
 
-def agreement(frame: Frame, report, representation: str) -> None:
-    heading("How far do the annotators give the same labels?", HELP["agreement"])
+def agreement(context: PageContext, report, representation: str) -> None:
+    section_heading("How far do the annotators give the same labels?", HELP["agreement"])
     _told(report, "agreement")
     rows = report.agreement.to_frame()
     rows = rows.assign(measure=rows["measure"].map(_MEASURES).fillna(rows["measure"]))
@@ -187,7 +189,7 @@ def agreement(frame: Frame, report, representation: str) -> None:
             },
         ),
         key="stability.agreement.table",
-        file_name=f"{frame.entry.name}-agreement",
+        file_name=f"{context.entry.name}-agreement",
     )
 
 

@@ -11,17 +11,17 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import Frame
-from capo_core.dashboard.stability import charts, evidence, measures, reports
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.stability import PAGE, charts, evidence, measures, reports
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
     control_row,
     download_table,
-    heading,
-    note,
-    picture,
-    says,
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
     side_by_side,
     table,
 )
@@ -38,7 +38,7 @@ from capo_core.formatting import count
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
 
 
-def show_methods(frame: Frame, report) -> None:
+def show_methods(context: PageContext, report) -> None:
     config = report.config
     taken = "taken as typed"
     if not config.raw:
@@ -63,7 +63,7 @@ def show_methods(frame: Frame, report) -> None:
             "partitions.",
             f"Dataset {report.dataset}, fingerprint {report.fingerprint[:16]}, seed {config.seed}.",
         ):
-            note(line)
+            show_note(line)
         with st.container(horizontal=True):
             st.download_button(
                 "Whole report (JSON)",
@@ -79,14 +79,12 @@ def show_methods(frame: Frame, report) -> None:
             download_table(
                 getattr(report, part).to_frame(),
                 key=f"stability.all.{part}",
-                file_name=f"{frame.entry.name}-{part}",
+                file_name=f"{context.entry.name}-{part}",
                 label=f"{part.capitalize()} (CSV)",
             )
-        note("Formulas and their sources are in docs/methods.md.")
+        show_note("Formulas and their sources are in docs/methods.md.")
 
 
-KEYS = ("report", "rep", "part", *evidence.KEYS)
-PAGE = "stability"
 _PARTS = {
     "evidence": "Explanations behind the point",
     "numbers": "All numbers",
@@ -98,23 +96,23 @@ _PARTS = {
 }
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """The report of the chosen dataset, or the way to it."""
-    choice = reports.current(frame)
+    choice = reports.current(context)
     if choice.shown is None:
         return
-    report = cache.report(frame.workspace, frame.entry, choice.shown)
+    report = cache.report(context.workspace, context.entry, choice.shown)
     ladder = report.ladder.to_frame()
     if ladder.empty:
-        says(*(statement.text for statement in report.statements))
-        note("There are too few explanations for a ladder.")
-        reports.menu(frame, choice)
-        show_methods(frame, report)
+        show_headline(*(statement.text for statement in report.statements))
+        show_note("There are too few explanations for a ladder.")
+        reports.menu(context, choice)
+        show_methods(context, report)
         return
-    says(*_told(report, "headline"))
-    representation, reduction, k = _controls(frame, choice, ladder)
+    show_headline(*_told(report, "headline"))
+    representation, reduction, k = _controls(context, choice, ladder)
     rows = ladder[ladder["representation"] == representation]
-    _pictures(frame, report, rows, representation, (reduction, k))
+    _pictures(context, report, rows, representation, (reduction, k))
     part = url_state.choice(
         st.segmented_control,
         "Evidence",
@@ -125,26 +123,28 @@ def show(frame: Frame) -> None:
         label_visibility="collapsed",
     )
     if part == "evidence":
-        dataset = cache.dataset(frame.workspace, frame.entry)
+        dataset = cache.dataset(context.workspace, context.entry)
         groups = cache.groups(choice.shown, representation, reduction, k)
         evidence.show(PAGE, dataset, groups, k)
     elif part == "numbers":
-        _numbers(frame, report)
+        _numbers(context, report)
     else:
-        measures.SECTIONS[part](frame, report, representation)
-    show_methods(frame, report)
+        measures.SECTIONS[part](context, report, representation)
+    show_methods(context, report)
 
 
-def _controls(frame: Frame, choice: reports.Choice, ladder: pd.DataFrame) -> tuple[str, str, int]:
+def _controls(
+    context: PageContext, choice: reports.Choice, ladder: pd.DataFrame
+) -> tuple[str, str, int]:
     """One row above the picture: what is seen, and the point whose explanations are open."""
     there = set(ladder["representation"])
     known = [name for name in REPRESENTATIONS if name in there]
     with control_row("ladder", [3, 2, 2, 2]) as places:
-        return _choices(places, frame, choice, ladder, known + sorted(there - set(known)))
+        return _choices(places, context, choice, ladder, known + sorted(there - set(known)))
 
 
 def _choices(
-    places, frame: Frame, choice: reports.Choice, ladder: pd.DataFrame, names: list[str]
+    places, context: PageContext, choice: reports.Choice, ladder: pd.DataFrame, names: list[str]
 ) -> tuple[str, str, int]:
     with places[0]:
         representation = url_state.choice(
@@ -180,40 +180,42 @@ def _choices(
             help=HELP["k"],
         )
     with places[3]:
-        reports.menu(frame, choice)
+        reports.menu(context, choice)
     return representation, reduction, int(k)
 
 
 def _pictures(
-    frame: Frame, report, rows: pd.DataFrame, representation: str, chosen: tuple[str, int]
+    context: PageContext, report, rows: pd.DataFrame, representation: str, chosen: tuple[str, int]
 ) -> None:
     with side_by_side("ladder", [3, 2]) as (left, right):
         with left:
-            heading(
+            section_heading(
                 charts.ladder_title(rows, representation_name(representation)),
                 HELP["accuracy"],
             )
-            picture(
+            show_figure(
                 charts.ladder(rows, chosen),
                 key=f"{PAGE}.ladder",
-                file_name=f"{frame.entry.name}-ladder-{representation}",
+                file_name=f"{context.entry.name}-ladder-{representation}",
                 alt="Share of groups given to the right annotator, by explanations pooled",
                 on_select=_clicked,
             )
             for text in _told(report, "reduction", "views"):
-                note(text)
+                show_note(text)
         with right:
             k = chosen[1]
             controls = charts.controls_at(report.controls.to_frame(), representation, k)
-            heading(charts.controls_title(rows[rows["k"] == k], controls, k), HELP["controls"])
-            picture(
+            section_heading(
+                charts.controls_title(rows[rows["k"] == k], controls, k), HELP["controls"]
+            )
+            show_figure(
                 charts.controls(rows[rows["k"] == k], controls),
                 key=f"{PAGE}.controls",
-                file_name=f"{frame.entry.name}-controls-{representation}-{k}",
+                file_name=f"{context.entry.name}-controls-{representation}-{k}",
                 alt="Accuracy of each reduction and of each control",
             )
             for text in _told(report, "label", "null", "leak"):
-                note(text)
+                show_note(text)
 
 
 def _told(report, *topics: str) -> list[str]:
@@ -228,7 +230,7 @@ def _clicked() -> None:
         url_state.put(PAGE, {"red": reduction, "k": str(k), "part": "evidence", "p": None})
 
 
-def _numbers(frame: Frame, report) -> None:
+def _numbers(context: PageContext, report) -> None:
     """The ladder and all controls as one table."""
     ladder = report.ladder.to_frame()
     rows = pd.concat([ladder.assign(control=""), report.controls.to_frame()], ignore_index=True)
@@ -239,7 +241,7 @@ def _numbers(frame: Frame, report) -> None:
         representation=rows["representation"].map(representation_name),
         reduction=rows["reduction"].map(reduction_name),
     )
-    heading("Every point of the ladder and every control", HELP["accuracy"])
+    section_heading("Every point of the ladder and every control", HELP["accuracy"])
     table(
         rows,
         {
@@ -258,6 +260,6 @@ def _numbers(frame: Frame, report) -> None:
             "n_groups": Field("Groups", None, 0),
         },
         key="stability.numbers",
-        file_name=f"{frame.entry.name}-ladder-and-controls",
+        file_name=f"{context.entry.name}-ladder-and-controls",
         height=460,
     )

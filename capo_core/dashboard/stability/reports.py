@@ -8,18 +8,17 @@ from dataclasses import dataclass
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.stability import PAGE
 from capo_core.dashboard.stability import jobs as stability_jobs
 from capo_core.dashboard.ui import job_progress, url_state
-from capo_core.dashboard.ui.components import note, speaking
+from capo_core.dashboard.ui.components import show_errors, show_note
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
 from capo_core.runs.run import Run
 from capo_core.stability.config import StabilityConfig
 from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS
-
-PAGE = "stability"
 
 
 @dataclass(frozen=True)
@@ -31,23 +30,25 @@ class Choice:
     live: Run | None
 
 
-def current(frame: Frame) -> Choice:
+def current(context: PageContext) -> Choice:
     """The report to show, with what must be said of jobs; the way to a first one where none is."""
-    kept = tuple(cache.kept_reports(frame.workspace, frame.entry))
-    unasked = None if kept else stability_jobs.begin_unasked(frame.workspace, frame.entry)
-    jobs = [unasked] if unasked else stability_jobs.jobs_of(frame.workspace, frame.entry)
+    kept = tuple(cache.kept_reports(context.workspace, context.entry))
+    unasked = None if kept else stability_jobs.begin_unasked(context.workspace, context.entry)
+    jobs = [unasked] if unasked else stability_jobs.jobs_of(context.workspace, context.entry)
     live = next((job for job in jobs if job.status().live), None)
     if live is not None:
         if not kept:
-            note("How stable these annotators are is being measured; the result appears by itself.")
+            show_note(
+                "How stable these annotators are is being measured; the result appears by itself."
+            )
         job_progress.watch(live)
     elif jobs and (not kept or _fresh(jobs[0])):
-        job_progress.how_it_ended(jobs[0])
+        job_progress.show_outcome(jobs[0])
     if not kept:
         if live is None:
             with st.container(border=True):
                 st.markdown("**Not measured yet.** Choose how thoroughly; it runs beside the page.")
-                _offer(frame)
+                _offer(context)
         return Choice(kept, None, live)
     asked = url_state.get("report")
     shown = next((one for one in kept if one.folder.name == asked), kept[0])
@@ -59,13 +60,13 @@ def _fresh(job: Run) -> bool:
     return time.time() - job.status().ended < 600
 
 
-def begin(frame: Frame, config: StabilityConfig) -> None:
+def begin(context: PageContext, config: StabilityConfig) -> None:
     """Ask for a report, and show it when it is there."""
-    stability_jobs.begin(frame.workspace, frame.entry, config)
+    stability_jobs.begin(context.workspace, context.entry, config)
     url_state.put(PAGE, {"report": config.key})
 
 
-def menu(frame: Frame, choice: Choice) -> None:
+def menu(context: PageContext, choice: Choice) -> None:
     """The choice among reports, and the way to another one, in one popover."""
     titles = {one.folder.name: stability_jobs.title(one.config) for one in choice.kept}
     with st.popover(f"Report: {titles[choice.shown.folder.name]}", width="stretch"):
@@ -80,22 +81,22 @@ def menu(frame: Frame, choice: Choice) -> None:
                 format_func=titles.__getitem__,
             )
         if choice.live is not None:
-            note("Another report is being computed; see the top of the page.")
+            show_note("Another report is being computed; see the top of the page.")
             return
         st.markdown("**Measure again, or more**")
-        _offer(frame)
+        _offer(context)
 
 
-def _offer(frame: Frame) -> None:
+def _offer(context: PageContext) -> None:
     for preset in stability_jobs.PRESETS.values():
         st.button(
             preset.title,
             key=f"begin.{preset.name}",
             type="primary" if preset.name == "full" else "secondary",
-            on_click=safely,
-            args=(begin, frame, preset.config),
+            on_click=guarded,
+            args=(begin, context, preset.config),
         )
-        note(preset.words)
+        show_note(preset.words)
     with st.expander("Own settings"), st.form("begin.own", border=False):
         representations = st.multiselect(
             "Seen as",
@@ -122,7 +123,7 @@ def _offer(frame: Frame) -> None:
             "an annotator without being their manner.",
         )
         if st.form_submit_button("Measure with these"):
-            with speaking():
+            with show_errors():
                 config = StabilityConfig(
                     representations=tuple(representations),
                     reductions=tuple(reductions),
@@ -130,5 +131,5 @@ def _offer(frame: Frame) -> None:
                     permutations=int(permutations),
                     raw=raw,
                 )
-                begin(frame, config)
+                begin(context, config)
                 st.rerun()

@@ -11,15 +11,22 @@ import shlex
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, safely
+from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.judging import text as judging_text
 from capo_core.dashboard.judging import trial_html
-from capo_core.dashboard.studies import cache, new_study
+from capo_core.dashboard.studies import PAGE, cache, new_study
 from capo_core.dashboard.studies.compute import example, slots
 from capo_core.dashboard.studies.data import DRAFT, Seen
 from capo_core.dashboard.studies.labels import HELP, PURPOSES, inside, kind_title, source_name
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, control_row, heading, note, says, table
+from capo_core.dashboard.ui.components import (
+    Field,
+    control_row,
+    section_heading,
+    show_headline,
+    show_note,
+    table,
+)
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count, duration
 from capo_core.study.design import draft as design_draft
@@ -29,11 +36,9 @@ from capo_core.study.design.draft import Draft
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import TrialView
 
-PAGE = "studies"
-
 
 def show_example(draft: Draft, terms: Terms) -> None:
-    heading("A trial as a judge will see it")
+    section_heading("A trial as a judge will see it")
     names = slots(draft)
     with control_row("studies-example", [2, 2, 3]) as places:
         with places[0]:
@@ -49,7 +54,7 @@ def show_example(draft: Draft, terms: Terms) -> None:
                 on_change=lambda: url_state.put(PAGE, {"place": str(url_state.now(key))}),
             )  # fmt: skip
     st.html(drawn(example(draft, slot, place), terms, f"{place} of {many}"))
-    note(
+    show_note(
         "The judge's page has the same texts in the same order, with keys, progress and pause. "
         "Whose texts these are stands in no part of it."
     )
@@ -67,19 +72,19 @@ def drawn(view: TrialView, terms: Terms, where: str) -> str:
     )
 
 
-def show(frame: Frame, seen: Seen) -> None:
-    draft = cache.draft(frame.workspace, seen.name)
-    balance = cache.balance(frame.workspace, seen.name)
+def show(context: PageContext, seen: Seen) -> None:
+    draft = cache.draft(context.workspace, seen.name)
+    balance = cache.balance(context.workspace, seen.name)
     median, most = planner.minutes_of(draft)
     usual, slowest = duration(60 * median), duration(60 * most)
-    says(
+    show_headline(
         f"{count(balance.trials, 'main trial')} with {count(balance.texts, 'text')} for "
         f"{count(balance.judges, 'judge')}; a judge needs about {usual}"
         + (f", the slowest {slowest}." if slowest != usual else ".")
     )
     for each in draft.notes:
-        note(each)
-    heading("Balance", HELP["balance"])
+        show_note(each)
+    section_heading("Balance", HELP["balance"])
     table(
         balance_table(balance),
         {
@@ -93,15 +98,15 @@ def show(frame: Frame, seen: Seen) -> None:
         height="content",
     )
     _left_out(draft, seen)
-    data = cache.dataset(frame.workspace, seen.config.dataset)
+    data = cache.dataset(context.workspace, seen.config.dataset)
     show_example(draft, Terms.of(seen.config, data.task))
     _settings(seen)
     with st.container(horizontal=True):
         st.button(
             "Design another like this",
             key=f"{PAGE}.again",
-            on_click=safely,
-            args=(_again, frame, seen),
+            on_click=guarded,
+            args=(_again, context, seen),
             help="Its settings go into the form of a new study; this one stays as it is.",
         )
         if seen.stage == DRAFT:
@@ -159,12 +164,12 @@ def _left_out(draft, seen: Seen) -> None:
 def _settings(seen: Seen) -> None:
     config = seen.config
     with st.expander("Settings, planned analysis, and the same as a command"):
-        note(f"Planned analysis: {config.planned_analysis}")
+        show_note(f"Planned analysis: {config.planned_analysis}")
         told = [
             inside(name) + (f" ({', '.join(runs)})" if name in config.methods else "")
             for name, runs in config.sources.items()
         ]
-        note(f"Sources: {'; '.join(told)}.")
+        show_note(f"Sources: {'; '.join(told)}.")
         name = f"{seen.name}.json"
         words = ["python", "-m", "capo_core", "study", "create", seen.name, "--config", name]
         st.code(shlex.join(words), language="bash", wrap_lines=True)
@@ -177,7 +182,7 @@ def _settings(seen: Seen) -> None:
         st.code(text, language="json")
 
 
-def _again(frame: Frame, seen: Seen) -> None:
-    name = new_study.free_name(seen.config.dataset, design_draft.names(frame.workspace))
-    new_study.keep(frame.workspace, new_study.from_config(seen.config, name))
+def _again(context: PageContext, seen: Seen) -> None:
+    name = new_study.free_name(seen.config.dataset, design_draft.names(context.workspace))
+    new_study.keep(context.workspace, new_study.from_config(seen.config, name))
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})

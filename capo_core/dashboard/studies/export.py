@@ -16,12 +16,12 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
-from capo_core.dashboard.studies import cache, compute
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.studies import PAGE, cache, compute
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import control_row, heading, note, speaking
+from capo_core.dashboard.ui.components import control_row, section_heading, show_errors, show_note
 from capo_core.formatting import count
 from capo_core.study.analysis.preference_pairs import RULES, PairFilter
 from capo_core.study.analysis.report import (
@@ -122,7 +122,6 @@ def train_on_pairs(
     return "\n".join(shlex.join([*_PROGRAM, *words]) for words in (pairs, train))
 
 
-PAGE = "studies"
 _RULES = {
     "quality": "Surely better, by weighted votes",
     "majority": "By majority",
@@ -130,15 +129,15 @@ _RULES = {
 }
 
 
-def show(frame: Frame, seen: Seen) -> None:
+def show(context: PageContext, seen: Seen) -> None:
     report = cache.report(
-        frame.workspace, seen.name, str(seen.status.unblinded), url_state.get("mu")
+        context.workspace, seen.name, str(seen.status.unblinded), url_state.get("mu")
     )
     if report is None:
         waiting("Computing the planned analysis …")
         return
     name = seen.name
-    heading("Report")
+    section_heading("Report")
     with st.container(horizontal=True):
         for label, kind, mime, make in (
             ("Report (HTML, stands alone)", "html", "text/html", to_html),
@@ -147,8 +146,8 @@ def show(frame: Frame, seen: Seen) -> None:
             ("Everything (JSON)", "json", "application/json", _whole),
         ):
             _download(label, f"{name}-report.{kind}", mime, lambda make=make: make(report))
-    heading("Judgments")
-    service = cache.begun_service(frame.workspace)
+    section_heading("Judgments")
+    service = cache.begun_service(context.workspace)
     practice = st.toggle("With practice trials", key=f"{PAGE}.export.practice")
     with st.container(horizontal=True):
         for kind, mime in (("csv", "text/csv"), ("jsonl", "application/jsonl")):
@@ -158,17 +157,22 @@ def show(frame: Frame, seen: Seen) -> None:
             )  # fmt: skip
         _download("Every answer ever given (CSV)", f"{name}-history.csv", "text/csv",
                   lambda: as_text(service.export_history(name), "csv"))  # fmt: skip
-    note("One row a judgment: what was shown in which order, what was answered, the true source.")
-    with speaking():
-        _pairs(frame, seen, report)
+    show_note(
+        "One row a judgment: what was shown in which order, what was answered, the true source."
+    )
+    with show_errors():
+        _pairs(context, seen, report)
 
 
-def _pairs(frame: Frame, seen: Seen, report: StudyReport) -> None:
+def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
     """Preference pairs to train on, by the filter that was chosen."""
-    heading("Preference pairs", "Text pairs that judges compared, as prompt, chosen and rejected, "
-            "to train on. A stricter filter leaves fewer pairs, and more right ones.")  # fmt: skip
+    section_heading(
+        "Preference pairs",
+        "Text pairs that judges compared, as prompt, chosen and rejected, "
+        "to train on. A stricter filter leaves fewer pairs, and more right ones.",
+    )
     if report.analysis.quality is None:
-        note("Nobody compared two texts in this study, so there are no pairs.")
+        show_note("Nobody compared two texts in this study, so there are no pairs.")
         return
     with control_row("studies-pairs", [3, 2]) as (left, right):
         with left:
@@ -180,9 +184,9 @@ def _pairs(frame: Frame, seen: Seen, report: StudyReport) -> None:
             least = url_state.number("confident", 90, 51, 100)
             if rule == "quality":
                 _least(least)
-    pairs = _made(frame, seen, report, PairFilter(rule, least / 100))
+    pairs = _made(context, seen, report, PairFilter(rule, least / 100))
     told = "kept where the better text is at least this probable; " if rule == "quality" else ""
-    note(
+    show_note(
         f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats make none. Their items are "
         f"from the {seen.config.split} part: a run that trains on them must not be scored on it."
     )
@@ -198,13 +202,13 @@ def _pairs(frame: Frame, seen: Seen, report: StudyReport) -> None:
 def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: PairFilter) -> None:
     """How a training begins from these pairs."""
     targets = sorted(set(pairs["target_annotator_id"]))
-    note("To train CAPO on them, on the computer that the dashboard runs on:")
+    show_note("To train CAPO on them, on the computer that the dashboard runs on:")
     st.code(
         train_on_pairs(seen.name, seen.config.dataset, targets, chosen_by, url_state.get("mu")),
         language="bash",
         wrap_lines=True,
     )
-    note("The run is then among the runs of the page Fine-tune.")
+    show_note("The run is then among the runs of the page Fine-tune.")
 
 
 def _least(value: int) -> None:
@@ -215,12 +219,14 @@ def _least(value: int) -> None:
     )  # fmt: skip
 
 
-def _made(frame: Frame, seen: Seen, report: StudyReport, chosen_by: PairFilter) -> pd.DataFrame:
+def _made(
+    context: PageContext, seen: Seen, report: StudyReport, chosen_by: PairFilter
+) -> pd.DataFrame:
     from capo_core.study.analysis.preference_pairs import pairs_of
 
-    judgments = cache.judgments(frame.workspace, seen.name, str(seen.status.unblinded))
-    dataset = cache.dataset(frame.workspace, seen.config.dataset)
-    draft = cache.draft(frame.workspace, seen.name)
+    judgments = cache.judgments(context.workspace, seen.name, str(seen.status.unblinded))
+    dataset = cache.dataset(context.workspace, seen.config.dataset)
+    draft = cache.draft(context.workspace, seen.name)
     return pairs_of(draft, dataset, judgments, report.analysis.quality, chosen_by)
 
 

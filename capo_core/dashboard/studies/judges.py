@@ -15,12 +15,17 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import access
-from capo_core.dashboard.app.page import Frame, safely
-from capo_core.dashboard.studies import cache
+from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.studies import PAGE, cache
 from capo_core.dashboard.studies.data import CLOSED, FROZEN, RUNNING, UNBLINDED, Seen
 from capo_core.dashboard.studies.labels import JUDGE_STATES, kind_title
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import download_table, heading, note, says
+from capo_core.dashboard.ui.components import (
+    download_table,
+    section_heading,
+    show_headline,
+    show_note,
+)
 from capo_core.dashboard.ui.text import escape
 from capo_core.data.export import csv_text
 from capo_core.formatting import count, percent
@@ -30,16 +35,15 @@ from capo_core.study.owner.service import DAYS
 from capo_core.study.owner.status import JudgeStatus, StudyStatus
 from capo_core.workspace import Workspace
 
-PAGE = "studies"
 SHOWN = 400
 
 
-def show_audit(frame: Frame, seen: Seen) -> None:
+def show_audit(context: PageContext, seen: Seen) -> None:
     if seen.status is None:
-        note("The log begins when the first judge is invited.")
+        show_note("The log begins when the first judge is invited.")
         return
-    rows = cache.begun_service(frame.workspace).audit_log(seen.name)
-    note(
+    rows = cache.begun_service(context.workspace).audit_log(seen.name)
+    show_note(
         f"{count(len(rows), 'line')}, the newest first. Lines are only ever added; that there was "
         "an answer is noted, not what it was."
     )
@@ -57,7 +61,7 @@ def show_audit(frame: Frame, seen: Seen) -> None:
         },
     )
     if len(rows) > SHOWN:
-        note(f"The file has all {len(rows):,} lines.")
+        show_note(f"The file has all {len(rows):,} lines.")
     download_table(rows, key=f"{PAGE}.audit.csv", file_name=f"{seen.name}-audit",
                    label="Audit log (CSV)")  # fmt: skip
 
@@ -87,7 +91,7 @@ def show_links(study: str) -> None:
             st.html(f'<p class="capo-note">{escape(number)}</p>')
             st.code(url, language=None, wrap_lines=True)
         if len(rows) > MOST_SHOWN:
-            note(f"And {len(rows) - MOST_SHOWN:,} more: the file has all of them.")
+            show_note(f"And {len(rows) - MOST_SHOWN:,} more: the file has all of them.")
         frame = pd.DataFrame(rows, columns=["sequence", "judge", "link"])
         with st.container(horizontal=True):
             st.download_button(
@@ -102,9 +106,9 @@ def _put_away() -> None:
     st.session_state.pop(_LINKS, None)
 
 
-def one_judge(frame: Frame, seen: Seen) -> None:
+def one_judge(context: PageContext, seen: Seen) -> None:
     """A new link, release or revoke, for the judge that was chosen."""
-    heading("One judge")
+    section_heading("One judge")
     judges = {judge.judge_id: judge for judge in seen.status.judges}
     chosen = url_state.choice(
         st.selectbox, "Judge", list(judges), page=PAGE, key="judge",
@@ -113,36 +117,36 @@ def one_judge(frame: Frame, seen: Seen) -> None:
     )  # fmt: skip
     gone = judges[chosen].state == "revoked"
     with st.container(horizontal=True):
-        _act("New link", "link", _new_link, frame, seen.name, chosen, gone,
+        _act("New link", "link", _new_link, context, seen.name, chosen, gone,
              "For one who lost theirs: the old link ends.")  # fmt: skip
-        _act("Release places", "release", _release, frame, seen.name, chosen, gone,
+        _act("Release places", "release", _release, context, seen.name, chosen, gone,
              "Others may have the open places at once; the link stays good.")  # fmt: skip
-        _act("Revoke", "revoke", _revoke, frame, seen.name, chosen, gone,
+        _act("Revoke", "revoke", _revoke, context, seen.name, chosen, gone,
              "The link ends for good; what was answered stays and counts.")  # fmt: skip
     if gone:
-        note("This judge was revoked; what they answered stays.")
+        show_note("This judge was revoked; what they answered stays.")
 
 
 def _act(
-    label: str, key: str, act: Callable[..., Any], frame: Frame, study: str, judge: str,
+    label: str, key: str, act: Callable[..., Any], context: PageContext, study: str, judge: str,
     disabled: bool, help_: str,
 ) -> None:  # fmt: skip
-    st.button(label, key=f"{PAGE}.judge.{key}", on_click=safely, args=(act, frame, study, judge),
+    st.button(label, key=f"{PAGE}.judge.{key}", on_click=guarded, args=(act, context, study, judge),
               disabled=disabled, help=help_)  # fmt: skip
 
 
-def _new_link(frame: Frame, study: str, judge: str) -> None:
-    made = cache.begun_service(frame.workspace).new_link(judge, days=DAYS)
+def _new_link(context: PageContext, study: str, judge: str) -> None:
+    made = cache.begun_service(context.workspace).new_link(judge, days=DAYS)
     base = st.session_state.get(f"{PAGE}.invite.base") or "http://localhost:8501"
     remember(study, [made], base)
 
 
-def _release(frame: Frame, study: str, judge: str) -> None:
-    cache.begun_service(frame.workspace).release(judge)
+def _release(context: PageContext, study: str, judge: str) -> None:
+    cache.begun_service(context.workspace).release(judge)
 
 
-def _revoke(frame: Frame, study: str, judge: str) -> None:
-    cache.begun_service(frame.workspace).revoke(judge)
+def _revoke(context: PageContext, study: str, judge: str) -> None:
+    cache.begun_service(context.workspace).revoke(judge)
 
 
 HOME = "http://localhost:8501"
@@ -153,15 +157,15 @@ OPEN_HERE = (
 )
 
 
-def show(frame: Frame, seen: Seen) -> None:
+def show(context: PageContext, seen: Seen) -> None:
     status = seen.status
     if seen.stage in (FROZEN, RUNNING):
-        _invite(frame, seen)
+        _invite(context, seen)
         show_links(seen.name)
     if status is None or not status.judges:
-        note("Nobody is invited yet. Each judge gets a link of their own, shown once.")
+        show_note("Nobody is invited yet. Each judge gets a link of their own, shown once.")
         return
-    says(standing(status))
+    show_headline(standing(status))
     for kind, (filled, places) in status.by_kind.items():
         st.progress(
             filled / places if places else 0.0,
@@ -170,8 +174,8 @@ def show(frame: Frame, seen: Seen) -> None:
     st.button("Look again", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
     _table(status)
     if seen.stage in (FROZEN, RUNNING):
-        one_judge(frame, seen)
-    _end(frame, seen)
+        one_judge(context, seen)
+    _end(context, seen)
 
 
 def standing(status: StudyStatus) -> str:
@@ -184,13 +188,13 @@ def standing(status: StudyStatus) -> str:
     )
 
 
-def _invite(frame: Frame, seen: Seen) -> None:
+def _invite(context: PageContext, seen: Seen) -> None:
     free = seen.config.judges - sum(
         judge.state != "revoked" and bool(judge.judge_slot)
         for judge in (seen.status.judges if seen.status else ())
     )
-    heading("Invite judges")
-    note(
+    section_heading("Invite judges")
+    show_note(
         (
             f"{free:,} of {seen.config.judges:,} sequences have no judge yet. "
             if free > 0
@@ -199,7 +203,7 @@ def _invite(frame: Frame, seen: Seen) -> None:
         + "Who is invited beyond them is a reserve, and takes on what others leave."
     )
     if access.needs_no_sign_in():
-        note(OPEN_HERE)
+        show_note(OPEN_HERE)
     with st.form(f"{PAGE}.invite.{seen.name}", border=False):
         left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
         left.number_input("How many", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
@@ -212,8 +216,8 @@ def _invite(frame: Frame, seen: Seen) -> None:
             help="localhost reaches this computer only; judges elsewhere need an address that "
             "leads here.",
         )  # fmt: skip
-        st.form_submit_button("Invite", type="primary", key=f"{PAGE}.invite", on_click=safely,
-                              args=(_make_links, frame.workspace, seen.name))  # fmt: skip
+        st.form_submit_button("Invite", type="primary", key=f"{PAGE}.invite", on_click=guarded,
+                              args=(_make_links, context.workspace, seen.name))  # fmt: skip
 
 
 def _make_links(workspace: Workspace, name: str) -> None:
@@ -269,7 +273,7 @@ def judge_row(judge: JudgeStatus) -> dict:
     }
 
 
-def _end(frame: Frame, seen: Seen) -> None:
+def _end(context: PageContext, seen: Seen) -> None:
     """Closing, then unblinding; each is for good, and asked twice."""
     if seen.stage == RUNNING:
         missing = seen.status.places - seen.status.filled
@@ -280,18 +284,18 @@ def _end(frame: Frame, seen: Seen) -> None:
                 else "**Every place is answered.** "
             )
             st.markdown("Once closed, nobody can answer any more. This cannot be undone.")
-            st.button("Close for good", type="primary", key=f"{PAGE}.close", on_click=safely,
-                      args=(_close, frame.workspace, seen.name))  # fmt: skip
+            st.button("Close for good", type="primary", key=f"{PAGE}.close", on_click=guarded,
+                      args=(_close, context.workspace, seen.name))  # fmt: skip
     elif seen.stage == CLOSED:
         with st.popover("Unblind", type="primary"):
             st.markdown(
                 "**Sources will be joined to the answers.** It is noted in the audit log for good. "
                 "What is computed was planned and frozen; decide nothing after seeing results."
             )
-            st.button("Unblind for good", type="primary", key=f"{PAGE}.unblind", on_click=safely,
-                      args=(_unblind, frame.workspace, seen.name))  # fmt: skip
+            st.button("Unblind for good", type="primary", key=f"{PAGE}.unblind", on_click=guarded,
+                      args=(_unblind, context.workspace, seen.name))  # fmt: skip
     elif seen.stage == UNBLINDED:
-        note("The study is closed and unblinded; its answers are under Results.")
+        show_note("The study is closed and unblinded; its answers are under Results.")
 
 
 def _close(workspace: Workspace, name: str) -> None:

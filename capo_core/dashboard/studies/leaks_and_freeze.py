@@ -8,14 +8,20 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame, safely
-from capo_core.dashboard.studies import cache, new_study
+from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.studies import PAGE, cache, new_study
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import wider
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import HELP, LEAKS, source_name
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, heading, note, says, table
+from capo_core.dashboard.ui.components import (
+    Field,
+    section_heading,
+    show_headline,
+    show_note,
+    table,
+)
 from capo_core.errors import StudyError
 from capo_core.formatting import count
 from capo_core.study.config import SCREENS
@@ -25,18 +31,16 @@ from capo_core.study.design import leaks as looking
 from capo_core.study.design.leaks import Leak
 from capo_core.workspace import Workspace
 
-PAGE = "studies"
 
-
-def show_freeze(frame: Frame, seen: Seen) -> None:
-    found = cache.leaks(frame.workspace, seen.name)
-    says("Freezing puts design, texts, orders, seed and planned analysis under one hash.")
-    note(
+def show_freeze(context: PageContext, seen: Seen) -> None:
+    found = cache.leaks(context.workspace, seen.name)
+    show_headline("Freezing puts design, texts, orders, seed and planned analysis under one hash.")
+    show_note(
         "From then on nothing of it can change but its end: closing, then unblinding. Results stay "
         "out of sight until it is closed. Print the hash where you announce the study: it proves "
         "that nothing was chosen afterwards."
     )
-    note(f"Planned analysis: {seen.config.planned_analysis}")
+    show_note(f"Planned analysis: {seen.config.planned_analysis}")
     if found is None:
         waiting("Looking through all texts …")
         return
@@ -56,9 +60,9 @@ def show_freeze(frame: Frame, seen: Seen) -> None:
         type="primary",
         key=f"{PAGE}.freeze",
         disabled=not accepted,
-        on_click=safely,
-        args=(_freeze, frame.workspace, seen.name,
-              cache.parts(frame.workspace, seen.name), bool(found)),
+        on_click=guarded,
+        args=(_freeze, context.workspace, seen.name,
+              cache.parts(context.workspace, seen.name), bool(found)),
     )  # fmt: skip
 
 
@@ -73,21 +77,21 @@ def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bo
     url_state.put(PAGE, {"part": None})
 
 
-def show_leaks(frame: Frame, seen: Seen) -> None:
-    found = cache.leaks(frame.workspace, seen.name)
+def show_leaks(context: PageContext, seen: Seen) -> None:
+    found = cache.leaks(context.workspace, seen.name)
     if found is None:
         waiting("Looking through all texts …")
         return
-    draft = cache.draft(frame.workspace, seen.name)
+    draft = cache.draft(context.workspace, seen.name)
     texts = len(draft.texts)
     if not found:
-        says(f"Nothing in {count(texts, 'text')} would give its source away.")
-        note("Names, machine phrases, format, length, duplicates and habits were looked for.")
+        show_headline(f"Nothing in {count(texts, 'text')} would give its source away.")
+        show_note("Names, machine phrases, format, length, duplicates and habits were looked for.")
         return
     counts = looking.summary(found)
     telling = len({leak.text_id for leak in found})
-    says(f"{count(telling, 'text')} of {texts:,} could tell their source.")
-    heading("What was found", HELP["leaks"])
+    show_headline(f"{count(telling, 'text')} of {texts:,} could tell their source.")
+    section_heading("What was found", HELP["leaks"])
     rows = [
         (LEAKS.get(kind, kind), number, len({x.trial_id for x in found if x.kind == kind}),
          looking.TODO[kind])
@@ -101,22 +105,22 @@ def show_leaks(frame: Frame, seen: Seen) -> None:
         file_name=f"{seen.name}-leaks",
         download=False,
     )  # fmt: skip
-    _leave_out(frame, seen, [kind for kind in counts if kind in SCREENS])
+    _leave_out(context, seen, [kind for kind in counts if kind in SCREENS])
     _one_by_one(seen, draft, found, list(counts))
-    note("What is left when you freeze is frozen with the study, and stands in its report.")
+    show_note("What is left when you freeze is frozen with the study, and stands in its report.")
 
 
-def _leave_out(frame: Frame, seen: Seen, kinds: list[str]) -> None:
+def _leave_out(context: PageContext, seen: Seen, kinds: list[str]) -> None:
     if not kinds:
-        note("None of it is of a kind that can be left out by itself; see what can be done.")
+        show_note("None of it is of a kind that can be left out by itself; see what can be done.")
         return
     with st.container(horizontal=True):
         for kind in kinds:
             st.button(
                 f"Leave out: {LEAKS[kind].lower()}",
                 key=f"{PAGE}.leaveout.{kind}",
-                on_click=safely,
-                args=(_draw_without, frame.workspace, seen, (kind,)),
+                on_click=guarded,
+                args=(_draw_without, context.workspace, seen, (kind,)),
                 help="Draws the study anew without texts that show it.",
             )
 

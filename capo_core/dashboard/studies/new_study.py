@@ -20,15 +20,16 @@ from typing import Any
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import Frame, link, safely
+from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.finetune.fields import Setting
+from capo_core.dashboard.studies import PAGE
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Preview
 from capo_core.dashboard.studies.labels import PURPOSES, inside, kind_title, source_name
 from capo_core.dashboard.studies.plan import plan
 from capo_core.dashboard.ui import forms, url_state
-from capo_core.dashboard.ui.components import heading, note, show_error, side_by_side
+from capo_core.dashboard.ui.components import section_heading, show_error, show_note, side_by_side
 from capo_core.dashboard.ui.forms import widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Entry
@@ -245,9 +246,6 @@ TEXTS = (
 )  # fmt: skip
 
 
-PAGE = "studies"
-
-
 @dataclass(frozen=True)
 class Form:
     """The form as it is now, and how a widget changes it (see `form_widgets`)."""
@@ -276,15 +274,17 @@ class Form:
         put(self.workspace, self.values, path, url_state.now(key))
 
 
-def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, RunSummary], annotators) -> None:
+def what_and_whose(
+    context: PageContext, form: Form, runs: Mapping[str, RunSummary], annotators
+) -> None:
     """Name, kinds of trial, sources, targets."""
     _text(form, "name", "Name of the study")
     st.caption("Judges never see this name.")
     _several(form, "kinds", "What judges are asked", list(TRIAL_KINDS), kind_title)
     for kind in form.values.get("kinds") or ():
         if kind in TRIAL_KINDS:
-            note(f"{kind_title(kind)} {TRIAL_KINDS[kind].description.capitalize()}.")
-    heading("Whose texts", "The hidden sources. Two or more are needed for comparisons.")
+            show_note(f"{kind_title(kind)} {TRIAL_KINDS[kind].description.capitalize()}.")
+    section_heading("Whose texts", "The hidden sources. Two or more are needed for comparisons.")
     _several(form, "people", "People", list(PEOPLE), source_name)
     _several(
         form, "runs", "Finished runs with answers", list(runs),
@@ -292,21 +292,23 @@ def what_and_whose(frame: Frame, form: Form, runs: Mapping[str, RunSummary], ann
         f"{shortened_list(runs[run].targets)} · {run}",
         placeholder="runs of prompting, SFT, CAPO …" if runs else "none has finished yet",
     )  # fmt: skip
-    _experiments(frame, form, runs)
+    _experiments(context, form, runs)
     if not runs:
-        note("No method has answered items of this dataset yet; a study of people's texts alone "
-             "tells the ceiling, and whether judges can do the task at all.")  # fmt: skip
-        link(frame, "finetune", "Let methods answer on the page Fine-tune")
+        show_note(
+            "No method has answered items of this dataset yet; a study of people's texts alone "
+            "tells the ceiling, and whether judges can do the task at all."
+        )
+        page_link(context, "finetune", "Let methods answer on the page Fine-tune")
     named = sources_of(form.values.get("runs") or (), runs)
     if named:
         told = [f"{inside(name)} ({len(ids)})" for name, ids in named.items()]
-        note(f"Sources by these runs: {', '.join(told)}. Runs of one method are one source.")
+        show_note(f"Sources by these runs: {', '.join(told)}. Runs of one method are one source.")
     _several(form, "targets", "Annotators asked about", list(annotators), str,
              placeholder="all of them")  # fmt: skip
 
 
 def numbers(form: Form) -> None:
-    heading("How many")
+    section_heading("How many")
     kinds = form.values.get("kinds") or ()
     shown = [s for s in NUMBERS if s.path != "pool" or ATTRIBUTION in kinds]
     _grid(form, shown)
@@ -362,12 +364,12 @@ def _text(form: Form, path: str, label: str, *, area: bool = False, default: str
     (st.text_area if area else st.text_input)(label, **about, **tied)
 
 
-def _experiments(frame: Frame, form: Form, runs: Mapping[str, RunSummary]) -> None:
+def _experiments(context: PageContext, form: Form, runs: Mapping[str, RunSummary]) -> None:
     """The answers of a whole experiment, added by one click."""
     found = []
-    for experiment in store.all_experiments(frame.workspace)[0]:
+    for experiment in store.all_experiments(context.workspace)[0]:
         answers = [m.run_id for m in experiment.members if m.run_id in runs]
-        if experiment.config.dataset == frame.entry.name and answers:
+        if experiment.config.dataset == context.entry.name and answers:
             found.append((experiment, answers))
     if not found:
         return
@@ -385,11 +387,11 @@ def _experiments(frame: Frame, form: Form, runs: Mapping[str, RunSummary]) -> No
             )  # fmt: skip
 
 
-def show(frame: Frame) -> None:
-    if frame.entry.problem:
-        st.error(markdown(frame.entry.problem))
+def show(context: PageContext) -> None:
+    if context.entry.problem:
+        st.error(markdown(context.entry.problem))
         return
-    workspace, entry = frame.workspace, frame.entry
+    workspace, entry = context.workspace, context.entry
     values = load(workspace, entry.name)
     if values is None:
         taken = draft.names(workspace)
@@ -399,28 +401,28 @@ def show(frame: Frame) -> None:
     finished = usable([summarise_run(run) for run in runs_run.all_runs(workspace)], entry.name)
     with side_by_side("study", [3, 2]) as (left, right):
         with left:
-            what_and_whose(frame, form, finished, annotators)
+            what_and_whose(context, form, finished, annotators)
             numbers(form)
         with right, st.container(key="studies-will"):
-            heading("What it will be")
+            section_heading("What it will be")
             try:
                 config = config_of(values, sources_of(values.get("runs") or (), finished))
                 found = studies_cache.preview(workspace, entry, config)
                 if found is None:
                     waiting("Drawing texts and sequences …")
                 else:
-                    _will_be(frame, found)
+                    _will_be(context, found)
                     plan(found, len(annotators), assumed_of(values))
             except CapoError as error:
                 show_error(error)
             assumed(form)
 
 
-def _will_be(frame: Frame, found: Preview) -> None:
+def _will_be(context: PageContext, found: Preview) -> None:
     """The draft in numbers, and the button that keeps it."""
     balance = found.balance
     usual, slowest = (duration(60 * minutes) for minutes in found.minutes)
-    note(
+    show_note(
         f"{count(balance.trials, 'main trial')} with {count(balance.texts, 'text')} for "
         f"{count(balance.judges, 'judge')}. A judge has "
         + ", ".join(
@@ -432,16 +434,16 @@ def _will_be(frame: Frame, found: Preview) -> None:
         + (f", the slowest {slowest}." if slowest != usual else ".")
     )
     for each in found.draft.notes:
-        note(each)
+        show_note(each)
     name = found.config.name
-    there = name in draft.names(frame.workspace)
+    there = name in draft.names(context.workspace)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Replace the draft of this name" if there else "Make this draft",
             type="primary",
             key=f"{PAGE}.draw",
-            on_click=safely,
-            args=(_keep, frame.workspace, found, there),
+            on_click=guarded,
+            args=(_keep, context.workspace, found, there),
         )
         st.caption("It can be looked through and thrown away; nothing is frozen yet.")
 

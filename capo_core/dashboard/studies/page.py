@@ -12,8 +12,9 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
+from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.studies import (
+    PAGE,
     cache,
     data,
     design,
@@ -36,12 +37,11 @@ from capo_core.dashboard.studies.data import (
 )
 from capo_core.dashboard.studies.labels import CSS, kind_title, source_name
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import note, says, show_error, speaking
+from capo_core.dashboard.ui.components import show_error, show_errors, show_headline, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.errors import CapoError
 from capo_core.formatting import count
 
-PAGE = "studies"
 _WAY = (DRAFT, FROZEN, RUNNING, CLOSED, UNBLINDED)
 _TITLES = {
     "design": "Design",
@@ -61,7 +61,7 @@ _PARTS = {
     CLOSED: ("judges", "design", "audit"),
     UNBLINDED: ("results", "export", "judges", "design", "audit"),
 }
-_SHOWN: dict[str, Callable[[Frame, Seen], None]] = {
+_SHOWN: dict[str, Callable[[PageContext, Seen], None]] = {
     "design": design.show,
     "leaks": leaks_and_freeze.show_leaks,
     "try": simulation.show,
@@ -73,25 +73,25 @@ _SHOWN: dict[str, Callable[[Frame, Seen], None]] = {
 }
 
 
-def show_study(frame: Frame, found: list[Seen]) -> None:
+def show_study(context: PageContext, found: list[Seen]) -> None:
     if not found:
-        note("There is no study yet: “New study” designs one.")
+        show_note("There is no study yet: “New study” designs one.")
         return
     by_name = {seen.name: seen for seen in found}
     asked = url_state.get("study")
     if asked and asked not in by_name:
         st.warning(f"There is no study named {markdown(asked)} here.")
-    mine = [seen.name for seen in found if seen.dataset == frame.entry.name]
+    mine = [seen.name for seen in found if seen.dataset == context.entry.name]
     name = url_state.choice(
         st.selectbox, "Study", list(by_name), page=PAGE, key="study",
         default=mine[-1] if mine else None, clears=("part", "judge", "slot", "place", "source"),
         format_func=lambda each: f"{each} · {STAGES[by_name[each].stage].lower()}",
     )  # fmt: skip
     seen = by_name[name]
-    if seen.dataset and seen.dataset != frame.entry.name:
-        note(f"Its texts are of the dataset {seen.dataset}.")
+    if seen.dataset and seen.dataset != context.entry.name:
+        show_note(f"Its texts are of the dataset {seen.dataset}.")
     if seen.stage == BROKEN:
-        _broken(frame, seen)
+        _broken(context, seen)
         return
     _way(seen)
     parts = _PARTS[seen.stage]
@@ -99,8 +99,8 @@ def show_study(frame: Frame, found: list[Seen]) -> None:
         st.segmented_control, "Part", list(parts), page=PAGE, key="part",
         format_func=_TITLES.__getitem__, label_visibility="collapsed",
     )  # fmt: skip
-    with speaking():
-        _SHOWN[part](frame, seen)
+    with show_errors():
+        _SHOWN[part](context, seen)
 
 
 def _way(seen: Seen) -> None:
@@ -121,17 +121,17 @@ def _told(seen: Seen) -> str:
     return said
 
 
-def _broken(frame: Frame, seen: Seen) -> None:
+def _broken(context: PageContext, seen: Seen) -> None:
     show_error(seen.problem)
     if seen.status is not None:
         st.info(
             "What judges answered lies in the database and is whole: put the study's folder back "
             "from a copy, and it can be read on."
         )
-        judges.show_audit(frame, seen)
+        judges.show_audit(context, seen)
     else:
-        note(
-            f"Put its files back from a copy, or take the folder {frame.workspace.studies}"
+        show_note(
+            f"Put its files back from a copy, or take the folder {context.workspace.studies}"
             f"/{seen.name} away. The other studies are not touched by it."
         )
 
@@ -139,11 +139,11 @@ def _broken(frame: Frame, seen: Seen) -> None:
 MOST_ROWS = 12
 
 
-def show_all(frame: Frame, found: list[Seen]) -> None:
+def show_all(context: PageContext, found: list[Seen]) -> None:
     if not found:
         _nothing_yet()
         return
-    note(f"{count(len(found), 'study', 'studies')} in this workspace; a click opens one.")
+    show_note(f"{count(len(found), 'study', 'studies')} in this workspace; a click opens one.")
     place = f"{PAGE}.table"
 
     def picked() -> None:
@@ -208,48 +208,43 @@ def _nothing_yet() -> None:
                   args=(PAGE, {"view": "new"}))  # fmt: skip
 
 
-KEYS = (
-    "view", "study", "part", "planned", "slot", "place", "leak", "judge", "counting", "source",
-    "mu", "behind", "try", "attentive", "skill", "left", "doubt", "careless", "luck", "strength",
-    "likeness", "rule", "confident",
-)  # fmt: skip
 _VIEWS = {"all": "All studies", "new": "New study", "study": "One study"}
 
 
-def show(frame: Frame) -> None:
+def show(context: PageContext) -> None:
     """The view that the address names, under one sentence about the studies of this dataset."""
     st.html(CSS)
     service = None
     try:
-        service = cache.service(frame.workspace)
-        found = data.every(frame.workspace, service)
+        service = cache.service(context.workspace)
+        found = data.every(context.workspace, service)
     except CapoError as error:  # drafts can be worked on without the database
         show_error(error)
-        found = data.every(frame.workspace, None)
-    says(_sentence(frame, found))
+        found = data.every(context.workspace, None)
+    show_headline(_sentence(context, found))
     view = url_state.view(PAGE, _VIEWS)
     if view == "new":
-        new_study.show(frame)
+        new_study.show(context)
     elif view == "study":
-        show_study(frame, found)
+        show_study(context, found)
     else:
-        show_all(frame, found)
+        show_all(context, found)
 
 
-def _sentence(frame: Frame, found: list[data.Seen]) -> str:
-    stages = data.stages_of(found, frame.entry.name)
+def _sentence(context: PageContext, found: list[data.Seen]) -> str:
+    stages = data.stages_of(found, context.entry.name)
     if not stages:
-        return f"Nobody has judged texts of {frame.entry.name} blindly yet."
+        return f"Nobody has judged texts of {context.entry.name} blindly yet."
     known, running = stages[data.UNBLINDED], stages[data.RUNNING]
     if known:
         more = f", {running} more at work" if running else ""
         return (
-            f"{count(known, 'study', 'studies')} of {frame.entry.name} closed and unblinded{more}: "
-            "open one to read what the judges found."
+            f"{count(known, 'study', 'studies')} of {context.entry.name} closed and "
+            f"unblinded{more}: open one to read what the judges found."
         )
     if running:
         return (
-            f"{count(running, 'study', 'studies')} of {frame.entry.name} at work. What judges "
+            f"{count(running, 'study', 'studies')} of {context.entry.name} at work. What judges "
             "answer stays out of sight until it is closed."
         )
-    return f"Studies of {frame.entry.name}: {data.said(stages)}"
+    return f"Studies of {context.entry.name}: {data.said(stages)}"

@@ -9,13 +9,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from capo_core.dashboard.studies import cache
+from capo_core.dashboard.studies import PAGE, cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Planned, Preview
 from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank
-from capo_core.dashboard.ui.components import heading, note, picture, says
+from capo_core.dashboard.ui.components import section_heading, show_figure, show_headline, show_note
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import percent
 from capo_core.study.design.planner import Power, StudyPlan
@@ -61,16 +61,13 @@ def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
     return figure
 
 
-PAGE = "studies"
-
-
 def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
     """The planner's words, figures and curve for one kind of trial.
 
     Raises:
         ConfigError: an assumption is out of range.
     """
-    heading("What it would show", HELP["plan"])
+    section_heading("What it would show", HELP["plan"])
     told = cache.plans(found, annotators, assumed)
     if told is None:
         waiting("Simulating studies of this design …")
@@ -83,7 +80,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
             format_func=kind_title, label_visibility="collapsed",
         )  # fmt: skip
     one = next(each for each in told.plans if each.numbers.kind == kind)
-    says(_headline(one))
+    show_headline(_headline(one))
     st.dataframe(
         _figures(one),
         hide_index=True,
@@ -94,7 +91,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
     _curve(told, kind, found.config.judges)
     with st.expander("In full, with what is assumed"):
         for sentence in one.sentences:
-            note(sentence)
+            show_note(sentence)
 
 
 def _headline(one: StudyPlan) -> str:
@@ -130,7 +127,7 @@ def _curve(told: Planned, kind: str, judges: int) -> None:
     rows = told.curve[told.curve["kind"] == kind]
     if len(rows) < 2:
         return
-    picture(
+    show_figure(
         over_judges(rows, judges),
         key=f"{PAGE}.curve",
         file_name="study-plan",

@@ -10,8 +10,8 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
-from capo_core.dashboard.studies import cache, charts, compute
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.studies import PAGE, cache, charts, compute
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import HELP, kind_title, source_name
@@ -19,11 +19,11 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
     download_table,
-    heading,
     is_dark,
-    note,
-    picture,
-    says,
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
     table,
 )
 from capo_core.dashboard.ui.text import markdown
@@ -35,7 +35,6 @@ from capo_core.study.analysis.report import sections as report_sections
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING
 from capo_core.study.trial_kinds import TRIAL_KINDS
 
-PAGE = "studies"
 _PARTS = {
     "agreement": "Do they agree?",
     "judges": "Judge by judge",
@@ -51,7 +50,7 @@ _MEASURES = {
 
 
 def show_details(report: StudyReport, name: str, *, tried: bool) -> None:
-    heading("Behind the results")
+    section_heading("Behind the results")
     part = url_state.choice(
         st.segmented_control, "Behind the results", list(_PARTS), page=PAGE, key="behind",
         format_func=_PARTS.__getitem__, label_visibility="collapsed",
@@ -77,7 +76,9 @@ def _agreement(report: StudyReport, name: str) -> None:
     for row in rows[rows["measure"] == "krippendorff_alpha"].itertuples(index=False):
         said = with_interval(row.value, row.low, row.high)
         why = f" ({row.note})" if row.note else ""
-        says(f"{kind_title(row.kind)} Krippendorff's alpha {said} on {row.n_trials:,} trials{why}.")
+        show_headline(
+            f"{kind_title(row.kind)} Krippendorff's alpha {said} on {row.n_trials:,} trials{why}."
+        )
     table(
         rows.assign(
             kind=rows["kind"].map(kind_title),
@@ -96,7 +97,7 @@ def _agreement(report: StudyReport, name: str) -> None:
         file_name=f"{name}-agreement",
     )
     length = report.analysis.length
-    heading("Does length sway them?", HELP["length"])
+    section_heading("Does length sway them?", HELP["length"])
     table(
         length,
         {"question": Field("Question", width="large"), "odds_ratio": Field("Odds ratio", None, 2),
@@ -111,7 +112,7 @@ def _conduct(report: StudyReport, name: str) -> None:
     rows = report.analysis.behaviour
     if len(rows):
         everyone = rows.iloc[0]
-        says(
+        show_headline(
             f"All judges together: {_told(everyone, 'left', 'n_sided')} of comparisons decided for "
             f"the left side, {_told(everyone, 'same', 'n_repeats')} of repeats answered as before, "
             f"{_told(everyone, 'checks', 'n_checks')} of checks right; "
@@ -137,7 +138,7 @@ def _conduct(report: StudyReport, name: str) -> None:
         "changes": Field("Changed", "Answers taken back."),
     }  # fmt: skip
     table(rows, shown, key=f"{PAGE}.behaviour", file_name=f"{name}-judges")
-    note("Empty cells: there was nothing to count. Nobody is left out for what stands here.")
+    show_note("Empty cells: there was nothing to count. Nobody is left out for what stands here.")
 
 
 def _told(row: pd.Series, what: str, n: str) -> str:
@@ -152,12 +153,12 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
     quality = report.analysis.quality
     rows = compute.raw_and_weighted(report.analysis)
     if quality is not None:
-        heading("How attentive is each judge?", HELP["attentiveness"])
+        section_heading("How attentive is each judge?", HELP["attentiveness"])
         for sentence in quality.sentences:
-            note(sentence)
+            show_note(sentence)
         if not tried:
             _belief()
-        picture(
+        show_figure(
             charts.attentiveness(quality.judges),
             key=f"{PAGE}.attentiveness",
             file_name=f"{name}-attentiveness",
@@ -175,12 +176,12 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
             file_name=f"{name}-attentiveness",
         )  # fmt: skip
     else:
-        note("Attentiveness is estimated from comparisons, of which this study has none.")
-    heading("Raw and weighted, side by side", HELP["weighted"])
+        show_note("Attentiveness is estimated from comparisons, of which this study has none.")
+    section_heading("Raw and weighted, side by side", HELP["weighted"])
     if rows.empty:
-        note("There is nothing to weigh.")
+        show_note("There is nothing to weigh.")
         return
-    picture(
+    show_figure(
         charts.raw_and_weighted(rows),
         key=f"{PAGE}.weighted",
         file_name=f"{name}-weighted",
@@ -196,12 +197,12 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
         key=f"{PAGE}.weighted.table",
         file_name=f"{name}-weighted",
     )  # fmt: skip
-    note("Attributions are weighted by Dawid-Skene, comparisons by attentiveness.")
+    show_note("Attributions are weighted by Dawid-Skene, comparisons by attentiveness.")
 
 
 def _belief() -> None:
     with st.expander("What is known beforehand (μ)"):
-        note(
+        show_note(
             "μ is how often the stronger source's text is the better one. Where judges share no "
             "trials, nothing else tells attentiveness. human:sft=0.8 says that it is known; "
             "human:sft=0.8/40 that the belief is worth 40 comparisons. Commas between pairs."
@@ -210,7 +211,7 @@ def _belief() -> None:
 
 
 def _methods(report: StudyReport) -> None:
-    note(methods_paragraph(report))
+    show_note(methods_paragraph(report))
     if report.facts.planned:
         st.markdown(f"**Planned before anyone judged.** {markdown(report.facts.planned)}")
     st.caption("The same paragraph for a paper, in LaTeX:")
@@ -231,10 +232,10 @@ _SHARE = {
 }
 
 
-def show(frame: Frame, seen: Seen) -> None:
+def show(context: PageContext, seen: Seen) -> None:
     """The results of a study that was unblinded."""
     mu = url_state.get("mu")
-    report = cache.report(frame.workspace, seen.name, str(seen.status.unblinded), mu)
+    report = cache.report(context.workspace, seen.name, str(seen.status.unblinded), mu)
     if report is None:
         waiting("Computing the planned analysis …")
         return
@@ -249,10 +250,10 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
     """
     found = report.analysis
     told = compute.sentences(found)
-    says(*(f"Made-up judges: {told[0]}" if tried and not k else line
+    show_headline(*(f"Made-up judges: {told[0]}" if tried and not k else line
            for k, line in enumerate(told)))  # fmt: skip
     for sentence in found.sentences:
-        note(sentence)
+        show_note(sentence)
     looked = charts.looks(_sources(found), dark=is_dark())
     for kind in found.counts["kind"]:
         VIEWS.get(kind, partial(_tables, kind))(found, looked, name)
@@ -289,14 +290,14 @@ def _tables(kind: str, found: StudyAnalysis, looked, name: str) -> None:
 def _accuracy(found, looked, name: str) -> None:
     if not len(found.accuracy):
         return
-    heading("Who wrote this?", HELP["accuracy"])
+    section_heading("Who wrote this?", HELP["accuracy"])
     counting = url_state.choice(
         st.segmented_control, "Cannot tell", [AS_WRONG, LEFT_OUT], page=PAGE, key="counting",
         format_func=lambda each: f"“Cannot tell”{each.removeprefix('cannot tell')}",
         label_visibility="collapsed",
     )  # fmt: skip
     rows = found.accuracy[found.accuracy["counting"] == counting]
-    picture(
+    show_figure(
         charts.accuracy(rows, looked, compute.ceiling(rows)),
         key=f"{PAGE}.accuracy",
         file_name=f"{name}-accuracy",
@@ -316,13 +317,13 @@ def _accuracy(found, looked, name: str) -> None:
         key=f"{PAGE}.accuracy.table",
         file_name=f"{name}-accuracy",
     )  # fmt: skip
-    heading("Who is taken for whom", HELP["confusion"])
+    section_heading("Who is taken for whom", HELP["confusion"])
     names = list(dict.fromkeys(found.confusion["source"]))
     source = url_state.choice(
         st.segmented_control, "Source", names, page=PAGE, key="source", format_func=source_name,
         label_visibility="collapsed",
     )  # fmt: skip
-    picture(
+    show_figure(
         charts.confusion(found.confusion[found.confusion["source"] == source], dark=is_dark()),
         key=f"{PAGE}.confusion",
         file_name=f"{name}-confusion-{source}",
@@ -333,8 +334,8 @@ def _accuracy(found, looked, name: str) -> None:
 def _wins(found, looked, name: str) -> None:
     if not len(found.wins):
         return
-    heading("Which of the two is theirs?", HELP["wins"])
-    picture(
+    section_heading("Which of the two is theirs?", HELP["wins"])
+    show_figure(
         charts.wins(found.wins, looked),
         key=f"{PAGE}.wins",
         file_name=f"{name}-wins",
@@ -357,12 +358,12 @@ def _wins(found, looked, name: str) -> None:
     best = found.preference
     if best is None:
         return
-    heading("All comparisons together", HELP["strength"])
+    section_heading("All comparisons together", HELP["strength"])
     if best.note:
-        note(best.note)
+        show_note(best.note)
     rows = best.strengths
     if rows["strength"].notna().any():
-        picture(
+        show_figure(
             charts.strengths(rows, looked),
             key=f"{PAGE}.strengths",
             file_name=f"{name}-strengths",
@@ -380,8 +381,8 @@ def _wins(found, looked, name: str) -> None:
 def _reasoning(found, looked, name: str) -> None:
     if not len(found.reasoning):
         return
-    heading("Is the reasoning theirs?", HELP["reasoning"])
-    picture(
+    section_heading("Is the reasoning theirs?", HELP["reasoning"])
+    show_figure(
         charts.ratings(found.reasoning, looked),
         key=f"{PAGE}.ratings",
         file_name=f"{name}-reasoning",

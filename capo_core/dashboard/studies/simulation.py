@@ -6,18 +6,17 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from capo_core.dashboard.app.page import Frame
-from capo_core.dashboard.studies import cache, results
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.studies import PAGE, cache, results
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Trying
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import source_name
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import control_row, heading, note
+from capo_core.dashboard.ui.components import control_row, section_heading, show_note
 from capo_core.dashboard.ui.text import escape
 from capo_core.study.tables import COMPARISON, HUMAN
 
-PAGE = "studies"
 # Key in the address, label, help, default in hundredths, greatest.
 _SHARES = (
     ("attentive", "Attentive", "How often judges attend to a trial, on average.", 80, 100),
@@ -28,7 +27,7 @@ _SHARES = (
 )
 
 
-def show(frame: Frame, seen: Seen) -> None:
+def show(context: PageContext, seen: Seen) -> None:
     st.html(f'<p class="capo-simulated"><strong>Made-up judges.</strong> {escape(_WARNING)}</p>')
     trying = _assumed(seen)
     on = url_state.get("try") == "1"
@@ -41,7 +40,7 @@ def show(frame: Frame, seen: Seen) -> None:
     )
     if not on:
         return
-    report = cache.tried(frame.workspace, seen.name, trying)
+    report = cache.tried(context.workspace, seen.name, trying)
     if report is None:
         waiting("They are judging …")
         return
@@ -55,15 +54,17 @@ _WARNING = (
 
 
 def _assumed(seen: Seen) -> Trying:
-    heading("The judges")
+    section_heading("The judges")
     values: dict[str, float] = {}
     with control_row("studies-judges", [1] * len(_SHARES)) as columns:
         for column, (key, label, help_, default, most) in zip(columns, _SHARES, strict=True):
             with column:
                 values[key] = _whole(key, f"{label}, %", help_, default, most) / 100
-    heading("The sources")
-    note("Likeness: how often a text carries its target's manner. Strength, in comparisons: how "
-         "much better than the others, in log-odds; 0 for all is no difference.")  # fmt: skip
+    section_heading("The sources")
+    show_note(
+        "Likeness: how often a text carries its target's manner. Strength, in comparisons: how "
+        "much better than the others, in log-odds; 0 for all is no difference."
+    )
     likeness, strength = _pairs(url_state.get("likeness")), _pairs(url_state.get("strength"))
     sources = list(seen.config.sources)
     compared = COMPARISON in seen.config.kinds

@@ -24,7 +24,7 @@ _TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zo
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
+def show_errors() -> Iterator[None]:
     """Show a `CapoError` from inside as its sentences, and go on behind it."""
     try:
         yield
@@ -48,9 +48,9 @@ def _sentence(text: str, *, capital: bool = True) -> str:
     return text[0].upper() + text[1:] if capital else text
 
 
-def says(*sentences: str) -> None:
+def show_headline(*sentences: str) -> None:
     """What these data say, under a title, in the size it deserves."""
-    st.html("".join(f'<p class="capo-says">{_set(sentence)}</p>' for sentence in sentences))
+    st.html("".join(f'<p class="capo-says">{_unbroken(sentence)}</p>' for sentence in sentences))
 
 
 def is_dark() -> bool:
@@ -58,17 +58,17 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def heading(text: str, help_: str | None = None) -> None:
+def section_heading(text: str, help_: str | None = None) -> None:
     """A section's heading, with the "?" of its measure."""
     st.subheader(text, anchor=False, help=help_)
 
 
-def note(text: str) -> None:
+def show_note(text: str) -> None:
     """A quiet line of explanation; plain text."""
-    st.html(f'<p class="capo-note">{_set(text)}</p>')
+    st.html(f'<p class="capo-note">{_unbroken(text)}</p>')
 
 
-def _set(text: str) -> str:
+def _unbroken(text: str) -> str:
     """Escaped, and with no line break between a number and its percent sign."""
     return escape(re.sub(r"(\d) %", "\\1\u00a0%", text))
 
@@ -139,7 +139,7 @@ def download_table(
     )
 
 
-def picture(
+def show_figure(
     figure: go.Figure,
     *,
     key: str,
@@ -187,21 +187,21 @@ _PLACE = "capo-behind"
 _WAY = "leading"  # `page` → how often a reader was led there; `page.now` where one is to be led
 
 
-def ask(page: str) -> None:
+def request_scroll(page: str) -> None:
     """To be called by what is clicked: once the page has run, its `place` comes into sight."""
-    way = url_state.kept(_WAY)
+    way = url_state.session_dict(_WAY)
     way[page] = way.get(page, 0) + 1
     way[f"{page}.now"] = True
 
 
-def place():
+def details_anchor():
     """The container that a reader is led to; a page has one."""
     return st.container(key=_PLACE)
 
 
-def lead(page: str) -> None:
+def scroll_to_details(page: str) -> None:
     """Scroll to `place`, if somebody has just asked for what is there."""
-    way = url_state.kept(_WAY)
+    way = url_state.session_dict(_WAY)
     if not way.pop(f"{page}.now", False):
         return
     # The count makes each script another one: the same again would not be run.

@@ -56,7 +56,7 @@ def _line(status: Status) -> str:
     return f"{message}, {about}{duration(left)} left"
 
 
-def how_it_ended(job: Run) -> None:
+def show_outcome(job: Run) -> None:
     """A line for a job that did not succeed, with the log folded away; nothing for others."""
     status = job.status()
     if status.state == "failed":

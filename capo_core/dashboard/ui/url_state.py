@@ -16,24 +16,30 @@ _MEMORY = "view"
 DATASET = "dataset"
 
 
-def begin(page: str, keys: Sequence[str]) -> None:
-    """Make the address and the memory agree, for the query keys `keys` of `page`.
+def begin(page: str) -> None:
+    """Make the address and the memory of `page` agree.
 
     An address that names a dataset is complete: what it leaves out has its default. One that does
     not comes from the navigation, and the last view of the page is brought back.
     """
+    query = st.query_params.to_dict()
+    if DATASET in query:
+        memory = _memory()
+        for place in [place for place in memory if place.startswith(f"{page}.")]:
+            del memory[place]
+        memory.update(
+            {key if key == DATASET else f"{page}.{key}": value for key, value in query.items()}
+        )
+    elif found := remembered(page):
+        st.query_params.update(found)  # at once: each writing is a step in the history
+
+
+def start_anew(page: str, dataset: str) -> None:
+    """Forget what all pages showed, and show `page` for another dataset."""
     memory = _memory()
-    names = {DATASET: DATASET, **{key: f"{page}.{key}" for key in keys}}
-    if DATASET in st.query_params:
-        for key, place in names.items():
-            if key in st.query_params:
-                memory[place] = st.query_params[key]
-            else:
-                memory.pop(place, None)
-    else:
-        found = {key: memory[place] for key, place in names.items() if place in memory}
-        if found:
-            st.query_params.update(found)  # at once: each writing is a step in the history
+    memory.clear()
+    memory[DATASET] = dataset
+    st.query_params.from_dict({DATASET: dataset})
 
 
 def get(key: str, default: str = "") -> str:
@@ -43,7 +49,7 @@ def get(key: str, default: str = "") -> str:
 
 def _memory() -> dict[str, str]:
     """`page.key` → text, and the dataset's name."""
-    return kept(_MEMORY)
+    return session_dict(_MEMORY)
 
 
 def remembered(page: str) -> dict[str, str]:
@@ -52,11 +58,6 @@ def remembered(page: str) -> dict[str, str]:
     found = {key.removeprefix(start): v for key, v in _memory().items() if key.startswith(start)}
     dataset = _memory().get(DATASET)
     return {DATASET: dataset, **found} if dataset else found
-
-
-def forget() -> None:
-    """Forget what all pages showed."""
-    _memory().clear()
 
 
 def put(page: str, values: Mapping[str, str | None]) -> None:
@@ -128,7 +129,7 @@ def now(place: str) -> Any:
     return st.session_state.to_dict()[place]
 
 
-def kept(name: str) -> dict[str, Any]:
+def session_dict(name: str) -> dict[str, Any]:
     """What a browser's session remembers under `name`, to be changed in place.
 
     For callbacks: neither reading nor changing it gives way to a click, as in `now`.

@@ -1,0 +1,20 @@
+"""The dashboard's entry, run by Streamlit: page configuration and navigation, nothing else."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from capo_core.dashboard.app import access, navigation
+
+
+def main() -> None:
+    """Draw the page that the address names."""
+    if access.is_owner():
+        st.set_page_config(page_title="CAPO Lab", layout="wide", initial_sidebar_state="expanded")
+    else:  # judges and strangers see no name of a page
+        st.set_page_config(page_title="Judging", layout="wide", initial_sidebar_state="collapsed")
+    navigation.navigation().run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The pages of the dashboard: each is a folder beside this one, and adding one is adding a folder.
+
+A page's package holds `PAGE = Page(…)`; its module `page` has `show(context)`. Nothing of a page is
+imported before it is opened.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import capo_core.dashboard
+
+
+class Page(str):
+    """A page: its name in the address, which is the text itself, and what the navigation says.
+
+    Attributes:
+        title: its name in the navigation, and the title on the page.
+        order: place in the navigation, ascending.
+        needs_dataset: without any dataset, the page shows how to get one instead.
+    """
+
+    title: str
+    order: int
+    needs_dataset: bool
+
+    def __new__(cls, name: str, *, title: str, order: int, needs_dataset: bool = True) -> Page:
+        page = super().__new__(cls, name)
+        page.title, page.order, page.needs_dataset = title, order, needs_dataset
+        return page
+
+    @property
+    def show(self) -> Callable[[Any], None]:
+        """The function that draws the page's content for a `PageContext`."""
+        return import_module(f"capo_core.dashboard.{self}.page").show
+
+
+def pages() -> dict[str, Page]:
+    """Return name → page of all pages, in the order of the navigation."""
+    found = []
+    for module in pkgutil.iter_modules(capo_core.dashboard.__path__):
+        if module.ispkg:
+            package = import_module(f"capo_core.dashboard.{module.name}")
+            page = getattr(package, "PAGE", None)
+            if isinstance(page, Page):
+                found.append(page)
+    return {str(page): page for page in sorted(found, key=lambda page: page.order)}
