@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers import judge_sessions as judging_study
 
-from capo_core.dashboard.app.navigation import PAGES
+from capo_core.dashboard.app.pages import pages
 from capo_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,7 +143,7 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     recorder = Recorder()
     recorder.watch(page)
     # The first visit of all is to an inner page, where Streamlit once took its own way.
-    for path in ("compare", "", *(name for name in PAGES if name != "compare")):
+    for path in ("compare", "", *(name for name in pages() if name != "compare")):
         page.goto(f"{guarded}/{path}")
         page.get_by_role("heading", name="for the people who run the study").wait_for()
         assert (

@@ -88,7 +88,7 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 # What Western European prose uses of the upper half of Windows-1252.
 _WESTERN = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŒœŠšŽžŸ"
-    "“”„‘’‚‹›«»–—…•·€£°²³¹¼½¾×÷±µ©®™¿¡¢¥ªº´¨ \xa0\xad"
+    "“”„‘’‚‹›«»–—…•·€£§°²³¹¼½¾×÷±µ©®™¿¡¢¥ªº´¨ \xa0\xad"
 )
 
 
