@@ -27,9 +27,9 @@ import numpy as np
 from measuring import report, timed
 
 from capo_core.data.catalog import Catalog
-from capo_core.distributions.estimate import Estimate, EstimateConfig, estimate
+from capo_core.distributions.estimate import DistributionEstimate, EstimateConfig, estimate
 from capo_core.distributions.judgments import CROWD, Judgments
-from capo_core.distributions.sources import of_dataset
+from capo_core.distributions.sources import dataset_judgments
 from capo_core.imitation.backends.option_scores import OptionScorer, SampledScorer
 from capo_core.stats import distances
 from capo_core.stats.intervals import bayesian_weights, central_interval
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10, help="answers drawn to a question")
     settings = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        judgments = of_dataset(Catalog(Workspace(Path(folder))).load("demo-nli"))
+        judgments = dataset_judgments(Catalog(Workspace(Path(folder))).load("demo-nli"))
     found = [*by_logits(judgments, settings.items)] if settings.items else []
     if settings.serve:
         found += [*behind_a_server(judgments, settings.served_items, settings.samples)]
@@ -80,7 +80,7 @@ def behind_a_server(judgments: Judgments, items: int, samples: int) -> Iterator[
 
 def measured(
     judgments: Judgments, scorer: OptionScorer, config: EstimateConfig
-) -> tuple[dict, Estimate]:
+) -> tuple[dict, DistributionEstimate]:
     """The bias of one way of asking, and what averaging does to the distance to the crowd."""
     result: dict = {"model": scorer.name, "by": scorer.kind, "options": config.options,
                     "temperature": config.temperature}  # fmt: skip
@@ -90,7 +90,7 @@ def measured(
             "distance_to_crowd": to_crowd(judgments, made)}, made  # fmt: skip
 
 
-def to_crowd(judgments: Judgments, made: Estimate) -> dict:
+def to_crowd(judgments: Judgments, made: DistributionEstimate) -> dict:
     """TVD to the crowd: of the mean over orders, of single orders (mean), and the difference.
 
     By the triangle inequality the mean is never farther than single orders are on average.
@@ -114,7 +114,7 @@ def to_crowd(judgments: Judgments, made: Estimate) -> dict:
             "uniform": interval(uniform)}  # fmt: skip
 
 
-def noise(one: Estimate, other: Estimate) -> dict:
+def noise(one: DistributionEstimate, other: DistributionEstimate) -> dict:
     """TVD between two draws of the same questions: the floor of `one_order` by sampling."""
     wide = [
         made.table.pivot_table(index=["item_id", "order"], columns="label", values="share")

@@ -21,7 +21,7 @@ from measuring import report, timed
 
 from capo_core.distributions.compare import ENTROPY, measured
 from capo_core.distributions.estimate import EstimateConfig, estimate
-from capo_core.distributions.explanations import replaced
+from capo_core.distributions.explanations import replace_explanations
 from capo_core.distributions.judgments import CROWD, Judgments
 from capo_core.distributions.variation import VariationConfig, variation
 from capo_core.stats.distances import CLIP
@@ -60,12 +60,14 @@ def read(settings: argparse.Namespace) -> Judgments:
     if not settings.run:
         return judgments_of(settings.file, None, None)
     from capo_core.data.catalog import Catalog
-    from capo_core.distributions.sources import of_dataset
+    from capo_core.distributions.sources import dataset_judgments
     from capo_core.distributions.store import with_runs
     from capo_core.workspace import Workspace
 
     workspace = Workspace(settings.workspace)
-    return with_runs(of_dataset(Catalog(workspace).load(settings.dataset)), settings.run, workspace)
+    return with_runs(
+        dataset_judgments(Catalog(workspace).load(settings.dataset)), settings.run, workspace
+    )
 
 
 def explained(judgments: Judgments, people: str, model: str, items: int) -> Judgments:
@@ -109,7 +111,7 @@ def replacing(judgments: Judgments, settings: argparse.Namespace) -> list[dict]:
         {**row("0 %", people, people), **likeness(judgments, [settings.people])},
     ]
     for share in SHARES:
-        drawn = [replaced(judgments, settings.people, settings.model, share, seed=seed)
+        drawn = [replace_explanations(judgments, settings.people, settings.model, share, seed=seed)
                  for seed in settings.seeds]  # fmt: skip
         name = drawn[0][0]["source"].iloc[0]
         made = [judgments.with_explanations(frame) for frame, _ in drawn]

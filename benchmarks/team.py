@@ -20,7 +20,7 @@ from measuring import report
 from capo_core.data.catalog import Catalog
 from capo_core.distributions.compare import measured
 from capo_core.distributions.judgments import CROWD, Judgments
-from capo_core.distributions.sources import of_dataset
+from capo_core.distributions.sources import dataset_judgments
 from capo_core.distributions.store import with_runs
 from capo_core.stats.distances import CLIP
 from capo_core.stats.intervals import bayesian_weights, central_interval, json_value
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--seed-runs", nargs="+", required=True, help="runs of a seed, by commas")
     settings = parser.parse_args()
     workspace = Workspace(settings.workspace)
-    dataset = of_dataset(Catalog(workspace).load(settings.dataset))
+    dataset = dataset_judgments(Catalog(workspace).load(settings.dataset))
     groups = [with_runs(dataset, runs.split(","), workspace) for runs in settings.seed_runs]
     report({"dataset": dataset.name, "seeds": len(groups), **teams(groups)})
 

@@ -88,14 +88,16 @@ def estimate(
     """What a model says people would say: label distributions from first tokens."""
     from capo_core.distributions import store
     from capo_core.distributions.estimate import EstimateConfig
-    from capo_core.distributions.explanations import replaced
+    from capo_core.distributions.explanations import replace_explanations
 
     workspace = Workspace.default()
     found = judgments_of(file, dataset, labels)
     if run:
         found = store.with_runs(found, run, workspace)
     if replace_by:
-        made, missing = replaced(found, explanations, replace_by, replace_share, seed=seed)
+        made, missing = replace_explanations(
+            found, explanations, replace_by, replace_share, seed=seed
+        )
         found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
         if missing and not as_json:
             console.print(f"{missing} explanations could not be replaced: no model's for the label")
@@ -110,7 +112,7 @@ def estimate(
     )  # fmt: skip
     settings: dict[str, Any] = {
         "dataset": found.name,
-        "judgments": store.keep(found, workspace),
+        "judgments": store.save(found, workspace),
         **({"server": server} if server else {"base": base or "embedded"}),
         "by": by,
         **({"samples": samples} if by == "sampling" else {}),
@@ -153,11 +155,11 @@ def _bias_in_words(bias: dict[str, Any]) -> str:
 
 def _chosen(found, source: str, count: int, way: str, votes: Path | None, workspace: Workspace):
     """The explanations chosen, as a table; see `distributions.select`."""
-    from capo_core.distributions.explanations import select
+    from capo_core.distributions.explanations import select_explanations
     from capo_core.distributions.files import read_votes
     from capo_core.text.embeddings import Embedder
 
-    return select(
+    return select_explanations(
         found, source, count, way, embed=Embedder(workspace.cache),
         votes=read_votes(votes) if votes else None,
     )  # fmt: skip
@@ -304,10 +306,10 @@ def train(
     for name, place in named.items():
         is_file = Path(place).suffix in (".json", ".jsonl")
         one = judgments_of([Path(place)] if is_file else None, None if is_file else place, labels)
-        sets[name] = store.keep(one, workspace)
+        sets[name] = store.save(one, workspace)
     settings = {
         "dataset": found.name,
-        "judgments": store.keep(found, workspace),
+        "judgments": store.save(found, workspace),
         "sets": sets,
         "config": config.to_dict(),
     }
@@ -385,19 +387,19 @@ def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str
     """The items and sources named on the command line."""
     if not files and not dataset:
         raise ConfigError("there is nothing to look at", todo="give --file FILE or --dataset NAME")
-    from capo_core.distributions.files import read_judgments, together
+    from capo_core.distributions.files import merge_judgments, read_judgments
 
     read = []
     if dataset:
         from capo_core.data.catalog import Catalog
-        from capo_core.distributions.sources import of_dataset
+        from capo_core.distributions.sources import dataset_judgments
 
-        read.append(of_dataset(Catalog(Workspace.default()).load(dataset)))
+        read.append(dataset_judgments(Catalog(Workspace.default()).load(dataset)))
         labels = labels or list(read[0].task.scale.labels)
     read += [read_judgments(path, labels) for path in files or ()]
     found = read[0]
     for other in read[1:]:
-        found = together(found, other)
+        found = merge_judgments(found, other)
     return found
 
 

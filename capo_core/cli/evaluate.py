@@ -68,9 +68,9 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Ask a model who wrote people's and methods' texts; the same command again goes on."""
-    from capo_core.evaluation.llm_judge.judge import load
-    from capo_core.evaluation.llm_judge.results import KEPT
-    from capo_core.evaluation.llm_judge.trials import JudgeConfig
+    from capo_core.evaluation.llm_judge.judge import load_result
+    from capo_core.evaluation.llm_judge.results import RESULT_FILE
+    from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
     from capo_core.run_folder import RunFolder
     from capo_core.runs import submit
     from capo_core.runs.foreground import foreground
@@ -78,7 +78,7 @@ def judge(
     from capo_core.runs.request import RunRequest
 
     config = changed(
-        JudgeConfig(), cards=cards, k=k, trials=trials, seed=seed, max_new_tokens=max_new_tokens
+        LlmJudgeConfig(), cards=cards, k=k, trials=trials, seed=seed, max_new_tokens=max_new_tokens
     )
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
@@ -108,7 +108,7 @@ def judge(
             ) as progress,
         ):
             llm_judge.judge_runs(data, settings, backend, workspace, folder, progress)
-    found = load(folder.path / KEPT)
+    found = load_result(folder.path / RESULT_FILE)
     if as_json:
         print_json({"run": folder.run_id, "folder": str(folder.path), **found.to_dict()})
         return
@@ -257,7 +257,7 @@ def evaluate(
     from capo_core.evaluation import export
     from capo_core.evaluation import streams as evaluation_streams
     from capo_core.evaluation.compute import EVERYTHING, compute_report
-    from capo_core.evaluation.llm_judge.results import of_judges
+    from capo_core.evaluation.llm_judge.results import load_verdicts
     from capo_core.evaluation.table import TableConfig
     from capo_core.run_folder import find_run
 
@@ -266,7 +266,7 @@ def evaluate(
             "there is nothing to evaluate", todo="name runs with --run, or tables with --outputs"
         )
     for path in out or ():
-        export.check_kind(path)
+        export.check_file_type(path)
     config = TableConfig(
         pool=tuple(pool) if pool else EVERYTHING.pool,
         seed=seed,
@@ -274,18 +274,18 @@ def evaluate(
     )
     workspace = Workspace.default()
     loaded = Catalog(workspace).load(dataset)
-    found, answered = evaluation_streams.of_runs(
+    found, answered = evaluation_streams.run_outputs(
         loaded, [find_run(workspace, name) for name in run or ()]
     )
     for path in outputs or ():
-        found += evaluation_streams.of_file(path)
+        found += evaluation_streams.file_outputs(path)
     part = split or answered or "test"
-    items, streams = evaluation_streams.streams_of(loaded, found, part)
+    items, streams = evaluation_streams.method_streams(loaded, found, part)
     named = [find_run(workspace, name) for name in judge or ()]
     with progress_bar(quiet=as_json) as progress:
         report = compute_report(
             loaded, items, streams, config, split=part, cache=workspace.cache,
-            judges=of_judges(named, found, loaded.fingerprint), progress=progress,
+            judges=load_verdicts(named, found, loaded.fingerprint), progress=progress,
         )  # fmt: skip
     for path in out or ():
         export.write(report, path)

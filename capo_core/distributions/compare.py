@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from capo_core.distributions.judgments import CROWD, Judgments, Source
+from capo_core.distributions.judgments import CROWD, Judgments, LabelDistribution
 from capo_core.errors import ConfigError, DataError
 from capo_core.schema import quoted_names
 from capo_core.stats import distances
@@ -28,7 +28,7 @@ ENTROPY, ENTROPY_CORRELATION, SHAPE = "entropy", "entropy correlation", "D.Corr"
 # more than these not at all.
 MOST_ITEMS = 6_000
 DRAWN_PAIRS = 4_000_000_000
-HIGHER_IS_NEARER = (ENTROPY_CORRELATION, SHAPE)
+HIGHER_IS_CLOSER = (ENTROPY_CORRELATION, SHAPE)
 
 
 def measures_of(scale: LabelScale) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarra
 COLUMNS = ("source", "measure", "value", "low", "high", "n", "note")
 # (number of the source, items) → measure, value, draws, note; see `_sides`.
 Side = Callable[[int, tuple[str, ...]], list[tuple[str, float, np.ndarray, str]]]
-APART = ("source", "against", "measure", "value", "low", "high", "n", "nearer")
+DIFFERENCES = ("source", "against", "measure", "value", "low", "high", "n", "nearer")
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class CompareConfig:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DistributionComparison:
     """Sources beside the one they are measured by.
 
     Attributes:
@@ -196,7 +196,7 @@ def compare(
     config: CompareConfig = CompareConfig(),
     *,
     sources: Sequence[str] | None = None,
-) -> Comparison:
+) -> DistributionComparison:
     """Every source (or those named) beside `config.against`.
 
     Items that only one of two sources has are not compared, and counted.
@@ -229,7 +229,7 @@ def compare(
         raise DataError(
             f"no source has an item in common with {config.against!r}", where=judgments.name
         )
-    return Comparison(
+    return DistributionComparison(
         judgments.name,
         config,
         pd.DataFrame(table, columns=list(COLUMNS)),
@@ -241,7 +241,10 @@ def compare(
 
 
 def _sides(
-    reference: Source, chosen: Sequence[Source], scale: LabelScale, config: CompareConfig
+    reference: LabelDistribution,
+    chosen: Sequence[LabelDistribution],
+    scale: LabelScale,
+    config: CompareConfig,
 ) -> Side:
     """What gives `measured` of a source on some items; computed once for each."""
 
@@ -253,7 +256,9 @@ def _sides(
     return side
 
 
-def _differences(reference: Source, chosen: Sequence[Source], side: Side) -> pd.DataFrame:
+def _differences(
+    reference: LabelDistribution, chosen: Sequence[LabelDistribution], side: Side
+) -> pd.DataFrame:
     rows = []
     for first, second in itertools.combinations(range(len(chosen)), 2):
         one, other = chosen[first], chosen[second]
@@ -267,10 +272,10 @@ def _differences(reference: Source, chosen: Sequence[Source], side: Side) -> pd.
             low, high = central_interval(draws_a - draws_b)
             nearer = "undecided"
             if low > 0 or high < 0:
-                first_is_nearer = (low > 0) == (measure in HIGHER_IS_NEARER)
+                first_is_nearer = (low > 0) == (measure in HIGHER_IS_CLOSER)
                 nearer = one.name if first_is_nearer else other.name
             rows.append((one.name, other.name, measure, a - b, low, high, len(items), nearer))
-    return pd.DataFrame(rows, columns=list(APART))
+    return pd.DataFrame(rows, columns=list(DIFFERENCES))
 
 
 def _weights(n: int, config: CompareConfig) -> np.ndarray:
@@ -280,13 +285,13 @@ def _weights(n: int, config: CompareConfig) -> np.ndarray:
     return drawn / drawn.sum(axis=1, keepdims=True)
 
 
-def _common(reference: Source, others: Sequence[Source]) -> tuple[str, ...]:
+def _common(reference: LabelDistribution, others: Sequence[LabelDistribution]) -> tuple[str, ...]:
     """Items that all have, in the reference's order."""
     known = set.intersection(*(set(other.item_ids) for other in others))
     return tuple(item for item in reference.item_ids if item in known)
 
 
-def _reference(judgments: Judgments, name: str) -> Source:
+def _reference(judgments: Judgments, name: str) -> LabelDistribution:
     if any(source.name == name for source in judgments.sources):
         return judgments.source(name)
     said = f" ({'; '.join(judgments.notes)})" if judgments.notes else ""

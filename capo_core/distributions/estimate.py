@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from capo_core.distributions.judgments import Judgments, Source
+from capo_core.distributions.judgments import Judgments, LabelDistribution
 from capo_core.distributions.position_bias import PositionBias, position_bias
 from capo_core.distributions.variation import chosen_explanations
 from capo_core.errors import ConfigError, DataError
@@ -55,7 +55,7 @@ _MOST_PERMUTED = 4  # labels; 24 orders
 
 
 @dataclass(frozen=True)
-class Said:
+class ShownExplanation:
     """An explanation and the label it argues for."""
 
     label: str
@@ -86,7 +86,7 @@ def orders_of(labels: Sequence[str], which: str) -> list[tuple[int, ...]]:
 def question_prompt(
     task: Task,
     item: PromptItem,
-    said: Sequence[Said],
+    said: Sequence[ShownExplanation],
     order: Sequence[int],
     *,
     options: str = LETTERS,
@@ -241,7 +241,7 @@ class EstimateConfig:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlannedQuestion:
     """One question with what it belongs to: an item, a view of its explanations, an order."""
 
     item_id: str
@@ -250,7 +250,9 @@ class Asked:
     question: OptionQuestion
 
 
-def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Asked], int]:
+def planned_questions(
+    judgments: Judgments, config: EstimateConfig
+) -> tuple[list[PlannedQuestion], int]:
     """All questions, by item, view and order; and how many items had no explanation to show.
 
     Raises:
@@ -262,7 +264,7 @@ def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Aske
     orders = orders_of(judgments.task.scale.labels, config.orders)
     found, without = [], 0
     for row in items.itertuples():
-        own = said.get(row.item_id, []) if config.explanations else [Said("", "")]
+        own = said.get(row.item_id, []) if config.explanations else [ShownExplanation("", "")]
         if not own:
             without += 1
             continue
@@ -275,7 +277,7 @@ def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Aske
                 )  # fmt: skip
                 key = content_hash(prompt.text, options)[:20] + f"-{view}-{number}"
                 question = OptionQuestion(key, prompt, options, prefix)
-                found.append(Asked(row.item_id, view, number, question))
+                found.append(PlannedQuestion(row.item_id, view, number, question))
     if not found:
         raise DataError(
             f"no item has an explanation of {config.explanations!r}", where=judgments.name
@@ -283,19 +285,19 @@ def what_to_ask(judgments: Judgments, config: EstimateConfig) -> tuple[list[Aske
     return found, without
 
 
-def _said(judgments: Judgments, config: EstimateConfig) -> dict[str, list[Said]]:
+def _said(judgments: Judgments, config: EstimateConfig) -> dict[str, list[ShownExplanation]]:
     if not config.explanations:
         return {}
     frame = chosen_explanations(judgments, [config.explanations])
-    found: dict[str, list[Said]] = {}
+    found: dict[str, list[ShownExplanation]] = {}
     for row in frame.itertuples():
         own = found.setdefault(row.item_id, [])
         if not config.count or len(own) < config.count:
-            own.append(Said(row.label, row.explanation))
+            own.append(ShownExplanation(row.label, row.explanation))
     return found
 
 
-def _views(own: list[Said], config: EstimateConfig) -> list[list[Said]]:
+def _views(own: list[ShownExplanation], config: EstimateConfig) -> list[list[ShownExplanation]]:
     """The sets of explanations shown together, each in its order."""
     if not config.explanations:
         return [[]]
@@ -311,7 +313,7 @@ UNDEFINED = "p_norm is not defined: a score is negative"
 
 
 @dataclass(frozen=True)
-class Estimate:
+class DistributionEstimate:
     """A model's label distributions, and what is to be known of how they came about.
 
     Attributes:
@@ -325,7 +327,7 @@ class Estimate:
         notes: what a reader must know before believing it, in sentences.
     """
 
-    source: Source
+    source: LabelDistribution
     config: EstimateConfig
     table: pd.DataFrame = field(repr=False)
     left_out: Mapping[str, int]
@@ -361,7 +363,7 @@ def estimate(
     config: EstimateConfig | None = None,
     *,
     progress: Progress = silent,
-) -> Estimate:
+) -> DistributionEstimate:
     """The model's distributions on the items; see `finish` for what is left out.
 
     Raises:
@@ -371,12 +373,12 @@ def estimate(
     """
     config = config or EstimateConfig()
     check_scorer(scorer, config)
-    asked, without = what_to_ask(judgments, config)
+    asked, without = planned_questions(judgments, config)
     scored = {
         question.key: answer
         for question, answer in scorer.score([one.question for one in asked], progress)
     }
-    return finish(judgments, scorer, config, asked, scored, without)
+    return estimate_from_scores(judgments, scorer, config, asked, scored, without)
 
 
 def check_scorer(scorer: OptionScorer, config: EstimateConfig) -> None:
@@ -389,14 +391,14 @@ def check_scorer(scorer: OptionScorer, config: EstimateConfig) -> None:
     shares_of(np.zeros((0, 2)), scorer.kind, config.transform, config.temperature)
 
 
-def finish(
+def estimate_from_scores(
     judgments: Judgments,
     scorer: OptionScorer,
     config: EstimateConfig,
-    asked: Sequence[Asked],
+    asked: Sequence[PlannedQuestion],
     scored: Mapping[str, OptionScores],
     without: int,
-) -> Estimate:
+) -> DistributionEstimate:
     """The distributions from all scores.
 
     An item of which a question got no scores, or scores without a distribution, is left out: a
@@ -426,12 +428,12 @@ def finish(
     columns = [f"share_{k}" for k in range(len(labels))]
     frame[columns] = shares[kept]
     means = frame.groupby("item_id", sort=False)[columns].mean()
-    source = Source(
+    source = LabelDistribution(
         config.label(scorer.name), labels, tuple(means.index), means.to_numpy(),
         about=f"{scorer.kind}s of first tokens of {scorer.name}, {len(frame)} questions",
     )  # fmt: skip
     orders = orders_of(labels, config.orders)
-    return Estimate(
+    return DistributionEstimate(
         source, config, _long(frame, scores[kept], labels), Counter(problem.values()), without,
         sum(answer.bounded for answer in answers), len(asked), scorer.kind,
         position_bias(frame, columns, orders) if len(orders) > 1 else None,

@@ -11,11 +11,11 @@ import json
 from typing import Any
 
 from capo_core.distributions.estimate import (
-    Estimate,
+    DistributionEstimate,
     EstimateConfig,
     check_scorer,
-    finish,
-    what_to_ask,
+    estimate_from_scores,
+    planned_questions,
 )
 from capo_core.distributions.judgments import Judgments
 from capo_core.distributions.store import ESTIMATE
@@ -28,7 +28,9 @@ LINES, TABLE = "scores.jsonl", "scores.parquet"
 STAGE = "estimate"
 
 
-def asked_for(judgments: Judgments, scorer: OptionScorer, config: EstimateConfig) -> dict[str, Any]:
+def run_config(
+    judgments: Judgments, scorer: OptionScorer, config: EstimateConfig
+) -> dict[str, Any]:
     """What makes an estimate this one and no other; saved as its config.json."""
     return {
         "stage": STAGE,
@@ -40,22 +42,22 @@ def asked_for(judgments: Judgments, scorer: OptionScorer, config: EstimateConfig
     }
 
 
-def estimate_in(
+def run_estimate(
     judgments: Judgments,
     scorer: OptionScorer,
     config: EstimateConfig,
     folder: RunFolder,
     *,
     progress: Progress = silent,
-) -> Estimate:
+) -> DistributionEstimate:
     """The estimate; a run that was interrupted asks only what has no score yet.
 
     Raises:
         see `estimate.estimate`; RunError where the folder holds another run.
     """
     check_scorer(scorer, config)
-    folder.claim(asked_for(judgments, scorer, config))
-    asked, without = what_to_ask(judgments, config)
+    folder.claim(run_config(judgments, scorer, config))
+    asked, without = planned_questions(judgments, config)
     with folder.lock():
         folder.forget_stop()
         scored = _kept(folder)
@@ -75,7 +77,7 @@ def estimate_in(
                     scored[question.key] = answer
                     file.write(json.dumps({"key": question.key, **_plain(answer)}) + "\n")
                     file.flush()
-        found = finish(judgments, scorer, config, asked, scored, without)
+        found = estimate_from_scores(judgments, scorer, config, asked, scored, without)
         with disk_errors(folder.path):
             with atomic_file(folder.path / TABLE) as file:
                 found.table.to_parquet(file, index=False)

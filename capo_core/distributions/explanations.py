@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from capo_core.distributions.judgments import SAID, Judgments
+from capo_core.distributions.judgments import EXPLANATIONS, Judgments
 from capo_core.distributions.variation import chosen_explanations
 from capo_core.errors import ConfigError, RunError
 from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, stop_fields
@@ -72,8 +72,8 @@ class ExplainConfig:
 
 
 @dataclass(frozen=True)
-class Explained:
-    """Explanations (`SAID`), how many were wanted, and how many the model did not give."""
+class GeneratedExplanations:
+    """Explanations (`EXPLANATIONS`), how many were wanted, and how many the model did not give."""
 
     frame: pd.DataFrame
     wanted: int
@@ -86,7 +86,7 @@ def explain(
     config: ExplainConfig = ExplainConfig(),
     *,
     progress: Progress = silent,
-) -> Explained:
+) -> GeneratedExplanations:
     """Explanations of labels, written by a model; what it does not give in form is counted.
 
     Raises:
@@ -125,8 +125,8 @@ def explain(
         for number, (item, label, position) in enumerate(wanted)
         if number in found
     ]
-    frame = pd.DataFrame(rows, columns=SAID.names)
-    return Explained(frame, len(wanted), len(wanted) - len(found))
+    frame = pd.DataFrame(rows, columns=EXPLANATIONS.names)
+    return GeneratedExplanations(frame, len(wanted), len(wanted) - len(found))
 
 
 def prompt_for(task: Task, item: PromptItem, label: str) -> Prompt:
@@ -171,13 +171,13 @@ def _times(judgments: Judgments, config: ExplainConfig) -> dict[str, Sequence[fl
 
 FIRST, LONGEST = "first", "longest"
 GREEDY, REPRESENTATIVE, PREFERRED = "greedy", "representative", "human-preferred"
-WAYS = (FIRST, LONGEST, GREEDY, REPRESENTATIVE, PREFERRED)
+SELECTIONS = (FIRST, LONGEST, GREEDY, REPRESENTATIVE, PREFERRED)
 
 # (item_id, source, position) → how many people preferred this explanation, or another score.
 Votes = Mapping[tuple[str, str, int], float]
 
 
-def select(
+def select_explanations(
     judgments: Judgments,
     source: str,
     count: int,
@@ -193,15 +193,15 @@ def select(
     `embed`, unit vectors [n, dim]. human-preferred: the most voted ones, of equals the first.
 
     Returns:
-        A table `SAID` whose source says how it was chosen.
+        A table `EXPLANATIONS` whose source says how it was chosen.
 
     Raises:
         ConfigError: no such way or source, or what it needs is not given.
     """
-    if way not in WAYS or count < 1:
+    if way not in SELECTIONS or count < 1:
         raise ConfigError(
             f"{count} explanations cannot be chosen by {way!r}",
-            expected=f"1 or more, by {', '.join(WAYS)}",
+            expected=f"1 or more, by {', '.join(SELECTIONS)}",
         )
     if way == PREFERRED and not votes:
         raise ConfigError(
@@ -246,7 +246,7 @@ def farthest_first(vectors: np.ndarray, count: int) -> list[int]:
     return chosen
 
 
-def replaced(
+def replace_explanations(
     judgments: Judgments, people: str, model: str, share: float, *, seed: int = 0
 ) -> tuple[pd.DataFrame, int]:
     """People's explanations with a share of each item's replaced by a model's.
@@ -256,7 +256,7 @@ def replaced(
     share replaces the same ones and more.
 
     Returns:
-        A table `SAID` under a source of its own, and how many could not be replaced because the
+        A table `EXPLANATIONS` under a source of its own, and how many could not be replaced because the
         model has none for that label.
 
     Raises:
@@ -283,4 +283,4 @@ def replaced(
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.assign(position=frame.groupby("item_id", sort=False).cumcount())
-    return frame[SAID.names].reset_index(drop=True)
+    return frame[EXPLANATIONS.names].reset_index(drop=True)

@@ -34,7 +34,14 @@ from capo_core.data.readers.json_records import (
     read_lines,
 )
 from capo_core.data.rejected_rows import RejectedRows
-from capo_core.distributions.judgments import CROWD, ROUNDING, SAID, UNIFORM, Judgments, Source
+from capo_core.distributions.judgments import (
+    CROWD,
+    EXPLANATIONS,
+    ROUNDING,
+    UNIFORM,
+    Judgments,
+    LabelDistribution,
+)
 from capo_core.distributions.sources import HUMANS
 from capo_core.errors import DataError
 from capo_core.schema import quoted_names
@@ -46,7 +53,7 @@ _SHARES, _BESIDE, _PAIRS, _LABEL = "shares", "label and counts", "explanations",
 
 
 @dataclass(frozen=True)
-class Field:
+class FileField:
     """One field, read.
 
     Attributes:
@@ -63,7 +70,7 @@ class Field:
     said: list[list[tuple[str, str]]] | None = None
 
 
-def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[Field]:
+def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[FileField]:
     """What a field holds; none where it holds no judgment, two where a label stands beside counts.
 
     It is told by the first line whose value is a judgment, so that a line with something else,
@@ -116,7 +123,9 @@ def short_label(text: str, labels: Sequence[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _distribution(column: str, name: str, rows: Rows, labels: Sequence[str], file: str) -> Field:
+def _distribution(
+    column: str, name: str, rows: Rows, labels: Sequence[str], file: str
+) -> FileField:
     shares = np.full((len(rows), len(labels)), np.nan)
     people = np.full(len(rows), np.nan)
     for row, (line, value) in enumerate(rows):
@@ -150,10 +159,10 @@ def _distribution(column: str, name: str, rows: Rows, labels: Sequence[str], fil
                 expected="shares of sum 1, or whole numbers of people",
                 todo="correct the line, or write null where nothing is known of the item",
             )
-    return Field(column, name, shares, people)
+    return FileField(column, name, shares, people)
 
 
-def _beside_counts(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[Field]:
+def _beside_counts(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[FileField]:
     """`["n", [0, 4, 1]]`: a chosen label, and the counts it was chosen from."""
     for line, value in rows:
         if value is not None and not _label_and_counts(value):
@@ -171,12 +180,12 @@ def _beside_counts(column: str, rows: Rows, labels: Sequence[str], file: str) ->
     ]
 
 
-def _single(column: str, name: str, rows: Rows, labels: Sequence[str], file: str) -> Field:
+def _single(column: str, name: str, rows: Rows, labels: Sequence[str], file: str) -> FileField:
     shares = [_one_hot(value, labels, _place(file, line, column)) for line, value in rows]
-    return Field(column, name, np.array(shares), np.ones(len(rows)))
+    return FileField(column, name, np.array(shares), np.ones(len(rows)))
 
 
-def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> Field:
+def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> FileField:
     shares = np.full((len(rows), len(labels)), np.nan)
     people = np.full(len(rows), np.nan)
     said: list[list[tuple[str, str]]] = []
@@ -199,7 +208,7 @@ def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> 
             counts = np.array([sum(label == one for _, one in pairs) for label in labels], float)
             shares[row], people[row] = counts / counts.sum(), counts.sum()
         said.append(pairs)
-    return Field(column, f"labels of {column}", shares, people, said)
+    return FileField(column, f"labels of {column}", shares, people, said)
 
 
 def _one_hot(value: Any, labels: Sequence[str], where: str) -> np.ndarray:
@@ -343,7 +352,7 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
     return found.with_uniform()
 
 
-def together(first: Judgments, other: Judgments) -> Judgments:
+def merge_judgments(first: Judgments, other: Judgments) -> Judgments:
     """Two readings of the same items, told by their texts, as one under the first's identifiers.
 
     Items of the second only are left out, and counted in the notes.
@@ -375,9 +384,15 @@ def together(first: Judgments, other: Judgments) -> Judgments:
         if rows and source.name != UNIFORM:
             items = tuple(mine[source.item_ids[row]] for row in rows)
             more.append(
-                Source(name, source.labels, items, source.shares[rows], source.people[rows],
-                       source.about)
-            )  # fmt: skip
+                LabelDistribution(
+                    name,
+                    source.labels,
+                    items,
+                    source.shares[rows],
+                    source.people[rows],
+                    source.about,
+                )
+            )
     said = other.explanations[other.explanations["item_id"].isin(mine)]
     clash = set(said["source"]) & set(first.explanations["source"])
     said = said.assign(
@@ -450,17 +465,17 @@ def _item(line: int, row: dict[str, Any], key_a: str, key_b: str, path: Path):
     return content_hash(*texts)[:12], texts[0], texts[1]
 
 
-def _sources(fields: list[Field], items: tuple[str, ...], labels) -> list[Source]:
+def _sources(fields: list[FileField], items: tuple[str, ...], labels) -> list[LabelDistribution]:
     """A source for each distribution; the crowd first. Labels of explanations that repeat a
     distribution of the file are no source of their own."""
-    found: list[Source] = []
+    found: list[LabelDistribution] = []
     shares = [field for field in fields if field.shares is not None]
     named = [field for field in shares if field.name.lower().startswith(_CROWD)]
     only = [field for field in shares if field.name.lower() == "label" and len(shares) == 1]
     crowd = (named or only or [None])[0]
     for field in sorted(shares, key=lambda field: field is not crowd):
         there = [row for row in range(len(items)) if np.isfinite(field.shares[row]).all()]
-        source = Source(
+        source = LabelDistribution(
             CROWD if field is crowd else field.name,
             tuple(labels),
             tuple(items[row] for row in there),
@@ -477,7 +492,7 @@ def _sources(fields: list[Field], items: tuple[str, ...], labels) -> list[Source
     return found
 
 
-def _said(fields: list[Field], items: pd.DataFrame) -> pd.DataFrame:
+def _said(fields: list[FileField], items: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for field in fields:
         source = HUMANS if field.column.lower() == "comments" else field.column
@@ -486,4 +501,4 @@ def _said(fields: list[Field], items: pd.DataFrame) -> pd.DataFrame:
                 (item, source, position, label, text)
                 for position, (text, label) in enumerate(pairs)
             ]
-    return pd.DataFrame(rows, columns=SAID.names)
+    return pd.DataFrame(rows, columns=EXPLANATIONS.names)

@@ -21,7 +21,7 @@ ROUNDING = 0.005
 
 
 @dataclass(frozen=True)
-class Source:
+class LabelDistribution:
     """Label distributions under one name.
 
     Attributes:
@@ -95,7 +95,7 @@ def from_counts(
     item_ids: Sequence[str],
     counts: np.ndarray,
     about: str = "",
-) -> Source:
+) -> LabelDistribution:
     """A source of how many people gave each label, [items, labels]; items nobody labelled are left
     out.
 
@@ -114,16 +114,18 @@ def from_counts(
     there = total > 0
     kept = tuple(item for item, given in zip(item_ids, there, strict=True) if given)
     shares = counts[there] / total[there, None]
-    return Source(name, tuple(labels), kept, shares, total[there], about)
+    return LabelDistribution(name, tuple(labels), kept, shares, total[there], about)
 
 
-def uniform(labels: Sequence[str], item_ids: Sequence[str]) -> Source:
+def uniform(labels: Sequence[str], item_ids: Sequence[str]) -> LabelDistribution:
     """Every label equally often on every item: what one says who knows nothing."""
     shares = np.full((len(item_ids), len(labels)), 1 / len(labels))
-    return Source("uniform", tuple(labels), tuple(item_ids), shares, about="no knowledge at all")
+    return LabelDistribution(
+        "uniform", tuple(labels), tuple(item_ids), shares, about="no knowledge at all"
+    )
 
 
-def mean_of(name: str, sources: Sequence[Source], about: str = "") -> Source:
+def mean_of(name: str, sources: Sequence[LabelDistribution], about: str = "") -> LabelDistribution:
     """The mean of several sources on the items that all of them have; each counts the same.
 
     Raises:
@@ -140,14 +142,16 @@ def mean_of(name: str, sources: Sequence[Source], about: str = "") -> Source:
             where=f"source {name!r} of {quoted_names(one.name for one in sources)}",
         )
     shares = np.mean([one.rows(items) for one in sources], axis=0)
-    return Source(name, labels, items, shares, np.full(len(items), float(len(sources))), about)
+    return LabelDistribution(
+        name, labels, items, shares, np.full(len(items), float(len(sources))), about
+    )
 
 
 CROWD = "crowd"
 UNIFORM = "uniform"
 
 # Explanations with the label each one argues for; several of one source for an item, in order.
-SAID = Table(
+EXPLANATIONS = Table(
     "explanations",
     ("item_id", "source", "position"),
     (
@@ -167,7 +171,7 @@ class Judgments:
     Attributes:
         items: item_id, text_a, text_b.
         sources: in the order in which they are shown; names are unique.
-        explanations: the table `SAID`.
+        explanations: the table `EXPLANATIONS`.
         notes: what a reader must know of how the sources were made, in sentences.
 
     Raises:
@@ -177,7 +181,7 @@ class Judgments:
     name: str
     task: Task
     items: pd.DataFrame = field(repr=False)
-    sources: tuple[Source, ...]
+    sources: tuple[LabelDistribution, ...]
     explanations: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
 
@@ -195,7 +199,7 @@ class Judgments:
                     f"for instance {strange[0]!r}",
                     where=self.name,
                 )
-        said = check(self.explanations, SAID, source=self.name)
+        said = check(self.explanations, EXPLANATIONS, source=self.name)
         for column, allowed in (("item_id", known), ("label", set(self.task.scale.labels))):
             bad = ~said[column].isin(allowed)
             if bad.any():
@@ -214,7 +218,7 @@ class Judgments:
         rows = self.items[["item_id", "text_a", "text_b"]].to_numpy().tolist()
         return content_hash(sorted(rows), list(self.task.scale.labels))
 
-    def source(self, name: str) -> Source:
+    def source(self, name: str) -> LabelDistribution:
         for one in self.sources:
             if one.name == name:
                 return one
@@ -223,12 +227,12 @@ class Judgments:
             expected=f"one of {quoted_names(one.name for one in self.sources)}",
         )
 
-    def with_sources(self, more: Iterable[Source]) -> Judgments:
+    def with_sources(self, more: Iterable[LabelDistribution]) -> Judgments:
         """The same with further sources at the end, those on no known item left out."""
         return replace(self, sources=(*self.sources, *more))
 
     def with_explanations(self, more: pd.DataFrame) -> Judgments:
-        """The same with further explanations (`SAID`)."""
+        """The same with further explanations (`EXPLANATIONS`)."""
         both = pd.concat([self.explanations, more], ignore_index=True)
         return replace(self, explanations=both)
 
@@ -241,11 +245,11 @@ class Judgments:
 
 
 def no_explanations() -> pd.DataFrame:
-    """The table `SAID` without rows."""
-    return pd.DataFrame({name: pd.Series(dtype=object) for name in SAID.names})
+    """The table `EXPLANATIONS` without rows."""
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in EXPLANATIONS.names})
 
 
-def check_labels(source: Source, labels: Sequence[str], where: str) -> None:
+def check_labels(source: LabelDistribution, labels: Sequence[str], where: str) -> None:
     """`DataError` where a source's labels are not those of the task, in its order."""
     unknown = [label for label in source.labels if label not in labels]
     if unknown or source.labels != tuple(labels):

@@ -84,7 +84,7 @@ class PairFeatures:
 
 
 @dataclass
-class ApartClassifier:
+class TwoTextClassifier:
     """A linear head on the features of pairs; see `softlabel_model.Classifier` for its use.
 
     Attributes:
@@ -132,7 +132,9 @@ class ApartClassifier:
         )  # fmt: skip
 
 
-def load_apart(encoder: str, labels: Sequence[str], features: PairFeatures, pairs: Pairs):
+def load_two_text_classifier(
+    encoder: str, labels: Sequence[str], features: PairFeatures, pairs: Pairs
+):
     """A head that says nothing yet: all labels alike for every item.
 
     It begins at zero, not at random: with more features than items a random beginning stays in the
@@ -143,7 +145,7 @@ def load_apart(encoder: str, labels: Sequence[str], features: PairFeatures, pair
     head = torch.nn.Linear(features(pairs).shape[1], len(labels))
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
-    return ApartClassifier(head, features, encoder, tuple(labels))
+    return TwoTextClassifier(head, features, encoder, tuple(labels))
 
 
 # Called after every epoch with its number, mean training loss and scores on the development set
@@ -257,7 +259,7 @@ def train_classifier(
     features: PairFeatures | None = None,
     told: Told = lambda epoch, loss, found: None,
     step: Step = lambda share: None,
-) -> tuple[Classifier | ApartClassifier, int]:
+) -> tuple[Classifier | TwoTextClassifier, int]:
     """A classifier trained on the distributions of `train`, and the epoch it is from.
 
     The loss is the cross-entropy of the said distribution under the true one, averaged over a
@@ -277,7 +279,7 @@ def train_classifier(
 
     if config.reading == APART:
         features = features or PairFeatures(embedder_of(config.encoder, None))
-        made = load_apart(config.encoder, train.labels, features, train.pairs)
+        made = load_two_text_classifier(config.encoder, train.labels, features, train.pairs)
         lengths = made.lengths(train.pairs)
     else:
         made = load_classifier(config, train.labels, seed)

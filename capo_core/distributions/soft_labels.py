@@ -139,7 +139,7 @@ STAGE = "softlabel"
 DEVELOPMENT, TEST = "development", "test"
 
 
-def asked_for(
+def run_config(
     train: Judgments, sets: Mapping[str, Judgments], config: SoftLabelConfig
 ) -> dict[str, Any]:
     """What makes a run this one and no other; saved as its config.json."""
@@ -183,7 +183,7 @@ def train_soft_labels(
                 f"{one.name} has other labels than {train.name}",
                 expected=", ".join(train.task.scale.labels),
             )
-    folder.claim(asked_for(train, sets, config))
+    folder.claim(run_config(train, sets, config))
     if folder.done:
         return folder.result
     held_out = frozenset(item for one in sets.values() for item in one.items["item_id"])

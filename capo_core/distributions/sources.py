@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.distributions.judgments import CROWD, SAID, Judgments, Source, from_counts, mean_of
+from capo_core.distributions.judgments import (
+    CROWD,
+    EXPLANATIONS,
+    Judgments,
+    LabelDistribution,
+    from_counts,
+    mean_of,
+)
 from capo_core.errors import DataError
 from capo_core.workspace import content_hash
 
@@ -20,7 +27,7 @@ ANNOTATORS = "annotators"
 SINGLE = "single label"
 
 
-def of_dataset(dataset: Dataset) -> Judgments:
+def dataset_judgments(dataset: Dataset) -> Judgments:
     """Crowd (where there is one), annotators together and one by one, single label, uniform.
 
     "annotators" counts each label given, so that somebody who gave two to an item counts twice;
@@ -63,13 +70,13 @@ def of_dataset(dataset: Dataset) -> Judgments:
         dataset.task,
         dataset.items[["item_id", "text_a", "text_b"]],
         tuple(sources),
-        said_by_humans(given),
+        human_explanations(given),
         tuple(notes),
     )
     return found.with_uniform()
 
 
-def single_label(source: Source) -> tuple[Source, int]:
+def single_label(source: LabelDistribution) -> tuple[LabelDistribution, int]:
     """A source with all weight on each item's most frequent label, and how many items had a tie."""
     top = source.shares >= source.shares.max(axis=1, keepdims=True) - 1e-12
     shares = np.zeros_like(source.shares)
@@ -77,18 +84,20 @@ def single_label(source: Source) -> tuple[Source, int]:
         best = np.flatnonzero(top[row])
         shares[row, best[int(content_hash(item)[:8], 16) % len(best)]] = 1.0
     about = f"the most frequent label of {source.name}"
-    made = Source(SINGLE, source.labels, source.item_ids, shares, np.ones(len(shares)), about)
+    made = LabelDistribution(
+        SINGLE, source.labels, source.item_ids, shares, np.ones(len(shares)), about
+    )
     return made, int((top.sum(axis=1) > 1).sum())
 
 
-def said_by_humans(annotations: pd.DataFrame) -> pd.DataFrame:
-    """The annotators' explanations as a table `SAID`, in the order of the annotations."""
+def human_explanations(annotations: pd.DataFrame) -> pd.DataFrame:
+    """The annotators' explanations as a table `EXPLANATIONS`, in the order of the annotations."""
     said = annotations[annotations["explanation"].str.strip() != ""]
     said = said.assign(source=HUMANS, position=said.groupby("item_id").cumcount())
-    return said[SAID.names].reset_index(drop=True)
+    return said[EXPLANATIONS.names].reset_index(drop=True)
 
 
-def _counted(name, rows: pd.DataFrame, labels, items, about: str) -> Source:
+def _counted(name, rows: pd.DataFrame, labels, items, about: str) -> LabelDistribution:
     """Counts of labels by item; a `count` column weighs the rows where there is one."""
     weight = rows["count"].astype(float) if "count" in rows else 1.0
     table = (
@@ -100,7 +109,7 @@ def _counted(name, rows: pd.DataFrame, labels, items, about: str) -> Source:
     return from_counts(name, labels, here, table.reindex(here).to_numpy(dtype=float), about)
 
 
-def of_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[Source]:
+def output_distributions(judgments: Judgments, outputs: pd.DataFrame) -> list[LabelDistribution]:
     """One source an imitated annotator and method, and for each method its team.
 
     An annotator's distribution on an item is how often its samples give each label; the team's is
@@ -124,7 +133,7 @@ def of_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[Source]:
             f"none of {len(outputs)} outputs is a readable answer to an item of {judgments.name}",
             todo="take outputs to items of the same dataset",
         )
-    found: list[Source] = []
+    found: list[LabelDistribution] = []
     for method, answers in readable.groupby("method", sort=False):
         parts = [
             _one(f"{method} {who}", rows, labels, items)
@@ -139,8 +148,8 @@ def of_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[Source]:
     return found
 
 
-def said_by_outputs(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame:
-    """The explanations that imitated annotators wrote, as a table `SAID`, a source a method."""
+def output_explanations(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame:
+    """The explanations that imitated annotators wrote, as a table `EXPLANATIONS`, a source a method."""
     there = outputs[
         outputs["item_id"].isin(set(judgments.items["item_id"]))
         & outputs["label"].isin(judgments.task.scale.labels)
@@ -150,10 +159,10 @@ def said_by_outputs(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame
         source=[f"{method} team" for method in there["method"]],
         position=there.groupby(["item_id", "method"], sort=False).cumcount(),
     )
-    return there[SAID.names].reset_index(drop=True)
+    return there[EXPLANATIONS.names].reset_index(drop=True)
 
 
-def unused(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
+def unused_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
     """What must be said of the outputs that count for nothing, in sentences."""
     known = outputs["item_id"].isin(set(judgments.items["item_id"]))
     unread = known & ~outputs["label"].isin(judgments.task.scale.labels)
@@ -173,7 +182,7 @@ def unused(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
 
 def _equal_count(
     method: str, answers: pd.DataFrame, labels: Sequence[str], items: Sequence[str]
-) -> list[Source]:
+) -> list[LabelDistribution]:
     """The team with as many answers an item as one annotator has (the median over items)."""
     who = answers["target_annotator_id"]
     samples = int(answers.groupby(["item_id", who]).size().median())
@@ -188,7 +197,9 @@ def _equal_count(
     return [mean_of(f"{method} team, equal count", parts, about)]
 
 
-def _one(name: str, rows: pd.DataFrame, labels: Sequence[str], items: Sequence[str]) -> Source:
+def _one(
+    name: str, rows: pd.DataFrame, labels: Sequence[str], items: Sequence[str]
+) -> LabelDistribution:
     counts = pd.crosstab(rows["item_id"], rows["label"]).reindex(columns=list(labels), fill_value=0)
     here = [item for item in items if item in counts.index]
     table = counts.loc[here].to_numpy()

@@ -15,8 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capo_core.distributions.judgments import SAID, Judgments, Source, no_explanations
-from capo_core.distributions.sources import of_outputs, said_by_outputs, unused
+from capo_core.distributions.judgments import (
+    EXPLANATIONS,
+    Judgments,
+    LabelDistribution,
+    no_explanations,
+)
+from capo_core.distributions.sources import (
+    output_distributions,
+    output_explanations,
+    unused_outputs,
+)
 from capo_core.errors import DataError, RunError
 from capo_core.imitation.generation.outputs import TABLE, read_table
 from capo_core.run_folder import RunFolder, find_run, list_runs
@@ -27,7 +36,7 @@ from capo_core.workspace import Workspace, content_hash, safe_name, write_json
 ESTIMATE = "estimate.json"
 
 
-def keep(judgments: Judgments, workspace: Workspace) -> str:
+def save(judgments: Judgments, workspace: Workspace) -> str:
     """Write the judgments into the workspace; their id there. The same content has the same id."""
     raw = to_dict(judgments)
     name = content_hash(raw)[:16]
@@ -72,14 +81,14 @@ def to_dict(judgments: Judgments) -> dict[str, Any]:
 def from_dict(raw: dict[str, Any]) -> Judgments:
     task = Task.from_dict(raw["task"])
     sources = [
-        Source(
+        LabelDistribution(
             one["name"], task.scale.labels, tuple(one["items"]),
             np.array(one["shares"], dtype=float).reshape(len(one["items"]), -1),
             np.array([np.nan if n is None else n for n in one["people"]]), one["about"],
         )
         for one in raw["sources"]
     ]  # fmt: skip
-    said = pd.DataFrame(raw["explanations"], columns=SAID.names)
+    said = pd.DataFrame(raw["explanations"], columns=EXPLANATIONS.names)
     return Judgments(
         raw["name"], task,
         pd.DataFrame(raw["items"], columns=["item_id", "text_a", "text_b"]),
@@ -103,7 +112,7 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
     for name in dict.fromkeys(names):
         run = find_run(workspace, name)
         if (run.path / ESTIMATE).exists():
-            made = estimated(run, judgments)
+            made = load_estimate(run, judgments)
             if any(one.name == made.name for one in judgments.sources):
                 made = replace(made, name=f"{made.name} ({name})")
             judgments = judgments.with_sources([made])
@@ -122,13 +131,13 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
             )
     if tables:
         outputs = pd.concat(tables, ignore_index=True)
-        judgments = judgments.with_sources(of_outputs(judgments, outputs))
-        judgments = judgments.with_explanations(said_by_outputs(judgments, outputs))
-        notes += unused(judgments, outputs)
+        judgments = judgments.with_sources(output_distributions(judgments, outputs))
+        judgments = judgments.with_explanations(output_explanations(judgments, outputs))
+        notes += unused_outputs(judgments, outputs)
     return replace(judgments, notes=(*judgments.notes, *notes))
 
 
-def estimated(run: RunFolder, judgments: Judgments) -> Source:
+def load_estimate(run: RunFolder, judgments: Judgments) -> LabelDistribution:
     """What an estimate said of the items of `judgments`; those of other items are left out.
 
     Raises:
@@ -139,7 +148,7 @@ def estimated(run: RunFolder, judgments: Judgments) -> Source:
     if not kept:
         raise DataError(f"the estimate speaks of no item of {judgments.name}", where=run.run_id)
     shares = np.array([raw["shares"][item] for item in kept])
-    return Source(str(raw["name"]), tuple(raw["labels"]), tuple(kept), shares,
+    return LabelDistribution(str(raw["name"]), tuple(raw["labels"]), tuple(kept), shares,
                   about=str(raw["about"]))  # fmt: skip
 
 
@@ -153,7 +162,7 @@ def _estimate(run: RunFolder) -> dict[str, Any]:
         raise RunError("the estimate cannot be read", where=run.run_id) from None
 
 
-def estimates_of(judgments: Judgments, workspace: Workspace) -> list[str]:
+def finished_estimates(judgments: Judgments, workspace: Workspace) -> list[str]:
     """Names of the finished estimates on these items, in alphabetical order."""
     return [
         run.run_id

@@ -11,7 +11,7 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
-from capo_core.evaluation.llm_judge.results import Verdicts
+from capo_core.evaluation.llm_judge.results import LlmJudgeVerdicts
 from capo_core.evaluation.measures import GUESS
 from capo_core.evaluation.measures.registry import (
     FAMILIES,
@@ -20,7 +20,7 @@ from capo_core.evaluation.measures.registry import (
     find_measure,
     measures_of,
 )
-from capo_core.evaluation.report import CARICATURES, SCORES, EvaluationReport, Source
+from capo_core.evaluation.report import CARICATURES, SCORES, EvaluatedSource, EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams, sources
 from capo_core.evaluation.summary import methods_paragraph, statements
 from capo_core.evaluation.table import ALL, Evaluation, TableConfig, evaluate
@@ -39,7 +39,7 @@ def compute_report(
     split: str = "test",
     cache: Path | None = None,
     embedder: Embedder | None = None,
-    judges: Sequence[Verdicts] = (),
+    judges: Sequence[LlmJudgeVerdicts] = (),
     missing: str = "",
     progress: Progress = silent,
 ) -> EvaluationReport:
@@ -95,7 +95,7 @@ def compute_report(
 
 
 def expected_measures(
-    dataset: Dataset, config: TableConfig, judges: Sequence[Verdicts] = ()
+    dataset: Dataset, config: TableConfig, judges: Sequence[LlmJudgeVerdicts] = ()
 ) -> Iterator[tuple[str, int]]:
     """(measure, k) of everything that is scored, in the order of the catalogue."""
     for family in config.families:
@@ -113,7 +113,7 @@ def _scores(
     streams: Sequence[Stream],
     dataset: Dataset,
     config: TableConfig,
-    judges: Sequence[Verdicts],
+    judges: Sequence[LlmJudgeVerdicts],
 ) -> pd.DataFrame:
     """The long table: every row that there could be, what is undefined said in words."""
     known = {(row.source, row.target, row.measure, row.k): row for row in found.scores.itertuples()}
@@ -175,11 +175,11 @@ def caricatures(apart: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(CARICATURES))
 
 
-def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator[Source]:
+def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator[EvaluatedSource]:
     for name in sources(streams):
         own = [stream for stream in streams if stream.source == name]
         targets = {stream.target for stream in own}
-        yield Source(
+        yield EvaluatedSource(
             name,
             tuple(a for a in annotators if a in targets),
             tuple(dict.fromkeys(stream.replicate for stream in own if stream.replicate)),

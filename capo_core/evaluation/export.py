@@ -260,7 +260,7 @@ def _confusion(report: EvaluationReport) -> str:
     return "".join(made)
 
 
-KINDS = (".html", ".csv", ".jsonl", ".json")
+FILE_TYPES = (".html", ".csv", ".jsonl", ".json")
 
 
 def to_csv(report: EvaluationReport) -> str:
@@ -278,16 +278,16 @@ def to_jsonl(report: EvaluationReport) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def check_kind(path: Path) -> Path:
+def check_file_type(path: Path) -> Path:
     """`path`, if its ending is one of `KINDS`.
 
     Raises:
         ConfigError: it is not.
     """
-    if path.suffix.lower() not in KINDS:
+    if path.suffix.lower() not in FILE_TYPES:
         raise ConfigError(
             f"{path.name!r} does not say what to write",
-            expected=f"a name that ends in {', '.join(KINDS)}",
+            expected=f"a name that ends in {', '.join(FILE_TYPES)}",
         )
     return path
 
@@ -298,7 +298,7 @@ def write(report: EvaluationReport, path: Path) -> Path:
     Raises:
         ConfigError: the ending is not one of `KINDS`.
     """
-    kind = check_kind(path).suffix.lower()
+    kind = check_file_type(path).suffix.lower()
     if kind == ".json":
         reports.save(report, path)
         return path

@@ -28,7 +28,7 @@ _MARK = 0x6E0  # parts these draws from those of the base's own figures
 
 
 @dataclass(frozen=True)
-class General:
+class GeneralText:
     """Passages, each a prompt with one response: what is given, and what is to be predicted.
 
     Attributes:
@@ -41,7 +41,7 @@ class General:
 
 def general_text(
     base: LoadedBaseModel, count: int, corpus: TextCorpus | None = None, *, seed: int = 0
-) -> General:
+) -> GeneralText:
     """Up to `count` passages of general text for `base`.
 
     A corpus is cut into passages of at most 256 tokens, whose first token is given; `count` of
@@ -53,14 +53,14 @@ def general_text(
         ConfigError: the corpus has no passage of two tokens.
     """
     if corpus is not None:
-        return General(f"text of {corpus.name}", _passages(corpus, base.tokenizer, count))
+        return GeneralText(f"text of {corpus.name}", _passages(corpus, base.tokenizer, count))
     if not (base.folder / "build.json").is_file():
-        return General("", ())
+        return GeneralText("", ())
     raw = read_about(base.folder)["config"]
     config = EmbeddedBaseConfig(
         **{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
     )
-    return General(
+    return GeneralText(
         "answers of simulated annotators that the base has never read",
         _simulated(TaskSamples(SimulatedPopulation(config)), base.tokenizer, count, seed),
     )

@@ -33,7 +33,7 @@ _NUMBERS = ("value", "low", "high", "spread", "seed_spread", "floor", "ceiling",
 
 
 @dataclass(frozen=True)
-class Source:
+class EvaluatedSource:
     """One source of responses.
 
     Attributes:
@@ -58,7 +58,7 @@ class Source:
         }
 
     @classmethod
-    def from_dict(cls, raw: dict) -> Source:
+    def from_dict(cls, raw: dict) -> EvaluatedSource:
         return cls(raw["name"], tuple(raw["targets"]), tuple(raw["replicates"]), raw["responses"],
                    raw["unread"])  # fmt: skip
 
@@ -93,7 +93,7 @@ class EvaluationReport:
     n_items: int
     annotators: tuple[str, ...]
     config: TableConfig
-    sources: tuple[Source, ...]
+    sources: tuple[EvaluatedSource, ...]
     scores: pd.DataFrame = field(repr=False)
     differences: pd.DataFrame = field(repr=False)
     confusion: pd.DataFrame = field(repr=False)
@@ -158,7 +158,7 @@ class EvaluationReport:
             n_items=raw["n_items"],
             annotators=tuple(raw["annotators"]),
             config=TableConfig.from_dict(raw["config"]),
-            sources=tuple(Source.from_dict(source) for source in raw["sources"]),
+            sources=tuple(EvaluatedSource.from_dict(source) for source in raw["sources"]),
             **{name: _frame(raw[name], columns) for name, columns in _COLUMNS.items()},
             judges=tuple(raw.get("judges", ())),  # reports from before there were any
             missing=raw.get("missing", ""),

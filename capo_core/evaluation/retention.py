@@ -105,7 +105,7 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True)
-class Best:
+class BestPoint:
     """The point at which imitation and what is kept are both high.
 
         score = 2 · I · R / (I + R)
@@ -154,7 +154,7 @@ class Retention:
     config: RetentionConfig
     points: pd.DataFrame = field(repr=False)
     lines: pd.DataFrame = field(repr=False)
-    best: Best | None
+    best: BestPoint | None
     sentence: str
 
     def curve(self, measure: str) -> pd.DataFrame:
@@ -193,7 +193,7 @@ class Retention:
                 "config": RetentionConfig(**raw["config"]),
                 "points": _frame(raw["points"], POINTS),
                 "lines": _frame(raw["lines"], LINES),
-                "best": Best(**raw["best"]) if raw["best"] else None,
+                "best": BestPoint(**raw["best"]) if raw["best"] else None,
             }
         )
 
@@ -231,7 +231,7 @@ PERPLEXITIES = (OWN, GENERAL, OTHERS)
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredTexts:
     """Texts whose likelihood is measured, by measure (`PERPLEXITIES`; without GENERAL where there
     is no general text).
 
@@ -250,7 +250,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Point:
+class RetentionPoint:
     """One model on the way.
 
     Attributes:
@@ -272,7 +272,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Figures:
+class RetentionScores:
     """Scores of all points, and what stands beside them.
 
     Attributes:
@@ -290,7 +290,9 @@ class Figures:
     lines: pd.DataFrame
 
 
-def surprise(log_probs: np.ndarray, tokens: np.ndarray, unit: np.ndarray, n_units: int) -> Score:
+def token_surprisal(
+    log_probs: np.ndarray, tokens: np.ndarray, unit: np.ndarray, n_units: int
+) -> Score:
     """Mean −log p of a token in nats, over all tokens, with the influence of items or passages."""
     total = tokens.sum()
     value = float(-log_probs.sum() / total)
@@ -299,7 +301,7 @@ def surprise(log_probs: np.ndarray, tokens: np.ndarray, unit: np.ndarray, n_unit
     return Score(value, influence, len(log_probs), share=False, bounds=(0.0, math.inf))
 
 
-def most_frequent(dataset: Dataset, item_ids: Sequence[str]) -> list[frozenset[str]]:
+def majority_labels(dataset: Dataset, item_ids: Sequence[str]) -> list[frozenset[str]]:
     """The label or labels that most annotators gave each item; responses judged invalid do not
     count."""
     rows = dataset.annotations[dataset.annotations["valid"] != "false"]
@@ -309,14 +311,14 @@ def most_frequent(dataset: Dataset, item_ids: Sequence[str]) -> list[frozenset[s
     return [found.get(item_id, frozenset()) for item_id in item_ids]
 
 
-def figures(
+def retention_scores(
     dataset: Dataset,
     target: str,
     item_ids: tuple[str, ...],
-    points: Sequence[Point],
-    scored: Scored,
+    points: Sequence[RetentionPoint],
+    scored: ScoredTexts,
     embedder: Embedder,
-) -> Figures:
+) -> RetentionScores:
     """All scores of all points.
 
     Raises:
@@ -331,14 +333,14 @@ def figures(
     found = attributed(dataset, item_ids, [*streams, *people], VIEW, embedder).streams
     column = dataset.annotators.index(target)
     given = [given_to(scores)[:, column] for scores in found]
-    n, frequent = len(item_ids), most_frequent(dataset, item_ids)
+    n, frequent = len(item_ids), majority_labels(dataset, item_ids)
     scores = {
         IMITATION: [item_mean(hit, every, n_items=n) for hit in given[: len(points)]],
         LABELS: [label_accuracy(stream, frequent) for stream in streams],
     }
     for name in scored.measures:
         about = (scored.tokens[name], scored.unit[name], scored.n_units[name])
-        scores[name] = [surprise(point.log_probs[name], *about) for point in points]
+        scores[name] = [token_surprisal(point.log_probs[name], *about) for point in points]
     stand = {
         who: [
             item_mean(hit, stream.item, n_items=n)
@@ -362,11 +364,11 @@ def figures(
                         "the most frequent label of the training items, every time")),
     ]  # fmt: skip
     frame = pd.DataFrame(lines, columns=list(LINES))
-    return Figures(scores, np.array(given[: len(points)]), own, 1 / len(dataset.annotators),
+    return RetentionScores(scores, np.array(given[: len(points)]), own, 1 / len(dataset.annotators),
                    frame[frame["n"] > 0].reset_index(drop=True))  # fmt: skip
 
 
-def points_frame(points: Sequence[Point], found: Figures) -> pd.DataFrame:
+def points_table(points: Sequence[RetentionPoint], found: RetentionScores) -> pd.DataFrame:
     """POINTS; changes are against the first point, which is the base."""
     rows = []
     for name, scores in found.scores.items():
@@ -404,18 +406,20 @@ def _common_label(dataset: Dataset) -> str:
     return str(rows["label"].value_counts().sort_index(kind="stable").idxmax())
 
 
-def kept_by(scored: Scored) -> str:
+def retained_measure(scored: ScoredTexts) -> str:
     """The measure that says what is kept: of general text, where there is some."""
     return GENERAL if GENERAL in scored.unit else OTHERS
 
 
-def best_of(points: Sequence[Point], found: Figures, scored: Scored) -> Best | None:
+def best_point(
+    points: Sequence[RetentionPoint], found: RetentionScores, scored: ScoredTexts
+) -> BestPoint | None:
     """The point with the highest score (see `retention.Best`), the first of equals.
 
     None where it is not defined: the classifier does not give the target's own texts to the
     target more often than a guess, or no point is above a guess.
     """
-    name = kept_by(scored)
+    name = retained_measure(scored)
     imitated, kept, score = _scores(points, found, scored, name, None, None)
     if not np.isfinite(score[0]).all() or score[0].max() <= 0:
         return None
@@ -433,11 +437,11 @@ def best_of(points: Sequence[Point], found: Figures, scored: Scored) -> Best | N
         won += int((np.nan_to_num(drawn, nan=-1.0).argmax(axis=1)[drawn.max(axis=1) > 0]
                     == best).sum())  # fmt: skip
     point = points[best]
-    return Best(point.stage, point.strength, point.at, float(score[0, best]),
+    return BestPoint(point.stage, point.strength, point.at, float(score[0, best]),
                 float(imitated[0, best]), float(kept[0, best]), won / DRAWS)  # fmt: skip
 
 
-def _scores(points, found: Figures, scored: Scored, name: str, items, units):
+def _scores(points, found: RetentionScores, scored: ScoredTexts, name: str, items, units):
     """I, R and their harmonic mean, each [draws, points]; NaN where they are not defined."""
     n_items = found.hits.shape[1]
     items = np.ones((1, n_items)) if items is None else items
@@ -459,7 +463,7 @@ def _scores(points, found: Figures, scored: Scored, name: str, items, units):
 
 
 def sentence(
-    best: Best | None, frame: pd.DataFrame, lines: pd.DataFrame, name: str, general: str
+    best: BestPoint | None, frame: pd.DataFrame, lines: pd.DataFrame, name: str, general: str
 ) -> str:
     """What was gained and lost at the end of the way, and where the best point is."""
     rows = frame.set_index(["at", "measure"])

@@ -139,7 +139,7 @@ _READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": pd.read_
 
 
 @dataclass(frozen=True)
-class Outputs:
+class MethodOutputs:
     """Answers of one run or file, and what it is called in tables.
 
     Attributes:
@@ -154,7 +154,7 @@ class Outputs:
     where: str
 
 
-def of_runs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Outputs], str]:
+def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[MethodOutputs], str]:
     """The outputs of finished generations on this dataset, and the split they answered.
 
     A source is called by its method; where runs of one method ask different models, the model's
@@ -200,7 +200,7 @@ def of_runs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Output
         used[key] += 1
         if used[key] > 1:
             replicate += f" ({used[key]})"
-        found.append(Outputs(name, replicate, read_table(folder.path), folder.run_id))
+        found.append(MethodOutputs(name, replicate, read_table(folder.path), folder.run_id))
     return found, parts[0] if parts else ""
 
 
@@ -264,7 +264,7 @@ def _names(
     return names
 
 
-def of_file(path: Path) -> list[Outputs]:
+def file_outputs(path: Path) -> list[MethodOutputs]:
     """The outputs in a table (.parquet, .csv or .jsonl) with the columns of `schema.OUTPUTS`.
 
     Needed are target_annotator_id, item_id, label and explanation; `sample` is "0" where it is
@@ -305,13 +305,13 @@ def of_file(path: Path) -> list[Outputs]:
         frame["method"].astype(str) if "method" in frame else pd.Series(path.stem, frame.index)
     )
     return [
-        Outputs(str(name), path.stem, rows.reset_index(drop=True), str(path))
+        MethodOutputs(str(name), path.stem, rows.reset_index(drop=True), str(path))
         for name, rows in frame.groupby(methods, sort=False)
     ]
 
 
-def streams_of(
-    dataset: Dataset, outputs: Sequence[Outputs], split: str = "test"
+def method_streams(
+    dataset: Dataset, outputs: Sequence[MethodOutputs], split: str = "test"
 ) -> tuple[tuple[str, ...], list[Stream]]:
     """The items that all of `outputs` answered, in the dataset's order, and the streams on them.
 
@@ -336,7 +336,7 @@ def streams_of(
     return kept, streams
 
 
-def _check(dataset: Dataset, one: Outputs, items: set[str], split: str) -> None:
+def _check(dataset: Dataset, one: MethodOutputs, items: set[str], split: str) -> None:
     for column, known, expected in (
         ("item_id", items, f"an item of the {split} split"),
         ("target_annotator_id", set(dataset.annotators), "an annotator of the dataset"),

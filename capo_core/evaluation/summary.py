@@ -13,7 +13,7 @@ from capo_core.dataset import Dataset
 from capo_core.evaluation.measures.attribution import FOLDS, GROUPINGS
 from capo_core.evaluation.measures.diversity import GROUP
 from capo_core.evaluation.measures.style import BINS
-from capo_core.evaluation.report import Source
+from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.stability.summary import Statement
@@ -32,7 +32,7 @@ def methods_paragraph(
     n_items: int,
     split: str,
     config: TableConfig,
-    sources: Sequence[Source],
+    sources: Sequence[EvaluatedSource],
     judges: Sequence[Mapping] = (),
     missing: str = "",
 ) -> dict[str, str]:
@@ -119,7 +119,7 @@ def statements(
     differences: pd.DataFrame,
     confusion: pd.DataFrame,
     caricatures: pd.DataFrame,
-    sources: Sequence[Source],
+    sources: Sequence[EvaluatedSource],
     config: TableConfig,
     judges: Sequence[Mapping] = (),
     missing: str = "",
@@ -304,7 +304,7 @@ def _seeds(mine, config: TableConfig) -> str:
     return f"Standard deviation of attribution over runs and samples: {named}."
 
 
-def _unread(sources: Sequence[Source]) -> str:
+def _unread(sources: Sequence[EvaluatedSource]) -> str:
     bad = [s for s in sources if s.name not in (HUMAN, OTHER) and s.unread]
     if not bad:
         return ""

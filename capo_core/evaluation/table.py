@@ -61,7 +61,7 @@ DIFFERENCE_COLUMNS = (
     "p_holm",
     "verdict",
 )
-LEVEL = 0.05  # adjusted p-values up to this are called a difference
+SIGNIFICANCE_LEVEL = 0.05  # adjusted p-values up to this are called a difference
 
 
 def differences(
@@ -98,7 +98,7 @@ def differences(
         better = find_measure(row.measure).better
         key = (row.source, row.target, row.measure, row.k)
         other = (row.against, *key[1:])
-        if not row.p_holm <= LEVEL:
+        if not row.p_holm <= SIGNIFICANCE_LEVEL:
             verdicts.append("undecided")
         elif better in (HIGHER, LOWER):
             verdicts.append("better" if (row.value > 0) == (better == HIGHER) else "worse")
@@ -128,7 +128,9 @@ COLUMNS = ("source", "target", "measure", "k", "value", "low", "high", "n", "rep
            "seed_spread")  # fmt: skip
 
 Key = tuple[str, str, str, int]  # source, target, measure, k
-Given = tuple[str, str, str, str, int, Score]  # source, target, replicate, measure, k, score
+ExternalScore = tuple[
+    str, str, str, str, int, Score
+]  # source, target, replicate, measure, k, score
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ def evaluate(
     *,
     cache: Path | None = None,
     embedder: Embedder | None = None,
-    given: Iterable[Given] = (),
+    given: Iterable[ExternalScore] = (),
     progress: Progress = silent,
 ) -> Evaluation:
     """Score every stream and average over replicates, then over targets.

@@ -15,7 +15,7 @@ from capo_core.stats.intervals import wilson
 from capo_core.text.embeddings import Embedder
 
 
-class Written(Protocol):
+class ProbeAnswer(Protocol):
     """An answer as the training writes it (`imitation.sampling.Answer`)."""
 
     item_id: str
@@ -38,7 +38,7 @@ class Probe:
         training_rows(dataset)
         self._dataset, self._view, self._embedder = dataset, view or View(), Embedder()
 
-    def __call__(self, answers: Sequence[Written]) -> dict[str, Any]:
+    def __call__(self, answers: Sequence[ProbeAnswer]) -> dict[str, Any]:
         """Figures of an event "probe".
 
         Args:

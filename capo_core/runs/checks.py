@@ -16,7 +16,7 @@ and of each kind:
     evaluate      runs (run ids of generations), judges (run ids of LLM judges), config (of a
                   `TableConfig`)
     judge         runs (run ids of generations; may be none), base or server or guess (true),
-                  split (where there are no runs), config (`JudgeConfig`)
+                  split (where there are no runs), config (`LlmJudgeConfig`)
     retention     run (run id of a training), target, text (a file of general text), config
                   (`RetentionConfig`)
     estimate      judgments (id), base or server, by, samples, config (`EstimateConfig`)
@@ -128,10 +128,10 @@ def table_config(settings: Settings):
 
 
 def judge_config(settings: Settings):
-    """Return the `JudgeConfig` of a run's settings."""
-    from capo_core.evaluation.llm_judge.trials import JudgeConfig
+    """Return the `LlmJudgeConfig` of a run's settings."""
+    from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 
-    return JudgeConfig(**settings["config"])
+    return LlmJudgeConfig(**settings["config"])
 
 
 def retention_config(settings: Settings):

@@ -8,7 +8,7 @@ from helpers.distribution_sources import judgments, row, small_dataset, source, 
 
 from capo_core.dashboard.distributions import data
 from capo_core.distributions import store
-from capo_core.distributions.sources import of_dataset
+from capo_core.distributions.sources import dataset_judgments
 from capo_core.errors import DataError
 from capo_core.imitation.generation.outputs import to_frame, write_table
 from capo_core.runs.comparisons import Generation
@@ -190,5 +190,5 @@ def test_labels_come_from_the_person_then_the_dataset_then_nli(tmp_path):
 
 
 def test_of_a_dataset_all_items_are_compared():
-    made = of_dataset(small_dataset())
+    made = dataset_judgments(small_dataset())
     assert data.in_both(made.source("crowd"), made.source("annotators")) == 2

@@ -15,7 +15,7 @@ from capo_core.dashboard.distributions import classifiers, estimates, explanatio
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.estimates import Asked
 from capo_core.distributions import store
-from capo_core.distributions.estimate import EstimateConfig, what_to_ask
+from capo_core.distributions.estimate import EstimateConfig, planned_questions
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.errors import RunError
 from capo_core.runs import queue
@@ -59,7 +59,7 @@ def begun(monkeypatch):
     ids=["none", "two items", "serial", "parallel", "one of each"],
 )
 def test_the_number_of_questions_is_what_will_be_asked(made, config):
-    asked, _ = what_to_ask(made, config)
+    asked, _ = planned_questions(made, config)
     assert estimates.questions(made, config) == len(asked)
 
 
@@ -134,7 +134,7 @@ def test_the_command_for_a_training_names_the_runs_behind_its_sources(reading):
 
 def test_scores_of_each_seed(made, reading, tmp_path):
     workspace = Workspace(tmp_path)
-    sets = {"test": store.keep(made, workspace)}
+    sets = {"test": store.save(made, workspace)}
     run = put_run(workspace, "soft", "softlabel", {"dataset": "hand-made", "sets": sets})
     write_json(run.folder / "result.json", {"settings": {"against": "crowd"}})
     for seed, share in ((0, 0.5), (1, 0.25)):

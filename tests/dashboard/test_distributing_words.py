@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from capo_core.dashboard.distributions import summary
-from capo_core.distributions.compare import APART, COLUMNS, CompareConfig
+from capo_core.distributions.compare import COLUMNS, DIFFERENCES, CompareConfig
 
 NAN = np.nan
 
@@ -27,7 +27,7 @@ def apart(*rows) -> pd.DataFrame:
     """(source, against, nearer)"""
     return pd.DataFrame(
         [(one, other, "JSD", -0.1, -0.2, 0.0, 12, nearer) for one, other, nearer in rows],
-        columns=list(APART),
+        columns=list(DIFFERENCES),
     )
 
 

@@ -9,12 +9,17 @@ from capo_core.distributions.explanations import (
     ExplainConfig,
     explain,
     farthest_first,
-    replaced,
-    select,
+    replace_explanations,
+    select_explanations,
 )
-from capo_core.distributions.files import read_judgments, read_votes, together, write_explanations
-from capo_core.distributions.judgments import SAID
-from capo_core.distributions.sources import of_outputs, said_by_outputs
+from capo_core.distributions.files import (
+    merge_judgments,
+    read_judgments,
+    read_votes,
+    write_explanations,
+)
+from capo_core.distributions.judgments import EXPLANATIONS
+from capo_core.distributions.sources import output_distributions, output_explanations
 from capo_core.distributions.store import with_runs
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.imitation.backends.fake import FakeBackend
@@ -42,28 +47,34 @@ def texts(frame):
 
 def test_ways_of_choosing():
     found = made(said("east", "east too", "north", "west"))
-    assert texts(select(found, "humans", 2, "first")) == ["east", "east too"]
-    assert texts(select(found, "humans", 1, "longest")) == ["east too"]
+    assert texts(select_explanations(found, "humans", 2, "first")) == ["east", "east too"]
+    assert texts(select_explanations(found, "humans", 1, "longest")) == ["east too"]
     # The sum of all points to (1.16, 0.68): nearest to "east too". From there "west" is farthest,
     # then "north": "east" is beside what is chosen.
-    assert texts(select(found, "humans", 1, "representative", embed=embed)) == ["east too"]
-    assert texts(select(found, "humans", 3, "greedy", embed=embed)) == ["east too", "west", "north"]
+    assert texts(select_explanations(found, "humans", 1, "representative", embed=embed)) == [
+        "east too"
+    ]
+    assert texts(select_explanations(found, "humans", 3, "greedy", embed=embed)) == [
+        "east too",
+        "west",
+        "north",
+    ]
     votes = {("i0", "humans", 2): 5.0, ("i0", "humans", 0): 2.0}
-    chosen = select(found, "humans", 2, "human-preferred", votes=votes)
+    chosen = select_explanations(found, "humans", 2, "human-preferred", votes=votes)
     assert texts(chosen) == ["north", "east"]
     assert chosen["position"].tolist() == [0, 1]
     assert set(chosen["source"]) == {"humans, 2 human-preferred"}
-    assert len(select(found, "humans", 9, "greedy", embed=embed)) == 4
+    assert len(select_explanations(found, "humans", 9, "greedy", embed=embed)) == 4
 
 
 def test_choosing_needs_what_it_needs():
     found = made(said("east", "north"))
     with pytest.raises(ConfigError, match="preferences"):
-        select(found, "humans", 1, "human-preferred")
+        select_explanations(found, "humans", 1, "human-preferred")
     with pytest.raises(ConfigError, match="encoder"):
-        select(found, "humans", 1, "greedy")
+        select_explanations(found, "humans", 1, "greedy")
     with pytest.raises(ConfigError, match="cannot be chosen"):
-        select(found, "humans", 1, "best")
+        select_explanations(found, "humans", 1, "best")
 
 
 def test_votes_come_from_a_table(tmp_path):
@@ -91,7 +102,7 @@ def test_replacing_keeps_the_labels_and_nests():
     found = made(people + model)
     before: set[int] = set()
     for share, count in ((0.0, 0), (0.25, 1), (0.5, 2), (0.75, 3), (1.0, 4)):
-        frame, missing = replaced(found, "humans", "model", share)
+        frame, missing = replace_explanations(found, "humans", "model", share)
         assert frame["label"].tolist() == ["neutral", "neutral", "entailment", "contradiction"]
         now = {k for k, text in enumerate(texts(frame)) if text not in "abcd"}
         # The model explains no contradiction: that one stays, and is counted.
@@ -100,7 +111,7 @@ def test_replacing_keeps_the_labels_and_nests():
     assert missing == 1 and set(texts(frame)) == {"N1", "N2", "E", "d"}
     found.with_explanations(frame)  # a source of its own beside the others
     with pytest.raises(ConfigError, match="share"):
-        replaced(found, "humans", "model", 1.5)
+        replace_explanations(found, "humans", "model", 1.5)
 
 
 def answering(label):
@@ -135,8 +146,8 @@ def test_explanations_of_every_label_or_of_those_people_gave(tmp_path):
         explain(found, FakeBackend(lambda request: "?"), ExplainConfig())
     # Written to a file, they come back beside the data they are about.
     write_explanations(found, free.frame, tmp_path / "e.json")
-    both = together(found, read_judgments(tmp_path / "e.json"))
-    back = both.explanations[SAID.names]
+    both = merge_judgments(found, read_judgments(tmp_path / "e.json"))
+    back = both.explanations[EXPLANATIONS.names]
     assert back["explanation"].tolist() == texts(free.frame)
     assert set(back["item_id"]) == {"i0", "i1"}
 
@@ -156,15 +167,15 @@ def test_a_team_is_the_mean_of_its_annotators():
         ("capo", "bob", "i1", "", ""),  # could not be read
         ("capo", "ann", "i1", "neutral", "w"),
     )
-    by = {one.name: one for one in of_outputs(found, rows)}
+    by = {one.name: one for one in output_distributions(found, rows)}
     assert list(by) == ["capo team", "capo ann", "capo bob"]
     assert by["capo ann"].shares.tolist() == [[0.5, 0.5, 0], [0, 1, 0]]
     # bob said nothing readable on i1: the team speaks of i0 only, each annotator counting once.
     assert by["capo team"].item_ids == ("i0",)
     assert by["capo team"].shares.tolist() == [[0.75, 0.25, 0]]
-    assert texts(said_by_outputs(found, rows)) == ["x", "y", "z", "w"]
+    assert texts(output_explanations(found, rows)) == ["x", "y", "z", "w"]
     with pytest.raises(DataError, match="none of 1 outputs"):
-        of_outputs(found, outputs(("sft", "a", "elsewhere", "neutral", "")))
+        output_distributions(found, outputs(("sft", "a", "elsewhere", "neutral", "")))
 
 
 def test_a_team_of_equal_count_has_no_more_answers_than_one_of_its_annotators():
@@ -173,7 +184,7 @@ def test_a_team_of_equal_count_has_no_more_answers_than_one_of_its_annotators():
              "bob": ["contradiction", "neutral", "entailment", "neutral"]}  # fmt: skip
     rows = [("sft", who, item, label, "") for item in ("i0", "i1")
             for who, labels in given.items() for label in labels]  # fmt: skip
-    by = {one.name: one for one in of_outputs(found, outputs(*rows))}
+    by = {one.name: one for one in output_distributions(found, outputs(*rows))}
     assert list(by) == ["sft team", "sft team, equal count", "sft ann", "sft bob"]
     # Two of four samples of each of two annotators: the first two.
     assert by["sft team, equal count"].shares.tolist() == [[0, 0.75, 0.25]] * 2
@@ -181,7 +192,9 @@ def test_a_team_of_equal_count_has_no_more_answers_than_one_of_its_annotators():
     assert by["sft ann"].people.tolist() == [4, 4]
     # A single sample each cannot be shared out.
     one_each = outputs(*(row for k, row in enumerate(rows) if k % 4 == 0))
-    assert "sft team, equal count" not in [one.name for one in of_outputs(found, one_each)]
+    assert "sft team, equal count" not in [
+        one.name for one in output_distributions(found, one_each)
+    ]
 
 
 def test_generations_of_one_method_count_together(tmp_path):

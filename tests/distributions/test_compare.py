@@ -18,7 +18,7 @@ from capo_core.cli import app
 from capo_core.distributions import compare as distributions_compare
 from capo_core.distributions.compare import CompareConfig, compare
 from capo_core.distributions.files import read_judgments
-from capo_core.distributions.sources import of_dataset
+from capo_core.distributions.sources import dataset_judgments
 from capo_core.errors import ConfigError, DataError
 from capo_core.task import LabelScale, Task
 
@@ -52,7 +52,7 @@ def test_nothing_in_common_is_an_error_and_for_one_of_several_a_note():
 
 
 def test_without_a_crowd_it_says_what_there_is():
-    made = of_dataset(small_dataset(crowd=False))
+    made = dataset_judgments(small_dataset(crowd=False))
     with pytest.raises(ConfigError, match="no source 'crowd'"):
         compare(made, CONFIG)
     assert len(compare(made, CompareConfig("annotators", draws=100)).table)

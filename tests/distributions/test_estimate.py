@@ -15,10 +15,10 @@ from capo_core.distributions.estimate import (
     orders_of,
     p_norm,
     p_softmax,
-    what_to_ask,
+    planned_questions,
 )
-from capo_core.distributions.estimate_run import estimate_in
-from capo_core.distributions.store import estimated, estimates_of, keep, load, with_runs
+from capo_core.distributions.estimate_run import run_estimate
+from capo_core.distributions.store import finished_estimates, load, load_estimate, save, with_runs
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.imitation.backends.option_scores import FREQUENCY, LOG_PROBABILITY
 from capo_core.run_folder import RunFolder
@@ -110,18 +110,18 @@ def test_intervals_of_position_bias_hold_the_items_luck():
 
 
 def test_serial_shows_all_explanations_and_parallel_each_alone():
-    serial, without = what_to_ask(made(), EstimateConfig(explanations="humans", orders="one"))
+    serial, without = planned_questions(made(), EstimateConfig(explanations="humans", orders="one"))
     assert [one.item_id for one in serial] == ["i0", "i1"] and without == 1
     text = serial[0].question.prompt.text
     assert "Comment 1: Nobody knows.\nComment 2: It says so." in text
     assert "So I choose" not in text
-    parallel, _ = what_to_ask(
+    parallel, _ = planned_questions(
         made(), EstimateConfig(explanations="humans", how="parallel", explicit=True, orders="one")
     )
     assert [one.item_id for one in parallel] == ["i0", "i0", "i1"]
     assert "Comment 1: It says so. So I choose entailment." in parallel[1].question.prompt.text
     assert "Nobody" not in parallel[1].question.prompt.text
-    turned, _ = what_to_ask(
+    turned, _ = planned_questions(
         made(), EstimateConfig(explanations="humans", rotations=2, orders="one")
     )
     assert "Comment 1: It says so.\nComment 2: Nobody" in turned[1].question.prompt.text
@@ -169,20 +169,20 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
 
     config = EstimateConfig(orders="rotations", temperature=1.0)
     with pytest.raises(Stopped):
-        estimate_in(made(), Halting(TASTE), config, folder)
+        run_estimate(made(), Halting(TASTE), config, folder)
     with (folder.path / "scores.jsonl").open("a") as file:
         file.write('{"key": "torn')
     scorer = PlacedScorer(TASTE)
-    found = estimate_in(made(), scorer, config, folder)
+    found = run_estimate(made(), scorer, config, folder)
     assert len(scorer.asked) == 9 - 5
     np.testing.assert_allclose(found.source.shares, [softmax(TASTE)] * 3)
-    assert estimates_of(made(), workspace) == ["e"]
+    assert finished_estimates(made(), workspace) == ["e"]
     # The run speaks for itself beside the other sources.
     both = with_runs(made(), ["e"], workspace)
     np.testing.assert_allclose(both.source(found.source.name).shares, found.source.shares)
     # Another estimate of that name is told from it by its run.
     other_orders = EstimateConfig(orders="one", temperature=1.0)
-    estimate_in(made(), PlacedScorer(TASTE), other_orders, RunFolder(workspace.runs / "f"))
+    run_estimate(made(), PlacedScorer(TASTE), other_orders, RunFolder(workspace.runs / "f"))
     names = [one.name for one in with_runs(made(), ["e", "f"], workspace).sources]
     assert names[-2:] == [found.source.name, f"{found.source.name} (f)"]
     assert "2 of humans" in EstimateConfig(explanations="humans", count=2).label("m")
@@ -198,14 +198,14 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
     assert with_runs(made(), ["e"], workspace).notes == ()
     other = judgments(source("crowd", [[1, 0, 0]], items=["elsewhere"]))
     with pytest.raises(DataError, match="no item"):
-        estimated(folder, other)
+        load_estimate(folder, other)
 
 
 def test_kept_judgments_come_back_as_they_were(tmp_path):
     workspace = Workspace(tmp_path)
-    name = keep(made(), workspace)
+    name = save(made(), workspace)
     back = load(name, workspace)
-    assert keep(back, workspace) == name and back.fingerprint == made().fingerprint
+    assert save(back, workspace) == name and back.fingerprint == made().fingerprint
     path = workspace.root / "distributions" / f"{name}.json"
     path.write_text(path.read_text().replace("Nobody", "Somebody"))
     with pytest.raises(DataError, match="was changed"):
@@ -227,7 +227,7 @@ def test_the_embedded_base_weighs_letters_and_labels():
     assert found.bias.preference > 0.05
     assert found.bias.averaged < 0.2 * found.bias.one_order
     # Padding and batches change nothing: the same logits as alone.
-    asked, _ = what_to_ask(made(), EstimateConfig(items=2, options="labels", orders="one"))
+    asked, _ = planned_questions(made(), EstimateConfig(items=2, options="labels", orders="one"))
     question = asked[0].question
     ids = (*prompt_ids(question.prompt, base.tokenizer), *scorer._tokens("Label:"))
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from capo_core.distributions.soft_label_data import APART, TOGETHER, SoftLabelCo
 from capo_core.distributions.soft_label_models import (
     PairFeatures,
     embedder_of,
-    load_apart,
+    load_two_text_classifier,
     train_classifier,
 )
 from capo_core.distributions.soft_labels import train_soft_labels
@@ -69,7 +69,7 @@ def test_features_by_hand_and_each_text_once():
 
 def test_a_head_begins_with_no_opinion_whatever_the_seed():
     pairs = [("premise", "yes"), ("premise", "no")]
-    made = load_apart("minilm", ("a", "b", "c"), PairFeatures(embed), pairs)
+    made = load_two_text_classifier("minilm", ("a", "b", "c"), PairFeatures(embed), pairs)
     assert made.predict(pairs).tolist() == [[1 / 3] * 3] * 2
 
 

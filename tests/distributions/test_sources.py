@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from helpers.distribution_sources import judgments, row, small_dataset, source, write_lines
 
-from capo_core.distributions.files import read_judgments, together
+from capo_core.distributions.files import merge_judgments, read_judgments
 from capo_core.distributions.judgments import from_counts, mean_of
-from capo_core.distributions.sources import of_dataset
+from capo_core.distributions.sources import dataset_judgments
 from capo_core.errors import DataError
 
 
@@ -62,7 +62,7 @@ def test_other_labels_and_unknown_items_are_refused():
 
 
 def test_the_sources_of_a_dataset():
-    found = of_dataset(small_dataset())
+    found = dataset_judgments(small_dataset())
     assert [one.name for one in found.sources] == [
         "crowd", "annotators", "annotators, valid", "single label", "annotator ann",
         "annotator bob", "uniform",
@@ -80,7 +80,9 @@ def test_the_sources_of_a_dataset():
 
 
 def test_a_dataset_without_crowd_has_no_such_source():
-    assert "crowd" not in [one.name for one in of_dataset(small_dataset(crowd=False)).sources]
+    assert "crowd" not in [
+        one.name for one in dataset_judgments(small_dataset(crowd=False)).sources
+    ]
 
 
 LINES = [
@@ -161,9 +163,9 @@ def test_a_file_without_judgments_is_refused(tmp_path):
 def test_two_files_about_the_same_items_go_together(tmp_path):
     first = read_judgments(write_lines(tmp_path / "a.json", LINES))
     more = [row(2, model=[0, 0, 1]), row(9, model=[1, 0, 0])]
-    both = together(first, read_judgments(write_lines(tmp_path / "b.json", more)))
+    both = merge_judgments(first, read_judgments(write_lines(tmp_path / "b.json", more)))
     # Alone, "model" would not be taken for the crowd: it is called neither so nor "label".
     assert both.source("model").item_ids == (first.items["item_id"].iloc[1],)
     other = read_judgments(write_lines(tmp_path / "c.json", [row(8, model=[1, 0, 0])]))
     with pytest.raises(DataError, match="no item in common"):
-        together(first, other)
+        merge_judgments(first, other)

@@ -18,7 +18,7 @@ from capo_core.evaluation.measures.attribution import (
 from capo_core.evaluation.measures.diversity import self_similarity
 from capo_core.evaluation.measures.explanations import embedding_similarity
 from capo_core.evaluation.measures.labels import label_accuracy, label_error
-from capo_core.evaluation.retention import surprise
+from capo_core.evaluation.retention import token_surprisal
 from capo_core.evaluation.streams import Stream
 from capo_core.stats.bootstrap import difference
 from capo_core.stats.significance import sign_flip
@@ -101,7 +101,7 @@ def test_perplexity_is_two_to_the_cross_entropy_of_scipy():
     rng = np.random.default_rng(2)
     model, truth = rng.dirichlet(np.ones(6)), rng.dirichlet(np.ones(6))
     tokens = rng.choice(6, size=(500, 8), p=truth)
-    found = surprise(np.log(model)[tokens].sum(axis=1), np.full(500, 8), np.arange(500), 500)
+    found = token_surprisal(np.log(model)[tokens].sum(axis=1), np.full(500, 8), np.arange(500), 500)
     shares = np.bincount(tokens.ravel(), minlength=6) / tokens.size
     bits = stats.entropy(shares, base=2) + stats.entropy(shares, model, base=2)
     assert np.exp(found.value) == pytest.approx(2**bits)

@@ -10,8 +10,13 @@ from scipy import stats
 
 from capo_core.data.splits import assign_splits
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
-from capo_core.evaluation.llm_judge.judge import Judged, judge, position_shares
-from capo_core.evaluation.llm_judge.trials import JudgeConfig, judge_prompt, plan, read_answer
+from capo_core.evaluation.llm_judge.judge import LlmJudgeResult, position_shares, run_llm_judge
+from capo_core.evaluation.llm_judge.trials import (
+    LlmJudgeConfig,
+    llm_judge_prompt,
+    plan_trials,
+    read_answer,
+)
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.simulation.simulate import SimulationConfig, simulate
@@ -73,27 +78,27 @@ def test_only_a_clear_letter_is_an_answer(text, expected):
 
 def test_the_prompt_shows_cards_in_order_and_no_names():
     cards = {"ann": ["It's CLEAR."], "bo": ["maybe"]}
-    text = judge_prompt(NLI, cards, ("bo", "ann"), ["Who knows!"]).text
+    text = llm_judge_prompt(NLI, cards, ("bo", "ann"), ["Who knows!"]).text
     assert text.index("- maybe") < text.index("- it's clear") < text.index("- who knows\n")
     assert not re.search(r"\b(ann|bo)\b", text) and "from A to B" in text
     with pytest.raises(ConfigError, match="27 annotators"):
-        judge_prompt(NLI, {}, [str(i) for i in range(27)], ["x"])
+        llm_judge_prompt(NLI, {}, [str(i) for i in range(27)], ["x"])
 
 
 def test_each_annotator_stands_equally_often_in_each_position(world, human):
-    config = JudgeConfig(trials=9, seed=3)
-    trials = plan(world, human, config)
+    config = LlmJudgeConfig(trials=9, seed=3)
+    trials = plan_trials(world, human, config)
     assert len(trials) == 27
     seen = Counter((who, place) for t in trials for place, who in enumerate(t.order))
     assert set(seen.values()) == {9}
-    again = plan(world, human, config)
+    again = plan_trials(world, human, config)
     assert [t.key for t in again] == [t.key for t in trials]
     assert len({t.key for t in trials}) == 27
-    assert [t.key for t in plan(world, human, JudgeConfig(trials=9, seed=4))] != [
+    assert [t.key for t in plan_trials(world, human, LlmJudgeConfig(trials=9, seed=4))] != [
         t.key for t in trials
     ]
     # What a stream is asked does not hang on the streams beside it.
-    assert [t.key for t in plan(world, human[1:], config)] == [t.key for t in trials[9:]]
+    assert [t.key for t in plan_trials(world, human[1:], config)] == [t.key for t in trials[9:]]
 
 
 def test_cards_hold_training_texts_of_the_right_person_only(world, human):
@@ -101,15 +106,15 @@ def test_cards_hold_training_texts_of_the_right_person_only(world, human):
     rows = world.annotations
     train = rows[rows["item_id"].map(split) == "train"]
     texts = {a: set(train[train["annotator_id"] == a]["explanation"].map(normalise)) for a in "ABC"}
-    for trial in plan(world, human, JudgeConfig(trials=6, cards=4)):
+    for trial in plan_trials(world, human, LlmJudgeConfig(trials=6, cards=4)):
         shown = re.findall(r"Annotator [A-Z]:\n((?:- .*\n){3}- .*)", trial.prompt.text)
         for who, card in zip(trial.order, shown, strict=True):
             assert {line[2:] for line in card.splitlines()} <= texts[who]
 
 
 def test_a_judge_who_knows_is_right_and_has_no_bias(world, human):
-    found = judge(
-        world, held_out_items(world), human, omniscient(world), JudgeConfig(cards=3, trials=12)
+    found = run_llm_judge(
+        world, held_out_items(world), human, omniscient(world), LlmJudgeConfig(cards=3, trials=12)
     )
     row = found.table.query("source == @HUMAN and target == 'all'").iloc[0]
     assert row.value == 1 and row.n == 36 and row.unread == 0
@@ -119,13 +124,15 @@ def test_a_judge_who_knows_is_right_and_has_no_bias(world, human):
     # What everybody wrote is never taken for another's.
     floor = found.table.query("source == @OTHER")
     assert (floor["value"] == 0).all() and len(floor) == 4
-    again = Judged.from_dict(found.to_dict())
+    again = LlmJudgeResult.from_dict(found.to_dict())
     assert again.to_dict() == found.to_dict() and again.sentence == found.sentence
 
 
 def test_a_judge_who_always_names_the_first_card_is_found_out(world, human):
     ids = held_out_items(world)
-    found = judge(world, ids, human, FakeBackend(lambda r: "Answer: A"), JudgeConfig(trials=12))
+    found = run_llm_judge(
+        world, ids, human, FakeBackend(lambda r: "Answer: A"), LlmJudgeConfig(trials=12)
+    )
     shares = found.table.query("target == 'all'").set_index("source")["value"]
     assert shares.to_dict() == pytest.approx({HUMAN: 1 / 3, OTHER: 1 / 3})
     assert found.positions["share"].tolist() == [1, 0, 0] and found.position_p < 1e-9
@@ -134,25 +141,27 @@ def test_a_judge_who_always_names_the_first_card_is_found_out(world, human):
 
 def test_what_cannot_be_read_is_counted_and_given_to_nobody(world, human):
     ids = held_out_items(world)
-    found = judge(world, ids, human, FakeBackend(lambda r: "hard to say"), JudgeConfig(trials=3))
+    found = run_llm_judge(
+        world, ids, human, FakeBackend(lambda r: "hard to say"), LlmJudgeConfig(trials=3)
+    )
     assert (found.table["value"] == 0).all()
     unread = found.table.set_index(["source", "target"])["unread"]
     assert unread[HUMAN, "all"] == 9 and unread[HUMAN, "A"] == 3 and unread[OTHER, "A"] == 6
     assert set(found.answers["problem"]) == {"no single letter"}
     assert np.isnan(found.position_p) and found.to_dict()["position_p"] is None
-    cut = judge(
+    cut = run_llm_judge(
         world,
         ids,
         human,
         FakeBackend(lambda r: "well I think Answer: A"),
-        JudgeConfig(trials=1, max_new_tokens=2),
+        LlmJudgeConfig(trials=1, max_new_tokens=2),
     )
     assert set(cut.answers["problem"]) == {"cut before the answer"}
 
 
 def test_pools_have_different_texts_and_leave_silence_out(world):
     stream = Stream("m", "A", "", np.arange(7), ("",) * 7, ("x", "", "y", "z", "u", "v", "w"))
-    trials = plan(world, [stream], JudgeConfig(k=3))
+    trials = plan_trials(world, [stream], LlmJudgeConfig(k=3))
     rows = [row for trial in trials for row in trial.rows]
     assert len(trials) == 2 and len(set(rows)) == 6 and 1 not in rows
     assert "these 3 explanations, about other items" in trials[0].prompt.text
@@ -168,13 +177,13 @@ def test_position_shares_equal_scipy():
 
 def test_bad_input_is_told(world, human):
     with pytest.raises(DataError, match="fewer texts on a card"):
-        plan(world, human, JudgeConfig(cards=5000))
+        plan_trials(world, human, LlmJudgeConfig(cards=5000))
     with pytest.raises(ConfigError, match="judge's settings"):
-        JudgeConfig(k=0)
+        LlmJudgeConfig(k=0)
 
     class Silent(FakeBackend):
         def complete(self, requests, decoding, **_):
             yield from ()
 
     with pytest.raises(BackendUnavailable, match="3 of 3"):
-        judge(world, held_out_items(world), human, Silent(), JudgeConfig(trials=1))
+        run_llm_judge(world, held_out_items(world), human, Silent(), LlmJudgeConfig(trials=1))

@@ -15,19 +15,19 @@ from capo_core.evaluation.retention import (
     MEANING,
     OTHERS,
     OWN,
-    Figures,
-    Point,
     Retention,
     RetentionConfig,
-    Scored,
-    best_of,
-    figures,
+    RetentionPoint,
+    RetentionScores,
+    ScoredTexts,
+    best_point,
     load,
-    most_frequent,
-    points_frame,
+    majority_labels,
+    points_table,
+    retention_scores,
     save,
     sentence,
-    surprise,
+    token_surprisal,
 )
 from capo_core.evaluation.streams import HUMAN, OTHER, held_out_items, human_streams
 from capo_core.simulation.simulate import SimulationConfig, simulate
@@ -54,7 +54,7 @@ def way(world):
     n = len(ids)
     rng = np.random.default_rng(0)
     sizes = {OWN: n, OTHERS: 2 * n, GENERAL: N_PASSAGES}
-    scored = Scored(
+    scored = ScoredTexts(
         {name: np.arange(size) % (N_PASSAGES if name == GENERAL else n)
          for name, size in sizes.items()},
         {name: rng.integers(5, 30, size) for name, size in sizes.items()},
@@ -68,7 +68,7 @@ def way(world):
             OTHERS: -2.0 * scored.tokens[OTHERS],
             GENERAL: -nats * noise * scored.tokens[GENERAL],
         }
-        return Point(stage, strength, labels, texts, log_probs)
+        return RetentionPoint(stage, strength, labels, texts, log_probs)
 
     blank = ("",) * n
     copied = dict(zip(other.item, zip(other.labels, other.explanations, strict=True), strict=True))
@@ -78,7 +78,7 @@ def way(world):
         point("sft", 1.0, own.labels, own.explanations, 1.2),
         point("capo", 1.0, tuple(x for x, _ in b), tuple(t for _, t in b), 1.6),
     ]
-    found = figures(world, "A", ids, points, scored, Embedder(encode=made_up_vectors))
+    found = retention_scores(world, "A", ids, points, scored, Embedder(encode=made_up_vectors))
     return ids, points, scored, found
 
 
@@ -86,7 +86,7 @@ def test_perplexity_is_that_of_all_tokens_and_its_influence_the_derivative():
     rng = np.random.default_rng(1)
     tokens, unit = rng.integers(2, 20, 30), rng.integers(0, 8, 30)
     log_probs = -rng.gamma(2.0, 1.0, 30) * tokens
-    found = surprise(log_probs, tokens, unit, 8)
+    found = token_surprisal(log_probs, tokens, unit, 8)
     assert np.exp(found.value) == pytest.approx(np.exp(-log_probs.sum() / tokens.sum()))
     for one in range(8):
         weight = 1.0 + 1e-6 * (unit == one)
@@ -96,7 +96,7 @@ def test_perplexity_is_that_of_all_tokens_and_its_influence_the_derivative():
 
 def test_intervals_of_a_change_are_those_of_a_bootstrap_over_passages(way):
     _, points, scored, found = way
-    row = points_frame(points, found).query("measure == @GENERAL and at == 2").iloc[0]
+    row = points_table(points, found).query("measure == @GENERAL and at == 2").iloc[0]
     rng = np.random.default_rng(2)
     tokens = scored.tokens[GENERAL]
     draws = rng.integers(0, N_PASSAGES, (4000, N_PASSAGES))
@@ -111,7 +111,7 @@ def test_intervals_of_a_change_are_those_of_a_bootstrap_over_passages(way):
 
 def test_the_base_is_the_base_and_copies_are_at_the_lines(world, way):
     ids, points, _, found = way
-    frame = points_frame(points, found).set_index(["at", "measure"])
+    frame = points_table(points, found).set_index(["at", "measure"])
     assert set(frame.index.get_level_values("measure")) == set(MEANING)
     for name in (GENERAL, OWN, OTHERS):
         assert frame.loc[(0.0, name), ["change", "change_low", "change_high"]].tolist() == [1, 1, 1]
@@ -131,20 +131,20 @@ def test_the_most_frequent_labels_are_all_of_them_and_only_valid_ones(world):
     labels = ["neutral", "neutral", "entailment", "neutral", "entailment", "contradiction"]
     rows = rows.groupby("item_id", sort=False).head(3)
     rows["label"], rows["valid"] = labels, ["true"] * 5 + ["false"]
-    found = most_frequent(replace(world, annotations=rows), [*ids, "i-unknown"])
+    found = majority_labels(replace(world, annotations=rows), [*ids, "i-unknown"])
     assert found == [{"neutral"}, {"neutral", "entailment"}, frozenset()]
 
 
 def hand_made(shares, nats, own=0.9, chance=0.25, n=50):
     """Points whose shares and perplexities are the same in every item and passage."""
     points = [
-        Point("sft", s, (), (), {GENERAL: np.full(n, -10.0 * x)})
+        RetentionPoint("sft", s, (), (), {GENERAL: np.full(n, -10.0 * x)})
         for s, x in zip(np.linspace(0, 1, len(shares)), nats, strict=True)
     ]
     hits = np.repeat(np.array(shares)[:, None], n, axis=1)
-    found = Figures({}, hits, np.full(n, own), chance, None)
-    scored = Scored({GENERAL: np.arange(n)}, {GENERAL: np.full(n, 10)}, {GENERAL: n})
-    return best_of(points, found, scored)
+    found = RetentionScores({}, hits, np.full(n, own), chance, None)
+    scored = ScoredTexts({GENERAL: np.arange(n)}, {GENERAL: np.full(n, 10)}, {GENERAL: n})
+    return best_point(points, found, scored)
 
 
 def test_the_best_point_is_that_of_the_formula():
@@ -168,9 +168,9 @@ def test_where_nothing_is_gained_there_is_no_best_point(way):
     _, points, _, found = way
     assert hand_made([0.25, 0.2, 0.1], [1.0, 1.0, 1.0]) is None
     assert hand_made([0.25, 0.9, 0.9], [1.0, 1.0, 1.0], own=0.25) is None
-    text = sentence(None, points_frame(points, found), found.lines, GENERAL, "text of x.txt")
+    text = sentence(None, points_table(points, found), found.lines, GENERAL, "text of x.txt")
     assert "more typical" not in text
-    frame, lines = points_frame(points, found), found.lines.copy()
+    frame, lines = points_table(points, found), found.lines.copy()
     end = (frame["at"] == 2) & (frame["measure"] == IMITATION)
     frame.loc[end, "low"] = lines.loc[lines["line"] == "ceiling", "value"].max() + 0.01
     assert "more typical than the human" in sentence(None, frame, lines, GENERAL, "text")
@@ -181,17 +181,18 @@ def test_the_support_of_two_points_alike_is_shared():
     rng = np.random.default_rng(3)
     n = 60
     points = [
-        Point("sft", s, (), (), {OTHERS: -10.0 * rng.normal(1.0, 0.2, n)}) for s in (0.0, 0.5, 1.0)
+        RetentionPoint("sft", s, (), (), {OTHERS: -10.0 * rng.normal(1.0, 0.2, n)})
+        for s in (0.0, 0.5, 1.0)
     ]
     hits = np.stack([np.zeros(n), rng.permutation(np.arange(n) % 2), np.arange(n) % 2])
-    found = Figures({}, hits, np.ones(n), 1 / 3, None)
-    scored = Scored({OTHERS: np.arange(n)}, {OTHERS: np.full(n, 10)}, {OTHERS: n})
-    assert 0.4 < best_of(points, found, scored).support < 0.95
+    found = RetentionScores({}, hits, np.ones(n), 1 / 3, None)
+    scored = ScoredTexts({OTHERS: np.arange(n)}, {OTHERS: np.full(n, 10)}, {OTHERS: n})
+    assert 0.4 < best_point(points, found, scored).support < 0.95
 
 
 def test_the_file_comes_back_and_a_damaged_one_is_told(way, tmp_path):
     ids, points, scored, found = way
-    frame, best = points_frame(points, found), best_of(points, found, scored)
+    frame, best = points_table(points, found), best_point(points, found, scored)
     assert (best.stage, best.at) == ("sft", 1.0)
     made = Retention(
         "d", "f", True, "A", "embedded", {"sft": "run"}, len(ids), "text", GENERAL,

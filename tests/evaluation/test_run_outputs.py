@@ -71,7 +71,7 @@ def test_runs_that_differ_in_seeds_are_replicates_and_others_have_names(workspac
         generated(workspace, world, method="icl", examples=4),
         generated(workspace, world, name="other/fake-2"),
     ]
-    found, split = evaluation_streams.of_runs(world, folders)
+    found, split = evaluation_streams.run_outputs(world, folders)
     assert split == "test"
     icl = [folder.run_id.rpartition("-")[2] for folder in folders[2:4]]
     assert [one.source for one in found] == [
@@ -79,7 +79,7 @@ def test_runs_that_differ_in_seeds_are_replicates_and_others_have_names(workspac
         "zero_shot (fake-2)",
     ]  # fmt: skip
     assert [one.replicate for one in found] == ["seed 0", "seed 1", "seed 0", "seed 0", "seed 0"]
-    items, streams = evaluation_streams.streams_of(world, found)
+    items, streams = evaluation_streams.method_streams(world, found)
     assert items == held_out_items(world)
     assert {s.replicate for s in streams if s.source == "zero_shot (fake)"} == {
         "seed 0/0",
@@ -108,7 +108,7 @@ def test_trainings_that_differ_in_more_than_the_seed_are_no_replicates(workspace
         trained("two", seed=1, pairs={"seed": 5}),
         trained("three", beta=0.5),
     ]
-    found, _ = evaluation_streams.of_runs(world, folders)
+    found, _ = evaluation_streams.run_outputs(world, folders)
     assert [one.source for one in found] == ["capo one", "capo one", "capo three"]
     assert found[0].replicate == "trained with seed 0, drawn with seed 0"
     assert found[1].replicate == "trained with seed 1, drawn with seed 0"
@@ -116,24 +116,24 @@ def test_trainings_that_differ_in_more_than_the_seed_are_no_replicates(workspace
 
 def test_only_items_that_all_answered_are_scored(workspace, world, tmp_path):
     few = generated(workspace, world, method="icl", items=5, examples=3)
-    found, _ = evaluation_streams.of_runs(world, [few])
-    found += evaluation_streams.of_file(table_of(world, tmp_path / "people.csv"))
-    items, streams = evaluation_streams.streams_of(world, found)
+    found, _ = evaluation_streams.run_outputs(world, [few])
+    found += evaluation_streams.file_outputs(table_of(world, tmp_path / "people.csv"))
+    items, streams = evaluation_streams.method_streams(world, found)
     assert len(items) == 5 and set(items) == set(found[0].frame["item_id"])
     assert max(len(stream) for stream in streams) <= 5
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_tables_of_three_kinds_say_the_same(world, tmp_path, kind):
-    found = evaluation_streams.of_file(table_of(world, tmp_path / f"mine.{kind}"))
+    found = evaluation_streams.file_outputs(table_of(world, tmp_path / f"mine.{kind}"))
     assert [one.source for one in found] == ["mine"]
-    items, streams = evaluation_streams.streams_of(world, found)
+    items, streams = evaluation_streams.method_streams(world, found)
     assert {stream.target for stream in streams} == set(world.annotators)
     assert streams[0].replicate == "mine/0" and len(items) == len(held_out_items(world))
     two = table_of(world, tmp_path / f"two.{kind}", method="x", sample="1")
-    assert [(o.source, o.frame["sample"].iloc[0]) for o in evaluation_streams.of_file(two)] == [
-        ("x", "1")
-    ]
+    assert [
+        (o.source, o.frame["sample"].iloc[0]) for o in evaluation_streams.file_outputs(two)
+    ] == [("x", "1")]
 
 
 def test_bad_tables_are_told(world, tmp_path):
@@ -142,9 +142,9 @@ def test_bad_tables_are_told(world, tmp_path):
         ("item.csv", {"item_id": "nowhere"}, "nowhere"),
         ("who.csv", {"target_annotator_id": "Z"}, "'Z'"),
     ):
-        found = evaluation_streams.of_file(table_of(world, tmp_path / name, **changes))
+        found = evaluation_streams.file_outputs(table_of(world, tmp_path / name, **changes))
         with pytest.raises(DataError, match=match):
-            evaluation_streams.streams_of(world, found)
+            evaluation_streams.method_streams(world, found)
     (tmp_path / "broken.parquet").write_text("no table")
     (tmp_path / "bare.csv").write_text("a,b\n1,2\n")
     (tmp_path / "table.xls").write_text("")
@@ -155,20 +155,20 @@ def test_bad_tables_are_told(world, tmp_path):
         ("missing.csv", "cannot be read"),
     ):
         with pytest.raises(DataError, match=match):
-            evaluation_streams.of_file(tmp_path / name)
+            evaluation_streams.file_outputs(tmp_path / name)
 
 
 def test_runs_of_other_data_are_refused(workspace, world, tmp_path):
     folder = generated(workspace, world, seed=0)
     other = assign_splits(world, seed=2)
     with pytest.raises(DataError, match="other data"):
-        evaluation_streams.of_runs(other, [folder])
+        evaluation_streams.run_outputs(other, [folder])
     write_json(tmp_path / "sft" / "config.json", {"stage": "sft"})
     with pytest.raises(DataError, match="no answers"):
-        evaluation_streams.of_runs(world, [type(folder)(tmp_path / "sft")])
+        evaluation_streams.run_outputs(world, [type(folder)(tmp_path / "sft")])
     validation = generated(workspace, world, split="validation")
     with pytest.raises(DataError, match="different parts"):
-        evaluation_streams.of_runs(world, [folder, validation])
+        evaluation_streams.run_outputs(world, [folder, validation])
 
 
 @pytest.fixture

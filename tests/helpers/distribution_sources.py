@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from capo_core.dataset import Dataset
-from capo_core.distributions.judgments import SAID, Judgments, Source, no_explanations
+from capo_core.distributions.judgments import (
+    EXPLANATIONS,
+    Judgments,
+    LabelDistribution,
+    no_explanations,
+)
 from capo_core.task import NLI
 
 LABELS = NLI.scale.labels
@@ -31,14 +36,14 @@ def published(name):
 def source(name, shares, items=None, labels=LABELS):
     shares = np.asarray(shares, dtype=float)
     items = items or [f"i{k}" for k in range(len(shares))]
-    return Source(name, tuple(labels), tuple(items), shares)
+    return LabelDistribution(name, tuple(labels), tuple(items), shares)
 
 
 def judgments(*sources, said=(), task=NLI):
     """Judgments on all items that any of `sources` has; `said`: (item, source, n, label, text)."""
     items = list(dict.fromkeys(item for one in sources for item in one.item_ids))
     frame = pd.DataFrame({"item_id": items, "text_a": [f"A of {i}" for i in items], "text_b": "B"})
-    table = pd.DataFrame(said, columns=SAID.names) if said else no_explanations()
+    table = pd.DataFrame(said, columns=EXPLANATIONS.names) if said else no_explanations()
     return Judgments("hand-made", task, frame, sources, table)
 
 

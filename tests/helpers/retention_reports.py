@@ -13,7 +13,7 @@ from capo_core.evaluation.retention import (
     OTHERS,
     OWN,
     POINTS,
-    Best,
+    BestPoint,
     Retention,
     RetentionConfig,
     save,
@@ -52,7 +52,8 @@ def retention(workspace: Workspace, entry: Entry, training: str, target: str) ->
             entry.name, entry.fingerprint, False, target, "by-hand", {"capo": training}, 20,
             "letters of a sailor", GENERAL, RetentionConfig(strengths=(0, 0.5, 1)),
             pd.DataFrame(points, columns=list(POINTS)), pd.DataFrame(lines, columns=list(LINES)),
-            Best("sft", 1.0, 1.0, 0.7, 0.6, 0.83, 0.8), "Much is learnt, and something forgotten.",
+            BestPoint("sft", 1.0, 1.0, 0.7, 0.6, 0.83, 0.8),
+            "Much is learnt, and something forgotten.",
         ),
         folder.path,
     )  # fmt: skip

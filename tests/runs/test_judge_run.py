@@ -14,10 +14,10 @@ from capo_core.data.catalog import Catalog
 from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.evaluation.export import to_html
-from capo_core.evaluation.llm_judge.judge import load
-from capo_core.evaluation.llm_judge.results import KEPT, of_judges
+from capo_core.evaluation.llm_judge.judge import load_result
+from capo_core.evaluation.llm_judge.results import RESULT_FILE, load_verdicts
 from capo_core.evaluation.report import load as load_report
-from capo_core.evaluation.streams import HUMAN, OTHER, of_runs
+from capo_core.evaluation.streams import HUMAN, OTHER, run_outputs
 from capo_core.imitation.backends import openai
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.generation.generate import (
@@ -161,13 +161,13 @@ def test_a_stopped_judge_goes_on_and_says_the_same(world, workspace):
     rest = Few()
     llm_judge.judge_runs(world, settings, rest, workspace, folders[1], silent)
     assert 0 < len(rest.asked) < 2 * TRIALS
-    one, two = (load(folder.path / KEPT).to_dict() for folder in folders)
+    one, two = (load_result(folder.path / RESULT_FILE).to_dict() for folder in folders)
     assert one == two
     # A run is asked the same whatever is judged beside it.
     alone = RunFolder(workspace.runs / "alone")
     llm_judge.judge_runs(world, settings_of(world), Few(), workspace, alone, silent)
     human = [row for row in one["answers"] if row["source"] == HUMAN]
-    assert load(alone.path / KEPT).to_dict()["answers"] == human
+    assert load_result(alone.path / RESULT_FILE).to_dict()["answers"] == human
 
 
 def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, command):
@@ -230,9 +230,9 @@ def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
             checks.check(RunRequest("judge", settings))
     with pytest.raises(RunError, match="takes no setting"):
         checks.check(RunRequest("judge", settings_of(world, charm=1)))
-    found, _ = of_runs(world, [run])
+    found, _ = run_outputs(world, [run])
     with pytest.raises(DataError, match="no verdicts"):
-        of_judges([run], found, world.fingerprint)
+        load_verdicts([run], found, world.fingerprint)
     done = command("judge", "--dataset", world.name, "--guess", "--server", "x")
     assert done.exit_code == 2 and "a guess needs no model" in done.stderr
     done = command("judge", "--dataset", world.name, "--guess", "--cards", 9000)
@@ -240,8 +240,8 @@ def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
     done = command("judge", "--dataset", world.name, "--guess", "--trials", 3, "--cards", 2)
     assert done.exit_code == 0 and "a guesser names the author" in done.stdout, done.output
     folder = RunFolder(workspace.runs / done.stdout.split("run ")[-1].strip())
-    assert of_judges([folder], found, world.fingerprint)[0].k == 1
+    assert load_verdicts([folder], found, world.fingerprint)[0].k == 1
     with pytest.raises(DataError, match="other data"):
-        of_judges([folder], found, "0" * 64)
+        load_verdicts([folder], found, "0" * 64)
     with pytest.raises(ConfigError, match="in two of the runs"):
-        of_judges([folder, folder], found, world.fingerprint)
+        load_verdicts([folder, folder], found, world.fingerprint)

@@ -68,8 +68,8 @@ def read(dataset: Dataset, folders: Sequence[Path], *, cache: Path | None = None
         DataError: a run is of other data, or the runs have no item in common.
         RunError: a run is not there.
     """
-    found, split = evaluation_streams.of_runs(dataset, [RunFolder(path) for path in folders])
-    items, _ = evaluation_streams.streams_of(dataset, found, split)
+    found, split = evaluation_streams.run_outputs(dataset, [RunFolder(path) for path in folders])
+    items, _ = evaluation_streams.method_streams(dataset, found, split)
     kept = set(items)
     parts = []
     for one in found:

@@ -17,7 +17,7 @@ from capo_core.workspace import Workspace, content_hash
 
 if TYPE_CHECKING:  # loading these takes a second, which other pages need not wait
     from capo_core.dashboard.distributions.data import Reading
-    from capo_core.distributions.compare import CompareConfig, Comparison
+    from capo_core.distributions.compare import CompareConfig, DistributionComparison
     from capo_core.distributions.judgments import Judgments
 
 _RESULTS = ("estimate.json", "result.json")
@@ -86,7 +86,7 @@ def of_dataset(dataset: Dataset) -> Judgments:
 def _of_dataset(_dataset: Dataset, fingerprint: str, name: str) -> Judgments:
     from capo_core.distributions import sources
 
-    return sources.of_dataset(_dataset)
+    return sources.dataset_judgments(_dataset)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -101,13 +101,15 @@ def opened_file(workspace: Workspace, name: str) -> Judgments:
     return _opened(workspace.root, name)
 
 
-def measured(reading: Reading, config: CompareConfig, source: str) -> Comparison:
+def measured(reading: Reading, config: CompareConfig, source: str) -> DistributionComparison:
     """One source beside the one it is measured by."""
     return _measured(reading.judgments, reading.key, config, source)
 
 
 @st.cache_resource(max_entries=512, show_spinner="Measuring the distances …")
-def _measured(_judgments: Judgments, key: str, config: CompareConfig, source: str) -> Comparison:
+def _measured(
+    _judgments: Judgments, key: str, config: CompareConfig, source: str
+) -> DistributionComparison:
     from capo_core.distributions.compare import compare
 
     return compare(_judgments, config, sources=[source])

@@ -93,11 +93,11 @@ def begin_training(
                 f"{judgments.name} has no {split} items",
                 todo="take other sets, by the command below",
             )
-        sets[name] = store.keep(subset(judgments, ids, f"{judgments.name}-{split}"), workspace)
+        sets[name] = store.save(subset(judgments, ids, f"{judgments.name}-{split}"), workspace)
     config = SoftLabelConfig(sources=tuple(sources), against=against)
     settings = {
         "dataset": judgments.name,
-        "judgments": store.keep(judgments, workspace),
+        "judgments": store.save(judgments, workspace),
         "sets": sets,
         "config": config.to_dict(),
     }

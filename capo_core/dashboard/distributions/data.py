@@ -15,9 +15,14 @@ import numpy as np
 import pandas as pd
 
 from capo_core.distributions import store
-from capo_core.distributions.files import read_judgments, together
-from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments, Source
-from capo_core.distributions.sources import ANNOTATORS, of_outputs, said_by_outputs, unused
+from capo_core.distributions.files import merge_judgments, read_judgments
+from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments, LabelDistribution
+from capo_core.distributions.sources import (
+    ANNOTATORS,
+    output_distributions,
+    output_explanations,
+    unused_outputs,
+)
 from capo_core.errors import CapoError, DataError
 from capo_core.imitation.generation.outputs import read_table
 from capo_core.run_folder import find_run
@@ -46,14 +51,14 @@ def take_in(
         DataError: the file cannot be used; it says which line, and why.
     """
     if labels is not None:
-        return store.keep(read_judgments(path, labels), workspace)
+        return store.save(read_judgments(path, labels), workspace)
     try:
         found = read_judgments(path, None if tuple(own) == NLI.scale.labels else own)
     except DataError:
         if tuple(own) == NLI.scale.labels:
             raise
         found = read_judgments(path, None)
-    return store.keep(found, workspace)
+    return store.save(found, workspace)
 
 
 def opened(
@@ -136,7 +141,7 @@ def put_together(
         found, with_own, names, rest = files[0], False, [files[0].name], list(files[1:])
     for other in rest:
         try:
-            before, found = found, together(found, other)
+            before, found = found, merge_judgments(found, other)
         except DataError as error:
             notes.append(f"Left out: {other.name} ({error.what}).")
             continue
@@ -167,7 +172,7 @@ def _without_twins(first: Judgments, both: Judgments) -> tuple[Judgments, list[s
     return replace(found, explanations=said), sorted(twin_names)
 
 
-def _same(one: Source, known: Source) -> bool:
+def _same(one: LabelDistribution, known: LabelDistribution) -> bool:
     """Does `one` say only what `known` says, rounding to two digits aside?"""
     if not set(one.item_ids) <= set(known.item_ids):
         return False
@@ -180,7 +185,7 @@ def _plain(text: str) -> str:
 
 def _goes_with(first: Judgments, other: Judgments) -> bool:
     try:
-        together(first, other)
+        merge_judgments(first, other)
     except DataError:
         return False
     return True
@@ -199,9 +204,9 @@ def with_estimates(
         Them, (run, source) of each estimate, and what could not be used.
     """
     made, notes = [], []
-    for name in store.estimates_of(judgments, workspace):
+    for name in store.finished_estimates(judgments, workspace):
         try:
-            source = store.estimated(find_run(workspace, name), judgments)
+            source = store.load_estimate(find_run(workspace, name), judgments)
             taken = {one.name for one in judgments.sources}
             if source.name in taken:  # the same settings on other items
                 source = replace(source, name=f"{source.name} ({name})")
@@ -236,13 +241,13 @@ def with_answers(
         return judgments, notes
     outputs = pd.concat(frames, ignore_index=True)
     try:
-        more = of_outputs(judgments, outputs)
+        more = output_distributions(judgments, outputs)
     except DataError as error:
         return judgments, [*notes, f"Answers of runs are left out: {error.what}."]
     taken = {one.name for one in judgments.sources}
     judgments = judgments.with_sources(one for one in more if one.name not in taken)
-    judgments = judgments.with_explanations(said_by_outputs(judgments, outputs))
-    return judgments, [*notes, *unused(judgments, outputs)]
+    judgments = judgments.with_explanations(output_explanations(judgments, outputs))
+    return judgments, [*notes, *unused_outputs(judgments, outputs)]
 
 
 def default_against(names: Sequence[str]) -> str:
@@ -271,6 +276,6 @@ def default_shown(names: Sequence[str], against: str) -> list[str]:
     return [*whole[: MOST_SHOWN - len(floor)], *floor]
 
 
-def in_both(reference: Source, source: Source) -> int:
+def in_both(reference: LabelDistribution, source: LabelDistribution) -> int:
     """How many items both speak of."""
     return len(set(reference.item_ids) & set(source.item_ids))

@@ -66,7 +66,7 @@ def estimate_settings(reading: Reading, asked: Asked, workspace: Workspace) -> d
     """The settings of the run, as the command line makes them: the same is asked once."""
     return {
         "dataset": reading.asked.name,
-        "judgments": store.keep(reading.asked, workspace),
+        "judgments": store.save(reading.asked, workspace),
         **({"server": asked.server} if asked.server else {"base": asked.base}),
         "by": asked.by,
         **({"samples": 20} if asked.by == "sampling" else {}),

@@ -37,8 +37,8 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown
-from capo_core.distributions.compare import Comparison
-from capo_core.distributions.explanations import replaced
+from capo_core.distributions.compare import DistributionComparison
+from capo_core.distributions.explanations import replace_explanations
 from capo_core.distributions.judgments import Judgments
 from capo_core.distributions.sources import HUMANS
 from capo_core.distributions.variation import VariationConfig, variation
@@ -71,7 +71,7 @@ def likeness(
     config = VariationConfig(ngrams=(1,), semantic=False)
     for place, share in enumerate(SHARES):
         progress(f"{share:.0%} replaced", place / len(SHARES))
-        made, missing = replaced(judgments, people, model, share)
+        made, missing = replace_explanations(judgments, people, model, share)
         mixed = judgments.with_explanations(made)
         found = variation(mixed, config, sources=[str(made["source"].iloc[0])], cache=cache)
         for row in found.table.itertuples():
@@ -86,7 +86,7 @@ def distances(
     people: str,
     model: str,
     measure: str,
-    measured: Callable[[str], Comparison],
+    measured: Callable[[str], DistributionComparison],
 ) -> pd.DataFrame:
     """Distances of estimates that read explanations of which a share was replaced.
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from capo_core.dashboard.ui.item_html import with_phrase
 from capo_core.distributions.compare import (
-    APART,
+    DIFFERENCES,
     JSD,
     KL,
     MANHATTAN,
@@ -21,7 +21,7 @@ from capo_core.distributions.compare import (
     WASSERSTEIN,
     CompareConfig,
 )
-from capo_core.distributions.judgments import Judgments, Source
+from capo_core.distributions.judgments import Judgments, LabelDistribution
 from capo_core.stats.intervals import bayesian_weights, central_interval
 from capo_core.task import LabelScale
 
@@ -120,7 +120,9 @@ class Wanted:
     order: str = "far"
 
 
-def on_items(reference: Source, source: Source, per_item: pd.DataFrame) -> pd.DataFrame:
+def on_items(
+    reference: LabelDistribution, source: LabelDistribution, per_item: pd.DataFrame
+) -> pd.DataFrame:
     """One row for each item of the reference, in its order: item_id, the measures of `per_item`
     (NaN where the source lacks the item), top and top_source: sets of most frequent labels."""
     frame = pd.DataFrame({"item_id": list(reference.item_ids)})
@@ -131,7 +133,7 @@ def on_items(reference: Source, source: Source, per_item: pd.DataFrame) -> pd.Da
     )
 
 
-def tops(source: Source) -> list[frozenset[str]]:
+def tops(source: LabelDistribution) -> list[frozenset[str]]:
     """The most frequent labels of each item; several where they are equally frequent."""
     best = source.shares >= source.shares.max(axis=1, keepdims=True) - _CLOSE
     return [frozenset(np.array(source.labels)[row]) for row in best]
@@ -182,14 +184,14 @@ def paired(
     both = first.merge(second, on="item_id", suffixes=("", "_other"))
     names = [str(frame["source"].iloc[0]) for frame in (first, second) if len(frame)]
     if not len(both):
-        return pd.DataFrame(columns=list(APART))
+        return pd.DataFrame(columns=list(DIFFERENCES))
     values = both[measure].to_numpy() - both[f"{measure}_other"].to_numpy()
     rng = np.random.default_rng(config.seed)
     weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
     low, high = central_interval(weights @ values / weights.sum(axis=1))
     nearer = names[0] if high < 0 else names[1] if low > 0 else "undecided"
     row = (*names, measure, float(values.mean()), low, high, len(values), nearer)
-    return pd.DataFrame([row], columns=list(APART))
+    return pd.DataFrame([row], columns=list(DIFFERENCES))
 
 
 def halves(frame: pd.DataFrame, measure: str, *, draws: int = 2000) -> pd.DataFrame | None:

@@ -25,7 +25,7 @@ from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.compare import (
     ENTROPY_CORRELATION,
-    HIGHER_IS_NEARER,
+    HIGHER_IS_CLOSER,
     JSD,
     KL,
     MANHATTAN,
@@ -148,7 +148,7 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
 
 
 def _header(measure: str) -> str:
-    return f"{measure[:1].upper()}{measure[1:]} {'↑' if measure in HIGHER_IS_NEARER else '↓'}"
+    return f"{measure[:1].upper()}{measure[1:]} {'↑' if measure in HIGHER_IS_CLOSER else '↓'}"
 
 
 def _clicked(place: str, sources: list[str]) -> None:
@@ -233,4 +233,4 @@ def _pair(chosen: Chosen, one: str, other: str, measure: str) -> pd.DataFrame:
 
 
 def _better(measure: str) -> str:
-    return "higher" if measure in HIGHER_IS_NEARER else "lower"
+    return "higher" if measure in HIGHER_IS_CLOSER else "lower"

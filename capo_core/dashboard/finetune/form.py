@@ -33,7 +33,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.forms import Form, widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, ConfigError
-from capo_core.evaluation.llm_judge.trials import JudgeConfig
+from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
 from capo_core.formatting import count, short
 from capo_core.imitation.models.base_files import find_base_model
@@ -283,7 +283,7 @@ def _rows(form: Form, name: str, settings: Sequence[Setting], width: int = 3) ->
 
 _DEFAULTS = {
     stage: {each.name: each.default for each in fields(config) if each.default is not MISSING}
-    for stage, config in (("retention", RetentionConfig), ("judge", JudgeConfig))
+    for stage, config in (("retention", RetentionConfig), ("judge", LlmJudgeConfig))
 }
 _JUDGES = {"server": "A server's model", "base": "A base on this machine"}
 

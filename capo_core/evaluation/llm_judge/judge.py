@@ -21,7 +21,13 @@ from scipy import stats
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, CapoError, DataError
-from capo_core.evaluation.llm_judge.trials import LETTERS, JudgeConfig, Trial, plan, read_answer
+from capo_core.evaluation.llm_judge.trials import (
+    LETTERS,
+    LlmJudgeConfig,
+    LlmTrial,
+    plan_trials,
+    read_answer,
+)
 from capo_core.evaluation.measures.attribution import named_share
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.evaluation.table import ALL
@@ -37,7 +43,7 @@ POSITIONS = ("position", "answers", "share", "low", "high", "expected")
 Found = tuple[str, str, str, Score]  # source, target, replicate
 
 
-def scores_of(
+def answer_scores(
     answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str]
 ) -> Iterator[Found]:
     """The share of trials given to the target, for each source, target and replicate.
@@ -62,12 +68,12 @@ def scores_of(
                     yield OTHER, other, target, named_share(named, other, item, len(place))
 
 
-def table_of(
+def score_table(
     answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str], k: int
 ) -> pd.DataFrame:
     """TABLE: averaged over replicates, then over targets."""
     by_source: dict[str, dict[str, list[Score]]] = {}
-    for source, target, _, score in scores_of(answers, item_ids, annotators):
+    for source, target, _, score in answer_scores(answers, item_ids, annotators):
         by_source.setdefault(source, {}).setdefault(target, []).append(score)
     unread = answers[answers["answer"] == ""]
     rows = []
@@ -102,7 +108,7 @@ ANSWERS = ("key", "source", "target", "replicate", "items", "answer", "position"
 
 
 @dataclass(frozen=True)
-class Judged:
+class LlmJudgeResult:
     """What a judge said.
 
     Attributes:
@@ -122,7 +128,7 @@ class Judged:
 
     judge: str
     fingerprint: str
-    config: JudgeConfig
+    config: LlmJudgeConfig
     annotators: tuple[str, ...]
     answers: pd.DataFrame = field(repr=False)
     table: pd.DataFrame = field(repr=False)
@@ -165,13 +171,13 @@ class Judged:
         }
 
     @classmethod
-    def from_dict(cls, raw: dict) -> Judged:
+    def from_dict(cls, raw: dict) -> LlmJudgeResult:
         """What `to_dict` gave."""
         p_value = raw["position_p"]
         return cls(
             raw["judge"],
             raw["fingerprint"],
-            JudgeConfig(**raw["config"]),
+            LlmJudgeConfig(**raw["config"]),
             tuple(raw["annotators"]),
             pd.DataFrame(raw["answers"], columns=list(ANSWERS)),
             pd.DataFrame(raw["table"], columns=list(TABLE)),
@@ -180,34 +186,36 @@ class Judged:
         )
 
 
-def judge(
+def run_llm_judge(
     dataset: Dataset,
     item_ids: tuple[str, ...],
     streams: Sequence[Stream],
     backend: Backend,
-    config: JudgeConfig | None = None,
+    config: LlmJudgeConfig | None = None,
     *,
     progress: Progress = silent,
-) -> Judged:
+) -> LlmJudgeResult:
     """Ask a judge about every stream; people's should be among them (see `Judged`).
 
     Raises:
         DataError: an annotator has too few training explanations for a card.
         BackendUnavailable: the model cannot be asked, or left a question open.
     """
-    config = config or JudgeConfig()
-    trials = plan(dataset, streams, config)
-    rows = ask(trials, streams, item_ids, backend, config, progress=progress)
+    config = config or LlmJudgeConfig()
+    trials = plan_trials(dataset, streams, config)
+    rows = ask_llm_judge(trials, streams, item_ids, backend, config, progress=progress)
     by_key = {row["key"]: row for row in rows}
-    return judged(dataset, item_ids, backend, config, [by_key[trial.key] for trial in trials])
+    return summarise_answers(
+        dataset, item_ids, backend, config, [by_key[trial.key] for trial in trials]
+    )
 
 
-def ask(
-    trials: Sequence[Trial],
+def ask_llm_judge(
+    trials: Sequence[LlmTrial],
     streams: Sequence[Stream],
     item_ids: tuple[str, ...],
     backend: Backend,
-    config: JudgeConfig,
+    config: LlmJudgeConfig,
     *,
     done: Set[str] = frozenset(),
     progress: Progress = silent,
@@ -247,7 +255,7 @@ def ask(
         )
 
 
-def _row(trial: Trial, stream: Stream, item_ids: tuple[str, ...], reply: Reply) -> dict:
+def _row(trial: LlmTrial, stream: Stream, item_ids: tuple[str, ...], reply: Reply) -> dict:
     position = read_answer(reply.text, len(trial.order)) if reply.finish != "error" else None
     problem = ""
     if position is None:
@@ -267,30 +275,32 @@ def _row(trial: Trial, stream: Stream, item_ids: tuple[str, ...], reply: Reply) 
     }
 
 
-def judged(
+def summarise_answers(
     dataset: Dataset,
     item_ids: tuple[str, ...],
     backend: Backend,
-    config: JudgeConfig,
+    config: LlmJudgeConfig,
     rows: Sequence[dict],
-) -> Judged:
+) -> LlmJudgeResult:
     """The answers `rows` (see `ask`) to all trials, summed up."""
     answers = pd.DataFrame([{name: row[name] for name in ANSWERS} for row in rows],
                            columns=list(ANSWERS))  # fmt: skip
-    table = table_of(answers, item_ids, dataset.annotators, config.k)
+    table = score_table(answers, item_ids, dataset.annotators, config.k)
     positions, p_value = position_shares(answers["position"], len(dataset.annotators))
-    return Judged(backend.name, backend.fingerprint, config, dataset.annotators, answers, table,
-                  positions, p_value)  # fmt: skip
+    return LlmJudgeResult(
+        backend.name, backend.fingerprint, config, dataset.annotators, answers, table, positions,
+        p_value,
+    )  # fmt: skip
 
 
-def load(path: Path) -> Judged:
+def load_result(path: Path) -> LlmJudgeResult:
     """What a judge said, as it was kept at `path`.
 
     Raises:
         DataError: there is nothing, or it cannot be read.
     """
     try:
-        return Judged.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return LlmJudgeResult.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except CapoError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.evaluation.llm_judge.judge import Judged, load, scores_of
+from capo_core.evaluation.llm_judge.judge import LlmJudgeResult, answer_scores, load_result
 from capo_core.evaluation.measures.registry import LLM_JUDGE, variant_name
-from capo_core.evaluation.streams import HUMAN, Outputs
-from capo_core.evaluation.table import Given
+from capo_core.evaluation.streams import HUMAN, MethodOutputs
+from capo_core.evaluation.table import ExternalScore
 from capo_core.run_folder import RunFolder
 from capo_core.stats.intervals import json_rows, json_value
 
-KEPT = "judged.json"  # in a judge's run: `Judged.to_dict`
+RESULT_FILE = "judged.json"  # in a judge's run: `Judged.to_dict`
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class LlmJudgeVerdicts:
     """One judge's answers about the sources of an evaluation.
 
     Attributes:
@@ -27,7 +27,7 @@ class Verdicts:
         answers: `judge.ANSWERS` with the sources and replicates that the evaluation knows.
     """
 
-    judged: Judged
+    judged: LlmJudgeResult
     run: str
     answers: pd.DataFrame
 
@@ -40,9 +40,9 @@ class Verdicts:
     def k(self) -> int:
         return self.judged.config.k
 
-    def given(self, item_ids: Sequence[str]) -> Iterator[Given]:
+    def given(self, item_ids: Sequence[str]) -> Iterator[ExternalScore]:
         """Its scores, for `table.evaluate`."""
-        found = scores_of(self.answers, item_ids, self.judged.annotators)
+        found = answer_scores(self.answers, item_ids, self.judged.annotators)
         for source, target, replicate, score in found:
             yield source, target, replicate, self.measure, self.k, score
 
@@ -62,9 +62,9 @@ class Verdicts:
         }
 
 
-def of_judges(
-    folders: Sequence[RunFolder], outputs: Sequence[Outputs], fingerprint: str
-) -> list[Verdicts]:
+def load_verdicts(
+    folders: Sequence[RunFolder], outputs: Sequence[MethodOutputs], fingerprint: str
+) -> list[LlmJudgeVerdicts]:
     """The verdicts of finished judge's runs on `outputs`, and on people.
 
     A judge knows generations by the names of their runs. Answers about runs that are not among
@@ -77,7 +77,7 @@ def of_judges(
         DataError: a run is no judge's, or judged other data; its answers cannot be read.
         ConfigError: the same model judged the same number of texts in two of the runs.
     """
-    found: list[Verdicts] = []
+    found: list[LlmJudgeVerdicts] = []
     for folder in folders:
         config = folder.config
         if config.get("stage") != LLM_JUDGE or not folder.done:
@@ -92,8 +92,8 @@ def of_judges(
                 where=str(folder.path),
                 todo="ask it again, or evaluate with the dataset that it saw",
             )
-        judged = load(folder.path / KEPT)
-        one = Verdicts(judged, folder.run_id, _renamed(judged.answers, outputs))
+        judged = load_result(folder.path / RESULT_FILE)
+        one = LlmJudgeVerdicts(judged, folder.run_id, _renamed(judged.answers, outputs))
         if any((one.measure, one.k) == (other.measure, other.k) for other in found):
             raise ConfigError(
                 f"{judged.judge} judged {one.k} text{'s' if one.k > 1 else ''} at a time in two of "
@@ -105,7 +105,7 @@ def of_judges(
     return found
 
 
-def _renamed(answers: pd.DataFrame, outputs: Sequence[Outputs]) -> pd.DataFrame:
+def _renamed(answers: pd.DataFrame, outputs: Sequence[MethodOutputs]) -> pd.DataFrame:
     """`answers` about people and about `outputs`, with the latter's sources and replicates."""
     names = {one.where: (one.source, one.replicate) for one in outputs}
     kept = answers[answers["source"].isin([HUMAN, *names])].copy()

@@ -27,7 +27,7 @@ LETTERS = string.ascii_uppercase
 _ANSWER = re.compile(r"\W*answer\W{0,6}(?:(?:annotator|card)\W{1,3})?([A-Z])\W*", re.IGNORECASE)
 
 
-def judge_prompt(
+def llm_judge_prompt(
     task: Task, cards: Mapping[str, Sequence[str]], order: Sequence[str], texts: Sequence[str]
 ) -> Prompt:
     """Cards of all annotators in `order`, by letter, and the texts to be given to one of them.
@@ -65,7 +65,7 @@ def judge_prompt(
     )
 
 
-def guess(request: GenerationRequest) -> str:
+def random_answer(request: GenerationRequest) -> str:
     """An answer in form that names a card by chance, the same for the same question: what a judge
     without any judgement says, for trying the way without a model."""
     last = re.search(r"one letter from A to ([A-Z])\.", request.prompt.text)[1]
@@ -93,7 +93,7 @@ def read_answer(text: str, count: int) -> int | None:
 
 
 @dataclass(frozen=True)
-class JudgeConfig:
+class LlmJudgeConfig:
     """How a judge is asked.
 
     Attributes:
@@ -124,7 +124,7 @@ class JudgeConfig:
 
 
 @dataclass(frozen=True)
-class Trial:
+class LlmTrial:
     """One question to the judge.
 
     Attributes:
@@ -143,9 +143,9 @@ class Trial:
     seed: int
 
 
-def plan(
-    dataset: Dataset, streams: Sequence[Stream], config: JudgeConfig = JudgeConfig()
-) -> list[Trial]:
+def plan_trials(
+    dataset: Dataset, streams: Sequence[Stream], config: LlmJudgeConfig = LlmJudgeConfig()
+) -> list[LlmTrial]:
     """The trials of all streams, each text in one trial of its stream at most.
 
     Trials come in blocks of as many as there are annotators. A block has one random order of the
@@ -174,12 +174,12 @@ def plan(
                     name: [texts[i] for i in rng.choice(len(texts), config.cards, replace=False)]
                     for name, texts in written.items()
                 }
-            prompt = judge_prompt(
+            prompt = llm_judge_prompt(
                 dataset.task, cards, order, [stream.explanations[row] for row in group]
             )
             key = content_hash(who, [int(stream.item[row]) for row in group], prompt.text)[:24]
             seed = int(key[:8], 16) & 0x7FFFFFFF
-            trials.append(Trial(key, number, tuple(map(int, group)), tuple(order), prompt, seed))
+            trials.append(LlmTrial(key, number, tuple(map(int, group)), tuple(order), prompt, seed))
             order = [*order[1:], order[0]]
     return trials
 

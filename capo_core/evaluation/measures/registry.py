@@ -26,7 +26,7 @@ LLM_JUDGE = "judge"  # the family of what a language model says, by the name it 
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceValue:
     """A value to compare with, in words; not `defined`, the words say why there is none."""
 
     text: str
@@ -36,14 +36,16 @@ class Reference:
         return self.text if self.defined else f"undefined: {self.text}"
 
 
-def no_reference(reason: str) -> Reference:
+def no_reference(reason: str) -> ReferenceValue:
     """Return the reference of a measure that has none."""
-    return Reference(reason, defined=False)
+    return ReferenceValue(reason, defined=False)
 
 
-_OTHERS_ANSWERS = Reference("another annotator's answers, scored as if they were the target's")
-_OTHERS_TEXTS = Reference("another annotator's held-out texts, scored as if they were the target's")
-_OWN_TEXTS = Reference("the target's own held-out texts")
+_OTHERS_ANSWERS = ReferenceValue("another annotator's answers, scored as if they were the target's")
+_OTHERS_TEXTS = ReferenceValue(
+    "another annotator's held-out texts, scored as if they were the target's"
+)
+_OWN_TEXTS = ReferenceValue("the target's own held-out texts")
 _NO_GUESS = no_reference("there is no guess for this measure")
 
 
@@ -68,9 +70,9 @@ class Family:
     title: str
     heading: str
     inputs: tuple[str, ...]
-    floor: Reference = _OTHERS_ANSWERS
-    ceiling: Reference = _OWN_TEXTS
-    chance: Reference = _NO_GUESS
+    floor: ReferenceValue = _OTHERS_ANSWERS
+    ceiling: ReferenceValue = _OWN_TEXTS
+    chance: ReferenceValue = _NO_GUESS
     undefined: str = ""
     by_target: bool = True
     attribution: bool = False
@@ -80,7 +82,7 @@ class Family:
 
 _AUTHOR = {
     "floor": _OTHERS_TEXTS,
-    "chance": Reference("one in the number of annotators"),
+    "chance": ReferenceValue("one in the number of annotators"),
     "attribution": True,
 }
 FAMILIES: dict[str, Family] = {
@@ -89,10 +91,10 @@ FAMILIES: dict[str, Family] = {
         Family(
             "labels", "Labels", "Labels against the target's own",
             ("stream", "target_labels", "scale"),
-            ceiling=Reference(
+            ceiling=ReferenceValue(
                 "the target's own label (the first of several), correct by definition"
             ),
-            chance=Reference("the target's most frequent label on training items, every time"),
+            chance=ReferenceValue("the target's most frequent label on training items, every time"),
             undefined="no answer is on an item that the target labelled",
         ),
         Family(
@@ -101,10 +103,10 @@ FAMILIES: dict[str, Family] = {
             floor=no_reference(
                 "the distribution is of all annotators together, so no other one stands in"
             ),
-            ceiling=Reference(
+            ceiling=ReferenceValue(
                 "the annotators' own labels (the first of several): 0, apart from several labels"
             ),
-            chance=Reference(
+            chance=ReferenceValue(
                 "every item answered with the label distribution of the training items"
             ),
             undefined="needs readable answers in the place of every annotator",
@@ -191,15 +193,15 @@ class Measure:
         return FAMILIES[self.family]
 
     @property
-    def floor(self) -> Reference:
+    def floor(self) -> ReferenceValue:
         return self.of.floor
 
     @property
-    def ceiling(self) -> Reference:
+    def ceiling(self) -> ReferenceValue:
         return self.of.ceiling
 
     @property
-    def chance(self) -> Reference:
+    def chance(self) -> ReferenceValue:
         return self.of.chance
 
     def fits(self, dataset: Dataset) -> bool:

@@ -71,7 +71,7 @@ class ExperimentConfig:
     judge: Mapping[str, Any] | None = setting(
         None,
         "LLM judge",
-        "Settings of `JudgeConfig`, and `server` or `base` (the model that judges).",
+        "Settings of `LlmJudgeConfig`, and `server` or `base` (the model that judges).",
         empty="no LLM judge",
     )
     name: str = setting("", "Name", "A name for people.")
@@ -184,7 +184,7 @@ class ExperimentConfig:
             ) from None
 
     def _check_optional(self, stage: str, raw: dict[str, Any]) -> None:
-        from capo_core.evaluation.llm_judge.trials import JudgeConfig
+        from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
         from capo_core.evaluation.retention import RetentionConfig
 
         if stage == "retention":
@@ -197,7 +197,7 @@ class ExperimentConfig:
                 where="experiment, judge",
                 expected="the name of a server's model, or a base on this machine; one of both",
             )
-        JudgeConfig(**raw)
+        LlmJudgeConfig(**raw)
 
 
 def _wrong(name: str, value: Any, expected: str) -> ConfigError:

@@ -138,11 +138,11 @@ def _retention(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def _judge(config: ExperimentConfig, answers: list[str]) -> dict[str, Any]:
-    from capo_core.evaluation.llm_judge.trials import JudgeConfig
+    from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 
     raw = dict(config.judge or {})
     who = {name: raw.pop(name) for name in ("server", "base") if name in raw}
-    return {"runs": list(answers), **who, "config": JudgeConfig(**raw).to_dict()}
+    return {"runs": list(answers), **who, "config": LlmJudgeConfig(**raw).to_dict()}
 
 
 def _capo(config: ExperimentConfig, seed: int, shared: bool) -> dict[str, Any]:

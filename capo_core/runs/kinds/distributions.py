@@ -26,11 +26,11 @@ def estimate(
 ) -> str:
     """Estimate the label distributions of `settings["judgments"]`; see `estimate_run`."""
     from capo_core.distributions import store
-    from capo_core.distributions.estimate_run import estimate_in
+    from capo_core.distributions.estimate_run import run_estimate
 
     judgments = store.load(settings["judgments"], workspace)
     progress("reading the model", 0.0)
-    found = estimate_in(
+    found = run_estimate(
         judgments, scorer_of(settings), estimate_config(settings), folder,
         progress=progress,
     )  # fmt: skip

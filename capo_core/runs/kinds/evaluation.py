@@ -45,7 +45,7 @@ def evaluate_runs(
     from capo_core.evaluation import report as reports
     from capo_core.evaluation import streams as evaluation_streams
     from capo_core.evaluation.compute import compute_report
-    from capo_core.evaluation.llm_judge.results import of_judges
+    from capo_core.evaluation.llm_judge.results import load_verdicts
 
     config = table_config(settings)
     judges = list(settings.get("judges", ()))
@@ -64,13 +64,13 @@ def evaluate_runs(
         folder.forget_stop()
         names = remaining_inputs(settings["runs"], skipped, folder.run_id)
         runs = [find_run(workspace, name) for name in names]
-        found, split = evaluation_streams.of_runs(dataset, runs)
-        items, streams = evaluation_streams.streams_of(dataset, found, split)
+        found, split = evaluation_streams.run_outputs(dataset, runs)
+        items, streams = evaluation_streams.method_streams(dataset, found, split)
         gone = {each.run for each in skipped}
         named = [find_run(workspace, name) for name in judges if name not in gone]
         report = compute_report(
             dataset, items, streams, config, split=split, cache=workspace.cache,
-            judges=of_judges(named, found, dataset.fingerprint), missing=describe(skipped),
+            judges=load_verdicts(named, found, dataset.fingerprint), missing=describe(skipped),
             progress=part_of(progress, 0.02, 0.98),
         )  # fmt: skip
         with disk_errors(folder.path):

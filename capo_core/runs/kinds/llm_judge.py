@@ -17,10 +17,10 @@ from capo_core.workspace import Workspace, write_json
 
 def guessing_judge():
     """The judge that guesses, which needs no model."""
-    from capo_core.evaluation.llm_judge.trials import guess
+    from capo_core.evaluation.llm_judge.trials import random_answer
     from capo_core.imitation.backends.fake import FakeBackend
 
-    return FakeBackend(guess, name="a guesser")
+    return FakeBackend(random_answer, name="a guesser")
 
 
 def judge_runs(
@@ -46,9 +46,13 @@ def judge_runs(
         BackendUnavailable: the model is not there any more; the answers so far are kept.
         Stopped: somebody asked to; the answers so far are kept.
     """
-    from capo_core.evaluation.llm_judge.judge import Judged, ask, judged
-    from capo_core.evaluation.llm_judge.results import KEPT
-    from capo_core.evaluation.llm_judge.trials import plan
+    from capo_core.evaluation.llm_judge.judge import (
+        LlmJudgeResult,
+        ask_llm_judge,
+        summarise_answers,
+    )
+    from capo_core.evaluation.llm_judge.results import RESULT_FILE
+    from capo_core.evaluation.llm_judge.trials import plan_trials
     from capo_core.imitation.generation.outputs import OutputLines
 
     config = judge_config(settings)
@@ -68,7 +72,7 @@ def judge_runs(
     )
     with folder.lock():
         folder.forget_stop()
-        trials = plan(dataset, streams, config)
+        trials = plan_trials(dataset, streams, config)
         lines = OutputLines(folder.path)
         done = {row["output_id"] for row in lines.read()}
         if strange := done - {trial.key for trial in trials}:
@@ -86,7 +90,9 @@ def judge_runs(
 
         try:
             with lines.writing() as file:
-                found = ask(trials, streams, items, backend, config, done=done, progress=watched)
+                found = ask_llm_judge(
+                    trials, streams, items, backend, config, done=done, progress=watched
+                )
                 for row in found:
                     file.add({"output_id": row["key"], **row})
         except (Stopped, BackendUnavailable) as error:
@@ -99,9 +105,11 @@ def judge_runs(
                 + "give the same command again: it asks only for what is missing",
             ) from error
         rows = {row["key"]: row for row in lines.read()}
-        said: Judged = judged(dataset, items, backend, config, [rows[t.key] for t in trials])
+        said: LlmJudgeResult = summarise_answers(
+            dataset, items, backend, config, [rows[t.key] for t in trials]
+        )
         with disk_errors(folder.path):
-            write_json(folder.path / KEPT, said.to_dict())
+            write_json(folder.path / RESULT_FILE, said.to_dict())
         folder.finish(
             {
                 "runs": names,
@@ -125,9 +133,9 @@ def _streams(dataset: Dataset, runs: Sequence[RunFolder], split: str):
     items = None
     streams = []
     if runs:
-        found, split = evaluation_streams.of_runs(dataset, runs)
+        found, split = evaluation_streams.run_outputs(dataset, runs)
         named = [replace(one, source=one.where, replicate="") for one in found]
-        items, streams = evaluation_streams.streams_of(dataset, named, split)
+        items, streams = evaluation_streams.method_streams(dataset, named, split)
     items = items or held_out_items(dataset, split)
     people = [each for each in human_streams(dataset, items) if each.source == HUMAN]
     return items, [*people, *streams]

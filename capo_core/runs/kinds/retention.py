@@ -18,14 +18,14 @@ from capo_core.evaluation.retention import (
     GENERAL,
     OTHERS,
     OWN,
-    Point,
     Retention,
     RetentionConfig,
-    Scored,
-    best_of,
-    figures,
-    kept_by,
-    points_frame,
+    RetentionPoint,
+    ScoredTexts,
+    best_point,
+    points_table,
+    retained_measure,
+    retention_scores,
     sentence,
 )
 from capo_core.imitation.prompting.prompts import zero_shot
@@ -68,7 +68,7 @@ class StrengthMeasurer:
         self.general = general_text(self.base, config.passages, corpus, seed=config.seed)
         self._renders, units = self._texts(dataset)
         self._check(target)
-        self.scored = Scored(
+        self.scored = ScoredTexts(
             {name: np.array(where) for name, where in units.items()},
             {
                 name: np.array([len(each.responses[0]) for each in renders])
@@ -108,12 +108,12 @@ class StrengthMeasurer:
         answers = self._answers(part_of(progress, 0.3, 1.0))
         return {"stage": stage, "strength": strength, "answers": answers, "log_probs": log_probs}
 
-    def point(self, row: Mapping[str, Any]) -> Point:
+    def point(self, row: Mapping[str, Any]) -> RetentionPoint:
         """A point as it is scored, from `measured`."""
         from capo_core.imitation.parsing import parse_response
 
         read = [parse_response(text, self._task) for text in row["answers"]]
-        return Point(
+        return RetentionPoint(
             row["stage"],
             row["strength"],
             tuple(one.label for one in read),
@@ -200,9 +200,9 @@ def retention_result(
     from capo_core.text.embeddings import Embedder
 
     points = [way.point(row) for row in rows]
-    made = figures(dataset, target, items, points, way.scored, Embedder(cache))
-    frame = points_frame(points, made)
-    best, kept = best_of(points, made, way.scored), kept_by(way.scored)
+    made = retention_scores(dataset, target, items, points, way.scored, Embedder(cache))
+    frame = points_table(points, made)
+    best, kept = best_point(points, made, way.scored), retained_measure(way.scored)
     return Retention(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,

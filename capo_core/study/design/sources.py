@@ -274,14 +274,14 @@ def _answers(
 ) -> pd.DataFrame:
     """The outputs of a source's runs, which answered the study's part of this very dataset."""
     folders = [RunFolder(workspace.runs / run) for run in runs]
-    found, part = streams.of_runs(dataset, folders)
+    found, part = streams.run_outputs(dataset, folders)
     if part != config.split:
         raise DataError(
             f"the runs answered the {part} part",
             where=", ".join(runs),
             expected=f"answers to the {config.split} part, which the study shows",
         )
-    streams.streams_of(dataset, found, config.split)  # unknown items, targets, labels
+    streams.method_streams(dataset, found, config.split)  # unknown items, targets, labels
     return pd.concat([one.frame for one in found], ignore_index=True)
 
 
