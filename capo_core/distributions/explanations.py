@@ -256,8 +256,8 @@ def replace_explanations(
     share replaces the same ones and more.
 
     Returns:
-        A table `EXPLANATIONS` under a source of its own, and how many could not be replaced because the
-        model has none for that label.
+        A table `EXPLANATIONS` under a source of its own, and how many could not be replaced because
+        the model has none for that label.
 
     Raises:
         ConfigError: the share is out of range, or there is no such source.

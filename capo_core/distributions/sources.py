@@ -149,7 +149,7 @@ def output_distributions(judgments: Judgments, outputs: pd.DataFrame) -> list[La
 
 
 def output_explanations(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame:
-    """The explanations that imitated annotators wrote, as a table `EXPLANATIONS`, a source a method."""
+    """Return the explanations of imitated annotators (`EXPLANATIONS`), one source a method."""
     there = outputs[
         outputs["item_id"].isin(set(judgments.items["item_id"]))
         & outputs["label"].isin(judgments.task.scale.labels)

@@ -276,9 +276,9 @@ def _tables(kind: str, found: StudyAnalysis, looked, name: str) -> None:
     for section in TRIAL_KINDS[kind].sections(found.results[kind], found.annotators):
         if not len(section.table):
             continue
-        heading(section.title)
+        section_heading(section.title)
         if section.caption:
-            note(section.caption)
+            show_note(section.caption)
         table(
             section.table,
             {column: Field(column.replace("_", " ").capitalize()) for column in section.table},
