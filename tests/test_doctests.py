@@ -8,6 +8,7 @@ import pytest
 # Modules with examples; add yours. Each must have at least one.
 MODULES = [
     "capo_core.data.importing",
+    "capo_core.study.analysis.analysis",
 ]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 

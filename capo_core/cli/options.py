@@ -48,7 +48,7 @@ def _default(field: SettingField) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
-        return " ".join(str(each) for each in value)
+        return " ".join(str(each) for each in value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 

@@ -149,7 +149,7 @@ def export_pairs(
     chosen_by = PairFilter(rule, confident)
     draft = design_draft.load(workspace, study)
     judgments = _judgments(study, answers)
-    quality = estimate(judgments, _beliefs(mu))
+    quality = estimate(judgments, _priors(mu))
     if quality is None:
         raise StudyError(
             "nobody compared anything", where=study, expected="trials of the kind comparison"
@@ -189,7 +189,7 @@ def _report(study: str, answers: Path | None, mu: list[str] | None, seed: int) -
             planned=draft.config.planned_analysis,
             leaks=tuple(sorted(frozen.leaks.items())),
         )
-    settings: AnalysisSettings = AnalysisSettings(seed=seed, beliefs=tuple(_beliefs(mu)))
+    settings: AnalysisSettings = AnalysisSettings(seed=seed, priors=tuple(_priors(mu)))
     annotators = tuple(sorted(draft.cards["annotator_id"]))
     return StudyReport(analyse(_judgments(study, answers), annotators, settings), facts)
 
@@ -205,7 +205,7 @@ def _judgments(study: str, answers: Path | None) -> pd.DataFrame:
     return StudyService(open_store(Workspace.default())).export_judgments(study)
 
 
-def _beliefs(given: list[str] | None) -> list[Prior]:
+def _priors(given: list[str] | None) -> list[Prior]:
     """Beliefs from texts such as human:sft=0.8 or human:sft=0.8/40."""
     from capo_core.study.analysis.judge_quality import Prior
 

@@ -1,25 +1,22 @@
-"""`python -m capo_core study plan | create | leaks | freeze | list`.
-
-A study's settings as the commands of `study` take them: options, a file, an experiment.
-"""
+"""`python -m capo_core study plan | create | leaks | freeze | list`: the design of a study."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from capo_core.cli import study_analysis, study_sessions
+from capo_core.cli.options import with_options
 from capo_core.cli.runs import changes_of
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json
 from capo_core.errors import ConfigError
+from capo_core.formatting import count
+from capo_core.study.config import StudyConfig
 from capo_core.workspace import Workspace
-
-if TYPE_CHECKING:
-    from capo_core.study.config import StudyConfig
 
 
 def wished_settings(
@@ -28,11 +25,10 @@ def wished_settings(
     experiment: str | None,
     source: list[str] | None,
     set_: list[str] | None,
-    **given: Any,
+    given: dict[str, Any],
 ) -> dict[str, Any]:
-    """The settings that were given: those of the file, of options (None is not given), of --set."""
-    wished = _read(config) if config else {}
-    wished |= {name: value for name, value in given.items() if value is not None}
+    """Return the settings of the file, overridden by options, then by --set."""
+    wished = (_read(config) if config else {}) | given
     if source or experiment:
         wished["sources"] = {**_of_experiment(workspace, experiment), **_sources(source or [])}
     return wished | (changes_of(set_) if set_ else {})
@@ -49,7 +45,7 @@ def _sources(source: list[str]) -> dict[str, Any]:
 
 
 def _of_experiment(workspace: Workspace, experiment: str | None) -> dict[str, Any]:
-    """Method → its generation runs, of all seeds; with people's texts beside them."""
+    """Return method → its generation runs, of all seeds, and the human sources."""
     if experiment is None:
         return {}
     from capo_core.runs.experiments import store
@@ -62,9 +58,7 @@ def _of_experiment(workspace: Workspace, experiment: str | None) -> dict[str, An
 
 
 def study_config(raw: dict[str, Any]) -> StudyConfig:
-    """The design of these settings; `ConfigError` where one is wrong or missing."""
-    from capo_core.study.config import StudyConfig
-
+    """Return the design of these settings; `ConfigError` where one is wrong or missing."""
     return StudyConfig.from_dict(raw)
 
 
@@ -79,30 +73,27 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 study_app = typer.Typer(
-    help="Blind studies: people who cannot see the source attribute and compare texts.",
+    help="Blind studies: judges attribute and compare texts without knowing their source.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 Name = Annotated[str, typer.Argument(help="A study (study list).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Dataset = Annotated[str | None, typer.Option(help="A dataset (data list).")]
-Kind = Annotated[list[str] | None, typer.Option(help="attribution, comparison, reasoning.")]
 Source = Annotated[
     list[str] | None,
-    typer.Option(help="human, other_human; again for name=RUN (several: name=RUN,RUN)."),
+    typer.Option(help="human, other_human, or name=RUN (several runs: name=RUN,RUN); repeatable."),
 ]
 Experiment = Annotated[
-    str | None, typer.Option(help="Its methods become sources (experiment list).")
+    str | None, typer.Option(help="An experiment whose methods become sources (experiment list).")
 ]
-Target = Annotated[list[str] | None, typer.Option(help="Whose texts are asked about; else all.")]
-Pool = Annotated[int | None, typer.Option(help="Texts of one pool in an attribution.")]
-Judges = Annotated[int | None, typer.Option(help="How many judges there will be.")]
-PerJudge = Annotated[int | None, typer.Option(help="Main trials of each kind for a judge.")]
-PerTrial = Annotated[int | None, typer.Option(help="How many judges see each main trial.")]
-Seed = Annotated[int | None, typer.Option(help="Of everything that is drawn.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting: practice=2.")]
-Config = Annotated[Path | None, typer.Option(help="A design as JSON; options come on top.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting as name=value.")]
+Config = Annotated[
+    Path | None, typer.Option(help="A design as JSON; options override what it says.")
+]
+# Fields of StudyConfig that are no options of their own, and those with a shorter name.
+NO_OPTION = ("name", "sources")
+OPTION_NAMES = {"kinds": "kind", "targets": "target"}
 SHOWN = 12  # leaks of a kind that are printed one by one
 
 
@@ -115,38 +106,37 @@ def mount(app: typer.Typer) -> None:
 
 @study_app.command("plan", cls=ManyValues)
 @plain_errors
+@with_options(StudyConfig, without=NO_OPTION, names=OPTION_NAMES)
 def plan(
-    name: Annotated[str, typer.Argument(help="A study that was created, or none yet.")] = "",
-    dataset: Dataset = None,
-    kind: Kind = None,
+    name: Annotated[
+        str, typer.Argument(help="A study; leave it out to plan from options alone.")
+    ] = "",
+    *,
+    given: dict[str, Any],
     source: Source = None,
     experiment: Experiment = None,
-    target: Target = None,
-    pool: Pool = None,
-    judges: Judges = None,
-    trials_per_judge: PerJudge = None,
-    judgments_per_trial: PerTrial = None,
-    seed: Seed = None,
     set_: Set = None,
     config: Config = None,
-    expected: Annotated[float | None, typer.Option(help="Share right of one source.")] = None,
-    other: Annotated[float, typer.Option(help="The same of the method to tell it from.")] = 0.35,
-    judge_sd: Annotated[float, typer.Option(help="How judges differ (logit scale).")] = 0.5,
-    trial_sd: Annotated[float, typer.Option(help="How trials differ (logit scale).")] = 0.8,
-    simulations: Annotated[int, typer.Option(help="Studies to simulate.")] = 1000,
+    expected: Annotated[
+        float | None, typer.Option(help="Expected share (accuracy, wins) of one source.")
+    ] = None,
+    other: Annotated[float, typer.Option(help="Expected share of the method compared.")] = 0.35,
+    judge_sd: Annotated[
+        float, typer.Option(help="Standard deviation between judges (logit scale).")
+    ] = 0.5,
+    trial_sd: Annotated[
+        float, typer.Option(help="Standard deviation between trials (logit scale).")
+    ] = 0.8,
+    simulations: Annotated[int, typer.Option(help="Number of simulated studies.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """What the design would show: interval, power, minutes; nothing is written."""
+    """Power analysis of a design: interval width, power, minutes per judge. Writes nothing."""
     from capo_core.data.catalog import Catalog
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import planner
 
     workspace = Workspace.default()
-    wished = wished_settings(
-        workspace, config, experiment, source, set_, dataset=dataset, kinds=kind, targets=target,
-        pool=pool, judges=judges, trials_per_judge=trials_per_judge,
-        judgments_per_trial=judgments_per_trial, seed=seed,
-    )  # fmt: skip
+    wished = wished_settings(workspace, config, experiment, source, set_, given)
     if name and not wished:
         draft = design_draft.load(workspace, name)
     else:
@@ -170,33 +160,26 @@ def plan(
 
 @study_app.command("create", cls=ManyValues)
 @plain_errors
+@with_options(StudyConfig, without=NO_OPTION, names=OPTION_NAMES)
 def create(
-    name: Annotated[str, typer.Argument(help="What the study is to be called.")],
-    dataset: Dataset = None,
-    kind: Kind = None,
+    name: Annotated[str, typer.Argument(help="Name of the new study.")],
+    *,
+    given: dict[str, Any],
     source: Source = None,
     experiment: Experiment = None,
-    target: Target = None,
-    pool: Pool = None,
-    judges: Judges = None,
-    trials_per_judge: PerJudge = None,
-    judgments_per_trial: PerTrial = None,
-    seed: Seed = None,
     set_: Set = None,
     config: Config = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace a draft.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a draft of this name.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw texts, trials and every judge's sequence; a draft, until it is frozen."""
+    """Draw texts, trials and every judge's sequence into a draft."""
     from capo_core.study.design import balance_report, planner
     from capo_core.study.design import draft as design_draft
 
     workspace = Workspace.default()
-    wished = wished_settings(
-        workspace, config, experiment, source, set_, dataset=dataset, kinds=kind, targets=target,
-        pool=pool, judges=judges, trials_per_judge=trials_per_judge,
-        judgments_per_trial=judgments_per_trial, seed=seed,
-    )  # fmt: skip
+    wished = wished_settings(workspace, config, experiment, source, set_, given)
     draft = design_draft.draw(workspace, study_config({**wished, "name": name}))
     study_id = design_draft.create(workspace, draft, replace=replace)
     report = balance_report.count_balance(draft)
@@ -221,7 +204,7 @@ def create(
 @study_app.command("leaks")
 @plain_errors
 def leaks_(name: Name, as_json: AsJson = False) -> None:
-    """What would give a source away, with the trials. Not for judges' eyes."""
+    """List what would reveal a source, with the trials. Do not show this to judges."""
     from capo_core.data.catalog import Catalog
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import leaks
@@ -233,9 +216,9 @@ def leaks_(name: Name, as_json: AsJson = False) -> None:
         print_json([vars(leak) for leak in found])
         return
     if not found:
-        console.print(f"Nothing found in {len(draft.texts)} texts.", markup=False)
-    for kind, count in leaks.summary(found).items():
-        texts = f"{count} text{'s' * (count != 1)} of {len(draft.texts)}"
+        console.print(f"No leaks found in {count(len(draft.texts), 'text')}.", markup=False)
+    for kind, number in leaks.summary(found).items():
+        texts = f"{count(number, 'text')} of {len(draft.texts):,}"
         console.print(f"{kind}: {texts}; {leaks.TODO[kind]}", markup=False, soft_wrap=True)
         alike = [leak for leak in found if leak.kind == kind]
         for leak in alike[:SHOWN]:
@@ -250,11 +233,11 @@ def leaks_(name: Name, as_json: AsJson = False) -> None:
 def freeze_(
     name: Name,
     accept_leaks: Annotated[
-        bool, typer.Option("--accept-leaks", help="Freeze although sources could be told.")
+        bool, typer.Option("--accept-leaks", help="Freeze although sources could be recognised.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze the design, the texts, the seed and the planned analysis under a hash."""
+    """Freeze the design, texts, seed and planned analysis under a hash."""
     from capo_core.study.design import freeze
 
     frozen = freeze.freeze(Workspace.default(), name, accept_leaks=accept_leaks)
@@ -269,7 +252,7 @@ def freeze_(
 @study_app.command("list")
 @plain_errors
 def list_studies(as_json: AsJson = False) -> None:
-    """All studies of the workspace."""
+    """List the studies of the workspace."""
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import freeze
 
@@ -280,7 +263,7 @@ def list_studies(as_json: AsJson = False) -> None:
         print_json(rows)
         return
     if not rows:
-        console.print("There are none yet (see: study create).")
+        console.print("There are no studies yet (see: study create).")
         return
     table = Table("study", "state")
     for row in rows:

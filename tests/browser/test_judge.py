@@ -199,7 +199,7 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     page.reload()
     until(page, recorder, "0 of 6 answered", keys=True)
 
-    box = page.get_by_role("textbox", name="Why?")
+    box = page.get_by_role("textbox", name="Reason (optional)")
     box.press_sequentially("1 0 u p j")  # keys mean letters here
     page.get_by_role("heading", name="Who wrote").or_(
         page.get_by_role("heading", name="Which of the two")

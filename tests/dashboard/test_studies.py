@@ -198,13 +198,13 @@ def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspac
 
 
 def test_beliefs_are_read_and_refused():
-    (first, second) = compute.beliefs("human:sft=0.8, human : capo=0.6/40")
+    (first, second) = compute.priors("human:sft=0.8, human : capo=0.6/40")
     assert (first.stronger, first.weaker, first.mu, first.strength) == ("human", "sft", 0.8, 0)
     assert (second.weaker, second.strength) == ("capo", 40)
-    assert compute.beliefs(" , ") == ()
+    assert compute.priors(" , ") == ()
     for wrong in ("human:sft", "human:sft=much", "human:sft=1.5"):
         with pytest.raises(ConfigError):
-            compute.beliefs(wrong)
+            compute.priors(wrong)
 
 
 def test_a_verdict_is_a_number_with_its_interval_or_words():

@@ -169,7 +169,7 @@ def report(workspace: Workspace, name: str, unblinded: str, mu: str) -> StudyRep
     """The analysis of the answers; None while it is computed.
 
     Args:
-        mu: what is believed of μ, as `study_results.beliefs` reads it.
+        mu: priors on μ, as `compute.priors` reads them.
     """
     frame = judgments(workspace, name, unblinded)
 

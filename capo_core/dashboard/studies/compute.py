@@ -41,7 +41,7 @@ def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "
     """The analysis of a study's answers with the facts of its design.
 
     Args:
-        mu: see `beliefs`.
+        mu: see `priors`.
 
     Raises:
         StudyError: the study on disk is not what was frozen. ConfigError: `mu` says nothing.
@@ -57,12 +57,12 @@ def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "
         leaks=tuple(sorted(frozen.leaks.items())),
     )
     annotators = tuple(sorted(draft.cards["annotator_id"]))
-    return StudyReport(analyse(judgments, annotators, AnalysisSettings(beliefs=beliefs(mu))), facts)
+    return StudyReport(analyse(judgments, annotators, AnalysisSettings(priors=priors(mu))), facts)
 
 
-def beliefs(text: str) -> tuple[Prior, ...]:
-    """Beliefs of μ from "human:sft=0.8, human:capo=0.6/40"; the number after / is how many
-    comparisons the belief is worth (exact without it).
+def priors(text: str) -> tuple[Prior, ...]:
+    """Return priors on μ from "human:sft=0.8, human:capo=0.6/40"; the number after / is how many
+    comparisons the prior is worth (exact without it).
 
     Raises:
         ConfigError: it is written otherwise.

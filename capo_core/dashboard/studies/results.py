@@ -157,7 +157,7 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
         for sentence in quality.sentences:
             show_note(sentence)
         if not tried:
-            _belief()
+            _prior()
         show_figure(
             charts.attentiveness(quality.judges),
             key=f"{PAGE}.attentiveness",
@@ -200,12 +200,12 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
     show_note("Attributions are weighted by Dawid-Skene, comparisons by attentiveness.")
 
 
-def _belief() -> None:
+def _prior() -> None:
     with st.expander("What is known beforehand (μ)"):
         show_note(
             "μ is how often the stronger source's text is the better one. Where judges share no "
             "trials, nothing else tells attentiveness. human:sft=0.8 says that it is known; "
-            "human:sft=0.8/40 that the belief is worth 40 comparisons. Commas between pairs."
+            "human:sft=0.8/40 that the prior is worth 40 comparisons. Commas between pairs."
         )
         url_state.text("Pairs with their μ", page=PAGE, key="mu", placeholder="human:sft=0.8/40")
 

@@ -12,6 +12,7 @@ import pandas as pd
 from capo_core.errors import DataError
 from capo_core.formatting import count
 from capo_core.schema import check
+from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_rows
 from capo_core.study.analysis.judge_quality import Prior
 from capo_core.study.analysis.judges import judge_agreement, judge_behaviour
@@ -23,18 +24,13 @@ COUNTS = ("kind", *PURPOSES, "judges", "items")
 TIMES = ("kind", "n", "median_s", "p10_s", "p90_s")
 
 
-@dataclass(frozen=True)
+@settings("analysis")
 class AnalysisSettings:
-    """How to analyse; part of what is reported.
+    """How to analyse; part of what is reported."""
 
-    Attributes:
-        seed: of the bootstraps. draws: of each bootstrap.
-        beliefs: what is known of μ beforehand (see `quality.Belief`).
-    """
-
-    seed: int = 0
-    draws: int = 1000
-    beliefs: tuple[Prior, ...] = ()
+    seed: int = setting(0, "Random seed", "Of the bootstraps.", ge=0)
+    draws: int = setting(1000, "Bootstrap draws", "Of each bootstrap.", ge=1)
+    priors: tuple[Prior, ...] = setting((), "Priors on μ", "See `judge_quality.Prior`.")
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def _json(found: Any) -> Any:
 
 
 def analyse(
-    judgments: pd.DataFrame, annotators: Sequence[str], settings: AnalysisSettings | None = None
+    judgments: pd.DataFrame, annotators: Sequence[str], options: AnalysisSettings | None = None
 ) -> StudyAnalysis:
     """Analyse the table JUDGMENTS of one study.
 
@@ -105,18 +101,36 @@ def analyse(
     Raises:
         DataError: the table breaks its schema, is empty, holds several studies, or names somebody
             who is not among `annotators`.
+
+    Two judges, one text of each of two sources; the second judge is wrong about one.
+
+    >>> empty = {c.name: "" if c.kind == "text" else 0 for c in JUDGMENTS.columns}
+    >>> def judged(judge, source, answer):
+    ...     return {**empty, "study_id": "s", "judge_id": judge, "trial_id": f"T-{source}",
+    ...             "kind": "attribution", "purpose": "main", "item_id": source, "source": source,
+    ...             "truth": "ann", "answer": answer, "displayed": "{}", "answered": "2026-01-01"}
+    >>> judgments = pd.DataFrame([
+    ...     judged("J01", "human", "ann"), judged("J01", "sft", "ann"),
+    ...     judged("J02", "human", "ann"), judged("J02", "sft", "bob"),
+    ... ])
+    >>> found = analyse(judgments, ["ann", "bob"])
+    >>> rows = found.accuracy[found.accuracy["counting"] == "cannot tell counts as wrong"]
+    >>> dict(zip(rows["source"], rows["value"].tolist()))
+    {'human': 1.0, 'sft': 0.5}
+    >>> found.sentences[0]
+    'Results count 4 judgments by 2 judges. ...'
     """
-    settings = settings or AnalysisSettings()
+    options = options or AnalysisSettings()
     rows = check(judgments, JUDGMENTS, source="judgments")
     names = tuple(annotators)
     study_id = _one_study(rows, names)
     return StudyAnalysis(
         study_id=study_id,
         annotators=names,
-        settings=settings,
+        settings=options,
         counts=_counts(rows),
-        results={name: kind.analyse(rows, names, settings) for name, kind in TRIAL_KINDS.items()},
-        agreement=judge_agreement(rows, seed=settings.seed, draws=settings.draws),
+        results={name: kind.analyse(rows, names, options) for name, kind in TRIAL_KINDS.items()},
+        agreement=judge_agreement(rows, seed=options.seed, draws=options.draws),
         behaviour=judge_behaviour(rows),
         times=_times(rows),
         length=length_effect(rows),

@@ -1,8 +1,7 @@
 """Judge quality from comparisons: attentiveness of each judge, and results weighted by it.
 
-What somebody knows beforehand of how often one source's text is better than another's.
-
-What identifies a judge's attentiveness, and what to say where nothing does.
+Attentiveness is identified by what judges share, by checks and repeats, or by a prior on how often
+one source's text is better than another's; where nothing identifies it, that is what is reported.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from capo_core.errors import ConfigError
+from capo_core.settings import setting, settings
 from capo_core.stats.intervals import Z95, json_rows, wilson
 from capo_core.study.analysis import attentiveness_em
 from capo_core.study.analysis.attentiveness_em import (
@@ -135,32 +135,28 @@ def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tu
     return tuple(words)
 
 
-@dataclass(frozen=True)
+@settings("prior on μ")
 class Prior:
-    """What is known of μ beforehand: how often `stronger`'s text is better than `weaker`'s.
+    """A prior on μ: how often `stronger`'s text is better than `weaker`'s."""
 
-    Attributes:
-        mu: between 0 and 1, both left out. strength: 0 if μ is known exactly, else how many
-            comparisons the belief is worth: a Beta(μ·strength, (1 − μ)·strength) prior.
-    """
-
-    stronger: str
-    weaker: str
-    mu: float
-    strength: float = 0.0
+    stronger: str = setting(title="Stronger source")
+    weaker: str = setting(title="Weaker source")
+    mu: float = setting(title="μ", description="Above one half if `stronger` is.", gt=0, lt=1)
+    strength: float = setting(
+        0.0, "Strength", "How many comparisons the prior is worth: Beta(μ·strength, "
+        "(1 − μ)·strength); 0 if μ is known exactly.", ge=0,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if not 0 < self.mu < 1:
-            raise ConfigError(f"μ is {self.mu}", expected="a number between 0 and 1")
         if self.strength and min(self.mu, 1 - self.mu) * self.strength < 1:
             raise ConfigError(
-                f"a belief in μ = {self.mu} worth {self.strength} comparisons is too vague",
+                f"a prior of μ = {self.mu} worth {self.strength} comparisons is too vague",
                 expected="μ·strength and (1 − μ)·strength of 1 or more",
             )
 
     @property
     def range(self) -> tuple[float, float]:
-        """Central 95 % of the belief."""
+        """Central 95 % of the prior."""
         if not self.strength:
             return self.mu, self.mu
         low, high = beta.ppf([0.025, 0.975], self.mu * self.strength, (1 - self.mu) * self.strength)

@@ -1,23 +1,19 @@
-"""Preference pairs for training from what judges preferred, filtered by how sure one can be.
-
-From a study on disk to preference pairs in files: texts, prompts and answers put together.
-"""
+"""Preference pairs for training from the judges' comparisons, filtered by confidence."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError, DataError
+from capo_core.errors import DataError
 from capo_core.imitation.prompting.prompts import PLAIN_END, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of
-from capo_core.schema import quoted_names
+from capo_core.settings import setting, settings
 from capo_core.study.analysis.attentiveness_em import votes_of
 from capo_core.study.analysis.judge_quality import JudgeQuality
 from capo_core.study.design.draft import Draft
@@ -32,25 +28,20 @@ COLUMNS = (
 RULES = ("quality", "majority", "none")
 
 
-@dataclass(frozen=True)
+@settings("pair filter")
 class PairFilter:
-    """Which comparisons become pairs.
+    """Which comparisons become pairs."""
 
-    Attributes:
-        rule: "quality" (one pair a text pair, the text more likely better by the weighted vote,
-            kept if that is at least `confident`), "majority" (one pair a text pair, by count;
-            even counts are left out) or "none" (one pair a vote).
-        confident: above ½, at most 1.
-    """
-
-    rule: str = "quality"
-    confident: float = CONFIDENT
-
-    def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise ConfigError(f"there is no filter {self.rule!r}", expected=quoted_names(RULES))
-        if not 0.5 < self.confident <= 1:
-            raise ConfigError(f"the confidence is {self.confident}", expected="above 0.5, up to 1")
+    rule: str = setting(
+        "quality", "Filter",
+        "quality: one pair per text pair, the text more likely better by the weighted vote, kept "
+        "if that is at least `confident`; majority: one per text pair, by count, even counts left "
+        "out; none: one per vote.", choices=RULES,
+    )  # fmt: skip
+    confident: float = setting(
+        CONFIDENT, "Min confidence", "Rule quality: how probable the better text must be.",
+        gt=0.5, le=1, step=0.01,
+    )  # fmt: skip
 
 
 def preference_pairs(

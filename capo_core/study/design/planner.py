@@ -1,16 +1,11 @@
-"""What a design would show before anyone judges: intervals, power, and minutes per judge.
+"""Power analysis of a design before anyone judges: intervals, power, and minutes per judge.
 
-Simulated studies: what interval and what power a design would give.
-
-A judgment is right with the probability σ(a + u + v): u is the judge's effect, v the trial's, both
-normal on the logit scale and new in each simulation; a is such that the mean over judges and
-trials is the share asked for. Intervals are those of the two-way cluster-robust variance (Cameron,
-Gelbach & Miller 2011), V = V_judge + V_trial − V_both, with Student's t on the degrees of freedom
-of Satterthwaite (1946), each part having one less than its clusters.
-
-A plan in sentences, each number with what it rests on.
-
-How long a study keeps a judge: words read at a stated speed, and time to decide.
+Studies of the design are simulated. A judgment is right with the probability σ(a + u + v): u is the
+judge's effect, v the trial's, both normal on the logit scale and new in each simulation; a is such
+that the mean over judges and trials is the share asked for. Intervals are those of the two-way
+cluster-robust variance (Cameron, Gelbach & Miller 2011), V = V_judge + V_trial − V_both, with
+Student's t on the degrees of freedom of Satterthwaite (1946), each part having one less than its
+clusters. Minutes are words read at a stated speed, and time to decide.
 """
 
 from __future__ import annotations
@@ -27,6 +22,7 @@ from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
 from capo_core.formatting import count, percent
+from capo_core.settings import setting, settings
 from capo_core.stats.intervals import wilson
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.balance import deal, sizes
@@ -159,29 +155,20 @@ def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, 
     return estimate, np.maximum(estimate - half, least), np.minimum(estimate + half, 1.0)
 
 
-@dataclass(frozen=True)
+@settings("reading pace")
 class ReadingPace:
-    """What is assumed of a judge; say it wherever the minutes are shown.
+    """What is assumed of a judge; state it wherever the minutes are shown."""
 
-    Attributes:
-        words_per_minute: silent reading; adults read English non-fiction at 238 on average
-            (Brysbaert 2019, Journal of Memory and Language 109), with care somewhat less.
-        decision_s: seconds to decide and press, per trial.
-        card_share: the share of a trial's cards that is read again; all are read once.
-    """
-
-    words_per_minute: float = 200.0
-    decision_s: float = 8.0
-    card_share: float = 0.25
-
-    def __post_init__(self) -> None:
-        fine = self.words_per_minute > 0 and self.decision_s >= 0 and 0 <= self.card_share <= 1
-        if not fine:
-            raise ConfigError(
-                "the pace cannot be used",
-                where=str(self),
-                expected="more than 0 words a minute, seconds of 0 or more, a share from 0 to 1",
-            )
+    # Adults read English non-fiction silently at 238 on average (Brysbaert 2019, Journal of Memory
+    # and Language 109), with care somewhat slower.
+    words_per_minute: float = setting(200.0, "Words per minute", "Silent reading speed.", gt=0)
+    decision_s: float = setting(
+        8.0, "Seconds per decision", "Time to decide and press, per trial.", ge=0
+    )
+    card_share: float = setting(
+        0.25, "Share of cards read again",
+        "Per trial; all cards are read once.", ge=0, le=1,
+    )  # fmt: skip
 
     def minutes(self, words_read: float, trials: int) -> float:
         return words_read / self.words_per_minute + trials * self.decision_s / 60
@@ -237,54 +224,56 @@ def minutes_per_judge(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Seri
 SIMULATIONS = 1000
 
 
-@dataclass(frozen=True)
+@settings("plan")
 class PlanInputs:
-    """What a plan is computed from, for one kind of trial.
+    """What a plan is computed from, for one kind of trial."""
 
-    Attributes:
-        hand: main trials of one source (of a comparison: of one pair) that each judge sees.
-        choices: how many annotators there are to choose from; 2 in a comparison.
-        expected: the share of right answers (attribution), of wins (comparison) or of ratings of
-            4 and 5 (reasoning) that one source is expected to have.
-        other: the same of a second method, which it is to be told from; comparisons do not use it,
-            for the two methods are in one trial.
-        judge_sd, trial_sd: how much judges and trials differ, on the logit scale.
-        words_per_trial, words_once: read in a trial, and once (the cards).
-        trials_per_judge: all of a judge's trials, practice, checks and repeats too.
-    """
-
-    kind: str
-    judges: int
-    hand: int
-    judgments_per_trial: int
-    choices: int = 2
-    expected: float = 0.5
-    other: float = 0.35
-    judge_sd: float = 0.5
-    trial_sd: float = 0.8
-    words_per_trial: float = 120.0
-    words_once: float = 400.0
-    trials_per_judge: int = 40
-    pace: ReadingPace = READING_PACE
+    kind: str = setting(
+        title="Kind of trial", description="Of the trials planned.",
+        choices=lambda: tuple(TRIAL_KINDS),
+    )  # fmt: skip
+    judges: int = setting(title="Judges", description="One judge's answers have no interval.", ge=2)
+    hand: int = setting(
+        title="Trials per judge and source",
+        description="Main trials of one source (of a pair of sources, in comparisons).", ge=1,
+    )  # fmt: skip
+    judgments_per_trial: int = setting(
+        title="Judges per trial", description="At most the number of judges.", ge=1
+    )
+    choices: int = setting(2, "Choices", "Among how many answers a guess falls.", ge=2)
+    expected: float = setting(
+        0.5, "Expected share", "Of right answers, wins, or ratings of 4 and 5, of one source.",
+        gt=0, lt=1, step=0.05,
+    )  # fmt: skip
+    other: float = setting(
+        0.35, "Share of the other method", "Of a second method to compare with; not used in "
+        "comparisons, where both methods are in one trial.", gt=0, lt=1, step=0.05,
+    )  # fmt: skip
+    judge_sd: float = setting(
+        0.5, "Variation between judges", "Standard deviation on the logit scale.",
+        ge=0, le=5, step=0.1,
+    )  # fmt: skip
+    trial_sd: float = setting(
+        0.8, "Variation between trials", "Standard deviation on the logit scale.",
+        ge=0, le=5, step=0.1,
+    )  # fmt: skip
+    words_per_trial: float = setting(120.0, "Words per trial", "Read in each trial.", ge=0)
+    words_once: float = setting(400.0, "Words read once", "Of the cards.", ge=0)
+    trials_per_judge: int = setting(
+        40, "All trials per judge", "Practice, checks and repeats included.", ge=1
+    )
+    pace: ReadingPace = setting(default_factory=ReadingPace)
 
     def __post_init__(self) -> None:
-        shares = all(0 < share < 1 for share in (self.expected, self.other))
-        for name, right, expected in (
-            ("kind", self.kind in TRIAL_KINDS, f"one of {', '.join(TRIAL_KINDS)}"),
-            ("judges", self.judges >= 2, "2 or more: one judge's answers have no interval"),
-            ("hand", self.hand >= 1, "1 or more"),
-            ("judgments_per_trial", 1 <= self.judgments_per_trial <= self.judges,
-             "from 1 to the number of judges"),
-            ("choices", self.choices >= 2, "2 or more"),
-            ("expected", shares, "shares above 0 and below 1, also for other"),
-            ("judge_sd", 0 <= self.judge_sd <= 5 and 0 <= self.trial_sd <= 5, "from 0 to 5"),
-            ("words_per_trial", self.words_per_trial >= 0 and self.words_once >= 0, "0 or more"),
-            ("trials_per_judge", self.trials_per_judge >= self.hand, "at least `hand`"),
+        for name, fine, expected in (
+            ("judgments_per_trial", self.judgments_per_trial <= self.judges,
+             "at most the number of judges"),
+            ("trials_per_judge", self.trials_per_judge >= self.hand,
+             "at least the trials of one source"),
         ):  # fmt: skip
-            if not right:
-                raise ConfigError(
-                    f"found {getattr(self, name)!r}", where=f"plan, {name}", expected=expected
-                )
+            if not fine:
+                found = getattr(self, name)
+                raise ConfigError(f"found {found}", where=f"plan, {name}", expected=expected)
 
     @property
     def chance(self) -> float | None:

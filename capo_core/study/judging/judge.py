@@ -1,7 +1,4 @@
-"""What judges of a study may know of it, and the limits they work under.
-
-Who a judge is and where in the study, as the judge's path sees it.
-"""
+"""A judge and the terms of the study, as the judge's path sees them."""
 
 from __future__ import annotations
 
@@ -12,53 +9,39 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Row
 
 from capo_core.errors import ConfigError
+from capo_core.settings import setting, settings
 from capo_core.task import Task
 
 if TYPE_CHECKING:
     from capo_core.study.config import StudyConfig
 
 
-@dataclass(frozen=True)
+@settings("terms")
 class Terms:
     """Stored beside the study, and all that the judge's path knows of its design.
 
-    The study's own name is not among it: names like "CAPO against SFT" tell what is hidden.
-
-    Attributes:
-        title: what judges see as the study's name.
-        consent, instructions: shown before the first trial; empty for the page's own words.
-        role_a, role_b: what the item's texts are called; role_b is empty where there is one.
-        question: what the annotators were asked, in one sentence.
-        labels: the labels of the task, in order.
-        ask_reason: is a reason asked for?
-        claim_minutes: how long a judge may be away before open places may go to another.
-        cap: most trials one judge may answer, practice included; 0: no limit.
-
-    Raises:
-        ConfigError: a value is out of range.
+    The study's own name is not among it: names like "CAPO against SFT" reveal what is hidden.
     """
 
-    title: str = "Reading explanations"
-    consent: str = ""
-    instructions: str = ""
-    role_a: str = "text"
-    role_b: str = ""
-    question: str = ""
-    labels: tuple[str, ...] = ()
-    ask_reason: bool = False
-    claim_minutes: float = 30.0
-    cap: int = 0
+    title: str = setting("Reading explanations", "Title", "The study's name for judges.")
+    consent: str = setting("", "Consent text", "Empty for the page's own.")
+    instructions: str = setting("", "Instructions", "Shown before the first trial.")
+    role_a: str = setting("text", "First text", "Name of the item's first text.")
+    role_b: str = setting("", "Second text", "Name of its second text; empty where there is one.")
+    question: str = setting("", "Question", "What the annotators were asked, in one sentence.")
+    labels: tuple[str, ...] = setting((), "Labels", "Of the task, in order.")
+    ask_reason: bool = setting(False, "Ask for a reason")
+    claim_minutes: float = setting(
+        30.0, "Reassign after (min)",
+        "How long a judge may be away before open trials may go to another.", gt=0, le=43_200,
+    )  # fmt: skip
+    cap: int = setting(
+        0, "Max trials", "Most trials one judge may answer, practice included; 0: no limit.", ge=0
+    )
 
     def __post_init__(self) -> None:
         if not self.title.strip():
             raise ConfigError("the title that judges see is empty")
-        if not 0 < self.claim_minutes <= 60 * 24 * 30:
-            raise ConfigError(
-                f"claim_minutes is {self.claim_minutes:g}",
-                expected="more than 0 and at most 43,200 minutes (30 days)",
-            )
-        if self.cap < 0:
-            raise ConfigError(f"cap is {self.cap}", expected="0 (no limit) or more")
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
@@ -70,7 +53,7 @@ class Terms:
 
     @classmethod
     def of(cls, config: StudyConfig, task: Task) -> Terms:
-        """What a design and its dataset's task say to judges."""
+        """Return the terms of a design and its dataset's task."""
         return cls(
             consent=config.consent,
             instructions=config.instructions,

@@ -125,7 +125,7 @@ class Attribution(TrialKind):
         named = judgments[judgments["kind"] == self.name]
         return sorted((set(named["answer"]) | set(named["truth"])) - {*annotators, CANNOT_TELL, ""})
 
-    def analyse(self, judgments, annotators, settings):
+    def analyse(self, judgments, annotators, options):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis import attribution
         from capo_core.study.analysis.consensus import consensus

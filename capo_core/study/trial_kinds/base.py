@@ -283,7 +283,7 @@ class TrialKind(ABC):
 
     @abstractmethod
     def analyse(
-        self, judgments: pd.DataFrame, annotators: tuple[str, ...], settings: AnalysisSettings
+        self, judgments: pd.DataFrame, annotators: tuple[str, ...], options: AnalysisSettings
     ) -> dict[str, Any]:
         """Return results by name, no name shared with another kind.
 

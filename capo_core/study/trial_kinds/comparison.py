@@ -97,7 +97,7 @@ class Comparison(TrialKind):
     def chance(self, choices):
         return 0.5
 
-    def analyse(self, judgments, annotators, settings):
+    def analyse(self, judgments, annotators, options):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis.judge_quality import estimate
         from capo_core.study.analysis.preferences import preference, wins
@@ -105,7 +105,7 @@ class Comparison(TrialKind):
         return {
             "wins": wins(judgments),
             "preference": preference(judgments),
-            "quality": estimate(judgments, settings.beliefs),
+            "quality": estimate(judgments, options.priors),
         }
 
     def sections(self, results, annotators):

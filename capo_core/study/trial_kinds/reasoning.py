@@ -83,7 +83,7 @@ class Reasoning(TrialKind):
         random = rng.integers(1, 6, len(table))
         return np.where(trials.attends, felt, random).astype(str).astype(object), {}
 
-    def analyse(self, judgments, annotators, settings):
+    def analyse(self, judgments, annotators, options):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis.preferences import reasoning
 
