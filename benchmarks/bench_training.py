@@ -33,9 +33,9 @@ RATE, BETA, PER_STEP = 5e-4, 0.1, 4
 
 def data(items: int):
     """The first training items of the demo, without validation, so that a pass is only a pass."""
-    from capo_core.simulation import demo
+    from capo_core.data.catalog import load_shipped
 
-    dataset = demo.load("demo-nli")
+    dataset = load_shipped("demo-nli")
     train = dataset.items[dataset.items["split"] == "train"].head(items)
     rows = dataset.annotations
     rows = rows[rows["item_id"].isin(train["item_id"])]

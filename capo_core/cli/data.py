@@ -1,7 +1,4 @@
-"""`python -m capo_core data …`: list, import, fetch, show, export, simulate, remove.
-
-What the data commands print, for people and as JSON.
-"""
+"""The commands `capo data …`: list, import, fetch, show, export, simulate, remove."""
 
 from __future__ import annotations
 
@@ -12,21 +9,30 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.cli.support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    progress_bar,
+    renamed,
+)
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import parse_mapping
 from capo_core.data.download import fetch as fetch_source
 from capo_core.data.export import csv_text, export
+from capo_core.data.formats.registry import AUTO, FORMATS, download_sources, format_names
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.formatting import count
 from capo_core.task import NLI, PARAPHRASE, Task
 from capo_core.workspace import Workspace, atomic_file
 
 
 def description(dataset: Dataset, entry: Entry) -> dict:
-    """A dataset in numbers: the catalog's line, the task, and each annotator's labels."""
+    """Return the catalog's line, the task, and the number of labels of each annotator."""
     counts = dataset.annotations.groupby(["annotator_id", "label"]).size()
     return entry.to_dict() | {
         "scale": dataset.task.to_dict(),
@@ -43,6 +49,7 @@ def description(dataset: Dataset, entry: Entry) -> dict:
 
 
 def print_result(entry: Entry, as_json: bool) -> None:
+    """Print a catalog line as JSON or as text."""
     if as_json:
         print_json(entry.to_dict())
     else:
@@ -50,18 +57,25 @@ def print_result(entry: Entry, as_json: bool) -> None:
 
 
 def print_entry(entry: Entry) -> None:
+    """Print a catalog line as text."""
     console.print(
-        f"{entry.name}: {entry.task}, {entry.items:,} items, {entry.annotators:,} annotators, "
-        f"{entry.annotations:,} annotations; {entry.origin}",
+        f"{entry.name}: {entry.task}, {_sizes(entry.items, entry.annotators, entry.annotations)}; "
+        f"{entry.origin}",
         markup=False,
     )
 
 
+def _sizes(items: int, annotators: int, annotations: int) -> str:
+    sizes = {"item": items, "annotator": annotators, "annotation": annotations}
+    return ", ".join(count(number, noun) for noun, number in sizes.items())
+
+
 def print_import(read: ImportResult, as_json: bool) -> None:
+    """Print the report of an import as JSON or as text."""
     dataset, report = read.dataset, read.report
     if as_json:
-        told = report.to_dict()
-        rows = told.pop("set_aside")
+        values = report.to_dict()
+        rows = values.pop("set_aside")
         print_json(
             {
                 "name": dataset.name,
@@ -73,54 +87,68 @@ def print_import(read: ImportResult, as_json: bool) -> None:
                 "kept": report.rows_kept,
                 "set_aside": {
                     "count": len(rows),
-                    "reasons": told.pop("reasons"),
+                    "reasons": values.pop("reasons"),
                     "rows": rows,
                 },
                 "fingerprint": dataset.fingerprint,
             }
-            | told
+            | values
         )
         return
     console.print(
-        f"{dataset.name}: {dataset.task.name}, {len(dataset.items):,} items, "
-        f"{len(dataset.annotators):,} annotators, {len(dataset.annotations):,} annotations",
-        f"{report.rows_read:,} {report.unit} read, {report.rows_kept:,} kept, "
-        f"{len(report.set_aside):,} set aside",
+        f"{dataset.name}: {dataset.task.name}, "
+        + _sizes(len(dataset.items), len(dataset.annotators), len(dataset.annotations)),
+        f"{count(report.rows_read, report.unit.removesuffix('s'))} read, "
+        f"{report.rows_kept:,} imported, {len(report.rejected):,} skipped",
         sep="\n",
         markup=False,
     )
-    for reason, count in report.reasons().items():
-        console.print(f"  {count:,} × {reason}", markup=False)
+    for reason, number in report.reasons().items():
+        console.print(f"  {number:,} × {reason}", markup=False)
     for note in report.notes:
         console.print(f"  note: {note}", markup=False)
 
 
 data_app = typer.Typer(
-    help="Bring data in, look at it, take it out.", no_args_is_help=True, rich_markup_mode=None
+    help="Import, inspect, export and simulate datasets.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 _TASKS = {"nli": NLI, "paraphrase": PARAPHRASE}
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Replace a dataset of this name.")]
-Name = Annotated[str, typer.Argument(help="A dataset of the catalog (see: list).")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace the dataset of this name.")]
+Name = Annotated[str, typer.Argument(help="Name of a dataset (see: capo data list).")]
+
+
+def _formats_help() -> str:
+    titles = [f"{each.name}: {each.title}" for each in FORMATS.values()]
+    return f"One of {', '.join(format_names())} ({'; '.join(titles)})."
+
+
+def _sources_help() -> str:
+    sources = download_sources().items()
+    manual = [name for name, source in sources if not source.url]
+    note = f" ({', '.join(manual)}: prints how to get it)" if manual else ""
+    return f"One of {', '.join(name for name, _ in sources)}{note}."
 
 
 @data_app.command("list")
 @plain_errors
 def list_datasets(as_json: AsJson = False) -> None:
-    """The datasets of the workspace."""
+    """List the datasets of the workspace."""
     entries = Catalog(Workspace.default()).entries()
     if as_json:
         print_json([entry.to_dict() for entry in entries])
         return
     if not entries:
-        console.print("No datasets yet. Import one: data import FILE --name NAME")
+        console.print("No datasets yet. Import one: capo data import FILE --name NAME")
         return
     table = Table(Column("name", no_wrap=True), "task", box=None)
     for heading in ("items", "annotators", "annotations"):
         table.add_column(heading, justify="right")
-    table.add_column("from")
+    table.add_column("source")
     for entry in entries:
         counts = [f"{n:,}" for n in (entry.items, entry.annotators, entry.annotations)]
         table.add_row(entry.name, entry.task, *counts, _kind(entry))
@@ -133,33 +161,34 @@ def list_datasets(as_json: AsJson = False) -> None:
 def _kind(entry: Entry) -> str:
     if entry.problem:
         return "unreadable"
-    made = "simulated" if entry.simulated else "imported"
-    return f"shipped, {made}" if entry.shipped else made
+    source = "simulated" if entry.simulated else "imported"
+    return f"shipped, {source}" if entry.shipped else source
 
 
 @data_app.command("import", cls=ManyValues)
+@renamed("--set-aside", "--skipped")
 @plain_errors
 def import_file(
-    path: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL, JSON, Excel or Parquet.")],
-    name: Annotated[str, typer.Option(help="What to call the dataset.")],
-    format: Annotated[str, typer.Option(help="auto, varierr, lewidi or table.")] = "auto",
+    path: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL, JSON, Excel or Parquet file.")],
+    name: Annotated[str, typer.Option(help="Name of the dataset.")],
+    format: Annotated[str, typer.Option(help=_formats_help())] = AUTO,
     map: Annotated[
         list[str] | None,
-        typer.Option(help="role=column, several in a row; wide form: label:ANNOTATOR=column."),
+        typer.Option(help="Columns as role=column; in wide form label:ANNOTATOR=column."),
     ] = None,
-    task: Annotated[str, typer.Option(help="nli, paraphrase or auto.")] = "auto",
-    labels: Annotated[str, typer.Option(help="Nominal scale in order of display: a,b,c.")] = "",
-    ordinal: Annotated[str, typer.Option(help="Ordinal scale: low:high.")] = "",
-    encoding: Annotated[str | None, typer.Option(help="Default: detected.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Default: detected.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Excel sheet; default: the first.")] = None,
-    set_aside: Annotated[
-        Path | None, typer.Option(help="Write the rows set aside to this CSV file.")
+    task: Annotated[str, typer.Option(help="One of nli, paraphrase, auto.")] = "auto",
+    labels: Annotated[str, typer.Option(help="Nominal labels in display order: a,b,c.")] = "",
+    ordinal: Annotated[str, typer.Option(help="Ordinal scale as low:high.")] = "",
+    encoding: Annotated[str | None, typer.Option(help="Text encoding (default: detected).")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Delimiter (default: detected).")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Excel sheet (default: the first).")] = None,
+    skipped: Annotated[
+        Path | None, typer.Option(help="Write the skipped rows to this CSV file.")
     ] = None,
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read a file of annotations into the catalog, and say what became of every row."""
+    """Import a file of annotations and report every skipped row."""
     with progress_bar(as_json) as progress:
         read = read_dataset(
             path,
@@ -172,9 +201,9 @@ def import_file(
             sheet=sheet,
             progress=progress,
         )
-    if set_aside is not None:
-        with atomic_file(set_aside) as file:
-            file.write(csv_text(read.report.set_aside).encode("utf-8"))
+    if skipped is not None:
+        with atomic_file(skipped) as file:
+            file.write(csv_text(read.report.rejected).encode("utf-8"))
     Catalog(Workspace.default()).add(read.dataset, read.report, replace=replace_old)
     print_import(read, as_json)
 
@@ -182,13 +211,13 @@ def import_file(
 @data_app.command()
 @plain_errors
 def fetch(
-    source: Annotated[str, typer.Argument(help="varierr; lewidi tells where to get it.")],
-    name: Annotated[str, typer.Option(help="Default: the name of the source.")] = "",
-    url: Annotated[str | None, typer.Option(help="Another place with the same file.")] = None,
+    source: Annotated[str, typer.Argument(help=_sources_help())],
+    name: Annotated[str, typer.Option(help="Name of the dataset (default: the source's).")] = "",
+    url: Annotated[str | None, typer.Option(help="Alternative URL of the same file.")] = None,
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Download a public dataset, check it, and import it."""
+    """Download a public dataset, verify its checksum and import it."""
     workspace = Workspace.default()
     with progress_bar(as_json) as progress:
         path = fetch_source(source, workspace, progress, url=url)
@@ -200,7 +229,7 @@ def fetch(
 @data_app.command()
 @plain_errors
 def show(name: Name, as_json: AsJson = False) -> None:
-    """What a dataset holds, and how it was imported."""
+    """Show the contents of a dataset and its import report."""
     catalog = Catalog(Workspace.default())
     dataset, report = catalog.load(name), catalog.report(name)
     about = description(dataset, catalog.entry(name))
@@ -224,17 +253,17 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @plain_errors
 def export_dataset(
     name: Name,
-    out: Annotated[Path, typer.Option(help="The file to write.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
     format: Annotated[
-        str, typer.Option(help="csv, jsonl or parquet; default: by the file's name.")
+        str, typer.Option(help="One of csv, jsonl, parquet (default: by the file's suffix).")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write a dataset to a file, one row an annotation."""
+    """Export a dataset to a file with one row per annotation."""
     chosen = format or _SUFFIXES.get(out.suffix.lower(), "csv")
     dataset = Catalog(Workspace.default()).load(name)
     export(dataset, out, chosen)
-    told = {
+    summary = {
         "name": name,
         "path": str(out),
         "format": chosen,
@@ -242,28 +271,33 @@ def export_dataset(
         "fingerprint": dataset.fingerprint,
     }
     if as_json:
-        print_json(told)
+        print_json(summary)
     else:
-        console.print(f"{told['annotations']:,} annotations in {out}", markup=False)
+        console.print(
+            f"{count(summary['annotations'], 'annotation')} written to {out}", markup=False
+        )
 
 
-@data_app.command()
+@data_app.command(cls=ManyValues)
+@renamed("--manner", "--style")
 @plain_errors
 def simulate(
-    name: Annotated[str, typer.Option(help="What to call the dataset.")],
-    task: Annotated[str, typer.Option(help="nli or paraphrase.")] = "nli",
-    items: Annotated[int, typer.Option(help="How many items.")] = 500,
-    annotators: Annotated[int, typer.Option(help="How many annotators.")] = 4,
-    manner: Annotated[float, typer.Option(help="Strength of manner; 0: none.")] = 1.0,
-    content: Annotated[float, typer.Option(help="Words taken from the item; 0: none.")] = 1.0,
-    label_bias: Annotated[float, typer.Option(help="Difference in labelling; 0: none.")] = 1.0,
-    coverage: Annotated[float, typer.Option(help="Share of item × annotator filled.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Everything follows from it.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the dataset.")],
+    task: Annotated[str, typer.Option(help="One of nli, paraphrase.")] = "nli",
+    items: Annotated[int, typer.Option(help="Number of items.")] = 500,
+    annotators: Annotated[int, typer.Option(help="Number of annotators.")] = 4,
+    style: Annotated[float, typer.Option(help="Differences in style; 0: none, 1: human.")] = 1.0,
+    content: Annotated[float, typer.Option(help="Use of words from the item; 0: none.")] = 1.0,
+    label_bias: Annotated[
+        float, typer.Option(help="Differences in labelling; 0: none, 1: human.")
+    ] = 1.0,
+    coverage: Annotated[float, typer.Option(help="Share of item × annotator cells filled.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make annotators with known strengths, to see that a measure finds them."""
-    # The simulator brings its vocabulary along: only who simulates waits for it.
+    """Simulate annotators whose differences are known, to check that a measure finds them."""
+    # Loaded here: no other command should wait for the vocabulary.
     from capo_core.simulation.simulate import SimulationConfig
     from capo_core.simulation.simulate import simulate as run
 
@@ -271,7 +305,7 @@ def simulate(
         task=task,
         items=items,
         annotators=annotators,
-        manner=manner,
+        style=style,
         content=content,
         label_bias=label_bias,
         coverage=coverage,
@@ -287,23 +321,23 @@ def simulate(
 @data_app.command()
 @plain_errors
 def remove(name: Name, as_json: AsJson = False) -> None:
-    """Take a dataset out of the workspace, for good."""
+    """Delete a dataset from the workspace permanently."""
     Catalog(Workspace.default()).remove(name)
     if as_json:
         print_json({"name": name, "removed": True})
     else:
-        console.print(f"{name} was removed", markup=False)
+        console.print(f"{name} removed", markup=False)
 
 
 def task_of(task: str, nominal: str, ordinal: str) -> Task | None:
-    """The task that the options name; None to infer it.
+    """Return the task given by the options; None to infer it.
 
     Raises:
-        ConfigError: an unknown task, or more than one of the three given.
+        ConfigError: an unknown task, or more than one of the three options.
     """
     if sum((task != "auto", bool(nominal), bool(ordinal))) > 1:
         raise ConfigError(
-            "--task, --labels and --ordinal each say what the labels are", expected="one of them"
+            "--task, --labels and --ordinal exclude each other", expected="at most one of them"
         )
     if nominal or ordinal:
         scale = (

@@ -1,12 +1,13 @@
-"""The datasets of a workspace: added whole, read whole, by any number of processes.
+"""The catalog: datasets of a workspace, and the ones that ship with the project.
 
 On disk a dataset is `datasets/<name>/<version>/` with `items.parquet`, `annotations.parquet`,
-`crowd.parquet` (where there are counts), `meta.json`, `report.json` and `set_aside.parquet`, and a
-file `current.json` that names the version. A version is written under a temporary name, renamed
-when it is complete, and only then named in `current.json`, which is replaced in one step: a reader
-sees the old dataset or the new one.
+`crowd.parquet` (if there are counts), `meta.json`, `report.json` and `set_aside.parquet` (the
+rejected rows), and a file `current.json` that names the version. A version is written under a
+temporary name, renamed when it is complete, and only then named in `current.json`, which is
+replaced in one step: a reader sees the old dataset or the new one. Any number of processes may
+read and write.
 
-One version of a dataset on disk: written whole, read back and checked.
+A shipped dataset is read-only: a table `<name>.csv` and its task `<name>.json` in one folder.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,10 +30,10 @@ import pyarrow as pa
 
 from capo_core.data import export as data_export
 from capo_core.data.columns import ColumnMapping
-from capo_core.data.importing import ImportReport
+from capo_core.data.importing import ImportReport, read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
-from capo_core.simulation import demo
+from capo_core.shipped import FOLDER as SHIPPED
 from capo_core.task import Task
 from capo_core.workspace import Workspace, make_folder, safe_name, write_json
 
@@ -45,10 +47,10 @@ class Entry:
 
     Attributes:
         task: the task's name.
-        items, annotators, annotations: how many.
-        shipped: one of the read-only demos.
-        added: when, as an ISO time in UTC; "" for demos.
-        problem: why it cannot be read, "" if nothing is known to be wrong.
+        items, annotators, annotations: counts.
+        shipped: whether the dataset ships with the project (read-only).
+        added: ISO time (UTC) when it was added; "" for shipped datasets.
+        problem: why it cannot be read; "" if nothing is known to be wrong.
     """
 
     name: str
@@ -68,7 +70,7 @@ class Entry:
 
 
 def current_version(home: Path) -> str | None:
-    """The version that `current.json` names; None where there is no dataset."""
+    """Return the version that `current.json` names; None if there is no dataset."""
     try:
         version = json.loads((home / "current.json").read_text(encoding="utf-8"))["version"]
         return safe_name(version)
@@ -79,7 +81,7 @@ def current_version(home: Path) -> str | None:
 
 
 def entry_of(dataset: Dataset, *, shipped: bool = False, added: str = "") -> Entry:
-    """The catalog's line of a dataset."""
+    """Return the catalog's line of a dataset."""
     return Entry(
         name=dataset.name,
         task=dataset.task.name,
@@ -97,7 +99,7 @@ def entry_of(dataset: Dataset, *, shipped: bool = False, added: str = "") -> Ent
 def write_version(
     folder: Path, dataset: Dataset, entry: Entry, report: ImportReport | None
 ) -> None:
-    """All files of a version into the empty `folder`."""
+    """Write all files of a version into the empty `folder`."""
     for table in _TABLES:
         frame = getattr(dataset, table)
         if frame is not None:
@@ -106,8 +108,8 @@ def write_version(
         "layout": _LAYOUT,
         "entry": entry.to_dict(),
         "task": dataset.task.to_dict(),
-        # Said here, for a file that is gone because a writer is replacing the version must not
-        # look like one that never was.
+        # Recorded here: a file that is missing because a writer is replacing the version must not
+        # look like one that never existed.
         "crowd": dataset.crowd is not None,
         "report": report is not None,
     }
@@ -115,7 +117,7 @@ def write_version(
         about = report.to_dict()
         about.pop("set_aside")
         write_json(folder / "report.json", about)
-        _write_table(folder / "set_aside.parquet", report.set_aside)
+        _write_table(folder / "set_aside.parquet", report.rejected)
     write_json(folder / "meta.json", meta)
 
 
@@ -140,12 +142,16 @@ def _meta(folder: Path) -> dict:
 
 
 def load_entry(folder: Path) -> Entry:
-    """The catalog's line of the version in `folder`."""
+    """Return the catalog's line of the version in `folder`."""
     return Entry(**_meta(folder)["entry"])
 
 
 def load_version(name: str, folder: Path) -> Dataset:
-    """The dataset; FileNotFoundError where the version is gone, DataError where it was changed."""
+    """Return the dataset in `folder`.
+
+    Raises:
+        FileNotFoundError: the version is gone. DataError: its files were changed.
+    """
     meta = _meta(folder)
     entry = Entry(**meta["entry"])
     tables = {}
@@ -176,7 +182,7 @@ def load_version(name: str, folder: Path) -> Dataset:
 
 
 def load_report(folder: Path) -> ImportReport | None:
-    """The import report, where there is one; errors as `load_version`."""
+    """Return the import report, None if there is none; errors as in `load_version`."""
     path = folder / "report.json"
     if not _meta(folder)["report"]:
         return None
@@ -185,8 +191,8 @@ def load_report(folder: Path) -> ImportReport | None:
         about.pop("reasons")  # counted from the rows
         if about["mapping"] is not None:
             about["mapping"] = ColumnMapping.from_dict(about["mapping"])
-        aside = pd.read_parquet(folder / "set_aside.parquet")
-        return ImportReport(**(about | {"notes": tuple(about["notes"]), "set_aside": aside}))
+        rejected = pd.read_parquet(folder / "set_aside.parquet")
+        return ImportReport(**(about | {"notes": tuple(about["notes"]), "rejected": rejected}))
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -202,18 +208,51 @@ def _edited(path: Path, why: object) -> DataError:
     )
 
 
+def shipped_names(folder: Path = SHIPPED) -> list[str]:
+    """Return the names of the shipped datasets in `folder`, in alphabetical order."""
+    tables = sorted(folder.glob("*.csv")) if folder.is_dir() else []
+    return [path.stem for path in tables if path.with_suffix(".json").is_file()]
+
+
+def load_shipped(name: str, folder: Path = SHIPPED) -> Dataset:
+    """Return a shipped dataset; read once per process as long as its files stay the same.
+
+    Raises:
+        DataError: a file of the dataset is damaged.
+    """
+    files = (folder / f"{name}.csv", folder / f"{name}.json")
+    return _load_shipped(name, tuple((path, path.stat().st_mtime_ns) for path in files))
+
+
+@lru_cache(maxsize=8)
+def _load_shipped(name: str, stamps: tuple[tuple[Path, int], ...]) -> Dataset:
+    table, description = (path for path, _ in stamps)
+    try:
+        about = json.loads(description.read_text(encoding="utf-8"))
+        task = Task.from_dict(about.get("task", about))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"the description of a shipped dataset cannot be read ({error})",
+            where=str(description),
+            todo="install the project again",
+        ) from None
+    read = read_dataset(table, name=name, format="table", task=task)
+    origin = about.get("origin") or "simulated annotators, shipped with the project"
+    return replace(read.dataset, origin=origin, simulated=True)
+
+
 _LOCK = "catalog"
 T = TypeVar("T")
 
 
 class Catalog:
-    """The datasets of `workspace`, and the demos shipped in `shipped`."""
+    """The datasets of `workspace`, and the ones shipped in the folder `shipped`."""
 
-    def __init__(self, workspace: Workspace, *, shipped: Path = demo.FOLDER) -> None:
+    def __init__(self, workspace: Workspace, *, shipped: Path = SHIPPED) -> None:
         self.workspace, self.shipped = workspace, shipped
 
     def names(self) -> list[str]:
-        """All datasets, demos first, each group in alphabetical order."""
+        """Return all datasets, shipped ones first, each group in alphabetical order."""
         own = []
         if self.workspace.datasets.is_dir():
             own = sorted(
@@ -221,11 +260,11 @@ class Catalog:
                 for folder in self.workspace.datasets.iterdir()
                 if (folder / "current.json").is_file()
             )
-        shipped = demo.names(self.shipped)
+        shipped = shipped_names(self.shipped)
         return shipped + [name for name in own if name not in shipped]
 
     def entries(self) -> list[Entry]:
-        """A line for each of `names()`; what cannot be read is listed with its `problem`."""
+        """Return a line for each of `names()`; an unreadable dataset has a `problem`."""
         result = []
         for name in self.names():
             try:
@@ -236,38 +275,38 @@ class Catalog:
         return result
 
     def entry(self, name: str) -> Entry:
-        """One line of the catalog; `DataError` if there is no such dataset."""
-        if self._is_demo(name):
-            return entry_of(demo.load(name, self.shipped), shipped=True)
+        """Return one line of the catalog; `DataError` if there is no such dataset."""
+        if self._is_shipped(name):
+            return entry_of(load_shipped(name, self.shipped), shipped=True)
         return self._read(name, load_entry)
 
     def load(self, name: str) -> Dataset:
-        """The dataset; its content must still have the fingerprint it was added with.
+        """Return the dataset, whose content must have the fingerprint it was added with.
 
         Raises:
             DataError: there is no such dataset, or its files are damaged or were edited.
         """
-        if self._is_demo(name):
-            return demo.load(name, self.shipped)
+        if self._is_shipped(name):
+            return load_shipped(name, self.shipped)
         return self._read(name, lambda folder: load_version(name, folder))
 
     def add(
         self, dataset: Dataset, report: ImportReport | None = None, replace: bool = False
     ) -> Entry:
-        """Put `dataset` under its name into the workspace.
+        """Add `dataset` to the workspace under its name.
 
         Raises:
-            ConfigError: the name is taken (without `replace`), or belongs to a demo.
+            ConfigError: the name is used (and not `replace`), or belongs to a shipped dataset.
             DataError: the workspace cannot be written.
         """
         name = safe_name(dataset.name)
-        self._not_a_demo(name, "replaced")
+        self._check_writable(name, "replaced")
         entry = entry_of(dataset, added=datetime.now(UTC).isoformat(timespec="seconds"))
         home = self.workspace.datasets / name
-        with self.workspace.lock(_LOCK), _in_words(home):
+        with self.workspace.lock(_LOCK), _write_errors(home):
             if (home / "current.json").is_file() and not replace:
                 raise ConfigError(
-                    f"there is a dataset named {name!r} already",
+                    f"a dataset named {name!r} exists already",
                     todo="choose another name, or replace it (--replace)",
                 )
             make_folder(home)
@@ -285,34 +324,34 @@ class Catalog:
         return entry
 
     def remove(self, name: str) -> None:
-        """Take a dataset out of the workspace, for good.
+        """Delete a dataset from the workspace permanently.
 
         Raises:
-            ConfigError: it is a demo. DataError: there is no such dataset.
+            ConfigError: it is a shipped dataset. DataError: there is no such dataset.
         """
-        self._not_a_demo(safe_name(name), "removed")
+        self._check_writable(safe_name(name), "removed")
         home = self.workspace.datasets / name
-        with self.workspace.lock(_LOCK), _in_words(home):
+        with self.workspace.lock(_LOCK), _write_errors(home):
             if not (home / "current.json").is_file():
                 raise self._unknown(name)
             (home / "current.json").unlink()
             shutil.rmtree(home, ignore_errors=True)
 
     def report(self, name: str) -> ImportReport | None:
-        """How the dataset was imported; None for demos and simulated data."""
-        return None if self._is_demo(name) else self._read(name, load_report)
+        """Return the import report; None for shipped and simulated datasets."""
+        return None if self._is_shipped(name) else self._read(name, load_report)
 
     def export(self, name: str, path: Path | str, format: str = "csv") -> Path:
-        """Write a dataset to a file; see `exporting.export`."""
+        """Write a dataset to a file; see `data.export.export`."""
         return data_export.export(self.load(name), path, format)
 
-    def _is_demo(self, name: str) -> bool:
-        return name in demo.names(self.shipped)
+    def _is_shipped(self, name: str) -> bool:
+        return name in shipped_names(self.shipped)
 
-    def _not_a_demo(self, name: str, what: str) -> None:
-        if name in demo.NAMES:
+    def _check_writable(self, name: str, action: str) -> None:
+        if self._is_shipped(name):
             raise ConfigError(
-                f"{name!r} is shipped with the project and cannot be {what}",
+                f"{name!r} is shipped with the project and cannot be {action}",
                 todo="use another name",
             )
 
@@ -326,7 +365,7 @@ class Catalog:
         )
 
     def _read(self, name: str, read: Callable[[Path], T]) -> T:
-        """`read(folder of the current version)`; again, if a writer replaced it meanwhile."""
+        """Return `read(folder of the current version)`; retry if a writer replaces it meanwhile."""
         home = self.workspace.datasets / safe_name(name)
         for _ in range(20):
             version = current_version(home)
@@ -346,8 +385,8 @@ class Catalog:
 
 
 @contextmanager
-def _in_words(where: Path) -> Iterator[None]:
-    """What the file system refuses, as a `DataError`."""
+def _write_errors(where: Path) -> Iterator[None]:
+    """Turn errors of the file system into a `DataError`."""
     try:
         yield
     except OSError as error:

@@ -8,60 +8,18 @@ import ipaddress
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
+from capo_core.data.formats.base import DownloadSource
+from capo_core.data.formats.registry import download_sources
 from capo_core.data.limits import megabytes
 from capo_core.errors import ConfigError, DataError
 from capo_core.progress import Progress, silent
 from capo_core.workspace import Workspace, atomic_file, make_folder
 
 _CHUNK = 2**16
-
-
-@dataclass(frozen=True)
-class DownloadSource:
-    """A public dataset.
-
-    Attributes:
-        url: the file, at a fixed revision; "" where it cannot be downloaded.
-        sha256: checksum (hex) of the file. size: its bytes.
-        file: what it is called here.
-        citation: who made it.
-        by_hand: how a person gets and imports it.
-    """
-
-    name: str
-    citation: str
-    by_hand: str
-    url: str = ""
-    sha256: str = ""
-    size: int = 0
-    file: str = ""
-
-
-SOURCES = {
-    "varierr": DownloadSource(
-        name="varierr",
-        citation="Weber-Genzel, Peng, de Marneffe and Plank: VariErr NLI, ACL 2024",
-        by_hand="download varierr.json from https://github.com/mainlp/VariErr-NLI on any machine "
-        "and import it: python -m capo_core data import varierr.json --name varierr",
-        url="https://raw.githubusercontent.com/mainlp/VariErr-NLI/"
-        "b2cbdd3bc3ca2a618fc16ac078f471623152c923/varierr.json",
-        sha256="c8f9a634a69d72a6c390047ac242562b80a8caac08db19714db3f98bd40e13ea",
-        size=1_007_091,
-        file="varierr.json",
-    ),
-    "lewidi": DownloadSource(
-        name="lewidi",
-        citation="LeWiDi shared task, third edition (2025): paraphrase and VariErr NLI",
-        by_hand="the shared task hands its files out itself: https://le-wi-di.github.io leads to "
-        "its page on Codabench, where one registers; unpack the archive and import a file: "
-        "python -m capo_core data import Paraphrase_train.json --name paraphrase (keep "
-        "Paraphrase_annotators_meta.json beside it, it is read along)",
-    ),
-}
 
 
 def fetch(
@@ -88,11 +46,14 @@ def fetch(
         ConfigError: an unknown source, or an address that is not https.
         DataError: no connection, a wrong checksum, or a source that has to be got by hand.
     """
-    if source not in SOURCES:
-        raise ConfigError(f"the source {source!r} is not known", expected=", ".join(SOURCES))
-    about = SOURCES[source]
+    sources = download_sources()
+    if source not in sources:
+        raise ConfigError(
+            f"the source {source!r} is not known", expected=f"one of {', '.join(sources)}"
+        )
+    about, by_hand = sources[source], sources[source].instructions(source)
     if not about.url:
-        raise DataError(f"{source} cannot be downloaded from here", todo=about.by_hand)
+        raise DataError(f"{source} cannot be downloaded automatically", todo=by_hand)
     target = workspace.root / "downloads" / about.file
     if target.is_file() and _checksum(target) == about.sha256:
         progress(f"{about.file} is there already", 1.0)
@@ -102,22 +63,30 @@ def fetch(
     make_folder(target.parent)
     try:
         with atomic_file(target) as file:
-            digest = _download(address, about, file, progress, timeout_s, limit_s)
+            digest = _download(address, about, by_hand, file, progress, timeout_s, limit_s)
             if digest != about.sha256:
                 raise DataError(
                     f"the file that came is not the one expected (SHA-256 {digest[:16]}…)",
                     where=address,
                     expected=f"SHA-256 {about.sha256[:16]}…; nothing was kept",
-                    todo=about.by_hand,
+                    todo=by_hand,
                 )
     except (OSError, http.client.HTTPException) as error:
         raise DataError(
-            f"the download failed ({_reason(error)})", where=address, todo=about.by_hand
+            f"the download failed ({_reason(error)})", where=address, todo=by_hand
         ) from None
     return target
 
 
-def _download(address, about, file, progress, timeout_s, limit_s) -> str:
+def _download(
+    address: str,
+    about: DownloadSource,
+    by_hand: str,
+    file: IO[bytes],
+    progress: Progress,
+    timeout_s: float,
+    limit_s: float,
+) -> str:
     """Write the body to `file`; the SHA-256 (hex) of what was written."""
     opener = urllib.request.build_opener(_SafeRedirects)
     request = urllib.request.Request(address, headers={"User-Agent": "capo-lab"})
@@ -130,13 +99,13 @@ def _download(address, about, file, progress, timeout_s, limit_s) -> str:
                 raise DataError(
                     f"the file that comes is larger than {megabytes(about.size)}",
                     where=address,
-                    todo=about.by_hand,
+                    todo=by_hand,
                 )
             if time.monotonic() - start > limit_s:
                 raise DataError(
                     f"the download was not done after {limit_s:.0f} s",
                     where=address,
-                    todo=about.by_hand,
+                    todo=by_hand,
                 )
             digest.update(chunk)
             file.write(chunk)
@@ -145,7 +114,7 @@ def _download(address, about, file, progress, timeout_s, limit_s) -> str:
         raise DataError(
             f"the connection ended after {done:,} of {about.size:,} bytes",
             where=address,
-            todo=f"try again, or {about.by_hand}",
+            todo=f"try again, or {by_hand}",
         )
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""How large a file may be, and which paths are files at all."""
+"""Limits on the size of imported files, and reading of regular files within them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from capo_core.errors import DataError
 
 @dataclass(frozen=True)
 class ImportLimits:
-    """What an import refuses, so that no file can exhaust the machine.
+    """Sizes that an import refuses to exceed, so that no file can exhaust the machine.
 
     Attributes:
         file_bytes: size of the file on disk, in bytes.
         cells: rows × columns of the table.
         columns: columns of the table.
-        cell_characters: length of one cell; a longer one is set aside with its row.
-        unpacked_bytes: what an Excel or Parquet file may grow to when unpacked, in bytes.
+        cell_characters: length of one cell; a row with a longer one is rejected.
+        unpacked_bytes: size of an Excel or Parquet file when unpacked, in bytes.
         ratio: unpacked ÷ packed size above which a large archive is taken for a bomb.
         ratio_from_bytes: unpacked size below which the ratio does not matter.
         labels: different labels of a scale that is not given.
@@ -39,12 +39,16 @@ LIMITS = ImportLimits()
 
 
 def megabytes(size: float) -> str:
-    """A size in bytes, for a person."""
+    """Return a size in bytes as text, "1.0 MB"."""
     return f"{size / 2**20:,.1f} MB"
 
 
 def read_bytes(path: Path, limits: ImportLimits = LIMITS) -> bytes:
-    """All bytes of a regular file; `DataError` for anything else, or one that is too large."""
+    """Return all bytes of a regular file.
+
+    Raises:
+        DataError: it is no regular file, cannot be read, is empty or too large.
+    """
     try:
         # Not blocking: opening a named pipe would otherwise wait for a writer for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -71,7 +75,7 @@ def read_bytes(path: Path, limits: ImportLimits = LIMITS) -> bytes:
                 f"the file has {megabytes(status.st_size)}",
                 where=str(path),
                 expected=f"at most {megabytes(limits.file_bytes)}",
-                todo="cut it into parts, or leave out columns that are not needed",
+                todo="split it into parts, or leave out columns that are not needed",
             )
         # A file that grows while it is read does not pass the limit either.
         raw = file.read(limits.file_bytes + 1)
@@ -85,7 +89,7 @@ def read_bytes(path: Path, limits: ImportLimits = LIMITS) -> bytes:
 
 
 def check_cells(rows: int, columns: int, where: str, limits: ImportLimits = LIMITS) -> None:
-    """`DataError` if a table of this size is refused."""
+    """Raise `DataError` if a table of this size is refused."""
     if columns > limits.columns:
         raise DataError(
             f"the table has {columns:,} columns",

@@ -1,4 +1,4 @@
-"""From a mapped table, long or wide, to entries: one row an annotation, not yet judged."""
+"""Annotations as a file states them: one row per annotation, not yet validated."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from capo_core.data.readers.encoding import map_text
 from capo_core.data.readers.table import RawTable
 from capo_core.task import Task
 
-# What every loader hands over. `row` is the place in the file (int); `column` the column of the
-# label there; all else is text, "" where there is nothing.
+# `row` is the place in the file (int); `column` the column of the label there; all else is text,
+# "" if there is nothing.
 RAW_COLUMNS = [
     "row",
     "column",
@@ -28,23 +28,25 @@ RAW_COLUMNS = [
     "split",
     "annotation_id",
 ]
-_CELL = ("label", "explanation", "valid")  # what an annotator has columns for in wide form
+_CELL = ("label", "explanation", "valid")  # the columns an annotator has in wide form
 _PLAIN_TEXT = {"text", "text_a", "text_b", "text1", "text2", "text_1", "text_2", "input", "target"}
 
 
 @dataclass(frozen=True)
 class RawAnnotations:
-    """What a loader hands over.
+    """The annotations that a format reads from a file, and what else the file states.
 
     Attributes:
-        frame: the entries, columns `ENTRY`.
-        unit: what one of them is in the file: "rows", "cells", "explanations", "annotations".
-        roles: what the two texts are called there; "" where the file does not say.
-        notes: what was supplied or changed.
-        task: the task, where the format says it.
-        crowd: crowd counts (item_id, label, count), where the file has them.
-        items: all items (columns of the items table), where there may be some without annotation.
+        frame: one row per annotation, columns `RAW_COLUMNS`.
+        unit: what such a row is in the file: "rows", "cells", "explanations", "annotations".
+        roles: names of the two texts in the file; "" if it has none.
+        notes: what was filled in or changed.
+        task: the task, if the file states it.
+        crowd: crowd counts (item_id, label, count), if the file has them.
+        items: all items (columns of the items table), if there may be some without annotation.
         origin: one line on where the data come from.
+        simulated: whether no person wrote the data.
+        mapping: role → column, for a table. delimiter, sheet: as found; "" where there is none.
     """
 
     frame: pd.DataFrame
@@ -55,16 +57,20 @@ class RawAnnotations:
     crowd: pd.DataFrame | None = None
     items: pd.DataFrame | None = None
     origin: str = ""
+    simulated: bool = False
+    mapping: ColumnMapping | None = None
+    delimiter: str = ""
+    sheet: str = ""
 
 
 def role_name(column: str) -> str:
-    """What a text is called, from its column: "Question1" → "question 1"; "" for "text_a"."""
+    """Return the name of a text by its column: "Question1" → "question 1"; "" for "text_a"."""
     name = normalised_name(column)
     return "" if name in _PLAIN_TEXT else re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " "))
 
 
 def raw_annotations_of(raw: RawTable, mapping: ColumnMapping) -> RawAnnotations:
-    """The annotations of a table under a complete mapping (see `mapping.guess`, `require`)."""
+    """Return the annotations of a table by a complete mapping (see `columns.guess_mapping`)."""
     roles = (role_name(mapping.text_a or ""), role_name(mapping.text_b or ""))
     return _wide(raw, mapping, roles) if mapping.wide else _long(raw, mapping, roles)
 
@@ -87,7 +93,7 @@ def _long(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawA
 
 
 def _wide(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawAnnotations:
-    """One entry for each cell (annotator × item) with a label or an explanation in it."""
+    """Return one row for each cell (annotator × item) with a label or an explanation in it."""
     shared = pd.DataFrame({"row": raw.rows}, dtype=object)
     for role in ("item_id", "text_a", "text_b", "split"):
         shared[role] = _column(raw, getattr(mapping, role))
@@ -115,7 +121,7 @@ def _wide(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawA
 
 
 def _fill_items(frame: pd.DataFrame, mapping: ColumnMapping, notes: list[str]) -> None:
-    """Item identifiers from the texts, or texts from the identifiers, where one is not mapped."""
+    """Fill in identifiers from the texts, or texts from the identifiers, if one is not mapped."""
     if not mapping.item_id:
         stripped = (map_text(frame[column], str.strip) for column in ("text_a", "text_b"))
         pairs = list(zip(*stripped, strict=True))
@@ -124,10 +130,10 @@ def _fill_items(frame: pd.DataFrame, mapping: ColumnMapping, notes: list[str]) -
             if pair[0]:
                 numbers.setdefault(pair, len(numbers) + 1)
         frame["item_id"] = [str(numbers[pair]) if pair[0] else "" for pair in pairs]
-        notes.append("no column names the item: equal texts are one item, numbered as they come")
+        notes.append("no column identifies the item: equal texts are one item, numbered in order")
     elif not mapping.text_a:
         frame["text_a"] = frame["item_id"]
         notes.append(
-            "no column holds the text that was annotated: the item's identifier stands in for it, "
-            "and reductions by the input mean nothing"
+            "no column holds the annotated text: the item's identifier is used in its place, so "
+            "reductions that use the input are meaningless"
         )

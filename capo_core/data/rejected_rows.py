@@ -1,4 +1,4 @@
-"""The ledger of an import: what was set aside, where it stood, why, and its text."""
+"""The rows that an import rejects: place in the file, reason and text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pandas as pd
 from capo_core.data.readers.encoding import BROKEN, without_surrogates
 
 COLUMNS = ["row", "column", "reason", "text"]
-TEXT_LIMIT = 10_000  # characters of a set-aside row that the ledger keeps
+TEXT_LIMIT = 10_000  # characters of a rejected row that are stored
 
 
 def printable(text: str) -> str:
-    """`text` as it can be stored and shown: broken characters spelled out, very long text cut."""
+    """Return `text` as it can be stored and shown: broken characters spelled out, long text cut."""
     whole = len(text)
     text = without_surrogates(text[:TEXT_LIMIT])
     text = text.replace(BROKEN, "\ufffd").replace("\x00", "\\x00")
@@ -21,28 +21,30 @@ def printable(text: str) -> str:
 
 
 def quoted(value: str, limit: int = 60) -> str:
-    """`value` quoted and shortened, for use inside a sentence."""
+    """Return `value` quoted and shortened, for use inside a sentence."""
     text = printable(value[: limit + 1])
     return repr(text if len(value) <= limit else text[:limit] + "…")
 
 
 def quoted_list(names: Iterable[str], limit: int = 20) -> str:
-    """Names, each quoted and shortened, for use inside a sentence."""
+    """Return names, each quoted and shortened, for use inside a sentence."""
     names = list(names)
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(quoted(str(name), 40) for name in names[:limit]) + more
 
 
 class RejectedRows:
-    """Collects set-aside rows in the order they are found; `frame()` gives them sorted by row."""
+    """Rejected rows in the order they are found; `frame()` returns them sorted by row."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, str, str, str]] = []
 
     def add(self, row: int, column: str, reason: str, text: str) -> None:
+        """Add one row: its place in the file, the column at fault, the reason, and its text."""
         self._rows.append((int(row), printable(str(column)), printable(reason), printable(text)))
 
     def extend(self, rows: Iterable[tuple[int, str, str, str]]) -> None:
+        """Add rows of (row, column, reason, text)."""
         for row in rows:
             self.add(*row)
 
@@ -50,7 +52,7 @@ class RejectedRows:
         return len(self._rows)
 
     def frame(self) -> pd.DataFrame:
-        """Columns row (int), column, reason, text; sorted by row, stable."""
+        """Return the columns row (int), column, reason and text; sorted by row, stable."""
         frame = pd.DataFrame(self._rows, columns=COLUMNS)
         frame = frame.astype({"row": "int64", "column": "str", "reason": "str", "text": "str"})
         return frame.sort_values("row", kind="stable", ignore_index=True)

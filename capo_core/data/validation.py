@@ -1,6 +1,6 @@
-"""Entries to a Dataset: every entry is kept or set aside with a reason, none disappears.
+"""From raw annotations to a dataset: each is accepted or rejected with a reason, none disappears.
 
-The rules by which an entry is kept or set aside, one function each.
+The rules by which an annotation is rejected have one function each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from capo_core.data.label_scales import MISSING, resolve_labels
+from capo_core.data.label_scales import MISSING, ResolvedLabels, resolve_labels
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import BROKEN, map_text
@@ -25,19 +25,24 @@ _TEXT = RAW_COLUMNS[2:]
 
 
 class RowFilter:
-    """Which entries are still in, and the one way out: with column and reason."""
+    """The raw annotations that are still accepted; calling it rejects some, with a reason.
 
-    def __init__(self, work: pd.DataFrame, aside: RejectedRows) -> None:
-        self.work, self.aside = work, aside
+    Attributes:
+        mask: [len(work)] whether a row is accepted so far.
+    """
+
+    def __init__(self, work: pd.DataFrame, rejected: RejectedRows) -> None:
+        self.work, self.rejected = work, rejected
         self.mask = np.ones(len(work), dtype=bool)
 
     def __call__(
         self, bad: pd.Series, column: str | None, reason: str | Callable[[dict], str]
     ) -> None:
+        """Reject the rows marked `bad`; `column` None stands for the column of the label."""
         out = self.mask & bad.to_numpy(dtype=bool)
         for row in self.work[out].to_dict("records"):
             text = {key: row[key] for key in _TEXT if row[key]}
-            self.aside.add(
+            self.rejected.add(
                 row["row"],
                 column or row["column"] or "label",
                 reason if isinstance(reason, str) else reason(row),
@@ -47,6 +52,7 @@ class RowFilter:
 
 
 def reject_broken_cells(work: pd.DataFrame, keep: RowFilter, limits: ImportLimits) -> None:
+    """Reject rows with a cell that is too long, or holds NUL or undecodable characters."""
     for column in _TEXT:
         lengths = pd.Series([len(text) for text in work[column].tolist()])
         keep(
@@ -69,29 +75,30 @@ def reject_broken_cells(work: pd.DataFrame, keep: RowFilter, limits: ImportLimit
 
 
 def present(notes: list[str]) -> Callable[[str], str]:
-    """Explanations that hold nothing become ""; the rest stays as written."""
-    told = []
+    """Return a function that turns explanations such as "NaN" into ""; others stay as written."""
+    noted = []
 
     def clean(text: str) -> str:
         stripped = text.strip()
         if stripped not in MISSING:
             return text
-        if stripped and not told:
-            told.append(True)
-            notes.append(f"explanations that only say {quoted(stripped)} are read as absent")
+        if stripped and not noted:
+            noted.append(True)
+            notes.append(f"explanations that only say {quoted(stripped)} are treated as missing")
         return ""
 
     return clean
 
 
 def missing_label_reason(written: str) -> str:
+    """Return why a row without a label is rejected, with what its cell holds."""
     return (
         f"the label is missing ({written.strip()})" if written.strip() else "the label is missing"
     )
 
 
 def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], where: str) -> None:
-    """One text per item: filled in where a row leaves it out, and the same in every row."""
+    """Give every row of an item the same texts: fill in missing ones, reject rows that differ."""
     inside = work[keep.mask]
     for column in ("text_a", "text_b"):
         blank = map_text(inside[column], str.strip) == ""
@@ -99,7 +106,9 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
         filled = inside.loc[blank, "item_id"].map(known).dropna()
         work.loc[filled.index, column] = filled
         if len(filled):
-            notes.append(f"{len(filled)} rows leave out {column}: taken from the item's other rows")
+            notes.append(
+                f"{len(filled)} rows have no {column}: filled in from the item's other rows"
+            )
     keep(map_text(work["text_a"], str.strip) == "", "text_a", "the item has no text")
     inside = work[keep.mask]
     first = inside.drop_duplicates("item_id").set_index("item_id")[["text_a", "text_b", "row"]]
@@ -117,7 +126,7 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
     conflicting = work.loc[differs, "item_id"].nunique()
     if conflicting > 1 and conflicting > 0.5 * len(first):
         raise DataError(
-            f"{conflicting} of {len(first)} values of item_id stand with different texts",
+            f"{conflicting} of {len(first)} values of item_id occur with different texts",
             where=where,
             expected="one item_id for one item",
             todo="map item_id to another column, or leave it out (--map item_id=) so that equal "
@@ -126,7 +135,7 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
     if (spaced & ~differs).any():
         notes.append(
             f"{int((spaced & ~differs).sum())} rows differ from their item's first text "
-            "in white space only: the first is used"
+            "only in white space: the first text is used"
         )
     rows = reference["row"].to_numpy()
     work["other_row"] = rows
@@ -138,6 +147,7 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
 
 
 def reject_duplicates(work: pd.DataFrame, keep: RowFilter, notes: list[str]) -> None:
+    """Reject repeated annotations; several labels of one annotator on an item are only noted."""
     whole = ["item_id", "annotator_id", "label", "explanation"]
     for key, column, what in (
         (["annotation_id"], "annotation_id", "this annotation_id"),
@@ -146,18 +156,18 @@ def reject_duplicates(work: pd.DataFrame, keep: RowFilter, notes: list[str]) -> 
         inside = work[keep.mask & (work[key[0]] != "").to_numpy()]
         bad = np.zeros(len(work), dtype=bool)
         bad[inside.index[inside.duplicated(key)]] = True
-        keep(pd.Series(bad), column, f"duplicate: {what} stands in an earlier row")
+        keep(pd.Series(bad), column, f"duplicate: {what} is in an earlier row")
     inside = work[keep.mask]
     again = inside.duplicated(["item_id", "annotator_id", "label"])
     more = inside.duplicated(["item_id", "annotator_id"]) & ~again
     if again.any():
         notes.append(
-            f"{int(again.sum())} annotations repeat a label with another explanation: kept"
+            f"{int(again.sum())} annotations repeat a label with another explanation: imported"
         )
     if more.any():
         notes.append(
             f"{int(more.sum())} annotations are a further label by the same annotator on "
-            "the same item: kept as rows of their own"
+            "the same item: imported as separate rows"
         )
 
 
@@ -175,32 +185,31 @@ _SPLIT = {
 
 
 def assemble(
-    entries: RawAnnotations,
+    raw: RawAnnotations,
     *,
     name: str,
     task: Task | None,
-    aside: RejectedRows,
+    rejected: RejectedRows,
     notes: list[str],
     where: str,
-    simulated: bool = False,
     limits: ImportLimits = LIMITS,
 ) -> Dataset:
-    """A Dataset of the entries that are sound.
+    """Return a dataset of the annotations that are sound.
 
-    The others go to `aside`, so that entries = annotations + newly set aside. `notes` receives
-    what was changed or supplied. Identifiers and labels lose outer white space; texts and
-    explanations stay as they are, for formatting is itself something to measure.
+    The others are added to `rejected`, so that raw annotations = annotations + newly rejected.
+    `notes` receives what was changed or filled in. Identifiers and labels lose outer white space;
+    texts and explanations stay as they are, for formatting is itself something to measure.
 
     Args:
-        task: as the user says; None for that of the entries, or else one inferred from the labels.
+        task: as the user gave it; None for that of the file, or else one inferred from the labels.
 
     Raises:
         DataError: nothing is left, or the item identifiers do not identify items.
     """
-    notes.extend(entries.notes)
-    work = entries.frame.loc[:, RAW_COLUMNS].reset_index(drop=True)
+    notes.extend(raw.notes)
+    work = raw.frame.loc[:, RAW_COLUMNS].reset_index(drop=True)
     work["mark"] = work["label"]  # as written, for messages
-    keep = RowFilter(work, aside)
+    keep = RowFilter(work, rejected)
     reject_broken_cells(work, keep, limits)
     for column in ("item_id", "annotator_id", "label", "annotation_id"):
         work[column] = map_text(work[column], _bare)
@@ -209,55 +218,64 @@ def assemble(
     keep(work["annotator_id"] == "", "annotator_id", "the annotator is missing")
     keep(work["label"].isin(MISSING), None, lambda row: missing_label_reason(row["mark"]))
     unify_item_texts(work, keep, notes, where)
-    settled = _labels(work, keep, task or entries.task, entries.roles, notes, where, limits)
+    resolved = _labels(work, keep, task or raw.task, raw.roles, notes, where, limits)
     reject_duplicates(work, keep, notes)
     kept = work[keep.mask]
     if not len(kept):
-        raise _nothing(len(work), aside, where)
+        raise _nothing(len(work), rejected, where)
     kept = kept.assign(
         annotation_id=_identifiers(kept),
         valid=_normalised(kept["valid"], _VALID, "unknown", "validity", notes),
         split=_normalised(kept["split"], _SPLIT, "", "split", notes),
     )
     items = _items(kept, notes)
-    items = _with_counted(items, entries)
-    crowd = _crowd(entries.crowd, items, settled.task, notes)
+    items = _with_counted(items, raw)
+    crowd = _crowd(raw.crowd, items, resolved.task, notes)
     _last_notes(kept, notes)
     return Dataset(
         name=name,
-        task=settled.task,
+        task=resolved.task,
         items=_plain(items),
         annotations=_plain(kept.loc[:, ANNOTATIONS.names]),
         crowd=crowd,
-        origin=entries.origin or f"imported from {where}",
-        simulated=simulated,
+        origin=raw.origin or f"imported from {where}",
+        simulated=raw.simulated,
     )
 
 
 def _bare(text: str) -> str:
-    """Without outer white space and the invisible marks that files begin with."""
+    """Return `text` without outer white space and the invisible marks that files begin with."""
     return text.strip().strip("\ufeff\u200b").strip()
 
 
-def _labels(work, keep, task, roles, notes, where, limits):
+def _labels(
+    work: pd.DataFrame,
+    keep: RowFilter,
+    task: Task | None,
+    roles: tuple[str, str],
+    notes: list[str],
+    where: str,
+    limits: ImportLimits,
+) -> ResolvedLabels:
+    """Resolve the labels, write them into `work` and reject rows whose label is off the scale."""
     found = list(dict.fromkeys(work.loc[keep.mask, "label"]))
     if not found:
-        raise _nothing(len(work), keep.aside, where)
-    settled = resolve_labels(found, task, roles, where, limits)
-    notes.extend(settled.notes)
-    labels = settled.task.scale.labels
-    scale = f"{labels[0]} to {labels[-1]}" if settled.task.scale.ordinal else ", ".join(labels)
+        raise _nothing(len(work), keep.rejected, where)
+    resolved = resolve_labels(found, task, roles, where, limits)
+    notes.extend(resolved.notes)
+    labels = resolved.task.scale.labels
+    scale = f"{labels[0]} to {labels[-1]}" if resolved.task.scale.ordinal else ", ".join(labels)
     keep(
-        ~work["label"].isin(settled.table.keys()),
+        ~work["label"].isin(resolved.table.keys()),
         None,
         lambda row: f"the label {quoted(row['label'])} is not on the scale ({scale})",
     )
-    work["label"] = map_text(work["label"], lambda label: settled.table.get(label, label))
-    return settled
+    work["label"] = map_text(work["label"], lambda label: resolved.table.get(label, label))
+    return resolved
 
 
 def _identifiers(kept: pd.DataFrame) -> pd.Series:
-    """Annotation identifiers as given, else made of item, annotator and a running number."""
+    """Return annotation identifiers as given, else of item, annotator and a running number."""
     given = kept["annotation_id"]
     nth = kept.groupby(["item_id", "annotator_id"]).cumcount() + 1
     made = kept["item_id"] + "-" + kept["annotator_id"] + "-" + nth.astype(str)
@@ -279,7 +297,7 @@ def _normalised(values, table, default: str, what: str, notes: list[str]) -> pd.
     odd = folded[~folded.isin(known.keys())]
     if len(odd):
         notes.append(
-            f"{len(odd)} values of {what}, such as {quoted(odd.iloc[0])}, are not understood and "
+            f"{len(odd)} values of {what}, such as {quoted(odd.iloc[0])}, are not recognised and "
             f"are read as {default or 'none'}"
         )
     return map_text(folded, lambda text: known.get(text, default))
@@ -289,7 +307,7 @@ def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     parts = kept[kept["split"] != ""].drop_duplicates(["item_id", "split"])
     torn = int(parts.duplicated("item_id").sum())
     if torn:
-        notes.append(f"{torn} items stand in more than one split: the first is used")
+        notes.append(f"{torn} items are in more than one split: the first is used")
     first = parts.drop_duplicates("item_id").set_index("item_id")["split"]
     items = kept.drop_duplicates("item_id").loc[:, ITEMS.names].reset_index(drop=True)
     split = first.to_dict()
@@ -297,12 +315,12 @@ def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return items
 
 
-def _with_counted(items: pd.DataFrame, entries: RawAnnotations) -> pd.DataFrame:
-    """The items, and those without annotation that have crowd counts."""
-    if entries.crowd is None or entries.items is None:
+def _with_counted(items: pd.DataFrame, raw: RawAnnotations) -> pd.DataFrame:
+    """Return the items, and those without annotation that have crowd counts."""
+    if raw.crowd is None or raw.items is None:
         return items
-    more = entries.items.drop_duplicates("item_id")
-    more = more[more["item_id"].isin(entries.crowd["item_id"])]
+    more = raw.items.drop_duplicates("item_id")
+    more = more[more["item_id"].isin(raw.crowd["item_id"])]
     more = more[
         ~more["item_id"].isin(items["item_id"]) & (map_text(more["text_a"], str.strip) != "")
     ]
@@ -314,7 +332,7 @@ def _crowd(crowd: pd.DataFrame | None, items: pd.DataFrame, task: Task, notes: l
         return None
     sound = crowd["item_id"].isin(items["item_id"]) & crowd["label"].isin(task.scale.labels)
     if not sound.all():
-        notes.append(f"{int((~sound).sum())} crowd counts belong to no item or label: left out")
+        notes.append(f"{int((~sound).sum())} crowd counts belong to no item or label: ignored")
     crowd = crowd.loc[sound, CROWD.names].drop_duplicates(["item_id", "label"])
     if not len(crowd):
         return None
@@ -329,18 +347,18 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 def _last_notes(kept: pd.DataFrame, notes: list[str]) -> None:
     without = int((kept["explanation"] == "").sum())
     if without:
-        notes.append(f"{without} of {len(kept)} annotations have no explanation: kept")
+        notes.append(f"{without} of {len(kept)} annotations have no explanation: imported")
     if kept["annotator_id"].nunique() == 1:
         notes.append("there is one annotator: comparisons between annotators need at least two")
     if kept["item_id"].nunique() == 1:
         notes.append("there is one item: comparisons between annotators need at least two")
 
 
-def _nothing(read: int, aside: RejectedRows, where: str) -> DataError:
-    reasons = aside.frame()["reason"].value_counts()
+def _nothing(read: int, rejected: RejectedRows, where: str) -> DataError:
+    reasons = rejected.frame()["reason"].value_counts()
     listed = "; ".join(f"{reason} ({count} times)" for reason, count in reasons.head(5).items())
     return DataError(
-        f"no annotation is left of {read} read: {listed or 'there are none'}",
+        f"none of the {read} rows can be imported: {listed or 'there are none'}",
         where=where,
         expected="at least one annotation with an item, an annotator and a label",
         todo="check the columns with --map and the scale of the labels",

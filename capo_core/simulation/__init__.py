@@ -1,6 +1,6 @@
-"""Simulated annotators: the items they read, the labels they give, the manner they write in.
+"""Simulated annotators: items, labels and explanations with a known ground truth.
 
-`capo_core.simulation.simulate.simulate` is the way in; the modules here hold one part each: chance
-(draws), the grammar that explanations grow from, the vocabulary, items of both tasks, annotator
-specifications, labels, and what was planted.
+Start with `capo_core.simulation.simulate.simulate`. The other modules hold one part each: the
+grammar of explanations and its rules of style, items of both tasks, annotator specifications,
+labelling and writing, the ground truth. `vocabulary/` holds the word lists as JSON.
 """

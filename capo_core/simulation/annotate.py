@@ -1,7 +1,4 @@
-"""From an item, a label and a manner to the words of an explanation.
-
-How annotators label: the item speaks, the annotator leans.
-"""
+"""Annotating an item: a label drawn by item and annotator, and an explanation for it."""
 
 from __future__ import annotations
 
@@ -16,13 +13,13 @@ from capo_core.simulation.items import SimulatedItem
 # Log-odds-free shares of the three ways to fill a place (without words of the item, in brief, in
 # full) at content 0, 1 and 2; in between they are interpolated.
 _DETAIL = ((1.0, 0.0, 0.0), (0.03, 0.52, 0.45), (0.0, 0.05, 0.95))
-# Nobody puts a bare pointer in quotes.
+# A bare pronoun is never quoted.
 _QUOTED_POINTER = re.compile(r"""["'“](this|that)["'”]""")
 _SPACE_BEFORE = re.compile(r"\s+([,;.?!])")
 
 
 def detail_bounds(content: float, tilt: float) -> tuple[float, ...]:
-    """Cumulative shares of the three ways to fill a place.
+    """Return cumulative shares of the three ways to fill a place.
 
     Args:
         content: 0 (never words of the item) to 2 (nearly always, in full).
@@ -37,18 +34,18 @@ def detail_bounds(content: float, tilt: float) -> tuple[float, ...]:
 
 
 def write(
-    start: str, item: SimulatedItem, manner: WritingStyle, content: float, draws: Draws
+    start: str, item: SimulatedItem, style: WritingStyle, content: float, draws: Draws
 ) -> str:
-    """One explanation, grown from the rule `start`."""
-    bounds = detail_bounds(content, manner.detail)
+    """Return one explanation, grown from the rule `start`."""
+    bounds = detail_bounds(content, style.detail)
 
     def place(name: str) -> str:
         return item.places[name][draws.weighted(bounds)]
 
-    text = " ".join(GRAMMAR.expand(start, manner.bounds, draws, place).split())
+    text = " ".join(GRAMMAR.expand(start, style.bounds, draws, place).split())
     text = _QUOTED_POINTER.sub(r"\1", _SPACE_BEFORE.sub(r"\1", text))
-    text = _slips(text, manner.slips, draws)
-    habits = manner.formatting
+    text = _slips(text, style.slips, draws)
+    habits = style.formatting
     capital = draws.chance(habits.capital)
     period = draws.chance(habits.period)
     space = draws.chance(habits.leading_space)
@@ -60,7 +57,7 @@ def write(
 
 
 def _slips(text: str, share: float, draws: Draws) -> str:
-    """Some words with two letters swapped or one left out, as of someone in a hurry."""
+    """Return `text` with typing errors: in some words, two letters swapped or one left out."""
     words = text.split(" ")
     changed = False
     for i, word in enumerate(words):
@@ -83,13 +80,13 @@ _PARTS = {
     **dict.fromkeys((1, 2, 3), "reason.near"),
     **dict.fromkeys((4, 5), "reason.same"),
 }
-# Relations in which the hypothesis says no more than the premise.
+# Relations in which the hypothesis adds nothing to the premise.
 _CONTAINED = ("reworded", "fewer details", "general")
 NEUTRAL_SPEC = AnnotatorSpec("")
 
 
 def nli_shares(item: SimulatedItem, spec: AnnotatorSpec, strength: float) -> tuple[float, ...]:
-    """Probability of each NLI label: softmax of care · item's log-odds + bias.
+    """Return the probability of each NLI label: softmax of care · item's log-odds + bias.
 
     At strength 0 neither bias nor care of the annotator enters.
     """
@@ -103,7 +100,7 @@ def nli_shares(item: SimulatedItem, spec: AnnotatorSpec, strength: float) -> tup
 
 
 def score_shares(item: SimulatedItem, spec: AnnotatorSpec, strength: float) -> tuple[float, ...]:
-    """Probability of each score −5…5: a normal around the item's mean, cut to whole numbers.
+    """Return the probability of each score −5…5: a normal around the item's mean, in whole numbers.
 
     The annotator's strictness moves the mean, their spread stretches it away from 0; what lies
     beyond the scale counts for its end.
@@ -118,12 +115,12 @@ def score_shares(item: SimulatedItem, spec: AnnotatorSpec, strength: float) -> t
 def label_shares(
     task: str, item: SimulatedItem, spec: AnnotatorSpec, strength: float
 ) -> Sequence[float]:
-    """Probability of each label of the task's scale, in its order."""
+    """Return the probability of each label of the task's scale, in its order."""
     return (nli_shares if task == "nli" else score_shares)(item, spec, strength)
 
 
 def start_rule(task: str, item: SimulatedItem, label: str) -> str:
-    """The rule an explanation of this label of this item grows from."""
+    """Return the rule from which an explanation of this label of this item grows."""
     if task == "paraphrase":
         return _PARTS[int(label)]
     if label == "entailment" and item.relation not in _CONTAINED:

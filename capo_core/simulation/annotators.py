@@ -1,4 +1,4 @@
-"""Who annotates: preferences, strictness, label bias, habits; drawn from a seed or written down."""
+"""Annotators in numbers: style, strictness, label bias, formatting; drawn from a seed or given."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from capo_core.simulation.style_rules_paraphrase import PARAPHRASE_RULES
 GRAMMAR = Grammar.of(WORDS, NLI_RULES, PARAPHRASE_RULES)
 
 # Facet of a rule's name → (how strongly annotators differ in it: standard deviation of the tilts
-# in nats at manner 1; what the habit is). Set so that four random annotators are as hard to tell
+# in nats at style 1; what the habit is). Set so that four random annotators are as hard to tell
 # apart as VariErr's.
 FACETS: dict[str, tuple[float, str]] = {
     "term": (1.25, "what the texts are called"),
@@ -45,7 +45,7 @@ class Formatting:
     leading_space: float = 0.0
 
 
-# What everybody does at manner 0.
+# Shared by all annotators at style 0.
 COMMON_FORMATTING = Formatting(0.85, 0.85, 0.01)
 
 
@@ -55,7 +55,7 @@ class AnnotatorSpec:
 
     Attributes:
         annotator_id: pseudonym.
-        tilts: rule → one number per option, in nats: at manner m the annotator's weight of an
+        tilts: rule → one number per option, in nats: at style m the annotator's weight of an
             option is the common weight times exp(m · tilt).
         length: in nats, how much more often than others an opener or an end is added.
         detail: in nats, how much more often words of the item are given in full than in brief.
@@ -79,7 +79,7 @@ class AnnotatorSpec:
     formatting: Formatting = COMMON_FORMATTING
 
     def facet(self, name: str) -> dict[str, dict[str, float]]:
-        """The tilts of all rules of one facet: rule → option → nats."""
+        """Return the tilts of all rules of one facet: rule → option → nats."""
         return {
             rule: dict(zip(GRAMMAR.rules[rule].options, tilt, strict=True))
             for rule, tilt in self.tilts.items()
@@ -93,7 +93,7 @@ COMMON_BOUNDS = {name: cumulative(rule.weights) for name, rule in GRAMMAR.rules.
 
 @dataclass(frozen=True)
 class WritingStyle:
-    """How one annotator writes at a given strength; the common manner is the same for all."""
+    """Writing style of one annotator at a given strength; the common style is the same for all."""
 
     bounds: Mapping[str, Sequence[float]]
     detail: float
@@ -105,10 +105,10 @@ COMMON_STYLE = WritingStyle(COMMON_BOUNDS, 0.0, COMMON_SLIPS, COMMON_FORMATTING)
 
 
 def style_of(spec: AnnotatorSpec, strength: float) -> WritingStyle:
-    """The annotator's manner at `strength` ≥ 0.
+    """Return the annotator's style at `strength` ≥ 0.
 
-    0 gives `COMMON_MANNER` itself, the same object for everybody: annotators are then
-    exchangeable given item and label, by construction.
+    0 gives `COMMON_STYLE` itself, the same object for all: annotators are then exchangeable given
+    item and label, by construction.
     """
     if strength == 0:
         return COMMON_STYLE
@@ -141,7 +141,7 @@ def _between(common: float, own: float, strength: float) -> float:
 
 
 def annotator_ids(n: int) -> tuple[str, ...]:
-    """A, B, C …; from 27 annotators on, A01, A02 …"""
+    """Return A, B, C …; from 27 annotators on, A01, A02 …"""
     if n <= 26:
         return tuple(chr(ord("A") + i) for i in range(n))
     return tuple(f"A{i + 1:0{len(str(n))}d}" for i in range(n))
@@ -150,7 +150,7 @@ def annotator_ids(n: int) -> tuple[str, ...]:
 def sample_annotators(
     n: int, seed: int | Sequence[int], *, ids: Sequence[str] | None = None
 ) -> tuple[AnnotatorSpec, ...]:
-    """`n` annotators as they might come, from a seed; the first m of n are the same for any n."""
+    """Return `n` random annotators; the first m of n are the same for any n."""
     ids = annotator_ids(n) if ids is None else ids
     seed = [seed] if isinstance(seed, int) else list(seed)
     return tuple(_sample(ids[i], [*seed, i]) for i in range(n))
@@ -182,7 +182,7 @@ def _sample(annotator_id: str, seed: list[int]) -> AnnotatorSpec:
         spread=round(float(0.12 * numbers[4]), 3),
         care=round(float(0.15 * numbers[5]), 3),
         formatting=Formatting(
-            # Most end nearly always with a period, the others hardly ever.
+            # Most annotators nearly always end with a period, the others hardly ever.
             round(0.93 + 0.06 * habits[0] if habits[0] < 0.78 else 0.02 + 0.2 * habits[0], 3),
             round(0.9 + 0.09 * habits[1] if habits[1] < 0.87 else 0.15 + 0.3 * habits[1], 3),
             round(0.0 if habits[2] < 0.93 else 0.9, 3),

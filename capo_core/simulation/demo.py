@@ -1,8 +1,7 @@
 """The shipped demo: four simulated annotators × 500 items for each task.
 
-`python -m capo_core.simulation.demo [FOLDER]` writes it, by default to `data/`.
-
-The simulated datasets that ship with the project, in `data/` at its root; read-only.
+`python -m capo_core.simulation.demo [FOLDER]` writes it, by default to `data/`. The catalog reads
+it from there like any other file.
 """
 
 from __future__ import annotations
@@ -12,57 +11,12 @@ import hashlib
 import io
 import json
 import sys
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 from capo_core.data.export import sidecar_text
-from capo_core.data.importing import read_dataset
-from capo_core.dataset import Dataset
-from capo_core.errors import DataError
 from capo_core.shipped import FOLDER
 from capo_core.simulation.simulate import ORIGIN, Simulation, SimulationConfig, simulate
-from capo_core.task import Task
 from capo_core.workspace import make_folder
-
-NAMES = ("demo-nli", "demo-paraphrase")
-
-
-def names(folder: Path = FOLDER) -> list[str]:
-    """The demos whose two files (table and task) are there."""
-    return [name for name in NAMES if all(path.is_file() for path in _files(name, folder))]
-
-
-def load(name: str, folder: Path = FOLDER) -> Dataset:
-    """One demo; read once per process as long as its files stay the same.
-
-    Raises:
-        DataError: a file of the demo is damaged.
-    """
-    stamps = tuple((str(path), path.stat().st_mtime_ns) for path in _files(name, folder))
-    return _load(name, stamps)
-
-
-def _files(name: str, folder: Path) -> tuple[Path, Path]:
-    return folder / f"{name}.csv", folder / f"{name}.json"
-
-
-@lru_cache(maxsize=8)
-def _load(name: str, stamps: tuple[tuple[str, int], ...]) -> Dataset:
-    table, about = (Path(path) for path, _ in stamps)
-    try:
-        described = json.loads(about.read_text(encoding="utf-8"))
-        task = Task.from_dict(described.get("task", described))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"the demo's description cannot be read ({error})",
-            where=str(about),
-            todo="get the project's files again",
-        ) from None
-    read = read_dataset(table, name=name, format="table", task=task)
-    origin = described.get("origin") or "simulated annotators, shipped with the project"
-    return replace(read.dataset, origin=origin, simulated=True)
-
 
 COMMAND = "python -m capo_core.simulation.demo"
 COLUMNS = ["item_id", "text_a", "text_b", "annotator_id", "label", "explanation", "valid"]
@@ -83,7 +37,7 @@ CONFIGS = {
 
 
 def table(simulation: Simulation) -> bytes:
-    """The demo's CSV (UTF-8, long form: one row an annotation)."""
+    """Return the demo's CSV (UTF-8, long form: one row per annotation)."""
     dataset = simulation.dataset
     frame = dataset.annotations.merge(dataset.items, on="item_id", how="left")
     written = io.StringIO()
@@ -94,7 +48,7 @@ def table(simulation: Simulation) -> bytes:
 
 
 def description(name: str, simulation: Simulation, content: bytes) -> dict:
-    """What stands beside the CSV: task, origin, how it was made, checksum, what was planted."""
+    """Return the JSON beside the CSV: task, origin, command, checksum, and the ground truth."""
     config = simulation.config
     return {
         "name": name,
@@ -106,7 +60,7 @@ def description(name: str, simulation: Simulation, content: bytes) -> dict:
         "items": config.items,
         "annotations": len(simulation.dataset.annotations),
         "strength": {
-            "manner": config.manner,
+            "manner": config.style,
             "content": config.content,
             "label_bias": config.label_bias,
         },
@@ -118,13 +72,13 @@ def description(name: str, simulation: Simulation, content: bytes) -> dict:
                 "rate": round(row.rate, 3),
                 "rate_others": round(row.rate_others, 3),
             }
-            for row in simulation.planted.itertuples()
+            for row in simulation.ground_truth.itertuples()
         ],
     }
 
 
 def write_demo(name: str, folder: Path = FOLDER) -> dict:
-    """Write one demo's files to `folder`; returns its description."""
+    """Write one demo's files to `folder` and return its description."""
     simulation = simulate(CONFIGS[name])
     content = table(simulation)
     about = description(name, simulation, content)

@@ -1,10 +1,8 @@
-"""A grammar with weighted options, from which explanations grow.
+"""A grammar with weighted options, from which explanations grow, and the random draws it needs.
 
 A rule is a table option → common weight. An option is text with references: `<name>` is another
 rule, `{name}` a place for words of the item. Every preference an annotator can have is a tilt of
-one rule's weights, so a manner of writing is nothing but a set of tilted tables.
-
-Uniform draws one at a time, cheaply and reproducibly.
+one rule's weights, so a writing style is nothing but a set of tilted tables.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ class Draws:
         self._next = _BLOCK
 
     def uniform(self) -> float:
-        """The next number, 0 (included) to 1 (excluded)."""
+        """Return the next number, 0 (included) to 1 (excluded)."""
         if self._next >= _BLOCK:
             self._block = self._rng.random(_BLOCK).tolist()
             self._next = 0
@@ -45,31 +43,31 @@ class Draws:
         return self._block[self._next - 1]
 
     def index(self, n: int) -> int:
-        """A whole number from 0 to n − 1, each as likely."""
+        """Return a whole number from 0 to n − 1, all equally likely."""
         return int(self.uniform() * n)
 
     def pick(self, values: Sequence[T]) -> T:
-        """One of `values`, each as likely."""
+        """Return one of `values`, all equally likely."""
         return values[int(self.uniform() * len(values))]
 
     def other(self, values: Sequence[T], than: T) -> T:
-        """One of `values` that is not `than`; there must be one."""
+        """Return one of `values` that is not `than`; there must be one."""
         found = self.pick(values)
         while found == than:
             found = self.pick(values)
         return found
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return self.uniform() < probability
 
     def weighted(self, bounds: Sequence[float]) -> int:
-        """An index drawn by weight; `bounds` are cumulative shares, the last one is 1."""
+        """Return an index drawn by weight; `bounds` are cumulative shares, the last one is 1."""
         return min(bisect_right(bounds, self.uniform()), len(bounds) - 1)
 
 
 def cumulative(weights: Sequence[float]) -> tuple[float, ...]:
-    """Cumulative shares of `weights` (all ≥ 0, their sum > 0), for `Draws.weighted`."""
+    """Return cumulative shares of `weights` (all ≥ 0, their sum > 0), for `Draws.weighted`."""
     total = sum(weights)
     return tuple(value / total for value in accumulate(weights))
 
@@ -80,14 +78,14 @@ Rules = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Reference:
-    """A place in an option where another rule is expanded."""
+    """A part of an option where another rule is expanded."""
 
     rule: str
 
 
 @dataclass(frozen=True)
 class Placeholder:
-    """A place in an option where words of the item stand."""
+    """A part of an option that words of the item fill."""
 
     name: str
 
@@ -106,7 +104,7 @@ class Rule:
 
     @property
     def empty(self) -> int | None:
-        """The position of the option that says nothing, where there is one."""
+        """The position of the empty option; None if there is none."""
         return self.options.index("") if "" in self.options else None
 
 
@@ -122,7 +120,7 @@ class Grammar:
 
     @classmethod
     def of(cls, *tables: Rules) -> Grammar:
-        """The grammar of all rules in `tables`, each table rule name → option → weight."""
+        """Return the grammar of all rules in `tables`, each table rule name → option → weight."""
         rules = {
             name: Rule(
                 name,
@@ -148,24 +146,24 @@ class Grammar:
         draws: Draws,
         place: Callable[[str], str],
     ) -> str:
-        """One text grown from the rule `start`.
+        """Return one text grown from the rule `start`.
 
         Args:
-            bounds: cumulative shares of each rule's options, as this writer prefers them.
-            place: the item's words for a place.
+            bounds: cumulative shares of each rule's options, by this annotator's preferences.
+            place: returns the item's words for a place.
         """
-        said: list[str] = []
-        waiting: list[Part] = [Reference(start)]
-        while waiting:
-            part = waiting.pop()
+        texts: list[str] = []
+        pending: list[Part] = [Reference(start)]
+        while pending:
+            part = pending.pop()
             if isinstance(part, str):
-                said.append(part)
+                texts.append(part)
             elif isinstance(part, Placeholder):
-                said.append(place(part.name))
+                texts.append(place(part.name))
             else:
                 chosen = draws.weighted(bounds[part.rule])
-                waiting.extend(reversed(self.rules[part.rule].parts[chosen]))
-        return "".join(said)
+                pending.extend(reversed(self.rules[part.rule].parts[chosen]))
+        return "".join(texts)
 
 
 def _parts(option: str) -> tuple[Part, ...]:

@@ -1,4 +1,4 @@
-"""What was planted: how often each annotator's phrases come, from the specifications alone."""
+"""Ground truth: how often each annotator uses a phrase, from the specifications alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = ["annotator_id", "phrase", "rate", "rate_others"]
 
 
 def candidate_phrases() -> frozenset[tuple[str, ...]]:
-    """All wordings in the grammar that hold no words of an item, of 1 to 3 tokens each."""
+    """Return all phrases of 1 to 3 tokens in the grammar that hold no words of an item."""
     found = set()
     for rule in GRAMMAR.rules.values():
         for parts in rule.parts:
@@ -36,32 +36,32 @@ def ground_truth_phrases(
     specs: Sequence[AnnotatorSpec],
     draw_item: Callable[[Draws], SimulatedItem],
     *,
-    manner: float,
+    style: float,
     content: float,
     label_bias: float,
     seed: int,
     draws_each: int = 3000,
 ) -> pd.DataFrame:
-    """Phrases that an annotator uses more often than the others do, with both rates.
+    """Return phrases that an annotator uses more often than the others do, with both rates.
 
     The rates are expectations under the specifications, over new items, labels and explanations
-    (`draws_each` per annotator; a rate's standard error is at most 0.5 / √draws_each). The data
-    of the simulation itself are not looked at. A phrase is listed where the difference of rates
+    (`draws_each` per annotator; a rate's standard error is at most 0.5 / √draws_each); the data
+    of the simulation itself are not used. A phrase is listed where the difference of rates
     is more than four standard errors.
 
     Returns:
         annotator_id, phrase (tokens of the normalised text joined by spaces), rate and
         rate_others (share of explanations that hold the phrase, 0 to 1; the others' is the mean
-        over them), sorted by annotator and falling difference. Empty at manner 0.
+        over them), sorted by annotator and falling difference. Empty at style 0.
     """
-    if manner == 0 or len(specs) < 2:
+    if style == 0 or len(specs) < 2:
         return pd.DataFrame(columns=COLUMNS)
     candidates = candidate_phrases()
     draws = Draws([seed, 9])
     items = [draw_item(draws) for _ in range(min(draws_each, 1000))]
     rates = []
     for spec in specs:
-        own = style_of(spec, manner)
+        own = style_of(spec, style)
         counts: Counter = Counter()
         for i in range(draws_each):
             item = items[i % len(items)]

@@ -18,7 +18,7 @@ from capo_core.simulation.grammar import Draws
 
 @dataclass(frozen=True)
 class Action:
-    """A verb in four forms, and what it is done to."""
+    """A verb in four forms, and its objects."""
 
     past: str
     base: str
@@ -29,7 +29,7 @@ class Action:
 
 @dataclass(frozen=True)
 class ThingState:
-    """A thing and what it is like, said in another way, and the opposite."""
+    """A thing, an adjective for it, a synonym and the opposite."""
 
     thing: str
     adjective: str
@@ -39,7 +39,7 @@ class ThingState:
 
 @dataclass(frozen=True)
 class Topic:
-    """The words of one field of life."""
+    """The vocabulary of one field of life."""
 
     name: str
     people: tuple[str, ...]
@@ -94,11 +94,11 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class SimulatedItem:
-    """An item with what only its maker knows.
+    """An item and what the simulator knows about it.
 
     Attributes:
-        text_a, text_b: what annotators read.
-        relation: how text_b was made from text_a.
+        text_a, text_b: the texts that annotators read.
+        relation: relation of text_b to text_a.
         latent: NLI: log-odds of entailment, neutral, contradiction before an annotator's bias;
             paraphrase: mean and standard deviation of the score on −5…5.
         places: for each place of the explanation grammar, three ways to fill it: without words of
@@ -113,22 +113,22 @@ class SimulatedItem:
 
 
 def noise(draws: Draws, deviation: float) -> float:
-    """A normal deviate with mean 0."""
+    """Return a normal deviate with mean 0."""
     return deviation * _NORMAL.inv_cdf(min(max(draws.uniform(), 1e-9), 1 - 1e-9))
 
 
 def joined(*parts: str) -> str:
-    """The parts that are not empty, with single spaces."""
+    """Return the parts that are not empty, joined by single spaces."""
     return " ".join(part for part in parts if part)
 
 
 def sentence(text: str, end: str = ".") -> str:
-    """`text` with a capital and an end."""
+    """Return `text` with a capital and an end."""
     return text[:1].upper() + text[1:] + end
 
 
 def is_plural(phrase: str) -> bool:
-    """Does a noun phrase like "the grocers" or "farmers in the valley" take a plural verb?"""
+    """Return whether a noun phrase such as "farmers in the valley" takes a plural verb."""
     head = phrase
     for word in (" of ", " in ", " from ", " with ", " on "):
         head = head.partition(word)[0]
@@ -139,5 +139,5 @@ def is_plural(phrase: str) -> bool:
 
 
 def was(phrase: str) -> str:
-    """The form of "was" that goes with a noun phrase."""
+    """Return the form of "was" that agrees with a noun phrase."""
     return "were" if is_plural(phrase) else "was"

@@ -1,8 +1,6 @@
-"""What is claimed about an event: one function for each way a hypothesis is made from it.
+"""NLI items about events: somebody did something somewhere, and a hypothesis about it.
 
-Events, from which NLI items are made: somebody did something somewhere, at some time.
-
-NLI items about events: somebody did something somewhere, and what is claimed about it.
+Each relation of the hypothesis to the premise has one function.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ _DAYS, _MONTHS, _FEELINGS, _SOURCES, _SPOKEN, _ASIDES, _REMARKS, _MANY = word_li
 
 @dataclass(frozen=True)
 class Event:
-    """One thing done: by whom, in which words, to what, where, when and why."""
+    """An event: actor, verb, number and object, place, time and reason."""
 
     who: str
     pronoun: str
@@ -69,7 +67,7 @@ class Event:
 
 
 def draw_when(draws: Draws) -> str:
-    """A phrase that says when."""
+    """Return a phrase for a time."""
     kind = draws.index(6)
     if kind == 0:
         return f"in {1870 + draws.index(153)}"
@@ -107,7 +105,7 @@ def draw_event(draws: Draws, topic: Topic, action: Action) -> Event:
 def premise_of(
     draws: Draws, topic: Topic, action: Action, event: Event, relation: str
 ) -> tuple[str, str]:
-    """The premise and its main clause."""
+    """Return the premise and its main clause."""
     if relation in ("plan", "question") and event.verb == action.past:
         if relation == "question":
             asked = joined(
@@ -117,12 +115,12 @@ def premise_of(
         hope = draws.pick(("planned to", "hoped to", "promised to", "was said to", "meant to"))
         if hope.startswith("was"):
             hope = f"{was(event.who)} said to"
-        said = replace(event, verb=f"{hope} {action.base}").clause()
-        return sentence(said), said
-    said = event.clause()
+        clause = replace(event, verb=f"{hope} {action.base}").clause()
+        return sentence(clause), clause
+    clause = event.clause()
     text = event.clause(front=draws.chance(0.3))
     if draws.chance(0.15):
-        return f"{draws.pick(_SPOKEN)} {text} {draws.pick(_ASIDES)}", said
+        return f"{draws.pick(_SPOKEN)} {text} {draws.pick(_ASIDES)}", clause
     if draws.chance(0.14):
         source = draws.pick(_SOURCES)
         text = f"{source}{'' if source.endswith('that') else ','} {text}"
@@ -133,7 +131,7 @@ def premise_of(
         text = f"{text}{link} {who} {deed.past} {thing}"
         if draws.chance(0.4):
             text = f"{text} {draws.pick(topic.places)}"
-    return sentence(text), said
+    return sentence(text), clause
 
 
 class EventClaim(NamedTuple):
@@ -153,13 +151,13 @@ class EventClaim(NamedTuple):
     kind: str
 
 
-class ClaimContext(NamedTuple):
-    """What a claim is made from: the event, and the part of it that the hypothesis keeps."""
+class ClaimBasis(NamedTuple):
+    """The parts of a claim: the event, and the details of it that the hypothesis repeats."""
 
     topic: Topic
     action: Action
     event: Event
-    kept: Event
+    repeated: Event
 
     @property
     def plain(self) -> str:
@@ -167,136 +165,140 @@ class ClaimContext(NamedTuple):
 
 
 def claim_of(draws: Draws, topic: Topic, action: Action, event: Event, relation: str) -> EventClaim:
-    """A hypothesis that stands in `relation` to the event."""
-    kept = replace(
+    """Return a hypothesis in `relation` to the event."""
+    repeated = replace(
         event,
         where=event.where if draws.chance(0.4) else "",
         when=event.when if draws.chance(0.35) else "",
         why="",
     )
-    return _MAKERS[relation](draws, ClaimContext(topic, action, event, kept))
+    return _MAKERS[relation](draws, ClaimBasis(topic, action, event, repeated))
 
 
-def _told(claim: Event, a: str, b: str, missing: str, kind: str) -> EventClaim:
+def _claim(claim: Event, a: str, b: str, missing: str, kind: str) -> EventClaim:
     return EventClaim(claim.clause(), claim.brief(), a, b, missing, kind)
 
 
-def _same(draws: Draws, case: ClaimContext) -> EventClaim:
-    b = joined(case.kept.verb, case.kept.object)
-    return _told(case.kept, case.plain, b, case.event.thing, "detail")
+def _same(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    b = joined(basis.repeated.verb, basis.repeated.object)
+    return _claim(basis.repeated, basis.plain, b, basis.event.thing, "detail")
 
 
-def _reworded(draws: Draws, case: ClaimContext) -> EventClaim:
-    event, action = case.event, case.action
+def _reworded(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    event, action = basis.event, basis.action
     verb = action.synonym if event.verb == action.past else event.verb
-    claim = replace(case.kept, verb=verb)
+    claim = replace(basis.repeated, verb=verb)
     full = claim.clause(front=draws.chance(0.3))
     b = joined(verb, event.object)
-    return EventClaim(full, claim.brief(), case.plain, b, event.thing, "wording")
+    return EventClaim(full, claim.brief(), basis.plain, b, event.thing, "wording")
 
 
-def _general(draws: Draws, case: ClaimContext) -> EventClaim:
-    event = case.event
+def _general(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    event = basis.event
     active = "were active" if event.pronoun == "they" else "was active"
     general = draws.pick(("did something", "had things to do", active))
     full = joined(event.who, general, event.where or event.when)
     brief = joined(event.pronoun, general)
-    return EventClaim(full, brief, case.plain, general, event.thing, "detail")
+    return EventClaim(full, brief, basis.plain, general, event.thing, "detail")
 
 
-def _number(draws: Draws, case: ClaimContext) -> EventClaim:
-    return _counted(case, draws.other(NUMBERS, case.event.number))
+def _number(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    return _counted(basis, draws.other(NUMBERS, basis.event.number))
 
 
-def _more(draws: Draws, case: ClaimContext) -> EventClaim:
-    return _counted(case, draws.pick(_MANY))
+def _more(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    return _counted(basis, draws.pick(_MANY))
 
 
-def _counted(case: ClaimContext, number: str) -> EventClaim:
-    claim = replace(case.kept, number=number)
-    missing = f"the number of {case.event.thing}"
-    return _told(claim, case.event.object, claim.object, missing, "number")
+def _counted(basis: ClaimBasis, number: str) -> EventClaim:
+    claim = replace(basis.repeated, number=number)
+    missing = f"the number of {basis.event.thing}"
+    return _claim(claim, basis.event.object, claim.object, missing, "number")
 
 
-def _all(draws: Draws, case: ClaimContext) -> EventClaim:
-    claim = replace(case.kept, number="all the" if case.event.number else "only")
-    missing = f"the rest of the {case.event.thing}"
-    return _told(claim, case.event.object, claim.object, missing, "number")
+def _all(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    claim = replace(basis.repeated, number="all the" if basis.event.number else "only")
+    missing = f"the rest of the {basis.event.thing}"
+    return _claim(claim, basis.event.object, claim.object, missing, "number")
 
 
-def _place(draws: Draws, case: ClaimContext) -> EventClaim:
-    topic = case.topic
+def _place(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    topic = basis.topic
     where = draws.pick(topic.places) if draws.chance(0.4) else f"in {draws.pick(TOWNS)}"
-    while where == case.event.where:
+    while where == basis.event.where:
         where = f"in {draws.pick(TOWNS)}"
-    return _told(replace(case.kept, where=where), case.event.where, where, "the place", "place")
+    return _claim(
+        replace(basis.repeated, where=where), basis.event.where, where, "the place", "place"
+    )
 
 
-def _time(draws: Draws, case: ClaimContext) -> EventClaim:
+def _time(draws: Draws, basis: ClaimBasis) -> EventClaim:
     when = draw_when(draws)
-    while when == case.event.when:
+    while when == basis.event.when:
         when = draw_when(draws)
-    return _told(replace(case.kept, when=when), case.event.when, when, "the time", "time")
+    return _claim(replace(basis.repeated, when=when), basis.event.when, when, "the time", "time")
 
 
-def _actor(draws: Draws, case: ClaimContext) -> EventClaim:
+def _actor(draws: Draws, basis: ClaimBasis) -> EventClaim:
     if draws.chance(0.3):
         who, pronoun = draws.pick(NAMES)
     else:
-        who, pronoun = draws.pick(case.topic.people), "they"
-    while who == case.event.who:
+        who, pronoun = draws.pick(basis.topic.people), "they"
+    while who == basis.event.who:
         who, pronoun = draws.pick(NAMES)
-    return _told(replace(case.kept, who=who, pronoun=pronoun), case.event.who, who, who, "person")
+    return _claim(
+        replace(basis.repeated, who=who, pronoun=pronoun), basis.event.who, who, who, "person"
+    )
 
 
-def _opposite(draws: Draws, case: ClaimContext) -> EventClaim:
-    if case.event.verb != case.action.past:
-        return _negation(draws, case)
-    claim = replace(case.kept, verb=case.action.opposite)
-    return _told(claim, case.event.verb, case.action.opposite, case.event.thing, "action")
+def _opposite(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    if basis.event.verb != basis.action.past:
+        return _negation(draws, basis)
+    claim = replace(basis.repeated, verb=basis.action.opposite)
+    return _claim(claim, basis.event.verb, basis.action.opposite, basis.event.thing, "action")
 
 
-def _negation(draws: Draws, case: ClaimContext) -> EventClaim:
-    event = case.event
-    known = event.verb == case.action.past
-    verb = f"did not {case.action.base}" if known else f"never {event.verb}"
-    return _told(replace(case.kept, verb=verb), event.verb, verb, event.thing, "action")
+def _negation(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    event = basis.event
+    known = event.verb == basis.action.past
+    verb = f"did not {basis.action.base}" if known else f"never {event.verb}"
+    return _claim(replace(basis.repeated, verb=verb), event.verb, verb, event.thing, "action")
 
 
-def _reason(draws: Draws, case: ClaimContext) -> EventClaim:
-    why = draws.other(REASONS, case.event.why)
-    return _told(replace(case.kept, why=why), case.plain, why, "the reason", "reason")
+def _reason(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    why = draws.other(REASONS, basis.event.why)
+    return _claim(replace(basis.repeated, why=why), basis.plain, why, "the reason", "reason")
 
 
-def _manner(draws: Draws, case: ClaimContext) -> EventClaim:
-    how = draws.other(EXTRAS, case.event.why)
-    return _told(replace(case.kept, why=how), case.plain, how, f"the part {how}", "detail")
+def _manner(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    how = draws.other(EXTRAS, basis.event.why)
+    return _claim(replace(basis.repeated, why=how), basis.plain, how, f"the part {how}", "detail")
 
 
-def _feeling(draws: Draws, case: ClaimContext) -> EventClaim:
-    event = case.event
+def _feeling(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    event = basis.event
     feeling = draws.pick(_FEELINGS)
     full = joined(event.who, was(event.who), feeling)
     missing = f"the mood of {event.who}" if draws.chance(0.5) else f"being {feeling}"
     brief = f"{event.pronoun} {'were' if event.pronoun == 'they' else 'was'} {feeling}"
-    return EventClaim(full, brief, case.plain, feeling, missing, "feeling")
+    return EventClaim(full, brief, basis.plain, feeling, missing, "feeling")
 
 
-def _matter(draws: Draws, case: ClaimContext) -> EventClaim:
-    matter = draws.pick(case.topic.matters)
+def _matter(draws: Draws, basis: ClaimBasis) -> EventClaim:
+    matter = draws.pick(basis.topic.matters)
     remark = draws.pick(_REMARKS)
-    return EventClaim(f"{matter} {remark}", f"it {remark}", case.plain, remark, matter, "subject")
+    return EventClaim(f"{matter} {remark}", f"it {remark}", basis.plain, remark, matter, "subject")
 
 
-def _unrelated(draws: Draws, case: ClaimContext) -> EventClaim:
+def _unrelated(draws: Draws, basis: ClaimBasis) -> EventClaim:
     other = draws.pick(TOPICS)
     deed = draws.pick(other.actions)
     thing = draws.pick(deed.objects).lstrip("#")
-    claim = replace(case.kept, verb=deed.past, number="", thing=thing)
-    return _told(claim, case.plain, joined(deed.past, thing), thing, "subject")
+    claim = replace(basis.repeated, verb=deed.past, number="", thing=thing)
+    return _claim(claim, basis.plain, joined(deed.past, thing), thing, "subject")
 
 
-_MAKERS: dict[str, Callable[[Draws, ClaimContext], EventClaim]] = {
+_MAKERS: dict[str, Callable[[Draws, ClaimBasis], EventClaim]] = {
     "reworded": _reworded, "fewer details": _same, "general": _general, "number": _number,
     "more": _more, "place": _place, "time": _time, "actor": _actor, "opposite": _opposite,
     "negation": _negation, "reason": _reason, "manner": _manner, "feeling": _feeling,
@@ -330,14 +332,14 @@ _BOUNDS = cumulative([share for share, *_ in RELATIONS.values()])
 
 
 def draw_event_item(draws: Draws) -> SimulatedItem:
-    """An item about an event, with a relation drawn by its share."""
+    """Return an item about an event, with a relation drawn by its share."""
     topic = draws.pick(TOPICS)
     action = draws.pick(topic.actions)
     event = draw_event(draws, topic, action)
     relation = _NAMES[draws.weighted(_BOUNDS)]
     event = _prepared(draws, topic, event, relation)
     claim = claim_of(draws, topic, action, event, relation)
-    premise, said = premise_of(draws, topic, action, event, relation)
+    premise, clause = premise_of(draws, topic, action, event, relation)
     odds = RELATIONS[relation][1:]
     return SimulatedItem(
         premise,
@@ -345,7 +347,7 @@ def draw_event_item(draws: Draws) -> SimulatedItem:
         relation,
         tuple(value + noise(draws, 0.7) for value in odds),
         {
-            "A": ("this is so", _retold(draws, event, action), said),
+            "A": ("this is so", _retold(draws, event, action), clause),
             "B": ("that is so", claim.brief, claim.full),
             "a": ("this", claim.a, claim.a),
             "b": ("that", claim.b, claim.b),
@@ -358,14 +360,14 @@ def draw_event_item(draws: Draws) -> SimulatedItem:
 
 
 def _retold(draws: Draws, event: Event, action: Action) -> str:
-    """The event in brief; half the time by the verb's synonym."""
+    """Return the event in brief; half the time with the verb's synonym."""
     if event.verb == action.past and draws.chance(0.5):
         event = replace(event, verb=action.synonym)
     return event.brief()
 
 
 def _besides(draws: Draws, topic: Topic, action: Action) -> tuple[str, str]:
-    """Two things that somebody who knows the topic might think of."""
+    """Return two things of the topic that the premise does not mention."""
     other = draws.pick(topic.actions)
     thing = draws.pick(other.objects).lstrip("#")
     deed = action.synonym if draws.chance(0.5) else other.synonym
@@ -376,7 +378,7 @@ def _besides(draws: Draws, topic: Topic, action: Action) -> tuple[str, str]:
 
 
 def _prepared(draws: Draws, topic: Topic, event: Event, relation: str) -> Event:
-    """The event with the detail that the relation is about."""
+    """Return the event with the detail that the relation concerns."""
     if relation in ("number", "more", "all") and not event.number:
         counted = [
             (action.past, thing.lstrip("#"))

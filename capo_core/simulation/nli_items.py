@@ -1,6 +1,6 @@
-"""NLI items about what things are like: states, shares of people, comparisons, transfers, rules.
+"""NLI items: a premise, a hypothesis, and the log-odds of the labels.
 
-NLI items: a premise, a hypothesis, and how people would label them.
+Six families: events (see `nli_events`), states, shares of groups, comparisons, transfers, rules.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _GROUPS, _QUALITIES, _SIGHTS, _ASIDES, _GIVING, _GIFTS, _TIES, _MAY = word_lists
 
 
 class Claim(NamedTuple):
-    """A hypothesis, and what there is to say about it.
+    """A hypothesis and its properties.
 
     Attributes:
         odds: log-odds of entailment, neutral, contradiction, before the item's own noise.
@@ -56,7 +56,7 @@ class Claim(NamedTuple):
 
 
 def _item(
-    draws: Draws, premise: str, said: str, thing: str, claim: Claim, besides: tuple[str, str]
+    draws: Draws, premise: str, clause: str, thing: str, claim: Claim, besides: tuple[str, str]
 ) -> SimulatedItem:
     return SimulatedItem(
         sentence(premise),
@@ -64,7 +64,7 @@ def _item(
         claim.relation,
         tuple(value + noise(draws, 0.7) for value in claim.odds),
         {
-            "A": ("this is so", said, said),
+            "A": ("this is so", clause, clause),
             "B": ("that is so", claim.brief, claim.text),
             "a": ("this", claim.a, claim.a),
             "b": ("that", claim.b, claim.b),
@@ -77,7 +77,7 @@ def _item(
 
 
 def draw_state_item(draws: Draws) -> SimulatedItem:
-    """Something was like this; the claim rewords, opposes, heightens or explains it."""
+    """Return an item about a state; the claim rewords, opposes, intensifies or explains it."""
     topic = draws.pick(TOPICS)
     state = draws.pick(topic.states)
     thing, adjective, be = state.thing, state.adjective, was(state.thing)
@@ -90,7 +90,7 @@ def draw_state_item(draws: Draws) -> SimulatedItem:
         premise += _second_clause(draws, topic)
     other = draws.other(topic.states, state)
     degree = draws.pick(("extremely", "only slightly", "always", "surprisingly"))
-    # What is claimed to be the case → odds, sort of detail, relation.
+    # Predicate of the claim, odds, sort of detail, relation.
     word, odds, kind, relation = draws.pick(
         (
             (state.synonym, (2.1, 0.6, -1.7), "wording", "reworded"),
@@ -124,14 +124,14 @@ def _second_clause(draws: Draws, topic: Topic) -> str:
 
 
 def draw_share_item(draws: Draws) -> SimulatedItem:
-    """A share of a group did something; the claim says how many that is, or why."""
+    """Return an item about a share of a group; the claim gives its size, or a reason."""
     topic = draws.pick(TOPICS)
     action = draws.pick(topic.actions)
     group, thing = draws.pick(_GROUPS), draws.pick(action.objects).lstrip("#")
     share = 2 + draws.index(96)
     did = f"{action.past} {thing}"
-    said = f"{share} percent of the {group} {did}"
-    premise = f"a survey in {draws.pick(TOWNS)} found that {said} {draw_when(draws)}"
+    clause = f"{share} percent of the {group} {did}"
+    premise = f"a survey in {draws.pick(TOWNS)} found that {clause} {draw_when(draws)}"
     many, odds, relation = draws.pick(
         (
             ("most", (1.5, 0.7, -0.8) if share > 50 else (-1.2, 0.5, 1.4), "general"),
@@ -156,11 +156,11 @@ def draw_share_item(draws: Draws) -> SimulatedItem:
             amount if many != "hardly any" else many, f"the number of {group}", "number", relation,
         )  # fmt: skip
     besides = draws.pick(topic.matters), f"other {draws.pick(_GROUPS)} {draws.pick(topic.places)}"
-    return _item(draws, premise, said, f"the {group}", claim, besides)
+    return _item(draws, premise, clause, f"the {group}", claim, besides)
 
 
 def draw_comparison_item(draws: Draws) -> SimulatedItem:
-    """One town's sight is more so than another's; the claim turns, keeps or widens it."""
+    """Return an item that compares two towns; the claim reverses, keeps or widens that."""
     more, less = draws.pick(_QUALITIES)
     if draws.chance(0.5):
         more, less = less, more
@@ -168,7 +168,7 @@ def draw_comparison_item(draws: Draws) -> SimulatedItem:
     other = draws.other(TOWNS, one)
     third = draws.pick(tuple(town for town in TOWNS if town not in (one, other)))
     a = f"{more} than the one in {other}"
-    said = f"the {sight} in {one} is {a}"
+    clause = f"the {sight} in {one} is {a}"
     b, text, odds, kind, relation = draws.pick(
         (
             (less, f"the {sight} in {other} is {less} than in {one}", (1.9, 0.6, -0.9), "order",
@@ -184,20 +184,20 @@ def draw_comparison_item(draws: Draws) -> SimulatedItem:
     missing = f"the {sight} in {other}" if relation != "matter" else f"people in {third}"
     claim = Claim(text, text, odds, a, b, missing, kind, relation)
     besides = f"the {draws.pick(_SIGHTS)} in {third}", f"something {draws.pick(_QUALITIES)[0]}"
-    premise = f"{said}, {draws.pick(_ASIDES)}"
-    return _item(draws, premise, said, f"the {sight} in {one}", claim, besides)
+    premise = f"{clause}, {draws.pick(_ASIDES)}"
+    return _item(draws, premise, clause, f"the {sight} in {one}", claim, besides)
 
 
 def draw_transfer_item(draws: Draws) -> SimulatedItem:
-    """One person gave another something; the claim turns the roles, or adds to them."""
+    """Return an item about a transfer; the claim swaps the roles, or adds a detail."""
     one = draws.pick(NAMES)[0]
     other = draws.pick(NAMES)[0]
     while other == one:
         other = draws.pick(NAMES)[0]
     gave, got = draws.pick(_GIVING)
     gift, when = draws.pick(_GIFTS), draw_when(draws)
-    said = f"{one} {gave} {other} {gift}"
-    premise = joined(said, when, draws.pick(REASONS) if draws.chance(0.4) else "")
+    clause = f"{one} {gave} {other} {gift}"
+    premise = joined(clause, when, draws.pick(REASONS) if draws.chance(0.4) else "")
     receipt = f"{got} {gift}" + ("" if got.startswith("was") else f" from {one}")
     extra, tie = draws.pick(EXTRAS), draws.pick(_TIES)
     b, text, odds, missing, kind, relation = draws.pick(
@@ -205,25 +205,25 @@ def draw_transfer_item(draws: Draws) -> SimulatedItem:
             (receipt, f"{other} {receipt}", (2.1, 0.3, -1.6), gift, "wording", "reworded"),
             (f"{other} {gave}", f"{other} {gave} {one} {gift}", (-1.4, 0.3, 1.8), f"what {one} got",
              "person", "swap"),
-            (extra, f"{said} {extra}", (0.1, 2.0, -1.2), f"the part {extra}", "detail", "manner"),
+            (extra, f"{clause} {extra}", (0.1, 2.0, -1.2), f"the part {extra}", "detail", "manner"),
             (tie, f"{one} and {other} {tie}", (0.4, 1.9, -1.3),
              f"how {one} and {other} know each other", "relation", "matter"),
         )
     )  # fmt: skip
     claim = Claim(text, text, odds, f"{gave} {other} {gift}", b, missing, kind, relation)
     besides = draws.other(_GIFTS, gift), f"friends who {draws.pick(_TIES)}"
-    return _item(draws, premise, said, gift, claim, besides)
+    return _item(draws, premise, clause, gift, claim, besides)
 
 
 def draw_general_item(draws: Draws) -> SimulatedItem:
-    """A rule about a kind of people; the claim applies it, limits it or turns it."""
+    """Return an item about a rule for a group; the claim applies, limits or reverses it."""
     topic = draws.pick(TOPICS)
     action = draws.pick(topic.actions)
     group, thing = draws.pick(_GROUPS), draws.pick(action.objects).lstrip("#")
     town, may = draws.pick(TOWNS), draws.pick(_MAY)
     did = f"{action.base} {thing}"
-    said = f"{group} in {town} {may} {did}"
-    premise = f"{said} {draws.pick(topic.places)}" if draws.chance(0.5) else said
+    clause = f"{group} in {town} {may} {did}"
+    premise = f"{clause} {draws.pick(topic.places)}" if draws.chance(0.5) else clause
     word, odds, relation = draws.pick(
         (
             ("always", (0.3, 1.2, 0.1), "degree"),
@@ -238,7 +238,7 @@ def draw_general_item(draws: Draws) -> SimulatedItem:
         "wording", relation,
     )  # fmt: skip
     besides = draws.pick(topic.matters), f"{draws.pick(_GROUPS)} {draws.pick(topic.places)}"
-    return _item(draws, premise, said, group, claim, besides)
+    return _item(draws, premise, clause, group, claim, besides)
 
 
 _FAMILIES = (
@@ -253,5 +253,5 @@ _BOUNDS = cumulative([share for _, share in _FAMILIES])
 
 
 def draw_nli_item(draws: Draws) -> SimulatedItem:
-    """One NLI item of one of six families."""
+    """Return one NLI item of one of six families."""
     return _FAMILIES[draws.weighted(_BOUNDS)][0](draws)

@@ -1,4 +1,4 @@
-"""Paraphrase items: two questions, and where people would place them between −5 and 5."""
+"""Paraphrase items: two questions, and mean and spread of their scores between −5 and 5."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from capo_core.simulation.items import SimulatedItem, joined, noise, vocabulary,
 
 @dataclass(frozen=True)
 class Intent:
-    """Something that is asked: the noun phrase that names it, and questions that ask it.
+    """An intent: the noun phrase that names it, and questions that express it.
 
     `{x}` stands for the thing asked about. Questions have no question mark yet.
     """
@@ -20,8 +20,8 @@ class Intent:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of thing (with the noun for it), and what people ask about things of this kind.
+class QuestionKind:
+    """A kind of thing (with the noun for it), and the intents of questions about it.
 
     Attributes:
         limits: conditions that a question can have, such as "without a teacher".
@@ -35,7 +35,7 @@ class Kind:
 
 
 KINDS = tuple(
-    Kind(
+    QuestionKind(
         name,
         kind["noun"],
         tuple(kind["things"]),
@@ -62,12 +62,12 @@ _LEADS = (*[""] * 16, *_OPENINGS)  # four questions in five have no opening
 
 
 def draw_paraphrase_item(draws: Draws) -> SimulatedItem:
-    """Two questions with a relation drawn by its share."""
+    """Return two questions with a relation drawn by its share."""
     kind = draws.pick(KINDS)
     intent = draws.pick(kind.intents)
     thing = draws.pick(kind.things)
     relation = _NAMES[draws.weighted(_BOUNDS)]
-    one, other = _two(draws, intent.wordings)
+    one, other = _two_wordings(draws, intent.wordings)
     limit = draws.pick(kind.limits) if draws.chance(0.35) else ""
     if relation == "limit changed" and not limit:
         limit = draws.pick(kind.limits)
@@ -104,8 +104,8 @@ def draw_paraphrase_item(draws: Draws) -> SimulatedItem:
         limit_b = draws.pick(kind_b.limits) if draws.chance(0.3) else ""
         name_b = intent_b.name.replace("{x}", thing_b)
         focus_a, focus_b, sort = thing, thing_b, "topic"
-    text_a = _asked(draws, one, thing, limit)
-    text_b = _asked(draws, other, thing_b, limit_b, second)
+    text_a = _question(draws, one, thing, limit)
+    text_b = _question(draws, other, thing_b, limit_b, second)
     shared = thing if thing == thing_b else f"{thing} and {thing_b}"
     _, mean, deviation, spread = RELATIONS[relation]
     full_a = joined(name_a, limit)
@@ -127,28 +127,28 @@ def draw_paraphrase_item(draws: Draws) -> SimulatedItem:
     )
 
 
-def _besides(draws: Draws, kind: Kind, thing: str) -> tuple[str, str]:
-    """Two things that one might ask about instead."""
+def _besides(draws: Draws, kind: QuestionKind, thing: str) -> tuple[str, str]:
+    """Return two things that one might ask about instead."""
     return draws.pick(kind.things), draws.pick(kind.intents).name.replace("{x}", thing)
 
 
 def _start(wording: str, thing: str) -> str:
-    """What a question begins with, before the thing; the question itself where that is short."""
+    """Return the part of a question before the thing; the whole question if that is short."""
     start = wording.partition("{x}")[0].strip()
     return start if len(start.split()) > 2 else wording.replace("{x}", thing)
 
 
-def _two(draws: Draws, wordings: tuple[str, ...]) -> tuple[str, str]:
+def _two_wordings(draws: Draws, wordings: tuple[str, ...]) -> tuple[str, str]:
     one = draws.pick(wordings)
     return one, draws.other(wordings, one)
 
 
-def _elsewhere(draws: Draws, kind: Kind) -> tuple[Kind, Intent]:
+def _elsewhere(draws: Draws, kind: QuestionKind) -> tuple[QuestionKind, Intent]:
     other = draws.other(KINDS, kind)
     return other, draws.pick(other.intents)
 
 
-def _asked(draws: Draws, wording: str, thing: str, limit: str, second: str = "") -> str:
+def _question(draws: Draws, wording: str, thing: str, limit: str, second: str = "") -> str:
     lead = draws.pick(_LEADS)
     text = " ".join(f"{wording.replace('{x}', thing)} {limit}".split())
     if second:

@@ -1,15 +1,14 @@
-"""Simulated annotators with known strength of manner, of content and of label bias.
+"""Simulated annotators with known strength of style, of content and of label bias.
 
     simulation = simulate(SimulationConfig(task="nli", items=500, annotators=4, seed=1))
-    simulation.dataset, simulation.planted, simulation.specs
+    simulation.dataset, simulation.ground_truth, simulation.specs
 
-What it is for: to see that a measure finds what was planted and nothing where nothing was, to try
-the product without anybody's data, and to pre-train on annotators who are not in any study.
+Uses: to check that a measure finds the differences that are there and none that are not, to try
+the product without real data, and to pre-train on annotators who are in no study.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +19,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
+from capo_core.settings import setting, settings
 from capo_core.simulation.annotate import NEUTRAL_SPEC, label_shares, start_rule, write
 from capo_core.simulation.annotators import (
     AnnotatorSpec,
@@ -41,80 +41,73 @@ TASKS: dict[str, tuple[Task, object]] = {
 }
 
 
-@dataclass(frozen=True)
+@settings("Simulation")
 class SimulationConfig:
-    """What to simulate.
+    """Settings of a simulated dataset.
 
-    Attributes:
-        task: "nli" or "paraphrase".
-        items: how many items.
-        annotators: how many annotators, drawn from the seed; not looked at where `specs` is given.
-        manner: how far annotators' ways of writing differ: 0 not at all (exchangeable given item
-            and label), 1 like real people, more than 1 more strongly.
-        content: how much of the explanations are words of the item, 0 (none are put in) to 2.
-        label_bias: how far annotators' labelling differs: 0 one distribution for all, 1 like
-            real people.
-        coverage: share of the item × annotator cells that are filled, above 0 to 1.
-        second_labels: share of the filled cells with a second label and explanation.
-        validity: whether annotations are judged valid or not (else "unknown").
-        crowd: how many simulated people label each item besides; 0 for no crowd table.
-        empty: share of explanations left empty.
-        seed: everything follows from it: the same configuration gives the same data anywhere.
-            Items and annotators do not depend on the strengths, so data sets can be compared.
-        specs: the annotators, where they are to be given instead of drawn.
+    The same configuration gives the same data anywhere. Items and annotators do not depend on the
+    strengths (style, content, label bias), so datasets of different strengths can be compared.
 
     Raises:
-        ConfigError: a value is out of range.
+        ConfigError: a value is out of range, or two annotators have one identifier.
     """
 
-    task: str = "nli"
-    items: int = 500
-    annotators: int = 4
-    manner: float = 1.0
-    content: float = 1.0
-    label_bias: float = 1.0
-    coverage: float = 1.0
-    second_labels: float = 0.0
-    validity: bool = False
-    crowd: int = 0
-    empty: float = 0.0
-    seed: int = 0
-    specs: tuple[AnnotatorSpec, ...] | None = None
-    name: str = "simulated"
+    task: str = setting("nli", "Task", "Task of the items.", choices=tuple(TASKS))
+    items: int = setting(500, "Items", "Number of items.", ge=1, le=10_000_000)
+    annotators: int = setting(
+        4, "Annotators", "Number of annotators, drawn from the seed.", ge=1, le=100_000
+    )
+    style: float = setting(
+        1.0, "Style",
+        "Strength of the differences in style: 0 none (annotators are exchangeable given item and "
+        "label), 1 as between people, more for stronger ones.", ge=0, le=20,
+    )  # fmt: skip
+    content: float = setting(
+        1.0, "Content", "Use of words from the item in explanations: 0 none, 2 nearly always.",
+        ge=0, le=2,
+    )  # fmt: skip
+    label_bias: float = setting(
+        1.0, "Label bias",
+        "Strength of the differences in labelling: 0 none, 1 as between people.", ge=0, le=20,
+    )  # fmt: skip
+    coverage: float = setting(
+        1.0, "Coverage", "Share of the item × annotator cells that are filled.", gt=0, le=1
+    )
+    second_labels: float = setting(
+        0.0, "Second labels", "Share of the filled cells with a second label and explanation.",
+        ge=0, le=1,
+    )  # fmt: skip
+    validity: bool = setting(
+        False, "Validity", "Whether annotations are judged valid or not (else unknown)."
+    )
+    crowd: int = setting(
+        0, "Crowd", "Number of simulated people who also label each item; 0 for no crowd table.",
+        ge=0, le=1_000_000,
+    )  # fmt: skip
+    empty: float = setting(
+        0.0, "Empty explanations", "Share of explanations left empty.", ge=0, le=1
+    )
+    seed: int = setting(0, "Random seed", "Seed of items, annotators, labels and texts.", ge=0)
+    specs: tuple[AnnotatorSpec, ...] | None = setting(
+        None, "Annotator specifications", "The annotators, if they are not to be drawn.",
+        empty="drawn from the seed",
+    )  # fmt: skip
+    name: str = setting("simulated", "Name", "Name of the dataset.")
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise ConfigError(f"there is no task {self.task!r}", expected=f"one of {list(TASKS)}")
-        for field, low, high in (
-            ("items", 1, 10_000_000),
-            ("annotators", 1, 100_000),
-            ("manner", 0, 20),
-            ("content", 0, 2),
-            ("label_bias", 0, 20),
-            ("coverage", 0, 1),
-            ("second_labels", 0, 1),
-            ("crowd", 0, 1_000_000),
-            ("empty", 0, 1),
-            ("seed", 0, math.inf),
-        ):
-            value = getattr(self, field)
-            if not low <= value <= high or (field == "coverage" and value == 0):
-                raise ConfigError(
-                    f"{field} is {value}", where="simulation", expected=f"{low} to {high}"
-                )
         ids = [spec.annotator_id for spec in self.specs or ()]
         if self.specs is not None and (not ids or len(set(ids)) != len(ids)):
             raise ConfigError(
-                f"the annotators are {ids}", where="simulation", expected="each identifier once"
+                f"the annotators are {ids}", where="Simulation", expected="each identifier once"
             )
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """The data, and what only the simulator knows.
+    """The data and their ground truth.
 
     Attributes:
-        relations: item_id → how the item's second text was made from its first.
+        relations: item_id → relation of the item's second text to its first.
     """
 
     dataset: Dataset
@@ -123,8 +116,8 @@ class Simulation:
     relations: dict[str, str]
 
     @cached_property
-    def planted(self) -> pd.DataFrame:
-        """Phrases by which annotators can be told, with expected rates (see `planted_phrases`)."""
+    def ground_truth(self) -> pd.DataFrame:
+        """Phrases that tell annotators apart, with expected rates (see `ground_truth_phrases`)."""
         config = self.config
         task, draw_item = TASKS[config.task]
         return ground_truth_phrases(
@@ -132,7 +125,7 @@ class Simulation:
             task.scale.labels,
             self.specs,
             draw_item,
-            manner=config.manner,
+            style=config.style,
             content=config.content,
             label_bias=config.label_bias,
             seed=config.seed,
@@ -141,9 +134,9 @@ class Simulation:
 
 
 def simulate(config: SimulationConfig, progress: Progress = silent) -> Simulation:
-    """Items, annotators and annotations after `config`.
+    """Return items, annotators and annotations by `config`.
 
-    About 60 µs an annotation. `progress` hears from it every 1,000 items.
+    About 60 µs per annotation. `progress` is called every 1,000 items.
     """
     task, draw_item = TASKS[config.task]
     specs = config.specs or sample_annotators(
@@ -176,7 +169,7 @@ def simulate(config: SimulationConfig, progress: Progress = silent) -> Simulatio
 
 
 def filled_cells(items: int, annotators: int, coverage: float, seed: int) -> np.ndarray:
-    """Which annotator labelled which item: a table of truth values [items, annotators].
+    """Return whether an annotator labelled an item, [items, annotators].
 
     Gaps come together, as they do where an item is unclear: of a share 4 · (1 − coverage) of the
     items each annotator leaves out a quarter, the other items are complete (VariErr: coverage
@@ -196,9 +189,9 @@ def filled_cells(items: int, annotators: int, coverage: float, seed: int) -> np.
 
 def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tuple]:
     filled = filled_cells(len(items), len(specs), config.coverage, config.seed)
-    manners = [style_of(spec, config.manner) for spec in specs]
+    styles = [style_of(spec, config.style) for spec in specs]
     labels = task.scale.labels
-    # Labels and texts have streams of their own: another manner leaves the labels as they are.
+    # Labels and texts have streams of their own: another style leaves the labels as they are.
     draws, words = Draws([config.seed, 4]), Draws([config.seed, 6])
     rows = []
     for i, (item, item_id) in enumerate(zip(items, ids, strict=True)):
@@ -216,7 +209,7 @@ def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tu
             for n, position in enumerate(given):
                 label = labels[position]
                 start = start_rule(config.task, item, label)
-                text = write(start, item, manners[j], config.content, words)
+                text = write(start, item, styles[j], config.content, words)
                 if config.empty and draws.chance(config.empty):
                     text = ""
                 valid = "unknown"
@@ -231,7 +224,7 @@ def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tu
 
 
 def _invalid(share: float) -> float:
-    """The probability that a label which a `share` of people would give is judged wrong."""
+    """Return the probability that a label given by a `share` of people is judged wrong."""
     return 0.5 if share < 0.08 else 0.2 if share < 0.25 else 0.03
 
 

@@ -1,4 +1,4 @@
-"""Rules for single words and turns of phrase: what both tasks' explanations are made of.
+"""Rules for single words and turns of phrase: shared by both tasks' explanations.
 
 Weights are the common preferences; an annotator's own are these, tilted. Names have the form
 `facet.what`, and the facet says which kind of habit it is (see `annotators.FACETS`).

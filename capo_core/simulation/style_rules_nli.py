@@ -1,6 +1,6 @@
 """Rules of NLI explanations: how a label is argued for, and how the argument begins and ends.
 
-Places (filled by `writing.py`): A, B clauses of premise and hypothesis; a, b the phrases the
+Places (filled by `annotate.py`): A, B clauses of premise and hypothesis; a, b the phrases the
 judgment turns on; thing what both are about; miss what the premise leaves out; kind what sort of
 detail a and b are.
 """

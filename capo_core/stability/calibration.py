@@ -205,7 +205,7 @@ def calibrate(
                     task=config.task,
                     items=config.items,
                     annotators=config.annotators,
-                    manner=manner,
+                    style=manner,
                     # The null is about manner: labels must not tell annotators apart either.
                     label_bias=1.0 if manner > 0 else 0.0,
                     seed=config.seed * 100_003 + index,
@@ -239,7 +239,7 @@ def _measure(dataset: Dataset, config: CalibrationConfig, cache: Path | None) ->
 
 def _recover(simulation: Simulation) -> list[dict]:
     """Each planted phrase with the z that its rates lead to expect, and the z that was found."""
-    planted = simulation.planted
+    planted = simulation.ground_truth
     if planted.empty:
         return []
     found = stability_phrases.distinctive_phrases(

@@ -133,7 +133,7 @@ def test_a_file_that_is_no_table_is_refused_in_words(go, page, tmp_path):
 
 def test_offline_the_download_says_what_to_do_instead(go, page):
     go("data?view=import")
-    page.get_by_role("button", name="Download VariErr").click()
+    page.get_by_role("button", name="Download VariErr NLI").click()
     page.wait_for_selector('[data-testid="stAlert"], .capo-figures', timeout=90_000)
     alert = page.locator('[data-testid="stAlert"]')
     if alert.count():  # no network here

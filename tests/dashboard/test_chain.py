@@ -13,10 +13,9 @@ from capo_core.dashboard.overview.page import (
     spread,
     study_stages,
 )
-from capo_core.data.catalog import Catalog
+from capo_core.data.catalog import Catalog, load_shipped
 from capo_core.runs import queue, submit
 from capo_core.runs.status import Status
-from capo_core.simulation import demo as simulation_demo
 from capo_core.study.config import StudyConfig
 from capo_core.workspace import Workspace, write_json
 
@@ -39,7 +38,7 @@ def test_runs_are_counted_by_their_state():
 def test_estimates_and_classifiers_imitate_nobody_and_are_said_with_the_distributions():
     states = Counter({("estimate", "succeeded"): 2, ("softlabel", "failed"): 1})
     assert imitated(states).startswith("Nothing yet.")
-    demo = simulation_demo.load("demo-nli")
+    demo = load_shipped("demo-nli")
     assert spread(demo, states) == "500 items with a crowd’s answers; 2 estimates by models."
     assert spread(replace(demo, crowd=None), Counter()).startswith("No crowd here")
 

@@ -52,7 +52,7 @@ def test_import_prints_what_the_issue_asks_for(run):
 
 def test_for_people_it_says_the_same_in_words(run):
     said = run("import", "votes.csv", "--name", "votes").stdout
-    assert "5 rows read, 4 kept, 1 set aside" in said
+    assert "5 rows read, 4 imported, 1 skipped" in said
     assert "the label is missing" in said
     assert "votes" in run("list").stdout
     assert "entailment" in run("show", "votes").stdout
@@ -125,9 +125,11 @@ def test_show_and_remove(run, tmp_path):
     assert [e for e in run("list", "--json") if not e["shipped"]] == []
 
 
-def test_rows_set_aside_can_be_saved(run, tmp_path):
-    run("import", "votes.csv", "--name", "v", "--set-aside", tmp_path / "aside.csv")
-    lines = (tmp_path / "aside.csv").read_text().splitlines()
+@pytest.mark.parametrize("option", ["--skipped", "--set-aside"])
+def test_skipped_rows_can_be_saved(run, tmp_path, option):
+    done = run("import", "votes.csv", "--name", "v", option, tmp_path / "skipped.csv")
+    assert ("is now --skipped" in done.stderr) == (option == "--set-aside")
+    lines = (tmp_path / "skipped.csv").read_text().splitlines()
     assert lines[0] == "row,column,reason,text"
     assert lines[1].startswith("6,label,the label is missing,")
 
@@ -135,6 +137,9 @@ def test_rows_set_aside_can_be_saved(run, tmp_path):
 def test_simulate_is_added_as_simulated(run):
     told = run("simulate", "--name", "sim", "--items", "12", "--annotators", "3", "--json")
     assert (told["items"], told["annotators"], told["simulated"]) == (12, 3, True)
+    options = ("--items", "12", "--json", "--replace", "--name", "s")
+    styled, former = (run("simulate", *options, name, "2") for name in ("--style", "--manner"))
+    assert styled["fingerprint"] == former["fingerprint"] != told["fingerprint"]
 
 
 def test_fetch_tells_what_has_to_be_got_by_hand(run):

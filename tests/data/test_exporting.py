@@ -34,7 +34,7 @@ def test_what_is_exported_comes_back_the_same(tmp_path, format):
     read = read_dataset(path, name="again")
     assert read.dataset.fingerprint == dataset.fingerprint
     assert sorted(read.dataset.annotations["explanation"]) == sorted(ODD)
-    assert len(read.report.set_aside) == 0
+    assert len(read.report.rejected) == 0
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])

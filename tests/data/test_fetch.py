@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from helpers.data_files import shared
 
-from capo_core.data import download
-from capo_core.data.download import SOURCES, fetch
+from capo_core.data.download import fetch
+from capo_core.data.formats.registry import FORMATS
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.workspace import Workspace
 
@@ -53,8 +53,10 @@ def server(monkeypatch):
     server.release = threading.Event()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    source = replace(SOURCES["varierr"], size=len(BODY), sha256=hashlib.sha256(BODY).hexdigest())
-    monkeypatch.setitem(download.SOURCES, "varierr", source)
+    varierr = FORMATS["varierr"]
+    digest = hashlib.sha256(BODY).hexdigest()
+    source = replace(varierr.download, size=len(BODY), sha256=digest)
+    monkeypatch.setitem(FORMATS, "varierr", replace(varierr, download=source))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     yield f"http://127.0.0.1:{server.server_port}"
@@ -158,6 +160,7 @@ def test_what_cannot_be_downloaded_says_where_to_get_it(workspace):
 
 def test_the_pinned_checksum_is_that_of_the_real_file():
     content = shared("varierr", "varierr.json").read_bytes()
-    assert hashlib.sha256(content).hexdigest() == SOURCES["varierr"].sha256
-    assert len(content) == SOURCES["varierr"].size
-    assert SOURCES["varierr"].url.startswith("https://raw.githubusercontent.com/mainlp/VariErr-NLI")
+    source = FORMATS["varierr"].download
+    assert hashlib.sha256(content).hexdigest() == source.sha256
+    assert len(content) == source.size
+    assert source.url.startswith("https://raw.githubusercontent.com/mainlp/VariErr-NLI")

@@ -42,9 +42,9 @@ def account(path, **options):
         assert str(error)
         return None
     report = read.report
-    assert report.rows_read == report.rows_kept + len(report.set_aside)
+    assert report.rows_read == report.rows_kept + len(report.rejected)
     assert report.rows_kept == len(read.dataset.annotations) > 0
-    assert sum(report.reasons().values()) == len(report.set_aside)
+    assert sum(report.reasons().values()) == len(report.rejected)
     json.dumps(report.to_dict(), allow_nan=False).encode("utf-8")
     return read
 
@@ -76,7 +76,7 @@ def test_export_then_import_gives_the_same_fingerprint(tmp_path, rows, format):
         again = account(export(read.dataset, tmp_path / f"out.{format}", format))
         assert again is not None
         assert again.dataset.fingerprint == read.dataset.fingerprint
-        assert len(again.report.set_aside) == 0
+        assert len(again.report.rejected) == 0
 
 
 @SETTINGS

@@ -51,7 +51,7 @@ def test_more_mentions_than_labels_set_the_explanation_aside(tmp_path):
     read_ = read(tmp_path, {"q1": item})
     assert rows(read_) == [["Ann1", "1", "why"]]
     assert read_.report.rows_read == 2
-    aside = read_.report.set_aside.iloc[0]
+    aside = read_.report.rejected.iloc[0]
     assert (aside["row"], aside["column"]) == (1, "annotations.Ann1")
     assert "and why else" in aside["text"]
 
@@ -115,7 +115,7 @@ def test_metadata_that_cannot_be_read_are_left_out_and_noted(tmp_path, content):
 def test_the_paraphrase_file_comes_in_whole():
     read_ = read_dataset(shared("lewidi", "Paraphrase_train.json"), name="p")
     assert (len(read_.dataset.items), read_.report.rows_kept) == (400, 1600)
-    assert len(read_.report.set_aside) == 0
+    assert len(read_.report.rejected) == 0
     assert read_.dataset.task == PARAPHRASE
     assert set(read_.report.people) == {"Ann1", "Ann2", "Ann3", "Ann4"}
 

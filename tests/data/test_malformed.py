@@ -1,7 +1,7 @@
 """What each kind of bad input gets: the exact kind and key words of the error, or the report.
 
 Every case is a function that makes the file, beside what must come of it. A report is (rows kept,
-reasons of what was set aside with their counts, words of the notes); a row that is neither kept nor
+reasons of rejected rows with their counts, words of the notes); a row that is neither kept nor
 set aside fails every case.
 """
 
@@ -324,7 +324,7 @@ CASES: dict[str, Case] = {
     "no text, only an item identifier": Case(
         text(csv_of([each[:4] for each in ROWS], HEADER[:4])),
         kept=4,
-        notes=("stands in for it",),
+        notes=("is used in its place",),
     ),
     "no item identifier": Case(
         text(csv_of([each[1:] for each in ROWS], HEADER[1:])),
@@ -356,7 +356,7 @@ CASES: dict[str, Case] = {
     "a text left out in a later row of the item": Case(
         text(csv_of(with_row(row("i2", "C", "neutral", "w", ("", ""))))),
         kept=5,
-        notes=("taken from the item's other rows",),
+        notes=("filled in from the item's other rows",),
     ),
     "missing explanations": Case(
         text(csv_of([row(why=""), row(annotator="B", why="  "), row("i2", texts=("x", "y"))])),
@@ -401,7 +401,10 @@ CASES: dict[str, Case] = {
         options={"task": PARAPHRASE},
     ),
     "every label off the scale": Case(
-        text(csv_of()), DataError, ("no annotation is left of 4",), options={"task": PARAPHRASE}
+        text(csv_of()),
+        DataError,
+        ("none of the 4 rows can be imported",),
+        options={"task": PARAPHRASE},
     ),
     "labels in capitals": Case(
         text(csv_of([row(label="Entailment"), row(annotator="B", label="NEUTRAL")])),
@@ -419,7 +422,7 @@ CASES: dict[str, Case] = {
     "all labels missing": Case(
         text(csv_of([row(label=""), row(annotator="B", label="")])),
         DataError,
-        ("no annotation is left of 2", "the label is missing (2 times)"),
+        ("none of the 2 rows can be imported", "the label is missing (2 times)"),
     ),
     # --- texts
     "10 MB in one cell": Case(
@@ -511,7 +514,7 @@ CASES: dict[str, Case] = {
         ),
         kept=2,
         reasons={"the line is not JSON": 1},
-        notes=("0 of 2 labels",),
+        notes=("0 of 2 item-labels are errors",),
     ),
     "VariErr with an explanation by nobody": Case(
         text(
@@ -655,14 +658,14 @@ def test_what_bad_input_gets(name, tmp_path):
     read = read_dataset(path, **options)
     report = read.report
     assert report.rows_kept == case.kept == len(read.dataset.annotations)
-    assert report.rows_read == report.rows_kept + len(report.set_aside)
+    assert report.rows_read == report.rows_kept + len(report.rejected)
     assert sum(report.reasons().values()) == sum(case.reasons.values())
     for words, count in case.reasons.items():
         assert sum(n for reason, n in report.reasons().items() if words in reason) == count
     for words in case.notes:
         assert any(words in note for note in report.notes), report.notes
-    assert (report.set_aside["row"] >= 1).all()
-    assert (report.set_aside["text"] != "").all()
+    assert (report.rejected["row"] >= 1).all()
+    assert (report.rejected["text"] != "").all()
     json.dumps(report.to_dict(), allow_nan=False).encode("utf-8")  # can be stored and sent
 
 
@@ -672,7 +675,7 @@ def test_there_are_at_least_forty():
 
 def test_set_aside_rows_name_their_place_and_hold_their_text(tmp_path):
     path = text(csv_of(with_row(row("i3", "C", "", "I forgot"))))(tmp_path)
-    aside = read_dataset(path, name="x").report.set_aside
+    aside = read_dataset(path, name="x").report.rejected
     # The header is row 1 and there are four sound rows, so the bad one is row 6.
     assert aside[["row", "column", "reason"]].to_numpy().tolist() == [
         [6, "label", "the label is missing"]

@@ -31,7 +31,7 @@ WORDS = View("words", "mask_input")
 
 @pytest.fixture(scope="module")
 def world():
-    made = simulate(SimulationConfig(task="nli", items=250, annotators=3, manner=1.2, seed=5))
+    made = simulate(SimulationConfig(task="nli", items=250, annotators=3, style=1.2, seed=5))
     return assign_splits(made.dataset, seed=1)
 
 

@@ -20,7 +20,7 @@ from capo_core.text.tokens import tokens
 
 @pytest.fixture(scope="module")
 def world():
-    made = simulate(SimulationConfig(task="nli", items=200, annotators=3, manner=1.5, seed=5))
+    made = simulate(SimulationConfig(task="nli", items=200, annotators=3, style=1.5, seed=5))
     return assign_splits(made.dataset, seed=1)
 
 
@@ -51,7 +51,7 @@ def test_a_caricature_is_flagged_by_both_signs_together():
 def test_an_exaggerated_manner_is_called_a_caricature():
     """Everyone's own most typical words, in every answer: surely theirs, and unlike them."""
     world = assign_splits(
-        simulate(SimulationConfig(task="nli", items=160, annotators=3, manner=0.6, seed=3)).dataset,
+        simulate(SimulationConfig(task="nli", items=160, annotators=3, style=0.6, seed=3)).dataset,
         seed=1,
     )
     ids = held_out_items(world)

@@ -25,7 +25,7 @@ from capo_core.text.embeddings import Embedder
 @pytest.fixture(scope="module", params=["nli", "paraphrase"])
 def world(request):
     made = simulate(
-        SimulationConfig(task=request.param, items=200, annotators=3, manner=1.5, seed=5)
+        SimulationConfig(task=request.param, items=200, annotators=3, style=1.5, seed=5)
     )
     return assign_splits(made.dataset, seed=1)
 

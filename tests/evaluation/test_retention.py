@@ -38,7 +38,7 @@ N_PASSAGES = 40
 
 @pytest.fixture(scope="module")
 def world():
-    made = simulate(SimulationConfig(task="nli", items=150, annotators=3, manner=1.2, seed=5))
+    made = simulate(SimulationConfig(task="nli", items=150, annotators=3, style=1.2, seed=5))
     return assign_splits(made.dataset, seed=1)
 
 

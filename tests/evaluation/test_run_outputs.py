@@ -26,7 +26,7 @@ from capo_core.workspace import Workspace, write_json
 
 @pytest.fixture(scope="module")
 def world():
-    made = simulate(SimulationConfig(task="nli", items=90, annotators=3, manner=1.0, seed=5))
+    made = simulate(SimulationConfig(task="nli", items=90, annotators=3, style=1.0, seed=5))
     return assign_splits(made.dataset, seed=1)
 
 

@@ -22,7 +22,7 @@ WORDS = TableConfig(views=(View("words", "mask_input"),), pool=(1, 4))
 
 @pytest.fixture(scope="module")
 def world():
-    made = simulate(SimulationConfig(task="nli", items=250, annotators=3, manner=1.5, seed=5))
+    made = simulate(SimulationConfig(task="nli", items=250, annotators=3, style=1.5, seed=5))
     return assign_splits(made.dataset, seed=1)
 
 

@@ -37,7 +37,7 @@ def stream(texts, target="A", item=None):
 
 @pytest.fixture(scope="module")
 def world():
-    made = simulate(SimulationConfig(task="nli", items=200, annotators=3, manner=1.5, seed=7))
+    made = simulate(SimulationConfig(task="nli", items=200, annotators=3, style=1.5, seed=7))
     return assign_splits(made.dataset, seed=1)
 
 

@@ -32,7 +32,7 @@ VOICES = dict(zip(ANNOTATORS, ("she", "he", "it", "one"), strict=True))
 
 def simulated(items: int = 150, annotators: int = 3):
     made = simulate(
-        SimulationConfig(task="nli", items=items, annotators=annotators, manner=1.0, seed=5)
+        SimulationConfig(task="nli", items=items, annotators=annotators, style=1.0, seed=5)
     )
     return assign_splits(made.dataset, seed=1)
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from capo_core.data.catalog import load_shipped
 from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting import prompts
 from capo_core.imitation.prompting.prompts import prompt_ids
 from capo_core.shipped import EMBEDDED_BASE
-from capo_core.simulation.demo import NAMES, load
+from capo_core.simulation.demo import CONFIGS
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ def test_it_reads_long_prompts(base):
     assert tokenizer.eos_token_id is not None and not tokenizer.chat_template
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_it_answers_items_of_the_demo(base, name):
     model, tokenizer = base
-    dataset = load(name)
+    dataset = load_shipped(name)
     for row in dataset.items.head(5).itertuples():
         prompt = prompts.zero_shot(dataset.task, prompts.PromptItem("", row.text_a, row.text_b))
         ids = torch.tensor([prompt_ids(prompt, tokenizer)])

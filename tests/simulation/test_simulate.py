@@ -62,7 +62,7 @@ def test_same_seed_same_data_other_seed_other_data(simulation):
 
 def test_strengths_change_neither_items_nor_labels(simulation):
     # So that data sets of different manner differ in manner and nothing else.
-    none = simulate(replace(simulation.config, manner=0.0, content=0.0)).dataset
+    none = simulate(replace(simulation.config, style=0.0, content=0.0)).dataset
     pd.testing.assert_frame_equal(none.items, simulation.dataset.items)
     assert (none.annotations["label"] == simulation.dataset.annotations["label"]).all()
     assert (none.annotations["explanation"] != simulation.dataset.annotations["explanation"]).any()
@@ -79,13 +79,11 @@ def test_manner_0_plants_nothing():
     # to chance. 2,000 explanations each; labels too must come from one distribution (label_bias
     # 0). Two counts of the same rate p differ by less than 5 · sqrt(2 · 2000 · p(1 − p)) except
     # with probability 6e-7, and the rates of 60 phrases are looked at.
-    simulation = simulate(
-        SimulationConfig(items=2000, annotators=2, manner=0, label_bias=0, seed=3)
-    )
-    assert simulation.planted.empty
+    simulation = simulate(SimulationConfig(items=2000, annotators=2, style=0, label_bias=0, seed=3))
+    assert simulation.ground_truth.empty
     frame = simulation.dataset.annotations
     said = said_by_tokens(frame["explanation"])
-    strong = simulate(SimulationConfig(items=10, annotators=2, manner=2, seed=3)).planted
+    strong = simulate(SimulationConfig(items=10, annotators=2, style=2, seed=3)).ground_truth
     seen = 0
     for phrase in strong["phrase"].head(60):
         found = said.str.contains(f" {phrase} ", regex=False)
@@ -118,7 +116,7 @@ def test_planted_rates_come_out(task):
     # Their difference has a standard error of sqrt(p(1 − p)(1/1500 + 1/3000)); five of those, and
     # 0.01 for items that are shared within the fresh draws. Among some 200 rows none may break it.
     simulation = simulate(SimulationConfig(task=task, items=1500, seed=9))
-    planted = simulation.planted
+    planted = simulation.ground_truth
     assert len(planted) > 50
     assert set(planted["annotator_id"]) == {"A", "B", "C", "D"}
     assert (planted["rate"] > planted["rate_others"]).all()
@@ -139,7 +137,7 @@ def test_manner_scales_what_is_planted():
     # The largest gap of rates must grow with the strength, for the same annotators.
     gaps = []
     for manner in (0.5, 2.0):
-        planted = simulate(SimulationConfig(items=50, manner=manner, seed=2)).planted
+        planted = simulate(SimulationConfig(items=50, style=manner, seed=2)).ground_truth
         gaps.append((planted["rate"] - planted["rate_others"]).nlargest(20).mean())
     assert gaps[0] * 2 < gaps[1]
 
@@ -219,8 +217,8 @@ def test_irregularities_are_as_frequent_as_asked():
         {"task": "poetry"},
         {"items": 0},
         {"annotators": 0},
-        {"manner": -1},
-        {"manner": float("nan")},
+        {"style": -1},
+        {"style": float("nan")},
         {"content": 2.5},
         {"coverage": 0},
         {"coverage": 1.01},

@@ -35,7 +35,7 @@ def compute(dataset, config=SMALL, **options):
 
 def simulated(manner, seed=1, items=60, **options):
     options = {"label_bias": 0.0, **options}
-    config = SimulationConfig(items=items, manner=manner, seed=seed, **options)
+    config = SimulationConfig(items=items, style=manner, seed=seed, **options)
     return simulate(config).dataset
 
 

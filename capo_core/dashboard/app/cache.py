@@ -17,7 +17,8 @@ from capo_core.dashboard.stability import jobs
 from capo_core.dashboard.ui import item_html
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import ColumnMapping
-from capo_core.data.importing import ImportResult, detect, read_dataset
+from capo_core.data.formats.registry import format_of
+from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.data.readers.table import RawTable, open_source, table_of
 from capo_core.dataset import Dataset
 from capo_core.task import Task
@@ -77,8 +78,7 @@ def raw_table(path: Path, format_: str) -> RawTable | None:
 @st.cache_resource(max_entries=4, show_spinner="Reading the file …")
 def _raw_table(path: Path, stamp: int, format_: str) -> RawTable | None:
     source = open_source(path)
-    found = detect(source) if format_ == "auto" else format_
-    return table_of(source) if found == "table" else None
+    return table_of(source) if format_of(format_, source).needs_mapping else None
 
 
 def read(

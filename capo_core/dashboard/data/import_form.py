@@ -22,6 +22,7 @@ from capo_core.dashboard.ui.theme import looks
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping
+from capo_core.data.formats.registry import AUTO, FORMATS
 from capo_core.data.importing import ImportResult
 from capo_core.data.readers.table import RawTable
 from capo_core.errors import CapoError
@@ -148,12 +149,11 @@ def choose_task(token: str) -> Task | None:
 
 
 _TYPES = ["csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "xlsx"]
-_FORMATS = {
-    "auto": "find out",
-    "table": "a table",
-    "varierr": "VariErr",
-    "lewidi": "LeWiDi",
-}
+
+
+def format_titles() -> dict[str, str]:
+    """Return format name → title, the automatic choice first."""
+    return {AUTO: "Auto-detect", **{name: each.title for name, each in FORMATS.items()}}
 
 
 def show(context: PageContext) -> None:
@@ -188,10 +188,11 @@ def show(context: PageContext) -> None:
             help="Letters, digits, dots, hyphens and underscores.",
         ).strip()
     with middle:
+        titles = format_titles()
         format_ = st.selectbox(
-            "What kind of file it is",
-            list(_FORMATS),
-            format_func=_FORMATS.__getitem__,
+            "File format",
+            list(titles),
+            format_func=titles.__getitem__,
             key=f"import.{token}.format",
         )
     try:
@@ -216,7 +217,7 @@ def _outcome(context: PageContext, result: ImportResult) -> None:
     import_report(
         rows_read=report.rows_read,
         rows_kept=report.rows_kept,
-        set_aside=report.set_aside,
+        set_aside=report.rejected,
         notes=report.notes,
         unit=report.unit,
         key="import.report",
@@ -243,21 +244,19 @@ def _labels(labels: tuple[str, ...]) -> str:
 
 
 def _download(context: PageContext) -> None:
-    section_heading("Or begin with published data")
-    left, right = st.columns(2, gap="large")
-    with left, st.container(border=True, height="stretch"):
-        st.markdown(
-            "**VariErr NLI** (Weber-Genzel et al., ACL 2024): 500 items of natural language "
-            "inference, four annotators, 1,933 explanations with later judgments of validity."
-        )
-        if st.button("Download VariErr", key="import.varierr"):
-            _fetch(context, "varierr")
-    with right, st.container(border=True, height="stretch"):
-        st.markdown(
-            "**LeWiDi** (Learning with Disagreements, shared task): its files are handed out by "
-            "the organisers to those who ask. With `Paraphrase_train.json` or another of its "
-            "files on your disk, upload it above; the format is recognised."
-        )
+    section_heading("Or start with published data")
+    published = [each for each in FORMATS.values() if each.download]
+    for place, each in zip(st.columns(len(published), gap="large"), published, strict=True):
+        with place, st.container(border=True, height="stretch"):
+            st.markdown(f"**{markdown(each.title)}**: {markdown(each.description)}.")
+            if each.download.url:
+                if st.button(f"Download {markdown(each.title)}", key=f"import.{each.name}"):
+                    _fetch(context, each.name)
+            else:
+                steps = each.download.by_hand
+                show_note(
+                    f"{steps[:1].upper()}{steps[1:]} and upload `{each.download.file}` above."
+                )
 
 
 def _fetch(context: PageContext, source: str) -> None:
@@ -272,7 +271,7 @@ def _fetch(context: PageContext, source: str) -> None:
         fetched = fetch(source, context.workspace, progress)
         path = Path(fetched)
         name = datasets.free_name(source, [entry.name for entry in context.entries])
-        result = cache.read(path, name, "auto", None, None)
+        result = cache.read(path, name, source, None, None)
         Catalog(context.workspace).add(result.dataset, result.report)
     except CapoError as error:
         bar.empty()

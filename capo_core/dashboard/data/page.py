@@ -112,7 +112,7 @@ def _how_it_came(context: PageContext) -> None:
     import_report(
         rows_read=report.rows_read,
         rows_kept=report.rows_kept,
-        set_aside=report.set_aside,
+        set_aside=report.rejected,
         notes=report.notes,
         unit=report.unit,
         key="data.report",

@@ -14,11 +14,14 @@ from typing import Any
 
 import pandas as pd
 
+from capo_core.data.formats.base import AnnotatorDetails, DownloadSource, Format, ReadOptions
 from capo_core.data.limits import LIMITS, read_bytes
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import cell_text
-from capo_core.data.readers.json_records import Record, parse_leniently, parse_whole
+from capo_core.data.readers.json_records import Record, parse_leniently
+from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows, quoted
+from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.task import NLI, PARAPHRASE, Task
 
@@ -26,7 +29,7 @@ _TASKS = {"natural language inference": NLI, "paraphrase detection": PARAPHRASE}
 _NEEDED = ("annotations", "text")
 
 
-def is_lewidi(value: Any) -> bool:
+def _is_lewidi(value: Any) -> bool:
     """Does this JSON value look like a LeWiDi file? Judged by its first object."""
     if not isinstance(value, dict) or not value:
         return False
@@ -34,7 +37,7 @@ def is_lewidi(value: Any) -> bool:
     return all(key in first for key in _NEEDED)
 
 
-def is_metadata(value: Any) -> bool:
+def _is_metadata(value: Any) -> bool:
     """Does it look like the annotators' metadata: objects of nothing but text?"""
     return (
         isinstance(value, dict)
@@ -48,20 +51,27 @@ def is_metadata(value: Any) -> bool:
     )
 
 
-def load(text: str, where: str, aside: RejectedRows) -> RawAnnotations:
-    """One entry an annotation; items that are none are set aside.
+def matches(source: ImportSource) -> bool:
+    """Whether a file is of this format, or describes the annotators of one that is."""
+    value = source.json_value
+    return _is_lewidi(value) or _is_metadata(value)
+
+
+def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> RawAnnotations:
+    """Return one row per annotation; what is no item is rejected.
 
     Raises:
         DataError: the file is not in this format, or holds no label at all (a test file).
     """
-    value, notes = parse_whole(text, where)
-    if is_metadata(value):
+    where = source.name
+    value, notes = source.whole_json()
+    if _is_metadata(value):
         raise DataError(
             "these are the annotators' metadata, not annotations",
             where=where,
             todo="import the file of the items; put this one beside it and it is read along",
         )
-    if not is_lewidi(value):
+    if not _is_lewidi(value):
         raise DataError(
             "the file is not in the LeWiDi format",
             where=where,
@@ -72,7 +82,7 @@ def load(text: str, where: str, aside: RejectedRows) -> RawAnnotations:
     items: list[dict] = []
     for number, (item_id, item) in enumerate(value.pairs, 1):
         if problem := _problem(item):
-            aside.add(number, "", problem, json.dumps({item_id: item}, ensure_ascii=False))
+            rejected.add(number, "", problem, json.dumps({item_id: item}, ensure_ascii=False))
             continue
         items.append(item)
         rows += _item_rows(number, cell_text(item_id), item, notes)
@@ -179,8 +189,8 @@ def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[
     return rows
 
 
-def read_metadata(path: Path, annotators: tuple[str, ...], notes: list[str]) -> dict[str, dict]:
-    """Who the annotators are, from the `…_annotators_meta.json` beside the data, if it is there.
+def read_metadata(path: Path, dataset: Dataset, notes: list[str]) -> AnnotatorDetails:
+    """Return the annotators' details from the `…_annotators_meta.json` beside the data, if any.
 
     Trailing commas are allowed: the published files have them.
     """
@@ -193,14 +203,32 @@ def read_metadata(path: Path, annotators: tuple[str, ...], notes: list[str]) -> 
     except (ValueError, DataError) as error:
         notes.append(f"{beside.name} beside it could not be read and was left out ({error})")
         return {}
-    if not is_metadata(value):
+    if not _is_metadata(value):
         notes.append(f"{beside.name} beside it is not a table of annotators and was left out")
         return {}
-    unknown = [who for who in value if who not in annotators]
+    unknown = [who for who in value if who not in dataset.annotators]
     if unknown:
         notes.append(
             f"{beside.name} describes annotators who are not in the data: {', '.join(unknown[:10])}"
         )
     note = f"{beside.name} beside it was read along"
     notes.append(f"{note} (trailing commas ignored)" if mended else note)
-    return {who: dict(about) for who, about in value.items() if who in annotators}
+    return {who: dict(about) for who, about in value.items() if who in dataset.annotators}
+
+
+FORMAT = Format(
+    name="lewidi",
+    title="LeWiDi",
+    description="JSON of the shared task Learning with Disagreements (third edition, 2025), such "
+    "as its paraphrase and VariErr NLI data",
+    read=read,
+    matches=matches,
+    finish=read_metadata,
+    download=DownloadSource(
+        by_hand="register on the shared task's Codabench page (https://le-wi-di.github.io links "
+        "to it), download and unpack its archive,",
+        file="Paraphrase_train.json",
+        note="keep Paraphrase_annotators_meta.json in the same folder; it is read as well",
+    ),
+    needs_json=True,
+)

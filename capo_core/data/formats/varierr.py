@@ -13,19 +13,22 @@ enter. A label of an item is an *error* if none of its explanations is "true"; c
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from capo_core.data.formats.base import AnnotatorDetails, DownloadSource, Format, ReadOptions
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.json_records import (
     looks_like_lines,
-    parse_whole,
     read_array,
     read_lines,
 )
+from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows
+from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.schema import ITEMS
 from capo_core.task import NLI
@@ -35,27 +38,35 @@ _CROWD = {"e": "entailment", "n": "neutral", "c": "contradiction"}  # ChaosNLI's
 _NEEDED = ("id", "context", "statement", *LABELS)
 
 
-def is_varierr(record: Any) -> bool:
+def _is_varierr(record: Any) -> bool:
     """Does this JSON object look like one item of VariErr?"""
     return isinstance(record, dict) and all(key in record for key in _NEEDED)
 
 
-def load(text: str, where: str, aside: RejectedRows) -> RawAnnotations:
-    """One entry an explanation; records that are no items are set aside.
+def matches(source: ImportSource) -> bool:
+    """Whether one of the first lines, or the first element of a JSON array, is an item."""
+    if any(_is_varierr(record) for record in source.first_records()):
+        return True
+    value = source.json_value
+    return isinstance(value, list) and bool(value) and _is_varierr(value[0])
+
+
+def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> RawAnnotations:
+    """Return one row per explanation; records that are no items are rejected.
 
     Raises:
         DataError: no record of the file is an item of VariErr.
     """
-    notes: list[str] = []
-    if looks_like_lines(text):
-        records = read_lines(text, aside, where)
+    where, notes = source.name, []
+    if looks_like_lines(source.text):
+        records = read_lines(source.text, rejected, where)
     else:
-        value, notes = parse_whole(text, where)
-        records = read_array(value if isinstance(value, list) else [value], aside, where)
+        value, notes = source.whole_json()
+        records = read_array(value if isinstance(value, list) else [value], rejected, where)
     rows, items, crowd = [], [], []
     for number, record in records:
         if problem := _problem(record):
-            aside.add(number, "", problem, cell_text(record))
+            rejected.add(number, "", problem, cell_text(record))
             continue
         item = {
             "item_id": cell_text(record["id"]).strip(),
@@ -148,10 +159,31 @@ def item_label_errors(annotations: pd.DataFrame) -> tuple[int, int]:
     return int((~some).sum()), len(some)
 
 
-def validity_note(annotations: pd.DataFrame) -> str:
-    """What `valid` means here and how many labels it makes errors, in a sentence."""
-    errors, labels = item_label_errors(annotations)
-    return (
+def add_validity_note(path: Path, dataset: Dataset, notes: list[str]) -> AnnotatorDetails:
+    """Note what `valid` means here and how many labels it makes errors."""
+    errors, labels = item_label_errors(dataset.annotations)
+    notes.append(
         "validity is the author's own judgment in the second round; "
-        f"{errors} of {labels} labels of items are errors (no explanation confirmed by its author)"
+        f"{errors} of {labels} item-labels are errors (no explanation confirmed by its author)"
     )
+    return {}
+
+
+FORMAT = Format(
+    name="varierr",
+    title="VariErr NLI",
+    description="JSON Lines of VariErr NLI (Weber-Genzel et al., ACL 2024): 500 items of natural "
+    "language inference, four annotators, 1,933 explanations with later judgments of validity",
+    read=read,
+    matches=matches,
+    finish=add_validity_note,
+    download=DownloadSource(
+        by_hand="download varierr.json from https://github.com/mainlp/VariErr-NLI on any machine",
+        file="varierr.json",
+        url="https://raw.githubusercontent.com/mainlp/VariErr-NLI/"
+        "b2cbdd3bc3ca2a618fc16ac078f471623152c923/varierr.json",
+        sha256="c8f9a634a69d72a6c390047ac242562b80a8caac08db19714db3f98bd40e13ea",
+        size=1_007_091,
+    ),
+    needs_json=True,
+)

@@ -56,7 +56,7 @@ def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
 
 
 def read_delimited(
-    text: str, where: str, limits: ImportLimits, delimiter: str, aside: RejectedRows
+    text: str, where: str, limits: ImportLimits, delimiter: str, rejected: RejectedRows
 ) -> tuple[list[str], list[list[str]], list[int], list[str]]:
     """`(columns, rows, row numbers, notes)`; row 1 is the header, as a spreadsheet shows it.
 
@@ -89,12 +89,12 @@ def read_delimited(
         extra = record[width:]
         if any(cell.strip() for cell in extra):
             reason = f"the row has {len(record)} cells, the header {width}"
-            aside.add(number, columns[-1], reason, json.dumps(record, ensure_ascii=False))
+            rejected.add(number, columns[-1], reason, json.dumps(record, ensure_ascii=False))
             continue
         short += len(record) < width
         rows.append(record[:width] + [""] * (width - len(record)))
         numbers.append(number)
-    if not rows and not len(aside):
+    if not rows and not len(rejected):
         raise DataError(
             "there are no rows under the header",
             where=where,

@@ -68,7 +68,7 @@ def looks_like_lines(text: str) -> bool:
     return whole >= 2 or (whole == 1 and len(lines) <= 2)
 
 
-def read_lines(text: str, aside: RejectedRows, where: str) -> list[tuple[int, Record]]:
+def read_lines(text: str, rejected: RejectedRows, where: str) -> list[tuple[int, Record]]:
     """`(line, object)` for each line; what is no object, or repeats a key, is set aside.
 
     Raises:
@@ -84,11 +84,11 @@ def read_lines(text: str, aside: RejectedRows, where: str) -> list[tuple[int, Re
         except ValueError as error:
             first = first or f"line {number} is not JSON: {error}"
             reason = f"the line is not JSON: {str(error).replace('line 1, ', '')}"
-            aside.add(number, "", reason, line)
+            rejected.add(number, "", reason, line)
             continue
         if problem := problem_of(value):
             first = first or f"line {number}: {problem}"
-            aside.add(number, "", problem, line)
+            rejected.add(number, "", problem, line)
             continue
         records.append((number, value))
     if not records:
@@ -98,12 +98,12 @@ def read_lines(text: str, aside: RejectedRows, where: str) -> list[tuple[int, Re
     return records
 
 
-def read_array(values: list, aside: RejectedRows, where: str) -> list[tuple[int, Record]]:
+def read_array(values: list, rejected: RejectedRows, where: str) -> list[tuple[int, Record]]:
     """`(position from 1, object)` for each element of a JSON array."""
     records = []
     for number, value in enumerate(values, 1):
         if problem := problem_of(value):
-            aside.add(number, "", problem, json.dumps(value, ensure_ascii=False))
+            rejected.add(number, "", problem, json.dumps(value, ensure_ascii=False))
         else:
             records.append((number, value))
     if not records:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +44,7 @@ class RawTable:
             Excel, the line for JSONL, counted from 1 for JSON arrays and Parquet.
         kind: "csv", "jsonl", "json", "excel" or "parquet".
         encoding, delimiter, sheet: as found; "" where the kind of file has none.
-        aside: rows that could not be read as rows (row, column, reason, text).
+        rejected: rows that could not be read as rows (row, column, reason, text).
         notes: what a person should know about how the file was read.
         metadata: the schema metadata of a Parquet file.
     """
@@ -53,7 +55,7 @@ class RawTable:
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
-    aside: pd.DataFrame = field(default_factory=lambda: RejectedRows().frame())
+    rejected: pd.DataFrame = field(default_factory=lambda: RejectedRows().frame())
     notes: tuple[str, ...] = ()
     metadata: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -71,7 +73,44 @@ class ImportSource:
 
     @property
     def json(self) -> bool:
+        """Whether the text looks like JSON or JSON Lines."""
         return self.kind == "text" and self.text.lstrip()[:1] in ("{", "[")
+
+    @cached_property
+    def _parsed(self) -> tuple[Any, list[str], DataError | None]:
+        try:
+            return *json_records.parse_whole(self.text, self.name), None
+        except DataError as error:
+            return None, [], error
+
+    @property
+    def json_value(self) -> Any:
+        """The whole file as one JSON value; None if it is not one."""
+        return self._parsed[0] if self.json else None
+
+    def whole_json(self) -> tuple[Any, list[str]]:
+        """Return the whole file as one JSON value, and notes on how it was read.
+
+        Raises:
+            DataError: it is not JSON; the text names line and column.
+        """
+        value, notes, error = self._parsed
+        if error is not None:
+            raise error
+        return value, list(notes)
+
+    def first_records(self, limit: int = 20) -> list[Any]:
+        """Return the JSON values of the first lines of a JSON Lines file, broken ones left out."""
+        if not self.json or not json_records.looks_like_lines(self.text):
+            return []
+        found = []
+        for line in self.text.split("\n")[:limit]:
+            try:
+                if line.strip():
+                    found.append(json_records.parse(line))
+            except ValueError:
+                continue
+        return found
 
 
 def open_source(
@@ -121,7 +160,8 @@ def read_table(
         DataError: the file is missing, empty, damaged, too large, or holds no table.
     """
     source = open_source(path, encoding=encoding, limits=limits)
-    return table_of(source, delimiter=delimiter, sheet=sheet, limits=limits)
+    table = table_of(source, delimiter=delimiter, sheet=sheet, limits=limits)
+    return replace(table, notes=(*source.notes, *table.notes))
 
 
 def table_of(
@@ -131,7 +171,7 @@ def table_of(
     sheet: str | None = None,
     limits: ImportLimits = LIMITS,
 ) -> RawTable:
-    """The table in an opened file; see `read_table`."""
+    """Return the table in an opened file, with notes beyond the source's own; see `read_table`."""
     where = source.name
     if source.kind == "parquet":
         rows, metadata = read_parquet(source.raw, where, limits)
@@ -139,9 +179,9 @@ def table_of(
     if source.kind == "excel":
         rows, found = read_excel(source.raw, where, limits, sheet)
         return _table(rows, kind="excel", sheet=found)
-    aside, notes = RejectedRows(), list(source.notes)
+    rejected = RejectedRows()
     if source.json:
-        kind, rows = _json_rows(source.text, where, limits, aside)
+        kind, rows = _json_rows(source, limits, rejected)
     else:
         kind = "csv"
         delimiter = delimiter or find_delimiter(source.text, recognised)
@@ -151,30 +191,30 @@ def table_of(
                 where=where,
                 expected="a comma, a semicolon, a tab or a bar",
             )
-        rows = read_delimited(source.text, where, limits, delimiter, aside)
+        rows = read_delimited(source.text, where, limits, delimiter, rejected)
     return _table(
         rows,
         kind=kind,
         encoding=source.encoding,
         delimiter=delimiter or "" if kind == "csv" else "",
-        aside=aside.frame(),
-        notes=tuple(notes),
+        rejected=rejected.frame(),
     )
 
 
-def _table(rows, *, notes: tuple[str, ...] = (), **rest) -> RawTable:
-    columns, cells, numbers, more = rows
+def _table(rows, **rest) -> RawTable:
+    columns, cells, numbers, notes = rows
     frame = pd.DataFrame(cells, columns=pd.Index(columns, dtype=object), dtype=object)
-    return RawTable(frame, np.asarray(numbers, dtype=np.int64), notes=(*notes, *more), **rest)
+    return RawTable(frame, np.asarray(numbers, dtype=np.int64), notes=tuple(notes), **rest)
 
 
-def _json_rows(text: str, where: str, limits: ImportLimits, aside: RejectedRows):
+def _json_rows(source: ImportSource, limits: ImportLimits, rejected: RejectedRows):
+    text, where = source.text, source.name
     if json_records.looks_like_lines(text) and not _one_wrapped_array(text):
-        kind, records, notes = "jsonl", json_records.read_lines(text, aside, where), []
+        kind, records, notes = "jsonl", json_records.read_lines(text, rejected, where), []
     else:
         kind = "json"
-        value, notes = _array(text, where)
-        records = json_records.read_array(value, aside, where)
+        value, notes = _array(source)
+        records = json_records.read_array(value, rejected, where)
     keys = list(dict.fromkeys(key for _, record in records for key in record))
     check_cells(len(records), len(keys), where, limits)
     nested = {
@@ -202,9 +242,9 @@ def _one_wrapped_array(text: str) -> bool:
     return len(lists) == 1 and all(isinstance(each, dict) for each in lists[0])
 
 
-def _array(text: str, where: str) -> tuple[list, list[str]]:
+def _array(source: ImportSource) -> tuple[list, list[str]]:
     """A JSON array, also as the only array inside one object, as {"data": […]}."""
-    value, notes = json_records.parse_whole(text, where)
+    value, notes = source.whole_json()
     if isinstance(value, dict):
         arrays = [key for key, inner in value.items() if isinstance(inner, list)]
         if len(arrays) == 1:
@@ -213,7 +253,7 @@ def _array(text: str, where: str) -> tuple[list, list[str]]:
     if not isinstance(value, list):
         raise DataError(
             "the JSON holds no array of objects",
-            where=where,
+            where=source.name,
             expected="one object a line (JSONL), an array of objects, or the LeWiDi format",
         )
     return value, notes

@@ -1,0 +1,57 @@
+"""All dataset formats by name: every module of this folder that has a constant `FORMAT`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from capo_core.data import formats
+from capo_core.data.formats.base import DownloadSource, Format
+from capo_core.data.formats.table import FORMAT as TABLE
+from capo_core.data.readers.table import ImportSource
+from capo_core.errors import ConfigError
+
+AUTO = "auto"  # in place of a format's name: detect it
+
+
+def _discover() -> dict[str, Format]:
+    modules = (
+        importlib.import_module(f"{formats.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(formats.__path__)
+    )
+    found = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
+    return {format.name: format for format in sorted(found, key=lambda each: each.name)}
+
+
+FORMATS = _discover()
+
+
+def format_names() -> list[str]:
+    """Return the values that `--format` takes: "auto" and all names."""
+    return [AUTO, *FORMATS]
+
+
+def detect(source: ImportSource) -> Format:
+    """Return the first format that matches the file's content, else the table."""
+    matching = (each for each in FORMATS.values() if each.matches and each.matches(source))
+    return next(matching, TABLE)
+
+
+def format_of(name: str, source: ImportSource) -> Format:
+    """Return the format named, or the one detected for "auto".
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    if name == AUTO:
+        return detect(source)
+    if name not in FORMATS:
+        raise ConfigError(
+            f"the format {name!r} is not known", expected=f"one of {', '.join(format_names())}"
+        )
+    return FORMATS[name]
+
+
+def download_sources() -> dict[str, DownloadSource]:
+    """Return the published data of all formats that have some, by the format's name."""
+    return {name: each.download for name, each in FORMATS.items() if each.download}
