@@ -15,7 +15,6 @@ LEFT: set[str] = {
     "Field",
     "Form",
     "Look",
-    "Reference",
     "Source",
     "Statement",
     "Wanted",

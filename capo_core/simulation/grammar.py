@@ -77,7 +77,7 @@ Rules = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Reference:
+class RuleReference:
     """A part of an option where another rule is expanded."""
 
     rule: str
@@ -90,7 +90,7 @@ class Placeholder:
     name: str
 
 
-Part = str | Reference | Placeholder
+Part = str | RuleReference | Placeholder
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Grammar:
             if min(rule.weights, default=0) <= 0:
                 raise ConfigError(f"the rule {rule.name!r} has a weight that is not positive")
             for part in (part for parts in rule.parts for part in parts):
-                if isinstance(part, Reference) and part.rule not in rules:
+                if isinstance(part, RuleReference) and part.rule not in rules:
                     raise ConfigError(f"the rule {rule.name!r} names {part.rule!r}: no such rule")
         return cls(rules)
 
@@ -153,7 +153,7 @@ class Grammar:
             place: returns the item's words for a place.
         """
         texts: list[str] = []
-        pending: list[Part] = [Reference(start)]
+        pending: list[Part] = [RuleReference(start)]
         while pending:
             part = pending.pop()
             if isinstance(part, str):
@@ -173,7 +173,7 @@ def _parts(option: str) -> tuple[Part, ...]:
         if match.start() > end:
             parts.append(option[end : match.start()])
         rule, place = match.groups()
-        parts.append(Reference(rule) if rule else Placeholder(place))
+        parts.append(RuleReference(rule) if rule else Placeholder(place))
         end = match.end()
     if end < len(option):
         parts.append(option[end:])
