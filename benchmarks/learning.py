@@ -36,7 +36,7 @@ from capo_core.imitation.generation.generate import (
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.pairs.build import PairsConfig
-from capo_core.imitation.prompting.prompts import METHODS, TRAINED
+from capo_core.imitation.prompting.prompts import METHOD_NAMES, TRAINED
 from capo_core.imitation.prompting.responses import items_of
 from capo_core.imitation.prompting.value_profiles import ProfileConfig, write_profile
 from capo_core.imitation.training.config import CapoConfig, SftConfig
@@ -127,7 +127,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ask.add_argument("dataset")
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    ask.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    ask.add_argument("--methods", nargs="+", choices=METHOD_NAMES, default=list(METHOD_NAMES))
     ask.add_argument("--sft", type=json.loads, default={})
     ask.add_argument("--capo", type=json.loads, default={})
     ask.add_argument("--pairs", type=json.loads, default={})

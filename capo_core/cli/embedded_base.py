@@ -1,46 +1,47 @@
-"""`python -m capo_core base build | show`."""
+"""The commands that build and measure a small base model: `python -m capo_core base …`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from capo_core.cli.options import with_options
 from capo_core.cli.support import console, plain_errors, print_json, progress_bar
+from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
 from capo_core.shipped import EMBEDDED_BASE
 
 base_app = typer.Typer(
-    help="The embedded base: a small model for the demo, and your own from any text.",
+    help="The embedded base model, and small base models from your own text.",
     no_args_is_help=True,
 )
-Folder = Annotated[Path, typer.Option(help="Folder of the base.")]
+Folder = Annotated[Path, typer.Option(help="Folder of the base model.")]
 
 
 def mount(app: typer.Typer) -> None:
-    """Add the commands of this file to `app`."""
+    """Add the command group `base` to `app`."""
     app.add_typer(base_app, name="base")
 
 
 @base_app.command("build")
 @plain_errors
+@with_options(EmbeddedBaseConfig, only=("steps", "seed"))
 def build_command(
+    given: dict[str, Any],
     out: Folder = EMBEDDED_BASE,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Learn from this text (.txt) or table instead; needs --out."),
+        typer.Option(help="Train on this text (.txt) or table instead; needs --out."),
     ] = None,
     with_tasks: Annotated[
         bool,
-        typer.Option("--with-tasks", help="With --corpus: learn the tasks' formats too."),
+        typer.Option("--with-tasks", help="With --corpus: also train on the tasks' formats."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Build a base; the same command goes on where it was interrupted."""
+    """Build a base model; run the same command again to resume."""
     from capo_core.errors import ConfigError
 
     if corpus is not None and out == EMBEDDED_BASE:
@@ -48,11 +49,9 @@ def build_command(
             "a base of your own must not replace the embedded one", todo="name a folder with --out"
         )
     from capo_core.imitation.embedded_base.build import build
-    from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
     from capo_core.imitation.embedded_base.corpus import read_corpus
 
-    wished = {"steps": steps, "seed": seed}
-    config = replace(EmbeddedBaseConfig(), **{k: v for k, v in wished.items() if v is not None})
+    config = EmbeddedBaseConfig(**given)
     with progress_bar(quiet=as_json) as progress:
         about = build(
             config,
@@ -69,11 +68,11 @@ def build_command(
 def measure_command(
     out: Folder = EMBEDDED_BASE,
     answers: Annotated[
-        int, typer.Option(min=1, help="For each task, format and temperature.")
+        int, typer.Option(min=1, help="Answers per task, format and temperature.")
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Let a base answer for annotators it has never read, and put the figures into its card."""
+    """Measure a base model on held-out annotators, and add the figures to its model card."""
     from capo_core.imitation.embedded_base.model_card import add_quality, read_about
     from capo_core.imitation.embedded_base.quality import measure_folder
 
@@ -88,7 +87,7 @@ def show_command(
     out: Folder = EMBEDDED_BASE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """How a base was made, and what was measured."""
+    """Show how a base model was built, and its figures."""
     from capo_core.imitation.embedded_base.model_card import read_about
 
     _show(read_about(out), out, as_json)

@@ -1,8 +1,7 @@
-"""`python -m capo_core profile write | show | edit | list`.
+"""The commands that generate texts in an annotator's place, and the options they share.
 
-`python -m capo_core generate`; with `mount` also `profile` (see `cli_profile.py`).
-
-What the commands that ask a model share: options, and the model they name.
+python -m capo_core generate
+python -m capo_core profile write | show | edit | list
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from capo_core.cli.options import with_options
 from capo_core.cli.support import (
     ManyValues,
     console,
@@ -29,45 +29,48 @@ from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.prompting.prompts import METHOD_NAMES
 from capo_core.imitation.prompting.responses import check_annotator
 from capo_core.imitation.prompting.value_profiles import ProfileConfig
 from capo_core.progress import part_of
 from capo_core.workspace import Workspace
 
-Name = Annotated[str, typer.Option("--dataset", help="A dataset of the catalog (data list).")]
-Who = Annotated[list[str], typer.Option("--annotator", help="Whom to imitate; 'all' for each.")]
-One = Annotated[str, typer.Option("--annotator", help="Whose profile.")]
+Name = Annotated[str, typer.Option("--dataset", help="Name of a dataset (see: data list).")]
+Who = Annotated[
+    list[str], typer.Option("--annotator", help="Annotators to imitate; 'all' takes every one.")
+]
+One = Annotated[str, typer.Option("--annotator", help="The annotator the profile describes.")]
 Base = Annotated[
     str | None,
     typer.Option(
-        help="'embedded', a model's folder, or its name on the hub. For sft and capo the base "
-        "they were trained on, and need not be named; else 'embedded'."
+        help="Base model: 'embedded', a folder, or a name on the hub. Default: for sft and capo "
+        "the one they were trained on, else 'embedded'."
     ),
 ]
 Server = Annotated[
     str | None,
     typer.Option(
-        help="A model of the OpenAI-compatible server at CAPO_SERVER_URL (or OPENAI_BASE_URL); "
-        "the key is OPENAI_API_KEY."
+        help="Model of an OpenAI-compatible server at CAPO_SERVER_URL (or OPENAI_BASE_URL); the "
+        "key is read from OPENAI_API_KEY."
     ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
-Temperature = Annotated[float | None, typer.Option(help="0 takes the likeliest token.")]
-TopP = Annotated[float | None, typer.Option(help="Share of the likeliest tokens drawn from.")]
-Longest = Annotated[int | None, typer.Option("--max-new-tokens", help="Longest answer.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
-BatchTokens = Annotated[int, typer.Option(help="Tokens computed at once; less needs less memory.")]
-Concurrency = Annotated[int, typer.Option(help="Server: requests under way at once.")]
-PerMinute = Annotated[float, typer.Option(help="Server: requests a minute at most; 0: no limit.")]
-Timeout = Annotated[float, typer.Option("--timeout-s", help="Server: seconds without a word.")]
-By = Annotated[str | None, typer.Option(help="The model that wrote the profile.")]
+Seed = Annotated[int | None, typer.Option(help="Random seed.")]
+Longest = Annotated[int | None, typer.Option("--max-new-tokens", help="Max new tokens per answer.")]
+Precision = Annotated[
+    str, typer.Option(help="Number format of the base model: auto, fp32 or bf16.")
+]
+BatchTokens = Annotated[int, typer.Option(help="Tokens per batch; fewer need less memory.")]
+Concurrency = Annotated[int, typer.Option(help="Server: concurrent requests.")]
+PerMinute = Annotated[float, typer.Option(help="Server: max requests per minute (0 = no limit).")]
+Timeout = Annotated[float, typer.Option("--timeout-s", help="Server: timeout in seconds.")]
+By = Annotated[str | None, typer.Option(help="Model that wrote the profile.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def backend_of(
     base: str | None, server: str | None, precision: str, batch_tokens: int, settings: dict
 ) -> Any:
-    """The model asked for: on this machine, or of a server."""
+    """Return the named model: one on this machine, or a server's."""
     if server is None:
         from capo_core.imitation.backends.transformers import TransformersBackend
         from capo_core.imitation.models.base_model import load_base_model
@@ -82,7 +85,7 @@ def backend_of(
 
 
 def targets_of(data: Dataset, annotators: list[str]) -> list[str]:
-    """The annotators named, or all of them; `ConfigError` where there is none of a name."""
+    """Return the named annotators, or all; `ConfigError` for an unknown name."""
     if annotators == ["all"] and "all" not in data.annotators:
         return list(data.annotators)
     return [check_annotator(data, annotator) for annotator in dict.fromkeys(annotators)]
@@ -109,12 +112,13 @@ def changed(config: Any, **given: Any) -> Any:
 
 
 def refuse(given: object, option: str, why: str, todo: str) -> None:
+    """Raise `ConfigError` if an option is given that does not apply."""
     if given:
         raise ConfigError(why, where=option, todo=todo)
 
 
 def print_training(run) -> None:
-    """What came of a finished training: steps, figures, what was left out."""
+    """Print a finished training: steps, loss, what was skipped or cut."""
     result = run.result
     steps = f"{result['steps']} of {result['planned_steps']} steps"
     early = " (ended early: validation was no better)" if result["ended_early"] else ""
@@ -133,50 +137,44 @@ def print_training(run) -> None:
             markup=False,
         )
     for reason, count in result["skipped"].items():
-        console.print(f"  left out: {count} {reason}", markup=False)
+        console.print(f"  skipped: {count} {reason}", markup=False)
     if result["cut"]:
         console.print(f"  cut: {result['cut']} of {result['responses']} responses", markup=False)
     console.print(f"  run {run.run_id}", markup=False, soft_wrap=True)
 
 
 profile_app = typer.Typer(
-    help="Descriptions of annotators, written by a model from their training responses.",
+    help="Value profiles: descriptions of annotators, generated from their training responses.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
 def mount_profiles(app: typer.Typer) -> None:
-    """Add the commands of this file to `app`."""
+    """Add the command group `profile` to `app`."""
     app.add_typer(profile_app, name="profile")
 
 
-@profile_app.command("write", cls=ManyValues, epilog=defaults_of(ProfileConfig()))
+@profile_app.command("write", cls=ManyValues)
 @plain_errors
+@with_options(ProfileConfig)
 def write(
+    given: dict[str, Any],
     dataset: Name,
     annotator: Who,
     base: Base = None,
     server: Server = None,
-    examples: Annotated[int | None, typer.Option(help="Training responses shown.")] = None,
-    seed: Seed = None,
-    tries: Annotated[int | None, typer.Option(help="Until the model keeps to the form.")] = None,
-    temperature: Temperature = None,
-    top_p: TopP = None,
-    max_new_tokens: Longest = None,
-    again: Annotated[bool, typer.Option("--again", help="Also where there is one.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Write a new one even if a profile is saved.")
+    ] = False,
     precision: Precision = "auto",
     timeout_s: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Let a model write the profile of one or more annotators."""
+    """Generate the value profile of one or more annotators."""
     from capo_core.imitation.prompting.value_profiles import find_saved, save_profile, write_profile
 
-    config = changed(
-        ProfileConfig(),
-        examples=examples, seed=seed, tries=tries, temperature=temperature, top_p=top_p,
-        max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+    config = ProfileConfig(**given)
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     targets = targets_of(data, annotator)
@@ -187,7 +185,7 @@ def write(
             part = part_of(progress, k / len(targets), (k + 1) / len(targets))
             profile = None if again else find_saved(data, target, backend, config, workspace)
             if profile is None:
-                with _told_what_is_kept(k, len(targets), again):
+                with _saved_so_far(k, len(targets), again):
                     profile = write_profile(data, target, backend, config, progress=part)
                 save_profile(profile, workspace)
             written.append(profile)
@@ -206,17 +204,17 @@ def write(
 
 
 @contextmanager
-def _told_what_is_kept(done: int, wanted: int, again: bool) -> Iterator[None]:
-    """What ends the writing early says how many profiles there are, and how to get the others."""
+def _saved_so_far(done: int, wanted: int, again: bool) -> Iterator[None]:
+    """Add to an interruption how many profiles are saved, and how to get the others."""
     try:
         yield
     except (Stopped, BackendUnavailable) as error:
-        then = "give the same command again" + (" without --again" if again and done else "")
+        then = "run the same command again" + (" without --again" if again and done else "")
         then += ": it writes only those that are missing"
         if isinstance(error, BackendUnavailable) and error.todo:
             then = f"{error.todo.rstrip('.')}; then {then}"
         raise type(error)(
-            f"{error.what.rstrip('.')}; {done} of {wanted} profiles are kept",
+            f"{error.what.rstrip('.')}; {done} of {wanted} profiles are saved",
             where=error.where,
             expected=error.expected,
             todo=then,
@@ -226,7 +224,7 @@ def _told_what_is_kept(done: int, wanted: int, again: bool) -> Iterator[None]:
 @profile_app.command("show")
 @plain_errors
 def show(dataset: Name, annotator: One, by: By = None, as_json: AsJson = False) -> None:
-    """A profile, where it comes from, and what it was before it was edited."""
+    """Show a profile, its source, and its versions before editing."""
     from capo_core.imitation.prompting.value_profiles import select_profile
 
     workspace = Workspace.default()
@@ -238,7 +236,7 @@ def show(dataset: Name, annotator: One, by: By = None, as_json: AsJson = False) 
     for version in profile.earlier:
         console.print(f"\nBefore ({version.made}):\n{version.text}", markup=False)
     if not profile.text:
-        console.print(f"\nWhat the model wrote last:\n{profile.raw[-1]}", markup=False)
+        console.print(f"\nLast output of the model:\n{profile.raw[-1]}", markup=False)
 
 
 @profile_app.command("edit")
@@ -246,11 +244,13 @@ def show(dataset: Name, annotator: One, by: By = None, as_json: AsJson = False) 
 def edit_(
     dataset: Name,
     annotator: One,
-    file: Annotated[Path | None, typer.Option(help="The new text; else from stdin.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="File with the new text (default: stdin).")
+    ] = None,
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put your own text in place of a profile; it is marked as edited, and the old text kept."""
+    """Replace a profile's text with your own; the profile is marked as edited."""
     from capo_core.imitation.prompting.value_profiles import edit, save_profile, select_profile
 
     workspace = Workspace.default()
@@ -272,7 +272,7 @@ def edit_(
 @profile_app.command("list")
 @plain_errors
 def list_(dataset: Name, as_json: AsJson = False) -> None:
-    """All profiles of a dataset's annotators."""
+    """List all profiles of a dataset's annotators."""
     from capo_core.imitation.prompting.value_profiles import saved_profiles
 
     workspace = Workspace.default()
@@ -281,7 +281,7 @@ def list_(dataset: Name, as_json: AsJson = False) -> None:
         print_json([profile.to_dict() for profile in found])
         return
     if not found:
-        console.print("There are none yet (see: profile write).")
+        console.print("No profiles yet (see: profile write).")
     for profile in found:
         console.print(_headline(profile), markup=False, soft_wrap=True)
 
@@ -302,32 +302,24 @@ def _print_profile(profile: Any) -> None:
 
 def mount(app: typer.Typer) -> None:
     """Add the commands `generate` and `profile` to `app`."""
-    defaults = defaults_of(GenerateConfig("zero_shot"))
-    app.command("generate", cls=ManyValues, epilog=defaults)(generate)
+    app.command("generate", cls=ManyValues)(generate)
     mount_profiles(app)
 
 
 @plain_errors
+@with_options(GenerateConfig, without=("method", "named"))
 def generate(
+    given: dict[str, Any],
     dataset: Name,
     annotator: Who,
-    method: Annotated[str, typer.Option(help="zero_shot, icl, profile, sft or capo.")],
+    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHOD_NAMES)}.")],
     run: Annotated[
         list[str] | None,
-        typer.Option(help="sft, capo: the training runs; else the only one for each annotator."),
+        typer.Option(help="sft, capo: the training runs (default: the only one per annotator)."),
     ] = None,
     base: Base = None,
     server: Server = None,
-    split: Annotated[str | None, typer.Option(help="train, validation or test.")] = None,
-    items: Annotated[int | None, typer.Option(help="So many items, drawn; 0: all.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Answers to each item.")] = None,
-    examples: Annotated[int | None, typer.Option(help="icl: responses shown.")] = None,
-    how: Annotated[str | None, typer.Option(help="icl: random or nearest examples.")] = None,
     by: By = None,
-    seed: Seed = None,
-    temperature: Temperature = None,
-    top_p: TopP = None,
-    max_new_tokens: Longest = None,
     precision: Precision = "auto",
     batch_tokens: BatchTokens = BATCH_TOKENS,
     concurrency: Concurrency = 4,
@@ -335,7 +327,7 @@ def generate(
     timeout_s: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Answer items as annotators would; the same command again goes on where it was stopped."""
+    """Generate answers in annotators' places; run the same command again to resume."""
     from capo_core.imitation.generation.generate import generate as answer
     from capo_core.imitation.generation.generate import generation_folder, generation_run_config
     from capo_core.imitation.generation.trained_adapters import (
@@ -347,11 +339,7 @@ def generate(
     from capo_core.run_folder import find_run
     from capo_core.runs.foreground import foreground_of_dataset
 
-    config = changed(
-        GenerateConfig(method),
-        split=split, items=items, samples=samples, examples=examples, how=how, seed=seed,
-        temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+    config = GenerateConfig(method, **given)
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     targets = targets_of(data, annotator)
@@ -418,8 +406,8 @@ def generate(
 def _profiles(
     data: Dataset, targets: list[str], workspace: Workspace, model: str, by: str | None
 ) -> dict[str, str]:
-    """Each annotator's profile: by the model named, else by the one that answers, else the only
-    one there is."""
+    """Return each annotator's profile: by the named model, else by the one that answers, else the
+    only one."""
     from capo_core.imitation.prompting.value_profiles import (
         saved_profiles,
         select_profile,
@@ -436,26 +424,26 @@ def _profiles(
 
 def _print_result(folder: Any, config: Any, before: bool) -> None:
     result = folder.result
-    resumed = f" ({result['kept']} of them kept from before)" if result["kept"] else ""
+    resumed = f" ({result['kept']} of them from before)" if result["kept"] else ""
     console.print(
-        f"{config.method}: {result['outputs']} outputs{resumed}, {result['parsed']} of them read"
+        f"{config.method}: {result['outputs']} outputs{resumed}, {result['parsed']} of them parsed"
         + (", finished before" if before else f", {result['seconds']:.1f} s"),
         markup=False,
     )
     for problem, count in result["problems"].items():
-        console.print(f"  not read: {count} {problem}", markup=False)
+        console.print(f"  not parsed: {count} {problem}", markup=False)
     if result["cut"]:
         console.print(f"  cut: {result['cut']} at {config.max_new_tokens} tokens", markup=False)
     shown = {int(n): count for n, count in result.get("examples_shown", {}).items()}
     fewer = sum(count for n, count in shown.items() if n < config.examples)
     if fewer:
         console.print(
-            f"  {fewer} prompts show fewer than {config.examples} examples (down to "
-            f"{min(shown)}): the model's context holds no more",
+            f"  {fewer} prompts have fewer than {config.examples} examples (down to "
+            f"{min(shown)}): the model's context is too short for more",
             markup=False,
         )
     console.print(
-        f"  {result['prompt_tokens']:,} tokens asked, {result['output_tokens']:,} written",
+        f"  {result['prompt_tokens']:,} prompt tokens, {result['output_tokens']:,} output tokens",
         markup=False,
     )
     console.print(f"  run {folder.run_id}", markup=False, soft_wrap=True)

@@ -1,18 +1,19 @@
-"""`python -m capo_core train sft | capo`; under `accelerate launch -m` also on several GPUs.
+"""The commands that train adapters and show the pairs they learn from.
 
-`python -m capo_core pairs show | export`.
+python -m capo_core train sft | capo          under `accelerate launch -m` on several GPUs
+python -m capo_core pairs show | export
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Column, Table
 
-from capo_core.cli.generate import defaults_of, print_training, refuse, targets_of
+from capo_core.cli.generate import print_training, refuse, targets_of
+from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import (
     ManyValues,
     console,
@@ -25,80 +26,48 @@ from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.pairs.build import PairsConfig
-from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
+from capo_core.imitation.training.config import CapoConfig, SftConfig
 from capo_core.progress import part_of
 from capo_core.workspace import Workspace
 
-train_app = typer.Typer(help="Teach a model to answer as an annotator would.", no_args_is_help=True)
+train_app = typer.Typer(
+    help="Fine-tune an adapter that answers as an annotator would.", no_args_is_help=True
+)
 
-Name = Annotated[str, typer.Option("--dataset", help="A dataset of the catalog (data list).")]
-Who = Annotated[
-    list[str] | None, typer.Option("--annotator", help="Whom to imitate; 'all' for each.")
+Name = Annotated[str, typer.Option("--dataset", help="Name of a dataset (see: data list).")]
+Annotators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--annotator",
+        help="Annotator to imitate; 'all' trains one adapter per annotator.",
+    ),
 ]
-Base = Annotated[str, typer.Option(help="'embedded', a model's folder, or its name on the hub.")]
-Shared = Annotated[bool, typer.Option("--shared", help="One adapter for all, named in the prompt.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training items.")]
-Rate = Annotated[float | None, typer.Option(help="Peak learning rate; else by the base's size.")]
-PerStep = Annotated[int | None, typer.Option(help="Items of one optimiser step.")]
-Accumulation = Annotated[int | None, typer.Option(help="Micro-batches a step is divided into.")]
-Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
-Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")]
-Checkpointing = Annotated[
-    bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
-]
-Quantise = Annotated[bool, typer.Option("--quantise", help="Base in 4 bits (CUDA only).")]
-MaxTokens = Annotated[int | None, typer.Option(help="Longest prompt with one response.")]
-Schedule = Annotated[str | None, typer.Option(help="constant, linear or cosine.")]
-Warmup = Annotated[float | None, typer.Option("--warmup-share", help="Share of rising steps.")]
-Decay = Annotated[float | None, typer.Option("--weight-decay", help="AdamW's weight decay.")]
-CheckpointEvery = Annotated[int | None, typer.Option(help="Steps between checkpoints.")]
-ValidateEvery = Annotated[int | None, typer.Option(help="Steps between validations; 0: epochs.")]
-Patience = Annotated[int | None, typer.Option(help="Worse validations until the end; 0: never.")]
-SampleEvery = Annotated[int | None, typer.Option(help="Steps between samples; 0: none.")]
-ProbeItems = Annotated[
-    int | None, typer.Option(help="Validation items scored with each sample; 0: none.")
+BaseModel = Annotated[
+    str, typer.Option(help="Base model: 'embedded', a folder, or a name on the hub.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+# Settings of the machine and of the data, which a CAPO run's own SFT run takes over.
+BOTH_STAGES = ("shared", "seed", "precision", "gradient_checkpointing", "quantise", "max_tokens",
+               "accumulation")  # fmt: skip
 
 
 def mount(app: typer.Typer) -> None:
-    """Add the commands of this file to `app`."""
+    """Add the command group `train` to `app`."""
     app.add_typer(train_app, name="train")
 
 
-@train_app.command("sft", cls=ManyValues, epilog=defaults_of(SftConfig(), LoraSettings()))
+@train_app.command("sft", cls=ManyValues)
 @plain_errors
+@with_options(SftConfig, without=("lora.target_modules",))
 def sft(
+    given: dict[str, Any],
     dataset: Name,
-    annotator: Who = None,
-    base: Base = "embedded",
-    shared: Shared = False,
-    epochs: Epochs = None,
-    learning_rate: Rate = None,
-    items_per_step: PerStep = None,
-    accumulation: Accumulation = None,
-    rank: Annotated[int | None, typer.Option(help="Rank of the adapter.")] = None,
-    alpha: Annotated[float | None, typer.Option(help="Strength of the adapter.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Dropout of the adapter.")] = None,
-    seed: Seed = None,
-    precision: Precision = None,
-    gradient_checkpointing: Checkpointing = False,
-    quantise: Quantise = False,
-    max_tokens: MaxTokens = None,
-    schedule: Schedule = None,
-    warmup_share: Warmup = None,
-    weight_decay: Decay = None,
-    checkpoint_every: CheckpointEvery = None,
-    validate_every: ValidateEvery = None,
-    patience: Patience = None,
-    sample_every: SampleEvery = None,
-    probe_items: ProbeItems = None,
+    annotator: Annotators = None,
+    base: BaseModel = "embedded",
     as_json: AsJson = False,
 ) -> None:
-    """Learn from the annotator's own responses. The same command again goes on where it stopped."""
-    given = locals()
-    lora = _changed(LoraSettings(), {name: given[name] for name in ("rank", "alpha", "dropout")})
-    config = _changed(SftConfig(lora=lora), given)
+    """Supervised fine-tuning on the annotator's own responses; run again to resume."""
+    config = changed(SftConfig(), given)
 
     def train(workspace, data, target, progress):
         from capo_core.runs.kinds.training import run_training, sft_request
@@ -106,79 +75,40 @@ def sft(
         request = sft_request(data, target, config, base)
         return run_training(request, workspace, progress=progress, dataset=data)
 
-    _train_each(train, dataset, annotator, shared, as_json)
+    _train_each(train, dataset, annotator, config.shared, as_json)
 
 
-@train_app.command("capo", cls=ManyValues, epilog=defaults_of(PairsConfig(), CapoConfig()))
+@train_app.command("capo", cls=ManyValues)
 @plain_errors
+@with_options(CapoConfig, without=("pairs.seed", "preferences"))
 def capo(
+    given: dict[str, Any],
     dataset: Name,
-    annotator: Who = None,
+    annotator: Annotators = None,
     base: Annotated[
         str | None,
-        typer.Option(help="As for sft; with --sft it is that run's base, and need not be named."),
+        typer.Option(help="Base model, as for sft; with --sft it is that run's, so leave it out."),
     ] = None,
     sft: Annotated[
-        str | None, typer.Option(help="SFT run to begin with; else one is found or trained.")
-    ] = None,
-    loss: Annotated[str | None, typer.Option(help="pairwise, listwise or nca.")] = None,
-    beta: Annotated[
-        float | None, typer.Option(help="Larger holds closer to the SFT adapter.")
-    ] = None,
-    nll: Annotated[float | None, typer.Option(help="Weight of the chosen's likelihood.")] = None,
-    length_norm: Annotated[
-        bool, typer.Option("--length-norm", help="Divide by tokens; beta is then to be larger.")
-    ] = False,
-    label_smoothing: Annotated[float | None, typer.Option(help="Share of pairs doubted.")] = None,
-    per: Annotated[str | None, typer.Option(help="What counts alike: pair or item.")] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, tree, group or pairs.")] = None,
-    near_duplicate: Annotated[
-        float | None, typer.Option(help="Similarity not paired, of one label.")
-    ] = None,
-    same_label: Annotated[
-        str | None, typer.Option(help="Pairs of one label: keep, drop, only.")
-    ] = None,
-    weights: Annotated[str | None, typer.Option(help="Of pairs: uniform or specific.")] = None,
-    max_rejected: Annotated[
-        int | None, typer.Option(help="Rejected for each chosen at most.")
+        str | None,
+        typer.Option(help="SFT run to start from; else one is found or trained."),
     ] = None,
     preferences: Annotated[
-        Path | None, typer.Option(help="JSONL of pairs to train on (pairs export, study).")
+        Path | None,
+        typer.Option(help="JSONL file of pairs to train on (see: pairs export, study)."),
     ] = None,
-    shared: Shared = False,
-    epochs: Epochs = None,
-    learning_rate: Rate = None,
-    items_per_step: PerStep = None,
-    accumulation: Accumulation = None,
-    seed: Seed = None,
-    precision: Precision = None,
-    gradient_checkpointing: Checkpointing = False,
-    quantise: Quantise = False,
-    max_tokens: MaxTokens = None,
-    schedule: Schedule = None,
-    warmup_share: Warmup = None,
-    weight_decay: Decay = None,
-    checkpoint_every: CheckpointEvery = None,
-    validate_every: ValidateEvery = None,
-    patience: Patience = None,
-    sample_every: SampleEvery = None,
-    probe_items: ProbeItems = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from the contrast with what others wrote, beginning with an SFT adapter."""
-    given = locals()
+    """Preference training on the annotator's responses against those of others, after SFT."""
     refuse(base if sft else None, "--base", "the base is the one of the SFT run", "leave it out")
-    names = ("near_duplicate", "same_label", "weights", "max_rejected", "seed")
+    before = changed(SftConfig(), {path: given[path] for path in BOTH_STAGES if path in given})
     if preferences:
         from capo_core.imitation.pairs.files import read_preferences
 
         given["preferences"] = read_preferences(preferences).sha256
-    pairs = _changed(PairsConfig(), {name: given[name] for name in names})
-    config = _changed(CapoConfig(pairs=pairs), given)
-    # What is the machine's business, and not the method's, holds for both stages.
-    both = ("shared", "seed", "precision", "gradient_checkpointing", "quantise", "max_tokens",
-            "accumulation")  # fmt: skip
-    before = _changed(SftConfig(), {name: given[name] for name in both})
+    if "seed" in given:
+        given["pairs.seed"] = given["seed"]
+    config = changed(CapoConfig(), given)
 
     def train(workspace, data, target, progress):
         from capo_core.imitation.training.capo import check_contrasts
@@ -197,22 +127,11 @@ def capo(
             request, workspace, progress=progress, dataset=data, preferences=preferences
         )
 
-    _train_each(train, dataset, annotator, shared, as_json)
-
-
-def _changed(config: Any, given: dict[str, Any]) -> Any:
-    """`config` with the settings that were given; an option that was not is None or False."""
-    known = set(config.__dataclass_fields__)
-    wished = {
-        name: value
-        for name, value in given.items()
-        if name in known and value is not None and value is not False
-    }
-    return replace(config, **wished)
+    _train_each(train, dataset, annotator, config.shared, as_json)
 
 
 def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool, as_json) -> None:
-    """Train for each annotator asked for, and print what came of it."""
+    """Train for each annotator, and print the results."""
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     targets = _targets(data, annotators, shared)
@@ -244,51 +163,38 @@ def _targets(data, annotators: list[str] | None, shared: bool) -> list[str]:
 
 
 pairs_app = typer.Typer(
-    help="The target's responses against everybody else's.",
+    help="The annotator's responses against those of all others: what CAPO learns from.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-_DEFAULT = PairsConfig()
 _NAMED = 12  # annotators named in a line
 
-DatasetName = Annotated[str, typer.Option("--dataset", help="A dataset (see: data list).")]
-Annotator = Annotated[str, typer.Option("--annotator", help="The target: whose manner is learned.")]
-Split = Annotated[str, typer.Option(help="train, or validation.")]
-NearDuplicate = Annotated[
-    float, typer.Option(help="Pairs of one label at least so similar are dropped; above 1: none.")
-]
-SameLabel = Annotated[str, typer.Option(help="Pairs of one label: keep, drop or only.")]
-Weights = Annotated[str, typer.Option(help="uniform or specific.")]
-MaxRejected = Annotated[int | None, typer.Option(help="Rejected to a chosen one, at most.")]
-DrawSeed = Annotated[int, typer.Option(help="Of the draw for --max-rejected.")]
+Target = Annotated[str, typer.Option("--annotator", help="Annotator to imitate.")]
+Split = Annotated[str, typer.Option(help="Split: train or validation.")]
 
 
 def mount_pairs(app: typer.Typer) -> None:
-    """Add the commands of this file to `app`."""
+    """Add the command group `pairs` to `app`."""
     app.add_typer(pairs_app, name="pairs")
 
 
 @pairs_app.command("show")
 @plain_errors
+@with_options(PairsConfig)
 def show(
-    dataset: DatasetName,
-    annotator: Annotator,
+    given: dict[str, Any],
+    dataset: Name,
+    annotator: Target,
     split: Split = "train",
-    near_duplicate: NearDuplicate = _DEFAULT.near_duplicate,
-    same_label: SameLabel = _DEFAULT.same_label,
-    weights: Weights = _DEFAULT.weights,
-    max_rejected: MaxRejected = _DEFAULT.max_rejected,
-    seed: DrawSeed = _DEFAULT.seed,
-    examples: Annotated[int, typer.Option(help="Pairs to print.")] = 3,
+    examples: Annotated[int, typer.Option(help="Number of pairs to print.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """What CAPO would learn from: counts, what was left out, likeness, and some pairs."""
+    """Show the pairs CAPO learns from: counts, skipped responses, similarity, and examples."""
     from capo_core.imitation.pairs.build import pair_summary, pair_table
 
     if examples < 0:
         raise ConfigError(f"{examples} pairs cannot be printed", expected="0 or more")
-    config = PairsConfig(near_duplicate, same_label, weights, max_rejected, seed)
-    data, pairs = _pairs(dataset, annotator, split, config)
+    data, pairs = _pairs(dataset, annotator, split, changed(PairsConfig(), given))
     told, table = pair_summary(pairs, data), pair_table(pairs, data)
     told["held_out"] = split == "train"  # proved when the pairs were made
     if as_json:
@@ -301,23 +207,19 @@ def show(
 
 @pairs_app.command("export")
 @plain_errors
+@with_options(PairsConfig)
 def export(
-    dataset: DatasetName,
-    annotator: Annotator,
-    out: Annotated[Path, typer.Option(help="The JSONL file to write.")],
+    given: dict[str, Any],
+    dataset: Name,
+    annotator: Target,
+    out: Annotated[Path, typer.Option(help="JSONL file to write.")],
     split: Split = "train",
-    near_duplicate: NearDuplicate = _DEFAULT.near_duplicate,
-    same_label: SameLabel = _DEFAULT.same_label,
-    weights: Weights = _DEFAULT.weights,
-    max_rejected: MaxRejected = _DEFAULT.max_rejected,
-    seed: DrawSeed = _DEFAULT.seed,
     as_json: AsJson = False,
 ) -> None:
     """Write the pairs as JSONL with prompt, chosen and rejected, for other trainers."""
     from capo_core.imitation.pairs.files import export_pairs
 
-    config = PairsConfig(near_duplicate, same_label, weights, max_rejected, seed)
-    data, pairs = _pairs(dataset, annotator, split, config)
+    data, pairs = _pairs(dataset, annotator, split, changed(PairsConfig(), given))
     export_pairs(pairs, data, out)
     if as_json:
         print_json({"dataset": dataset, "target": annotator, "path": str(out), "pairs": len(pairs)})
@@ -350,11 +252,11 @@ def _print_counts(told: dict) -> None:
         console.print(f"Rejected responses by {against}{more}.", markup=False)
     for unit in ("responses", "pairs"):
         left = [f"{count:,} {name}" for name, count in told[f"dropped_{unit}"].items() if count]
-        console.print(f"Left out, {unit}: {', '.join(left) or 'none'}.", markup=False)
+        console.print(f"Skipped {unit}: {', '.join(left) or 'none'}.", markup=False)
     if told["items_without"]:
         console.print(f"Items in no pair: {len(told['items_without']):,}.")
     if told["same_label_share"] is not None:
-        console.print(f"Both give the same label: {told['same_label_share']:.0%} of pairs.")
+        console.print(f"Same label: {told['same_label_share']:.0%} of pairs.")
 
 
 def _print_quantiles(told: dict) -> None:
@@ -372,7 +274,7 @@ def _print_quantiles(told: dict) -> None:
         table.add_row(words, f"{row['n']:,}", *cells)
     console.print()
     console.print(table, markup=False)
-    console.print("A length gap above 0: the chosen explanation is the longer one.")
+    console.print("A length gap above 0: the chosen explanation is longer.")
 
 
 def _print_examples(table, count: int) -> None:

@@ -13,19 +13,13 @@ import pandas as pd
 
 from capo_core.errors import CapoError
 from capo_core.formatting import duration, percent
+from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs import queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.request import KINDS
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 
-METHODS = {
-    "zero_shot": "Zero-shot",
-    "icl": "In-context examples",
-    "profile": "Value profile",
-    "sft": "SFT",
-    "capo": "CAPO",
-}
 STATES = {
     "running": "Running",
     "queued": "Queued",
@@ -81,7 +75,7 @@ class RunSummary:
             return "Evaluation"
         what = KINDS[self.kind].label if self.kind in KINDS else ""
         if self.kind == "generate":
-            what = f"Answers by {METHODS.get(self.method, self.method)}"
+            what = f"Answers by {METHOD_TITLES.get(self.method, self.method)}"
         return f"{what or self.kind} for {shortened_list(self.targets)}" if self.targets else what
 
 

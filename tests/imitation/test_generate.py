@@ -32,7 +32,7 @@ from capo_core.imitation.generation.trained_adapters import (
     find_training_runs,
 )
 from capo_core.imitation.models.base_model import load_base_model
-from capo_core.imitation.prompting.prompts import METHODS
+from capo_core.imitation.prompting.prompts import METHOD_NAMES
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run as runs_run
 from capo_core.schema import OUTPUTS
@@ -59,7 +59,7 @@ def adapters(place):
     return {who: place / f"run{who}" / "adapter" for who in BOTH}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHOD_NAMES)
 def test_every_method_from_end_to_end(method, place, tmp_path):
     data, backend = split_dataset(), FakeBackend()
     config = GenerateConfig(method, samples=2, examples=3)
@@ -495,7 +495,7 @@ def test_asked_to_end_it_keeps_what_is_there_and_says_how_to_go_on(command, numb
 
     command.backend._answer = ending
     told = command(*line, code=2).stderr
-    assert "stopped, as asked; 3 of 6 answers are kept" in told
+    assert "stopped by the user; 3 of 6 answers are kept" in told
     assert told.count("same command again") == 1
     assert signal.getsignal(number) is handler
     done = json.loads(command(*line, "--json").stdout)

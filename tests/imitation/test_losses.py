@@ -9,7 +9,7 @@ import torch
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.training.losses import (
-    LOSSES,
+    CONTRASTIVE_LOSSES,
     contrastive_loss,
     listwise,
     nca,
@@ -105,7 +105,7 @@ def test_weights():
     assert nca(r0, rk, MASK, w).tolist() == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 def test_weights_of_one_are_no_weights(kind):
     r0, rk = rewards()
     loss = KINDS[kind]
@@ -147,7 +147,7 @@ def test_smoothed_listwise_and_nca_have_a_soft_target():
     assert nca(r0, rk, MASK, smoothing=0.2).tolist() == pytest.approx(held)
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 @pytest.mark.parametrize("garbage", [1e30, -torch.inf, torch.nan])
 def test_what_is_masked_is_never_looked_at(kind, garbage):
     clean, dirty = scores(), scores()
@@ -164,7 +164,7 @@ def test_what_is_masked_is_never_looked_at(kind, garbage):
     assert torch.isfinite(slope).all() and (slope[~MASK] == 0).all() and (slope[MASK] != 0).all()
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 @pytest.mark.parametrize("extras", [{}, {"nll": 0.4, "length_norm": True, "label_smoothing": 0.1}])
 @pytest.mark.parametrize("per", ["pair", "item"])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -211,7 +211,7 @@ def row_losses(kind="pairwise", **settings) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 def test_per_pair_and_per_item(kind):
     a, b, c = row_losses(kind, nll=0.3)
     pair = contrastive_loss(kind, **scores(), nll=0.3, per="pair")
@@ -221,7 +221,7 @@ def test_per_pair_and_per_item(kind):
     assert item.total.item() == pytest.approx(a + b + c)
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 @pytest.mark.parametrize("per", ["pair", "item"])
 def test_parts_of_a_step_add_up(kind, per):
     given = scores()
@@ -236,7 +236,7 @@ def test_parts_of_a_step_add_up(kind, per):
     assert total.item() == pytest.approx(whole.loss.item())
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 @pytest.mark.parametrize("per", ["pair", "item"])
 def test_a_row_with_nothing_rejected_counts_for_nothing(kind, per):
     given = scores()
@@ -282,7 +282,7 @@ def test_length_norm_divides_by_the_length_first():
 
 
 def test_extreme_rewards_stay_finite():
-    for kind in LOSSES:
+    for kind in CONTRASTIVE_LOSSES:
         for sign in (1, -1):
             r0 = torch.tensor([sign * 1e4], requires_grad=True)
             rk = torch.tensor([[-sign * 1e4, 0.0]], requires_grad=True)

@@ -196,7 +196,7 @@ def test_the_setting_is_a_hash_and_left_out_where_empty():
     assert CapoConfig.from_dict(asked.to_dict()) == asked
     with pytest.raises(ConfigError, match="preferences"):
         CapoConfig(preferences="pairs.jsonl")
-    with pytest.raises(ConfigError, match="one adapter an annotator"):
+    with pytest.raises(ConfigError, match="one adapter per annotator"):
         replace(asked, shared=True)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
-from capo_core.imitation.prompting.prompts import METHODS
+from capo_core.imitation.prompting.prompts import METHOD_NAMES
 from capo_core.runs import actions, checks, process, queue
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
@@ -55,7 +55,7 @@ def test_all_methods_for_two_targets():
     assert answers["capo"].request.after == tuple(capo)
 
 
-@pytest.mark.parametrize("methods", [(method,) for method in METHODS])
+@pytest.mark.parametrize("methods", [(method,) for method in METHOD_NAMES])
 def test_one_method_alone_has_what_it_needs(methods):
     planned = plan_runs(experiment(methods=methods))
     known = set()
@@ -150,7 +150,7 @@ def test_a_configuration_survives_its_file():
         ({"executor": "cloud"}, "local, slurm"),
         ({"sft": {"epochs": 0}}, "epochs"),
         ({"sft": {"pace": 1}}, "no setting 'pace'"),
-        ({"sft": {"epochs": "many"}}, "settings of sft cannot be used"),
+        ({"sft": {"epochs": "many"}}, "SFT, epochs: 'many' cannot be used"),
         ({"capo": {"beta": -1}}, "beta"),
         ({"generate": {"temperature": -1}}, "temperature"),
         ({"profile": {"tries": 0}}, "tries"),
@@ -184,8 +184,8 @@ def test_naming_a_setting_of_a_measurement_adds_it():
 @pytest.mark.parametrize("name", experiments_config.PRESETS)
 def test_presets_are_experiments(name):
     config = experiments_config.from_preset(name, "demo-nli", TARGETS)
-    assert config.methods == METHODS
-    for each in plan_runs(config):
+    assert config.methods == METHOD_NAMES
+    for each in plan(config):
         checks.check(each.request)
 
 

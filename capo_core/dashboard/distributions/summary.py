@@ -17,7 +17,7 @@ import pandas as pd
 
 from capo_core.dashboard.ui.theme import (
     DASHES,
-    METHODS,
+    METHOD_LOOKS,
     NEUTRAL,
     SYMBOLS,
     Look,
@@ -59,8 +59,8 @@ def source_looks(
             found[name] = _OWN[name]
         elif name.removeprefix(_EACH) in people and name.startswith(_EACH):
             found[name] = people[name.removeprefix(_EACH)]
-        elif head in METHODS:
-            _, color, symbol, dash = METHODS[head]
+        elif head in METHOD_LOOKS:
+            color, symbol, dash = METHOD_LOOKS[head]
             again = sum(other.split(" ")[0] == head for other in found)
             found[name] = Look(color, SYMBOLS[(SYMBOLS.index(symbol) + again) % len(SYMBOLS)], dash)
         else:

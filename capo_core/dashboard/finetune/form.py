@@ -37,12 +37,11 @@ from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
 from capo_core.formatting import count, short
 from capo_core.imitation.models.base_files import find_base_model
-from capo_core.imitation.prompting.prompts import TRAINED
+from capo_core.imitation.prompting.prompts import METHOD_TITLES, TRAINED
 from capo_core.runs import slurm
 from capo_core.runs.experiments import plan, store
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
 from capo_core.runs.preflight.report import saved_preflight
-from capo_core.runs.summary import METHODS
 from capo_core.workspace import Workspace, write_json
 
 
@@ -136,18 +135,18 @@ def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
             )  # fmt: skip
     st.pills(
         "Methods",
-        list(METHODS),
+        list(METHOD_TITLES),
         selection_mode="multi",
-        format_func=METHODS.__getitem__,
+        format_func=METHOD_TITLES.__getitem__,
         help="Zero-shot shows the task alone; in-context examples show answers of the annotator; "
         "a value profile describes them; SFT trains on their answers; CAPO then contrasts these "
         "with the others' answers to the same items.",
-        **form.tie("methods", list(METHODS), meant=_in_order),
+        **form.tie("methods", list(METHOD_TITLES), meant=_in_order),
     )
 
 
 def _in_order(chosen: Sequence[str]) -> list[str]:
-    return [name for name in METHODS if name in chosen]
+    return [name for name in METHOD_TITLES if name in chosen]
 
 
 def _preset(form: Form) -> None:

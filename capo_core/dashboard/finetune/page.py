@@ -15,11 +15,12 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_errors, show_headline
 from capo_core.errors import CapoError
 from capo_core.formatting import count, percent
+from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs import queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.kinds import evaluation
-from capo_core.runs.summary import METHODS, RunSummary, shortened_list, summarise_run
+from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
 
 _VIEWS = {"now": "Queue", "new": "New experiment", "run": "One run", "runs": "All runs"}
 
@@ -69,7 +70,7 @@ def _evaluated(context: PageContext, experiments: list[store.Experiment]) -> str
             )
         except (OSError, ValueError, KeyError, TypeError, StopIteration):
             continue
-        return with_names(str(headline), METHODS)
+        return with_names(str(headline), METHOD_TITLES)
     return ""
 
 

@@ -12,13 +12,14 @@ from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.job_progress import show_outcome
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import count, duration
+from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs import submit
 from capo_core.runs.experiments.plan import PlannedRun
 from capo_core.runs.memory import in_words
 from capo_core.runs.preflight import report
 from capo_core.runs.preflight.report import Preflight
 from capo_core.runs.run import Run
-from capo_core.runs.summary import METHODS, STAGE_NAMES, shortened_list
+from capo_core.runs.summary import STAGE_NAMES, shortened_list
 from capo_core.workspace import Workspace
 
 EVERY_S = 1.5
@@ -40,7 +41,7 @@ class Look:
     def title(self) -> str:
         request = self.planned.request
         if request.kind == "generate":
-            return f"Answers, {METHODS[self.planned.method].lower()}"
+            return f"Answers, {METHOD_TITLES[self.planned.method].lower()}"
         return f"{STAGE_NAMES[request.kind]} for {request.settings['target']}"
 
     def found(self, workspace: Workspace) -> Preflight | None:

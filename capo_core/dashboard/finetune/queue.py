@@ -16,12 +16,12 @@ from capo_core.dashboard.ui.components import section_heading, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.data.catalog import Catalog
 from capo_core.formatting import count
+from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.store import ExperimentProgress, progress_of
 from capo_core.runs.status import LIVE
 from capo_core.runs.summary import (
-    METHODS,
     STATES,
     RunSummary,
     progress_text,
@@ -88,7 +88,7 @@ def _experiment(context: PageContext, experiment: store.Experiment) -> None:
     live = now.state == "running"
     with st.container(border=True):
         about = (
-            f"{shortened_list([METHODS[each] for each in config.methods], 5)} for "
+            f"{shortened_list([METHOD_TITLES[each] for each in config.methods], 5)} for "
             f"{shortened_list(config.targets)} of {config.dataset}, base {config.base}"
         )
         st.html(head_html(config.title, now.state, about))
@@ -121,7 +121,7 @@ def _words(now: ExperimentProgress, members: Sequence[RunSummary | None]) -> str
             said.append(f"{failed.title} failed: {failed.status.message.rstrip('.')}.")
         if failed.method and _others_go_on(members):
             words = _WENT_WITHOUT if now.scored else _WILL_GO_WITHOUT
-            said.append(words.format(METHODS.get(failed.method, failed.method)))
+            said.append(words.format(METHOD_TITLES.get(failed.method, failed.method)))
     words = " ".join(said)
     for each in filter(None, members):
         words = words.replace(each.run_id, each.title)

@@ -31,7 +31,7 @@ from capo_core.runs.kinds import evaluation as kinds_evaluation
 from capo_core.runs.kinds import training
 from capo_core.runs.memory import in_words
 from capo_core.runs.preflight.report import Preflight
-from capo_core.runs.summary import METHODS, RunSummary, exact_duration, flattened
+from capo_core.runs.summary import RunSummary, exact_duration, flattened
 
 MOST_SAMPLES = 6  # of one item: the first and the last ones
 LATEST = 6
@@ -109,7 +109,7 @@ def answers(context: PageContext, seen: RunSummary) -> None:
         target = str(each.get("target_annotator_id", ""))
         item_id = str(each.get("item_id", ""))
         readable = each.get("parsed") == "true"
-        method = METHODS.get(seen.method, seen.method)
+        method = METHOD_TITLES.get(seen.method, seen.method)
         wrote = Answer(
             f"{method} for {target}",
             str(each.get("label", "")) if readable else "",
@@ -137,7 +137,7 @@ def evaluation(seen: RunSummary) -> None:
     try:
         raw = (seen.run.folder / kinds_evaluation.REPORT).read_text(encoding="utf-8")
         statements = [
-            named(str(each["topic"]), str(each["text"]), METHODS)
+            named(str(each["topic"]), str(each["text"]), METHOD_TITLES)
             for each in json.loads(raw)["statements"]
         ]
     except (OSError, ValueError, KeyError, TypeError):

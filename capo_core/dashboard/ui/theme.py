@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from capo_core.imitation.prompting.prompts import METHOD_TITLES
+
 # Okabe & Ito (2008), colour-blind safe. Their black cannot be seen on dark ground and is a grey
 # here; the yellow, faint on white, comes last.
 OKABE_ITO = (
@@ -51,13 +53,13 @@ def looks(annotators: Sequence[str]) -> dict[str, Look]:
     return found
 
 
-# The methods, each with its name, colour, marker and dash: none of these colours is an annotator's.
-METHODS = {
-    "zero_shot": ("Zero-shot", "#7D8CA3", "circle", "dot"),
-    "icl": ("In context", "#3FA39A", "square", "dashdot"),
-    "profile": ("Profile", "#9A9433", "diamond", "dash"),
-    "sft": ("SFT", "#6470DB", "triangle-up", "solid"),
-    "capo": ("CAPO", "#CF3A75", "star", "solid"),
+# Colour, marker and dash of each method: none of these colours is an annotator's.
+METHOD_LOOKS = {
+    "zero_shot": ("#7D8CA3", "circle", "dot"),
+    "icl": ("#3FA39A", "square", "dashdot"),
+    "profile": ("#9A9433", "diamond", "dash"),
+    "sft": ("#6470DB", "triangle-up", "solid"),
+    "capo": ("#CF3A75", "star", "solid"),
 }
 _MORE_METHODS = ("#A9714B", "#8A62B8", "#5E9A4C", "#B3586B", "#4E8FB0")
 
@@ -112,7 +114,7 @@ def human_look(*, dark: bool) -> Look:
 def method_name(source: str) -> str:
     """ "zero_shot (Qwen3-4B)" → "Zero-shot (Qwen3-4B)"."""
     head, space, rest = source.partition(" ")
-    return METHODS[head][0] + space + rest if head in METHODS else source
+    return METHOD_TITLES[head] + space + rest if head in METHOD_TITLES else source
 
 
 def method_looks(sources: Sequence[str]) -> dict[str, Look]:
@@ -123,10 +125,10 @@ def method_looks(sources: Sequence[str]) -> dict[str, Look]:
         head = source.partition(" ")[0]
         again = heads.count(head)
         heads.append(head)
-        if head in METHODS:
-            _, color, symbol, dash = METHODS[head]
+        if head in METHOD_LOOKS:
+            color, symbol, dash = METHOD_LOOKS[head]
         else:
-            place = len([name for name in found if name.partition(" ")[0] not in METHODS])
+            place = len([name for name in found if name.partition(" ")[0] not in METHOD_LOOKS])
             color = _MORE_METHODS[place % len(_MORE_METHODS)]
             symbol, dash = SYMBOLS[place % len(SYMBOLS)], DASHES[place % len(DASHES)]
             again = 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
-from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import EXPLANATION_MARK, LABEL_MARK, Prompt
 from capo_core.progress import Progress, silent
+from capo_core.settings import setting, settings
 from capo_core.task import Task
 
 FINISHES = ("stop", "length", "error")
@@ -33,34 +34,57 @@ class GenerationRequest:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+def temperature_setting(default: float) -> Any:
+    """Return the field `temperature`, the same for every stage that generates text."""
+    return setting(
+        default,
+        "Temperature",
+        "Sampling temperature: probabilities are taken to the power 1 / temperature; 0 always "
+        "takes the most likely token.",
+        ge=0,
+        le=5,
+        step=0.1,
+    )
+
+
+def top_p_setting(default: float = 0.95) -> Any:
+    """Return the field `top_p`, the same for every stage that generates text."""
+    return setting(
+        default,
+        "Top p",
+        "Nucleus sampling: only the most likely tokens that together reach this share are drawn "
+        "from; 1 draws from all (Holtzman et al. 2020).",
+        gt=0,
+        le=1,
+        step=0.05,
+        usual=(0.01, 1.0),
+    )
+
+
+def max_new_tokens_setting(default: int) -> Any:
+    """Return the field `max_new_tokens`, the same for every stage that generates text."""
+    return setting(
+        default,
+        "Max new tokens",
+        "Tokens after which a generated text is cut; cut texts are counted.",
+        ge=1,
+        le=8192,
+    )
+
+
+@settings("Decoding")
 class Decoding:
-    """How an answer is drawn from the model's probabilities."""
+    """Sampling of an answer from the model's probabilities."""
 
-    # Probabilities are taken to the power 1 / temperature; 0 always takes the likeliest token.
-    temperature: float = 0.7
-    # Only the likeliest tokens that together reach this share are drawn from; 1 draws from all
-    # (nucleus sampling, Holtzman et al. 2020).
-    top_p: float = 0.95
-    # Tokens after which an answer is cut; cut answers are counted.
-    max_new_tokens: int = 128
-    # Names of lines ("Label", "Premise") that cannot belong to an explanation: a model on this
-    # machine is stopped where it begins one of them after the explanation is written.
-    stop_fields: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("temperature", 0 <= self.temperature <= 5, "a number from 0 to 5"),
-            ("top_p", 0 < self.top_p <= 1, "a share above 0, up to 1"),
-            ("max_new_tokens", 1 <= self.max_new_tokens <= 8192, "a whole number from 1 to 8192"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}", where="generation", expected=expected
-                )
-
-    def to_dict(self) -> dict:
-        return {**asdict(self), "stop_fields": list(self.stop_fields)}
+    temperature: float = temperature_setting(0.7)
+    top_p: float = top_p_setting()
+    max_new_tokens: int = max_new_tokens_setting(128)
+    stop_fields: tuple[str, ...] = setting(
+        (),
+        "Stop fields",
+        "Names of lines (Label, Premise) that cannot belong to an explanation: a model on this "
+        "machine is stopped where it begins one of them after the explanation.",
+    )
 
 
 @dataclass(frozen=True)

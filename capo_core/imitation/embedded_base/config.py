@@ -1,87 +1,90 @@
-"""Every setting of a build."""
+"""Settings of the build of a base model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from capo_core.errors import ConfigError
+from capo_core.settings import setting, settings
 
 FORMATS = ("zero_shot", "named", "in_context", "with_profile", "ask_for_profile")
 # The short ones are in every step; of the others each step draws one.
 SHORT = FORMATS[:2]
+SHARES = {"in_context": 0.65, "with_profile": 0.27, "ask_for_profile": 0.08}
 
 
-@dataclass(frozen=True)
+@settings("Base model build")
 class EmbeddedBaseConfig:
-    """What is built, and how.
+    """Settings of the embedded base model: data, network and training.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
-    # Everything random follows from it.
-    seed: int = 7
-    # Optimiser steps; each reads about `step_tokens` tokens.
-    steps: int = 3000
-    # Tokens the network reads in a step, half of them in short prompts of both tasks, half in
-    # another format.
-    step_tokens: int = 1536
-    # Simulated annotators; drawn anew for every row.
-    annotators: int = 3000
-    # How strongly they differ; one number each, uniform between these (1 = like real people).
-    manner: tuple[float, float] = (0.8, 1.6)
-    content: tuple[float, float] = (0.8, 1.2)
-    label_bias: tuple[float, float] = (0.8, 1.4)
-    # Which other format a step takes: shares, summing to 1.
-    shares: Mapping[str, float] = field(
-        default_factory=lambda: {"in_context": 0.65, "with_profile": 0.27, "ask_for_profile": 0.08}
+    seed: int = setting(7, "Random seed", "Random seed of data and training.", ge=0)
+    steps: int = setting(3000, "Steps", "Optimiser steps.", ge=1)
+    step_tokens: int = setting(
+        1536,
+        "Tokens per step",
+        "Tokens the network reads in a step, half of them in short prompts of both tasks, half in "
+        "another format.",
+        ge=64,
     )
-    # Share of the short rows whose prompt names an annotator.
-    named: float = 0.2
-    # A label's tokens count this much, the explanation's count 1: the label is one token among
-    # forty, and the one that is scored.
-    label_weight: float = 4.0
-    # Tokens of the items' second texts count this much: they repeat words of the first, which is
-    # what copying is learned from.
-    prompt_weight: float = 0.3
-    # Shape. The vocabulary is byte-level BPE.
-    vocabulary: int = 4096
-    hidden: int = 192
-    layers: int = 5
-    heads: int = 6
-    intermediate: int = 512
-    positions: int = 4096
-    # AdamW with linear warm-up and a cosine to a twentieth.
-    learning_rate: float = 3e-3
-    warmup_steps: int = 100
-    weight_decay: float = 0.1
-    max_grad_norm: float = 1.0
-    # Samples the vocabulary is learned from, for each task.
-    tokenizer_samples: int = 8000
-    # Steps between two checkpoints, and between two lines of the log.
-    checkpoint_every: int = 200
-    log_every: int = 20
-    # Held-out rows for each task and format.
-    validation_rows: int = 48
+    annotators: int = setting(
+        3000, "Simulated annotators", "Number of annotators; one is drawn for each row.", ge=1
+    )
+    # How strongly they differ; one number each, uniform between these (1 = like real people).
+    manner: tuple[float, float] = setting(
+        (0.8, 1.6), "Style strength", "Range of the strength of their style."
+    )
+    content: tuple[float, float] = setting(
+        (0.8, 1.2), "Content strength", "Range of the strength of what they attend to."
+    )
+    label_bias: tuple[float, float] = setting(
+        (0.8, 1.4), "Label bias", "Range of the strength of their label preferences."
+    )
+    shares: Mapping[str, float] = setting(
+        title="Format shares",
+        description="Share of each longer format among the steps; they sum to 1.",
+        default_factory=lambda: dict(SHARES),
+    )
+    named: float = setting(
+        0.2, "Named share", "Share of the short rows whose prompt names an annotator."
+    )
+    # The label is one token among forty, and the one that is scored.
+    label_weight: float = setting(
+        4.0, "Label weight", "Weight of a label's tokens; those of the explanation have 1.", gt=0
+    )
+    # They repeat words of the first text, and copying is learned from that.
+    prompt_weight: float = setting(
+        0.3, "Prompt weight", "Weight of the tokens of the items' second texts.", gt=0
+    )
+    vocabulary: int = setting(4096, "Vocabulary", "Size of the byte-level BPE vocabulary.", ge=300)
+    hidden: int = setting(192, "Hidden size", "Width of the network.", ge=8)
+    layers: int = setting(5, "Layers", "Number of layers.", ge=1)
+    heads: int = setting(6, "Attention heads", "Number of attention heads.", ge=1)
+    intermediate: int = setting(512, "Intermediate size", "Width of the MLP layers.", ge=8)
+    positions: int = setting(4096, "Positions", "Longest text in tokens.", ge=512)
+    learning_rate: float = setting(
+        3e-3, "Learning rate", "Peak of AdamW's rate, which falls as a cosine to a twentieth.", gt=0
+    )
+    warmup_steps: int = setting(100, "Warm-up steps", "Steps of linear warm-up.", ge=0)
+    weight_decay: float = setting(0.1, "Weight decay", "AdamW's weight decay.")
+    max_grad_norm: float = setting(
+        1.0, "Max gradient norm", "Gradients with a larger norm are clipped to it.", gt=0
+    )
+    tokenizer_samples: int = setting(
+        8000, "Tokenizer samples", "Samples per task that the vocabulary is learned from.", ge=1
+    )
+    checkpoint_every: int = setting(200, "Checkpoint every (steps)", "", ge=1)
+    log_every: int = setting(20, "Log every (steps)", "", ge=1)
+    validation_rows: int = setting(
+        48, "Validation rows", "Held-out rows per task and format.", ge=1
+    )
     # On shared cores two threads wait for each other more than they help.
-    threads: int = 1
+    threads: int = setting(1, "Threads", "Threads of the computation.", ge=1)
 
     def __post_init__(self) -> None:
-        for name, low in (
-            ("seed", 0), ("steps", 1), ("step_tokens", 64), ("annotators", 1), ("vocabulary", 300),
-            ("hidden", 8), ("layers", 1), ("heads", 1), ("intermediate", 8), ("positions", 512),
-            ("warmup_steps", 0), ("tokenizer_samples", 1), ("checkpoint_every", 1),
-            ("log_every", 1), ("validation_rows", 1), ("threads", 1),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < low:
-                raise ConfigError(
-                    f"{name} is {value!r}", where="base build", expected=f"a whole number ≥ {low}"
-                )
-        for name in ("learning_rate", "max_grad_norm", "label_weight", "prompt_weight"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}", expected="more than 0")
         if self.hidden % (2 * self.heads):
             raise ConfigError(
                 f"{self.hidden} hidden units cannot be shared by {self.heads} heads",

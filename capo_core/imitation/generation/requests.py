@@ -11,16 +11,24 @@ Every setting of a generation, in one frozen dataclass; saved with the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from capo_core.data.splits import PARTS
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, stop_fields
+from capo_core.imitation.backends.base import (
+    Backend,
+    Decoding,
+    GenerationRequest,
+    max_new_tokens_setting,
+    stop_fields,
+    temperature_setting,
+    top_p_setting,
+)
 from capo_core.imitation.prompting.prompts import (
-    METHODS,
+    METHOD_NAMES,
     TRAINED,
     Example,
     Prompt,
@@ -30,62 +38,78 @@ from capo_core.imitation.prompting.prompts import (
     zero_shot,
 )
 from capo_core.imitation.prompting.responses import check_annotator, items_of
+from capo_core.settings import setting, settings
 from capo_core.workspace import content_hash
 
 EXAMPLE_SELECTIONS = ("random", "nearest")
 
 
-@dataclass(frozen=True)
+@settings("Generation")
 class GenerateConfig:
-    """Which answers are wanted, and how they are drawn."""
+    """The answers that are generated, and the settings of their sampling."""
 
-    # zero_shot, icl, profile (prompting), sft or capo (with the target's adapter).
-    method: str
-    # The part of the data whose items are answered.
-    split: str = "test"
-    # How many of its items, drawn by the seed; 0 takes all.
-    items: int = 0
-    # Answers to each item, each drawn anew.
-    samples: int = 1
-    # icl: how many of the target's training responses are shown.
-    examples: int = 8
-    # icl: the same drawn ones for all items (random), or those to the most similar items (nearest).
-    how: str = "random"
-    # sft and capo: name the annotator in the prompt; for an adapter that serves all annotators.
-    named: bool = False
-    # Of everything random; each answer's own seed is made of it, the target, item and sample.
-    seed: int = 0
-    # See `backends.base.Decoding`.
-    temperature: float = 0.7
-    top_p: float = 0.95
-    max_new_tokens: int = 128
+    method: str = setting(
+        title="Method",
+        description="zero_shot, icl or profile (prompting), sft or capo (with the target's "
+        "adapter).",
+        choices=METHOD_NAMES,
+    )
+    split: str = setting("test", "Split", "The split whose items are answered.", choices=PARTS)
+    items: int = setting(
+        0,
+        "Number of items",
+        "Number of items sampled from the split; 0 takes all.",
+        ge=0,
+        usual=(0, 1_000_000),
+    )
+    samples: int = setting(
+        1,
+        "Samples per item",
+        "Answers generated per item; several make the scores steadier.",
+        ge=1,
+        le=1000,
+    )
+    examples: int = setting(
+        8,
+        "In-context examples",
+        "In-context learning: the number of the annotator's training responses in the prompt.",
+        ge=1,
+        le=500,
+    )
+    how: str = setting(
+        "random",
+        "Example selection",
+        "In-context learning: the same random examples for all items, or those of the most "
+        "similar items (nearest).",
+        choices=EXAMPLE_SELECTIONS,
+    )
+    named: bool = setting(
+        False,
+        "Annotator named",
+        "SFT and CAPO: name the annotator in the prompt, for an adapter that serves all.",
+    )
+    seed: int = setting(
+        0,
+        "Random seed",
+        "Random seed; each answer's own is made of it, the target, the item and the sample.",
+        ge=0,
+    )
+    temperature: float = temperature_setting(0.7)
+    top_p: float = top_p_setting()
+    max_new_tokens: int = max_new_tokens_setting(128)
 
     def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("method", self.method in METHODS, f"one of {', '.join(METHODS)}"),
-            ("split", self.split in PARTS, f"one of {', '.join(PARTS)}"),
-            ("items", self.items >= 0, "0 for all, or a whole number"),
-            ("samples", 1 <= self.samples <= 1000, "a whole number from 1 to 1000"),
-            ("examples", 1 <= self.examples <= 500, "a whole number from 1 to 500"),
-            ("how", self.how in EXAMPLE_SELECTIONS, f"one of {', '.join(EXAMPLE_SELECTIONS)}"),
-            ("named", not self.named or self.trained, "yes only for sft and capo"),
-            ("seed", self.seed >= 0, "a whole number of 0 or more"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{getattr(self, name)!r} cannot be used",
-                    where=f"GenerateConfig, {name}",
-                    expected=expected,
-                )
-        Decoding(self.temperature, self.top_p, self.max_new_tokens)
+        if self.named and not self.trained:
+            raise ConfigError(
+                "True cannot be used",
+                where="Generation, named",
+                expected="true only with the methods sft and capo",
+            )
 
     @property
     def trained(self) -> bool:
         """Does the method need an adapter?"""
         return self.method in TRAINED
-
-    def to_dict(self) -> dict:
-        return asdict(self)
 
 
 def seed_of(seed: int, *what: str) -> int:

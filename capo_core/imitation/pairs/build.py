@@ -13,7 +13,6 @@ How alike two explanations of one item are, once the item's own words are taken 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -30,7 +29,8 @@ from capo_core.imitation.prompting.responses import (
     TWIN,
     Response,
 )
-from capo_core.schema import PAIRS, check, quoted_names
+from capo_core.schema import PAIRS, check
+from capo_core.settings import setting, settings
 from capo_core.text.reductions import mask_input
 from capo_core.text.tokens import normalise, words
 from capo_core.workspace import content_hash
@@ -50,46 +50,45 @@ SAME_LABEL_CHOICES = ("keep", "drop", "only")
 WEIGHTS = ("uniform", "specific")
 
 
-@dataclass(frozen=True)
+@settings("Pairs")
 class PairsConfig:
-    """What becomes a pair, and how much it counts.
+    """Which responses are paired, and the weight of each pair.
 
     Raises:
         ConfigError: a value is out of its range.
     """
 
-    # From this similarity on (0 to 1; see `similarity.similarities`) two responses with the same
-    # label contrast nothing, and the pair is dropped; above 1 none is. Under different labels
-    # even equal explanations are kept: the label is the contrast.
-    near_duplicate: float = 0.9
-    # Pairs in which both give the same label: "keep" them, "drop" them, or keep "only" them.
-    same_label: str = "keep"
-    # "uniform": every pair counts 1. "specific": by how much is the target's own, 1 − similarity,
-    # scaled to mean 1 over the target's pairs.
-    weights: str = "uniform"
-    # At most so many rejected responses to each chosen one, drawn by chance; None takes all.
-    max_rejected: int | None = None
-    # Of that draw.
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        similarity = self.near_duplicate
-        if not isinstance(similarity, int | float) or math.isnan(similarity) or similarity < 0:
-            raise ConfigError(
-                f"near_duplicate is {similarity!r}",
-                expected="a similarity of 0 to 1, or more than 1 to drop none",
-            )
-        for name, allowed in (("same_label", SAME_LABEL_CHOICES), ("weights", WEIGHTS)):
-            if getattr(self, name) not in allowed:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}", expected=f"one of {quoted_names(allowed)}"
-                )
-        limit = self.max_rejected
-        if limit is not None and not (isinstance(limit, int) and limit >= 1):
-            raise ConfigError(
-                f"max_rejected is {limit!r}",
-                expected="a whole number of 1 or more, or none for all",
-            )
+    near_duplicate: float = setting(
+        0.9,
+        "Near-duplicate similarity",
+        "Pairs of one label that are at least this similar (0 to 1) contrast nothing and are "
+        "dropped; above 1 none is. With different labels even equal explanations are kept.",
+        ge=0,
+        step=0.05,
+        usual=(0.0, 1.1),
+    )
+    same_label: str = setting(
+        "keep",
+        "Same-label pairs",
+        "Pairs whose responses have the same label: keep them, drop them, or take only them.",
+        choices=SAME_LABEL_CHOICES,
+    )
+    weights: str = setting(
+        "uniform",
+        "Pair weights",
+        "uniform: every pair counts 1; specific: 1 − similarity, scaled to mean 1 over the "
+        "target's pairs.",
+        choices=WEIGHTS,
+    )
+    max_rejected: int | None = setting(
+        None,
+        "Max rejected per chosen",
+        "Rejected responses per chosen one at most, drawn at random.",
+        ge=1,
+        empty="all",
+        usual=(1, 1000),
+    )
+    seed: int = setting(0, "Random seed (pairs)", "Random seed of the draw of rejected responses.")
 
 
 _CHUNK = 20_000  # pairs compared at once, so that memory does not grow with their number

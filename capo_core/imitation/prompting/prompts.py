@@ -48,9 +48,36 @@ def response_form(task: Task) -> str:
     return f"Answer in two lines.\n{LABEL_MARK} {wanted}\n{EXPLANATION_MARK} one or two sentences"
 
 
-METHODS = ("zero_shot", "icl", "profile", "sft", "capo")
-PROMPTING = METHODS[:3]
-TRAINED = METHODS[3:]
+@dataclass(frozen=True)
+class Method:
+    """A way of writing in an annotator's place.
+
+    Attributes:
+        name: in settings, files and commands.
+        title: on every page and in every report.
+        short_title: where there is room for a word.
+        trained: it needs an adapter.
+    """
+
+    name: str
+    title: str
+    short_title: str
+    trained: bool = False
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("zero_shot", "Zero-shot", "Zero-shot"),
+        Method("icl", "In-context learning", "ICL"),
+        Method("profile", "Value profile", "Profile"),
+        Method("sft", "SFT", "SFT", trained=True),
+        Method("capo", "CAPO", "CAPO", trained=True),
+    )
+}
+METHOD_NAMES = tuple(METHODS)
+METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
+TRAINED = tuple(name for name, method in METHODS.items() if method.trained)
 
 
 @dataclass(frozen=True)

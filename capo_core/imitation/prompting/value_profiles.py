@@ -19,12 +19,21 @@ from pathlib import Path
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
-from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
+from capo_core.imitation.backends.base import (
+    Backend,
+    Decoding,
+    GenerationRequest,
+    Reply,
+    max_new_tokens_setting,
+    temperature_setting,
+    top_p_setting,
+)
 from capo_core.imitation.generation.requests import longest_fit, seed_of
 from capo_core.imitation.prompting.examples import ExamplePool
 from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, Prompt, ask_for_profile
 from capo_core.progress import Progress, silent
 from capo_core.schema import quoted_names
+from capo_core.settings import setting, settings
 from capo_core.workspace import Workspace, content_hash, write_json
 
 
@@ -76,34 +85,30 @@ def read_profile(written: str) -> ReadProfile:
     return ReadProfile("\n".join(f"{part} {parts[part]}" for part in PROFILE_PARTS))
 
 
-@dataclass(frozen=True)
+@settings("Value profile")
 class ProfileConfig:
-    """How a profile is asked for."""
+    """Settings of the generation of a value profile."""
 
-    # How many of the annotator's training responses the model sees.
-    examples: int = 50
-    # Of the draw of the examples and of the model's writing.
-    seed: int = 0
-    # See `backends.base.Decoding`.
-    temperature: float = 0.2
-    top_p: float = 0.95
-    max_new_tokens: int = 400
-    # How often the model is asked, each time with other examples, until it writes in form.
-    tries: int = 12
-
-    def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("examples", 1 <= self.examples <= 500, "a whole number from 1 to 500"),
-            ("seed", self.seed >= 0, "a whole number of 0 or more"),
-            ("tries", 1 <= self.tries <= 20, "a whole number from 1 to 20"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{getattr(self, name)!r} cannot be used",
-                    where=f"ProfileConfig, {name}",
-                    expected=expected,
-                )
-        Decoding(self.temperature, self.top_p, self.max_new_tokens)
+    examples: int = setting(
+        50,
+        "Profile examples",
+        "The number of the annotator's training responses the model reads.",
+        ge=1,
+        le=500,
+    )
+    seed: int = setting(
+        0, "Random seed", "Random seed of the draw of the examples and of the sampling.", ge=0
+    )
+    temperature: float = temperature_setting(0.2)
+    top_p: float = top_p_setting()
+    max_new_tokens: int = max_new_tokens_setting(400)
+    tries: int = setting(
+        12,
+        "Max attempts",
+        "Attempts, each with other examples, until the model writes in the required form.",
+        ge=1,
+        le=20,
+    )
 
 
 @dataclass(frozen=True)

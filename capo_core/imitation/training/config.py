@@ -1,240 +1,341 @@
-"""Every setting of training, one frozen dataclass a stage; saved with each run.
+"""Settings of training, one class a stage; saved with each run.
 
-What is the same for both stages is in `TrainConfig`. Nothing here needs torch.
+What both stages share is in `TrainConfig`. Nothing here needs torch.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.pairs.build import PairsConfig
+from capo_core.settings import as_json, setting, settings
 
 PRECISIONS = ("auto", "fp32", "bf16")
 SCHEDULES = ("constant", "linear", "cosine")
+# Names of the losses in `losses.py`, here because choosing one needs no torch; a test holds both
+# equal.
 LOSSES = ("pairwise", "listwise", "nca")
 PER = ("pair", "item")
-SMALL_BASE = 50_000_000  # parameters below which a base is small
+SMALL_BASE = 50_000_000  # parameters below which a base model is small
 ENGINES = ("auto", "tree", "group", "pairs")
 
 
-@dataclass(frozen=True)
+@settings("LoRA")
 class LoraSettings:
     """The adapter (Hu et al. 2021, arXiv 2106.09685): ΔW = alpha / rank · B A."""
 
-    # Rows of A and columns of B; 1 or more. Parameters grow in proportion.
-    rank: int = 16
-    # Strength of the adapter: ΔW is multiplied by alpha / rank.
-    alpha: float = 32.0
-    # Share of an adapter's inputs set to zero in training, 0 to below 1.
-    dropout: float = 0.0
-    # Names of the layers adapted, or "all-linear": all linear layers but the output head.
-    target_modules: str | tuple[str, ...] = "all-linear"
+    rank: int = setting(
+        16,
+        "LoRA rank",
+        "Rows of A and columns of B; parameters grow in proportion.",
+        ge=1,
+        usual=(1, 1024),
+    )
+    alpha: float = setting(
+        32.0,
+        "LoRA alpha",
+        "The adapter's update is scaled by alpha / rank.",
+        gt=0,
+        step=1.0,
+        usual=(0.1, 4096.0),
+    )
+    dropout: float = setting(
+        0.0,
+        "LoRA dropout",
+        "Share of the adapter's inputs set to zero in training.",
+        ge=0,
+        lt=1,
+        step=0.05,
+        usual=(0.0, 0.95),
+    )
+    target_modules: str | tuple[str, ...] = setting(
+        "all-linear",
+        "Target modules",
+        "Names of the layers adapted; all-linear adapts all linear layers but the output head.",
+    )
 
     def __post_init__(self) -> None:
-        _tuple(self, "target_modules")
-        _check(self, "rank", self.rank >= 1, "a whole number of 1 or more")
-        _check(self, "alpha", _positive(self.alpha), "a number above 0")
-        _check(self, "dropout", 0 <= self.dropout < 1, "a number from 0 to below 1")
-        _check(self, "target_modules", bool(self.target_modules), '"all-linear", or layer names')
+        if not self.target_modules:
+            raise ConfigError(
+                f"{self.target_modules!r} cannot be used",
+                where="LoRA, target_modules",
+                expected='"all-linear", or names of layers',
+            )
 
 
-@dataclass(frozen=True)
+@settings("Training")
 class TrainConfig:
-    """What SFT and CAPO share. An "item" is one item with the responses to it."""
+    """Settings that SFT and CAPO share. An "item" is one item with the responses to it."""
 
-    # Learning rates for small bases (such as the embedded one) and for large ones.
+    # Learning rates for small base models (such as the embedded one) and for large ones.
     RATES: ClassVar[tuple[float, float]] = (1e-3, 2e-4)
 
-    # Of everything random: the adapter's beginning, the order of the data, dropout.
-    seed: int = 0
-    # Passes over the training items.
-    epochs: int = 4
-    # Peak learning rate of AdamW; None takes one of RATES by the base's size (see `rate_for`).
-    learning_rate: float | None = None
-    # Items of one optimiser step, over all micro-batches and processes together.
-    items_per_step: int = 16
-    # Micro-batches into which a process divides its items of a step: less memory, same result.
-    accumulation: int = 1
-    # The gradient's Euclidean norm is cut to this; 0 leaves it as it is.
-    max_grad_norm: float = 1.0
-    # Share of all steps in which the learning rate rises from 0 to its peak.
-    warmup_share: float = 0.05
-    # What it does afterwards: stays constant, or falls to 0 linearly or as a cosine.
-    schedule: str = "linear"
-    # AdamW's decoupled weight decay (Loshchilov & Hutter 2019), on the adapter's weights.
-    weight_decay: float = 0.0
-    # The items' order: shuffled anew in each epoch and of like length within a step, or as they
-    # stand in the dataset.
-    shuffle: bool = True
-    # Numbers of the base model: bf16 on a GPU that has it, else fp32 (auto). The adapter is
-    # always trained in fp32.
-    precision: str = "auto"
-    # Compute activations again in the backward pass: less memory, about a third more time.
-    gradient_checkpointing: bool = False
-    # Load the base in 4 bits (NF4; needs CUDA and the package bitsandbytes).
-    quantise: bool = False
-    # Longest prompt with one response, in tokens; longer responses are cut and counted.
-    max_tokens: int = 1024
-    # Optimiser steps between checkpoints.
-    checkpoint_every: int = 25
-    # Optimiser steps between validations; 0 validates at the end of each epoch.
-    validate_every: int = 0
-    # Validations in a row without a better loss after which training ends; 0 never ends early.
-    patience: int = 2
-    # Optimiser steps between samples of generated text, which are also written before the first
-    # step and after the last; 0 writes none.
-    sample_every: int = 50
-    # Validation items for which the samples are written.
-    samples: int = 2
-    # Validation items whose answers are scored whenever samples are written; 0 scores none.
-    probe_items: int = 0
-    # One adapter for all annotators, each named in the prompt, instead of one for each.
-    shared: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "items_per_step", "accumulation", "checkpoint_every"):
-            _check(self, name, getattr(self, name) >= 1, "a whole number of 1 or more")
-        for name in ("seed", "validate_every", "patience", "sample_every", "samples",
-                     "probe_items"):  # fmt: skip
-            _check(self, name, getattr(self, name) >= 0, "a whole number of 0 or more")
-        rate = self.learning_rate
-        _check(self, "learning_rate", rate is None or _positive(rate), "a number above 0")
-        for name in ("max_grad_norm", "weight_decay"):
-            _check(self, name, _not_negative(getattr(self, name)), "a number of 0 or more")
-        _check(self, "warmup_share", 0 <= self.warmup_share < 1, "a share from 0 to below 1")
-        _check(self, "max_tokens", self.max_tokens >= 16, "a whole number of 16 or more")
-        _check(self, "schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
-        _check(self, "precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+    seed: int = setting(
+        0,
+        "Random seed",
+        "Random seed of the adapter's initial weights, the order of the data, and dropout.",
+        ge=0,
+    )
+    epochs: int = setting(
+        4, "Epochs", "Passes over the training items.", ge=1, step=1, usual=(1, 100)
+    )
+    learning_rate: float | None = setting(
+        None,
+        "Learning rate",
+        "Peak learning rate of AdamW.",
+        gt=0,
+        step=1e-5,
+        empty="chosen by the size of the base model",
+        usual=(0.0, 1.0),
+    )
+    items_per_step: int = setting(
+        16,
+        "Items per step",
+        "Batch size: items of one optimiser step, over all micro-batches and processes together.",
+        ge=1,
+        usual=(1, 4096),
+    )
+    accumulation: int = setting(
+        1,
+        "Gradient accumulation steps",
+        "Micro-batches a process divides its items of a step into: less memory, same result.",
+        ge=1,
+        usual=(1, 1024),
+    )
+    max_grad_norm: float = setting(
+        1.0,
+        "Max gradient norm",
+        "Gradients with a larger Euclidean norm are clipped to it; 0 clips none.",
+        ge=0,
+        step=0.1,
+        usual=(0.0, 1000.0),
+    )
+    warmup_share: float = setting(
+        0.05,
+        "Warm-up share",
+        "Share of all steps in which the learning rate rises from 0 to its peak.",
+        ge=0,
+        lt=1,
+        step=0.01,
+        usual=(0.0, 0.99),
+    )
+    schedule: str = setting(
+        "linear",
+        "Learning-rate schedule",
+        "The learning rate after warm-up: constant, or falling to 0 linearly or as a cosine.",
+        choices=SCHEDULES,
+    )
+    weight_decay: float = setting(
+        0.0,
+        "Weight decay",
+        "Decoupled weight decay of AdamW (Loshchilov & Hutter 2019), on the adapter's weights.",
+        ge=0,
+        step=0.01,
+        usual=(0.0, 10.0),
+    )
+    shuffle: bool = setting(
+        True,
+        "Shuffle",
+        "Shuffle the items anew in each epoch, those of similar length within a step; else keep "
+        "the order of the dataset.",
+    )
+    precision: str = setting(
+        "auto",
+        "Precision",
+        "Number format of the base model; auto takes bf16 on a GPU that supports it, else fp32. "
+        "The adapter is always trained in fp32.",
+        choices=PRECISIONS,
+    )
+    gradient_checkpointing: bool = setting(
+        False,
+        "Gradient checkpointing",
+        "Recompute activations in the backward pass: less memory, about a third more time.",
+    )
+    quantise: bool = setting(
+        False,
+        "Load in 4-bit (NF4)",
+        "Load the base model in 4 bits; needs a CUDA GPU and the package bitsandbytes.",
+    )
+    max_tokens: int = setting(
+        1024,
+        "Max tokens",
+        "Longest prompt with one response; longer responses are cut and counted.",
+        ge=16,
+        usual=(16, 131_072),
+    )
+    checkpoint_every: int = setting(
+        25,
+        "Checkpoint every (steps)",
+        "Optimiser steps between checkpoints; an interrupted run resumes from the last one.",
+        ge=1,
+        usual=(1, 100_000),
+    )
+    validate_every: int = setting(
+        0,
+        "Validate every (steps)",
+        "Optimiser steps between validations; 0 validates at the end of each epoch.",
+        ge=0,
+        usual=(0, 100_000),
+    )
+    patience: int = setting(
+        2,
+        "Early-stopping patience",
+        "Validations in a row without a better loss after which training ends; 0 disables it.",
+        ge=0,
+        usual=(0, 1000),
+    )
+    sample_every: int = setting(
+        50,
+        "Sample every (steps)",
+        "Optimiser steps between generated samples, which are also written before the first step "
+        "and after the last; 0 writes none.",
+        ge=0,
+        usual=(0, 100_000),
+    )
+    samples: int = setting(
+        2,
+        "Sampled items",
+        "Validation items for which samples are generated; always the same ones.",
+        ge=0,
+        usual=(0, 100),
+    )
+    probe_items: int = setting(
+        0,
+        "Probe items",
+        "Validation items whose generated responses are scored with each sample: how many an "
+        "attribution model assigns to the annotator; 0 scores none.",
+        ge=0,
+        usual=(0, 10_000),
+    )
+    shared: bool = setting(
+        False,
+        "Shared adapter",
+        "Train one adapter for all annotators, each named in the prompt, instead of one each.",
+    )
 
     def rate_for(self, parameters: int) -> float:
-        """The learning rate for a base of so many parameters."""
+        """Return the learning rate for a base model of so many parameters."""
         small, large = self.RATES
         default = small if parameters < SMALL_BASE else large
         return default if self.learning_rate is None else self.learning_rate
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON writes them.
+        """Return the settings as JSON writes them.
 
-        `probe_items` only where it is asked for: it changes nothing that is learned, and runs
-        from before it was there keep their names.
+        `probe_items` only where it is set: it changes nothing that is learned, and runs from
+        before it existed keep their names.
         """
-        plain = _plain(asdict(self))
+        plain = as_json(self)
         if not self.probe_items:
             del plain["probe_items"]
         return plain
 
-    @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> TrainConfig:
-        """The settings again from `to_dict`; `ConfigError` at a name that is not a setting."""
-        known = {each.name for each in fields(cls)}
-        unknown = sorted(set(raw) - known)
-        if unknown:
-            raise ConfigError(
-                f"there is no setting {unknown[0]!r} in {cls.__name__}",
-                expected=f"settings out of {', '.join(sorted(known))}",
-            )
-        return cls(**{name: cls._read(name, value) for name, value in raw.items()})
 
-    @classmethod
-    def _read(cls, name: str, value: Any) -> Any:
-        """A setting's value from its JSON form."""
-        return value
-
-
-@dataclass(frozen=True)
+@settings("SFT")
 class SftConfig(TrainConfig):
     """Supervised fine-tuning: the likelihood of the annotator's own responses, token by token."""
 
-    # The adapter that is trained; CAPO goes on with it.
-    lora: LoraSettings = field(default_factory=LoraSettings)
+    lora: LoraSettings = setting(
+        title="LoRA adapter",
+        description="The adapter that is trained; CAPO continues from it.",
+        default_factory=LoraSettings,
+    )
 
-    @classmethod
-    def _read(cls, name: str, value: Any) -> Any:
-        return LoraSettings(**value) if name == "lora" and isinstance(value, dict) else value
 
-
-@dataclass(frozen=True)
+@settings("CAPO")
 class CapoConfig(TrainConfig):
     """Preference training from the SFT adapter, which is also the frozen reference."""
 
     RATES: ClassVar[tuple[float, float]] = (3e-4, 5e-5)
 
-    epochs: int = 3
-    # The contrast: pairwise (DPO), listwise (softmax over chosen and rejected) or nca.
-    loss: str = "pairwise"
-    # How strongly the policy is held to the reference; larger holds tighter.
-    beta: float = 0.1
-    # Weight of the chosen response's negative log-likelihood per token, against drift; 0 is none.
-    nll: float = 0.1
-    # Divide each response's log-probability by its tokens (beta must then be much larger).
-    length_norm: bool = False
-    # Share of pairs taken to be the wrong way round, 0 to below 0.5.
-    label_smoothing: float = 0.0
-    # What counts alike: each pair, or each chosen response however many pairs it stands in.
-    per: str = "pair"
-    # How responses are scored: the prompt once for all of them (tree), once for each (group),
-    # or each pair alone (pairs); auto takes the tree where it is exact.
-    engine: str = "auto"
-    # Which responses are contrasted, and how much each pair counts.
-    pairs: PairsConfig = field(default_factory=PairsConfig)
-    # SHA-256 (hex) of a file of pairs to train on; empty takes the dataset's own.
-    preferences: str = ""
+    epochs: int = setting(
+        3, "Epochs", "Passes over the training items.", ge=1, step=1, usual=(1, 100)
+    )
+    loss: str = setting(
+        "pairwise",
+        "Loss",
+        "pairwise is DPO on each pair, listwise a softmax over chosen and rejected responses, nca "
+        "compares each response with the reference.",
+        choices=lambda: LOSSES,
+    )
+    beta: float = setting(
+        0.1,
+        "Beta",
+        "Strength of the pull towards the SFT adapter; larger values stay closer to it.",
+        gt=0,
+        step=0.05,
+        usual=(0.001, 10.0),
+    )
+    nll: float = setting(
+        0.1,
+        "NLL weight",
+        "Weight of the chosen response's negative log-likelihood per token, which anchors it; 0 "
+        "is none.",
+        ge=0,
+        step=0.05,
+        usual=(0.0, 100.0),
+    )
+    length_norm: bool = setting(
+        False,
+        "Length normalisation",
+        "Divide each response's log-probability by its tokens; beta must then be much larger.",
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "Label smoothing",
+        "Share of pairs assumed to be the wrong way round.",
+        ge=0,
+        lt=0.5,
+        step=0.01,
+        usual=(0.0, 0.49),
+    )
+    per: str = setting(
+        "pair",
+        "Loss averaged over",
+        "pair: every pair counts the same; item: every chosen response, however many pairs it is "
+        "in.",
+        choices=PER,
+    )
+    engine: str = setting(
+        "auto",
+        "Scoring engine",
+        "How responses are scored: the prompt once for all of them (tree), once for each (group), "
+        "or each pair alone (pairs); auto takes tree where it is exact.",
+        choices=ENGINES,
+    )
+    pairs: PairsConfig = setting(
+        title="Pairs",
+        description="The responses that are contrasted, and the weight of each pair.",
+        default_factory=PairsConfig,
+    )
+    preferences: str = setting(
+        "",
+        "Preference file (SHA-256)",
+        "SHA-256 (hex) of a file of pairs to train on; empty takes the dataset's own pairs.",
+    )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        _check(self, "loss", self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
-        _check(self, "beta", _positive(self.beta), "a number above 0")
-        _check(self, "nll", _not_negative(self.nll), "a number of 0 or more")
-        smooth = 0 <= self.label_smoothing < 0.5
-        _check(self, "label_smoothing", smooth, "a share from 0 to below 0.5")
-        _check(self, "per", self.per in PER, f"one of {', '.join(PER)}")
-        _check(self, "engine", self.engine in ENGINES, f"one of {', '.join(ENGINES)}")
-        digest = re.fullmatch("([0-9a-f]{64})?", self.preferences)
-        _check(self, "preferences", bool(digest), "the SHA-256 of a file (64 digits), or nothing")
-        alone = "one adapter an annotator: the prompts of pairs from a file name nobody"
-        _check(self, "shared", not (self.shared and self.preferences), alone)
+        alone = "one adapter per annotator: the prompts of pairs from a file name no annotator"
+        for name, right, expected in (
+            (
+                "preferences",
+                re.fullmatch("([0-9a-f]{64})?", self.preferences),
+                "the SHA-256 of a file (64 digits), or nothing",
+            ),
+            ("shared", not (self.shared and self.preferences), alone),
+        ):
+            if not right:
+                raise ConfigError(
+                    f"{getattr(self, name)!r} cannot be used",
+                    where=f"CAPO, {name}",
+                    expected=expected,
+                )
 
     def to_dict(self) -> dict[str, Any]:
-        """As of every stage; `preferences` only where there are some, for the same reason."""
+        """Return the settings as every stage; `preferences` only where set, for the same reason."""
         plain = super().to_dict()
         if not self.preferences:
             del plain["preferences"]
         return plain
-
-    @classmethod
-    def _read(cls, name: str, value: Any) -> Any:
-        return PairsConfig(**value) if name == "pairs" and isinstance(value, dict) else value
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, through and through, as JSON gives them back."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
-
-
-def _tuple(settings: Any, name: str) -> None:
-    value = getattr(settings, name)
-    if isinstance(value, list):
-        object.__setattr__(settings, name, tuple(value))
-
-
-def _check(settings: Any, name: str, right: bool, expected: str) -> None:
-    if not right:
-        raise ConfigError(
-            f"{getattr(settings, name)!r} cannot be used",
-            where=f"{type(settings).__name__}, {name}",
-            expected=expected,
-        )
-
-
-def _positive(value: float) -> bool:
-    return math.isfinite(value) and value > 0
-
-
-def _not_negative(value: float) -> bool:
-    return math.isfinite(value) and value >= 0

@@ -14,19 +14,49 @@ processes) add up to the same as the whole step at once.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from capo_core.errors import ConfigError
+from capo_core.imitation.training.config import CapoConfig
 
-LOSSES = ("pairwise", "listwise", "nca")
-UNITS = ("pair", "item")
+RowLoss = Callable[..., Tensor]  # (r_chosen, r_rejected, mask, weights, smoothing) → [Q]
 
 
+@dataclass(frozen=True)
+class ContrastiveLoss:
+    """One loss of the registry.
+
+    Attributes:
+        name: as in settings.
+        description: what it contrasts, in a few words.
+        paper: its source.
+        rows: the loss of each row; arguments as `pairwise`.
+    """
+
+    name: str
+    description: str
+    paper: str
+    rows: RowLoss
+
+
+CONTRASTIVE_LOSSES: dict[str, ContrastiveLoss] = {}
+
+
+def loss(name: str, description: str, *, paper: str) -> Callable[[RowLoss], RowLoss]:
+    """Register a loss under `name`, which `config.LOSSES` has to list as well."""
+
+    def register(rows: RowLoss) -> RowLoss:
+        CONTRASTIVE_LOSSES[name] = ContrastiveLoss(name, description, paper, rows)
+        return rows
+
+    return register
+
+
+@loss("pairwise", "each rejected response against the chosen one", paper="arXiv 2305.18290")
 def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
     """Mean over the rejected of -w log sigmoid(r_0 - r_k), a number for each row.
 
@@ -46,6 +76,7 @@ def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
     return _row_mean(loss, mask)
 
 
+@loss("listwise", "all responses against each other", paper="arXiv 2406.09215")
 def listwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
     """-log softmax of chosen and rejected at the chosen, for each row; shapes as `pairwise`.
 
@@ -62,6 +93,7 @@ def listwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
     return total - kept * r_chosen - (share * r_rejected.masked_fill(~heard, 0.0)).sum(1)
 
 
+@loss("nca", "each response against the reference", paper="arXiv 2402.05369")
 def nca(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
     """Each response against the reference instead of against each other; shapes as `pairwise`.
 
@@ -81,7 +113,6 @@ def nca(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smooth
 
 
 _TINY = 1e-30  # below any weight that could matter; keeps log and division finite
-_KINDS = {"pairwise": pairwise, "listwise": listwise, "nca": nca}
 
 
 @dataclass(frozen=True)
@@ -112,24 +143,6 @@ class LossParts:
     pairs: int
 
 
-def check_objective(kind, *, beta, nll, length_norm, label_smoothing, per) -> None:
-    """Raises `ConfigError` for settings that mean nothing; called by configurations and losses."""
-    if kind not in LOSSES:
-        raise ConfigError(f"no loss is called {kind!r}", expected=", ".join(LOSSES))
-    if per not in UNITS:
-        raise ConfigError(f"no unit is called {per!r}", expected=", ".join(UNITS))
-    if not isinstance(length_norm, bool):
-        raise ConfigError(f"length_norm is {length_norm!r}", expected="true or false")
-    if not (beta > 0 and math.isfinite(beta)):
-        raise ConfigError(
-            f"beta is {beta}", expected="a finite number above 0, usually 0.05 to 0.5"
-        )
-    if not (nll >= 0 and math.isfinite(nll)):
-        raise ConfigError(f"the weight of the likelihood anchor is {nll}", expected="0 or more")
-    if not 0 <= label_smoothing < 0.5:
-        raise ConfigError(f"label smoothing is {label_smoothing}", expected="0 to below 0.5")
-
-
 def contrastive_loss(
     kind: str,
     policy_chosen: Tensor,
@@ -150,7 +163,7 @@ def contrastive_loss(
     """The contrastive loss with its extras.
 
     Args:
-        kind: one of LOSSES.
+        kind: one of `CONTRASTIVE_LOSSES`.
         policy_chosen [Q], policy_rejected [Q, N]: log pi, sums over tokens, nats; the reference's
             the same. What stands at masked places is never looked at.
         mask [Q, N]: True where a rejected response exists.
@@ -169,8 +182,8 @@ def contrastive_loss(
     Raises:
         ConfigError: a setting out of range.
     """
-    check_objective(
-        kind,
+    CapoConfig(  # its fields state the ranges
+        loss=kind,
         beta=beta,
         nll=nll,
         length_norm=length_norm,
@@ -186,7 +199,9 @@ def contrastive_loss(
     anchor = -policy_chosen / chosen_tokens.clamp_min(1)
 
     count = row_units(mask, per).to(r_chosen.dtype)
-    contrast = (count * _KINDS[kind](r_chosen, r_rejected, mask, weights, label_smoothing)).sum()
+    contrast = (
+        count * CONTRASTIVE_LOSSES[kind].rows(r_chosen, r_rejected, mask, weights, label_smoothing)
+    ).sum()
     anchored = (count * anchor).sum()
     total = contrast + nll * anchored if nll else contrast
     units = float(count.sum())

@@ -12,7 +12,7 @@ from typing import Any
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.imitation.generation.requests import GenerateConfig
-from capo_core.imitation.prompting.prompts import METHODS, TRAINED
+from capo_core.imitation.prompting.prompts import METHOD_NAMES, TRAINED
 from capo_core.imitation.training.config import CapoConfig, SftConfig
 from capo_core.runs.actions import with_changes
 from capo_core.runs.request import EXECUTORS
@@ -37,7 +37,9 @@ class ExperimentConfig:
         "The content the dataset must have when the runs begin; empty takes it as it is then.",
     )
     targets: tuple[str, ...] = setting((), "Annotators", "The annotators to imitate.")
-    methods: tuple[str, ...] = setting(METHODS, "Methods", "The methods to run.", choices=METHODS)
+    methods: tuple[str, ...] = setting(
+        METHOD_NAMES, "Methods", "The methods to run.", choices=METHOD_NAMES
+    )
     base: str = setting(
         "embedded", "Base model", "'embedded', a folder, or a name on the Hugging Face hub."
     )
@@ -83,7 +85,7 @@ class ExperimentConfig:
         for name, right, expected in (
             ("targets", self.targets, "one annotator or more"),
             ("targets", len(set(self.targets)) == len(self.targets), "each annotator once"),
-            ("methods", self.methods, f"some of {', '.join(METHODS)}"),
+            ("methods", self.methods, f"some of {', '.join(METHOD_NAMES)}"),
             ("methods", len(set(self.methods)) == len(self.methods), "each method once"),
             ("seeds", self.seeds, "one whole number of 0 or more, or several"),
             ("seeds", len(set(self.seeds)) == len(self.seeds), "each seed once"),
@@ -222,7 +224,7 @@ class ExperimentPreset:
 
 
 _PAPER = {
-    "methods": list(METHODS),
+    "methods": list(METHOD_NAMES),
     "seeds": [0, 1, 2],
     # Rates below the embedded base's defaults: larger models learn at smaller steps.
     "sft": {
@@ -253,7 +255,7 @@ PRESETS: dict[str, ExperimentPreset] = {
         "The embedded base model, all methods: about ten minutes for four annotators on two cores.",
         {
             "base": "embedded",
-            "methods": list(METHODS),
+            "methods": list(METHOD_NAMES),
             "seeds": [0],
             # Probed after every epoch, so that one sees the annotator's style arrive.
             "sft": {"max_tokens": 512, "sample_every": 17, "probe_items": 12},
