@@ -185,7 +185,7 @@ def test_naming_a_setting_of_a_measurement_adds_it():
 def test_presets_are_experiments(name):
     config = experiments_config.from_preset(name, "demo-nli", TARGETS)
     assert config.methods == METHOD_NAMES
-    for each in plan(config):
+    for each in plan_runs(config):
         checks.check(each.request)
 
 

@@ -26,6 +26,7 @@ from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count
 from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs.events import RunEvents
 from capo_core.runs.kinds import evaluation as kinds_evaluation
 from capo_core.runs.kinds import training
