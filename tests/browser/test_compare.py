@@ -46,7 +46,7 @@ def test_from_item_to_cell_to_file(go, page, compared):
     page.get_by_text("2 of 36 cases").wait_for()
     page.wait_for_url(re.compile("item="))
 
-    # In context stands in the second row; label accuracy is the third column of numbers.
+    # In-context learning stands in the second row; label accuracy is the third column of numbers.
     table = page.locator('[data-testid="stDataFrame"]').first
     table.scroll_into_view_if_needed()
     page.wait_for_timeout(500)

@@ -136,7 +136,7 @@ def test_of_what_is_missing_only_the_methods_are_called_by_their_names():
     said = "Not scored, for want of a result: icl, seed 1 (no profile in form); capo (sft is lost)."
     called = scores.named("missing", said, ())
     assert called == (
-        "Not scored, for want of a result: In context, seed 1 (no profile in form); "
+        "Not scored, for want of a result: In-context learning, seed 1 (no profile in form); "
         "CAPO (sft is lost)."
     )
     assert scores.named("headline", "capo is best", ["capo"]) == "CAPO is best"

@@ -52,7 +52,7 @@ def test_show_for_people(run):
     assert "228 pairs for annotator who3 of votes (train): 12 responses to 12 items" in said
     assert "None of their items or texts is in the validation or test part" in said
     assert "and 7 more" in " ".join(said.split())  # of the 19 who wrote the rejected ones
-    assert "same label: 100%" in said
+    assert "Same label: 100%" in said
     assert said.count("chosen   who3") == 2
     assert run("show", *WHO, "--examples", "0").stdout.count("chosen   who3") == 0
 
@@ -89,9 +89,9 @@ def test_export(run, tmp_path):
         (("--dataset", "votes", "--annotator", "nobody"), "no annotator 'nobody'"),
         (("--dataset", "nothing", "--annotator", "who3"), "nothing"),
         (("--dataset", "whole", "--annotator", "A"), "import them again"),
-        ((*WHO, "--same-label", "perhaps"), "'keep', 'drop', 'only'"),
+        ((*WHO, "--same-label", "perhaps"), "one of keep, drop, only"),
         ((*WHO, "--same-label", "drop"), "228 same label"),
-        ((*WHO, "--max-rejected", "0"), "max_rejected is 0"),
+        ((*WHO, "--max-rejected", "0"), "max_rejected: 0"),
         ((*WHO, "--split", "dev"), "no part 'dev'"),
         ((*WHO, "--examples", "-1"), "0 or more"),
     ],

@@ -160,7 +160,7 @@ def test_ctrl_c_keeps_the_profiles_that_are_there(tmp_path, monkeypatch):
 
     backend._answer = ending
     stopped = CliRunner().invoke(app, line)
-    assert stopped.exit_code == 2 and "1 of 2 profiles are kept" in stopped.stderr
+    assert stopped.exit_code == 2 and "1 of 2 profiles are saved" in stopped.stderr
     assert "same command again" in stopped.stderr
     assert [each.annotator for each in saved_profiles(split_dataset(), Workspace.default())] == [
         "1"

@@ -117,7 +117,7 @@ def test_what_is_missing_stands_above_the_scores(workspace, add):
     app = open_page("compare", dataset="mine")
     assert not app.exception
     (warning,) = app.warning
-    said = "In context (Answers for ann, bob, cyd failed: the milk is *sour*)"
+    said = "In-context learning (Answers for ann, bob, cyd failed: the milk is *sour*)"
     assert markdown(said) in warning.value and "\\*sour" in warning.value  # text, not Markdown
 
 
@@ -127,7 +127,7 @@ def test_the_sentence_is_made_from_the_numbers(scored):
     assert not app.exception
     assert "Of 3 methods, " in said and "comes nearest to its targets" in said
     # One answer of twelve for each of three targets, unread.
-    assert "In context 3 of 36 (8.3\u00a0%)" in said
+    assert "In-context learning 3 of 36 (8.3\u00a0%)" in said
     assert "Underline what the target did not write" in [one.label for one in app.toggle]
 
 

@@ -141,9 +141,9 @@ def test_finished_runs_become_sources_and_a_design_can_be_taken_up_again(workspa
     app = open_page("studies", dataset="mine", view="new")
     app.number_input(key="studies.form.trials_per_judge").set_value(6).run()
     runs = app.multiselect(key="studies.form.runs")
-    assert [option.partition(" for ")[0] for option in runs.options] == ["In context"]
+    assert [option.partition(" for ")[0] for option in runs.options] == ["In-context learning"]
     runs.set_value([folder.run_id]).run()
-    assert "Sources by these runs: In context (1)" in fine(app)
+    assert "Sources by these runs: In-context learning (1)" in fine(app)
     app.button(key="studies.draw").click().run()
     (name,) = design_draft.names(workspace)
     assert design_draft.load(workspace, name).config.methods == {"icl": (folder.run_id,)}

@@ -130,10 +130,10 @@ def test_two_launchers_on_one_workspace_watch_the_same_run(workspace):
 import sys
 from pathlib import Path
 from capo_core.runs import actions, queue
-from capo_core.runs.run import every
+from capo_core.runs.run import all_runs
 from capo_core.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
-(run,) = every(workspace)
+(run,) = all_runs(workspace)
 print(len(queue.advance(workspace)), run.status().state, run.status().pid)
 actions.stop(workspace, run.run_id)
 """
@@ -227,7 +227,7 @@ def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file
         ("train_sft", {"lora": {"rank": None}}, "cannot be used"),
         ("generate", {"method": "dance"}, "dance"),
         ("generate", {"method": "sft"}, "needs the adapters"),
-        ("generate", {}, "cannot be used"),
+        ("generate", {}, "the setting 'method' is missing"),
     ],
 )
 def test_settings_edited_into_nonsense_are_told(workspace, kind, config, said):
