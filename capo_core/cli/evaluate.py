@@ -297,7 +297,7 @@ def evaluate(
 
 def _show(report) -> None:
     """The statements, and the scores averaged over targets."""
-    from capo_core.evaluation.export import number
+    from capo_core.evaluation.export import number_or_empty
     from capo_core.evaluation.measures.registry import find_measure
     from capo_core.evaluation.table import ALL
 
@@ -310,14 +310,14 @@ def _show(report) -> None:
         values = cells.set_index("source")
         digits = find_measure(name).decimals
         shown = [
-            f"{number(own['value'], digits)} "
-            f"[{number(own['low'], digits)}–{number(own['high'], digits)}]"
+            f"{number_or_empty(own['value'], digits)} "
+            f"[{number_or_empty(own['low'], digits)}–{number_or_empty(own['high'], digits)}]"
             if own["value"] == own["value"]
             else "undefined"
             for own in (values.loc[source] for source in sources)
         ]
         chance = values["chance"].iloc[0]
-        table.add_row(name, str(k or ""), *shown, number(chance, digits))
+        table.add_row(name, str(k or ""), *shown, number_or_empty(chance, digits))
     console.print()
     console.print(table, markup=False)
     console.print(

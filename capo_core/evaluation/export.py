@@ -1,8 +1,6 @@
-"""An evaluation as files: long CSV, JSON lines, JSON, and a page that stands alone.
+"""An evaluation as files: long CSV, JSON lines, JSON, and a self-contained HTML report.
 
-The evaluation as one HTML page that stands alone: no script, nothing from outside.
-
-Intervals on a common axis from 0 to 1, as an SVG that needs nothing around it.
+The report has no script and loads nothing from outside; its templates are in `templates/`.
 """
 
 from __future__ import annotations
@@ -10,11 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
+from capo_core import formatting
 from capo_core.errors import ConfigError
 from capo_core.evaluation import report as reports
 from capo_core.evaluation.measures.registry import (
@@ -27,29 +27,62 @@ from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL
 from capo_core.stats.intervals import json_rows
+from capo_core.templates import render
 from capo_core.workspace import atomic_file
 
+# Of the figure, in pixels: names on the left, the axis, numbers on the right, one row.
 _LEFT, _WIDTH, _RIGHT, _ROW = 190, 560, 70, 26
+_NUMBERS = ("value", "95 % interval", "n", "over seeds", "floor", "ceiling", "chance")
+
+
+def to_html(report: EvaluationReport) -> str:
+    """Return the report as one HTML page."""
+    return render(
+        "evaluation/report.html.j2",
+        title=f"How near do imitations come to their targets? {report.dataset}",
+        n_items=report.n_items,
+        split=report.split,
+        n_annotators=len(report.annotators),
+        simulated=report.simulated,
+        fingerprint=report.fingerprint[:12],
+        statements=[statement.text for statement in report.statements],
+        figure=_figure(report),
+        families=[
+            _family(report, family)
+            for family in families_by_interest()
+            if (report.scores["family"] == family.name).any()
+        ],
+        differences=_differences(report),
+        confusion=_confusion(report),
+        methods_text=report.methods.get("text", ""),
+        methods_latex=report.methods.get("latex", ""),
+    )
 
 
 def interval_figure(blocks: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    """Blocks of rows with source, value, low, high, floor, ceiling and chance; all shares.
+    """Return an SVG of intervals on a common axis from 0 to 1, which needs nothing around it.
 
-    Floor, ceiling and chance are drawn in each row as short lines: they belong to the row's k.
+    Args:
+        blocks: titles with rows of source, value, low, high, floor, ceiling and chance, all shares.
+            Floor, ceiling and chance are drawn in each row as short lines: they belong to its k.
     """
-    y, drawn = 34, [_axis()]
+    y, drawn = 34, []
     for title, rows in blocks:
-        drawn.append(f'<text x="0" y="{y}" class="soft">{escape(title)}</text>')
+        block = {"y": y, "title": title, "rows": []}
         for row in rows.itertuples():
             y += _ROW
-            drawn.append(_row(row, y))
+            block["rows"].append(_figure_row(row, y))
         y += int(1.5 * _ROW)
-    body = "".join(drawn).replace("@BOTTOM@", str(y - _ROW))
-    width = _LEFT + _WIDTH + _RIGHT
-    said = "Share given to the target, with 95 % intervals; floor, ceiling and chance as lines"
-    return (
-        f'<svg role="img" aria-label="{said}" viewBox="0 0 {width} {y}" width="{width}" '
-        f'height="{y}">{body}</svg>'
+        drawn.append(block)
+    return render(
+        "evaluation/intervals.svg.j2",
+        label="Share given to the target, with 95 % intervals; floor, ceiling and chance as lines",
+        width=_LEFT + _WIDTH + _RIGHT,
+        height=y,
+        bottom=y - _ROW,
+        right=_LEFT + _WIDTH + 12,
+        axis=[(_at(share), f"{100 * share:.0f}") for share in (0, 0.25, 0.5, 0.75, 1)],
+        blocks=drawn,
     )
 
 
@@ -57,87 +90,19 @@ def _at(share: float) -> float:
     return round(_LEFT + _WIDTH * share, 1)
 
 
-def _axis() -> str:
-    return "".join(
-        f'<line x1="{_at(s)}" x2="{_at(s)}" y1="18" y2="@BOTTOM@" stroke="var(--line)"/>'
-        f'<text x="{_at(s)}" y="12" text-anchor="middle" class="soft">{100 * s:.0f} %</text>'
-        for s in (0, 0.25, 0.5, 0.75, 1)
-    )
-
-
-def _row(row, y: int) -> str:
-    middle = y - 4
-    beside = ""
-    for name, dash in (("floor", ""), ("ceiling", ""), ("chance", "3 3")):
-        share = getattr(row, name)
-        if not math.isnan(share):
-            beside += (
-                f'<line x1="{_at(share)}" x2="{_at(share)}" y1="{middle - 9}" y2="{middle + 9}" '
-                f'stroke="var(--soft)" stroke-width="2" stroke-dasharray="{dash}">'
-                f"<title>{name} {100 * share:.0f} %</title></line>"
-            )
-    return (
-        f'<text x="12" y="{y}">{escape(row.source)}</text>{beside}'
-        f'<line x1="{_at(row.low)}" x2="{_at(row.high)}" y1="{middle}" y2="{middle}" '
-        'stroke="var(--mark)" stroke-width="3"/>'
-        f'<circle cx="{_at(row.value)}" cy="{middle}" r="5" fill="var(--mark)"/>'
-        f'<text x="{_LEFT + _WIDTH + 12}" y="{y}">{100 * row.value:.0f} %</text>'
-    )
-
-
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d5dae0;--ground:#fff;
---mark:#0072b2}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa4af;--line:#39414a;
---ground:#15181c;--mark:#56b4e9}}
-body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--ground);margin:0 auto;
-max-width:62rem;padding:2rem 1.25rem 4rem}
-h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.2rem;margin:2.2rem 0 .4rem}
-p{max-width:46rem}.soft{color:var(--soft)}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;margin:.6rem 0 1rem}
-th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line);text-align:left;
-vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.cell{text-align:right;padding:.3rem .6rem}summary{cursor:pointer;margin:.6rem 0}
-svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg .soft{fill:var(--soft)}
-pre{white-space:pre-wrap;font-size:.8rem;border-left:3px solid var(--line);padding-left:1rem}
-"""
-
-
-def to_html(report: EvaluationReport) -> str:
-    """The page."""
-    title = f"How near do imitations come to their targets? {report.dataset}"
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        f"<p class=soft>{report.n_items} {escape(report.split)} items, "
-        f"{len(report.annotators)} annotators"
-        + ("; these annotators are simulated, no human wrote this" if report.simulated else "")
-        + f". Data {escape(report.fingerprint[:12])}.</p>",
-        *(f"<p>{escape(one.text)}</p>" for one in report.statements),
-        _figure(report),
-        *(
-            _family(report, family)
-            for family in families_by_interest()
-            if (report.scores["family"] == family.name).any()
-        ),
-        _differences(report),
-        _confusion(report),
-        f"<h2>How it was computed</h2><p>{escape(report.methods.get('text', ''))}</p>"
-        f"<details><summary>LaTeX</summary><pre>{escape(report.methods.get('latex', ''))}</pre>"
-        "</details>",
+def _figure_row(row: Any, y: int) -> dict[str, Any]:
+    marks = [
+        {"x": _at(share), "dash": dash, "title": f"{name} {100 * share:.0f} %"}
+        for name, dash in (("floor", ""), ("ceiling", ""), ("chance", "3 3"))
+        if not math.isnan(share := getattr(row, name))
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(part for part in parts if part)
-        + "</body></html>\n"
-    )
+    return {
+        "y": y, "middle": y - 4, "name": row.source, "marks": marks, "low": _at(row.low),
+        "high": _at(row.high), "x": _at(row.value), "shown": f"{100 * row.value:.0f} %",
+    }  # fmt: skip
 
 
-def _figure(report: EvaluationReport) -> str:
+def _figure(report: EvaluationReport) -> dict[str, Any] | None:
     """Attribution in the main view, one row a method and k, with floor, ceiling and chance."""
     name = report.config.views[0].name
     table = report.scores
@@ -147,117 +112,100 @@ def _figure(report: EvaluationReport) -> str:
         & table["value"].notna()
         & ~table["source"].isin([HUMAN, OTHER])
     ]
-    blocks = [(f"{k} explanation{'s' if k > 1 else ''}", rows) for k, rows in mine.groupby("k")]
+    blocks = [(formatting.count(int(k), "explanation"), rows) for k, rows in mine.groupby("k")]
     if not blocks:
-        return ""
-    return (
-        f"<h2>Single explanations, and several together</h2><p class=soft>"
-        f"{escape(find_measure(name).meaning)} The line on the left is other people's texts, "
-        "the one on the right the target's own, the dotted one a guess.</p>"
-        f"<div class=wide>{interval_figure(blocks)}</div>"
-    )
+        return None
+    return {"meaning": find_measure(name).meaning, "svg": Markup(interval_figure(blocks))}
 
 
-def _family(report: EvaluationReport, family: Family) -> str:
+def _family(report: EvaluationReport, family: Family) -> dict[str, Any]:
+    """All tables of a family."""
     rows = report.scores[report.scores["family"] == family.name]
-    made = [f"<h2>{escape(family.heading)}</h2>"]
+    measures = []
     for name in dict.fromkeys(rows["measure"]):
         about = find_measure(name)
-        some = rows[rows["measure"] == name]
-        made.append(
-            f"<p><strong>{escape(name)}</strong>, {DIRECTIONS[about.better]}. "
-            f"{escape(about.meaning)}<br><span class=soft>Floor: {escape(str(about.floor))}. "
-            f"Ceiling: {escape(str(about.ceiling))}. "
-            f"Chance: {escape(str(about.chance))}.</span></p>"
-            + _table(some[some["target"] == ALL], about.decimals)
+        of_measure = rows[rows["measure"] == name]
+        by_target = of_measure[of_measure["target"] != ALL]
+        measures.append(
+            {
+                "about": about,
+                "better": DIRECTIONS[about.better],
+                "overall": _table(of_measure[of_measure["target"] == ALL], about.decimals),
+                "by_target": _table(by_target, about.decimals, targets=True)
+                if len(by_target)
+                else None,
+            }
         )
-        each = some[some["target"] != ALL]
-        if len(each):
-            made.append(
-                "<details><summary>By target</summary>"
-                + _table(each, about.decimals, targets=True)
-                + "</details>"
-            )
-    return "".join(made)
+    return {"heading": family.heading, "measures": measures}
 
 
-def _table(rows: pd.DataFrame, digits: int, *, targets: bool = False) -> str:
+def _table(rows: pd.DataFrame, digits: int, *, targets: bool = False) -> dict[str, Any]:
     pooled = (rows["k"] > 0).any()
     names = ["source", *(["target"] if targets else []), *(["k"] if pooled else [])]
-    head = "".join(f"<th>{name}</th>" for name in names)
-    numbers = ("value", "95 % interval", "n", "over seeds", "floor", "ceiling", "chance")
-    head += "".join(f"<th class=n>{name}</th>" for name in numbers)
-    body = []
-    for row in rows.itertuples():
-        cells = "".join(f"<td>{escape(str(getattr(row, name)))}</td>" for name in names)
-        if math.isnan(row.value):
-            cells += f'<td colspan="{len(numbers)}" class=soft>undefined: {escape(row.note)}</td>'
-        else:
-            shown = (
-                number(row.value, digits),
-                f"{number(row.low, digits)} to {number(row.high, digits)}",
-                str(row.n),
-                "" if math.isnan(row.seed_spread) else f"± {number(row.seed_spread, digits)}",
-                *(number(getattr(row, name), digits) for name in ("floor", "ceiling", "chance")),
-            )
-            cells += "".join(f"<td class=n>{one}</td>" for one in shown)
-        body.append(f"<tr>{cells}</tr>")
-    return f"<div class=wide><table><tr>{head}</tr>{''.join(body)}</table></div>"
+    return {
+        "names": names,
+        "numbers": _NUMBERS,
+        "rows": [
+            {
+                "names": [getattr(row, name) for name in names],
+                "undefined": row.note if math.isnan(row.value) else "",
+                "numbers": _number_cells(row, digits),
+            }
+            for row in rows.itertuples()
+        ],
+    }
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with a real minus sign; empty where it is not defined."""
-    return "" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+def _number_cells(row: Any, digits: int) -> list[str]:
+    return [
+        number_or_empty(row.value, digits),
+        f"{number_or_empty(row.low, digits)} to {number_or_empty(row.high, digits)}",
+        str(row.n),
+        "" if math.isnan(row.seed_spread) else f"± {number_or_empty(row.seed_spread, digits)}",
+        *(number_or_empty(getattr(row, name), digits) for name in ("floor", "ceiling", "chance")),
+    ]
 
 
-def _differences(report: EvaluationReport) -> str:
+def number_or_empty(value: float, digits: int = 2) -> str:
+    """Return a number for a cell of a table, which is empty where there is none."""
+    return "" if math.isnan(value) else formatting.number(value, digits)
+
+
+def _differences(report: EvaluationReport) -> list[dict[str, Any]]:
     rows = report.differences[report.differences["target"] == ALL]
-    if not len(rows):
-        return ""
-    head = "".join(f"<th>{n}</th>" for n in ("source", "against", "measure", "k")) + "".join(
-        f"<th class=n>{n}</th>" for n in ("difference", "95 % interval", "n", "p", "p (Holm)")
-    )
-    body = "".join(
-        f"<tr><td>{escape(row.source)}</td><td>{escape(row.against)}</td>"
-        f"<td>{escape(row.measure)}</td><td>{row.k or ''}</td>"
-        f"<td class=n>{number(row.value, 3)}</td>"
-        f"<td class=n>{number(row.low, 3)} to {number(row.high, 3)}</td><td class=n>{row.n}</td>"
-        f"<td class=n>{number(row.p, 4)}</td><td class=n>{number(row.p_holm, 4)}</td>"
-        f"<td>{escape(row.verdict)}</td></tr>"
+    return [
+        {
+            "names": [row.source, row.against, row.measure, row.k or ""],
+            "numbers": [
+                number_or_empty(row.value, 3),
+                f"{number_or_empty(row.low, 3)} to {number_or_empty(row.high, 3)}",
+                row.n,
+                number_or_empty(row.p, 4),
+                number_or_empty(row.p_holm, 4),
+            ],
+            "verdict": row.verdict,
+        }
         for row in rows.itertuples()
-    )
-    return (
-        "<h2>Who is better on the same items?</h2><p class=soft>The first source minus the second, "
-        "paired by item, averaged over targets.</p><details><summary>All "
-        f"{len(rows)} comparisons</summary><div class=wide><table><tr>{head}<th>the first is</th>"
-        f"</tr>{body}</table></div></details>"
-    )
+    ]
 
 
-def _confusion(report: EvaluationReport) -> str:
+def _confusion(report: EvaluationReport) -> dict[str, Any] | None:
     rows = report.confusion[report.confusion["view"] == report.config.views[0].name]
     if not len(rows):
-        return ""
-    made = ["<h2>Who is taken for whom?</h2><p class=soft>Share of single explanations, in percent,"
-            " by target (rows) and by whom they are given to (columns).</p>"]  # fmt: skip
+        return None
     names = list(dict.fromkeys(rows["attributed"]))
-    for source, own in rows.groupby("source", sort=False):
-        head = "".join(f"<th class=n>{escape(name)}</th>" for name in names)
-        body = []
-        for target, cells in own.groupby("target", sort=False):
+    matrices = []
+    for source, of_source in rows.groupby("source", sort=False):
+        lines = []
+        for target, cells in of_source.groupby("target", sort=False):
             shares = cells.set_index("attributed")["share"]
-            shaded = "".join(
-                f'<td class=cell style="background:rgba(0,114,178,{0.6 * shares[name]:.2f})">'
-                f"{100 * shares[name]:.0f}</td>"
+            shown = [
+                {"shade": f"{0.6 * shares[name]:.2f}", "percent": f"{100 * shares[name]:.0f}"}
                 for name in names
-            )
-            n = int(cells["n"].iloc[0])
-            body.append(f"<tr><th>{escape(target)}</th>{shaded}<td class=n>{n}</td></tr>")
-        made.append(
-            f"<p><strong>{escape(source)}</strong></p><div class=wide><table>"
-            f"<tr><th>target</th>{head}<th class=n>n</th></tr>{''.join(body)}</table></div>"
-        )
-    return "".join(made)
+            ]
+            lines.append({"target": target, "cells": shown, "n": int(cells["n"].iloc[0])})
+        matrices.append({"source": source, "rows": lines})
+    return {"names": names, "matrices": matrices}
 
 
 FILE_TYPES = (".html", ".csv", ".jsonl", ".json")
