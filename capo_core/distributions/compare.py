@@ -16,6 +16,7 @@ import pandas as pd
 from capo_core.distributions.judgments import CROWD, Judgments, LabelDistribution
 from capo_core.errors import ConfigError, DataError
 from capo_core.schema import quoted_names
+from capo_core.settings import setting, settings
 from capo_core.stats import distances
 from capo_core.stats.distances import distance_correlation
 from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
@@ -120,31 +121,38 @@ Side = Callable[[int, tuple[str, ...]], list[tuple[str, float, np.ndarray, str]]
 DIFFERENCES = ("source", "against", "measure", "value", "low", "high", "n", "nearer")
 
 
-@dataclass(frozen=True)
+@settings("comparison of distributions")
 class CompareConfig:
     """How sources are compared."""
 
-    # The source that the others are measured by.
-    against: str = CROWD
-    # Below this no share is taken to be, in KL; see `metrics.kl`.
-    clip: float = distances.CLIP
-    # Draws of the Bayesian bootstrap over items (Rubin 1981), for 95 % intervals.
-    draws: int = 2000
-    seed: int = 0
+    against: str = setting(CROWD, "Reference", "Source that the others are compared with.")
+    clip: float = setting(
+        distances.CLIP,
+        "KL clip",
+        "Smallest share in KL; smaller ones are raised to it.",
+        ge=0,
+        lt=0.1,
+    )
+    draws: int = setting(
+        2000,
+        "Bootstrap draws",
+        "Draws of the Bayesian bootstrap over items (Rubin 1981), for 95 % intervals.",
+        ge=100,
+        le=100_000,
+    )
+    seed: int = setting(0, "Random seed", "Seed of the bootstrap.", ge=0)
 
     def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("against", bool(self.against), "a source's name"),
-            ("clip", 0 <= self.clip < 0.1, "a number of 0 or more, below 0.1"),
-            ("draws", 100 <= self.draws <= 100_000, "a whole number from 100 to 100,000"),
-            ("seed", self.seed >= 0, "a whole number of 0 or more"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{getattr(self, name)!r} cannot be used",
-                    where=f"CompareConfig, {name}",
-                    expected=expected,
-                )
+        _need_name(self.against, "against")
+
+
+def _need_name(name: str, field: str) -> None:
+    if not name:
+        raise ConfigError(
+            "'' cannot be used",
+            where=f"comparison of distributions, {field}",
+            expected="a source's name",
+        )
 
 
 @dataclass(frozen=True)
@@ -193,7 +201,7 @@ class DistributionComparison:
 
 def compare(
     judgments: Judgments,
-    config: CompareConfig = CompareConfig(),
+    config: CompareConfig | None = None,
     *,
     sources: Sequence[str] | None = None,
 ) -> DistributionComparison:
@@ -205,6 +213,7 @@ def compare(
         ConfigError: there is no such source.
         DataError: no source has an item in common with the one it is measured by.
     """
+    config = config or CompareConfig()
     reference = _reference(judgments, config.against)
     names = sources or [one.name for one in judgments.sources if one.name != config.against]
     chosen = [judgments.source(name) for name in names]

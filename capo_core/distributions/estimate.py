@@ -23,7 +23,7 @@ import itertools
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,7 @@ from capo_core.imitation.backends.option_scores import (
 )
 from capo_core.imitation.prompting.prompts import LABEL_MARK, Prompt, PromptItem
 from capo_core.progress import Progress, silent
+from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_value
 from capo_core.task import Task
 from capo_core.workspace import content_hash
@@ -184,50 +185,56 @@ def shares_of(scores: np.ndarray, kind: str, transform: str, temperature: float)
 SERIAL, PARALLEL = "serial", "parallel"
 
 
-@dataclass(frozen=True)
+@settings("estimate")
 class EstimateConfig:
     """What a model is shown, and how its scores become a distribution."""
 
-    # A source of explanations of the data ("humans"); "" shows none.
-    explanations: str = ""
-    # At most so many of an item's explanations, the first ones; 0 takes all.
-    count: int = 0
-    # All in one prompt (serial), or each alone and the distributions averaged (parallel).
-    how: str = SERIAL
-    # serial: how many orders of the explanations are asked, each a rotation of the one before.
-    rotations: int = 1
-    # Name each explanation's label beside it.
-    explicit: bool = False
-    # letters (A, B, …), or labels in the form of answers this project's models are trained on.
-    options: str = LETTERS
-    # Orders of the options: all, rotations (each label at each place once), one.
-    orders: str = ALL
-    # softmax at `temperature`, or norm; see `normalise`.
-    transform: str = SOFTMAX
-    temperature: float = 20.0
-    # Only the first so many items; 0 takes all.
-    items: int = 0
-
-    def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("count", self.count >= 0, "0 for all, or a whole number"),
-            ("how", self.how in (SERIAL, PARALLEL), f"{SERIAL} or {PARALLEL}"),
-            ("rotations", 1 <= self.rotations <= 24, "a whole number from 1 to 24"),
-            ("options", self.options in OPTIONS, f"one of {', '.join(OPTIONS)}"),
-            ("orders", self.orders in ORDERS, f"one of {', '.join(ORDERS)}"),
-            ("transform", self.transform in TRANSFORMS, f"one of {', '.join(TRANSFORMS)}"),
-            ("temperature", 0 < self.temperature <= 1000, "a number above 0, up to 1000"),
-            ("items", self.items >= 0, "0 for all, or a whole number"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{getattr(self, name)!r} cannot be used",
-                    where=f"EstimateConfig, {name}",
-                    expected=expected,
-                )
-
-    def to_dict(self) -> dict:
-        return asdict(self)
+    explanations: str = setting(
+        "", "Explanations shown", "Source of explanations, such as humans; empty shows none."
+    )
+    count: int = setting(
+        0, "Max explanations per item", "The first ones of an item (0 = all).", ge=0
+    )
+    how: str = setting(
+        SERIAL,
+        "Presentation",
+        "All explanations in one prompt (serial), or each alone and the distributions averaged "
+        "(parallel).",
+        choices=(SERIAL, PARALLEL),
+    )
+    rotations: int = setting(
+        1,
+        "Orders of explanations",
+        "Serial only: number of orders that are asked, each a rotation of the one before.",
+        ge=1,
+        le=24,
+    )
+    explicit: bool = setting(
+        False, "Show labels", "Whether each explanation's label is shown with it."
+    )
+    options: str = setting(
+        LETTERS,
+        "Answer options",
+        "Letters (A, B, …), or the labels in the answer format that models are trained on here "
+        "(base models only).",
+        choices=OPTIONS,
+    )
+    orders: str = setting(
+        ALL,
+        "Orders of options",
+        "All, rotations (each label once at each position), or one.",
+        choices=ORDERS,
+    )
+    transform: str = setting(
+        SOFTMAX,
+        "Transform",
+        "From scores to shares: softmax at the temperature, or norm (divided by their sum).",
+        choices=TRANSFORMS,
+    )
+    temperature: float = setting(
+        20.0, "Temperature", "Temperature of the softmax; 20 as published.", gt=0, le=1000
+    )
+    items: int = setting(0, "Max items", "Only the first items of the data (0 = all).", ge=0)
 
     def label(self, model: str) -> str:
         """A source's name for an estimate with these settings."""

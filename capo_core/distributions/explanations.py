@@ -24,46 +24,51 @@ from capo_core.imitation.generation.requests import seed_of
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import Prompt, PromptItem, zero_shot
 from capo_core.progress import Progress, part_of, silent
+from capo_core.settings import setting, settings
 from capo_core.task import LabelScale, Task
 from capo_core.workspace import content_hash
 
 LABEL_FREE, GUIDED = "label-free", "guided"
 
 
-@dataclass(frozen=True)
+@settings("explanations")
 class ExplainConfig:
-    """Which explanations are wanted, and how they are drawn."""
+    """Which labels a model explains, and how its explanations are drawn."""
 
-    # label-free, or guided by the labels of `by`.
-    mode: str = LABEL_FREE
-    # guided: a source of labels ("annotators"); each label is explained as often as people gave it.
-    by: str = ""
-    # label-free: explanations of each label.
-    count: int = 1
-    # An answer that argues for another label, or cannot be read, is drawn again so often.
-    tries: int = 3
-    temperature: float = 0.7
-    top_p: float = 0.95
-    max_new_tokens: int = 96
-    # Only the first so many items; 0 takes all.
-    items: int = 0
-    seed: int = 0
+    mode: str = setting(
+        LABEL_FREE,
+        "Mode",
+        "Explain every label (label-free), or the labels that a source has (guided).",
+        choices=(LABEL_FREE, GUIDED),
+    )
+    by: str = setting(
+        "",
+        "Guided by",
+        "Guided only: source of labels (annotators); each label is explained as often as given.",
+    )
+    count: int = setting(
+        1, "Explanations per label", "Label-free only: number for each label.", ge=1, le=20
+    )
+    tries: int = setting(
+        3,
+        "Max draws",
+        "An answer that cannot be read or argues for another label is drawn again.",
+        ge=1,
+        le=20,
+    )
+    temperature: float = setting(0.7, "Temperature", "Sampling temperature.")
+    top_p: float = setting(0.95, "Top-p", "Nucleus sampling threshold.")
+    max_new_tokens: int = setting(96, "Max new tokens", "Length limit of an answer.")
+    items: int = setting(0, "Max items", "Only the first items of the data (0 = all).", ge=0)
+    seed: int = setting(0, "Random seed", "Seed of the draws.", ge=0)
 
     def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("mode", self.mode in (LABEL_FREE, GUIDED), f"{LABEL_FREE} or {GUIDED}"),
-            ("by", bool(self.by) == (self.mode == GUIDED), "a source of labels, for guided only"),
-            ("count", 1 <= self.count <= 20, "a whole number from 1 to 20"),
-            ("tries", 1 <= self.tries <= 20, "a whole number from 1 to 20"),
-            ("items", self.items >= 0, "0 for all, or a whole number"),
-            ("seed", self.seed >= 0, "a whole number of 0 or more"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{getattr(self, name)!r} cannot be used",
-                    where=f"ExplainConfig, {name}",
-                    expected=expected,
-                )
+        if bool(self.by) != (self.mode == GUIDED):
+            raise ConfigError(
+                f"{self.by!r} cannot be used",
+                where="explanations, by",
+                expected="a source of labels, for guided only",
+            )
         Decoding(self.temperature, self.top_p, self.max_new_tokens)
 
     def source(self, model: str) -> str:
@@ -83,7 +88,7 @@ class GeneratedExplanations:
 def explain(
     judgments: Judgments,
     backend: Backend,
-    config: ExplainConfig = ExplainConfig(),
+    config: ExplainConfig | None = None,
     *,
     progress: Progress = silent,
 ) -> GeneratedExplanations:
@@ -94,6 +99,7 @@ def explain(
         RunError: not one answer could be used.
         BackendUnavailable: the model cannot be asked any more.
     """
+    config = config or ExplainConfig()
     wanted = _wanted(judgments, config)
     decoding = Decoding(
         config.temperature, config.top_p, config.max_new_tokens, stop_fields(judgments.task)

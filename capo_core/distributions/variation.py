@@ -31,6 +31,7 @@ from capo_core.distributions.judgments import Judgments
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
 from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import quoted_names
+from capo_core.settings import setting, settings
 from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.tokens import tokens
@@ -157,37 +158,35 @@ COSINE, EUCLIDEAN = "cosine", "Euclidean"
 COLUMNS = ("source", "measure", "ngram", "value", "low", "high", "n", "pairs")
 
 
-@dataclass(frozen=True)
+@settings("variation")
 class VariationConfig:
-    """Which likenesses are measured, and on what."""
+    """Which similarities are measured, and on what."""
 
-    # Lengths of n-grams, of words and of parts of speech.
-    ngrams: tuple[int, ...] = (1, 2, 3)
-    # Only the first so many items, in the order of the data; 0 takes all.
-    items: int = 0
-    # auto, spacy or textblob; see `tagging`.
-    tagger: str = "auto"
-    # Whether meanings are compared, by a sentence encoder; it costs the most.
-    semantic: bool = True
-    encoder: str = DEFAULT_MODEL
-    # Of the Bayesian bootstrap over items.
-    draws: int = 2000
-    seed: int = 0
+    ngrams: tuple[int, ...] = setting(
+        (1, 2, 3),
+        "n-gram lengths",
+        "Lengths of n-grams of words and of parts of speech.",
+        ge=1,
+        le=8,
+    )
+    items: int = setting(0, "Max items", "Only the first items of the data (0 = all).", ge=0)
+    tagger: str = setting(
+        "auto", "Part-of-speech tagger", "auto takes spaCy where it is installed.", choices=TAGGERS
+    )
+    semantic: bool = setting(
+        True, "Semantic similarity", "Compare meanings by a sentence encoder; costs the most."
+    )
+    encoder: str = setting(DEFAULT_MODEL, "Sentence encoder", "Encoder of semantic similarity.")
+    draws: int = setting(
+        2000, "Bootstrap draws", "Draws of the Bayesian bootstrap over items.", ge=100, le=100_000
+    )
+    seed: int = setting(0, "Random seed", "Seed of the bootstrap.", ge=0)
 
     def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("ngrams", self.ngrams and all(1 <= n <= 8 for n in self.ngrams), "lengths, 1 to 8"),
-            ("items", self.items >= 0, "0 for all, or a whole number"),
-            ("tagger", self.tagger in TAGGERS, f"one of {', '.join(TAGGERS)}"),
-            ("draws", 100 <= self.draws <= 100_000, "a whole number from 100 to 100,000"),
-            ("seed", self.seed >= 0, "a whole number of 0 or more"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{getattr(self, name)!r} cannot be used",
-                    where=f"VariationConfig, {name}",
-                    expected=expected,
-                )
+        if not self.ngrams:
+            raise ConfigError(
+                "[] cannot be used", where="variation, ngrams", expected="lengths from 1 to 8"
+            )
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ class Variation:
 
 def variation(
     judgments: Judgments,
-    config: VariationConfig = VariationConfig(),
+    config: VariationConfig | None = None,
     *,
     sources: Sequence[str] | None = None,
     cache: Path | None = None,
@@ -237,6 +236,7 @@ def variation(
         ConfigError: there is no such source. DataError: there are no explanations.
         BackendUnavailable: the tagger or the encoder cannot be had.
     """
+    config = config or VariationConfig()
     said = chosen_explanations(judgments, sources)
     if config.items:
         first = set(judgments.items["item_id"].iloc[: config.items])

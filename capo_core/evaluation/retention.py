@@ -19,6 +19,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import View, attributed, given_to, item_mean
 from capo_core.evaluation.measures.labels import label_accuracy
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
+from capo_core.settings import setting, settings
 from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
 from capo_core.stats.intervals import Z95, bayesian_weights, json_rows
 from capo_core.text.embeddings import Embedder
@@ -62,46 +64,53 @@ LINES = ("measure", "line", "value", "low", "high", "n", "meaning")
 _NUMBERS = ("strength", "at", "value", "low", "high", "change", "change_low", "change_high")
 
 
-@dataclass(frozen=True)
+@settings("retention")
 class RetentionConfig:
     """How retention is measured.
 
-    Attributes:
-        strengths: from 0 to 1, both among them; the same on both stages.
-        split: part of the data whose items are answered. To choose a strength by its figures is
-            to learn from them, which is why it is not the test part.
-        items: so many of them, drawn by the seed; 0 takes all.
-        passages: of general text.
-        max_new_tokens: of an answer; answers are drawn at temperature 0.
-        seed: of the items and of the general text.
+    A strength chosen by its figures is fitted to the items, which is why they are not test items.
     """
 
-    strengths: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
-    split: str = "validation"
-    items: int = 60
-    passages: int = 96
-    max_new_tokens: int = 96
-    seed: int = 0
+    strengths: tuple[float, ...] = setting(
+        (0.0, 0.25, 0.5, 0.75, 1.0),
+        "Adapter strengths",
+        "Ascending from 0 (base model) to 1 (trained adapter); the same in both stages.",
+        ge=0,
+        le=1,
+    )
+    split: str = setting(
+        "validation",
+        "Split",
+        "Items that are answered. Choosing a strength by test items would fit it to them.",
+        choices=("validation", "test"),
+    )
+    items: int = setting(
+        60,
+        "Items",
+        "Number of items sampled (0 = all).",
+        ge=0,
+        usual=(0, 100_000),
+    )
+    passages: int = setting(
+        96,
+        "General passages",
+        "Passages of general text whose perplexity is measured.",
+        ge=1,
+        usual=(1, 100_000),
+    )
+    max_new_tokens: int = setting(
+        96, "Max new tokens", "Length limit of an answer; drawn at temperature 0.", ge=1, le=8192
+    )
+    seed: int = setting(0, "Random seed", "Seed of the items and of the general text.", ge=0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strengths", tuple(map(float, self.strengths)))
-        ascending = all(a < b for a, b in zip(self.strengths, self.strengths[1:], strict=False))
-        for name, right, expected in (
-            ("strengths", {0.0, 1.0} <= set(self.strengths) and ascending
-             and self.strengths[0] == 0 and self.strengths[-1] == 1, "ascending from 0 to 1"),
-            ("split", self.split in ("validation", "test"), "validation or test"),
-            ("items", self.items >= 0, "a whole number of 0 or more"),
-            ("passages", self.passages >= 1, "a whole number of 1 or more"),
-            ("max_new_tokens", 1 <= self.max_new_tokens <= 8192, "a whole number from 1 to 8192"),
-            ("seed", self.seed >= 0, "a whole number of 0 or more"),
-        ):  # fmt: skip
-            if not right:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}", where="retention", expected=expected
-                )
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "strengths": list(self.strengths)}
+        ascending = all(a < b for a, b in pairwise(self.strengths))
+        if not ascending or (self.strengths[:1], self.strengths[-1:]) != ((0.0,), (1.0,)):
+            raise ConfigError(
+                f"{list(self.strengths)} cannot be used",
+                where="retention, strengths",
+                expected="ascending from 0 to 1",
+            )
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from capo_core.evaluation.measures.registry import (
 )
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.progress import Progress, part_of, silent
+from capo_core.settings import setting, settings
 from capo_core.stats.bootstrap import AnyScore, Score, difference, mean
 from capo_core.stats.intervals import json_rows
 from capo_core.stats.significance import holm, p_value_of
@@ -133,34 +134,36 @@ ExternalScore = tuple[
 ]  # source, target, replicate, measure, k, score
 
 
-@dataclass(frozen=True)
+def _scored_families() -> tuple[str, ...]:
+    return SCORED
+
+
+@settings("evaluation")
 class TableConfig:
-    """What is scored.
+    """What is scored."""
 
-    Attributes:
-        views: what the attribution classifier looks at; the first is the main one.
-        pool: how many responses are attributed together.
-        seed: of the random groups.
-        families: groups of measures (see `measures.FAMILIES`).
-    """
-
-    views: tuple[View, ...] = (View(), View("embedding", "mask_input"))
-    pool: tuple[int, ...] = (1, 4, 8)
-    seed: int = 0
-    families: tuple[str, ...] = ("labels", "attribution")
+    views: tuple[View, ...] = setting(
+        (View(), View("embedding", "mask_input")),
+        "Views of the attribution classifier",
+        "Representation and reduction that the classifier sees; the first view is the main one.",
+    )
+    pool: tuple[int, ...] = setting(
+        (1, 4, 8), "Texts attributed together", "Sizes of the groups of explanations.", ge=1
+    )
+    seed: int = setting(0, "Random seed", "Seed of the random groups.")
+    families: tuple[str, ...] = setting(
+        ("labels", "attribution"),
+        "Measures",
+        "Groups of measures that are computed.",
+        choices=_scored_families,
+    )
 
     def __post_init__(self) -> None:
-        if not self.views or not self.pool or min(self.pool) < 1:
-            raise ConfigError(
-                f"nothing can be scored with views {self.views} and pool {self.pool}",
-                expected="at least one view, and numbers of responses from 1 on",
-            )
-        strange = [name for name in self.families if name not in SCORED]
-        if strange or not self.families:
-            raise ConfigError(
-                f"there are no measures {strange[0]!r}" if strange else "nothing is to be scored",
-                expected=f"some of {', '.join(SCORED)}",
-            )
+        for name in ("views", "pool", "families"):
+            if not getattr(self, name):
+                raise ConfigError(
+                    "nothing can be scored", where=f"evaluation, {name}", expected="at least one"
+                )
 
     def to_dict(self) -> dict:
         return {
@@ -215,7 +218,7 @@ def evaluate(
     dataset: Dataset,
     item_ids: tuple[str, ...],
     streams: Sequence[Stream],
-    config: TableConfig = TableConfig(),
+    config: TableConfig | None = None,
     *,
     cache: Path | None = None,
     embedder: Embedder | None = None,
@@ -229,6 +232,7 @@ def evaluate(
         embedder: instead of the default embedding model, for tests.
         given: scores of streams that were made elsewhere (a judge's).
     """
+    config = config or TableConfig()
     context = Context(dataset, item_ids, embedder or Embedder(cache), config.seed)
     single: dict[Key, list[tuple[str, AnyScore]]] = {}
 

@@ -224,7 +224,7 @@ def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
     for settings, match in (
         (settings_of(world, guess=False), "who judges"),
         (settings_of(world, base="embedded"), "who judges"),
-        (settings_of(world, config={"cards": 0}), "judge's settings"),
+        (settings_of(world, config={"cards": 0}), "LLM judge, "),
     ):
         with pytest.raises(ConfigError, match=match):
             checks.check(RunRequest("judge", settings))

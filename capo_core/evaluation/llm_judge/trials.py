@@ -9,7 +9,7 @@ import random
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from capo_core.evaluation.measures.attribution import training_rows
 from capo_core.evaluation.streams import Stream
 from capo_core.imitation.backends.base import GenerationRequest
 from capo_core.imitation.prompting.prompts import Prompt
+from capo_core.settings import setting, settings
 from capo_core.task import Task
 from capo_core.text.tokens import normalise
 from capo_core.workspace import content_hash
@@ -92,35 +93,40 @@ def read_answer(text: str, count: int) -> int | None:
     return position if position < count else None
 
 
-@dataclass(frozen=True)
+@settings("LLM judge")
 class LlmJudgeConfig:
-    """How a judge is asked.
+    """How an LLM judge is asked."""
 
-    Attributes:
-        cards: explanations on each annotator's card, drawn from the training split.
-        k: explanations of one stream that are to be attributed together.
-        trials: at most so many for each stream, drawn by the seed; 0 takes all. Multiples of the
-            number of annotators keep the cards' positions even.
-        seed: of the cards, their order and the groups.
-        max_new_tokens: room for the answer, and for the thoughts before it.
-    """
-
-    cards: int = 6
-    k: int = 1
-    trials: int = 40
-    seed: int = 0
-    max_new_tokens: int = 512
-
-    def __post_init__(self) -> None:
-        if min(self.cards, self.k, self.max_new_tokens) < 1 or min(self.trials, self.seed) < 0:
-            raise ConfigError(
-                "the judge's settings cannot be used",
-                where=f"{self}",
-                expected="at least one text on a card, one to judge and one token to answer",
-            )
-
-    def to_dict(self) -> dict:
-        return asdict(self)
+    cards: int = setting(
+        6,
+        "Texts per card",
+        "Training explanations of each annotator that the LLM judge sees.",
+        ge=1,
+        usual=(1, 100),
+    )
+    k: int = setting(
+        1,
+        "Texts judged together",
+        "Explanations of one author that are attributed together; several are easier.",
+        ge=1,
+        usual=(1, 64),
+    )
+    trials: int = setting(
+        40,
+        "Max trials per stream",
+        "At most this many for each method, target and seed, and for people's own texts, drawn by "
+        "the seed (0 = all). Multiples of the number of annotators balance the cards' positions.",
+        ge=0,
+        usual=(0, 100_000),
+    )
+    seed: int = setting(0, "Random seed", "Seed of the cards, their order and the groups.", ge=0)
+    max_new_tokens: int = setting(
+        512,
+        "Max new tokens",
+        "Length limit of an answer, including any reasoning before it.",
+        ge=1,
+        usual=(1, 32768),
+    )
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,7 @@ class LlmTrial:
 
 
 def plan_trials(
-    dataset: Dataset, streams: Sequence[Stream], config: LlmJudgeConfig = LlmJudgeConfig()
+    dataset: Dataset, streams: Sequence[Stream], config: LlmJudgeConfig | None = None
 ) -> list[LlmTrial]:
     """The trials of all streams, each text in one trial of its stream at most.
 
@@ -155,6 +161,7 @@ def plan_trials(
     Raises:
         DataError: an annotator has fewer training explanations than a card needs.
     """
+    config = config or LlmJudgeConfig()
     written = _card_texts(dataset, config.cards)
     trials = []
     for number, stream in enumerate(streams):
