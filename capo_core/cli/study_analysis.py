@@ -1,4 +1,4 @@
-"""`python -m capo_core study analyse | simulate-judges | export-pairs`."""
+"""`python -m capo_core study analyse | simulate-judges | export-pairs`: results of a study."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def analyse(
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Accuracy, preferences, agreement and the quality of judges, after unblinding."""
+    """Analyse an unblinded study: accuracy, preferences, agreement and judge quality."""
     from capo_core.errors import ConfigError
     from capo_core.study.analysis.report import to_latex, to_markdown
 
@@ -95,7 +95,7 @@ def simulate_judges(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Let made-up judges answer a design, frozen or not, to see what it can find."""
+    """Simulate judges who answer a design, frozen or not, to see what it can find."""
     from capo_core.study.design import draft as design_draft
     from capo_core.study.owner.export import as_text
     from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
@@ -135,7 +135,7 @@ def export_pairs(
     answers: Answers = None,
     mu: Mu = None,
 ) -> None:
-    """Preference pairs (prompt, chosen, rejected) from the comparisons, to train on.
+    """Export preference pairs (prompt, chosen, rejected) from the comparisons, for training.
 
     With --rule none a pair for each vote, else one for each two texts that were compared.
     """
@@ -206,7 +206,7 @@ def _judgments(study: str, answers: Path | None) -> pd.DataFrame:
 
 
 def _priors(given: list[str] | None) -> list[Prior]:
-    """Beliefs from texts such as human:sft=0.8 or human:sft=0.8/40."""
+    """Return priors from texts such as human:sft=0.8 or human:sft=0.8/40."""
     from capo_core.study.analysis.judge_quality import Prior
 
     beliefs = []

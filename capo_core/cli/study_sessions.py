@@ -1,4 +1,5 @@
-"""`study invite | link | revoke | release | status | close | unblind | export | audit`."""
+"""`study invite | link | revoke | release | status | close | unblind | export | audit`: sessions of
+judges."""
 
 from __future__ import annotations
 
@@ -59,27 +60,27 @@ def invite(
 
 @plain_errors
 def link(judge: Judge, days: Days = 30, base: Base = HOME, as_json: AsJson = False) -> None:
-    """A new link for a judge who lost the old one; the old one ends."""
+    """Make a new link for a judge who lost the old one; the old one ends."""
     _print_links([_service().new_link(judge, days=days)], base, as_json)
 
 
 @plain_errors
 def revoke(judge: Judge) -> None:
-    """End a judge's links for good. The answers stay; open places go to others."""
+    """End a judge's links for good. The answers stay; open trials are reassigned."""
     _service().revoke(judge)
     console.print(f"{judge} is revoked; the answers stay.", markup=False)
 
 
 @plain_errors
 def release(judge: Judge) -> None:
-    """Let others have the open places of a judge who will not come back."""
+    """Reassign the open trials of a judge who will not come back."""
     _service().release(judge)
     console.print(f"The open places of {judge} are free.", markup=False)
 
 
 @plain_errors
 def status(study: Study, as_json: AsJson = False) -> None:
-    """How many answers there are, and where each judge is. Counts only."""
+    """Show judgments collected and the state of each judge, in counts only."""
     found = _service().status(study)
     if as_json:
         print_json(_plain(asdict(found)))
@@ -102,7 +103,7 @@ def status(study: Study, as_json: AsJson = False) -> None:
 
 @plain_errors
 def close(study: Study, yes: Yes = False) -> None:
-    """Take no more answers. This cannot be undone."""
+    """Close the study to further answers. This cannot be undone."""
     service = _service()
     found = service.status(study)
     _ask(f"{found.filled} of {found.places} places are answered. Close {study} for good?", yes)
@@ -112,7 +113,7 @@ def close(study: Study, yes: Yes = False) -> None:
 
 @plain_errors
 def unblind(study: Study, yes: Yes = False) -> None:
-    """Join answers with their sources, after closing. It is noted in the audit log for good."""
+    """Join answers with their sources, after closing; noted in the audit log."""
     service = _service()
     _ask(f"Unblind {study}?", yes)
     service.unblind(study)
@@ -143,7 +144,7 @@ def audit(
     study: Study,
     path: Annotated[Path | None, typer.Argument(help="A file ending in .csv or .jsonl.")] = None,
 ) -> None:
-    """Who did what, and when: printed, or written to a file."""
+    """Print the audit log, or write it to a file."""
     frame = _service().audit_log(study)
     if path is not None:
         _write(frame, path, _kind(path))
@@ -207,7 +208,7 @@ def _ask(question: str, yes: bool) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """JSON-able: instants as ISO text, tuples as lists."""
+    """Return a JSON-able value: instants as ISO text, tuples as lists."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

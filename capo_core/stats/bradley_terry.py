@@ -1,4 +1,4 @@
-"""Which source is preferred? Bradley-Terry with ties by Davidson, intervals clustered.
+"""Bradley-Terry strengths with ties by Davidson, with clustered intervals.
 
 Davidson (1970), "On extending the Bradley-Terry model to accommodate ties in paired comparison
 experiments": with strengths λ and D = e^{λ_i} + e^{λ_j} + ν e^{(λ_i + λ_j)/2}, i is preferred with
@@ -29,7 +29,7 @@ PAIRS = ("source_a", "source_b", "n", "wins_a", "ties", "wins_b", "odds_share_a"
 
 @dataclass(frozen=True)
 class Preference:
-    """Strengths of the sources.
+    """Strengths of the sources, and win probabilities of each pair.
 
     Attributes:
         strengths: STRENGTHS; on the scale of log-odds, their mean is 0; NaN where separation makes
@@ -62,7 +62,7 @@ def fit_ties(
     judge: np.ndarray,
     item: np.ndarray,
 ) -> Preference:
-    """Davidson's model by maximum likelihood.
+    """Fit Davidson's model by maximum likelihood.
 
     Args:
         a, b: int [n], the sources compared, into `names`, never equal.
@@ -87,7 +87,7 @@ def fit_ties(
 
 
 def _newton(design: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
-    """The maximum; None where it lies at infinity, the likelihood rising without end."""
+    """Return the maximum; None where it lies at infinity, the likelihood rising without end."""
     parameters = np.zeros(design.shape[2])
     for _step in range(NEWTON):
         _p, score, hessian = _derivatives(design, chosen, parameters)
@@ -105,14 +105,14 @@ def _newton(design: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
 
 
 def _contrast(size: int, ties: bool) -> np.ndarray:
-    """[sources, parameters]: from strengths against the last source to strengths of mean 0."""
+    """Return [sources, parameters]: from strengths against the last source to those of mean 0."""
     against_last = np.vstack([np.eye(size - 1), np.zeros(size - 1)])
     centred = against_last - against_last.mean(axis=0)
     return np.hstack([centred, np.zeros((size, 1))]) if ties else centred
 
 
 def _design(a: np.ndarray, b: np.ndarray, size: int, ties: bool) -> np.ndarray:
-    """[n × outcomes × parameters] of the log weights; the last source is the reference."""
+    """Return [n × outcomes × parameters] of the log weights; the last source is the reference."""
     rows = np.arange(len(a))
     x = np.zeros((len(a), 3, size))
     x[rows, 0, a] = 1
@@ -126,7 +126,7 @@ def _design(a: np.ndarray, b: np.ndarray, size: int, ties: bool) -> np.ndarray:
 
 
 def _derivatives(design, chosen, parameters):
-    """Probabilities [n × outcomes], scores [n × p] and the information [p × p]."""
+    """Return probabilities [n × outcomes], scores [n × p] and the information [p × p]."""
     utility = design @ parameters
     p = np.exp(utility - utility.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
@@ -138,7 +138,7 @@ def _derivatives(design, chosen, parameters):
 
 
 def _islands(a: np.ndarray, b: np.ndarray, names: tuple[str, ...]) -> str:
-    """In words, which sources were never compared, not even by way of others; "" if none."""
+    """Return which sources were never compared, not even indirectly; "" if none."""
     graph = csr_matrix((np.ones(len(a)), (a, b)), shape=(len(names), len(names)))
     count, island = connected_components(graph, directed=False)
     if count == 1:
@@ -151,7 +151,7 @@ def _islands(a: np.ndarray, b: np.ndarray, names: tuple[str, ...]) -> str:
 
 
 def _separated(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, names: tuple[str, ...]) -> str:
-    """In words, why no finite strengths exist.
+    """Return why no finite strengths exist.
 
     Ford (1957): without ties they exist if, however the sources are divided in two, some source of
     each side was preferred to one of the other. Who breaks this never lost, or never won, against
@@ -183,7 +183,7 @@ def _separated(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, names: tuple[s
 
 
 def _tables(a, b, outcome, names, strengths, influence, tie, clusters, note) -> Preference:
-    """Both tables; `influence` [n × sources] is of each judgment on each strength."""
+    """Return both tables; `influence` [n × sources] is of each judgment on each strength."""
     rows, pairs = [], []
     for k, name in enumerate(names):
         won = int(((a == k) & (outcome == 0)).sum() + ((b == k) & (outcome == 1)).sum())

@@ -51,7 +51,8 @@ class ClusteredMean:
 
 
 def two_way(influence: np.ndarray, judge: np.ndarray, item: np.ndarray) -> tuple[float, float]:
-    """Variance of a sum of influences [n], clustered by judge and item, and Student's quantile.
+    """Return the variance of a sum of influences [n], clustered by judge and item, and Student's
+    quantile.
 
     The variance is NaN with fewer than MIN_CLUSTERS judges or items. Degrees of freedom after
     Satterthwaite (1946), each part with its clusters − 1, and at least the smaller of these: few
@@ -70,7 +71,7 @@ def two_way(influence: np.ndarray, judge: np.ndarray, item: np.ndarray) -> tuple
 
 
 def _one_way(influence: np.ndarray, group: np.ndarray) -> tuple[float, int]:
-    """Variance of the sum by one clustering, and its number of clusters."""
+    """Return the variance of the sum by one clustering, and its number of clusters."""
     names, number = np.unique(group, return_inverse=True)
     size = len(names)
     if size < 2:
@@ -80,8 +81,8 @@ def _one_way(influence: np.ndarray, group: np.ndarray) -> tuple[float, int]:
 
 
 def share(hit: np.ndarray, judge: np.ndarray, item: np.ndarray) -> ClusteredMean:
-    """A share of judgments: Wilson's interval (1927) with as many trials as the clustered variance
-    makes the judgments worth, and Student's quantile."""
+    """Return a share of judgments with Wilson's interval (1927), as many trials as the clustered
+    variance makes the judgments worth, and Student's quantile."""
     hit = np.asarray(hit, dtype=float)
     n, judges, items = len(hit), len(np.unique(judge)), len(np.unique(item))
     if not n:
@@ -106,7 +107,7 @@ def mean(
     item: np.ndarray,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> ClusteredMean:
-    """A mean, ± Student's quantile times the clustered standard error, kept within `bounds`."""
+    """Return a mean ± Student's quantile times the clustered standard error, within `bounds`."""
     values = np.asarray(values, dtype=float)
     n, judges, items = len(values), len(np.unique(judge)), len(np.unique(item))
     if not n:
@@ -128,7 +129,7 @@ def difference(
     judge_b: np.ndarray,
     item_b: np.ndarray,
 ) -> ClusteredMean:
-    """Mean of a minus mean of b; judges and items in both make it as sure as it is."""
+    """Return the mean of a minus the mean of b; judges and items in both make it more precise."""
     a, b = np.asarray(values_a, dtype=float), np.asarray(values_b, dtype=float)
     judge, item = np.concatenate([judge_a, judge_b]), np.concatenate([item_a, item_b])
     n, judges, items = len(judge), len(np.unique(judge)), len(np.unique(item))

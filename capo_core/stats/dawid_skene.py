@@ -20,7 +20,7 @@ EDGE = 1e-10
 
 @dataclass(frozen=True)
 class DawidSkeneFit:
-    """Where EM ended.
+    """The estimates at which EM ended.
 
     Attributes:
         probabilities: [tasks × labels], of each label being the true one.

@@ -34,7 +34,7 @@ CLOSE = 1e-8
 
 @dataclass(frozen=True)
 class ConditionalPosterior:
-    """What is known at one pair of σ.
+    """The posterior of the effects at one pair of σ.
 
     Attributes:
         log_posterior: of (log σ_a, log σ_b), but for a constant.
@@ -49,7 +49,8 @@ class ConditionalPosterior:
 
 
 class Hessian:
-    """Of the negative log density of the effects, H = [[A, B], [Bᵀ, D]], D the items' block.
+    """Hessian of the negative log density of the effects, H = [[A, B], [Bᵀ, D]], D the items'
+    block.
 
     A judgment is about one item, so that D is a diagonal (d [items]), and A less B D⁻¹ Bᵀ
     [sources + judges, squared] is all that has to be decomposed.
@@ -60,7 +61,7 @@ class Hessian:
         self._factor = cho_factor(a - self.beside @ b.T)
 
     def solve(self, right: np.ndarray) -> np.ndarray:
-        """H⁻¹ right."""
+        """Return H⁻¹ right."""
         upper, lower = right[: self.first], right[self.first :]
         solved = cho_solve(self._factor, upper - self.beside @ lower)
         return np.concatenate([solved, lower / self.d - self.beside.T @ solved])
@@ -69,7 +70,7 @@ class Hessian:
         return float(2 * np.log(np.diag(self._factor[0])).sum() + np.log(self.d).sum())
 
     def covariance(self) -> np.ndarray:
-        """The block of H⁻¹ of sources and judges."""
+        """Return the block of H⁻¹ of sources and judges."""
         return cho_solve(self._factor, np.eye(self.first))
 
 
@@ -119,7 +120,7 @@ class CrossedEffectsModel:
         return MixedModelFit(value, covariance, (float(deviations[0]), float(deviations[1])))
 
     def given(self, log_sd: np.ndarray) -> ConditionalPosterior:
-        """The effects and the posterior at log σ_a, log σ_b.
+        """Return the effects and the posterior at log σ_a, log σ_b.
 
         Starts from where the last call ended. The log posterior of the effects is concave, so
         Newton's method with halved steps gets to its one mode.
@@ -153,7 +154,8 @@ class CrossedEffectsModel:
         )
 
     def _log_density(self, effects: np.ndarray, precision: np.ndarray) -> tuple[float, np.ndarray]:
-        """Of the hits and the effects, but for what σ alone adds; and the log-odds [n]."""
+        """Return the log density of hits and effects, without the term in σ alone, and the log-odds
+        [n]."""
         sources, judges, _ = self.sizes
         odds = effects[self.source] + effects[sources + self.judge]
         odds = odds + effects[sources + judges + self.item]
@@ -161,7 +163,7 @@ class CrossedEffectsModel:
         return float(likelihood - np.sum(precision * effects**2) / 2), odds
 
     def _hessian(self, p: np.ndarray, precision: np.ndarray) -> Hessian:
-        """At hits of probabilities `p` [n]."""
+        """Return the Hessian at hits of probabilities `p` [n]."""
         sources, judges, items = self.sizes
         weight, first = p * (1 - p), sources + judges
         diagonal = self._summed(weight) + precision
@@ -177,7 +179,7 @@ class CrossedEffectsModel:
         return Hessian(a, b, diagonal[first:])
 
     def _variance(self, hessian: Hessian, covariance: np.ndarray) -> np.ndarray:
-        """[n] of the log-odds of each judgment, as the effects are not known."""
+        """Return [n], the variance of each judgment's log-odds from not knowing the effects."""
         source, judge, item = self.source, self.sizes[0] + self.judge, self.item
         across = covariance @ hessian.beside  # less the covariance with items
         of_item = 1 / hessian.d + np.sum(hessian.beside * across, axis=0)
@@ -187,7 +189,7 @@ class CrossedEffectsModel:
         )  # fmt: skip
 
     def _summed(self, of_judgment: np.ndarray) -> np.ndarray:
-        """[sources + judges + items] sums of what each judgment has."""
+        """Return [sources + judges + items], sums of a value per judgment."""
         return np.concatenate(
             [
                 np.bincount(number, of_judgment, size)
@@ -199,12 +201,12 @@ class CrossedEffectsModel:
 
 
 def _table(row, column, weight, rows: int, columns: int) -> np.ndarray:
-    """[rows × columns] sums of weights."""
+    """Return [rows × columns] sums of weights."""
     return np.bincount(row * columns + column, weight, rows * columns).reshape(rows, columns)
 
 
 def _curvature(loss, at: np.ndarray) -> np.ndarray:
-    """[2 × 2] second derivatives of `loss` by differences."""
+    """Return [2 × 2] second derivatives of `loss` by differences."""
     one, two = np.eye(2) * STEP
     here = loss(at)
     own = [(loss(at + e) - 2 * here + loss(at - e)) / STEP**2 for e in (one, two)]

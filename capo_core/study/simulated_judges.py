@@ -1,4 +1,4 @@
-"""Judges made up, with known attentiveness, skill, side bias, doubt and pace.
+"""Simulated judges with known attentiveness, skill, side bias, indecision and pace.
 
 To try a design before anybody is invited, and to prove that the analysis finds what was put in. A
 simulated judge attends to a trial with a probability (attentiveness). Attending, they follow what
@@ -77,7 +77,7 @@ class SimulatedJudges:
         seconds: float = 8.0,
         careless: float = 0.0,
     ) -> SimulatedJudges:
-        """`n` judges around these means (Beta of strength 12; seconds log-normal), a share of
+        """Draw `n` judges around these means (Beta of strength 12; seconds log-normal), a share of
         them `careless`: attentiveness about .05, a quarter of the time."""
         if n < 1:
             raise ConfigError(f"{n} simulated judges", expected="1 or more")
@@ -98,7 +98,7 @@ class SimulatedJudges:
 
 @dataclass(frozen=True)
 class SourceEffects:
-    """What is true of the sources.
+    """The true strength of the sources, and their likeness to the target.
 
     Attributes:
         strength: of a source in comparisons, log-odds (Bradley-Terry); what is not named has 0.
@@ -138,7 +138,8 @@ def simulate_judgments(
     *,
     study_id: str = "simulated",
 ) -> SimulatedJudgments:
-    """All assigned trials of a draft answered; practice left out. The same seed, the same answers.
+    """Answer all assigned trials of a draft, practice left out; the same seed gives the same
+    answers.
 
     Raises:
         ConfigError: the draft has another number of judges.
@@ -182,7 +183,7 @@ def simulate_judgments(
 
 
 def _asked(draft: Draft) -> pd.DataFrame:
-    """One row a (judge, trial), in order, with what JUDGMENTS says of the trial."""
+    """Return one row a (judge, trial), in order, with the columns of JUDGMENTS on the trial."""
     words = draft.texts.set_index("text_id")["explanation"].str.split().str.len()
     sealed = draft.sealed.sort_values(["trial_id", "slot"])
     first = sealed[sealed["slot"] == 0].set_index("trial_id")
@@ -216,6 +217,6 @@ def _sides(table: pd.DataFrame, given: np.ndarray) -> np.ndarray:
 
 
 def _times(table: pd.DataFrame, duration: np.ndarray) -> list[str]:
-    """ISO times, one judge's answers one after the other."""
+    """Return ISO times, one judge's answers one after the other."""
     passed = pd.Series(duration).groupby(table["judge_slot"].to_numpy()).cumsum()
     return [(START + timedelta(seconds=round(s, 3))).isoformat() for s in passed]

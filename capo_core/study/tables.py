@@ -1,4 +1,4 @@
-"""The tables of a blind study: what a judge may see, what stays sealed, and what was answered.
+"""The tables of a blind study: shown to judges, sealed, and the judgments.
 
 A *study* has *trials*; a trial shows *texts* in *slots*; each text has a hidden *source*; a
 *judge* gives one judgment per trial assigned. The tables are apart because the readers are: TRIALS,
@@ -181,12 +181,12 @@ SHOWN = (TRIALS, TEXTS, CARDS, ASSIGNMENTS, FEEDBACK)  # all that a judge's path
 
 
 def as_cell(value: Any) -> str:
-    """`value` as the compact JSON of a table's cell; the same value gives the same text."""
+    """Return `value` as the compact JSON of a table's cell; the same value gives the same text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def from_cell(cell: str, *, where: str = "") -> Any:
-    """What `as_cell` wrote; `DataError` where the cell does not hold JSON."""
+    """Read what `as_cell` wrote; `DataError` where the cell does not hold JSON."""
     try:
         return json.loads(cell)
     except (TypeError, ValueError):
@@ -196,7 +196,7 @@ def from_cell(cell: str, *, where: str = "") -> Any:
 
 
 def frame_of(table: Table, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a frame with the table's columns in order; well-formed also without any row."""
+    """Return rows as a frame with the table's columns in order, also without any row."""
     frame = pd.DataFrame(rows, columns=table.names)
     for column in table.columns:
         if column.kind == "count":

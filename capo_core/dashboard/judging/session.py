@@ -60,7 +60,7 @@ def _adopt(given: str) -> None:
 
 
 def desk() -> JudgeDesk:
-    """Raises: as `judge_store.engine`."""
+    """Return the desk of this session's link. Raises: as `sign_in.confined_engine`."""
     return JudgeDesk(sign_in.confined_engine(), url_state.now(_TOKEN), caller=access.caller())
 
 

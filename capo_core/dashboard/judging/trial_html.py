@@ -1,4 +1,4 @@
-"""The judge's half of a kind of trial: how its texts and answers are named; and all HTML.
+"""The judge's half of a kind of trial, how its texts and answers are named; and all HTML.
 
 What comes from data is escaped by the templates. Nothing in the HTML names a text: no identifier,
 no file, no class that differs from text to text.

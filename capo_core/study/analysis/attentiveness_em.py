@@ -87,13 +87,13 @@ class Votes:
         return len(self.judge)
 
     def per_judge(self, chosen: np.ndarray | None = None) -> np.ndarray:
-        """int [judges]: how many votes each cast (of those `chosen`, a bool [n])."""
+        """Return int [judges]: the votes that each cast (of those `chosen`, a bool [n])."""
         which = self.judge if chosen is None else self.judge[chosen]
         return np.bincount(which, minlength=len(self.judges))
 
 
 def votes_of(judgments: pd.DataFrame) -> Votes:
-    """The comparisons of a JUDGMENTS frame as votes; practice is left out, ties are counted apart.
+    """Return the comparisons of a JUDGMENTS frame as votes; practice is left out, ties are counted.
 
     Votes follow the source, and where both texts have one source, the stored slot: a mirrored trial
     has the slots of the trial it repeats and is shown the other way round.
@@ -153,7 +153,7 @@ def votes_of(judgments: pd.DataFrame) -> Votes:
 
 
 def _known(table: pd.DataFrame, text_pairs: tuple[str, ...]) -> np.ndarray:
-    """float [text_pairs]: is the first text right in a check? NaN where the trial is no check."""
+    """Return float [text_pairs]: is the first text right in a check? NaN where it is no check."""
     checks = table[table["truth"] != ""].drop_duplicates("root").set_index("root")
     right = ((checks["truth"] == "a") == checks["a_first"]).astype(float)
     return right.reindex(list(text_pairs)).to_numpy(dtype=float)
@@ -168,7 +168,7 @@ EDGE = 1e-9
 
 @dataclass(frozen=True)
 class EmFit:
-    """Where EM ended.
+    """The estimates at which EM ended.
 
     Attributes:
         eta: float [judges]. mu: float [pairs].
@@ -190,19 +190,19 @@ class EmFit:
 
 
 def weight(eta: np.ndarray) -> np.ndarray:
-    """Log-odds of a vote being right: what it adds to its text pair."""
+    """Return the log-odds of a vote being right: what it adds to its text pair."""
     return np.log1p(eta) - np.log1p(-eta)
 
 
 def prior_log_odds(votes: Votes, mu: np.ndarray) -> np.ndarray:
-    """float [text_pairs]: before any vote; 0 within one source, ±∞ where the answer is known."""
+    """Return float [text_pairs] before any vote; 0 within one source, ±∞ if the answer is known."""
     odds = np.append(logit(mu), 0.0)[votes.pair]
     return np.where(np.isnan(votes.known), odds, np.where(votes.known > 0, np.inf, -np.inf))
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """What of the votes does not change from step to step.
+    """Sums over votes that do not change from step to step.
 
     Attributes:
         open: bool [text_pairs], is the truth latent? n: int [judges], votes. plus: int [judges],
@@ -264,7 +264,7 @@ def fit(
 
 
 def _attentive(votes: Votes, right: np.ndarray, prior: tuple[float, float]) -> np.ndarray:
-    """[judges]: the η that maximises G log(1+η) + W log(1−η) + (a−1) log η + (b−1) log(1−η)."""
+    """Return [judges]: the η maximising G log(1+η) + W log(1−η) + (a−1) log η + (b−1) log(1−η)."""
     n = len(votes.judges)
     g = np.bincount(votes.judge, right, minlength=n)
     w = votes.per_judge() - g
@@ -275,7 +275,8 @@ def _attentive(votes: Votes, right: np.ndarray, prior: tuple[float, float]) -> n
 
 
 def _strength(votes: Votes, better: np.ndarray, open_: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """[pairs]: share of text pairs in which the first source's text is better, checks left out."""
+    """Return [pairs]: share of text pairs in which the first source's text is better, without
+    checks."""
     counted = open_ & (votes.pair >= 0)
     size = len(votes.pairs)
     won = np.bincount(votes.pair[counted], better[counted], minlength=size)
@@ -286,7 +287,7 @@ def _strength(votes: Votes, better: np.ndarray, open_: np.ndarray, prior: np.nda
 
 
 def _penalised(sums: _Sums, eta, mu, free, prior, mu_prior, odds, start) -> float:
-    """Log-likelihood of all votes, the better texts summed out, with the log of the priors.
+    """Return the log-likelihood of all votes, the better texts summed out, plus the log priors.
 
     A text_pair: log Σ_t P(t) Π ((1 ± η)/2) = Σ log((1 − η)/2) over its votes, plus
     log(P(0) e^{d} + P(1) e^{s}), where s and d add `weight` over votes for the first and the
@@ -308,7 +309,7 @@ HALVINGS = 15
 def information(
     votes: Votes, fit: EmFit, free: np.ndarray, prior: tuple[float, float]
 ) -> np.ndarray:
-    """Observed information, [judges + free μ] square, of the penalised log-likelihood.
+    """Return the observed information, [judges + free μ] square, of the penalised log-likelihood.
 
     With score s = ∂ log P(votes of the text_pair | t) of each parameter, J = E[−∂s] − Var(s), both
     over t given the votes (Louis 1982).
@@ -340,7 +341,7 @@ def information(
 
 
 def curves(votes: Votes, fit: EmFit) -> tuple[np.ndarray, np.ndarray]:
-    """Log-likelihood along each judge's η and its expected information, both [judges × GRID].
+    """Return log-likelihood along each judge's η and its expected information, [judges × GRID].
 
     All other judges and μ are held. A cell is one judge's k of n votes for the first text of a
     text pair; with A the probability, by all others, that the first is better, it has probability
@@ -365,14 +366,14 @@ def curves(votes: Votes, fit: EmFit) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _terms(a: np.ndarray, n: int, k: int, eta: float) -> np.ndarray:
-    """Probability of one order of k in n votes, at one η."""
+    """Return the probability of one order of k in n votes, at one η."""
     r, w = (1 + eta) / 2, (1 - eta) / 2
     one, two = r**k * w ** (n - k), w**k * r ** (n - k)
     return two + a * (one - two)
 
 
 def _slopes(a: np.ndarray, n: int, k: int, eta: float) -> np.ndarray:
-    """Derivative of `_terms` by η."""
+    """Return the derivative of `_terms` by η."""
     r, w = (1 + eta) / 2, (1 - eta) / 2
     one, two = r**k * w ** (n - k), w**k * r ** (n - k)
     up_one = one * (k / r - (n - k) / w) / 2
@@ -403,7 +404,8 @@ def _expected(a, judge, n: int, size: int) -> np.ndarray:
 
 
 def critical(below: np.ndarray, above: np.ndarray, z: float = Z95) -> np.ndarray:
-    """95 % critical deviance of a normal mean between two bounds (Feldman & Cousins 1998).
+    """Return the 95 % critical deviance of a normal mean between two bounds (Feldman & Cousins
+    1998).
 
     Args:
         below, above: distance to the lower and the upper bound in standard errors, 0 or more.
@@ -427,7 +429,7 @@ def _reach(c: np.ndarray, d: np.ndarray) -> np.ndarray:
 
 
 def intervals(votes: Votes, fit: EmFit, inflation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """95 % interval of each judge's η, [judges] low and high; 0 to 1 where nothing is known.
+    """Return the 95 % interval of each judge's η, [judges] low and high; 0 to 1 if unidentified.
 
     Args:
         inflation: [judges], 1 or more: variance with all others free by that with them held.
@@ -441,7 +443,7 @@ def intervals(votes: Votes, fit: EmFit, inflation: np.ndarray) -> tuple[np.ndarr
 
 
 def _crossings(excess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last place on GRID where `excess` [judges × GRID] is 0 or less, interpolated."""
+    """Return the first and last place on GRID where `excess` [judges × GRID] ≤ 0, interpolated."""
     rows = np.arange(len(excess))
     inside = excess <= 0
     first = inside.argmax(axis=1)

@@ -31,12 +31,12 @@ CONFUSION = ("source", "truth", "answer", "count", "share")
 
 
 def attributions(judgments: pd.DataFrame) -> pd.DataFrame:
-    """The attributions that count: practice, checks and mirrored repeats left out."""
+    """Return the attributions that count: practice, checks and repeats left out."""
     return judgments[(judgments["kind"] == ATTRIBUTION) & (judgments["purpose"] == MAIN)]
 
 
 def accuracy(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFrame:
-    """ACCURACY, two rows a source: "cannot tell" as wrong, and left out.
+    """Return ACCURACY, two rows a source: "cannot tell" as wrong, and left out.
 
     low, high: clustered by judge and item (`clustered.share`). wilson_*: as if judgments were
     independent. p_value: exact binomial test, two-sided, against chance = 1/annotators; it takes
@@ -61,7 +61,7 @@ def accuracy(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFra
 
 
 def differences(judgments: pd.DataFrame) -> pd.DataFrame:
-    """DIFFERENCES of accuracy, each pair of sources in both countings, clustered intervals."""
+    """Return DIFFERENCES of accuracy, each pair of sources, both countings, clustered intervals."""
     rows = attributions(judgments)
     sources = sorted(rows["source"].unique())
     made = []
@@ -84,7 +84,7 @@ def differences(judgments: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusion(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFrame:
-    """CONFUSION: how often texts of each truth were given to each annotator, source by source.
+    """Return CONFUSION: how often texts of each annotator were attributed to each, by source.
 
     Every combination has a row; `share` is of the truth's texts, NaN where there are none.
     """
@@ -109,8 +109,8 @@ MIN_LEVELS = 5
 
 @dataclass(frozen=True)
 class MixedModelResult:
-    """Attributes: effects (COLUMNS, empty where `note` says why); sd_judge, sd_item, standard
-    deviations of the random effects on the log-odds scale; note."""
+    """Effects (EFFECTS, empty where `note` says why); sd_judge and sd_item, standard deviations of
+    the random effects on the log-odds scale."""
 
     effects: pd.DataFrame
     sd_judge: float
@@ -127,7 +127,7 @@ class MixedModelResult:
 
 
 def mixed_model(judgments: pd.DataFrame) -> MixedModelResult:
-    """The model, or why there is none; "cannot tell" counts as wrong."""
+    """Fit the model, or say why there is none; "cannot tell" counts as wrong."""
     rows = attributions(judgments)
     rows = rows.assign(hit=(rows["answer"] == rows["truth"]) & (rows["answer"] != CANNOT_TELL))
     why = _why_not(rows)

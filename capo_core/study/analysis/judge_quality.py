@@ -80,7 +80,7 @@ def identified(votes: Votes, informative: np.ndarray) -> np.ndarray:
 def verdicts(
     n: np.ndarray, known: np.ndarray, why_not: np.ndarray, width: np.ndarray
 ) -> tuple[list[str], list[str]]:
-    """A verdict ("" where there is an estimate to use) and its reason, one a judge.
+    """Return a verdict ("" where there is an estimate to use) and its reason, one a judge.
 
     Args:
         n: votes of each judge. known: is η identified, by votes or by a belief about μ?
@@ -104,7 +104,7 @@ def verdicts(
 
 
 def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tuple[str, ...]:
-    """What a reader must know before using the table of judges."""
+    """Return what a reader must know before using the table of judges."""
     words = []
     if basis == "votes":
         words.append(
@@ -182,7 +182,7 @@ TEXT_PAIRS = ("trial_id", "source_a", "source_b", "n_votes", "votes_a", "better_
 
 @dataclass(frozen=True)
 class JudgeQuality:
-    """How attentively the judges compared.
+    """Attentiveness of the judges in comparisons, and preferences weighted by it.
 
     Attributes:
         judges: JUDGES, one row a judge who compared anything. attentiveness is NaN, and the
@@ -225,7 +225,7 @@ def estimate(
     *,
     prior: tuple[float, float] = PRIOR,
 ) -> JudgeQuality | None:
-    """Attentiveness of each judge from the comparisons of a JUDGMENTS frame; None without any."""
+    """Estimate each judge's attentiveness from a JUDGMENTS frame; None without comparisons."""
     votes = votes_of(judgments)
     return estimate_votes(votes, beliefs, prior=prior) if votes.judges else None
 
@@ -233,7 +233,7 @@ def estimate(
 def estimate_votes(
     votes: Votes, beliefs: Sequence[Prior] = (), *, prior: tuple[float, float] = PRIOR
 ) -> JudgeQuality:
-    """The same from votes."""
+    """Estimate each judge's attentiveness from votes."""
     given, usable = _per_pair(votes, beliefs)
     by_votes = identified(votes, np.zeros(len(votes.pairs), dtype=bool))
     known = identified(votes, usable)
@@ -254,7 +254,7 @@ def estimate_votes(
 
 
 def _per_pair(votes: Votes, beliefs: Sequence[Prior]) -> tuple[list[Prior | None], np.ndarray]:
-    """The belief of each pair, turned to its first source, and whether it says anything of η."""
+    """Return the prior of each pair, turned to its first source, and whether it informs η."""
     found: dict[tuple[str, str], Prior] = {}
     for belief in beliefs:
         first, second = sorted((belief.stronger, belief.weaker))
@@ -272,7 +272,7 @@ def _per_pair(votes: Votes, beliefs: Sequence[Prior]) -> tuple[list[Prior | None
 
 
 def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[EmFit, np.ndarray]:
-    """EM; and [pairs], μ where it was held (NaN where estimated).
+    """Run EM; return its fit and [pairs], μ where it was held (NaN where estimated).
 
     A pair's μ is estimated where judges whom the votes identify have compared it; else it is held
     at the belief, or at one half where there is none, which makes all votes weigh alike.
@@ -298,7 +298,7 @@ def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[EmFit, np.nd
 
 
 def _judges(votes, fit, held, given, by_votes, known, usable, prior):
-    """JUDGES."""
+    """Return JUDGES."""
     free = np.isnan(held)
     variance, inflation = _variances(votes, fit, free, prior)
     low, high = intervals(votes, fit, inflation)
@@ -338,7 +338,7 @@ def _judges(votes, fit, held, given, by_votes, known, usable, prior):
 
 
 def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
-    """Variances [judges + free μ] (NaN where the information is not positive) and, [judges], by
+    """Return variances [judges + free μ] (NaN where the information is not positive) and, [judges],
     how much a judge's is inflated by not knowing the others and μ."""
     informed = information(votes, fit, free, prior)
     n = len(votes.judges)
@@ -351,7 +351,7 @@ def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _preferences(votes: Votes, given: list[Prior | None], by_votes: np.ndarray) -> pd.DataFrame:
-    """PREFERENCES, from a fit of its own whose prior on attentiveness is nearly flat: a prior that
+    """Return PREFERENCES, from a fit whose prior on attentiveness is nearly flat: a prior that
     pulls all judges towards ½ would push μ away from it."""
     fit, held = _fit(votes, given, by_votes, NEARLY_FLAT, shift=None)
     variance, _inflation = _variances(votes, fit, np.isnan(held), NEARLY_FLAT)

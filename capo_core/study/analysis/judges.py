@@ -1,4 +1,4 @@
-"""Do the judges agree? Krippendorff's alpha first, Fleiss' kappa, raw agreement last.
+"""Agreement between judges (Krippendorff's alpha, Fleiss' kappa, raw), and each judge's behaviour.
 
 How did each judge go about it? Sides, repeats, checks, time: shown, and nobody is dropped.
 """
@@ -22,7 +22,7 @@ NOT_SHARED = "no trial was judged by two"
 
 
 def judge_agreement(judgments: pd.DataFrame, *, seed: int = 0, draws: int = 1000) -> pd.DataFrame:
-    """COLUMNS, by kind of trial; n_trials are those with two judges or more.
+    """Return AGREEMENT, by kind of trial; n_trials are those with two judges or more.
 
     "Cannot tell" and "tie" are answers like any other. Answers "a" and "b" are slots of the trial,
     the same for all judges whatever side they saw them on. Checks, mirrors and practice are left
@@ -68,7 +68,7 @@ def _alpha(part: pd.DataFrame, scale: tuple[str, ...], *, seed: int, draws: int)
 
 
 def fleiss(part: pd.DataFrame, *, seed: int = 0, draws: int = 1000) -> Estimate:
-    """Fleiss' kappa (1971) over trials with two judges or more, whose numbers may differ.
+    """Return Fleiss' kappa (1971) over trials with two judges or more, whose numbers may differ.
 
     Observed agreement is the mean over trials of the share of agreeing pairs; expected agreement
     comes from the shares of answers in these trials. With equal numbers it is Fleiss' own.
@@ -109,7 +109,7 @@ BEHAVIOUR = (
 
 
 def judge_behaviour(judgments: pd.DataFrame) -> pd.DataFrame:
-    """CONDUCT: one row a judge and one for all, practice left out; shares with Wilson intervals.
+    """Return BEHAVIOUR: one row a judge and one for all, practice left out; Wilson intervals.
 
     left: share of comparisons decided for the left side (½ without bias; ties left out). same:
     share of mirrored repeats answered as before; flipped_to_side counts comparisons in which the
@@ -129,8 +129,8 @@ def judge_behaviour(judgments: pd.DataFrame) -> pd.DataFrame:
 
 
 def repeated(judgments: pd.DataFrame) -> pd.DataFrame:
-    """judge_id, trial_id, same (was the answer as before?), side_kept, one row a mirrored repeat
-    whose first showing was answered too; reasoning scores count as the same if equal."""
+    """Return judge_id, trial_id, same (was the answer as before?) and side_kept, one row a mirrored
+    repeat whose first showing was answered too; ratings count as the same if equal."""
     again = judgments[judgments["purpose"] == MIRROR]
     keys = ["judge_id", "trial_id", "answer", "side", "source_a"]
     both = again[[*keys, "mirror_of"]].merge(

@@ -1,4 +1,4 @@
-"""Does the length of texts sway the judges? Logistic models, clustered by judge and item."""
+"""The effect of text length on answers: logistic models, clustered by judge and item."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ RULES = ("quality", "majority", "none")
 
 @settings("pair filter")
 class PairFilter:
-    """Which comparisons become pairs."""
+    """The rule by which comparisons become pairs."""
 
     rule: str = setting(
         "quality", "Filter",
@@ -51,7 +51,7 @@ def preference_pairs(
     prompts: Mapping[tuple[str, str], str],
     chosen_by: PairFilter | None = None,
 ) -> pd.DataFrame:
-    """COLUMNS, one row a pair; checks, practice, ties and pairs of one source are left out.
+    """Return COLUMNS, one row a pair; checks, practice, ties and pairs of one source are left out.
 
     Args:
         shown: trial_id → the two texts, in stored slots a and b.
@@ -85,7 +85,7 @@ def preference_pairs(
 
 
 def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: PairFilter) -> pd.DataFrame:
-    """trial_id, the source preferred, how sure, by how many votes."""
+    """Return trial_id, the source preferred, the confidence, and the number of votes."""
     text_pairs = quality.text_pairs[quality.text_pairs["source_a"] != ""]
     if chosen_by.rule == "none":
         votes = votes_of(judgments)
@@ -120,7 +120,7 @@ def pairs_of(
     quality: JudgeQuality,
     chosen_by: PairFilter | None = None,
 ) -> pd.DataFrame:
-    """`preference_pairs` with the study's own texts, in the form our training reads.
+    """Return `preference_pairs` with the study's own texts, in the form that training reads.
 
     A prompt ends where the answer begins; texts are as they were shown.
     """
@@ -144,7 +144,7 @@ def pairs_of(
 
 
 def write_pairs(pairs: pd.DataFrame, path: Path) -> Path:
-    """JSONL, one pair a line, names as TRL and LLaMA-Factory know them."""
+    """Write JSONL, one pair a line, with the keys of TRL and LLaMA-Factory."""
     lines = [json.dumps(row, ensure_ascii=False) for row in pairs.to_dict("records")]
     with atomic_file(path, "w") as file:
         file.write("".join(f"{line}\n" for line in lines))

@@ -1,4 +1,4 @@
-"""Comparisons and ratings, source by source: wins, strengths, and is the reasoning kept?"""
+"""Comparisons and ratings by source: wins, Bradley-Terry strengths, mean ratings of reasoning."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ REASONING_MEANS = ("source", "n", "mean", "low", "high", "judges", "items", "not
 
 
 def comparisons(judgments: pd.DataFrame) -> pd.DataFrame:
-    """Main comparisons of two different sources."""
+    """Return the main comparisons of two different sources."""
     rows = judgments[(judgments["kind"] == COMPARISON) & (judgments["purpose"] == MAIN)]
     return rows[rows["source_a"] != rows["source_b"]]
 
 
 def wins(judgments: pd.DataFrame) -> pd.DataFrame:
-    """WINS, one row a pair of sources, clustered by judge and item."""
+    """Return WINS, one row a pair of sources, clustered by judge and item."""
     rows = comparisons(judgments)
     first = np.minimum(rows["source_a"].to_numpy(object), rows["source_b"].to_numpy(object))
     second = np.maximum(rows["source_a"].to_numpy(object), rows["source_b"].to_numpy(object))
@@ -42,7 +42,7 @@ def wins(judgments: pd.DataFrame) -> pd.DataFrame:
 
 
 def preference(judgments: pd.DataFrame) -> Preference | None:
-    """Bradley-Terry strengths from the main comparisons; None where there are none."""
+    """Fit Bradley-Terry strengths to the main comparisons; None where there are none."""
     rows = comparisons(judgments)
     if not len(rows):
         return None
@@ -59,7 +59,7 @@ def preference(judgments: pd.DataFrame) -> Preference | None:
 
 
 def reasoning(judgments: pd.DataFrame) -> pd.DataFrame:
-    """REASONING_MEANS: does the text reason like the target's own, 1 (no) to 5 (entirely)?"""
+    """Return REASONING_MEANS: how far texts reason like the target's own, 1 to 5."""
     rows = judgments[(judgments["kind"] == REASONING) & (judgments["purpose"] == MAIN)]
     made = []
     for source, part in rows.groupby("source", sort=True):

@@ -1,4 +1,4 @@
-"""The report of a study: everything as JSON, tables as Markdown, and a paragraph on methods."""
+"""The report of a study: everything as JSON, tables as Markdown, and a methods paragraph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_DEFINED = "not defined"
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What the analysis cannot know of the study itself; empty or None where it is not known.
+    """Facts of the study that the analysis cannot know; empty or None where they are not known.
 
     Attributes:
         frozen_hash: of design, texts and planned analysis. frozen: when, ISO time in UTC.
@@ -43,7 +43,7 @@ class StudyReport:
     facts: StudyFacts
 
     def to_dict(self) -> dict:
-        """For JSON."""
+        """Return the report for JSON."""
         return {
             "capo_lab": capo_core.__version__,
             "facts": {**asdict(self.facts), "leaks": dict(self.facts.leaks)},
@@ -53,7 +53,7 @@ class StudyReport:
 
 
 def methods_paragraph(report: StudyReport) -> str:
-    """How the study was done and analysed, with numbers and seeds, for a paper."""
+    """Return how the study was done and analysed, with numbers and seeds, for a paper."""
     a, facts = report.analysis, report.facts
     judges = max(len(a.behaviour) - 1, 0)
     parts = [f"{judges} judge{'s' if judges != 1 else ''} who could not see the source of a text"]
@@ -92,12 +92,12 @@ def methods_paragraph(report: StudyReport) -> str:
 
 
 def to_latex(report: StudyReport) -> str:
-    """The methods paragraph for LaTeX, every special character escaped."""
+    """Return the methods paragraph for LaTeX, every special character escaped."""
     return "\\paragraph{Human judgments.} " + latex(methods_paragraph(report)) + "\n"
 
 
 def to_markdown(report: StudyReport) -> str:
-    """The whole report; texts from data are escaped."""
+    """Return the whole report as Markdown; texts from data are escaped."""
     a = report.analysis
     lines = [f"# Study {_cell(a.study_id)}", ""]
     if report.facts.frozen_hash:
@@ -139,7 +139,7 @@ def sections(analysis: StudyAnalysis) -> list[ReportSection]:
 
 
 def table(frame: pd.DataFrame) -> str:
-    """A frame as a Markdown table."""
+    """Return a frame as a Markdown table."""
     head = "| " + " | ".join(str(name) for name in frame.columns) + " |"
     rows = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in
             frame.itertuples(index=False, name=None)]  # fmt: skip
@@ -147,7 +147,7 @@ def table(frame: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    """A value for Markdown: nothing in it can end a cell, begin a tag or make a link."""
+    """Return a value for Markdown: nothing in it can end a cell, begin a tag or make a link."""
     if isinstance(value, float):
         return NOT_DEFINED if math.isnan(value) else f"{value:.{DIGITS}f}"
     text = " ".join(str(value).split())

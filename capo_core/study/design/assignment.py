@@ -1,4 +1,4 @@
-"""Who sees what, where and in which order: the rows of ASSIGNMENTS.
+"""The rows of ASSIGNMENTS: each judge's trials with position, sides and cards.
 
 The order of one judge's trials: sources mixed evenly, repeats far apart, checks spread.
 """
@@ -24,7 +24,7 @@ T = TypeVar("T")
 def in_blocks(
     rng: np.random.Generator, hands: Mapping[Hashable, Sequence[str]]
 ) -> list[tuple[Hashable, str]]:
-    """Main trials in blocks of one trial of each stratum, in random order within each block.
+    """Return main trials in blocks of one trial of each stratum, in random order within each block.
 
     So no source lies mostly early, when a judge is fresh, or late.
 
@@ -50,7 +50,7 @@ def choose_repeats(
     count: int,
     before: Counter[Hashable],
 ) -> list[str]:
-    """Which of a judge's trials are shown again: from the first third, strata taking turns.
+    """Return which of a judge's trials are shown again: from the first third, strata taking turns.
 
     Args:
         before: how often each stratum was repeated by the judges before; this judge's are added.
@@ -72,7 +72,7 @@ def choose_repeats(
 
 
 def insert_repeats(rng: np.random.Generator, order: Sequence[T], repeats: Sequence[T]) -> list[T]:
-    """Repeats at random places within the last third.
+    """Return the order with the repeats at random positions within the last third.
 
     The originals lie in the first third, so at least a third of the trials lies between.
     """
@@ -85,7 +85,7 @@ def insert_repeats(rng: np.random.Generator, order: Sequence[T], repeats: Sequen
 
 
 def insert_checks(rng: np.random.Generator, order: Sequence[T], checks: Sequence[T]) -> list[T]:
-    """Checks in random order, one in each of as many equal stretches, in its middle half."""
+    """Return the order with a check in the middle half of each of as many equal stretches."""
     total = len(order) + len(checks)
     places = {
         min(total - 1, int((i + 0.25 + rng.random() / 2) * total / len(checks)))
@@ -104,7 +104,7 @@ TrialsByStratum = Mapping[tuple[int, Stratum], Sequence[tuple[str, str]]]
 
 
 class Assigner:
-    """Assigns a study's trials to its judges, by the study's seed.
+    """Assign a study's trials to its judges, by the study's seed.
 
     Args:
         rows: the trials; mirrored repeats are added to it.
@@ -120,13 +120,13 @@ class Assigner:
         self._repeated: Counter[Any] = Counter()
 
     def add_shared(self, practice: Sequence[str], checks: Sequence[str]) -> None:
-        """Trials that every judge sees."""
+        """Add trials that every judge sees."""
         for names, by_kind in ((practice, self._practice), (checks, self._checks)):
             for name in names:
                 by_kind[self._rows.trials[name].kind].append(name)
 
     def rows(self, layers: Sequence[int], trials: TrialsByStratum) -> list[dict[str, Any]]:
-        """All assignments: judges J01, J02, … in random order over the layers.
+        """Return all assignments: judges J01, J02, … in random order over the layers.
 
         Args:
             layers: judges of each layer.
@@ -161,7 +161,8 @@ class Assigner:
         return result
 
     def _judge(self, number: int, hands: Mapping[Stratum, Sequence[str]]) -> list[dict[str, Any]]:
-        """One judge's rows, practice first, then kind by kind; kinds take turns in coming first."""
+        """Return one judge's rows, practice first, then kind by kind; kinds take turns in coming
+        first."""
         rng, kinds = self._rng, list(self._config.kinds)
         turn = number % len(kinds)
         kinds = kinds[turn:] + kinds[:turn]
@@ -210,7 +211,7 @@ class Assigner:
         return result
 
     def _slots(self, name: str, first_right: bool | None) -> list[int]:
-        """The slots of a trial as displayed, left to right or top to bottom."""
+        """Return the slots of a trial as displayed, left to right or top to bottom."""
         trial = self._rows.trials[name]
         if first_right is None:
             return TRIAL_KINDS[trial.kind].slot_order(self._rng, len(trial.shown))
@@ -219,7 +220,7 @@ class Assigner:
         return [1 - first, first] if first_right else [first, 1 - first]
 
     def _cards(self, number: int) -> list[str]:
-        """All cards: each judge's turned on by one, so that every card stands everywhere."""
+        """Return all cards, rotated by one per judge, so that every card takes every position."""
         every = list(self._annotators)
         block = np.random.default_rng([self._config.seed, 42, number // len(every)])
         order = [every[i] for i in block.permutation(len(every))]

@@ -32,7 +32,7 @@ _NEAR = 60  # how far from what was asked other numbers are looked for
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a design is made of.
+    """The numbers of a balanced design.
 
     Attributes:
         strata: all strata of all kinds.
@@ -47,7 +47,7 @@ class Sizes:
     judgments_per_trial: int
 
     def drawn(self, kind: str, judges: int) -> int:
-        """Trials of each stratum of this kind in a layer of so many judges."""
+        """Return how many trials of each stratum of this kind a layer of so many judges has."""
         return judges * self.hand[kind] // self.judgments_per_trial
 
     @property
@@ -56,14 +56,15 @@ class Sizes:
         return sum(self.drawn(stratum.kind, self.judges) for stratum in self.strata)
 
     def layers(self, count: int) -> list[int] | None:
-        """The judges of each of `count` layers, as equal as can be; None where that is too many."""
+        """Return the judges of each of `count` layers, as equal as possible; None if there are too
+        many."""
         units = self.judges // self.unit
         sizes = [self.unit * (units // count + (i < units % count)) for i in range(count)]
         return sizes if min(sizes) >= self.judgments_per_trial else None
 
 
 def sizes(config: StudyConfig) -> Sizes:
-    """The numbers of the design.
+    """Return the numbers of the design.
 
     Raises:
         ConfigError: they do not fit together; it says which numbers near them do.
@@ -90,7 +91,7 @@ def _unit(hand: dict[str, int], r: int) -> int:
 
 
 def _problem(trials: int, judges: int, r: int, config: StudyConfig) -> str:
-    """Why these numbers do not fit, in words; "" where they do."""
+    """Return why these numbers do not fit; "" where they do."""
     for kind in config.kinds:
         count = len(config.strata_of(kind))
         if trials % count:
@@ -110,7 +111,7 @@ def _problem(trials: int, judges: int, r: int, config: StudyConfig) -> str:
 
 
 def _alternatives(config: StudyConfig) -> str:
-    """The nearest numbers that fit, each with the others left as they are."""
+    """Return the nearest numbers that fit, each with the others left as they are."""
     asked = {
         "trials_per_judge": config.trials_per_judge,
         "judges": config.judges,
@@ -142,7 +143,7 @@ def deal(
     each: int,
     seen_before: np.ndarray | None = None,
 ) -> list[list[int]]:
-    """Trials dealt to judges: every judge has `hand` different ones, every trial `each` judges.
+    """Deal trials to judges: every judge gets `hand` different ones, every trial `each` judges.
 
     A judge takes from the trials that have most judgments still to get, which keeps what is left
     equal up to one, so that it always comes out even; among these a trial whose group (target) the
@@ -189,7 +190,7 @@ def deal(
 
 
 def balance_sides(rng: np.random.Generator, shown_first: np.ndarray, lean: int) -> np.ndarray:
-    """Which trials of one judge and pair of sources have stored slot 1 on the left.
+    """Return which trials of one judge and pair of sources show stored slot 1 on the left.
 
     Half of them, or with an odd number one more or less, whichever lets the judge's other pairs
     come out even; those are turned that have had slot 0 on the left more often among other judges.
@@ -219,7 +220,7 @@ _FURTHER = 20  # how many more judgments per trial are looked at, where the item
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """A main trial to be: what it compares, for whom, on which items.
+    """A main trial before its texts are chosen: what it compares, for whom, on which items.
 
     Attributes:
         layer: which layer's judges see it.
@@ -234,7 +235,7 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class TrialLayout:
-    """All main trials, and how many judges each layer has."""
+    """All main trials, and the number of judges of each layer."""
 
     trials: tuple[PlannedTrial, ...]
     judges: tuple[int, ...]
@@ -243,7 +244,7 @@ class TrialLayout:
 def lay_out(
     config: StudyConfig, material: AvailableTexts, reserved: Collection[str] = frozenset()
 ) -> TrialLayout:
-    """All main trials on the fewest layers that the items allow.
+    """Lay out all main trials on the fewest layers that the items allow.
 
     Within a layer items are matched to trials by a maximum matching (Hopcroft and Karp), over
     items and trials in random order, so that a design is found wherever there is one. An item is
@@ -277,7 +278,7 @@ def lay_out(
 
 
 def _needed(config: StudyConfig) -> int:
-    """How many items the main trials of one judge show."""
+    """Return how many items the main trials of one judge show."""
     per_trial = [TRIAL_KINDS[kind].items_per_trial(config) for kind in config.kinds]
     return config.trials_per_judge * sum(per_trial)
 
@@ -285,7 +286,7 @@ def _needed(config: StudyConfig) -> int:
 def _try(
     config: StudyConfig, made: Sizes, material: AvailableTexts, can: UsableItems
 ) -> TrialLayout | str:
-    """The layout, or in words what is missing."""
+    """Return the layout, or a sentence on what is missing."""
     rng = np.random.default_rng([config.seed, 21])
     useful = set().union(*can.values())
     items = [item for item in material.items if item in useful]
@@ -368,7 +369,7 @@ def _match(
     used: Collection[tuple[Stratum, str, str]],
     rng: np.random.Generator,
 ) -> list[str | None]:
-    """An item for each slot, each item once; None where a largest matching leaves a slot empty."""
+    """Return an item for each slot, each item once; None where the largest matching has none."""
     rows, columns = rng.permutation(len(slots)), rng.permutation(len(items))
     fits = {
         one: np.array([items[i] in can[one] and (*one, items[i]) not in used for i in columns])
@@ -383,7 +384,8 @@ def _match(
 
 
 def _what_fits(config: StudyConfig, material: AvailableTexts, can: UsableItems) -> str:
-    """The nearest numbers that the items allow, each with the others left as they are, in words."""
+    """Return, as a sentence, the nearest numbers that the items allow, each with the others as they
+    are."""
     more = min(config.judges, config.judgments_per_trial + _FURTHER)
     tried = {
         "trials_per_judge": range(config.trials_per_judge - 1, 0, -1),

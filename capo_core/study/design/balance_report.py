@@ -1,4 +1,4 @@
-"""How balanced a draft came out: counted from its tables, not from what was meant."""
+"""The balance of a draft, counted from its tables, not from its settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from capo_core.study.trial_kinds import TRIAL_KINDS
 
 @dataclass(frozen=True)
 class CountRange:
-    """The least and the most of a count over judges, trials or sources."""
+    """The smallest and the largest count over judges, trials or sources."""
 
     least: int
     most: int
@@ -25,7 +25,7 @@ class CountRange:
 
 @dataclass(frozen=True)
 class BalanceReport:
-    """What a draft gives each judge and each trial.
+    """The number of trials that a draft gives each judge, source and target.
 
     Attributes:
         judges, trials, texts: how many; `trials` without repeats, checks and practice.

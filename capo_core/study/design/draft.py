@@ -60,7 +60,7 @@ from capo_core.workspace import Workspace, atomic_file, make_folder, safe_name, 
 
 @dataclass(frozen=True)
 class Draft:
-    """Everything of a study before it is frozen; tables as in `tables`.
+    """A whole study before it is frozen; tables as in `study.tables`.
 
     Attributes:
         left_out: texts that could not be shown, counted by source, target and reason.
@@ -80,7 +80,7 @@ class Draft:
 
 
 def draw(workspace: Workspace, config: StudyConfig) -> Draft:
-    """The study that the design asks for; the same design and data give the same draft.
+    """Draw the study of a design; the same design and data give the same draft.
 
     Raises:
         ConfigError: the numbers cannot be balanced, or the items do not suffice; it says what can
@@ -91,17 +91,17 @@ def draw(workspace: Workspace, config: StudyConfig) -> Draft:
 
 
 def draw_from(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Draft:
-    """As `draw`, from a dataset that is loaded already."""
+    """Draw as `draw` does, from a dataset that is loaded already."""
     cards = reference_cards(dataset, config.card_examples, config.seed)
     marks = leak_markers_of(dataset, config, cards)
     material = sources.collect_texts(workspace, dataset, config, marks)
-    spare = [
+    practice_sources = [
         material
         if part == config.split
         else sources.collect_human_texts(dataset, config, part, marks)
         for part in practice_splits(config.split, parts(dataset))
     ]
-    return assemble(dataset, config, cards, material, spare)
+    return assemble(dataset, config, cards, material, practice_sources)
 
 
 def assemble(
@@ -109,22 +109,22 @@ def assemble(
     config: StudyConfig,
     cards: pd.DataFrame,
     material: AvailableTexts,
-    spare: Sequence[AvailableTexts],
+    practice_sources: Sequence[AvailableTexts],
 ) -> Draft:
-    """The draft, once it is known what can be shown.
+    """Make the draft from the texts that are available.
 
     Args:
-        spare: where practice may come from, the best first; `material` itself may be among them.
+        practice_sources: texts that practice may use, the best first; `material` may be among them.
 
     Raises:
         ConfigError: as `draw`.
     """
     rows = DraftRows(dataset, np.random.default_rng([config.seed, 31]))
     rng = np.random.default_rng([config.seed, 32])
-    taken: set[str] = set()
-    checks = check_trials(config, material, CHECK, config.checks, rng, taken)
-    practice = _practice(config, material, spare, rng, taken)
-    layout = lay_out(config, material, taken)
+    used_items: set[str] = set()
+    checks = check_trials(config, material, CHECK, config.checks, rng, used_items)
+    practice = _practice(config, material, practice_sources, rng, used_items)
+    layout = lay_out(config, material, used_items)
     assigner = Assigner(config, rows, dataset.annotators)
     assigner.add_shared(
         [rows.add(trial) for trial in practice], [rows.add(trial) for trial in checks]
@@ -146,7 +146,7 @@ def assemble(
 
 
 def leak_markers_of(dataset: Dataset, config: StudyConfig, cards: pd.DataFrame) -> LeakMarkers:
-    """What the texts of this study are looked through for."""
+    """Return what the texts of this study are searched for."""
     runs = [run for ids in config.methods.values() for run in ids]
     return leak_markers(dataset, [*config.methods, *runs], card_explanations(cards))
 
@@ -154,14 +154,14 @@ def leak_markers_of(dataset: Dataset, config: StudyConfig, cards: pd.DataFrame) 
 def _practice(
     config: StudyConfig,
     material: AvailableTexts,
-    spare: Sequence[AvailableTexts],
+    practice_sources: Sequence[AvailableTexts],
     rng: np.random.Generator,
-    taken: set[str],
+    used_items: set[str],
 ) -> list[DraftTrial]:
-    """Practice trials, from the first of `spare` that has enough texts."""
+    """Return practice trials, from the first of `practice_sources` that has enough texts."""
     problem: ConfigError | None = None
-    for found in spare:
-        used = taken if found is material else set(taken)
+    for found in practice_sources:
+        used = used_items if found is material else set(used_items)
         try:
             return check_trials(config, found, PRACTICE, config.practice, rng, used)
         except ConfigError as error:
@@ -176,7 +176,7 @@ def _main(
     rows: DraftRows,
     rng: np.random.Generator,
 ) -> Mapping[tuple[int, Stratum], list[tuple[str, str]]]:
-    """The main trials: (layer, stratum) → (trial, target), texts chosen among the options.
+    """Return the main trials, (layer, stratum) → (trial, target), texts chosen among the options.
 
     Where several texts would do (other annotators', samples), those of the writer and run shown
     least so far come first.
@@ -229,7 +229,7 @@ OWNER_ONLY = 0o600
 
 
 def folder_of(workspace: Workspace, study_id: str) -> Path:
-    """Where a study lies, be it there or not; `ConfigError` for a name that is no name."""
+    """Return a study's folder, whether it exists or not; `ConfigError` for an invalid name."""
     return workspace.studies / safe_name(study_id)
 
 
@@ -262,7 +262,7 @@ def create(workspace: Workspace, draft: Draft, *, replace: bool = False) -> str:
 
 
 def load(workspace: Workspace, study_id: str) -> Draft:
-    """The draft on disk, with its tables checked.
+    """Read a draft from disk and check its tables.
 
     Raises:
         StudyError: there is none of this name, or its files are damaged.
@@ -290,17 +290,17 @@ def load(workspace: Workspace, study_id: str) -> Draft:
 
 
 def names(workspace: Workspace) -> list[str]:
-    """All studies, frozen or not, in alphabetical order."""
+    """Return all studies, frozen or not, in alphabetical order."""
     return sorted(path.parent.name for path in workspace.studies.glob(f"*/{DESIGN}"))
 
 
 def tables_of(draft: Draft) -> dict[str, pd.DataFrame]:
-    """A draft's tables by name."""
+    """Return a draft's tables by name."""
     return {table.name: getattr(draft, table.name) for table in TABLES}
 
 
 def design_of(draft: Draft) -> dict[str, Any]:
-    """What design.json says."""
+    """Return the content of design.json."""
     return {
         "version": VERSION,
         "study_id": draft.config.name,
@@ -312,7 +312,7 @@ def design_of(draft: Draft) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a study's folder; `StudyError` where there is none."""
+    """Read a JSON object from a study's folder; `StudyError` where there is none."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

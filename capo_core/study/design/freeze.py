@@ -1,4 +1,5 @@
-"""Freezing: a hash over design, texts, order, sources and planned analysis; then nothing changes.
+"""Freezing: a hash over design, texts, order, sources and planned analysis, after which nothing
+changes.
 
 frozen.json: {"hash", "frozen" (ISO time, UTC), "parts" {file: hash}, "leaks" {kind: texts},
 "leaks_accepted"}. The hash is over contents, not over files: the same study gives the same hash on
@@ -35,7 +36,7 @@ OWNER_READ_ONLY = 0o400
 
 @dataclass(frozen=True)
 class Frozen:
-    """What was frozen.
+    """The record of a frozen study.
 
     Attributes:
         hash: SHA-256 (hex) over `parts`; print it where the study is announced.
@@ -52,7 +53,7 @@ class Frozen:
 
 
 def freeze(workspace: Workspace, study_id: str, *, accept_leaks: bool = False) -> Frozen:
-    """Freeze a draft: from now on nothing of it changes. Freezing again only tells what is.
+    """Freeze a draft, so that nothing of it changes; a frozen study is only verified.
 
     Args:
         accept_leaks: freeze although texts would give their source away; their number is frozen
@@ -99,7 +100,7 @@ def freeze(workspace: Workspace, study_id: str, *, accept_leaks: bool = False) -
 
 
 def verify(workspace: Workspace, study_id: str) -> Frozen:
-    """What was frozen, once everything on disk is found to be still that.
+    """Return the record of a frozen study after checking that everything on disk is unchanged.
 
     Raises:
         StudyError: the study is not frozen, or a part of it was changed; it says which.
@@ -134,12 +135,12 @@ def verify(workspace: Workspace, study_id: str) -> Frozen:
 
 
 def is_frozen(workspace: Workspace, study_id: str) -> bool:
-    """Was it frozen? (`verify` says whether it still is what was frozen.)"""
+    """Return whether the study was frozen; `verify` checks that it is unchanged."""
     return (folder_of(workspace, study_id) / FROZEN).exists()
 
 
 def parts_of(draft: Draft) -> dict[str, str]:
-    """Hashes of the design (with seed and planned analysis) and of each table."""
+    """Return hashes of the design (with seed and planned analysis) and of each table."""
     parts = {"design": content_hash(design_of(draft))}
     by_name = {table.name: table for table in TABLES}
     for name, frame in tables_of(draft).items():
@@ -148,7 +149,7 @@ def parts_of(draft: Draft) -> dict[str, str]:
 
 
 def _rows_hash(frame: pd.DataFrame, table: Table) -> str:
-    """Of a table's rows, sorted by its key."""
+    """Return the hash of a table's rows, sorted by its key."""
     columns = []
     for column in table.columns:
         values = frame[column.name].tolist()
@@ -157,7 +158,7 @@ def _rows_hash(frame: pd.DataFrame, table: Table) -> str:
 
 
 def _same_data(workspace: Workspace, draft: Draft):
-    """The dataset that the draft was drawn from; `StudyError` where it is another by now."""
+    """Load the dataset that the draft was drawn from; `StudyError` where it has changed."""
     dataset = Catalog(workspace).load(draft.config.dataset)
     if dataset.fingerprint != draft.fingerprint:
         raise StudyError(

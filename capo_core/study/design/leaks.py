@@ -1,4 +1,4 @@
-"""What would give a source away, looked for before anyone judges, with the trials it stands in.
+"""Leaks: what would reveal a source, found before anyone judges, with the trials it is in.
 
 Two kinds of looking: at each text alone (`leak_text`), and at all texts together, for what only
 one source does. The second finds what no list of words could: a label word, a length, an ending or
@@ -52,7 +52,7 @@ HABITS: tuple[tuple[str, Callable[[str], bool]], ...] = (
 
 @dataclass(frozen=True)
 class Leak:
-    """One thing in one text that would tell a judge its source.
+    """One thing in one text that would reveal its source to a judge.
 
     Attributes:
         slot: the text's stored slot in the trial.
@@ -73,7 +73,7 @@ class Leak:
 
 
 def find_leaks(draft: Draft, dataset: Dataset) -> list[Leak]:
-    """Everything that would give a source away, ordered by kind, trial and slot.
+    """Find everything that would reveal a source, ordered by kind, trial and slot.
 
     Sources are compared with people's texts (human and other_human together): what a source's
     texts do in a share that is larger by 0.5 or more, and significantly so (Fisher's exact test),
@@ -96,7 +96,7 @@ def find_leaks(draft: Draft, dataset: Dataset) -> list[Leak]:
 
 
 def _shown(draft: Draft) -> pd.DataFrame:
-    """Each text with its trial and source; references of reasoning and repeats left out.
+    """Return each text with its trial and source; references and repeats left out.
 
     A reference is said to be the target's own, and a repeat has what its original has.
     """
@@ -118,7 +118,7 @@ def _leak(row, kind: str, said: str) -> Leak:
 
 
 def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
-    """Two texts of one comparison or pool that say the same."""
+    """Yield texts of one trial that say the same."""
     key = shown["explanation"].map(normalise)
     for _, rows in shown.groupby([shown["trial_id"], key], sort=False):
         if len(rows) > 1:
@@ -129,7 +129,7 @@ def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
 
 
 def _twice(draft: Draft, shown: pd.DataFrame) -> Iterator[Leak]:
-    """Texts of a method that one judge meets in several trials: a phrase that can be learned.
+    """Yield texts of a method that one judge sees in several trials: a phrase that can be learned.
 
     People's repeated phrases are their manner, which is what is judged.
     """
@@ -148,7 +148,7 @@ def _twice(draft: Draft, shown: pd.DataFrame) -> Iterator[Leak]:
 
 
 def _label_words(shown: pd.DataFrame, dataset: Dataset) -> Iterator[Leak]:
-    """Words of labels that only one source uses, and labels that are not on the scale."""
+    """Yield words of labels that only one source uses, and labels that are not on the scale."""
     scale = dataset.task.scale.labels
     for row in shown[~shown["label"].isin(scale)].itertuples():
         yield _leak(row, "label_word", f"the label {row.label!r} is not a word of the scale")
@@ -216,12 +216,12 @@ def _lengths(shown: pd.DataFrame) -> Iterator[Leak]:
 
 
 def _each_once(rows: pd.DataFrame) -> pd.DataFrame:
-    """Different texts of a source: the same one in two trials is not two texts."""
+    """Return the different texts of each source: the same one in two trials is not two texts."""
     return rows.drop_duplicates(["source", "explanation"])
 
 
 def summary(leaks: Iterable[Leak]) -> dict[str, int]:
-    """How many texts show each kind of leak, the commonest first."""
+    """Return how many texts show each kind of leak, the most frequent first."""
     texts: dict[str, set[str]] = defaultdict(set)
     for leak in leaks:
         texts[leak.kind].add(leak.text_id)

@@ -37,7 +37,7 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
 
 @dataclass(frozen=True)
 class Crossing:
-    """Which judgment is whose: one source's trials dealt to judges.
+    """The judge and trial of every judgment of one source.
 
     Attributes:
         judge, trial: [N] of each judgment; every judge has N/J of them, every trial N/T.
@@ -55,7 +55,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class SimulatedStudies:
-    """One number per simulated study, all [S].
+    """One value per simulated study, all [S].
 
     Attributes:
         estimate: the share, or the difference of two.
@@ -67,16 +67,16 @@ class SimulatedStudies:
     high: np.ndarray
 
     def covers(self, truth: float) -> int:
-        """In how many studies the interval holds the truth."""
+        """Return in how many studies the interval contains the truth."""
         return int(((self.low <= truth) & (truth <= self.high)).sum())
 
     def beyond(self, value: float) -> int:
-        """In how many studies the interval leaves `value` out."""
+        """Return in how many studies the interval excludes `value`."""
         return int(((self.low > value) | (self.high < value)).sum())
 
 
 def crossing(rng: np.random.Generator, judges: int, hand: int, each: int) -> Crossing:
-    """Judgments of one source: `hand` by each judge, `each` of each trial.
+    """Return the judgments of one source: `hand` by each judge, `each` of each trial.
 
     Raises:
         ConfigError: the numbers do not come out even (see `balance.deal`).
@@ -88,7 +88,7 @@ def crossing(rng: np.random.Generator, judges: int, hand: int, each: int) -> Cro
 
 
 def intercept(share: float, judge_sd: float, trial_sd: float) -> float:
-    """The a for which σ(a + u + v) is `share` on average (0 < share < 1)."""
+    """Return the a for which σ(a + u + v) is `share` on average (0 < share < 1)."""
     sd = float(np.hypot(judge_sd, trial_sd))
     weights = _WEIGHTS / _WEIGHTS.sum()
 
@@ -107,7 +107,7 @@ def simulate(
     trial_sd: float,
     simulations: int,
 ) -> SimulatedStudies:
-    """Studies of one source (its share right), or of two (first minus second).
+    """Simulate studies of one source (its share of successes), or of two (first minus second).
 
     Two sources have the same judges, whose effects are the same for both, and trials of their own.
     """
@@ -127,7 +127,7 @@ def simulate(
 
 
 def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Estimate and interval of each study; answers [S, N] of one or two sources."""
+    """Return estimate and interval of each study; answers [S, N] of one or two sources."""
     n = len(cross)
     signs = (1.0, -1.0)
     estimate = np.zeros(len(answers[0]))
@@ -157,7 +157,7 @@ def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, 
 
 @settings("reading pace")
 class ReadingPace:
-    """What is assumed of a judge; state it wherever the minutes are shown."""
+    """Assumptions about a judge's pace; state them wherever minutes are shown."""
 
     # Adults read English non-fiction silently at 238 on average (Brysbaert 2019, Journal of Memory
     # and Language 109), with care somewhat slower.
@@ -178,7 +178,7 @@ READING_PACE = ReadingPace()
 
 
 def words_per_trial(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Series:
-    """Words a judge reads in each trial: item, texts, and what is looked up again on the cards.
+    """Return the words a judge reads in each trial: item, texts, and cards looked up again.
 
     Returns:
         Index trial_id; the cards of a comparison are the target's, of an attribution all.
@@ -203,7 +203,7 @@ def words_per_trial(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Series
 
 
 def card_words(draft: Draft) -> dict[str, int]:
-    """Words on each annotator's card."""
+    """Return the number of words on each annotator's card."""
     return {
         row.annotator_id: sum(len(words(text)) for one in from_cell(row.examples) for text in one)
         for row in draft.cards.itertuples()
@@ -211,7 +211,7 @@ def card_words(draft: Draft) -> dict[str, int]:
 
 
 def minutes_per_judge(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Series:
-    """Minutes for each judge slot: the cards once, then all trials."""
+    """Return minutes for each judge slot: the cards once, then all trials."""
     per_trial = words_per_trial(draft, pace)
     once = sum(card_words(draft).values())
     found = {}
@@ -226,7 +226,7 @@ SIMULATIONS = 1000
 
 @settings("plan")
 class PlanInputs:
-    """What a plan is computed from, for one kind of trial."""
+    """The numbers a plan is computed from, for one kind of trial."""
 
     kind: str = setting(
         title="Kind of trial", description="Of the trials planned.",
@@ -277,7 +277,7 @@ class PlanInputs:
 
     @property
     def chance(self) -> float | None:
-        """What guessing reaches; None where nothing is a guess (ratings)."""
+        """The chance level; None where nothing is a guess (ratings)."""
         return TRIAL_KINDS[self.kind].chance(self.choices)
 
 
@@ -292,7 +292,7 @@ class Power:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What a design would give.
+    """Interval width, coverage, power and minutes of a design.
 
     Attributes:
         judgments, trials: of one source, or pair of sources.
@@ -366,7 +366,7 @@ def _share(power: Power) -> str:
 
 
 def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) -> StudyPlan:
-    """Simulate the design (see `planner_power`); the same seed gives the same plan.
+    """Simulate the design; the same seed gives the same plan.
 
     Raises:
         ConfigError: the numbers do not come out even.
@@ -410,7 +410,7 @@ def plans(
     seed: int = 0,
     **assumed: float,
 ) -> list[StudyPlan]:
-    """A plan for each kind of the design; words are counted where there is a draft.
+    """Return a plan for each kind of the design; words are counted where there is a draft.
 
     Args:
         annotators: from how many an attribution chooses.
@@ -440,7 +440,7 @@ def plans(
 def over_judges(
     numbers: PlanInputs, judges: Sequence[int], *, simulations: int = 400, seed: int = 0
 ) -> list[StudyPlan]:
-    """The plan for other numbers of judges, those left out for which it does not come out even."""
+    """Return the plan for other numbers of judges; numbers that cannot be balanced are left out."""
     found = []
     for number in judges:
         even = number * numbers.hand % numbers.judgments_per_trial == 0
@@ -451,7 +451,7 @@ def over_judges(
 
 
 def minutes_of(draft: Draft, pace: ReadingPace = READING_PACE) -> tuple[float, float]:
-    """Minutes of the median and of the slowest judge slot, from the very words they will read."""
+    """Return minutes of the median and of the slowest judge slot, from the texts they will read."""
     minutes = minutes_per_judge(draft, pace)
     return float(minutes.median()), float(minutes.max())
 

@@ -1,4 +1,4 @@
-"""The texts a study can draw from, people's and methods', in one format; what was left out.
+"""The texts a study can draw from, human and generated, with reference cards and leak search.
 
 Reference cards: how each annotator answers, shown beside every trial that asks about them.
 
@@ -63,7 +63,7 @@ LONGER = 1.5  # times the longest explanation people wrote in training
 
 @dataclass(frozen=True)
 class LeakMarkers:
-    """What texts are looked through for.
+    """What texts are searched for.
 
     Attributes:
         names: names that must not stand in a text, lower-cased (see `marks_of`).
@@ -77,7 +77,7 @@ class LeakMarkers:
 
 
 def leak_markers(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> LeakMarkers:
-    """What would give a source away in this dataset.
+    """Return what would reveal a source in this dataset.
 
     Annotators' identifiers of one or two characters are looked for only after the word
     "annotator": a single "A" is an article.
@@ -102,7 +102,7 @@ def leak_markers(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> 
 
 
 def leaks_in_text(text: str, marks: LeakMarkers) -> list[tuple[str, str]]:
-    """Everything in one explanation that would tell, as (kind, in words)."""
+    """Return everything in one explanation that would reveal its source, as (kind, in words)."""
     found = []
     lowered = text.lower()
     for name in sorted(marks.names):
@@ -142,7 +142,7 @@ class SourceText:
 
 @dataclass(frozen=True)
 class OmittedTexts:
-    """How many texts of a source and target a study cannot show, and why."""
+    """The number of texts of a source and target that a study cannot show, and the reason."""
 
     source: str
     target: str
@@ -152,13 +152,13 @@ class OmittedTexts:
 
 @dataclass(frozen=True)
 class AvailableTexts:
-    """What can be shown.
+    """The texts that trials can show.
 
     Attributes:
         items: the items of the study's part, in the dataset's order.
         targets: whose texts are asked about.
         texts: (source, target, item_id) → texts, most often one.
-        left_out: what was not taken, counted.
+        left_out: what was not collected, counted.
     """
 
     items: tuple[str, ...]
@@ -186,38 +186,38 @@ class AvailableTexts:
 def collect_texts(
     workspace: Workspace, dataset: Dataset, config: StudyConfig, marks: LeakMarkers | None = None
 ) -> AvailableTexts:
-    """The texts of all sources on the items of the study's part.
+    """Collect the texts of all sources on the items of the study's split.
 
     Args:
-        marks: with them, texts that `config.leave_out` names are not taken.
+        marks: with them, texts that `config.leave_out` names are not collected.
 
     Raises:
         ConfigError, DataError, RunError: a target is unknown, or a run is not there, not finished,
             or answered other data.
     """
-    taken = _TextCollector(config, marks)
-    targets = _people(dataset, config, config.split, taken)
+    collected = _TextCollector(config, marks)
+    targets = _people(dataset, config, config.split, collected)
     for source, runs in config.methods.items():
         for row in _answers(workspace, dataset, config, runs).itertuples():
             target = row.target_annotator_id
             if target in targets:
                 text = SourceText(row.label, display_text(row.explanation), target, row.run_id)
                 readable = row.parsed == "true" and row.label
-                taken.add(source, target, row.item_id, text, "" if readable else UNREAD)
-    return taken.material(held_out_items(dataset, config.split), targets)
+                collected.add(source, target, row.item_id, text, "" if readable else UNREAD)
+    return collected.material(held_out_items(dataset, config.split), targets)
 
 
 def collect_human_texts(
     dataset: Dataset, config: StudyConfig, split: str, marks: LeakMarkers | None = None
 ) -> AvailableTexts:
-    """As `collect`, with people's texts alone, on the items of any part of the data."""
-    taken = _TextCollector(config, marks)
-    targets = _people(dataset, config, split, taken)
-    return taken.material(held_out_items(dataset, split), targets)
+    """Collect human texts alone, on the items of any split."""
+    collected = _TextCollector(config, marks)
+    targets = _people(dataset, config, split, collected)
+    return collected.material(held_out_items(dataset, split), targets)
 
 
 class _TextCollector:
-    """Texts as they are taken or left out."""
+    """Texts collected so far, and counts of those left out."""
 
     def __init__(self, config: StudyConfig, marks: LeakMarkers | None) -> None:
         self._config, self._marks = config, marks
@@ -241,9 +241,9 @@ class _TextCollector:
 
 
 def _people(
-    dataset: Dataset, config: StudyConfig, split: str, taken: _TextCollector
+    dataset: Dataset, config: StudyConfig, split: str, collected: _TextCollector
 ) -> tuple[str, ...]:
-    """Take what people wrote on the items of a part; the targets."""
+    """Add the human texts on the items of a split; return the targets."""
     targets = config.targets or dataset.annotators
     for target in targets:
         check_annotator(dataset, target)
@@ -252,14 +252,16 @@ def _people(
     for row in rows.itertuples():
         text = SourceText(row.label, display_text(row.explanation), row.annotator_id)
         for target in targets:
-            # Both are taken in any case: checks and practice are made of them.
+            # Both are collected in any case: checks and practice are made of them.
             source = HUMAN if target == row.annotator_id else OTHER_HUMAN
-            taken.add(source, target, row.item_id, text, INVALID if row.valid == "false" else "")
+            collected.add(
+                source, target, row.item_id, text, INVALID if row.valid == "false" else ""
+            )
     return targets
 
 
 def display_text(text: str) -> str:
-    """`text` with the traces of a keyboard or a file made equal, the writer's manner left alone.
+    """Return `text` without traces of keyboard or file format, the writer's style left alone.
 
     Unicode NFC, plain quotes, white space of any kind and length as one space, none outside, no
     invisible characters. Case, punctuation and words stay: they are what is judged.
@@ -272,7 +274,7 @@ def display_text(text: str) -> str:
 def _answers(
     workspace: Workspace, dataset: Dataset, config: StudyConfig, runs: Iterable[str]
 ) -> pd.DataFrame:
-    """The outputs of a source's runs, which answered the study's part of this very dataset."""
+    """Read the outputs of a source's runs, which must answer the study's split of this dataset."""
     folders = [RunFolder(workspace.runs / run) for run in runs]
     found, part = streams.run_outputs(dataset, folders)
     if part != config.split:
@@ -286,7 +288,7 @@ def _answers(
 
 
 def reference_cards(dataset: Dataset, examples: int, seed: int) -> pd.DataFrame:
-    """The table CARDS, for every annotator, from the training part alone.
+    """Return the table CARDS, for every annotator, from the training split alone.
 
     Items that most annotators answered come first, so that the cards show different people on the
     same items: they then differ by manner, not by subject. Items whose texts stand in the
@@ -328,5 +330,5 @@ def reference_cards(dataset: Dataset, examples: int, seed: int) -> pd.DataFrame:
 
 
 def card_explanations(cards: pd.DataFrame) -> list[str]:
-    """All explanations that stand on cards."""
+    """Return all explanations on the cards."""
     return [example[3] for cell in cards["examples"] for example in from_cell(cell)]

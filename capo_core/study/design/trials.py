@@ -30,7 +30,7 @@ from capo_core.study.trial_kinds.base import DraftTrial
 
 
 class DraftRows:
-    """The trials of a draft, under random names that tell nothing."""
+    """The trials of a draft, under random identifiers."""
 
     def __init__(self, dataset: Dataset, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -40,21 +40,22 @@ class DraftRows:
         self._text_ids: dict[str, list[str]] = {}
 
     def add(self, trial: DraftTrial) -> str:
-        """Take a trial; its name. Slots are as in `trial.shown`."""
+        """Add a trial, its slots as in `trial.shown`, and return its identifier."""
         name = self._name("T")
         self.trials[name] = trial
         self._text_ids[name] = [self._name("X") for _ in trial.shown]
         return name
 
     def mirror(self, trial_id: str) -> str:
-        """The trial once more under names of its own; the same for all judges who repeat it."""
+        """Return a repeat of the trial under its own identifier, the same for all judges who repeat
+        it."""
         for name, trial in self.trials.items():
             if trial.mirror_of == trial_id:
                 return name
         return self.add(replace(self.trials[trial_id], purpose=MIRROR, mirror_of=trial_id))
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """TRIALS, TEXTS and SEALED, in the order of their random names."""
+        """Return TRIALS, TEXTS and SEALED, in the order of their random identifiers."""
         trials, texts, sealed = [], [], []
         for name, trial in sorted(self.trials.items()):
             ids = self._text_ids[name]
@@ -154,7 +155,7 @@ def _least_useful(
 
 
 def practice_splits(split: str, parts: Iterable[str]) -> Iterator[str]:
-    """The parts of the data that practice may come from, the best first.
+    """Yield the splits that practice may come from, the best first.
 
     The validation part is held out too, and taking from it leaves the study's items alone.
     """

@@ -1,4 +1,4 @@
-"""Saving an answer and taking it back: new rows and one stamp, nothing overwritten.
+"""Answers: saved and withdrawn as new rows, nothing overwritten; feedback on practice trials.
 
 What the last practice trial teaches, for as long as the judge has not gone on from it.
 
@@ -30,7 +30,7 @@ CLOSED = "this study is closed and takes no more answers; what you answered befo
 
 @dataclass(frozen=True)
 class Feedback:
-    """On a practice trial, after the answer: was it right, what was, and one sentence."""
+    """Whether a practice answer was right, the right answer, and one sentence."""
 
     right: bool
     answer: str
@@ -39,7 +39,7 @@ class Feedback:
 
 @dataclass(frozen=True)
 class SavedAnswer:
-    """An answer is on disk.
+    """The confirmation that an answer is on disk.
 
     Attributes:
         again: it was there before, from an earlier attempt.
@@ -53,7 +53,7 @@ class SavedAnswer:
 
 
 def validated(given: JudgeAnswer) -> JudgeAnswer:
-    """`given` as it can be stored; raises `StudyError` where it is out of bounds."""
+    """Return `given` as it can be stored; raise `StudyError` where it is out of bounds."""
     if given.confidence not in CONFIDENCES:
         raise StudyError(
             f"{given.confidence!r} is no confidence", expected="'1' (a guess) to '4' (certain)"
@@ -82,15 +82,15 @@ def save(
     answer, side = trial.stored(given.answer)
     stored = JudgeAnswer(answer, given.confidence, given.reason)
     history = _history(connection, judge, trial_id)
-    standing = next((row for row in history if row.withdrawn is None), None)
-    if standing is not None:
-        if JudgeAnswer(standing.answer, standing.confidence, standing.reason) != stored:
+    current = next((row for row in history if row.withdrawn is None), None)
+    if current is not None:
+        if JudgeAnswer(current.answer, current.confidence, current.reason) != stored:
             raise StudyError(
                 "this trial has another answer already, which is saved",
                 todo="to change your last answer, take it back first; else go on",
             )
-        said = feedback_on(connection, judge, trial, standing.answer)
-        return SavedAnswer(trial_id, standing.answered, True, said)
+        feedback = feedback_on(connection, judge, trial, current.answer)
+        return SavedAnswer(trial_id, current.answered, True, feedback)
     connection.execute(
         insert(judgments).values(
             study_id=judge.study_id,
@@ -114,7 +114,7 @@ def save(
 
 
 def withdraw_last(connection: Connection, judge: Judge, at: datetime) -> str:
-    """Withdraw the last answer; its trial. Raises `StudyError` as `JudgeDesk.undo` says."""
+    """Withdraw the last answer and return its trial; raise `StudyError` as `JudgeDesk.undo`."""
     _only_while_open(connection, judge)
     last = connection.execute(
         select(judgments)
@@ -143,7 +143,7 @@ def withdraw_last(connection: Connection, judge: Judge, at: datetime) -> str:
 
 
 def _only_while_open(connection: Connection, judge: Judge) -> None:
-    """Raises unless the study is open; it cannot be closed until this transaction is over."""
+    """Raise unless the study is open; it cannot be closed until this transaction is over."""
     closed = connection.execute(
         select(studies.c.closed)
         .where(studies.c.study_id == judge.study_id)
@@ -154,7 +154,7 @@ def _only_while_open(connection: Connection, judge: Judge) -> None:
 
 
 def claim_of(connection: Connection, judge: Judge, trial_id: str):
-    """Through which sequence the judge was shown the trial, since when, in which order."""
+    """Return through which sequence the judge got the trial, since when and in which order."""
     row = connection.execute(
         select(claims.c.judge_slot, claims.c.shown, assignments.c.order)
         .join(
@@ -178,7 +178,8 @@ def _history(connection: Connection, judge: Judge, trial_id: str):
 
 
 def _place(connection: Connection, judge: Judge, trial: AssignedTrial, judge_slot: str) -> str:
-    """The place that the answer fills: none in practice, none where somebody else filled it."""
+    """Return the slot whose assignment the answer fills: "" in practice, or if another judge filled
+    it."""
     if trial.phase != MAIN:
         return ""
     filled = connection.execute(
@@ -214,7 +215,7 @@ def _of(table, judge: Judge, trial_id: str):
 
 
 def _clean(reason: str) -> str:
-    """Without what a database or a file cannot hold: control characters, halves of characters."""
+    """Return a reason without characters that a database or file cannot hold."""
     lines = reason.replace("\r\n", "\n")
     kept = (c for c in lines if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
     return "".join(kept).strip()
@@ -222,7 +223,7 @@ def _clean(reason: str) -> str:
 
 @dataclass(frozen=True)
 class PracticeFeedback:
-    """A practice trial that was answered, with what was given and what was right."""
+    """A practice trial that was answered, with the answer given and the feedback."""
 
     view: TrialView
     given: JudgeAnswer
@@ -230,7 +231,7 @@ class PracticeFeedback:
 
 
 def pending_feedback(connection: Connection, judge: Judge, at: datetime) -> PracticeFeedback | None:
-    """The lesson of the last answer, where that was practice and no trial was shown since."""
+    """Return the feedback on the last answer, if that was practice and no trial was shown since."""
     if judge.closed or judge.paused:
         return None
     last = connection.execute(
@@ -268,7 +269,7 @@ def pending_feedback(connection: Connection, judge: Judge, at: datetime) -> Prac
 
 
 def _went_on(connection: Connection, judge: Judge) -> bool:
-    """Is a trial held for the judge that they have not answered?"""
+    """Return whether a trial that the judge has not answered is claimed for them."""
     answered = exists().where(
         and_(
             judgments.c.study_id == claims.c.study_id,

@@ -1,12 +1,11 @@
-"""Which places of a study are open to a judge, and the claims that hold them.
+"""The assignments of a study that are open to a judge, and the claims that reserve them.
 
-A *place* is one assignment: a trial in a planned sequence ("J01"). A judge fills the places of the
-own sequence in order. A judge who has been away for longer than the study's `claim_minutes` leaves
-the open ones to others: to reserves, and to those who go on after their own. Coming back, the
-judge finds again what nobody else has taken. Claims only steer; that no place is filled twice is
-a unique index, and an answer that comes too late for its place is kept beside it, not refused.
-
-How far a judge is, from what is on disk.
+An *assignment* is a trial in a planned sequence ("J01"). A judge fills the assignments of their own
+sequence in order. A judge who has been away for longer than the study's `claim_minutes` leaves the
+open ones to others: to reserves, and to those who take over after finishing their own. Coming back,
+the judge finds again what nobody else has filled. Claims only steer; that no assignment is filled
+twice is a unique index, and an answer that comes too late for its assignment is stored beside it,
+not refused.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from capo_core.study.tables import MAIN, PRACTICE, from_cell
 
 @dataclass(frozen=True)
 class Assignment:
-    """One assignment, with the order in which this judge sees its cards and slots (JSON)."""
+    """One planned judgment, with the order in which this judge sees its cards and slots (JSON)."""
 
     judge_slot: str
     position: int
@@ -43,13 +42,13 @@ class Assignment:
 
 
 def practice_assignments(connection: Connection, judge: Judge) -> list[Assignment]:
-    """Practice places that the judge has not answered; those of the own or the first sequence."""
+    """Return unanswered practice trials, of the judge's own sequence or the first one."""
     query = _unanswered(judge, PRACTICE).where(assignments.c.judge_slot == practice_slot(judge))
-    return _places(connection, query)
+    return _assignments(connection, query)
 
 
 def practice_slot(judge: Judge):
-    """Whose practice trials the judge gets: a value, or a query for the first sequence there is."""
+    """Return whose practice trials the judge gets: a value, or a query for the first sequence."""
     if judge.judge_slot:
         return judge.judge_slot
     return (
@@ -60,17 +59,16 @@ def practice_slot(judge: Judge):
 
 
 def own_assignments(connection: Connection, judge: Judge, at: datetime) -> list[Assignment]:
-    """Open main places of the judge's own sequence, in order."""
+    """Return the open main assignments of the judge's own sequence, in order."""
     query = _open(judge, at).where(assignments.c.judge_slot == judge.judge_slot)
-    return _places(connection, query)
+    return _assignments(connection, query)
 
 
 def takeover_assignments(connection: Connection, judge: Judge, at: datetime) -> list[Assignment]:
-    """Open main places of sequences whose judge is away or gone, that this judge may fill.
+    """Return open main assignments of absent judges that this judge may take over.
 
-    Places in a sequence already begun come first, so that what was planned to be seen by one
-    person is split among as few as possible. No item comes twice, but for what one sequence
-    plans.
+    Those of a sequence already begun come first, so that what was planned for one person is split
+    among as few as possible. No item is shown twice, except where one sequence plans it.
     """
     left = at - timedelta(minutes=judge.terms.claim_minutes)
     query = _open(judge, at).where(
@@ -91,8 +89,8 @@ def takeover_assignments(connection: Connection, judge: Judge, at: datetime) -> 
             ),
         ),
     )
-    places = _places(connection, query)
-    if not places:
+    candidates = _assignments(connection, query)
+    if not candidates:
         return []
     of_study = select(texts.c.text_id, texts.c.item_id).where(texts.c.study_id == judge.study_id)
     item_of = {row.text_id: row.item_id for row in connection.execute(of_study)}
@@ -105,23 +103,25 @@ def takeover_assignments(connection: Connection, judge: Judge, at: datetime) -> 
     for slot, cell in connection.execute(mine):
         seen.setdefault(slot, set()).update(item_of[text] for text in from_cell(cell))
 
-    def repeats(place: Assignment) -> bool:
+    def repeats(assignment: Assignment) -> bool:
         elsewhere = set().union(
-            *(items for slot, items in seen.items() if slot != place.judge_slot)
+            *(items for slot, items in seen.items() if slot != assignment.judge_slot)
         )
-        return any(item_of[text] in elsewhere for text in place.text_ids)
+        return any(item_of[text] in elsewhere for text in assignment.text_ids)
 
-    fitting = [place for place in places if not repeats(place)]
-    return sorted(fitting, key=lambda place: (place.judge_slot not in seen, place.judge_slot))
+    fitting = [assignment for assignment in candidates if not repeats(assignment)]
+    return sorted(
+        fitting, key=lambda assignment: (assignment.judge_slot not in seen, assignment.judge_slot)
+    )
 
 
-def within_cap(places: list[Assignment], judge: Judge, answered: int) -> list[Assignment]:
-    """As many of `places` as the cap leaves to a judge who has answered so many trials."""
-    return places[: max(0, judge.terms.cap - answered)] if judge.terms.cap else places
+def within_cap(candidates: list[Assignment], judge: Judge, answered: int) -> list[Assignment]:
+    """Return as many of `candidates` as the cap leaves to a judge with so many answers."""
+    return candidates[: max(0, judge.terms.cap - answered)] if judge.terms.cap else candidates
 
 
 def lock_for_taking_over(connection: Connection, judge: Judge) -> None:
-    """One judge at a time looks for places left by others (SQLite has but one writer anyway)."""
+    """Let one judge at a time look for assignments to take over (SQLite has one writer anyway)."""
     connection.execute(
         select(studies.c.study_id)
         .where(studies.c.study_id == judge.study_id)
@@ -129,19 +129,19 @@ def lock_for_taking_over(connection: Connection, judge: Judge) -> None:
     )
 
 
-def claim(connection: Connection, judge: Judge, place: Assignment, at: datetime) -> datetime:
-    """Hold `place` for the judge; since when the trial has been shown, without a longer absence."""
+def claim(connection: Connection, judge: Judge, assignment: Assignment, at: datetime) -> datetime:
+    """Reserve an assignment for the judge; return since when the trial has been shown."""
     until = at + timedelta(minutes=judge.terms.claim_minutes)
     held = and_(
         claims.c.study_id == judge.study_id,
         claims.c.judge_id == judge.judge_id,
-        claims.c.trial_id == place.trial_id,
+        claims.c.trial_id == assignment.trial_id,
     )
     earlier = connection.execute(select(claims.c.shown, claims.c.until).where(held)).one_or_none()
     shown = earlier.shown if earlier and earlier.until > at else at
-    values = {"judge_slot": place.judge_slot, "shown": shown, "until": until}
+    values = {"judge_slot": assignment.judge_slot, "shown": shown, "until": until}
     added = inserting(connection)(claims).values(
-        study_id=judge.study_id, judge_id=judge.judge_id, trial_id=place.trial_id, **values
+        study_id=judge.study_id, judge_id=judge.judge_id, trial_id=assignment.trial_id, **values
     )
     connection.execute(
         added.on_conflict_do_update(
@@ -152,12 +152,12 @@ def claim(connection: Connection, judge: Judge, place: Assignment, at: datetime)
 
 
 def not_withdrawn():
-    """The condition that a judgment has not been withdrawn."""
+    """Return the condition that a judgment has not been withdrawn."""
     return judgments.c.withdrawn.is_(None)
 
 
 def _unanswered(judge: Judge, phase: str) -> Select:
-    """Places with a trial of `phase` that this judge has not answered, in order."""
+    """Return the query for assignments of `phase` that this judge has not answered, in order."""
     return (
         select(
             assignments.c.judge_slot,
@@ -188,7 +188,7 @@ def _unanswered(judge: Judge, phase: str) -> Select:
 
 
 def _open(judge: Judge, at: datetime) -> Select:
-    """Main places that nobody has filled and nobody else holds."""
+    """Return the query for main assignments that nobody has filled and nobody else has claimed."""
     return _unanswered(judge, MAIN).where(
         ~exists().where(
             judgments.c.study_id == assignments.c.study_id,
@@ -207,7 +207,7 @@ def _open(judge: Judge, at: datetime) -> Select:
     )
 
 
-def _places(connection: Connection, query: Select) -> list[Assignment]:
+def _assignments(connection: Connection, query: Select) -> list[Assignment]:
     return [
         Assignment(
             row.judge_slot, row.position, row.trial_id, row.order, tuple(from_cell(row.text_ids))
@@ -220,7 +220,7 @@ FEWEST = 3  # answers before a median says anything
 
 
 def progress_of(connection: Connection, judge: Judge, at: datetime) -> JudgeProgress:
-    """Done, total and minutes left; all of the main trials but for the practice counts."""
+    """Return done, total and minutes left, of main trials; practice is counted apart."""
     answered = connection.execute(
         select(judgments.c.phase, judgments.c.shown, judgments.c.answered).where(
             judgments.c.study_id == judge.study_id,

@@ -1,4 +1,4 @@
-"""The judge's desk: all that a judge's page may ask for and do.
+"""The judge's desk: everything that the judge's page can read and do.
 
 Nothing is kept here between calls: every call looks up the link again, so that a revoked one ends
 at once, and finds where the judge is from what is on disk. A refresh, a second device or a killed
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class JudgeDesk:
-    """One judge, by the token of a link.
+    """One judge, identified by the token of a link.
 
     Args:
         engine: from `store.open_judge_store`.
@@ -61,7 +61,7 @@ class JudgeDesk:
             raise OffLimits("a desk takes the judges' engine (store.open_judge_store), no other")
 
     def open(self) -> Terms:
-        """Come in by the link, once a browser session; what the study asks.
+        """Open the link, once per browser session, and return the study's terms.
 
         Raises:
             StudyError: also where too many wrong links came from `caller`.
@@ -79,11 +79,11 @@ class JudgeDesk:
         return self._guarded(work, writes=True)
 
     def consented(self) -> bool:
-        """Has the judge agreed to take part?"""
+        """Return whether the judge has agreed to take part."""
         return self._guarded(lambda c: self._judge(c).consented, writes=False)
 
     def consent(self) -> None:
-        """The judge has read the welcome and agrees; saying so twice changes nothing."""
+        """Record that the judge agrees to take part; repeating it changes nothing."""
 
         def work(connection: Connection) -> None:
             judge, at = self._judge(connection), self.now()
@@ -94,7 +94,7 @@ class JudgeDesk:
         self._guarded(work, writes=True)
 
     def next_trial(self) -> TrialView | Pause | End:
-        """What to show: the same trial until it is answered, also on another device.
+        """Return what to show: the same trial until it is answered, also on another device.
 
         Raises:
             StudyError: also before `consent`.
@@ -120,10 +120,10 @@ class JudgeDesk:
         # The search is done before the writer's lock is taken: with many judges, that is what
         # the others wait for. The own places need no lock, places of others do.
         judge, found = self._guarded(look, writes=False)
-        return self._guarded(take if judge.takes_over and found.place else keep, writes=True)
+        return self._guarded(take if judge.takes_over and found.assignment else keep, writes=True)
 
     def practice_feedback(self) -> PracticeFeedback | None:
-        """The feedback of a practice answer that the judge has not gone on from, else None.
+        """Return the feedback on a practice answer until the judge has gone on from it, else None.
 
         Raises:
             StudyError: also before `consent`.
@@ -175,7 +175,7 @@ class JudgeDesk:
             return self._guarded(work, writes=True)
 
     def undo(self) -> str:
-        """Take back the last answer, which stays in the history; the trial it opens again.
+        """Withdraw the last answer, which stays in the history, and return the trial it reopens.
 
         `next_trial` shows it next, with the answer taken back as `earlier`. Twice in a row does
         no more than once.
@@ -194,23 +194,23 @@ class JudgeDesk:
         return self._guarded(work, writes=True)
 
     def pause(self) -> None:
-        """Stop for now; the link leads back."""
+        """Pause the session; the same link resumes it."""
         self._note_now("paused")
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Resume after a pause."""
         self._note_now("paused", off=True)
 
     def go_on(self) -> None:
-        """Take on open places of others after the own ones."""
+        """Take over open assignments of others after finishing the own ones."""
         self._note_now("goes_on")
 
     def progress(self) -> JudgeProgress:
-        """How far the judge is: "12 of 60", and the minutes left."""
+        """Return the judge's progress: "12 of 60", and the minutes left."""
         return self._guarded(lambda c: progress_of(c, self._judge(c), self.now()), writes=False)
 
     def completion_code(self) -> str:
-        """The code that shows that the judge has done all there was; empty until then."""
+        """Return the code that proves completion; empty until everything is answered."""
 
         def work(connection: Connection) -> str:
             judge, at = self._judge(connection), self.now()
@@ -231,7 +231,7 @@ class JudgeDesk:
         self._guarded(work, writes=True)
 
     def _guarded(self, work: Callable[[Connection], Result], *, writes: bool) -> Result:
-        """`work` in a transaction; an unknown link is counted against the caller."""
+        """Run `work` in a transaction; an unknown link is counted against the caller."""
         try:
             return write(self.engine, work) if writes else read(self.engine, work)
         except links.UnknownLink:
@@ -245,7 +245,7 @@ def _need_consent(judge: Judge) -> None:
 
 
 def _touch(connection: Connection, judge: Judge, at: datetime, **values: datetime | None) -> None:
-    """The judge is here: the own open places stay reserved for a while."""
+    """Note that the judge is active, which keeps their own open assignments reserved."""
     connection.execute(
         update(judges).where(judges.c.judge_id == judge.judge_id).values(last_seen=at, **values)
     )

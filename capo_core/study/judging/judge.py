@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @settings("terms")
 class Terms:
-    """Stored beside the study, and all that the judge's path knows of its design.
+    """The terms of a study: stored beside it, and all that the judge's path knows of its design.
 
     The study's own name is not among it: names like "CAPO against SFT" reveal what is hidden.
     """
@@ -94,7 +94,7 @@ class Judge:
 
 
 def judge_of(row: Row) -> Judge:
-    """The judge in a row of `judges` joined with its study."""
+    """Return the judge in a row of `judges` joined with its study."""
     return Judge(
         judge_id=row.judge_id,
         study_id=row.study_id,
@@ -110,7 +110,7 @@ def judge_of(row: Row) -> Judge:
 
 @dataclass(frozen=True)
 class JudgeProgress:
-    """How far a judge is.
+    """The progress of a judge.
 
     Attributes:
         done, total: main trials answered, and all this judge is to answer; `total` changes where
@@ -130,5 +130,5 @@ class JudgeProgress:
         return self.done + self.practice_done
 
     def __iter__(self):
-        """`done, total, minutes_left = progress` works."""
+        """Allow `done, total, minutes_left = progress`."""
         return iter((self.done, self.total, self.minutes_left))

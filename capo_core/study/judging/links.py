@@ -23,11 +23,11 @@ ASK = "ask the person who invited you for a new link"
 
 
 class UnknownLink(StudyError):
-    """The token is none of ours: the only refusal that is counted against guessing."""
+    """The token was never issued: the only refusal that counts as guessing."""
 
 
 def new_token() -> str:
-    """A token for an address: 128 bits from the operating system, as 22 characters."""
+    """Return a token for an address: 128 bits from the operating system, as 22 characters."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
@@ -38,7 +38,7 @@ def hash_of(token: str) -> str:
 def issue(
     connection: Connection, judge_id: str, token: str, *, created: datetime, expires: datetime
 ) -> None:
-    """Make `token` a link of this judge."""
+    """Store `token` as a link of this judge."""
     connection.execute(
         insert(links).values(
             token_hash=hash_of(token), judge_id=judge_id, created=created, expires=expires
@@ -47,7 +47,7 @@ def issue(
 
 
 def revoke(connection: Connection, judge_id: str, at: datetime) -> int:
-    """Withdraw all links of a judge; how many were still good to use."""
+    """Withdraw all links of a judge; return how many were still valid."""
     done = connection.execute(
         update(links)
         .where(links.c.judge_id == judge_id, links.c.revoked.is_(None))
@@ -57,7 +57,7 @@ def revoke(connection: Connection, judge_id: str, at: datetime) -> int:
 
 
 def holder(connection: Connection, token: str, at: datetime) -> Judge:
-    """The judge that `token` belongs to.
+    """Return the judge that `token` belongs to.
 
     Raises:
         UnknownLink: no such link was ever given out.

@@ -1,4 +1,4 @@
-"""What the judge's page gets to show, and how its clicks become the answers that are stored.
+"""What the judge's page shows: the next trial, a pause or the end, and nothing that names a text.
 
 A view holds texts and nothing that names them: no identifier of a text, an item or an annotator.
 Cards go by letters in the judge's own order, texts by their place on the screen.
@@ -113,7 +113,7 @@ class AssignedTrial:
 
 
 def load(connection: Connection, study_id: str, trial_id: str, order: str) -> AssignedTrial:
-    """A trial with its order (the JSON of an assignment)."""
+    """Read a trial with its order (the JSON of an assignment)."""
     row = connection.execute(
         select(trials).where(trials.c.study_id == study_id, trials.c.trial_id == trial_id)
     ).one()
@@ -173,14 +173,14 @@ def arrange(
 
 @dataclass(frozen=True)
 class Pause:
-    """The judge paused; `JudgeDesk.resume` goes on."""
+    """The judge has paused; `JudgeDesk.resume` continues."""
 
     progress: JudgeProgress
 
 
 @dataclass(frozen=True)
 class End:
-    """Nothing to show now.
+    """There is nothing to show now.
 
     Attributes:
         reason: "done"; "nothing_open": a reserve, and all places are taken at present; "closed":
@@ -195,14 +195,14 @@ class End:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What to show; `place` is where, if it is a trial, which is to be held for the judge."""
+    """The next step; `assignment` is the one to claim for the judge if the step is a trial."""
 
     view: TrialView | Pause | End
-    place: assignments.Assignment | None = None
+    assignment: assignments.Assignment | None = None
 
 
 def next_step(connection: Connection, judge: Judge, at: datetime) -> NextStep:
-    """What a judge who has consented sees next; it reads and changes nothing."""
+    """Return what a judge who has consented sees next, without changing anything."""
     progress = progress_of(connection, judge, at)
     if judge.closed:
         return NextStep(End("closed", progress))
@@ -230,10 +230,10 @@ def next_step(connection: Connection, judge: Judge, at: datetime) -> NextStep:
 def claim_step(
     connection: Connection, judge: Judge, found: NextStep, at: datetime
 ) -> TrialView | Pause | End:
-    """What was found, held for the judge; with the time since when it has been shown."""
-    if found.place is None:
+    """Claim a step's trial for the judge and return its view, with since when it has been shown."""
+    if found.assignment is None:
         return found.view
-    shown_at = assignments.claim(connection, judge, found.place, at)
+    shown_at = assignments.claim(connection, judge, found.assignment, at)
     return replace(found.view, shown_at=shown_at)
 
 
@@ -256,7 +256,7 @@ def _end(connection: Connection, judge: Judge, at: datetime, progress: JudgeProg
 
 
 def _earlier(connection: Connection, judge: Judge, trial: AssignedTrial) -> JudgeAnswer | None:
-    """The answer that was taken back, if the trial had one."""
+    """Return the answer that was withdrawn, if the trial had one."""
     row = connection.execute(
         select(judgments.c.answer, judgments.c.confidence, judgments.c.reason)
         .where(

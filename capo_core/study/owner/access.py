@@ -1,4 +1,4 @@
-"""Who is asking: owner, judge or nobody we know; and where the dashboard may listen.
+"""Roles: owner, judge or stranger; and the addresses on which the dashboard may listen.
 
 Pure functions over what a page knows of its visitor. On a server that only this machine can reach
 the owner needs no password; anywhere else there is `CAPO_OWNER_PASSWORD`, or sign-in by OIDC
@@ -37,7 +37,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "v
 
 @dataclass(frozen=True)
 class SignInSettings:
-    """How an owner can come in.
+    """The ways in which an owner can sign in.
 
     Attributes:
         address: where the server listens ("127.0.0.1", "0.0.0.0"); empty means everywhere.
@@ -55,7 +55,7 @@ class SignInSettings:
     def from_environment(
         cls, address: str, *, oidc: bool = False, environment: Mapping[str, str] | None = None
     ) -> SignInSettings:
-        """The doors as the environment sets them; it is `os.environ` unless given."""
+        """Read the settings from the environment, `os.environ` unless given."""
         values = os.environ if environment is None else environment
         emails = (each.strip().lower() for each in values.get(EMAILS, "").split(","))
         return cls(address, values.get(PASSWORD, ""), oidc, tuple(filter(None, emails)))
@@ -63,7 +63,7 @@ class SignInSettings:
 
 @dataclass(frozen=True)
 class Visitor:
-    """What a page knows of who asks.
+    """What a page knows of its visitor.
 
     Attributes:
         has_link: did the browser session come by a judge's link (checked by the judge's desk)?
@@ -79,7 +79,7 @@ class Visitor:
 
 
 def role_of(visitor: Visitor, doors: SignInSettings) -> str:
-    """`OWNER`, `JUDGE` or `STRANGER`."""
+    """Return `OWNER`, `JUDGE` or `STRANGER`."""
     if visitor.has_link:
         return JUDGE
     if doors.password and visitor.signed_in:
@@ -93,7 +93,7 @@ def role_of(visitor: Visitor, doors: SignInSettings) -> str:
 
 
 def password_is_right(given: str, doors: SignInSettings) -> bool:
-    """Compared in a time that tells nothing of how much was right; never, without a password.
+    """Compare in constant time; always false where there is no password.
 
     The page counts wrong ones with `limits` and keeps the answer in its session.
     """
@@ -105,7 +105,7 @@ def password_is_right(given: str, doors: SignInSettings) -> bool:
 
 
 def check_binding(doors: SignInSettings) -> None:
-    """Called before the server starts.
+    """Check before the server starts that strangers cannot become the owner.
 
     Raises:
         ConfigError: it would listen to other machines, and anybody there would be the owner; or
@@ -133,7 +133,7 @@ def check_binding(doors: SignInSettings) -> None:
 
 
 def is_loopback(address: str) -> bool:
-    """Can only this machine reach a server that listens on `address`?"""
+    """Return whether only this machine can reach a server that listens on `address`."""
     name = address.strip().strip("[]").lower()
     if name == "localhost":
         return True
@@ -145,7 +145,7 @@ def is_loopback(address: str) -> bool:
 
 
 def from_this_machine(headers: Mapping[str, str]) -> bool:
-    """Was a server on loopback asked directly, under its own name?
+    """Return whether a server on loopback was asked directly, under its own name.
 
     Not so through a proxy, which brings visitors from anywhere, nor under another host's name,
     which a page elsewhere can make a browser use (DNS rebinding).
@@ -169,7 +169,7 @@ def sign_in(
     caller: str,
     now: Callable[[], datetime] = audit.now,
 ) -> bool:
-    """Is `given` the owner's password? A wrong one is counted against `caller` (an address).
+    """Return whether `given` is the owner's password; a wrong one is counted against `caller`.
 
     The page keeps the answer in its session, as `Visitor.signed_in`.
 

@@ -1,4 +1,4 @@
-"""What was answered, joined with where the texts came from; the owner's path only.
+"""Export of judgments joined with the sources of their texts; on the owner's path only.
 
 Judgments read back from a file that `study export` or `study simulate-judges` wrote.
 """
@@ -24,7 +24,7 @@ from capo_core.study.trial_kinds import trial_kind
 
 
 def read_judgments(path: Path) -> pd.DataFrame:
-    """The table JUDGMENTS.
+    """Read the table JUDGMENTS from a file.
 
     Raises:
         DataError: the file is not there, is not CSV or JSONL, or breaks the table's schema.
@@ -73,7 +73,7 @@ FORMATS = ("csv", "jsonl")
 
 
 def judgments_frame(connection: Connection, study_id: str, *, practice: bool) -> pd.DataFrame:
-    """The table JUDGMENTS of all answers that stand, by judge and time."""
+    """Return the table JUDGMENTS of all answers not withdrawn, by judge and time."""
     texts = {row.text_id: row for row in _rows(connection, models.texts, study_id)}
     trials = {row.trial_id: row for row in _rows(connection, models.trials, study_id)}
     sealed = {(row.trial_id, row.slot): row for row in _rows(connection, sealed_sources, study_id)}
@@ -121,7 +121,7 @@ def judgments_frame(connection: Connection, study_id: str, *, practice: bool) ->
 
 
 def history_frame(connection: Connection, study_id: str) -> pd.DataFrame:
-    """Every answer ever given, one row each, in the order of time; `withdrawn` empty if it stands.
+    """Return every answer, one row each, in order of time; `withdrawn` is empty if it was not.
 
     Columns: judge_id, trial_id, phase, judge_slot, place, displayed, answer, side, confidence,
     reason, shown, answered, withdrawn (ISO times, UTC).
@@ -136,14 +136,14 @@ def history_frame(connection: Connection, study_id: str) -> pd.DataFrame:
 
 
 def audit_frame(connection: Connection, study_id: str) -> pd.DataFrame:
-    """Columns at (ISO time, UTC), actor, event, details (JSON), in the order of time."""
+    """Return the columns at (ISO time, UTC), actor, event, details (JSON), in order of time."""
     names = ["at", "actor", "event", "details"]
     rows = sorted(_rows(connection, models.audit, study_id), key=lambda row: row.audit_id)
     return pd.DataFrame([[_text(getattr(row, n)) for n in names] for row in rows], columns=names)
 
 
 def as_text(frame: pd.DataFrame, format: str) -> str:
-    """An export as "csv" (no cell can act as a formula in a spreadsheet) or "jsonl" (as it is).
+    """Return an export as "csv" (no cell can act as a formula in a spreadsheet) or "jsonl".
 
     Raises:
         ConfigError: another format.

@@ -1,4 +1,4 @@
-"""Judges are invited, get another link, are released or revoked."""
+"""Invitations: new judges, new links, reassigned trials, revoked links."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that is taken for anothe
 
 @dataclass(frozen=True)
 class Invitation:
-    """A link that was just made; its token is nowhere else and cannot be shown again."""
+    """A link that was just made; its token is stored nowhere else and cannot be shown again."""
 
     judge_id: str
     judge_slot: str
@@ -29,13 +29,13 @@ class Invitation:
     token: str = field(repr=False)
 
     def url(self, base: str) -> str:
-        """The address to send, for instance with `base` "http://lab.example:8501"."""
+        """Return the address to send, for instance with `base` "http://lab.example:8501"."""
         return f"{base.rstrip('/')}/judge?t={self.token}"
 
 
 @dataclass(frozen=True)
 class NewJudge:
-    """What is random about a judge, drawn before the transaction, so that it can be repeated."""
+    """The random parts of a judge, drawn before the transaction, so that it can be repeated."""
 
     judge_id: str
     token: str = field(repr=False)
@@ -43,7 +43,7 @@ class NewJudge:
 
 
 def new_judges(count: int) -> list[NewJudge]:
-    """Judges to invite; `ConfigError` where `count` is out of range.
+    """Return judges to invite; `ConfigError` where `count` is out of range.
 
     Identifiers are random, and tell neither the order of invitations nor how many there are.
     """
@@ -60,7 +60,7 @@ def new_judges(count: int) -> list[NewJudge]:
 
 
 def check_days(days: float) -> None:
-    """Raises `ConfigError` unless a link can be good for so long."""
+    """Raise `ConfigError` unless a link can be valid for so long."""
     if not 0 < days <= LONGEST_DAYS:
         raise ConfigError(
             f"links good for {days:g} days", expected=f"more than 0, at most {LONGEST_DAYS}"
@@ -76,7 +76,7 @@ def invite(
     note: str,
     at: datetime,
 ) -> list[Invitation]:
-    """Give free sequences to `people`; who finds none is a reserve."""
+    """Give free sequences to `people`; those beyond the free ones are reserves."""
     free = _free_slots(connection, study_id)
     slots = free[: len(people)] + [""] * (len(people) - len(free))
     expires = at + timedelta(days=days)
@@ -103,7 +103,7 @@ def invite(
 def another_link(
     connection: Connection, judge_id: str, token: str, *, days: float, at: datetime
 ) -> Invitation:
-    """A new link in place of the old ones; `StudyError` for who is unknown or revoked."""
+    """Replace a judge's links by a new one; `StudyError` if the judge is unknown or revoked."""
     row = judge_row(connection, judge_id)
     if row.revoked is not None:
         raise StudyError(f"the judge {judge_id} was revoked", todo="invite a new one")
@@ -125,7 +125,7 @@ def revoke(connection: Connection, judge_id: str, at: datetime) -> None:
 
 
 def release(connection: Connection, judge_id: str, at: datetime) -> None:
-    """Let others have a judge's open places at once, until the judge is back."""
+    """Let others take a judge's open trials at once, until the judge is back."""
     row = judge_row(connection, judge_id)
     terms = connection.execute(
         select(studies.c.terms).where(studies.c.study_id == row.study_id)
@@ -139,7 +139,7 @@ def release(connection: Connection, judge_id: str, at: datetime) -> None:
 
 
 def judge_row(connection: Connection, judge_id: str) -> Row:
-    """The judge's row; `StudyError` where there is none."""
+    """Return the judge's row; `StudyError` where there is none."""
     row = connection.execute(select(judges).where(judges.c.judge_id == judge_id)).one_or_none()
     if row is None:
         raise StudyError(f"there is no judge {judge_id!r}", todo="see: study status")
@@ -147,7 +147,7 @@ def judge_row(connection: Connection, judge_id: str) -> Row:
 
 
 def _free_slots(connection: Connection, study_id: str) -> list[str]:
-    """Sequences that no judge holds, in order."""
+    """Return the sequences that no judge holds, in order."""
     held = select(judges.c.judge_slot).where(
         judges.c.study_id == study_id, judges.c.revoked.is_(None)
     )

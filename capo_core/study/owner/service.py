@@ -34,7 +34,8 @@ DAYS = 30  # how long a link is good, unless said otherwise
 
 @dataclass(frozen=True)
 class StudyService:
-    """All the owner may do with studies in the database behind `engine` (`store.open_store`)."""
+    """Everything the owner can do with studies in the database behind `engine`
+    (`store.open_store`)."""
 
     engine: Engine
     now: Callable[[], datetime] = audit.now
@@ -46,14 +47,14 @@ class StudyService:
     def load(
         self, study_id: str, frames: Mapping[str, pd.DataFrame], frozen_hash: str, terms: Terms
     ) -> bool:
-        """Take a frozen study in; False where it was there already. Raises: as `loading.load`."""
+        """Load a frozen study; return False where it was there already."""
         return write(
             self.engine,
             lambda c: store_load.load(c, study_id, frames, frozen_hash, terms, self.now()),
         )
 
     def take_in(self, workspace: Workspace, study_id: str) -> bool:
-        """Take a frozen study in from its folder, unless it is in already (then False).
+        """Load a frozen study from its folder, unless it is loaded already (then return False).
 
         Raises:
             StudyError: it is not frozen, or was changed since. DataError: its dataset is gone.
@@ -65,7 +66,7 @@ class StudyService:
         return self.load(study_id, design_draft.tables_of(draft), frozen.hash, terms)
 
     def names(self) -> list[str]:
-        """All studies in the database, the newest first."""
+        """Return all studies in the database, the newest first."""
         query = select(studies.c.study_id).order_by(studies.c.created.desc())
         return list(read(self.engine, lambda c: c.execute(query).scalars().all()))
 
@@ -93,7 +94,7 @@ class StudyService:
         return write(self.engine, work)
 
     def new_link(self, judge_id: str, *, days: float = DAYS) -> Invitation:
-        """Another link for the same judge, who lost the old one; old ones are withdrawn.
+        """Make another link for the same judge, who lost the old one; old ones are withdrawn.
 
         Raises:
             ConfigError: `days` out of range. StudyError: no such judge, or it was revoked.
@@ -106,7 +107,7 @@ class StudyService:
         )
 
     def revoke(self, judge_id: str) -> None:
-        """Withdraw a judge's links for good; the answers stay, the open places are free again.
+        """Withdraw a judge's links for good; the answers stay, the open trials are reassigned.
 
         Raises:
             StudyError: no such judge.
@@ -114,7 +115,7 @@ class StudyService:
         write(self.engine, lambda c: invitations.revoke(c, judge_id, self.now()))
 
     def release(self, judge_id: str) -> None:
-        """Let other judges have the open places of one who will not come back; the link stays.
+        """Reassign the open trials of a judge who will not come back; the link stays.
 
         Raises:
             StudyError: no such judge.
@@ -122,13 +123,13 @@ class StudyService:
         write(self.engine, lambda c: invitations.release(c, judge_id, self.now()))
 
     def status(self, study_id: str) -> StudyStatus:
-        """Counts of answers and judges; nothing of what was answered. StudyError: no such study."""
+        """Return counts of answers and judges, and nothing of what was answered."""
         return read(
             self.engine, lambda c: owner_status.status(c, _study_row(c, study_id), self.now())
         )
 
     def close(self, study_id: str) -> None:
-        """Take no more answers, for good; closing twice changes nothing. StudyError: no study."""
+        """Close the study for good; closing twice changes nothing."""
         self._stamp(study_id, "closed", "close")
 
     def unblind(self, study_id: str) -> None:
@@ -140,7 +141,8 @@ class StudyService:
         self._stamp(study_id, "unblinded", "unblind")
 
     def export_judgments(self, study_id: str, *, practice: bool = False) -> pd.DataFrame:
-        """The table JUDGMENTS: each answer that stands, with its source. One line in the audit.
+        """Return the table JUDGMENTS: each answer not withdrawn, with its source; noted in the
+        audit log.
 
         Args:
             practice: practice trials too, which no analysis should count.
@@ -160,7 +162,7 @@ class StudyService:
         return write(self.engine, work)
 
     def export_history(self, study_id: str) -> pd.DataFrame:
-        """Every answer ever given, also the ones taken back. Raises: as `export_judgments`."""
+        """Return every answer, also the ones withdrawn. Raises: as `export_judgments`."""
 
         def work(connection: Connection) -> pd.DataFrame:
             _only_unblinded(_study_row(connection, study_id))
@@ -171,7 +173,7 @@ class StudyService:
         return write(self.engine, work)
 
     def audit_log(self, study_id: str) -> pd.DataFrame:
-        """Columns at, actor, event, details, in order of time. StudyError: no such study."""
+        """Return the columns at, actor, event, details, in order of time."""
 
         def work(connection: Connection) -> pd.DataFrame:
             _study_row(connection, study_id)

@@ -1,4 +1,4 @@
-"""How far a study is, in counts alone: no answer, no source and no time per source enters."""
+"""The progress of a study in counts alone: no answer, no source and no time per source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from capo_core.study.tables import MAIN
 
 @dataclass(frozen=True)
 class JudgeStatus:
-    """One judge.
+    """The progress of one judge.
 
     Attributes:
         state: "invited" (link not opened), "opened", "judging", "paused", "away", "done" (own
@@ -59,7 +59,7 @@ class StudyStatus:
 
 
 def status(connection: Connection, study: Row, at: datetime) -> StudyStatus:
-    """The counts of the study in a row of `studies`."""
+    """Return the counts of the study in a row of `studies`."""
     of_trial = and_(
         trials.c.study_id == assignments.c.study_id, trials.c.trial_id == assignments.c.trial_id
     )

@@ -1,4 +1,4 @@
-"""The database of blind studies: which one, how it is opened, and how work on it is retried.
+"""The database of blind studies: its address, opening, migrations, and retried transactions.
 
 SQLite in the workspace by default (write-ahead log, `synchronous=FULL`: what is acknowledged is on
 disk); PostgreSQL where `CAPO_DATABASE_URL` names one. All work goes through `read` and `write`,
@@ -33,19 +33,19 @@ LOCK = 7266_2026  # any number, the same for all who migrate: PostgreSQL's advis
 
 
 def version(connection: Connection) -> str:
-    """The version of the schema found; empty where there is none yet."""
+    """Return the version of the schema found; empty where there is none yet."""
     if not inspect(connection).has_table("alembic_version"):
         return ""
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def known_versions() -> tuple[str, ...]:
-    """All versions that this code can bring up to date, the oldest first."""
+    """Return all versions that this code can migrate, the oldest first."""
     return tuple(sorted(path.name[:4] for path in (FOLDER / "versions").glob("[0-9]*.py")))
 
 
 def bring_up_to_date(engine: Engine, workspace: Workspace) -> None:
-    """Run the migrations that are missing; one process at a time, and whole or not at all.
+    """Run the missing migrations; one process at a time, and whole or not at all.
 
     Raises:
         DataError: the database was written by a newer version of this project.
@@ -88,11 +88,11 @@ PASSING = ("40001", "40P01", "57P01", "57P02", "57P03", "08000", "08003", "08006
 
 
 class Busy(StudyError):
-    """The database is there, but did not get to it; the same call may be made again."""
+    """The database is there, but did not answer in time; the same call may be made again."""
 
 
 def address(workspace: Workspace) -> URL:
-    """Where the studies' database is: `CAPO_DATABASE_URL`, else a file in the workspace.
+    """Return the address of the database: `CAPO_DATABASE_URL`, else a file in the workspace.
 
     Raises:
         ConfigError: the variable names something else than a PostgreSQL database.
@@ -115,7 +115,7 @@ def address(workspace: Workspace) -> URL:
 
 
 def open_store(workspace: Workspace) -> Engine:
-    """The owner's way to the database; its tables are made or brought up to date first.
+    """Open the owner's connection, after creating or migrating the tables.
 
     Raises:
         ConfigError: see `address`. BackendUnavailable: PostgreSQL does not answer.
@@ -130,7 +130,7 @@ def open_store(workspace: Workspace) -> Engine:
 
 
 def open_judge_store(workspace: Workspace) -> Engine:
-    """The judges' way: on it the database's own guard refuses every table but theirs.
+    """Open the judges' connection, on which the database refuses every table but theirs.
 
     Raises:
         as `open_store`.
@@ -140,12 +140,12 @@ def open_judge_store(workspace: Workspace) -> Engine:
 
 
 def read(engine: Engine, work: Callable[[Connection], Result]) -> Result:
-    """The result of `work` in one transaction that sees one state of the database."""
+    """Return the result of `work` in one transaction that sees one state of the database."""
     return _repeated(engine, work, writes=False)
 
 
 def write(engine: Engine, work: Callable[[Connection], Result]) -> Result:
-    """The result of `work`, once it is on disk.
+    """Return the result of `work`, once it is on disk.
 
     Raises:
         Busy: the database did not take it in time; nothing of it was saved.
@@ -186,7 +186,7 @@ def _passing(error: DBAPIError) -> bool:
 
 
 def where(engine: Engine) -> str:
-    """The database in words, without its password."""
+    """Return the database in words, without its password."""
     return engine.url.database if _is_sqlite(engine) else engine.url.render_as_string()
 
 
@@ -222,7 +222,8 @@ def _engine(url: URL) -> Engine:
 
 
 def _only_for_the_owner(path: Path) -> None:
-    """Made before SQLite would, so that no other user of the machine can read what is sealed.
+    """Create the file before SQLite would, so that no other user of the machine can read what is
+    sealed.
 
     A file that is there is never opened here: on POSIX, closing it would drop the locks that
     SQLite holds on it in this process. Another process would then take itself for the only one

@@ -28,7 +28,7 @@ EVENTS = (
 
 
 def now() -> datetime:
-    """This instant, aware, in UTC."""
+    """Return the present instant, aware, in UTC."""
     return datetime.now(UTC)
 
 

@@ -51,11 +51,11 @@ _FREE = (  # no table is read or written by these
 
 
 class OffLimits(Exception):
-    """A statement on the judge's path touches a table that is not a judge's: a defect of ours."""
+    """A statement on the judge's path uses a table that is not a judge's: a defect of ours."""
 
 
 def confine(engine: Engine) -> Engine:
-    """`engine`, from now on for judges only; call it before the first connection is made."""
+    """Confine `engine` to judges' tables; call it before the first connection is made."""
     if engine.dialect.name == "sqlite":
         # After the listener that sets the pragmas: those would be refused from then on.
         event.listen(engine, "connect", _set_authorizer)
@@ -64,7 +64,7 @@ def confine(engine: Engine) -> Engine:
 
 
 def is_confined(engine: Engine) -> bool:
-    """Is this a judge's way to the database?"""
+    """Return whether this engine is confined to judges' tables."""
     return bool(engine.get_execution_options().get("capo_judge"))
 
 
@@ -86,7 +86,7 @@ def _set_authorizer(connection: sqlite3.Connection, record: object) -> None:
 
 
 def _allowed(action: int, first: str | None, *rest: object) -> int:
-    """SQLite asks this about each table and column while it compiles a statement."""
+    """Answer SQLite, which asks about each table and column while it compiles a statement."""
     fine = (
         action in _FREE
         or (action == sqlite3.SQLITE_READ and first in READ)

@@ -1,4 +1,4 @@
-"""A frozen study goes into the database: once, whole, and from then on unchanged."""
+"""Loading a frozen study into the database: once, whole, and unchanged from then on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load(
     terms: Terms,
     at: datetime,
 ) -> bool:
-    """Load the frames of a frozen study, by the names of their tables; False: it was there.
+    """Load the frames of a frozen study, by the names of their tables; False if it was there.
 
     Raises:
         DataError: a frame breaks its table or contradicts another.
@@ -89,7 +89,7 @@ def _storable(text: str) -> bool:
 
 
 def _check_references(frames: Mapping[str, pd.DataFrame], study_id: str) -> None:
-    """Whatever a judge's page will look up is there: seen now, not in front of the judge."""
+    """Check that everything a judge's page will look up is there."""
     check_kinds(frames["trials"]["kind"], where=f"study {study_id}, table trials")
     texts = set(frames["texts"]["text_id"])
     cards = set(frames["cards"]["annotator_id"])

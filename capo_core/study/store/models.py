@@ -1,4 +1,4 @@
-"""The database of blind studies, but for the sealed sources (those are in `models_sealed`).
+"""The tables of the studies' database, except the sealed sources (those are in `store.sealed`).
 
 One row of `studies` is a frozen study; the tables of `study.tables` that a judge may see are
 loaded beside it and never change. What people do is in `judges`, `links`, `claims`, `judgments`,
@@ -52,7 +52,7 @@ class UtcTime(TypeDecorator):
 
 
 def loaded(name: str, of: schema.Table, into: MetaData, owner: Column | None = None) -> Table:
-    """A table of a frozen study as it is stored: its columns, under the study's identifier."""
+    """Return a table of a frozen study as stored: its columns, under the study's identifier."""
     return Table(
         name,
         into,

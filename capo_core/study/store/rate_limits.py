@@ -1,4 +1,4 @@
-"""How often somebody may be wrong: refused links and passwords are counted in the database.
+"""Rate limits: refused links and passwords are counted in the database.
 
 The count is kept there, not in memory, so that a restart or a second server process does not give
 a guesser new tries. Who asked is stored as a hash, for as long as its window lasts.
@@ -20,12 +20,12 @@ TRIES = 20  # for one caller in one window; a laboratory behind one address stil
 
 
 def inserting(connection: Connection):
-    """The database's own INSERT, which knows ON CONFLICT."""
+    """Return the database's own INSERT, which knows ON CONFLICT."""
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
 
 def check(connection: Connection, caller: str, at: datetime) -> None:
-    """Raises `StudyError` where `caller` was refused too often of late; until the window ends.
+    """Raise `StudyError` where `caller` was refused too often of late, until the window ends.
 
     Asked when somebody comes in, not at each step: a judge at work is not thrown out by guesses
     of a neighbour. An empty `caller` is nobody in particular and never refused.
@@ -47,7 +47,7 @@ def check(connection: Connection, caller: str, at: datetime) -> None:
 
 
 def count_refusal(connection: Connection, caller: str, at: datetime) -> None:
-    """One more refusal for `caller`; counts of windows that have passed are forgotten."""
+    """Count one more refusal for `caller`; counts of past windows are deleted."""
     key, start = _key(caller, at)
     connection.execute(delete(attempts).where(attempts.c.window_start < start))
     added = inserting(connection)(attempts).values(caller=key, window_start=start, count=1)
