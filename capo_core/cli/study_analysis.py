@@ -25,11 +25,11 @@ Answers = Annotated[
 Mu = Annotated[
     list[str] | None,
     typer.Option(
-        help="How often one source's text is better than another's, where that is known: "
-        "human:sft=0.8, or human:sft=0.8/40 for a belief worth 40 comparisons."
+        help="Prior on how often one source's text is better than another's: human:sft=0.8, or "
+        "human:sft=0.8/40 for a prior worth 40 comparisons."
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
 FORMATS = (".json", ".md", ".tex")
 
 
@@ -47,7 +47,7 @@ def add(study_app: typer.Typer) -> None:
 def analyse(
     study: Study,
     out: Annotated[
-        list[Path] | None, typer.Option(help="Files ending in .json, .md or .tex; repeatable.")
+        list[Path] | None, typer.Option(help="Output files (.json, .md, .tex); repeatable.")
     ] = None,
     answers: Answers = None,
     mu: Mu = None,
@@ -60,7 +60,7 @@ def analyse(
 
     wrong = [path for path in out or [] if path.suffix not in FORMATS]
     if wrong:
-        raise ConfigError(f"{wrong[0].name} has no known ending", expected=", ".join(FORMATS))
+        raise ConfigError(f"{wrong[0].name} has an unknown ending", expected=", ".join(FORMATS))
     report = _report(study, answers, mu, seed)
     for path in out or []:
         if path.suffix == ".json":
@@ -80,18 +80,21 @@ def analyse(
 @plain_errors
 def simulate_judges(
     study: Study,
-    out: Annotated[Path, typer.Argument(help="Where the judgments go (.csv or .jsonl).")],
-    attentiveness: Annotated[float, typer.Option(help="Mean share of trials attended to.")] = 0.8,
-    skill: Annotated[float, typer.Option(help="How often an attending judge knows a hand.")] = 0.7,
-    left: Annotated[float, typer.Option(help="Clicks to the left when not attending.")] = 0.5,
-    doubt: Annotated[float, typer.Option(help='Share of "cannot tell" and "tie".')] = 0.05,
-    seconds: Annotated[float, typer.Option(help="Median seconds beyond reading.")] = 8.0,
-    careless: Annotated[float, typer.Option(help="Share of judges who hardly attend.")] = 0.0,
+    out: Annotated[Path, typer.Argument(help="Output file (.csv or .jsonl).")],
+    attentiveness: Annotated[
+        float, typer.Option(help="Mean attentiveness (share of trials).")
+    ] = 0.8,
+    skill: Annotated[float, typer.Option(help="Recognition accuracy of an attending judge.")] = 0.7,
+    left: Annotated[float, typer.Option(help="Share of left clicks when not attending.")] = 0.5,
+    doubt: Annotated[float, typer.Option(help='Share of "cannot tell" and "tie" answers.')] = 0.05,
+    seconds: Annotated[float, typer.Option(help="Median seconds per trial beyond reading.")] = 8.0,
+    careless: Annotated[float, typer.Option(help="Share of careless judges.")] = 0.0,
     strength: Annotated[
-        list[str] | None, typer.Option(help="Of a source in comparisons, log-odds: human=0.8")
+        list[str] | None,
+        typer.Option(help="Strength of a source in comparisons, in log-odds: human=0.8"),
     ] = None,
     likeness: Annotated[
-        list[str] | None, typer.Option(help="Of a source to its target, 0 to 1: sft=0.6")
+        list[str] | None, typer.Option(help="Likeness of a source to its target, 0 to 1: sft=0.6")
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -127,17 +130,17 @@ def simulate_judges(
 @plain_errors
 def export_pairs(
     study: Study,
-    out: Annotated[Path, typer.Argument(help="A file ending in .jsonl.")],
+    out: Annotated[Path, typer.Argument(help="Output file (.jsonl).")],
     rule: Annotated[str, typer.Option(help="quality, majority or none.")] = "quality",
     confident: Annotated[
-        float, typer.Option(help="Rule quality: how probable the better text must be.")
+        float, typer.Option(help="Rule quality: minimum probability of the better text.")
     ] = 0.9,
     answers: Answers = None,
     mu: Mu = None,
 ) -> None:
     """Export preference pairs (prompt, chosen, rejected) from the comparisons, for training.
 
-    With --rule none a pair for each vote, else one for each two texts that were compared.
+    With --rule none one pair per vote, else one per text pair.
     """
     from capo_core.data.catalog import Catalog
     from capo_core.errors import StudyError
@@ -152,14 +155,14 @@ def export_pairs(
     quality = estimate(judgments, _priors(mu))
     if quality is None:
         raise StudyError(
-            "nobody compared anything", where=study, expected="trials of the kind comparison"
+            "the study has no comparisons", where=study, expected="trials of the kind comparison"
         )
     dataset = Catalog(workspace).load(draft.config.dataset)
     pairs = pairs_of(draft, dataset, judgments, quality, chosen_by)
     write_pairs(pairs, out)
     console.print(
         f"{len(pairs)} preference pairs: {out}. Their items are from the {draft.config.split} "
-        "part: a run that trains on them must not be scored on it.",
+        "split: a run that trains on them must not be scored on it.",
         markup=False,
         soft_wrap=True,
     )
@@ -209,13 +212,13 @@ def _priors(given: list[str] | None) -> list[Prior]:
     """Return priors from texts such as human:sft=0.8 or human:sft=0.8/40."""
     from capo_core.study.analysis.judge_quality import Prior
 
-    beliefs = []
+    priors = []
     for text in given or []:
         names, _equals, number = text.partition("=")
         stronger, _colon, weaker = names.partition(":")
         mu, _slash, strength = number.partition("/")
-        beliefs.append(Prior(stronger, weaker, _number(mu, text), _number(strength or "0", text)))
-    return beliefs
+        priors.append(Prior(stronger, weaker, _number(mu, text), _number(strength or "0", text)))
+    return priors
 
 
 def _named(given: list[str] | None, option: str) -> dict[str, float]:
@@ -232,4 +235,6 @@ def _number(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigError(f"{text!r} is no number", where=where, expected="name=number") from None
+        raise ConfigError(
+            f"{text!r} is not a number", where=where, expected="name=number"
+        ) from None

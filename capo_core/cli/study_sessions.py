@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Study = Annotated[str, typer.Argument(help="A frozen study.")]
 Judge = Annotated[str, typer.Argument(help="A judge (see: study status).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Days = Annotated[float, typer.Option(help="How many days the link is good.")]
-Base = Annotated[str, typer.Option(help="Where judges reach the dashboard.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Days = Annotated[float, typer.Option(help="Days until the link expires.")]
+Base = Annotated[str, typer.Option(help="Address of the dashboard for judges.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 HOME = "http://localhost:8501"
 
 
@@ -46,9 +46,9 @@ def add(study_app: typer.Typer) -> None:
 @plain_errors
 def invite(
     study: Study,
-    judges: Annotated[int, typer.Option(help="How many.")] = 1,
+    judges: Annotated[int, typer.Option(help="Number of judges.")] = 1,
     days: Days = 30,
-    note: Annotated[str, typer.Option(help="Your own words on them; judges do not see it.")] = "",
+    note: Annotated[str, typer.Option(help="Note on these judges; they do not see it.")] = "",
     base: Base = HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +75,7 @@ def revoke(judge: Judge) -> None:
 def release(judge: Judge) -> None:
     """Reassign the open trials of a judge who will not come back."""
     _service().release(judge)
-    console.print(f"The open places of {judge} are free.", markup=False)
+    console.print(f"The open trials of {judge} can be reassigned.", markup=False)
 
 
 @plain_errors
@@ -86,13 +86,13 @@ def status(study: Study, as_json: AsJson = False) -> None:
         print_json(_plain(asdict(found)))
         return
     console.print(
-        f"{study}: {found.state}; {found.filled} of {found.places} places answered "
+        f"{study}: {found.state}; {found.filled} of {found.places} judgments collected "
         f"({', '.join(f'{k} {n} of {of}' for k, (n, of) in found.by_kind.items())})",
         markup=False,
     )
     for each in found.judges:
         seen = f"last seen {each.last_seen:%Y-%m-%d %H:%M} UTC" if each.last_seen else "never seen"
-        more = f", {each.extra} of them at places of others" if each.extra else ""
+        more = f", {each.extra} of them taken over or late" if each.extra else ""
         console.print(
             f"{each.judge_id}  {each.judge_slot or 'reserve'}  {each.state}: {each.done} answered"
             f"{more}, {each.places} planned; {seen}{'; ' + each.note if each.note else ''}",
@@ -106,7 +106,7 @@ def close(study: Study, yes: Yes = False) -> None:
     """Close the study to further answers. This cannot be undone."""
     service = _service()
     found = service.status(study)
-    _ask(f"{found.filled} of {found.places} places are answered. Close {study} for good?", yes)
+    _ask(f"{found.filled} of {found.places} judgments are collected. Close {study} for good?", yes)
     service.close(study)
     console.print(f"{study} is closed.", markup=False)
 
@@ -124,9 +124,9 @@ def unblind(study: Study, yes: Yes = False) -> None:
 def export(
     study: Study,
     path: Annotated[Path, typer.Argument(help="A file ending in .csv or .jsonl.")],
-    practice: Annotated[bool, typer.Option("--practice", help="Practice trials too.")] = False,
+    practice: Annotated[bool, typer.Option("--practice", help="Include practice trials.")] = False,
     history: Annotated[
-        bool, typer.Option("--history", help="Every answer ever given, without sources.")
+        bool, typer.Option("--history", help="Full answer history, without sources.")
     ] = False,
 ) -> None:
     """Write the judgments with the order shown and the true sources, after unblinding."""
@@ -178,7 +178,7 @@ def _print_links(invitations: list[Invitation], base: str, as_json: bool) -> Non
     for row in rows:
         # Plain print: a link must come out whole, however narrow the terminal is.
         print(f"{row['judge_id']}  {row['judge_slot'] or 'reserve'}  {row['url']}")
-    console.print("These links are shown once. Whoever has one is that judge.")
+    console.print("Each link is shown once. Whoever has it acts as that judge.")
 
 
 def _kind(path: Path) -> str:
@@ -188,7 +188,7 @@ def _kind(path: Path) -> str:
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
         raise ConfigError(
-            f"{path.name!r} does not say what to write",
+            f"{path.name!r} has an unknown ending",
             expected=f"a name that ends in {', '.join(f'.{each}' for each in FORMATS)}",
         )
     return kind

@@ -174,10 +174,10 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     box = page.get_by_label("Owner's password")
     box.fill(PASSWORD)
     box.press("Enter")
-    page.get_by_role("heading", name="What data is there").wait_for()
+    page.get_by_role("heading", name="Data", exact=True).wait_for()
     assert page.url.startswith(f"{guarded}/data")
     page.reload()
-    page.get_by_role("heading", name="What data is there").wait_for()
+    page.get_by_role("heading", name="Data", exact=True).wait_for()
     stranger = page.context.browser.new_page()  # another tab has kept nothing
     stranger.goto(f"{guarded}/data")
     stranger.get_by_role("heading", name="for the people who run the study").wait_for()

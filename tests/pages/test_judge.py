@@ -251,7 +251,7 @@ def test_a_forged_link_and_one_whose_time_is_over(judging):
     app = open_page("judge", t="A" * 22)
     assert "not known here" in shown(app) and not app.button
     short = study.service.new_link(study.invited[0].judge_id, days=1e-9)
-    assert "time of this link is over" in shown(open_page("judge", t=short.token))
+    assert "link has expired" in shown(open_page("judge", t=short.token))
 
 
 def test_a_closed_study_thanks(judging):
@@ -322,7 +322,7 @@ def test_wrong_passwords_end(workspace, monkeypatch):
 
 
 def test_listening_to_others_without_a_password_is_refused(workspace, monkeypatch):
-    monkeypatch.setattr(access, "doors", lambda address=None: SignInSettings("0.0.0.0"))
+    monkeypatch.setattr(access, "sign_in_ways", lambda address=None: SignInSettings("0.0.0.0"))
     app = open_page("data")
     assert "CAPO\\_OWNER\\_PASSWORD" in shown(app) and not app.selectbox
 

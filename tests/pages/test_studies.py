@@ -115,7 +115,7 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
         ({"name": "no name!"}, "cannot be used"),
         ({"runs": ["gone"], "people": ["human"]}, "gone"),
         ({"targets": ["nobody"]}, "nobody"),
-        ({"expected": 7}, "shares above 0"),
+        ({"expected": 7}, "above 0"),
     ],
 )
 def test_designs_that_do_not_fit_are_refused_with_what_would(workspace, add, dataset, changes,
@@ -217,7 +217,7 @@ def test_what_another_tab_drew_anew_is_not_frozen_unseen(workspace, dataset):
     app = one("freeze")
     for box in app.checkbox:
         box.check().run()
-    other = steps.drawn_from(workspace, dataset, steps.config("mine", seed=7))
+    other = steps.draw_from(workspace, dataset, steps.config("mine", seed=7))
     design_draft.create(workspace, other, replace=True)
     app.button(key="studies.freeze").click().run()
     assert not app.exception
@@ -350,7 +350,7 @@ def unblinded(workspace, dataset):
 def test_results_stand_with_interval_and_what_lies_behind_them(unblinded, behind, said):
     app = one("results", behind=behind)
     told = fine(app)
-    assert said in told and "No judge and no judgment is dropped" in told
+    assert said in told and "No judge and no judgment is excluded" in told
     table = next(f.value for f in app.dataframe if "chance" in f.value.columns)
     assert {"value", "low", "high", "n", "chance"} <= set(table.columns)
     assert table["chance"].iloc[0] == pytest.approx(1 / 3)

@@ -58,7 +58,7 @@ def test_an_expired_link(study):
     desk.open()
     study.clock.forward(days=2)
     for act in (desk.open, desk.consent, desk.next_trial, desk.undo, desk.progress):
-        with pytest.raises(StudyError, match="time of this link is over"):
+        with pytest.raises(StudyError, match="link has expired"):
             act()
 
 

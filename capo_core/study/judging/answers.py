@@ -56,7 +56,7 @@ def validated(given: JudgeAnswer) -> JudgeAnswer:
     """Return `given` as it can be stored; raise `StudyError` where it is out of bounds."""
     if given.confidence not in CONFIDENCES:
         raise StudyError(
-            f"{given.confidence!r} is no confidence", expected="'1' (a guess) to '4' (certain)"
+            f"{given.confidence!r} is not a confidence", expected="'1' (a guess) to '4' (certain)"
         )
     if len(given.reason) > LONGEST_REASON:
         raise StudyError(
@@ -87,7 +87,7 @@ def save(
         if JudgeAnswer(current.answer, current.confidence, current.reason) != stored:
             raise StudyError(
                 "this trial has another answer already, which is saved",
-                todo="to change your last answer, take it back first; else go on",
+                todo="to change your last answer, undo it first; otherwise continue",
             )
         feedback = feedback_on(connection, judge, trial, current.answer)
         return SavedAnswer(trial_id, current.answered, True, feedback)
@@ -123,10 +123,10 @@ def withdraw_last(connection: Connection, judge: Judge, at: datetime) -> str:
         .limit(1)
     ).one_or_none()
     if last is None:
-        raise StudyError("there is no answer yet that could be taken back")
+        raise StudyError("there is no answer yet that could be changed")
     if last.phase == PRACTICE:
         raise StudyError(
-            "a practice answer is not taken back: you have seen the right one", todo="go on"
+            "a practice answer cannot be changed: you have seen the right one", todo="continue"
         )
     if last.withdrawn is not None:
         return last.trial_id
@@ -168,7 +168,7 @@ def claim_of(connection: Connection, judge: Judge, trial_id: str):
         .where(_of(claims, judge, trial_id))
     ).one_or_none()
     if row is None:
-        raise StudyError("this trial was not shown to you", todo="load the page again")
+        raise StudyError("this trial was not shown to you", todo="reload the page")
     return row
 
 

@@ -241,7 +241,7 @@ class JudgeDesk:
 
 def _need_consent(judge: Judge) -> None:
     if not judge.consented:
-        raise StudyError("you have not agreed to take part yet", todo="read the first page again")
+        raise StudyError("you have not agreed to take part yet", todo="return to the welcome page")
 
 
 def _touch(connection: Connection, judge: Judge, at: datetime, **values: datetime | None) -> None:

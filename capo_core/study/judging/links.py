@@ -78,11 +78,13 @@ def holder(connection: Connection, token: str, at: datetime) -> Judge:
         .where(links.c.token_hash == wanted)
     ).one_or_none()
     if row is None or not hmac.compare_digest(row.token_hash, wanted):
-        raise UnknownLink("this link is not known here", todo=f"see that it is whole, or {ASK}")
+        raise UnknownLink(
+            "this link is not known here", todo=f"check that it is complete, or {ASK}"
+        )
     if row.link_revoked is not None or row.revoked is not None:
         raise StudyError("this link was withdrawn", todo=ASK)
     if row.expires <= at:
-        raise StudyError("the time of this link is over; what you answered is saved", todo=ASK)
+        raise StudyError("this link has expired; what you answered is saved", todo=ASK)
     return judge_of(row)
 
 

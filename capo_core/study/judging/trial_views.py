@@ -103,7 +103,7 @@ class AssignedTrial:
         """
         if answer not in self.answers:
             raise StudyError(
-                f"{answer!r} is no answer to this trial", expected=f"one of {self.answers}"
+                f"{answer!r} is not an answer to this trial", expected=f"one of {self.answers}"
             )
         return trial_kind(self.kind).stored(answer, self.card_ids, self.slots)
 

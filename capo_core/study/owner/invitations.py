@@ -63,7 +63,7 @@ def check_days(days: float) -> None:
     """Raise `ConfigError` unless a link can be valid for so long."""
     if not 0 < days <= LONGEST_DAYS:
         raise ConfigError(
-            f"links good for {days:g} days", expected=f"more than 0, at most {LONGEST_DAYS}"
+            f"links valid for {days:g} days", expected=f"more than 0, at most {LONGEST_DAYS}"
         )
 
 
