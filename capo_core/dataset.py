@@ -1,4 +1,4 @@
-"""A dataset: items, annotations, perhaps crowd counts, and the task that ties them."""
+"""Datasets: items, annotations, optional crowd counts, and their task."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from capo_core.task import Task
 
 @dataclass(frozen=True)
 class Dataset:
-    """Items, annotations, possibly crowd counts, and the task that ties them.
+    """Items, annotations, optional crowd counts, and their task.
 
     Tables are checked and cross-checked on construction and must not be changed in place.
 
     Attributes:
-        origin: one line on where the data come from, shown wherever the data are.
-        simulated: True where no human wrote this; the dashboard says so on every page.
+        origin: one line on where the data come from, shown with them.
+        simulated: whether no person wrote the data; the dashboard marks them on every page.
 
     Raises:
         DataError: a table breaks its schema, an annotation names an unknown item, or a label is
@@ -68,7 +68,7 @@ class Dataset:
 
     @cached_property
     def annotators(self) -> tuple[str, ...]:
-        """Identifiers of all annotators, numbers in numeric order, else alphabetical."""
+        """Identifiers of all annotators: numbers in numeric order, others alphabetical."""
         found = self.annotations["annotator_id"].unique()
         return tuple(
             sorted(found, key=lambda a: (not a.isdecimal(), int(a or 0) if a.isdecimal() else 0, a))
@@ -76,9 +76,9 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the task and the tables, whatever the order of their rows.
+        """SHA-256 (hex) of the task and the tables, independent of the order of rows.
 
-        The name, the origin and the split do not enter: they change nothing in what was said.
+        Name, origin and split do not enter: they are not part of the annotators' answers.
         """
         digest = hashlib.sha256(json.dumps(self.task.to_dict(), sort_keys=True).encode())
         for table, frame in (
@@ -98,6 +98,6 @@ class Dataset:
         return digest.hexdigest()
 
     def with_split(self, split: pd.Series) -> Dataset:
-        """The same data with `split` (index item_id → train, validation or test)."""
+        """Return the same data with `split` (index item_id → train, validation or test)."""
         items = self.items.assign(split=self.items["item_id"].map(split).fillna("").astype(str))
         return replace(self, items=items)

@@ -1,8 +1,8 @@
-"""Errors that speak to the person in front of the screen.
+"""Errors that a user can cause, with the parts of their message.
 
-Every error that a user can cause is a `CapoError`. Its text says what happened, where, what was
-expected and what to do next; a page shows it as it stands, the command line prints it without a
-stack trace. Anything else that escapes is a defect of this project.
+Every such error is a `CapoError`. Its text says what happened, where, what was expected and what to
+do next; a page shows it as it is, the command line prints it without a stack trace. Any other
+exception that escapes is a defect of this project.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ class CapoError(Exception):
         where: the place, for instance "votes.csv, row 12, column 'label'".
         expected: what would have been right.
         todo: what the person can do now.
+        option: option of the command line that `todo` is about; only the command line prints it.
     """
 
     def __init__(
@@ -25,8 +26,10 @@ class CapoError(Exception):
         where: str | None = None,
         expected: str | None = None,
         todo: str | None = None,
+        option: str | None = None,
     ) -> None:
         self.what, self.where, self.expected, self.todo = what, where, expected, todo
+        self.option = option
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -40,15 +43,16 @@ class CapoError(Exception):
 
     def __reduce__(self):
         # Exceptions with keyword arguments do not survive a process boundary without this.
-        return (_rebuild, (type(self), self.what, self.where, self.expected, self.todo))
+        parts = {name: getattr(self, name) for name in ("where", "expected", "todo", "option")}
+        return (_rebuild, (type(self), self.what, parts))
 
 
-def _rebuild(kind, what, where, expected, todo):
-    return kind(what, where=where, expected=expected, todo=todo)
+def _rebuild(kind: type[CapoError], what: str, parts: dict) -> CapoError:
+    return kind(what, **parts)
 
 
 class DataError(CapoError):
-    """The data given cannot be read, or do not say what they must say."""
+    """Data cannot be read, or lack something that is needed."""
 
 
 class ConfigError(CapoError):
@@ -56,16 +60,16 @@ class ConfigError(CapoError):
 
 
 class BackendUnavailable(CapoError):
-    """A model, a server or a package that was asked for is not there."""
+    """A model, a server or a package that is needed is not available."""
 
 
 class RunError(CapoError):
-    """A run cannot begin, go on or end as asked; what it has saved stays."""
+    """A run cannot start, continue or end as requested; saved results stay."""
 
 
 class StudyError(CapoError):
-    """A blind study cannot do what was asked of it now; what has been answered stays."""
+    """A blind study cannot do what was requested; stored judgments stay."""
 
 
 class Stopped(CapoError):
-    """The person asked a running computation to stop; nothing is wrong."""
+    """The user stopped a running computation; nothing is wrong."""

@@ -1,8 +1,8 @@
-"""The tables everybody speaks.
+"""Schemas of the tables that all packages exchange.
 
 Long pandas tables, one meaning per column name across the project. Identifiers and labels are
 text. No text column holds a missing value: what is absent is the empty string, so that no caller
-has to think about three kinds of nothing.
+has to handle three kinds of missing values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from capo_core.errors import DataError
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its kind and what it means.
+    """A column: name, kind and meaning.
 
     Kinds are "text", "count" (a whole number of 0 or more) and "number" (any finite number).
     """
@@ -27,12 +27,12 @@ class Column:
     kind: str
     meaning: str
     allowed: tuple[str, ...] | None = None
-    required: bool = False  # may the text be empty?
+    required: bool = False  # whether the text must not be empty
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table's name, its key and its columns, in order."""
+    """A table: name, key and columns, in order."""
 
     name: str
     key: tuple[str, ...]
@@ -49,7 +49,7 @@ ITEMS = Table(
     (
         Column("item_id", "text", "identifier of the item", required=True),
         Column("text_a", "text", "first text of the item (premise, question 1)", required=True),
-        Column("text_b", "text", "second text (hypothesis, question 2); empty where there is one"),
+        Column("text_b", "text", "second text (hypothesis, question 2); empty if there is none"),
         Column("split", "text", "part of the data", ("train", "validation", "test", "")),
     ),
 )
@@ -59,10 +59,10 @@ ANNOTATIONS = Table(
     (
         Column("annotation_id", "text", "identifier of the annotation", required=True),
         Column("item_id", "text", "the item annotated", required=True),
-        Column("annotator_id", "text", "who annotated it", required=True),
-        Column("label", "text", "the label given, on the task's scale", required=True),
-        Column("explanation", "text", "why, in the annotator's words; empty where none was given"),
-        Column("valid", "text", "judged valid by later validation", ("true", "false", "unknown")),
+        Column("annotator_id", "text", "annotator who gave it", required=True),
+        Column("label", "text", "label, on the task's scale", required=True),
+        Column("explanation", "text", "in the annotator's words; empty if there is none"),
+        Column("valid", "text", "judged valid in a later round", ("true", "false", "unknown")),
     ),
 )
 CROWD = Table(
@@ -71,7 +71,7 @@ CROWD = Table(
     (
         Column("item_id", "text", "the item labelled", required=True),
         Column("label", "text", "one label of the task's scale", required=True),
-        Column("count", "count", "how many people gave this label"),
+        Column("count", "count", "number of people who gave this label"),
     ),
 )
 PAIRS = Table(
@@ -80,13 +80,13 @@ PAIRS = Table(
     (
         Column("pair_id", "text", "identifier of the pair", required=True),
         Column("item_id", "text", "the item both responses answer", required=True),
-        Column("target_annotator_id", "text", "whose manner is learned", required=True),
+        Column("target_annotator_id", "text", "annotator to imitate", required=True),
         Column("chosen_annotation_id", "text", "the target's response", required=True),
-        Column("rejected_annotation_id", "text", "somebody else's response", required=True),
-        Column("rejected_annotator_id", "text", "who wrote the rejected one", required=True),
-        Column("same_label", "text", "do both give one label?", ("true", "false")),
+        Column("rejected_annotation_id", "text", "response of another annotator", required=True),
+        Column("rejected_annotator_id", "text", "author of the rejected response", required=True),
+        Column("same_label", "text", "whether both have the same label", ("true", "false")),
         Column("similarity", "number", "of the explanations, without the item's words; 0 to 1"),
-        Column("weight", "number", "how much the pair counts in training; 0 or more"),
+        Column("weight", "number", "weight of the pair in training; 0 or more"),
     ),
 )
 OUTPUTS = Table(
@@ -94,26 +94,27 @@ OUTPUTS = Table(
     ("output_id",),
     (
         Column("output_id", "text", "identifier of the output", required=True),
-        Column("run_id", "text", "the run that wrote it", required=True),
-        Column("method", "text", "how the model was asked or trained", required=True),
-        Column("target_annotator_id", "text", "who was imitated", required=True),
+        Column("run_id", "text", "run that generated it", required=True),
+        Column("method", "text", "imitation method", required=True),
+        Column("target_annotator_id", "text", "annotator to imitate", required=True),
         Column("item_id", "text", "the item answered", required=True),
-        Column("sample", "text", "which of several answers to the item: 0, 1, …", required=True),
-        Column("label", "text", "the label read from the answer; empty where none was found"),
-        Column("explanation", "text", "the explanation read from it; empty where none was found"),
-        Column("raw_text", "text", "what the model wrote, unchanged"),
-        Column("parsed", "text", "could the answer be read?", ("true", "false")),
-        Column("problem", "text", "why it could not be read; empty where it could"),
-        Column("prompt_tokens", "count", "tokens of what was asked"),
-        Column("output_tokens", "count", "tokens of what was written"),
+        Column("sample", "text", "number of the sample for the item: 0, 1, …", required=True),
+        Column("label", "text", "label parsed from the output; empty if none was found"),
+        Column("explanation", "text", "explanation parsed from it; empty if none was found"),
+        Column("raw_text", "text", "text as generated"),
+        Column("parsed", "text", "whether the output could be parsed", ("true", "false")),
+        Column("problem", "text", "why it could not be parsed; empty if it could"),
+        Column("prompt_tokens", "count", "tokens of the prompt"),
+        Column("output_tokens", "count", "tokens generated"),
     ),
 )
 
 
 def check(frame: pd.DataFrame, table: Table, *, source: str = "") -> pd.DataFrame:
-    """The table's columns in order, checked; raises `DataError` at the first thing that is wrong.
+    """Return the table's columns in order, checked.
 
-    Rows in messages are counted from 1 in the order of `frame`.
+    Raises:
+        DataError: at the first violation; rows in its text count from 1 in the order of `frame`.
     """
     where = f"{source}, table {table.name}" if source else f"table {table.name}"
     missing = [name for name in table.names if name not in frame.columns]
@@ -133,7 +134,7 @@ def check(frame: pd.DataFrame, table: Table, *, source: str = "") -> pd.DataFram
         row = int(repeated.to_numpy().argmax())
         key = ", ".join(f"{name} {frame.at[row, name]!r}" for name in table.key)
         raise DataError(
-            f"{key} stands twice",
+            f"{key} occurs twice",
             where=f"{where}, row {row + 1}",
             expected=f"each {' and '.join(table.key)} once",
         )
@@ -166,5 +167,5 @@ def _check_column(values: pd.Series, column: Column, where: str) -> None:
 
 
 def quoted_names(names: Iterable[str]) -> str:
-    """Names in quotes, for a sentence."""
+    """Return names in quotes, for a sentence."""
     return ", ".join(repr(str(name)) for name in names) or "none"

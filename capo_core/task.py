@@ -1,4 +1,4 @@
-"""Label scales, and what the annotators were asked."""
+"""Label scales and annotation tasks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from capo_core.errors import ConfigError
 class LabelScale:
     """The labels of a task, in order of display.
 
-    `ordinal` scales have whole numbers as labels and know distances between them; nominal ones
-    know only equal and different.
+    `ordinal` scales have whole numbers as labels, with distances between them; labels of nominal
+    ones are only equal or different.
     """
 
     labels: tuple[str, ...]
@@ -26,31 +26,33 @@ class LabelScale:
                 numbers = [int(label) for label in self.labels]
             except ValueError:
                 raise ConfigError(
-                    f"the ordinal scale {list(self.labels)} has labels that are no whole numbers",
-                    todo="declare the scale nominal, or map its labels to numbers",
+                    f"the ordinal scale {list(self.labels)} has labels that are not whole numbers",
+                    todo="use a nominal scale, or map its labels to numbers",
                 ) from None
             if numbers != sorted(numbers):
-                raise ConfigError(f"the ordinal scale {list(self.labels)} does not ascend")
+                raise ConfigError(
+                    f"the ordinal scale {list(self.labels)} is not in ascending order"
+                )
 
     @classmethod
     def between(cls, low: int, high: int) -> LabelScale:
-        """The ordinal scale of all whole numbers from `low` to `high`."""
+        """Return the ordinal scale of all whole numbers from `low` to `high`."""
         return cls(tuple(str(value) for value in range(low, high + 1)), ordinal=True)
 
     def number(self, label: str) -> int:
-        """The label's value (ordinal) or its position in the order of display (nominal)."""
+        """Return the label's value (ordinal) or its position in display order (nominal)."""
         return int(label) if self.ordinal else self.labels.index(label)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What the annotators were asked.
+    """An annotation task.
 
     Attributes:
         name: short name, for instance "natural language inference".
         scale: the labels.
-        role_a, role_b: what text_a and text_b are called; role_b is empty for one-text tasks.
-        instruction: the question put to the annotators, in one sentence.
+        role_a, role_b: names of text_a and text_b; role_b is empty for one-text tasks.
+        instruction: the question to the annotators, in one sentence.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Where things live on disk, and how they are written so that nothing half-done is ever read."""
+"""Folders of a workspace, and writing of files so that no incomplete one is ever read."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Workspace:
 
     @contextmanager
     def lock(self, name: str, *, timeout_s: float = 30) -> Iterator[None]:
-        """Only one process at a time passes; `DataError` after `timeout_s` seconds of waiting."""
+        """Let one process at a time pass; `DataError` after `timeout_s` seconds of waiting."""
         folder = self.root / "locks"
         make_folder(folder)
         lock = FileLock(folder / f"{safe_name(name)}.lock", timeout=timeout_s)
@@ -80,12 +80,12 @@ class Workspace:
             raise DataError(
                 f"another process has been writing '{name}' for more than {timeout_s:.0f} s",
                 where=str(self.root),
-                todo="wait until it is done, or end it, and try again",
+                todo="wait until it has finished, or stop it, and try again",
             ) from None
 
 
 def safe_name(name: str) -> str:
-    """`name`, if it is safe as a file name; raises `ConfigError` otherwise."""
+    """Return `name`, if it is safe as a file name; raise `ConfigError` otherwise."""
     if not _NAME.fullmatch(name or "") or name.endswith("."):
         raise ConfigError(
             f"the name {name!r} cannot be used",
@@ -95,23 +95,23 @@ def safe_name(name: str) -> str:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make `folder` and its parents; `DataError` in plain words where that fails."""
+    """Create `folder` and its parents; raise `DataError` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
-            f"the folder cannot be made ({error.strerror})",
+            f"the folder cannot be created ({error.strerror})",
             where=str(folder),
-            todo="choose another workspace by the environment variable CAPO_WORKSPACE",
+            todo="choose another workspace with the environment variable CAPO_WORKSPACE",
         ) from error
     return folder
 
 
 @contextmanager
 def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Write to a neighbour of `path`; it takes the name only when whole and on disk.
+    """Yield a temporary file that replaces `path` once it is complete and on disk.
 
-    A reader sees the old content or the new, never a part, also after a crash or a full disk.
+    A reader sees the old content or the new, never a part, even after a crash or a full disk.
     """
     make_folder(path.parent)
     encoding = None if "b" in mode else "utf-8"

@@ -47,7 +47,8 @@ def print_errors() -> Iterator[None]:
     try:
         yield
     except CapoError as error:
-        text = f"error: {error}".encode("utf-8", "backslashreplace").decode("utf-8")
+        hint = f" Option: {error.option}" if error.option else ""
+        text = f"error: {error}{hint}".encode("utf-8", "backslashreplace").decode("utf-8")
         print(text, file=sys.stderr)
         raise typer.Exit(ERROR_CODE) from None
 

@@ -204,7 +204,8 @@ def _edited(path: Path, why: object) -> DataError:
         f"the files of this dataset are damaged or were changed since it was added ({why})",
         where=str(path),
         expected="the files as the catalog wrote them",
-        todo="import it again with --replace",
+        todo="import it again and replace this one",
+        option="--replace",
     )
 
 
@@ -307,7 +308,8 @@ class Catalog:
             if (home / "current.json").is_file() and not replace:
                 raise ConfigError(
                     f"a dataset named {name!r} exists already",
-                    todo="choose another name, or replace it (--replace)",
+                    todo="choose another name, or replace that dataset",
+                    option="--replace",
                 )
             make_folder(home)
             before = {path for path in home.iterdir() if path.is_dir()}
@@ -361,7 +363,7 @@ class Catalog:
             f"there is no dataset {name!r}",
             where=str(self.workspace.root),
             expected=f"one of {', '.join(known)}" if known else None,
-            todo="import one, or choose another workspace by CAPO_WORKSPACE",
+            todo="import one, or choose another workspace with CAPO_WORKSPACE",
         )
 
     def _read(self, name: str, read: Callable[[Path], T]) -> T:
@@ -380,7 +382,8 @@ class Catalog:
         raise DataError(
             f"a file of the dataset is missing ({Path(missing.filename or '').name})",
             where=str(home),
-            todo="import it again with --replace",
+            todo="import it again and replace this one",
+            option="--replace",
         )
 
 
@@ -393,5 +396,5 @@ def _write_errors(where: Path) -> Iterator[None]:
         raise DataError(
             f"the workspace cannot be written ({error.strerror or error})",
             where=str(where),
-            todo="free some space, or choose another workspace by CAPO_WORKSPACE",
+            todo="free some space, or choose another workspace with CAPO_WORKSPACE",
         ) from error

@@ -1,4 +1,4 @@
-"""Which column of a table plays which role: guessed from names, corrected by the user."""
+"""Mapping of a table's columns to roles: guessed from names, corrected by the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from capo_core.data.rejected_rows import quoted_list
 from capo_core.errors import ConfigError, DataError
 
-# Names that a role's column goes by, best first; compared in lower case, with "_" for all else.
+# Usual names of a role's column, best first; compared in lower case, with "_" for all else.
 _NAMES = {
     "item_id": """item_id item itemid uid pair_id pairid example_id sample_id instance_id
         question_id sentence_id text_id doc_id task_id guid task idx""",
@@ -34,13 +34,13 @@ _NAMES = {
 SYNONYMS = {role: tuple(names.split()) for role, names in _NAMES.items()}
 ROLES = tuple(SYNONYMS)
 _PER_ANNOTATOR = ("label", "explanation", "valid")
-# A wide table's column that is called after an annotator and holds the label.
+# Name of a wide table's column that is an annotator's name and holds the label.
 _BARE = re.compile(r"(?:ann|annotator|rater|worker|coder|judge|a|r)_?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class AnnotatorColumns:
-    """One annotator's columns in a wide table; "" where there is none."""
+    """One annotator's columns in a wide table; "" for a missing one."""
 
     annotator_id: str
     label: str = ""
@@ -50,10 +50,10 @@ class AnnotatorColumns:
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """Roles → column names. None: not said, to be guessed; "": there is no such column.
+    """Roles → column names. None: to be guessed; "": there is no such column.
 
-    Long form has one row an annotation and needs `annotator_id` and `label`; wide form has one row
-    an item and needs `annotators`, each with a label column.
+    Long form has one row per annotation and needs `annotator_id` and `label`; wide form has one row
+    per item and needs `annotators`, each with a label column.
     """
 
     item_id: str | None = None
@@ -72,7 +72,7 @@ class ColumnMapping:
         return bool(self.annotators)
 
     def columns(self) -> dict[str, str]:
-        """Role → column, in words, for all roles that have one ("label of Ann1" in wide form)."""
+        """Return role → column for all roles that have one ("label of Ann1" in wide form)."""
         found = {role: getattr(self, role) for role in ROLES if getattr(self, role)}
         for one in self.annotators:
             for role in _PER_ANNOTATOR:
@@ -92,9 +92,9 @@ class ColumnMapping:
 
 
 def parse_mapping(pairs: Iterable[str]) -> ColumnMapping:
-    """`["label=answer", "explanation:Ann1=why 1"]` as a mapping.
+    """Return the mapping written as `["label=answer", "explanation:Ann1=why 1"]`.
 
-    `role=` says that there is no such column; `role:annotator=column` (label, explanation, valid)
+    `role=` means that there is no such column; `role:annotator=column` (label, explanation, valid)
     describes a wide table.
 
     Raises:
@@ -107,34 +107,34 @@ def parse_mapping(pairs: Iterable[str]) -> ColumnMapping:
         role, colon, annotator = left.strip().partition(":")
         if not equals or role not in ROLES or (colon and role not in _PER_ANNOTATOR):
             raise ConfigError(
-                f"the mapping {pair!r} is not understood",
+                f"the column mapping {pair!r} is not understood",
                 expected=f"role=column, with a role of {', '.join(ROLES)}; or in wide form "
                 "label:ANNOTATOR=column (also explanation, valid)",
             )
         target, key = (wide.setdefault(annotator, {}), role) if colon else (roles, role)
         if key in target:
-            raise ConfigError(f"the role {left!r} is mapped twice")
+            raise ConfigError(f"two columns are given for the role {left!r}")
         target[key] = column.strip()
     annotators = tuple(AnnotatorColumns(name, **columns) for name, columns in wide.items())
     return ColumnMapping(**roles, annotators=annotators)
 
 
 def normalised_name(name: str) -> str:
-    """A column name for comparison: "Question 1" → "question_1", "labelText" → "label_text"."""
+    """Return a column name for comparison: "Question 1" → "question_1", "aB" → "a_b"."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^\w]+|_+", "_", name.lower()).strip("_")
 
 
 def recognised(names: Sequence[str]) -> int:
-    """How many of these names are synonyms of a role."""
+    """Return the number of these names that are synonyms of a role."""
     known = {synonym for synonyms in SYNONYMS.values() for synonym in synonyms} | {"id"}
     return len(known & {normalised_name(name) for name in names})
 
 
 def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> ColumnMapping:
-    """The whole mapping of a table: what is `given` stays, the rest is guessed from the names.
+    """Return the complete mapping of a table: `given`, and the rest guessed from the names.
 
-    Nothing of the result is None. What cannot be found is ""; `require` tells what is needed.
+    No role of the result is None: one that cannot be found is "" (see `require_roles`).
 
     Raises:
         ConfigError: `given` names a column that is not there.
@@ -144,7 +144,7 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
     for role, column in given.columns().items():
         if column not in names:
             raise ConfigError(
-                f"{role} is mapped to the column {column!r}, which is not there",
+                f"the column {column!r}, chosen for {role}, is not in the file",
                 expected=f"one of {quoted_list(names)}",
             )
     taken = set(given.columns().values())
@@ -175,7 +175,7 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
 def _place_id(
     result: ColumnMapping, frame: pd.DataFrame, column: str, given: ColumnMapping
 ) -> ColumnMapping:
-    """A bare "id" names the item, unless each row has its own and something else names items."""
+    """Use a bare column "id" for items, or for annotations if every row has its own."""
     if not column or column in result.columns().values():
         return result
     own = not result.wide and frame[column].is_unique and len(frame) > 1
@@ -187,13 +187,13 @@ def _place_id(
 
 
 def _nested(values: pd.Series) -> bool:
-    """Do these cells hold lists or objects, as JSON? Such a thing is no label."""
+    """Return whether these cells hold JSON lists or objects, which are no labels."""
     filled = [text for text in values.head(200).tolist() if text.strip()]
     return bool(filled) and all(text.lstrip()[0] in "[{" for text in filled)
 
 
 def _wide(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorColumns, ...]:
-    """Annotators of a wide table, from names such as "label_A1", "A1 reason" or "label 2"."""
+    """Return the annotators of a wide table, by names such as "label_A1" or "A1 reason"."""
     names = [str(name) for name in frame.columns if not _nested(frame[name])]
     found: dict[str, dict[str, str]] = {}
     spelled: dict[str, str] = {}  # the annotator's name as the columns write it
@@ -235,7 +235,11 @@ def _role_and_annotator(name: str) -> tuple[str, str]:
 
 
 def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> None:
-    """`DataError` naming what the mapping lacks, what is there, and how to say it."""
+    """Check that the mapping has the roles that are needed, and no column twice.
+
+    Raises:
+        DataError: a role is missing. ConfigError: a column has two roles.
+    """
     lacking = []
     if mapping.wide:
         lacking += [f"label of {one.annotator_id}" for one in mapping.annotators if not one.label]
@@ -247,10 +251,11 @@ def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> No
         raise DataError(
             f"no column was found for {' and '.join(lacking)}",
             where=where,
-            expected="a table with one row an annotation (columns item_id, annotator_id, label, "
-            "explanation, text_a, text_b), or one row an item (columns such as label_A1, "
+            expected="a table with one row per annotation (columns item_id, annotator_id, label, "
+            "explanation, text_a, text_b), or one row per item (columns such as label_A1, "
             f"explanation_A1); found the columns {quoted_list(frame.columns)}",
-            todo=f"say which column it is: --map {lacking[0].split()[0]}=COLUMN",
+            todo=f"choose the column for {lacking[0]}",
+            option=f"--map {lacking[0].split()[0]}=COLUMN",
         )
     twice = list(mapping.columns().values())
     repeated = sorted({column for column in twice if twice.count(column) > 1})
@@ -258,5 +263,5 @@ def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> No
         raise ConfigError(
             f"the column {', '.join(map(repr, repeated))} has two roles",
             where=where,
-            todo="map one of them to another column",
+            todo="choose another column for one of them",
         )

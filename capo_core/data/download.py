@@ -1,4 +1,4 @@
-"""Downloads from public sources, kept only if their checksum is the one recorded here."""
+"""Downloads of public datasets, stored only if their checksum is the recorded one."""
 
 from __future__ import annotations
 
@@ -31,20 +31,19 @@ def fetch(
     timeout_s: float = 30,
     limit_s: float = 900,
 ) -> Path:
-    """Download a source into `workspace`'s folder `downloads`; nothing unchecked is kept.
+    """Download a source into the folder `downloads` of `workspace` and verify its checksum.
 
-    A file that is there already, with the right checksum, is not downloaded again.
+    A file that exists already, with the right checksum, is not downloaded again.
 
     Args:
-        url: another place that has the same file (the checksum stays); https, or http on this
-            machine.
+        url: alternative URL of the same file (the checksum stays); https, or http on this machine.
         timeout_s: longest silence of the server. limit_s: longest download.
 
     Returns: the path of the file.
 
     Raises:
         ConfigError: an unknown source, or an address that is not https.
-        DataError: no connection, a wrong checksum, or a source that has to be got by hand.
+        DataError: no connection, a wrong checksum, or a source without a download.
     """
     sources = download_sources()
     if source not in sources:
@@ -56,7 +55,7 @@ def fetch(
         raise DataError(f"{source} cannot be downloaded automatically", todo=by_hand)
     target = workspace.root / "downloads" / about.file
     if target.is_file() and _checksum(target) == about.sha256:
-        progress(f"{about.file} is there already", 1.0)
+        progress(f"{about.file} exists already", 1.0)
         return target
     address = url or about.url
     _check_address(address)
@@ -66,9 +65,9 @@ def fetch(
             digest = _download(address, about, by_hand, file, progress, timeout_s, limit_s)
             if digest != about.sha256:
                 raise DataError(
-                    f"the file that came is not the one expected (SHA-256 {digest[:16]}…)",
+                    f"the downloaded file is not the one expected (SHA-256 {digest[:16]}…)",
                     where=address,
-                    expected=f"SHA-256 {about.sha256[:16]}…; nothing was kept",
+                    expected=f"SHA-256 {about.sha256[:16]}…; nothing was stored",
                     todo=by_hand,
                 )
     except (OSError, http.client.HTTPException) as error:
@@ -87,29 +86,29 @@ def _download(
     timeout_s: float,
     limit_s: float,
 ) -> str:
-    """Write the body to `file`; the SHA-256 (hex) of what was written."""
+    """Write the body to `file` and return the SHA-256 (hex) of what was written."""
     opener = urllib.request.build_opener(_SafeRedirects)
     request = urllib.request.Request(address, headers={"User-Agent": "capo-lab"})
     digest, done, start = hashlib.sha256(), 0, time.monotonic()
-    progress(f"downloading {about.file}", 0.0)
+    progress(f"Downloading {about.file}", 0.0)
     with opener.open(request, timeout=timeout_s) as answer:
         while chunk := answer.read(_CHUNK):
             done += len(chunk)
             if done > about.size:
                 raise DataError(
-                    f"the file that comes is larger than {megabytes(about.size)}",
+                    f"the file is larger than {megabytes(about.size)}",
                     where=address,
                     todo=by_hand,
                 )
             if time.monotonic() - start > limit_s:
                 raise DataError(
-                    f"the download was not done after {limit_s:.0f} s",
+                    f"the download had not finished after {limit_s:.0f} s",
                     where=address,
                     todo=by_hand,
                 )
             digest.update(chunk)
             file.write(chunk)
-            progress(f"downloading {about.file}", done / about.size)
+            progress(f"Downloading {about.file}", done / about.size)
     if done < about.size:
         raise DataError(
             f"the connection ended after {done:,} of {about.size:,} bytes",
@@ -120,7 +119,7 @@ def _download(
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never away from https."""
+    """Redirects are followed, but never away from https."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         _check_address(newurl)

@@ -1,10 +1,8 @@
-"""What a flat export cannot hold: the task, crowd counts, and items without annotations.
+"""Export of a dataset to CSV, JSON Lines or Parquet, from which an import restores it exactly.
 
-Beside `x.csv` or `x.jsonl` an export writes `x.csv.capo.json`; a Parquet file carries the same
-JSON in its schema metadata. An import that finds it restores the dataset exactly; without it the
-task is inferred as for any other file.
-
-A dataset as a file that others can open, and that comes back the same.
+A flat table cannot hold the task, crowd counts and items without annotations. These go into a
+sidecar: beside `x.csv` or `x.jsonl` a JSON file `x.csv.capo.json`, in Parquet the schema metadata.
+An import without the sidecar infers the task as for any other file.
 """
 
 from __future__ import annotations
@@ -59,19 +57,19 @@ class Sidecar:
     origin: str = ""
     simulated: bool = False
 
-    def complete(self, entries: RawAnnotations) -> RawAnnotations:
-        """The entries with what the sidecar knows."""
+    def complete(self, raw: RawAnnotations) -> RawAnnotations:
+        """Return the annotations with what the sidecar holds."""
         return replace(
-            entries,
-            task=self.task or entries.task,
-            crowd=self.crowd if self.crowd is not None else entries.crowd,
-            items=self.items if self.items is not None else entries.items,
-            origin=self.origin or entries.origin,
+            raw,
+            task=self.task or raw.task,
+            crowd=self.crowd if self.crowd is not None else raw.crowd,
+            items=self.items if self.items is not None else raw.items,
+            origin=self.origin or raw.origin,
         )
 
 
 def sidecar_text(dataset: Dataset) -> str:
-    """The sidecar of an export of `dataset`, as JSON."""
+    """Return the sidecar of an export of `dataset`, as JSON."""
     bare = dataset.items[~dataset.items["item_id"].isin(dataset.annotations["item_id"])]
     value = {
         "written_by": "capo_core",
@@ -86,7 +84,7 @@ def sidecar_text(dataset: Dataset) -> str:
 
 
 def find_sidecar(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
-    """The sidecar of a table; an empty one where there is none or it cannot be used."""
+    """Return the sidecar of a table; an empty one if there is none or it cannot be used."""
     beside = path.with_name(path.name + SUFFIX)
     text = raw.metadata.get(KEY)
     if text is None and not beside.is_file():
@@ -102,7 +100,7 @@ def find_sidecar(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
 
 
 def parse_sidecar(text: str) -> Sidecar:
-    """The sidecar in JSON; raises ValueError, KeyError or TypeError where it is none."""
+    """Return the sidecar in JSON; raise ValueError, KeyError or TypeError if invalid."""
     value = json.loads(text)
     crowd, items = value.get("crowd"), value.get("items_without_annotation") or []
     return Sidecar(
@@ -115,7 +113,7 @@ def parse_sidecar(text: str) -> Sidecar:
 
 
 def escape(text: str) -> str:
-    """`text` so that no spreadsheet takes it for a formula: an apostrophe before = + - @ …
+    """Return `text` with an apostrophe before = + - @ …, so that no spreadsheet runs a formula.
 
     Plain numbers stay numbers. A text that already begins so, after apostrophes, gets one more, so
     that `unescape(escape(text)) == text` for every text.
@@ -124,18 +122,18 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Undo `escape`."""
+    """Return the text that was given to `escape`."""
     return text[1:] if _ESCAPED.match(text) else text
 
 
 def unescaped(raw: RawTable, notes: list[str]) -> RawTable:
-    """A CSV that we wrote, without the apostrophes of `escape`; any other table as it is."""
+    """Return an exported CSV without the apostrophes of `escape`; any other table unchanged."""
     if raw.kind not in ("csv", "excel") or list(raw.frame.columns) != COLUMNS:
         return raw
     frame = raw.frame.map(unescape)
     changed = int((frame != raw.frame).to_numpy().sum())
     if changed:
-        notes.append(f"{changed} cells were protected from spreadsheets by an apostrophe: removed")
+        notes.append(f"{changed} apostrophes that protect from spreadsheet formulas were removed")
     return replace(raw, frame=frame)
 
 
@@ -143,12 +141,12 @@ EXPORT_FORMATS = ("csv", "jsonl", "parquet")
 
 
 def long_table(dataset: Dataset) -> pd.DataFrame:
-    """One row an annotation, with its item's texts: columns `COLUMNS`."""
+    """Return one row per annotation, with its item's texts: columns `COLUMNS`."""
     return dataset.annotations.merge(dataset.items, on="item_id", how="left")[COLUMNS]
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """A table as CSV that is safe to open in a spreadsheet (see `sidecar.escape`)."""
+    """Return a table as CSV that is safe to open in a spreadsheet (see `escape`)."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([escape(str(name)) for name in frame.columns])
@@ -158,19 +156,21 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
-    """Write `dataset` in long form; CSV and JSONL get a small file `…capo.json` beside them.
+    """Write `dataset` in long form; CSV and JSONL with a sidecar `….capo.json`.
 
     In CSV, cells that a spreadsheet would take for a formula begin with an apostrophe, which an
     import removes again. JSONL and Parquet hold the texts as they are.
 
     Raises:
-        ConfigError: an unknown format. DataError: the place cannot be written.
+        ConfigError: an unknown format. DataError: the file cannot be written.
     """
     path = Path(path)
     if format not in EXPORT_FORMATS:
         raise ConfigError(f"the format {format!r} is not known", expected=", ".join(EXPORT_FORMATS))
     if path.is_dir():
-        raise DataError("this is a folder", where=str(path), todo="name a file in it")
+        raise DataError(
+            "this is a folder, not a file", where=str(path), todo="choose a file name in it"
+        )
     frame, beside = long_table(dataset), sidecar_text(dataset)
     try:
         if format == "parquet":

@@ -130,7 +130,8 @@ def read_dataset(
     if mapping is not None and not found.needs_mapping:
         raise ConfigError(
             f"files in the format {found.name} need no column mapping",
-            todo="leave out --map, or choose --format table",
+            todo="leave out the mapping, or import the file as a table",
+            option="--format table",
         )
     if found.needs_json and not source.json:
         raise DataError(

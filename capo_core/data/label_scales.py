@@ -1,4 +1,4 @@
-"""Label scales: found in the data where none is given, and labels brought onto them."""
+"""Label scales: inferred from the data if none is given, and mapping of labels onto them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from capo_core.data.rejected_rows import quoted
 from capo_core.errors import ConfigError, DataError
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
-# Written by programs for "nothing"; "None" and "NA" are left alone, they may be labels.
+# Missing values as programs write them; not "None" and "NA", which may be labels.
 MISSING = frozenset({"", "nan", "NaN", "<NA>", "#N/A", "null", "NULL"})
 _WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,]0+)?")
 _LETTERS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
@@ -22,7 +22,11 @@ _GAP = 1000  # an ordinal scale lists every number between its ends up to this m
 
 @dataclass(frozen=True)
 class ResolvedLabels:
-    """A task, and for each label found the label of its scale; a label not in it is off it."""
+    """A task, and the label of its scale for each label found.
+
+    Attributes:
+        table: found label → label of the scale; one that is missing here is off the scale.
+    """
 
     task: Task
     table: dict[str, str]
@@ -30,26 +34,26 @@ class ResolvedLabels:
 
 
 def ordinal_scale(text: str) -> LabelScale:
-    """`"low:high"` as an ordinal scale; `ConfigError` if that is not what it says."""
+    """Return the ordinal scale written as "low:high"; `ConfigError` if it is not."""
     match = re.fullmatch(r"\s*([+-]?\d{1,6})\s*:\s*([+-]?\d{1,6})\s*", text)
     if not match or int(match[1]) >= int(match[2]):
         raise ConfigError(
-            f"the ordinal scale {text!r} is not understood",
+            f"the range {text!r} is not understood",
             expected="low:high, two whole numbers, the lower one first, such as -5:5",
         )
     return LabelScale.between(int(match[1]), int(match[2]))
 
 
 def nominal_scale(text: str) -> LabelScale:
-    """`"a,b,c"` as a nominal scale, in this order of display."""
+    """Return the nominal scale written as "a,b,c", in display order."""
     labels = tuple(part.strip() for part in text.split(","))
     if not all(labels):
-        raise ConfigError(f"the labels {text!r} have an empty one", expected="a,b,c")
+        raise ConfigError(f"one of the labels {text!r} is empty", expected="a,b,c")
     return LabelScale(labels)
 
 
 def whole_number(text: str) -> str | None:
-    """ "+3", "3.0", "−3" as "3", "3", "-3"; None where it is no whole number."""
+    """Return "+3", "3.0", "−3" as "3", "3", "-3"; None if the text is not a whole number."""
     if not _WHOLE.fullmatch(text):
         return None
     return str(int(re.split("[.,]", text.replace("−", "-").replace("–", "-"))[0]))
@@ -62,29 +66,30 @@ def resolve_labels(
     where: str,
     limits: ImportLimits = LIMITS,
 ) -> ResolvedLabels:
-    """The task's scale and the place of each found label on it.
+    """Return the task with its scale, and the scale's label for each label found.
 
     Args:
         found: the different labels, stripped, none of them missing.
-        task: as given by the user; None to infer one.
-        roles: what the texts are called in the file ("premise", "hypothesis"), "" if unknown.
+        task: as given by the user; None to infer it.
+        roles: names of the texts in the file ("premise", "hypothesis"), "" if unknown.
 
     Raises:
-        DataError: far too many different labels for a scale.
+        DataError: too many different labels for a scale.
     """
     if task is not None:
         return _onto(found, task, given=True)
     inferred = _infer(found, roles)
     if inferred is not None:
-        settled = _onto(found, inferred, given=False)
+        resolved = _onto(found, inferred, given=False)
         note = f"the labels are those of {inferred.name}"
-        return replace(settled, notes=(note, *settled.notes))
+        return replace(resolved, notes=(note, *resolved.notes))
     if len(found) > limits.labels:
         raise DataError(
             f"there are {len(found):,} different labels, such as {quoted(found[0])}",
             where=where,
             expected=f"at most {limits.labels}",
-            todo="check which column holds the label (--map label=COLUMN), or give the scale",
+            todo="choose the column that holds the label, or give the label scale",
+            option="--map label=COLUMN",
         )
     numbers = {label: whole_number(label) for label in found}
     if found and all(numbers.values()):
@@ -92,15 +97,17 @@ def resolve_labels(
     scale = LabelScale(tuple(sorted(found, key=lambda label: (label.casefold(), label))) or ("",))
     notes = [
         f"the label scale was inferred: nominal, {', '.join(scale.labels)} "
-        "(alphabetical; give the labels to choose the order)"
+        "(alphabetical; give the labels to set the order)"
     ]
     if any(numbers.values()):
-        notes.append("some labels are numbers and some are words: check that they are one scale")
+        notes.append(
+            "some labels are numbers and some are words: check that they belong to one scale"
+        )
     return ResolvedLabels(_task(scale, roles), {label: label for label in found}, tuple(notes))
 
 
 def _infer(found: Sequence[str], roles: tuple[str, str]) -> Task | None:
-    """NLI or paraphrase, only where the labels (with the texts' names) leave no doubt."""
+    """Return NLI or paraphrase if labels and names of texts leave no doubt, else None."""
     folded = {label.casefold() for label in found}
     texts = {role.casefold().split()[0] for role in roles if role}
     names = set(NLI.scale.labels)
@@ -124,7 +131,7 @@ def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedL
     )
     notes = [
         f"the label scale was inferred: ordinal, {values[0]} to {values[-1]} as found; "
-        "give its ends if it reaches further"
+        "give the range if it is wider"
     ]
     if values[0] >= 0 and values[-1] <= 2:
         notes.append("if 0, 1, 2 mean entailment, neutral, contradiction, give the task nli")
@@ -156,15 +163,15 @@ def _onto(found: Sequence[str], task: Task, *, given: bool) -> ResolvedLabels:
             table[label] = alike[0]
         elif label.casefold() in synonyms:
             table[label] = synonyms[label.casefold()]
-    changed = [f"{raw} as {label}" for raw, label in table.items() if raw != label]
+    changed = [f"{raw} → {label}" for raw, label in table.items() if raw != label]
     if changed:
         more = f" and {len(changed) - 12} more" if len(changed) > 12 else ""
-        notes.append(f"labels were read so: {', '.join(changed[:12])}{more}")
+        notes.append(f"label mapping: {', '.join(changed[:12])}{more}")
     return ResolvedLabels(task, table, tuple(notes))
 
 
 def _nli_synonyms(found: Sequence[str], task: Task, given: bool) -> dict[str, str]:
-    """e/n/c where nothing else stands; 0/1/2 (the order of SNLI) only if the user says NLI."""
+    """Return e/n/c → label if there is nothing else; 0/1/2 (SNLI's order) only for a given NLI."""
     if task.scale != NLI.scale:
         return {}
     folded = {label.casefold() for label in found}

@@ -1,4 +1,4 @@
-"""Parts for training, validation and test, so that no item's text is in two of them."""
+"""Random splits into training, validation and test; no item text is in two of them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SHARES = (0.6, 0.2, 0.2)  # of VariErr's 500 items: 300, 100, 100
 def assign_splits(
     dataset: Dataset, shares: tuple[float, float, float] = SHARES, seed: int = 0
 ) -> Dataset:
-    """The dataset with every item in train, validation or test.
+    """Return the dataset with every item in train, validation or test.
 
-    Items with identical texts go together. Sizes are the shares of the number of items, rounded
+    Items with identical texts stay together. Sizes are the shares of the number of items, rounded
     by largest remainders; they are met exactly unless a group of identical items does not fit.
     The same items and seed give the same split, whatever the order of rows.
 
@@ -54,7 +54,7 @@ def assign_splits(
 
 
 def largest_remainder(total: int, shares: tuple[float, ...]) -> list[int]:
-    """Whole numbers that add up to `total`, nearest to `total` × shares (Hamilton's method)."""
+    """Return whole numbers that add up to `total`, nearest to its shares (Hamilton's method)."""
     exact = [total * share for share in shares]
     counts = [math.floor(value + 1e-9) for value in exact]
     by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - exact[i])

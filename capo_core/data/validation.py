@@ -128,9 +128,9 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
         raise DataError(
             f"{conflicting} of {len(first)} values of item_id occur with different texts",
             where=where,
-            expected="one item_id for one item",
-            todo="map item_id to another column, or leave it out (--map item_id=) so that equal "
-            "texts are one item",
+            expected="one item_id per item",
+            todo="choose another column for the item, or none, so that equal texts are one item",
+            option="--map item_id=COLUMN, or --map item_id=",
         )
     if (spaced & ~differs).any():
         notes.append(
@@ -361,5 +361,6 @@ def _nothing(read: int, rejected: RejectedRows, where: str) -> DataError:
         f"none of the {read} rows can be imported: {listed or 'there are none'}",
         where=where,
         expected="at least one annotation with an item, an annotator and a label",
-        todo="check the columns with --map and the scale of the labels",
+        todo="check the columns and the label scale",
+        option="--map, --labels, --ordinal",
     )

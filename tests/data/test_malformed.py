@@ -209,7 +209,7 @@ CASES: dict[str, Case] = {
     ),
     "a PDF": Case(raw(b"%PDF-1.7 ..."), DataError, ("PDF", "export the table")),
     "random bytes": Case(
-        raw(bytes(range(256)) * 20, "votes.csv"), DataError, ("not text", "CSV, TSV, JSONL")
+        raw(bytes(range(256)) * 20, "votes.csv"), DataError, ("neither text", "CSV, TSV, JSONL")
     ),
     # --- encodings
     "UTF-8 with a byte order mark": Case(text(csv_of(), encoding="utf-8-sig"), kept=4),
@@ -292,7 +292,7 @@ CASES: dict[str, Case] = {
     "two columns of the same name": Case(
         text(csv_of(header=[*HEADER[:3], "label", *HEADER[4:]])),
         kept=4,
-        notes=("'label' stands twice",),
+        notes=("'label' occurs twice",),
     ),
     "a header and no rows": Case(text(csv_of([])), DataError, ("no rows under the header",)),
     "no header": Case(
@@ -313,7 +313,10 @@ CASES: dict[str, Case] = {
         ("no column was found for annotator_id",),
     ),
     "a mapping to a column that is not there": Case(
-        text(csv_of()), ConfigError, ("'vote'", "not there"), options={"mapping": ["label=vote"]}
+        text(csv_of()),
+        ConfigError,
+        ("'vote'", "not in the file"),
+        options={"mapping": ["label=vote"]},
     ),
     "one column in two roles": Case(
         text(csv_of()),
@@ -397,7 +400,7 @@ CASES: dict[str, Case] = {
         text(csv_of([row(label="5"), row(annotator="B", label="6"), row("i2", label="-5.0")])),
         kept=2,
         reasons={"the label '6' is not on the scale (-5 to 5)": 1},
-        notes=("-5.0 as -5",),
+        notes=("-5.0 → -5",),
         options={"task": PARAPHRASE},
     ),
     "every label off the scale": Case(
@@ -409,7 +412,7 @@ CASES: dict[str, Case] = {
     "labels in capitals": Case(
         text(csv_of([row(label="Entailment"), row(annotator="B", label="NEUTRAL")])),
         kept=2,
-        notes=("Entailment as entailment", "NEUTRAL as neutral"),
+        notes=("Entailment → entailment", "NEUTRAL → neutral"),
     ),
     "numbers and words mixed as labels": Case(
         text(csv_of(PAIRS_12)), kept=12, notes=("some labels are numbers and some are words",)
@@ -443,7 +446,7 @@ CASES: dict[str, Case] = {
     "a truncated JSON array": Case(
         text(json.dumps(records(), indent=1)[:-60], "v.json"),
         DataError,
-        ("not valid JSON", "line 31", "get it again"),
+        ("not valid JSON", "line 31", "download it again"),
     ),
     "a trailing comma in a JSON array": Case(
         text(json.dumps(records())[:-1] + ",]", "v.json"), kept=4, notes=("trailing commas",)
@@ -451,7 +454,7 @@ CASES: dict[str, Case] = {
     "a key twice in one object": Case(
         text(jsonl_of(records()) + '{"item_id": "i3", "label": "neutral", "label": "x"}\n'),
         kept=4,
-        reasons={"the key 'label' stands twice": 1},
+        reasons={"the key 'label' occurs twice": 1},
     ),
     "a number among the objects": Case(
         text(jsonl_of([*records(), 7]), "v.jsonl"), kept=4, reasons={"not a JSON object": 1}
@@ -653,7 +656,7 @@ def test_what_bad_input_gets(name, tmp_path):
             read_dataset(path, **options)
         assert type(caught.value) is case.error
         for words in case.words:
-            assert words in str(caught.value)
+            assert words in f"{caught.value} {caught.value.option}"
         return
     read = read_dataset(path, **options)
     report = read.report

@@ -1,9 +1,9 @@
-"""The LeWiDi shared task's JSON: one object an item, annotators and labels packed into text.
+"""LeWiDi: the shared task's JSON, one object per item with annotators and labels packed into text.
 
-`annotators` lists who annotated, comma-separated; someone with two labels stands in it twice.
+`annotators` lists the annotators, comma-separated; one with two labels is listed twice.
 `annotations` has each annotator's labels, comma-separated in the same order. Explanations
-(`other_info.explanations`) follow the order of `annotators`: the k-th mention of an annotator is
-their k-th label. In test files the labels are empty.
+(`other_info.explanations`) follow the order of `annotators`: the k-th mention of an annotator
+belongs to their k-th label. In test files the labels are empty.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NEEDED = ("annotations", "text")
 
 
 def _is_lewidi(value: Any) -> bool:
-    """Does this JSON value look like a LeWiDi file? Judged by its first object."""
+    """Return whether this JSON value looks like a LeWiDi file, judged by its first object."""
     if not isinstance(value, dict) or not value:
         return False
     first = next((inner for inner in value.values() if isinstance(inner, dict)), {})
@@ -38,7 +38,7 @@ def _is_lewidi(value: Any) -> bool:
 
 
 def _is_metadata(value: Any) -> bool:
-    """Does it look like the annotators' metadata: objects of nothing but text?"""
+    """Return whether it looks like the annotators' metadata: objects whose values are all text."""
     return (
         isinstance(value, dict)
         and bool(value)
@@ -69,14 +69,15 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
         raise DataError(
             "these are the annotators' metadata, not annotations",
             where=where,
-            todo="import the file of the items; put this one beside it and it is read along",
+            todo="import the file of items; with this one in the same folder, both are read",
         )
     if not _is_lewidi(value):
         raise DataError(
             "the file is not in the LeWiDi format",
             where=where,
             expected="one object with an object per item, each with 'text' and 'annotations'",
-            todo="import it with --format table",
+            todo="import it as a table",
+            option="--format table",
         )
     rows: list[dict] = []
     items: list[dict] = []
@@ -107,7 +108,7 @@ def _problem(item: Any) -> str:
     if not isinstance(item, Record):
         return "the item is not a JSON object"
     if item.repeated:
-        return f"the key {', '.join(map(quoted, item.repeated))} stands twice in one item"
+        return f"the key {', '.join(map(quoted, item.repeated))} occurs twice in one item"
     if not isinstance(item.get("annotations"), dict):
         return "the item has no object 'annotations'"
     if not isinstance(item.get("text"), dict | str):
@@ -116,7 +117,7 @@ def _problem(item: Any) -> str:
 
 
 def _task_of(items: list[dict]) -> tuple[Task | None, tuple[str, str]]:
-    """The task that the items name (None: to be inferred), and what their texts are called."""
+    """Return the task that the items name (None: to be inferred), and the names of their texts."""
     names = {cell_text(item.get("annotation task")).strip().casefold() for item in items}
     known = _TASKS.get(next(iter(names))) if len(names) == 1 else None
     text = items[0]["text"] if items else {}
@@ -138,13 +139,13 @@ def _split_names(value: Any) -> list[str]:
 
 
 def _labels(value: Any) -> list[str]:
-    """One annotator's labels; a missing one is [""], so that it is set aside, not lost."""
+    """Return one annotator's labels; [""] for a missing one, so that it is rejected, not lost."""
     parts = value if isinstance(value, list) else cell_text(value).split(",")
     return [cell_text(each).strip() for each in parts] or [""]
 
 
 def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[dict]:
-    """One row for each annotation of an item, paired with its explanation."""
+    """Return one row for each annotation of an item, with its explanation."""
     annotations = item["annotations"]
     annotations = {cell_text(who).strip(): given for who, given in annotations.items()}
     mentions = _split_names(item.get("annotators")) or list(annotations)
@@ -164,8 +165,8 @@ def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[
     explanations = [cell_text(each) for each in given] if isinstance(given, list) else []
     if explanations and len(explanations) != len(mentions):
         notes.append(
-            f"row {number}: {len(explanations)} explanations for {len(mentions)} annotations, so "
-            "that nobody can tell which is whose: its labels are kept without them"
+            f"row {number}: {len(explanations)} explanations for {len(mentions)} annotations "
+            "cannot be assigned: its labels are imported without explanations"
         )
         explanations = []
     rows, nth = [], dict.fromkeys(mentions, 0)
@@ -179,8 +180,8 @@ def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[
     for who, count in nth.items():
         for label in _labels(annotations.get(who))[count:]:
             notes.append(
-                f"row {number}: {who} has more labels than explanations; the label {quoted(label)} "
-                "is kept without one"
+                f"row {number}: annotator {who} has more labels than explanations; the label "
+                f"{quoted(label)} is imported without one"
             )
             column = f"annotations.{who}"
             rows.append(
@@ -201,17 +202,21 @@ def read_metadata(path: Path, dataset: Dataset, notes: list[str]) -> AnnotatorDe
     try:
         value, mended = parse_leniently(read_bytes(beside, LIMITS).decode("utf-8-sig"))
     except (ValueError, DataError) as error:
-        notes.append(f"{beside.name} beside it could not be read and was left out ({error})")
+        notes.append(
+            f"{beside.name} in the same folder could not be read and was ignored ({error})"
+        )
         return {}
     if not _is_metadata(value):
-        notes.append(f"{beside.name} beside it is not a table of annotators and was left out")
+        notes.append(
+            f"{beside.name} in the same folder is not a table of annotators and was ignored"
+        )
         return {}
     unknown = [who for who in value if who not in dataset.annotators]
     if unknown:
         notes.append(
-            f"{beside.name} describes annotators who are not in the data: {', '.join(unknown[:10])}"
+            f"{beside.name} describes annotators not in the data: {', '.join(unknown[:10])}"
         )
-    note = f"{beside.name} beside it was read along"
+    note = f"{beside.name} in the same folder was read as well"
     notes.append(f"{note} (trailing commas ignored)" if mended else note)
     return {who: dict(about) for who, about in value.items() if who in dataset.annotators}
 

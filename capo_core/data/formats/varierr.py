@@ -1,7 +1,7 @@
-"""VariErr NLI (Weber-Genzel et al., ACL 2024): its JSON Lines, explanations with two rounds.
+"""VariErr NLI (Weber-Genzel et al., ACL 2024): JSON Lines of explanations from two rounds.
 
-In round one, annotators gave labels, each with an explanation; one annotator may give two labels
-to an item, which are two rows here. In round two they judged every explanation ("makes sense").
+In round one, annotators gave labels, each with an explanation; an annotator may give two labels to
+an item, which are two rows here. In round two they judged every explanation ("makes sense").
 
 Validity. An explanation's `valid` is its own author's judgment in round two, as in the paper's
 self-validation: "true" if the author still finds that it makes sense, "false" if not, "unknown"
@@ -39,7 +39,7 @@ _NEEDED = ("id", "context", "statement", *LABELS)
 
 
 def _is_varierr(record: Any) -> bool:
-    """Does this JSON object look like one item of VariErr?"""
+    """Return whether this JSON object looks like an item of VariErr."""
     return isinstance(record, dict) and all(key in record for key in _NEEDED)
 
 
@@ -85,7 +85,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             "no record is an item of VariErr",
             where=where,
             expected=f"objects with the keys {', '.join(_NEEDED)}",
-            todo="import it with --format table",
+            todo="import it as a table",
+            option="--format table",
         )
     if crowd:
         notes.append(f"{len(crowd) // len(LABELS)} items have crowd counts (ChaosNLI)")
@@ -111,7 +112,7 @@ def _problem(record: dict) -> str:
 
 def _entry(explanation: Any, label: str, number: int, item: dict) -> dict:
     if not isinstance(explanation, dict):
-        explanation = {"reason": explanation}  # set aside later: it has no annotator
+        explanation = {"reason": explanation}  # rejected later: it has no annotator
     annotator = cell_text(explanation.get("annotator")).strip()
     return item | {
         "row": number,
@@ -126,7 +127,7 @@ def _entry(explanation: Any, label: str, number: int, item: dict) -> dict:
 
 
 def own_judgment(judgments: Any, annotator: str) -> str:
-    """What `annotator` says in round two of their own explanation: true, false or unknown."""
+    """Return the judgment of `annotator` on their own explanation: true, false or unknown."""
     for judgment in judgments if isinstance(judgments, list) else []:
         if isinstance(judgment, dict) and cell_text(judgment.get("annotator")) == annotator:
             return {True: "true", False: "false"}.get(judgment.get("makes_sense"), "unknown")
@@ -134,24 +135,24 @@ def own_judgment(judgments: Any, annotator: str) -> str:
 
 
 def _crowd(counts: Any, item_id: str, number: int, notes: list[str]) -> list[dict]:
-    """ChaosNLI's counts; a letter that is left out counts 0."""
+    """Return ChaosNLI's counts; a missing letter counts 0."""
     if not isinstance(counts, dict):
         return []
     rows = []
     for letter, label in _CROWD.items():
         count = counts.get(letter, 0)
         if isinstance(count, bool) or not isinstance(count, int | float) or count != count // 1:
-            notes.append(f"row {number}: the crowd count {count!r} is no whole number: left out")
+            notes.append(f"row {number}: the crowd count {count!r} is not a whole number: ignored")
             return []
         if count < 0:
-            notes.append(f"row {number}: the crowd count {count!r} is negative: left out")
+            notes.append(f"row {number}: the crowd count {count!r} is negative: ignored")
             return []
         rows.append({"item_id": item_id, "label": label, "count": int(count)})
     return rows
 
 
 def item_label_errors(annotations: pd.DataFrame) -> tuple[int, int]:
-    """`(errors, item-labels)`: an item's label is an error if no explanation of it is valid."""
+    """Return (errors, item-labels): an item's label is an error if no explanation is valid."""
     if not len(annotations):
         return 0, 0
     valid = (annotations["valid"] == "true").groupby([annotations["item_id"], annotations["label"]])

@@ -1,4 +1,4 @@
-"""CSV and its relatives: which delimiter, which quoting, which rows."""
+"""CSV and other delimited text: delimiter, quoting and rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from capo_core.data.rejected_rows import RejectedRows, quoted_list
 from capo_core.errors import DataError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_END = "capo end of file"  # a last row of our own; a quote left open swallows it
+_END = "capo end of file"  # a last row added here; an unclosed quote swallows it
 _SAMPLE_RECORDS = 200
 
 
-# Cells longer than csv's default of 131,072 characters are set aside later, with a reason. The
-# limit is one for the whole process: set once, since threads may read at the same time.
+# Cells longer than csv's default of 131,072 characters are rejected later, with a reason. The
+# limit applies to the whole process: set once, since threads may read at the same time.
 csv.field_size_limit(2**31 - 1)
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\r?\n')  # a first line that Excel understands
 
@@ -31,10 +31,10 @@ def _records(text: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
 
 
 def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
-    """The delimiter under which the first rows are most alike, and most header names are known.
+    """Return the delimiter that makes the first rows most alike and most header names known.
 
     Args:
-        recognised: how many of these column names mean something to the importer.
+        recognised: returns the number of column names that the importer knows.
     """
     if match := _SEPARATOR_LINE.match(text):
         return match[1]
@@ -58,10 +58,10 @@ def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
 def read_delimited(
     text: str, where: str, limits: ImportLimits, delimiter: str, rejected: RejectedRows
 ) -> tuple[list[str], list[list[str]], list[int], list[str]]:
-    """`(columns, rows, row numbers, notes)`; row 1 is the header, as a spreadsheet shows it.
+    """Return (columns, rows, row numbers, notes); row 1 is the header, as in a spreadsheet.
 
-    Rows with more cells than the header has columns are set aside; shorter ones are filled with
-    empty cells, and that is noted. Blank lines are no rows.
+    Rows with more cells than the header has columns are rejected; shorter ones are filled with
+    empty cells, which is noted. Blank lines are skipped.
 
     Raises:
         DataError: a quote that is never closed, no header, no rows, too large.
@@ -69,7 +69,7 @@ def read_delimited(
     try:
         records, notes = _read(text, where, delimiter)
     except csv.Error as error:
-        raise DataError(f"the rows cannot be told apart ({error})", where=where) from None
+        raise DataError(f"the rows cannot be separated ({error})", where=where) from None
     first = 1 if _SEPARATOR_LINE.match(text) else 0
     filled = (i for i in range(first, len(records)) if any(cell.strip() for cell in records[i]))
     start = next(filled, None)
@@ -101,14 +101,14 @@ def read_delimited(
             expected=f"rows with the columns {quoted_list(columns)}",
         )
     if short:
-        notes.append(f"{short} rows have fewer cells than the header; the rest is read as empty")
+        notes.append(f"{short} rows have fewer cells than the header; the missing ones are empty")
     if blank:
-        notes.append(f"{blank} blank lines are no rows")
+        notes.append(f"{blank} blank lines were ignored")
     return columns, rows, numbers, renamed + notes
 
 
 def _read(text: str, where: str, delimiter: str) -> tuple[list[list[str]], list[str]]:
-    """All records. Tab-separated files are often written without quoting: both are tried."""
+    """Return all records. Tab-separated files are often written without quoting: try both."""
     end = "" if text.endswith(("\n", "\r")) else "\n"
     records = _complete(text + end + _END, delimiter, quoted=True)
     if delimiter == "\t" and '"' in text:
@@ -118,22 +118,22 @@ def _read(text: str, where: str, delimiter: str) -> tuple[list[list[str]], list[
     if records is None:
         line = _unclosed_line(text, delimiter)
         raise DataError(
-            "a quoted cell is opened and never closed, so that it swallows the rest of the file",
+            "a quoted cell is never closed, so the rest of the file would belong to it",
             where=f"{where}, line {line}" if line else where,
             expected='each quoted cell to end with ", and quotes inside it to be doubled ("")',
-            todo="mend the quote, or export the table again as JSONL",
+            todo="fix the quote, or export the table again as JSONL",
         )
     return records, _swallowed(records, delimiter)
 
 
 def _complete(text: str, delimiter: str, quoted: bool) -> list[list[str]] | None:
-    """The records without our last row; None where a quote swallowed it."""
+    """Return the records without the added last row; None if a quote swallowed it."""
     records = list(_records(text, delimiter, quoted))
     return records[:-1] if records and records[-1] == [_END] else None
 
 
 def _ragged(records: list[list[str]] | None) -> int:
-    """How many rows differ in width from the header, and how many cells hold line breaks."""
+    """Return the number of rows of another width than the header, plus cells with breaks."""
     if not records:
         return 0
     width = len(records[0])
@@ -142,7 +142,7 @@ def _ragged(records: list[list[str]] | None) -> int:
 
 
 def _unclosed_line(text: str, delimiter: str) -> int:
-    """The line (from 1) on which the record with the open quote begins."""
+    """Return the line (from 1) on which the record with the unclosed quote begins."""
     reader, line = _records(text, delimiter, True), 1
     for _ in reader:
         start, line = line, reader.line_num + 1
@@ -150,7 +150,7 @@ def _unclosed_line(text: str, delimiter: str) -> int:
 
 
 def _swallowed(records: list[list[str]], delimiter: str) -> list[str]:
-    """Cells that hold what looks like whole rows: two stray quotes can do that."""
+    """Return notes on cells that seem to hold whole rows, as two stray quotes can cause."""
     width = len(records[0]) if records else 0
     if width < 3:
         return []

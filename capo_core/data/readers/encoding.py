@@ -1,7 +1,4 @@
-"""Bytes to text: which encoding a file was written in.
-
-A cell's value as text, whatever kind of file it comes from.
-"""
+"""Encodings: from the bytes of a file, and the values of its cells, to text."""
 
 from __future__ import annotations
 
@@ -25,12 +22,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def without_surrogates(text: str) -> str:
-    """`text` with `BROKEN` for each lone surrogate."""
+    """Return `text` with `BROKEN` for each lone surrogate."""
     return text if text.isascii() else _SURROGATE.sub(BROKEN, text)
 
 
 def cell_text(value: Any) -> str:
-    """Text as it stands; nothing (None, NaN) as ""; whole floats without ".0"; nested as JSON."""
+    """Return a cell as text: None and NaN as "", whole floats without ".0", nested ones as JSON."""
     if isinstance(value, str):
         return without_surrogates(value)
     if value is None:
@@ -52,14 +49,14 @@ def cell_text(value: Any) -> str:
 
 
 def map_text(values: pd.Series, function: Callable[[str], str]) -> pd.Series:
-    """`function` of each text, as objects whatever the texts look like."""
+    """Return `function` of each text, as a column of objects."""
     return pd.Series(
         [function(value) for value in values.tolist()], index=values.index, dtype=object
     )
 
 
 def unique_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Header cells as distinct, non-empty column names, and notes on what was renamed."""
+    """Return header cells as distinct, non-empty column names, and notes on renamed ones."""
     seen: dict[str, int] = {}
     result, notes = [], []
     for position, name in enumerate(names, 1):
@@ -68,7 +65,7 @@ def unique_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
         seen[name] = seen.get(name, 0) + 1
         if seen[name] > 1:
             again = f"{name} ({seen[name]})"
-            notes.append(f"the column {name!r} stands twice; the later one is called {again!r}")
+            notes.append(f"the column {name!r} occurs twice; the later one is renamed to {again!r}")
             seen[again] = 1
             name = again
         result.append(name)
@@ -93,11 +90,11 @@ _WESTERN = frozenset(
 
 
 def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, str, list[str]]:
-    """`(text, encoding, notes)`.
+    """Return (text, encoding, notes).
 
     In order: the encoding given; a byte order mark; valid UTF-8; UTF-16 without a mark; UTF-8
-    with some broken bytes; a guess. Bytes that are broken become `cells.BROKEN`, so that
-    the rows that hold them can be found and set aside.
+    with some broken bytes; a guess. Broken bytes become `BROKEN`, so that the rows with them
+    can be rejected.
 
     Raises:
         DataError: the file is not text, or not text in the encoding given.
@@ -119,7 +116,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     foreign = "".join(_FOREIGN.findall(broken))
     wrong = sum("\udc80" <= character <= "\udcff" for character in foreign)
     if len(foreign) - wrong > wrong:  # most of what is not ASCII is sound UTF-8
-        note = f"{wrong} bytes are not valid UTF-8; the rows that hold them are set aside"
+        note = f"{wrong} bytes are not valid UTF-8; the rows with them are skipped"
         return _checked(without_surrogates(broken), where), "utf-8", [note]
     name = _guess(raw)
     text = _checked(raw.decode(name, "replace"), where)
@@ -156,7 +153,7 @@ def _marked(raw: bytes, name: str, where: str) -> str:
 
 
 def _unmarked_utf16(raw: bytes) -> str:
-    """Mostly ASCII written as UTF-16: every second byte is zero."""
+    """Return the byte order of mostly ASCII text in UTF-16 (every second byte is zero), or ""."""
     sample = raw[:4096]
     if len(sample) < 4:
         return ""
@@ -170,9 +167,9 @@ def _unmarked_utf16(raw: bytes) -> str:
 
 
 def _guess(raw: bytes) -> str:
-    """A one-byte (or East Asian) encoding for bytes that are not UTF-8.
+    """Return a one-byte (or East Asian) encoding for bytes that are not UTF-8.
 
-    Only lines with foreign bytes tell anything. Western prose in Windows-1252 is recognised
+    Only lines with non-ASCII bytes are informative. Western prose in Windows-1252 is recognised
     first, because statistical guesses on a few accented letters are often wrong.
     """
     lines = [line for line in raw[: 2**22].splitlines() if not line.isascii()]
@@ -188,12 +185,12 @@ def _guess(raw: bytes) -> str:
 
 
 def _checked(text: str, where: str) -> str:
-    """`text`, unless it is plainly no text at all."""
+    """Return `text`; raise `DataError` if it is binary data."""
     sample = text[: 2**16]
     strange = len(_CONTROL.findall(sample))
     if strange >= 8 and strange > 0.05 * len(sample):
         raise DataError(
-            "the file is not text, nor Excel, nor Parquet",
+            "the file is neither text nor Excel nor Parquet",
             where=where,
             expected="CSV, TSV, JSONL, JSON, Excel (.xlsx) or Parquet",
             todo="export the table as CSV or JSONL, and import that",

@@ -1,4 +1,4 @@
-"""Excel and Parquet, opened only after a look at how large they unpack."""
+"""Excel and Parquet files, opened only after a check of their unpacked size."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Rows = tuple[list[str], list[list[str]], list[int], list[str]]
 
 
 def check_archive(raw: bytes, where: str, limits: ImportLimits) -> None:
-    """`DataError` for a zip file that is a bomb, damaged, or no Excel workbook."""
+    """Raise `DataError` for a zip file that is a bomb, damaged, or not an Excel workbook."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = archive.infolist()
@@ -63,10 +63,10 @@ def check_archive(raw: bytes, where: str, limits: ImportLimits) -> None:
 
 
 def read_excel(raw: bytes, where: str, limits: ImportLimits, sheet: str | None) -> tuple[Rows, str]:
-    """The rows of one sheet (default: the first that is not empty), and its name.
+    """Return the rows of one sheet (default: the first that is not empty), and its name.
 
-    A formula is read as the value stored with it, or as its text where none is stored; it is
-    never computed. Row 1 is the header.
+    A formula is read as its stored value, or as its text if none is stored; it is never
+    computed. Row 1 is the header.
     """
     if not openpyxl.DEFUSEDXML:
         raise BackendUnavailable(
@@ -127,7 +127,7 @@ def _sheet(
 
 
 def _cells(sheet, where: str, limits: ImportLimits) -> tuple[list[list[str]], int]:
-    """All rows as text without trailing empty cells, and the number of formulas."""
+    """Return all rows as text without trailing empty cells, and the number of formulas."""
     sheet.reset_dimensions()  # the size that the file claims may be wrong
     records, formulas, count, widest = [], 0, 0, 0
     for row in sheet.iter_rows():
@@ -147,7 +147,7 @@ def _cells(sheet, where: str, limits: ImportLimits) -> tuple[list[list[str]], in
 
 
 def read_parquet(raw: bytes, where: str, limits: ImportLimits) -> tuple[Rows, dict[bytes, bytes]]:
-    """All rows as text, and the metadata of the file's schema; rows are counted from 1."""
+    """Return all rows as text, and the metadata of the file's schema; rows are counted from 1."""
     try:
         file = pq.ParquetFile(io.BytesIO(raw))
         meta, schema = file.metadata, file.schema_arrow

@@ -1,4 +1,4 @@
-"""JSON Lines and JSON arrays as records, with everything that is wrong kept and named."""
+"""JSON Lines and JSON arrays as records; whatever is wrong is rejected with a reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
 
 
 class Record(dict):
-    """A JSON object that remembers keys standing in it more than once, and all their values."""
+    """A JSON object that keeps repeated keys with all their values, in `pairs`."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -21,6 +21,7 @@ class Record(dict):
 
     @property
     def repeated(self) -> list[str]:
+        """Keys that occur more than once."""
         if len(self) == len(self.pairs):
             return []
         names = [key for key, _ in self.pairs]
@@ -28,7 +29,7 @@ class Record(dict):
 
 
 def parse(text: str) -> Any:
-    """JSON; objects are `Record`s. Raises `ValueError` with a message that can be shown."""
+    """Return the JSON value; objects are `Record`s. Raise `ValueError` with a readable message."""
     try:
         return json.loads(text, object_pairs_hook=Record)
     except json.JSONDecodeError as error:
@@ -40,21 +41,21 @@ def parse(text: str) -> Any:
 
 
 def parse_leniently(text: str) -> tuple[Any, bool]:
-    """`(value, mended)`: as `parse`, but trailing commas are allowed, as in published files."""
+    """Return (value, repaired): as `parse`, but trailing commas are removed first if needed."""
     try:
         return parse(text), False
     except ValueError:
-        mended = _TRAILING_COMMA.sub(lambda match: match.group(1) or "", text)
-        if mended == text:
+        repaired = _TRAILING_COMMA.sub(lambda match: match.group(1) or "", text)
+        if repaired == text:
             raise
-        return parse(mended), True
+        return parse(repaired), True
 
 
 def looks_like_lines(text: str) -> bool:
-    """Is this one JSON object a line, rather than one value over the whole file?
+    """Return whether this is one JSON object per line, rather than one value in the whole file.
 
-    Judged by the first lines, more than one of which must be whole objects by themselves; a single
-    object on a single line counts too.
+    Judged by the first lines, several of which must be complete objects; a single object on a
+    single line counts too.
     """
     lines = [line for line in text[: 2**22].split("\n") if line.strip()][:20]
     if not lines or not lines[0].lstrip().startswith("{"):
@@ -69,10 +70,10 @@ def looks_like_lines(text: str) -> bool:
 
 
 def read_lines(text: str, rejected: RejectedRows, where: str) -> list[tuple[int, Record]]:
-    """`(line, object)` for each line; what is no object, or repeats a key, is set aside.
+    """Return (line number, object) for each line; other values and repeated keys are rejected.
 
     Raises:
-        DataError: not one line is an object.
+        DataError: no line is an object.
     """
     records, first = [], ""
     # Not splitlines(): it would also cut at U+2028, which JSON allows inside text.
@@ -93,13 +94,15 @@ def read_lines(text: str, rejected: RejectedRows, where: str) -> list[tuple[int,
         records.append((number, value))
     if not records:
         raise DataError(
-            first or "the file holds no JSON object", where=where, expected="one JSON object a line"
+            first or "the file holds no JSON object",
+            where=where,
+            expected="one JSON object per line",
         )
     return records
 
 
 def read_array(values: list, rejected: RejectedRows, where: str) -> list[tuple[int, Record]]:
-    """`(position from 1, object)` for each element of a JSON array."""
+    """Return (position from 1, object) for each element of a JSON array; others are rejected."""
     records = []
     for number, value in enumerate(values, 1):
         if problem := problem_of(value):
@@ -114,24 +117,24 @@ def read_array(values: list, rejected: RejectedRows, where: str) -> list[tuple[i
 
 
 def problem_of(value: Any) -> str:
-    """Why this is not a usable record, or ""."""
+    """Return why this is not a usable record, or ""."""
     if not isinstance(value, Record):
         kind = {list: "an array", str: "text", type(None): "null"}.get(type(value), "a number")
         return f"this is {kind}, not a JSON object"
     if value.repeated:
-        return f"the key {', '.join(map(quoted, value.repeated))} stands twice in one object"
+        return f"the key {', '.join(map(quoted, value.repeated))} occurs twice in one object"
     return ""
 
 
 def parse_whole(text: str, where: str) -> tuple[Any, list[str]]:
-    """The whole file as one JSON value, and notes; `DataError` naming line and column."""
+    """Return the whole file as one JSON value, and notes; `DataError` with line and column."""
     try:
-        value, mended = parse_leniently(text)
+        value, repaired = parse_leniently(text)
     except ValueError as error:
         raise DataError(
             f"the file is not valid JSON: {error}",
             where=where,
-            expected="one object a line (JSONL), or an array of objects",
-            todo="if it was cut off while downloading, get it again",
+            expected="one object per line (JSONL), or an array of objects",
+            todo="if the download was cut off, download it again",
         ) from None
-    return value, ["trailing commas were ignored"] if mended else []
+    return value, ["trailing commas were ignored"] if repaired else []

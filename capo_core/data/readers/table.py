@@ -1,4 +1,4 @@
-"""Any table file as a table of text, with the place of each row in the file."""
+"""Tables of text from CSV, JSON, Excel or Parquet, with the place of each row in the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from capo_core.data.readers.excel_parquet import read_excel, read_parquet
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
 
-_FOREIGN = (  # what people try to import, and what to do about it
+_FOREIGN = (  # files that are not supported, and what to do instead
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or Word file", "save it as .xlsx or CSV"),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"BZh", "a bzip2 archive", "unpack it first"),
@@ -36,16 +36,16 @@ _PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml|head|body)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class RawTable:
-    """A file's table before anything is known about its meaning.
+    """A file's table before its columns have a role.
 
     Attributes:
-        frame: one column a column of the file; all cells text, "" where there is nothing.
+        frame: the columns of the file; all cells are text, "" if empty.
         rows: [len(frame)] the row's number: as a spreadsheet shows it (header = 1) for CSV and
             Excel, the line for JSONL, counted from 1 for JSON arrays and Parquet.
         kind: "csv", "jsonl", "json", "excel" or "parquet".
-        encoding, delimiter, sheet: as found; "" where the kind of file has none.
+        encoding, delimiter, sheet: as found; "" if the kind of file has none.
         rejected: rows that could not be read as rows (row, column, reason, text).
-        notes: what a person should know about how the file was read.
+        notes: how the file was read, for the import report.
         metadata: the schema metadata of a Parquet file.
     """
 
@@ -62,7 +62,7 @@ class RawTable:
 
 @dataclass(frozen=True)
 class ImportSource:
-    """A file's bytes and, where it is text, its text."""
+    """A file's bytes and, if it is text, its text."""
 
     name: str
     raw: bytes
@@ -116,7 +116,7 @@ class ImportSource:
 def open_source(
     path: Path | str, *, encoding: str | None = None, limits: ImportLimits = LIMITS
 ) -> ImportSource:
-    """Read the file and find out by its content, not by its name, what kind it is."""
+    """Return the file's content with its kind, judged by the content, not by the name."""
     path = Path(path)
     raw = read_bytes(path, limits)
     if raw.startswith(b"PAR1"):
@@ -151,10 +151,10 @@ def read_table(
     sheet: str | None = None,
     limits: ImportLimits = LIMITS,
 ) -> RawTable:
-    """The table in a CSV, TSV, JSONL, JSON, Excel or Parquet file.
+    """Return the table in a CSV, TSV, JSONL, JSON, Excel or Parquet file.
 
     Args:
-        encoding, delimiter, sheet: said by the user; None means detected.
+        encoding, delimiter, sheet: None to detect them.
 
     Raises:
         DataError: the file is missing, empty, damaged, too large, or holds no table.
@@ -189,7 +189,7 @@ def table_of(
             raise DataError(
                 f"the delimiter {delimiter!r} is not known",
                 where=where,
-                expected="a comma, a semicolon, a tab or a bar",
+                expected="a comma, a semicolon, a tab or a vertical bar",
             )
         rows = read_delimited(source.text, where, limits, delimiter, rejected)
     return _table(
@@ -231,7 +231,7 @@ def _json_rows(source: ImportSource, limits: ImportLimits, rejected: RejectedRow
 
 
 def _one_wrapped_array(text: str) -> bool:
-    """A single line such as {"version": 1, "data": [{…}, {…}]}: the table is inside."""
+    """Return whether a single line such as {"version": 1, "data": [{…}, {…}]} holds the table."""
     if text.strip().count("\n"):
         return False
     try:
@@ -243,7 +243,7 @@ def _one_wrapped_array(text: str) -> bool:
 
 
 def _array(source: ImportSource) -> tuple[list, list[str]]:
-    """A JSON array, also as the only array inside one object, as {"data": […]}."""
+    """Return a JSON array, also the only array inside one object, as {"data": […]}."""
     value, notes = source.whole_json()
     if isinstance(value, dict):
         arrays = [key for key, inner in value.items() if isinstance(inner, list)]
@@ -254,6 +254,6 @@ def _array(source: ImportSource) -> tuple[list, list[str]]:
         raise DataError(
             "the JSON holds no array of objects",
             where=source.name,
-            expected="one object a line (JSONL), an array of objects, or the LeWiDi format",
+            expected="one object per line (JSONL), an array of objects, or the LeWiDi format",
         )
     return value, notes

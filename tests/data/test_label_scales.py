@@ -24,7 +24,7 @@ def test_letters_are_nli_only_where_unmistakable():
     found = resolve_labels(["e", "n", "c"], None, NONE, "x")
     assert found.task == NLI
     assert found.table == {"e": "entailment", "n": "neutral", "c": "contradiction"}
-    assert any("e as entailment" in note for note in found.notes)
+    assert any("e → entailment" in note for note in found.notes)
     assert resolve_labels(["n", "y"], None, PAIR, "x").task.scale.labels == ("n", "y")
     assert resolve_labels(["e", "n"], None, NONE, "x").task != NLI
     assert resolve_labels(["e", "n"], None, PAIR, "x").task == NLI
@@ -36,7 +36,7 @@ def test_0_1_2_are_nli_only_if_the_user_says_so():
     assert any("give the task nli" in note for note in found.notes)
     found = resolve_labels(["0", "2"], NLI, PAIR, "x")
     assert found.table == {"0": "entailment", "2": "contradiction"}
-    assert any("0 as entailment" in note for note in found.notes)
+    assert any("0 → entailment" in note for note in found.notes)
     # With anything else among them the meaning is not clear, and nothing is mapped.
     assert resolve_labels(["0", "1", "2", "3"], NLI, PAIR, "x").table == {}
 

@@ -114,7 +114,7 @@ def test_a_server_that_stays_silent(server, workspace):
 
 
 def test_a_download_that_takes_too_long(server, workspace):
-    with pytest.raises(DataError, match="was not done after"):
+    with pytest.raises(DataError, match="had not finished after"):
         fetch("varierr", workspace, url=f"{server}/ok", limit_s=-1)
     assert kept(workspace) == []
 

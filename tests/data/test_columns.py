@@ -126,7 +126,7 @@ def test_a_mapping_that_is_not_understood_is_refused(pair):
 
 
 def test_a_role_said_twice_is_refused():
-    with pytest.raises(ConfigError, match="mapped twice"):
+    with pytest.raises(ConfigError, match="two columns are given"):
         parse_mapping(["label=a", "label=b"])
 
 
