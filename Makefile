@@ -8,8 +8,7 @@ export TOKENIZERS_PARALLELISM ?= false
 .PHONY: app test soak lint bench demo clean
 
 app: .venv/app.stamp
-	@$(BIN)/python -m capo_core.dashboard.app.binding
-	$(BIN)/python -m streamlit run app.py
+	$(BIN)/python -m capo_core app
 
 test: .venv/dev.stamp
 	@sh tests/browser/install_chromium.sh

@@ -1,3 +1,3 @@
 """CAPO Lab's core library: human label variation as signal."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

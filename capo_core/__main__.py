@@ -1,4 +1,4 @@
-"""`python -m capo_core …`"""
+"""`python -m capo_core …`, and the command `capo` of an installed package."""
 
 import os
 

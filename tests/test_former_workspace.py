@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import capo_core
+from capo_core.cli.app import SCRIPT
 
 ROOT = Path(capo_core.__file__).resolve().parents[1]
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
@@ -87,7 +88,7 @@ def open_page(page: str, **query: str) -> AppTest:
 
 def read_page(page: str, **query: str) -> AppTest:
     """The page by its address."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=120)
     for key, value in query.items():
         app.query_params[key] = value
     if page != "overview":

@@ -5,6 +5,9 @@ from __future__ import annotations
 import typer
 
 from capo_core.cli import (
+    app as app_command,
+)
+from capo_core.cli import (
     distributions,
     embedded_base,
     evaluate,
@@ -26,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 for mount in (
+    app_command.mount,
     stability.mount,
     train.mount_pairs,
     train.mount,
@@ -43,5 +47,5 @@ for mount in (
 
 
 def main() -> None:
-    """Entry of `python -m capo_core`."""
+    """Entry of `capo` and of `python -m capo_core`."""
     app()

@@ -91,7 +91,8 @@ def load_tagger(wish: str = "auto") -> Tagger:
         if wish == "spacy":
             raise BackendUnavailable(
                 "spaCy is not installed, or no English model of it",
-                todo="pip install spacy, python -m spacy download en_core_web_sm; or take textblob",
+                todo="pip install 'capo-lab[spacy]', python -m spacy download en_core_web_sm; "
+                "or take textblob",
             )
     return _textblob()
 

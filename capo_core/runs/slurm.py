@@ -30,7 +30,7 @@ def unavailable() -> str:
     if shutil.which("sbatch") is None:
         return "there is no Slurm on this machine (no command sbatch)"
     if find_spec("submitit") is None:
-        return "the package submitit is not installed (pip install submitit)"
+        return "the package submitit is not installed (pip install 'capo-lab[slurm]')"
     return ""
 
 

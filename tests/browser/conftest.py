@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from capo_core.cli.app import SCRIPT
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(
     (
@@ -47,7 +49,7 @@ def server(tmp_path_factory):
         port = free.getsockname()[1]
     workspace = tmp_path_factory.mktemp("workspace")
     log = (workspace / "server.log").open("wb")
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT)]
     process = subprocess.Popen(
         [*command, "--server.headless=true", f"--server.port={port}"],
         cwd=ROOT,

@@ -13,6 +13,7 @@ import urllib.request
 import pytest
 from helpers.dummy_runs import ROOT, end_all, let_go, put, wait_for, wait_for_step
 
+from capo_core.cli.app import SCRIPT
 from capo_core.runs import run as runs_run
 from capo_core.workspace import Workspace
 
@@ -34,7 +35,7 @@ def dashboard(workspace):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true",
+            [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.headless=true",
              f"--server.port={port}"],
             cwd=ROOT, env={**os.environ, "CAPO_WORKSPACE": str(workspace.root)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

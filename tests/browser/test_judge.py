@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from helpers import judge_sessions as judging_study
 
+from capo_core.cli.app import SCRIPT
 from capo_core.dashboard.app.pages import pages
 from capo_core.workspace import Workspace
 
@@ -39,7 +40,7 @@ def guarded(study, server):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true",
+        [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.headless=true",
          f"--server.port={port}"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "CAPO_WORKSPACE": str(study[0].root), "CAPO_OWNER_PASSWORD": PASSWORD},

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from capo_core.cli.app import SCRIPT
+
 pytest.importorskip("authlib", reason="sign-in by OIDC needs authlib and httpx")
 from helpers.oidc_provider import CLIENT, SECRET, Account, Provider
 
@@ -42,7 +44,7 @@ def dashboard(folder: Path, *options: str, environment: dict[str, str] | None = 
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CAPO_OWNER_")}
     log = (folder / "server.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true",
+        [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.headless=true",
          f"--server.port={port}", *options],
         cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
         env=kept | {"CAPO_WORKSPACE": str(folder)} | (environment or {}),

@@ -9,6 +9,7 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from capo_core.cli.app import SCRIPT
 from capo_core.data.splits import assign_splits
 from capo_core.dataset import Dataset
 from capo_core.stability.config import StabilityConfig
@@ -56,7 +57,7 @@ def make(name: str, annotators=tuple(MANNERS), items: int = 24, text="{}") -> Da
 
 def open_page(page: str, **query: str) -> AppTest:
     """The page as a browser would get it by its address."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=60)
     for key, value in query.items():
         app.query_params[key] = value
     app._page_hash = calc_hash(page)  # as for an address; `switch_page` knows files only

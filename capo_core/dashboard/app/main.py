@@ -1,4 +1,4 @@
-"""The dashboard's entry, run by Streamlit: page configuration and navigation, nothing else."""
+"""The dashboard's entry: page configuration and navigation, nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,3 @@ def main() -> None:
     else:  # judges and strangers see no name of a page
         st.set_page_config(page_title="Judging", layout="wide", initial_sidebar_state="collapsed")
     navigation.navigation().run()
-
-
-if __name__ == "__main__":
-    main()

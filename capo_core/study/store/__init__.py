@@ -17,6 +17,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,6 +111,11 @@ def address(workspace: Workspace) -> URL:
         raise ConfigError(
             f"{VARIABLE} names a database of the kind {url.drivername!r}",
             expected=f"{expected}; without the variable, SQLite in the workspace is used",
+        )
+    if find_spec("psycopg") is None:
+        raise BackendUnavailable(
+            f"{VARIABLE} names PostgreSQL, and its driver is not installed",
+            todo="pip install 'capo-lab[postgresql]'",
         )
     return url.set(drivername="postgresql+psycopg")
 

@@ -1,0 +1,42 @@
+"""`capo app`: start the dashboard."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import capo_core
+
+SCRIPT = Path(capo_core.__file__).parent / "dashboard" / "start" / "app.py"
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command of this file to `app`."""
+    app.command("app")(start)
+
+
+def start(
+    port: Annotated[int, typer.Option(help="Port of the dashboard.", min=1, max=65535)] = 8501,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Do not open a browser window.")
+    ] = False,
+) -> None:
+    """Start the dashboard on this computer (http://localhost:8501); Ctrl+C stops it.
+
+    It listens on this computer only; STREAMLIT_SERVER_ADDRESS and CAPO_OWNER_PASSWORD open it to
+    others.
+    """
+    checked = subprocess.run([sys.executable, "-m", "capo_core.dashboard.app.binding"], check=False)
+    if checked.returncode:
+        raise typer.Exit(checked.returncode)
+    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), f"--server.port={port}"]
+    if headless:
+        command.append("--server.headless=true")
+    try:
+        raise typer.Exit(subprocess.run(command, check=False).returncode)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
