@@ -16,6 +16,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import helpers.pages  # noqa: F401  reads the dashboard's configuration
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash

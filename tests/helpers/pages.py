@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -14,6 +15,10 @@ from capo_core.data.splits import assign_splits
 from capo_core.dataset import Dataset
 from capo_core.stability.config import StabilityConfig
 from capo_core.task import NLI
+
+# As `streamlit run` does: the configuration beside the script is read.
+streamlit_config._main_script_path = str(SCRIPT)
+streamlit_config.get_config_options(force_reparse=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = StabilityConfig(

@@ -1,8 +1,8 @@
-"""May the dashboard listen where it is told to? `make app` asks before it starts the server.
+"""Whether the dashboard may listen where it is told to; `capo app` asks before it starts.
 
     python -m capo_core.dashboard.app.binding
 
-ends with 0 where it may, else with 2 and the reason. `app.py` asks again at every visit, for a
+ends with 0 where it may, else with 2 and the reason. `access` asks again at every visit, for a
 server that was started in another way.
 """
 
@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
+from pathlib import Path
 
+import capo_core.dashboard
 from capo_core.dashboard.app import access
+
+CONFIG = Path(capo_core.dashboard.__path__[0]) / "start" / ".streamlit" / "config.toml"
 
 ADDRESS = "STREAMLIT_SERVER_ADDRESS"  # goes before the configuration's file
 
 
 def main() -> int:
-    reason = access.why_closed(os.environ.get(ADDRESS))
+    configured = tomllib.loads(CONFIG.read_text(encoding="utf-8"))["server"]["address"]
+    reason = access.why_closed(os.environ.get(ADDRESS) or configured)
     if reason is not None:
         print(reason, file=sys.stderr)
     return 2 if reason else 0
