@@ -7,6 +7,7 @@ import pytest
 
 # Modules with examples; add yours. Each must have at least one.
 MODULES = [
+    "capo_core.stability.report",
     "capo_core.data.importing",
     "capo_core.study.analysis.analysis",
 ]

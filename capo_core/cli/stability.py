@@ -2,67 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.data.catalog import Catalog
+from capo_core.formatting import count
 from capo_core.stability import store
 from capo_core.stability.config import QUICK, StabilityConfig
+from capo_core.stability.controls import control_title
+from capo_core.text.reductions import reduction_title
+from capo_core.text.representations import representation_title
 from capo_core.workspace import Workspace, write_json
 
 Name = Annotated[str, typer.Argument(help="A dataset of the catalog (see: data list).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Out = Annotated[Path | None, typer.Option(help="Write the whole result to this file, as JSON.")]
+Out = Annotated[Path | None, typer.Option(help="Write the result to this JSON file.")]
+
+
+# Options that are not called as the setting is.
+_OPTION_NAMES = {
+    "representations": "representation",
+    "reductions": "reduction",
+    "embedding_model": "model",
+}
 
 
 def mount(app: typer.Typer) -> None:
     """Add the commands of this file to `app`."""
-    app.command("stability", cls=ManyValues)(stability)
+    # Options are made here, so that they list the reductions and representations there are now.
+    with_settings = with_options(StabilityConfig, names=_OPTION_NAMES)
+    app.command("stability", cls=ManyValues)(plain_errors(with_settings(stability)))
     app.command("annotators")(annotators)
     app.command("calibrate", cls=ManyValues)(calibrate)
 
 
-@plain_errors
 def stability(
     name: Name,
-    representation: Annotated[
-        list[str] | None, typer.Option(help="embedding, words, characters, stylometry")
-    ] = None,
-    reduction: Annotated[
-        list[str] | None,
-        typer.Option(help="none, mask_input, residual, subspace, style_only"),
-    ] = None,
-    pool: Annotated[list[int] | None, typer.Option(help="Explanations judged together.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Partitions into folds, averaged.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of a cross-validation.")] = None,
-    permutations: Annotated[int | None, typer.Option(help="Shuffles of the null.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Keep case and final periods.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="The dashboard's quick look.")] = False,
-    model: Annotated[str | None, typer.Option(help="A sentence-transformers model.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Compute even if it is kept.")] = False,
+    given: dict[str, Any],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Start from the settings of the quick report.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Recompute even if the report is saved already.")
+    ] = False,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """How much of an annotator can be told from one explanation, and from several together?"""
-    wished = {
-        "representations": tuple(representation) if representation else None,
-        "reductions": tuple(reduction) if reduction else None,
-        "pool": tuple(pool) if pool else None,
-        "seeds": seeds,
-        "folds": folds,
-        "permutations": permutations,
-        "seed": seed,
-        "raw": raw or None,
-        "embedding_model": model,
-    }
-    start = QUICK if quick else StabilityConfig()
-    config = replace(start, **{key: value for key, value in wished.items() if value is not None})
+    """Measure how identifiable the annotators are, from one explanation and from several."""
+    config = changed(QUICK if quick else StabilityConfig(), given)
     workspace = Workspace.default()
     dataset = Catalog(workspace).load(name)
     report = None if again else store.load(dataset.fingerprint, config, workspace)
@@ -81,7 +73,7 @@ def stability(
         return
     _print_report(report)
     if out is not None:
-        console.print(f"The whole report: {out}", markup=False)
+        console.print(f"Report written to {out}", markup=False)
 
 
 def _print_report(report) -> None:
@@ -92,49 +84,55 @@ def _print_report(report) -> None:
         console.print()
     ladder = report.ladder.to_frame()
     ks = sorted(ladder["k"].unique())
-    table = Table("representation", "reduction", box=None, title="Accuracy at k explanations")
+    table = Table(
+        "representation", "reduction", box=None, title="Attribution accuracy at k explanations"
+    )
     for k in ks:
         table.add_column(f"k = {k}", justify="right")
     controls = report.controls.to_frame()
     fixed = controls[controls["control"].isin(["label", "length", "input", "others_mean"])]
-    fixed = fixed.assign(representation=fixed["control"], reduction="(control)")
+    fixed = fixed.assign(
+        representation=[control_title(name) for name in fixed["control"]], reduction="(control)"
+    )
     for frame in (ladder, fixed):
         for (rep, red), rows in frame.groupby(["representation", "reduction"], sort=False):
+            titles = (representation_title(rep), reduction_title(red))
             cells = {row.k: f"{row.accuracy:.2f} [{row.low:.2f}–{row.high:.2f}]"
                      for row in rows.itertuples()}  # fmt: skip
-            table.add_row(rep, red, *(cells.get(k, "too few") for k in ks))
+            table.add_row(*titles, *(cells.get(k, "too few") for k in ks))
     console.print(table, markup=False)
     if len(ladder):
         console.print(
             f"\nChance {ladder['chance'].iloc[0]:.2f}; intervals 95 %, over "
-            f"{int(ladder['n_items'].max())} items; {report.config.permutations} permutations.",
+            f"{count(int(ladder['n_items'].max()), 'item')}; "
+            f"{count(report.config.permutations, 'permutation')}.",
             markup=False,
         )
 
 
 @plain_errors
 def annotators(name: Name, as_json: AsJson = False) -> None:
-    """What distinguishes each annotator: a card for each."""
+    """Describe each annotator: label use, distinctive phrases and style features."""
     from capo_core.stability.annotator_profiles import annotator_profiles
 
     dataset = Catalog(Workspace.default()).load(name)
-    made = annotator_profiles(dataset)
+    profiles = annotator_profiles(dataset)
     if as_json:
         print_json(
             {
                 "dataset": dataset.name,
                 "fingerprint": dataset.fingerprint,
-                "annotators": [card.to_dict() for card in made],
+                "annotators": [profile.to_dict() for profile in profiles],
             }
         )
         return
-    for card in made:
-        console.rule(f"Annotator {card.annotator_id}", align="left")
-        for sentence in card.interpretation:
+    for profile in profiles:
+        console.rule(f"Annotator {profile.annotator_id}", align="left")
+        for sentence in profile.interpretation:
             console.print(sentence, markup=False)
-        for cue in card.cues:
+        for cue in profile.cues:
             console.print(
-                f"  {cue.text}: {cue.own:.2f} against {cue.others:.2f} {cue.unit}", markup=False
+                f"  {cue.text}: {cue.own:.2f}, others {cue.others:.2f} {cue.unit}", markup=False
             )
         console.print()
 
@@ -142,16 +140,16 @@ def annotators(name: Name, as_json: AsJson = False) -> None:
 @plain_errors
 def calibrate(
     task: Annotated[str, typer.Option(help="nli or paraphrase")] = "nli",
-    items: Annotated[int, typer.Option(help="Items of each simulated dataset.")] = 200,
+    items: Annotated[int, typer.Option(help="Items per simulated dataset.")] = 200,
     manner: Annotated[
-        list[float] | None, typer.Option(help="Planted strengths; 0 is the null.")
+        list[float] | None, typer.Option(help="Strengths of style; 0 is the null.")
     ] = None,
-    datasets: Annotated[int, typer.Option(help="Datasets for each strength.")] = 3,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    datasets: Annotated[int, typer.Option(help="Simulated datasets per strength.")] = 3,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Does the method find what was planted, and nothing where nothing was?"""
+    """Check the measures on simulated annotators whose style has a known strength."""
     from capo_core.stability.calibration import CalibrationConfig, calibrate
 
     config = CalibrationConfig(
@@ -172,7 +170,7 @@ def calibrate(
     if as_json:
         print_json(result.to_dict())
         return
-    table = Table("planted manner", "view", box=None, title="Planted against found")
+    table = Table("style strength", "view", box=None, title="Simulated strength and accuracy found")
     for heading in ("k", "accuracy, mean", "interval covers chance", "p ≤ .05"):
         table.add_column(heading, justify="right")
     for row in result.summary.itertuples():

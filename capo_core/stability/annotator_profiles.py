@@ -1,8 +1,6 @@
-"""A card per annotator: how they label, how they write, and which explanations show it best.
+"""Annotator profiles: label use, wording, and the explanations that show them best.
 
-The sentences on an annotator's card. Every one carries the numbers it is made from.
-
-Which explanations show an annotator's manner best, and which least.
+Each sentence of a profile is made from the numbers beside it.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
+from capo_core.formatting import count, listed, number, percent
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability.label_use import AnnotatorLabels, LabelUse, label_use
 from capo_core.stability.phrases import (
@@ -26,202 +25,20 @@ from capo_core.stability.phrases import (
 from capo_core.stats.intervals import json_value
 from capo_core.text.stylometry import PER_TEXT
 
-MIN_LABELS = 10
-
-
-def label_statements(use: AnnotatorLabels, n: int) -> tuple[str, ...]:
-    """One or two sentences on how the labels are used."""
-    if n < MIN_LABELS:
-        return (f"{_count(n, 'annotation')}: too few to say how the labels are used.",)
-    if math.isnan(use.labels[0].share_others):
-        most = max(use.labels, key=lambda label: label.share)
-        return (
-            f"Most often chooses “{most.label}”: {_with_interval(most)} of {n} labels. "
-            "There is nobody to compare with.",
-        )
-    sentences = []
-    if use.mean is not None and math.isfinite(use.mean.low):
-        apart = use.mean.low > 0 or use.mean.high < 0
-        sentences.append(
-            f"Labels {_signed(use.own_mean)} on average, the others {_signed(use.others_mean)}: "
-            f"{'a difference of' if apart else 'no clear difference,'} {_signed(use.mean.value)} "
-            f"(95 % interval {_signed(use.mean.low)} to {_signed(use.mean.high)})."
-        )
-    clear = [label for label in use.labels if label.differs]
-    far = max(clear or use.labels, key=_distance)
-    others = f"the others in {_percent(far.share_others)}"
-    if clear:
-        more = "more" if far.share > far.share_others else "less"
-        sentences.append(
-            f"Chooses “{far.label}” {more} often: {_with_interval(far)} of {n} labels, {others}."
-        )
-    else:
-        sentences.append(
-            "Uses the labels much as the others do: the largest difference is "
-            f"“{far.label}”, in {_with_interval(far)} of {n} labels, {others}."
-        )
-    return tuple(sentences)
-
-
-def wording_statements(
-    n: int, least: int, n_writers: int, length: ExplanationLength | None, cues: Sequence[Cue]
-) -> tuple[str, ...]:
-    """Sentences on the wording of `n` explanations; `n_writers` annotators wrote any."""
-    if not n:
-        return ("Wrote no explanations.",)
-    if n < least or length is None:
-        return (f"{_count(n, 'explanation')}: too few to say what sets their wording apart.",)
-    own = (
-        f"Explanations have {length.median:.0f} words in the median, the middle half "
-        f"{length.low_quarter:.0f} to {length.high_quarter:.0f}"
-    )
-    if n_writers < 2:
-        return (f"{own}. Nobody else explains, so that nothing can be called distinctive.",)
-    sentences = [f"{own}; the others' median is {length.others:.0f}."]
-    more = [cue for cue in cues if cue.kind == "phrase" and cue.strength > 0]
-    less = [cue for cue in cues if cue.kind == "phrase" and cue.strength < 0]
-    habits = [cue for cue in cues if cue.kind == "habit"]
-    if more:
-        sentences.append(f"Marked by {_listed([_phrase(cue) for cue in more[:4]])}.")
-    if less:
-        sentences.append(f"Less often than others: {_listed([_phrase(cue) for cue in less[:2]])}.")
-    if habits:
-        sentences.append(f"Habits: {'; '.join(_habit(cue) for cue in habits[:3])}.")
-    if not cues:
-        sentences.append(f"No phrase or habit stands out beyond chance in {n} explanations.")
-    return tuple(sentences)
-
-
-def _phrase(cue: Cue) -> str:
-    own, others = _percent(cue.own / 100), _percent(cue.others / 100)
-    return f"{cue.text} (in {own} of explanations, others {others})"
-
-
-def _habit(cue: Cue) -> str:
-    if cue.unit == "percent of explanations":
-        return f"{_percent(cue.own / 100)} {cue.text}, others {_percent(cue.others / 100)}"
-    if cue.unit == "percent of words":
-        own, others = _percent(cue.own / 100, 1), _percent(cue.others / 100, 1)
-        return f"{cue.text} are {own} of the words, others {others}"
-    unit = "" if cue.unit == "count" else f" {cue.unit}"
-    return f"{cue.text}: {cue.own:.1f}{unit}, others {cue.others:.1f}"
-
-
-def _percent(share: float, digits: int = 0) -> str:
-    """ "12 %", "0.4 %"; what would be rounded to nothing or to all is "under" or "over"."""
-    digits = 1 if 0 < share < 0.01 else digits
-    step = 10.0**-digits
-    value = 100 * share
-    if 0 < value < step / 2:
-        return f"under {step:g} %"
-    if 100 - step / 2 < value < 100:
-        return f"over {100 - step:g} %"
-    return f"{value:.{digits}f} %"
-
-
-def _distance(label: LabelUse) -> tuple[float, float]:
-    """Largest difference first; of two equal ones, the label that is chosen more."""
-    difference = label.share - label.share_others
-    return round(abs(difference), 9), difference
-
-
-def _with_interval(label: LabelUse) -> str:
-    return f"{_percent(label.share)} (95 % interval {100 * label.low:.0f}–{100 * label.high:.0f} %)"
-
-
-def _signed(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-@dataclass(frozen=True)
-class ExampleExplanations:
-    """Annotation ids, the most typical and the most atypical explanation first."""
-
-    typical: tuple[str, ...]
-    atypical: tuple[str, ...]
-
-
-def example_explanations(
-    cut: ExplanationPhrases, phrases: pd.DataFrame, scores: pd.Series | None, n: int, least: int
-) -> dict[str, ExampleExplanations]:
-    """At most `n` typical and `n` atypical explanations of each annotator.
-
-    Args:
-        phrases: the phrases an explanation is scored by: its mean log-odds over them, 0 for a
-            phrase that it has not, and with the explanation itself left out of the counts, so
-            that none is typical because it is there.
-        scores: annotation_id → score, higher is more typical, used in place of the phrases.
-        least: an annotator with fewer explanations, or with no phrase, gets none.
-
-    Ties go to the explanation nearer to the annotator's median length (typical) or farther from
-    it (atypical). No text with the same phrases and length is shown twice.
-    """
-    found = {}
-    counts = cut.counts()
-    sizes = np.bincount(cut.annotators, minlength=len(cut.names))
-    place = {phrase: k for k, phrase in enumerate(cut.table.phrases)}
-    for a, name in enumerate(cut.names):
-        rows = np.flatnonzero(cut.annotators == a)
-        mine = phrases.loc[phrases["annotator_id"] == name, "phrase"]
-        columns = np.array([place[phrase] for phrase in mine if phrase in place], dtype=int)
-        if scores is not None:
-            value = scores.reindex(cut.annotation_ids[rows]).to_numpy(dtype=float)
-            rows, value = rows[np.isfinite(value)], value[np.isfinite(value)]
-        elif len(columns):
-            everybody = counts.sum(axis=0)
-            prior = PhrasePrior.of(everybody, len(cut.annotators), 500.0)
-            weights = without_one(
-                counts[a], sizes[a], everybody - counts[a], len(cut.annotators) - sizes[a], prior
-            )
-            value = cut.table.presence[rows][:, columns] @ weights[columns] / len(columns)
-        else:
-            continue
-        if len(rows) < least:
-            continue
-        far = np.abs(cut.n_words[rows] - np.median(cut.n_words[rows]))
-        ids = cut.annotation_ids[rows]
-        first = _distinct(np.lexsort((far, -value)), value, far, n)
-        last = _distinct(np.lexsort((-far, value)), value, far, n)
-        last = [k for k in last if k not in set(first)]
-        found[name] = ExampleExplanations(tuple(ids[first]), tuple(ids[last]))
-    return found
-
-
-def _distinct(order: np.ndarray, value: np.ndarray, far: np.ndarray, n: int) -> list[int]:
-    """The first `n` of `order` without two of equal score and length."""
-    chosen: list[int] = []
-    seen = set()
-    for k in order:
-        key = (round(float(value[k]), 9), float(far[k]))
-        if key not in seen:
-            seen.add(key)
-            chosen.append(int(k))
-        if len(chosen) == n:
-            break
-    return chosen
-
-
-MIN_EXPLANATIONS = 10  # with fewer a card gives no numbers on wording
-SMALL = 0.2  # standard deviations: Cohen's (1988) "small" difference; less is no habit
+MIN_LABELS = 10  # with fewer annotations a profile does not describe label use
+MIN_EXPLANATIONS = 10  # with fewer a profile has no numbers on wording
+SMALL = 0.2  # standard deviations: Cohen's (1988) "small" difference; less is not listed
 MARKS = {
     ",": "a comma", ".": "a full stop inside", ";": "a semicolon", ":": "a colon",
     '"': "a quotation mark", "'": "a single quotation mark", "(": "an opening bracket",
     ")": "a closing bracket", "-": "a dash", "/": "a slash", "?": "a question mark inside",
 }  # fmt: skip
-LENGTH = {"length_words", "length_characters"}  # has its own place on the card
+LENGTH = {"length_words", "length_characters"}  # has its own place in the profile
 
 
 @dataclass(frozen=True)
 class ExplanationLength:
-    """Words per explanation: the median, the middle half, and the median of the others."""
+    """Words per explanation: the median, the quartiles, and the others' median."""
 
     median: float
     low_quarter: float
@@ -231,15 +48,15 @@ class ExplanationLength:
 
 @dataclass(frozen=True)
 class Cue:
-    """A phrase or a habit that sets the annotator apart.
+    """A phrase or a style feature that distinguishes the annotator.
 
     Attributes:
-        kind: "phrase" or "habit".
+        kind: "phrase" or "habit" (a style feature).
         name: the phrase, or the feature's name in `stylometry`.
         text: in words.
-        own, others: how often, in `unit`.
-        strength: log-odds (phrase) or difference in standard deviations (habit), above 0 where
-            the annotator does it more; `low` and `high` are its 95 % interval.
+        own, others: its frequency, in `unit`.
+        strength: log-odds (phrase) or difference in standard deviations (style feature), above 0
+            where the annotator uses it more; `low` and `high` are its 95 % interval.
     """
 
     kind: str
@@ -255,13 +72,13 @@ class Cue:
 
 @dataclass(frozen=True)
 class AnnotatorProfile:
-    """What is known about one annotator; all sentences are made from the numbers beside them.
+    """Summary of one annotator; all sentences are made from the numbers beside them.
 
     Attributes:
         n, n_items, n_explanations: annotations, items annotated, explanations that are not empty.
         labels: use of every label of the scale.
         length: None without enough explanations.
-        cues: phrases, then habits, the strongest first; empty where none is beyond chance.
+        cues: phrases, then style features, the strongest first; empty where none is significant.
         interpretation: sentences.
         typical, atypical: annotation ids, the most typical and the most atypical first.
     """
@@ -282,7 +99,7 @@ class AnnotatorProfile:
 
     @classmethod
     def from_dict(cls, raw: dict) -> AnnotatorProfile:
-        """The card that `to_dict` gave."""
+        """Return the profile from `to_dict`."""
         parts = {
             "labels": tuple(LabelUse(**use) for use in raw["labels"]),
             "length": None if raw["length"] is None else ExplanationLength(**raw["length"]),
@@ -292,49 +109,47 @@ class AnnotatorProfile:
         return cls(**{**raw, **parts})
 
 
-def _plain(value):
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    return [_plain(one) for one in value] if isinstance(value, tuple) else json_value(value)
-
-
 def annotator_profiles(
     dataset: Dataset,
     *,
     phrases: pd.DataFrame | None = None,
     features: pd.DataFrame | None = None,
-    cut: ExplanationPhrases | None = None,
+    extracted: ExplanationPhrases | None = None,
     scores: pd.Series | None = None,
     n_examples: int = 3,
 ) -> tuple[AnnotatorProfile, ...]:
-    """A card for each of the dataset's annotators, in their order.
+    """Return the profile of each of the dataset's annotators, in their order.
 
     Args:
-        phrases, features, cut: `distinctive.phrases`, `distinctive.style_features` and `wording`
-            of the dataset, where they are there already.
+        phrases, features, extracted: `distinctive_phrases`, `distinctive_features` and
+            `extract_phrases` of the dataset, where they are computed already.
         scores: annotation_id → how typical an explanation is of its annotator, for instance a
-            held-out attribution; by default its phrases' mean log-odds (`examples.typical`).
+            held-out attribution; by default its phrases' mean log-odds (`example_explanations`).
     """
-    cut = extract_phrases(dataset) if cut is None else cut
+    extracted = extract_phrases(dataset) if extracted is None else extracted
     phrases = (
-        stability_phrases.distinctive_phrases(dataset, cut=cut) if phrases is None else phrases
+        stability_phrases.distinctive_phrases(dataset, extracted=extracted)
+        if phrases is None
+        else phrases
     )
     features = stability_phrases.distinctive_features(dataset) if features is None else features
     use = label_use(dataset)
-    shown = example_explanations(cut, phrases, scores, n_examples, MIN_EXPLANATIONS)
+    shown = example_explanations(extracted, phrases, scores, n_examples, MIN_EXPLANATIONS)
     by_annotator = dataset.annotations.groupby("annotator_id")["item_id"]
     n, n_items = by_annotator.size(), by_annotator.nunique()
     made = []
     for name in dataset.annotators:
-        own = np.zeros(len(cut.annotators), dtype=bool)
-        if name in cut.names:
-            own = cut.annotators == cut.names.index(name)
+        own = np.zeros(len(extracted.annotators), dtype=bool)
+        if name in extracted.names:
+            own = extracted.annotators == extracted.names.index(name)
         enough = own.sum() >= MIN_EXPLANATIONS
-        length = _length(cut.n_words[own], cut.n_words[~own]) if enough else None
+        length = _length(extracted.n_words[own], extracted.n_words[~own]) if enough else None
         cues = _cues(name, phrases, features) if enough else ()
         sentences = (
             *label_statements(use[name], int(n[name])),
-            *wording_statements(int(own.sum()), MIN_EXPLANATIONS, len(cut.names), length, cues),
+            *wording_statements(
+                int(own.sum()), MIN_EXPLANATIONS, len(extracted.names), length, cues
+            ),
         )
         examples = shown.get(name, ExampleExplanations((), ()))
         made.append(
@@ -386,3 +201,187 @@ def _cues(
         for row in habits.itertuples()
     ]  # fmt: skip
     return tuple(cues)
+
+
+@dataclass(frozen=True)
+class ExampleExplanations:
+    """Annotation ids, the most typical and the most atypical explanation first."""
+
+    typical: tuple[str, ...]
+    atypical: tuple[str, ...]
+
+
+def example_explanations(
+    extracted: ExplanationPhrases,
+    phrases: pd.DataFrame,
+    scores: pd.Series | None,
+    n: int,
+    least: int,
+) -> dict[str, ExampleExplanations]:
+    """Choose at most `n` typical and `n` atypical explanations of each annotator.
+
+    Args:
+        phrases: the phrases an explanation is scored by: its mean log-odds over them, 0 for a
+            phrase that it lacks, with the explanation itself left out of the counts, so that
+            none is typical of itself.
+        scores: annotation_id → score, higher is more typical, used in place of the phrases.
+        least: an annotator with fewer explanations, or with no phrase, gets none.
+
+    Ties go to the explanation nearer to the annotator's median length (typical) or farther from
+    it (atypical). No text with the same phrases and length is shown twice.
+    """
+    found = {}
+    counts = extracted.counts()
+    sizes = np.bincount(extracted.annotators, minlength=len(extracted.names))
+    place = {phrase: k for k, phrase in enumerate(extracted.table.phrases)}
+    for a, name in enumerate(extracted.names):
+        rows = np.flatnonzero(extracted.annotators == a)
+        mine = phrases.loc[phrases["annotator_id"] == name, "phrase"]
+        columns = np.array([place[phrase] for phrase in mine if phrase in place], dtype=int)
+        if scores is not None:
+            value = scores.reindex(extracted.annotation_ids[rows]).to_numpy(dtype=float)
+            rows, value = rows[np.isfinite(value)], value[np.isfinite(value)]
+        elif len(columns):
+            everybody = counts.sum(axis=0)
+            prior = PhrasePrior.of(everybody, len(extracted.annotators), 500.0)
+            weights = without_one(
+                counts[a],
+                sizes[a],
+                everybody - counts[a],
+                len(extracted.annotators) - sizes[a],
+                prior,
+            )
+            value = extracted.table.presence[rows][:, columns] @ weights[columns] / len(columns)
+        else:
+            continue
+        if len(rows) < least:
+            continue
+        far = np.abs(extracted.n_words[rows] - np.median(extracted.n_words[rows]))
+        ids = extracted.annotation_ids[rows]
+        first = _distinct(np.lexsort((far, -value)), value, far, n)
+        last = _distinct(np.lexsort((-far, value)), value, far, n)
+        last = [k for k in last if k not in set(first)]
+        found[name] = ExampleExplanations(tuple(ids[first]), tuple(ids[last]))
+    return found
+
+
+def _distinct(order: np.ndarray, value: np.ndarray, far: np.ndarray, n: int) -> list[int]:
+    """The first `n` of `order` without two of equal score and length."""
+    chosen: list[int] = []
+    seen = set()
+    for k in order:
+        key = (round(float(value[k]), 9), float(far[k]))
+        if key not in seen:
+            seen.add(key)
+            chosen.append(int(k))
+        if len(chosen) == n:
+            break
+    return chosen
+
+
+def label_statements(use: AnnotatorLabels, n: int) -> tuple[str, ...]:
+    """Return one or two sentences on the use of the labels in `n` annotations."""
+    if n < MIN_LABELS:
+        return (f"{count(n, 'annotation')}: too few to describe label use.",)
+    if math.isnan(use.labels[0].share_others):
+        most = max(use.labels, key=lambda label: label.share)
+        return (
+            f"Most frequent label “{most.label}”: {_with_interval(most)} of {n} labels. "
+            "There is no other annotator to compare with.",
+        )
+    sentences = []
+    if use.mean is not None and math.isfinite(use.mean.low):
+        significant = use.mean.low > 0 or use.mean.high < 0
+        sentences.append(
+            f"Mean label {_mean(use.own_mean)}, the others' {_mean(use.others_mean)}: "
+            f"{'a significant' if significant else 'no significant'} difference "
+            f"({_mean(use.mean.value)}, 95 % interval {_mean(use.mean.low)} to "
+            f"{_mean(use.mean.high)})."
+        )
+    clear = [label for label in use.labels if label.differs]
+    far = max(clear or use.labels, key=_distance)
+    others = f"the others {_rate(far.share_others)}"
+    if clear:
+        more = "more" if far.share > far.share_others else "less"
+        sentences.append(
+            f"Uses “{far.label}” significantly {more} often: {_with_interval(far)} of {n} labels, "
+            f"{others}."
+        )
+    else:
+        sentences.append(
+            "No significant difference in label use; the largest is for "
+            f"“{far.label}”: {_with_interval(far)} of {n} labels, {others}."
+        )
+    return tuple(sentences)
+
+
+def wording_statements(
+    n: int, least: int, n_writers: int, length: ExplanationLength | None, cues: Sequence[Cue]
+) -> tuple[str, ...]:
+    """Return sentences on the wording of `n` explanations; `n_writers` annotators wrote any."""
+    if not n:
+        return ("Wrote no explanations.",)
+    if n < least or length is None:
+        return (f"{count(n, 'explanation')}: too few to describe the wording.",)
+    own = (
+        f"Median length {length.median:.0f} words (interquartile range "
+        f"{length.low_quarter:.0f}–{length.high_quarter:.0f})"
+    )
+    if n_writers < 2:
+        return (f"{own}. No other annotator wrote explanations to compare with.",)
+    sentences = [f"{own}; the others' median {length.others:.0f}."]
+    more = [cue for cue in cues if cue.kind == "phrase" and cue.strength > 0]
+    less = [cue for cue in cues if cue.kind == "phrase" and cue.strength < 0]
+    features = [cue for cue in cues if cue.kind == "habit"]
+    if more:
+        sentences.append(f"Distinctive phrases: {listed([_phrase(cue) for cue in more[:4]])}.")
+    if less:
+        sentences.append(f"Rarer than in the others: {listed([_phrase(cue) for cue in less[:2]])}.")
+    if features:
+        sentences.append(f"Style features: {'; '.join(_feature(cue) for cue in features[:3])}.")
+    if not cues:
+        sentences.append(
+            f"No phrase or style feature differs significantly in {count(n, 'explanation')}."
+        )
+    return tuple(sentences)
+
+
+def _phrase(cue: Cue) -> str:
+    own, others = _rate(cue.own / 100), _rate(cue.others / 100)
+    return f"{cue.text} (in {own} of explanations, others {others})"
+
+
+def _feature(cue: Cue) -> str:
+    if cue.unit == "percent of explanations":
+        return f"{_rate(cue.own / 100)} {cue.text}, others {_rate(cue.others / 100)}"
+    if cue.unit == "percent of words":
+        own, others = _rate(cue.own / 100, 1), _rate(cue.others / 100, 1)
+        return f"{cue.text} are {own} of the words, others {others}"
+    unit = "" if cue.unit == "count" else f" {cue.unit}"
+    return f"{cue.text}: {cue.own:.1f}{unit}, others {cue.others:.1f}"
+
+
+def _distance(label: LabelUse) -> tuple[float, float]:
+    """Largest difference first; of two equal ones, the label that is chosen more."""
+    difference = label.share - label.share_others
+    return round(abs(difference), 9), difference
+
+
+def _with_interval(label: LabelUse) -> str:
+    return f"{_rate(label.share)} (95 % interval {100 * label.low:.0f}–{100 * label.high:.0f})"
+
+
+def _mean(value: float) -> str:
+    """A mean label with one decimal; what rounds to nothing is 0.0, without a sign."""
+    return number(round(value, 1) + 0.0, 1)
+
+
+def _rate(share: float, digits: int = 0) -> str:
+    """A share in percent, with one decimal below 1 %."""
+    return percent(share, 1 if 0 < share < 0.01 else digits)
+
+
+def _plain(value):
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else json_value(value)

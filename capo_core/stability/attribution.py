@@ -1,6 +1,6 @@
-"""Attribution: which annotator wrote this? Scores of held-out explanations.
+"""Attribution of held-out explanations to annotators, one by one and pooled.
 
-Pooling: several explanations of one annotator, on different held-out items, judged together.
+Pooled: several explanations of one annotator, on different held-out items, attributed together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Operators = list[np.ndarray]
 
 
 def operators(features: Features, part: Partition) -> Operators | None:
-    """The label-free operator of each fold (see `ridge`); None where rows are too many for them."""
+    """Return the label-free operator of each fold (see `ridge`); None for too many rows."""
     if len(part.fold) > MANY_ROWS:
         return None
     return [ridge.operator(*features.split(*part.split(fold))) for fold in range(part.folds)]
@@ -37,7 +37,7 @@ def operators(features: Features, part: Partition) -> Operators | None:
 def held_out_scores(
     features: Features, corpus: ExplanationCorpus, part: Partition, made: Operators | None = None
 ) -> np.ndarray:
-    """Scores [n, C] of every row by a classifier that saw no row of its item or block.
+    """Compute scores [n, C] of every row by a classifier that saw no row of its item or block.
 
     Higher is more like that annotator; comparable within a fold, with 0 for "like everybody".
     `made` are the partition's `operators`, where they are at hand.
@@ -90,11 +90,11 @@ def _softmax(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Information:
-    """What one explanation tells of its annotator.
+    """Information of one explanation about its annotator.
 
     Attributes:
-        bits: log2(C) minus the held-out cross-entropy in bits; at most log2(C), about 0 where
-            nothing can be told (a little below it, for what the fit costs).
+        bits: log2(C) minus the held-out cross-entropy in bits; at most log2(C), about 0 at chance
+            (a little below it, for the cost of the fit).
     """
 
     bits: float
@@ -106,7 +106,7 @@ class Information:
 def information(
     scores: list[np.ndarray], corpus: ExplanationCorpus, parts: list[Partition]
 ) -> Information:
-    """Bits per explanation, averaged over partitions, annotators counted equally.
+    """Compute bits per explanation, averaged over partitions, annotators counted equally.
 
     The interval is normal, with the infinitesimal-jackknife standard error over items.
     """
@@ -136,7 +136,7 @@ class PooledAccuracy:
 
     Attributes:
         k: explanations in a group.
-        accuracy: share of groups given to the right annotator, annotators counted equally, 0 to 1.
+        accuracy: share of groups attributed correctly, annotators counted equally, 0 to 1.
         low, high: 95 % interval (see `accuracy_interval` and `effective_trials`).
         n_items: items whose explanations were tested.
         n_groups: groups in one partition (they share no explanation).
@@ -151,7 +151,7 @@ class PooledAccuracy:
 
 
 def group_hits(scores: np.ndarray, order: np.ndarray, starts: np.ndarray, k: int):
-    """Which groups of `k` are attributed rightly: (hit [groups] 0…1, annotator, first position).
+    """Attribute groups of `k`: (hit [groups] 0…1, annotator, first position).
 
     A group's score is the sum of its explanations' scores; a tie is shared.
     """
@@ -186,8 +186,8 @@ def pool(
     k: int,
     trials: float | None = None,
 ) -> PooledAccuracy | None:
-    """Accuracy at `k`, averaged over partitions and groupings; None where no group can be filled
-    for some annotator.
+    """Compute the accuracy at `k`, averaged over partitions and groupings; None where no group can
+    be filled for some annotator.
 
     Args:
         trials: effective number of independent trials, see `effective_trials`; None takes the
@@ -248,7 +248,7 @@ def _item_error(influences: np.ndarray) -> float:
 
 
 def effective_trials(null_values: np.ndarray, share: float = 1.0) -> float | None:
-    """How many independent trials have the spread that accuracy shows under permutation.
+    """Return the number of independent trials with the spread of accuracy under permutation.
 
     m = μ(1 − μ) / Var, with mean μ and variance over the permutations `null_values` [P]. It counts
     what no formula for independent groups counts: that folds share training data, that groupings
@@ -268,8 +268,8 @@ def effective_trials(null_values: np.ndarray, share: float = 1.0) -> float | Non
 
 
 def crossing(ks: list[int], accuracies: list[float], target: float) -> float | None:
-    """The k at which accuracy reaches `target`, linear in log2 k between the points; None if it
-    is not reached. At most the first k where the first point is above already."""
+    """Return the k at which accuracy reaches `target`, linear in log2 k between the points; None if
+    it is not reached. At most the first k where the first point is above already."""
     for index, (k, value) in enumerate(zip(ks, accuracies, strict=True)):
         if value >= target:
             if index == 0:

@@ -1,11 +1,9 @@
-"""Calibration by planted truth: the same measures on data whose truth is known.
+"""Calibration on simulated data: the measures of this package where the truth is known.
 
-Simulated annotators are given a manner of known strength; strength 0 is the null, where all write
-by one distribution. A method that deserves trust finds more where more was planted, finds the
-phrases that were planted, and finds nothing where nothing was: p-values are then uniform, and 95 %
-intervals cover the chance line in 95 % of data sets.
-
-Runs the measures of this package on simulated data sets whose truth is known.
+Simulated annotators are given a style of known strength; strength 0 is the null, where all write by
+one distribution. A sound method finds more where more was simulated, recovers the phrases that were
+simulated, and finds nothing under the null: p-values are then uniform, and 95 % intervals cover
+chance in 95 % of data sets.
 """
 
 from __future__ import annotations
@@ -33,14 +31,14 @@ from capo_core.workspace import content_hash
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """What to simulate and to measure.
+    """Settings of a calibration.
 
     Attributes:
         task: "nli" or "paraphrase"; items, annotators: the size of each data set.
         strengths: planted strengths of manner; 0 is the null.
         datasets: data sets for each strength.
         representations, reductions, pool, permutations: see `StabilityConfig`.
-        seed: of everything random.
+        seed: random seed.
     """
 
     task: str = "nli"
@@ -93,7 +91,7 @@ class CalibrationConfig:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Planted against found.
+    """Recovered against simulated.
 
     Attributes:
         points: one row a data set and point of its ladder: manner, dataset, representation,
@@ -223,7 +221,7 @@ def _measure(dataset: Dataset, config: CalibrationConfig, cache: Path | None) ->
     """The ladder of one data set."""
     corpus = build_corpus(dataset)
     settings = config.stability()
-    bench = prepare_ladder(corpus, settings)
+    setup = prepare_ladder(corpus, settings)
     texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
     representer = Representer(texts, Embedder(cache), seed=config.seed)
     rows = []
@@ -231,8 +229,8 @@ def _measure(dataset: Dataset, config: CalibrationConfig, cache: Path | None) ->
         for rep in config.representations:
             for red in config.reductions:
                 features = representer.features(rep, red)
-                rung = compute_point(bench, lambda features=features: features, (rep, red, ""))
-                rows += point_rows(rung, corpus.chance)
+                point = compute_point(setup, lambda features=features: features, (rep, red, ""))
+                rows += point_rows(point, corpus.chance)
     wanted = ("representation", "reduction", "k", "accuracy", "low", "high", "chance", "p_value")
     return [{name: row[name] for name in wanted} for row in rows]
 

@@ -2,100 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-
 from capo_core.errors import ConfigError
+from capo_core.settings import setting, settings
 from capo_core.text.embeddings import DEFAULT_MODEL
 from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS
 from capo_core.workspace import content_hash
 
 
-@dataclass(frozen=True)
+@settings("Stability report")
 class StabilityConfig:
-    """Settings of a report; the report is a function of the dataset, these and the code version.
+    """Settings of a report; the report is a function of the dataset, these and the code version."""
 
-    Attributes:
-        representations: names of `representations.REPRESENTATIONS`.
-        reductions: names of `reductions.REDUCTIONS`.
-        pool: numbers of explanations of one annotator that are attributed together, ascending.
-        seeds: partitions into folds that are averaged.
-        folds: folds of each cross-validation.
-        groupings: ways in which each partition is cut into groups.
-        permutations: shuffles of annotators within items; p-values cannot fall below
-            1 / (1 + permutations). Controls, and the stricter null, use 200 at most.
-        draws: random halvings of the reliability, and random groups of the separation without
-            training.
-        null_rows: the null is computed on randomly chosen whole items with at most this many
-            explanations; keeps its cost bounded for large data.
-        controls: whether controls are computed. A ladder without them is not shown.
-        seed: random seed.
-        raw: keep case, outer spaces and final periods in the texts.
-        embedding_model: see `embed.load_encoder`.
-    """
-
-    representations: tuple[str, ...] = ("embedding", "words", "stylometry")
-    reductions: tuple[str, ...] = field(default_factory=lambda: tuple(REDUCTIONS))
-    pool: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
-    seeds: int = 5
-    folds: int = 5
-    groupings: int = 3
-    permutations: int = 1000
-    draws: int = 200
-    null_rows: int = 4000
-    controls: bool = True
-    seed: int = 0
-    raw: bool = False
-    embedding_model: str = DEFAULT_MODEL
+    representations: tuple[str, ...] = setting(
+        ("embedding", "words", "stylometry"),
+        "Representations",
+        "Representations of the explanations in which annotators are attributed.",
+        choices=lambda: tuple(REPRESENTATIONS),
+    )
+    reductions: tuple[str, ...] = setting(
+        title="Reductions",
+        description="Input-content reductions that are applied to each representation.",
+        default_factory=lambda: tuple(REDUCTIONS),
+        choices=lambda: tuple(REDUCTIONS),
+    )
+    pool: tuple[int, ...] = setting(
+        (1, 2, 4, 8, 16, 32),
+        "Explanations pooled",
+        "Numbers of explanations of one annotator that are attributed together.",
+        ge=1,
+        le=1024,
+    )
+    seeds: int = setting(
+        5, "Partitions", "Random partitions into folds that are averaged.",
+        ge=1, le=100, usual=(1, 20),
+    )  # fmt: skip
+    folds: int = setting(5, "Folds", "Folds of each cross-validation.", ge=2, le=50)
+    groupings: int = setting(
+        3, "Groupings", "Ways in which each partition is cut into groups.", ge=1, le=100
+    )
+    permutations: int = setting(
+        1000,
+        "Permutations",
+        "Shuffles of annotators within items for the permutation null; a p-value is at least "
+        "1 / (1 + permutations). Controls and the stricter null use 200 at most.",
+        ge=0,
+        le=100_000,
+        step=100,
+        usual=(0, 10_000),
+    )
+    draws: int = setting(
+        200,
+        "Draws",
+        "Random halvings of the split-half reliability, and random groups of the unsupervised "
+        "separation.",
+        ge=20,
+        le=10_000,
+    )
+    null_rows: int = setting(
+        4000,
+        "Explanations in the null",
+        "The null is computed on randomly chosen whole items with at most this many explanations, "
+        "so that its cost is bounded for large data.",
+        ge=100,
+        le=5000,
+    )
+    controls: bool = setting(True, "Controls", "Whether the controls are computed.")
+    seed: int = setting(0, "Random seed", "Random seed.", ge=0, le=2**31)
+    raw: bool = setting(
+        False,
+        "Raw text",
+        "Keep case, outer spaces and final periods: typing habits that identify an annotator "
+        "without being style.",
+    )
+    embedding_model: str = setting(
+        DEFAULT_MODEL,
+        "Embedding model",
+        "A sentence-transformers model, by name or folder.",
+    )
 
     def __post_init__(self) -> None:
         for name, known in (("representations", REPRESENTATIONS), ("reductions", REDUCTIONS)):
-            chosen = tuple(dict.fromkeys(getattr(self, name)))
-            unknown = [value for value in chosen if value not in known]
-            if unknown or not chosen:
-                raise ConfigError(
-                    f"{name} cannot be {', '.join(unknown) or 'empty'}",
-                    expected=f"some of {', '.join(known)}",
-                )
-            # Always in the same order, so that equal wishes are equal configurations.
+            chosen = getattr(self, name)
+            if not chosen:
+                raise ConfigError(f"{name} are empty", expected=f"some of {', '.join(known)}")
+            # Always in the registry's order, so that equal wishes are equal configurations.
             object.__setattr__(self, name, tuple(value for value in known if value in chosen))
-        pool = tuple(sorted({int(k) for k in self.pool}))
-        if not pool or pool[0] < 1 or pool[-1] > 1024:
-            raise ConfigError(f"pool cannot be {self.pool}", expected="numbers from 1 to 1024")
-        object.__setattr__(self, "pool", pool)
-        for name, low, high in (
-            ("seeds", 1, 100),
-            ("folds", 2, 50),
-            ("groupings", 1, 100),
-            ("permutations", 0, 100_000),
-            ("draws", 20, 10_000),
-            ("null_rows", 100, 5000),
-            ("seed", 0, 2**31),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise ConfigError(
-                    f"{name} cannot be {value!r}",
-                    expected=f"a whole number from {low} to {high}",
-                )
-
-    def to_dict(self) -> dict:
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_dict(cls, raw: dict) -> StabilityConfig:
-        """The configuration saved by `to_dict`; unknown settings raise `ConfigError`."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(raw) - known)
-        if unknown:
-            raise ConfigError(
-                f"unknown setting {unknown[0]!r}", expected=f"some of {', '.join(sorted(known))}"
-            )
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-        return cls(**values)
+        if not self.pool:
+            raise ConfigError("pool is empty", expected="numbers from 1 to 1,024")
+        object.__setattr__(self, "pool", tuple(sorted(set(self.pool))))
 
     @property
     def key(self) -> str:
@@ -103,7 +98,7 @@ class StabilityConfig:
         return content_hash(self.to_dict())[:16]
 
 
-# What a newcomer sees first: the claim in its shortest form, with its controls, within a minute.
+# The first report of a dataset: the claim in its shortest form, with controls, in about a minute.
 QUICK = StabilityConfig(
     representations=("embedding", "words"),
     reductions=("none", "mask_input"),

@@ -1,8 +1,8 @@
-"""Controls of the ladder: what must not be able to tell annotators apart, and what can without
-their manner."""
+"""Controls of the ladder: what must not identify annotators, and what does so without style."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,51 +10,91 @@ from scipy import sparse
 
 from capo_core.errors import ConfigError
 from capo_core.stability.corpus import ExplanationCorpus, Partition
+from capo_core.text.reductions import reduction_title
 from capo_core.text.representations import DenseFeatures, Features, Representer
 from capo_core.text.tokens import words
 
-CONTROLS = (
-    "shuffled",
-    "shuffled_within_label",
-    "random_mask",
-    "random_subspace",
-    "residual_shuffled",
-    "label",
-    "length",
-    "input",
-    "others_mean",
-    "item_centred",
-    "formatting",
-    "same_label",
-)
 
-MEANING = {
-    "shuffled": "the same pipeline with annotators shuffled within each item: the null itself",
-    "shuffled_within_label": "the same, shuffled only among equal labels of an item: the stricter "
-    "null, in which the label may speak but the text may not. Where few annotators agree on a "
-    "label few texts can move, and this null stays near the observed accuracy",
-    "random_mask": "as many words replaced as input words were, but random ones: what masking "
-    "costs when it does not aim at the input",
-    "random_subspace": "as many random directions removed as input directions were",
-    "residual_shuffled": "the ridge residual with each item paired with another item's input",
-    "label": "the label alone, without a word of the explanation",
-    "length": "the length alone: words and characters",
-    "input": "the item's own texts alone; the same for all annotators of an item",
-    "others_mean": "the mean of the other annotators' explanations of the item; the own text is "
-    "never seen, so what this reaches is a leak",
-    "item_centred": "the explanation minus the item's mean: contains the leak of 'others_mean' and "
-    "is therefore no reduction",
-    "formatting": "habits of typing alone (case, outer spaces, the final period), which are "
-    "normalised away before anything else is measured",
-    "same_label": "two annotators who gave one item the same label: whose text is whose? (chance "
-    "one half)",
+@dataclass(frozen=True)
+class Control:
+    """A control of the ladder.
+
+    Attributes:
+        name: in tables; title: the label on screens and in figures.
+        description: one sentence for help texts and the documentation.
+    """
+
+    name: str
+    title: str
+    description: str
+
+
+# The controls that belong to no reduction; those of the reductions stand beside them
+# (`text.reductions`).
+CONTROLS: dict[str, Control] = {
+    control.name: control
+    for control in (
+        Control(
+            "shuffled",
+            "Permutation null",
+            "The same pipeline with annotators shuffled within each item.",
+        ),
+        Control(
+            "shuffled_within_label",
+            "Permutation null within labels",
+            "Annotators shuffled only among equal labels of an item: the stricter null, under "
+            "which the label may identify an annotator but the text may not. Where few annotators "
+            "agree on a label few texts can move, and this null stays near the observed accuracy.",
+        ),
+        Control("label", "Label only", "The label alone, without the explanation."),
+        Control("length", "Length only", "Number of words and characters alone."),
+        Control(
+            "input",
+            "Input text only",
+            "The item's own texts alone, the same for all annotators of an item.",
+        ),
+        Control(
+            "others_mean",
+            "Other annotators' mean only",
+            "The mean of the other annotators' explanations of the item, without the annotator's "
+            "own: what this reaches is a leak.",
+        ),
+        Control(
+            "item_centred",
+            "Item-centred (leaks)",
+            "The explanation minus the item's mean: contains the leak of the other annotators' "
+            "mean and is therefore no reduction.",
+        ),
+        Control(
+            "formatting",
+            "Formatting only",
+            "Typing habits alone (case, outer spaces, the final period), which are normalised "
+            "away before anything else is measured.",
+        ),
+        Control(
+            "same_label",
+            "Equal labels matched",
+            "The texts of two annotators who gave an item the same label, matched to the two "
+            "(chance 50 %).",
+        ),
+    )
 }
+
+
+def control_title(name: str) -> str:
+    """Return the title of a control, of the ladder or of a reduction; an unknown name as it is."""
+    return CONTROLS[name].title if name in CONTROLS else reduction_title(name)
+
 
 _FEATURE_CONTROLS = ("label", "length", "input", "others_mean", "item_centred")
 
 
 def control_features(control: str, corpus: ExplanationCorpus, representer: Representer) -> Features:
-    """Features of a control that is a representation of its own."""
+    """Return the features of a control that is a representation of its own.
+
+    Raises:
+        ConfigError: there is no such control.
+    """
     if control == "label":
         one_hot = np.eye(len(corpus.labels), dtype=np.float32)[corpus.label]
         number = corpus.label_numbers[corpus.label].astype(np.float32)
@@ -68,7 +108,7 @@ def control_features(control: str, corpus: ExplanationCorpus, representer: Repre
         return DenseFeatures(representer.input_pair()[corpus.item])
     if control not in _FEATURE_CONTROLS:
         raise ConfigError(
-            f"there is no control {control!r}", expected=f"one of {', '.join(CONTROLS)}"
+            f"there is no control {control!r}", expected=f"one of {', '.join(_FEATURE_CONTROLS)}"
         )
     vectors = representer.features("embedding").whole()
     others, alone = others_mean(vectors, corpus.item)
@@ -81,7 +121,10 @@ def control_features(control: str, corpus: ExplanationCorpus, representer: Repre
 
 
 def others_mean(vectors: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the other rows of each row's item [n, d]; zero where there is none, and where [n]."""
+    """Return the mean of the other rows of each row's item [n, d], and where there is none [n].
+
+    Such a mean is zero.
+    """
     n = len(item)
     picker = sparse.csr_matrix((np.ones(n, np.float32), (item, np.arange(n))))
     count = np.bincount(item)[item]
@@ -109,11 +152,11 @@ def same_label_pairs(corpus: ExplanationCorpus) -> np.ndarray:
 def same_label_accuracy(
     scores: list[np.ndarray], corpus: ExplanationCorpus, parts: list[Partition], pairs: np.ndarray
 ) -> tuple[float, float, int, int]:
-    """Whose is whose, for `pairs` of rows: (accuracy, standard error over items, items, pairs).
+    """Match `pairs` of texts to their two annotators: (accuracy, standard error, items, pairs).
 
-    Right where the two scores for the true assignment sum to more than for the swapped one; a tie
-    counts one half. Both texts are held out together, since they are of one item.
-    """
+    The error is over items. A pair is right where the scores of the true assignment sum to more
+    than those of the swapped one; a tie counts one half. Both texts are held out together, since
+    they are of one item."""
     first, second = pairs.T
     one, two = corpus.annotator[first], corpus.annotator[second]
     hit = np.zeros(len(pairs))

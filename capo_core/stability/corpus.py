@@ -1,6 +1,6 @@
-"""The explanations of a dataset as arrays: what every attribution reads.
+"""The explanations of a dataset as arrays, and the cross-validation partitions over them.
 
-Cross-validation folds and groups of explanations: fixed before any text is looked at.
+Folds and groups of explanations are fixed before any text is looked at.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ExplanationCorpus:
 
     @property
     def chance(self) -> float:
-        """Accuracy of a guess, where every annotator counts the same."""
+        """Chance accuracy, with annotators counted equally."""
         return 1 / len(self.annotators)
 
     def inputs(self) -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ class ExplanationCorpus:
         return [(self.text_a[i], self.text_b[i]) for i in self.item]
 
     def take(self, rows: np.ndarray) -> ExplanationCorpus:
-        """The corpus of `rows` alone; items, annotators and labels keep their numbers."""
+        """Return the corpus of `rows` alone; items, annotators and labels keep their numbers."""
         return ExplanationCorpus(
             self.annotation_ids[rows],
             [self.texts[row] for row in rows],
@@ -76,7 +76,7 @@ class ExplanationCorpus:
 
 
 def build_corpus(dataset: Dataset, *, raw: bool = False) -> ExplanationCorpus:
-    """All annotations of `dataset` that have an explanation.
+    """Return all annotations of `dataset` that have an explanation.
 
     Args:
         raw: keep case, outer spaces and the final period (a control: see `tokens.normalise`).
@@ -90,7 +90,7 @@ def build_corpus(dataset: Dataset, *, raw: bool = False) -> ExplanationCorpus:
     if len(annotators) < 2 or rows["item_id"].nunique() < 2:
         raise DataError(
             f"{len(annotators)} annotator(s) with explanations on {rows['item_id'].nunique()} "
-            "item(s): there is nothing to tell apart",
+            "item(s): there are no annotators to attribute",
             where=dataset.name,
             expected="explanations by at least two annotators on at least two items",
             todo="import a table in which several people explain their labels",

@@ -15,19 +15,19 @@ from capo_core.stability.attribution import group_hits
 from capo_core.stability.corpus import ExplanationCorpus, Partition
 from capo_core.workspace import atomic_file
 
-_CELLS = 4_000_000  # scores kept of one rung; beyond it only the first folds are kept
+_CELLS = 4_000_000  # scores saved of one point; beyond it only the first folds are saved
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Held-out scores of the first partition, one matrix a rung, and the order of its groups.
+    """Held-out scores of the first partition, one matrix a point, and the order of its groups.
 
     Attributes:
         annotators: the columns of the scores.
         annotation_ids: text [m], the tested rows in group order.
         starts: runs of one fold and annotator in that order [runs + 1].
         scores: (representation, reduction) → float32 [m, C].
-        complete: False where only the first folds were kept.
+        complete: False where only the first folds are there.
     """
 
     annotators: tuple[str, ...]
@@ -37,7 +37,7 @@ class Evidence:
     complete: bool = True
 
     def groups(self, representation: str, reduction: str, k: int) -> pd.DataFrame:
-        """All groups of `k` explanations: who wrote them and who was named.
+        """Return all groups of `k` explanations with their author and the predicted annotator.
 
         Returns:
             One row a member: group (0…), annotator_id (the author), predicted, correct (bool),
@@ -45,7 +45,7 @@ class Evidence:
             annotation_id. Groups with the clearest margin first.
 
         Raises:
-            DataError: this rung was not computed.
+            DataError: this point was not computed.
         """
         scores = self.scores.get((representation, reduction))
         if scores is None:
@@ -91,7 +91,7 @@ class Evidence:
 
     @classmethod
     def load(cls, path: Path) -> Evidence:
-        """Read what `save` wrote; `DataError` where the file is damaged."""
+        """Read an evidence file; `DataError` where it is damaged."""
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as raw:
                 scores = {
@@ -117,7 +117,7 @@ class Evidence:
 def gather_evidence(
     corpus: ExplanationCorpus, part: Partition, scores: dict[tuple[str, str], np.ndarray]
 ) -> Evidence:
-    """Evidence from `scores` [n, C] of the corpus under the partition's first order."""
+    """Return the evidence from `scores` [n, C] of the corpus under the partition's first order."""
     classes = len(corpus.annotators)
     keep = part.folds
     while keep > 1 and part.starts[keep * classes] * classes > _CELLS:

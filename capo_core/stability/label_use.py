@@ -1,7 +1,4 @@
-"""One annotator's means against everybody else's, with intervals that know of shared items.
-
-How each annotator uses the labels, against all others.
-"""
+"""Label use of each annotator against all others, and the contrast of means behind it."""
 
 from __future__ import annotations
 
@@ -58,7 +55,7 @@ class AnnotatorContrast:
 
 
 def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> AnnotatorContrast:
-    """Means of one annotator against the mean of all other rows, for every annotator and column.
+    """Contrast each annotator's means with those of all other rows, for every column.
 
     Rows of one item are not independent (the item decides much of what is said), so the standard
     error clusters by item: with e_i the sum over item i's rows of (x − own mean)/n_own for the
@@ -154,22 +151,22 @@ class AnnotatorLabels:
 
 
 def label_use(dataset: Dataset) -> dict[str, AnnotatorLabels]:
-    """For every annotator; each row of the annotations counts once."""
-    said, scale = dataset.annotations, dataset.task.scale
+    """Return the label use of every annotator; each row of the annotations counts once."""
+    annotations, scale = dataset.annotations, dataset.task.scale
     names = dataset.annotators
     if not names:
         return {}
-    who = pd.Categorical(said["annotator_id"], categories=names).codes.astype(np.int64)
-    what = pd.Categorical(said["label"], categories=scale.labels).codes
-    chosen = np.eye(len(scale.labels))[what]
-    counts = np.array([chosen[who == a].sum(axis=0) for a in range(len(names))])
+    annotator = pd.Categorical(annotations["annotator_id"], categories=names).codes.astype(np.int64)
+    label_code = pd.Categorical(annotations["label"], categories=scale.labels).codes
+    chosen = np.eye(len(scale.labels))[label_code]
+    counts = np.array([chosen[annotator == a].sum(axis=0) for a in range(len(names))])
     if len(names) > 1:
-        items = pd.factorize(said["item_id"])[0]
+        items = pd.factorize(annotations["item_id"])[0]
         values = chosen
         if scale.ordinal:
             numbers = np.array([scale.number(label) for label in scale.labels], dtype=float)
-            values = np.column_stack([chosen, numbers[what]])
-        found = contrast(values, items, who)
+            values = np.column_stack([chosen, numbers[label_code]])
+        found = contrast(values, items, annotator)
     use = {}
     for a, name in enumerate(names):
         n = int(counts[a].sum())

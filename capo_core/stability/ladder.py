@@ -1,8 +1,8 @@
-"""What all rungs of a ladder share, drawn before a text is looked at.
+"""The ladder: attribution accuracy of each representation under each reduction, at every k.
 
-The stability ladder and its controls as tables.
-
-One rung of the ladder: a representation under a reduction (or a control), at every k.
+A point of the ladder is one representation under one reduction, or under a control, with its
+permutation null. All points share partitions and permutations, which are drawn before a text is
+looked at.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CONTROL_PERMUTATIONS = 200  # of controls and of the stricter null, at most
 
 @dataclass(frozen=True)
 class LadderSetup:
-    """What all rungs of a ladder share: rows, partitions, and the permutations of the null.
+    """Rows, partitions and permutations of the null, shared by all points of a ladder.
 
     Attributes:
         null_rows: rows on which the null is computed: all, or whole items up to a limit.
@@ -52,7 +52,7 @@ class LadderSetup:
 
 
 def prepare_ladder(corpus: ExplanationCorpus, config: StabilityConfig) -> LadderSetup:
-    """Draw everything that must be drawn before a text is looked at."""
+    """Draw the partitions and permutations."""
 
     def partitions(of: ExplanationCorpus) -> list[Partition]:
         return [
@@ -105,8 +105,8 @@ class LadderPoint:
 
     Attributes:
         scores: held-out scores of the first partition, float32 [n, C].
-        same_label: whose is whose (accuracy, low, high, items, pairs); None where no two annotators
-            gave an item the same label.
+        same_label: accuracy of matching texts with equal labels to their annotators (accuracy, low,
+            high, items, pairs); None where no two annotators gave an item the same label.
     """
 
     representation: str
@@ -121,53 +121,53 @@ class LadderPoint:
 
 
 def compute_point(
-    bench: LadderSetup,
+    setup: LadderSetup,
     make: Callable[[], Features],
     names: tuple[str, str, str],
     *,
     permutations: int | None = None,
     strict: bool = False,
 ) -> LadderPoint:
-    """Compute one rung. `names` are representation, reduction and control ("" for none).
+    """Compute one point. `names` are representation, reduction and control ("" for none).
 
     Args:
-        permutations: use only the first so many of the bench's.
+        permutations: use only so many of the setup's, the first ones.
         strict: also the null within labels, and the comparison at equal labels.
     """
-    corpus, config = bench.corpus, bench.config
+    corpus, config = setup.corpus, setup.config
     features = make()
-    made = [attribution.operators(features, part) for part in bench.parts]
+    made = [attribution.operators(features, part) for part in setup.parts]
     scores = [
         attribution.held_out_scores(features, corpus, part, operators)
-        for part, operators in zip(bench.parts, made, strict=True)
+        for part, operators in zip(setup.parts, made, strict=True)
     ]
-    if bench.null_corpus is not corpus:
-        on_rows = _Rows(features, bench.null_rows)
-        made = [attribution.operators(on_rows, part) for part in bench.null_parts]
+    if setup.null_corpus is not corpus:
+        on_rows = _Rows(features, setup.null_rows)
+        made = [attribution.operators(on_rows, part) for part in setup.null_parts]
 
     def null(moves: np.ndarray) -> NullDistribution | None:
         if not len(moves):
             return None
-        return permutation_null(made, bench.null_corpus, bench.null_parts, config.pool, moves)
+        return permutation_null(made, setup.null_corpus, setup.null_parts, config.pool, moves)
 
-    shuffled = null(bench.moves[:permutations])
-    share = len(bench.null_corpus) / len(corpus)
+    shuffled = null(setup.moves[:permutations])
+    share = len(setup.null_corpus) / len(corpus)
     pooled = []
     for index, k in enumerate(config.pool):
         trials = effective_trials(shuffled.values[:, index], share) if shuffled else None
-        pooled.append(pool(scores, corpus, bench.parts, k, trials))
+        pooled.append(pool(scores, corpus, setup.parts, k, trials))
     pairs = same_label_pairs(corpus) if strict else np.zeros((0, 2), dtype=np.int64)
     same = None
     if len(pairs):
-        accuracy, error, n_items, n_pairs = same_label_accuracy(scores, corpus, bench.parts, pairs)
+        accuracy, error, n_items, n_pairs = same_label_accuracy(scores, corpus, setup.parts, pairs)
         low, high = accuracy_interval(accuracy, n_pairs, error)
         same = (accuracy, low, high, n_items, n_pairs)
     return LadderPoint(
         *names,
-        tuple(point for point in pooled if point is not None),
+        tuple(at_k for at_k in pooled if at_k is not None),
         shuffled,
-        null(bench.moves_within_label) if strict else None,
-        attribution.information(scores, corpus, bench.parts),
+        null(setup.moves_within_label) if strict else None,
+        attribution.information(scores, corpus, setup.parts),
         scores[0],
         same,
     )
@@ -189,29 +189,29 @@ COLUMNS = (
 )
 
 
-def point_rows(rung: LadderPoint, chance: float) -> list[dict]:
-    """The rung as rows of the ladder; null columns are None where no null was computed."""
-    p_values = rung.null.p_values() if rung.null else None
+def point_rows(point: LadderPoint, chance: float) -> list[dict]:
+    """Return the point as rows of the ladder; null columns are None without a null."""
+    p_values = point.null.p_values() if point.null else None
     rows = []
-    for point in rung.pooled:
+    for at_k in point.pooled:
         row = {
-            "representation": rung.representation,
-            "reduction": rung.reduction,
-            "k": point.k,
-            "accuracy": point.accuracy,
-            "low": point.low,
-            "high": point.high,
-            "n_items": point.n_items,
-            "n_groups": point.n_groups,
+            "representation": point.representation,
+            "reduction": point.reduction,
+            "k": at_k.k,
+            "accuracy": at_k.accuracy,
+            "low": at_k.low,
+            "high": at_k.high,
+            "n_items": at_k.n_items,
+            "n_groups": at_k.n_groups,
             "chance": chance,
             "null_mean": None,
             "null_high": None,
             "p_value": None,
         }
         # The null may rest on fewer rows; a k that fills no group there has no null.
-        index = rung.null.ks.index(point.k) if rung.null else 0
-        if rung.null is not None and np.isfinite(rung.null.observed[index]):
-            values = rung.null.values[:, index]
+        index = point.null.ks.index(at_k.k) if point.null else 0
+        if point.null is not None and np.isfinite(point.null.observed[index]):
+            values = point.null.values[:, index]
             row["null_mean"] = float(values.mean())
             row["null_high"] = float(np.quantile(values, 0.975))
             row["p_value"] = float(p_values[index])
@@ -219,32 +219,32 @@ def point_rows(rung: LadderPoint, chance: float) -> list[dict]:
     return rows
 
 
-def ladder_frame(rungs: list[LadderPoint], chance: float) -> pd.DataFrame:
-    """The ladder of all rungs that are no control."""
-    rows = [row for rung in rungs if not rung.control for row in point_rows(rung, chance)]
+def ladder_frame(points: list[LadderPoint], chance: float) -> pd.DataFrame:
+    """Return the ladder: all points that are no control."""
+    rows = [row for point in points if not point.control for row in point_rows(point, chance)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def controls_frame(rungs: list[LadderPoint], chance: float) -> pd.DataFrame:
-    """All controls, with the same columns and `control`.
+def controls_frame(points: list[LadderPoint], chance: float) -> pd.DataFrame:
+    """Return all controls, with the same columns and `control`.
 
     Rows of `shuffled` and `shuffled_within_label` hold the null itself: its mean as accuracy, its
     2.5 and 97.5 % quantiles as low and high, and the p-value of the observed accuracy under it.
     """
     rows = []
-    for rung in rungs:
-        if rung.control:
-            rows += [{"control": rung.control, **row} for row in point_rows(rung, chance)]
+    for point in points:
+        if point.control:
+            rows += [{"control": point.control, **row} for row in point_rows(point, chance)]
             continue
-        for control, null in (("shuffled", rung.null), ("shuffled_within_label", rung.strict)):
-            rows += [] if null is None else _null_rows(rung, null, control, chance)
-        if rung.same_label is not None:
-            accuracy, low, high, n_items, n_pairs = rung.same_label
+        for control, null in (("shuffled", point.null), ("shuffled_within_label", point.strict)):
+            rows += [] if null is None else _null_rows(point, null, control, chance)
+        if point.same_label is not None:
+            accuracy, low, high, n_items, n_pairs = point.same_label
             rows.append(
                 {
                     "control": "same_label",
-                    "representation": rung.representation,
-                    "reduction": rung.reduction,
+                    "representation": point.representation,
+                    "reduction": point.reduction,
                     "k": 1,
                     "accuracy": accuracy,
                     "low": low,
@@ -261,12 +261,12 @@ def controls_frame(rungs: list[LadderPoint], chance: float) -> pd.DataFrame:
 
 
 def _null_rows(
-    rung: LadderPoint, null: NullDistribution, control: str, chance: float
+    point: LadderPoint, null: NullDistribution, control: str, chance: float
 ) -> list[dict]:
     rows = []
     p_values = null.p_values()
-    for point in rung.pooled:
-        index = null.ks.index(point.k)
+    for at_k in point.pooled:
+        index = null.ks.index(at_k.k)
         values = null.values[:, index]
         if not np.isfinite(values).all():
             continue
@@ -274,14 +274,14 @@ def _null_rows(
         rows.append(
             {
                 "control": control,
-                "representation": rung.representation,
-                "reduction": rung.reduction,
-                "k": point.k,
+                "representation": point.representation,
+                "reduction": point.reduction,
+                "k": at_k.k,
                 "accuracy": float(values.mean()),
                 "low": float(low),
                 "high": float(high),
-                "n_items": point.n_items,
-                "n_groups": point.n_groups,
+                "n_items": at_k.n_items,
+                "n_groups": at_k.n_groups,
                 "chance": chance,
                 "null_mean": float(values.mean()),
                 "null_high": float(high),
@@ -291,29 +291,29 @@ def _null_rows(
     return rows
 
 
-def information_frame(rungs: list[LadderPoint]) -> pd.DataFrame:
-    """Bits per explanation and the k that reaches 90 %, with intervals.
+def information_frame(points: list[LadderPoint]) -> pd.DataFrame:
+    """Return bits per explanation and the k that reaches 90 %, with intervals.
 
     `k90_low` and `k90_high` are where the upper and lower ends of the accuracies' intervals cross
     90 %; None where they do not within the pool.
     """
     rows = []
-    for rung in rungs:
-        if rung.control:
+    for point in points:
+        if point.control:
             continue
-        ks = [point.k for point in rung.pooled]
-        bits = rung.information
+        ks = [at_k.k for at_k in point.pooled]
+        bits = point.information
         rows.append(
             {
-                "representation": rung.representation,
-                "reduction": rung.reduction,
+                "representation": point.representation,
+                "reduction": point.reduction,
                 "bits": bits.bits,
                 "low": bits.low,
                 "high": bits.high,
                 "n_items": bits.n_items,
-                "k90": crossing(ks, [point.accuracy for point in rung.pooled], 0.9),
-                "k90_low": crossing(ks, [point.high for point in rung.pooled], 0.9),
-                "k90_high": crossing(ks, [point.low for point in rung.pooled], 0.9),
+                "k90": crossing(ks, [at_k.accuracy for at_k in point.pooled], 0.9),
+                "k90_low": crossing(ks, [at_k.high for at_k in point.pooled], 0.9),
+                "k90_high": crossing(ks, [at_k.low for at_k in point.pooled], 0.9),
             }
         )
     frame = pd.DataFrame(rows)

@@ -1,7 +1,7 @@
 """The permutation null: the whole pipeline under annotators shuffled within each item.
 
 Under the null hypothesis, given the item (and, in the stricter form, the label), an explanation
-tells nothing of its author: the texts of an item may change places among its annotators. Each
+is independent of its author: the texts of an item may change places among its annotators. Each
 permutation moves texts between places, while places (annotator, fold, group) stay: observed and
 null statistic share every partition. Only label-free operators are computed from texts
 (`ridge.operator`), so a permutation costs some columns of a matrix product.
@@ -67,7 +67,8 @@ def permutation_null(
     ks: tuple[int, ...],
     moves: np.ndarray,
 ) -> NullDistribution:
-    """The null distribution of pooled accuracy under `moves` [permutations, n] (see `shuffles`).
+    """Compute the null distribution of pooled accuracy under `moves` [permutations, n] (see
+    `shuffles`).
 
     `made` are the `attribution.operators` of each partition.
     """

@@ -1,15 +1,10 @@
-"""What sets each annotator apart, in words: phrases and habits, each with the texts behind it.
+"""Distinctive phrases and style features of each annotator, and the explanations behind them.
 
-Log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi & Quinn 2008).
-
-"Fightin' Words: Lexical Feature Selection and Evaluation for Identifying the Content of Political
-Conflict", Political Analysis 16 (4), 372–403.
-
-Are an annotator's phrases the same in another half of the items?
-
-One phrase where several say the same: "the", "the context", "context mentions" are one habit.
-
-A dataset's explanations cut into phrases, and the explanations that have a phrase.
+Phrases are compared by the log-odds ratio with an informative Dirichlet prior of Monroe, Colaresi &
+Quinn 2008, "Fightin' Words: Lexical Feature Selection and Evaluation for Identifying the Content of
+Political Conflict", Political Analysis 16 (4), 372–403. Of phrases that overlap ("the", "the
+context", "context mentions") one is listed. Their reliability is the correlation of z between
+halves of the items.
 """
 
 from __future__ import annotations
@@ -43,28 +38,28 @@ from capo_core.text.tokens import (
 
 @dataclass(frozen=True)
 class PhrasePrior:
-    """The prior of Monroe et al. (eq. 23): `weight` phrases, divided as everybody uses them.
+    """Prior of Monroe et al. (eq. 23): `weight` phrases, divided by their overall frequency.
 
     Attributes:
         alpha: float [phrases], pseudo-count of explanations that have the phrase.
-        explanations: pseudo-count of explanations in all; `alpha / explanations` is everybody's
-            rate of the phrase.
+        explanations: pseudo-count of explanations in all; `alpha / explanations` is the
+            overall rate of the phrase.
     """
 
     alpha: np.ndarray
     explanations: float
 
     @classmethod
-    def of(cls, everybody: np.ndarray, n: int, weight: float) -> PhrasePrior:
-        """From `everybody` [phrases], how many of all `n` explanations have each phrase."""
-        total = float(everybody.sum())
-        return cls(weight * everybody / total, weight * n / total)
+    def of(cls, overall: np.ndarray, n: int, weight: float) -> PhrasePrior:
+        """Return the prior from `overall` [phrases]: how many of `n` explanations have each."""
+        total = float(overall.sum())
+        return cls(weight * overall / total, weight * n / total)
 
 
 def log_odds(
     counts: np.ndarray, n: int, others: np.ndarray, n_others: int, prior: PhrasePrior
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log-odds ratio and its standard error for every phrase, both float64 [phrases].
+    """Return the log-odds ratio and its standard error of every phrase, both float64 [phrases].
 
     Presence per explanation: an explanation has a phrase or not, so that the odds are those of an
     explanation having it, whatever the length of the annotators' texts. The two-category form of
@@ -87,9 +82,9 @@ def log_odds(
 def without_one(
     counts: np.ndarray, n: int, others: np.ndarray, n_others: int, prior: PhrasePrior
 ) -> np.ndarray:
-    """Log-odds ratios [phrases] when one explanation that has the phrase is left out of `counts`.
+    """Return log-odds ratios [phrases] with one explanation with the phrase left out of `counts`.
 
-    What an explanation that has a phrase should be scored by: otherwise it vouches for itself.
+    An explanation that has a phrase is scored by them, since it would else count for itself.
     """
     return log_odds(np.maximum(counts - 1, 0), n - 1, others, n_others, prior)[0]
 
@@ -105,11 +100,11 @@ def prune_phrases(
     presence: sparse.csr_matrix,
     top: int,
 ) -> list[int]:
-    """At most `top` of the phrases in `order`, the strongest first, without repetition.
+    """Choose at most `top` of the phrases in `order`, the strongest first, without repetition.
 
     A phrase is related to another when it is contained in it or runs on from it, token for token.
     Walking from the strongest down, a phrase goes when at least half of the texts that have it
-    also have related phrases already kept. A kept phrase is replaced by the longest phrase
+    also have related phrases already chosen. A chosen phrase is replaced by the longest phrase
     containing it that is nearly as strong ("info" by "no info about").
 
     Args:
@@ -122,28 +117,28 @@ def prune_phrases(
         number: table.indices[table.indptr[k] : table.indptr[k + 1]]
         for k, number in enumerate(order)
     }
-    cut = {number: tuple(phrases[number].split(" ")) for number in order}
-    kept: list[int] = []
+    parts = {number: tuple(phrases[number].split(" ")) for number in order}
+    chosen: list[int] = []
 
     def repeats(number: int) -> bool:
-        related = [texts[other] for other in kept if _related(cut[number], cut[other])]
+        related = [texts[other] for other in chosen if _related(parts[number], parts[other])]
         return bool(related) and _share_within(texts[number], related) >= _COVERED
 
     for number in order:
-        if len(kept) >= top:
+        if len(chosen) >= top:
             break
         if repeats(number):
             continue
         longer = [
             other
             for other in order
-            if len(cut[other]) > len(cut[number])
-            and _contains(cut[other], cut[number])
+            if len(parts[other]) > len(parts[number])
+            and _contains(parts[other], parts[number])
             and strength[other] >= _AS_STRONG * strength[number]
             and not repeats(other)
         ]
-        kept.append(max(longer, key=lambda n: (len(cut[n]), strength[n]), default=number))
-    return kept
+        chosen.append(max(longer, key=lambda n: (len(parts[n]), strength[n]), default=number))
+    return chosen
 
 
 def _share_within(own: np.ndarray, covering: list[np.ndarray]) -> float:
@@ -167,7 +162,7 @@ def _related(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True)
 class ExplanationPhrases:
-    """The explanations of a dataset, cut into phrases once for all that is asked of them.
+    """The phrases of a dataset's explanations, extracted once for all measures.
 
     Attributes:
         table: presence of phrases, [n × phrases], n the explanations that are not empty.
@@ -201,64 +196,64 @@ def extract_phrases(
     min_texts: int | None = None,
     without_input: bool = True,
 ) -> ExplanationPhrases:
-    """The phrases of a dataset's explanations.
+    """Return the phrases of a dataset's explanations.
 
     Args:
-        raw: False cuts normalised texts, True the texts as written.
+        raw: False takes normalised texts, True the texts as written.
         ngrams: shortest and longest phrase, in tokens.
         min_texts: how many explanations must have a phrase; by default 5, or one in a thousand.
         without_input: leave out content words that stand in the item's own texts, and phrases
-            over them. Manner words ("the", "not", "context") always count: they stand in most
-            inputs, and leaving them out would hide manner, not content.
+            over them. Style words ("the", "not", "context") always count: they stand in most
+            inputs, and leaving them out would hide style, not content.
     """
     if not 1 <= ngrams[0] <= ngrams[1] <= 5:
         raise ConfigError(f"phrases of {ngrams} tokens", expected="1 ≤ shortest ≤ longest ≤ 5")
-    said = explained_annotations(dataset)
-    texts = said["explanation"] if raw else said["explanation"].map(normalise)
+    explained = explained_annotations(dataset)
+    texts = explained["explanation"] if raw else explained["explanation"].map(normalise)
     corpus = tokenize(texts.tolist())
     allowed = np.ones(len(corpus.ids), dtype=bool)
     if without_input:
-        allowed = ~content_of_input(corpus, said)
+        allowed = ~content_of_input(corpus, explained)
     if min_texts is None:
-        min_texts = max(5, len(said) // 1000)
+        min_texts = max(5, len(explained) // 1000)
     table = phrase_table(corpus, ngrams, min_texts=max(1, min_texts), allowed=allowed)
-    table = _telling(table)
-    present = set(said["annotator_id"])
+    table = _without_ubiquitous(table)
+    present = set(explained["annotator_id"])
     names = tuple(name for name in dataset.annotators if name in present)
     is_word = np.array([token[0].isalnum() for token in corpus.vocabulary], dtype=bool)
     return ExplanationPhrases(
         table,
-        said["annotation_id"].to_numpy(),
-        pd.factorize(said["item_id"])[0],
-        pd.Categorical(said["annotator_id"], categories=names).codes.astype(np.int64),
+        explained["annotation_id"].to_numpy(),
+        pd.factorize(explained["item_id"])[0],
+        pd.Categorical(explained["annotator_id"], categories=names).codes.astype(np.int64),
         corpus.count(is_word).astype(np.int64),
         names,
     )
 
 
-def _telling(table: PhraseTable) -> PhraseTable:
-    """Without the phrases that every text has: they tell nobody apart, and have no odds."""
+def _without_ubiquitous(table: PhraseTable) -> PhraseTable:
+    """Return the table without phrases that every text has: these have no odds."""
     some = np.flatnonzero(table.presence.getnnz(axis=0) < table.presence.shape[0])
     return PhraseTable(table.presence[:, some], tuple(table.phrases[k] for k in some))
 
 
 def explained_annotations(dataset: Dataset) -> pd.DataFrame:
-    """The annotations that have an explanation, with text_a and text_b of their items."""
-    said = dataset.annotations[dataset.annotations["explanation"].str.strip() != ""]
+    """Return the annotations with an explanation, and text_a and text_b of their items."""
+    explained = dataset.annotations[dataset.annotations["explanation"].str.strip() != ""]
     texts = dataset.items[["item_id", "text_a", "text_b"]]
-    return said.merge(texts, on="item_id", how="left", validate="many_to_one")
+    return explained.merge(texts, on="item_id", how="left", validate="many_to_one")
 
 
-def content_of_input(corpus: TokenizedTexts, said: pd.DataFrame) -> np.ndarray:
-    """bool [tokens in all]: content words that stand in the texts of their own item."""
-    sources = (said["text_a"] + "\n" + said["text_b"]).tolist()
+def content_of_input(corpus: TokenizedTexts, explained: pd.DataFrame) -> np.ndarray:
+    """Flag content words that occur in the texts of their own item: bool [tokens in all]."""
+    sources = (explained["text_a"] + "\n" + explained["text_b"]).tolist()
     return in_input(corpus, sources) & ~corpus.flag(STYLE_WORDS)[corpus.ids]
 
 
 def find_phrase(
     dataset: Dataset, phrase: str, *, raw: bool = False, without_input: bool = False
 ) -> tuple[str, ...]:
-    """Identifiers of the annotations whose explanation has `phrase`, in the order of the table.
+    """Return the ids of the annotations whose explanation has `phrase`, in the order of the table.
 
     Found token by token ("it" is not found in "its"), in normalised texts unless `raw`. With the
     `raw` and `without_input` of a table of phrases, exactly its counted explanations are found.
@@ -266,24 +261,24 @@ def find_phrase(
     wanted = tuple(tokens(phrase))
     if not wanted:
         raise ConfigError(
-            "there is nothing to look for", expected="a phrase of one word or mark, or more"
+            "the phrase is empty", expected="a phrase of at least one word or punctuation mark"
         )
-    said = explained_annotations(dataset)
-    texts = said["explanation"] if raw else said["explanation"].map(normalise)
+    explained = explained_annotations(dataset)
+    texts = explained["explanation"] if raw else explained["explanation"].map(normalise)
     # Most texts do not hold the rarest-looking token at all: only the rest are tokenised.
     probe = max(wanted, key=len)
     near = texts.map(lambda text: probe in unify_quotes(text).lower())
-    said, texts = said[near], texts[near]
+    explained, texts = explained[near], texts[near]
     corpus = tokenize(texts.tolist())
     if not set(wanted) <= set(corpus.index):
         return ()
-    free = ~content_of_input(corpus, said) if without_input else np.ones(len(corpus.ids), bool)
+    free = ~content_of_input(corpus, explained) if without_input else np.ones(len(corpus.ids), bool)
     start = np.arange(len(corpus.ids) - len(wanted) + 1)
     hit = corpus.text_of[start] == corpus.text_of[start + len(wanted) - 1]
     for offset, token in enumerate(wanted):
         hit &= (corpus.ids[start + offset] == corpus.index[token]) & free[start + offset]
     found = np.unique(corpus.text_of[start[hit]])
-    return tuple(said["annotation_id"].to_numpy()[found])
+    return tuple(explained["annotation_id"].to_numpy()[found])
 
 
 def phrase_reliability(
@@ -293,44 +288,51 @@ def phrase_reliability(
     splits: int = 10,
     min_texts: int | None = None,
     prior: float = 500.0,
-    cut: ExplanationPhrases | None = None,
+    extracted: ExplanationPhrases | None = None,
 ) -> pd.DataFrame:
-    """Correlation of the phrases' z between halves of the items.
+    """Correlate the phrases' z between halves of the items, for each annotator.
 
     Args:
         min_texts: only phrases that so many explanations have; by default 20, or one in a
             thousand (rare phrases have little but noise in either half).
-        cut: `wording(dataset)`, if there already.
+        extracted: `extract_phrases(dataset)`, where it is computed already.
 
     Returns:
         annotator_id, correlation (Pearson, of z over all phrases between two halves that share no
         item, mean over `splits` random halvings), n_phrases, n, note. NaN with a note where a
-        half has too little to say.
+        half has too few explanations.
     """
-    cut = extract_phrases(dataset) if cut is None else cut
+    extracted = extract_phrases(dataset) if extracted is None else extracted
     if min_texts is None:
-        min_texts = max(20, len(cut.annotators) // 1000)
-    kept = np.flatnonzero(cut.table.presence.getnnz(axis=0) >= min_texts)
-    names = tuple(cut.table.phrases[k] for k in kept)
-    cut = replace(
-        cut, table=replace(cut.table, presence=cut.table.presence[:, kept], phrases=names)
+        min_texts = max(20, len(extracted.annotators) // 1000)
+    kept = np.flatnonzero(extracted.table.presence.getnnz(axis=0) >= min_texts)
+    names = tuple(extracted.table.phrases[k] for k in kept)
+    extracted = replace(
+        extracted,
+        table=replace(extracted.table, presence=extracted.table.presence[:, kept], phrases=names),
     )
-    n_items = int(cut.items.max(initial=-1)) + 1
-    counted = np.bincount(cut.annotators, minlength=len(cut.names))
-    rows = {"annotator_id": cut.names, "correlation": np.nan, "n_phrases": len(cut.table.phrases)}
-    frame = pd.DataFrame({**rows, "n": counted, "note": ""}, index=range(len(cut.names)))
-    if len(cut.names) < 2 or n_items < 4 or len(cut.table.phrases) < 3:
+    n_items = int(extracted.items.max(initial=-1)) + 1
+    counted = np.bincount(extracted.annotators, minlength=len(extracted.names))
+    rows = {
+        "annotator_id": extracted.names,
+        "correlation": np.nan,
+        "n_phrases": len(extracted.table.phrases),
+    }
+    frame = pd.DataFrame({**rows, "n": counted, "note": ""}, index=range(len(extracted.names)))
+    if len(extracted.names) < 2 or n_items < 4 or len(extracted.table.phrases) < 3:
         frame["note"] = "too few annotators, items or phrases to compare halves"
         return frame
     rng = np.random.default_rng(seed)
-    found = np.full((splits, len(cut.names)), np.nan)
+    found = np.full((splits, len(extracted.names)), np.nan)
     for split in range(splits):
         first = np.zeros(n_items, dtype=bool)
         first[rng.permutation(n_items)[: n_items // 2]] = True
-        halves = [_half(cut, mask) for mask in (first[cut.items], ~first[cut.items])]
-        n = np.array([np.bincount(h.annotators, minlength=len(cut.names)) for h in halves])
+        halves = [
+            _half(extracted, mask) for mask in (first[extracted.items], ~first[extracted.items])
+        ]
+        n = np.array([np.bincount(h.annotators, minlength=len(extracted.names)) for h in halves])
         counts = [half.counts() for half in halves]
-        used = np.ones(len(cut.table.phrases), dtype=bool)
+        used = np.ones(len(extracted.table.phrases), dtype=bool)
         for half, found_in in zip(halves, counts, strict=True):
             total = found_in.sum(axis=0)
             used &= (total > 0) & (total < len(half.annotators))
@@ -345,9 +347,11 @@ def phrase_reliability(
     return frame
 
 
-def _half(cut: ExplanationPhrases, rows: np.ndarray) -> ExplanationPhrases:
-    table = replace(cut.table, presence=cut.table.presence[rows])
-    return replace(cut, table=table, annotators=cut.annotators[rows], items=cut.items[rows])
+def _half(extracted: ExplanationPhrases, rows: np.ndarray) -> ExplanationPhrases:
+    table = replace(extracted.table, presence=extracted.table.presence[rows])
+    return replace(
+        extracted, table=table, annotators=extracted.annotators[rows], items=extracted.items[rows]
+    )
 
 
 def _z(counts: np.ndarray, n: np.ndarray, weight: float) -> np.ndarray:
@@ -381,18 +385,18 @@ def distinctive_phrases(
     min_texts: int | None = None,
     without_input: bool = True,
     top: int | None = 30,
-    cut: ExplanationPhrases | None = None,
+    extracted: ExplanationPhrases | None = None,
 ) -> pd.DataFrame:
-    """Phrases each annotator uses more, and less, than all others together.
+    """Return the phrases that each annotator uses more, or less, than all others together.
 
-    Presence counts, not occurrences: an explanation has a phrase or has it not.
+    Presence counts, not occurrences.
 
     Args:
-        prior: weight of the prior in phrases (α₀), divided as everybody uses them.
+        prior: weight of the prior in phrases (α₀), divided as overall uses them.
         top: at most so many phrases above and so many below the others, the strongest first and
             without those that repeat a stronger one; None gives all, repetition and all.
-        cut: `wording(...)` of the same dataset, if there already; `raw`, `ngrams`, `min_texts`
-            and `without_input` then come from it.
+        extracted: `extract_phrases(...)` of the same dataset, where it is computed already; `raw`,
+            `ngrams`, `min_texts` and `without_input` are then those of it.
 
     Returns:
         PHRASE_COLUMNS. `z` and `log_odds` with 95 % `low` and `high`: above 0 = more than others.
@@ -402,25 +406,25 @@ def distinctive_phrases(
     """
     if prior <= 0:
         raise ConfigError(f"the prior weighs {prior}", expected="a number above 0")
-    if cut is None:
-        cut = extract_phrases(
+    if extracted is None:
+        extracted = extract_phrases(
             dataset, raw=raw, ngrams=ngrams, min_texts=min_texts, without_input=without_input
         )
-    if len(cut.names) < 2 or len(cut.table.phrases) < 2:
+    if len(extracted.names) < 2 or len(extracted.table.phrases) < 2:
         return pd.DataFrame(columns=list(PHRASE_COLUMNS))
-    counts, n = cut.counts(), np.bincount(cut.annotators)
-    everybody = counts.sum(axis=0)
-    weight = PhrasePrior.of(everybody, len(cut.annotators), prior)
-    names = np.array(cut.table.phrases, dtype=object)
+    counts, n = extracted.counts(), np.bincount(extracted.annotators)
+    overall = counts.sum(axis=0)
+    weight = PhrasePrior.of(overall, len(extracted.annotators), prior)
+    names = np.array(extracted.table.phrases, dtype=object)
     frames = []
-    for a, name in enumerate(cut.names):
-        own, others = counts[a], everybody - counts[a]
-        delta, error = log_odds(own, n[a], others, len(cut.annotators) - n[a], weight)
+    for a, name in enumerate(extracted.names):
+        own, others = counts[a], overall - counts[a]
+        delta, error = log_odds(own, n[a], others, len(extracted.annotators) - n[a], weight)
         z = delta / error
         p = benjamini_hochberg(2 * norm.sf(np.abs(z)))
         chosen = np.argsort(-z, kind="stable")
         if top is not None:
-            chosen = np.array(_strongest(z, cut, a, top), dtype=int)
+            chosen = np.array(_strongest(z, extracted, a, top), dtype=int)
         frames.append(
             pd.DataFrame(
                 {
@@ -431,11 +435,11 @@ def distinctive_phrases(
                     "low": (delta - Z95 * error)[chosen],
                     "high": (delta + Z95 * error)[chosen],
                     "rate": own[chosen] / n[a],
-                    "rate_others": others[chosen] / (len(cut.annotators) - n[a]),
+                    "rate_others": others[chosen] / (len(extracted.annotators) - n[a]),
                     "count": own[chosen].astype(int),
                     "count_others": others[chosen].astype(int),
                     "n": int(n[a]),
-                    "n_others": int(len(cut.annotators) - n[a]),
+                    "n_others": int(len(extracted.annotators) - n[a]),
                     "p_adjusted": p[chosen],
                     "clear": p[chosen] <= FALSE_DISCOVERIES,
                 }
@@ -444,21 +448,23 @@ def distinctive_phrases(
     return pd.concat(frames, ignore_index=True)[list(PHRASE_COLUMNS)]
 
 
-def _strongest(z: np.ndarray, cut: ExplanationPhrases, a: int, top: int) -> list[int]:
-    """Places of the phrases to show: above the others by falling z, then below by falling z."""
+def _strongest(z: np.ndarray, extracted: ExplanationPhrases, a: int, top: int) -> list[int]:
+    """Return the places of the listed phrases: above the others by falling z, then below."""
     chosen = []
-    for sign, group in ((1, cut.annotators == a), (-1, cut.annotators != a)):
+    for sign, group in ((1, extracted.annotators == a), (-1, extracted.annotators != a)):
         rows = np.flatnonzero(group)
         rows = rows[:: max(1, len(rows) // _SAMPLE)]
         order = np.argsort(-sign * z, kind="stable")[: 8 * top]
         order = order[sign * z[order] > 0]
-        found = prune_phrases(order, np.abs(z), cut.table.phrases, cut.table.presence[rows], top)
+        found = prune_phrases(
+            order, np.abs(z), extracted.table.phrases, extracted.table.presence[rows], top
+        )
         chosen.extend(sorted(found, key=lambda number: -z[number]))
     return chosen
 
 
 def distinctive_features(dataset: Dataset) -> pd.DataFrame:
-    """Style features of each annotator against all others together.
+    """Compare the style features of each annotator with all others together.
 
     Returns:
         FEATURE_COLUMNS. `mean`, `mean_others` in the feature's `unit` (`text` says what it is);
@@ -468,25 +474,27 @@ def distinctive_features(dataset: Dataset) -> pd.DataFrame:
         A feature in which no two explanations differ has no row. No rows with fewer than two
         annotators who explain.
     """
-    said = explained_annotations(dataset)
-    if said["annotator_id"].nunique() < 2:
+    explained = explained_annotations(dataset)
+    if explained["annotator_id"].nunique() < 2:
         return pd.DataFrame(columns=list(FEATURE_COLUMNS))
     table = stylometry.features(
-        said["explanation"].map(normalise).tolist(),
-        list(zip(said["text_a"], said["text_b"], strict=True)),
+        explained["explanation"].map(normalise).tolist(),
+        list(zip(explained["text_a"], explained["text_b"], strict=True)),
     )
-    return compare_features(dataset, said, table)
+    return compare_features(dataset, explained, table)
 
 
-def compare_features(dataset: Dataset, said: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """`style_features` from features that are there already; `table` has the rows of `said`."""
-    present = set(said["annotator_id"])
+def compare_features(
+    dataset: Dataset, explained: pd.DataFrame, table: pd.DataFrame
+) -> pd.DataFrame:
+    """Compare style features that are computed already; `table` has the rows of `explained`."""
+    present = set(explained["annotator_id"])
     names = [name for name in dataset.annotators if name in present]
     spread = table.to_numpy(dtype=float).std(axis=0)
     varying = table.columns[spread > 0]
     spread = spread[spread > 0]
-    annotators = pd.Categorical(said["annotator_id"], categories=names).codes.astype(np.int64)
-    items = pd.factorize(said["item_id"])[0]
+    annotators = pd.Categorical(explained["annotator_id"], categories=names).codes.astype(np.int64)
+    items = pd.factorize(explained["item_id"])[0]
     found = contrast(table[varying].to_numpy(dtype=float) / spread, items, annotators)
     n = np.bincount(annotators)
     described = [stylometry.feature(name) for name in varying]

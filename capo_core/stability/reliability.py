@@ -1,6 +1,4 @@
-"""Annotator profiles on random halves of the items, and how alike they are.
-
-Does an annotator's profile come back in another half of the items?
+"""Split-half reliability: similarity of annotator profiles between random halves of the items.
 
 A profile is the mean vector of an annotator's explanations in one half; halves share no item. In
 each half the profiles are centred on their common mean (the grand mean of that half, so that what
@@ -25,7 +23,7 @@ from capo_core.stats.intervals import central_interval, json_rows
 
 @dataclass(frozen=True)
 class SplitHalves:
-    """What halvings are drawn from.
+    """Data from which halvings are drawn.
 
     Attributes:
         values: [cells × d], dense or sparse, one vector per item and annotator.
@@ -41,7 +39,7 @@ class SplitHalves:
     matched: bool
 
     def most(self) -> int:
-        """The largest number per half that the middle annotator can bring."""
+        """Return the largest number per half that the median annotator has."""
         counts = np.bincount(self.annotators, minlength=self.cells.n_annotators)
         middle = int(np.median(counts)) // 2
         # Random halves of unmatched items differ in size: leave room for that.
@@ -50,7 +48,7 @@ class SplitHalves:
     def draw(
         self, sizes: Sequence[int], draws: int, rng: np.random.Generator
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        """Similarities of profiles: as they are, with items weighted at random, and shuffled.
+        """Return similarities of profiles: observed, with items weighted at random, and shuffled.
 
         Each is a list over `sizes` of arrays [draws × annotators × annotators], first half ×
         second half; NaN for an annotator with fewer than the size in either half.
@@ -62,18 +60,18 @@ class SplitHalves:
             order = rng.permutation(self.cells.n_items)
             weights = rng.exponential(size=self.cells.n_items)[self.items]
             mixed = self._exchanged(rng)
-            for kind, who, weight in zip(
+            for kind, authors, weight in zip(
                 kinds,
                 (self.annotators, self.annotators, mixed),
                 (ones, weights, ones),
                 strict=True,
             ):
-                for k, found in enumerate(self._similarities(sizes, order, who, weight)):
+                for k, found in enumerate(self._similarities(sizes, order, authors, weight)):
                     kind[k][draw] = found
         return kinds
 
     def _exchanged(self, rng: np.random.Generator) -> np.ndarray:
-        """Annotators exchanged at random: within items, or among all cells if not `matched`.
+        """Shuffle annotators: within items, or among all cells if not `matched`.
 
         Where an item has few of the annotators, an exchange within it would leave a good part of
         the cells with their authors.
@@ -85,8 +83,10 @@ class SplitHalves:
         result[shuffled] = self.annotators[np.argsort(self.items, kind="stable")]
         return result
 
-    def _ranks(self, sizes, order: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which half each cell lies in, and its rank among the annotator's cells there.
+    def _ranks(
+        self, sizes, order: np.ndarray, authors: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the half of each cell, and its rank among the annotator's cells there.
 
         Matched: the items in random order are cut after the largest size, so that ranks are
         those of items and the same for all. Else items are split in two, and each annotator's
@@ -99,18 +99,18 @@ class SplitHalves:
             second = (rank >= half).astype(int)
             return second, rank - half * second
         half = (place >= self.cells.n_items // 2).astype(int)
-        group = half * self.cells.n_annotators + who
+        group = half * self.cells.n_annotators + authors
         sorted_cells = np.lexsort((place, group))
         start = np.searchsorted(group[sorted_cells], np.arange(2 * self.cells.n_annotators))
         rank = np.empty(len(place), dtype=np.int64)
         rank[sorted_cells] = np.arange(len(place)) - start[group[sorted_cells]]
         return half, rank
 
-    def _similarities(self, sizes, order, who, weights) -> list[np.ndarray]:
+    def _similarities(self, sizes, order, authors, weights) -> list[np.ndarray]:
         """[annotators × annotators] per size; larger sizes add to the sums of smaller ones."""
-        half, rank = self._ranks(sizes, order, who)
+        half, rank = self._ranks(sizes, order, authors)
         a_n = self.cells.n_annotators
-        row = half * a_n + who
+        row = half * a_n + authors
         available = np.bincount(row, minlength=2 * a_n)
         sums, mass, done, results = 0.0, np.zeros(2 * a_n), 0, []
         for n in sizes:
@@ -199,7 +199,7 @@ def split_half(
     draws: int = 200,
     sizes: Sequence[int] | None = None,
 ) -> Reliability:
-    """Reliability of annotator profiles in `matrix` [n × d], dense or sparse.
+    """Compute the reliability of annotator profiles in `matrix` [n × d], dense or sparse.
 
     Where enough items have all annotators, the halves are matched: everybody's profiles come from
     the same items. Otherwise each annotator brings `n` own items of the half.

@@ -1,7 +1,4 @@
-"""The stability report as a frozen object: all that was measured about a dataset's annotators.
-
-Computes the stability report: which measures, in which order, on how many cores.
-"""
+"""The stability report: its tables and statements, and the computation of all its measures."""
 
 from __future__ import annotations
 
@@ -16,10 +13,9 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from capo_core.dataset import Dataset
+from capo_core.formatting import Statement
 from capo_core.progress import Progress, part_of, silent
-from capo_core.stability import annotator_profiles, controls, summary, variance
-from capo_core.stability import phrases as stability_phrases
-from capo_core.stability import reliability as halves
+from capo_core.stability import annotator_profiles, controls, reliability, summary, variance
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.corpus import ExplanationCorpus, build_corpus
 from capo_core.stability.evidence import Evidence, gather_evidence
@@ -33,10 +29,14 @@ from capo_core.stability.ladder import (
     ladder_frame,
     prepare_ladder,
 )
-from capo_core.stability.phrases import extract_phrases
+from capo_core.stability.phrases import (
+    distinctive_features,
+    distinctive_phrases,
+    extract_phrases,
+)
 from capo_core.stability.separation import separations
-from capo_core.stability.summary import Statement
 from capo_core.stats import agreement
+from capo_core.stats.intervals import json_value
 from capo_core.text import stylometry
 from capo_core.text.embeddings import Embedder
 from capo_core.text.reductions import REDUCTIONS
@@ -50,23 +50,15 @@ class ReportTable:
     frame: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
-        """A copy of the table."""
+        """Return a copy of the table."""
         return self.frame.copy()
 
     def to_rows(self) -> list[dict]:
-        """The table as JSON-able rows; what is undefined is None."""
+        """Return the table as JSON-able rows; undefined numbers are None."""
         return [
-            {key: _plain(value) for key, value in row.items()}
+            {key: json_value(value) for key, value in row.items()}
             for row in self.frame.to_dict(orient="records")
         ]
-
-
-def _plain(value):
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 # The tables of a report, in the order in which they are read.
@@ -88,7 +80,7 @@ class StabilityReport:
     """Everything measured, frozen; the same dataset, configuration and code give the same report.
 
     Attributes:
-        dataset, fingerprint: what was measured.
+        dataset, fingerprint: name and content hash of the dataset.
         counts: items, annotators, annotations, and annotations with an explanation.
         agreement: κ of each pair of annotators, Krippendorff's α and raw agreement.
         ladder, controls: see `ladder.ladder_frame` and `ladder.controls_frame`.
@@ -96,8 +88,9 @@ class StabilityReport:
         information: bits per explanation, and the k that reaches 90 %.
         variance: shares of item, annotator and residual, before and after each reduction.
         reliability: split-half similarity of annotator profiles.
-        distinctive, features: phrases and habits that set each annotator apart.
-        statements: what these data say, in sentences made from the numbers.
+        distinctive, features: phrases and style features that distinguish each annotator.
+        profiles: a summary of each annotator; "cards" in JSON.
+        statements: sentences with the numbers they are made from.
     """
 
     dataset: str
@@ -115,11 +108,16 @@ class StabilityReport:
     reliability: ReportTable
     distinctive: ReportTable
     features: ReportTable
-    cards: tuple[annotator_profiles.AnnotatorProfile, ...]
+    profiles: tuple[annotator_profiles.AnnotatorProfile, ...]
     statements: tuple[Statement, ...]
 
+    @property
+    def headline(self) -> str:
+        """The statement that comes first; "" where nothing could be measured."""
+        return next((one.text for one in self.statements if one.topic == "headline"), "")
+
     def to_dict(self) -> dict:
-        """The report as JSON-able values."""
+        """Return the report as JSON-able values."""
         return {
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
@@ -128,13 +126,13 @@ class StabilityReport:
             "annotators": list(self.annotators),
             "counts": self.counts,
             **{name: getattr(self, name).to_rows() for name in TABLES},
-            "cards": [card.to_dict() for card in self.cards],
+            "cards": [profile.to_dict() for profile in self.profiles],
             "statements": [statement.to_dict() for statement in self.statements],
         }
 
     @classmethod
     def from_dict(cls, raw: dict) -> StabilityReport:
-        """The report that `to_dict` gave."""
+        """Return the report from `to_dict`."""
         return cls(
             dataset=raw["dataset"],
             fingerprint=raw["fingerprint"],
@@ -143,10 +141,10 @@ class StabilityReport:
             annotators=tuple(raw["annotators"]),
             counts=raw["counts"],
             **{name: ReportTable(pd.DataFrame(raw[name])) for name in TABLES},
-            cards=tuple(
-                annotator_profiles.AnnotatorProfile.from_dict(card) for card in raw["cards"]
+            profiles=tuple(
+                annotator_profiles.AnnotatorProfile.from_dict(profile) for profile in raw["cards"]
             ),
-            statements=tuple(Statement(**statement) for statement in raw["statements"]),
+            statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
         )
 
 
@@ -158,53 +156,70 @@ def compute_report(
     progress: Progress = silent,
     embedder: Embedder | None = None,
 ) -> tuple[StabilityReport, Evidence]:
-    """Measure how far the annotators of `dataset` can be told apart, and how stable that is.
+    """Measure how identifiable the annotators of `dataset` are, and how stable that is.
 
     Args:
-        cache: folder in which embeddings are kept; None keeps them in memory.
-        progress: told where the computation is; may raise `Stopped`.
+        cache: folder for embeddings; None holds them in memory.
+        progress: called with each step; may raise `Stopped`.
         embedder: instead of the configured embedding model, for tests.
 
     Raises:
         DataError: there are not two annotators, or not enough items, with explanations.
         BackendUnavailable: the embedding model cannot be loaded.
+
+    >>> from capo_core.simulation.simulate import SimulationConfig, simulate
+    >>> dataset = simulate(SimulationConfig(items=40, manner=2.0, seed=1)).dataset
+    >>> config = StabilityConfig(
+    ...     representations=("words",), reductions=("none", "mask_input"),
+    ...     pool=(1, 4), seeds=1, permutations=20, draws=20, controls=False,
+    ... )
+    >>> report, evidence = compute_report(dataset, config)
+    >>> ladder = report.ladder.to_frame()
+    >>> sorted(ladder.columns[:4])
+    ['accuracy', 'k', 'reduction', 'representation']
+    >>> len(ladder)  # representations × reductions × numbers of explanations pooled
+    4
+    >>> report.statements[0].topic
+    'headline'
+    >>> evidence.groups("words", "none", k=4).columns[:4].tolist()
+    ['group', 'annotator_id', 'predicted', 'correct']
     """
     config = config or StabilityConfig()
     corpus = build_corpus(dataset, raw=config.raw)
     texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
     embedder = embedder or Embedder(cache, config.embedding_model)
     representer = Representer(texts, embedder, seed=config.seed)
-    bench = prepare_ladder(corpus, config)
+    setup = prepare_ladder(corpus, config)
 
     _embed_all(representer, config, part_of(progress, 0.0, 0.25))
     jobs = {
-        **dict(_rungs(dataset, corpus, representer, bench)),
+        **dict(_ladder_points(dataset, corpus, representer, setup)),
         **dict(_without_folds(corpus, representer, config)),
         ("agreement",): lambda: agreement.agreement(dataset, seed=config.seed).to_frame(),
-        ("wording",): lambda: _wording(dataset, config),
+        ("profiles",): lambda: _profiles(dataset, config),
     }
     done = _run_all(jobs, part_of(progress, 0.25, 0.98))
     order = [(rep, red) for rep in config.representations for red in config.reductions]
-    rungs = sorted(
+    points = sorted(
         (result for result in done.values() if isinstance(result, LadderPoint)),
-        key=lambda rung: (
-            order.index((rung.representation, rung.reduction))
-            if (rung.representation, rung.reduction) in order
+        key=lambda point: (
+            order.index((point.representation, point.reduction))
+            if (point.representation, point.reduction) in order
             else len(order)
         ),
     )
-    phrases, features, made_cards = done[("wording",)]
+    phrases, features, profiles = done[("profiles",)]
     evidence = gather_evidence(
         corpus,
-        bench.parts[0],
-        {(rung.representation, rung.reduction): rung.scores for rung in rungs if not rung.control},
+        setup.parts[0],
+        {(one.representation, one.reduction): one.scores for one in points if not one.control},
     )
-    parts = {
+    tables = {
         "agreement": done[("agreement",)],
-        "ladder": ladder_frame(rungs, corpus.chance),
-        "controls": controls_frame(rungs, corpus.chance),
+        "ladder": ladder_frame(points, corpus.chance),
+        "controls": controls_frame(points, corpus.chance),
         "unsupervised": _table(done, "unsupervised", _UNSUPERVISED),
-        "information": information_frame(rungs),
+        "information": information_frame(points),
         "variance": _table(done, "variance"),
         "reliability": _table(done, "reliability"),
         "distinctive": phrases,
@@ -222,9 +237,9 @@ def compute_report(
             "annotations": len(dataset.annotations),
             "with_explanation": len(corpus),
         },
-        **{name: ReportTable(frame.reset_index(drop=True)) for name, frame in parts.items()},
-        cards=made_cards,
-        statements=summary.statements(parts, corpus),
+        **{name: ReportTable(frame.reset_index(drop=True)) for name, frame in tables.items()},
+        profiles=profiles,
+        statements=summary.statements(tables),
     )
     progress("Done", 1.0)
     return report, evidence
@@ -249,35 +264,35 @@ def _embed_all(representer: Representer, config: StabilityConfig, progress: Prog
         representer.input_embedding(part_of(progress, len(wanted) / (len(wanted) + 1), 1.0))
 
 
-def _rungs(
-    dataset: Dataset, corpus: ExplanationCorpus, representer: Representer, bench: LadderSetup
+def _ladder_points(
+    dataset: Dataset, corpus: ExplanationCorpus, representer: Representer, setup: LadderSetup
 ) -> Iterator[tuple[tuple, Callable[[], LadderPoint]]]:
-    """All rungs that are to be computed, the longest first."""
-    config = bench.config
+    """All points that are to be computed, the longest first."""
+    config = setup.config
 
-    def rung(make, names, **options):
-        return ("rung", *names), lambda: compute_point(bench, make, names, **options)
+    def point(make, names, **options):
+        return ("point", *names), lambda: compute_point(setup, make, names, **options)
 
     few = min(config.permutations, CONTROL_PERMUTATIONS)
     order = sorted(config.representations, key=lambda r: not REPRESENTATIONS[r].sparse)
     for rep in order:
         for red in config.reductions:
             make = _features(representer, rep, red)
-            yield rung(make, (rep, red, ""), strict=REDUCTIONS[red].every_measure)
+            yield point(make, (rep, red, ""), strict=REDUCTIONS[red].every_measure)
             control = REDUCTIONS[red].control
             if config.controls and control is not None:
                 make = _features(representer, rep, control.name)
-                yield rung(make, (rep, red, control.name), permutations=few)
+                yield point(make, (rep, red, control.name), permutations=few)
     if not config.controls:
         return
     for control in ("label", "length", "input", "others_mean", "item_centred"):
         view = control if control in ("label", "length") else "embedding"
         make = _control(control, corpus, representer)
-        yield rung(make, (view, "none", control), permutations=few)
-    said = dataset.annotations.set_index("annotation_id")["explanation"]
-    habits = stylometry.formatting_features(said.loc[corpus.annotation_ids].tolist())
-    made = DenseFeatures(habits.to_numpy(dtype=np.float32), standardise=True)
-    yield rung(lambda: made, ("formatting", "none", "formatting"), permutations=few)
+        yield point(make, (view, "none", control), permutations=few)
+    raw = dataset.annotations.set_index("annotation_id")["explanation"]
+    habits = stylometry.formatting_features(raw.loc[corpus.annotation_ids].tolist())
+    formatting = DenseFeatures(habits.to_numpy(dtype=np.float32), standardise=True)
+    yield point(lambda: formatting, ("formatting", "none", "formatting"), permutations=few)
 
 
 def _without_folds(
@@ -303,10 +318,10 @@ def _control(control: str, corpus: ExplanationCorpus, representer: Representer):
 
 
 def _run_all(jobs: dict[tuple, Callable], progress: Progress) -> dict:
-    """Results of all jobs, several at a time: each is bound to one core by its BLAS thread."""
+    """Run the jobs several at a time, each bound to one core by its BLAS thread."""
     results: dict = {}
     workers = max(1, min(4, os.cpu_count() or 1))
-    progress("Attribution and its null", 0.0)
+    progress("Attribution and permutation null", 0.0)
     with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
         waiting = {pool.submit(job): key for key, job in jobs.items()}
         try:
@@ -316,7 +331,7 @@ def _run_all(jobs: dict[tuple, Callable], progress: Progress) -> dict:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return {key: results[key] for key in jobs}  # in the order asked for, whoever was first
+    return {key: results[key] for key in jobs}  # in the order of `jobs`
 
 
 def _table(done: dict, kind: str, columns: list[str] | None = None) -> pd.DataFrame:
@@ -324,14 +339,15 @@ def _table(done: dict, kind: str, columns: list[str] | None = None) -> pd.DataFr
     return pd.DataFrame(rows, columns=columns)
 
 
-def _wording(dataset: Dataset, config: StabilityConfig) -> tuple:
-    cut = extract_phrases(dataset, raw=config.raw)
-    phrases = stability_phrases.distinctive_phrases(dataset, cut=cut)
-    features = stability_phrases.distinctive_features(dataset)
-    made = annotator_profiles.annotator_profiles(
-        dataset, phrases=phrases, features=features, cut=cut
+def _profiles(dataset: Dataset, config: StabilityConfig) -> tuple:
+    """Return distinctive phrases, distinctive features, and the annotators' profiles."""
+    extracted = extract_phrases(dataset, raw=config.raw)
+    phrases = distinctive_phrases(dataset, extracted=extracted)
+    features = distinctive_features(dataset)
+    profiles = annotator_profiles.annotator_profiles(
+        dataset, phrases=phrases, features=features, extracted=extracted
     )
-    return phrases, features, made
+    return phrases, features, profiles
 
 
 def _variance(make, corpus: ExplanationCorpus, names: dict):
@@ -345,7 +361,7 @@ def _variance(make, corpus: ExplanationCorpus, names: dict):
 def _reliability(make, corpus: ExplanationCorpus, names: dict, config: StabilityConfig):
     def rows() -> list[dict]:
         matrix = make().whole()
-        result = halves.split_half(
+        result = reliability.split_half(
             matrix, corpus.item, corpus.annotator, seed=config.seed, draws=config.draws
         )
         return result.to_frame().assign(**names).to_dict(orient="records")

@@ -1,5 +1,6 @@
-"""The claim in its purest form: without any training, do two groups of explanations of one
-annotator lie closer together than two groups of different annotators?"""
+"""Unsupervised separation: are two groups of explanations of one annotator closer together than
+two groups of different annotators, without any training?
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _REPLICATES = 40  # half-samples for the interval
 
 @dataclass(frozen=True)
 class Separation:
-    """How well the cosine of two group means tells "same annotator" from "different annotators".
+    """AUC of the cosine of two group means, same annotator against different annotators.
 
     Attributes:
         k: explanations in each group; the two groups of a pair share no item.
@@ -35,8 +36,8 @@ class Separation:
 def separations(
     matrix: Matrix, corpus: ExplanationCorpus, ks: tuple[int, ...], *, seed: int, draws: int = 200
 ) -> list[Separation]:
-    """AUC at each of `ks`, averaged over `draws` random pairs of groups; a k for which the items
-    do not suffice is left out.
+    """Compute the AUC at each of `ks`, averaged over `draws` random pairs of groups; a k for which
+    the items do not suffice is left out.
 
     Cosines are taken around the mean of all explanations: what all of them share would press every
     cosine towards 1. The interval is that of the half-sample method (McCarthy 1969): the spread of

@@ -1,4 +1,4 @@
-"""Reports in the workspace: one folder for each dataset content and configuration."""
+"""Saved reports in the workspace: one folder for each dataset content and configuration."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FORMAT = 1  # raised when a report of an older version cannot be read any more
 
 @dataclass(frozen=True)
 class SavedReport:
-    """A report that lies in the workspace.
+    """A report in the workspace.
 
     Attributes:
-        made: when it was computed (local time).
+        made: time of computation (local).
     """
 
     folder: Path
@@ -32,12 +32,12 @@ class SavedReport:
 
 
 def report_folder(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> Path:
-    """Where the report of this content and configuration lies, or would."""
+    """Return the folder of the report of this content and configuration."""
     return workspace.reports / fingerprint[:16] / config.key
 
 
 def save(report: StabilityReport, evidence: Evidence, workspace: Workspace) -> Path:
-    """Keep a report and its evidence; the report comes last, so that it is never half there."""
+    """Save a report and its evidence; the report is written last, so that it is complete."""
     folder = report_folder(report.fingerprint, report.config, workspace)
     evidence.save(folder / "evidence.npz")
     made = datetime.now(UTC).isoformat(timespec="seconds")
@@ -46,7 +46,7 @@ def save(report: StabilityReport, evidence: Evidence, workspace: Workspace) -> P
 
 
 def load(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> StabilityReport | None:
-    """The kept report, or None where there is none (or one of an older format)."""
+    """Return the saved report, or None where there is none (or one of an older format)."""
     raw = _read(report_folder(fingerprint, config, workspace) / "report.json")
     return None if raw is None else StabilityReport.from_dict(raw)
 
@@ -54,14 +54,14 @@ def load(fingerprint: str, config: StabilityConfig, workspace: Workspace) -> Sta
 def load_evidence(
     fingerprint: str, config: StabilityConfig, workspace: Workspace
 ) -> Evidence | None:
-    """The evidence behind a kept report, or None where there is none."""
+    """Return the evidence behind a saved report, or None where there is none."""
     path = report_folder(fingerprint, config, workspace) / "evidence.npz"
     return Evidence.load(path) if path.exists() else None
 
 
 def saved_reports(fingerprint: str, workspace: Workspace) -> list[SavedReport]:
-    """All kept reports of this content, the newest first; damaged and outdated ones are passed
-    over."""
+    """Return all saved reports of this content, the newest first, without damaged and outdated
+    ones."""
     found = []
     for path in (workspace.reports / fingerprint[:16]).glob("*/report.json"):
         try:
@@ -73,11 +73,12 @@ def saved_reports(fingerprint: str, workspace: Workspace) -> list[SavedReport]:
         made = datetime.fromisoformat(raw["made"]).astimezone()
         config = StabilityConfig.from_dict(raw["config"])
         found.append(SavedReport(path.parent, raw["dataset"], config, made))
-    return sorted(found, key=lambda kept: kept.made, reverse=True)
+    return sorted(found, key=lambda saved: saved.made, reverse=True)
 
 
 def _is_ours(path: Path, raw: dict) -> bool:
-    """False for a report by a version with other settings: it could not be asked for again."""
+    """Whether the report's settings are known; those of another version cannot be requested
+    again."""
     try:
         return StabilityConfig.from_dict(raw["config"]).key == path.parent.name
     except ConfigError:
@@ -85,19 +86,19 @@ def _is_ours(path: Path, raw: dict) -> bool:
 
 
 def save_calibration(calibration: Calibration, workspace: Workspace) -> Path:
-    """Keep a calibration; it depends on no dataset of the workspace."""
+    """Save a calibration; it depends on no dataset of the workspace."""
     path = calibration_path(calibration.config, workspace)
     write_json(path, {"format": _FORMAT, **calibration.to_dict()})
     return path
 
 
 def calibration_path(config: CalibrationConfig, workspace: Workspace) -> Path:
-    """Where the calibration of this configuration lies, or would."""
+    """Return the path of the calibration of this configuration."""
     return workspace.reports / "calibration" / f"{config.key}.json"
 
 
 def load_calibration(config: CalibrationConfig, workspace: Workspace) -> Calibration | None:
-    """The kept calibration, or None where there is none (or one of an older format)."""
+    """Return the saved calibration, or None where there is none (or one of an older format)."""
     raw = _read(calibration_path(config, workspace))
     return None if raw is None else Calibration.from_dict(raw)
 

@@ -1,79 +1,45 @@
-"""What these data say, in sentences made from the numbers.
+"""Statements about a report: sentences with the numbers that they are made from.
 
-Each function looks at the measured tables and returns one statement, or None where what it speaks
-of was not measured. Every branch is decided by a number; no sentence knows which dataset it is
-about.
+Each function looks at the measured tables and returns one statement, or None where its measure was
+not computed. Every branch is decided by a number, and no sentence depends on the dataset's name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from typing import Any
 
 import pandas as pd
 
-from capo_core.stability.corpus import ExplanationCorpus
+from capo_core.formatting import Statement
+from capo_core.text.reductions import REDUCTIONS, find_reduction
+from capo_core.text.representations import REPRESENTATIONS, find_representation
 
-_VIEW = {
-    "embedding": "meaning (sentence embedding)",
-    "words": "wording (words and word pairs)",
-    "characters": "spelling (character n-grams)",
-    "stylometry": "style features",
-}
-_REDUCED = {
-    "none": "whole text",
-    "mask_input": "input words masked",
-    "residual": "input predicted away",
-    "subspace": "input directions removed",
-    "style_only": "manner words only",
-}
-_STRONG = 0.9  # from here on an accuracy is said to identify
-_PLAIN = 0.8  # from here on a single explanation is said to be enough, nearly
+IDENTIFYING = 0.9  # accuracies from here on are called identifying
+NEARLY_SUFFICIENT = 0.8  # from here on a single explanation is called nearly sufficient
+MASKED = "mask_input"  # the reduction that headlines are about, where it was computed
+MOST_POOLED = 16  # explanations in a headline; larger groups are few and uncertain
+
+Tables = Mapping[str, pd.DataFrame]
 
 
-@dataclass(frozen=True)
-class Statement:
-    """One sentence, or a few, about one topic.
-
-    Attributes:
-        topic: headline, reduction, views, label, variance, null, leak or unsupervised.
-        text: made from the numbers of the report.
-    """
-
-    topic: str
-    text: str
-
-    def to_dict(self) -> dict:
-        return asdict(self)
-
-
-def statements(
-    parts: Mapping[str, pd.DataFrame], corpus: ExplanationCorpus
-) -> tuple[Statement, ...]:
-    """All that can be said, the most important first."""
-    found = (
-        ("headline", _headline(parts)),
-        ("reduction", _reduction(parts)),
-        ("views", _views(parts)),
-        ("label", _label(parts)),
-        ("variance", _variance(parts)),
-        ("null", _null(parts)),
-        ("leak", _leak(parts)),
-        ("unsupervised", _unsupervised(parts)),
+def statements(tables: Tables) -> tuple[Statement, ...]:
+    """Return all statements that the tables allow, the most important first."""
+    made = (
+        _headline(tables),
+        _reduction(tables),
+        _views(tables),
+        _label(tables),
+        _variance(tables),
+        _null(tables),
+        _leak(tables),
+        _unsupervised(tables),
     )
-    return tuple(Statement(topic, text) for topic, text in found if text)
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """A share in percent, never rounded up to a certainty that was not measured."""
-    text = f"{100 * share:.{digits}f}"
-    if float(text) == 100 and share < 1:
-        text = f"{100 * share:.{digits + 1}f}"
-        text = text if float(text) < 100 else "over 99.9"
-    return f"{text} %"
+    return tuple(statement for statement in made if statement is not None)
 
 
 def _row(frame: pd.DataFrame, **wanted) -> pd.Series | None:
+    """Return the first row with these values; None without one."""
     for column, value in wanted.items():
         if column not in frame:
             return None
@@ -81,196 +47,276 @@ def _row(frame: pd.DataFrame, **wanted) -> pd.Series | None:
     return frame.iloc[0] if len(frame) else None
 
 
-def _interval(row: pd.Series) -> str:
-    return f"{percent(row.accuracy)} [{100 * row.low:.0f}–{100 * row.high:.0f}]"
+def _accuracy(name: str, row: pd.Series) -> tuple[str, dict[str, Any]]:
+    """Return a template for an accuracy with its interval, and the values it needs."""
+    values = {
+        name: float(row.accuracy),
+        f"{name}_low": 100 * float(row.low),
+        f"{name}_high": 100 * float(row.high),
+    }
+    return f"{{{name}:percent}} [{{{name}_low:.0f}}–{{{name}_high:.0f}}]", values
+
+
+def _view(name: str) -> str:
+    return find_representation(name).in_words
 
 
 def _main_view(ladder: pd.DataFrame) -> str | None:
-    views = list(dict.fromkeys(ladder["representation"])) if len(ladder) else []
-    return "embedding" if "embedding" in views else (views[0] if views else None)
+    """Return the representation of headlines: the first measured one in the registry's order."""
+    measured = set(ladder["representation"]) if len(ladder) else set()
+    return next((name for name in REPRESENTATIONS if name in measured), None)
 
 
-def _best_reduction(ladder: pd.DataFrame, view: str) -> str:
-    """The reduction named in the headline: masking where it was measured, else none."""
-    has = set(ladder.loc[ladder["representation"] == view, "reduction"])
-    return "mask_input" if "mask_input" in has else sorted(has)[0]
+def _main_reduction(frame: pd.DataFrame, view: str) -> str:
+    """Return the reduction of headlines: masking where it was computed, else the first one."""
+    computed = set(frame.loc[frame["representation"] == view, "reduction"])
+    if MASKED in computed:
+        return MASKED
+    return next(name for name in REDUCTIONS if name in computed)
 
 
-def _headline(parts) -> str | None:
-    ladder = parts["ladder"]
+def _in_words(reduction: str) -> str:
+    """Return the end of a phrase, with its space: " with input words masked"; "" for none."""
+    return "" if reduction == "none" else f" {find_reduction(reduction).in_words}"
+
+
+def _headline(tables: Tables) -> Statement | None:
+    ladder = tables["ladder"]
     view = _main_view(ladder)
     if view is None:
         return None
-    reduction = _best_reduction(ladder, view)
+    reduction = _main_reduction(ladder, view)
     rows = ladder[(ladder["representation"] == view) & (ladder["reduction"] == reduction)]
     single = rows[rows["k"] == rows["k"].min()].iloc[0]
-    pooled = rows[rows["k"] <= 16].sort_values("k").iloc[-1]
-    masked = " once the item's own words are masked" if reduction == "mask_input" else ""
-    one = "one explanation" if single.k == 1 else f"{single.k} explanations"
-    text = (
-        f"The {_VIEW[view]} of {one} names its author in {_interval(single)} of cases{masked} "
-        f"(chance {percent(single.chance)}, {single.n_items} items)"
+    pooled = rows[rows["k"] <= max(MOST_POOLED, single.k)].sort_values("k").iloc[-1]
+    shown, values = _accuracy("accuracy", single)
+    values |= {
+        "view": _view(view),
+        "reduction": _in_words(reduction),
+        "k": int(single.k),
+        "chance": float(single.chance),
+        "n_items": int(single.n_items),
+    }
+    template = (
+        "Attribution accuracy from {k:count explanation}, by {view}{reduction}: "
+        + shown
+        + " (chance {chance:percent}, {n_items:count item})"
     )
     if pooled.k > single.k:
-        text += f"; {pooled.k} of them together in {_interval(pooled)}"
+        shown, more = _accuracy("pooled", pooled)
+        values |= {**more, "k_pooled": int(pooled.k)}
+        template += "; from {k_pooled} pooled: " + shown
+    template += "."
     if single.p_value is not None and single.p_value > 0.05:
-        text += f". A single one does not beat shuffled authors (p = {single.p_value:.2f})"
-    elif single.low >= _PLAIN:
-        text += ". Here a single one is nearly enough: these annotators write very differently"
-    return text + "."
+        values["p"] = float(single.p_value)
+        template += " A single explanation does not exceed the permutation null (p = {p:.2f})."
+    elif single.low >= NEARLY_SUFFICIENT:
+        template += (
+            " A single explanation is nearly sufficient here: these annotators write very "
+            "differently."
+        )
+    return Statement("headline", template, values)
 
 
-def _views(parts) -> str | None:
-    ladder = parts["ladder"]
+def _views(tables: Tables) -> Statement | None:
+    ladder = tables["ladder"]
     at_one = ladder[(ladder["k"] == 1) & (ladder["reduction"] == "none")]
     if len(at_one) < 2:
         return None
     ranked = at_one.sort_values("accuracy", ascending=False)
     best, worst = ranked.iloc[0], ranked.iloc[-1]
+    (highest, values), (lowest, more) = _accuracy("best", best), _accuracy("worst", worst)
+    values |= {
+        **more,
+        "best_view": _view(best.representation),
+        "worst_view": _view(worst.representation),
+    }
     if best.low <= worst.high:
-        return (
-            f"From a single explanation the views tell about the same: {_VIEW[best.representation]}"
-            f" {_interval(best)}, {_VIEW[worst.representation]} {_interval(worst)}."
+        template = (
+            "From a single explanation, the representations do not differ clearly: {best_view} "
+            f"{highest}, {{worst_view}} {lowest}."
         )
-    return (
-        f"From a single explanation, {_VIEW[best.representation]} tells most ({_interval(best)}) "
-        f"and {_VIEW[worst.representation]} least ({_interval(worst)}): how much one explanation "
-        "gives away depends on what is looked at."
-    )
+    else:
+        template = (
+            f"From a single explanation, accuracy is highest with {{best_view}} ({highest}) and "
+            f"lowest with {{worst_view}} ({lowest})."
+        )
+    return Statement("views", template, values)
 
 
-def _reduction(parts) -> str | None:
-    ladder, controls = parts["ladder"], parts["controls"]
+def _reduction(tables: Tables) -> Statement | None:
+    ladder, controls = tables["ladder"], tables["controls"]
     view = _main_view(ladder)
     keys = {"representation": view, "k": 1}
     before = _row(ladder, reduction="none", **keys)
-    after = _row(ladder, reduction="mask_input", **keys)
-    random = _row(controls, control="random_mask", **keys)
+    after = _row(ladder, reduction=MASKED, **keys)
+    control = REDUCTIONS[MASKED].control
+    random = _row(controls, control=control.name, **keys)
     if before is None or after is None or random is None:
         return None
-    gain, real = after.accuracy - before.accuracy, after.accuracy - random.accuracy
-    text = (
-        f"Masking the item's own words changes the accuracy of {_VIEW[view]} by "
-        f"{100 * gain:+.0f} points, from {percent(before.accuracy)} to {percent(after.accuracy)}; "
-        f"masking as many random words gives {_interval(random)}. "
+    shown, values = _accuracy("random", random)
+    values |= {
+        "view": _view(view),
+        "before": float(before.accuracy),
+        "after": float(after.accuracy),
+        "gain": 100 * float(after.accuracy - before.accuracy),
+        "over_control": float(after.accuracy - random.accuracy),
+    }
+    template = (
+        "Masking the input words changes the accuracy by {view} by {gain:signed 0} percentage "
+        "points, from {before:percent} to {after:percent}; masking as many random words gives "
+        f"{shown}. "
     )
-    if before.low >= _PLAIN:
-        return text + (
-            f"With {percent(before.accuracy)} before any masking, the input's content hides little "
-            "here."
+    if before.low >= NEARLY_SUFFICIENT:
+        template += "With {before:percent} before any masking, input content hides little here."
+    elif after.low > random.high:
+        template += (
+            "Input content therefore obscures the annotators ({over_control:points} above the "
+            "control)."
         )
-    if after.low > random.high:
-        return text + (
-            f"So it is the input's content that hides the annotator ({100 * real:.0f} points over "
-            "the control)."
-        )
-    return text + "That is no more than the control: here the input's content hides little."
+    else:
+        template += "This does not exceed the control: input content obscures little here."
+    return Statement("reduction", template, values)
 
 
-def _label(parts) -> str | None:
-    controls = parts["controls"]
+def _label(tables: Tables) -> Statement | None:
+    controls = tables["controls"]
     rows = controls[controls["control"] == "label"].sort_values("k")
     if rows.empty:
         return None
     single, most = rows.iloc[0], rows.iloc[-1]
-    text = (
-        f"The label alone names the annotator in {_interval(single)} of cases from one item and in "
-        f"{_interval(most)} from {most.k}"
-    )
-    same = controls[(controls["control"] == "same_label") & (controls["reduction"] == "none")]
-    best = same.sort_values("accuracy").iloc[-1] if len(same) else None
-    if most.accuracy >= _STRONG:
-        text += ": pooled, labels identify annotators by themselves, so that pooled accuracies of "
-        text += "texts are no proof of manner here"
-    elif single.low > single.chance and most.accuracy > 2 * single.chance:
-        text += ": annotators differ in how they label, and part of what pooling shows may be that"
-    elif single.low > single.chance:
-        text += ": label use differs a little"
-    else:
-        text += ": label use hardly differs"
-    text += "."
-    if best is not None:
-        text += (
-            f" Where two annotators gave an item the same label, {_VIEW[best.representation]} still"
-            f" tells whose text is whose in {_interval(best)} (chance 50 %, {best.n_groups} pairs)."
+    (one, values), (many, more) = _accuracy("single", single), _accuracy("most", most)
+    values |= {**more, "k": int(most.k)}
+    template = f"Attribution accuracy from labels alone: {one} from one item, {many} from {{k}}"
+    if most.accuracy >= IDENTIFYING:
+        template += (
+            "; pooled labels identify annotators by themselves, so pooled accuracies of texts are "
+            "no evidence of style here."
         )
-    return text
+    elif single.low > single.chance and most.accuracy > 2 * single.chance:
+        template += (
+            "; annotators differ in label use, which may account for part of the gain from pooling."
+        )
+    elif single.low > single.chance:
+        template += "; label use differs slightly."
+    else:
+        template += "; label use hardly differs."
+    same = controls[(controls["control"] == "same_label") & (controls["reduction"] == "none")]
+    if len(same):
+        best = same.sort_values("accuracy").iloc[-1]
+        shown, more = _accuracy("same", best)
+        values |= {**more, "view": _view(best.representation), "pairs": int(best.n_groups)}
+        template += (
+            " Where two annotators gave an item the same label, their texts are still matched "
+            f"correctly in {shown} of cases by {{view}} (chance 50\u00a0%, {{pairs:count pair}})."
+        )
+    return Statement("label", template, values)
 
 
-def _variance(parts) -> str | None:
-    variance = parts["variance"]
+def _variance(tables: Tables) -> Statement | None:
+    variance = tables["variance"]
     view = _main_view(variance)
     before = _row(variance, representation=view, reduction="none") if view else None
     if before is None or pd.isna(before["item"]):
         return None
     shares = {name: float(before[name]) for name in ("item", "annotator", "residual")}
+    called = {
+        "item": "the item",
+        "annotator": "the annotator",
+        "residual": "the residual (interaction and noise)",
+    }
     order = sorted(shares, key=shares.get, reverse=True)
-    said = {"item": "the item", "annotator": "the annotator", "residual": "the rest (their "
-            "interaction and chance)"}  # fmt: skip
-    text = f"Of the variance of {_VIEW[view]}, " + ", ".join(
-        f"{said[name]} explains {percent(max(shares[name], 0), 1)}" for name in order
+    values = {"view": _view(view), **{name: max(share, 0.0) for name, share in shares.items()}}
+    template = "Of the variance of {view}, " + ", ".join(
+        f"{called[name]} explains {{{name}:percent 1}}" for name in order
     )
     if shares["annotator"] <= 0:
-        text += "; the annotator's share is not above zero"
+        template += "; the annotator share is not above zero."
     elif shares["item"] > shares["annotator"]:
-        text += f": the item weighs {shares['item'] / shares['annotator']:.0f} times the annotator"
+        values["ratio"] = shares["item"] / shares["annotator"]
+        template += "; the item share is {ratio:.0f} times the annotator share."
     else:
-        text += ": here the annotator weighs more than the item"
-    after = _row(variance, representation=view, reduction="mask_input")
+        template += "; the annotator share exceeds the item share."
+    after = _row(variance, representation=view, reduction=MASKED)
     if after is not None and after["annotator"] > 0 and shares["annotator"] > 0:
-        ratio = after["item"] / after["annotator"]
-        text += f". With the item's words masked it is {ratio:.1f} times"
-    return text + "."
+        values |= {
+            "ratio_after": float(after["item"] / after["annotator"]),
+            "reduction": find_reduction(MASKED).in_words,
+        }
+        template += " Measured {reduction}, this ratio is {ratio_after:.1f}."
+    return Statement("variance", template, values)
 
 
-def _null(parts) -> str | None:
-    ladder, controls = parts["ladder"], parts["controls"]
+def _null(tables: Tables) -> Statement | None:
+    ladder, controls = tables["ladder"], tables["controls"]
     tested = ladder[ladder["p_value"].notna()] if "p_value" in ladder else ladder
     if tested.empty:
         return None
     worst = tested.sort_values("p_value").iloc[-1]
-    text = (
-        f"Against annotators shuffled within items, the largest p-value of {len(tested)} points of "
-        f"the ladder is {worst.p_value:.3f} ({_VIEW[worst.representation]}, "
-        f"{_REDUCED[worst.reduction]}, k = {worst.k})"
+    values: dict[str, Any] = {
+        "points": len(tested),
+        "p": float(worst.p_value),
+        "view": _view(worst.representation),
+        "reduction": find_reduction(worst.reduction).in_words,
+        "k": int(worst.k),
+    }
+    template = (
+        "Against the permutation null (annotators shuffled within items), the largest p-value of "
+        "{points:count point} of the ladder is {p:.3f} ({view} {reduction}, k = {k})."
     )
     given = _row(controls, control="input", k=1)
     if given is not None and given.p_value is not None:
-        text += (
-            f". The input alone, which cannot tell, reaches {_interval(given)} "
-            f"(p = {given.p_value:.2f})"
+        shown, more = _accuracy("input", given)
+        values |= {**more, "input_p": float(given.p_value)}
+        template += (
+            f" The input texts alone, the same for all annotators, reach {shown} "
+            "(p = {input_p:.2f})."
         )
-    return text + "."
+    return Statement("null", template, values)
 
 
-def _leak(parts) -> str | None:
-    others = _row(parts["controls"], control="others_mean", k=1)
-    centred = _row(parts["controls"], control="item_centred", k=1)
+def _leak(tables: Tables) -> Statement | None:
+    others = _row(tables["controls"], control="others_mean", k=1)
+    centred = _row(tables["controls"], control="item_centred", k=1)
     if others is None or centred is None:
         return None
-    text = (
-        f"Subtracting the item's mean would reach {percent(centred.accuracy)}, but the mean of the "
-        f"*other* annotators alone, without the own text, already reaches {_interval(others)}"
+    shown, values = _accuracy("others", others)
+    values["centred"] = float(centred.accuracy)
+    template = (
+        "Item-centering would reach {centred:percent}, but the mean of the other annotators' "
+        f"texts, without the annotator's own, already reaches {shown}: "
     )
     if others.low > others.chance:
-        return text.replace("*", "") + ": that is a leak, and centering is no reduction."
-    return text.replace("*", "") + ": no leak shows here, but centering is not used all the same."
+        template += "item-centering leaks other annotators' texts, so it is not used."
+    else:
+        template += "no leak is visible here, but item-centering is not used in any case."
+    return Statement("leak", template, values)
 
 
-def _unsupervised(parts) -> str | None:
-    frame = parts["unsupervised"]
+def _unsupervised(tables: Tables) -> Statement | None:
+    frame = tables["unsupervised"]
     view = _main_view(frame)
     if view is None:
         return None
-    reduction = _best_reduction(frame, view)
+    reduction = _main_reduction(frame, view)
     rows = frame[(frame["representation"] == view) & (frame["reduction"] == reduction)]
     rows = rows.sort_values("k")
-    first, last = rows.iloc[0], rows[rows["k"] <= 16].iloc[-1]
-    masked = ", item words masked," if reduction == "mask_input" else ""
-    what = "two explanations" if first.k == 1 else f"two groups of {first.k}"
-    return (
-        f"Without any training, {what} by one annotator{masked} lie closer than "
-        f"two by different annotators with probability {first.auc:.2f} [{first.low:.2f}–"
-        f"{first.high:.2f}]; groups of {last.k} with {last.auc:.2f} [{last.low:.2f}–"
-        f"{last.high:.2f}] (chance 0.50)."
+    first, last = rows.iloc[0], rows[rows["k"] <= max(MOST_POOLED, rows["k"].min())].iloc[-1]
+    pair = "two explanations" if first.k == 1 else "two groups of {k} explanations"
+    template = (
+        f"Without any training, {pair} of one annotator are closer than two of different "
+        "annotators with probability {auc:.2f} [{low:.2f}–{high:.2f}], by {view}{reduction}"
     )
+    values: dict[str, Any] = {
+        "k": int(first.k),
+        "view": _view(view),
+        "reduction": _in_words(reduction),
+        **{name: float(first[name]) for name in ("auc", "low", "high")},
+    }
+    if last.k > first.k:
+        values |= {
+            "k_last": int(last.k),
+            **{f"{name}_last": float(last[name]) for name in ("auc", "low", "high")},
+        }
+        template += "; groups of {k_last} with {auc_last:.2f} [{low_last:.2f}–{high_last:.2f}]"
+    return Statement("unsupervised", template + " (chance 0.50).", values)

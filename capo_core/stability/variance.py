@@ -1,4 +1,4 @@
-"""How much of a representation's variance lies between items, between annotators, and elsewhere.
+"""Variance components of a representation: item, annotator and residual.
 
 Two-way random effects without replication, summed over the dimensions of the representation:
 
@@ -36,7 +36,7 @@ from capo_core.stats.intervals import Estimate, bayesian_weights, central_interv
 
 @dataclass(frozen=True)
 class PairDistances:
-    """What the means over pairs are made of; cost and memory are linear in the cells.
+    """Sums for means over pairs of cells, without forming a pair; linear in the cells.
 
     Attributes:
         blocks: per annotator the values [cells × d], the items [cells] and the squared norms.
@@ -56,7 +56,7 @@ class PairDistances:
 
     @classmethod
     def of(cls, values, items: np.ndarray, annotators: np.ndarray) -> PairDistances:
-        """From values [cells × d] (dense or sparse), one cell per item and annotator.
+        """Return the sums of values [cells × d] (dense or sparse), one cell per item and annotator.
 
         Items are numbered 0 to n−1, all of them present.
         """
@@ -137,7 +137,7 @@ _DESIGNS = ("auto", "complete", "all")
 
 @dataclass(frozen=True)
 class VarianceShares:
-    """Shares of the total, which sum to 1; an estimate below 0 stands as it came out.
+    """Shares of the total, which sum to 1; an estimate below 0 is not cut off.
 
     Attributes:
         item, annotator, residual: shares with 95 % intervals (bootstrap over items; the
@@ -145,7 +145,7 @@ class VarianceShares:
         total: the sum of the three components, in squared units of the representation.
         design: "complete" where only items with all annotators were used, else "all".
         n_items, n_annotators, n_cells: what was used.
-        note: what a reader must know; empty where there is nothing.
+        note: a remark for readers; may be empty.
     """
 
     item: Estimate
@@ -185,7 +185,7 @@ def shares(
     draws: int = 300,
     seed: int = 0,
 ) -> VarianceShares:
-    """Shares of item, annotator and rest in the variance of `matrix` [n × d], dense or sparse.
+    """Compute the shares of item, annotator and residual in `matrix` [n × d], dense or sparse.
 
     Several rows by one annotator on one item enter as their mean.
 
@@ -220,7 +220,7 @@ def shares(
     pairs = PairDistances.of(values, item, cells.annotators[mask])
     d = pairs.means(np.ones((1, pairs.n_items)))[:, 0]
     if not np.isfinite(d).all():
-        return _undefined("not defined: nobody has two items", design, cells, used)
+        return _undefined("not defined: no annotator has two items", design, cells, used)
     if d[2] <= 1e-10 * pairs.scale:
         return _undefined("not defined: nothing varies", design, cells, used)
     drawn = [np.zeros((3, 0))]

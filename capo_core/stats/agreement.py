@@ -1,11 +1,9 @@
-"""Do the annotators agree? Krippendorff's alpha first, Cohen's kappa by pairs, raw agreement last.
+"""Inter-annotator agreement: Krippendorff's alpha, Cohen's kappa by pairs, and raw agreement.
 
-Two labels by one annotator on one item count half each (three a third, and so on): every measure
-is then what is expected when one of the labels that each annotator gave is drawn at random. No
-label is dropped, no annotator weighs more for having said two things, and data with one label
-each get exactly the textbook value.
-
-Cohen's kappa for every pair of annotators, unweighted or with quadratic weights.
+Several labels by one annotator on one item count in equal parts: every measure is then what is
+expected when one of the labels that each annotator gave is drawn at random. No label is dropped, no
+annotator weighs more for having given two, and data with one label each get exactly the textbook
+value.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ KAPPA_COLUMNS = (
 def pairwise_kappa(
     given: sparse.csr_matrix, cells: Cells, distance: np.ndarray, min_items: int
 ) -> pd.DataFrame:
-    """One row (COLUMNS) per pair of annotators who share an item.
+    """Return Cohen's kappa, one row (KAPPA_COLUMNS) per pair of annotators who share an item.
 
     kappa = 1 − Σ δ_ck p_ck / Σ δ_ck p_c· p_·k (Cohen 1960; weighted, Cohen 1968; with squared
     distances δ these are the quadratic weights of Fleiss & Cohen 1973). The interval is asymptotic
@@ -86,7 +84,7 @@ def pairwise_kappa(
 def _joint(
     given: sparse.csr_matrix, cells: Cells, n_labels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[pairs × labels × labels] counts of label pairs on shared items, and who the pairs are.
+    """[pairs × labels × labels] counts of label pairs on shared items, and the pairs' annotators.
 
     Sparse products of [items × annotators] matrices, one per label, so that the cost goes with
     the annotations that meet on an item and not with items × annotators.
@@ -112,7 +110,7 @@ def _joint(
     return joint, a, b
 
 
-MIN_ITEMS = 10  # with fewer shared items an interval would say more than there is to know
+MIN_ITEMS = 10  # with fewer shared items the interval's own error is too large
 COLUMNS = (
     "measure", "annotator_a", "annotator_b", "value", "low", "high", "raw_agreement", "n_items",
     "note",
@@ -142,7 +140,7 @@ class Agreement:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know about how the labels were counted."""
+        """Remarks on the counting of labels."""
         if not self.repeated:
             return ()
         one = self.repeated == 1
@@ -174,19 +172,19 @@ class Agreement:
 
 
 def agreement(dataset: Dataset, *, seed: int = 0, draws: int = 1000) -> Agreement:
-    """Agreement of the dataset's annotators.
+    """Compute the agreement of the dataset's annotators.
 
     Args:
         draws: draws of the Bayesian bootstrap over items behind the intervals of alpha and of raw
-            agreement; kappa's intervals are asymptotic (`kappa.pairwise`).
+            agreement; kappa's intervals are asymptotic (`pairwise_kappa`).
     """
     scale = dataset.task.scale
     # In the order of the dataset's annotators, so that pairs are named in that order too.
-    who = pd.Categorical(dataset.annotations["annotator_id"], categories=dataset.annotators)
-    said = dataset.annotations.iloc[np.argsort(who.codes, kind="stable")]
-    cells = gather(said["item_id"].to_numpy(), said["annotator_id"].to_numpy())
+    annotator = pd.Categorical(dataset.annotations["annotator_id"], categories=dataset.annotators)
+    rows = dataset.annotations.iloc[np.argsort(annotator.codes, kind="stable")]
+    cells = gather(rows["item_id"].to_numpy(), rows["annotator_id"].to_numpy())
     number = {label: k for k, label in enumerate(scale.labels)}
-    given = cells.averaging() @ _one_hot(said["label"].map(number).to_numpy(dtype=int), scale)
+    given = cells.averaging() @ _one_hot(rows["label"].map(number).to_numpy(dtype=int), scale)
     repeated = int((np.bincount(cells.of_row, minlength=cells.n) > 1).sum())
     distance = label_distances(scale)
     alpha, raw = _overall(given, cells, distance, np.random.default_rng(seed), draws)
@@ -195,7 +193,8 @@ def agreement(dataset: Dataset, *, seed: int = 0, draws: int = 1000) -> Agreemen
 
 
 def label_distances(scale: LabelScale) -> np.ndarray:
-    """float64 [labels × labels]: squared difference of the values (ordinal), else 0 or 1."""
+    """Return distances of labels, float64 [labels × labels]: squared difference of the values
+    (ordinal), else 0 or 1."""
     if not scale.ordinal:
         return 1.0 - np.eye(len(scale.labels))
     values = np.array([scale.number(label) for label in scale.labels], dtype=float)

@@ -1,4 +1,4 @@
-"""A score with the influence of each item on it, so that intervals and differences follow.
+"""Scores with the influence of each item, from which intervals and differences follow.
 
 Scores of one table are computed on the same items. A score's influence function over items (the
 infinitesimal jackknife, Efron 1982, ch. 6) is linear: a mean of scores has the mean of their
@@ -32,7 +32,7 @@ _ANYWHERE = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Score:
-    """One number and where it comes from.
+    """One number with its influence function over items.
 
     Attributes:
         value: the number; a share (0 to 1) where `share`.

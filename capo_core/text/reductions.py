@@ -27,12 +27,12 @@ from capo_core.text.lexicons import STYLE_WORDS
 from capo_core.text.tokens import Span, input_spans, spans
 
 # A word that a sentence encoder reads as "some content"; runs of it are kept, since how much of
-# the input an annotator takes over, and in what shape, is manner.
+# the input an annotator takes over, and in what shape, is style.
 PLACEHOLDER = "something"
 
 
 def replace_spans(text: str, found: list[Span]) -> str:
-    """`text` with each of the `found` spans replaced by the placeholder."""
+    """Return `text` with each of the `found` spans replaced by the placeholder."""
     pieces, end = [], 0
     for span in found:
         pieces += [text[end : span.start], PLACEHOLDER]
@@ -41,12 +41,12 @@ def replace_spans(text: str, found: list[Span]) -> str:
 
 
 def mask_input(text: str, inputs: tuple[str, str]) -> str:
-    """Every word of `text` that stands in the item's own texts becomes the placeholder."""
+    """Replace every word of `text` that occurs in the item's own texts by the placeholder."""
     return replace_spans(text, input_spans(text, *inputs))
 
 
 def random_mask(text: str, inputs: tuple[str, str], rng: np.random.Generator) -> str:
-    """As many words replaced as `mask_input` replaces, chosen at random: its control."""
+    """Replace as many words as `mask_input` does, chosen at random: its control."""
     candidates = [span for span in spans(text) if span.is_word]
     count = len(input_spans(text, *inputs))
     chosen = np.sort(rng.permutation(len(candidates))[:count])
@@ -54,7 +54,7 @@ def random_mask(text: str, inputs: tuple[str, str], rng: np.random.Generator) ->
 
 
 def style_only(text: str) -> str:
-    """Only closed-class words and punctuation stay; every content word becomes the placeholder.
+    """Replace every word outside the closed classes by the placeholder; punctuation stays.
 
     After POSNoise (Halvani & Graner 2021), with a word list in place of a tagger.
     """
@@ -185,12 +185,12 @@ class Subspace:
 
 
 def project_out(matrix: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """`matrix` [n, d] without its components along the orthonormal `directions` [r, d]."""
+    """Return `matrix` [n, d] without its components along the orthonormal `directions` [r, d]."""
     return matrix - (matrix @ directions.T) @ directions
 
 
 def input_features(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Features of an input pair from its embeddings [items, e] each: a, b, a·b, |a − b|."""
+    """Return features of an input pair from its embeddings [items, e] each: a, b, a·b, |a − b|."""
     if not np.any(b):
         return a
     return np.concatenate([a, b, a * b, np.abs(a - b)], axis=1)
@@ -199,7 +199,8 @@ def input_features(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def ridge_predict(
     x: np.ndarray, y: np.ndarray, weight: np.ndarray, x_new: np.ndarray, penalty: float
 ) -> np.ndarray:
-    """Weighted ridge regression of y [n, d] on x [n, e] with intercept, predicted at x_new.
+    """Predict by weighted ridge regression of y [n, d] on x [n, e] with intercept, predicted at
+    x_new.
 
     Solved in the smaller of the two forms: (XᵀWX + αI)⁻¹ or (XXᵀ + αW⁻¹)⁻¹.
     """

@@ -1,8 +1,6 @@
-"""Many texts as one array of token numbers, so that counting is arithmetic and not a loop.
+"""Tokens of explanations: normalisation, words of the item's own texts, and phrases.
 
-Which runs of 1 to n tokens stand in which texts, as one sparse table.
-
-Normalising and tokenising explanations; which of their words come from the item's own texts.
+Many texts become one array of token numbers, so that counting is arithmetic and not a loop.
 """
 
 from __future__ import annotations
@@ -39,42 +37,41 @@ class Span:
 
 
 def unify_quotes(text: str) -> str:
-    """Typographic quotes and apostrophes as their plain forms; the length stays the same."""
+    """Return `text` with plain quotes and apostrophes; its length stays the same."""
     return text.translate(_QUOTES)
 
 
 def normalise(text: str) -> str:
-    """`text` without the formatting habits that identify an annotator without being manner.
+    """Return `text` without the formatting habits that identify an annotator without being style.
 
     Unicode NFKC, quotes unified, runs of white space as one space, stripped, lower-cased, final
     '.', '!' and '?' removed. On VariErr these habits alone name the annotator in 48 % of cases, so
-    nothing is attributed or learned from raw text unless that is asked for.
+    nothing is attributed or learned from raw text unless requested.
     """
     text = unify_quotes(unicodedata.normalize("NFKC", text))
     return " ".join(text.split()).lower().rstrip(".!? ")
 
 
 def spans(text: str) -> list[Span]:
-    """All tokens of `text` with their places, words and punctuation, in order."""
+    """Return all tokens of `text` with their places, words and punctuation, in order."""
     unified = unify_quotes(text)
     return [Span(m.start(), m.end(), m.group().lower()) for m in _TOKEN.finditer(unified)]
 
 
 def tokens(text: str) -> list[str]:
-    """All tokens of `text`, lower-cased: words and single punctuation marks."""
+    """Return all tokens of `text`, lower-cased: words and single punctuation marks."""
     return [token.lower() for token in _TOKEN.findall(unify_quotes(text))]
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`, lower-cased, without punctuation."""
+    """Return the words of `text`, lower-cased, without punctuation."""
     return [span.token for span in spans(text) if span.is_word]
 
 
 def input_spans(text: str, *inputs: str) -> list[Span]:
-    """The words of `text` that stand in the item's own texts `inputs` too.
+    """Return the words of `text` that occur in the item's own texts `inputs` too.
 
-    These are what `mask_input` replaces, and what the item browser greys: the same function serves
-    both, so that what is seen is what is measured.
+    The reduction `mask_input` replaces and the item browser dims exactly these.
     """
     vocabulary = {word for source in inputs for word in words(source)}
     return [span for span in spans(text) if span.is_word and span.token in vocabulary]
@@ -123,7 +120,7 @@ class TokenizedTexts:
 
 
 def tokenize(texts: Sequence[str]) -> TokenizedTexts:
-    """The corpus of `texts`, tokenised as everywhere (`capo_core.text.tokens`)."""
+    """Tokenise `texts` into one array."""
     index: dict[str, int] = {}
     ids: list[int] = []
     starts = [0]
@@ -136,7 +133,7 @@ def tokenize(texts: Sequence[str]) -> TokenizedTexts:
 
 
 def in_input(corpus: TokenizedTexts, inputs: Sequence[str]) -> np.ndarray:
-    """bool [tokens in all]: the token is a word that stands in its text's own input.
+    """Flag the words that occur in their text's own input: bool [tokens in all].
 
     `inputs[t]` is the input of text t; equal inputs are tokenised once. The same words are found
     as by `tokens.input_spans`.
@@ -171,7 +168,8 @@ class PhraseTable:
 def phrase_table(
     corpus: TokenizedTexts, lengths: tuple[int, int], *, min_texts: int, allowed: np.ndarray
 ) -> PhraseTable:
-    """All phrases of `lengths[0]` to `lengths[1]` tokens that stand in `min_texts` texts or more.
+    """Return all phrases of `lengths[0]` to `lengths[1]` tokens that stand in `min_texts` texts or
+    more.
 
     Args:
         allowed: bool [tokens in all]; a phrase over a token that is not allowed does not count.

@@ -10,6 +10,7 @@ import pytest
 
 from capo_core.data.catalog import Catalog
 from capo_core.data.importing import read_dataset
+from capo_core.formatting import percent
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.report import compute_report
 from capo_core.workspace import Workspace
@@ -89,7 +90,7 @@ def test_paraphrase_speaks_for_itself():
     said = {statement.topic: statement.text for statement in report.statements}
     controls = report.controls.to_frame()
     label = controls[(controls["control"] == "label") & (controls["k"] == 1)].iloc[0]
-    assert f"{100 * label['accuracy']:.0f} %" in said["label"]
+    assert percent(label["accuracy"]) in said["label"]
 
 
 @pytest.mark.parametrize("demo", ["demo-nli", "demo-paraphrase"])

@@ -8,6 +8,7 @@ import pytest
 from helpers.simulated_annotators import bag_of_words_vectors, world
 
 from capo_core.errors import ConfigError, DataError, Stopped
+from capo_core.formatting import percent
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stability import store
 from capo_core.stability.config import StabilityConfig
@@ -154,7 +155,7 @@ def test_nothing_planted_is_said_to_be_nothing():
     assert ladder["p_value"].min() > 0.002
     # 18 dependent points: those below .05 must stay few.
     assert (ladder["p_value"] <= 0.05).mean() < 0.35
-    assert "chance 25 %" in headline
+    assert f"chance {percent(0.25)}" in headline
 
 
 def test_it_can_be_stopped():

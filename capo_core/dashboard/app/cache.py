@@ -148,8 +148,8 @@ def _evidence(path: Path, stamp: int) -> Evidence:
 def cards(workspace: Workspace, entry: Entry) -> tuple[AnnotatorProfile, ...]:
     """The annotators' cards: the report's where there is one, else made now."""
     found = best_report(workspace, entry)
-    if found is not None and found.cards:
-        return found.cards
+    if found is not None and found.profiles:
+        return found.profiles
     data = dataset(workspace, entry)
     return _cards(data, data.fingerprint)
 

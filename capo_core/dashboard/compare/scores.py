@@ -15,7 +15,12 @@ import streamlit as st
 from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
-from capo_core.dashboard.ui.theme import REDUCTIONS, REPRESENTATIONS, method_looks, method_name
+from capo_core.dashboard.ui.theme import (
+    method_looks,
+    method_name,
+    reduction_name,
+    representation_name,
+)
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
     FAMILIES,
@@ -73,8 +78,8 @@ def _sentence(text: str) -> str:
 def views(report: EvaluationReport) -> dict[str, str]:
     """Attribution measures of the report → what the classifier sees, in words."""
     return {
-        view.name: f"{REPRESENTATIONS.get(view.representation, view.representation)}, "
-        + REDUCTIONS.get(view.reduction, (view.reduction,))[0].lower()
+        view.name: f"{representation_name(view.representation)}, "
+        + reduction_name(view.reduction).lower()
         for view in report.config.views
     }
 

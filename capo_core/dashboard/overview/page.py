@@ -18,13 +18,14 @@ from capo_core.dashboard.studies import data
 from capo_core.dashboard.ui import job_progress
 from capo_core.dashboard.ui.components import show_figure, show_headline, show_note, side_by_side
 from capo_core.dashboard.ui.text import escape
-from capo_core.dashboard.ui.theme import REPRESENTATIONS, representation_name
+from capo_core.dashboard.ui.theme import representation_name
 from capo_core.data.catalog import Entry
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
 from capo_core.formatting import count
 from capo_core.runs import run as runs_run
 from capo_core.runs.run import Run
+from capo_core.text.representations import REPRESENTATIONS
 from capo_core.workspace import Workspace
 
 _OF_DISTRIBUTIONS = ("estimate", "softlabel")  # kinds of runs that imitate nobody
@@ -65,9 +66,7 @@ def evidence_steps(context: PageContext, report, live: Run | None) -> list[Step]
         Step(
             "3. Stability",
             "How much of an annotator is in their words.",
-            report.statements[0].text
-            if report is not None and report.statements
-            else _measured_yet(live),
+            (report is not None and report.headline) or _measured_yet(live),
             "stability",
             "Read the ladder" if report is not None else "Measure the stability",
         ),

@@ -11,7 +11,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, chance_line, in_order, pool_axis, whiskers
-from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, REDUCTIONS, control_name, reduction_name
+from capo_core.dashboard.ui.theme import (
+    FAINT,
+    NEUTRAL,
+    control_name,
+    reduction_look,
+    reduction_name,
+)
 from capo_core.formatting import PERCENT, percent
 
 _PARTS = (
@@ -56,7 +62,8 @@ def separation(rows: pd.DataFrame) -> go.Figure:
     pools = sorted(rows["k"].unique())
     for name in in_order(rows["reduction"]):
         line = rows[rows["reduction"] == name].sort_values("k")
-        _, color, symbol, dash = REDUCTIONS.get(name, ("", NEUTRAL, "circle", "solid"))
+        look = reduction_look(name)
+        color, symbol, dash = look.color, look.symbol, look.dash
         figure.add_scatter(
             x=line["k"],
             y=line["auc"],
@@ -189,7 +196,8 @@ def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figu
     names = in_order(rows["reduction"])
     for position, name in enumerate(names):
         line = rows[rows["reduction"] == name].sort_values("k")
-        _, color, symbol, dash = REDUCTIONS.get(name, ("", NEUTRAL, "circle", "solid"))
+        look = reduction_look(name)
+        color, symbol, dash = look.color, look.symbol, look.dash
         # Beside each other by a few percent of a step, or the intervals would hide each other.
         shift = 2 ** (0.07 * (position - (len(names) - 1) / 2))
         figure.add_scatter(
@@ -296,7 +304,7 @@ def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure
             row.accuracy,
             row.low,
             row.high,
-            REDUCTIONS.get(row.reduction, ("", NEUTRAL, "circle", ""))[1:3],
+            (reduction_look(row.reduction).color, reduction_look(row.reduction).symbol),
         )
         for row in ladder_rows.itertuples()
     ] + [

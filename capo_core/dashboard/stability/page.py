@@ -28,12 +28,12 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import (
-    REPRESENTATIONS,
     control_name,
     reduction_name,
     representation_name,
 )
 from capo_core.formatting import count
+from capo_core.text.representations import REPRESENTATIONS
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.theme import NEUTRAL, REDUCTIONS
+from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import percent
+from capo_core.text.reductions import REDUCTIONS
 
 
 def blank(height: int, *, left: int = 10, legend: bool = False) -> go.Figure:

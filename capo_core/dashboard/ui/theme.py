@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
+from capo_core.stability.controls import control_title
+from capo_core.text.reductions import REDUCTIONS, reduction_title
+from capo_core.text.representations import representation_title
 
 # Okabe & Ito (2008), colour-blind safe. Their black cannot be seen on dark ground and is a grey
 # here; the yellow, faint on white, comes last.
@@ -63,47 +66,44 @@ METHOD_LOOKS = {
 }
 _MORE_METHODS = ("#A9714B", "#8A62B8", "#5E9A4C", "#B3586B", "#4E8FB0")
 
-# The reductions, each with its colour, marker and dash: a family apart from the annotators'.
-REDUCTIONS = {
-    "none": ("Whole text", "#6B7280", "circle", "solid"),
-    "mask_input": ("Input words masked", "#2F6FB0", "square", "solid"),
-    "residual": ("Input predicted away", "#2A9D8F", "diamond", "dash"),
-    "subspace": ("Input directions removed", "#9467BD", "triangle-up", "dot"),
-    "style_only": ("Manner words only", "#C98A1B", "star", "dashdot"),
-}
-REPRESENTATIONS = {
-    "embedding": "Meaning",
-    "words": "Wording",
-    "characters": "Spelling",
-    "stylometry": "Style features",
-}
-CONTROLS = {
-    "shuffled": "Annotators shuffled",
-    "shuffled_within_label": "Shuffled among equal labels",
-    "random_mask": "Random words masked",
-    "random_subspace": "Random directions removed",
-    "residual_shuffled": "Another item's input predicted away",
-    "label": "Label only",
-    "length": "Length only",
-    "input": "Item's texts only",
-    "others_mean": "Mean of the others only",
-    "item_centred": "Centred on the item (leaks)",
-    "raw": "Text as typed",
-    "formatting": "Formatting only",
-    "same_label": "Whose is whose, equal labels",
-}
+# Colour, marker and dash of the reductions, by their place in `text.reductions.REDUCTIONS`: a
+# family apart from the annotators'.
+_REDUCTION_LOOKS = (
+    ("#6B7280", "circle", "solid"),
+    ("#2F6FB0", "square", "solid"),
+    ("#2A9D8F", "diamond", "dash"),
+    ("#9467BD", "triangle-up", "dot"),
+    ("#C98A1B", "star", "dashdot"),
+    ("#B3586B", "cross", "solid"),
+    ("#5E9A4C", "x", "dash"),
+    ("#8A62B8", "pentagon", "dot"),
+)
+
+
+def reduction_look(name: str) -> Look:
+    """Return the look of a reduction, by its place in the registry; neutral for an unknown one."""
+    if name not in REDUCTIONS:
+        return Look(NEUTRAL, "circle", "solid")
+    return Look(*_REDUCTION_LOOKS[list(REDUCTIONS).index(name) % len(_REDUCTION_LOOKS)])
 
 
 def reduction_name(name: str) -> str:
-    return REDUCTIONS[name][0] if name in REDUCTIONS else plain(name)
+    """Return the title of a reduction or of its control; an unknown name as words."""
+    return _titled(reduction_title(name), name)
 
 
 def representation_name(name: str) -> str:
-    return REPRESENTATIONS.get(name) or plain(name)
+    """Return the title of a representation; an unknown name as words."""
+    return _titled(representation_title(name), name)
 
 
 def control_name(name: str) -> str:
-    return CONTROLS.get(name) or plain(name)
+    """Return the title of a control; an unknown name as words."""
+    return _titled(control_title(name), name)
+
+
+def _titled(title: str, name: str) -> str:
+    return plain(name) if title == name else title
 
 
 def human_look(*, dark: bool) -> Look:

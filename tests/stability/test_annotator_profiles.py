@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from helpers.corpora import dataset
 
+from capo_core.formatting import percent
 from capo_core.stability import phrases
 from capo_core.stability.annotator_profiles import annotator_profiles
 from capo_core.stability.label_use import label_use
@@ -50,11 +51,11 @@ def test_a_card_says_what_was_planted_with_its_numbers():
     assert first.cues[0].own == pytest.approx(100 * rate)
     assert first.cues[0].others == 0
     text = " ".join(first.interpretation)
-    assert f"“perhaps” (in {100 * rate:.0f} % of explanations, others 0 %)" in text
+    assert f"“perhaps” (in {percent(rate)} of explanations, others {percent(0)})" in text
     neutral = (said.loc[said["annotator_id"] == "a", "label"] == N).mean()
     use = {label.label: label for label in first.labels}
     assert use[N].share == pytest.approx(neutral) and use[N].differs
-    assert "often" in text and f"{100 * neutral:.0f} %" in text
+    assert "often" in text and percent(neutral) in text
     assert first.length.median in (7, 8) and second.length.median == 14
     assert any(cue.kind == "habit" and cue.name == "opens_hedge" for cue in first.cues)
     assert [label.label for label in first.labels] == list(NLI.scale.labels)
@@ -82,12 +83,12 @@ def test_scores_from_elsewhere_decide_where_they_are_given():
 
 def test_tables_already_there_give_the_same_cards():
     data = two_writers(40)
-    cut = extract_phrases(data)
+    extracted = extract_phrases(data)
     again = annotator_profiles(
         data,
-        phrases=phrases.distinctive_phrases(data, cut=cut),
+        phrases=phrases.distinctive_phrases(data, extracted=extracted),
         features=phrases.distinctive_features(data),
-        cut=cut,
+        extracted=extracted,
     )
     assert [card.to_dict() for card in again] == [
         card.to_dict() for card in annotator_profiles(data)
@@ -100,8 +101,8 @@ def test_three_explanations_are_too_few_to_say():
     assert card.n_explanations == 3 and card.length is None and card.cues == ()
     assert card.typical == card.atypical == ()
     assert card.interpretation == (
-        "3 annotations: too few to say how the labels are used.",
-        "3 explanations: too few to say what sets their wording apart.",
+        "3 annotations: too few to describe label use.",
+        "3 explanations: too few to describe the wording.",
     )
     assert card.labels[1].share == 1 and card.labels[1].low < 0.5
     json.dumps(card.to_dict(), allow_nan=False)
@@ -110,10 +111,16 @@ def test_three_explanations_are_too_few_to_say():
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([(f"i{k}", "a", "it is so and so", E) for k in range(30)], "nobody to compare with"),
+        (
+            [(f"i{k}", "a", "it is so and so", E) for k in range(30)],
+            "no other annotator to compare with",
+        ),
         ([(f"i{k}", w, "", "EN"[k % 2]) for k in range(30) for w in "ab"], "Wrote no explanations"),
-        ([("i1", w, "one item only", N) for w in "abcd"], "too few to say"),
-        ([(f"i{k}", w, "the very same", N) for k in range(30) for w in "ab"], "beyond chance"),
+        ([("i1", w, "one item only", N) for w in "abcd"], "too few to describe"),
+        (
+            [(f"i{k}", w, "the very same", N) for k in range(30) for w in "ab"],
+            "differs significantly",
+        ),
         ([(f"i{k}", "a", "it is", N) for k in range(30)] + [("i1", "b", "hm", E)], "too few"),
     ],
 )
@@ -131,8 +138,8 @@ def test_cards_of_meagre_data_say_so(rows, sentence):
 def test_same_use_of_labels_is_said_with_the_largest_difference():
     rows = [(f"i{k}", who, "", (E, N, C)[k % 3]) for k in range(60) for who in "ab"]
     sentence = annotator_profiles(dataset(rows))[0].interpretation[0]
-    assert sentence.startswith("Uses the labels much as the others do")
-    assert "33 %" in sentence
+    assert sentence.startswith("No significant difference in label use")
+    assert percent(0.33) in sentence
 
 
 def test_opposite_labels_differ_for_certain():
@@ -151,7 +158,7 @@ def test_ordinal_scales_speak_of_the_mean_label():
     use = label_use(data)["a"]
     # b is two above a on every item, so that the difference is −2 without any error.
     assert (use.mean.value, use.mean.low, use.mean.high) == pytest.approx((-2, -2, -2))
-    assert "a difference of −2.0" in annotator_profiles(data)[0].interpretation[0]
+    assert "a significant difference (−2.0" in annotator_profiles(data)[0].interpretation[0]
 
 
 def test_a_hundred_annotators_have_a_hundred_cards():

@@ -117,7 +117,7 @@ def test_find_goes_by_tokens_and_across_spelling():
     assert phrases.find_phrase(data, "no .") == ()  # the final period is formatting …
     assert phrases.find_phrase(data, "no .", raw=True) == ("x0",)  # … and there in the raw texts
     assert phrases.find_phrase(data, "say it") == ()  # not across the border of two texts
-    with pytest.raises(ConfigError, match="nothing to look for"):
+    with pytest.raises(ConfigError, match="the phrase is empty"):
         phrases.find_phrase(data, "  ")
 
 
