@@ -53,7 +53,8 @@ def help_text() -> str:
     """The command's help as an app that is made now prints it, on one line."""
     app = typer.Typer()
     cli_stability.mount(app)
-    return " ".join(CliRunner().invoke(app, ["stability", "--help"]).output.split())
+    lines = CliRunner().invoke(app, ["stability", "--help"]).output.replace("│", " ")
+    return " ".join(lines.split())
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ def test_odd_data_give_a_report_without_nan(dataset):
     [
         ({"representations": ("syllables",)}, "syllables"),
         ({"reductions": ()}, "empty"),
-        ({"pool": (0, 1)}, "1024"),
+        ({"pool": (0, 1)}, "1,024"),
         ({"permutations": -1}, "permutations"),
         ({"seeds": 0}, "seeds"),
         ({"folds": 1}, "folds"),
