@@ -14,7 +14,7 @@ from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.evaluation.table import DIFFERENCE_COLUMNS as DIFFERENCES
-from capo_core.stability.summary import Statement
+from capo_core.formatting import Statement
 from capo_core.stats.intervals import json_rows
 from capo_core.workspace import write_json
 
@@ -162,7 +162,7 @@ class EvaluationReport:
             **{name: _frame(raw[name], columns) for name, columns in _COLUMNS.items()},
             judges=tuple(raw.get("judges", ())),  # reports from before there were any
             missing=raw.get("missing", ""),
-            statements=tuple(Statement(**statement) for statement in raw["statements"]),
+            statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
             methods=dict(raw["methods"]),
         )
 

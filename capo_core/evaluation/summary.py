@@ -16,8 +16,7 @@ from capo_core.evaluation.measures.style import BINS
 from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.stability.summary import Statement
-from capo_core.stability.summary import percent as exact_percent
+from capo_core.formatting import Statement
 from capo_core.stats.bootstrap import DRAWS
 from capo_core.stats.significance import FLIPS
 
@@ -140,12 +139,17 @@ def statements(
         ("seeds", _seeds(mine, config)),
         ("unread", _unread(sources)),
     )
-    return tuple(Statement(topic, text) for topic, text in found if text)
+    return tuple(Statement.plain(topic, text) for topic, text in found if text)
 
 
 def percent(share: float, digits: int = 0) -> str:
     """A share in percent; what is 1 but for rounding is 100 %."""
-    return exact_percent(round(float(share), 9), digits)
+    share = round(float(share), 9)
+    text = f"{100 * share:.{digits}f}"
+    if float(text) == 100 and share < 1:
+        text = f"{100 * share:.{digits + 1}f}"
+        text = text if float(text) < 100 else "over 99.9"
+    return f"{text} %"
 
 
 def _shown(row) -> str:
