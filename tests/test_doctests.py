@@ -10,6 +10,9 @@ MODULES = [
     "capo_core.stability.report",
     "capo_core.data.importing",
     "capo_core.study.analysis.analysis",
+    "capo_core.imitation.pairs.build",
+    "capo_core.imitation.parsing",
+    "capo_core.imitation.training.losses",
 ]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 

@@ -157,6 +157,8 @@ def test_imports_point_down(path):
         "capo_core.evaluation.table",
         "capo_core.cli",
         "capo_core.data.catalog",
+        "capo_core.distributions.estimate",
+        "capo_core.imitation.pairs.files",
     ],
 )
 def test_statistics_start_without_heavy_libraries(module):

@@ -7,7 +7,8 @@ import torch
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import Rendered
-from capo_core.imitation.training.objective import ResponseContrast, as_pairs, collate
+from capo_core.imitation.training.examples import ResponseContrast, as_pairs
+from capo_core.imitation.training.objective import collate
 
 
 def rendered(n: int) -> Rendered:

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
+from capo_core.cli.options import help_of
 from capo_core.errors import ConfigError
+from capo_core.imitation.training import config, losses
 from capo_core.imitation.training.losses import (
     CONTRASTIVE_LOSSES,
     contrastive_loss,
@@ -17,6 +19,7 @@ from capo_core.imitation.training.losses import (
     row_units,
     supervised_loss,
 )
+from capo_core.settings import setting_field
 
 # Three rows with 3, 1 and 2 rejected responses.
 MASK = torch.tensor([[True, True, True], [True, False, False], [True, True, False]])
@@ -321,3 +324,29 @@ def test_supervised_loss_is_a_sum_over_tokens():
 def test_settings_out_of_range(wrong):
     with pytest.raises(ConfigError):
         contrastive_loss(**{"kind": "pairwise", **scores(), **wrong})
+
+
+def test_names_in_settings_and_registered_losses_are_equal():
+    assert tuple(CONTRASTIVE_LOSSES) == config.LOSSES
+    assert all(each.paper and each.description for each in CONTRASTIVE_LOSSES.values())
+
+
+def test_a_new_loss_is_one_function_and_one_name(monkeypatch):
+    """It can be chosen in settings, on the command line and in the form, and is computed."""
+    monkeypatch.setattr(losses, "CONTRASTIVE_LOSSES", dict(CONTRASTIVE_LOSSES))
+    monkeypatch.setattr(config, "LOSSES", (*config.LOSSES, "hinge"))
+
+    @losses.loss("hinge", "a margin of 1 between the two", paper="arXiv 2305.10425")
+    def hinge(r_chosen, r_rejected, mask, weights=None, smoothing=0.0):
+        return ((1 - r_chosen[:, None] + r_rejected).clamp_min(0) * mask).sum(1) / mask.sum(1)
+
+    field = setting_field(config.CapoConfig, "loss")
+    assert "hinge" in field.choices  # what a form offers
+    assert "hinge" in help_of(field)  # what `train capo --help` says
+    assert config.CapoConfig(loss="hinge").to_dict()["loss"] == "hinge"
+    one, none = torch.ones(1), torch.zeros(1, 1)
+    found = contrastive_loss(
+        "hinge", one, none, torch.zeros(1), none, torch.ones(1, 1, dtype=torch.bool),
+        chosen_tokens=one, rejected_tokens=torch.ones(1, 1), beta=0.25,
+    )  # fmt: skip
+    assert float(found.loss) == pytest.approx(1 - 0.25)

@@ -12,8 +12,9 @@ from transformers import PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 
 from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.examples import ResponseContrast, as_pairs
 from capo_core.imitation.training.losses import contrastive_loss
-from capo_core.imitation.training.objective import ResponseContrast, as_pairs, collate
+from capo_core.imitation.training.objective import collate
 from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngine, TreeEngine
 
 BETA, SMOOTHING, ANCHOR = 0.3, 0.1, 0.7

@@ -1,10 +1,9 @@
-"""Any server that speaks OpenAI's chat completions: vLLM, Ollama, `transformers serve`, OpenAI.
+"""Backend for servers with OpenAI's chat completions: vLLM, Ollama, `transformers serve`, OpenAI.
 
-When the next request may go out: a rate limit of our own, and pauses a server asks for.
-
-What a server said, as one of four things: an answer, try again, never, or give up.
-
-Which server is asked, as whom and how hard; the key is read from the environment only.
+Requests go out several at a time, under a rate limit; the key is read from the environment only.
+Retries are counted here and not by the openai client (`max_retries`): it waits in `time.sleep`,
+which nothing can interrupt, obeys a short `Retry-After` only, and only in the thread that got it,
+while a server's pause holds for all requests; nor does it repeat an answer that is no completion.
 """
 
 from __future__ import annotations

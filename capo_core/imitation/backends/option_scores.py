@@ -1,10 +1,10 @@
-"""How a model weighs a few possible answers against each other, by the first token of each.
+"""Scores of a few possible answers to a question, by the first token of each.
 
-question  →  one score an option: a logit, a log-probability, or how often it was drawn
+    question  →  one score per option: a logit, a log-probability, or a number of draws
 
-Logits of the first token of each option, by a transformers model on this machine.
-
-Log-probabilities of first tokens, from any server that gives them with chat completions.
+Three ways: logits of a transformers model on this machine, log-probabilities of any server that
+returns them with chat completions, and samples of any backend. Torch is imported where a model of
+this machine is used, so that pages that name the kinds of scores start without it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.imitation.backends.base import (
@@ -30,11 +28,13 @@ from capo_core.imitation.backends.base import (
 )
 from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
 from capo_core.imitation.generation.requests import seed_of
-from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import quoted_names
 from capo_core.workspace import content_hash
+
+if TYPE_CHECKING:
+    from capo_core.imitation.models.base_model import LoadedBaseModel
 
 LOGIT, LOG_PROBABILITY, FREQUENCY = "logit", "log-probability", "frequency"
 NO_OPTION = "none of the options among the likeliest first tokens"
@@ -294,6 +294,8 @@ class TransformersScorer(OptionScorer):
                 yield from zip([row[0] for row in batch], self._batch(batch), strict=True)
 
     def _batch(self, batch: list[tuple[OptionQuestion, tuple[int, ...]]]) -> list[OptionScores]:
+        import torch
+
         width, device = max(len(ids) for _, ids in batch), self._base.model.device
         ids = torch.full((len(batch), width), self._base.pad_id)
         mask = torch.zeros_like(ids)

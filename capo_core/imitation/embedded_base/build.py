@@ -1,6 +1,12 @@
-"""Build a base: vocabulary, pre-training, validation, and a folder any causal-LM code can load.
+"""Build a base model: vocabulary, pre-training, validation, and a folder that any code for causal
+language models can load.
 
-The steps of a pre-training, with checkpoints from which it goes on bit for bit.
+The pre-training has a loop and a checkpoint of its own. That of `training/` passes over a list of
+items in epochs, divides summed gradients by the step's units afterwards, trains one group of
+adapter weights, and seeds each step; here each step draws its rows by number, micro-batches are
+means weighted by their share, all weights are trained in two decay groups with other betas, and
+the schedule ends at a twentieth. With another objective alone the shipped weights would not come
+out again bit for bit.
 """
 
 from __future__ import annotations

@@ -179,6 +179,27 @@ def build_pairs(
     Raises:
         ConfigError: the target is unknown or has too few training items, the data are not split,
             or no pair to learn from is left.
+
+    Two annotators of one item make one pair for each of them:
+
+    >>> from capo_core.task import NLI
+    >>> items = pd.DataFrame(
+    ...     [("i1", "Two dogs run.", "Animals move.", "train")],
+    ...     columns=["item_id", "text_a", "text_b", "split"],
+    ... )
+    >>> columns = ["annotation_id", "item_id", "annotator_id", "label", "explanation", "valid"]
+    >>> annotations = pd.DataFrame(
+    ...     [
+    ...         ("a1", "i1", "ann", "entailment", "Dogs are animals; running is moving.", "true"),
+    ...         ("a2", "i1", "bob", "entailment", "Must be true.", "true"),
+    ...     ],
+    ...     columns=columns,
+    ... )
+    >>> dataset = Dataset("tiny", NLI, items, annotations)
+    >>> pairs = build_pairs(dataset, "ann", PairsConfig(), least=0)
+    >>> pairs.frame[["chosen_annotation_id", "rejected_annotation_id", "weight"]]
+      chosen_annotation_id rejected_annotation_id  weight
+    0                   a1                     a2     1.0
     """
     responses.history(dataset, target, split=split, least=least)
     kept, left_out = responses.usable_and_skipped(dataset, split=split)

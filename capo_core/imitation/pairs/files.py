@@ -29,8 +29,12 @@ from capo_core.imitation.prompting.prompts import (
     zero_shot,
 )
 from capo_core.imitation.prompting.responses import items_of, parts
-from capo_core.imitation.training.examples import ExampleSet, TokenLimits, fit_to_limit
-from capo_core.imitation.training.objective import ResponseContrast
+from capo_core.imitation.training.examples import (
+    ExampleSet,
+    ResponseContrast,
+    TokenLimits,
+    fit_to_limit,
+)
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file
 

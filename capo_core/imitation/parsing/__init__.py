@@ -1,9 +1,9 @@
-"""Reading what a model wrote back as a label and an explanation.
+"""Parsing of a model's text into a label and an explanation.
 
-What is asked for is the format of `response.write_response`; what models write instead is read
-as well where it leaves no doubt: marks in bold or as headings, JSON, a label as a line or a
-sentence of its own, thinking before and prose around. What leaves a doubt is not read, and its
-problem is named: a wrong label would count as the annotator's.
+The requested format is that of `prompts.write_response`; other forms are parsed as well where they
+leave no doubt: marks in bold or as headings, JSON, a label as a line or a sentence of its own,
+thinking before and prose around. An ambiguous text is not parsed, and its problem is named: a wrong
+label would count as the annotator's.
 """
 
 from __future__ import annotations
@@ -24,15 +24,22 @@ from capo_core.imitation.parsing.result import (
 from capo_core.imitation.prompting.prompts import EXPLANATION_MARK, LABEL_MARK
 from capo_core.task import Task
 
-__all__ = ["PROBLEMS", "Parsed", "count_problems", "parse_response"]
+__all__ = ["PROBLEMS", "ParsedResponse", "count_problems", "parse_response"]
 
 
 def parse_response(text: str, task: Task) -> ParsedResponse:
-    """The label and the explanation in a model's text; never raises, and never guesses.
+    """Return the label and the explanation in a model's text; never raises, and never guesses.
 
-    A text in the exact format is read as it stands, whatever its explanation says. Of anything
-    else, the first paragraph under the explanation's mark (or, without a mark, after the label)
-    is the explanation; what a model asks itself after its answer is cut off.
+    A text in the exact format is taken literally, whatever its explanation says. In any other,
+    the first paragraph under the explanation's mark (or, without a mark, after the label) is the
+    explanation; further questions that a model adds after its answer are cut off.
+
+    >>> from capo_core.task import NLI
+    >>> answer = parse_response("**Label:** Neutral\\n\\nExplanation: Nobody says so.", NLI)
+    >>> answer.label, answer.explanation, answer.problem
+    ('neutral', 'Nobody says so.', '')
+    >>> parse_response("It is either neutral or a contradiction.", NLI).problem
+    'two labels'
     """
     if not text.strip():
         return ParsedResponse("", "", EMPTY_TEXT)

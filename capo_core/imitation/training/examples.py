@@ -1,7 +1,11 @@
-"""What a model is trained on: prompts with responses as tokens, and what stands against what."""
+"""Training examples: prompts with responses as tokens, and which response is preferred to which.
+
+Nothing here needs torch, so that files of pairs can be read and checked without it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +25,6 @@ from capo_core.imitation.prompting.prompts import (
 )
 from capo_core.imitation.prompting.responses import Response
 from capo_core.imitation.training.config import CapoConfig
-from capo_core.imitation.training.objective import ResponseContrast
 
 TOO_LONG = "prompt longer than max_tokens"
 ALL = "all"  # the target's name where one adapter serves all annotators
@@ -39,6 +42,85 @@ class TokenLimits:
     tokenizer: Any
     max_tokens: int
     named: bool
+
+
+@dataclass(frozen=True)
+class ResponseContrast:
+    """One item and target: the responses to it, and which were chosen over which.
+
+    Attributes:
+        rendered: the prompt with R responses, each of them once.
+        chosen: Q indices into the responses; several where the target answered an item twice.
+        rejected: for each chosen one the indices of those it stands against; any number of them,
+            also none. Empty for supervised training, where nothing is rejected.
+        weights: for each rejected index its weight, 0 or more; empty means 1 everywhere.
+
+    Raises:
+        ConfigError: an index outside the responses, a response rejected against itself, a shape
+            that does not fit, a negative or infinite weight.
+    """
+
+    rendered: Rendered
+    chosen: tuple[int, ...]
+    rejected: tuple[tuple[int, ...], ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        here = f"contrast of {len(self.rendered.responses)} responses"
+        known = range(len(self.rendered.responses))
+        if not self.chosen:
+            raise ConfigError("nothing is chosen", where=here, expected="one chosen or more")
+        if self.rejected and len(self.rejected) != len(self.chosen):
+            raise ConfigError(
+                f"{len(self.rejected)} lists of rejected responses for {len(self.chosen)} chosen",
+                where=here,
+                expected="one list for each chosen response, or no list at all",
+            )
+        if any(index not in known for index in (*self.chosen, *sum(self.rejected, ()))):
+            raise ConfigError(
+                "an index points at no response",
+                where=here,
+                expected=f"indices from 0 to {len(known) - 1}",
+            )
+        if any(
+            index in against for index, against in zip(self.chosen, self.rejected, strict=False)
+        ):
+            raise ConfigError("a response is rejected against itself", where=here)
+        if not self.weights:
+            return
+        if [len(row) for row in self.weights] != [len(row) for row in self.rejected]:
+            raise ConfigError("the weights do not fit the rejected responses", where=here)
+        if not all(math.isfinite(w) and w >= 0 for row in self.weights for w in row):
+            raise ConfigError(
+                "a weight is not usable", where=here, expected="finite numbers of 0 or more"
+            )
+
+    @property
+    def against(self) -> tuple[tuple[int, ...], ...]:
+        """`rejected`, with an empty list for each chosen response where nothing is rejected."""
+        return self.rejected or ((),) * len(self.chosen)
+
+    @property
+    def weighed(self) -> tuple[tuple[float, ...], ...]:
+        """`weights`, written out where all are 1."""
+        return self.weights or tuple((1.0,) * len(row) for row in self.against)
+
+
+def as_pairs(contrast: ResponseContrast) -> list[ResponseContrast]:
+    """The same contrasts one pair at a time, chosen first: what pair-based trainers see."""
+    responses = contrast.rendered.responses
+    return [
+        ResponseContrast(
+            Rendered(contrast.rendered.prompt, (responses[chosen], responses[index])),
+            (0,),
+            ((1,),),
+            ((weight,),) if contrast.weights else (),
+        )
+        for chosen, row, weighed in zip(
+            contrast.chosen, contrast.against, contrast.weighed, strict=True
+        )
+        for index, weight in zip(row, weighed, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

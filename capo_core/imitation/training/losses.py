@@ -68,6 +68,12 @@ def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
 
     Returns:
         [Q]; 0 for a row without a rejected response.
+
+    One chosen response with reward 1 against two rejected ones, −(log σ(1) + log σ(2)) / 2:
+
+    >>> mask = torch.tensor([[True, True]])
+    >>> pairwise(torch.tensor([1.0]), torch.tensor([[0.0, -1.0]]), mask)
+    tensor([0.2201])
     """
     margin = r_chosen[:, None] - r_rejected
     loss = -(1 - smoothing) * F.logsigmoid(margin) - smoothing * F.logsigmoid(-margin)

@@ -1,13 +1,11 @@
-"""Which responses of a batch stand against which: index tensors into a flat table of scores.
+"""The objectives of SFT and CAPO, as sums that add up over micro-batches and processes.
 
-A response is scored once, however many pairs it stands in; what is contrasted is told by indices.
-
-What SFT and CAPO minimise, as sums that add up over micro-batches and processes.
+A response is scored once, however many pairs it is in: a batch's contrasts are index tensors into
+a flat table of scores.
 """
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,73 +14,10 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from capo_core.errors import ConfigError
-from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.config import CapoConfig
+from capo_core.imitation.training.examples import ResponseContrast
 from capo_core.imitation.training.losses import contrastive_loss, supervised_loss
 from capo_core.imitation.training.scoring.base import Engine
-
-
-@dataclass(frozen=True)
-class ResponseContrast:
-    """One item and target: the responses to it, and which were chosen over which.
-
-    Attributes:
-        rendered: the prompt with R responses, each of them once.
-        chosen: Q indices into the responses; several where the target answered an item twice.
-        rejected: for each chosen one the indices of those it stands against; any number of them,
-            also none. Empty for supervised training, where nothing is rejected.
-        weights: for each rejected index its weight, 0 or more; empty means 1 everywhere.
-
-    Raises:
-        ConfigError: an index outside the responses, a response rejected against itself, a shape
-            that does not fit, a negative or infinite weight.
-    """
-
-    rendered: Rendered
-    chosen: tuple[int, ...]
-    rejected: tuple[tuple[int, ...], ...] = ()
-    weights: tuple[tuple[float, ...], ...] = ()
-
-    def __post_init__(self) -> None:
-        here = f"contrast of {len(self.rendered.responses)} responses"
-        known = range(len(self.rendered.responses))
-        if not self.chosen:
-            raise ConfigError("nothing is chosen", where=here, expected="one chosen or more")
-        if self.rejected and len(self.rejected) != len(self.chosen):
-            raise ConfigError(
-                f"{len(self.rejected)} lists of rejected responses for {len(self.chosen)} chosen",
-                where=here,
-                expected="one list for each chosen response, or no list at all",
-            )
-        if any(index not in known for index in (*self.chosen, *sum(self.rejected, ()))):
-            raise ConfigError(
-                "an index points at no response",
-                where=here,
-                expected=f"indices from 0 to {len(known) - 1}",
-            )
-        if any(
-            index in against for index, against in zip(self.chosen, self.rejected, strict=False)
-        ):
-            raise ConfigError("a response is rejected against itself", where=here)
-        if not self.weights:
-            return
-        if [len(row) for row in self.weights] != [len(row) for row in self.rejected]:
-            raise ConfigError("the weights do not fit the rejected responses", where=here)
-        if not all(math.isfinite(w) and w >= 0 for row in self.weights for w in row):
-            raise ConfigError(
-                "a weight is not usable", where=here, expected="finite numbers of 0 or more"
-            )
-
-    @property
-    def against(self) -> tuple[tuple[int, ...], ...]:
-        """`rejected`, with an empty list for each chosen response where nothing is rejected."""
-        return self.rejected or ((),) * len(self.chosen)
-
-    @property
-    def weighed(self) -> tuple[tuple[float, ...], ...]:
-        """`weights`, written out where all are 1."""
-        return self.weights or tuple((1.0,) * len(row) for row in self.against)
 
 
 @dataclass(frozen=True)
@@ -139,23 +74,6 @@ def collate(contrasts: Sequence[ResponseContrast]) -> ContrastBatch:
         else None,
         starts[-1],
     )
-
-
-def as_pairs(contrast: ResponseContrast) -> list[ResponseContrast]:
-    """The same contrasts one pair at a time, chosen first: what pair-based trainers see."""
-    responses = contrast.rendered.responses
-    return [
-        ResponseContrast(
-            Rendered(contrast.rendered.prompt, (responses[chosen], responses[index])),
-            (0,),
-            ((1,),),
-            ((weight,),) if contrast.weights else (),
-        )
-        for chosen, row, weighed in zip(
-            contrast.chosen, contrast.against, contrast.weighed, strict=True
-        )
-        for index, weight in zip(row, weighed, strict=True)
-    ]
 
 
 def _matrix(rows: list[list], dtype: torch.dtype | None) -> Tensor:
