@@ -56,7 +56,7 @@ THREADS = {
     "CUDA_VISIBLE_DEVICES": "",
 }
 TIMEOUT_S = 1800
-SHOWN = 200  # differences that are printed one by one
+MAX_LISTED = 200  # differences that are printed one by one
 FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 # Small settings that together reach every part of a stability report.
@@ -98,40 +98,41 @@ class CommandLine:
         return json.loads(self.run(*arguments, "--json"))
 
 
-def skipped(path: Path) -> dict:
+def skip_note(path: Path) -> dict:
+    """Return the entry of data that are not here."""
     return {"skipped": f"{path.name} is not in {path.parent.name} of CAPO_SHARED/data"}
 
 
 def stability(cli: CommandLine) -> dict:
     """Whole stability reports, and what the datasets hold."""
     varierr = shared_data() / "varierr" / "varierr.json"
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, settings in STABILITY.items():
         if name == "varierr":
             if not varierr.exists():
-                found[name] = skipped(varierr)
+                result[name] = skip_note(varierr)
                 continue
-            found["varierr import"] = cli.json("data", "import", varierr, "--name", name)
-        found[f"{name} data"] = cli.json("data", "show", name)
-        found[name] = cli.json("stability", name, *settings)
-    return found
+            result["varierr import"] = cli.json("data", "import", varierr, "--name", name)
+        result[f"{name} data"] = cli.json("data", "show", name)
+        result[name] = cli.json("stability", name, *settings)
+    return result
 
 
 def evaluate(cli: CommandLine) -> dict:
     """Whole evaluations of made outputs, with a nominal and with an ordinal scale."""
-    found = {}
+    result = {}
     for name in ("demo-nli", "demo-paraphrase"):
         outputs = cli.folder / f"outputs-{name}.csv"
         write_outputs(exported(cli, name), outputs)
-        found[name] = cli.json(
+        result[name] = cli.json(
             "evaluate", "--dataset", name, "--outputs", outputs, "--pool", "1", "4",
             "--measures", "labels", "soft", "explanations", "style", "attribution", "diversity",
         )  # fmt: skip
-    return found
+    return result
 
 
 def exported(cli: CommandLine, dataset: str) -> list[dict[str, str]]:
-    """The rows of a dataset's export."""
+    """Return the rows of a dataset's export."""
     path = cli.folder / f"{dataset}.csv"
     cli.run("data", "export", dataset, "--out", path)
     with path.open(encoding="utf-8", newline="") as file:
@@ -145,11 +146,11 @@ def write_outputs(rows: list[dict[str, str]], path: Path) -> None:
     seventh answer unreadable, `relabelled` with the target's label and another's explanation.
     """
     people = sorted({row["annotator_id"] for row in rows})
-    wrote: dict[str, dict[str, dict[str, str]]] = {}
+    answers_of: dict[str, dict[str, dict[str, str]]] = {}
     for row in rows:
         if row["split"] == "test":
-            wrote.setdefault(row["item_id"], {}).setdefault(row["annotator_id"], row)
-    items = [item for item in sorted(wrote) if len(wrote[item]) == len(people)]
+            answers_of.setdefault(row["item_id"], {}).setdefault(row["annotator_id"], row)
+    items = [item for item in sorted(answers_of) if len(answers_of[item]) == len(people)]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
@@ -157,31 +158,31 @@ def write_outputs(rows: list[dict[str, str]], path: Path) -> None:
         )
         for t, target in enumerate(people):
             for i, item in enumerate(items):
-                answers = [wrote[item][name] for name in people[t:] + people[:t]]
-                said = [(row["label"], row["explanation"]) for row in answers]
-                writer.writerow((target, item, "0", "neighbour", *said[1]))
-                writer.writerow((target, item, "0", "relabelled", said[0][0], said[2][1]))
+                answers = [answers_of[item][name] for name in people[t:] + people[:t]]
+                responses = [(row["label"], row["explanation"]) for row in answers]
+                writer.writerow((target, item, "0", "neighbour", *responses[1]))
+                writer.writerow((target, item, "0", "relabelled", responses[0][0], responses[2][1]))
                 for sample in (0, 1):
-                    answer = said[(i + sample) % len(people)] if (i + t) % 7 else ("", "")
+                    answer = responses[(i + sample) % len(people)] if (i + t) % 7 else ("", "")
                     writer.writerow((target, item, sample, "mixture", *answer))
 
 
 def distributions(cli: CommandLine) -> dict:
     """Distances to the crowd, of the shipped data and of a published file, and variation."""
     published = shared_data() / "hjd" / "NLI_explanations.json"
-    found = {"demo-nli": cli.json("distributions", "compare", "--dataset", "demo-nli")}
+    result = {"demo-nli": cli.json("distributions", "compare", "--dataset", "demo-nli")}
     if not published.exists():
-        return {**found, "published": skipped(published)}
-    found["published"] = cli.json("distributions", "compare", "--file", published)
-    found["variation"] = cli.json("distributions", "variation", "--file", published,
+        return {**result, "published": skip_note(published)}
+    result["published"] = cli.json("distributions", "compare", "--file", published)
+    result["variation"] = cli.json("distributions", "variation", "--file", published,
                                   "--items", "120")  # fmt: skip
-    return found
+    return result
 
 
 def study(cli: CommandLine) -> dict:
     """A study from its plan to its results, with simulated judges of a fixed seed."""
     answers = cli.folder / "judgments.csv"
-    found = {
+    result = {
         "create": cli.json(
             "study", "create", "same", "--dataset", "demo-nli", "--kind", "attribution",
             "comparison", "reasoning", "--source", "human", "other_human", "--judges", "6",
@@ -199,15 +200,15 @@ def study(cli: CommandLine) -> dict:
     cli.run("study", "close", "same", "--yes")
     cli.run("study", "unblind", "same", "--yes")
     with answers.open(encoding="utf-8", newline="") as file:
-        found["judgments"] = [
+        result["judgments"] = [
             {name: number_or_text(value) for name, value in row.items()}
             for row in csv.DictReader(file)
         ]
-    found["results"] = cli.json("study", "analyse", "same", "--answers", answers)
-    found["results with a belief"] = cli.json(
+    result["results"] = cli.json("study", "analyse", "same", "--answers", answers)
+    result["results with a belief"] = cli.json(
         "study", "analyse", "same", "--answers", answers, "--mu", "human:other_human=0.7/40"
     )
-    return found
+    return result
 
 
 def number_or_text(value: str) -> float | str:
@@ -219,37 +220,39 @@ def number_or_text(value: str) -> float | str:
 
 def adapters(cli: CommandLine) -> dict:
     """Every tensor of an SFT and a CAPO adapter of the embedded base, and what they then answer."""
-    who = ("--dataset", "demo-nli", "--annotator", "A")
-    found: dict[str, Any] = {"pairs": cli.json("pairs", "show", *who)}
-    (sft,) = cli.json("train", "sft", *who, *STEPS)
-    (capo,) = cli.json("train", "capo", *who, *STEPS, "--sft", sft["run_id"], "--max-rejected", "2")
+    target_options = ("--dataset", "demo-nli", "--annotator", "A")
+    result: dict[str, Any] = {"pairs": cli.json("pairs", "show", *target_options)}
+    (sft,) = cli.json("train", "sft", *target_options, *STEPS)
+    (capo,) = cli.json(
+        "train", "capo", *target_options, *STEPS, "--sft", sft["run_id"], "--max-rejected", "2"
+    )
     for name, trained in (("sft", sft), ("capo", capo)):
-        found[name] = {"result": trained, "tensors": tensors(Path(trained["folder"]))}
+        result[name] = {"result": trained, "tensors": tensors(Path(trained["folder"]))}
     for method in ("zero_shot", "icl", "sft", "capo"):
-        ended = cli.json("generate", *who, "--method", method, "--items", "8")
+        ended = cli.json("generate", *target_options, "--method", method, "--items", "8")
         (path,) = Path(ended["folder"]).rglob("outputs.jsonl")
         lines = path.read_text(encoding="utf-8").splitlines()
-        found[f"answers, {method}"] = {"result": ended, "rows": [json.loads(x) for x in lines]}
-    return found
+        result[f"answers, {method}"] = {"result": ended, "rows": [json.loads(x) for x in lines]}
+    return result
 
 
 def tensors(folder: Path) -> dict[str, dict]:
     """Name → shape, type and SHA-256 of the bytes of each tensor kept below a run's folder."""
-    found: dict[str, dict] = {}
+    result: dict[str, dict] = {}
     for path in sorted(folder.rglob("*.safetensors")):
         raw = path.read_bytes()
         start = 8 + int.from_bytes(raw[:8], "little")
         for name, about in sorted(json.loads(raw[8:start]).items()):
             if name != "__metadata__":
                 first, end = about["data_offsets"]
-                found[f"{path.name}: {name}"] = {
+                result[f"{path.name}: {name}"] = {
                     "shape": about["shape"],
                     "dtype": about["dtype"],
                     "tensor_sha256": hashlib.sha256(raw[start + first : start + end]).hexdigest(),
                 }
-    if not found:
+    if not result:
         raise RuntimeError(f"no adapter was kept below {folder}")
-    return found
+    return result
 
 
 PARTS: dict[str, Callable[[CommandLine], dict]] = {
@@ -264,8 +267,8 @@ PARTS: dict[str, Callable[[CommandLine], dict]] = {
 def record(folder: Path, names: list[str]) -> tuple[dict, bool]:
     """Measure the parts and keep each as folder/PART.json; return times, and whether all went."""
     folder.mkdir(parents=True, exist_ok=True)
-    told: dict[str, Any] = {"commit": commit(), "parts": {}}
-    whole = True
+    summary: dict[str, Any] = {"commit": commit(), "parts": {}}
+    complete = True
     for name in names:
         path = folder / f"{name}.json"
         path.unlink(missing_ok=True)  # a part that fails leaves nothing of an earlier record
@@ -275,21 +278,21 @@ def record(folder: Path, names: list[str]) -> tuple[dict, bool]:
         # embedded together, and so on the parts that filled the cache before.
         with tempfile.TemporaryDirectory() as temporary:
             try:
-                found = PARTS[name](CommandLine(Path(temporary)))
-                path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+                result = PARTS[name](CommandLine(Path(temporary)))
+                path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
                 line["bytes"] = path.stat().st_size
-            except (RuntimeError, subprocess.TimeoutExpired) as error:
-                line["failed"] = str(error)
-                whole = False
+            except (RuntimeError, ValueError, LookupError, subprocess.TimeoutExpired) as error:
+                line["failed"] = f"{type(error).__name__}: {error}"
+                complete = False
         line["wall_s"] = round(time.perf_counter() - wall, 1)
         line["cpu_s"] = round(children_s() - cpu, 1)
-        told["parts"][name] = line
+        summary["parts"][name] = line
     for key in ("wall_s", "cpu_s"):
-        told[key] = round(sum(line[key] for line in told["parts"].values()), 1)
+        summary[key] = round(sum(line[key] for line in summary["parts"].values()), 1)
     (folder / "recorded.json").write_text(
-        json.dumps({"machine": machine(), **told}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({"machine": machine(), **summary}, indent=1) + "\n", encoding="utf-8"
     )
-    return told, whole
+    return summary, complete
 
 
 def children_s() -> float:
@@ -308,7 +311,7 @@ def commit() -> str:
 
 
 class Comparison:
-    """What two records of one part have in common, and what not."""
+    """Counts of what is equal in two records of one part, and all that differs."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -383,23 +386,23 @@ def compare(before: Path, after: Path, names: list[str]) -> tuple[dict, bool]:
             comparison.walk(one, other, name)
         keys = ("numbers", "exact", "texts", "ignored", "texts_changed", "different")
         parts[name] = {key: comparison.counts[key] for key in keys}
-        gone = skips(one)
-        if gone:
-            parts[name]["skipped"] = gone
+        missing = skips(one)
+        if missing:
+            parts[name]["skipped"] = missing
         different += comparison.different
         texts += comparison.texts.values()
     equal = not different
     return {
         "equal": equal,
         "parts": parts,
-        "different": different[:SHOWN],
-        "more_different": max(len(different) - SHOWN, 0),
+        "different": different[:MAX_LISTED],
+        "more_different": max(len(different) - MAX_LISTED, 0),
         "text_changed": texts,
     }, equal
 
 
 def skips(part: Any) -> list[str]:
-    """What a part could not measure."""
+    """Return the names of what a part could not measure."""
     if not isinstance(part, dict):
         return []
     return [name for name, value in part.items() if isinstance(value, dict) and "skipped" in value]
@@ -419,11 +422,11 @@ def main() -> None:
     comparing.add_argument("after", type=Path)
     for command in (recording, comparing):
         command.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
-    wished = parser.parse_args()
-    if wished.command == "record":
-        result, good = record(wished.folder, wished.only)
+    arguments = parser.parse_args()
+    if arguments.command == "record":
+        result, good = record(arguments.folder, arguments.only)
     else:
-        result, good = compare(wished.before, wished.after, wished.only)
+        result, good = compare(arguments.before, arguments.after, arguments.only)
     report(result)
     if not good:
         sys.exit(1)
