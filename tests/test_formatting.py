@@ -51,6 +51,7 @@ def test_times_and_sizes():
     assert formatting.elapsed(59.4) == "59 s"
     assert formatting.elapsed(9000) == "2.5 h"
     assert formatting.size(92_871_040) == "93 MB"
+    assert formatting.size(12_345) == "12 kB" and formatting.size(7.84e9) == "7.8 GB"
     assert formatting.size(1.24e9) == "1.2 GB"
 
 

@@ -9,18 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from capo_core.cli.runs import changes_of, print_runs, span
+from capo_core.cli.runs import changes_of, print_runs
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.errors import ConfigError, RunError
+from capo_core.formatting import count, elapsed, percent
 from capo_core.workspace import Workspace
 
 experiment_app = typer.Typer(
-    help="All methods for all annotators, as runs that wait for one another.",
+    help="All methods for all annotators, as runs that depend on one another.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 LOOK_S = 0.5
 
 
@@ -33,27 +34,37 @@ def mount(app: typer.Typer) -> None:
 @experiment_app.command("start", cls=ManyValues)
 @plain_errors
 def start(
-    dataset: Annotated[str | None, typer.Option(help="A dataset (data list).")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of a dataset (see: data list).")] = None,
     annotator: Annotated[
-        list[str] | None, typer.Option(help="Whom to imitate; 'all' for each.")
+        list[str] | None, typer.Option(help="Annotators to imitate; 'all' for every annotator.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="minutes, paper-qwen or paper-llama.")] = "minutes",
+    preset: Annotated[
+        str, typer.Option(help="Preset: minutes, paper-qwen or paper-llama.")
+    ] = "minutes",
     method: Annotated[
-        list[str] | None, typer.Option(help="zero_shot, icl, profile, sft, capo.")
+        list[str] | None, typer.Option(help="Methods: zero_shot, icl, profile, sft, capo.")
     ] = None,
-    base: Annotated[str | None, typer.Option(help="'embedded', a folder or a hub name.")] = None,
-    server: Annotated[str | None, typer.Option(help="A server's model, for prompting.")] = None,
-    seeds: Annotated[list[int] | None, typer.Option(help="Repetitions.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Base model: 'embedded', a folder, or a name on the hub.")
+    ] = None,
+    server: Annotated[str | None, typer.Option(help="A server's model for prompting.")] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option(help="Random seeds; each one repeats all runs.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A stage's setting: sft.epochs=3, retention.items=60."),
+        typer.Option(
+            "--set", help="A stage's setting, for instance sft.epochs=3 or retention.items=60."
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A configuration saved as JSON.")] = None,
-    executor: Annotated[str | None, typer.Option(help="local or slurm.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is over.")] = False,
+    config: Annotated[Path | None, typer.Option(help="A configuration file (JSON).")] = None,
+    executor: Annotated[str | None, typer.Option(help="Executor: local or slurm.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the experiment has ended.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put all runs of an experiment into the queue; the same again takes up what is left."""
+    """Submit all runs of an experiment; the same command again resumes the unfinished ones."""
     from capo_core.data.catalog import Catalog
     from capo_core.runs.experiments import store
     from capo_core.runs.experiments.config import ExperimentConfig, from_preset
@@ -65,7 +76,7 @@ def start(
     wished = {name: value for name, value in wished.items() if value is not None}
     if config is not None:
         if dataset or annotator:
-            raise ConfigError("the configuration names dataset and annotators", where="--config")
+            raise ConfigError("the file names dataset and annotators already", where="--config")
         made = ExperimentConfig.from_dict({**_read(config), **wished})
     else:
         if not dataset or not annotator:
@@ -82,10 +93,10 @@ def start(
 @experiment_app.command("status")
 @plain_errors
 def status_(
-    name: Annotated[str, typer.Argument(help="An experiment (experiment list).")],
+    name: Annotated[str, typer.Argument(help="Name of an experiment (see: experiment list).")],
     as_json: AsJson = False,
 ) -> None:
-    """How far an experiment is, run by run."""
+    """Show the progress of an experiment, run by run."""
     from capo_core.runs import queue
     from capo_core.runs.experiments import store
 
@@ -102,19 +113,19 @@ def status_(
 @experiment_app.command("stop")
 @plain_errors
 def stop_experiment(
-    name: Annotated[str, typer.Argument(help="An experiment (experiment list).")],
+    name: Annotated[str, typer.Argument(help="Name of an experiment (see: experiment list).")],
 ) -> None:
-    """Let all its runs save and stop."""
+    """Save and stop all runs of an experiment."""
     from capo_core.runs.experiments import store
 
     stopped = store.stop(store.find_experiment(Workspace.default(), name))
-    console.print(f"{len(stopped)} runs were asked to stop", markup=False)
+    console.print(f"{count(len(stopped), 'run')} asked to stop", markup=False)
 
 
 @experiment_app.command("list")
 @plain_errors
 def list_experiments(as_json: AsJson = False) -> None:
-    """All experiments, the newest first."""
+    """List all experiments, the newest first."""
     from capo_core.runs.experiments import store
 
     found, broken = store.all_experiments(Workspace.default())
@@ -122,7 +133,7 @@ def list_experiments(as_json: AsJson = False) -> None:
         print_json([_experiment_dict(each) for each in found])
         return
     if not found and not broken:
-        console.print("There are none yet (see: experiment start).")
+        console.print("No experiments yet (see: experiment start).")
     for each in found:
         _print_experiment(each)
     for name, problem in broken.items():
@@ -131,10 +142,12 @@ def list_experiments(as_json: AsJson = False) -> None:
 
 @plain_errors
 def demo(
-    quick: Annotated[bool, typer.Option("--quick", help="One annotator instead of four.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Use one annotator instead of four.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The whole loop on the shipped data with the embedded base, and the table that comes of it."""
+    """Run the full pipeline on the shipped data with the embedded base model; print the scores."""
     from capo_core.data.catalog import Catalog
     from capo_core.runs.experiments import config as experiments_config
     from capo_core.runs.experiments import store
@@ -146,7 +159,7 @@ def demo(
 
 
 def _follow(experiment: Any, wait: bool, as_json: bool) -> None:
-    """Watch an experiment to its end, and print what came of it."""
+    """Show the progress of an experiment to its end, and print the scores."""
     from capo_core.runs import queue
     from capo_core.runs.experiments.store import progress_of
 
@@ -171,10 +184,10 @@ def _follow(experiment: Any, wait: bool, as_json: bool) -> None:
         _print_evaluation(experiment)
     if now.state != "succeeded":
         raise RunError(
-            f"the experiment is not done: {now.message}",
+            f"the experiment is incomplete: {now.message}",
             where=experiment.experiment_id,
-            todo="look at the run (runs show), then give the same command again: it takes up "
-            "what is left, and brings the evaluation up to date",
+            todo="inspect the run (runs show), then repeat the command: it resumes the "
+            "unfinished runs and updates the evaluation",
         )
 
 
@@ -207,16 +220,16 @@ def _print_experiment(experiment: Any) -> None:
     from capo_core.runs.experiments.store import progress_of
 
     now = progress_of(experiment)
-    left = "" if now.left_s is None else f", about {span(now.left_s)} left"
+    left = "" if now.left_s is None else f", about {elapsed(now.left_s)} left"
     counts = ", ".join(f"{count} {state}" for state, count in sorted(now.counts.items()))
     console.print(
         f"{experiment.experiment_id} ({experiment.config.title}): {now.state}, "
-        f"{now.share:.0%} done{left}; {counts}",
+        f"{percent(now.share)} done{left}; {counts}",
         markup=False,
         soft_wrap=True,
     )
     if now.state not in ("succeeded",):
-        scored = " (what has succeeded is scored)" if now.scored else ""
+        scored = " (the runs that succeeded are scored)" if now.scored else ""
         console.print(f"  {now.message}{scored}", markup=False, soft_wrap=True)
 
 

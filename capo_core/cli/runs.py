@@ -1,7 +1,4 @@
-"""`python -m capo_core runs … | queue`; with `cli_experiment` all that concerns runs.
-
-Runs for the command line: as JSON, as lines, as a table; settings as they are typed.
-"""
+"""`python -m capo_core runs …` and `queue`."""
 
 from __future__ import annotations
 
@@ -15,10 +12,12 @@ from rich.table import Table
 
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json
 from capo_core.errors import CapoError, ConfigError
+from capo_core.formatting import elapsed
 from capo_core.workspace import Workspace
 
 
 def as_dict(run: Any, status: Any) -> dict:
+    """Return a run and its status as JSON, for `--json`."""
     from capo_core.runs import queue
     from capo_core.runs import run as runs_run
 
@@ -37,7 +36,7 @@ def as_dict(run: Any, status: Any) -> dict:
     if status.state != runs_run.BROKEN:
         try:
             request = run.request
-        except CapoError:  # begun by something that writes no request
+        except CapoError:  # started without a request
             return about
         about |= {"kind": request.kind, "after": list(request.waits_for), "queued": request.queued}
         if status.state == "queued" and not status.pid:
@@ -46,20 +45,21 @@ def as_dict(run: Any, status: Any) -> dict:
 
 
 def lines_of(about: dict) -> list[str]:
-    from capo_core.runs.memory import in_words
+    """Return the lines that `runs show` prints."""
+    from capo_core.formatting import size
 
     lines = [f"{about['run']} ({about.get('kind', 'unknown kind')})"]
     lines.append(f"  {about['state']}: {about['message']}")
     if about["state"] in ("stopped", "lost", "failed"):
         lines.append(f"  {about['goes_on']} (runs resume)")
     if about["seconds"]:
-        lines.append(f"  worked for {span(about['seconds'])}")
+        lines.append(f"  computed for {elapsed(about['seconds'])}")
     if about["peak_bytes"]:
-        lines.append(f"  memory at most {in_words(about['peak_bytes'])}")
+        lines.append(f"  peak memory {size(about['peak_bytes'])}")
     if about["gpu_peak_bytes"]:
-        lines.append(f"  memory of the GPU at most {in_words(about['gpu_peak_bytes'])}")
+        lines.append(f"  peak GPU memory {size(about['gpu_peak_bytes'])}")
     if about["estimate"]:
-        lines += [f"  expected: {sentence}" for sentence in about["estimate"].get("sentences", [])]
+        lines += [f"  estimate: {sentence}" for sentence in about["estimate"].get("sentences", [])]
     if about["notes"]:
         lines.append(f"  notes: {about['notes'].strip()}")
     lines.append(f"  folder {about['folder']}")
@@ -71,9 +71,10 @@ def lines_of(about: dict) -> list[str]:
 
 
 def print_runs(found: list) -> None:
+    """Print runs with their status as a table."""
     table = Table(box=None)
     table.add_column("run", no_wrap=True)
-    for heading in ("state", "done", "time", "asked", "message"):
+    for heading in ("status", "progress", "compute time", "submitted", "message"):
         table.add_column(heading)
     for run, status in found:
         about = as_dict(run, status)
@@ -82,26 +83,20 @@ def print_runs(found: list) -> None:
             run.run_id,
             status.state,
             f"{status.share:.0%}",
-            span(about["seconds"]),
+            elapsed(about["seconds"]),
             datetime.fromtimestamp(asked).strftime("%m-%d %H:%M") if asked else "",
             about["message"],
         )
     console.print(table, markup=False)
 
 
-def span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def changes_of(texts: list[str]) -> dict[str, Any]:
-    """`name=value` as a dictionary; a value that is JSON is read as such, else it is a text."""
+    """Return `name=value` texts as a dictionary; values are parsed as JSON where they are JSON."""
     found = {}
     for text in texts:
         name, equals, raw = text.partition("=")
         if not equals or not name:
-            raise ConfigError(f"{text!r} is no setting", expected="name=value", where="--set")
+            raise ConfigError(f"{text!r} is not a setting", expected="name=value", where="--set")
         try:
             found[name] = json.loads(raw)
         except ValueError:
@@ -110,18 +105,18 @@ def changes_of(texts: list[str]) -> dict[str, Any]:
 
 
 runs_app = typer.Typer(
-    help="Trainings, generations and evaluations: watch, stop, resume, repeat, delete.",
+    help="List, stop, resume, repeat and delete runs (training, generation, evaluation).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Name = Annotated[str, typer.Argument(help="A run (see: runs list).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Name = Annotated[str, typer.Argument(help="Name of the run (see: runs list).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 LOOK_S = 0.5
 
 
 def mount(app: typer.Typer) -> None:
-    """Add the commands that concern runs to `app`."""
+    """Add the commands of this file to `app`."""
     app.add_typer(runs_app, name="runs")
     app.command("queue")(queue_)
 
@@ -129,10 +124,12 @@ def mount(app: typer.Typer) -> None:
 @runs_app.command("list")
 @plain_errors
 def list_(
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only runs with this status, for instance failed.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """All runs, the last asked for first."""
+    """List all runs, the last submitted first."""
     from capo_core.runs import queue
     from capo_core.runs import run as runs_run
 
@@ -149,7 +146,7 @@ def list_(
 @runs_app.command("show")
 @plain_errors
 def show(name: Name, as_json: AsJson = False) -> None:
-    """What a run was asked, where it stands, what came of it and what it needed."""
+    """Show a run: settings, status, result and resources used."""
     from capo_core.runs import actions
     from capo_core.runs import run as runs_run
 
@@ -174,9 +171,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @runs_app.command("log")
 @plain_errors
 def log(
-    name: Name, lines: Annotated[int, typer.Option(help="The last so many; 0: all.")] = 50
+    name: Name,
+    lines: Annotated[int, typer.Option(help="Number of lines from the end (0 = all).")] = 50,
 ) -> None:
-    """What the run's process printed."""
+    """Show the output of the run's process."""
     from capo_core.runs import run as runs_run
 
     text = runs_run.find_run(Workspace.default(), name).log.splitlines()
@@ -188,9 +186,9 @@ def log(
 @plain_errors
 def stop(
     name: Name,
-    now: Annotated[bool, typer.Option("--now", help="At once, without saving.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Stop immediately, without saving.")] = False,
 ) -> None:
-    """Let a run save and stop; one that waits leaves the queue."""
+    """Save and stop a run; a queued run is removed from the queue."""
     from capo_core.runs import actions
 
     console.print(f"{name}: {actions.stop(Workspace.default(), name, now=now)}", markup=False)
@@ -199,7 +197,7 @@ def stop(
 @runs_app.command("resume")
 @plain_errors
 def resume(name: Name) -> None:
-    """Put a run that was stopped, lost or failed back into the queue."""
+    """Resume a run that was stopped, lost or failed."""
     from capo_core.runs import actions
 
     console.print(f"{name} {actions.resume(Workspace.default(), name).words}", markup=False)
@@ -211,10 +209,10 @@ def again(
     name: Name,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A setting and its new value: config.epochs=3."),
+        typer.Option("--set", help="A setting and its new value, for instance config.epochs=3."),
     ] = None,
 ) -> None:
-    """A new run like this one, with other settings."""
+    """Repeat a run with other settings, as a new run."""
     from capo_core.runs import actions
 
     run = actions.repeat(Workspace.default(), name, changes_of(set_ or []))
@@ -224,7 +222,7 @@ def again(
 @runs_app.command("delete")
 @plain_errors
 def delete(name: Name) -> None:
-    """Move a run to the trash folder of the workspace."""
+    """Move a run to the workspace's trash folder."""
     from capo_core.runs import actions
 
     console.print(f"moved to {actions.delete(Workspace.default(), name)}", markup=False)
@@ -233,36 +231,38 @@ def delete(name: Name) -> None:
 @runs_app.command("restore")
 @plain_errors
 def restore(
-    name: Annotated[str, typer.Argument(help="The folder's name in the trash.")],
+    name: Annotated[str, typer.Argument(help="Name of the folder in the trash.")],
 ) -> None:
-    """Take a run back out of the trash folder."""
+    """Restore a run from the trash folder."""
     from capo_core.runs import actions
 
-    console.print(f"{actions.restore(Workspace.default(), name).run_id} is back", markup=False)
+    console.print(f"{actions.restore(Workspace.default(), name).run_id} is restored", markup=False)
 
 
 @runs_app.command("notes")
 @plain_errors
 def notes(
     name: Name,
-    text: Annotated[str | None, typer.Argument(help="The new notes; '' takes them away.")] = None,
+    text: Annotated[str | None, typer.Argument(help="The new notes; '' deletes them.")] = None,
 ) -> None:
-    """Show what is noted on a run, or replace it."""
+    """Show or replace the notes on a run."""
     from capo_core.runs import actions
     from capo_core.runs import run as runs_run
 
     workspace = Workspace.default()
     if text is not None:
         actions.write_notes(workspace, name, text)
-    console.print(runs_run.find_run(workspace, name).notes or "There are none.", markup=False)
+    console.print(runs_run.find_run(workspace, name).notes or "No notes.", markup=False)
 
 
 @plain_errors
 def queue_(
-    wait: Annotated[bool, typer.Option("--wait", help="Until nothing is left to begin.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until no run is left to start.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Begin what can begin, and show what waits and works."""
+    """Start the runs that may start, and list queued and running ones."""
     from capo_core.runs import queue
     from capo_core.runs import run as runs_run
 
@@ -278,11 +278,11 @@ def queue_(
     elif found:
         print_runs(found)
     else:
-        console.print("Nothing waits, and nothing works.")
+        console.print("No run is queued or running.")
 
 
 def _moves(run: Any) -> bool:
-    """Will this run change without anybody doing something?"""
+    """Return whether the run will change without any further command."""
     from capo_core.runs import queue
 
     status = run.status()

@@ -1,4 +1,4 @@
-"""What people do with runs: stop, resume, run again with changes, delete, write notes."""
+"""Actions on runs: stop, resume, repeat with changes, delete, restore, write notes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from capo_core.errors import RunError
+from capo_core.formatting import count
 from capo_core.run_folder import disk_errors
 from capo_core.runs import queue, slurm, submit
 from capo_core.runs.run import Run, all_runs, find_run, is_run
+from capo_core.runs.status import LIVE
 from capo_core.workspace import Workspace, atomic_file, make_folder, safe_name
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where a run would go on.
+    """The point from which a run would resume.
 
     Attributes:
-        step: training steps, or answers, that are done.
+        step: training steps, or outputs, that are done.
         words: the same for a person.
     """
 
@@ -33,38 +35,38 @@ class ResumePoint:
 
 
 def stop(workspace: Workspace, run_id: str, *, now: bool = False) -> str:
-    """Ask a run to save and stop; what will happen, in words.
+    """Ask a run to save and stop, and return one sentence about what will happen.
 
     Args:
         now: end it at once: what came after its last checkpoint is lost.
 
     Raises:
-        RunError: it does not wait and does not work.
+        RunError: it is neither queued nor running.
     """
     run = find_run(workspace, run_id)
     with workspace.lock(queue.LOCK):
         status = run.status()
         if not status.live:
-            raise RunError(f"there is nothing to stop: the run is {status.state}", where=run_id)
+            raise RunError(f"the run is {status.state}: there is nothing to stop", where=run_id)
         if status.state == "queued" and not status.pid:
             if status.slurm:
                 slurm.cancel(status.slurm)
             run.write(
-                replace(status, state="stopped", message="stopped before it began", slurm="",
+                replace(status, state="stopped", message="stopped before it started", slurm="",
                         ended=time.time())
             )  # fmt: skip
-            return "it is out of the queue"
+            return "removed from the queue"
         run.ask_to_stop(now=now)
-    return "it ends at once" if now else "it saves and stops after its present step"
+    return "ends at once" if now else "saves and stops after the current step"
 
 
 def resume(workspace: Workspace, run_id: str) -> ResumePoint:
-    """Put a run that was stopped, lost or failed back into the queue; where it goes on.
+    """Put a run that was stopped, lost or failed back into the queue; return the resume point.
 
-    Runs that failed because they waited for it come back with it.
+    Runs that failed because they depend on it come back with it.
 
     Raises:
-        RunError: it has succeeded, waits or works already, or its files are broken.
+        RunError: it has succeeded, is queued or running already, or its files are broken.
     """
     run = find_run(workspace, run_id)
     point = resume_point(run)
@@ -74,17 +76,19 @@ def resume(workspace: Workspace, run_id: str) -> ResumePoint:
 
 
 def resume_point(run: Run) -> ResumePoint:
-    """From where a run would go on, by what it has saved."""
+    """Return the point from which a run would resume, by the files it has saved."""
     answers = run.folder / "outputs.jsonl"
     if answers.exists():
         done = answers.read_bytes().count(b"\n")
-        return ResumePoint(done, f"goes on after {done} answers" if done else "begins anew")
+        return ResumePoint(
+            done, f"resumes after {count(done, 'output')}" if done else "starts anew"
+        )
     step = _saved_step(run.files.checkpoint)
-    return ResumePoint(step, f"goes on from step {step}" if step else "begins from step 0")
+    return ResumePoint(step, f"resumes from step {step}" if step else "starts from step 0")
 
 
 def repeat(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run:
-    """A new run like this one, with other settings.
+    """Submit a run like this one with other settings.
 
     Args:
         changes: dotted names of settings and their new values: {"config.epochs": 3}.
@@ -109,7 +113,7 @@ def repeat(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run
 
 
 def with_changes(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` with other values at dotted names; a setting may be new only in an object."""
+    """Return `settings` with other values at dotted names; only nested names may be new."""
     result = deepcopy(dict(settings))
     for name, value in changes.items():
         *path, last = name.split(".")
@@ -123,19 +127,20 @@ def with_changes(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
 
 
 def delete(workspace: Workspace, run_id: str) -> Path:
-    """Move a run to the trash folder; where it is now.
+    """Move a run to the trash folder and return its path there.
 
     Raises:
-        RunError: it is at work, or one that waits or works needs it.
+        RunError: it is queued or running, or a run that is depends on it.
     """
     run = find_run(workspace, run_id)
     with workspace.lock(queue.LOCK):
-        if run.status().live:
-            raise RunError("the run is not over", where=run_id, todo="stop it first")
+        state = run.status().state
+        if state in LIVE:
+            raise RunError(f"the run is {state}", where=run_id, todo="stop it first")
         for other in all_runs(workspace):
             if other.status().live and run_id in other.request.waits_for:
                 raise RunError(
-                    f"the run {other.run_id} waits for it", where=run_id, todo="stop that first"
+                    f"the run {other.run_id} depends on it", where=run_id, todo="stop that first"
                 )
         make_folder(workspace.trash)
         place = workspace.trash / f"{run_id}-{time.time_ns() // 1_000_000}"
@@ -145,7 +150,7 @@ def delete(workspace: Workspace, run_id: str) -> Path:
 
 
 def restore(workspace: Workspace, name: str) -> Run:
-    """Take a run back out of the trash folder, by its name there.
+    """Move a run back out of the trash folder, by its name there.
 
     Raises:
         RunError: there is none, or its place is taken.
@@ -163,7 +168,7 @@ def restore(workspace: Workspace, name: str) -> Run:
 
 
 def write_notes(workspace: Workspace, run_id: str, text: str) -> None:
-    """Replace what is noted on a run; an empty text takes the notes away."""
+    """Replace the notes on a run; an empty text deletes them."""
     run = find_run(workspace, run_id)
     path = run.folder / "notes.txt"
     if not text.strip():
@@ -174,7 +179,7 @@ def write_notes(workspace: Workspace, run_id: str, text: str) -> None:
 
 
 def _saved_step(folder: Path) -> int:
-    """The step of a checkpoint; 0 where there is none. Reads the header only, without torch."""
+    """Return the step of a checkpoint, 0 where there is none; reads the header only."""
     state = folder / "state.safetensors"
     try:
         if state.exists():

@@ -82,7 +82,9 @@ def _readable(where: str):
         raise RunError(f"the setting {error.args[0]!r} is missing", where=where) from None
     except (TypeError, ValueError, AttributeError) as error:
         raise RunError(
-            f"the settings cannot be used ({error})", where=where, todo="mend them, or ask anew"
+            f"the settings cannot be used ({error})",
+            where=where,
+            todo="correct the settings, or submit the run again",
         ) from None
 
 
@@ -115,7 +117,7 @@ def generate_config(settings: Settings):
     if config.method == "profile" and not settings.get("profiles"):
         raise ConfigError("the method profile needs a run that wrote the profiles")
     if not settings.get("base") and not settings.get("server"):
-        raise ConfigError("no model is named", expected="a base, or a server's model")
+        raise ConfigError("no model is named", expected="a base model, or a server's model")
     return config
 
 
@@ -167,13 +169,15 @@ def _check_evaluation(settings: Settings) -> None:
 def _check_judge(settings: Settings) -> None:
     judge_config(settings)
     if sum(bool(settings.get(name)) for name in ("base", "server", "guess")) != 1:
-        raise ConfigError("who judges?", expected="a base, or a server's model, or a guess")
+        raise ConfigError(
+            "name exactly one LLM judge", expected="a base model, a server's model, or guess"
+        )
 
 
 def _check_retention(settings: Settings) -> None:
     retention_config(settings)
     if not settings["run"] or not settings["target"]:
-        raise ConfigError("retention needs a finished training, and whom it imitates")
+        raise ConfigError("retention needs a finished training and its target annotator")
 
 
 def _check_estimate(settings: Settings) -> None:
@@ -182,14 +186,14 @@ def _check_estimate(settings: Settings) -> None:
     if by not in BY:
         raise ConfigError(f"by is {by!r}", expected=f"one of {', '.join(BY)}")
     if bool(settings.get("server")) == bool(settings.get("base")):
-        raise ConfigError("name one model", expected="a base, or a server's model")
+        raise ConfigError("name exactly one model", expected="a base model, or a server's model")
     if by == LOGITS and settings.get("server"):
         raise ConfigError(
             "a server gives no logits",
-            todo="take its log-probabilities (--by logprobs), or draw samples (--by sampling)",
+            todo="use its log-probabilities (--by logprobs), or samples (--by sampling)",
         )
     if by == LOG_PROBABILITIES and settings.get("base"):
-        raise ConfigError("a model on this machine gives logits", todo="take --by logits")
+        raise ConfigError("a model on this machine gives logits", todo="use --by logits")
     settings["judgments"]  # a KeyError says which setting is missing
 
 

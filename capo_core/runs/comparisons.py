@@ -1,6 +1,6 @@
-"""Comparisons of methods that a workspace holds: experiments, evaluations, runs put together.
+"""Comparisons of methods in a workspace: experiments, evaluations, and runs chosen by hand.
 
-Without Streamlit, and without reading an answer: only the small files of the runs.
+Only the small files of the runs are read, never the outputs.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from capo_core.runs.request import RunRequest
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
 
-CUSTOM = "chosen"  # the key of a comparison put together by hand
+CUSTOM = "chosen"  # the key of a comparison of runs chosen by hand
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished generation: who answered what, and how.
+    """A finished generation.
 
     Attributes:
         model: the base or the server's model, as its run calls it.
@@ -45,15 +45,15 @@ class Generation:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Generations set beside each other.
+    """Generations to be compared.
 
     Attributes:
         key: of the address; the evaluation's run, or `CHOSEN`.
         title: for a person.
         runs: finished generations, by name.
-        evaluation: the run that scores them; None where nobody asked for one.
-        experiment: what they belong to, if anything.
-        made: when it was asked for, seconds since the epoch.
+        evaluation: the run that scores them; None where none was requested.
+        experiment: the experiment they belong to, if any.
+        made: when it was requested, seconds since the epoch.
     """
 
     key: str
@@ -65,7 +65,7 @@ class RunComparison:
 
     @property
     def report_path(self) -> Path | None:
-        """The kept report; None while there is none."""
+        """The path of the saved report; None while there is none."""
         if self.evaluation is None or not self.evaluation.files.done:
             return None
         path = self.evaluation.folder / REPORT
@@ -73,7 +73,7 @@ class RunComparison:
 
 
 def finished_generations(workspace: Workspace, entry: Entry) -> list[Generation]:
-    """The finished generations on this very content, in the order they were asked for."""
+    """Return the finished generations on exactly this content, in the order of submission."""
     found = []
     for run in runs_run.all_runs(workspace):
         if not run.files.done:
@@ -95,7 +95,7 @@ def finished_generations(workspace: Workspace, entry: Entry) -> list[Generation]
                 run.status().ended,
             )
         except (CapoError, KeyError, TypeError, ValueError, AttributeError):
-            continue  # a broken run is named, with what is wrong, where runs are listed
+            continue  # a broken run is reported where runs are listed
         found.append(made)
     return found
 
@@ -103,9 +103,9 @@ def finished_generations(workspace: Workspace, entry: Entry) -> list[Generation]
 def all_comparisons(
     workspace: Workspace, entry: Entry, finished: Sequence[Generation]
 ) -> list[RunComparison]:
-    """All experiments and evaluations of this content, the newest first.
+    """Return all experiments and evaluations of this content, the newest first.
 
-    An experiment is here from its first finished answers on.
+    An experiment is included from its first finished generation on.
     """
     there = {one.run_id for one in finished}
     found, taken = [], set()
@@ -151,9 +151,9 @@ def _evaluation(run: Run, entry: Entry, there: set[str]) -> RunComparison | None
 def custom_comparison(
     workspace: Workspace, entry: Entry, finished: Sequence[Generation], wanted: Sequence[str]
 ) -> RunComparison | None:
-    """The comparison of the runs named in an address; None where none of them is there.
+    """Return the comparison of the runs named in an address; None where none of them exists.
 
-    Only runs on one part of the data can stand beside each other: that of the first.
+    Only runs on one split can be compared: that of the first.
     """
     known = [one for one in finished if one.run_id in set(wanted)]
     known = [one for one in known if one.split == known[0].split]
@@ -168,7 +168,7 @@ def custom_comparison(
 
 
 def score(workspace: Workspace, entry: Entry, comparison: RunComparison) -> Run:
-    """Ask for the scores of a comparison; an experiment that stands still is taken up again."""
+    """Submit the evaluation of a comparison; an unfinished experiment is resumed."""
     if comparison.experiment is not None:
         store.start(workspace, comparison.experiment.config)
         return comparison.experiment.evaluation
@@ -176,18 +176,18 @@ def score(workspace: Workspace, entry: Entry, comparison: RunComparison) -> Run:
 
 
 def rescore(workspace: Workspace, entry: Entry, comparison: RunComparison) -> Run:
-    """Put scores that cannot be read into the trash, and ask for them anew."""
+    """Move an evaluation that cannot be read to the trash, and submit it again."""
     actions.delete(workspace, comparison.evaluation.run_id)
     return score(workspace, entry, comparison)
 
 
 def start_demo(workspace: Workspace, annotators: tuple[str, ...]) -> Experiment:
-    """The quick demonstration: all methods for one annotator of the shipped data."""
+    """Start the quick demo: all methods for one annotator of the shipped data."""
     return store.start(workspace, experiments_config.demo_config(annotators, quick=True))
 
 
 def active_experiments(workspace: Workspace, entry: Entry) -> list[Experiment]:
-    """Experiments on this dataset with a run that waits or works, the newest first."""
+    """Return the experiments on this dataset with queued or running runs, the newest first."""
     return [
         one
         for one in store.all_experiments(workspace)[0]

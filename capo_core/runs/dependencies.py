@@ -1,13 +1,13 @@
-"""What is measured of several runs goes on without those that came to nothing, and says so.
+"""Dependencies between runs: when a queued run may start, and the inputs it goes on without.
 
-Such a run's result.json names under "missing" what it did without; the queue does it again once
-one of these has succeeded (see `queue.advance`).
+A run starts when those of `after` have succeeded and those of `after_any` have ended, however they
+ended. One that cannot start before somebody resumes another run counts as ended, too; but where
+none of `after_any` has succeeded there is nothing to start with, and the run waits or fails with
+them.
 
-Who waits for whom: what keeps a queued run from beginning.
-
-A run begins when those of `after` have succeeded and those of `after_any` are over, however they
-ended. One that cannot begin before somebody resumes another one counts as over, too; but where none
-of `after_any` has succeeded there is nothing to begin with, and the run waits or fails with them.
+Evaluations and LLM judges go on without inputs that have no result. Their result.json names these
+under "missing", and the queue does them again once one of these has succeeded (see
+`queue.advance`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from capo_core.runs.run import BROKEN, Run, is_run
 from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
-DELETED = "deleted"  # the state of a run that is not there any more
-_FOR_GOOD = ("failed", BROKEN, DELETED)  # nothing comes of these by themselves or by resuming
+DELETED = "deleted"  # the state of a run that does not exist any more
+_FOR_GOOD = ("failed", BROKEN, DELETED)  # these never succeed, not even by being resumed
 
 
 class DependencyStates:
-    """The runs of a folder as they stand, each looked at once.
+    """The current states of the runs in a folder, each read once.
 
     Args:
         folder: of all runs.
-        status: what is known already; what is changed in it counts here.
+        status: states that are known already; changes to it count here.
     """
 
     def __init__(self, folder: Path, status: dict[str, Status] | None = None) -> None:
@@ -40,7 +40,7 @@ class DependencyStates:
         self._status = {} if status is None else status
 
     def status(self, name: str) -> Status:
-        """The status of a run; its state is "deleted" where there is none of that name."""
+        """Return the status of a run; its state is "deleted" where there is none of that name."""
         if name not in self._status:
             run = Run(self.folder / name)
             self._status[name] = run.status() if is_run(run.folder) else Status(state=DELETED)
@@ -50,10 +50,10 @@ class DependencyStates:
         return self.status(name).state == "succeeded"
 
     def finished(self, name: str, seen: tuple[str, ...] = ()) -> bool:
-        """Does nothing come of this run any more unless somebody resumes it, or another one?
+        """Return whether a run has ended, or cannot start unless somebody resumes another one.
 
         Args:
-            seen: runs that wait for this one; one that waits for itself never begins.
+            seen: runs that depend on this one; one that depends on itself never starts.
         """
         status = self.status(name)
         if not status.live:
@@ -68,7 +68,7 @@ class DependencyStates:
         )
 
     def blocked_by(self, request: RunRequest) -> str:
-        """The first run that keeps one with this request from beginning; "" for none."""
+        """Return the first run that a run with this request must still wait for; "" for none."""
         for name in request.after:
             if not self.succeeded(name):
                 return name
@@ -81,7 +81,7 @@ class DependencyStates:
         return next(iter((*resumable, *request.after_any)), "")
 
     def failed_because_of(self, request: RunRequest) -> str:
-        """The run whose failure leaves nothing to do for one with this request; "" for none."""
+        """Return the run whose failure makes this request pointless; "" for none."""
         for name in request.after:
             if self.status(name).state in ("failed", DELETED):
                 return name
@@ -91,16 +91,16 @@ class DependencyStates:
         return ""
 
 
-MEASURING = ("evaluate", "judge")  # the kinds of runs that go on without others
+MEASURING = ("evaluate", "judge")  # the kinds of runs that go on without some of their inputs
 
 
 @dataclass(frozen=True)
 class SkippedInput:
-    """A run that nothing came of.
+    """An input run that has no result.
 
     Attributes:
-        what: its method, with its seed where there are several; "the judge".
-        why: what happened, in words: "SFT for A failed: …".
+        what: its method, with its seed where there are several; "the LLM judge".
+        why: the reason: "SFT for A failed: …".
     """
 
     run: str
@@ -112,7 +112,7 @@ class SkippedInput:
 
 
 def skipped_inputs(workspace: Workspace, names: Sequence[str]) -> list[SkippedInput]:
-    """Those of `names` that have no result, with the reason of each."""
+    """Return those of `names` that have no result, with the reason of each."""
     found = [Run(workspace.runs / name) for name in names]
     others = DependencyStates(workspace.runs)
     seeds = {_seed(run) for run in found}
@@ -126,81 +126,80 @@ def skipped_inputs(workspace: Workspace, names: Sequence[str]) -> list[SkippedIn
 def remaining_inputs(
     names: Sequence[str], skipped: Sequence[SkippedInput], where: str
 ) -> list[str]:
-    """`names` without what is missing.
+    """Return `names` without the skipped ones.
 
     Raises:
-        RunError: nothing is left, though there were some.
+        RunError: none is left, though there were some.
     """
     gone = {each.run for each in skipped}
     left = [name for name in names if name not in gone]
     if names and not left:
         raise RunError(
-            f"none of its {len(names)} runs has answers to score ({skipped[0].why})",
+            f"none of its {len(names)} runs has outputs to score ({skipped[0].why})",
             where=where,
-            todo="repeat one of them with success",
+            todo="resume or repeat one of them",
         )
     return left
 
 
 def describe(skipped: Sequence[SkippedInput]) -> str:
-    """What is missing and why, in one sentence; "" for nothing."""
+    """Return one sentence on the skipped inputs and the reasons; "" for none."""
     if not skipped:
         return ""
     parts = [f"{each.what} ({each.why.rstrip('.')})" for each in skipped]
-    return f"Not scored, for want of a result: {'; '.join(parts)}."
+    return f"Not scored, because there is no result: {'; '.join(parts)}."
 
 
 def skipped_by(run: Run) -> list[str]:
-    """The names of the runs that a finished measuring run did without."""
+    """Return the names of the input runs that a finished evaluation or judge run skipped."""
     try:
         if run.request.kind not in MEASURING:
             return []
         return [str(each["run"]) for each in run.files.result.get("missing", ())]
     except (CapoError, AttributeError, KeyError, TypeError):
-        return []  # begun by something that writes no request, or damaged
+        return []  # started without a request, or damaged
 
 
 def _seed(run: Run) -> Any:
-    request = _asked(run)
+    request = _request_of(run)
     return None if request is None else request.settings.get("config", {}).get("seed")
 
 
 def _what(run: Run, many_seeds: bool) -> str:
-    request = _asked(run)
+    request = _request_of(run)
     if request is None:
         return run.run_id
     if request.kind == "judge":
-        return "the judge"
+        return "the LLM judge"
     method = request.method or run.run_id
     return f"{method}, seed {_seed(run)}" if many_seeds else method
 
 
 def _why(name: str, others: DependencyStates) -> str:
     status, run = others.status(name), Run(others.folder / name)
-    called = _called(run)
+    title = _title(run)
     if status.state == "failed" and status.blocked_by:
         return _why(status.blocked_by, others)
     if status.state == "failed":
-        return (
-            f"{called} failed: {status.message.partition(' What to do:')[0]}"  # the run says that
-        )
+        # The run itself shows what to do about it.
+        return f"{title} failed: {status.message.partition(' What to do:')[0]}"
     if status.state in ("stopped", "lost", DELETED):
-        return f"{called} {'is' if status.state == 'lost' else 'was'} {status.state}"
-    request = _asked(run)
+        return f"{title} {'is' if status.state == 'lost' else 'was'} {status.state}"
+    request = _request_of(run)
     needed = others.blocked_by(request) if request is not None and status.state == "queued" else ""
-    return _why(needed, others) if needed else f"{called} is {status.state}"
+    return _why(needed, others) if needed else f"{title} is {status.state}"
 
 
-def _called(run: Run) -> str:
-    """ "SFT for A"; its name where nobody wrote down what it was asked."""
-    request = _asked(run)
+def _title(run: Run) -> str:
+    """Return "SFT for A"; the run's name where it has no request."""
+    request = _request_of(run)
     if request is None:
         return run.run_id
     whom = ", ".join(request.targets)
     return f"{request.label} for {whom}" if whom else request.label
 
 
-def _asked(run: Run) -> RunRequest | None:
+def _request_of(run: Run) -> RunRequest | None:
     try:
         return run.request
     except CapoError:

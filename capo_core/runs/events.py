@@ -1,6 +1,6 @@
-"""What happened in a run, read from its events.jsonl; without Streamlit.
+"""Events of a run, read from its events.jsonl.
 
-Curves are pandas tables with one row a step. A line that cannot be read is counted and left out:
+Curves are pandas tables with one row per step. A line that cannot be read is counted and skipped:
 the file may be damaged, and a page about it must still open.
 """
 
@@ -15,7 +15,7 @@ import pandas as pd
 
 # Points of one curve on the screen; more are drawn as means of neighbours.
 MOST_POINTS = 400
-# What a step and a validation may say; every one a number.
+# Numbers that a step or a validation may record.
 FIGURES = (
     "loss",
     "margin",
@@ -26,24 +26,24 @@ FIGURES = (
     "learning_rate",
     "grad_norm",
 )
-# Margins below are what rounding makes of none.
+# Smaller margins are rounding errors of zero.
 _TIED = 1e-5
 PROBE = ("step", "target_share", "low", "high", "chance", "n")
 
 
 @dataclass(frozen=True)
 class RunEvents:
-    """The events of one run, sorted by what they are.
+    """The events of one run by type.
 
     Attributes:
         steps: step, epoch, seconds and those of FIGURES that were written.
-        validations: step, best (true where the adapter was kept) and figures.
-        probes: PROBE: the share of sample explanations given to the target by an attribution
-            model, with interval, number of texts and chance.
-        samples: explanations written on the way, in order: step, item_id, target_annotator_id,
+        validations: step, best (true where the adapter was saved) and figures.
+        probes: PROBE: the share of sample explanations attributed to the target by an
+            attribution model, with interval, number of texts and chance.
+        samples: explanations generated during training: step, item_id, target_annotator_id,
             text.
-        engine: how responses are scored and why; empty where nothing was said.
-        notes: what was counted or left out, as sentences.
+        engine: how responses are scored and why; empty where not recorded.
+        notes: counts and exclusions, as sentences.
         checkpoints, resumed: steps at which the run was saved, and from which it went on.
         unread: lines that cannot be read.
     """
@@ -60,15 +60,15 @@ class RunEvents:
 
 
 def read_events(path: Path) -> RunEvents:
-    """The events of the file at `path`; none where there is no file."""
+    """Return the events of the file at `path`; none where there is no file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return RunEvents()
     found: dict[str, list[dict]] = {}
     unread = 0
-    # Not splitlines: a text may hold other characters that it takes for line breaks. What stands
-    # after the last line break is being written.
+    # Not splitlines: a text may hold other characters that it takes for line breaks. Whatever
+    # follows the last line break is still being written.
     for line in text.split("\n")[:-1]:
         event = _event(line)
         if event is None:
@@ -82,7 +82,7 @@ def read_events(path: Path) -> RunEvents:
         probes=_table(found.get("probe", []), PROBE[1:]),
         samples=tuple(each for each in found.get("sample", []) if _is_sample(each)),
         engine=engines[-1] if engines else {},
-        notes=tuple(_said(each) for each in found.get("note", [])),
+        notes=tuple(_note_text(each) for each in found.get("note", [])),
         checkpoints=_steps(found.get("checkpoint", [])),
         resumed=_steps(found.get("resumed", [])),
         unread=unread,
@@ -90,7 +90,7 @@ def read_events(path: Path) -> RunEvents:
 
 
 def thinned(rows: pd.DataFrame, most: int = MOST_POINTS) -> pd.DataFrame:
-    """At most `most` rows: means of neighbours, each at the last step of its neighbourhood."""
+    """Return at most `most` rows: means of neighbours, each at the last step of its group."""
     if len(rows) <= most:
         return rows
     each = -(-len(rows) // most)
@@ -101,7 +101,7 @@ def thinned(rows: pd.DataFrame, most: int = MOST_POINTS) -> pd.DataFrame:
 
 
 def has_figure(rows: pd.DataFrame, figure: str) -> bool:
-    """Is there any number of `figure`?"""
+    """Return whether any row has a number for `figure`."""
     return figure in rows.columns and bool(rows[figure].notna().any())
 
 
@@ -121,7 +121,7 @@ def _table(events: list[dict], names: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
-    """No reward accuracy where nothing has changed yet: all pairs are tied, and none is ranked."""
+    """Drop reward accuracies where all pairs are still tied: none is ranked yet."""
     if "reward_accuracy" not in rows.columns or "margin" not in rows.columns:
         return rows
     return rows.assign(reward_accuracy=rows["reward_accuracy"].where(rows["margin"].abs() > _TIED))
@@ -135,7 +135,7 @@ def _is_sample(event: dict) -> bool:
     return isinstance(event.get("step"), int) and isinstance(event.get("text"), str)
 
 
-def _said(event: dict) -> str:
+def _note_text(event: dict) -> str:
     count = event.get("count")
     words = str(event.get("note", ""))
     return words if count is None else f"{words}: {count}"

@@ -1,7 +1,4 @@
-"""Runs that work in the process of a command, on the list of runs like those of the queue.
-
-A run that works in the process of a command, visible to everybody like one of the queue.
-"""
+"""Runs in the process of a command, listed like those of the queue."""
 
 from __future__ import annotations
 
@@ -30,18 +27,18 @@ def foreground(
     settings: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Iterator[Progress]:
-    """Keep the status of the run in `folder` while the code inside works on it.
+    """Keep the status file of the run in `folder` while the code inside works on it.
 
         with foreground(workspace, folder, progress=shown) as progress:
             train_sft(dataset, target, config, base, folder, progress=progress)
 
-    The status says running with a heartbeat, then how it ended; a wish to stop from anywhere
-    raises `Stopped` at the next word of progress. What the code raises goes on to the caller.
+    The status is "running" with a heartbeat, then how it ended; a request to stop from any process
+    raises `Stopped` at the next progress report. Errors of the code are passed on.
 
     Args:
-        kind, settings: as for `submission.submit`; with them the run can be resumed and run again
-            by everybody.
-        progress: also told.
+        kind, settings: as for `submit.submit`; with them the run can be resumed and repeated from
+            the list.
+        progress: also called.
 
     Raises:
         RunError: another process is working on the run.
@@ -69,12 +66,12 @@ def foreground(
         )  # fmt: skip
         heartbeat.begin()
 
-    def told(what: str, share: float) -> None:
+    def reported(what: str, share: float) -> None:
         progress(what, share)
         heartbeat.progress(what, share)
 
     try:
-        yield told
+        yield reported
     except Stopped as error:
         heartbeat.finish("stopped", error.what)
         raise
@@ -85,7 +82,7 @@ def foreground(
         heartbeat.finish("stopped", "interrupted at the keyboard")
         raise
     except BaseException as error:
-        heartbeat.finish("failed", f"a defect of this program: {error!r}")
+        heartbeat.finish("failed", f"an internal error: {error!r}")
         raise
     heartbeat.finish("succeeded", "done")
     queue.advance(workspace)
@@ -100,10 +97,10 @@ def foreground_of_dataset(
     settings: dict[str, Any],
     progress: Progress,
 ) -> Iterator[Progress]:
-    """Keep the status of the run in `folder` while the code inside works on it.
+    """Keep the status file of a run on `dataset` while the code inside works on it.
 
     Args:
-        kind, settings: as in `run_kinds`, but for the dataset, which is added: so the run can be
+        kind, settings: as in `checks`, without the dataset, which is added; so the run can be
             resumed and repeated from the list. An empty kind keeps a status only.
 
     Raises:
@@ -112,5 +109,5 @@ def foreground_of_dataset(
     of = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
     with foreground(
         workspace, folder, kind=kind, settings={**of, **settings}, progress=progress
-    ) as told:
-        yield told
+    ) as reported:
+        yield reported

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much this process has needed; without torch."""
+"""Memory: available on this machine, and used by this process; without importing torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIMITS = (  # limit and use, of cgroups version 2 and 1
 
 
 def peak_bytes() -> int:
-    """The most memory this process has held at once, since it began or since `forget_peak`."""
+    """Return the peak memory of this process in bytes, since its start or `forget_peak`."""
     with suppress(OSError, ValueError, IndexError, StopIteration):
         return _field(Path("/proc/self/status"), "VmHWM") * 1024
     import resource
@@ -25,15 +25,15 @@ def peak_bytes() -> int:
 
 
 def forget_peak() -> None:
-    """Begin to measure the peak anew, where the system can; elsewhere nothing happens."""
+    """Reset the peak, where the system allows it; elsewhere nothing happens."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def gpu_peak_bytes() -> int:
-    """The most memory of this process on its GPUs; 0 where it has not used any."""
+    """Return the peak memory of this process on its GPUs in bytes; 0 where it used none."""
     torch = sys.modules.get("torch")
-    # The heartbeat may look while another thread is in the middle of importing torch.
+    # The heartbeat may call this while another thread is importing torch.
     with suppress(AttributeError, ImportError, RuntimeError):
         if torch is not None and torch.cuda.is_initialized():
             devices = range(torch.cuda.device_count())
@@ -42,7 +42,7 @@ def gpu_peak_bytes() -> int:
 
 
 def available_bytes() -> int:
-    """Memory that a new process can have now, within the limit of a container."""
+    """Return the bytes that a new process can have now, within the limit of a container."""
     free = [_machine_free()]
     for limit, use in _LIMITS:
         with suppress(OSError, ValueError):
@@ -50,21 +50,14 @@ def available_bytes() -> int:
     return max(0, min(free))
 
 
-def in_words(size: float) -> str:
-    """`size` bytes for a person: "940 MB", "7.8 GB"."""
-    if size < 1e6:
-        return f"{size / 1e3:.0f} kB"
-    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
-
-
 def _machine_free() -> int:
     with suppress(OSError, ValueError, IndexError, StopIteration):
         return _field(Path("/proc/meminfo"), "MemAvailable") * 1024
-    # Elsewhere nobody says what is free: take it that the machine is there for this.
+    # Elsewhere the free memory is not reported: assume all of it.
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _field(path: Path, name: str) -> int:
-    """The number behind `name:` in a file of /proc."""
+    """Return the number after `name:` in a file of /proc."""
     lines = path.read_text("ascii", errors="replace").splitlines()
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])

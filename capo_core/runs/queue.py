@@ -1,9 +1,9 @@
-"""The queue: who is next, and beginning it. There is no daemon.
+"""The queue: the order of runs, and starting the next ones. There is no daemon.
 
-Whoever looks at the runs (a page, the command line, a worker that ends) calls `advance`. It works
-under one lock of the workspace, so that any number of processes may call it at once, and each run
-is begun exactly once: a worker, too, takes that lock to claim its run, and gives way where another
-one has it. How a run comes into the queue is told in `submission`.
+Every process that lists runs (a page, the command line, a worker that ends) calls `advance`. It
+holds one lock of the workspace, so that any number of processes may call it at once, and each run
+is started exactly once: a worker, too, takes that lock to claim its run, and exits where another
+one has it. Runs come into the queue by `submit`.
 """
 
 from __future__ import annotations
@@ -25,45 +25,45 @@ LOCK = "queue"
 
 
 def advance(workspace: Workspace) -> list[Run]:
-    """Begin the runs whose turn it is; those begun now.
+    """Start the runs that may start now, and return them.
 
-    A run begins when it waits for no other one (see `waiting`) and fewer than `parallel` runs are
-    at work, the one asked for first before others. One that needs a failed run fails with it. One
-    that needs a run that was stopped or lost goes on waiting: that one can be resumed. What has
-    been measured without a run that is there by now comes back into the queue (see `missing`).
+    A run starts when its dependencies allow it (see `dependencies`) and fewer than `max_parallel`
+    runs are running, in the order of submission. One that needs a failed run fails with it. One
+    that needs a run that was stopped or lost stays queued: that one can be resumed. An evaluation
+    that skipped a run which has succeeded since comes back into the queue.
 
     Raises:
-        ConfigError: the number of parallel runs is none.
+        ConfigError: the number of parallel runs is not a whole number from 1 on.
         DataError: another process has held the queue for half a minute.
     """
-    begun = []
+    started = []
     with workspace.lock(LOCK):
         runs = all_runs(workspace)
         status = {run.run_id: run.status() for run in runs}
         _bring_up_to_date(runs, status)
-        waiting = [run for run in runs if _waits(status[run.run_id])]
+        waiting = [run for run in runs if _unclaimed(status[run.run_id])]
         if not waiting:
             return []
-        # Failing one may fail those that wait for it, so look again until nothing changes.
-        others = DependencyStates(workspace.runs, status)
-        while any(_fail_with_another(run, others, status) for run in waiting):
-            waiting = [run for run in waiting if _waits(status[run.run_id])]
-        room = max_parallel(workspace) - sum(_at_work_here(each) for each in status.values())
+        # Failing one may fail those that depend on it, so repeat until nothing changes.
+        states = DependencyStates(workspace.runs, status)
+        while any(_fail_with_another(run, states, status) for run in waiting):
+            waiting = [run for run in waiting if _unclaimed(status[run.run_id])]
+        room = max_parallel(workspace) - sum(_running_here(each) for each in status.values())
         for run in waiting:
-            if others.blocked_by(run.request):
+            if states.blocked_by(run.request):
                 continue
             if run.request.executor == "slurm":
                 _hand_to_slurm(run, status)
-                begun.append(run)
+                started.append(run)
             elif room > 0:
-                _begin(run, status[run.run_id])
-                begun.append(run)
+                _start(run, status[run.run_id])
+                started.append(run)
                 room -= 1
-    return begun
+    return started
 
 
 def claim(workspace: Workspace, run: Run) -> Status | None:
-    """The status to go on from, now this process's; None where another worker has the run.
+    """Claim a run for this process; return its status, or None where another worker has it.
 
     Raises:
         RunError: the run's files are broken.
@@ -90,18 +90,18 @@ def claim(workspace: Workspace, run: Run) -> Status | None:
 
 
 def reason_for_waiting(run: Run) -> str:
-    """Why a queued run has not begun, in words; "" where it waits only for its turn."""
-    others = DependencyStates(run.folder.parent)
-    name = others.blocked_by(run.request)
+    """Return why a queued run has not started; "" where it only waits for its turn."""
+    states = DependencyStates(run.folder.parent)
+    name = states.blocked_by(run.request)
     if not name:
         return ""
-    state = others.status(name).state
+    state = states.status(name).state
     ended = state in ("stopped", "lost", BROKEN, DELETED)
     return f"waits for {name}, which is {state}" if ended else f"waits for {name}"
 
 
 def max_parallel(workspace: Workspace) -> int:
-    """How many runs may work on this machine at once.
+    """Return how many runs may run on this machine at once.
 
     The environment variable CAPO_PARALLEL_RUNS, else `parallel_runs` in the workspace's
     settings.json, else 1.
@@ -120,26 +120,30 @@ def max_parallel(workspace: Workspace) -> int:
     except (TypeError, ValueError):
         number = 0
     if number < 1:
-        raise ConfigError(f"{raw!r} runs at once", where=where, expected="a whole number from 1 on")
+        raise ConfigError(
+            f"{raw!r} is not a number of parallel runs",
+            where=where,
+            expected="a whole number from 1 on",
+        )
     return number
 
 
-def _waits(status: Status) -> bool:
+def _unclaimed(status: Status) -> bool:
     return status.state == "queued" and not status.pid and not status.slurm
 
 
-def _at_work_here(status: Status) -> bool:
+def _running_here(status: Status) -> bool:
     return status.live and bool(status.pid) and not status.slurm
 
 
-def _fail_with_another(run: Run, others: DependencyStates, status: dict[str, Status]) -> bool:
-    """Fail `run` where one it needs has failed, or is not there any more."""
+def _fail_with_another(run: Run, states: DependencyStates, status: dict[str, Status]) -> bool:
+    """Fail `run` where a run it needs has failed or was deleted; return whether it did."""
     if status[run.run_id].state != "queued":
         return False
-    name = others.failed_because_of(run.request)
+    name = states.failed_because_of(run.request)
     if not name:
         return False
-    other = others.status(name)
+    other = states.status(name)
     why = f"failed: {other.message}" if other.state == "failed" else f"is {other.state}"
     why = "was deleted" if other.state == DELETED else why
     status[run.run_id] = run.write(
@@ -147,7 +151,7 @@ def _fail_with_another(run: Run, others: DependencyStates, status: dict[str, Sta
             status[run.run_id],
             state="failed",
             # Down a chain the first failure is what matters.
-            message=other.message if other.blocked_by else f"waits for a run that {why} ({name})",
+            message=other.message if other.blocked_by else f"depends on a run that {why} ({name})",
             ended=time.time(),
             blocked_by=name,
         )
@@ -156,7 +160,7 @@ def _fail_with_another(run: Run, others: DependencyStates, status: dict[str, Sta
 
 
 def _bring_up_to_date(runs: list[Run], status: dict[str, Status]) -> None:
-    """Put runs back that were done without others which have succeeded since."""
+    """Requeue runs that skipped inputs which have succeeded since."""
     there = {name for name, each in status.items() if each.state == "succeeded"}
     for run in runs:
         if run.run_id not in there or not there.intersection(dependencies.skipped_by(run)):
@@ -165,17 +169,17 @@ def _bring_up_to_date(runs: list[Run], status: dict[str, Status]) -> None:
         status[run.run_id] = run.write(
             Status(
                 queued=time.time(),
-                message="waits to take in what has come since",
+                message="queued again to include new results",
                 worked_s=before.duration_s(),
                 peak_bytes=before.peak_bytes,
                 gpu_peak_bytes=before.gpu_peak_bytes,
             )
         )
-        # After the status: a worker that is killed must not pass for one that was done.
+        # After the status: a worker that is killed must not look like one that has finished.
         run.files.forget_result()
 
 
-def _begin(run: Run, status: Status) -> None:
+def _start(run: Run, status: Status) -> None:
     pid = process.start(run.folder)
     run.write(
         replace(
@@ -183,7 +187,7 @@ def _begin(run: Run, status: Status) -> None:
             pid=pid,
             birth=process_start_mark(pid),
             heartbeat=time.time(),
-            message="about to begin",
+            message="about to start",
         )
     )
 
@@ -195,4 +199,4 @@ def _hand_to_slurm(run: Run, status: dict[str, Status]) -> None:
     except (BackendUnavailable, ConfigError) as error:
         run.write(replace(before, state="failed", message=str(error), ended=time.time()))
         return
-    run.write(replace(before, slurm=number, message=f"handed to Slurm as job {number}"))
+    run.write(replace(before, slurm=number, message=f"submitted to Slurm as job {number}"))

@@ -3,8 +3,8 @@
     {"kind": "train_sft", "settings": {…}, "after": [run ids], "after_any": [run ids],
      "experiment": "", "order": 7, "queued": seconds since the epoch, "executor": "local"}
 
-A person may edit it by hand, so nothing in it is believed before it is looked at (see `checks`).
-The work of each kind is in `kinds`; a list of runs needs only its name here.
+A person may edit it by hand, so all of it is checked before it is used (see `checks`). The work of
+each kind is in `kinds`; a list of runs needs only its name here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RunKind:
     """One kind of run, as data.
 
     Attributes:
-        label: for a person: "SFT for A" is a run of the kind with the label "SFT".
+        label: for people; a run of the kind with the label "SFT" is called "SFT for A".
         method: the method its runs belong to, for tables; "" for none.
         stage: its part of the run's name, where that is not the kind's own name.
     """
@@ -39,34 +39,34 @@ class RunKind:
 KINDS: dict[str, RunKind] = {
     "train_sft": RunKind("SFT", "sft", "sft"),
     "train_capo": RunKind("CAPO", "capo", "capo"),
-    "profile": RunKind("Profiles", "profile"),
-    "generate": RunKind("Answers", stage="answers"),  # its method is a setting
+    "profile": RunKind("Value profiles", "profile"),
+    "generate": RunKind("Generation", stage="answers"),  # its method is a setting
     "evaluate": RunKind("Evaluation"),
-    "judge": RunKind("Judge"),
+    "judge": RunKind("LLM judge"),
     "retention": RunKind("Retention"),
-    "estimate": RunKind("Estimate"),
-    "softlabel": RunKind("Soft labels"),
+    "estimate": RunKind("Distribution estimate"),
+    "softlabel": RunKind("Soft-label training"),
     "stability": RunKind("Stability report"),
     "calibration": RunKind("Calibration"),
     "preflight": RunKind("Pre-flight check"),
     "dummy": RunKind("Dummy run"),
 }
-FORMER_KINDS = {"rehearsal": "dummy"}  # names in folders of before
+FORMER_KINDS = {"rehearsal": "dummy"}  # former names, in folders that were written under them
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A run to be done: its kind and settings, and when and where it may begin.
+    """A run to be done: its kind and settings, and when and where it may start.
 
     Attributes:
         kind: one of `KINDS`.
         settings: of that kind, JSON-able.
-        after: runs that must have succeeded before this one begins.
-        after_any: runs that must be over before this one begins, however they ended; one of them
-            at least with success (see `dependencies`).
+        after: runs that must have succeeded before this one starts.
+        after_any: runs that must have ended before this one starts, however they ended; at least
+            one of them with success (see `dependencies`).
         experiment: the experiment it belongs to; "" for none.
-        order: the place in the queue; lower ones begin first.
-        queued: when it was asked for, seconds since the epoch.
+        order: the place in the queue; lower ones start first.
+        queued: when it was submitted, seconds since the epoch.
         executor: "local" (a process of this machine) or "slurm".
     """
 
@@ -97,7 +97,7 @@ class RunRequest:
 
     @property
     def waits_for(self) -> tuple[str, ...]:
-        """All runs that must be over before this one begins."""
+        """All runs that must have ended before this one starts."""
         return (*self.after, *self.after_any)
 
     @property
@@ -125,7 +125,7 @@ class RunRequest:
     def read(cls, folder: Path) -> RunRequest:
         """Return the request of the run in `folder`.
 
-        Runs that were begun at once were once described by the file config.json alone:
+        Runs that start at once were formerly described by the file config.json alone:
         `{"kind": …, "settings": {…}}`.
 
         Raises:
@@ -137,13 +137,13 @@ class RunRequest:
         except FileNotFoundError:
             raw = _former(folder)
         except ValueError as error:
-            raise RunError(f"it is not JSON ({error})", where=FILE) from None
+            raise RunError(f"the file is not JSON ({error})", where=FILE) from None
         if not isinstance(raw, dict):
-            raise RunError("it is not an object", where=FILE)
+            raise RunError("the file is not a JSON object", where=FILE)
         known = {each.name for each in fields(cls)}
         strange = sorted(set(raw) - known)
         if strange or "kind" not in raw:
-            what = f"there is no {strange[0]!r} in a request" if strange else "it names no kind"
+            what = f"a request has no {strange[0]!r}" if strange else "the request has no kind"
             raise RunError(what, where=FILE, expected=f"some of {', '.join(sorted(known))}")
         for name in ("after", "after_any"):
             if isinstance(raw.get(name), list):
@@ -154,14 +154,14 @@ class RunRequest:
 
 
 def _former(folder: Path) -> dict[str, Any]:
-    """The request in a config.json of before; `RunError` where there is none."""
+    """Return the request in a former config.json; `RunError` where there is none."""
     try:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if set(raw) == {"kind", "settings"}:
             return raw
     except (FileNotFoundError, ValueError, TypeError):
         pass
-    raise RunError("nobody wrote down how this run was asked for", where=FILE)
+    raise RunError("the run has no request", where=FILE)
 
 
 def _names(value: Any) -> bool:

@@ -4,15 +4,15 @@ Beside the files of `capo_core.run_folder`:
 
     request.json    kind, settings and place in the queue (see `request`)
     status.json     its state (see `status`)
-    log.txt         what its workers printed
+    log.txt         the output of its workers
     preflight.json  the estimate of a pre-flight check, where there was one
-    notes.txt       what people wrote about it
-    stopping        present once somebody asked it to stop; "now": without saving
+    notes.txt       notes by people
+    stopping        present once it was asked to stop; "now": without saving
 
-Runs of the queue lie under `workspace.runs`. Those that begin at once, beside the queue (reports,
+Runs of the queue lie under `workspace.runs`. Those that start at once, beside the queue (reports,
 calibrations, pre-flight checks), lie under `workspace.jobs` (see `submit.begin`).
 
-Everybody may read at any time, and needs neither locks nor torch for it.
+Any process may read them at any time, without locks.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from capo_core.runs.request import FILE, RunRequest
 from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace, safe_name, write_json
 
-BROKEN = "broken"  # the state of a run whose files say nothing that can be used
-# A process on another machine cannot be looked at; it lives as long as it is heard.
+BROKEN = "broken"  # the state of a run whose files cannot be used
+# A process on another machine cannot be checked; it is alive while its heartbeat is recent.
 SILENCE_S = 25.0
-# What begins at once has a worker within moments; one without for longer has lost its launcher.
+# A run that starts at once has a worker within moments; without one for longer, its launcher died.
 UNCLAIMED_S = 60.0
 _MADE_BY_RUNS = (FILE, "config.json", "status.json")
 
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def at_once(self) -> bool:
-        """Whether the run began at once, beside the queue."""
+        """Whether the run starts at once, beside the queue."""
         return self.folder.parent.name == "jobs"
 
     @property
@@ -69,12 +69,12 @@ class Run:
 
     @property
     def files(self) -> RunFolder:
-        """What the computation itself writes: events, adapter, outputs, result."""
+        """The files that the computation itself writes: events, adapter, outputs, result."""
         return RunFolder(self.folder)
 
     @cached_property
     def request(self) -> RunRequest:
-        """What was asked; `CapoError` where that cannot be read."""
+        """The request; `CapoError` where it cannot be read."""
         return RunRequest.read(self.folder)
 
     @property
@@ -102,12 +102,12 @@ class Run:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the run's files, in words; "" where they can be used."""
+        """The reason why the run's files cannot be used; "" where they can."""
         try:
             if (self.folder / FILE).exists() or not (self.folder / "config.json").exists():
                 check(self.request)
             if (self.folder / "config.json").exists() and not isinstance(self.files.config, dict):
-                raise RunError("it is not an object", where="config.json")
+                raise RunError("the file is not a JSON object", where="config.json")
             if (self.folder / "status.json").exists():
                 self._read()
         except CapoError as error:
@@ -125,17 +125,17 @@ class Run:
         status = self._read()
         if not status.live or self._alive(status):
             return status
-        # The worker may have ended properly between the reading and the looking.
+        # The worker may have ended properly between reading the status and checking the process.
         status = self._read()
         if not status.live:
             return status
         status = replace(
             status,
             state="lost",
-            message="the process ended without a word (killed, or the machine restarted)",
+            message="the process ended unexpectedly (killed, or the machine restarted)",
         )
         if self.files.done:
-            # It ended between its last word and the status: the result is there.
+            # It ended between writing the result and the status.
             return replace(status, state="succeeded", message="done", share=1.0)
         return status
 
@@ -153,23 +153,23 @@ class Run:
 
     @property
     def notes(self) -> str:
-        """What people wrote about the run."""
+        """The notes on the run; "" where there are none."""
         path = self.folder / "notes.txt"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     @property
     def estimate(self) -> dict[str, Any] | None:
-        """What was expected of the run, as a `Preflight`; None where nobody looked."""
+        """The estimate of a pre-flight check, as a `Preflight`; None where there was none."""
         try:
             return json.loads((self.folder / "preflight.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
     def _without_status(self) -> Status:
-        """A run begun by something that keeps no status."""
+        """Return the status of a run that was started without one."""
         if self.files.done:
             return Status(state="succeeded", message="done", share=1.0)
-        return Status(state="stopped", message="not finished; nobody wrote down where it stands")
+        return Status(state="stopped", message="not finished; its status was not recorded")
 
     def _alive(self, status: Status) -> bool:
         if status.slurm:
@@ -183,7 +183,7 @@ class Run:
 
 
 def find_run(workspace: Workspace, run_id: str) -> Run:
-    """The run of that name; `RunError` where there is none."""
+    """Return the run of that name; `RunError` where there is none."""
     run = Run(workspace.runs / safe_name(run_id))
     if not is_run(run.folder):
         raise RunError(
@@ -195,7 +195,7 @@ def find_run(workspace: Workspace, run_id: str) -> Run:
 
 
 def all_runs(workspace: Workspace) -> list[Run]:
-    """All runs, in the order in which they were asked for; those nobody asked for come first."""
+    """Return all runs in the order of submission; those without a request come first."""
     found = [Run(folder) for folder in _folders(workspace)]
     return sorted(found, key=lambda run: (_order(run), run.run_id))
 
@@ -205,9 +205,9 @@ def is_run(folder: Path) -> bool:
 
 
 def silence_s(status: Status, now: float | None = None) -> float:
-    """Seconds a running worker has been silent beyond what is usual; 0 where all is well.
+    """Return the seconds since the heartbeat of a running worker, where unusually long; else 0.
 
-    Its process is there (else the run would be lost): it is slow, or frozen, not dead.
+    Its process exists (else the run would be lost): it is slow or frozen, not dead.
     """
     silent = status.silent_s(time.time() if now is None else now)
     return silent if status.state == "running" and silent > 10 else 0.0

@@ -1,8 +1,7 @@
-"""The same run as a job of Slurm, through `submitit`, where `sbatch` is there.
+"""Runs as jobs of Slurm, through `submitit`, where the command `sbatch` exists.
 
-    python -m capo_core runs …        the queue sees to it (executor "slurm" of a request)
-
-`submitit` is optional: nothing here is needed on a machine without Slurm. Settings come from the
+The queue submits the runs whose request has the executor "slurm". `submitit` is optional: nothing
+here is needed on a machine without Slurm. Settings come from the
 environment: CAPO_SLURM_PARTITION, CAPO_SLURM_MINUTES (240), CAPO_SLURM_MEMORY_GB, CAPO_SLURM_GPUS
 and CAPO_SLURM_CPUS. The workspace must lie on a disk that the nodes share.
 """
@@ -26,7 +25,7 @@ _known: dict[str, tuple[float, bool]] = {}
 
 
 def unavailable() -> str:
-    """Why Slurm cannot be used here, in words; "" where it can."""
+    """Return why Slurm cannot be used here; "" where it can."""
     if shutil.which("sbatch") is None:
         return "there is no Slurm on this machine (no command sbatch)"
     if find_spec("submitit") is None:
@@ -35,7 +34,7 @@ def unavailable() -> str:
 
 
 def submit(folder: Path) -> str:
-    """Hand the run in `folder` to Slurm; the number of its job.
+    """Submit the run in `folder` to Slurm and return the number of its job.
 
     Raises:
         BackendUnavailable: there is no Slurm here, or it refused.
@@ -43,7 +42,7 @@ def submit(folder: Path) -> str:
     """
     why = unavailable()
     if why:
-        raise BackendUnavailable(why, todo="run it on this machine: executor local")
+        raise BackendUnavailable(why, todo="run it on this machine (executor local)")
     import submitit
 
     executor = submitit.SlurmExecutor(folder=folder / "slurm")
@@ -52,16 +51,16 @@ def submit(folder: Path) -> str:
         # The worker takes the place of submitit's process, so that the signals Slurm sends before
         # it ends a job reach the worker, which saves then; submitit would requeue, or kill it.
         job = executor.submit(os.execv, sys.executable, worker_command(folder))
-    except Exception as error:  # submitit passes on whatever sbatch said, in errors of its own
+    except Exception as error:  # submitit passes on the messages of sbatch in errors of its own
         raise BackendUnavailable(
-            f"Slurm did not take the run ({str(error).strip().splitlines()[-1][:300]})",
-            todo="look at the CAPO_SLURM_… settings and at sinfo",
+            f"Slurm did not accept the run ({str(error).strip().splitlines()[-1][:300]})",
+            todo="check the CAPO_SLURM_… settings and sinfo",
         ) from error
     return str(job.job_id)
 
 
 def alive(number: str) -> bool:
-    """Does Slurm still have the job `number` before it, or at work? Asked at most every 5 s."""
+    """Return whether Slurm still has job `number` pending or running; asked at most every 5 s."""
     asked, answer = _known.get(number, (0.0, False))
     if time.monotonic() - asked > _ASK_EVERY_S or not asked:
         answer = _ask(number)
@@ -70,7 +69,7 @@ def alive(number: str) -> bool:
 
 
 def cancel(number: str) -> None:
-    """Take the job `number` back."""
+    """Cancel the job `number`."""
     subprocess.run(["scancel", number], check=False, capture_output=True)
     _known.pop(number, None)
 

@@ -32,23 +32,23 @@ class Status:
     """The state of a run. Times are seconds since the epoch, 0 where the thing has not happened.
 
     Attributes:
-        state: queued, running, succeeded, failed, stopped or lost. "lost" is never written: it is
-            what a reader finds where a live state's process is gone.
-        message: what is being done, or how it ended, in words for a person.
+        state: queued, running, succeeded, failed, stopped or lost. "lost" is never written: a
+            reader infers it where the process of a live state is gone.
+        message: the current activity, or how it ended, for people.
         share: the share done, 0 to 1.
         pid, birth: the worker's process and the mark of its start, together unmistakable: an
             operating system gives the number of a dead process to another one.
-        heartbeat: when the worker last said it lives.
-        host: the machine it works on; "" where that goes without saying.
+        heartbeat: the time of the worker's last sign of life.
+        host: the machine it runs on; "" where not recorded.
         slurm: the number of its job at Slurm; "" where there is none.
-        start_share: the share that was done when the worker began: more than 0 where it resumed.
-        worked_s: seconds that earlier workers of the same run worked.
+        start_share: the share that was done when the worker started: more than 0 where it resumed.
+        worked_s: computing time of earlier workers of the same run, in seconds.
         peak_bytes, gpu_peak_bytes: most memory of the process, and of it on its GPU, so far.
         blocked_by: the run whose failure let this one fail; "" otherwise.
     """
 
     state: str = "queued"
-    message: str = "waiting to begin"
+    message: str = "waiting to start"
     share: float = 0.0
     pid: int = 0
     birth: str = ""
@@ -66,13 +66,13 @@ class Status:
 
     @classmethod
     def from_dict(cls, raw: Any) -> Status:
-        """The status again from its JSON; `RunError` where that is no status."""
+        """Return the status from its JSON; `RunError` where it is not a status."""
         if not isinstance(raw, dict):
-            raise RunError("the status is not an object", where="status.json")
+            raise RunError("the status is not a JSON object", where="status.json")
         kinds = {each.name: type(each.default) for each in fields(cls)}
         for name, value in raw.items():
             if name not in kinds:
-                raise RunError(f"the status knows no {name!r}", where="status.json")
+                raise RunError(f"a status has no {name!r}", where="status.json")
             right = (int, float) if kinds[name] is float else kinds[name]
             if not isinstance(value, right) or isinstance(value, bool):
                 raise RunError(f"{name} is {value!r}", where="status.json")
@@ -86,7 +86,7 @@ class Status:
         return self.state in LIVE
 
     def left_s(self, now: float | None = None) -> float | None:
-        """Seconds left if the rest goes as the beginning went; None while too early to say."""
+        """Return the seconds left at the pace so far; None while it is too early to tell."""
         done = self.share - self.start_share
         if self.state != "running" or done < 0.05 * (1 - self.start_share) or not self.started:
             return None
@@ -94,19 +94,19 @@ class Status:
         return max(0.0, elapsed * (1 - self.share) / max(done, 1e-9))
 
     def duration_s(self, now: float | None = None) -> float:
-        """Seconds worked so far, over all workers of the run; waiting does not count."""
+        """Return the computing time so far in seconds, over all workers of the run."""
         if not self.started:
             return self.worked_s
         end = self.ended or (self.heartbeat if not self.live else time.time())
         return self.worked_s + max(0.0, (end if now is None else now) - self.started)
 
     def silent_s(self, now: float | None = None) -> float:
-        """Seconds since the worker's last sign of life; slow is not lost."""
+        """Return the seconds since the worker's last sign of life."""
         return max(0.0, (time.time() if now is None else now) - self.heartbeat)
 
 
 def process_start_mark(pid: int) -> str:
-    """A mark of when process `pid` began, the same for its whole life; "" where there is none.
+    """Return a mark of the start of process `pid`, constant while it lives; "" without a process.
 
     On Linux the kernel's start time together with the boot it belongs to, so that a number given
     again after a restart of the machine is not mistaken for the old process.
@@ -123,7 +123,7 @@ def process_start_mark(pid: int) -> str:
 
 
 def _start_mark_by_ps(pid: int) -> str:
-    """The same where there is no /proc (macOS)."""
+    """Return the mark where there is no /proc (macOS)."""
     asked = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
         capture_output=True,
@@ -136,7 +136,7 @@ def _start_mark_by_ps(pid: int) -> str:
 
 
 HEARTBEAT_S = 1.0
-# A computation sees the wish to stop at its next word of progress. One that is deep in a long
+# A computation notices a request to stop at its next progress report. One that is deep in a long
 # step is ended after this time; whatever it writes is written whole or not at all.
 PATIENCE_S = 8.0
 
@@ -147,7 +147,7 @@ class Heartbeat:
     Args:
         run: the run this process works on.
         status: as it was before this process took over.
-        patience_s: how long a wish to stop may go unheard before the process is ended; None
+        patience_s: how long a request to stop may go unnoticed before the process is ended; None
             never ends it.
     """
 
@@ -173,15 +173,15 @@ class Heartbeat:
         self._beat.start()
 
     def progress(self, what: str, share: float) -> None:
-        """The `Progress` of the work; raises `Stopped` where somebody asked for that."""
+        """Record the progress of the work; raise `Stopped` after a request to stop."""
         if self._run.stop_asked:
             raise Stopped("stopped on request")
-        with self._guard:  # the heartbeat carries it to the file: many words cost no writing
+        with self._guard:  # the heartbeat writes it to the file: frequent reports cost no writing
             share = min(1.0, max(self._status.share, share))
             self._status = replace(self._status, message=what, share=share)
 
     def finish(self, state: str, message: str) -> None:
-        """The last word; it gets onto the disk even where that is full."""
+        """Write the final status, even where the disk is full."""
         self._over.set()
         with self._guard:
             share = 1.0 if state == "succeeded" else self._status.share
@@ -207,7 +207,7 @@ class Heartbeat:
         )
 
     def _write_over(self) -> None:
-        """Write into the file that is there: its place on a full disk is ours already."""
+        """Write into the existing file: its space on a full disk is ours already."""
         content = json.dumps(asdict(self._status), ensure_ascii=False).encode()
         with suppress(OSError), (self._run.folder / "status.json").open("r+b") as file:
             room = max(len(content), os.fstat(file.fileno()).st_size)
@@ -225,7 +225,7 @@ class Heartbeat:
                     self.finish("stopped", "stopped on request, in the middle of a step")
                     os._exit(0)
             if not self._over.is_set():
-                # A beat that cannot be written is left out: the next one may succeed, and the
-                # work itself will say what is wrong.
+                # A beat that cannot be written is skipped: the next one may succeed, and the work
+                # itself will report the problem.
                 with suppress(OSError):
                     self._change()

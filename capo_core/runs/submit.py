@@ -29,19 +29,19 @@ def submit(
     executor: str = "local",
     estimate: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Put a run at the end of the queue, and begin what can begin.
+    """Put a run at the end of the queue, and start the runs that may start.
 
-    A run's name is made of its kind and settings: the same asked twice is one run. One that waits
-    or works goes on as it was; one that has succeeded is done; one that failed, was stopped or
-    lost takes its place in the queue again, and goes on from its checkpoint.
+    A run's name is made of its kind and settings: the same request twice is one run. One that is
+    queued or running stays as it is; one that has succeeded is done; one that failed, was stopped
+    or lost takes a place in the queue again, and resumes from its checkpoint.
 
     Args:
         after: runs that must succeed first.
-        after_any: runs that must be over first, however they end.
-        estimate: what a preflight expected of it, kept beside what will be measured.
+        after_any: runs that must end first, however they end.
+        estimate: of a pre-flight check, to be saved beside the measured values.
 
     Raises:
-        RunError, ConfigError: the kind or a setting is wrong, or a run to wait for is not there.
+        RunError, ConfigError: the kind or a setting is wrong, or a dependency does not exist.
     """
     run = enqueue(
         workspace, kind, settings, after=after, after_any=after_any,
@@ -62,7 +62,7 @@ def enqueue(
     executor: str = "local",
     estimate: Mapping[str, Any] | None = None,
 ) -> Run:
-    """`submit`, but nothing begins yet; for several runs that belong together."""
+    """Put a run at the end of the queue without starting any; for runs that belong together."""
     request = RunRequest(
         kind, dict(settings), tuple(after), experiment,
         executor=executor, after_any=tuple(after_any),
@@ -72,7 +72,7 @@ def enqueue(
     with workspace.lock(queue.LOCK):
         for name in request.waits_for:
             if not is_run(workspace.runs / name):
-                raise RunError(f"there is no run {name!r} to wait for", where=run.run_id)
+                raise RunError(f"there is no run {name!r} to depend on", where=run.run_id)
         if is_run(run.folder):
             _requeue(workspace, run, request)
             return run
@@ -87,7 +87,7 @@ def enqueue(
 
 
 def run_name(request: RunRequest) -> str:
-    """The name of the run for this request, the same for the same kind and settings."""
+    """Return the name of the run for this request, the same for the same kind and settings."""
     settings = request.settings
     stage = KINDS[request.kind].stage or request.kind
     targets = settings.get("targets") or [settings.get("target") or "all"]
@@ -99,10 +99,10 @@ def run_name(request: RunRequest) -> str:
 
 
 def begin(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run:
-    """Begin a run at once, beside the queue: the one that is at work already, else a new one.
+    """Start a run at once, beside the queue, unless it is running already; return it.
 
-    Its name is made of its kind and settings, so that asking twice gives one run. One that has
-    ended, however it ended, begins anew.
+    Its name is made of its kind and settings, so that the same request twice is one run. One that
+    has ended, however it ended, starts anew.
 
     Raises:
         RunError, ConfigError: the kind or a setting is wrong.
@@ -120,25 +120,25 @@ def begin(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run:
         request.write(run.folder)
         status = run.write(Status(queued=request.queued))
         pid = process.start(run.folder)
-        # Still under the lock, which the worker takes before its first word: so that the one
-        # never overwrites the other.
+        # Still under the lock, which the worker takes before it writes: so that neither
+        # overwrites the status of the other.
         run.write(replace(status, pid=pid, birth=process_start_mark(pid), heartbeat=time.time()))
     return run
 
 
 def begun_at(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run:
-    """Return the run that `begin` makes of this kind and these settings, begun or not."""
+    """Return the run that `begin` makes of this kind and these settings, started or not."""
     return Run(workspace.jobs / f"{kind}-{content_hash(kind, dict(settings))[:16]}")
 
 
 def find_begun(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run | None:
-    """Return the run of this kind with these settings; None where it was never begun."""
+    """Return the run of this kind with these settings; None where it was never started."""
     run = begun_at(workspace, kind, settings)
     return run if _exists(run) else None
 
 
 def every_begun(workspace: Workspace, kind: str) -> list[Run]:
-    """Return all runs of this kind that were begun at once, the last first."""
+    """Return all runs of this kind that were started by `begin`, the last first."""
     folders = workspace.jobs.iterdir() if workspace.jobs.is_dir() else ()
     found = [(run, run.status()) for run in map(Run, folders) if _exists(run)]
     found = [(run, status) for run, status in found if status.state != BROKEN]
@@ -151,25 +151,32 @@ def _exists(run: Run) -> bool:
 
 
 def resubmit_unfinished(workspace: Workspace, run: Run) -> None:
-    """Put a run that has ended without success back into the queue, as it was asked for; one that
-    waits, works or has succeeded stays as it is. One that measures goes on without others now,
-    also where it was asked for before it could."""
+    """Put a run that ended without success back into the queue; any other stays as it is.
+
+    An evaluation or judge run goes on without failed inputs now, even where its former request
+    needed all of them.
+    """
     with workspace.lock(queue.LOCK):
-        asked = None
+        renewed = None
         if run.status().state in ("failed", "stopped", "lost") and run.request.kind in MEASURING:
-            asked = replace(run.request, after=(), after_any=run.request.waits_for)
-        _requeue(workspace, run, asked)
+            renewed = replace(run.request, after=(), after_any=run.request.waits_for)
+        _requeue(workspace, run, renewed)
 
 
 def resubmit(workspace: Workspace, run: Run) -> None:
-    """Put a run that failed, was stopped or lost back into the queue, and with it those that
-    failed because of it."""
+    """Put a run that failed, was stopped or lost back into the queue.
+
+    Runs that failed because of it come back with it.
+
+    Raises:
+        RunError: it is queued or running, has succeeded, or its files are broken.
+    """
     with workspace.lock(queue.LOCK):
         status = run.status()
         if status.live:
             raise RunError(f"the run is {status.state}", where=run.run_id)
         if status.state == "succeeded":
-            raise RunError("the run has succeeded: there is nothing left to do", where=run.run_id)
+            raise RunError("the run has succeeded: there is nothing to resume", where=run.run_id)
         runs = all_runs(workspace)
         back = [run.run_id]
         _requeue(workspace, run)
@@ -180,11 +187,11 @@ def resubmit(workspace: Workspace, run: Run) -> None:
                 back.append(other.run_id)
 
 
-def _requeue(workspace: Workspace, run: Run, asked: RunRequest | None = None) -> None:
+def _requeue(workspace: Workspace, run: Run, renewed: RunRequest | None = None) -> None:
     """Put a run that has ended without success back; under the queue's lock.
 
     Args:
-        asked: the request it is asked for with now; it says anew for whom the run waits.
+        renewed: the request with which it is submitted now; its dependencies replace the former.
     """
     status = run.status()
     if status.live or status.state == "succeeded":
@@ -193,12 +200,12 @@ def _requeue(workspace: Workspace, run: Run, asked: RunRequest | None = None) ->
         raise RunError(
             f"the run's files are broken: {status.message}",
             where=str(run.folder),
-            todo="mend the file, or delete the run and ask for it anew",
+            todo="correct the file, or delete the run and submit it again",
         )
     run.forget_stop()
     now = time.time()
     with disk_errors(run.folder):
-        # Where it gets is measured anew from where it goes on.
+        # The progress is measured from where it resumes.
         run.write(
             Status(
                 queued=now,
@@ -210,8 +217,8 @@ def _requeue(workspace: Workspace, run: Run, asked: RunRequest | None = None) ->
             )
         )
         request = run.request
-        if asked is not None:
-            request = replace(request, after=asked.after, after_any=asked.after_any)
+        if renewed is not None:
+            request = replace(request, after=renewed.after, after_any=renewed.after_any)
         replace(request, queued=now, order=_next_order(workspace)).write(run.folder)
 
 

@@ -1,6 +1,6 @@
-"""Runs in words: what one is called, where it stands, how two differ; without Streamlit.
+"""Summaries of runs: title, status line, table row, and the differences of two.
 
-Everything here can be said of a run whose files are damaged, too.
+All of it works for runs whose files are damaged, too.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ STATES = {
 }
 STAGE_NAMES = {"train_sft": "SFT", "train_capo": "CAPO"}
 TRAININGS = tuple(STAGE_NAMES)
-# What a run's own configuration calls its kind, where nobody wrote down a request.
+# Names of the kinds in a run's own configuration, for runs without a request.
 _STAGES = {"sft": "train_sft", "capo": "train_capo"}
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run as it is now.
+    """A run at one moment.
 
     Attributes:
         kind: one of `request.KINDS`; "" where it is not known.
-        targets: who is imitated.
-        settings: what was asked; empty where it cannot be read.
-        can_repeat: is it known how it was asked for?
+        targets: the annotators that are imitated.
+        settings: of the request; empty where they cannot be read.
+        can_repeat: whether there is a request to repeat.
     """
 
     run: Run
@@ -68,19 +68,19 @@ class RunSummary:
 
     @property
     def title(self) -> str:
-        """ "CAPO for A", "Answers by SFT for A and B", "Evaluation"."""
+        """The run for a person: "CAPO for A", "Generation: SFT for A and B", "Evaluation"."""
         if not self.kind:
             return self.run_id
         if self.kind == "evaluate":
             return "Evaluation"
         what = KINDS[self.kind].label if self.kind in KINDS else ""
         if self.kind == "generate":
-            what = f"Answers by {METHOD_TITLES.get(self.method, self.method)}"
+            what = f"Generation: {METHOD_TITLES.get(self.method, self.method)}"
         return f"{what or self.kind} for {shortened_list(self.targets)}" if self.targets else what
 
 
 def summarise_run(run: Run) -> RunSummary:
-    """What is known of a run; never raises."""
+    """Return the summary of a run; never raises."""
     status = run.status()
     try:
         request = run.request
@@ -95,7 +95,7 @@ def summarise_run(run: Run) -> RunSummary:
 
 
 def _from_config(run: Run, status: Status) -> RunSummary:
-    """A run that nobody put into the queue, by what its computation wrote."""
+    """Return the summary of a run without a request, by the configuration in its folder."""
     try:
         config = run.files.config
         stage = str(config["stage"])
@@ -108,7 +108,7 @@ def _from_config(run: Run, status: Status) -> RunSummary:
 
 
 def shortened_list(names: Sequence[str], most: int = 4) -> str:
-    """ "A", "A and B", "A, B and 7 more"."""
+    """Return "A", "A and B", "A, B and 7 more"."""
     names = list(names)
     if len(names) > most:
         return f"{', '.join(names[:2])} and {len(names) - 2} more"
@@ -116,20 +116,20 @@ def shortened_list(names: Sequence[str], most: int = 4) -> str:
 
 
 def status_line(seen: RunSummary) -> str:
-    """What it is doing, or how it ended, in one line."""
+    """Return the run's current activity, or how it ended, in one line."""
     status = seen.status
     if status.state == "queued" and not status.pid and not status.slurm:
-        return _waits_for(seen) or "waits for its turn"
+        return _waits_for(seen) or "waiting for its turn"
     message = status.message
     slow = runs_run.silence_s(status)
     if slow:
-        return f"{message} (slow: silent for {duration(slow)}, but its process is there)"
+        return f"{message} (slow: no sign of life for {duration(slow)}, but its process exists)"
     left = status.left_s()
     return message if left is None else f"{message}, about {duration(left)} left"
 
 
 def _waits_for(seen: RunSummary) -> str:
-    """Why it has not begun, with the other run's title for its name."""
+    """Return why it has not started, with the other run's title instead of its name."""
     words = queue.reason_for_waiting(seen.run)
     for name in seen.run.request.waits_for if words else ():
         words = words.replace(name, summarise_run(Run(seen.run.folder.parent / name)).title)
@@ -137,7 +137,7 @@ def _waits_for(seen: RunSummary) -> str:
 
 
 def table_row(seen: RunSummary) -> dict[str, Any]:
-    """One line of a table of runs."""
+    """Return the run as a row of a table."""
     status = seen.status
     return {
         "run": seen.title,
@@ -153,7 +153,7 @@ def table_row(seen: RunSummary) -> dict[str, Any]:
 
 
 def exact_duration(seconds: float) -> str:
-    """Worked time, exact enough to compare: "41 s", "3 min 20 s", "2 h 5 min"."""
+    """Return a computing time exactly enough to compare: "41 s", "3 min 20 s", "2 h 5 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -162,13 +162,13 @@ def exact_duration(seconds: float) -> str:
 
 
 def progress_text(share: float, left_s: float | None) -> str:
-    """ "43 % done, about 4 min left"."""
+    """Return "43 % done, about 4 min left"."""
     done = f"{percent(share)} done"
     return done if left_s is None else f"{done}, about {duration(left_s)} left"
 
 
 def flattened(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
-    """Nested settings by dotted names: {"config.lora.rank": 16}."""
+    """Return nested settings by dotted names: {"config.lora.rank": 16}."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
@@ -179,7 +179,7 @@ def flattened(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Settings that differ: name, in the first, in the second; None where one has none."""
+    """Return the settings that differ: name, first and second value; None where there is none."""
     one, two = flattened(first), flattened(second)
     return [
         (name, one.get(name), two.get(name))

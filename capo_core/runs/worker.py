@@ -21,7 +21,7 @@ QUEUE_PATIENCE_S = 300.0
 
 
 def main(folder: str) -> int:
-    """Do the run in `folder`; 0 where it ended well, 1 otherwise."""
+    """Do the run in `folder`; return 0 where it succeeded, 1 otherwise."""
     run = Run(Path(folder).resolve())
     workspace = Workspace(run.folder.parents[1])
     try:
@@ -42,21 +42,23 @@ def main(folder: str) -> int:
     well = ended_well(work, heartbeat)
     try:
         queue.advance(workspace)
-    except CapoError as error:  # the next one who looks will try again
-        print(f"the queue could not go on: {error}", file=sys.stderr)
+    except CapoError as error:  # the next process that lists runs tries again
+        print(f"the queue could not advance: {error}", file=sys.stderr)
     return 0 if well else 1
 
 
 def _save_when_told_to_end(run: Run) -> None:
-    """A machine that shuts down, or a cluster whose time is up, asks a process to end some time
-    before it ends it: the run saves then, and can be resumed."""
+    """Save and stop at the signals that precede the end of a process.
+
+    A machine that shuts down, or a cluster whose time is up, sends them some time before.
+    """
     for name in ("SIGTERM", "SIGUSR2"):
         if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
             signal.signal(getattr(signal, name), lambda *_: run.ask_to_stop())
 
 
 def ended_well(work: Callable[[], str], heartbeat: Heartbeat) -> bool:
-    """Do `work`, and let the heartbeat have the last word on it."""
+    """Do `work`, record how it ended, and return whether it succeeded."""
     try:
         message = work()
     except Stopped as error:
@@ -65,10 +67,10 @@ def ended_well(work: Callable[[], str], heartbeat: Heartbeat) -> bool:
         heartbeat.finish("failed", str(error))
     except MemoryError:
         _print_trace()
-        heartbeat.finish("failed", "the computer's memory did not suffice")
-    except Exception as error:  # the last resort of a process: told, logged, never swallowed
+        heartbeat.finish("failed", "the computer ran out of memory")
+    except Exception as error:  # the last resort of a process: reported and logged, never swallowed
         _print_trace()
-        heartbeat.finish("failed", f"a defect of this program: {error!r}; see the log")
+        heartbeat.finish("failed", f"an internal error: {error!r}; see the log")
     else:
         heartbeat.finish("succeeded", message)
         return True

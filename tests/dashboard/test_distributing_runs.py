@@ -44,7 +44,7 @@ def reading(made):
 
 @pytest.fixture
 def begun(monkeypatch):
-    monkeypatch.setattr(queue, "_begin", lambda job, status: None)
+    monkeypatch.setattr(queue, "_start", lambda job, status: None)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def scored(made, workspace):
 def begun(monkeypatch):
     """Runs that a page would begin, noted instead of begun."""
     names = set()  # one that is not really begun is asked for at every look
-    monkeypatch.setattr(queue, "_begin", lambda job, status: names.add(job.run_id))
+    monkeypatch.setattr(queue, "_start", lambda job, status: names.add(job.run_id))
     return names
 
 

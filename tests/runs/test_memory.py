@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 import types
 
-import pytest
-
 from capo_core.runs import memory
 
 
@@ -27,10 +25,3 @@ def test_a_library_that_is_just_being_imported_is_no_error(monkeypatch):
 
 def test_what_is_free_is_less_than_what_there_is():
     assert 0 < memory.available_bytes() < 1e14
-
-
-@pytest.mark.parametrize(
-    ("size", "words"), [(12_345, "12 kB"), (940e6, "940 MB"), (7.84e9, "7.8 GB")]
-)
-def test_sizes_in_words(size, words):
-    assert memory.in_words(size) == words

@@ -189,7 +189,7 @@ def test_it_survives_its_file(workspace):
     assert report.saved_preflight(workspace, "train_sft", {"a": 1}) is None
     report.save_preflight(found, workspace, {"a": 1})
     assert report.saved_preflight(workspace, "train_sft", {"a": 1}) == found
-    assert "It cannot work: the milk is sour. What to do: buy new milk." in said(found)
+    assert "Cannot run: the milk is sour. What to do: buy new milk." in said(found)
     assert not replace(found, problems=()).problems
 
 

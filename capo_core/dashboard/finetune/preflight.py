@@ -11,11 +11,10 @@ from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.job_progress import show_outcome
 from capo_core.dashboard.ui.text import markdown
-from capo_core.formatting import count, duration
+from capo_core.formatting import count, duration, size
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs import submit
 from capo_core.runs.experiments.plan import PlannedRun
-from capo_core.runs.memory import in_words
 from capo_core.runs.preflight import report
 from capo_core.runs.preflight.report import Preflight
 from capo_core.runs.run import Run
@@ -121,14 +120,10 @@ def _one(look: Look, found: Preflight) -> None:
     st.markdown(f"**{markdown(look.title)}**")
     for problem in found.problems:
         todo = f"\n\nWhat to do: {markdown(problem.todo)}." if problem.todo else ""
-        st.error(f"**It cannot work:** {markdown(problem.what)}.{todo}")
+        st.error(f"**Cannot run:** {markdown(problem.what)}.{todo}")
     for warning in found.warnings:
         st.warning(markdown(warning))
-    told = set(found.warnings)
-    show_note(" ".join(
-        each for each in found.sentences
-        if each not in told and not each.startswith("It cannot work")
-    ))  # fmt: skip
+    show_note(" ".join(found.estimates))
 
 
 def _together(
@@ -153,5 +148,5 @@ def _together(
     if missing:
         parts.append(f"without {shortened_list(missing)}, which cannot be measured beforehand")
     if memory:
-        parts.append(f"at most {in_words(memory)} of memory at a time")
-    return f"{', '.join(parts)}; {in_words(disk)} on the disk."
+        parts.append(f"at most {size(memory)} of memory at a time")
+    return f"{', '.join(parts)}; {size(disk)} on the disk."

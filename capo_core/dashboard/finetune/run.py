@@ -25,10 +25,9 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
-from capo_core.formatting import duration, number, percent
+from capo_core.formatting import duration, number, percent, size
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
-from capo_core.runs.memory import in_words
 from capo_core.runs.status import Status
 from capo_core.runs.summary import (
     TRAININGS,
@@ -273,9 +272,9 @@ def _figures(seen: RunSummary, events: RunEvents) -> list[tuple[str, str]]:
 def _memory(seen: RunSummary, status: Status) -> list[tuple[str, str]]:
     found = []
     if status.peak_bytes:
-        found.append(("Memory at most", in_words(status.peak_bytes)))
+        found.append(("Memory at most", size(status.peak_bytes)))
     if status.gpu_peak_bytes:
-        found.append(("GPU memory at most", in_words(status.gpu_peak_bytes)))
+        found.append(("GPU memory at most", size(status.gpu_peak_bytes)))
     return found
 
 

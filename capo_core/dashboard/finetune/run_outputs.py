@@ -24,13 +24,12 @@ from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import count
+from capo_core.formatting import count, size
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs.events import RunEvents
 from capo_core.runs.kinds import evaluation as kinds_evaluation
 from capo_core.runs.kinds import training
-from capo_core.runs.memory import in_words
 from capo_core.runs.preflight.report import Preflight
 from capo_core.runs.summary import RunSummary, exact_duration, flattened
 
@@ -203,7 +202,7 @@ def _expected(seen: RunSummary) -> None:
 
 
 def _size(number: int | None) -> str:
-    return in_words(number) if number else ""
+    return size(number) if number else ""
 
 
 def _written(seen: RunSummary) -> int:

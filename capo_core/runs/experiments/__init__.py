@@ -1,1 +1,1 @@
-"""Experiments: all methods for all targets, as runs that wait for one another."""
+"""Experiments: all methods for all targets, as runs that depend on one another."""

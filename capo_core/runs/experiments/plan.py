@@ -1,13 +1,14 @@
-"""From an experiment to its runs, and who waits for whom.
+"""The runs of an experiment and their dependencies.
 
-    profile ───────────────► answers (profile)  ─┐
-    SFT of a target ──┬────► answers (sft)      ─┤
-                      └► CAPO ► answers (capo)  ─┼► evaluation
-    (nothing) ─────────────► answers (zero_shot, icl) ┘
+    profile ───────────────► generate (profile)  ─┐
+    SFT of a target ──┬────► generate (sft)      ─┤
+                      └► CAPO ► generate (capo)  ─┼► evaluation
+    (nothing) ─────────────► generate (zero_shot, icl) ┘
 
-for each seed; the evaluation, at last, is one for all seeds. A judge, where one is asked for, comes
-between answers and evaluation, and retention after a target's last training. Judge and evaluation
-begin when all before them is over, and take what has succeeded; all others need what they wait for.
+for each seed; one evaluation at the end covers all seeds. An LLM judge, where there is one, comes
+between generations and evaluation, and retention after a target's last training. Judge and
+evaluation start when all runs before them have ended, and use those that succeeded; all others
+need every run they depend on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.runs.request import RunRequest
 from capo_core.runs.submit import run_name
 
-# What a run is likely to take beside the others of its experiment, for the share that is done
+# The likely duration of a run relative to the others of its experiment, for the progress shown
 # before anything is measured: a training of one target is 1.
 WEIGHTS = {"train_sft": 1.0, "train_capo": 1.6, "profile": 0.3, "generate": 0.5, "evaluate": 0.4,
            "retention": 0.8, "judge": 0.5}  # fmt: skip
@@ -32,8 +33,8 @@ class PlannedRun:
 
     Attributes:
         run_id: the name it will have.
-        weight: its part of the whole, relative to others.
-        seed: of its repetition; None for the evaluation of all.
+        weight: its share of the whole, relative to others.
+        seed: of its repetition; None for the evaluation of all seeds.
     """
 
     run_id: str
@@ -44,7 +45,7 @@ class PlannedRun:
 
 
 def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
-    """The runs of an experiment, each after those it waits for."""
+    """Return the runs of an experiment, each after those it depends on."""
     found: dict[str, PlannedRun] = {}
 
     def add(kind, settings, method, seed, after=(), weight=1.0, after_any=()) -> str:

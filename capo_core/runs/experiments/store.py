@@ -1,12 +1,10 @@
-"""Experiments in the workspace: `experiments/<id>/experiment.json`, begun, found and watched.
+"""Experiments in the workspace: `experiments/<id>/experiment.json`, started, found and watched.
 
     {"config": {…}, "made": seconds since the epoch, "runs": [{"run_id", "kind", "method",
      "seed", "weight"}, …]}
 
 The runs themselves lie with all others under `workspace.runs`. Two experiments may have a run in
-common: it is done once.
-
-How far an experiment is, and how long it will still take.
+common: it is done once. `progress_of` returns how far an experiment is, and the time left.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.runs import queue, submit
@@ -34,10 +31,10 @@ FILE = "experiment.json"
 
 @dataclass(frozen=True)
 class Member:
-    """One run of an experiment, as its file names it.
+    """One run of an experiment, as recorded in its file.
 
     Attributes:
-        weight: its part of the whole, relative to others.
+        weight: its share of the whole, relative to others.
     """
 
     run_id: str
@@ -49,11 +46,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment that was begun.
+    """An experiment that was started.
 
     Attributes:
-        made: when it was begun, seconds since the epoch.
-        members: its runs, each after those it waits for.
+        made: when it was started, seconds since the epoch.
+        members: its runs, each after those it depends on.
     """
 
     workspace: Workspace
@@ -70,7 +67,7 @@ class Experiment:
         return self.workspace.experiments / self.experiment_id
 
     def runs(self) -> list[Run | None]:
-        """The runs of `members`; None for one that was deleted."""
+        """Return the runs of `members`; None for one that was deleted."""
         found = [Run(self.workspace.runs / member.run_id) for member in self.members]
         return [run if runs_run.is_run(run.folder) else None for run in found]
 
@@ -81,24 +78,24 @@ class Experiment:
 
 
 def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
-    """Put all runs of an experiment into the queue, and begin what can begin.
+    """Submit all runs of an experiment, and start those that may start.
 
-    The same experiment begun again takes up what failed, was stopped or lost; what has succeeded
-    stays. Its runs are those that were planned when it was begun, also where the program would now
-    plan others, as long as all of them are there.
+    Starting the same experiment again resumes the runs that failed, were stopped or lost; those
+    that succeeded stay. Its runs are those planned at the first start, even where this version
+    would plan others, as long as all of them exist.
 
     Raises:
-        DataError, ConfigError: the dataset or an annotator is not there.
+        DataError, ConfigError: the dataset or an annotator does not exist.
         RunError: the files of one of its runs are broken.
     """
-    config = _settled(workspace, config)
+    config = _with_fingerprint(workspace, config)
     planned = plan_runs(config)
     experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)))
     known = experiment.folder / FILE
     if known.exists():
         before = find_experiment(workspace, experiment.experiment_id)
         if None not in before.runs():
-            return _taken_up(before)
+            return _resumed(before)
         experiment = replace(experiment, made=before.made)
     write_json(
         known,
@@ -123,7 +120,7 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
     return experiment
 
 
-def _taken_up(experiment: Experiment) -> Experiment:
+def _resumed(experiment: Experiment) -> Experiment:
     for run in filter(None, experiment.runs()):
         submit.resubmit_unfinished(experiment.workspace, run)
     queue.advance(experiment.workspace)
@@ -131,7 +128,7 @@ def _taken_up(experiment: Experiment) -> Experiment:
 
 
 def find_experiment(workspace: Workspace, experiment_id: str) -> Experiment:
-    """The experiment of that name; `RunError` where there is none, or its file is broken."""
+    """Return the experiment of that name; `RunError` where there is none or its file is broken."""
     path = workspace.experiments / safe_name(experiment_id) / FILE
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -151,7 +148,7 @@ def find_experiment(workspace: Workspace, experiment_id: str) -> Experiment:
 
 
 def all_experiments(workspace: Workspace) -> tuple[list[Experiment], dict[str, str]]:
-    """All experiments, the newest first; and what is wrong with those whose file is broken."""
+    """Return all experiments, the newest first, and the errors of broken files by name."""
     found, broken = [], {}
     for path in sorted(workspace.experiments.glob(f"*/{FILE}")):
         try:
@@ -162,9 +159,9 @@ def all_experiments(workspace: Workspace) -> tuple[list[Experiment], dict[str, s
 
 
 def stop(experiment: Experiment) -> list[str]:
-    """Ask all runs that wait or work to stop; their names, the last first.
+    """Ask all queued and running runs to stop, and return their names, the last first.
 
-    Those at the end go out of the queue first, so that none of them begins meanwhile.
+    Those at the end leave the queue first, so that none of them starts meanwhile.
     """
     from capo_core.runs import actions
 
@@ -173,25 +170,25 @@ def stop(experiment: Experiment) -> list[str]:
         if run is not None and run.status().live:
             try:
                 actions.stop(experiment.workspace, run.run_id)
-            except RunError:  # it has ended between the looking and the asking
+            except RunError:  # it has ended meanwhile
                 continue
             stopped.append(run.run_id)
     return stopped
 
 
 def check_general_text(config: ExperimentConfig) -> None:
-    """`ConfigError` where the file of general text is not there: hours later would be too late."""
+    """Raise `ConfigError` where the file of general text is missing, before hours of work."""
     text = (config.retention or {}).get("text", "")
     if text and not Path(text).is_file():
         raise ConfigError(
             f"there is no file {text!r}",
             where="experiment, retention.text",
-            expected="a file of general text on this machine; nothing leaves it out",
+            expected="a file of general text on this machine, or nothing",
         )
 
 
-def _settled(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig:
-    """The configuration with the dataset's fingerprint, once its annotators are known."""
+def _with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig:
+    """Return the configuration with the dataset's fingerprint; its annotators are checked."""
     from capo_core.data.catalog import Catalog
 
     check_general_text(config)
@@ -211,25 +208,20 @@ def _member(planned: PlannedRun) -> Member:
     )
 
 
-def as_json(experiment: Experiment) -> dict[str, Any]:
-    """What experiment.json says, for a download that can be loaded again."""
-    return experiment.config.to_dict()
-
-
 @dataclass(frozen=True)
 class ExperimentProgress:
-    """An experiment at one moment.
+    """The progress of an experiment at one moment.
 
     Attributes:
-        state: "running" while a run waits or works that can go on; "succeeded" when all have;
-            else "failed", "stopped" or "lost", by the worst that keeps it from going on, also
-            where the evaluation was made without it.
-        share: the weighted share done, 0 to 1; less than 1 while something has come to nothing.
+        state: "running" while a run is running or may still start; "succeeded" when all have
+            succeeded; else "failed", "stopped" or "lost", by the worst state that blocks it, even
+            where the evaluation went on without that run.
+        share: the weighted share done, 0 to 1; less than 1 while a run has no result.
         left_s: seconds left; None while too early to say.
         counts: runs by state.
-        message: what is being done, or what keeps it, in words.
-        elapsed_s: seconds that its runs have worked.
-        scored: has it come to an end with an evaluation, if only of what has succeeded?
+        message: the current activity, or what blocks it.
+        elapsed_s: computing time of its runs, in seconds.
+        scored: whether it has ended with an evaluation, if only of some of its runs.
     """
 
     state: str
@@ -242,11 +234,11 @@ class ExperimentProgress:
 
 
 def progress_of(experiment: Experiment, now: float | None = None) -> ExperimentProgress:
-    """Where the experiment stands, from its runs' status files."""
+    """Return the progress of an experiment, read from the status files of its runs."""
     states = [run.status() if run else Status(state=DELETED) for run in experiment.runs()]
     names = [member.run_id for member in experiment.members]
     others = DependencyStates(experiment.workspace.runs, dict(zip(names, states, strict=True)))
-    states = _outdated_taken_as_due(experiment, states, others)
+    states = _with_outdated_as_queued(experiment, states, others)
     counts = dict(Counter(status.state for status in states))
     share = _share(experiment.members, states)
     elapsed = sum(status.duration_s(now) for status in states)
@@ -256,11 +248,13 @@ def progress_of(experiment: Experiment, now: float | None = None) -> ExperimentP
     return ExperimentProgress(state, share, left, counts, message, elapsed, scored)
 
 
-def _outdated_taken_as_due(
+def _with_outdated_as_queued(
     experiment: Experiment, states: Sequence[Status], others: DependencyStates
 ) -> list[Status]:
-    """What was done without a run that is being repeated will be done again: it counts as queued,
-    as it will be in the end, so that the bar does not go back then."""
+    """Count an evaluation as queued where a run it skipped is being repeated.
+
+    It will be done again, and the progress bar must not go back then.
+    """
     found = list(states)
     for place, run in enumerate(experiment.runs()):
         if run is None or states[place].state != "succeeded":
@@ -279,10 +273,10 @@ def _share(members: Sequence[Member], states: Sequence[Status]) -> float:
 def _left_s(
     members: Sequence[Member], states: Sequence[Status], others: DependencyStates, now: float | None
 ) -> float | None:
-    """The rest of each run by the pace of those that are over or well begun.
+    """Estimate the seconds left from the pace of runs that have ended or are under way.
 
-    A run's whole time is that of runs of its kind and method so far; where there is none, its
-    weight times the pace of all. Runs that work side by side make it shorter than this says.
+    A run's total time is that of runs of its kind and method so far; where there is none, its
+    weight times the overall pace. Runs in parallel make it shorter than this estimate.
     """
     paces: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for member, status in zip(members, states, strict=True):
@@ -294,7 +288,7 @@ def _left_s(
     everything = [each for found in paces.values() for each in found]
     left = 0.0
     for member, status in zip(members, states, strict=True):
-        # What has failed or was stopped is not under way, nor is what waits for it.
+        # A run that failed or was stopped is not under way, nor are those that depend on it.
         if not status.live or (status.state == "queued" and others.finished(member.run_id)):
             continue
         measured = paces.get((member.kind, member.method), everything)
@@ -310,7 +304,7 @@ def _state(
     for member, status in zip(experiment.members, states, strict=True):
         by_state.setdefault(status.state, (member, status))
     if set(by_state) == {"succeeded"}:
-        return "succeeded", "all runs are done"
+        return "succeeded", "all runs have succeeded"
     if "running" in by_state:
         member, status = by_state["running"]
         return "running", f"{member.run_id}: {status.message}"
@@ -322,7 +316,7 @@ def _state(
             said = "failed" if state in (BROKEN, DELETED) else state
             why = f": {status.message.rstrip('.')}" if status.message else ""
             return said, f"{member.run_id} {_ENDED[state]}{why}"
-    return "stopped", "nothing goes on"
+    return "stopped", "no run can start"
 
 
 _ENDED = {
@@ -339,7 +333,7 @@ def _scored(experiment: Experiment, states: Sequence[Status]) -> bool:
 
 
 def _can_go_on(experiment: Experiment, states: Sequence[Status], others: DependencyStates) -> bool:
-    """Is there a queued run that waits for nothing but its turn, or is about to begin?"""
+    """Return whether a queued run needs nothing but its turn, or is about to start."""
     for run, status in zip(experiment.runs(), states, strict=True):
         if run is None or status.state != "queued":
             continue

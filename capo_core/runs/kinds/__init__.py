@@ -13,7 +13,16 @@ from functools import partial
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
 from capo_core.runs.checks import Settings, check
-from capo_core.runs.kinds import distributions, dummy, evaluation, preflight, stability, training
+from capo_core.runs.kinds import (
+    distributions,
+    dummy,
+    evaluation,
+    llm_judge,
+    preflight,
+    retention,
+    stability,
+    training,
+)
 from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace
 
@@ -25,8 +34,8 @@ WORK: dict[str, Work] = {
     "profile": training.generate_profiles,
     "generate": training.generate_answers,
     "evaluate": evaluation.evaluate,
-    "judge": evaluation.judge,
-    "retention": evaluation.measure_forgetting,
+    "judge": llm_judge.judge,
+    "retention": retention.measure_forgetting,
     "estimate": distributions.estimate,
     "softlabel": distributions.soft_labels,
     "stability": stability.measure_stability,

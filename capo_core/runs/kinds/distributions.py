@@ -1,6 +1,6 @@
 """Runs about label distributions: estimates by a model, and classifiers trained on them.
 
-Both name the judgments they work on by their id in the workspace (`distributions.kept.keep`).
+Both name their judgments by the id in the workspace (see `distributions.store`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from capo_core.workspace import Workspace
 def estimate(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Estimate the label distributions of `settings["judgments"]`; see `estimate_run`."""
+    """Estimate the label distributions of `settings["judgments"]` (see `estimate_run`)."""
     from capo_core.distributions import store
     from capo_core.distributions.estimate_run import run_estimate
 
@@ -43,7 +43,7 @@ def estimate(
 def soft_labels(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Train classifiers on label distributions; see `distributions.softlabel`."""
+    """Train classifiers on label distributions (see `distributions.soft_labels`)."""
     from capo_core.distributions import store
     from capo_core.distributions.soft_labels import train_soft_labels
 
@@ -55,7 +55,7 @@ def soft_labels(
 
 
 def scorer_of(settings: Settings) -> Any:
-    """The model that weighs options, as `settings` name it.
+    """Return the model that scores options, as named in `settings`.
 
     The server's address and key come from the environment of the process, never from a file.
     """

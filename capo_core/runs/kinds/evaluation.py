@@ -1,7 +1,4 @@
-"""The evaluation of finished generations, as a run.
-
-Runs that measure: evaluations, judges, and what a training made its base forget.
-"""
+"""The evaluation of finished generations, as a run."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ from capo_core.run_folder import RunFolder, disk_errors, find_run
 from capo_core.runs import dependencies
 from capo_core.runs.checks import Settings, table_config
 from capo_core.runs.dependencies import SkippedInput, describe, remaining_inputs
-from capo_core.runs.kinds import llm_judge, retention
-from capo_core.runs.kinds.inputs import backend_of, load_dataset
+from capo_core.runs.kinds.inputs import load_dataset
 from capo_core.workspace import Workspace
 
 REPORT = "report.json"
@@ -29,18 +25,19 @@ def evaluate_runs(
     progress: Progress,
     skipped: Sequence[SkippedInput] = (),
 ) -> str:
-    """Score the generations `settings["runs"]` beside the people's own answers; with them what the
-    judges' runs `settings["judges"]` say.
+    """Score the generations `settings["runs"]` beside the annotators' own responses.
+
+    The report includes the results of the LLM judges `settings["judges"]`.
 
     Writes report.json (an `EvaluationReport`, see `evaluation.report`), then result.json. The
     command `evaluate` gives the same numbers for the same runs.
 
     Args:
-        skipped: those of them that it goes on without; report and result name them.
+        skipped: runs without a result, which it goes on without; report and result name them.
 
     Raises:
-        RunError, DataError: a run is not finished, or answered other data than the others; all
-            generations are skipped.
+        RunError, DataError: a run is not finished, or has outputs on other data than the others;
+            all generations are skipped.
     """
     from capo_core.evaluation import report as reports
     from capo_core.evaluation import streams as evaluation_streams
@@ -55,7 +52,7 @@ def evaluate_runs(
             "target": "all",
             "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
             "runs": list(settings["runs"]),
-            # Runs from before there were judges keep what they were asked.
+            # Runs from before there were judges keep their configuration.
             **({"judges": judges} if judges else {}),
             "settings": config.to_dict(),
         }
@@ -90,30 +87,10 @@ def evaluate_runs(
 def evaluate(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Score the generations that are finished; see `evaluation_run`."""
+    """Score the finished generations (see `evaluate_runs`)."""
 
     dataset = load_dataset(settings, workspace)
     skipped = dependencies.skipped_inputs(
         workspace, [*settings["runs"], *settings.get("judges", ())]
     )
     return evaluate_runs(dataset, settings, workspace, folder, progress, skipped)
-
-
-def judge(settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress) -> str:
-    """Let a model judge the answers that are finished; see `judge_run`."""
-    dataset = load_dataset(settings, workspace)
-    skipped = dependencies.skipped_inputs(workspace, settings["runs"])
-    dependencies.remaining_inputs(
-        settings["runs"], skipped, folder.run_id
-    )  # before the model is read
-    progress("reading the model", 0.0)
-    backend = llm_judge.guessing_judge() if settings.get("guess") else backend_of(settings)
-    return llm_judge.judge_runs(dataset, settings, backend, workspace, folder, progress, skipped)
-
-
-def measure_forgetting(
-    settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
-) -> str:
-    """Measure what a training made its base forget; see `retention_run`."""
-    dataset = load_dataset(settings, workspace)
-    return retention.measure_retention(dataset, settings, workspace, folder, progress)

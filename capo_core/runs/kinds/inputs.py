@@ -1,4 +1,4 @@
-"""What the work of a run begins with, as its settings name it: the dataset, and the model."""
+"""The inputs that the settings of a run name: the dataset and the model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from capo_core.workspace import Workspace
 
 
 def load_dataset(settings: Settings, workspace: Workspace):
-    """The dataset of a run, which must be what it was when the run was asked for."""
+    """Return the dataset of a run.
+
+    Raises:
+        DataError: it has changed since the run was requested.
+    """
     from capo_core.data.catalog import Catalog
 
     dataset = Catalog(workspace).load(settings["dataset"])
@@ -22,7 +26,7 @@ def load_dataset(settings: Settings, workspace: Workspace):
 
 
 def backend_of(settings: Settings):
-    """The model that answers: a server where one is named, else a base on this machine.
+    """Return the model that generates: a server's where one is named, else one on this machine.
 
     The server's address and key come from the environment of the process, never from a file.
     """

@@ -1,4 +1,4 @@
-"""A language model judges who wrote the answers of finished generations, as a run."""
+"""The attribution of finished generations by an LLM judge, as a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, RunError, Stopped
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder, disk_errors, find_run
-from capo_core.runs.checks import judge_config
-from capo_core.runs.dependencies import SkippedInput, remaining_inputs
+from capo_core.runs.checks import Settings, judge_config
+from capo_core.runs.dependencies import SkippedInput, remaining_inputs, skipped_inputs
+from capo_core.runs.kinds.inputs import backend_of, load_dataset
 from capo_core.workspace import Workspace, write_json
 
 
 def guessing_judge():
-    """The judge that guesses, which needs no model."""
+    """Return the judge that guesses, a chance baseline that needs no model."""
     from capo_core.evaluation.llm_judge.trials import random_answer
     from capo_core.imitation.backends.fake import FakeBackend
 
@@ -32,19 +33,19 @@ def judge_runs(
     progress: Progress,
     skipped: Sequence[SkippedInput] = (),
 ) -> str:
-    """Ask `backend` about people's held-out texts and the generations `settings["runs"]`.
+    """Let `backend` judge people's held-out texts and the generations `settings["runs"]`.
 
-    Each answer is on disk (outputs.jsonl) before the next is taken; an interrupted run goes on
-    with what is missing. Then judged.json (`evaluation.judge.Judged`), and result.json at last.
+    Each verdict is on disk (outputs.jsonl) before the next is used; an interrupted run resumes
+    with the missing ones. Then it writes judged.json (`LlmJudgeResult`), and result.json at last.
 
     Args:
-        skipped: generations that it goes on without; the result names them.
+        skipped: generations without a result, which it goes on without; the result names them.
 
     Raises:
         DataError, RunError: the generations are not of this data, or not finished; see
-            `judge_design.plan`.
-        BackendUnavailable: the model is not there any more; the answers so far are kept.
-        Stopped: somebody asked to; the answers so far are kept.
+            `llm_judge.trials.plan_trials`.
+        BackendUnavailable: the model is not available any more; the verdicts so far are saved.
+        Stopped: on request; the verdicts so far are saved.
     """
     from capo_core.evaluation.llm_judge.judge import (
         LlmJudgeResult,
@@ -85,7 +86,7 @@ def judge_runs(
 
         def watched(what: str, share: float) -> None:
             if folder.stop_asked:
-                raise Stopped("somebody asked the run to stop")
+                raise Stopped("stopped on request")
             progress(what, share)
 
         try:
@@ -122,10 +123,10 @@ def judge_runs(
 
 
 def _streams(dataset: Dataset, runs: Sequence[RunFolder], split: str):
-    """The items, and what is judged on them: people's own texts, and each run by its name.
+    """Return the items and the texts to be judged: people's own, and each run under its name.
 
-    By its name and not by its method's, so that a run is asked the same questions whatever is
-    judged beside it.
+    Under its name rather than its method's, so that the questions about a run do not depend on
+    the runs judged beside it.
     """
     from capo_core.evaluation import streams as evaluation_streams
     from capo_core.evaluation.streams import HUMAN, held_out_items, human_streams
@@ -139,3 +140,13 @@ def _streams(dataset: Dataset, runs: Sequence[RunFolder], split: str):
     items = items or held_out_items(dataset, split)
     people = [each for each in human_streams(dataset, items) if each.source == HUMAN]
     return items, [*people, *streams]
+
+
+def judge(settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress) -> str:
+    """Let a model judge the finished generations (see `judge_runs`)."""
+    dataset = load_dataset(settings, workspace)
+    skipped = skipped_inputs(workspace, settings["runs"])
+    remaining_inputs(settings["runs"], skipped, folder.run_id)  # before the model is read
+    progress("reading the model", 0.0)
+    backend = guessing_judge() if settings.get("guess") else backend_of(settings)
+    return judge_runs(dataset, settings, backend, workspace, folder, progress, skipped)

@@ -1,6 +1,6 @@
-"""What a training made its base forget, along the adapter's strength, as a run.
+"""Retention, as a run: the forgetting caused by a training, along the adapter's strength.
 
-The models on the way from a base to an adapter: what they write, and find likely.
+Models between a base model and an adapter are measured by their outputs and likelihoods.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ from capo_core.evaluation.retention import (
 from capo_core.imitation.prompting.prompts import zero_shot
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run
-from capo_core.runs.checks import retention_config
+from capo_core.runs.checks import Settings, retention_config
+from capo_core.runs.kinds.inputs import load_dataset
 from capo_core.workspace import Workspace
 
 
 class StrengthMeasurer:
-    """A base with its adapters, and the texts that are measured at each point.
+    """A base model with its adapters, and the texts that are measured at each strength.
 
     Raises:
-        ConfigError, RunError: the base or an adapter will not do, or there is nothing to measure.
+        ConfigError, RunError: the base model or an adapter does not fit, or there is nothing to
+            measure.
     """
 
     def __init__(
@@ -82,7 +84,11 @@ class StrengthMeasurer:
         self._blend = Blend(self.base, found.adapters)
 
     def measured(self, stage: str, strength: float, progress: Progress) -> dict[str, Any]:
-        """One point as JSON writes it: `{"stage", "strength", "answers", "log_probs"}`."""
+        """Measure one point.
+
+        Returns:
+            As JSON writes it: `{"stage", "strength", "answers", "log_probs"}`.
+        """
         import torch
 
         from capo_core.imitation.models.adapter_strength import response_likelihoods
@@ -109,7 +115,7 @@ class StrengthMeasurer:
         return {"stage": stage, "strength": strength, "answers": answers, "log_probs": log_probs}
 
     def point(self, row: Mapping[str, Any]) -> RetentionPoint:
-        """A point as it is scored, from `measured`."""
+        """Return a point ready to be scored, from `measured`."""
         from capo_core.imitation.parsing import parse_response
 
         read = [parse_response(text, self._task) for text in row["answers"]]
@@ -122,7 +128,7 @@ class StrengthMeasurer:
         )
 
     def _answers(self, progress: Progress) -> list[str]:
-        """The model's answer to each item; always the likeliest token."""
+        """Return the model's output for each item by greedy decoding."""
         from capo_core.imitation.backends.base import Decoding, GenerationRequest, stop_fields
         from capo_core.imitation.backends.transformers import TransformersBackend
 
@@ -142,7 +148,7 @@ class StrengthMeasurer:
         return zero_shot(self._task, item, annotator=who if self._named else "")
 
     def _texts(self, dataset: Dataset) -> tuple[dict[str, list], dict[str, list[int]]]:
-        """By measure, each response behind its prompt, and the item or passage it belongs to."""
+        """Return, by measure, each response after its prompt, and its item or passage."""
         from capo_core.imitation.prompting.prompts import render, write_response
         from capo_core.imitation.prompting.responses import responses
 
@@ -162,7 +168,7 @@ class StrengthMeasurer:
         return {name: renders[name] for name in there}, {name: units[name] for name in there}
 
     def _check(self, target: str) -> None:
-        """`ConfigError` where there is nothing to measure by, or the base cannot read it."""
+        """Raise `ConfigError` where there is nothing to measure, or the context is too short."""
         from capo_core.imitation.prompting.prompts import prompt_ids
 
         if not {GENERAL, OTHERS} & set(self._renders):
@@ -196,7 +202,7 @@ def retention_result(
     rows: Sequence[Mapping[str, Any]],
     cache: Path,
 ) -> Retention:
-    """Everything scored, from the points `rows` (see `Way.measured`)."""
+    """Return the scored result of the points `rows` (see `StrengthMeasurer.measured`)."""
     from capo_core.text.embeddings import Embedder
 
     points = [way.point(row) for row in rows]
@@ -226,12 +232,12 @@ STAGE = "retention"
 
 @dataclass(frozen=True)
 class TrainingChain:
-    """The trainings on the way to one run.
+    """The trainings that lead to one run.
 
     Attributes:
-        sft: the SFT run; `capo` the CAPO run that began with it, where the way has two stages.
+        sft: the SFT run; `capo` the CAPO run that started from it, where there are two stages.
         named: whether prompts name the annotator (one adapter for all).
-        base: name of the base that they were trained on, and `fingerprint` its files'.
+        base: name of the base model that they were trained on, and `fingerprint` its files'.
     """
 
     sft: RunFolder
@@ -254,12 +260,12 @@ class TrainingChain:
 def training_chain(
     dataset: Dataset, target: str, run: RunFolder, workspace: Workspace
 ) -> TrainingChain:
-    """The way to `run`, a finished training for `target` on this data.
+    """Return the trainings that lead to `run`, a finished training for `target` on this data.
 
     Raises:
-        RunError: it is none, or not finished; the SFT run that a CAPO run began with is not there
-            any more, or another adapter is in its place.
-        ConfigError: it was trained for somebody else, or there is no such annotator.
+        RunError: it is not a training, or not finished; the SFT run that a CAPO run started from
+            does not exist any more, or has another adapter.
+        ConfigError: it was trained for another annotator, or there is no such annotator.
     """
     from capo_core.imitation.generation.trained_adapters import collect_adapters
     from capo_core.imitation.models.adapters import adapter_fingerprint
@@ -279,7 +285,7 @@ def training_chain(
         collect_adapters([sft], "sft", [target], dataset)
         if adapter_fingerprint(sft.adapter) != began["adapter"]:
             raise RunError(
-                "the SFT run is not the one any more that this training began with",
+                "the SFT run has changed since this training started from it",
                 where=sft.run_id,
                 todo="train CAPO again",
             )
@@ -287,7 +293,7 @@ def training_chain(
 
 
 def measured_items(dataset: Dataset, target: str, config: Any) -> tuple[str, ...]:
-    """Held-out items that the target explained, in the dataset's order.
+    """Return held-out items that the target explained, in the dataset's order.
 
     Raises:
         DataError: there is none.
@@ -316,14 +322,14 @@ def measure_retention(
 ) -> str:
     """Measure the training `settings["run"]` for `settings["target"]` at each strength.
 
-    What each model writes and how likely it finds the texts is on disk (outputs.jsonl, a line a
-    point) before the next is looked at; an interrupted run goes on with what is missing. Then
+    The outputs and log-probabilities of each model are on disk (outputs.jsonl, one line per point)
+    before the next is measured; an interrupted run resumes with the missing ones. Then it writes
     retention.json (`evaluation.retention.Retention`), and result.json at last.
 
     Raises:
-        RunError, ConfigError, DataError: see `trainings_of`, `items_measured` and
+        RunError, ConfigError, DataError: see `training_chain`, `measured_items` and
             `imitation.general.general_text`.
-        Stopped: somebody asked to; the points so far are kept.
+        Stopped: on request; the points so far are saved.
     """
     from capo_core.evaluation.retention import save
     from capo_core.imitation.embedded_base.corpus import read_corpus
@@ -349,7 +355,7 @@ def measure_retention(
 
         def watched(what: str, share: float) -> None:
             if folder.stop_asked:
-                raise Stopped("somebody asked the run to stop")
+                raise Stopped("stopped on request")
             progress(what, share)
 
         watched("reading the base model", 0.0)
@@ -375,7 +381,15 @@ def measure_retention(
 
 
 def measured_points(strengths: Sequence[float], two_stages: bool) -> list[tuple[str, float]]:
-    """(stage, strength) of all points; SFT at 1 is CAPO at 0, and stands once."""
+    """Return (stage, strength) of all points; SFT at 1 is CAPO at 0, and is listed once."""
     first = [("sft", strength) for strength in strengths]
     second = [("capo", strength) for strength in strengths if strength > 0]
     return first + (second if two_stages else [])
+
+
+def measure_forgetting(
+    settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
+) -> str:
+    """Measure what a training made its base model forget (see `measure_retention`)."""
+    dataset = load_dataset(settings, workspace)
+    return measure_retention(dataset, settings, workspace, folder, progress)

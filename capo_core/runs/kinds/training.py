@@ -1,8 +1,6 @@
-"""Runs that imitate: trainings, the answers of models, and the profiles that some are given.
+"""Runs of the imitation: trainings, generations and value profiles.
 
-The computations are imported inside the functions: whoever lists runs needs none of them.
-
-The profiles of some annotators, as one run.
+The computations are imported inside the functions: a list of runs needs none of them.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import RunError
+from capo_core.formatting import count
 from capo_core.imitation.training.config import CapoConfig, SftConfig, TrainConfig
 from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_for
@@ -36,13 +35,13 @@ def write_profiles(
     folder: RunFolder,
     progress: Progress,
 ) -> str:
-    """Write the profile of each of `targets`, or take the one that is kept with these settings.
+    """Write the value profile of each target, or use the saved one with the same settings.
 
-    profiles.json holds them by annotator; the workspace's profiles have them, too. What is
-    written is kept when the run is stopped.
+    profiles.json has them by annotator, and so has the workspace's store of profiles. Finished
+    profiles stay when the run is stopped.
 
     Raises:
-        RunError: the model kept to the form for nobody, or not for one of them.
+        RunError: the model wrote no profile in the required form for one of them.
         ConfigError, BackendUnavailable: see `profile.write_profile`.
     """
     from capo_core.imitation.prompting.value_profiles import find_saved, save_profile, write_profile
@@ -84,7 +83,7 @@ def write_profiles(
 
 
 def texts_of(run: RunFolder, targets: Sequence[str]) -> dict[str, str]:
-    """Each target's profile, as the run wrote it.
+    """Return the profile of each target from a finished run.
 
     Raises:
         RunError: the run is not finished, or has no profile for one of them.
@@ -96,7 +95,7 @@ def texts_of(run: RunFolder, targets: Sequence[str]) -> dict[str, str]:
         return {target: written[target]["text"] for target in targets}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            "the run has no profile for every annotator asked for", where=run.run_id
+            "the run does not have a profile for every target", where=run.run_id
         ) from error
 
 
@@ -194,7 +193,7 @@ def train(
 def generate_answers(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Ask for the targets' answers; see `imitation.generate`."""
+    """Generate the responses of the targets (see `imitation.generation`)."""
     from capo_core.imitation.generation.generate import generate
     from capo_core.imitation.generation.trained_adapters import check_same_base, collect_adapters
 
@@ -220,13 +219,13 @@ def generate_answers(
         adapters=adapters, profiles=texts, embed=embed, progress=progress,
     )  # fmt: skip
     readable = int((frame["parsed"] == "true").sum())
-    return f"{len(frame)} answers, {readable} of them readable"
+    return f"{count(len(frame), 'output')}, {readable} of them parsed"
 
 
 def generate_profiles(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Write the targets' profiles; see `profile_run`."""
+    """Write the value profiles of the targets (see `write_profiles`)."""
     dataset = load_dataset(settings, workspace)
     progress("reading the model", 0.0)
     config, backend = profile_config(settings), backend_of(settings)

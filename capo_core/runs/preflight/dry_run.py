@@ -1,17 +1,12 @@
-"""One dry step of a training: the longest batch forward and backward, on the real model.
+"""The pre-flight check of a run: one dry step on the real model, measured.
 
-A look at a run before it begins: what it will read, need and take, and whether it can work.
-
-    found = look(workspace, Request("train_sft", settings))
+    found = estimate_run(workspace, Request("train_sft", settings))
     found.possible, found.sentences, found.problems
 
-`look` measures in a process of its own, so that the peak of memory is that of a run, and a model
-that is too large takes nobody with it. What it found can be given to `submission.submit` as the
-run's estimate, where it is kept beside what was measured.
-`python -m capo_core.runs.preflight.dry_run` is that process; it reads the
-request from its input. `report` keeps what was found.
-
-What a generation asks, and one dry batch of it.
+`estimate_run` measures in a process of its own (`python -m capo_core.runs.preflight.dry_run`, which
+reads the request from its input), so that the peak memory is that of a run, and a model that is too
+large harms no other process. The result can be given to `submit.submit` as the run's estimate. A
+training's dry step is the longest batch forward and backward; a generation's is its first batch.
 """
 
 from __future__ import annotations
@@ -48,15 +43,16 @@ from capo_core.runs.preflight.report import (
 from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace, make_folder, safe_name
 
-FEW_TOKENS = 8  # written in the dry batch, to know the pace
-OUTPUT_BYTES = 3000  # of one answer, in its line and in the table
+FEW_TOKENS = 8  # generated in the dry batch, to measure the pace
+OUTPUT_BYTES = 3000  # of one output, in its line and in the table
 
 
 def estimate_generation(
     kind: str, settings: Mapping[str, Any], workspace: Workspace
 ) -> dict[str, Any]:
-    """Fields of a `Preflight` for generate. Adapters and profiles need not be there yet: prompts
-    are then those without.
+    """Return the fields of a `Preflight` for a generation.
+
+    Adapters and profiles need not exist yet: the prompts are then those without.
 
     Raises:
         CapoError: the run cannot work; it says why.
@@ -71,12 +67,12 @@ def estimate_generation(
     items = len(sampled_items(dataset, config))
     answers = items * len(targets) * config.samples
     found: dict[str, Any] = {
-        "counts": {"items": items, "annotators": len(targets), "answers": answers},
+        "counts": {"items": items, "annotators": len(targets), "outputs": answers},
         "disk_bytes": answers * OUTPUT_BYTES,
     }
     if settings.get("server"):
-        return {**found, "warnings": ("How long a server takes, and what it asks for it, cannot "
-                                      "be known beforehand.",)}  # fmt: skip
+        return {**found, "warnings": ("The duration and the price of a server cannot be "
+                                      "estimated.",)}  # fmt: skip
     precision = settings.get("precision", "auto")
     problem = weights_problem(settings["base"], precision, False, memory.available_bytes())
     if problem is not None:
@@ -112,8 +108,8 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
     found = {"left_out": len(asked) - len(fitting), "device": _device(base)}
     if not rows:
         return {**found, "problems": (Problem(
-            f"no prompt fits into the {limit} tokens that the base reads, with an answer of "
-            f"{config.max_new_tokens}", "ask for shorter answers, or choose another base",
+            f"no prompt fits into the context of {limit} tokens with an output of "
+            f"{config.max_new_tokens}", "lower max_new_tokens, or choose another base model",
         ),)}  # fmt: skip
     batches = plan_batches(rows, config.max_new_tokens, batch_tokens)
     first = [row.request for row in batches[0]]
@@ -136,7 +132,7 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
         "memory_bytes": memory.peak_bytes(),
         "gpu_bytes": memory.gpu_peak_bytes() or None,
         "seconds": sum(each * (read + pace * config.max_new_tokens) for each in share),
-        "warnings": ("The time is that of answers of full length; most end earlier.",),
+        "warnings": ("The duration assumes outputs of full length; most end earlier.",),
     }
 
 
@@ -153,13 +149,13 @@ EVENT_BYTES = 400  # of one line of events.jsonl
 def estimate_training(
     kind: str, settings: Mapping[str, Any], workspace: Workspace
 ) -> dict[str, Any]:
-    """Fields of a `Preflight` for train_sft and train_capo.
+    """Return the fields of a `Preflight` for train_sft and train_capo.
 
     Raises:
         CapoError: the run cannot work; it says why.
     """
     dataset = load_dataset(settings, workspace)
-    config, base_name, lora, adapter = _asked(kind, settings, workspace)
+    config, base_name, lora, adapter = _training_start(kind, settings, workspace)
     problem = weights_problem(
         base_name, config.precision, config.quantise, memory.available_bytes()
     )
@@ -204,8 +200,8 @@ def estimate_training(
     }
 
 
-def _asked(kind: str, settings: Mapping[str, Any], workspace: Workspace):
-    """Configuration, base, LoRA settings, and the adapter it begins with (None: a new one)."""
+def _training_start(kind: str, settings: Mapping[str, Any], workspace: Workspace):
+    """Return configuration, base model, LoRA settings and the initial adapter (None: new)."""
     from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
     from capo_core.runs.run import Run, is_run
 
@@ -234,14 +230,14 @@ def _material(kind: str, dataset, targets, config, limits) -> dict[str, Any]:
 
     found = {"train": of("train"), "validation": None}
     if not len(found["train"]):
-        raise ConfigError("there is nothing to train on", where=dataset.name)
+        raise ConfigError("there are no training items", where=dataset.name)
     if has_validation(dataset):
         found["validation"] = of("validation")
     return found
 
 
 def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any]:
-    """Time a step on the items that take most; its peak stays in the process's memory figures."""
+    """Time a step on the longest items; its peak stays in the process's memory figures."""
     import torch
 
     from capo_core.imitation.models.adapters import load_adapter, new_adapter, ready_to_train
@@ -311,11 +307,13 @@ def _too_long(skipped: Mapping[str, int]) -> int:
 def _warnings(material, config, limit: int, *, has) -> tuple[str, ...]:
     found = []
     if len(material) < 50:
-        found.append(f"{len(material)} training items are few: expect little, and unsteady scores.")
+        found.append(
+            f"{len(material)} training items are few: expect small effects and noisy scores."
+        )
     if not has:
-        found.append("There is no validation part, so nothing tells when to end.")
+        found.append("There is no validation split, so early stopping is off.")
     if limit < config.max_tokens:
-        found.append(f"The base reads {limit} tokens at most, fewer than max_tokens.")
+        found.append(f"The base model reads {limit} tokens at most, fewer than max_tokens.")
     return tuple(found)
 
 
@@ -348,18 +346,18 @@ def estimate_run(workspace: Workspace, request: RunRequest) -> Preflight:
         )
     except subprocess.TimeoutExpired:
         what = f"one step takes longer than {PATIENCE_S / 60:.0f} minutes"
-        return Preflight(kind, problems=(Problem(what, "choose a smaller base, or a GPU"),))
+        return Preflight(kind, problems=(Problem(what, "choose a smaller base model, or a GPU"),))
     if done.returncode == 0:
         return Preflight.from_dict(json.loads(done.stdout.splitlines()[-1]))
     if done.returncode < 0:
-        return Preflight(kind, problems=(too_large("the system ended the dry step"),))
+        return Preflight(kind, problems=(too_large("the system killed the dry step"),))
     raise RunError(
-        f"the dry step failed ({(done.stderr.strip().splitlines() or ['no word'])[-1][:300]})"
+        f"the dry step failed ({(done.stderr.strip().splitlines() or ['no message'])[-1][:300]})"
     )
 
 
 def estimate_here(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight:
-    """The same as `look` in this process, whose memory then counts, too."""
+    """Return the same as `estimate_run`, measured in this process."""
     make_folder(workspace.root)
     free = {
         "memory_free": available_bytes(),

@@ -1,8 +1,7 @@
-"""What a look at a run found: numbers, problems, and all of it as sentences.
+"""The result of a pre-flight check: estimates and problems, their sentences and their files.
 
-What is kept about runs that are not in the queue yet: what was found, and what they will be.
-
-What keeps a run from working: too little memory or disk, or what it would fail with.
+Problems are errors the run would fail with, and shortages of memory or disk. Results, and the
+requests of planned runs that are not in the queue yet, are saved under the workspace's cache.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from capo_core.errors import CapoError
-from capo_core.runs.memory import in_words
+from capo_core.formatting import count, elapsed, size
 from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace, content_hash, make_folder, safe_name, write_json
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What keeps a run from working, and what to do about it."""
+    """A reason why a run cannot work, and a remedy."""
 
     what: str
     todo: str = ""
@@ -39,20 +38,20 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is to be expected of a run; numbers that could not be found are None.
+    """The expected needs of a run; numbers that could not be estimated are None.
 
     Attributes:
         kind: of the run.
-        counts: what it reads and asks, by name: training items, pairs, answers, …
+        counts: sizes by name: training items, pairs, outputs, …
         tokens: lengths.
-        cut: responses that are cut to the limit; `left_out`: prompts that do not fit at all.
+        cut: responses that are truncated to the limit; `left_out`: prompts that do not fit at all.
         memory_bytes: the peak of its process; on a GPU `gpu_bytes` beside it.
-        memory_free: what the machine has for it now.
-        seconds: of the work, without waiting.
-        disk_bytes, disk_free: what it writes, and what there is.
-        device: what it computes on.
-        problems: why it cannot work; none where it can.
-        warnings: what one should know all the same, as sentences.
+        memory_free: bytes available on the machine now.
+        seconds: computing time.
+        disk_bytes, disk_free: bytes it writes, and bytes available.
+        device: the device it computes on.
+        problems: reasons why it cannot work; none where it can.
+        warnings: further notes, as sentences.
         sentences: all of it for a person, in order.
     """
 
@@ -76,11 +75,21 @@ class Preflight:
         return not self.problems
 
     @property
+    def estimates(self) -> tuple[str, ...]:
+        """The numbers as sentences, without warnings and problems."""
+        return tuple(_estimates(self))
+
+    @property
     def sentences(self) -> tuple[str, ...]:
-        return tuple(_sentences(self))
+        """The whole result as sentences."""
+        problems = (
+            f"Cannot run: {each.what}." + (f" What to do: {each.todo}." if each.todo else "")
+            for each in self.problems
+        )
+        return (*self.estimates, *self.warnings, *problems)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON writes it, with the sentences for those who only show them."""
+        """Return the result as JSON, with the sentences for programs that only show them."""
         return {**asdict(self), "sentences": list(self.sentences), "possible": self.possible}
 
     @classmethod
@@ -98,115 +107,104 @@ class Preflight:
         )
 
 
-def _sentences(found: Preflight):
+def _estimates(found: Preflight):
     if found.counts:
-        yield "It has " + ", ".join(f"{n:,} {name}" for name, n in found.counts.items()) + "."
+        yield "Data: " + ", ".join(f"{n:,} {name}" for name, n in found.counts.items()) + "."
     if found.tokens:
         tokens = found.tokens
         yield (
-            f"A prompt with its response has {tokens.median} tokens in the middle, {tokens.p95} "
-            f"for 95 of 100, {tokens.longest} at most; the limit is {tokens.limit}."
+            f"Prompt and response: median {tokens.median}, p95 {tokens.p95}, maximum "
+            f"{tokens.longest} tokens; the limit is {tokens.limit}."
         )
     if found.cut:
-        yield f"{found.cut} responses are longer and will be cut."
+        yield f"{count(found.cut, 'response')} will be truncated to the limit."
     if found.left_out:
-        yield f"{found.left_out} prompts do not fit and will be left out."
+        yield f"{count(found.left_out, 'prompt')} will be skipped as too long."
     if found.memory_bytes:
-        free = f" of {in_words(found.memory_free)} that are free" if found.memory_free else ""
-        yield f"It needs about {in_words(found.memory_bytes)} of memory{free}."
+        free = f" of {size(found.memory_free)} available" if found.memory_free else ""
+        yield f"Memory: about {size(found.memory_bytes)}{free}."
     if found.gpu_bytes:
-        yield f"Its GPU needs about {in_words(found.gpu_bytes)}."
+        yield f"GPU memory: about {size(found.gpu_bytes)}."
     if found.seconds is not None:
         where = f" on {found.device}" if found.device else ""
-        yield f"It takes about {_span(found.seconds)}{where}."
+        yield f"Duration: about {elapsed(max(1, found.seconds))}{where}."
     if found.disk_bytes:
-        yield f"It writes about {in_words(found.disk_bytes)}."
-    yield from found.warnings
-    for problem in found.problems:
-        todo = f" What to do: {problem.todo}." if problem.todo else ""
-        yield f"It cannot work: {problem.what}.{todo}"
+        yield f"Disk: about {size(found.disk_bytes)}."
 
 
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-# A run that leaves less than this on the disk is refused: others write there, too.
+# A run that would leave less than this on the disk is refused: other processes write, too.
 SPARE_DISK = 200_000_000
 
 
 def weights_problem(base: str, precision: str, quantise: bool, free: int) -> Problem | None:
-    """Why the base's weights alone are too large for `free` bytes; None where they are not.
+    """Return the problem where the weights alone exceed `free` bytes; None where they fit.
 
-    Found from the sizes of the files, before anything is loaded that could take the machine along.
+    Computed from the file sizes, before anything is loaded that could exhaust the machine.
     """
     from capo_core.imitation.models.base_files import find_base_model
 
     folder = find_base_model(base)
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    n_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kept = str(config.get("dtype") or config.get("torch_dtype") or "float32")
     half = kept in ("bfloat16", "float16")
-    # "auto" is bf16 only on a GPU, whose memory is looked at by the dry step itself.
+    # "auto" is bf16 only on a GPU, whose memory the dry step itself measures.
     if half and precision != "bf16" and not quantise:
-        size *= 2
-    if size <= free:
+        n_bytes *= 2
+    if n_bytes <= free:
         return None
-    return too_large(f"the weights of the base alone need {in_words(size)}, and {in_words(free)} "
-                     "are free")  # fmt: skip
+    return too_large(f"the weights of the base model alone need {size(n_bytes)}, and {size(free)} "
+                     "are available")  # fmt: skip
 
 
 def too_large(what: str) -> Problem:
-    """A run that needs more memory than there is, and what helps."""
+    """Return the problem of a run that needs more memory than there is, with remedies."""
     return Problem(
         what,
-        "choose a smaller base, take fewer items at a time (a larger accumulation gives the same "
-        "result), switch on gradient_checkpointing, lower max_tokens, or use a machine with more "
-        "memory",
+        "choose a smaller base model, raise accumulation (smaller micro-batches, the same result), "
+        "switch on gradient_checkpointing, lower max_tokens, or use a machine with more memory",
     )
 
 
 def problem_of(error: CapoError) -> Problem:
-    """What a run would fail with, as what keeps it from working."""
+    """Return the error a run would fail with as a problem."""
     head = f"{error.where}: {error.what}" if error.where else error.what
     return Problem(f"{head} (expected: {error.expected})" if error.expected else head,
                    error.todo or "")  # fmt: skip
 
 
 def shortages(found: Preflight) -> list[Problem]:
-    """Of disk and memory, where it needs more than is free."""
+    """Return the shortages of disk and memory."""
     problems = []
     if found.disk_bytes is not None and found.disk_free is not None:
         needed = found.disk_bytes + SPARE_DISK
         if needed > found.disk_free:
             problems.append(
                 Problem(
-                    f"the disk has {in_words(found.disk_free)} free, and the run needs "
-                    f"{in_words(needed)} with some to spare",
-                    "make room, or choose another workspace by CAPO_WORKSPACE",
+                    f"the disk has {size(found.disk_free)} free, and the run needs "
+                    f"{size(needed)} including a reserve",
+                    "free some space, or choose another workspace by CAPO_WORKSPACE",
                 )
             )
     if found.memory_bytes and found.memory_free and found.memory_bytes > found.memory_free:
         problems.append(
             too_large(
-                f"it needs about {in_words(found.memory_bytes)} of memory, and "
-                f"{in_words(found.memory_free)} are free"
+                f"it needs about {size(found.memory_bytes)} of memory, and "
+                f"{size(found.memory_free)} are available"
             )
         )
     return problems
 
 
 def save_preflight(found: Preflight, workspace: Workspace, settings: Mapping[str, Any]) -> None:
-    """Keep what was found where `kept` finds it."""
+    """Save the result where `saved_preflight` finds it."""
     write_json(_place(workspace, found.kind, settings), found.to_dict())
 
 
 def saved_preflight(
     workspace: Workspace, kind: str, settings: Mapping[str, Any]
 ) -> Preflight | None:
-    """What the job "preflight" found for this run; None where nobody looked."""
+    """Return the saved result for this run; None where there is none."""
     try:
         raw = json.loads(_place(workspace, kind, settings).read_text(encoding="utf-8"))
         return Preflight.from_dict(raw)
@@ -215,14 +213,14 @@ def saved_preflight(
 
 
 def announce_request(workspace: Workspace, run_id: str, request: RunRequest) -> None:
-    """Say what a run will be that is not in the queue yet, for the looks at runs that follow it."""
+    """Save the request of a planned run, for checks of the runs that depend on it."""
     folder = _announced(workspace, run_id)
     make_folder(folder)
     request.write(folder)
 
 
 def announced_request(workspace: Workspace, run_id: str) -> RunRequest:
-    """What was announced under that name; `RunError` where nothing was."""
+    """Return the request saved under that name; `RunError` where there is none."""
     return RunRequest.read(_announced(workspace, run_id))
 
 
