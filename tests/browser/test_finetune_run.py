@@ -68,7 +68,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     # Another tab, which knows nothing of this one, finds it by its address.
     page.goto("about:blank")
     page.goto(address)
-    page.get_by_text(f"goes on from step {step}").wait_for()
+    page.get_by_text(f"resumes from step {step}").wait_for()
     page.get_by_role("button", name="Resume").click()
     page.get_by_text(f"Resumed from step {step}.").wait_for()
     page.locator(".capo-state", has_text="Succeeded").wait_for()

@@ -40,7 +40,7 @@ GENERATION = {
     [
         ("train_sft", sft_settings(), "SFT for ann"),
         ("train_capo", capo_settings("s"), "CAPO for ann"),
-        ("generate", GENERATION, "Answers by SFT for ann and bob"),
+        ("generate", GENERATION, "Generation: SFT for ann and bob"),
         ("evaluate", {"dataset": "mine", "runs": ["a"], "config": {}}, "Evaluation"),
         ("dummy", {"steps": 1, "step_s": 0}, "Dummy run"),
     ],
@@ -77,7 +77,7 @@ def test_what_waits_says_for_whom_by_its_title(workspace):
     assert (
         status_line(summarise_run(Run(second.folder))) == "waits for SFT for ann, which is stopped"
     )
-    assert status_line(summarise_run(put_run(workspace, "third"))) == "waits for its turn"
+    assert status_line(summarise_run(put_run(workspace, "third"))) == "waiting for its turn"
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_silent_worker_is_slow(workspace, now):
         heartbeat=now - 60, started=now - 90, share=0.5,
     )  # fmt: skip
     said = status_line(summarise_run(run))
-    assert said == "step 3 of 9 (slow: silent for 60 s, but its process is there)"
+    assert said == "step 3 of 9 (slow: no sign of life for 60 s, but its process exists)"
 
 
 def test_time_left_is_told_from_the_pace_so_far(workspace, now):

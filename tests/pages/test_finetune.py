@@ -215,7 +215,7 @@ def watched(workspace: Workspace, add, run_id: str = "r", **status):
 @pytest.mark.parametrize(
     ("status", "said", "offered", "missing"),
     [
-        ({"state": "queued"}, "waits for its turn", {"Take out of the queue"}, {"Resume"}),
+        ({"state": "queued"}, "waiting for its turn", {"Take out of the queue"}, {"Resume"}),
         ({"state": "failed", "message": "the milk is sour"}, "The run failed.** the milk is sour",
          {"Resume"}, {"Stop and save"}),
         ({"state": "stopped", "message": "stopped after step 3, and saved"},

@@ -39,7 +39,7 @@ def test_stop_saves_and_resume_says_from_which_step(workspace):
     status = wait_for(run, "stopped", "failed", "lost", "succeeded")
     assert status.state == "stopped"
     assert status.message == "stopped after step 3, and saved"
-    assert actions.resume(workspace, run.run_id).words == "goes on from step 3"
+    assert actions.resume(workspace, run.run_id).words == "resumes from step 3"
     assert wait_for(run, "succeeded").state == "succeeded"
     assert run.files.result["sum"] == expected_sum(6)
 
@@ -63,7 +63,7 @@ def test_stop_now_ends_a_step_that_listens_to_nobody(workspace):
 def test_a_run_that_waits_is_stopped_by_leaving_the_queue(workspace):
     first, second = put(workspace, **ENDLESS), put(workspace, seed=1)
     queue.advance(workspace)
-    assert "out of the queue" in actions.stop(workspace, second.run_id)
+    assert "removed from the queue" in actions.stop(workspace, second.run_id)
     assert second.status().state == "stopped"
     with pytest.raises(RunError, match="nothing to stop: the run is stopped"):
         actions.stop(workspace, second.run_id)
@@ -106,7 +106,7 @@ def test_the_point_of_a_training_is_read_from_its_checkpoints_head(workspace):
     head = json.dumps({"__metadata__": {"counters": json.dumps({"step": 120})}}).encode()
     path = run.files.checkpoint / "state.safetensors"
     path.write_bytes(struct.pack("<Q", len(head)) + head)
-    assert actions.resume_point(run) == actions.ResumePoint(120, "goes on from step 120")
+    assert actions.resume_point(run) == actions.ResumePoint(120, "resumes from step 120")
     path.write_bytes(b"torn")
     assert actions.resume_point(run).step == 0
 
@@ -114,7 +114,7 @@ def test_the_point_of_a_training_is_read_from_its_checkpoints_head(workspace):
 def test_the_point_of_a_generation_is_its_answers(workspace):
     run = put(workspace)
     (run.folder / "outputs.jsonl").write_text('{"a": 1}\n{"a": 2}\n{"torn')
-    assert actions.resume_point(run).words == "goes on after 2 answers"
+    assert actions.resume_point(run).words == "resumes after 2 outputs"
 
 
 def test_again_with_changes_is_another_run(workspace):
@@ -143,7 +143,7 @@ def test_delete_moves_to_the_trash_and_restore_brings_back(workspace):
         actions.delete(workspace, run.run_id)
     run.write(Status(state="stopped"))
     follower = put(workspace, after=[run.run_id], seed=1)
-    with pytest.raises(RunError, match=f"{follower.run_id} waits for it"):
+    with pytest.raises(RunError, match=f"{follower.run_id} depends on it"):
         actions.delete(workspace, run.run_id)
     actions.stop(workspace, follower.run_id)
     place = actions.delete(workspace, run.run_id)

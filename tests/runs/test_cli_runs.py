@@ -52,9 +52,9 @@ def test_the_life_of_a_run(workspace):
     assert "saves and stops" in say("runs", "stop", run.run_id)
     run.write(Status(state="stopped", share=0.5, started=1.0, ended=61.0, peak_bytes=123_000_000))
     shown = say("runs", "show", run.run_id)
-    for words in ("stopped", "begins from step 0", "worked for 1 min", "123 MB", '"steps": 2'):
+    for words in ("stopped", "starts from step 0", "computed for 1 min", "123 MB", '"steps": 2'):
         assert words in shown
-    assert "begins from step 0" in say("runs", "resume", run.run_id)
+    assert "starts from step 0" in say("runs", "resume", run.run_id)
     assert run.status().state == "queued"
     run.write(Status(state="stopped"))
     other = say("runs", "again", run.run_id, "--set", "steps=5").split(":")[0]

@@ -67,7 +67,7 @@ def test_a_killed_worker_is_lost_at_once_and_resumes_to_the_same_result(workspac
     status = wait_for(run, "lost", within_s=LOOK_AGAIN_S)
     assert "killed" in status.message
     point = actions.resume(workspace, run.run_id)
-    assert point == actions.ResumePoint(3, "goes on from step 3")
+    assert point == actions.ResumePoint(3, "resumes from step 3")
     assert wait_for(run, "succeeded", "failed", "lost").state == "succeeded"
     assert run.files.result == {"steps": 6, "sum": expected_sum(6)}
     assert run.files.events("resumed")[0]["step"] == 3
@@ -182,24 +182,24 @@ def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, mon
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("request.json", "not JSON", "request.json: it is not JSON"),
-        ("request.json", "[1, 2]", "it is not an object"),
+        ("request.json", "not JSON", "request.json: the file is not JSON"),
+        ("request.json", "[1, 2]", "the file is not a JSON object"),
         ("request.json", '{"kind": "dance"}', "no run of kind 'dance'"),
-        ("request.json", '{"settings": {}}', "it names no kind"),
-        ("request.json", '{"kind": "dummy", "speed": 3}', "there is no 'speed' in a request"),
+        ("request.json", '{"settings": {}}', "the request has no kind"),
+        ("request.json", '{"kind": "dummy", "speed": 3}', "a request has no 'speed'"),
         ("request.json", '{"kind": "dummy", "after": "x"}', "after is 'x'"),
         ("request.json", '{"kind": "dummy", "after": ["../x"]}', "'../x' cannot be used"),
         ("request.json", '{"kind": "dummy", "settings": {"steps": "many"}}', "steps is 'many'"),
         ("request.json", '{"kind": "dummy", "settings": {"pace": 1}}', "no setting 'pace'"),
         ("request.json", '{"kind": "dummy", "settings": {}}', "'steps' is missing"),
         ("request.json", '{"kind": "dummy", "order": "first"}', "order is 'first'"),
-        ("request.json", "\x00\xff", "it is not JSON"),
+        ("request.json", "\x00\xff", "the file is not JSON"),
         ("status.json", "{", "status.json is damaged"),
         ("status.json", '{"state": "asleep"}', "the state is 'asleep'"),
         ("status.json", '{"state": "running", "share": "half"}', "share is 'half'"),
-        ("status.json", '{"mood": "good"}', "the status knows no 'mood'"),
+        ("status.json", '{"mood": "good"}', "a status has no 'mood'"),
         ("config.json", "][", "config.json is damaged"),
-        ("config.json", '"everything"', "config.json: it is not an object"),
+        ("config.json", '"everything"', "config.json: the file is not a JSON object"),
     ],
 )
 def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file, content, said):

@@ -222,8 +222,8 @@ def test_a_model_on_this_machine_judges_what_it_can_read(world, command, tmp_pat
 def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
     run = generated(workspace, world)
     for settings, match in (
-        (settings_of(world, guess=False), "who judges"),
-        (settings_of(world, base="embedded"), "who judges"),
+        (settings_of(world, guess=False), "exactly one LLM judge"),
+        (settings_of(world, base="embedded"), "exactly one LLM judge"),
         (settings_of(world, config={"cards": 0}), "LLM judge, "),
     ):
         with pytest.raises(ConfigError, match=match):

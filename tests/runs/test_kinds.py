@@ -69,5 +69,5 @@ def test_what_began_at_once_before_is_read_from_its_configuration(tmp_path):
 @pytest.mark.parametrize("content", ["{", "[]", '{"stage": "sft"}', '{"kind": "x", "extra": 1}'])
 def test_no_other_configuration_is_taken_for_a_request(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(RunError, match="nobody wrote down"):
+    with pytest.raises(RunError, match="has no request"):
         RunRequest.read(tmp_path)

@@ -108,7 +108,7 @@ def test_a_run_that_has_succeeded_is_not_begun_again(workspace):
 
 
 def test_a_run_that_needs_one_nobody_has_is_refused(workspace):
-    with pytest.raises(RunError, match="no run 'nobody' to wait for"):
+    with pytest.raises(RunError, match="no run 'nobody' to depend on"):
         put(workspace, after=["nobody"])
 
 

@@ -64,7 +64,7 @@ def test_a_killed_training_resumes_to_the_same_weights(workspace, annotator, tmp
     os.kill(run.status().pid, signal.SIGKILL)
     wait_for(run, "lost", within_s=30)
     point = actions.resume(workspace, run.run_id)
-    assert point.step >= 3 and point.words == f"goes on from step {point.step}"
+    assert point.step >= 3 and point.words == f"resumes from step {point.step}"
     assert wait_for(run, "succeeded", "failed", "lost", within_s=400).state == "succeeded"
     assert run.files.events("resumed")[0]["step"] == point.step
     # The same in this process, never interrupted.

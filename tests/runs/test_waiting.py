@@ -99,7 +99,7 @@ def test_a_run_to_wait_for_must_be_there_and_may_not_be_deleted_meanwhile(worksp
     run = put(workspace)
     run.write(Status(state="stopped"))
     put_last(workspace, run)
-    with pytest.raises(RunError, match="waits for it"):
+    with pytest.raises(RunError, match="depends on it"):
         actions.delete(workspace, run.run_id)
-    with pytest.raises(RunError, match="no run 'nobody' to wait for"):
+    with pytest.raises(RunError, match="no run 'nobody' to depend on"):
         submit.enqueue(workspace, "dummy", settings(seed=5), after_any=["nobody"])
