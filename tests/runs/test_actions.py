@@ -65,7 +65,7 @@ def test_a_run_that_waits_is_stopped_by_leaving_the_queue(workspace):
     queue.advance(workspace)
     assert "removed from the queue" in actions.stop(workspace, second.run_id)
     assert second.status().state == "stopped"
-    with pytest.raises(RunError, match="nothing to stop: the run is stopped"):
+    with pytest.raises(RunError, match="the run is stopped: there is nothing to stop"):
         actions.stop(workspace, second.run_id)
     assert first.status().live
 
@@ -139,7 +139,7 @@ def test_changes_reach_into_settings_and_leave_the_old_ones_alone():
 
 def test_delete_moves_to_the_trash_and_restore_brings_back(workspace):
     run = put(workspace)
-    with pytest.raises(RunError, match="not over"):
+    with pytest.raises(RunError, match="the run is queued"):
         actions.delete(workspace, run.run_id)
     run.write(Status(state="stopped"))
     follower = put(workspace, after=[run.run_id], seed=1)
@@ -186,7 +186,7 @@ class TestForeground:
             (Stopped("stopped after step 3"), "stopped", "stopped after step 3"),
             (DataError("the milk is sour"), "failed", "the milk is sour."),
             (KeyboardInterrupt(), "stopped", "interrupted at the keyboard"),
-            (ZeroDivisionError("x"), "failed", "a defect of this program: ZeroDivisionError('x')"),
+            (ZeroDivisionError("x"), "failed", "an internal error: ZeroDivisionError('x')"),
         ],
     )
     def test_what_ends_it_is_told_and_goes_on_to_the_caller(self, workspace, error, state, message):

@@ -55,10 +55,10 @@ def test_a_failure_is_told_as_its_sentence(workspace):
     assert (status.state, status.message) == ("failed", "the milk is sour.")
 
 
-def test_a_defect_is_told_and_logged(workspace):
+def test_an_internal_error_is_reported_and_logged(workspace):
     job = submit.begin(workspace, "dummy", {"steps": 1, "step_s": -1})
     status = wait_for(job, "succeeded", "failed", "lost")
-    assert status.state == "failed" and "defect" in status.message
+    assert status.state == "failed" and "internal error" in status.message
     assert "Traceback" in job.log
 
 

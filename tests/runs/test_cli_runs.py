@@ -41,8 +41,8 @@ def say(*words: str, code: int = 0) -> str:
 
 def test_an_empty_workspace_is_no_error(workspace):
     assert json.loads(say("runs", "list", "--json")) == []
-    assert "Nothing waits" in say("queue")
-    assert "none yet" in say("experiment", "list")
+    assert "No run is queued or running" in say("queue")
+    assert "No experiments yet" in say("experiment", "list")
 
 
 def test_the_life_of_a_run(workspace):
@@ -63,7 +63,7 @@ def test_the_life_of_a_run(workspace):
     assert "too slow" in say("runs", "notes", run.run_id)
     place = "".join(say("runs", "delete", run.run_id).split()).rpartition("/")[2]
     say("runs", "show", run.run_id, code=2)
-    assert "is back" in say("runs", "restore", place)
+    assert "is restored" in say("runs", "restore", place)
 
 
 def test_a_broken_run_is_listed_as_such(workspace):
@@ -88,7 +88,7 @@ def test_an_experiment_is_begun_from_a_preset_and_from_its_own_file(workspace, t
     assert again["experiment"] == begun["experiment"]
     assert begun["experiment"] in say("experiment", "list")
     assert "4 queued" in " ".join(say("experiment", "status", begun["experiment"]).split())
-    assert "4 runs were asked to stop" in say("experiment", "stop", begun["experiment"])
+    assert "4 runs asked to stop" in say("experiment", "stop", begun["experiment"])
 
 
 @pytest.mark.parametrize("content", ["nonsense", "[1]", '{"dataset": "demo-nli", "speed": 1}'])

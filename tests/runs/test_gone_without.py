@@ -96,7 +96,7 @@ def test_one_failed_method_leaves_an_evaluation_of_the_rest_that_is_made_whole_l
     assert progress_of(made).state == "running"  # there is something to evaluate
     queue.advance(workspace)
     status = wait_for(made.evaluation, "succeeded", "failed")
-    said = "icl (Answers for ann, bob, cyd failed: the milk is sour)"
+    said = "icl (Generation for ann, bob, cyd failed: the milk is sour)"
     assert status.state == "succeeded" and said in status.message
     report = report_of(made.evaluation)
     assert report.method_names == ("zero_shot",)
@@ -216,8 +216,8 @@ def test_the_command_line_shows_the_scores_there_are_and_what_is_missing(
     file.write_text(json.dumps(made.config.to_dict()))
     done = CliRunner().invoke(app, ["experiment", "start", "--config", str(file), "--wait"])
     assert done.exit_code == 2, done.output  # as for any run that is not done
-    assert "Not scored, for want of a result: icl" in " ".join(done.output.split())
-    assert "label accuracy" in done.output and "brings the evaluation up to date" in " ".join(
+    assert "Not scored, because there is no result: icl" in " ".join(done.output.split())
+    assert "label accuracy" in done.output and "updates the evaluation" in " ".join(
         done.output.split()
     )
 

@@ -119,7 +119,7 @@ def test_weights_beyond_the_memory_are_refused_before_they_are_loaded(
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000)
     monkeypatch.setattr(base_model, "load_base_model", lambda *a, **k: pytest.fail("was loaded"))
     found = dry_run.estimate_here(workspace, "train_sft", sft(annotator))
-    assert not found.possible and "weights of the base alone" in said(found)
+    assert not found.possible and "weights of the base model alone" in said(found)
 
 
 @pytest.mark.slow

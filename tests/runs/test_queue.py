@@ -85,7 +85,7 @@ def test_what_waits_for_a_failed_run_fails_with_it_and_says_why(workspace):
     queue.advance(workspace)
     status = wait_for(third, "failed")
     assert status.blocked_by == second.run_id
-    assert second.status().message.startswith("waits for a run that failed: the milk is sour")
+    assert second.status().message.startswith("depends on a run that failed: the milk is sour")
     assert sour.run_id in second.status().message
     assert third.status().message == second.status().message  # not said twice in one another
     assert third.files.events() == []

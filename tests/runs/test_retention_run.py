@@ -141,7 +141,7 @@ def test_what_cannot_be_measured_is_told(trained, tmp_path):
     before = path.read_bytes()
     save_file({name: 2 * each for name, each in load_file(path).items()}, path)
     try:
-        with pytest.raises(RunError, match="not the one any more"):
+        with pytest.raises(RunError, match="has changed since"):
             measured()
     finally:
         path.write_bytes(before)

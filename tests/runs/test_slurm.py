@@ -1,4 +1,4 @@
-"""Runs handed to Slurm: to a real one with one node where a test can start it."""
+"""Runs submitted to Slurm: to a real one with one node where a test can start it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import signal
 
 import pytest
 from helpers import slurm_node
-from helpers.dummy_runs import end_all, expected_sum, put, settings, wait_for, wait_for_step
+from helpers.dummy_runs import (
+    ENDLESS,
+    end_all,
+    expected_sum,
+    put,
+    settings,
+    wait_for,
+    wait_for_step,
+)
 
 from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.runs import actions, queue, slurm, submit
@@ -46,6 +54,37 @@ def test_a_job_that_slurm_does_not_know_is_lost(workspace, monkeypatch):
     monkeypatch.setattr(slurm, "_known", {})
     monkeypatch.setattr(slurm, "_ask", lambda number: True)
     assert run.status().state == "running"
+
+
+@pytest.fixture
+def local(monkeypatch, tmp_path):
+    """submitit's executor of this machine in Slurm's place, which starts a job the same way."""
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text("#!/bin/sh\necho RUNNING\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{squeue.parent}{os.pathsep}{os.environ['PATH']}")
+    submitit = pytest.importorskip("submitit")
+    monkeypatch.setattr(submitit, "SlurmExecutor", submitit.LocalExecutor)
+    monkeypatch.setattr(slurm, "unavailable", lambda: "")
+    monkeypatch.setattr(slurm, "_parameters", lambda folder: {})
+    monkeypatch.setattr(slurm, "_known", {})
+
+
+def test_what_is_submitted_is_the_workers_command_line(local, workspace):
+    run = submit.submit(workspace, "dummy", settings(steps=5), executor="slurm")
+    assert run.status().slurm.isdecimal()
+    assert wait_for(run, "succeeded", "failed").state == "succeeded", run.log
+    assert run.files.result["sum"] == expected_sum(5)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR2"])
+def test_the_signals_before_the_end_of_a_job_reach_the_worker_which_saves(local, workspace, name):
+    run = submit.submit(workspace, "dummy", settings(**ENDLESS), executor="slurm")
+    wait_for_step(run, 2)
+    os.kill(run.status().pid, getattr(signal, name))
+    assert wait_for(run, "stopped", "failed").state == "stopped"
+    assert actions.resume_point(run).step >= 2
 
 
 @pytest.fixture(scope="module")
