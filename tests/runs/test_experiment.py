@@ -156,10 +156,10 @@ def test_a_configuration_survives_its_file():
         ({"profile": {"tries": 0}}, "tries"),
         ({"evaluate": {"speed": 1}}, "no setting 'speed'"),
         ({"retention": {"strengths": [0.5]}}, "ascending from 0 to 1"),
-        ({"retention": {"charm": 1}}, "settings of retention cannot be used"),
+        ({"retention": {"charm": 1}}, "no setting 'charm' in retention"),
         ({"judge": {"trials": 4}}, "a server's model, or a base"),
         ({"judge": {"server": "m", "base": "b"}}, "one of both"),
-        ({"judge": {"server": "m", "cards": 0}}, "judge's settings"),
+        ({"judge": {"server": "m", "cards": 0}}, "LLM judge, cards"),
         ({"dataset": "../x"}, "'../x' cannot be used"),
     ],
 )
@@ -175,7 +175,7 @@ def test_naming_a_setting_of_a_measurement_adds_it():
     assert experiment().with_settings({"judge.server": "m"}).judge == {"server": "m"}
     assert experiment().with_settings({"sft.epochs": 2}).judge is None
     assert more.with_settings({"retention": None}) == experiment()
-    with pytest.raises(ConfigError, match="settings of retention cannot be used"):
+    with pytest.raises(ConfigError, match="no setting 'charm' in retention"):
         experiment().with_settings({"retention.charm": 1})
     with pytest.raises(RunError, match=r"no setting 'pace\.x'"):
         experiment().with_settings({"pace.x": 1})
