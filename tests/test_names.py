@@ -7,16 +7,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # Names that are still used twice; this list only gets shorter.
 LEFT: set[str] = {
-    "Asked",
     "Chosen",
     "Column",
-    "Comparison",
-    "Estimate",
-    "Field",
     "Form",
     "Look",
-    "Source",
-    "Statement",
     "Wanted",
 }
 
