@@ -1,1 +1,1 @@
-"""Who writes the answers: a model on this machine, a server, or a fake."""
+"""Backends that generate text: a model on this machine, a server, or a fake for tests."""

@@ -1,4 +1,4 @@
-"""What every backend does: take requests, give replies as they come."""
+"""The interface of every backend: it takes requests and yields replies as they arrive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH_TOKENS = 16384  # computed at once by a model on this machine, where nothi
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """One answer that is wanted.
+    """A request for one answer.
 
     Attributes:
         key: identifies the answer within a run.
@@ -89,7 +89,7 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back.
+    """The answer to one request.
 
     Attributes:
         text: the answer as it was written.
@@ -160,7 +160,7 @@ def stop_fields(task: Task) -> tuple[str, ...]:
 
 
 def answer_ended(text: str, fields: Sequence[str]) -> bool:
-    """Has a model that wrote `text` gone on to another field after its answer?
+    """Return whether a model that wrote `text` continued with another field after its answer.
 
     True where a label and a non-empty explanation are followed by a line that begins with one of
     `fields` and a colon. What stands in a thinking block does not count.

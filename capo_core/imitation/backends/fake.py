@@ -1,4 +1,4 @@
-"""A backend that needs no model: the same request always gets the same made-up answer."""
+"""A backend without a model: the same request always gets the same generated answer."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ class FakeBackend(Backend):
 
 
 def placeholder_answer(request: GenerationRequest) -> str:
-    """A well-formed answer drawn from (prompt, adapter, seed): one of the labels the prompt asks
-    for and a few words, or a profile where the prompt asks for one."""
+    """Return a well-formed answer drawn from (prompt, adapter, seed): one of the labels in the
+    prompt and a few words, or a profile where the prompt requests one.
+    """
     draw = random.Random(content_hash(request.prompt.text, request.adapter, request.seed))
     words = " ".join(draw.choices(_WORDS, k=draw.randint(4, 12)))
     if request.prompt.text.rstrip().rpartition("\n")[2].startswith(PROFILE_PARTS[-1]):

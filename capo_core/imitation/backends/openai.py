@@ -30,7 +30,7 @@ LONGEST_BACKOFF_S = 30.0
 
 
 class Gate:
-    """Lets requests of all threads pass one by one, none before the time it is held until.
+    """A gate that lets the requests of all threads pass one by one, at a limited rate.
 
     Args:
         per_minute: requests a minute at most; 0 sets no limit.
@@ -56,7 +56,7 @@ class Gate:
         return False
 
     def hold(self, seconds: float) -> None:
-        """Let nobody pass for `seconds` from now."""
+        """Close the gate for `seconds` from now."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
@@ -67,7 +67,7 @@ def backoff_s(tried: int) -> float:
 
 
 def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds that a server's `Retry-After` asks for (number or date; RFC 9110, 10.2.3).
+    """Return the seconds of a server's `Retry-After` (number or date; RFC 9110, 10.2.3).
 
     None where there is none, or it cannot be read.
     """
@@ -89,7 +89,7 @@ _SHORTEST_SECRET = 8  # shorter "keys" (none, EMPTY) are no secrets, and occur i
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server is asked.
+    """Address, credentials, timeouts and limits of a server.
 
     Attributes:
         model: the model's name at the server.
@@ -225,7 +225,7 @@ def _count(usage: Any, name: str) -> int:
 def read_refusal(
     status: int, body: Any, headers: Any, *, model: str, where: str
 ) -> Reply | Retry | OtherLimitName:
-    """What an HTTP error means for one request.
+    """Return the meaning of an HTTP error for one request.
 
     Args:
         body: decoded JSON, or text.
@@ -289,7 +289,7 @@ _LOOK_S = 0.5  # seconds between two looks at whether somebody asked to stop
 
 
 class ServerBackend(Backend):
-    """Asks a server, several requests at a time.
+    """A backend that sends several requests at a time to a server.
 
     What fails for a moment (no connection, a timeout, 429, 5xx, an answer that is no completion)
     is asked again after 0.5, 1, 2, … seconds or after what `Retry-After` says, for which all

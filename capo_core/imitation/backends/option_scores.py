@@ -44,7 +44,7 @@ NONE_DRAWN = "no answer began with an option"
 
 @dataclass(frozen=True)
 class OptionQuestion:
-    """One weighing that is wanted.
+    """A question whose options are to be scored.
 
     Attributes:
         key: identifies it within a run.
@@ -61,7 +61,7 @@ class OptionQuestion:
 
 @dataclass(frozen=True)
 class OptionScores:
-    """What came back: a score an option, or a problem and no scores.
+    """The result for one question: a score per option, or a problem and no scores.
 
     Attributes:
         bounded: options that were not among those listed by a server; their score is the lowest
@@ -99,7 +99,7 @@ class OptionScorer(ABC):
 
 
 class SampledScorer(OptionScorer):
-    """How often each option is drawn, for models that give nothing but text.
+    """A scorer that counts how often each option is drawn, for models that return text only.
 
     An answer counts where it begins with an option, behind the prefix where there is one: the
     prompt asks for it, and a model that was trained on that form writes it.
@@ -145,7 +145,7 @@ class SampledScorer(OptionScorer):
 
 
 def option_of(text: str, options: Sequence[str]) -> int | None:
-    """Which option a written answer begins with; None where it is none, or not clear which."""
+    """Return the index of the option an answer begins with; None if there is none, or several."""
     begun = text.lstrip(" \n\t*_\"'([").lower()
     found = [
         place
@@ -186,7 +186,7 @@ _NO_LOG_PROBABILITIES = "the server's answer has no log-probabilities in it"
 
 
 class ServerScorer(OptionScorer):
-    """Asks for one token with the log-probabilities of the 20 likeliest first ones."""
+    """A scorer that requests the log-probabilities of the 20 most likely first tokens."""
 
     kind = LOG_PROBABILITY
 
@@ -243,7 +243,7 @@ class _Backend(ServerBackend):
 
 
 class _WithLogProbabilities:
-    """An OpenAI client that asks for log-probabilities, too, and keeps the answer's text."""
+    """An OpenAI client that also requests log-probabilities, and stores the answer's text."""
 
     def __init__(self, client: Any) -> None:
         self._create = client.chat.completions.with_raw_response.create
@@ -335,7 +335,7 @@ class TransformersScorer(OptionScorer):
         return self._base.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
     def option_ids(self, question: OptionQuestion) -> tuple[int, ...]:
-        """The first token of each option, as it stands behind the prefix.
+        """Return the first token of each option as it follows the prefix.
 
         Raises:
             ConfigError: two options begin with the same token, so that it cannot tell them apart.

@@ -1,8 +1,7 @@
-"""A transformers model on this machine, bare or with adapters: several in one batch.
+"""Backend for a transformers model on this machine, bare or with adapters.
 
-Which prompts are answered together.
-
-How each row of a batch draws its tokens, and when it has said enough.
+Prompts of similar length are answered together, in batches padded on the left; each row draws its
+tokens from its own random numbers, so that an answer does not depend on the rest of its batch.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from capo_core.progress import Progress, silent
 
 
 class SeededSampling(LogitsProcessor):
-    """Draws each row's token by the row's own random numbers, and leaves only that token.
+    """A logits processor that draws each row's token from the row's own random numbers.
 
     The t-th token of a row is drawn by inversion: the token at which the cumulative probability,
     over the vocabulary in its order, passes the row's t-th uniform number. So a row's answer
@@ -94,7 +93,7 @@ def nucleus(probabilities: Tensor, share: float) -> Tensor:
 
 
 class EndOfAnswer(StoppingCriteria):
-    """Ends a row that has gone on to another field after its explanation; see `answer_ended`.
+    """A stopping criterion for rows that continue with another field (see `answer_ended`).
 
     A field ends in a colon, so only rows that have just written one are read.
     """
@@ -113,7 +112,7 @@ class EndOfAnswer(StoppingCriteria):
 
 
 class TokenCallback(StoppingCriteria):
-    """Calls `look` after each token, which may raise; ends nothing itself."""
+    """A stopping criterion that calls `look` after each token and stops nothing itself."""
 
     def __init__(self, look: Callable[[], None]) -> None:
         self._look = look

@@ -48,7 +48,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass
 class BuildState:
-    """How far the training is: steps and tokens done, seconds spent, lines of the log."""
+    """Progress of the pre-training: steps and tokens done, seconds spent, lines of the log."""
 
     step: int = 0
     tokens: int = 0
@@ -57,7 +57,7 @@ class BuildState:
 
 
 def learning_rate(config: EmbeddedBaseConfig, step: int) -> float:
-    """Linear warm-up, then a cosine from `learning_rate` to a twentieth of it."""
+    """Return the learning rate: linear warm-up, then a cosine to a twentieth of the peak."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     share = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
@@ -159,7 +159,7 @@ def save_checkpoint(folder: Path, model, optimiser: AdamW, state: BuildState) ->
 
 
 def load_checkpoint(folder: Path, model, optimiser: AdamW) -> BuildState:
-    """What was saved last, put into model and optimiser; the start where nothing was."""
+    """Load the last checkpoint into model and optimiser; without one, return the initial state."""
     # `old` is what is left if the process died between the two renamings.
     kept = next((p for p in (folder / "checkpoint", folder / "checkpoint.old") if p.exists()), None)
     if kept is None:
@@ -299,7 +299,7 @@ def _about(config, corpus, with_tasks, model, state: BuildState, losses: dict) -
 
 
 def _write(folder: Path, model, tokenizer, about: dict) -> None:
-    """Everything a base consists of. Weights in half precision, read as single: config says so."""
+    """Write all files of the base model; weights in half precision, which its config states."""
     shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder)
     model.generation_config = GenerationConfig(

@@ -1,12 +1,8 @@
-"""Samples as tokens: what each step reads. The rows of a step depend on seed and step alone.
+"""Training data of the embedded base model: simulated annotators and items, none of the demo's.
 
-Any text as what a base learns from, for users without a hub.
-
-Prompts of every format with their answers, as text.
-
-The base's vocabulary: byte-level BPE, so that any text can be read and written.
-
-Who and what the base is pre-trained on: simulated annotators and items, none of the demo's.
+From bottom to top: the vocabulary (byte-level BPE), the population of annotators, prompts of every
+format with their answers as text, rows of tokens, and the batches of each step, which depend on
+seed and step alone. For a base model of one's own, passages of any text take their place.
 """
 
 from __future__ import annotations
@@ -135,7 +131,7 @@ class SimulatedAnswer:
 
 
 def answer(task: str, writer: SimulatedWriter, item: Simulated, draws: Draws) -> SimulatedAnswer:
-    """What `writer` labels and writes about the item."""
+    """Return the label and explanation of `writer` for the item."""
     shares = label_shares(task, item, writer.spec, writer.label_bias)
     label = TASKS[task][0].scale.labels[draws.weighted(cumulative(list(shares)))]
     text = write(start_rule(task, item, label), item, writer.manner, writer.content, draws)
@@ -157,7 +153,7 @@ _NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class TaskSample:
-    """A prompt and what is to be learned of it.
+    """A prompt, and the text to be learned after it.
 
     Attributes:
         task: name of the task in `simulate.TASKS`.
@@ -217,7 +213,7 @@ class TaskSamples:
         return TaskSample(task, prompt, response_of(asked), asked)
 
     def common(self, task: str) -> Common:
-        """What annotators of this world do on the whole, from up to 4,000 of their responses."""
+        """Return the average style of this population, from up to 4,000 of their responses."""
         if task not in self._common:
             people = self.world.config.annotators
             draws = Draws([STREAM, self.world.config.seed, len(task)])
@@ -235,7 +231,7 @@ def response_of(said: SimulatedAnswer) -> str:
 
 
 def _name(draws: Draws) -> str:
-    """A pseudonym as datasets have them: a letter, a number, or both; it says nothing of manner."""
+    """Return a pseudonym as datasets have them: a letter, a number, or both."""
     letter, number = draws.pick(_NAMES), str(1 + draws.index(60))
     return draws.pick((letter, number, letter + number, f"Ann{number}"))
 
@@ -287,7 +283,7 @@ class MicroBatch:
 
 
 def common_beginning(rows: Sequence[TokenRow]) -> int:
-    """How many tokens all rows begin with.
+    """Return the number of tokens that all rows share at their beginning.
 
     The token before the first learned one is left out: that one is predicted from it.
     """
@@ -346,7 +342,7 @@ def _label_tokens(tokenizer: Any, task: str) -> dict[str, tuple[int, ...]]:
 def _spread(
     labels: dict[str, tuple[int, ...]], said: SimulatedAnswer, at: int
 ) -> dict[int, Spread]:
-    """How likely each token was at the positions of a label that stands from `at` on.
+    """Return the probability of each label token at the positions from `at` on.
 
     A later token of a label is judged among the labels that begin with the earlier ones.
     """
@@ -363,7 +359,7 @@ def _spread(
 
 
 class TaskBatches:
-    """What each step reads, drawn when it is asked for."""
+    """The batches of each step, drawn on demand."""
 
     def __init__(self, samples: TaskSamples, tokenizer: Any) -> None:
         self.samples, self.tokenizer = samples, tokenizer
@@ -420,7 +416,7 @@ def sample_texts(samples: TaskSamples, per_task: int) -> Iterator[str]:
 
 
 def _shown(kind: str, draws: Draws) -> int:
-    """How many examples a prompt of this format shows."""
+    """Return the number of examples a prompt of this format contains."""
     if kind not in _SHOWN:
         return 0
     bounds = np.cumsum([share for *_, share in _SHOWN[kind]])
@@ -475,7 +471,7 @@ def read_corpus(path: Path) -> TextCorpus:
 
 
 class CorpusBatches:
-    """What each step reads: passages of the corpus, and of the tasks' formats where wanted."""
+    """The batches of each step: passages of the corpus, and task prompts where requested."""
 
     def __init__(
         self,

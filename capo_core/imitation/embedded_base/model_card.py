@@ -1,4 +1,4 @@
-"""The model card of a base: what it is, how it was made, what it can and cannot do."""
+"""The model card of the embedded base model: description, training, limitations, figures."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def command(about: dict) -> str:
 
 
 def read_about(folder: Path) -> dict:
-    """What `build.json` of a base says.
+    """Return the contents of a base model's `build.json`.
 
     Raises:
         DataError: there is no base of this project in the folder.
@@ -132,7 +132,9 @@ def figure_rows(about: dict) -> list[tuple[str, str, str, str]]:
 
 
 def quality_rows(about: dict) -> list[tuple[str, ...]]:
-    """Of the written answers: format, task, decoding, and the figures of `quality.measure`."""
+    """Return the rows of the quality table: format, task, decoding, and the figures of
+    `quality.measure`.
+    """
     return [
         (
             row["format"], row["task"], f"{row['temperature']:g}", str(row["n"]),

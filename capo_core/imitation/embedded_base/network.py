@@ -1,4 +1,4 @@
-"""The architecture, and the loss of rows that begin alike."""
+"""The architecture, and the loss of rows that share a prefix."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def token_losses(model: LlamaForCausalLM, rows: Sequence[TokenRow]) -> tuple[Ten
 
 
 def _targets(rows: Sequence[TokenRow], start: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each token that may stand at a learned place: the place's number, it, its probability."""
+    """Return, for each token that may occur at a learned position, the position, token and
+    probability.
+    """
     found: list[tuple[int, int, float]] = []
     place = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""What a base can do: answers written for annotators and items it has never read."""
+"""Quality of a base model: answers generated for held-out annotators and items."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _figures(task: Task, samples: Sequence[TaskSample], texts: Sequence[str]) ->
 
 
 def _from_item(sample: TaskSample, said: ParsedResponse) -> float:
-    """Share of the explanation's words that stand in the item."""
+    """Return the share of the explanation's words that occur in the item."""
     item = sample.asked.example.item
     shared = input_spans(said.explanation, item.text_a, item.text_b)
     return len(shared) / max(len(words(said.explanation)), 1)
@@ -144,7 +144,7 @@ def _mean(values) -> float:
 
 
 def _ceiling(samples: TaskSamples, task: str, n: int = 2000) -> float:
-    """How often an annotator gives the label that most people would give the item."""
+    """Return how often an annotator gives the label that most people would give the item."""
     world = samples.world
     draws = Draws([STREAM, world.config.seed, HELD_OUT, len(task), 2])
     hits = []

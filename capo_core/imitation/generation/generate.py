@@ -1,4 +1,4 @@
-"""Answers in the place of annotators: asked for, kept as they come, and counted."""
+"""Generation of answers in annotators' places, resumable after every answer."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def generation_run_config(
     adapters: Mapping[str, Path],
     profiles: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What makes a generation this one and no other; saved as its config.json."""
+    """Return what identifies a generation; saved as its config.json."""
     found = {}
     if config.trained:
         from capo_core.imitation.models.adapters import adapter_fingerprint  # loads torch
@@ -147,7 +147,7 @@ def generation_run_config(
 
 
 def generation_folder(workspace: Workspace, asked: Mapping[str, Any]) -> RunFolder:
-    """The folder for what is `asked` (see `asked_for`)."""
+    """Return the run folder for a configuration (see `generation_run_config`)."""
     who = f"{asked['settings']['method']}_{asked['target']}"
     return RunFolder(workspace.runs / run_id(asked["dataset"]["name"], STAGE, who, dict(asked)))
 
@@ -182,7 +182,7 @@ def _answer(
 
 
 def _count_saved(folder: RunFolder, wanted: Sequence[OutputRequest]) -> int:
-    """How many answers there are; `RunError` where one of them was never asked for."""
+    """Return the number of saved answers; `RunError` if one of them was never requested."""
     keys = {asked.request.key for asked in wanted}
     rows = OutputLines(folder.path).read()
     strange = [row["output_id"] for row in rows if row["output_id"] not in keys]
@@ -198,7 +198,7 @@ def _count_saved(folder: RunFolder, wanted: Sequence[OutputRequest]) -> int:
 def _chooser(
     dataset: Dataset, config: GenerateConfig, embed: Embed | None
 ) -> Callable[[str, PromptItem], Sequence[Example]]:
-    """In-context examples by target and item; each target's history is looked through once."""
+    """Return a function that selects in-context examples by target and item."""
     if config.how == "nearest" and embed is None:
         from capo_core.text.embeddings import Embedder
 
@@ -214,7 +214,7 @@ def _chooser(
 def _with_resume_hint(
     error: Stopped | BackendUnavailable, kept: int, wanted: int, folder: RunFolder
 ) -> Stopped | BackendUnavailable:
-    """The same error, with what is kept and how to get the rest."""
+    """Return the same error with the number of saved answers and how to resume."""
     then = "give the same command again: it asks only for what is missing"
     if isinstance(error, BackendUnavailable) and error.todo:
         then = f"{error.todo.rstrip('.')}; then {then}"

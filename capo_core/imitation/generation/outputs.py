@@ -1,11 +1,9 @@
-"""The answers of a generation on disk: written as they come, and the table made of them at the end.
+"""Generated answers on disk: a line per answer as it arrives, and a table of them at the end.
 
 `outputs.jsonl` has one JSON object a line: the columns of `schema.OUTPUTS`, and `finish` ("stop",
-"length" or "error") beside them. A line is on disk before the next answer is taken, and is never
-changed. A process that dies may leave a torn last line: it is taken off by the next one that
-writes, and its answer is asked for again.
-
-One output as a line of outputs.jsonl, and what came of a generation in counts.
+"length" or "error") beside them. A line is on disk before the next answer is requested, and is
+never changed. A process that dies may leave an incomplete last line: the next writer removes it,
+and its answer is requested again.
 """
 
 from __future__ import annotations
@@ -58,7 +56,7 @@ def output_row(
 
 
 def output_summary(rows: Sequence[Mapping[str, Any]], config: GenerateConfig) -> dict[str, Any]:
-    """What came of a generation, in counts.
+    """Return the counts of a generation.
 
     Returns:
         outputs, parsed, problems (by kind), cut (answers that reached `max_new_tokens`),
@@ -100,7 +98,7 @@ class OutputLines:
 
     @contextmanager
     def writing(self) -> Iterator[OutputWriter]:
-        """Open for adding lines; a torn last line is taken off first."""
+        """Open the file for appending; an incomplete last line is removed first."""
         whole = sum(size for _, size in self._lines())
         with disk_errors(self.path), self.path.open("ab") as file:
             if file.tell() > whole:
@@ -138,7 +136,7 @@ class OutputLines:
 
 
 class OutputWriter:
-    """Adds lines to an open file."""
+    """A writer that appends lines to an open file."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

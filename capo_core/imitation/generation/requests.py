@@ -1,11 +1,9 @@
-"""What a generation asks: one request for each target, item and sample.
+"""Settings of a generation, and its requests: one for each target, item and sample.
 
 A prompt that does not fit into the model's context together with the longest answer is never cut.
-In-context prompts lose their first examples (the least similar, where they were chosen by
-similarity) until they fit; how many each prompt shows is kept with its output. What does not fit
-even so is not asked: its output says "prompt too long".
-
-Every setting of a generation, in one frozen dataclass; saved with the run.
+In-context prompts lose their first examples (the least similar, with selection by similarity)
+until they fit; their number is saved with the output. What still does not fit is not requested:
+its output has the problem "prompt too long".
 """
 
 from __future__ import annotations
@@ -108,7 +106,7 @@ class GenerateConfig:
 
     @property
     def trained(self) -> bool:
-        """Does the method need an adapter?"""
+        """Whether the method needs an adapter."""
         return self.method in TRAINED
 
 
@@ -126,7 +124,7 @@ TOO_LONG = "prompt too long"
 
 @dataclass(frozen=True)
 class OutputRequest:
-    """One output that is wanted.
+    """The request for one output.
 
     Attributes:
         examples: in-context examples in the prompt.
@@ -142,7 +140,7 @@ class OutputRequest:
 
 
 def dataset_identity(dataset: Dataset) -> dict[str, str]:
-    """The dataset's name, and fingerprints of its content and its split, as runs record them."""
+    """Return the dataset's name and the fingerprints of its content and split, for runs."""
     split = sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
     return {
         "name": dataset.name,
@@ -152,7 +150,7 @@ def dataset_identity(dataset: Dataset) -> dict[str, str]:
 
 
 def decoding_of(dataset: Dataset, config: GenerateConfig) -> Decoding:
-    """How the answers of a generation are drawn."""
+    """Return the sampling settings of a generation."""
     return Decoding(
         config.temperature, config.top_p, config.max_new_tokens, stop_fields(dataset.task)
     )
@@ -169,7 +167,7 @@ def output_requests(
     profiles: Mapping[str, str],
     choose: Callable[[str, PromptItem], Sequence[Example]],
 ) -> list[OutputRequest]:
-    """All outputs wanted, by target, item (in the order of the dataset) and sample.
+    """Return the requests for all outputs, by target, item (in the dataset's order) and sample.
 
     Args:
         adapters: an adapter's folder for each target (sft, capo).
@@ -213,7 +211,7 @@ def output_requests(
 
 
 def sampled_items(dataset: Dataset, config: GenerateConfig) -> list[PromptItem]:
-    """The items that are answered, in the order of the dataset."""
+    """Return the items to be answered, in the dataset's order."""
     items = items_of(dataset, config.split)
     if not config.items or config.items >= len(items):
         return items

@@ -29,7 +29,7 @@ from capo_core.progress import Progress, silent
 
 
 class Blend:
-    """Adapters in a base, all at strength 0 to begin with: the bare base.
+    """A base model with adapters, all at strength 0 at first.
 
     The base's own model is changed: what is computed with `base.model` from now on is computed
     with the adapters at their strengths.

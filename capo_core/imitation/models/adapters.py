@@ -1,9 +1,8 @@
-"""LoRA adapters on a base model: made, loaded, checked against their base, saved.
+"""LoRA adapters: creation, loading, compatibility with their base model, saving, model card.
 
 An adapter's folder is PEFT's (adapter_config.json, adapter_model.safetensors), so that any tool
-that knows PEFT can serve it, with `capo.json` beside it, which names the base by its fingerprint.
-
-The card that lies beside an adapter: what it is, from what, and how good.
+that reads PEFT can serve it, with `capo.json` beside it, which names the base model by its
+fingerprint, and a model card README.md.
 """
 
 from __future__ import annotations

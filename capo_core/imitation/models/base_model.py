@@ -40,7 +40,7 @@ class LoadedBaseModel:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the base has; an adapter's are not counted."""
+        """Number of parameters of the base model, without adapters."""
         named = self.model.named_parameters()
         return sum(each.numel() for name, each in named if ".lora_" not in f".{name}")
 
@@ -77,7 +77,7 @@ def load_base_model(
 
 
 def number_type(precision: str, device: torch.device) -> torch.dtype:
-    """The type of the base's numbers for a precision asked for, on `device`."""
+    """Return the number type of the base model for a precision on `device`."""
     if precision == "auto":
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if fast else torch.float32
@@ -199,7 +199,7 @@ def _check_tokens(tokenizer: Any, model: PreTrainedModel, folder: Path) -> None:
 
 
 class _quiet:
-    """No bars and no warnings of transformers; what matters is checked and said by us."""
+    """Silence the progress bars and warnings of transformers; relevant checks are made here."""
 
     def __enter__(self) -> None:
         self.level = transformers_logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""What goes wrong while a model computes, in words that help."""
+"""Errors of a model's computation as readable messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEMORY_WORDS = ("not enough memory", "out of memory", "can't allocate memory", 
 
 @contextmanager
 def memory_errors(where: str) -> Iterator[None]:
-    """No memory left, as a `RunError` that says what takes less."""
+    """Turn an out-of-memory error into a `RunError` that names settings that need less."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -26,7 +26,7 @@ def memory_errors(where: str) -> Iterator[None]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Does the error say that there was no memory left, on whatever device?"""
+    """Return whether an error means that memory was exhausted, on any device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     words = str(error).lower()

@@ -1,14 +1,9 @@
-"""Pairs to learn a preference from: the target's response against everybody else's.
+"""Preference pairs: the annotator's responses against those of all others.
 
 For each response of the target (chosen) and each response of another annotator to the same item
 (rejected). The target's own second response to an item is chosen in pairs of its own and never
-rejected. Everything that is left out is counted under its reason.
-
-What is in a set of pairs: a table to read, and its figures.
-
-What becomes a pair, how much it counts, and the words for what does not become one.
-
-How alike two explanations of one item are, once the item's own words are taken out.
+rejected. Everything that is skipped is counted under its reason. Similarity of two explanations is
+measured after the item's own words are masked.
 """
 
 from __future__ import annotations
@@ -137,7 +132,7 @@ def similarities(
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of one target in one part of the data.
+    """The pairs of one target in one split of the data.
 
     Attributes:
         frame: table PAIRS, in the order of the dataset.
@@ -169,7 +164,7 @@ def build_pairs(
     split: str = "train",
     least: int = MIN_TRAINING_ITEMS,
 ) -> Pairs:
-    """All pairs of `target` in one part of the data.
+    """Return all pairs of `target` in one split of the data.
 
     Args:
         split: "train" to learn from; "validation" to see when to stop.
@@ -234,7 +229,7 @@ def build_pairs(
 
 
 def prove_held_out(pairs: Pairs, dataset: Dataset) -> None:
-    """Returns only if nothing that the pairs teach is in the validation or test part.
+    """Raise `DataError` if anything in the pairs is in the validation or test split.
 
     Raises:
         DataError: the pairs are of other data, an item is not in the training part, or an item's
@@ -369,7 +364,7 @@ PAIR_TABLE_COLUMNS = (
 
 
 def pair_table(pairs: Pairs, dataset: Dataset) -> pd.DataFrame:
-    """One row a pair, with authors, labels, lengths and both texts: columns `AUDIT_COLUMNS`.
+    """Return one row per pair, with authors, labels, lengths and both texts: `PAIR_TABLE_COLUMNS`.
 
     `length_gap_words` is the words of the chosen explanation less those of the rejected one: where
     its median is far from 0, a model can win the contrast by length alone.
@@ -388,7 +383,7 @@ def pair_table(pairs: Pairs, dataset: Dataset) -> pd.DataFrame:
 
 
 def pair_summary(pairs: Pairs, dataset: Dataset) -> dict:
-    """The audit in figures, as JSON holds them; None where there is no pair to measure."""
+    """Return the figures of a set of pairs as JSON holds them; None where there is no pair."""
     table = pair_table(pairs, dataset)
     counted = pairs.dropped
     return {
@@ -415,7 +410,9 @@ def pair_summary(pairs: Pairs, dataset: Dataset) -> dict:
 
 
 def quantiles(values: pd.Series) -> dict[str, float | int | None]:
-    """`n`, and the quantiles named in `QUANTILES` (linear between values); None of no value."""
+    """Return `n` and the quantiles named in `QUANTILES` (linear between values); None without
+    values.
+    """
     if not len(values):
         return {"n": 0, **dict.fromkeys(QUANTILES)}
     return {

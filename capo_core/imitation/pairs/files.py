@@ -1,11 +1,8 @@
-"""Preference pairs from a file: read, kept with the run, and made what a model is trained on.
+"""Files of preference pairs: export for other trainers, and import as training data.
 
-Pairs as preference data for other trainers: JSONL with `prompt`, `chosen` and `rejected`.
-
-One preference pair of a file, as `pairs export` and `study export-pairs` write them.
-
-JSONL, one pair a line: `prompt`, `chosen` and `rejected`; also, where they are known, `item_id`,
-`target_annotator` (or `target_annotator_id`) and `weight` (above 0; 1 where it is not given).
+JSONL, one pair a line: `prompt`, `chosen` and `rejected`; optionally `item_id`, `target_annotator`
+(or `target_annotator_id`) and `weight` (above 0; default 1), as `pairs export` and
+`study export-pairs` write them. A run saves a copy of its file, and resumes from that.
 """
 
 from __future__ import annotations
@@ -43,7 +40,7 @@ EXPECTED = "a JSON object with the texts prompt, chosen and rejected"
 
 @dataclass(frozen=True)
 class PreferenceRow:
-    """One pair; `prompt` is without the line after which an answer begins."""
+    """One pair; `prompt` excludes the line after which an answer begins."""
 
     prompt: str
     chosen: str
@@ -54,7 +51,7 @@ class PreferenceRow:
 
 
 def parse_row(line: bytes, where: str) -> PreferenceRow:
-    """The pair of a line; `DataError` with `where` and what was expected."""
+    """Return the pair of a line; `DataError` with `where` and the expected form."""
     try:
         raw = json.loads(line.decode("utf-8"), parse_int=float)  # of endless digits: infinite
     except (ValueError, RecursionError):
@@ -88,7 +85,7 @@ def _text(raw: dict[str, Any], name: str, where: str) -> str:
 
 
 def preference_rows(pairs: Pairs, dataset: Dataset) -> list[dict]:
-    """One record a pair, with what our own training reads.
+    """Return one record per pair, with the texts that our own training uses.
 
     `prompt` ends where the answer begins, so that prompt + chosen is one text (the form that TRL
     calls standard, explicit prompt; the trainer adds the end token). A chat model's template is
@@ -157,7 +154,7 @@ class Preferences:
     sha256: str
 
     def of(self, target: str) -> tuple[PreferenceRow, ...]:
-        """The pairs that name this annotator, or nobody; `ConfigError` where there are none."""
+        """Return the pairs of this annotator or without one; `ConfigError` if there are none."""
         rows = tuple(row for row in self.rows if row.target in ("", target))
         if not rows:
             named = ", ".join(sorted({row.target for row in self.rows}))
@@ -169,12 +166,12 @@ class Preferences:
 
 
 def read_preferences(path: Path) -> Preferences:
-    """The pairs of a file; `DataError` where it cannot be read, by file and line."""
+    """Return the pairs of a file; `DataError` with file and line if it cannot be read."""
     return _parsed(_content(path), str(path))
 
 
 def save_copy(path: Path, folder: RunFolder, sha256: str) -> None:
-    """Copy the file into the run; `RunError` where it is not what the run was begun with."""
+    """Copy the file into the run; `RunError` if it is not the one the run was started with."""
     content = _content(path)
     _check_same(content, sha256, path)
     with disk_errors(folder.path), atomic_file(folder.path / FILE) as file:
@@ -182,7 +179,7 @@ def save_copy(path: Path, folder: RunFolder, sha256: str) -> None:
 
 
 def load_copy(folder: RunFolder, sha256: str) -> Preferences:
-    """The run's own copy; `RunError` where it is not there, or was changed."""
+    """Return the run's own copy; `RunError` if it is missing or was changed."""
     if not (path := folder.path / FILE).is_file():
         raise RunError(
             "the run's preference pairs are not there",
@@ -195,7 +192,7 @@ def load_copy(folder: RunFolder, sha256: str) -> Preferences:
 
 
 def row_contrasts(rows: Sequence[PreferenceRow], tokenizer: Any) -> list[ResponseContrast]:
-    """One contrast a prompt (and item), each response in it once, as from a dataset's pairs."""
+    """Return one contrast per prompt (and item), each response in it once."""
     weighted = any(row.weight != 1 for row in rows)
     together: dict[tuple[str, str], list[PreferenceRow]] = {}
     for row in rows:
@@ -221,7 +218,7 @@ def row_contrasts(rows: Sequence[PreferenceRow], tokenizer: Any) -> list[Respons
 
 
 def preference_examples(preferences: Preferences, target: str, limits: TokenLimits) -> ExampleSet:
-    """What `target` is trained on; `ConfigError` where nothing is of them, or nothing fits."""
+    """Return the training examples of `target`; `ConfigError` if there are none, or none fits."""
     rows = preferences.of(target)
     skipped = {OTHERS: len(preferences.rows) - len(rows)}
     return fit_to_limit(
@@ -230,7 +227,7 @@ def preference_examples(preferences: Preferences, target: str, limits: TokenLimi
 
 
 def log_pairs(rows: Sequence[PreferenceRow], dataset: Dataset, folder: RunFolder) -> None:
-    """Note in the run's events how many pairs there are, and which parts they take items from.
+    """Log the number of pairs in the run's events, and the splits their items are from.
 
     An item is known by its name, or by its prompt where a row does not name it.
     """

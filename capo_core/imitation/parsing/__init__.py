@@ -59,7 +59,7 @@ def parse_response(text: str, task: Task) -> ParsedResponse:
 
 
 def count_problems(parsed: Iterable[ParsedResponse]) -> dict[str, int]:
-    """How many answers have each of `PROBLEMS`; problems that none has are left out."""
+    """Return the number of answers with each of `PROBLEMS`, without those that none has."""
     counts = Counter(each.problem for each in parsed)
     return {problem: counts[problem] for problem in PROBLEMS if counts[problem]}
 

@@ -1,8 +1,8 @@
-"""Answers under marks: "Label: neutral", "**Final answer:** 3", "### Explanation".
+"""Three forms of answers: under marks, as JSON, and in prose.
 
-Answers written as JSON: {"label": "neutral", "explanation": "…"}, alone or within prose.
-
-Answers without marks: a label on a line of its own, or in a sentence that gives it.
+Marks: "Label: neutral", "**Final answer:** 3", "### Explanation". JSON: {"label": "neutral",
+"explanation": "…"}, alone or within prose. Prose: a label on a line of its own, or in a sentence
+that states it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LABEL_WITHIN = re.compile(r"(?<=[\s.!?;,|*])(?=(?:final )?label[*_`\"']{0,4}\s?
 
 @dataclass
 class MarkedPart:
-    """What stands under one mark ("" for none), up to the next."""
+    """The text under one mark ("" for none), up to the next."""
 
     kind: str
     name: str = ""
@@ -53,7 +53,9 @@ class MarkedPart:
 
 
 def one_answer(text: str, task: Task) -> str:
-    """`text` up to where, after a label under a mark (or in JSON), another question begins."""
+    """Return `text` up to the beginning of another question after a label under a mark (or in
+    JSON).
+    """
     again = asks_again(task)
     lines = text.split("\n")
     announced = answered = False
@@ -215,7 +217,7 @@ def _before_next_question(text: str, task: Task) -> str:
 
 
 def _on_own_line(text: str, reader: LabelReader) -> tuple[list[LabelReading], list[str]]:
-    """A label that begins the answer, or is its last line; the lines after it."""
+    """Return a label that begins the answer or is its last line, and the lines after it."""
     lines = text.split("\n")
     filled = [number for number, line in enumerate(lines) if line.strip()]
     found, after = [], []

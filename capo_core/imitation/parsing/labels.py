@@ -1,6 +1,6 @@
-"""Reading one label from the few words that should hold it; in doubt, none.
+"""Parsing of one label from the few words that should contain it; none if in doubt.
 
-A label counts only where the words begin with it, and no other label stands in the same clause:
+A label counts only where the words begin with it, and no other label is in the same clause:
 "neutral", "**Neutral** (undetermined)", "neutral because …", "+3", "−3" and "3.0" are labels;
 "not neutral", "neutral or contradiction", "non-entailment", "3/5", "3.5" and "3 to 4" are none.
 """
@@ -42,7 +42,7 @@ _BRACKETED = re.compile(r"[\s*_`\"'”’»]*[(\[][^()\[\]]*[)\]]")
 
 @dataclass(frozen=True)
 class LabelReading:
-    """A label, or the problem that kept it from being read; `rest` is what follows the label."""
+    """A label, or the problem that prevented its parsing; `rest` is the text after the label."""
 
     label: str = ""
     problem: str = ""
@@ -50,22 +50,24 @@ class LabelReading:
 
 
 class LabelReader(ABC):
-    """Reads labels of one scale."""
+    """Parser of the labels of one scale."""
 
     @abstractmethod
     def starts(self, text: str) -> tuple[str, str, str] | None:
-        """Label (or ""), problem (or "") and the text behind, where `text` begins with one."""
+        """Return label (or ""), problem (or "") and the rest, where `text` begins with a label."""
 
     @abstractmethod
     def mentioned(self, text: str) -> set[str]:
-        """The labels that stand anywhere in `text`."""
+        """Return the labels that occur anywhere in `text`."""
 
     @abstractmethod
     def names_all(self, text: str) -> bool:
-        """Is `text` the question ("entailment, neutral or contradiction") and no answer?"""
+        """Return whether `text` is the question ("entailment, neutral or contradiction"), not an
+        answer.
+        """
 
     def read(self, text: str) -> LabelReading:
-        """The label that `text` begins with, decoration aside."""
+        """Return the label that `text` begins with, ignoring decoration."""
         bare = text.lstrip(DECORATION)
         if not bare:
             return LabelReading(problem=NO_LABEL)
@@ -87,7 +89,7 @@ class LabelReader(ABC):
         return TWO_LABELS if len(self.mentioned(text)) > 1 else OFF_SCALE
 
     def alone(self, line: str) -> LabelReading | None:
-        """The label that a line begins with, where nothing else can be meant; None otherwise.
+        """Return the label that a line begins with, if nothing else can be meant; else None.
 
         A word must be the line, or be followed by a mark; a number or a letter ("1. Both ask …",
         "A. …") must be the line, or be followed by a reason.
@@ -100,7 +102,7 @@ class LabelReader(ABC):
 
 
 def is_word(label: str) -> bool:
-    """Can the label be told from a number in a list, or from a single letter?"""
+    """Whether the label differs from a list number and from a single letter."""
     return len(label) > 1 and not label.lstrip("+-−–")[:1].isdigit()
 
 

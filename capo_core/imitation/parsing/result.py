@@ -1,6 +1,5 @@
-"""What stands around an answer: thinking, end tokens, code fences, the prompt said again.
-
-What reading an answer gives, and the names of what can be wrong with it.
+"""The result of parsing an answer, the names of its problems, and the removal of what surrounds it:
+thinking, end tokens, code fences, a repeated prompt.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ PROBLEMS = (EMPTY_TEXT, ONLY_THINKING, NO_LABEL, OFF_SCALE, TWO_LABELS, NO_EXPLA
 
 @dataclass(frozen=True)
 class ParsedResponse:
-    """An answer as it was read.
+    """A parsed answer.
 
     Attributes:
         label: on the task's scale; "" where none could be read without doubt.
@@ -35,7 +34,7 @@ class ParsedResponse:
 
 
 def resolve_answers(found: Sequence[LabelReading], explanation: str) -> ParsedResponse:
-    """One answer from all the places where a label was looked for; doubt anywhere is doubt."""
+    """Return one answer from all places where a label was found; any doubt is a problem."""
     explanation = " ".join(explanation.split())
     labels = {each.label for each in found if each.label}
     problems = [each.problem for each in found if each.problem]
@@ -109,7 +108,7 @@ def _without_prompt(text: str, task: Task) -> str:
 
 
 def asks_again(task: Task) -> re.Pattern:
-    """Matches a line with which a model goes on to another question, after an answer."""
+    """Return a pattern for a line with which a model continues to another question."""
     roles = [role for role in (task.role_a or "text", task.role_b) if role]
     names = "|".join(re.escape(name) for name in (*roles, *_ASKED_AGAIN))
     return re.compile(rf"[\s*_#>-]{{0,20}}(?:(?:{names})[*_]*\s*:|answer[*_]*\s*:\s*$|<\|)", re.I)

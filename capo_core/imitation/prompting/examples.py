@@ -1,4 +1,4 @@
-"""Examples for a prompt: which of an annotator's own responses are shown to a model."""
+"""Selection of in-context examples among an annotator's own responses."""
 
 from __future__ import annotations
 

@@ -1,20 +1,15 @@
-"""What a model is asked: one builder a method, for any task.
+"""Methods, prompts and responses: one builder per method, for any task.
 
-A prompt has the task and the format of the answer at the top, what is known of the annotator
+A prompt has the task and the format of the answer at the top, the information on the annotator
 below it, and the item last, so that everything before the item is the same for all items of a run
-(servers cache it). Every text is pinned by a golden file in `tests/golden`.
-
-Prompts and responses as tokens, the same in training and in generation.
-
-Prompt and response are tokenised apart and joined: so the response is the same tokens whatever
-the prompt, and no token straddles the border between what is given and what is learned.
-
-The one format of a response: what models are asked for, trained on, and read back from.
+(servers cache it). Every text is pinned by a golden file in `tests/golden`. A response has one
+format, in which models are asked to answer, trained, and parsed (see `imitation.parsing`):
 
     Label: neutral
     Explanation: The premise does not say who repaired it.
 
-Reading what models really write back is in `parse.py`.
+Prompt and response are tokenised separately and joined, in training as in generation: so the
+response has the same tokens whatever the prompt.
 """
 
 from __future__ import annotations
@@ -31,7 +26,7 @@ EXPLANATION_MARK = "Explanation:"
 
 
 def write_response(label: str, explanation: str) -> str:
-    """The response in its fixed format; white space of the explanation becomes single spaces.
+    """Return the response in its fixed format; white space becomes single spaces.
 
     An empty explanation is written as a bare mark: what is asked for is always two lines.
     """
@@ -39,7 +34,7 @@ def write_response(label: str, explanation: str) -> str:
 
 
 def response_form(task: Task) -> str:
-    """The lines of a prompt that ask for this format."""
+    """Return the lines of a prompt that specify this format."""
     labels = task.scale.labels
     if task.scale.ordinal:
         wanted = f"a whole number from {labels[0]} to {labels[-1]}"
@@ -100,13 +95,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is asked, as one user message; `render` makes it tokens."""
+    """A prompt as one user message; `render` tokenises it."""
 
     text: str
 
 
 def zero_shot(task: Task, item: PromptItem, *, annotator: str = "") -> Prompt:
-    """The task alone; also what SFT and CAPO are trained on.
+    """Return the prompt with the task alone; SFT and CAPO are trained on it too.
 
     Args:
         annotator: named in the prompt where one adapter serves all annotators. The name stands
@@ -117,7 +112,7 @@ def zero_shot(task: Task, item: PromptItem, *, annotator: str = "") -> Prompt:
 
 
 def in_context(task: Task, item: PromptItem, examples: Sequence[Example]) -> Prompt:
-    """The task and how the annotator answered other items, in the order of `examples`."""
+    """Return the prompt with the task and the annotator's answers to other items, in this order."""
     shown = "\n\n".join(_example_lines(task, example) for example in examples)
     return Prompt(
         f"{_head(task)}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
@@ -126,7 +121,7 @@ def in_context(task: Task, item: PromptItem, examples: Sequence[Example]) -> Pro
 
 
 def with_profile(task: Task, item: PromptItem, profile: str) -> Prompt:
-    """The task and a description of the annotator (see `ask_for_profile`)."""
+    """Return the prompt with the task and a profile of the annotator (see `ask_for_profile`)."""
     return Prompt(
         f"{_head(task)}\n\nAbout the annotator:\n{profile.strip()}\n\n"
         f"Answer as this annotator would.\n\n{_item_lines(task, item)}"
@@ -137,7 +132,7 @@ PROFILE_PARTS = ("Labels:", "Manner:", "Rules:")
 
 
 def ask_for_profile(task: Task, examples: Sequence[Example]) -> Prompt:
-    """Asks a model to describe an annotator from examples of what they wrote."""
+    """Return the prompt that requests a description of an annotator from examples."""
     shown = "\n\n".join(_example_lines(task, example) for example in examples)
     return Prompt(
         f"Task: {task.name}. {task.instruction}".rstrip()
@@ -189,7 +184,7 @@ class Rendered:
 
 
 def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
-    """The text a model reads: through the chat template where the tokenizer has one.
+    """Return the text a model reads, through the chat template if the tokenizer has one.
 
     Thinking is switched off where a template knows the switch: what is wanted is an answer in a
     fixed form.
@@ -205,7 +200,7 @@ def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
 
 
 def prompt_ids(prompt: Prompt, tokenizer: Any) -> tuple[int, ...]:
-    """The prompt's tokens, with the tokenizer's own beginning where it has one."""
+    """Return the prompt's tokens, with the tokenizer's own beginning if it has one."""
     text = prompt_text(prompt, tokenizer)
     # A chat template writes the beginning itself; asking for it again would double it.
     templated = bool(getattr(tokenizer, "chat_template", None))
@@ -213,7 +208,7 @@ def prompt_ids(prompt: Prompt, tokenizer: Any) -> tuple[int, ...]:
 
 
 def response_ids(response: str, tokenizer: Any) -> tuple[int, ...]:
-    """The response's tokens and the end token.
+    """Return the response's tokens and the end token.
 
     Raises:
         ConfigError: the tokenizer has no end token, so that no model could learn to stop.
@@ -229,7 +224,7 @@ def response_ids(response: str, tokenizer: Any) -> tuple[int, ...]:
 
 
 def render(prompt: Prompt, responses: Sequence[str], tokenizer: Any) -> Rendered:
-    """A prompt and its responses as tokens."""
+    """Return a prompt and its responses as tokens."""
     return Rendered(
         prompt_ids(prompt, tokenizer),
         tuple(response_ids(response, tokenizer) for response in responses),

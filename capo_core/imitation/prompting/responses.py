@@ -1,8 +1,8 @@
-"""What an annotator wrote: the responses that imitation learns from, and what is left out of them.
+"""The responses of annotators that can be learned from, and those that are skipped.
 
-Left out, and counted, are responses judged invalid, responses without an explanation, and (of the
-training part) items whose texts stand in the validation or test part as well: what is learned
-from them would be tested on them.
+Skipped, and counted, are responses rejected in the validation round, responses without an
+explanation, and (in the training split) items whose texts are in the validation or test split as
+well: whatever is learned from them would be tested on them.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class History:
 
     @property
     def n_items(self) -> int:
-        """On how many different items there is a response."""
+        """Number of different items with a response."""
         return len({response.item_id for response in self.responses})
 
 
 def parts(dataset: Dataset) -> tuple[str, ...]:
-    """Which of train, validation and test have items; empty where the data are not split."""
+    """Return the splits (train, validation, test) with items; empty if the data are not split."""
     found = set(dataset.items["split"])
     return tuple(part for part in PARTS if part in found)
 
@@ -101,7 +101,7 @@ def responses(
 def usable_and_skipped(
     dataset: Dataset, *, split: str = "train", annotators: Collection[str] | None = None
 ) -> tuple[list[Response], dict[str, list[Response]]]:
-    """As `responses`, with those left out beside them, for each of `REASONS`."""
+    """Return `responses`, and the skipped ones for each of `REASONS`."""
     for annotator in annotators or ():
         check_annotator(dataset, annotator)
     items = _part(dataset, split)
@@ -170,7 +170,7 @@ def check_annotator(dataset: Dataset, annotator: str) -> str:
 
 
 def text_twins(dataset: Dataset) -> frozenset[str]:
-    """Training items whose texts stand in the validation or test part too.
+    """Return training items whose texts are in the validation or test split too.
 
     Texts count as the same when they differ in case, white space, quotes or the final period
     alone, and in whichever order the two stand: a question pair turned round is the same question.

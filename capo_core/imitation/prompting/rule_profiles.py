@@ -45,12 +45,12 @@ Common = Habits
 
 
 def common_of(task: Task, examples: Sequence[Example]) -> Common:
-    """What people do on the whole: the background a profile is held against."""
+    """Return the average style of all annotators: the reference of a profile."""
     return _habits(examples, None)
 
 
 def rule_profile(task: Task, examples: Sequence[Example], common: Common) -> str:
-    """The profile of who wrote `examples` (at least one) against `common`."""
+    """Return the profile of the author of `examples` (at least one) against `common`."""
     own = _habits(examples, common)
     labels, lean = _labels(task, own, common)
     phrases = _distinctive(own.phrases, common.phrases, own.n, common.n, PHRASES)
@@ -109,7 +109,7 @@ def _habits(examples: Sequence[Example], common: Common | None) -> Habits:
 
 
 def _phrases(text: str, given: set[str]) -> set[str]:
-    """1 to 3 words in a row with at least one that is not the item's; none begins with a gap."""
+    """Return 1 to 3 consecutive words, at least one not the item's; none begins with a gap."""
     cut = tokens(text)
     found = set()
     for i in range(len(cut)):
@@ -143,7 +143,7 @@ def _distinctive(own: Counter, usual: Counter, n: int, n_usual: int, top: int) -
 
 
 def _labels(task: Task, own: Habits, common: Common) -> tuple[str, str]:
-    """What is said of the labels, and the rule that follows from it ("" where there is none)."""
+    """Return the statement on the labels, and the rule that follows from it ("" for none)."""
     if task.scale.ordinal:
         shift = _mean(task, own.labels) - _mean(task, common.labels)
         spread = (_deviation(task, own.labels) + 0.5) / (_deviation(task, common.labels) + 0.5)

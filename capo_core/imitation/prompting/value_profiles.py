@@ -1,11 +1,7 @@
-"""Value profiles: a model describes an annotator from examples, and the description is kept.
+"""Value profiles: a model describes an annotator from examples, in three lines.
 
-What a model wrote out of form is kept with its problem, and is never used as a profile. Where
-profiles lie: `profile_store.py`.
-
-The three lines of a profile, read from what a model or a person wrote.
-
-Profiles in the workspace: `profiles/<dataset fingerprint>/<name>.json`.
+Text that a model wrote in another form is saved with its problem, and never used as a profile.
+Profiles are in the workspace under `profiles/<dataset fingerprint>/<name>.json`.
 """
 
 from __future__ import annotations
@@ -39,7 +35,7 @@ from capo_core.workspace import Workspace, content_hash, write_json
 
 @dataclass(frozen=True)
 class ReadProfile:
-    """A profile's text in its form, or why there is none.
+    """A profile's text in the required form, or the reason why there is none.
 
     Attributes:
         text: one line for each of `PROFILE_PARTS`, in their order; empty where there is a problem.
@@ -51,7 +47,7 @@ class ReadProfile:
 
 
 def read_profile(written: str) -> ReadProfile:
-    """The profile in `written`: each part once, in any order, none of them empty.
+    """Return the profile in `written`: each part once, in any order, none of them empty.
 
     Thinking blocks and prose before the first part, marks of emphasis and of lists do not count.
     Lines below a part's first one belong to it, up to an empty line after the last part.
@@ -152,7 +148,7 @@ class ValueProfile:
 
     @property
     def name(self) -> str:
-        """Of its file: the same annotator, model and settings have one profile."""
+        """Name of its file: the same annotator, model and settings have one profile."""
         return content_hash(self.annotator, self.model_fingerprint, self.settings)[:16]
 
     def to_dict(self) -> dict:
@@ -178,7 +174,7 @@ def write_profile(
     *,
     progress: Progress = silent,
 ) -> ValueProfile:
-    """Ask the model for a profile; where it does not keep to the form, ask again.
+    """Generate a profile; if the model does not follow the form, try again.
 
     It is shown other examples each time: a small model fails at the same ones again and again,
     whatever the seed of its writing.
@@ -224,7 +220,7 @@ def write_profile(
 def _prompt(
     dataset: Dataset, examples: Sequence[Example], backend: Backend, decoding: Decoding
 ) -> tuple[Prompt, Sequence[Example]]:
-    """What is asked, and the examples in it: the last ones, as many as the model can read."""
+    """Return the prompt and its examples: the last ones that fit into the model's context."""
     prompt, shown, excess = longest_fit(
         lambda some: ask_for_profile(dataset.task, some), examples, backend, decoding
     )
@@ -239,7 +235,7 @@ def _prompt(
 
 
 def edit(profile: ValueProfile, text: str) -> ValueProfile:
-    """The profile with a person's text, marked as edited; the text before is kept.
+    """Return the profile with a person's text, marked as edited; the earlier text is preserved.
 
     Raises:
         ConfigError: the text has not the three parts.
@@ -264,7 +260,7 @@ def edit(profile: ValueProfile, text: str) -> ValueProfile:
 
 
 def usable_text(profile: ValueProfile) -> str:
-    """The text that conditions answers; `ConfigError` where the model did not keep to the form."""
+    """Return the text for prompts; `ConfigError` if the model did not follow the form."""
     if profile.problem or not profile.text:
         raise ConfigError(
             f"the profile of annotator {profile.annotator!r} by {profile.model!r} cannot be used: "
@@ -288,7 +284,7 @@ def _now() -> str:
 
 
 def save_profile(profile: ValueProfile, workspace: Workspace) -> Path:
-    """Keep the profile, in place of one with the same annotator, model and settings."""
+    """Save the profile, in place of one with the same annotator, model and settings."""
     path = _folder(profile.fingerprint, workspace) / f"{profile.name}.json"
     write_json(path, profile.to_dict())
     return path
@@ -297,7 +293,7 @@ def save_profile(profile: ValueProfile, workspace: Workspace) -> Path:
 def saved_profiles(
     dataset: Dataset, workspace: Workspace, annotator: str = ""
 ) -> list[ValueProfile]:
-    """All profiles of the dataset's annotators, or of one, the newest first.
+    """Return all profiles of the dataset's annotators, or of one, the newest first.
 
     Raises:
         DataError: a file is damaged.
@@ -320,7 +316,7 @@ def saved_profiles(
 def find_saved(
     dataset: Dataset, annotator: str, backend: Backend, config: ProfileConfig, workspace: Workspace
 ) -> ValueProfile | None:
-    """The usable profile that was written with the same model and settings, edited or not."""
+    """Return the usable profile with the same model and settings, edited or not."""
     for profile in saved_profiles(dataset, workspace, annotator):
         same = (profile.model_fingerprint, profile.settings) == (
             backend.fingerprint,
@@ -334,7 +330,7 @@ def find_saved(
 def select_profile(
     dataset: Dataset, annotator: str, workspace: Workspace, *, model: str = ""
 ) -> ValueProfile:
-    """The one profile of `annotator`, by the model of this name where one is given.
+    """Return the only profile of `annotator`, by the given model if one is named.
 
     Raises:
         ConfigError: there is none, or more than one.

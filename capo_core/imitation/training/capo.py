@@ -1,11 +1,7 @@
-"""CAPO: an SFT adapter goes on learning from the contrast with what others wrote.
+"""CAPO: preference training from an SFT adapter, against the responses of other annotators.
 
-The SFT adapter is both the beginning and the frozen reference. The reference's log-probabilities
-are computed before the first step and kept; so one adapter in memory is enough.
-
-The frozen reference's log-probabilities: computed once, kept on disk.
-
-Trainings as runs of a workspace: found again by what is asked, gone on with, or begun.
+The SFT adapter is both the start and the frozen reference. The reference's log-probabilities are
+computed before the first step and stored on disk, so that one adapter in memory is enough.
 """
 
 from __future__ import annotations
@@ -75,7 +71,7 @@ def reference_scores(
     items_per_batch: int = 8,
     progress: Progress = silent,
 ) -> list[Tensor]:
-    """log pi_ref of every response, one tensor [R_i] an item, float32 on the CPU.
+    """Return log pi_ref of every response, one tensor [R_i] per item, float32 on the CPU.
 
     The caller makes the reference's adapter the active one; the model's mode is left as it was.
 
@@ -122,7 +118,7 @@ def _key(model, engine: Engine, renders: Sequence[Rendered], key: Mapping[str, s
 
 
 def _read(path: Path, count: int) -> Tensor | None:
-    """What was kept; None where it is missing or damaged, and has to be computed again."""
+    """Return the stored values; None if they are missing or damaged."""
     try:
         kept = load(path.read_bytes())["log_probs"]
     except (FileNotFoundError, SafetensorError, KeyError):
@@ -133,7 +129,7 @@ def _read(path: Path, count: int) -> Tensor | None:
 def capo_run_config(
     dataset: Dataset, target: str, config: CapoConfig, sft: RunFolder
 ) -> dict[str, Any]:
-    """What the run's config.json says: `stage.asked_of` and which SFT adapter it begins with.
+    """Return the run's config.json: `stage.run_config` and the SFT adapter it starts from.
 
     Raises:
         RunError: the SFT run is not finished.
@@ -166,7 +162,7 @@ def train_capo(
     scorer: ProbeScorer | None = None,
     preferences: Path | None = None,
 ) -> TrainResult:
-    """Train `target`'s adapter from the finished run `sft`, or go on, or find that it is done.
+    """Train `target`'s adapter from the finished run `sft`: start, resume, or find it finished.
 
     Args:
         cache: folder for the reference's log-probabilities, which runs of other settings can
@@ -293,7 +289,7 @@ def _stage(asked, dataset, targets, config, sft, given, cache, processes, progre
 def check_contrasts(
     dataset: Dataset, target: str, config: CapoConfig, preferences: Path | None = None
 ) -> None:
-    """Look whether there is anything to contrast, before the SFT adapter is trained.
+    """Check that there is anything to contrast, before the SFT adapter is trained.
 
     Raises:
         ConfigError: there is not, or there are too few training items.

@@ -1,11 +1,11 @@
-"""Where a training can go on from: one file, replaced in one step.
+"""The checkpoint of a training: one file, replaced atomically.
 
     checkpoint/state.safetensors
 
 holds the adapter, the best adapter so far and AdamW's moments as tensors, and the counters as JSON
-in the file's metadata; there is nothing in it that could run code. One file is either the old or
-the new one, whatever happens while it is written. It holds no state of a random generator: each
-step draws from its own seed (see `train.py`).
+in the file's metadata; nothing in it could run code. One file is either the old or the new one,
+whatever happens while it is written. It holds no state of a random generator: each step draws from
+its own seed (see `loop.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 @dataclass
 class Counters:
-    """Where a training stands.
+    """The progress of a training.
 
     Attributes:
         step: optimiser steps done.
@@ -88,7 +88,7 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: RunFolder) -> Checkpoint | None:
-    """The run's checkpoint; None where there is none yet.
+    """Return the run's checkpoint; None if there is none yet.
 
     Raises:
         RunError: it is damaged.
@@ -118,7 +118,7 @@ def load_checkpoint(folder: RunFolder) -> Checkpoint | None:
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 (hex) of all numbers: a bit that a disk turned would go unseen otherwise."""
+    """Return the SHA-256 (hex) of all numbers, which detects a bit flipped on disk."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -127,7 +127,7 @@ def _digest(tensors: dict[str, Tensor]) -> str:
 
 
 def remove_checkpoint(folder: RunFolder) -> None:
-    """A finished run needs none; its adapter says it all."""
+    """Remove the checkpoint of a finished run."""
     (folder.checkpoint / FILE).unlink(missing_ok=True)
     if folder.checkpoint.is_dir() and not any(folder.checkpoint.iterdir()):
         folder.checkpoint.rmdir()
@@ -136,7 +136,7 @@ def remove_checkpoint(folder: RunFolder) -> None:
 def moments_of(
     optimiser: torch.optim.Optimizer, names: dict[str, torch.nn.Parameter]
 ) -> dict[str, dict[str, Tensor]]:
-    """AdamW's state by parameter name."""
+    """Return AdamW's state by parameter name."""
     return {
         moment: {
             name: optimiser.state[parameter][moment]
@@ -152,7 +152,7 @@ def put_moments(
     names: dict[str, torch.nn.Parameter],
     moments: dict[str, dict[str, Tensor]],
 ) -> None:
-    """Give AdamW the state of `moments_of` back."""
+    """Restore AdamW's state from `moments_of`."""
     for name, parameter in names.items():
         optimiser.state[parameter] = {
             moment: moments[moment][name].to(parameter.device, copy=True)

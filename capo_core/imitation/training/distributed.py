@@ -1,4 +1,4 @@
-"""Several processes as one: Accelerate joins them, here they divide the work.
+"""Several processes as one: Accelerate connects them, here they divide the work.
 
     accelerate launch --multi_gpu --num_processes 4 -m capo_core train …    several GPUs
     torchrun --nproc_per_node 2 -m capo_core train …                        also without a GPU
@@ -6,10 +6,10 @@
 (`accelerate launch --cpu --num_processes 2` starts two processes through MPI alone, and without
 it one.)
 
-Each process holds the whole base and its own copy of the adapter, takes its share of a step's
-items, and adds its gradient to the others' (data parallelism). The adapter is small, so that one
-sum of all gradients a step is cheap; and because models are called by the scoring engines and not
-by their own `forward`, no wrapper around the model could see what happens.
+Each process holds the whole base model and its own copy of the adapter, takes its share of a
+step's items, and adds its gradient to the others' (data parallelism). The adapter is small, so
+that one sum of all gradients a step is cheap; and because models are called by the scoring engines
+and not by their own `forward`, no wrapper around the model could intercept the call.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Processes:
 
     @property
     def main(self) -> bool:
-        """Is this the process that writes?"""
+        """Whether this is the process that writes."""
         return self.accelerator.is_main_process
 
     @property
@@ -87,7 +87,7 @@ class Processes:
         return self.accelerator.num_processes
 
     def on_main(self, work: Callable[[], T]) -> T:
-        """`work()`, done by the main process alone; all get its value or its `CapoError`."""
+        """Run `work()` in the main process alone; all get its value or its `CapoError`."""
         if self.count == 1:
             return work()
         answer: list[Any] = [None, None]
@@ -102,7 +102,7 @@ class Processes:
         return value
 
     def sum(self, values: Tensor) -> Tensor:
-        """`values` added up over all processes."""
+        """Return the sum of `values` over all processes."""
         return values if self.count == 1 else self.accelerator.reduce(values, reduction="sum")
 
     def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
@@ -121,11 +121,11 @@ class Processes:
             start = end
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all processes are here."""
         self.accelerator.wait_for_everyone()
 
     def hold(self, folder: RunFolder):
-        """A context in which nobody else works in the run; the main process keeps the lock.
+        """Return a context that locks the run for this training; the main process holds the lock.
 
         Where it cannot be had, all processes get the `RunError`.
         """

@@ -32,7 +32,7 @@ ALL = "all"  # the target's name where one adapter serves all annotators
 
 @dataclass(frozen=True)
 class TokenLimits:
-    """How the texts become tokens.
+    """Tokenizer and limits with which texts become tokens.
 
     Attributes:
         max_tokens: of a prompt with one response.
@@ -46,7 +46,7 @@ class TokenLimits:
 
 @dataclass(frozen=True)
 class ResponseContrast:
-    """One item and target: the responses to it, and which were chosen over which.
+    """The responses to one item and target, and which were chosen over which.
 
     Attributes:
         rendered: the prompt with R responses, each of them once.
@@ -97,7 +97,7 @@ class ResponseContrast:
 
     @property
     def against(self) -> tuple[tuple[int, ...], ...]:
-        """`rejected`, with an empty list for each chosen response where nothing is rejected."""
+        """`rejected`, with an empty list for each chosen response in supervised training."""
         return self.rejected or ((),) * len(self.chosen)
 
     @property
@@ -107,7 +107,7 @@ class ResponseContrast:
 
 
 def as_pairs(contrast: ResponseContrast) -> list[ResponseContrast]:
-    """The same contrasts one pair at a time, chosen first: what pair-based trainers see."""
+    """Return the contrasts one pair at a time, chosen first, as pair-based trainers use them."""
     responses = contrast.rendered.responses
     return [
         ResponseContrast(
@@ -125,7 +125,7 @@ def as_pairs(contrast: ResponseContrast) -> list[ResponseContrast]:
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """One part of the data as a model reads it.
+    """One split of the data as a model reads it.
 
     Attributes:
         contrasts: one for each item and target, in the order of the dataset.
@@ -152,7 +152,7 @@ class ExampleSet:
 def sft_examples(
     dataset: Dataset, targets: Sequence[str], limits: TokenLimits, *, split: str = "train"
 ) -> ExampleSet:
-    """The targets' own responses; nothing stands against them.
+    """Return the targets' own responses, without contrasts.
 
     Raises:
         ConfigError: too few training items, or no response fits into `max_tokens`.
@@ -183,7 +183,7 @@ def capo_examples(
     *,
     split: str = "train",
 ) -> ExampleSet:
-    """The targets' responses, each against the others' to the same item.
+    """Return the targets' responses, each against the others' to the same item.
 
     Raises:
         ConfigError: too few training items, nothing to contrast, or no response fits.
@@ -225,7 +225,7 @@ def capo_examples(
 
 
 def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = "train") -> Pairs:
-    """The pairs that one target adds to the training of `config`, proved to be held out.
+    """Return the pairs that one target adds to the training, checked to be held out.
 
     Raises:
         ConfigError: too few training items, or nothing to contrast; not for a shared adapter.
@@ -241,7 +241,9 @@ def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = 
 def sample_prompts(
     dataset: Dataset, targets: Sequence[str], limits: TokenLimits, count: int
 ) -> list[tuple[str, str, tuple[int, ...]]]:
-    """(item, target, prompt) of `count` validation items, evenly spread; fewer if there are few."""
+    """Return (item, target, prompt) of `count` validation items, evenly spaced; fewer if there are
+    few.
+    """
     if "validation" not in prompting_responses.parts(dataset):
         return []
     items = prompting_responses.items_of(dataset, "validation")
@@ -269,7 +271,9 @@ def _rendered(
 def fit_to_limit(
     contrasts: list[ResponseContrast], skipped: dict[str, int], limit: int, name: str, split: str
 ) -> ExampleSet:
-    """What fits into `limit` tokens: long responses cut, items with too long a prompt left out."""
+    """Return what fits into `limit` tokens: long responses cut, items with too long a prompt
+    skipped.
+    """
     kept, responses, cut = [], 0, 0
     for contrast in contrasts:
         prompt, room = contrast.rendered.prompt, limit - len(contrast.rendered.prompt)

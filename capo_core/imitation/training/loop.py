@@ -1,16 +1,9 @@
 """The training loop: one for SFT and CAPO, on one process or several.
 
 A step takes `items_per_step` items, divided among processes and micro-batches. Each part's loss is
-a sum; gradients are added up, divided by the step's units, and cut to a norm: so the division
+a sum; gradients are added up, divided by the step's units, and clipped to a norm: so the division
 changes nothing but rounding. All randomness of a step comes from (seed, step, process) and the
-order of the data from (seed, epoch), so that a resumed run does what an uninterrupted one does.
-
-The order of the data and the learning rate: pure functions of the seed, the epoch, the step.
-
-Nothing here remembers anything, so that a resumed run goes on exactly where it was, and any number
-of processes agree without a word.
-
-Sums over micro-batches and processes, and the means made of them.
+order of the data from (seed, epoch), so that a resumed run equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -46,7 +39,7 @@ WINDOW = 8  # steps among whose items those of like length are put together
 
 
 def steps_of_epoch(lengths: Sequence[int], config: TrainConfig, epoch: int) -> list[list[int]]:
-    """The items of each optimiser step of an epoch, as indices into `lengths`.
+    """Return the items of each optimiser step of an epoch, as indices into `lengths`.
 
     Shuffled; then, within windows of a few steps, items of like length go into one step (less
     padding), and the window's steps are shuffled. Every item comes once an epoch; the last step
@@ -71,7 +64,8 @@ def steps_of_epoch(lengths: Sequence[int], config: TrainConfig, epoch: int) -> l
 def share_of_step(
     step: Sequence[int], process: int, processes: int, accumulation: int
 ) -> list[list[int]]:
-    """What one process does of a step, in `accumulation` micro-batches (fewer if items are few).
+    """Return one process's part of a step, in `accumulation` micro-batches (fewer if items are
+    few).
 
     Neighbours in length go to different processes, so that all have about the same to do.
     """
@@ -80,12 +74,12 @@ def share_of_step(
 
 
 def step_count(items: int, config: TrainConfig) -> int:
-    """Optimiser steps of one epoch over so many items."""
+    """Return the optimiser steps of one epoch over so many items."""
     return math.ceil(items / config.items_per_step)
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """The learning rate of step 0 … `steps` − 1.
+    """Return the learning rate of step 0 … `steps` − 1.
 
     It rises linearly over the first ⌈warmup_share · steps⌉ steps, of which the first has not 0 but
     its part of the rise; then it is constant, or falls to 0 just after the last step.
@@ -103,7 +97,7 @@ def _chunks(values: list, size: int) -> list[list]:
 
 
 class MetricSums:
-    """Adds up the parts of a step or of a validation.
+    """Sums over the micro-batches of a step or of a validation, and the means made of them.
 
     Attributes:
         total, units: the loss is total / units.
@@ -122,7 +116,7 @@ class MetricSums:
 
     @property
     def means(self) -> dict[str, float]:
-        """Each figure's mean; a figure of nothing is not told."""
+        """Mean of each figure that was computed at all."""
         rows = zip(self.names, self.sums, self.counts, strict=True)
         return {name: total / count for name, total, count in rows if count}
 
@@ -136,7 +130,7 @@ class MetricSums:
                 self.counts[place] += count
 
     def over(self, processes: Processes) -> MetricSums:
-        """The sum over all processes; on each of them the same."""
+        """Return the sum over all processes, the same on each of them."""
         if processes.count == 1:
             return self
         head = [self.total, self.units, float(self.tokens), float(self.stop)]
@@ -193,7 +187,7 @@ class TrainingLoop:
 
     @property
     def ended_early(self) -> bool:
-        """Has validation been no better for `patience` times?"""
+        """Whether validation did not improve for `patience` times."""
         return bool(self.config.patience) and self.counters.worse >= self.config.patience
 
     @property
@@ -232,7 +226,7 @@ class TrainingLoop:
             put_weights(self.model, self.best)
 
     def save(self) -> None:
-        """Save a checkpoint; only the main process does, the others go on."""
+        """Save a checkpoint, in the main process only."""
         if not self.processes.main:
             return
         self.folder.log("checkpoint", step=self.counters.step)
@@ -243,7 +237,7 @@ class TrainingLoop:
         save_checkpoint(self.folder, Checkpoint(self.counters, weights, self.best, moments))
 
     def _step(self, items: Sequence[int], progress: Progress) -> bool:
-        """One optimiser step on `items`; tells whether somebody asked to stop."""
+        """Do one optimiser step on `items`; return whether a stop was requested."""
         config, counters = self.config, self.counters
         began = time.perf_counter()
         index = self.processes.index
@@ -297,7 +291,7 @@ class TrainingLoop:
 
     @torch.no_grad()
     def _validate(self) -> None:
-        """Loss on the validation part; the adapter is kept if it is the best so far."""
+        """Compute the loss on the validation split; store the adapter if it is the best so far."""
         self.model.eval()
         tally = MetricSums(self.objective.figures)
         size = max(1, self.config.items_per_step // self.config.accumulation)
@@ -326,7 +320,7 @@ class TrainingLoop:
                 self._log(event, **values)
 
     def _stop_asked(self, progress: Progress) -> bool:
-        """The main process asks; the others learn of it with the step's sums."""
+        """Return whether a stop was requested; the others learn of it with the step's sums."""
         if not self.processes.main:
             return False
         loss = self.counters.loss

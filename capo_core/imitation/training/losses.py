@@ -58,7 +58,7 @@ def loss(name: str, description: str, *, paper: str) -> Callable[[RowLoss], RowL
 
 @loss("pairwise", "each rejected response against the chosen one", paper="arXiv 2305.18290")
 def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
-    """Mean over the rejected of -w log sigmoid(r_0 - r_k), a number for each row.
+    """Return the mean over the rejected of -w log sigmoid(r_0 - r_k), for each row.
 
     Args:
         r_chosen [Q], r_rejected [Q, N]: rewards; mask [Q, N]: which rejected exist;
@@ -84,7 +84,7 @@ def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
 
 @loss("listwise", "all responses against each other", paper="arXiv 2406.09215")
 def listwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
-    """-log softmax of chosen and rejected at the chosen, for each row; shapes as `pairwise`.
+    """Return -log softmax of chosen and rejected at the chosen, for each row; shapes as `pairwise`.
 
     A weight stands before its e^r: with weight 0 a response is not in the sum. `smoothing` is the
     share of the target distribution that goes to the rejected, in proportion to their weights;
@@ -101,7 +101,7 @@ def listwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
 
 @loss("nca", "each response against the reference", paper="arXiv 2402.05369")
 def nca(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
-    """Each response against the reference instead of against each other; shapes as `pairwise`.
+    """Return the loss of each response against the reference, for each row; shapes as `pairwise`.
 
     The chosen one's likelihood is pushed up, all are held back, so that it resists the fall of
     both likelihoods. `smoothing` is the share of the target distribution p that goes to the
@@ -123,7 +123,7 @@ _TINY = 1e-30  # below any weight that could matter; keeps log and division fini
 
 @dataclass(frozen=True)
 class LossParts:
-    """A loss and what it is made of; only `total` and `loss` carry gradients.
+    """A loss and its parts; only `total` and `loss` carry gradients.
 
     Attributes:
         total: sum over units. A step's loss is the sum of totals over the sum of units.
@@ -166,7 +166,7 @@ def contrastive_loss(
     label_smoothing: float = 0.0,
     per: str = "pair",
 ) -> LossParts:
-    """The contrastive loss with its extras.
+    """Return the contrastive loss with its extras.
 
     Args:
         kind: one of `CONTRASTIVE_LOSSES`.
@@ -229,13 +229,13 @@ def contrastive_loss(
 
 
 def row_units(mask: Tensor, per: str) -> Tensor:
-    """How much each of the Q rows counts: its rejected responses, or 1 where it has any."""
+    """Return the weight of each of the Q rows: its rejected responses, or 1 if it has any."""
     n = mask.sum(1)
     return n if per == "pair" else (n > 0).long()
 
 
 def supervised_loss(log_probs: Tensor, tokens: Tensor) -> tuple[Tensor, float]:
-    """Negative log-likelihood of responses [R] as (sum in nats, number of tokens)."""
+    """Return the negative log-likelihood of responses [R] as (sum in nats, number of tokens)."""
     return -log_probs.sum(), float(tokens.sum())
 
 

@@ -54,7 +54,9 @@ class ContrastBatch:
 
 
 def collate(contrasts: Sequence[ResponseContrast]) -> ContrastBatch:
-    """Contrasts as one batch; responses are numbered item after item, as engines return them."""
+    """Return contrasts as one batch; responses are numbered item after item, as engines return
+    them.
+    """
     counts = [len(contrast.rendered.responses) for contrast in contrasts]
     starts = [0, *accumulate(counts)]
     chosen, rejected, weights = [], [], []
@@ -82,7 +84,7 @@ def _matrix(rows: list[list], dtype: torch.dtype | None) -> Tensor:
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """One item in training: what is contrasted, and the reference's log-probabilities of it.
+    """One item in training: its contrast, and the reference's log-probabilities.
 
     Attributes:
         reference: float32 [R], nats; None for SFT, which knows no reference.
@@ -100,7 +102,7 @@ class TrainingExample:
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """The loss of some cases.
+    """The loss of some examples.
 
     Attributes:
         total: sum over units, with gradients. A step's loss is the sum of its parts' totals over
@@ -117,7 +119,7 @@ class BatchLoss:
 
 
 class Objective(ABC):
-    """A loss on cases.
+    """A loss on examples.
 
     Attributes:
         figures: names of what is reported beside the loss.
@@ -130,7 +132,7 @@ class Objective(ABC):
 
     @abstractmethod
     def batch_loss(self, model, cases: Sequence[TrainingExample]) -> BatchLoss:
-        """The loss of `cases`, with gradients where they are on."""
+        """Return the loss of `cases`, with gradients where they are on."""
 
     def _score(self, model, cases: Sequence[TrainingExample]):
         batch = [case.contrast.rendered for case in cases]

@@ -1,6 +1,6 @@
-"""A few answers of a model in training, to look at: greedy, always to the same items.
+"""Samples of a model in training: greedy answers, always to the same items.
 
-Nothing random is drawn, so that looking changes nothing in what is learned.
+Nothing random is drawn, so that sampling changes nothing in what is learned.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Prompts = Sequence[tuple[str, str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class SampledAnswer:
-    """What a model in training writes to an item in the place of `target`, as it comes."""
+    """The text a model in training generates for an item in the place of `target`."""
 
     item_id: str
     target: str
@@ -32,7 +32,7 @@ ProbeScorer = Callable[[Sequence[SampledAnswer]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Sampler:
-    """Writes samples, and has a probe of answers scored.
+    """Generator of samples, and of the probe answers that are scored.
 
     Attributes:
         prompts: (item, target, prompt's tokens), as from `material.sample_prompts`.
@@ -49,11 +49,11 @@ class Sampler:
 
     @property
     def idle(self) -> bool:
-        """Is there nothing to write?"""
+        """Whether there is nothing to generate."""
         return not self.prompts and not self.probe
 
     def look(self, model) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Events and their figures: a "sample" for each of `prompts`, and one "probe".
+        """Yield events and their figures: a "sample" for each of `prompts`, and one "probe".
 
         The model comes back in the mode, training or not, in which it was.
         """

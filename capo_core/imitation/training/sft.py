@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of an adapter on one annotator's responses (or on everybody's)."""
+"""Supervised fine-tuning of an adapter on one annotator's responses (or on those of all)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from capo_core.run_folder import RunFolder
 def sft_run_config(
     dataset: Dataset, target: str, config: SftConfig, base_name: str
 ) -> dict[str, Any]:
-    """What the run's config.json says (see `stage.asked_of`)."""
+    """Return the run's config.json (see `stage.run_config`)."""
     return run_config("sft", dataset, target, config, base_name)
 
 
@@ -46,7 +46,7 @@ def train_sft(
     progress: Progress = silent,
     scorer: ProbeScorer | None = None,
 ) -> TrainResult:
-    """Train `target`'s adapter, or go on with it, or find that it is done.
+    """Train `target`'s adapter: start, resume, or find it finished.
 
     The loss is the mean over all response tokens of −log p(token | prompt, tokens before).
 

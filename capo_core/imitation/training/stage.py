@@ -1,4 +1,4 @@
-"""What SFT and CAPO do alike around the loop: what is asked, where to go on, what is written."""
+"""The parts around the loop that SFT and CAPO share: run configuration, resuming, results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from capo_core.workspace import content_hash
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The outcome of a training, as in the run's result.json.
+    """The result of a training, as in the run's result.json.
 
     Attributes:
         steps, planned_steps: optimiser steps done; fewer than planned where validation was no
@@ -89,7 +89,7 @@ class Stage:
 def run_config(
     stage: str, dataset: Dataset, target: str, config: TrainConfig, base_name: str
 ) -> dict[str, Any]:
-    """What a run's config.json says, and its name is made of.
+    """Return a run's config.json, from which its name is made.
 
     Raises:
         ConfigError: there is no such base, or it cannot be used.
@@ -113,7 +113,7 @@ def run_config(
 
 
 def check_scorer(config: TrainConfig, scorer: ProbeScorer | None) -> None:
-    """`ConfigError` where a probe is asked for that nobody could score."""
+    """Raise `ConfigError` if a probe is requested without a scorer."""
     if config.probe_items and scorer is None:
         raise ConfigError(
             f"probe_items is {config.probe_items}, and there is nothing to score a probe by",
@@ -122,7 +122,7 @@ def check_scorer(config: TrainConfig, scorer: ProbeScorer | None) -> None:
 
 
 def targets_of(dataset: Dataset, target: str, config: TrainConfig) -> list[str]:
-    """Whose responses are learned; raises `ConfigError` early where there are too few."""
+    """Return the annotators whose responses are learned; `ConfigError` if one has too few."""
     if config.shared:
         return list(dataset.annotators)
     prompting_responses.history(dataset, target)
@@ -130,13 +130,13 @@ def targets_of(dataset: Dataset, target: str, config: TrainConfig) -> list[str]:
 
 
 def limits_of(base: LoadedBaseModel, config: TrainConfig) -> TokenLimits:
-    """How texts become tokens on this base: no longer than it reads."""
+    """Return the token limits on this base model: no longer than its context."""
     longest = base.longest or config.max_tokens
     return TokenLimits(base.tokenizer, min(config.max_tokens, longest), config.shared)
 
 
 def prepare_run(folder: RunFolder, processes: Processes) -> Checkpoint | None:
-    """Make the folder's events end where the training goes on, and get the checkpoint.
+    """Truncate the events to the point of resuming, and return the checkpoint.
 
     What happened after the last checkpoint happens again, and would stand twice.
     """
@@ -151,7 +151,7 @@ def prepare_run(folder: RunFolder, processes: Processes) -> Checkpoint | None:
 
 
 def has_validation(dataset: Dataset) -> bool:
-    """Is there anything to see when to stop by?"""
+    """Return whether there is a validation split."""
     return "validation" in prompting_responses.parts(dataset)
 
 
@@ -166,7 +166,7 @@ def train_stage(
     progress: Progress,
     scorer: ProbeScorer | None = None,
 ) -> TrainResult:
-    """Train, and write adapter, card and result.
+    """Train, and write adapter, model card and result.
 
     Args:
         scorer: of the answers to `config.probe_items` items.
@@ -241,7 +241,7 @@ def _log_examples(folder: RunFolder, training: ExampleSet, limit: int, config: T
 
 
 def check_same(what: str, expected: str, found: str) -> None:
-    """`ConfigError` unless the SFT run and this one agree in `what`."""
+    """Raise `ConfigError` unless the SFT run and this one agree in `what`."""
     if expected != found:
         raise ConfigError(
             f"the SFT run is of another {what} ({found})",

@@ -1,11 +1,9 @@
-"""The language-model head at the places that matter only, in float32.
+"""Scoring engines: from prompts with responses to one log-probability per response.
 
-Between the last hidden state and the logits a model may scale or soft-cap. So the head is reached
-through the model's own forward: a hook in front of it lets through only the wanted places.
-
-What every engine does: from prompts with responses to one log-probability per response.
-
-Where the tokens of a batch stand in the model's input, and where each is predicted.
+An engine lays the tokens of a batch out in the model's input, and applies the language-model head
+only at the positions that matter, in float32. Between the last hidden state and the logits a model
+may scale or soft-cap: so the head is reached through the model's own forward, with a hook in front
+of it that passes only the requested positions.
 """
 
 from __future__ import annotations
@@ -91,7 +89,7 @@ def one_row_each(batch: Sequence[Rendered]) -> list[Rendered]:
 
 
 def _line(row: Rendered) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of one row: tokens [t], positions [t], segments [t], columns that predict its targets [p]."""
+    """Return tokens [t], positions [t], segments [t] and predicting columns [p] of one row."""
     start = len(row.prompt)
     branches = [len(response) - 1 for response in row.responses]
     lengths = np.array([start, *branches])
@@ -151,7 +149,7 @@ class Engine(ABC):
 
     @abstractmethod
     def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
-        """How the batch is laid out for the model."""
+        """Return the batch's layout in the model's input."""
 
     @abstractmethod
     def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
@@ -164,7 +162,7 @@ def inner_model(model) -> PreTrainedModel:
 
 
 def check_batch(batch: Sequence[Rendered]) -> None:
-    """Raises `DataError` for what has no log-probability."""
+    """Raise `DataError` for texts without a log-probability."""
     if not any(item.responses for item in batch):
         raise DataError("a batch has no responses to score")
     for number, item in enumerate(batch):
@@ -178,7 +176,7 @@ def check_batch(batch: Sequence[Rendered]) -> None:
 
 @contextmanager
 def scoring(inner) -> Iterator[None]:
-    """Without gradients and dropout; the model's mode is as before afterwards."""
+    """Disable gradients and dropout; the model's mode is restored afterwards."""
     training = {module: module.training for module in inner.modules()}
     inner.eval()
     try:
@@ -231,7 +229,7 @@ def before_head(head, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
 
 
 def after_head(inner) -> Callable[[Tensor], Tensor] | None:
-    """What the model does to its logits; None where that is nothing known here.
+    """Return the function a model applies to its logits; None if it is unknown here.
 
     What the configuration says is held against the model's own forward, on hidden states so large
     that a soft cap shows.
@@ -263,7 +261,7 @@ def after_head(inner) -> Callable[[Tensor], Tensor] | None:
 
 
 def _in_chunks(model, head, after, rows, columns, targets, inputs) -> Tensor:
-    """As `log_probs_at`, with the logits of a part at a time, computed again in the backward."""
+    """Return `log_probs_at` from logits of a part at a time, recomputed in the backward pass."""
     picked: list[Tensor] = []
 
     def pick(hidden: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which engine a model allows: found out on real data before training, not guessed."""
+"""The choice of a scoring engine: tested on real data before training, not guessed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _candidates(wish: str, sample: Rendered) -> list[Engine]:
 
 
 def _compare(inner, engine: Engine, probe: Rendered, plain: ScoreTable, limit: float):
-    """What speaks against the engine, in words, or nothing; and the worst difference in nats."""
+    """Return the objection to the engine (or nothing), and the worst difference in nats."""
     if engine.name == "tree" and attention_of(inner) not in MASKED:
         return f"{attention_of(inner)} attention takes no mask of ours", float("nan")
     if engine.name == "tree" and getattr(inner.config.get_text_config(), "window_size", None):

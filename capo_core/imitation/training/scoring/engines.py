@@ -1,11 +1,10 @@
-"""The prompt once for all its responses: one row an item, the responses as branches behind it.
+"""The three scoring engines.
 
-A token sees the prompt and its own branch, and its position counts from the prompt's end, so that
-each branch is computed as if it stood alone. `choose_engine` finds out where a model allows this.
-
-One row a response, each response once, the head at the responses only; for any causal model.
-
-The plain path: what any trainer does, and the measure of the others.
+Pairs: one row per response, logits at every position; what any trainer does, and the measure of
+the others. Group: each response once, the head at the responses only; for any causal model. Tree:
+the prompt once for all its responses, one row per item with the responses as branches: a token
+sees the prompt and its own branch, and its position counts from the prompt's end, so that each
+branch is computed as if it were alone. `choose_engine` tests whether a model allows this.
 """
 
 from __future__ import annotations
@@ -103,7 +102,8 @@ def longest_text(batch: Sequence[Rendered]) -> int:
 
 
 def sees(segments: Tensor) -> Tensor:
-    """Which place sees which [B, 1, T, T]: those before it in the prompt and its own branch.
+    """Return which position sees which [B, 1, T, T]: those before it in the prompt and its own
+    branch.
 
     A padded place sees at least itself: attention over nothing would be NaN.
     """
