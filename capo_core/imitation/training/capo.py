@@ -140,14 +140,14 @@ def capo_run_config(
         raise RunError(
             "the SFT run is not finished", where=str(sft.path), todo="let it go on to its end"
         )
-    asked = run_config("capo", dataset, target, config, before["base"]["name"])
+    described = run_config("capo", dataset, target, config, before["base"]["name"])
     check_same("stage", "sft", before["stage"])
-    check_same("annotator", asked["target"], before["target"])
+    check_same("annotator", described["target"], before["target"])
     for what in ("fingerprint", "split"):
         name = {"fingerprint": "dataset, or it has changed since,", "split": "split"}[what]
-        check_same(name, asked["dataset"][what][:12], before["dataset"][what][:12])
-    check_same("base", asked["base"]["fingerprint"][:12], before["base"]["fingerprint"][:12])
-    return {**asked, "sft": {"run": sft.run_id, "adapter": adapter_fingerprint(sft.adapter)}}
+        check_same(name, described["dataset"][what][:12], before["dataset"][what][:12])
+    check_same("base", described["base"]["fingerprint"][:12], before["base"]["fingerprint"][:12])
+    return {**described, "sft": {"run": sft.run_id, "adapter": adapter_fingerprint(sft.adapter)}}
 
 
 def train_capo(
@@ -178,9 +178,9 @@ def train_capo(
     check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
-    asked = processes.on_main(lambda: capo_run_config(dataset, target, config, sft))
+    run_config = processes.on_main(lambda: capo_run_config(dataset, target, config, sft))
     with processes.hold(folder):
-        processes.on_main(lambda: folder.claim(asked))
+        processes.on_main(lambda: folder.claim(run_config))
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
         if preferences is not None:
@@ -192,7 +192,7 @@ def train_capo(
         with memory_errors(str(folder.path)):
             progress("reading the base model", 0.0)
             stage = _stage(
-                asked,
+                run_config,
                 dataset,
                 targets,
                 config,
@@ -215,9 +215,9 @@ def train_capo(
             )
 
 
-def _stage(asked, dataset, targets, config, sft, given, cache, processes, progress) -> Stage:
+def _stage(run_config, dataset, targets, config, sft, given, cache, processes, progress) -> Stage:
     base = load_base_model(
-        asked["base"]["name"],
+        run_config["base"]["name"],
         precision=config.precision,
         quantise=config.quantise,
         device=str(processes.device),
@@ -237,7 +237,7 @@ def _stage(asked, dataset, targets, config, sft, given, cache, processes, progre
     choice = choose_engine(model, sample, config.engine)
     key = {
         "base": base.fingerprint,
-        "adapter": asked["sft"]["adapter"],
+        "adapter": run_config["sft"]["adapter"],
         "quantised": str(config.quantise),
     }
 
@@ -269,7 +269,7 @@ def _stage(asked, dataset, targets, config, sft, given, cache, processes, progre
     processes.on_main(compute)  # the others read what it kept
     worst = choice.worst_difference_nats
     return Stage(
-        asked,
+        run_config,
         base,
         model,
         Contrastive(choice.engine, base.pad_id, config),

@@ -98,10 +98,10 @@ def load_checkpoint(folder: RunFolder) -> Checkpoint | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            told = file.metadata()
-            counters = Counters(**json.loads(told["counters"]))
+            metadata = file.metadata()
+            counters = Counters(**json.loads(metadata["counters"]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if told["digest"] != _digest(tensors):
+        if metadata["digest"] != _digest(tensors):
             raise ValueError("the numbers are not those that were saved")
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise RunError(

@@ -108,7 +108,7 @@ class MetricSums:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.total, self.units, self.tokens, self.stop = 0.0, 0.0, 0, False
-        self.sums, self.counts = [0.0] * len(self.names), [0.0] * len(self.names)
+        self.totals, self.counts = [0.0] * len(self.names), [0.0] * len(self.names)
 
     @property
     def loss(self) -> float:
@@ -117,7 +117,7 @@ class MetricSums:
     @property
     def means(self) -> dict[str, float]:
         """Mean of each figure that was computed at all."""
-        rows = zip(self.names, self.sums, self.counts, strict=True)
+        rows = zip(self.names, self.totals, self.counts, strict=True)
         return {name: total / count for name, total, count in rows if count}
 
     def add(self, part: BatchLoss) -> None:
@@ -126,7 +126,7 @@ class MetricSums:
         self.tokens += part.tokens
         for place, (total, count) in enumerate(part.figures):
             if count:
-                self.sums[place] += total
+                self.totals[place] += total
                 self.counts[place] += count
 
     def over(self, processes: Processes) -> MetricSums:
@@ -135,13 +135,13 @@ class MetricSums:
             return self
         head = [self.total, self.units, float(self.tokens), float(self.stop)]
         values = torch.tensor(
-            [*head, *self.sums, *self.counts], dtype=torch.float64, device=processes.device
+            [*head, *self.totals, *self.counts], dtype=torch.float64, device=processes.device
         )
         total, units, tokens, stop, *rest = processes.sum(values).tolist()
         result = MetricSums(self.names)
         result.total, result.units = total, units
         result.tokens, result.stop = int(tokens), stop > 0
-        result.sums, result.counts = rest[: len(self.names)], rest[len(self.names) :]
+        result.totals, result.counts = rest[: len(self.names)], rest[len(self.names) :]
         return result
 
 
@@ -150,7 +150,7 @@ class TrainingLoop:
 
     Args:
         model: with the adapter to train, in its initial state; only the adapter is trainable.
-        training, validation: cases; without validation the last state is the best.
+        training, validation: examples; without validation the last state is the best.
         checkpoint: where to go on from; None begins.
     """
 
@@ -169,9 +169,9 @@ class TrainingLoop:
         self.model, self.objective, self.config = model, objective, config
         self.training = training
         # Of like length together, as in training; the order changes no result.
-        self.validation = sorted(validation, key=lambda case: case.length)
+        self.validation = sorted(validation, key=lambda example: example.length)
         self.folder, self.processes, self.sampler = folder, processes, sampler
-        self.lengths = [case.length for case in training]
+        self.lengths = [example.length for example in training]
         self.named = {name: each for name, each in model.named_parameters() if each.requires_grad}
         self.parameters = list(self.named.values())
         self.optimiser = torch.optim.AdamW(
@@ -243,18 +243,18 @@ class TrainingLoop:
         index = self.processes.index
         torch.manual_seed(int(content_hash(config.seed, counters.step, index)[:15], 16))
         self.model.train()
-        tally = MetricSums(self.objective.figures)
+        sums = MetricSums(self.objective.figures)
         for rows in share_of_step(items, index, self.processes.count, config.accumulation):
             part = self.objective.batch_loss(self.model, [self.training[row] for row in rows])
             part.total.backward()
-            tally.add(part)
-        tally.stop = self._stop_asked(progress)
-        tally = tally.over(self.processes)
+            sums.add(part)
+        sums.stop = self._stop_asked(progress)
+        sums = sums.over(self.processes)
         where = f"{self.folder.path}, step {counters.step + 1}"
-        check_finite(where, loss=tally.loss)
+        check_finite(where, loss=sums.loss)
         self.processes.sum_gradients(self.parameters)
         gradients = [each.grad for each in self.parameters if each.grad is not None]
-        torch._foreach_div_(gradients, tally.units)
+        torch._foreach_div_(gradients, sums.units)
         limit = config.max_grad_norm or float("inf")
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, limit))
         check_finite(where, gradient_norm=norm)
@@ -264,21 +264,21 @@ class TrainingLoop:
         self.optimiser.step()
         self.optimiser.zero_grad()
         counters.step += 1
-        counters.tokens += tally.tokens
-        counters.loss = tally.loss
+        counters.tokens += sums.tokens
+        counters.loss = sums.loss
         took = time.perf_counter() - began
         self._log(
             "step",
             epoch=round(counters.step / self.per_epoch, 4),
-            loss=tally.loss,
-            **tally.means,
+            loss=sums.loss,
+            **sums.means,
             learning_rate=rate,
             grad_norm=norm,
-            tokens=tally.tokens,
-            tokens_per_s=round(tally.tokens / took, 1),
+            tokens=sums.tokens,
+            tokens_per_s=round(sums.tokens / took, 1),
             seconds=round(self.seconds, 2),
         )
-        return tally.stop
+        return sums.stop
 
     def _after_step(self) -> None:
         step, config = self.counters.step, self.config
@@ -293,26 +293,26 @@ class TrainingLoop:
     def _validate(self) -> None:
         """Compute the loss on the validation split; store the adapter if it is the best so far."""
         self.model.eval()
-        tally = MetricSums(self.objective.figures)
+        sums = MetricSums(self.objective.figures)
         size = max(1, self.config.items_per_step // self.config.accumulation)
         own = self.validation[self.processes.index :: self.processes.count]
         for start in range(0, len(own), size):
-            tally.add(self.objective.batch_loss(self.model, own[start : start + size]))
-        tally = tally.over(self.processes)
+            sums.add(self.objective.batch_loss(self.model, own[start : start + size]))
+        sums = sums.over(self.processes)
         counters = self.counters
         where = f"{self.folder.path}, validation after step {counters.step}"
-        check_finite(where, validation_loss=tally.loss)
-        better = counters.best_loss is None or tally.loss < counters.best_loss
+        check_finite(where, validation_loss=sums.loss)
+        better = counters.best_loss is None or sums.loss < counters.best_loss
         if better:
-            counters.best_loss, counters.best_step = tally.loss, counters.step
-            counters.figures, counters.worse = tally.means, 0
+            counters.best_loss, counters.best_step = sums.loss, counters.step
+            counters.figures, counters.worse = sums.means, 0
             self.best = {
                 name: each.detach().cpu().clone()
                 for name, each in adapter_weights(self.model).items()
             }
         else:
             counters.worse += 1
-        self._log("validation", loss=tally.loss, **tally.means, best=better)
+        self._log("validation", loss=sums.loss, **sums.means, best=better)
 
     def _sample(self) -> None:
         if self.processes.main and self.config.sample_every and not self.sampler.idle:
@@ -324,10 +324,10 @@ class TrainingLoop:
         if not self.processes.main:
             return False
         loss = self.counters.loss
-        said = "" if loss is None else f", loss {loss:.3f}"
+        shown = "" if loss is None else f", loss {loss:.3f}"
         with suppress(Stopped):
             done = self.counters.step / self.steps
-            progress(f"step {self.counters.step + 1} of {self.steps}{said}", done)
+            progress(f"step {self.counters.step + 1} of {self.steps}{shown}", done)
             return self.folder.stop_asked
         return True
 

@@ -131,19 +131,19 @@ class Objective(ABC):
         self.engine, self.pad_id = engine, pad_id
 
     @abstractmethod
-    def batch_loss(self, model, cases: Sequence[TrainingExample]) -> BatchLoss:
-        """Return the loss of `cases`, with gradients where they are on."""
+    def batch_loss(self, model, examples: Sequence[TrainingExample]) -> BatchLoss:
+        """Return the loss of `examples`, with gradients where they are on."""
 
-    def _score(self, model, cases: Sequence[TrainingExample]):
-        batch = [case.contrast.rendered for case in cases]
+    def _score(self, model, examples: Sequence[TrainingExample]):
+        batch = [example.contrast.rendered for example in examples]
         return self.engine.score(model, batch, pad_id=self.pad_id)
 
 
 class Supervised(Objective):
     """Negative log-likelihood of the responses, a mean over their tokens."""
 
-    def batch_loss(self, model, cases: Sequence[TrainingExample]) -> BatchLoss:
-        table = self._score(model, cases)
+    def batch_loss(self, model, examples: Sequence[TrainingExample]) -> BatchLoss:
+        table = self._score(model, examples)
         total, units = supervised_loss(table.log_probs, table.tokens)
         return BatchLoss(total, units, (), table.computed_tokens)
 
@@ -157,11 +157,11 @@ class Contrastive(Objective):
         super().__init__(engine, pad_id)
         self.config = config
 
-    def batch_loss(self, model, cases: Sequence[TrainingExample]) -> BatchLoss:
-        table = self._score(model, cases)
+    def batch_loss(self, model, examples: Sequence[TrainingExample]) -> BatchLoss:
+        table = self._score(model, examples)
         device = table.log_probs.device
-        batch = collate([case.contrast for case in cases]).to(device)
-        reference = torch.cat([case.reference for case in cases]).to(table.log_probs)
+        batch = collate([example.contrast for example in examples]).to(device)
+        reference = torch.cat([example.reference for example in examples]).to(table.log_probs)
         policy_chosen, policy_rejected = batch.split(table.log_probs)
         reference_chosen, reference_rejected = batch.split(reference)
         chosen_tokens, rejected_tokens = batch.split(table.tokens)

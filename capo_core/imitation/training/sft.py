@@ -57,20 +57,20 @@ def train_sft(
         ConfigError: the annotator, the data or the base will not do.
         RunError: the folder is another run's or in use, memory or disk are too small, or numbers
             are not finite any more. What was saved stays.
-        Stopped: somebody asked to stop; what was done is saved.
+        Stopped: somebody run_config to stop; what was done is saved.
     """
     check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
-    asked = processes.on_main(lambda: sft_run_config(dataset, target, config, base_name))
+    run_config = processes.on_main(lambda: sft_run_config(dataset, target, config, base_name))
     with processes.hold(folder):
-        processes.on_main(lambda: folder.claim(asked))
+        processes.on_main(lambda: folder.claim(run_config))
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
         checkpoint = prepare_run(folder, processes)
         with memory_errors(str(folder.path)):
             progress("reading the base model", 0.0)
-            stage = _stage(asked, dataset, targets, config, base_name, processes)
+            stage = _stage(run_config, dataset, targets, config, base_name, processes)
             return train_stage(
                 stage,
                 dataset,
@@ -84,7 +84,7 @@ def train_sft(
             )
 
 
-def _stage(asked, dataset, targets, config, base_name, processes) -> Stage:
+def _stage(run_config, dataset, targets, config, base_name, processes) -> Stage:
     base = load_base_model(
         base_name,
         precision=config.precision,
@@ -100,7 +100,7 @@ def _stage(asked, dataset, targets, config, base_name, processes) -> Stage:
     ready_to_train(model, config)
     engine = GroupEngine()
     return Stage(
-        asked,
+        run_config,
         base,
         model,
         Supervised(engine, base.pad_id),

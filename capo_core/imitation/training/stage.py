@@ -71,17 +71,17 @@ class Stage:
     """A stage that is ready to train.
 
     Attributes:
-        asked: what the run's config.json says.
+        run_config: what the run's config.json says.
         engine_note: which engine, why; see `engines.choose.Choice`.
     """
 
-    asked: dict[str, Any]
+    run_config: dict[str, Any]
     base: LoadedBaseModel
     model: PeftModel
     objective: Objective
     training: ExampleSet
     validation: ExampleSet | None
-    cases: tuple[Sequence[TrainingExample], Sequence[TrainingExample]]
+    examples: tuple[Sequence[TrainingExample], Sequence[TrainingExample]]
     limits: TokenLimits
     engine_note: dict[str, Any]
 
@@ -186,7 +186,7 @@ def train_stage(
     loop = TrainingLoop(
         stage.model,
         stage.objective,
-        *stage.cases,
+        *stage.examples,
         config,
         folder,
         processes,
@@ -197,8 +197,8 @@ def train_stage(
     counters = loop.counters
     result = TrainResult(
         run_id=folder.run_id,
-        stage=stage.asked["stage"],
-        target=stage.asked["target"],
+        stage=stage.run_config["stage"],
+        target=stage.run_config["target"],
         steps=counters.step,
         planned_steps=loop.steps,
         ended_early=counters.step < loop.steps,
@@ -209,7 +209,7 @@ def train_stage(
         seconds=round(loop.seconds, 2),
         tokens=counters.tokens,
         training_items=len(training),
-        validation_items=len(stage.cases[1]),
+        validation_items=len(stage.examples[1]),
         responses=training.responses,
         cut=training.cut,
         figures=counters.figures,
@@ -221,9 +221,9 @@ def train_stage(
 
 
 def _write(stage: Stage, folder: RunFolder, result: TrainResult) -> None:
-    origin = {"run": folder.run_id, "dataset": stage.asked["dataset"], "target": result.target}
+    origin = {"run": folder.run_id, "dataset": stage.run_config["dataset"], "target": result.target}
     weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
-    card = adapter_card(stage.asked, asdict(result))
+    card = adapter_card(stage.run_config, asdict(result))
     save_adapter(folder.adapter, stage.model, weights, stage.base, origin, card)
     folder.log("finished", step=result.steps, kept_step=result.kept_step)
     folder.finish(asdict(result))
