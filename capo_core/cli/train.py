@@ -154,7 +154,7 @@ def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool,
 
 def _targets(data, annotators: list[str] | None, shared: bool) -> list[str]:
     if shared:
-        why = "one adapter for all learns from everybody"
+        why = "a shared adapter is trained on all annotators"
         refuse(annotators not in (None, [], ["all"]), "--annotator", why, "leave it out")
         return ["all"]
     if not annotators:

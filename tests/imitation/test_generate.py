@@ -219,7 +219,7 @@ def test_a_stop_is_asked_for_by_a_file_and_keeps_what_is_there(tmp_path):
         return placeholder_answer(request)
 
     backend = FakeBackend(answer)
-    with pytest.raises(Stopped, match="4 of 12 answers are kept"):
+    with pytest.raises(Stopped, match="4 of 12 answers are saved"):
         generate(split_dataset(), BOTH, GenerateConfig("zero_shot"), backend, folder)
     assert folder.events("stopped")[0]["kept"] == 4
     rest = FakeBackend()
@@ -353,7 +353,7 @@ def test_damaged_lines_are_named(tmp_path):
     with pytest.raises(DataError, match="line 2"):
         lines.read()
     lines.path.write_text('{"output_id": "a"}\n{"output_id": "a"}\n')
-    with pytest.raises(DataError, match="stands twice"):
+    with pytest.raises(DataError, match="occurs twice"):
         lines.read()
     # The end of a line can be on disk before its middle: such a last line is torn, too.
     lines.path.write_bytes(b'{"output_id": "a"}\n{"outp\0\0\0\n')
@@ -495,7 +495,7 @@ def test_asked_to_end_it_keeps_what_is_there_and_says_how_to_go_on(command, numb
 
     command.backend._answer = ending
     told = command(*line, code=2).stderr
-    assert "stopped by the user; 3 of 6 answers are kept" in told
+    assert "stopped by the user; 3 of 6 answers are saved" in told
     assert told.count("same command again") == 1
     assert signal.getsignal(number) is handler
     done = json.loads(command(*line, "--json").stdout)

@@ -131,10 +131,10 @@ def test_the_file_and_its_copy_are_verified_and_the_copy_is_enough(
         train_capo(dataset, "A", config, sft, folder, preferences=exported, progress=stop)
     whole = exported.read_bytes()
     exported.write_bytes(whole + b"\n")
-    with pytest.raises(RunError, match="were changed since the run was begun"):
+    with pytest.raises(RunError, match="were changed since the run was started"):
         train_capo(dataset, "A", config, sft, folder, preferences=exported)
     (folder.path / FILE).write_bytes(whole[:-2])
-    with pytest.raises(RunError, match="were changed since the run was begun"):
+    with pytest.raises(RunError, match="were changed since the run was started"):
         train_capo(dataset, "A", config, sft, folder)
     (folder.path / FILE).write_bytes(whole)
     assert train_capo(dataset, "A", config, sft, folder).steps == 4

@@ -213,7 +213,7 @@ def test_the_server_disappears_and_comes_back(chat, tmp_path):
         run(chat, tmp_path / "r", tries=2)
     kept = OutputLines(tmp_path / "r").read()
     assert len(kept) == 9
-    for part in ("no connection to the server", "9 of 24 answers are kept", "same command again"):
+    for part in ("no connection to the server", "9 of 24 answers are saved", "same command again"):
         assert part in str(caught.value)
     assert not (tmp_path / "r" / "outputs.parquet").exists()
     assert not (tmp_path / "r" / "result.json").exists()
@@ -230,7 +230,7 @@ def test_the_server_disappears_and_comes_back(chat, tmp_path):
 def test_a_server_that_is_not_there(chat, tmp_path):
     chat.close()
     start = time.monotonic()
-    with pytest.raises(BackendUnavailable, match="0 of 24 answers are kept"):
+    with pytest.raises(BackendUnavailable, match="0 of 24 answers are saved"):
         run(chat, tmp_path / "r", tries=3)
     # Three tries take 1.5 s; were each of the 24 prompts tried, they would take 36 s.
     assert time.monotonic() - start < 30

@@ -72,7 +72,7 @@ def test_all_annotators_and_one_for_all(run):
     [
         (("sft", "--annotator", "Z"), "no annotator 'Z'"),
         (("sft",), "name an annotator"),
-        (("sft", "--shared", "--annotator", "A"), "learns from everybody"),
+        (("sft", "--shared", "--annotator", "A"), "trained on all annotators"),
         (("sft", "--annotator", "A", "--epochs", "0"), "SFT, epochs"),
         (("capo", "--annotator", "A", "--loss", "dpo"), "CAPO, loss"),
         (("capo", "--annotator", "A", "--sft", "none"), "no run named 'none'"),

@@ -421,7 +421,7 @@ class ServerBackend(Backend):
             )
             outcome = read_completion(settings.redact(raw.http_response.text))
         except openai.APITimeoutError:
-            return Retry(f"the server said nothing for {settings.timeout_s:g} s")
+            return Retry(f"the server sent nothing for {settings.timeout_s:g} s")
         except openai.APIConnectionError as error:
             cause = settings.redact(str(error.__cause__ or error))
             return Retry(f"no connection to the server ({cause})")

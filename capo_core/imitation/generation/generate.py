@@ -166,7 +166,7 @@ def _answer(
 
     def watched(what: str, share: float) -> None:
         if folder.stop_asked:
-            raise Stopped("somebody asked the run to stop")
+            raise Stopped("a stop of the run was requested")
         progress(what, share)
 
     with lines.writing() as file:
@@ -215,11 +215,11 @@ def _with_resume_hint(
     error: Stopped | BackendUnavailable, kept: int, wanted: int, folder: RunFolder
 ) -> Stopped | BackendUnavailable:
     """Return the same error with the number of saved answers and how to resume."""
-    then = "give the same command again: it asks only for what is missing"
+    then = "run the same command again: it requests only what is missing"
     if isinstance(error, BackendUnavailable) and error.todo:
         then = f"{error.todo.rstrip('.')}; then {then}"
     return type(error)(
-        f"{error.what.rstrip('.')}; {kept} of {wanted} answers are kept",
+        f"{error.what.rstrip('.')}; {kept} of {wanted} answers are saved",
         where=error.where or str(folder.path),
         expected=error.expected,
         todo=then,

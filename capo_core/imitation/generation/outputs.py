@@ -127,7 +127,7 @@ class OutputLines:
                 ) from None
             if key in seen:
                 raise DataError(
-                    f"the output {key!r} stands twice",
+                    f"the output {key!r} occurs twice",
                     where=f"{self.path}, line {number}",
                     todo="take one of the two lines out",
                 )
@@ -177,7 +177,7 @@ def read_table(folder: Path) -> pd.DataFrame:
         raise DataError(
             "there are no outputs here, or the generation is not finished",
             where=str(folder),
-            todo="give the command of the generation again: it goes on where it stopped",
+            todo="run the generation command again: it resumes",
         ) from None
     except Exception as error:  # pyarrow has many kinds for a damaged file
         raise DataError(

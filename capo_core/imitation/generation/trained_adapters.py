@@ -142,9 +142,7 @@ def _check_run(run: RunFolder, method: str, dataset: Dataset) -> None:
             expected=f"a run of train {method}",
         )
     if not run.done:
-        raise RunError(
-            "the run is not finished", where=str(run.path), todo="let it go on to its end"
-        )
+        raise RunError("the run is not finished", where=str(run.path), todo="let it finish")
     now = dataset_identity(dataset)
     for what in ("fingerprint", "split"):
         if config["dataset"][what] != now[what]:

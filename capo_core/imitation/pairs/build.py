@@ -344,11 +344,11 @@ def _weights(similar: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _nothing_left(dataset: Dataset, target: str, dropped: dict[str, int]) -> ConfigError:
-    said = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)
+    counts = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)
     return ConfigError(
-        f"no pair is left for annotator {target!r} (left out: {said})",
+        f"no pair is left for annotator {target!r} (skipped: {counts})",
         where=dataset.name,
-        expected="items that the target and somebody else explained, not in the same words",
+        expected="items that the target and another annotator explained in different words",
         todo="choose another target, drop fewer pairs, or stay with SFT, which needs none",
     )
 

@@ -160,7 +160,7 @@ class Preferences:
             named = ", ".join(sorted({row.target for row in self.rows}))
             raise ConfigError(
                 f"no preference pair is of annotator {target!r}",
-                expected=f"one of {named}, whom the file names",
+                expected=f"one of {named}, named in the file",
             )
         return rows
 
@@ -255,7 +255,7 @@ def _content(path: Path) -> bytes:
 def _check_same(content: bytes, sha256: str, path: Path) -> None:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise RunError(
-            "the preference pairs were changed since the run was begun",
+            "the preference pairs were changed since the run was started",
             where=str(path),
             todo="give the file as it was, or begin a new run",
         )

@@ -137,9 +137,7 @@ def capo_run_config(
     """
     before = sft.config
     if not sft.done:
-        raise RunError(
-            "the SFT run is not finished", where=str(sft.path), todo="let it go on to its end"
-        )
+        raise RunError("the SFT run is not finished", where=str(sft.path), todo="let it finish")
     described = run_config("capo", dataset, target, config, before["base"]["name"])
     check_same("stage", "sft", before["stage"])
     check_same("annotator", described["target"], before["target"])

@@ -220,7 +220,7 @@ class TrainingLoop:
             if stop:
                 raise Stopped(
                     f"stopped after step {self.counters.step} of {self.steps}, and saved",
-                    todo="start the same again to go on",
+                    todo="start the same run again to resume",
                 )
         if self.best:
             put_weights(self.model, self.best)
