@@ -23,51 +23,51 @@ tags: [simulated-data]
   {positions} tokens). Weights are stored in half precision and read as single.
 - Weights: `model.safetensors`, SHA-256 `{sha256}`
 
-## How it was made
+## Training
 
     {command}
 
 Seed {seed}; {steps:,} steps, {tokens:,} tokens in {minutes:.0f} minutes on {threads} CPU threads
-({tokens_per_s:,} tokens a second). Every step draws its texts anew from seed and step, so the
-command can be interrupted and goes on to the same weights. All settings stand in `build.json`.
+({tokens_per_s:,} tokens per second). Every step draws its texts from seed and step, so an
+interrupted command resumes and gives the same weights. All settings are in `build.json`.
 
 {data}
 
 ## Figures
 
 {figures}
-## What it cannot do
+## Limitations
 
 {limits}
 """
 _SIMULATED = """\
-Training data: {annotators:,} annotators simulated by this project (`capo_core/data/simulation`),
-on simulated items of both tasks, in every prompt format of `imitation/prompting/prompts.py`. No
-person wrote any of it. None of the annotators is one of the shipped demo's, and no item has a text
-that is in the demo; tests hold both."""
+Training data: {annotators:,} annotators simulated by this project (`capo_core/simulation`), on
+simulated items of both tasks, in every prompt format of `capo_core/imitation/prompting/prompts.py`.
+It contains no text by a person, no annotator of the shipped demo, and no item with a text of the
+demo; tests verify this."""
 _LIMITS = """\
-It is made for the demo data that ships beside it: short English sentences of the simulator's
-kind, answered in its manner. It knows nothing of the world and cannot follow other instructions,
-and what it writes about real people's items is not worth reading. For real data choose a real
+It is made for the demo data that ships with it: short English sentences and answers of the kind
+that the simulator generates. It has no knowledge of the world and follows no other instructions;
+its answers to items of real datasets are not meaningful. For real data use a general-purpose
 model."""
 _CORPUS_LIMITS = """\
-It has read one small corpus. It follows no instructions beyond what that text shows, and knows
-nothing that the text does not say."""
+It was trained on one small corpus, and has no knowledge beyond that text. It follows no
+instructions other than those the text contains."""
 
 
 def write_card(folder: Path, about: dict) -> None:
-    """Write `folder/README.md` from what `build.json` says."""
+    """Write `folder/README.md` from the contents of `build.json`."""
     config, corpus = about["config"], about["corpus"]
     data = [_SIMULATED.format(annotators=config["annotators"])] if about["with_tasks"] else []
     if corpus:
         data.append(f"Training text: `{corpus['name']}`, {corpus['texts']:,} texts.")
     card = _HEAD.format(
-        title="Base built from a corpus" if corpus else "Embedded base of CAPO Lab",
+        title="Base model built from a corpus" if corpus else "Embedded base model of CAPO Lab",
         what=(
             "A small language model pre-trained on one corpus by CAPO Lab."
             if corpus
-            else "A small language model that labels and explains items as some annotator might: "
-            "the start\nfor prompting, SFT and CAPO on the shipped demo, within minutes and "
+            else "A small language model that labels and explains items as an annotator might: the "
+            "base model\nfor prompting, SFT and CAPO on the shipped demo, in minutes on a CPU and "
             "without a hub."
         ),
         parameters=about["parameters"] / 1e6,
@@ -91,7 +91,7 @@ def write_card(folder: Path, about: dict) -> None:
 
 
 def command(about: dict) -> str:
-    """The command that makes this base."""
+    """Return the command that builds this base model."""
     words = "python -m capo_core base build"
     if about["corpus"]:
         words += f" --corpus {about['corpus']['name']} --out FOLDER"
