@@ -114,13 +114,13 @@ def simulate_judges(
         seconds=seconds,
         careless=careless,
     )
-    world = SourceEffects(_named(strength, "--strength"), _named(likeness, "--likeness"))
-    made = simulate_judgments(draft, judges, seed, world, study_id=study)
-    text = as_text(made.judgments, out.suffix.removeprefix("."))
+    effects = SourceEffects(_named(strength, "--strength"), _named(likeness, "--likeness"))
+    simulated = simulate_judgments(draft, judges, seed, effects, study_id=study)
+    text = as_text(simulated.judgments, out.suffix.removeprefix("."))
     with atomic_file(out, "w") as file:
         file.write(text)
     console.print(
-        f"{len(made.judgments)} simulated judgments by {judges.n} judges: {out}. Try: study "
+        f"{len(simulated.judgments)} simulated judgments by {judges.n} judges: {out}. Try: study "
         f"analyse {study} --answers {out}",
         markup=False,
         soft_wrap=True,

@@ -278,5 +278,5 @@ def _print_notes(draft: Any) -> None:
     for one in draft.left_out:
         found.setdefault((one.source, one.reason), []).append(f"{one.count} for {one.target}")
     for (source, reason), counts in found.items():
-        said = f"Left out of {source}: {', '.join(counts)} ({reason})"
-        console.print(said, markup=False, soft_wrap=True)
+        line = f"Left out of {source}: {', '.join(counts)} ({reason})"
+        console.print(line, markup=False, soft_wrap=True)

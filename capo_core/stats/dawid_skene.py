@@ -75,8 +75,8 @@ def dawid_skene(
         np.add.at(log_p, task, np.log(errors)[worker, :, label])
         top = log_p.max(axis=1, keepdims=True)
         total = top[:, 0] + np.log(np.exp(log_p - top).sum(axis=1))
-        told = np.where(fixed >= 0, log_p[np.arange(len(tasks)), fixed], total)
-        trace.append(float(told.sum() + (extra * np.log(errors)).sum()))
+        likelihood = np.where(fixed >= 0, log_p[np.arange(len(tasks)), fixed], total)
+        trace.append(float(likelihood.sum() + (extra * np.log(errors)).sum()))
         p = _held(np.exp(log_p - total[:, None]), fixed)
         if len(trace) > 1 and trace[-1] - trace[-2] < TOLERANCE:
             break

@@ -166,7 +166,7 @@ def simulate_judgments(
         better |= drawn
     reading = np.where(attends, 1.0, 0.3) * table["words"].to_numpy() / WORDS_PER_S
     duration = reading + judges.seconds[who] * np.exp(rng.normal(0, 0.4, len(table)))
-    made = table.assign(
+    completed = table.assign(
         study_id=study_id,
         judge_id=table["judge_slot"],
         answer=given,
@@ -177,7 +177,7 @@ def simulate_judgments(
         answered=_times(table, duration),
         changes=0,
     )
-    frame = frame_of(JUDGMENTS, made[JUDGMENTS.names].to_dict("records"))
+    frame = frame_of(JUDGMENTS, completed[JUDGMENTS.names].to_dict("records"))
     checked = check(frame, JUDGMENTS, source=study_id)
     return SimulatedJudgments(checked, pd.Series(better, dtype=object))
 

@@ -116,7 +116,7 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.get_by_text("Judges named the right annotator for").wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
     page.get_by_text("Judge quality", exact=True).click()
-    page.get_by_text("Nobody is dropped: raw and weighted").wait_for()
+    page.get_by_text("No judge is excluded: raw and weighted").wait_for()
     page.get_by_text("Take it along", exact=True).click()
     judged = [json.loads(line) for line in download(page, "Judgments (JSONL)").splitlines()]
     assert {row["study_id"] for row in judged} == {"whose-words"}

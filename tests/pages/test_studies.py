@@ -342,7 +342,7 @@ def unblinded(workspace, dataset):
     [
         ("agreement", "Krippendorff's alpha"),
         ("judges", "All judges together"),
-        ("quality", "Nobody is dropped"),
+        ("quality", "No judge is excluded: raw"),
         ("numbers", ""),
         ("methods", "Design, texts and planned analysis were frozen"),
     ],

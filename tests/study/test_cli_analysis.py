@@ -46,7 +46,7 @@ def test_from_simulated_judges_to_report_and_pairs(drafted, tmp_path, ending):
     pairs = tmp_path / "pairs.jsonl"
     done = run("export-pairs", drafted, pairs, "--answers", answers, "--rule", "majority")
     rows = [json.loads(line) for line in pairs.read_text("utf-8").split("\n") if line]
-    assert f"{len(rows)} preference pairs" in done.output and "test part" in done.output
+    assert f"{len(rows)} preference pairs" in done.output and "test split" in done.output
     assert {"prompt", "chosen", "rejected"} <= set(rows[0])
     assert all(row["chosen"].startswith("Label:") and row["prompt"] for row in rows)
 
@@ -61,7 +61,7 @@ def test_wrong_input_is_said_in_words(drafted, tmp_path):
     answers = tmp_path / "a.csv"
     run("simulate-judges", drafted, answers)
     for words, message in (
-        (("--mu", "human:zero_shot=much"), "is no number"),
+        (("--mu", "human:zero_shot=much"), "is not a number"),
         (("--mu", "human:capo=0.8"), "never compared"),
         (("--out", tmp_path / "x.pdf"), "no known ending"),
     ):

@@ -74,7 +74,7 @@ def test_mu_near_one_half_it_cannot_tell(belief):
     _eta, votes = drawn(1)
     made = estimate_votes(votes, [belief])
     assert set(made.judges["verdict"]) == {"cannot tell"}
-    assert set(made.judges["why"]) == {"μ lies near one half"}
+    assert set(made.judges["why"]) == {"μ is near one half"}
 
 
 def test_mu_given_it_estimates_and_says_what_that_rests_on():

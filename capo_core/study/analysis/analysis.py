@@ -159,22 +159,22 @@ def _one_study(rows: pd.DataFrame, annotators: tuple[str, ...]) -> str:
 
 
 def _counts(rows: pd.DataFrame) -> pd.DataFrame:
-    made = []
+    result = []
     for kind in TRIAL_KINDS:
         part = rows[rows["kind"] == kind]
         if len(part):
             by = part["purpose"].value_counts()
-            made.append((kind, *(int(by.get(p, 0)) for p in PURPOSES),
+            result.append((kind, *(int(by.get(p, 0)) for p in PURPOSES),
                          part["judge_id"].nunique(), part["item_id"].nunique()))  # fmt: skip
-    return pd.DataFrame(made, columns=list(COUNTS))
+    return pd.DataFrame(result, columns=list(COUNTS))
 
 
 def _times(rows: pd.DataFrame) -> pd.DataFrame:
-    made = []
+    result = []
     for kind, part in rows[rows["purpose"] == MAIN].groupby("kind", sort=True):
         cuts = np.quantile(part["duration_s"].to_numpy(float), [0.5, 0.1, 0.9])
-        made.append((kind, len(part), *cuts.tolist()))
-    return pd.DataFrame(made, columns=list(TIMES))
+        result.append((kind, len(part), *cuts.tolist()))
+    return pd.DataFrame(result, columns=list(TIMES))
 
 
 def _sentences(rows: pd.DataFrame, annotators: tuple[str, ...]) -> tuple[str, ...]:

@@ -355,14 +355,14 @@ def curves(votes: Votes, fit: EmFit) -> tuple[np.ndarray, np.ndarray]:
     own = weight(fit.eta)[judge] * (2 * k - n)
     others = expit(fit.log_odds[text_pair] - own)
     value = np.zeros((len(votes.judges), len(GRID)))
-    told = np.zeros_like(value)
+    expected = np.zeros_like(value)
     for size in np.unique(n):
         for times in np.unique(k[n == size]):
             at = (n == size) & (k == times)
             value += _log_likelihood(others[at], judge[at], int(size), int(times), len(value))
         at = n == size
-        told += _expected(others[at], judge[at], int(size), len(value))
-    return value, told
+        expected += _expected(others[at], judge[at], int(size), len(value))
+    return value, expected
 
 
 def _terms(a: np.ndarray, n: int, k: int, eta: float) -> np.ndarray:
@@ -434,8 +434,8 @@ def intervals(votes: Votes, fit: EmFit, inflation: np.ndarray) -> tuple[np.ndarr
     Args:
         inflation: [judges], 1 or more: variance with all others free by that with them held.
     """
-    value, told = curves(votes, fit)
-    error = np.sqrt(inflation[:, None] / np.maximum(told, 1e-12))
+    value, expected = curves(votes, fit)
+    error = np.sqrt(inflation[:, None] / np.maximum(expected, 1e-12))
     few = student.ppf(ndtr(Z95), np.maximum(votes.per_judge() - 1, 1)) / Z95
     cut = critical(GRID / error, (1 - GRID) / error) * few[:, None] ** 2
     deviance = 2 * (value.max(axis=1, keepdims=True) - value) / inflation[:, None]

@@ -1,6 +1,6 @@
 """Attribution accuracy by source: shares with clustered intervals, and a mixed-effects model.
 
-The model is a second estimate of the same: log-odds of naming the right annotator by source, with a
+The model is a second est of the same: log-odds of naming the right annotator by source, with a
 normal random effect for each judge and each item (`stats.mixed_model`). It is about a typical judge
 and item, not the average over them, so that its shares lie farther from one half than raw shares.
 """
@@ -44,27 +44,27 @@ def accuracy(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFra
     """
     rows = attributions(judgments)
     chance = 1 / len(annotators) if annotators else math.nan
-    made = []
+    result = []
     for source, all_ in rows.groupby("source", sort=True):
         for counting in (AS_WRONG, LEFT_OUT):
             part = all_ if counting == AS_WRONG else all_[all_["answer"] != CANNOT_TELL]
             hit = (part["answer"] == part["truth"]).to_numpy()
-            told = share(hit, part["judge_id"].to_numpy(), part["item_id"].to_numpy())
+            est = share(hit, part["judge_id"].to_numpy(), part["item_id"].to_numpy())
             test = binomtest(int(hit.sum()), len(hit), chance) if len(hit) else None
-            made.append(
+            result.append(
                 (source, counting, len(part), int(hit.sum()),
-                 int((all_["answer"] == CANNOT_TELL).sum()), told.value, told.low, told.high,
-                 told.wilson_low, told.wilson_high, chance,
-                 float(test.pvalue) if test else math.nan, told.judges, told.items, told.note)
+                 int((all_["answer"] == CANNOT_TELL).sum()), est.value, est.low, est.high,
+                 est.wilson_low, est.wilson_high, chance,
+                 float(test.pvalue) if test else math.nan, est.judges, est.items, est.note)
             )  # fmt: skip
-    return pd.DataFrame(made, columns=list(ACCURACY))
+    return pd.DataFrame(result, columns=list(ACCURACY))
 
 
 def differences(judgments: pd.DataFrame) -> pd.DataFrame:
     """Return DIFFERENCES of accuracy, each pair of sources, both countings, clustered intervals."""
     rows = attributions(judgments)
     sources = sorted(rows["source"].unique())
-    made = []
+    result = []
     for k, first in enumerate(sources):
         for second in sources[k + 1 :]:
             for counting in (AS_WRONG, LEFT_OUT):
@@ -77,10 +77,10 @@ def differences(judgments: pd.DataFrame) -> pd.DataFrame:
                         side["judge_id"].to_numpy(),
                         side["item_id"].to_numpy(),
                     ]
-                told = difference(*values)
-                made.append((first, second, counting, told.value, told.low, told.high, told.n,
-                             told.note))  # fmt: skip
-    return pd.DataFrame(made, columns=list(DIFFERENCES))
+                est = difference(*values)
+                result.append((first, second, counting, est.value, est.low, est.high, est.n,
+                             est.note))  # fmt: skip
+    return pd.DataFrame(result, columns=list(DIFFERENCES))
 
 
 def confusion(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFrame:
@@ -90,7 +90,7 @@ def confusion(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFr
     """
     rows = attributions(judgments)
     answers = (*annotators, CANNOT_TELL)
-    made = []
+    result = []
     for source, part in rows.groupby("source", sort=True):
         counts = pd.crosstab(part["truth"], part["answer"]).reindex(
             index=list(annotators), columns=list(answers), fill_value=0
@@ -99,8 +99,8 @@ def confusion(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFr
             total = int(counts.loc[truth].sum())
             for answer in answers:
                 count = int(counts.at[truth, answer])
-                made.append((source, truth, answer, count, count / total if total else math.nan))
-    return pd.DataFrame(made, columns=list(CONFUSION))
+                result.append((source, truth, answer, count, count / total if total else math.nan))
+    return pd.DataFrame(result, columns=list(CONFUSION))
 
 
 EFFECTS = ("source", "log_odds", "se", "share", "low", "high", "n")

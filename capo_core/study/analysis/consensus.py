@@ -45,7 +45,7 @@ def consensus(judgments: pd.DataFrame) -> pd.DataFrame:
     facts = facts.loc[fit.probabilities.index]
     facts = facts[facts["purpose"] != CHECK]
     shares = pd.crosstab(named["task"], named["label"])
-    made = []
+    result = []
     for source, part in facts.groupby("source", sort=True):
         trials = part.index
         own = named[named["task"].isin(trials)]
@@ -58,12 +58,12 @@ def consensus(judgments: pd.DataFrame) -> pd.DataFrame:
             np.asarray(trials),
             part["item_id"].to_numpy(),
         )
-        made.append(
+        result.append(
             (source, len(trials), raw.value, raw.low, raw.high, _majority(shares, part),
              weighted.value, weighted.low, weighted.high,
              weighted.note or _few(own, len(trials)))
         )  # fmt: skip
-    return pd.DataFrame(made, columns=list(CONSENSUS))
+    return pd.DataFrame(result, columns=list(CONSENSUS))
 
 
 def _majority(shares: pd.DataFrame, part: pd.DataFrame) -> float:

@@ -18,6 +18,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from capo_core.errors import ConfigError
+from capo_core.formatting import count
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import Z95, json_rows, wilson
 from capo_core.study.analysis import attentiveness_em
@@ -64,8 +65,8 @@ def identified(votes: Votes, informative: np.ndarray) -> np.ndarray:
     shared = (cast > 0).astype(float)
     shared = shared @ shared.T  # text pairs that two judges have in common
     shared.setdiag(0)
-    told = ~np.isnan(votes.known) | np.append(informative, False)[votes.pair]
-    anchored = votes.per_judge(told[votes.text_pair]) > 0
+    informed = ~np.isnan(votes.known) | np.append(informative, False)[votes.pair]
+    anchored = votes.per_judge(informed[votes.text_pair]) > 0
     twice = cast.copy()
     twice.data = (twice.data >= 2).astype(float)
     anchored |= np.asarray(twice.sum(axis=1)).ravel() > 0
@@ -86,21 +87,21 @@ def verdicts(
         n: votes of each judge. known: is η identified, by votes or by a belief about μ?
         why_not: reason where it is not. width: of its interval.
     """
-    said, why = [], []
+    verdict, why = [], []
     for votes, fine, reason, wide in zip(n, known, why_not, width, strict=True):
         if votes < MIN_VOTES:
-            said.append(TOO_FEW)
+            verdict.append(TOO_FEW)
             why.append(f"{votes} of the {MIN_VOTES} votes without tie that an estimate needs")
         elif not fine:
-            said.append(CANNOT_TELL)
+            verdict.append(CANNOT_TELL)
             why.append(reason)
         elif wide > WIDE:
-            said.append(CANNOT_TELL)
+            verdict.append(CANNOT_TELL)
             why.append("these votes fit almost any attentiveness")
         else:
-            said.append("")
+            verdict.append("")
             why.append("")
-    return said, why
+    return verdict, why
 
 
 def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tuple[str, ...]:
@@ -108,30 +109,30 @@ def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tu
     words = []
     if basis == "votes":
         words.append(
-            "Judges meet on the same texts, or answered checks or mirrored repeats: attentiveness "
-            "is identified by how far they agree, without knowing μ."
+            "Judges share text pairs, or answered attention checks or repeats: their agreement "
+            "identifies attentiveness, without knowing μ."
         )
     elif basis == "belief":
-        words += [PRODUCT, "The attentiveness shown rests on what you said μ is."]
+        words += [PRODUCT, "The attentiveness shown depends on the prior on μ."]
     else:
-        words += [PRODUCT, "Nothing here identifies attentiveness: no text pair was judged by "
-                  "three judges who meet, there are no checks or mirrored repeats, and μ was not "
-                  "given or lies near one half."]  # fmt: skip
+        words += [PRODUCT, "Attentiveness is not identified: no text pair was judged by "
+                  "three judges who share pairs, there are no checks or repeats, and μ was not "
+                  "given or is near one half."]  # fmt: skip
     for verdict in (TOO_FEW, CANNOT_TELL):
         named = judges.loc[judges["verdict"] == verdict, "judge_id"].tolist()
         if named:
             words.append(f"{verdict.capitalize()} for {len(named)}: {', '.join(named)}.")
     if n_ties:
         words.append(
-            f"{n_ties} answer{'s' if n_ties > 1 else ''} 'tie' tell nothing of attentiveness in "
-            "this model and are left out of it; they count in all other results."
+            f"{count(n_ties, 'tie')} left out of this model, which learns nothing from ties; they "
+            "count in all other results."
         )
     if repeats:
         words.append(
-            "A repeat is taken as answered afresh; a judge who remembers the first answer looks "
-            "more attentive than they are."
+            "A repeat is treated as an independent answer; a judge who remembers the first answer "
+            "looks more attentive than they are."
         )
-    words.append("Nobody is dropped: raw and weighted results stand side by side.")
+    words.append("No judge is excluded: raw and weighted results are both given.")
     return tuple(words)
 
 
@@ -263,7 +264,7 @@ def _per_pair(votes: Votes, beliefs: Sequence[Prior]) -> tuple[list[Prior | None
     unknown = sorted(set(found) - set(votes.pairs))
     if unknown:
         raise ConfigError(
-            f"a belief names {' and '.join(unknown[0])}, which were never compared",
+            f"a prior names {' and '.join(unknown[0])}, which were never compared",
             expected="; ".join(" and ".join(pair) for pair in votes.pairs) or "no comparison",
         )
     given = [found.get(pair) for pair in votes.pairs]
@@ -315,7 +316,7 @@ def _judges(votes, fit, held, given, by_votes, known, usable, prior):
     solid = known & np.isfinite(variance[:n])
     low, high = np.where(solid, low, 0.0), np.where(solid, high, 1.0)
     near = any(b is not None for b in given) and not usable.any()
-    reason = "μ lies near one half" if near else "nothing identifies it"
+    reason = "μ is near one half" if near else "nothing identifies it"
     checks = votes.per_judge(~np.isnan(votes.known)[votes.text_pair])
     verdict, why = verdicts(votes.per_judge(), solid, np.full(n, reason, dtype=object), high - low)
     return pd.DataFrame(

@@ -30,7 +30,7 @@ def judge_agreement(judgments: pd.DataFrame, *, seed: int = 0, draws: int = 1000
     bootstrap over trials.
     """
     rows = judgments[judgments["purpose"] == MAIN]
-    made = []
+    result = []
     for kind, part in rows.groupby("kind", sort=True):
         alpha, raw = _alpha(part, TRIAL_KINDS[kind].scale, seed=seed, draws=draws)
         estimates = (
@@ -39,8 +39,8 @@ def judge_agreement(judgments: pd.DataFrame, *, seed: int = 0, draws: int = 1000
             ("raw_agreement", raw),
         )
         for measure, e in estimates:
-            made.append((kind, measure, e.value, e.low, e.high, e.n, e.note))
-    return pd.DataFrame(made, columns=list(AGREEMENT))
+            result.append((kind, measure, e.value, e.low, e.high, e.n, e.note))
+    return pd.DataFrame(result, columns=list(AGREEMENT))
 
 
 def _alpha(part: pd.DataFrame, scale: tuple[str, ...], *, seed: int, draws: int) -> tuple:
@@ -118,11 +118,11 @@ def judge_behaviour(judgments: pd.DataFrame) -> pd.DataFrame:
     """
     rows = judgments[judgments["purpose"] != PRACTICE]
     repeats = repeated(rows)
-    made = [_row(ALL, rows, repeats)]
+    result = [_row(ALL, rows, repeats)]
     for judge, part in rows.groupby("judge_id", sort=True):
-        made.append(_row(judge, part, repeats[repeats["judge_id"] == judge]))
+        result.append(_row(judge, part, repeats[repeats["judge_id"] == judge]))
     return (
-        pd.DataFrame(made, columns=list(BEHAVIOUR))
+        pd.DataFrame(result, columns=list(BEHAVIOUR))
         if len(rows)
         else pd.DataFrame(columns=list(BEHAVIOUR))
     )

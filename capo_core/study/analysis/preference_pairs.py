@@ -65,7 +65,7 @@ def preference_pairs(
     facts = rows.drop_duplicates("trial_id").set_index("trial_id")
     picks = _picks(judgments, quality, chosen_by)
     picks = picks[picks["trial_id"].isin(facts.index)]
-    made = []
+    result = []
     for trial, source, confidence, n in picks.itertuples(index=False):
         fact = facts.loc[trial]
         texts = shown.get(trial)
@@ -77,11 +77,11 @@ def preference_pairs(
             )
         at = 0 if fact["source_a"] == source else 1
         sources = (fact["source_a"], fact["source_b"])
-        made.append(
+        result.append(
             (prompt, texts[at], texts[1 - at], fact["item_id"], fact["target_annotator_id"],
              sources[at], sources[1 - at], confidence, n, trial)
         )  # fmt: skip
-    return pd.DataFrame(made, columns=list(COLUMNS))
+    return pd.DataFrame(result, columns=list(COLUMNS))
 
 
 def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: PairFilter) -> pd.DataFrame:
@@ -91,8 +91,8 @@ def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: PairFilter
         votes = votes_of(judgments)
         named = text_pairs.set_index("trial_id")
         trial = np.array(votes.text_pairs, dtype=object)[votes.text_pair]
-        kept = np.isin(trial, named.index) & ~votes.repeat
-        trial, first = trial[kept], votes.first[kept]
+        counted = np.isin(trial, named.index) & ~votes.repeat
+        trial, first = trial[counted], votes.first[counted]
         source = np.where(first, named.loc[trial, "source_a"], named.loc[trial, "source_b"])
         return pd.DataFrame({"trial_id": trial, "source": source, "confidence": 1.0, "n": 1})
     if chosen_by.rule == "majority":
@@ -125,12 +125,14 @@ def pairs_of(
     A prompt ends where the answer begins; texts are as they were shown.
     """
     rows = draft.texts.set_index("text_id")
-    said = {name: write_response(row["label"], row["explanation"]) for name, row in rows.iterrows()}
+    answers = {
+        name: write_response(row["label"], row["explanation"]) for name, row in rows.iterrows()
+    }
     trials = draft.trials[draft.trials["kind"] == COMPARISON]
     shown = {}
     for trial in trials.itertuples(index=False):
         first, second = from_cell(trial.text_ids)
-        shown[trial.trial_id] = (said[first], said[second])
+        shown[trial.trial_id] = (answers[first], answers[second])
     prompts = {
         item.item_id: zero_shot(dataset.task, item).text + PLAIN_END
         for item in items_of(dataset, draft.config.split)

@@ -30,15 +30,15 @@ def wins(judgments: pd.DataFrame) -> pd.DataFrame:
         ((rows["answer"] == "a") == (rows["source_a"].to_numpy(object) == first)).astype(float),
     )
     table = rows.assign(first=first, second=second, value=value)
-    made = []
+    result = []
     for (a, b), part in table.groupby(["first", "second"], sort=True):
-        who, what = part["judge_id"].to_numpy(), part["item_id"].to_numpy()
-        got = part["value"].to_numpy(float)
-        whole = not (got == 0.5).any()
-        told = share(got, who, what) if whole else mean(got, who, what, (0.0, 1.0))
-        counts = [int((got == each).sum()) for each in (1.0, 0.5, 0.0)]
-        made.append((a, b, len(part), *counts, told.value, told.low, told.high, told.note))
-    return pd.DataFrame(made, columns=list(WINS))
+        judges, items = part["judge_id"].to_numpy(), part["item_id"].to_numpy()
+        values = part["value"].to_numpy(float)
+        whole = not (values == 0.5).any()
+        est = share(values, judges, items) if whole else mean(values, judges, items, (0.0, 1.0))
+        counts = [int((values == each).sum()) for each in (1.0, 0.5, 0.0)]
+        result.append((a, b, len(part), *counts, est.value, est.low, est.high, est.note))
+    return pd.DataFrame(result, columns=list(WINS))
 
 
 def preference(judgments: pd.DataFrame) -> Preference | None:
@@ -61,14 +61,14 @@ def preference(judgments: pd.DataFrame) -> Preference | None:
 def reasoning(judgments: pd.DataFrame) -> pd.DataFrame:
     """Return REASONING_MEANS: how far texts reason like the target's own, 1 to 5."""
     rows = judgments[(judgments["kind"] == REASONING) & (judgments["purpose"] == MAIN)]
-    made = []
+    result = []
     for source, part in rows.groupby("source", sort=True):
-        told = mean(
+        est = mean(
             part["answer"].astype(float).to_numpy(),
             part["judge_id"].to_numpy(),
             part["item_id"].to_numpy(),
             (1.0, 5.0),
         )
-        made.append((source, told.n, told.value, told.low, told.high, told.judges, told.items,
-                     told.note))  # fmt: skip
-    return pd.DataFrame(made, columns=list(REASONING_MEANS))
+        result.append((source, est.n, est.value, est.low, est.high, est.judges, est.items,
+                     est.note))  # fmt: skip
+    return pd.DataFrame(result, columns=list(REASONING_MEANS))

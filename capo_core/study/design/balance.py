@@ -117,7 +117,7 @@ def _alternatives(config: StudyConfig) -> str:
         "judges": config.judges,
         "judgments_per_trial": config.judgments_per_trial,
     }
-    said = []
+    fitting = []
     for name, now in asked.items():
         fit = [
             value
@@ -127,12 +127,12 @@ def _alternatives(config: StudyConfig) -> str:
         below = [value for value in fit if value < now][-1:]
         above = [value for value in fit if value > now][:1]
         if below or above:
-            said.append(f"{name} {' or '.join(map(str, below + above))}")
-    if not said:
+            fitting.append(f"{name} {' or '.join(map(str, below + above))}")
+    if not fitting:
         count = lcm(*(len(config.strata_of(kind)) for kind in config.kinds))
         r = config.judgments_per_trial
         return f"for instance trials_per_judge {count * r} with {max(config.judges, r)} judges"
-    return "what fits, the other numbers left as they are: " + "; ".join(said)
+    return "what fits, the other numbers left as they are: " + "; ".join(fitting)
 
 
 def deal(
@@ -256,17 +256,17 @@ def lay_out(
     Raises:
         ConfigError: the items do not suffice; it says for what, and how many trials there can be.
     """
-    made = sizes(config)
+    numbers = sizes(config)
     can = {
         (stratum, target): frozenset(
             item
             for item in material.items
             if item not in reserved and material.options(stratum, target, item)
         )
-        for stratum in made.strata
+        for stratum in numbers.strata
         for target in material.targets
     }
-    found = _try(config, made, material, can)
+    found = _try(config, numbers, material, can)
     if isinstance(found, TrialLayout):
         return found
     raise ConfigError(
@@ -284,7 +284,7 @@ def _needed(config: StudyConfig) -> int:
 
 
 def _try(
-    config: StudyConfig, made: Sizes, material: AvailableTexts, can: UsableItems
+    config: StudyConfig, numbers: Sizes, material: AvailableTexts, can: UsableItems
 ) -> TrialLayout | str:
     """Return the layout, or a sentence on what is missing."""
     rng = np.random.default_rng([config.seed, 21])
@@ -298,15 +298,15 @@ def _try(
     problem = f"{len(items)} can be used, and a judge needs {needed}"
     if len(items) < needed:
         return problem
-    for count in range(1, made.judges // made.unit + 1):
-        layers = made.layers(count)
+    for count in range(1, numbers.judges // numbers.unit + 1):
+        layers = numbers.layers(count)
         if layers is None:
             break
-        shown = sum(made.drawn(s.kind, max(layers)) * _width(config, s) for s in made.strata)
+        shown = sum(numbers.drawn(s.kind, max(layers)) * _width(config, s) for s in numbers.strata)
         if shown > len(items):
             problem = f"{shown} are needed for {max(layers)} judges; {len(items)} can be used"
             continue
-        found = _fill(config, made, layers, material.targets, items, can, rng)
+        found = _fill(config, numbers, layers, material.targets, items, can, rng)
         if isinstance(found, TrialLayout):
             return found
         problem = found
@@ -319,7 +319,7 @@ def _width(config: StudyConfig, stratum: Stratum) -> int:
 
 def _fill(
     config: StudyConfig,
-    made: Sizes,
+    numbers: Sizes,
     layers: Sequence[int],
     targets: Sequence[str],
     items: Sequence[str],
@@ -331,8 +331,8 @@ def _fill(
     asked_of: Counter[object] = Counter()  # trials of a stratum and target, and of a target
     for layer, judges in enumerate(layers):
         wanted: list[tuple[Stratum, str]] = []
-        for stratum in made.strata:
-            for _ in range(made.drawn(stratum.kind, judges)):
+        for stratum in numbers.strata:
+            for _ in range(numbers.drawn(stratum.kind, judges)):
                 chance = rng.random(len(targets))
                 target = min(
                     range(len(targets)),
@@ -396,10 +396,10 @@ def _what_fits(config: StudyConfig, material: AvailableTexts, can: UsableItems) 
         for value in values:
             other = config.with_changes(**{name: value})
             try:
-                made = sizes(other)
+                numbers = sizes(other)
             except ConfigError:  # not a number that can be balanced
                 continue
-            if isinstance(_try(other, made, material, can), TrialLayout):
+            if isinstance(_try(other, numbers, material, can), TrialLayout):
                 fit.append(f"{name} {value}")
                 break
     if fit:

@@ -182,7 +182,7 @@ def _main(
     least so far come first.
     """
     shown_so_far: Counter[tuple] = Counter()
-    made: dict[tuple[int, Stratum], list[tuple[str, str]]] = {}
+    by_stratum: dict[tuple[int, Stratum], list[tuple[str, str]]] = {}
     for planned in layout.trials:
         stratum, shown = planned.stratum, []
         named = TRIAL_KINDS[stratum.kind].slot_sources(stratum.sources)
@@ -197,8 +197,10 @@ def _main(
             shown_so_far[keys[best]] += 1
             shown += [PlacedText(item, s, t) for s, t in zip(named, options[best], strict=True)]
         trial = TRIAL_KINDS[stratum.kind].main_trial(planned.target, shown, rng)
-        made.setdefault((planned.layer, stratum), []).append((rows.add(trial), planned.target))
-    return made
+        by_stratum.setdefault((planned.layer, stratum), []).append(
+            (rows.add(trial), planned.target)
+        )
+    return by_stratum
 
 
 def _notes(

@@ -72,10 +72,10 @@ def freeze(workspace: Workspace, study_id: str, *, accept_leaks: bool = False) -
         if found and not accept_leaks:
             listed = ", ".join(f"{kind} in {count} texts" for kind, count in found.items())
             raise StudyError(
-                f"something would give sources away: {listed}",
+                f"sources could be recognised: {listed}",
                 where=study_id,
-                todo="see them with the trials (study leaks), and leave such texts out, or freeze "
-                "it as it is and say so in the report (--accept-leaks)",
+                todo="list them (study leaks) and exclude such texts, or freeze the study as it "
+                "is and report the leaks (--accept-leaks)",
             )
         parts = parts_of(draft)
         now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -28,16 +28,16 @@ LONGER = 0.85  # how often a random text of a source is longer than a random hum
 LEVEL = 0.01  # of the tests of sources, divided by the number of tests (Bonferroni)
 
 TODO = {
-    "name": "leave such texts out (leave_out: name), or take the name out of the data",
-    "boilerplate": "leave such texts out (leave_out: boilerplate), or generate again",
-    "format": "leave such texts out (leave_out: format), or generate again",
-    "length": "ask the method for shorter answers, or leave extremes out (leave_out: length)",
-    "card_copy": "leave such texts out (leave_out: card_copy): a judge only has to find the copy",
-    "duplicate": "draw again with another seed; where a method always says the same, say so in "
-    "the report: judges will learn its phrase",
-    "label_word": "make the words of labels equal in all sources, or take the source out",
-    "habit": "it may be manner, which is what is judged; if it is a trace of the machine, generate "
-    "again or take the source out",
+    "name": "exclude such texts (leave_out: name), or remove the name from the data",
+    "boilerplate": "exclude such texts (leave_out: boilerplate), or generate again",
+    "format": "exclude such texts (leave_out: format), or generate again",
+    "length": "ask the method for shorter answers, or exclude extremes (leave_out: length)",
+    "card_copy": "exclude such texts (leave_out: card_copy): a judge only has to find the copy",
+    "duplicate": "draw again with another seed; where a method always says the same, report it: "
+    "judges will learn its phrase",
+    "label_word": "use the same label words in all sources, or remove the source",
+    "habit": "it may be style, which is what is judged; if it is an artefact of the model, "
+    "generate again or remove the source",
 }
 HABITS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("ends without a final mark", lambda text: text[-1:] not in tuple(".!?\"')")),
@@ -83,9 +83,9 @@ def find_leaks(draft: Draft, dataset: Dataset) -> list[Leak]:
     shown = _shown(draft)
     marks = leak_markers_of(dataset, draft.config, draft.cards)
     found = [
-        _leak(row, kind, said)
+        _leak(row, kind, description)
         for row in shown.itertuples()
-        for kind, said in leaks_in_text(row.explanation, marks)
+        for kind, description in leaks_in_text(row.explanation, marks)
     ]
     found += _duplicates(shown)
     found += _twice(draft, shown)
@@ -113,8 +113,8 @@ def _shown(draft: Draft) -> pd.DataFrame:
     return frame
 
 
-def _leak(row, kind: str, said: str) -> Leak:
-    return Leak(row.trial_id, int(row.slot), kind, said, TODO[kind], row.source, row.text_id)
+def _leak(row, kind: str, description: str) -> Leak:
+    return Leak(row.trial_id, int(row.slot), kind, description, TODO[kind], row.source, row.text_id)
 
 
 def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
@@ -181,14 +181,14 @@ def _habits(shown: pd.DataFrame) -> Iterator[Leak]:
                 table = [[share.sum(), (~share).sum()], [other.sum(), (~other).sum()]]
                 if fisher_exact(np.array(table)).pvalue * tests >= LEVEL:
                     continue
-                said = (
+                description = (
                     f"{share.mean():.0%} of {len(rows)} texts of {name} are like this one, which "
                     f"{what if does else 'does not: ' + what}; of {len(people)} human texts "
                     f"{other.mean():.0%}"
                 )
                 alike = shown[(shown["source"] == name) & (shown["explanation"].map(has) == does)]
                 for row in alike.itertuples():
-                    yield _leak(row, "habit", said)
+                    yield _leak(row, "habit", description)
 
 
 def _lengths(shown: pd.DataFrame) -> Iterator[Leak]:
@@ -205,14 +205,14 @@ def _lengths(shown: pd.DataFrame) -> Iterator[Leak]:
         if max(longer, 1 - longer) < LONGER or test.pvalue * len(methods) >= LEVEL:
             continue
         side = "longer" if longer > 0.5 else "shorter"
-        said = (
+        description = (
             f"a text of {name} is {side} than a human one in {max(longer, 1 - longer):.0%} of "
             f"random pairs (medians {own.median():.0f} and {people.median():.0f} words)"
         )
         limit = people.median()
         telling = rows[rows["words"] > limit] if longer > 0.5 else rows[rows["words"] < limit]
         for row in telling.itertuples():
-            yield _leak(row, "length", said)
+            yield _leak(row, "length", description)
 
 
 def _each_once(rows: pd.DataFrame) -> pd.DataFrame:

@@ -419,14 +419,14 @@ def plans(
     Raises:
         ConfigError: the design cannot be balanced.
     """
-    made = sizes(config)
+    balanced = sizes(config)
     found = []
     for kind in config.kinds:
         shares = {"expected": TRIAL_KINDS[kind].expected_share, **assumed}
         numbers = PlanInputs(
             kind,
             config.judges,
-            made.hand[kind],
+            balanced.hand[kind],
             config.judgments_per_trial,
             TRIAL_KINDS[kind].choices(annotators),
             trials_per_judge=config.total_per_judge,

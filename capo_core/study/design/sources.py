@@ -298,15 +298,15 @@ def reference_cards(dataset: Dataset, examples: int, seed: int) -> pd.DataFrame:
         DataError: an annotator has fewer training explanations than a card needs.
         ConfigError: there is no training part.
     """
-    kept = responses(dataset, split="train")
-    answered = Counter(item for item, _ in {(r.item_id, r.annotator_id) for r in kept})
+    training = responses(dataset, split="train")
+    answered = Counter(item for item, _ in {(r.item_id, r.annotator_id) for r in training})
     rng = np.random.default_rng([seed, 11])
     chance = {item: rng.random() for item in sorted(answered)}
     texts = dataset.items.set_index("item_id")
     rows = []
     for annotator in dataset.annotators:
         own: dict[str, Response] = {}
-        for response in kept:
+        for response in training:
             if response.annotator_id == annotator:
                 own.setdefault(response.item_id, response)
         chosen = sorted(own, key=lambda item: (-answered[item], chance[item]))[:examples]

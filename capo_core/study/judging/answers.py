@@ -217,8 +217,8 @@ def _of(table, judge: Judge, trial_id: str):
 def _clean(reason: str) -> str:
     """Return a reason without characters that a database or file cannot hold."""
     lines = reason.replace("\r\n", "\n")
-    kept = (c for c in lines if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
-    return "".join(kept).strip()
+    cleaned = (c for c in lines if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return "".join(cleaned).strip()
 
 
 @dataclass(frozen=True)
@@ -248,8 +248,8 @@ def pending_feedback(connection: Connection, judge: Judge, at: datetime) -> Prac
         return None
     order = claim_of(connection, judge, last.trial_id).order
     trial = trial_views.load(connection, judge.study_id, last.trial_id, order)
-    said = feedback_on(connection, judge, trial, last.answer)
-    if said is None:
+    shown = feedback_on(connection, judge, trial, last.answer)
+    if shown is None:
         return None
     progress = progress_of(connection, judge, at)
     view = TrialView(
@@ -264,7 +264,7 @@ def pending_feedback(connection: Connection, judge: Judge, at: datetime) -> Prac
         **trial_views.contents(connection, judge.study_id, trial),
     )
     return PracticeFeedback(
-        view, JudgeAnswer(trial.on_screen(last.answer), last.confidence, last.reason), said
+        view, JudgeAnswer(trial.on_screen(last.answer), last.confidence, last.reason), shown
     )
 
 
