@@ -175,5 +175,5 @@ def test_the_table_of_outputs():
     for column, value in (("parsed", "no"), ("output_tokens", -1), ("prompt_tokens", 1.5)):
         with pytest.raises(DataError, match=column):
             check(pd.DataFrame([row | {column: value}]), OUTPUTS)
-    with pytest.raises(DataError, match="stands twice"):
+    with pytest.raises(DataError, match="occurs twice"):
         check(pd.DataFrame([row, row]), OUTPUTS)

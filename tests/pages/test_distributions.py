@@ -12,10 +12,10 @@ from helpers.comparisons import experiment, speaker, the_target, world
 from helpers.distribution_sources import row
 from helpers.pages import make, open_page, shown
 
+from capo_core.data import catalog
 from capo_core.distributions.compare import KL
 from capo_core.runs import queue
 from capo_core.runs.run import all_runs
-from capo_core.simulation import demo
 from capo_core.task import NLI, LabelScale, Task
 
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) "{}"'
@@ -86,7 +86,7 @@ def test_an_ordinal_scale_without_a_crowd_says_what_to_do_next(workspace):
 
 
 def test_without_any_dataset_the_page_says_what_to_do(workspace, monkeypatch):
-    monkeypatch.setattr(demo, "names", lambda folder=None: [])
+    monkeypatch.setattr(catalog, "shipped_names", lambda folder=None: [])
     assert "There is no dataset here yet" in fine(open_page("distributions"))
 
 

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 import capo_core.dashboard
 from capo_core.dashboard.app.pages import pages
+from capo_core.data import catalog
 from capo_core.data.catalog import Catalog
-from capo_core.simulation import demo
 
 PAGES = ("overview", "data", "annotators", "stability", "distributions")
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "{}'
@@ -26,7 +26,7 @@ def fine(app) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_without_any_dataset_the_page_says_what_to_do(page, workspace, monkeypatch):
-    monkeypatch.setattr(demo, "names", lambda folder=None: [])
+    monkeypatch.setattr(catalog, "shipped_names", lambda folder=None: [])
     said = fine(open_page(page))
     assert "No dataset yet" in said
     assert ("Import a dataset" in said) or page == "data" or "Bring a table" in said
