@@ -36,6 +36,8 @@ from measuring import machine, report, shared_data
 
 # A key of the record of before → the same key's name now.
 RENAMED: dict[str, str] = {}
+# Keys that an entry may have now and had not before: the parts that a statement is made from.
+ADDED = frozenset({"template", "values"})
 # Keys whose numbers are this machine's pace, not a result. Exact names: `seconds_median` of a
 # study's judges is a result.
 WALL_CLOCK = frozenset({"seconds", "wall_s", "cpu_s", "load_before", "peak_memory_gb"})
@@ -326,7 +328,7 @@ class Comparison:
             before = {RENAMED.get(name, name): value for name, value in before.items()}
             for name in before.keys() - after.keys():
                 self.differ(f"{path}.{name}", "a key", "no such key")
-            for name in after.keys() - before.keys():
+            for name in after.keys() - before.keys() - ADDED:
                 self.differ(f"{path}.{name}", "no such key", "a key")
             for name, value in before.items():
                 if name in after:

@@ -9,10 +9,18 @@ import typer
 from rich.table import Table
 
 from capo_core.cli.options import changed, with_options
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.cli.support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    progress_bar,
+    renamed,
+)
 from capo_core.data.catalog import Catalog
 from capo_core.formatting import count
-from capo_core.stability import store
+from capo_core.stability import calibration, store
+from capo_core.stability.calibration import CalibrationConfig
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.stability.controls import control_title
 from capo_core.text.reductions import reduction_title
@@ -25,20 +33,18 @@ Out = Annotated[Path | None, typer.Option(help="Write the result to this JSON fi
 
 
 # Options that are not called as the setting is.
-_OPTION_NAMES = {
-    "representations": "representation",
-    "reductions": "reduction",
-    "embedding_model": "model",
-}
+_SINGULAR = {"representations": "representation", "reductions": "reduction"}
 
 
 def mount(app: typer.Typer) -> None:
     """Add the commands of this file to `app`."""
     # Options are made here, so that they list the reductions and representations there are now.
-    with_settings = with_options(StabilityConfig, names=_OPTION_NAMES)
+    with_settings = with_options(StabilityConfig, names={"embedding_model": "model", **_SINGULAR})
     app.command("stability", cls=ManyValues)(plain_errors(with_settings(stability)))
     app.command("annotators")(annotators)
-    app.command("calibrate", cls=ManyValues)(calibrate)
+    with_settings = with_options(CalibrationConfig, names={"strengths": "strength", **_SINGULAR})
+    command = renamed("--manner", "--strength")(plain_errors(with_settings(calibrate)))
+    app.command("calibrate", cls=ManyValues)(command)
 
 
 def stability(
@@ -137,33 +143,14 @@ def annotators(name: Name, as_json: AsJson = False) -> None:
         console.print()
 
 
-@plain_errors
-def calibrate(
-    task: Annotated[str, typer.Option(help="nli or paraphrase")] = "nli",
-    items: Annotated[int, typer.Option(help="Items per simulated dataset.")] = 200,
-    manner: Annotated[
-        list[float] | None, typer.Option(help="Strengths of style; 0 is the null.")
-    ] = None,
-    datasets: Annotated[int, typer.Option(help="Simulated datasets per strength.")] = 3,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    out: Out = None,
-    as_json: AsJson = False,
-) -> None:
+def calibrate(given: dict[str, Any], out: Out = None, as_json: AsJson = False) -> None:
     """Check the measures on simulated annotators whose style has a known strength."""
-    from capo_core.stability.calibration import CalibrationConfig, calibrate
-
-    config = CalibrationConfig(
-        task=task,
-        items=items,
-        strengths=tuple(manner) if manner else CalibrationConfig().strengths,
-        datasets=datasets,
-        seed=seed,
-    )
+    config = changed(CalibrationConfig(), given)
     workspace = Workspace.default()
     result = store.load_calibration(config, workspace)
     if result is None:
         with progress_bar(quiet=as_json) as progress:
-            result = calibrate(config, cache=workspace.cache, progress=progress)
+            result = calibration.calibrate(config, cache=workspace.cache, progress=progress)
         store.save_calibration(result, workspace)
     if out is not None:
         write_json(out, result.to_dict())

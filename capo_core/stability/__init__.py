@@ -1,1 +1,1 @@
-"""What distinguishes annotators, and how stable it is."""
+"""Identifiability and stability of annotators' styles."""

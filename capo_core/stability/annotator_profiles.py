@@ -134,10 +134,10 @@ def annotator_profiles(
     )
     features = stability_phrases.distinctive_features(dataset) if features is None else features
     use = label_use(dataset)
-    shown = example_explanations(extracted, phrases, scores, n_examples, MIN_EXPLANATIONS)
+    examples_of = example_explanations(extracted, phrases, scores, n_examples, MIN_EXPLANATIONS)
     by_annotator = dataset.annotations.groupby("annotator_id")["item_id"]
     n, n_items = by_annotator.size(), by_annotator.nunique()
-    made = []
+    profiles = []
     for name in dataset.annotators:
         own = np.zeros(len(extracted.annotators), dtype=bool)
         if name in extracted.names:
@@ -151,8 +151,8 @@ def annotator_profiles(
                 int(own.sum()), MIN_EXPLANATIONS, len(extracted.names), length, cues
             ),
         )
-        examples = shown.get(name, ExampleExplanations((), ()))
-        made.append(
+        examples = examples_of.get(name, ExampleExplanations((), ()))
+        profiles.append(
             AnnotatorProfile(
                 name,
                 int(n[name]),
@@ -166,7 +166,7 @@ def annotator_profiles(
                 examples.atypical,
             )
         )
-    return tuple(made)
+    return tuple(profiles)
 
 
 def _length(own: np.ndarray, others: np.ndarray) -> ExplanationLength:
@@ -180,9 +180,9 @@ def _cues(
     name: str, phrases: pd.DataFrame, features: pd.DataFrame, n_more: int = 8, n_less: int = 4
 ) -> tuple[Cue, ...]:
     """The strongest clear phrases, more and less used, and then the strongest clear habits."""
-    said = phrases[(phrases["annotator_id"] == name) & phrases["clear"].astype(bool)]
-    more = said[said["z"] > 0].head(n_more)
-    less = said[said["z"] < 0].iloc[::-1].head(n_less)
+    clear = phrases[(phrases["annotator_id"] == name) & phrases["clear"].astype(bool)]
+    more = clear[clear["z"] > 0].head(n_more)
+    less = clear[clear["z"] < 0].iloc[::-1].head(n_less)
     cues = [
         Cue("phrase", row.phrase, MARKS.get(row.phrase, f"“{row.phrase}”"), PER_TEXT,
             100 * row.rate, 100 * row.rate_others, row.log_odds, row.low, row.high)
@@ -228,7 +228,7 @@ def example_explanations(
         least: an annotator with fewer explanations, or with no phrase, gets none.
 
     Ties go to the explanation nearer to the annotator's median length (typical) or farther from
-    it (atypical). No text with the same phrases and length is shown twice.
+    it (atypical). No text with the same phrases and length is listed twice.
     """
     found = {}
     counts = extracted.counts()

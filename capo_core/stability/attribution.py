@@ -35,12 +35,15 @@ def operators(features: Features, part: Partition) -> Operators | None:
 
 
 def held_out_scores(
-    features: Features, corpus: ExplanationCorpus, part: Partition, made: Operators | None = None
+    features: Features,
+    corpus: ExplanationCorpus,
+    part: Partition,
+    fold_operators: Operators | None = None,
 ) -> np.ndarray:
     """Compute scores [n, C] of every row by a classifier that saw no row of its item or block.
 
     Higher is more like that annotator; comparable within a fold, with 0 for "like everybody".
-    `made` are the partition's `operators`, where they are at hand.
+    `fold_operators` are the partition's `operators`, where they are computed already.
     """
     classes = len(corpus.annotators)
     result = np.zeros((len(corpus), classes), dtype=np.float32)
@@ -48,8 +51,8 @@ def held_out_scores(
         train, test = part.split(fold)
         targets = one_hot(corpus.annotator[train], classes)
         share = np.maximum(targets.mean(axis=0), 1e-12)  # nobody of this class: all scores are 0
-        if made is not None:
-            scores = made[fold] @ targets
+        if fold_operators is not None:
+            scores = fold_operators[fold] @ targets
         else:
             scores = ridge.scores(*features.split(train, test), targets)
         result[test] = scores / share

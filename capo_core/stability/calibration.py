@@ -8,7 +8,7 @@ chance in 95 % of data sets.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,54 +19,63 @@ from threadpoolctl import threadpool_limits
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
+from capo_core.settings import setting, settings
 from capo_core.simulation.simulate import Simulation, SimulationConfig, simulate
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.corpus import build_corpus
 from capo_core.stability.ladder import compute_point, point_rows, prepare_ladder
 from capo_core.text.embeddings import Embedder
-from capo_core.text.representations import Representer, Texts
+from capo_core.text.reductions import REDUCTIONS
+from capo_core.text.representations import REPRESENTATIONS, Representer, Texts
 from capo_core.workspace import content_hash
 
 
-@dataclass(frozen=True)
+@settings("Calibration")
 class CalibrationConfig:
-    """Settings of a calibration.
+    """Settings of a calibration: the data sets that are simulated, and the ladder of each."""
 
-    Attributes:
-        task: "nli" or "paraphrase"; items, annotators: the size of each data set.
-        strengths: planted strengths of manner; 0 is the null.
-        datasets: data sets for each strength.
-        representations, reductions, pool, permutations: see `StabilityConfig`.
-        seed: random seed.
-    """
-
-    task: str = "nli"
-    items: int = 200
-    annotators: int = 4
-    strengths: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
-    datasets: int = 3
-    representations: tuple[str, ...] = ("words", "stylometry")
-    reductions: tuple[str, ...] = ("none", "mask_input")
-    pool: tuple[int, ...] = (1, 4, 16)
-    permutations: int = 200
-    seed: int = 0
+    task: str = setting(
+        "nli", "Task", "Task of the simulated annotations.", choices=("nli", "paraphrase")
+    )
+    items: int = setting(200, "Items", "Items per simulated data set.", ge=20, le=10_000)
+    annotators: int = setting(4, "Annotators", "Annotators per simulated data set.", ge=2)
+    strengths: tuple[float, ...] = setting(
+        (0.0, 0.5, 1.0, 2.0), "Style strengths", "Strengths of style; 0 is the null.", ge=0
+    )
+    datasets: int = setting(3, "Data sets", "Simulated data sets per strength.", ge=1, le=1000)
+    representations: tuple[str, ...] = setting(
+        ("words", "stylometry"),
+        "Representations",
+        "Representations of the explanations.",
+        choices=lambda: tuple(REPRESENTATIONS),
+    )
+    reductions: tuple[str, ...] = setting(
+        ("none", "mask_input"),
+        "Reductions",
+        "Input-content reductions.",
+        choices=lambda: tuple(REDUCTIONS),
+    )
+    pool: tuple[int, ...] = setting(
+        (1, 4, 16),
+        "Explanations pooled",
+        "Numbers of explanations of one annotator that are attributed together.",
+        ge=1,
+        le=1024,
+    )
+    permutations: int = setting(
+        200, "Permutations", "Shuffles of the permutation null.", ge=0, le=100_000
+    )
+    seed: int = setting(0, "Random seed", "Random seed.", ge=0, le=2**31)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strengths", tuple(sorted({float(s) for s in self.strengths})))
-        if not self.strengths or self.strengths[0] < 0:
-            raise ConfigError(
-                f"strengths cannot be {list(self.strengths)}", expected="numbers of 0 or more"
-            )
-        for name, low, high in (("datasets", 1, 1000), ("items", 20, 10_000)):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(
-                    f"{name} cannot be {getattr(self, name)}", expected=f"{low} to {high}"
-                )
-        self.stability()  # its settings are checked there
+        if not self.strengths:
+            raise ConfigError("strengths are empty", expected="numbers of 0 or more")
+        object.__setattr__(self, "strengths", tuple(sorted(set(self.strengths))))
+        self.stability()  # what concerns several settings is checked there
 
     def stability(self) -> StabilityConfig:
-        """The settings of each measurement."""
+        """Return the settings of each measurement."""
         return StabilityConfig(
             representations=self.representations,
             reductions=self.reductions,
@@ -76,13 +85,6 @@ class CalibrationConfig:
             controls=False,
             seed=self.seed,
         )
-
-    def to_dict(self) -> dict:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, raw: dict) -> CalibrationConfig:
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
 
     @property
     def key(self) -> str:
@@ -204,7 +206,7 @@ def calibrate(
                     items=config.items,
                     annotators=config.annotators,
                     style=manner,
-                    # The null is about manner: labels must not tell annotators apart either.
+                    # The null is about style: labels must not tell annotators apart either.
                     label_bias=1.0 if manner > 0 else 0.0,
                     seed=config.seed * 100_003 + index,
                 )

@@ -136,7 +136,7 @@ def others_mean(vectors: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def same_label_pairs(corpus: ExplanationCorpus) -> np.ndarray:
-    """All pairs of rows [pairs, 2] of one item and one label by two annotators."""
+    """Return all pairs of rows [pairs, 2] of one item and one label by two annotators."""
     key = corpus.item.astype(np.int64) * len(corpus.labels) + corpus.label
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(key[order]) != 0, True])

@@ -57,7 +57,7 @@ class AnnotatorContrast:
 def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> AnnotatorContrast:
     """Contrast each annotator's means with those of all other rows, for every column.
 
-    Rows of one item are not independent (the item decides much of what is said), so the standard
+    Rows of one item are not independent (the item determines much of the text), so the standard
     error clusters by item: with e_i the sum over item i's rows of (x − own mean)/n_own for the
     annotator's rows and −(x − others' mean)/n_others for the others, the variance of the
     difference is I/(I−1) · Σ e_i² (Liang & Zeger 1986). Cost is linear in the rows.

@@ -136,19 +136,19 @@ def compute_point(
     """
     corpus, config = setup.corpus, setup.config
     features = make()
-    made = [attribution.operators(features, part) for part in setup.parts]
+    operators = [attribution.operators(features, part) for part in setup.parts]
     scores = [
-        attribution.held_out_scores(features, corpus, part, operators)
-        for part, operators in zip(setup.parts, made, strict=True)
+        attribution.held_out_scores(features, corpus, part, fold_operators)
+        for part, fold_operators in zip(setup.parts, operators, strict=True)
     ]
     if setup.null_corpus is not corpus:
         on_rows = _Rows(features, setup.null_rows)
-        made = [attribution.operators(on_rows, part) for part in setup.null_parts]
+        operators = [attribution.operators(on_rows, part) for part in setup.null_parts]
 
     def null(moves: np.ndarray) -> NullDistribution | None:
         if not len(moves):
             return None
-        return permutation_null(made, setup.null_corpus, setup.null_parts, config.pool, moves)
+        return permutation_null(operators, setup.null_corpus, setup.null_parts, config.pool, moves)
 
     shuffled = null(setup.moves[:permutations])
     share = len(setup.null_corpus) / len(corpus)

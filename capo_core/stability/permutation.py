@@ -61,7 +61,7 @@ def shuffles(strata: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def permutation_null(
-    made: list[Operators],
+    operators: list[Operators],
     corpus: ExplanationCorpus,
     parts: list[Partition],
     ks: tuple[int, ...],
@@ -70,13 +70,13 @@ def permutation_null(
     """Compute the null distribution of pooled accuracy under `moves` [permutations, n] (see
     `shuffles`).
 
-    `made` are the `attribution.operators` of each partition.
+    `operators` are the `attribution.operators` of each partition.
     """
     identity = np.arange(len(corpus), dtype=np.int32)[None]
     moves = np.concatenate([identity, moves])
     total = np.zeros((len(moves), len(ks)))
-    for operators, part in zip(made, parts, strict=True):
-        total += _one_partition(operators, corpus, part, ks, moves)
+    for fold_operators, part in zip(operators, parts, strict=True):
+        total += _one_partition(fold_operators, corpus, part, ks, moves)
     total /= len(parts)
     return NullDistribution(tuple(ks), total[1:], total[0])
 

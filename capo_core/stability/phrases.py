@@ -305,11 +305,13 @@ def phrase_reliability(
     extracted = extract_phrases(dataset) if extracted is None else extracted
     if min_texts is None:
         min_texts = max(20, len(extracted.annotators) // 1000)
-    kept = np.flatnonzero(extracted.table.presence.getnnz(axis=0) >= min_texts)
-    names = tuple(extracted.table.phrases[k] for k in kept)
+    frequent = np.flatnonzero(extracted.table.presence.getnnz(axis=0) >= min_texts)
+    names = tuple(extracted.table.phrases[k] for k in frequent)
     extracted = replace(
         extracted,
-        table=replace(extracted.table, presence=extracted.table.presence[:, kept], phrases=names),
+        table=replace(
+            extracted.table, presence=extracted.table.presence[:, frequent], phrases=names
+        ),
     )
     n_items = int(extracted.items.max(initial=-1)) + 1
     counted = np.bincount(extracted.annotators, minlength=len(extracted.names))
@@ -402,7 +404,7 @@ def distinctive_phrases(
         PHRASE_COLUMNS. `z` and `log_odds` with 95 % `low` and `high`: above 0 = more than others.
         `rate`, `rate_others`: share of explanations that have it; `n`, `n_others`: explanations.
         `clear`: still there at a false discovery rate of 5 % among this annotator's phrases.
-        No rows with fewer than two annotators who explain: there is nobody to compare with.
+        No rows with fewer than two annotators who explain: there is no comparison.
     """
     if prior <= 0:
         raise ConfigError(f"the prior weighs {prior}", expected="a number above 0")

@@ -168,7 +168,7 @@ def compute_report(
         BackendUnavailable: the embedding model cannot be loaded.
 
     >>> from capo_core.simulation.simulate import SimulationConfig, simulate
-    >>> dataset = simulate(SimulationConfig(items=40, manner=2.0, seed=1)).dataset
+    >>> dataset = simulate(SimulationConfig(items=40, style=2.0, seed=1)).dataset
     >>> config = StabilityConfig(
     ...     representations=("words",), reductions=("none", "mask_input"),
     ...     pool=(1, 4), seeds=1, permutations=20, draws=20, controls=False,
@@ -267,7 +267,7 @@ def _embed_all(representer: Representer, config: StabilityConfig, progress: Prog
 def _ladder_points(
     dataset: Dataset, corpus: ExplanationCorpus, representer: Representer, setup: LadderSetup
 ) -> Iterator[tuple[tuple, Callable[[], LadderPoint]]]:
-    """All points that are to be computed, the longest first."""
+    """Yield a job for each point of the ladder, the longest first."""
     config = setup.config
 
     def point(make, names, **options):
@@ -298,7 +298,7 @@ def _ladder_points(
 def _without_folds(
     corpus: ExplanationCorpus, representer: Representer, config: StabilityConfig
 ) -> Iterator[tuple[tuple, Callable[[], list[dict]]]]:
-    """Measures that fit nothing to annotators, each as rows of its table."""
+    """Yield a job for each measure that fits nothing to annotators, as rows of its table."""
     for rep in config.representations:
         for red in config.reductions:
             make = _features(representer, rep, red)

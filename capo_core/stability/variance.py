@@ -141,7 +141,7 @@ class VarianceShares:
 
     Attributes:
         item, annotator, residual: shares with 95 % intervals (bootstrap over items; the
-            annotators are taken as they are).
+            annotators are fixed).
         total: the sum of the three components, in squared units of the representation.
         design: "complete" where only items with all annotators were used, else "all".
         n_items, n_annotators, n_cells: what was used.

@@ -1,8 +1,8 @@
-"""Closed classes of English words that carry manner rather than an item's content.
+"""Closed classes of English words that carry style rather than an item's content.
 
 Every set holds lower-cased tokens as `capo_core.text.tokens` cuts them ("doesn't" is one token),
 with the spellings without apostrophe that people type ("doesnt"). The sets overlap: "might" is a
-modal and a hedge. `MANNER_WORDS` is their union, and what the reduction `style_only` keeps.
+modal and a hedge. `STYLE_WORDS` is their union, and what the reduction `style_only` keeps.
 """
 
 from __future__ import annotations

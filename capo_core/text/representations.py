@@ -68,7 +68,7 @@ class Features(ABC):
         """Features of the rows `train` and `test`, everything fitted on `train`."""
 
     def whole(self) -> Matrix:
-        """All rows, for measures that fit nothing to annotators (variance, unsupervised)."""
+        """Return all rows, for measures that fit nothing to annotators (variance, separation)."""
         rows = np.arange(self.n_rows)
         return self.split(rows, rows)[1]
 

@@ -1,9 +1,7 @@
-"""The catalogue of style features: the name, the words for a person and the unit of each.
-
-Stylometry: what can be counted about the manner of a text, each count named in words.
+"""Stylometry: the catalogue of style features with their words and units, and their computation.
 
 `features` expects normalised texts (`tokens.normalise`): case, final period and outer spaces are
-formatting, which alone tells annotators apart, and are measured apart (`formatting_features`).
+formatting, which alone identifies annotators, and are measured separately (`formatting_features`).
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from capo_core.text.tokens import TokenizedTexts, in_input, tokenize
 
 @dataclass(frozen=True)
 class Feature:
-    """One measure of a text: its column name, what it is in words, and its unit.
+    """One measure of a text: its column name, its description, and its unit.
 
     Units: "words", "characters" and "count" are per text; "percent of words" is a share of the
     text's words, 0 to 100; "percent of explanations" is 100 where the text has it, else 0, so that
@@ -137,7 +135,7 @@ def feature(name: str) -> Feature:
 
 
 def describe(name: str) -> str:
-    """What the feature is, in words, with its unit: "hedges (…), percent of words"."""
+    """Return the feature in words, with its unit: "hedges (…), percent of words"."""
     found = feature(name)
     return f"{found.text}, {found.unit}"
 

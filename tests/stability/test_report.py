@@ -96,6 +96,15 @@ def test_a_report_survives_the_workspace(made, tmp_path):
     )
 
 
+def test_a_report_whose_statements_are_text_alone_opens(made):
+    """As written before statements had parts."""
+    raw = json.loads(json.dumps(made[0].to_dict()))
+    raw["statements"] = [{"topic": "headline", "text": "62 % {of} cases."}]
+    report = StabilityReport.from_dict(raw)
+    assert report.headline == "62 % {of} cases."
+    assert report.ladder.to_rows() == made[0].ladder.to_rows()
+
+
 @pytest.mark.parametrize("change", ["less", "more"])
 def test_a_report_by_another_version_s_settings_is_passed_over(made, tmp_path, change):
     workspace = Workspace(tmp_path)
