@@ -78,13 +78,13 @@ def print_runs(found: list) -> None:
         table.add_column(heading)
     for run, status in found:
         about = as_dict(run, status)
-        asked = about.get("queued")
+        submitted = about.get("queued")
         table.add_row(
             run.run_id,
             status.state,
             f"{status.share:.0%}",
             elapsed(about["seconds"]),
-            datetime.fromtimestamp(asked).strftime("%m-%d %H:%M") if asked else "",
+            datetime.fromtimestamp(submitted).strftime("%m-%d %H:%M") if submitted else "",
             about["message"],
         )
     console.print(table, markup=False)

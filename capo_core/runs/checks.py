@@ -1,7 +1,7 @@
 """Settings of each kind of run: their names and types, and the configurations made of them.
 
-`check` looks at a request before anything is done with it; whoever submits a run, works on it or
-lists it calls it. Settings of every kind but "dummy" and "calibration":
+`check` is called wherever a run is submitted, listed or worked on, before anything is done with it.
+Settings of every kind but "dummy" and "calibration":
 
     dataset       its name in the catalog
     fingerprint   the content it must have; "" takes it as it is

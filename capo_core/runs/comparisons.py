@@ -79,18 +79,18 @@ def finished_generations(workspace: Workspace, entry: Entry) -> list[Generation]
         if not run.files.done:
             continue
         try:
-            asked = run.files.config
-            if asked.get("stage") != "generate":
+            config = run.files.config
+            if config.get("stage") != "generate":
                 continue
-            if asked["dataset"]["fingerprint"] != entry.fingerprint:
+            if config["dataset"]["fingerprint"] != entry.fingerprint:
                 continue
-            settings = asked["settings"]
+            settings = config["settings"]
             made = Generation(
                 run.run_id,
                 str(settings["method"]),
-                tuple(asked["targets"]),
+                tuple(config["targets"]),
                 str(settings["split"]),
-                Path(str(asked["base"]["name"])).name,
+                Path(str(config["base"]["name"])).name,
                 int(settings["seed"]),
                 run.status().ended,
             )

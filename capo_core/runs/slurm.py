@@ -20,7 +20,7 @@ from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.runs.process import ROOT, worker_command
 
 _LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING"}
-_ASK_EVERY_S = 5.0  # squeue is not asked more often about one job: clusters do not like it
+_ASK_EVERY_S = 5.0  # squeue is called no more often for one job: clusters limit such calls
 _known: dict[str, tuple[float, bool]] = {}
 
 
@@ -61,8 +61,8 @@ def submit(folder: Path) -> str:
 
 def alive(number: str) -> bool:
     """Return whether Slurm still has job `number` pending or running; asked at most every 5 s."""
-    asked, answer = _known.get(number, (0.0, False))
-    if time.monotonic() - asked > _ASK_EVERY_S or not asked:
+    checked_at, answer = _known.get(number, (0.0, False))
+    if time.monotonic() - checked_at > _ASK_EVERY_S or not checked_at:
         answer = _ask(number)
         _known[number] = (time.monotonic(), answer)
     return answer
@@ -77,13 +77,13 @@ def cancel(number: str) -> None:
 def _ask(number: str) -> bool:
     if shutil.which("squeue") is None:
         return False
-    asked = subprocess.run(
+    listed = subprocess.run(
         ["squeue", "--noheader", "--format=%T", "--jobs", number],
         capture_output=True,
         text=True,
         check=False,
     )
-    return any(state in _LIVE for state in asked.stdout.split())
+    return any(state in _LIVE for state in listed.stdout.split())
 
 
 def _parameters(folder: Path) -> dict:
@@ -93,7 +93,7 @@ def _parameters(folder: Path) -> dict:
         "cpus_per_task": _number("CAPO_SLURM_CPUS") or None,
         "gpus_per_node": _number("CAPO_SLURM_GPUS") or None,
         "partition": os.environ.get("CAPO_SLURM_PARTITION") or None,
-        # The worker is found from here, wherever the run was asked for.
+        # The worker is found from here, wherever the run was submitted.
         "additional_parameters": {"chdir": str(ROOT)},
     }
     memory = _number("CAPO_SLURM_MEMORY_GB")

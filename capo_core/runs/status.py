@@ -124,14 +124,14 @@ def process_start_mark(pid: int) -> str:
 
 def _start_mark_by_ps(pid: int) -> str:
     """Return the mark where there is no /proc (macOS)."""
-    asked = subprocess.run(
+    listed = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "LC_ALL": "C"},
     )
-    state, _, start = asked.stdout.strip().partition(" ")
+    state, _, start = listed.stdout.strip().partition(" ")
     return "" if not state or state.startswith("Z") else start.strip()
 
 

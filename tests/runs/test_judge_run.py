@@ -124,7 +124,7 @@ def test_a_server_that_misbehaves_is_asked_until_all_is_said(chat, command, worl
     first = command(*line)
     # Of the 20 requests before the key expired three were sent again: 500, 429, half an answer.
     assert first.exit_code == 2
-    assert "17 of 36 answers are kept" in first.stderr
+    assert "17 of 36 answers are saved" in first.stderr
     before = len(chat.asked)
     done = command(*line, "--json")
     assert done.exit_code == 0, done.output
@@ -156,7 +156,7 @@ def test_a_stopped_judge_goes_on_and_says_the_same(world, workspace):
             raise Stopped("enough")
 
     llm_judge.judge_runs(world, settings, Few(), workspace, folders[0], silent)
-    with pytest.raises(Stopped, match=f"of {2 * TRIALS} answers are kept"):
+    with pytest.raises(Stopped, match=f"of {2 * TRIALS} answers are saved"):
         llm_judge.judge_runs(world, settings, Few(), workspace, folders[1], stop)
     rest = Few()
     llm_judge.judge_runs(world, settings, rest, workspace, folders[1], silent)

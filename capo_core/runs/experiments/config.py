@@ -34,7 +34,7 @@ class ExperimentConfig:
     fingerprint: str = setting(
         "",
         "Fingerprint",
-        "The content the dataset must have when the runs begin; empty takes it as it is then.",
+        "The content the dataset must have when the runs start; empty accepts any.",
     )
     targets: tuple[str, ...] = setting((), "Annotators", "The annotators to imitate.")
     methods: tuple[str, ...] = setting(

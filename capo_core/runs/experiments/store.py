@@ -313,9 +313,9 @@ def _state(
     for state in (BROKEN, "lost", "failed", "stopped", DELETED):
         if state in by_state:
             member, status = by_state[state]
-            said = "failed" if state in (BROKEN, DELETED) else state
+            shown = "failed" if state in (BROKEN, DELETED) else state
             why = f": {status.message.rstrip('.')}" if status.message else ""
-            return said, f"{member.run_id} {_ENDED[state]}{why}"
+            return shown, f"{member.run_id} {_ENDED[state]}{why}"
     return "stopped", "no run can start"
 
 

@@ -78,9 +78,9 @@ def judge_runs(
         done = {row["output_id"] for row in lines.read()}
         if strange := done - {trial.key for trial in trials}:
             raise RunError(
-                f"there are {len(strange)} answers to questions that were never asked",
+                f"there are {len(strange)} answers without a question",
                 where=str(folder.path),
-                todo="move the folder away, and judge again",
+                todo="move the folder away, and run the judge again",
             )
         folder.log("begin", trials=len(trials), kept=len(done))
 
@@ -97,29 +97,29 @@ def judge_runs(
                 for row in found:
                     file.add({"output_id": row["key"], **row})
         except (Stopped, BackendUnavailable) as error:
-            kept = len(lines.read())
+            saved = len(lines.read())
             raise type(error)(
-                f"{error.what.rstrip('.')}; {kept} of {len(trials)} answers are kept",
+                f"{error.what.rstrip('.')}; {saved} of {len(trials)} answers are saved",
                 where=error.where or str(folder.path),
                 expected=error.expected,
                 todo=(f"{error.todo.rstrip('.')}; then " if error.todo else "")
                 + "give the same command again: it asks only for what is missing",
             ) from error
         rows = {row["key"]: row for row in lines.read()}
-        said: LlmJudgeResult = summarise_answers(
+        result: LlmJudgeResult = summarise_answers(
             dataset, items, backend, config, [rows[t.key] for t in trials]
         )
         with disk_errors(folder.path):
-            write_json(folder.path / RESULT_FILE, said.to_dict())
+            write_json(folder.path / RESULT_FILE, result.to_dict())
         folder.finish(
             {
                 "runs": names,
                 "trials": len(trials),
-                "sentence": said.sentence,
+                "sentence": result.sentence,
                 "missing": [each.to_dict() for each in skipped],
             }
         )
-    return said.sentence
+    return result.sentence
 
 
 def _streams(dataset: Dataset, runs: Sequence[RunFolder], split: str):

@@ -14,7 +14,7 @@ def check_run(
 ) -> str:
     """Estimate what the run of `settings["kind"]` with `settings["settings"]` will need.
 
-    The result is saved where `preflight.report.kept` finds it.
+    The result is saved where `preflight.report.saved_preflight` finds it.
 
     Raises:
         RunError, ConfigError: the settings of that run will not do.

@@ -173,7 +173,7 @@ class StrengthMeasurer:
 
         if not {GENERAL, OTHERS} & set(self._renders):
             raise ConfigError(
-                "there is nothing to say what is kept: nobody else answered these items, and no "
+                "retention cannot be measured: nobody else annotated these items, and no "
                 "general text is known for this base",
                 where=self.base.name,
                 todo="name a text file of general text",

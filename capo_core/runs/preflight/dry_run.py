@@ -324,7 +324,7 @@ PATIENCE_S = 900
 def estimate_run(workspace: Workspace, request: RunRequest) -> Preflight:
     """Estimate what a run will need from one dry step in a process of its own.
 
-    Nothing is begun and nothing saved. What cannot work is among the `problems`.
+    Nothing is started and nothing saved. Reasons why it cannot work are among the `problems`.
 
     Args:
         request: of the run; it has passed `checks.check`.

@@ -146,8 +146,8 @@ def weights_problem(base: str, precision: str, quantise: bool, free: int) -> Pro
     folder = find_base_model(base)
     n_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    kept = str(config.get("dtype") or config.get("torch_dtype") or "float32")
-    half = kept in ("bfloat16", "float16")
+    dtype = str(config.get("dtype") or config.get("torch_dtype") or "float32")
+    half = dtype in ("bfloat16", "float16")
     # "auto" is bf16 only on a GPU, whose memory the dry step itself measures.
     if half and precision != "bf16" and not quantise:
         n_bytes *= 2
