@@ -1,4 +1,4 @@
-"""Pictures say what is in the numbers, and nothing from data becomes markup in them."""
+"""Charts have the titles their numbers give, and nothing from data becomes markup in them."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def rows() -> pd.DataFrame:
 
 def test_the_title_of_the_ladder_spans_its_reductions(rows):
     assert stability_charts.ladder_title(rows, "Meaning") == (
-        "Meaning: one explanation names the annotator in 52 to 60\u00a0% of cases, "
-        "16 pooled in 96 to over 99\u00a0%"
+        "Meaning: attribution accuracy 52 to 60\u00a0% from 1 explanation, "
+        "96 to over 99\u00a0% from 16 pooled (range over reductions)"
     )
 
 
 def test_one_number_stands_where_both_ends_are_the_same(rows):
     one = rows[rows["reduction"] == "none"]
-    assert "in 52\u00a0% of cases, 16 pooled in 96\u00a0%" in stability_charts.ladder_title(
-        one, "X"
+    assert stability_charts.ladder_title(one, "X") == (
+        "X: attribution accuracy 52\u00a0% from 1 explanation, 96\u00a0% from 16 pooled"
     )
 
 
@@ -59,7 +59,7 @@ def test_a_point_of_the_ladder_knows_what_it_stands_for(rows):
 def test_a_ladder_without_a_null_is_drawn_without_its_band(rows):
     bare = rows.assign(null_mean=np.nan, null_high=np.nan, p_value=np.nan)
     names = [trace.name for trace in stability_charts.ladder(bare).data]
-    assert "Annotators shuffled (95 %)" not in names
+    assert "Permutation null (95 %)" not in names
 
 
 def test_controls_are_those_of_the_view_and_those_without_text(rows):
@@ -77,7 +77,7 @@ def test_controls_are_those_of_the_view_and_those_without_text(rows):
     assert found["control"].tolist() == ["label", "shuffled"]
     assert found["accuracy"].tolist() == [0.3, 0.26]
     title = stability_charts.controls_title(rows[rows["k"] == 1], found, 1)
-    assert title == "With a single explanation, the best reduction is above every control"
+    assert title == "At k = 1, the best reduction is above every control"
 
 
 def test_a_negative_component_has_no_bar(rows):

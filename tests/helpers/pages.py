@@ -71,7 +71,17 @@ def open_page(page: str, **query: str) -> AppTest:
 
 def shown(app: AppTest) -> str:
     """All that the page says, in one text."""
-    kinds = ("title", "subheader", "markdown", "caption", "text", "error", "warning", "info")
+    kinds = (
+        "title",
+        "header",
+        "subheader",
+        "markdown",
+        "caption",
+        "text",
+        "error",
+        "warning",
+        "info",
+    )
     parts = [str(one.value) for kind in kinds for one in getattr(app, kind)]
     parts += [one.proto.body for one in app.get("html")]
     return "\n".join(parts)

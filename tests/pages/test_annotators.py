@@ -1,4 +1,4 @@
-"""The annotators page answers what distinguishes one from another."""
+"""The annotators page: profiles, comparisons of two, and the items view."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_next_and_previous_go_round(add, begun):
     assert app.query_params["item"] == "i23"
 
 
-def test_the_items_own_words_turn_grey_on_demand(add, begun):
+def test_the_items_own_words_are_dimmed_on_demand(add, begun):
     add(make("mine"))
     plain = shown(open_page("annotators", dataset="mine", view="items"))
     assert "capo-input" not in plain.replace(".capo-input", "")

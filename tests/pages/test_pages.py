@@ -29,7 +29,7 @@ def test_without_any_dataset_the_page_says_what_to_do(page, workspace, monkeypat
     monkeypatch.setattr(catalog, "shipped_names", lambda folder=None: [])
     said = fine(open_page(page))
     assert "No dataset yet" in said
-    assert ("Import a dataset" in said) or page == "data" or "Bring a table" in said
+    assert "Import a dataset" in said or page == "data"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -51,7 +51,7 @@ def test_a_page_comes_by_its_address(page, add, workspace, begun):
 def test_an_unknown_dataset_in_the_address_is_said_and_does_no_harm(workspace, add, begun):
     add(make("mine"))
     said = fine(open_page("annotators", dataset="gone*"))
-    assert "There is no dataset named gone\\* here" in said
+    assert "Dataset “gone\\*” is not in this workspace" in said
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -58,7 +58,7 @@ def test_the_report_is_shown_with_its_sentence_and_its_texts(with_report, measur
     said = shown(app)
     headline = next(s.text for s in report.statements if s.topic == "headline")
     assert headline.split(" %")[0].split()[0] in said
-    assert "named rightly" in said
+    assert "correctly attributed" in said
     assert "capo-answer" in said
 
 
@@ -68,8 +68,8 @@ def test_the_point_in_the_address_opens_its_groups(with_report, measured):
     groups = evidence.groups("words", "none", 2).drop_duplicates("group")
     right, total = int(groups["correct"].sum()), len(groups)
     said = shown(app)
-    assert f"{right:,} of {total:,} groups named rightly" in said
-    assert ("taken for" in said) == (right < total)
+    assert f"{right:,} of {total:,} groups correctly attributed" in said
+    assert (" attributed to " in said) == (right < total)
 
 
 def test_every_part_of_the_report_opens(with_report):
@@ -81,7 +81,7 @@ def test_every_part_of_the_report_opens(with_report):
 def test_a_report_by_the_command_line_is_found(with_report):
     assert jobs.title(TINY) in [
         button.label for button in open_page("stability", dataset="measured").button
-    ] or jobs.title(TINY).startswith("1 × 1")
+    ] or jobs.title(TINY).startswith("1 representation × 1")
 
 
 def test_the_demo_is_measured_from_the_first_page_on(workspace, begun):

@@ -1,4 +1,4 @@
-"""Annotators: what distinguishes one annotator from another."""
+"""Annotators: profiles, comparisons of two, and all annotations item by item."""
 
 from capo_core.dashboard.app.pages import Page
 

@@ -1,4 +1,4 @@
-"""The item browser: all annotators of one item side by side."""
+"""The items view: all annotations of one item side by side, filtered and paged."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _MOVED = ("item", "p")
 
 
 def show(page: str, dataset: Dataset) -> None:
-    """Filters in a row, then the items they leave, one or several at a time."""
-    wanted, grey, several = _controls(page, dataset)
+    """Show the filters, then the matching items, one at a time or as a list."""
+    wanted, dim, as_list = _controls(page, dataset)
     found = cache.item_ids(dataset, wanted)
     if not found:
-        show_note("No item passes this filter.")
+        show_note("No item matches these filters.")
         st.button("Show all items", on_click=_clear, args=(page,), key=f"{page}.items.clear")
         return
-    if several:
-        _list(page, dataset, found, wanted, grey)
+    if as_list:
+        _list(page, dataset, found, wanted, dim)
     else:
-        _one(page, dataset, found, wanted, grey)
+        _one(page, dataset, found, wanted, dim)
     passing = ui_item_html.matches(dataset, wanted)
     passing = passing[passing["item_id"].isin(set(found))]
     download_table(passing, key=f"{page}.items.csv", file_name=f"{dataset.name}-explanations")
@@ -41,13 +41,13 @@ def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, b
     columns = st.columns([3, 2, 2], vertical_alignment="bottom")
     with columns[0]:
         phrase = url_state.text(
-            "Words",
+            "Search",
             page=page,
             key="q",
             clears=_MOVED,
             placeholder="a word or phrase",
-            help="In explanations and in the items' own texts. Whole words first; part of a word "
-            "where no whole word fits.",
+            help="Searches explanations and item texts for whole words, and for parts of words if "
+            "no whole word matches.",
         )
     with columns[1]:
         annotator = url_state.choice(
@@ -57,7 +57,7 @@ def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, b
             page=page,
             key="annotator",
             clears=_MOVED,
-            format_func=lambda value: value or "anyone",
+            format_func=lambda value: value or "Any",
         )
     with columns[2]:
         label = url_state.choice(
@@ -67,26 +67,25 @@ def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, b
             page=page,
             key="label",
             clears=_MOVED,
-            format_func=lambda value: value or "any label",
+            format_func=lambda value: value or "Any",
         )
     with st.container(horizontal=True, gap="medium"):
         differ = url_state.toggle(
             "Only where labels differ", page=page, key="differ", clears=_MOVED
         )
-        grey = url_state.toggle(
-            "Grey the item's own words",
+        dim = url_state.toggle(
+            "Dim words copied from the input",
             page=page,
             key="manner",
-            help="Words of an explanation that stand in the item's texts too turn grey; what "
-            "stays is the annotator's own manner. The reduction “Input words masked” removes "
-            "exactly these words.",
+            help="Dims the words of an explanation that also occur in the item's texts. The "
+            "reduction “Input words masked” removes exactly these words.",
         )
-        several = url_state.toggle("Several items at once", page=page, key="list", clears=("p",))
-    return ui_item_html.Filter(phrase, annotator, label, differ), grey, several
+        as_list = url_state.toggle("List view", page=page, key="list", clears=("p",))
+    return ui_item_html.Filter(phrase, annotator, label, differ), dim, as_list
 
 
 def _one(
-    page: str, dataset: Dataset, found: list[str], wanted: ui_item_html.Filter, grey: bool
+    page: str, dataset: Dataset, found: list[str], wanted: ui_item_html.Filter, dim: bool
 ) -> None:
     asked = url_state.get("item")
     place = found.index(asked) if asked in found else 0
@@ -112,19 +111,24 @@ def _one(
                 on_click=url_state.put,
                 args=(page, {"item": target}),
             )
-    _item(dataset, found[place], wanted, grey)
+    _item(dataset, found[place], wanted, dim)
 
 
 def _list(
-    page: str, dataset: Dataset, found: list[str], wanted: ui_item_html.Filter, grey: bool
+    page: str, dataset: Dataset, found: list[str], wanted: ui_item_html.Filter, dim: bool
 ) -> None:
     start, end = paging(page, "p", len(found), _PER_PAGE, "item")
     for item_id in found[start:end]:
-        _item(dataset, item_id, wanted, grey)
+        _item(dataset, item_id, wanted, dim)
 
 
 def paging(page: str, key: str, total: int, per_page: int, one: str) -> tuple[int, int]:
-    """Earlier / later buttons and where we are; the range to show."""
+    """Show a pager of Previous and Next, and return the range of the page to show.
+
+    Args:
+        key: of the page number in the address.
+        one: singular of what is counted.
+    """
     pages = max(1, -(-total // per_page))
     number = url_state.number(key, 1, 1, pages)
     start, end = (number - 1) * per_page, min(total, number * per_page)
@@ -133,8 +137,8 @@ def paging(page: str, key: str, total: int, per_page: int, one: str) -> tuple[in
         return start, end
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, target, off in (
-            ("Earlier", number - 1, number == 1),
-            ("Later", number + 1, number == pages),
+            ("Previous", number - 1, number == 1),
+            ("Next", number + 1, number == pages),
         ):
             st.button(
                 name,
@@ -143,13 +147,13 @@ def paging(page: str, key: str, total: int, per_page: int, one: str) -> tuple[in
                 args=(page, {key: str(target)}),
                 disabled=off,
             )
-        st.text(f"{start + 1:,} to {end:,} of {count(total, one)}")
+        st.text(f"{start + 1:,}–{end:,} of {count(total, one)}")
     return start, end
 
 
-def _item(dataset: Dataset, item_id: str, wanted: ui_item_html.Filter, grey: bool) -> None:
+def _item(dataset: Dataset, item_id: str, wanted: ui_item_html.Filter, dim: bool) -> None:
     item = cache.items_by_id(dataset).loc[item_id]
-    inputs = (item["text_a"], item["text_b"]) if grey else ()
+    inputs = (item["text_a"], item["text_b"]) if dim else ()
     st.html(item_html(dataset.task, item["text_a"], item["text_b"], wanted.phrase))
     st.html(
         answers_html(

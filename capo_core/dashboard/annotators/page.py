@@ -1,8 +1,4 @@
-"""The annotators page: one annotator's card, two against each other, or item by item.
-
-Two annotators against each other: labels on common items, and what each says that the other
-does not.
-"""
+"""The annotators page: a profile of one annotator, a comparison of two, or the items."""
 
 from __future__ import annotations
 
@@ -23,13 +19,14 @@ from capo_core.dashboard.ui.components import (
     section_heading,
     show_figure,
     show_headline,
+    show_key_numbers,
     show_note,
     side_by_side,
     table,
 )
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
-from capo_core.dashboard.ui.text import escape, markdown
+from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, number, percent, short
@@ -38,31 +35,31 @@ _MOST_LABELS = 40
 
 
 def show_pair(context: PageContext, dataset: Dataset) -> None:
-    """The pair that was chosen; with one annotator, what is missing."""
+    """Show label use, agreement and distinctive phrases of the two chosen annotators."""
     names = list(dataset.annotators)
     if len(names) < 2:
-        show_note("This dataset has one annotator; there is nobody to compare with.")
+        show_note("This dataset has only one annotator, so there is no comparison.")
         return
     with side_by_side("pair", [1, 1]) as (left, right):
         with left:
-            first = choose_annotator("Annotator", "who", names)
+            first = choose_annotator("First annotator", "who", names)
         rest = [name for name in names if name != first]
         with right:
-            second = choose_annotator("and annotator", "than", rest)
+            second = choose_annotator("Second annotator", "than", rest)
     common = _common(dataset, first, second)
     if common.empty:
         show_headline(f"{first} and {second} have no item in common.")
     else:
         same = (common["first"] == common["second"]).mean()
         show_headline(
-            f"{first} and {second} both annotated {count(common.index.nunique(), 'item')}; they "
-            f"gave the same label in {percent(same)} of the pairs of labels."
+            f"{first} and {second} both annotated {count(common.index.nunique(), 'item')} and gave "
+            f"the same label in {percent(same)} of {count(len(common), 'pair')} of labels."
         )
     use = {card.annotator_id: card for card in cache.cards(context.workspace, context.entry)}
     look = looks(names)
     with side_by_side("labels", [1, 1]) as (left, right):
         with left:
-            section_heading("How the labels are used", HELP["labels"])
+            section_heading("Label use", HELP["labels"])
             show_figure(
                 charts.label_use_of_two(use[first].labels, use[second].labels, first, second, look),
                 key=f"{PAGE}.two.labels",
@@ -70,11 +67,11 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
                 alt=f"Share of each label, annotator {first} and annotator {second}",
             )
         with right:
-            section_heading("Where they agree", HELP["kappa"])
+            section_heading("Agreement on common items", HELP["kappa"])
             if common.empty:
                 show_note("No common items.")
             elif len(dataset.task.scale.labels) > _MOST_LABELS:
-                show_note("The scale has too many labels for a picture.")
+                show_note("The scale has too many labels for a confusion matrix.")
             else:
                 labels = list(dataset.task.scale.labels)
                 counts = pd.crosstab(common["first"], common["second"])
@@ -95,7 +92,7 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
 
 
 def _common(dataset: Dataset, first: str, second: str) -> pd.DataFrame:
-    """All pairs of labels on common items, indexed by item: columns first, second."""
+    """Return all pairs of labels on common items: columns first and second, indexed by item."""
     by = dataset.annotations.set_index("item_id")
     one = by.loc[by["annotator_id"] == first, ["label"]].rename(columns={"label": "first"})
     other = by.loc[by["annotator_id"] == second, ["label"]].rename(columns={"label": "second"})
@@ -109,12 +106,13 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
         for place, own, other in ((places[0], first, second), (places[1], second, first)):
             with place:
                 section_heading(
-                    f"What {short(own, 30)} says more than {short(other, 30)}", HELP["rate"]
+                    f"More frequent with {short(own, 30)} than with {short(other, 30)}",
+                    HELP["rate"],
                 )
                 rows = found[(found["annotator_id"] == own) & (found["z"] > 0)]
                 rows = rows[rows["clear"].astype(bool)].head(12)
                 if rows.empty:
-                    show_note("No phrase is clearly more frequent.")
+                    show_note("No phrase is significantly more frequent.")
                     continue
                 show_figure(
                     charts.phrase_rates(rows, look[own], own, others=other),
@@ -124,13 +122,15 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
                 )
 
 
-_VIEWS = {"one": "One annotator", "two": "Two against each other", "items": "Item by item"}
+# Keys of the address that belong to one view only.
+_OF_ONE_VIEW = ("phrase", "p", "po", "q", "annotator", "label", "differ", "manner", "list", "item")
+_VIEWS = {"one": "One annotator", "two": "Compare two annotators", "items": "Items"}
 
 
 def show(context: PageContext) -> None:
-    """The view that was chosen, for the chosen dataset."""
+    """Show the view that the address names, for the chosen dataset."""
     dataset = cache.dataset(context.workspace, context.entry)
-    view = url_state.view(PAGE, _VIEWS)
+    view = url_state.view(PAGE, _VIEWS, clears=_OF_ONE_VIEW)
     if view == "items":
         annotators_items.show(PAGE, dataset)
     elif view == "two":
@@ -140,7 +140,7 @@ def show(context: PageContext) -> None:
 
 
 def choose_annotator(label: str, key: str, names: Sequence[str], default: str | None = None) -> str:
-    """A few side by side, many in a list."""
+    """Choose one of `names`: side by side if they are few, else in a list."""
     few = len(names) <= 8 and sum(len(name) for name in names) < 80
     return url_state.choice(
         st.segmented_control if few else st.selectbox,
@@ -161,10 +161,10 @@ def _one(context: PageContext, dataset: Dataset) -> None:
     )
     look = looks(dataset.annotators)[name]
     show_headline(*card.interpretation)
-    _figures(card)
+    _key_numbers(card)
     with side_by_side("card", [1, 1]) as (left, right):
         with left:
-            section_heading("How the labels are used", HELP["labels"])
+            section_heading("Label use", HELP["labels"])
             show_figure(
                 charts.label_use(card.labels, name, look),
                 key=f"{PAGE}.labels",
@@ -175,9 +175,9 @@ def _one(context: PageContext, dataset: Dataset) -> None:
             phrases = cache.phrases(context.workspace, context.entry)
             phrases = phrases[phrases["annotator_id"] == name]
             clear = phrases[(phrases["z"] > 0) & phrases["clear"].astype(bool)]
-            section_heading("Phrases that set them apart", HELP["rate"])
+            section_heading("Distinctive phrases", HELP["rate"])
             if clear.empty:
-                show_note("No phrase is used clearly more often than by the others.")
+                show_note("No phrase is used significantly more often than by the others.")
             else:
                 show_figure(
                     charts.phrase_rates(clear.head(12), look, name),
@@ -187,7 +187,7 @@ def _one(context: PageContext, dataset: Dataset) -> None:
                     on_select=_clicked,
                 )
     annotators_phrases.show(PAGE, dataset, name, phrases)
-    _habits(context, card)
+    _style_features(context, card)
     _examples(dataset, card)
 
 
@@ -197,48 +197,46 @@ def _clicked() -> None:
         url_state.put(PAGE, {"phrase": points[0]["customdata"][0], "p": None})
 
 
-def _figures(card) -> None:
+def _key_numbers(card) -> None:
     cells = [
         ("annotations", f"{card.n:,}"),
         ("items", f"{card.n_items:,}"),
         ("explanations", f"{card.n_explanations:,}"),
     ]
     if card.length is not None:
-        one = card.length
+        length = card.length
         cells += [
-            ("median words", number(one.median, 0)),
-            ("middle half", f"{one.low_quarter:.0f} to {one.high_quarter:.0f}"),
-            ("the others' median", number(one.others, 0)),
+            ("median words", number(length.median, 0)),
+            ("interquartile range", f"{length.low_quarter:.0f}–{length.high_quarter:.0f}"),
+            ("median of the others", number(length.others, 0)),
         ]
-    st.html(
-        '<div class="capo-figures">'
-        + "".join(f"<div><span>{escape(name)}</span><b>{value}</b></div>" for name, value in cells)
-        + "</div>"
-    )
+    show_key_numbers(cells)
 
 
-def _habits(context: PageContext, card) -> None:
-    habits = [cue for cue in card.cues if cue.kind == "habit"]
-    if not habits:
+def _style_features(context: PageContext, card) -> None:
+    features = [cue for cue in card.cues if cue.kind == "habit"]
+    if not features:
         return
     section_heading(
-        "Habits",
-        "Countable features of style that differ from the others' beyond chance. The difference "
-        "is in standard deviations; neither direction is better.",
+        "Style features",
+        "Features of style that differ significantly from the other annotators'. The difference is "
+        "in standard deviations; above 0, this annotator has more of the feature.",
     )
     table(
-        pd.DataFrame([vars(cue) for cue in habits]).drop(columns=["kind", "name"]),
+        pd.DataFrame([vars(cue) for cue in features]).drop(columns=["kind", "name"]),
         {
-            "text": Field("Habit", width="large"),
+            "text": Field("Feature", width="large"),
             "own": Field(f"{short(card.annotator_id, 20)}", "This annotator's mean.", 2),
-            "others": Field("The others", "Mean of all others.", 2),
+            "others": Field("Others", "Mean of all others.", 2),
             "unit": Field("Unit"),
-            "strength": Field("Difference", "In standard deviations, own minus others.", 2),
-            "low": Field("from", "Lower end of the 95 % interval.", 2),
-            "high": Field("to", "Upper end of the 95 % interval.", 2),
+            "strength": Field(
+                "Difference", "In standard deviations: this annotator minus the others.", 2
+            ),
+            "low": Field("From", "Lower end of the 95 % interval.", 2),
+            "high": Field("To", "Upper end of the 95 % interval.", 2),
         },
-        key=f"{PAGE}.habits",
-        file_name=f"{context.entry.name}-habits-{card.annotator_id}",
+        key=f"{PAGE}.features",
+        file_name=f"{context.entry.name}-style-features-{card.annotator_id}",
     )
 
 
@@ -255,8 +253,8 @@ def _examples(dataset: Dataset, card) -> None:
             with place:
                 section_heading(
                     title,
-                    "Chosen by how far their phrases are this annotator's own. Typical ones show "
-                    "the manner; atypical ones show that it is a tendency, not a signature.",
+                    "Ranked by how characteristic their phrases are of this annotator. The "
+                    "atypical ones show how much the style varies.",
                 )
                 for annotation_id in chosen:
                     row = texts.loc[annotation_id]

@@ -1,4 +1,4 @@
-"""A phrase and every explanation behind it."""
+"""Distinctive phrases of an annotator, and the explanations behind a phrase."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ _OFFERED = 24
 
 
 def show(page: str, dataset: Dataset, name: str, phrases: pd.DataFrame) -> None:
-    """Phrases to click, the table of all of them, and the texts of the one that is open.
+    """Show the phrases to click, the explanations of the open one, and the table of all phrases.
 
     Args:
-        phrases: rows of `distinctive.phrases` of annotator `name`, the most telling first.
+        phrases: rows of `distinctive_phrases` of annotator `name`, in descending z.
     """
     if phrases.empty:
         return
     clear = phrases[phrases["clear"].astype(bool)]
     more = clear.loc[clear["z"] > 0, "phrase"].tolist()[:_OFFERED]
     less = clear.loc[clear["z"] < 0, "phrase"].tolist()[::-1][: _OFFERED // 2]
-    _pills(page, "More than the others", more, "more")
-    _pills(page, "Less than the others", less, "less")
+    _pills(page, "More frequent than with the others", more, "more")
+    _pills(page, "Less frequent than with the others", less, "less")
     phrase = url_state.get("phrase")
     if phrase:
         _texts(page, dataset, name, phrase)
-    with st.expander("All phrases, with their numbers"):
+    with st.expander("Table of all phrases"):
         table(
             phrases,
             {
                 "phrase": Field("Phrase"),
-                "rate": Field("Rate", HELP["rate"], 3),
-                "rate_others": Field("The others", "The others' rate.", 3),
-                "count": Field("Explanations", "Of this annotator, with the phrase.", 0),
+                "rate": Field("Rate", HELP["rate"], 1, percent=True),
+                "rate_others": Field("Others", "Rate of the others.", 1, percent=True),
+                "count": Field(
+                    "Explanations", "Explanations of this annotator with the phrase.", 0
+                ),
                 "log_odds": Field("Log-odds", "Above 0: more than the others.", 2),
-                "low": Field("from", "Lower end of the 95 % interval.", 2),
-                "high": Field("to", "Upper end of the 95 % interval.", 2),
+                "low": Field("From", "Lower end of the 95 % interval.", 2),
+                "high": Field("To", "Upper end of the 95 % interval.", 2),
                 "z": Field("z", HELP["z"], 1),
             },
             key=f"{page}.phrases.table",
@@ -70,7 +72,7 @@ def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
         key=place,
         on_change=changed,
         format_func=lambda phrase: markdown(short(phrase, 40)),
-        help="A click opens the explanations behind the phrase.",
+        help="Select a phrase to read its explanations.",
     )
 
 
@@ -84,8 +86,8 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
     section_heading(f"“{markdown(short(phrase, 60))}”")
     show_note(
         f"In {len(own):,} of {n_own:,} explanations by {name} "
-        f"({percent(len(own) / max(1, n_own))}) and in {len(others):,} of {n_others:,} by the "
-        f"others ({percent(len(others) / max(1, n_others))})."
+        f"({percent(len(own) / max(1, n_own), 1)}) and in {len(others):,} of {n_others:,} by the "
+        f"others ({percent(len(others) / max(1, n_others), 1)})."
     )
     with side_by_side("phrase", [1, 1]) as places:
         for place, title, part, key in (
@@ -105,7 +107,7 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
                 st.html(answers_html(answers, looks(dataset.annotators), phrase=phrase))
     with st.container(horizontal=True):
         st.button(
-            "See them with their items",
+            "View with their items",
             key=f"{page}.phrase.items",
             on_click=url_state.put,
             args=(page, {"view": "items", "q": phrase, "annotator": name, "list": "1"}),

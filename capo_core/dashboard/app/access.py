@@ -1,14 +1,11 @@
-"""Who is here: owner, judge or a stranger, as `study.roles` decides it from what a session knows.
+"""The role of a session (owner, judge or stranger), and the ways to sign in as owner.
 
-A session that opens `/judge` is a judge's from then on, whoever opened it, and has fewer rights
-by that, never more: whether its link is good, the judge's desk says at every step.
+`study.owner.access` decides the role. A session that opens `/judge` is a judge's from then on: it
+loses rights by that and never gains any; its link is checked at every step of judging.
 
-Sign-in by OIDC as Streamlit does it: is it set up right, and for which address does it vouch?
-
-Streamlit (`st.login`) talks to the provider, by Authlib: discovery, the code for a token, the
-token's signature, issuer, audience and nonce. What is left to us is to read `[auth]` of
-`.streamlit/secrets.toml` before somebody stands at a broken door, and not to take an address for a
-person's that the provider does not call verified.
+Sign-in by OIDC is Streamlit's (`st.login`, by Authlib: discovery, code flow, the token's signature,
+issuer, audience and nonce). This module checks `[auth]` of `.streamlit/secrets.toml`, and accepts
+only e-mail addresses that the provider calls verified.
 """
 
 from __future__ import annotations
@@ -40,21 +37,25 @@ from capo_core.study.store import audit
 PACKAGES = ("authlib", "httpx")
 OF_PROVIDER = ("client_id", "client_secret", "server_metadata_url")
 CALLBACK = "/oauth2callback"
-SHORTEST_SECRET = 32  # who can guess it signs himself in as anybody
+SHORTEST_SECRET = 32  # whoever guesses it can sign in as anybody
 DEFAULT = "default"
 WHERE = ".streamlit/secrets.toml, [auth]"
 
 
 def providers(auth: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names for `st.login`: "default" for the one whose keys stand in `[auth]` itself, and those of
-    the sections `[auth.NAME]`."""
+    """Return the names for `st.login`: "default" for the keys in `[auth]` itself, and those of the
+    sections `[auth.NAME]`."""
     named = tuple(name for name, value in auth.items() if isinstance(value, Mapping))
     own = any(key in auth for key in OF_PROVIDER) and DEFAULT not in named
     return ((DEFAULT,) if own else ()) + tuple(n for n in named if n != "client_kwargs")
 
 
 def check(auth: Mapping[str, Any]) -> None:
-    """Raises: ConfigError: nobody could sign in with these settings, or anybody could."""
+    """Check the settings of OIDC.
+
+    Raises:
+        ConfigError: nobody could sign in with these settings, or anybody could.
+    """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
@@ -64,22 +65,20 @@ def check(auth: Mapping[str, Any]) -> None:
         )
     if len(str(auth.get("cookie_secret", ""))) < SHORTEST_SECRET:
         raise ConfigError(
-            "cookie_secret is missing or short: who guesses it signs in as anybody",
+            "cookie_secret is missing or too short; whoever guesses it can sign in as anybody",
             where=WHERE,
             expected=f"{SHORTEST_SECRET} random characters or more",
             todo="make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     if not str(auth.get("redirect_uri", "")).endswith(CALLBACK):
         raise ConfigError(
-            "redirect_uri is missing or is not where Streamlit waits for the provider's answer",
+            "redirect_uri is missing or is not Streamlit's callback address",
             where=WHERE,
-            expected=f"the dashboard's own address with {CALLBACK} at its end",
+            expected=f"the dashboard's address followed by {CALLBACK}",
         )
     names = providers(auth)
     if not names:
-        raise ConfigError(
-            "no provider is named", where=WHERE, expected=f"{', '.join(OF_PROVIDER)} in it"
-        )
+        raise ConfigError("no provider is configured", where=WHERE, expected=", ".join(OF_PROVIDER))
     for name in names:
         section = auth if name == DEFAULT and DEFAULT not in auth else auth[name]
         absent = [key for key in OF_PROVIDER if not section.get(key)]
@@ -90,14 +89,13 @@ def check(auth: Mapping[str, Any]) -> None:
             )
         if "_" in name:
             raise ConfigError(
-                f"the provider's name {name!r} has an underscore, which Streamlit does not take",
+                f"the provider name {name!r} has an underscore, which Streamlit does not accept",
                 where=WHERE,
             )
 
 
 def verified_email(user: Mapping[str, Any]) -> str:
-    """The address that the provider vouches for; empty where it names none, or does not say that
-    it has verified it: some let anybody enter any address.
+    """Return the verified e-mail address; empty without one, since some providers accept any.
 
     Args:
         user: the claims of the token. `email_verified` is true or, from a few providers, "true".
@@ -109,18 +107,18 @@ def verified_email(user: Mapping[str, Any]) -> str:
 
 JUDGE_PATH = "judge"
 TOKEN_KEY = "t"  # of the address of a judge's link
-_BY_LINK = "who.by_link"
-_PATH = "who.path"
-_SIGNED_IN = "who.signed_in"
-_PASS = "who.pass"
-PASS_HOURS = 12  # a sign-in outlives a reload for so long, or until the server ends
+_BY_LINK = "access.by_link"
+_PATH = "access.path"
+_SIGNED_IN = "access.signed_in"
+_PASS = "access.pass"
+PASS_HOURS = 12  # a sign-in survives reloads for so long, or until the server ends
 
 
 def sign_in_ways(address: str | None = None) -> SignInSettings:
-    """How an owner can come in, as server and environment are set.
+    """Return the ways to sign in as owner, from the server's settings and the environment.
 
     Args:
-        address: where the server will listen, if not where its configuration says.
+        address: where the server will listen; by default as configured.
     """
     if address is None:
         address = st.get_option("server.address") or ""
@@ -128,7 +126,7 @@ def sign_in_ways(address: str | None = None) -> SignInSettings:
 
 
 def has_oidc() -> bool:
-    """Is sign-in by OIDC set up, in `[auth]` of `.streamlit/secrets.toml`?"""
+    """Return whether `[auth]` of `.streamlit/secrets.toml` sets up sign-in by OIDC."""
     try:
         return "auth" in st.secrets
     except StreamlitSecretNotFoundError:
@@ -136,8 +134,8 @@ def has_oidc() -> bool:
 
 
 def why_closed(address: str | None = None) -> ConfigError | None:
-    """Why the house is open to nobody: the server listens where all who came would be owners, or
-    the sign-in by OIDC is set up wrongly."""
+    """Return why nobody gets access, or None: the server listens on an address where everybody
+    would be the owner, or the sign-in by OIDC is misconfigured."""
     try:
         check_binding(sign_in_ways(address))
         if has_oidc():
@@ -148,7 +146,7 @@ def why_closed(address: str | None = None) -> ConfigError | None:
 
 
 def role() -> str:
-    """`OWNER`, `JUDGE` or `STRANGER`; all are strangers where the house is closed."""
+    """Return `OWNER`, `JUDGE` or `STRANGER`; always `STRANGER` while `why_closed` has a reason."""
     if why_closed() is not None:
         return STRANGER
     found = sign_in_ways()
@@ -162,35 +160,37 @@ def role() -> str:
 
 
 def signed_in_by_oidc() -> bool:
-    """Is somebody signed in by OIDC in this session, owner or not?"""
+    """Return whether somebody is signed in by OIDC in this session, owner or not."""
     return has_oidc() and bool(st.user.is_logged_in)
 
 
 def needs_no_sign_in() -> bool:
-    """Is whoever sits at this computer the owner, without being asked?"""
+    """Return whether the local user is the owner without signing in."""
     found = sign_in_ways()
     return not found.password and not found.oidc
 
 
 def is_owner() -> bool:
+    """Return whether this session is the owner's."""
     return role() == OWNER
 
 
 def is_judge() -> bool:
+    """Return whether this session is a judge's."""
     return role() == JUDGE
 
 
 def path() -> str:
-    """The page that the session began with, as in the address; empty for the first one."""
+    """Return the page that the session began with, as in the address; empty for the first page."""
     if _PATH not in st.session_state:
-        # Asked for once: later, Streamlit's answer depends on which pages are registered.
+        # Read once: later, Streamlit's answer depends on which pages are registered.
         asked = urlsplit(st.context.url or "").path
         st.session_state[_PATH] = asked.rstrip("/").rpartition("/")[2]
     return st.session_state[_PATH]
 
 
 def sign_in(password: str) -> bool:
-    """Give the owner's password; from then on the session is the owner's, if it was right."""
+    """Check the owner's password; if it is right, make the session the owner's."""
     if not password_is_right(password, sign_in_ways()):
         return False
     token = new_token()
@@ -200,13 +200,13 @@ def sign_in(password: str) -> bool:
 
 
 def keep_signed_in() -> None:
-    """Have the owner's tab keep the sign-in, for reloads; nothing where there was none."""
+    """Store the sign-in in the owner's tab, for reloads; nothing without a sign-in."""
     if _PASS in st.session_state:
         tab_storage.store(tab_storage.PASS, st.session_state[_PASS])
 
 
 def restore_sign_in() -> bool:
-    """Has this tab kept a sign-in that still holds? Then the session is the owner's again."""
+    """Restore a valid sign-in from the tab; return whether there was one."""
     token = tab_storage.request(tab_storage.PASS)
     until = _sign_ins().get(hash_of(token))
     if until is None or until <= audit.now() or not sign_in_ways().password:
@@ -217,12 +217,12 @@ def restore_sign_in() -> bool:
 
 @st.cache_resource(show_spinner=False)
 def _sign_ins() -> dict[str, datetime]:
-    """Hash of a sign-in's token → until when it holds; gone with the server's process."""
+    """Return the sign-ins: hash of a token → expiry; lost when the server ends."""
     return {}
 
 
 def caller() -> str:
-    """Whom refusals are counted against: an address, as the nearest we know of.
+    """Return the network address that refused sign-ins are counted against.
 
     Behind a proxy on this machine it is the one that the proxy added, the last of its list.
     """
@@ -238,13 +238,13 @@ def _by_link() -> bool:
 
 
 def _headers() -> dict[str, str]:
-    """Of the request. Where there is none at all, no network lies between: the page runs in a
-    test or by hand, for a WebSocket cannot be opened without headers."""
+    """Return the headers of the request. Without any, no network is involved: the page runs in a
+    test or by hand, since a WebSocket cannot be opened without headers."""
     return st.context.headers.to_dict() or {"Host": "localhost"}
 
 
 def _email(found: SignInSettings) -> str:
-    """The address that OIDC vouches for; empty where it does not."""
+    """Return the e-mail address verified by OIDC; empty without one."""
     if not found.oidc or not st.user.is_logged_in:
         return ""
     return verified_email(st.user.to_dict())

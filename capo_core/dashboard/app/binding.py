@@ -1,9 +1,9 @@
-"""Whether the dashboard may listen where it is told to; `capo app` asks before it starts.
+"""Check of the address the dashboard is to listen on; `capo app` runs it before the server.
 
     python -m capo_core.dashboard.app.binding
 
-ends with 0 where it may, else with 2 and the reason. `access` asks again at every visit, for a
-server that was started in another way.
+exits with 0 if the address is safe, else with 2 and the reason. `access` checks again at every
+visit, for a server that was started in another way.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from capo_core.dashboard.app import access
 
 CONFIG = Path(capo_core.dashboard.__path__[0]) / "start" / ".streamlit" / "config.toml"
 
-ADDRESS = "STREAMLIT_SERVER_ADDRESS"  # goes before the configuration's file
+ADDRESS = "STREAMLIT_SERVER_ADDRESS"  # takes precedence over the configuration file
 
 
 def main() -> int:
+    """Check the address of the environment or the configuration; return the exit code."""
     configured = tomllib.loads(CONFIG.read_text(encoding="utf-8"))["server"]["address"]
     reason = access.why_closed(os.environ.get(ADDRESS) or configured)
     if reason is not None:

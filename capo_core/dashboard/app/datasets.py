@@ -1,4 +1,4 @@
-"""What the pages ask for about datasets, without Streamlit: thin over the rest of the house."""
+"""Queries on datasets for the pages, without Streamlit."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from capo_core.dataset import Dataset
 from capo_core.formatting import count
 from capo_core.workspace import Workspace, atomic_file, safe_name
 
-NEWCOMER = "demo-nli"
+DEFAULT_DATASET = "demo-nli"
 
 
 def entries(workspace: Workspace) -> list[Entry]:
-    """All datasets, the user's own before the shipped ones, each group by name."""
+    """Return all datasets, imported ones before built-in ones, each group by name."""
     return sorted(Catalog(workspace).entries(), key=lambda entry: (entry.shipped, entry.name))
 
 
 def first_choice(names: Iterable[str]) -> str:
-    """What a newcomer sees first: the demo, where it is there."""
+    """Return the dataset to show first: the demo, if it exists."""
     names = list(names)
-    return NEWCOMER if NEWCOMER in names else names[0]
+    return DEFAULT_DATASET if DEFAULT_DATASET in names else names[0]
 
 
 def summary(entry: Entry) -> str:
-    """ "500 items, 4 annotators, 1,933 explanations" """
+    """Return "500 items, 4 annotators, 1,933 annotations"."""
     return ", ".join(
         (
             count(entry.items, "item"),
@@ -41,7 +41,7 @@ def summary(entry: Entry) -> str:
 
 
 def free_name(stem: str, taken: Iterable[str]) -> str:
-    """A name for a new dataset made from a file's name, valid and not taken."""
+    """Return a valid and unused name for a new dataset, made from a file's name."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in stem)
     base = kept.strip("._-")[:70] or "dataset"
     taken = set(taken)
@@ -52,7 +52,7 @@ def free_name(stem: str, taken: Iterable[str]) -> str:
 
 
 def splits(dataset: Dataset) -> pd.DataFrame:
-    """Items and annotations in each split: columns split, items, annotations; no row for none."""
+    """Return the size of each split that is not empty: columns split, items, annotations."""
     split_of = dataset.items.set_index("item_id")["split"]
     of_annotations = dataset.annotations["item_id"].map(split_of)
     rows = [
@@ -68,7 +68,7 @@ def splits(dataset: Dataset) -> pd.DataFrame:
 
 
 def per_annotator(dataset: Dataset) -> pd.DataFrame:
-    """Per annotator: annotations, items, explanations given."""
+    """Return annotations, items and non-empty explanations of each annotator."""
     grouped = dataset.annotations.groupby("annotator_id", sort=False)
     given = dataset.annotations[dataset.annotations["explanation"].str.strip() != ""]
     frame = pd.DataFrame(
@@ -83,11 +83,11 @@ def per_annotator(dataset: Dataset) -> pd.DataFrame:
 
 
 def save_uploads(workspace: Workspace, files: Sequence[tuple[str, bytes]]) -> Path:
-    """Uploaded files written beside each other, where the importer can read them.
+    """Write uploaded files into one folder, where the importer can read them.
 
     Returns:
-        The file with the data: the largest that is no description. What describes it (x.capo.json,
-        LeWiDi's metadata) lies beside it and is found by its name.
+        The data file: the largest that is no description. Its description (x.capo.json, LeWiDi's
+        metadata) is beside it and found by name.
     """
     digest = hashlib.sha256()
     for name, content in files:
@@ -102,13 +102,13 @@ def save_uploads(workspace: Workspace, files: Sequence[tuple[str, bytes]]) -> Pa
 
 
 def _file_name(name: str) -> str:
-    """The uploaded file's own name, with nothing in it that could lead elsewhere."""
+    """Return the uploaded file's name without anything that could point to another folder."""
     kept = "".join(c if c.isalnum() or c in "._- " else "_" for c in Path(name).name)
     return kept.strip(". ")[-100:] or "upload"
 
 
 def exported(workspace: Workspace, name: str, format_: str) -> bytes:
-    """A dataset as the bytes of a file (csv, jsonl, parquet)."""
+    """Return a dataset as the bytes of a file (csv, jsonl, parquet)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.{format_}"
         Catalog(workspace).export(name, path, format_)

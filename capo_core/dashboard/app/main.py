@@ -1,4 +1,4 @@
-"""The dashboard's entry: page configuration and navigation, nothing else."""
+"""Entry point of the dashboard: page configuration and navigation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def main() -> None:
     """Draw the page that the address names."""
     if access.is_owner():
         st.set_page_config(page_title="CAPO Lab", layout="wide", initial_sidebar_state="expanded")
-    else:  # judges and strangers see no name of a page
+    else:  # judges and strangers see no page names
         st.set_page_config(page_title="Judging", layout="wide", initial_sidebar_state="collapsed")
     navigation.navigation().run()

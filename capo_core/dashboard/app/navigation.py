@@ -1,4 +1,4 @@
-"""The pages that are open to who asks: owner, judge or stranger."""
+"""Navigation by role: owner, judge or stranger."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from capo_core.dashboard.app.pages import pages
 
 
 def navigation() -> st.Page:
-    """Return the page that was asked for, out of those that are open to who asks.
+    """Return the requested page, out of those that the visitor's role may open.
 
-    What somebody may not open is not registered for them: a judge has the judge's page, a stranger
-    the sign-in. Streamlit's own menu stays hidden: its links drop the query, and a page that then
-    puts its view back into the address could not be left by the browser's Back. `page` draws the
-    links.
+    Other pages are not registered at all: a judge has the judging page, a stranger the sign-in.
+    Streamlit's own menu is hidden: its links drop the query, and a page that then restores its view
+    could not be left by the browser's Back. `page` draws the links.
     """
     if access.is_owner():
         found = [page.registered(name) for name in pages()]
@@ -35,7 +34,7 @@ def _judging() -> st.Page:
 
 
 def _sign_ins(title: str) -> list[st.Page]:
-    """The sign-in in place of the first page and of the owner's page that was asked for."""
+    """Return the sign-in in place of the first page and of the requested owner's page."""
     asked = access.path()
     places = ["", *([asked] if asked in pages() else [])]
     return [

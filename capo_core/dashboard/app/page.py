@@ -1,4 +1,4 @@
-"""What all pages have in common: title, dataset in the sidebar, links, and how errors are shown."""
+"""The frame of every page: title, dataset selection and links in the sidebar, shown errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FAILED = "failed callback"
 
 @dataclass(frozen=True)
 class PageContext:
-    """The page that is open, the workspace, its datasets, and the chosen one if there is any."""
+    """The open page, the workspace, its datasets, and the selected dataset if there is one."""
 
     page: Page
     workspace: Workspace
@@ -34,7 +34,7 @@ class PageContext:
 
 
 def run(page: Page) -> None:
-    """Draw `page`: what all pages have in common, then its own content."""
+    """Draw `page`: the frame, then its content."""
     context = open_page(page)
     if page.needs_dataset and no_dataset(context):
         return
@@ -43,8 +43,8 @@ def run(page: Page) -> None:
 
 
 def open_page(page: Page) -> PageContext:
-    """Begin `page`: its title, the dataset chosen in the sidebar, and the links to other pages."""
-    if not access.is_owner():  # once more, behind the navigation: a page is never open by accident
+    """Draw the frame of `page`: sidebar with links and dataset selection, then the title."""
+    if not access.is_owner():  # checked again behind the navigation
         sign_in.show()
         st.stop()
     st.html(CSS)
@@ -52,20 +52,20 @@ def open_page(page: Page) -> PageContext:
     workspace = Workspace.default()
     entries = tuple(datasets.entries(workspace))
     with st.sidebar:
-        st.html('<p class="capo-house">CAPO Lab</p>')
+        st.html('<p class="capo-name">CAPO Lab</p>')
         links = st.container(key="capo-links", gap="xsmall")
         st.divider()
         entry = _choose_dataset(page, entries)
         access.keep_signed_in()
         _sign_out()
-    with links:  # now that it is known which dataset they lead to
+    with links:  # filled last, since they carry the selected dataset
         for name, other in pages().items():
             link_to(name, other.title, url_state.remembered(name), width="stretch")
     if entry is not None and entry.simulated:
         st.html(
             f'<p class="capo-simulated"><strong>{escape(entry.name)} is simulated data.</strong> '
-            "No person wrote these explanations; they show how the tool works, not what people "
-            "do.</p>"
+            "These explanations were not written by people; they show how the tool works, not how "
+            "people annotate.</p>"
         )
     st.title(page.title, anchor=False)
     failed = st.session_state.pop(_FAILED, None)
@@ -75,7 +75,7 @@ def open_page(page: Page) -> PageContext:
 
 
 def _sign_out() -> None:
-    """The way out, where the owner came in by OIDC; a password's sign-in ends with its tab."""
+    """Show the sign-out of OIDC; a sign-in by password ends with its tab."""
     if access.signed_in_by_oidc():
         show_note(f"Signed in as {st.user.get('email')}.")
         st.button("Sign out", key="frame.sign_out", type="tertiary", on_click=st.logout)
@@ -83,7 +83,7 @@ def _sign_out() -> None:
 
 def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
     if not entries:
-        st.caption("No dataset yet.")
+        st.caption("No dataset yet")
         return None
     known = {entry.name: entry for entry in entries}
     asked = url_state.get(url_state.DATASET)
@@ -92,7 +92,7 @@ def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
     st.session_state[place] = name
 
     def changed() -> None:
-        # Another dataset has other annotators and items: every page's view starts anew.
+        # Another dataset has other annotators and items: all pages start with their defaults.
         url_state.start_anew(page, url_state.now(place))
 
     st.selectbox(
@@ -100,12 +100,14 @@ def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
         list(known),
         key=place,
         on_change=changed,
-        help="Every page shows this dataset. Bring your own on the Data page.",
+        help="All pages show this dataset. Import your own on the page Data.",
     )
     if asked != name:
         url_state.put(page, {url_state.DATASET: name})
     if asked and asked not in known:
-        st.warning(f"There is no dataset named {markdown(asked)} here. This is {name}.")
+        st.warning(
+            f"Dataset “{markdown(asked)}” is not in this workspace. Showing {markdown(name)}."
+        )
     entry = known[name]
     st.set_page_config(page_title=f"{page.title} · {name} · CAPO Lab")
     st.caption(markdown(datasets.summary(entry)))
@@ -113,7 +115,7 @@ def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
 
 
 def guarded(act: Callable[..., Any], *args: Any) -> None:
-    """`act(*args)` for a button's callback; what goes wrong is shown when the page has run."""
+    """Call `act(*args)` in a button's callback; show a `CapoError` on the next run of the page."""
     try:
         act(*args)
     except CapoError as error:
@@ -121,7 +123,7 @@ def guarded(act: Callable[..., Any], *args: Any) -> None:
 
 
 def registered(name: str) -> st.Page:
-    """Return the page `name` as Streamlit's navigation takes it."""
+    """Return the page `name` for Streamlit's navigation."""
     known = pages()
     page = known[name]
     first = name == next(iter(known))
@@ -129,7 +131,7 @@ def registered(name: str) -> st.Page:
 
 
 def link_to(name: str, label: str, query: dict[str, str], width: str = "content") -> None:
-    """Draw a link to a page; only its words where the page is not registered."""
+    """Draw a link to a page; plain text where the page is not registered."""
     try:
         st.page_link(registered(name), label=label, query_params=query, width=width)
     except StreamlitAPIException:
@@ -137,16 +139,16 @@ def link_to(name: str, label: str, query: dict[str, str], width: str = "content"
 
 
 def page_link(context: PageContext, page: str, label: str, **query: str) -> None:
-    """A link to another page of the house which keeps the dataset."""
+    """Draw a link to another page that keeps the dataset."""
     chosen = {url_state.DATASET: context.entry.name} if context.entry else {}
     link_to(page, label, {**chosen, **query})
 
 
 def no_dataset(context: PageContext) -> bool:
-    """True, and said with the way out, where there is no dataset to show."""
+    """Return whether there is no dataset; if so, show a link to the import."""
     if context.entry is not None:
         return False
     with st.container(border=True):
-        st.markdown("**There is no dataset here yet.** Bring a table of labels with explanations.")
+        st.markdown("**No dataset yet.** Import a table of labels with explanations.")
         page_link(context, "data", "Import a dataset")
     return True

@@ -1,4 +1,4 @@
-"""The pages of the dashboard: each is a folder beside this one, and adding one is adding a folder.
+"""The registry of pages: every package of the dashboard that holds a `PAGE` is one.
 
 A page's package holds `PAGE = Page(…)`; its module `page` has `show(context)`. Nothing of a page is
 imported before it is opened.
@@ -15,7 +15,7 @@ import capo_core.dashboard
 
 
 class Page(str):
-    """A page: its name in the address, which is the text itself, and what the navigation says.
+    """A page: a string, its name in the address, with its title and place in the navigation.
 
     Attributes:
         title: its name in the navigation, and the title on the page.

@@ -1,6 +1,6 @@
-"""What is seen by somebody to whom the house is not open: plain words, and the way in.
+"""The page of visitors who are not the owner: the sign-in, and links for judges.
 
-The judges' way to the database, opened once for all of them.
+It also holds the judges' database connection, which all sessions share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from capo_core.workspace import Workspace
 
 
 def confined_engine() -> Engine:
-    """The confined engine: it holds no answers and no judge's name, so all sessions may share it.
+    """Return the judges' engine, shared by all sessions: it reads no answers and no judge's name.
 
     Raises:
         DataError, BackendUnavailable, ConfigError: see `store.open_store`.
@@ -34,23 +34,23 @@ def _engine(root: Path, where: str) -> Engine:
     return open_judge_store(Workspace(root))
 
 
-_WRONG = "door.wrong"
-_BOX = "door.password"
+_ERROR = "sign_in.error"
+_BOX = "sign_in.password"
 
 
 def show() -> None:
-    """The page of a stranger, and of a judge at any other address than the judge's own."""
+    """Show the page of a stranger, and of a judge at any address but the judging page."""
     st.html(CSS)
     closed = access.why_closed()
     if closed is not None:
-        st.title("The dashboard does not open here", anchor=False)
+        st.title("The dashboard cannot be opened at this address", anchor=False)
         show_error(closed)
         return
     if access.is_judge():
         st.title("This page is not part of judging", anchor=False)
-        st.markdown("Open the link that you were sent: it leads to your next text.")
+        st.markdown("Open the link you were sent; it leads to your next text.")
         return
-    st.title("This page is for the people who run the study", anchor=False)
+    st.title("This page is for the study team", anchor=False)
     found = access.sign_in_ways()
     if found.password:
         _password()
@@ -58,20 +58,19 @@ def show() -> None:
         _oidc()
     if not found.password and not found.oidc:
         st.markdown(
-            "It is open on the computer that it runs on, at its own address, and nowhere else. "
-            "For other computers its owner sets a password."
+            "It is available only on the computer it runs on. To use it from other computers, the "
+            "owner must set a password."
         )
-    st.markdown("To judge, open the link that you were sent.")
+    st.markdown("To judge, open the link you were sent.")
 
 
 def _oidc() -> None:
     if access.signed_in_by_oidc():
         email = access.verified_email(st.user.to_dict())
         show_note(
-            f"You are signed in as {email}, who is not one of the owners."
+            f"You are signed in as {email}, which is not an owner's address."
             if email
-            else "You are signed in, but the provider does not say that it has verified your "
-            "e-mail address."
+            else "You are signed in, but the provider has not verified your e-mail address."
         )
         st.button("Sign out", on_click=st.logout)
         return
@@ -83,24 +82,24 @@ def _oidc() -> None:
 def _password() -> None:
     if access.restore_sign_in():
         st.rerun()
-    with st.form("door", border=False, width=420):
+    with st.form("sign_in", border=False, width=420):
         st.text_input(
             "Owner's password", type="password", key=_BOX, autocomplete="current-password"
         )
-        st.form_submit_button("Open", on_click=_check_password, type="primary")
-    error = st.session_state.pop(_WRONG, None)
+        st.form_submit_button("Sign in", on_click=_check_password, type="primary")
+    error = st.session_state.pop(_ERROR, None)
     if error is not None:
         show_error(error)
 
 
 def _check_password() -> None:
-    """Compare the password; wrong ones are counted, and refused unread after too many."""
+    """Check the password; after too many wrong ones, refuse without checking."""
     given = st.session_state.get(_BOX, "")
     try:
         engine, caller = confined_engine(), access.caller()
         read(engine, lambda c: rate_limits.check(c, caller, audit.now()))
         if not access.sign_in(given):
             write(engine, lambda c: rate_limits.count_refusal(c, caller, audit.now()))
-            st.session_state[_WRONG] = CapoError("this is not the password")
+            st.session_state[_ERROR] = CapoError("wrong password")
     except CapoError as error:
-        st.session_state[_WRONG] = error
+        st.session_state[_ERROR] = error

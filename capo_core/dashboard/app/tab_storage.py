@@ -1,8 +1,7 @@
-"""What a tab keeps for itself, so that a refresh leads back: a judge's link, an owner's sign-in.
+"""Values in a tab's `sessionStorage`, which survive a reload: a judge's link, an owner's sign-in.
 
-It lies in the tab's own storage (`sessionStorage`), which other tabs and the next visitor do not
-have. A judge's token leaves the address bar (and what is copied from it, photographed or
-bookmarked) by this. Where a browser keeps nothing, the address stays as it is.
+Other tabs and the next visitor do not have them. A judge's token is removed from the address bar
+once it is stored, so that it is not copied or bookmarked; without storage it stays there.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ _keeper = st.components.v2.component("keeper", js=_SCRIPT)
 
 
 def store(name: str, value: str = "") -> None:
-    """Have the tab keep `value`, or the token that stands in its address."""
+    """Store `value` in the tab, or the token in its address."""
     _keeper(data={"name": name, "keep": value, "ask": False}, key=f"keep-{name}")
 
 
 def request(name: str) -> str:
-    """What the tab kept; `PENDING` until it has answered, `NONE` where there is nothing."""
+    """Return the stored value; `PENDING` until the browser answers, `NONE` without one."""
     data = {"name": name, "keep": "", "ask": True}
     found = _keeper(data=data, key=f"ask-{name}", on_found_change=lambda: None).found
     return found or PENDING

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.datasets import NEWCOMER
+from capo_core.dashboard.app.datasets import DEFAULT_DATASET
 from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.compare import PAGE
 from capo_core.dashboard.compare import cache as compare_cache
@@ -222,7 +222,7 @@ def _nothing_yet(context: PageContext) -> None:
         "experiment lets each method answer held-out items as one annotator, and scores it."
     )
     with st.container(border=True):
-        if context.entry.name == NEWCOMER:
+        if context.entry.name == DEFAULT_DATASET:
             st.markdown(
                 "**See it on the shipped data.** All five methods for one annotator, with the "
                 "embedded model: about three minutes on two cores, beside the page."
@@ -236,8 +236,8 @@ def _nothing_yet(context: PageContext) -> None:
             )
         else:
             st.markdown("**See it on the shipped data first**, or set up an experiment here.")
-            link_to = {url_state.DATASET: NEWCOMER}
-            link_to(PAGE, f"Open {NEWCOMER}", link_to)
+            link_to = {url_state.DATASET: DEFAULT_DATASET}
+            link_to(PAGE, f"Open {DEFAULT_DATASET}", link_to)
         page_link(context, "finetune", "Set up an experiment on this dataset")
 
 

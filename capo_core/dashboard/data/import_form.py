@@ -1,7 +1,4 @@
-"""Bringing a dataset in: a file with its columns, or a download.
-
-Which column is what: the guess, and selectors to correct it; the same for the label scale.
-"""
+"""The import of a dataset: upload or download, column mapping, label scale, preview, adding."""
 
 from __future__ import annotations
 
@@ -26,46 +23,51 @@ from capo_core.data.formats.registry import AUTO, FORMATS
 from capo_core.data.importing import ImportResult
 from capo_core.data.readers.table import RawTable
 from capo_core.errors import CapoError
+from capo_core.formatting import count
 from capo_core.task import NLI, PARAPHRASE, Task
 
-_NONE = "— no such column —"
-_LONG = {
+_NONE = "Not in file"
+_COLUMNS = {
     "item_id": "Item",
     "annotator_id": "Annotator",
     "label": "Label",
     "explanation": "Explanation",
     "text_a": "First text",
     "text_b": "Second text",
-    "valid": "Judged valid",
+    "valid": "Validation round",
     "split": "Split",
 }
 _SHARED = ("item_id", "text_a", "text_b", "split")
 _TASKS = {
-    "found": "as found in the file",
-    "nli": "natural language inference",
-    "paraphrase": "paraphrase, -5 to 5",
-    "nominal": "labels without order …",
-    "ordinal": "numbers from … to …",
+    "found": "Detect from the file",
+    "nli": "Natural language inference",
+    "paraphrase": "Paraphrase, −5 to 5",
+    "nominal": "Nominal labels …",
+    "ordinal": "Ordinal scale …",
 }
 
 
 def choose_mapping(raw: RawTable, token: str) -> ColumnMapping:
-    """The mapping as guessed and corrected; `token` names the upload, whose answers these are."""
+    """Show the guessed mapping for correction, and return the corrected one.
+
+    Args:
+        token: name of the upload; part of the widgets' keys, so that another file starts anew.
+    """
     guessed = guess_mapping(raw.frame)
     columns = [str(name) for name in raw.frame.columns]
-    with st.expander("Which column is what", expanded=True):
+    with st.expander("Map columns", expanded=True):
         st.dataframe(raw.frame.head(5), hide_index=True, key=f"import.{token}.preview")
         form = st.segmented_control(
-            "One row is",
+            "One row per",
             ["long", "wide"],
             default="wide" if guessed.wide else "long",
             required=True,
-            format_func={"long": "one annotation", "wide": "one item, a column per annotator"}.get,
+            format_func={"long": "annotation", "wide": "item, with columns per annotator"}.get,
             key=f"import.{token}.form",
         )
         if form == "wide":
             return _wide(guessed, columns, token)
-        roles = _selectors(_LONG, guessed, columns, token)
+        roles = _selectors(_COLUMNS, guessed, columns, token)
         return ColumnMapping(**roles, annotation_id=guessed.annotation_id)
 
 
@@ -88,16 +90,14 @@ def _selectors(
 
 
 def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMapping:
-    shared = {role: _LONG[role] for role in _SHARED}
+    shared = {role: _COLUMNS[role] for role in _SHARED}
     roles = _selectors(shared, guessed, columns, token)
     frame = pd.DataFrame(
         [(one.annotator_id, one.label, one.explanation) for one in guessed.annotators],
         columns=["annotator", "label", "explanation"],
         dtype=object,
     )
-    show_note(
-        "One line per annotator: the name, and the columns with their labels and explanations."
-    )
+    show_note("One line per annotator: name, label column, explanation column.")
     choice = st.column_config.SelectboxColumn
     edited = st.data_editor(
         frame,
@@ -106,8 +106,8 @@ def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMappi
         key=f"import.{token}.wide",
         column_config={
             "annotator": st.column_config.TextColumn("Annotator", required=True),
-            "label": choice("Column of the label", options=columns, required=True),
-            "explanation": choice("Column of the explanation", options=["", *columns]),
+            "label": choice("Label column", options=columns, required=True),
+            "explanation": choice("Explanation column", options=["", *columns]),
         },
     ).fillna("")
     annotators = tuple(
@@ -119,32 +119,31 @@ def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMappi
 
 
 def choose_task(token: str) -> Task | None:
-    """The task and label scale as chosen; None to take what is found."""
+    """Return the chosen task and label scale; None to detect them from the file."""
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         kind = st.selectbox(
-            "Labels",
+            "Task and labels",
             list(_TASKS),
             format_func=_TASKS.__getitem__,
             key=f"import.{token}.task",
-            help="Ordered scales know that 4 is closer to 5 than to 1. Say it here where the file "
-            "does not show it.",
+            help="On an ordinal scale, 4 is closer to 5 than to 1. Set it here if the file does "
+            "not say so.",
         )
     if kind in ("nli", "paraphrase"):
         return NLI if kind == "nli" else PARAPHRASE
     if kind == "found":
         return None
     with right:
-        said = st.text_input(
-            "The labels in order, with commas" if kind == "nominal" else "From : to",
+        entered = st.text_input(
+            "Labels, separated by commas" if kind == "nominal" else "Lowest:highest label",
             placeholder="agree, unsure, disagree" if kind == "nominal" else "1:5",
             key=f"import.{token}.scale.{kind}",
         )
-    if not said.strip():
+    if not entered.strip():
         return None
-    scale = (
-        label_scales.nominal_scale(said) if kind == "nominal" else label_scales.ordinal_scale(said)
-    )
+    make = label_scales.nominal_scale if kind == "nominal" else label_scales.ordinal_scale
+    scale = make(entered)
     return Task("annotation", scale)
 
 
@@ -157,19 +156,19 @@ def format_titles() -> dict[str, str]:
 
 
 def show(context: PageContext) -> None:
-    """Upload, correct what was guessed, look at the outcome, add it."""
+    """Show the upload, the mapping, the preview and the button that adds the dataset."""
     show_note(
-        "A table with labels and explanations: one row an annotation, or one row an item with "
+        "A table with labels and explanations: one row per annotation, or one row per item with "
         "columns per annotator. CSV, TSV, JSONL, JSON, Excel or Parquet; VariErr and LeWiDi files "
-        "as published. The file is read on this computer and goes nowhere else."
+        "as published. The file is processed locally and not uploaded anywhere."
     )
     files = st.file_uploader(
         "File",
         type=_TYPES,
         accept_multiple_files=True,
         key="import.files",
-        help="One file with the data. Its description (….capo.json), or LeWiDi's file about the "
-        "annotators, may come with it.",
+        help="One data file, optionally with its description (….capo.json) or with LeWiDi's "
+        "annotator metadata.",
     )
     if not files:
         _download(context)
@@ -182,7 +181,7 @@ def show(context: PageContext) -> None:
     with left:
         taken = [entry.name for entry in context.entries]
         name = st.text_input(
-            "Name of the dataset",
+            "Dataset name",
             datasets.free_name(path.name.split(".")[0], taken),
             key=f"import.{token}.name",
             help="Letters, digits, dots, hyphens and underscores.",
@@ -203,15 +202,16 @@ def show(context: PageContext) -> None:
     except CapoError as error:
         show_error(error)
         return
-    _outcome(context, result)
+    _preview(context, result)
 
 
-def _outcome(context: PageContext, result: ImportResult) -> None:
+def _preview(context: PageContext, result: ImportResult) -> None:
     dataset, report = result.dataset, result.report
-    section_heading("What came out")
+    section_heading("Import preview")
     items, annotators = len(dataset.items), len(dataset.annotators)
     show_headline(
-        f"{items:,} items, {annotators:,} annotators, {len(dataset.annotations):,} annotations; "
+        f"{count(items, 'item')}, {count(annotators, 'annotator')}, "
+        f"{count(len(dataset.annotations), 'annotation')}; "
         f"labels {_labels(dataset.task.scale.labels)}."
     )
     import_report(
@@ -226,8 +226,8 @@ def _outcome(context: PageContext, result: ImportResult) -> None:
     first = dataset.items.iloc[0]
     st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
     st.html(answers_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
-    taken = any(one.name == dataset.name and not one.shipped for one in context.entries)
-    replace = taken and st.checkbox(f"Replace the dataset {markdown(dataset.name)} that is there")
+    exists = any(one.name == dataset.name and not one.shipped for one in context.entries)
+    replace = exists and st.checkbox(f"Replace the existing dataset {markdown(dataset.name)}")
     if st.button(f"Add {markdown(dataset.name)}", type="primary", key="import.add"):
         try:
             Catalog(context.workspace).add(dataset, report, replace=replace)
@@ -254,9 +254,7 @@ def _download(context: PageContext) -> None:
                     _fetch(context, each.name)
             else:
                 steps = each.download.by_hand
-                show_note(
-                    f"{steps[:1].upper()}{steps[1:]} and upload `{each.download.file}` above."
-                )
+                show_note(f"{steps[:1].upper()}{steps[1:]} and upload {each.download.file} above.")
 
 
 def _fetch(context: PageContext, source: str) -> None:

@@ -1,6 +1,6 @@
-"""What became of the rows of a file: rows kept, rows skipped, and the reasons.
+"""The import log: rows read, imported and skipped, with the reasons.
 
-A file of its own, since both the preview of an import and the page of a dataset show it.
+Shown both in the preview of an import and on the page of a dataset.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.ui.components import Field, show_note, table
-from capo_core.dashboard.ui.text import escape
+from capo_core.dashboard.ui.components import Field, show_key_numbers, show_note, table
 from capo_core.formatting import count
 
 
@@ -23,18 +22,24 @@ def import_report(
     key: str,
     name: str,
 ) -> None:
-    """How many rows were read and kept, why the others were not, with those to download."""
-    st.html(
-        '<div class="capo-figures">'
-        f"<div><span>{escape(unit)} read</span><b>{rows_read:,}</b></div>"
-        f"<div><span>kept</span><b>{rows_kept:,}</b></div>"
-        f"<div><span>set aside</span><b>{len(set_aside):,}</b></div></div>"
+    """Show how many rows were read and imported, and the skipped ones with their reasons.
+
+    Args:
+        set_aside: the skipped rows: row, column, reason, text.
+        unit: plural of what is counted, such as "rows".
+    """
+    show_key_numbers(
+        [
+            (f"{unit} read", f"{rows_read:,}"),
+            ("imported", f"{rows_kept:,}"),
+            ("skipped", f"{len(set_aside):,}"),
+        ]
     )
     for text in notes:
         show_note(f"· {text[:1].upper()}{text[1:]}.".replace("..", "."))
     if len(set_aside):
         reasons = set_aside["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
-        with st.expander(f"{count(len(set_aside), 'row')} set aside, and why", expanded=True):
+        with st.expander(f"{count(len(set_aside), 'skipped row')}, with reasons", expanded=True):
             table(
                 reasons,
                 {"reason": Field("Reason", width="large"), "rows": Field("Rows", None, 0)},
@@ -45,11 +50,11 @@ def import_report(
             table(
                 set_aside,
                 {
-                    "row": Field("Row", "The row in the file."),
+                    "row": Field("Row", "Row number in the file."),
                     "column": Field("Column"),
                     "reason": Field("Reason", width="medium"),
-                    "text": Field("What stood there", width="large"),
+                    "text": Field("Original value", width="large"),
                 },
-                key=f"{key}.aside",
-                file_name=f"{name}-set-aside",
+                key=f"{key}.skipped",
+                file_name=f"{name}-skipped-rows",
             )

@@ -1,4 +1,4 @@
-"""The datasets of the workspace: what is in one, its import log, and export."""
+"""The data page: one dataset with its import log and export, the import, and the list of all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VIEWS = {"dataset": "This dataset", "import": "Import", "all": "All datasets"}
 
 
 def show(context: PageContext) -> None:
-    """The view that the address names; without any dataset, the import."""
+    """Show the view that the address names; the import where there is no dataset."""
     view = url_state.view(PAGE, _VIEWS) if context.entry is not None else "import"
     if view == "import":
         import_form.show(context)
@@ -41,61 +41,61 @@ def show(context: PageContext) -> None:
         _remove_button(context)
         return
     dataset = cache.dataset(context.workspace, context.entry)
-    _what_it_is(context, dataset)
-    _how_it_came(context)
+    _description(context, dataset)
+    _import_log(context)
     _first_items(dataset)
-    _out(context)
+    _export(context)
 
 
-def _what_it_is(context: PageContext, dataset: Dataset) -> None:
+def _description(context: PageContext, dataset: Dataset) -> None:
     task, entry = dataset.task, context.entry
     scale = task.scale
     labels = (
         f"{scale.labels[0]} to {scale.labels[-1]}" if scale.ordinal else ", ".join(scale.labels)
     )
-    kind = "an ordered scale" if scale.ordinal else "without order"
+    kind = "ordinal" if scale.ordinal else "nominal"
     show_headline(
         f"{entry.name}: {datasets.summary(entry)}; {task.name}, labels {labels} ({kind}).",
         task.instruction,
     )
     if entry.origin:
-        show_note(f"Origin: {entry.origin}")
+        show_note(f"Origin: {_without_backticks(entry.origin)}")
     with side_by_side("about", [1, 1]) as (left, right):
-        _who(left, entry, dataset)
-        _parts(right, entry, dataset)
+        _annotators(left, entry, dataset)
+        _splits(right, entry, dataset)
 
 
-def _who(place, entry: Entry, dataset: Dataset) -> None:
+def _annotators(place, entry: Entry, dataset: Dataset) -> None:
     with place:
-        section_heading("Who annotated how much")
+        section_heading("Annotations per annotator")
         table(
             datasets.per_annotator(dataset),
             {
                 "annotator_id": Field("Annotator"),
                 "items": Field("Items", "Items with at least one annotation.", 0),
-                "annotations": Field("Annotations", "A second label on an item counts.", 0),
-                "explanations": Field("Explanations", "Annotations that say why.", 0),
+                "annotations": Field("Annotations", "Several labels on one item count each.", 0),
+                "explanations": Field("Explanations", "Annotations with an explanation.", 0),
             },
             key="data.annotators",
             file_name=f"{entry.name}-annotators",
         )
 
 
-def _parts(place, entry: Entry, dataset: Dataset) -> None:
+def _splits(place, entry: Entry, dataset: Dataset) -> None:
     with place:
         section_heading(
-            "How the items are split",
-            "Items for learning, for choosing and for testing; no item is in two parts, and equal "
-            "texts stay together. The stability report uses all of them with folds of its own.",
+            "Split: training / validation / test",
+            "No item is in two splits, and items with equal texts stay together. The stability "
+            "analysis uses all items, in cross-validation folds of its own.",
         )
         splits = datasets.splits(dataset)
         if splits.empty:
-            show_note("No split is set.")
+            show_note("No split.")
         else:
             table(
                 splits,
                 {
-                    "split": Field("Part"),
+                    "split": Field("Split"),
                     "items": Field("Items", None, 0),
                     "annotations": Field("Annotations", None, 0),
                 },
@@ -104,11 +104,11 @@ def _parts(place, entry: Entry, dataset: Dataset) -> None:
             )
 
 
-def _how_it_came(context: PageContext) -> None:
+def _import_log(context: PageContext) -> None:
     report = Catalog(context.workspace).report(context.entry.name)
     if report is None:
         return
-    section_heading("How it came in")
+    section_heading("Import log")
     import_report(
         rows_read=report.rows_read,
         rows_kept=report.rows_kept,
@@ -121,15 +121,15 @@ def _how_it_came(context: PageContext) -> None:
 
 
 def _first_items(dataset: Dataset) -> None:
-    with st.expander("The first items, as they were understood"):
+    with st.expander("Preview of the first items"):
         for item in dataset.items.head(3).itertuples():
             st.html(item_html(dataset.task, item.text_a, item.text_b))
             st.html(answers_html(answers(dataset, item.item_id), looks(dataset.annotators)))
 
 
-def _out(context: PageContext) -> None:
+def _export(context: PageContext) -> None:
     entry = context.entry
-    section_heading("Take it elsewhere")
+    section_heading("Export")
     with st.container(horizontal=True):
         for format_, title, mime in (
             ("csv", "CSV", "text/csv"),
@@ -144,22 +144,27 @@ def _out(context: PageContext) -> None:
                 key=f"data.export.{format_}",
                 on_click="ignore",
             )
-        if not entry.shipped:
-            _remove_button(context)
     show_note(
-        "One row an annotation; it comes back unchanged by Import. Cells that a spreadsheet would "
-        "take for a formula are written with a leading apostrophe in CSV."
+        "One row per annotation; an exported file can be imported again without loss. In CSV, "
+        "cells that a spreadsheet would read as a formula begin with an apostrophe."
     )
+    if not entry.shipped:
+        _remove_button(context)
+
+
+def _without_backticks(text: str) -> str:
+    """Return `text` for a line without Markdown."""
+    return text.replace("`", "")
 
 
 def _remove_button(context: PageContext) -> None:
     with st.popover("Remove …"):
         st.markdown(
-            f"Remove **{markdown(context.entry.name)}** from the workspace? The file it came from "
-            "stays as it is."
+            f"Remove **{markdown(context.entry.name)}** from the workspace? The source file is "
+            "not deleted."
         )
         st.button(
-            "Remove it",
+            "Remove",
             type="primary",
             key="data.remove",
             on_click=guarded,
@@ -183,7 +188,7 @@ def _all(context: PageContext) -> None:
             "kind": [
                 "cannot be read"
                 if entry.problem
-                else "simulated, comes with the tool"
+                else "simulated, built in"
                 if entry.shipped
                 else "simulated"
                 if entry.simulated
@@ -207,4 +212,4 @@ def _all(context: PageContext) -> None:
         key="data.all",
         file_name="datasets",
     )
-    show_note("Choose one in the sidebar to look at it.")
+    show_note("Select a dataset in the sidebar to view it.")

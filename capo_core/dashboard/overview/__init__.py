@@ -1,4 +1,4 @@
-"""Overview: the chain of evidence of a dataset, and what to do next."""
+"""Overview: the results for a dataset so far, and links to every step."""
 
 from capo_core.dashboard.app.pages import Page
 

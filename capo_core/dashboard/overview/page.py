@@ -1,7 +1,4 @@
-"""The chain of evidence for one dataset: each link, what there is of it, where it is done.
-
-The overview: the chain of evidence, what of it exists, and what to do next.
-"""
+"""The overview of a dataset: one card a step, with its results so far and a link to its page."""
 
 from __future__ import annotations
 
@@ -16,7 +13,13 @@ from capo_core.dashboard.stability import charts, jobs
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies import data
 from capo_core.dashboard.ui import job_progress
-from capo_core.dashboard.ui.components import show_figure, show_headline, show_note, side_by_side
+from capo_core.dashboard.ui.components import (
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
+    side_by_side,
+)
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import representation_name
 from capo_core.data.catalog import Entry
@@ -29,72 +32,84 @@ from capo_core.text.representations import REPRESENTATIONS
 from capo_core.workspace import Workspace
 
 _OF_DISTRIBUTIONS = ("estimate", "softlabel")  # kinds of runs that imitate nobody
+PURPOSE = (
+    "CAPO Lab measures whether annotators can be identified from their explanations, trains models "
+    "that imitate one annotator (cross-annotator preference optimization, CAPO), and tests the "
+    "imitations in blind studies."
+)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One link of the chain: what it is, what there is of it, and where it is done."""
+    """One card of the overview.
+
+    Attributes:
+        title: the name of the page in the navigation, numbered.
+        purpose: what the step is for, in a few words.
+        results: what exists so far, from the numbers.
+        page, action: the page that the card links to, and the words of the link.
+    """
 
     title: str
-    what: str
-    state: str
+    purpose: str
+    results: str
     page: str
     action: str
 
 
 def evidence_steps(context: PageContext, report, live: Run | None) -> list[Step]:
-    """All links in their order, for the chosen dataset."""
+    """Return the cards of the chosen dataset, in the order of the navigation."""
     entry = context.entry
     states = run_states(context.workspace, entry)
     studies = study_stages(context.workspace, entry)
     return [
         Step(
             "1. Data",
-            "Who labelled what, and why.",
+            "Labels and explanations, item by item.",
             f"{datasets.summary(entry)}; {entry.task}. Fingerprint {entry.fingerprint[:10]}.",
             "data",
-            "See or import data",
+            "View or import data",
         ),
         Step(
             "2. Annotators",
-            "What distinguishes one from another.",
+            "What distinguishes one annotator from another.",
             f"{count(entry.annotators, 'annotator')} with {_explanations(context)} explanations "
-            "each: their labels, phrases and habits, and every item side by side.",
+            "each.",
             "annotators",
-            "Meet the annotators",
+            "View the annotators",
         ),
         Step(
             "3. Stability",
-            "How much of an annotator is in their words.",
-            (report is not None and report.headline) or _measured_yet(live),
+            "How identifiable annotators are from their explanations.",
+            (report is not None and report.headline) or _stability_results(live),
             "stability",
-            "Read the ladder" if report is not None else "Measure the stability",
+            "Open the ladder" if report is not None else "Run the analysis",
         ),
         Step(
             "4. Distributions",
-            "What many people would say, and what comes near to it.",
-            spread(cache.dataset(context.workspace, entry), states),
+            "How close annotators and models are to the answers of many people.",
+            distribution_results(cache.dataset(context.workspace, entry), states),
             "distributions",
-            "Compare the distributions",
+            "Compare distributions",
         ),
         Step(
-            "5. Imitation",
-            "Models that label and explain as one annotator would.",
-            imitated(states),
+            "5. Fine-tune",
+            "Models that imitate one annotator: prompting, SFT and CAPO.",
+            imitation_results(states),
             "finetune",
-            "See the runs" if imitating(states) else "Launch an experiment",
+            "View the runs" if imitation_runs(states) else "Start an experiment",
         ),
         Step(
-            "6. Comparison",
-            "Prompting, SFT, CAPO and the human, side by side.",
-            compared(states),
+            "6. Compare",
+            "All methods and the annotators themselves, on the same items.",
+            comparison_results(states),
             "compare",
-            "Compare the methods",
+            "Compare methods",
         ),
         Step(
-            "7. Blind study",
-            "People who cannot see the source judge whose text it is.",
-            judged(studies),
+            "7. Studies",
+            "Blind human evaluation: judges do not see the source of a text.",
+            study_results(studies),
             "studies",
             "Open the studies" if studies else "Design a blind study",
         ),
@@ -102,9 +117,9 @@ def evidence_steps(context: PageContext, report, live: Run | None) -> list[Step]
 
 
 def run_states(workspace: Workspace, entry: Entry) -> Counter[tuple[str, str]]:
-    """How many runs on a dataset of this name are there, by (kind, state).
+    """Return the number of runs on a dataset of this name, by (kind, state).
 
-    Broken runs are left to the page that lists runs.
+    Runs that cannot be read are skipped here; the list of runs shows them.
     """
     found: Counter[tuple[str, str]] = Counter()
     for run in runs_run.all_runs(workspace):
@@ -117,29 +132,26 @@ def run_states(workspace: Workspace, entry: Entry) -> Counter[tuple[str, str]]:
     return found
 
 
-def spread(dataset: Dataset, states: Counter[tuple[str, str]]) -> str:
-    """What there is of label distributions, in a sentence."""
-    made = states["estimate", "succeeded"]
-    models = f"{count(made, 'estimate')} by models" if made else "no model’s estimate yet"
+def distribution_results(dataset: Dataset, states: Counter[tuple[str, str]]) -> str:
+    """Return one sentence on the label distributions: the crowd's, and models' estimates."""
+    estimates = states["estimate", "succeeded"]
+    models = f"{count(estimates, 'model estimate')}" if estimates else "no model estimate yet"
     if dataset.crowd is None or not len(dataset.crowd):
-        return f"No crowd here: measured by the annotators together; {models}."
+        return f"No crowd labels; the annotators together are the reference; {models}."
     items = dataset.crowd["item_id"].nunique()
-    return f"{count(items, 'item')} with a crowd’s answers; {models}."
+    return f"Crowd labels for {count(items, 'item')}; {models}."
 
 
-def imitating(states: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
-    """The runs among them that have to do with imitation."""
+def imitation_runs(states: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Return the counts of the runs that belong to imitation."""
     return Counter({key: n for key, n in states.items() if key[0] not in _OF_DISTRIBUTIONS})
 
 
-def imitated(states: Counter[tuple[str, str]]) -> str:
-    """What there is of imitation, in a sentence."""
-    states = imitating(states)
+def imitation_results(states: Counter[tuple[str, str]]) -> str:
+    """Return one sentence on the runs of imitation, by their state."""
+    states = imitation_runs(states)
     if not states:
-        return (
-            "Nothing yet. The embedded model makes the whole loop real within minutes on two "
-            "processor cores."
-        )
+        return "No runs yet. The built-in small model runs the full pipeline on CPU in minutes."
     by_state: Counter[str] = Counter()
     for (_, state), number in states.items():
         by_state[state] += number
@@ -147,20 +159,20 @@ def imitated(states: Counter[tuple[str, str]]) -> str:
     return f"{count(sum(states.values()), 'run')}: {', '.join(parts)}."
 
 
-def compared(states: Counter[tuple[str, str]]) -> str:
-    """What there is to compare, in a sentence."""
-    answers, scores = states["generate", "succeeded"], states["evaluate", "succeeded"]
-    if not answers:
-        return "Nothing to compare yet: it begins with the first answers of a run."
-    scored = count(scores, "evaluation") if scores else "no evaluation yet"
-    return f"{count(answers, 'run')} with answers, {scored}."
+def comparison_results(states: Counter[tuple[str, str]]) -> str:
+    """Return one sentence on the model outputs and their evaluations."""
+    outputs, scores = states["generate", "succeeded"], states["evaluate", "succeeded"]
+    if not outputs:
+        return "No model outputs yet."
+    evaluations = count(scores, "evaluation") if scores else "no evaluation yet"
+    return f"Model outputs of {count(outputs, 'run')}, {evaluations}."
 
 
 def study_stages(workspace: Workspace, entry: Entry) -> Counter[str]:
-    """How many studies of a dataset of this name are in each stage (see `study_seen`).
+    """Return the number of studies of a dataset of this name, by stage.
 
-    Where their database cannot be reached, they count as what their folders say; the page that
-    lists studies says why.
+    Where the database cannot be reached, the stage is that of the study's folder; the page Studies
+    shows the error.
     """
     try:
         service = studies_cache.service(workspace)
@@ -170,10 +182,10 @@ def study_stages(workspace: Workspace, entry: Entry) -> Counter[str]:
     return data.stages_of(found, entry.name)
 
 
-def judged(stages: Counter[str]) -> str:
-    """What there is of blind studies, in a sentence."""
+def study_results(stages: Counter[str]) -> str:
+    """Return one sentence on the blind studies, by their stage."""
     if not stages:
-        return "None yet. Designing one takes minutes; made-up judges can try it first."
+        return "No study yet. Try one first with simulated judges."
     return data.said(stages)
 
 
@@ -183,28 +195,28 @@ def _explanations(context: PageContext) -> str:
     return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
 
 
-def _measured_yet(live: Run | None) -> str:
+def _stability_results(live: Run | None) -> str:
     if live is not None:
-        return "Being measured now; the ladder appears below by itself."
-    return "Not measured yet. A quick look takes about a minute for two thousand texts."
+        return "The analysis is running; the ladder appears below when it is done."
+    return "No analysis yet. A quick look takes about a minute for 2,000 explanations."
 
 
-# Links of the chain beside each other.
-IN_A_ROW = 4
+CARDS_PER_ROW = 4
 
 
 def show(context: PageContext) -> None:
-    """The chain for the chosen dataset, then its ladder where there is one."""
+    """Show the cards of the chosen dataset, then its ladder where there is a report."""
     entry = context.entry
     report = cache.best_report(context.workspace, entry)
     live = jobs.live_job(context.workspace, entry)
     if report is None and live is None and entry.shipped:
         live = jobs.begin_unasked(context.workspace, entry)
-    show_headline(_standing(entry, report is not None))
+    show_headline(_headline(context, report is not None))
+    show_note(PURPOSE)
     steps = evidence_steps(context, report, live)
-    for begin in range(0, len(steps), IN_A_ROW):
-        with side_by_side(f"chain-{begin}", [1] * IN_A_ROW, gap="small") as columns:
-            for column, step in zip(columns, steps[begin : begin + IN_A_ROW], strict=False):
+    for begin in range(0, len(steps), CARDS_PER_ROW):
+        with side_by_side(f"steps-{begin}", [1] * CARDS_PER_ROW, gap="small") as columns:
+            for column, step in zip(columns, steps[begin : begin + CARDS_PER_ROW], strict=False):
                 with column:
                     _card(context, step)
     if live is not None:
@@ -216,23 +228,20 @@ def show(context: PageContext) -> None:
 def _card(context: PageContext, step: Step) -> None:
     with st.container(border=True, height="stretch"):
         st.html(
-            f'<div class="capo-chain"><h3>{escape(step.title)}</h3>'
-            f'<p class="capo-what">{escape(step.what)}</p><p>{escape(step.state)}</p></div>'
+            f'<div class="capo-step"><h2>{escape(step.title)}</h2>'
+            f'<p class="capo-purpose">{escape(step.purpose)}</p><p>{escape(step.results)}</p></div>'
         )
         page_link(context, step.page, step.action)
 
 
-def _standing(entry: Entry, measured: bool) -> str:
-    here = "comes with the tool" if entry.shipped else "is imported"
-    if measured:
-        return (
-            f"{entry.name} {here}, and its stability is measured: read the ladder, then the "
-            "annotators behind it."
-        )
-    return (
-        f"{entry.name} {here}; how much of its annotators can be told from their "
-        "explanations is not measured yet."
-    )
+def _headline(context: PageContext, has_report: bool) -> str:
+    """Return the dataset in one sentence: its size, its disagreement, and what is next."""
+    entry = context.entry
+    labels = cache.dataset(context.workspace, entry).annotations.groupby("item_id")["label"]
+    text = f"{entry.name}: {count(entry.annotators, 'annotator')}, {count(entry.items, 'item')}"
+    if entry.annotators > 1:
+        text += f", different labels on {int((labels.nunique() > 1).sum()):,} of them"
+    return f"{text}." if has_report else f"{text}; no stability report yet."
 
 
 def _ladder(context: PageContext, report) -> None:
@@ -242,14 +251,14 @@ def _ladder(context: PageContext, report) -> None:
     there = set(rows["representation"])
     first = next((name for name in REPRESENTATIONS if name in there), min(there))
     rows = rows[rows["representation"] == first]
-    st.subheader(charts.ladder_title(rows, representation_name(first)), anchor=False)
+    section_heading(charts.ladder_title(rows, representation_name(first)))
     show_figure(
         charts.ladder(rows),
         key="overview.ladder",
         file_name=f"{context.entry.name}-ladder",
-        alt="Share of groups given to the right annotator, by explanations pooled",
+        alt="Attribution accuracy by number of explanations pooled",
     )
     show_note(
-        "The Stability page has the controls, the other representations, and the texts behind "
-        "every point."
+        "The Stability page has the controls, the other representations, and the explanations "
+        "behind every point."
     )

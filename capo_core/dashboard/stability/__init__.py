@@ -1,4 +1,4 @@
-"""Stability: the ladder, its controls, and the explanations behind every number."""
+"""Stability: how identifiable annotators are from k explanations."""
 
 from capo_core.dashboard.app.pages import Page
 

@@ -1,4 +1,4 @@
-"""The calibration view: the same measures on data whose truth is known, planted and null."""
+"""The calibration section: the same measures on simulated data with known truth, or with none."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.glossary import HELP
-from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
-from capo_core.formatting import count
+from capo_core.formatting import count, percent
 from capo_core.runs import submit
 from capo_core.stability.calibration import Calibration, CalibrationConfig
 from capo_core.task import PARAPHRASE
 
-# What is simulated: strengths with a truth to find, and many data sets without one.
+# Simulated datasets: several planted strengths, and many datasets without any difference.
 _PLANTED = {"strengths": (0.0, 0.5, 1.0, 2.0), "datasets": 3}
 _NULL = {
     "strengths": (0.0,),
@@ -38,15 +37,13 @@ _NULL = {
 
 
 def show(context: PageContext, report, representation: str) -> None:
-    """Planted and null data of the dataset's kind of task, each computed on demand."""
+    """Show the calibration on planted and on null data of the dataset's task, run on demand."""
     task = "paraphrase" if context.entry.task == PARAPHRASE.name else "nli"
-    section_heading(
-        "Does the method find what is there, and nothing where nothing is?", HELP["planted"]
-    )
+    section_heading("Calibration on simulated data", HELP["planted"])
     show_note(
-        "Simulated annotators are given a manner of known strength, and the same measures are run "
-        f"on what they write (task: {'paraphrase' if task == 'paraphrase' else 'inference'}). "
-        "These figures belong to the method, not to your dataset."
+        "Simulated annotators get a style of known strength, and the same measures are applied to "
+        f"their texts (task: {'paraphrase' if task == 'paraphrase' else 'inference'}). These "
+        "results describe the method, not your dataset."
     )
     with side_by_side("calibration", [1, 1]) as (left, right):
         with left:
@@ -60,9 +57,9 @@ def show(context: PageContext, report, representation: str) -> None:
 
 
 def _result(context: PageContext, name: str, config: CalibrationConfig) -> Calibration | None:
-    """The calibration if it is there; else what runs, or the button to begin it."""
+    """Return the saved calibration; without one, show its progress or the button to start it."""
     total = len(config.strengths) * config.datasets
-    st.markdown(f"**{name} data**: {count(total, 'data set')} of {config.items} items each.")
+    st.markdown(f"**{name} data**: {count(total, 'dataset')} of {config.items} items each.")
     found = cache.calibration(context.workspace, config)
     if found is not None:
         return found
@@ -74,12 +71,12 @@ def _result(context: PageContext, name: str, config: CalibrationConfig) -> Calib
     if job is not None:
         job_progress.show_outcome(job)
     st.button(
-        f"Measure {count(total, 'simulated data set')}",
+        f"Run on {count(total, 'simulated dataset')}",
         key=f"calibration.{name}",
         on_click=guarded,
         args=(submit.begin, context.workspace, "calibration", settings),
     )
-    show_note("Takes a few minutes, beside the page.")
+    show_note("Takes a few minutes; runs in the background.")
     return None
 
 
@@ -88,19 +85,20 @@ def _planted(found: Calibration, representation: str) -> None:
     there = list(dict.fromkeys(summary["representation"]))
     shown = representation if representation in there else there[0]
     rows = summary[(summary["representation"] == shown) & (summary["reduction"] == "none")]
-    one = rows[rows["k"] == rows["k"].min()].sort_values("manner")
-    rising = one["accuracy"].is_monotonic_increasing
+    single = rows[rows["k"] == rows["k"].min()].sort_values("manner")
+    rising = single["accuracy"].is_monotonic_increasing
     show_headline(
-        f"{representation_name(shown)}: what is found "
-        f"{'rises' if rising else 'does not rise everywhere'} with what was planted, from "
-        f"{one['accuracy'].iloc[0]:.2f} at strength {one['manner'].iloc[0]:g} to "
-        f"{one['accuracy'].iloc[-1]:.2f} at {one['manner'].iloc[-1]:g}."
+        f"{representation_name(shown)}: attribution accuracy "
+        f"{'increases' if rising else 'does not increase monotonically'} with the planted "
+        f"strength, from {percent(single['accuracy'].iloc[0])} at "
+        f"{single['manner'].iloc[0]:g} to {percent(single['accuracy'].iloc[-1])} at "
+        f"{single['manner'].iloc[-1]:g}."
     )
     show_figure(
         charts.planted(rows),
         key="calibration.planted",
         file_name="calibration-planted",
-        alt="Accuracy by planted strength of manner",
+        alt="Attribution accuracy by planted style strength",
     )
     recovery = found.recovery
     if len(recovery):
@@ -108,10 +106,14 @@ def _planted(found: Calibration, representation: str) -> None:
             recovery,
             {
                 "manner": Field("Strength", None, 1),
-                "planted": Field("Phrases planted", None, 0),
-                "detectable": Field("Detectable", "Expected z of 4 or more.", 0),
-                "found": Field("Found of these", "With z above 1.96; more is better.", 0),
-                "share": Field("Share", "Found of the detectable ones; 1 is best.", 2),
+                "planted": Field("Planted phrases", None, 0),
+                "detectable": Field(
+                    "Detectable", "Planted phrases with an expected z of at least 4.", 0
+                ),
+                "found": Field("Detected", "Detectable phrases with z above 1.96.", 0),
+                "share": Field(
+                    "Recall", "Detected share of the detectable phrases.", 0, percent=True
+                ),
             },
             key="calibration.recovery",
             file_name="calibration-phrases",
@@ -125,8 +127,8 @@ def _null(found: Calibration) -> None:
     n, covered = int(summary["n"].sum()), int(summary["covered"].sum())
     low = int(summary["significant"].sum())
     show_headline(
-        f"Where nothing was planted, {covered} of {n} intervals hold the chance line (95 % "
-        f"should), and {low} of {n} p-values are at most 0.05 (5 % should be)."
+        f"Without planted style, {covered:,} of {count(n, 'interval')} cover chance (nominal "
+        f"95 %), and {low:,} of {count(n, 'p-value')} are at most 0.05 (nominal 5 %)."
     )
     first = summary.iloc[0]
     points = found.points
@@ -150,21 +152,23 @@ def _summary(found: Calibration, name: str) -> None:
         representation=rows["representation"].map(representation_name),
         reduction=rows["reduction"].map(reduction_name),
     )
-    with st.expander(markdown("All numbers")):
+    with st.expander("All numbers"):
         table(
             rows,
             {
                 "manner": Field("Strength", None, 1),
-                "representation": Field("Seen as"),
+                "representation": Field("Representation"),
                 "reduction": Field("Reduction"),
-                "k": Field("Pooled", HELP["k"], 0),
-                "accuracy": Field("Accuracy", HELP["accuracy"], 2),
-                "lowest": Field("lowest", "Of the data sets.", 2),
-                "highest": Field("highest", "Of the data sets.", 2),
-                "covered": Field("Hold chance", "Intervals that hold the chance line.", 0),
-                "significant": Field("p ≤ 0.05", "Data sets with such a p-value.", 0),
-                "n": Field("Data sets", None, 0),
-                "ks_p": Field("KS p", "Are the p-values uniform? Small means no.", 2),
+                "k": Field("k", HELP["k"], 0),
+                "accuracy": Field("Accuracy", HELP["accuracy"], 1, percent=True),
+                "lowest": Field("Lowest", "Lowest accuracy of the datasets.", 1, percent=True),
+                "highest": Field("Highest", "Highest accuracy of the datasets.", 1, percent=True),
+                "covered": Field("Cover chance", "Intervals that contain the chance level.", 0),
+                "significant": Field("p ≤ 0.05", "Datasets with such a p-value.", 0),
+                "n": Field("Datasets", None, 0),
+                "ks_p": Field(
+                    "KS p", "Kolmogorov–Smirnov test for uniform p-values; small: not uniform.", 2
+                ),
             },
             key=f"calibration.{name}.summary",
             file_name=f"calibration-{name}",

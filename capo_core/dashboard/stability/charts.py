@@ -1,16 +1,21 @@
-"""Pictures of the measures beside the ladder.
-
-Pictures of the ladder and of its controls, with the titles their numbers give.
-"""
+"""Charts of a stability report: the ladder, its controls, and the other measures."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, chance_line, in_order, pool_axis, whiskers
+from capo_core.dashboard.ui.charts import (
+    blank,
+    chance_line,
+    in_order,
+    percent_axis,
+    pool_axis,
+    whiskers,
+)
 from capo_core.dashboard.ui.theme import (
     FAINT,
     NEUTRAL,
@@ -18,17 +23,17 @@ from capo_core.dashboard.ui.theme import (
     reduction_look,
     reduction_name,
 )
-from capo_core.formatting import PERCENT, percent
+from capo_core.formatting import PERCENT, count, p_value, percent, percent_interval
 
 _PARTS = (
     ("item", "Item", "#8F979E", "#15181B"),
     ("annotator", "Annotator", "#2F6FB0", "#FFFFFF"),
-    ("residual", "The rest", "#D4D7DA", "#15181B"),
+    ("residual", "Residual (interaction and noise)", "#D4D7DA", "#15181B"),
 )
 
 
 def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
-    """Shares of the variance: stacked bars, one per row of `rows`, called `names`.
+    """Return shares of the variance: stacked bars, one per row of `rows`, called `names`.
 
     Unbiased components may be a little below 0; such a bar has no length, its number stays.
     """
@@ -40,24 +45,27 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
             orientation="h",
             name=called,
             marker={"color": color, "line": {"width": 0}},
-            # A number that has no room in its bar stands in the table.
-            text=[f"{value:.2f}" if value >= 0.06 else "" for value in rows[column]],
+            # The numbers of narrow bars are in the tooltip and in the table.
+            text=[percent(value, 1) if value >= 0.06 else "" for value in rows[column]],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             insidetextfont={"color": ink},
-            customdata=rows[[column, "n_items"]].to_numpy(),
-            hovertemplate="%{y}: %{customdata[0]:.3f} of the variance, n = %{customdata[1]:,} "
+            customdata=[
+                (value, percent(value, 1), n)
+                for value, n in zip(rows[column], rows["n_items"], strict=True)
+            ],
+            hovertemplate="%{y}: %{customdata[1]} of the variance, n = %{customdata[2]:,} "
             "items<extra>%{fullData.name}</extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.35, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share of the variance")
+    figure.update_xaxes(**percent_axis("Share of variance"))
     return figure
 
 
 def separation(rows: pd.DataFrame) -> go.Figure:
-    """AUC without training by explanations pooled, one line per reduction; chance one half."""
+    """Return the AUC without training by explanations pooled, one line per reduction."""
     figure = blank(360, legend=True)
     pools = sorted(rows["k"].unique())
     for name in in_order(rows["reduction"]):
@@ -78,18 +86,18 @@ def separation(rows: pd.DataFrame) -> go.Figure:
         )
     chance_line(figure, pd.DataFrame({"chance": [0.5]}), vertical=False)
     pool_axis(figure, pools)
-    figure.update_yaxes(range=[0.4, 1.03], title="same told from different (AUC)")
+    figure.update_yaxes(range=[0.4, 1.03], title="AUC, same vs different annotators")
     return figure
 
 
 def reliability(rows: pd.DataFrame) -> go.Figure:
-    """Likeness of profiles from two halves, by explanations in a half; rows of one view."""
+    """Return the correlation of profiles from two halves, by explanations in a half."""
     figure = blank(360, legend=True)
     rows = rows.sort_values("n")
     for column, name, color, symbol in (
-        ("self", "the same annotator", "#2F6FB0", "square"),
-        ("others", "two different annotators", "#C98A1B", "diamond"),
-        ("shuffled", "annotators shuffled", NEUTRAL, "circle-open"),
+        ("self", "same annotator", "#2F6FB0", "square"),
+        ("others", "different annotators", "#C98A1B", "diamond"),
+        ("shuffled", "annotators permuted", NEUTRAL, "circle-open"),
     ):
         interval = None
         if column == "self":
@@ -104,13 +112,13 @@ def reliability(rows: pd.DataFrame) -> go.Figure:
             marker={"symbol": symbol, "size": 9, "color": color},
             hovertemplate="%{x} explanations: %{y:.2f}<extra>%{fullData.name}</extra>",
         )
-    figure.update_xaxes(title="explanations of an annotator in each half", rangemode="tozero")
-    figure.update_yaxes(title="correlation of profiles")
+    figure.update_xaxes(title="Explanations per annotator and half", rangemode="tozero")
+    figure.update_yaxes(title="Correlation of profiles")
     return figure
 
 
 def reliability_title(rows: pd.DataFrame) -> str:
-    """What the largest halves show."""
+    """Return the title of the reliability chart, from the largest halves."""
     last = rows.sort_values("n").iloc[-1]
     return (
         f"With {int(last['n']):,} explanations in each half, an annotator's two profiles correlate "
@@ -119,7 +127,7 @@ def reliability_title(rows: pd.DataFrame) -> str:
 
 
 def planted(rows: pd.DataFrame) -> go.Figure:
-    """Accuracy along the planted strength, one line per k; whiskers from lowest to highest.
+    """Return accuracy by planted strength, one line per k; whiskers from lowest to highest.
 
     Args:
         rows: a calibration's summary of one representation and reduction.
@@ -134,21 +142,25 @@ def planted(rows: pd.DataFrame) -> go.Figure:
             y=line["accuracy"],
             error_y=whiskers(line["accuracy"], line["lowest"], line["highest"], shade),
             mode="lines+markers",
-            name=f"{k} pooled" if k > 1 else "one explanation",
+            name=f"k = {k}",
             line={"color": shade, "width": 2.2},
             marker={"symbol": symbol, "size": 9},
-            customdata=line["n"],
-            hovertemplate="planted %{x}: %{y:.1%}, mean of %{customdata} data sets"
+            cliponaxis=False,
+            customdata=[
+                (percent(accuracy), n)
+                for accuracy, n in zip(line["accuracy"], line["n"], strict=True)
+            ],
+            hovertemplate="strength %{x}: %{customdata[0]}, mean of %{customdata[1]} datasets"
             "<extra>%{fullData.name}</extra>",
         )
     chance_line(figure, rows, vertical=False)
-    figure.update_xaxes(title="strength of manner planted (0: nothing to find, 1: as in people)")
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="right annotator named")
+    figure.update_xaxes(title="Planted style strength (0: none, 1: as in human annotators)")
+    figure.update_yaxes(**percent_axis("Attribution accuracy"))
     return figure
 
 
 def null_p_values(points: pd.DataFrame) -> go.Figure:
-    """Share of null data sets with a p-value up to x, per k; on the diagonal where all is well.
+    """Return the cumulative distribution of the p-values on null data, per k; ideally diagonal.
 
     Args:
         points: a calibration's points at strength 0 of one representation and reduction.
@@ -159,7 +171,7 @@ def null_p_values(points: pd.DataFrame) -> go.Figure:
         x=[0, 1],
         y=[0, 1],
         mode="lines",
-        name="as it should be",
+        name="uniform p-values",
         line={"color": NEUTRAL, "dash": "dash", "width": 1.4},
         hoverinfo="skip",
     )
@@ -170,21 +182,24 @@ def null_p_values(points: pd.DataFrame) -> go.Figure:
             y=[0, *[(i + 1) / len(values) for i in range(len(values))], 1],
             mode="lines",
             line={"shape": "hv", "color": shade, "width": 2.2},
-            name=f"{k} pooled" if k > 1 else "one explanation",
-            hovertemplate="p ≤ %{x:.3f} in %{y:.0%} of the null data sets"
+            name=f"k = {k}",
+            customdata=[
+                percent(i / max(1, len(values))) for i in (*range(len(values) + 1), len(values))
+            ],
+            hovertemplate="p ≤ %{x:.3f} in %{customdata} of the null datasets"
             "<extra>%{fullData.name}</extra>",
         )
     figure.update_xaxes(title="p-value", range=[0, 1])
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="data sets with at most this p")
+    figure.update_yaxes(**percent_axis("Datasets with at most this p-value"))
     return figure
 
 
-# Controls without a word of the explanation: they stand beside every representation.
+# Controls that use no text: they are shown with every representation.
 _TEXTLESS = ("label", "length", "formatting", "input")
 
 
 def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figure:
-    """Accuracy of attribution by explanations pooled, one line per reduction.
+    """Return attribution accuracy by explanations pooled, one line per reduction.
 
     Args:
         rows: ladder rows of one representation.
@@ -219,26 +234,39 @@ def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figu
             # A selection must not fade the rest: the choice is ringed instead.
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},
-            customdata=line[["reduction", "k", "low", "high", "n_items", "p_value"]].to_numpy(),
-            hovertemplate="%{customdata[1]} pooled: %{y:.1%} [%{customdata[2]:.1%}, "
-            "%{customdata[3]:.1%}]<br>n = %{customdata[4]:,} items, p = %{customdata[5]:.3g}"
+            cliponaxis=False,
+            customdata=[
+                (
+                    point.reduction,
+                    point.k,
+                    percent(point.accuracy),
+                    percent_interval(point.low, point.high),
+                    point.n_items,
+                    _p_text(point.p_value),
+                )
+                for point in line.itertuples()
+            ],
+            hovertemplate="k = %{customdata[1]}: %{customdata[2]} %{customdata[3]}"
+            "<br>n = %{customdata[4]:,} items%{customdata[5]}"
             "<br>click to read the explanations<extra>%{fullData.name}</extra>",
         )
-    chance_line(figure, rows, vertical=False)
+    chance_line(figure, rows, vertical=False, below=_null_floor(rows))
     pool_axis(figure, pools)
     low = max(0.0, min(rows["low"].min(), rows["chance"].min()) - 0.12)
-    figure.update_yaxes(tickformat=".0%", range=[low, 1.03], title="right annotator named")
+    figure.update_yaxes(**percent_axis("Attribution accuracy", low))
     return figure
 
 
 def ladder_title(rows: pd.DataFrame, name: str) -> str:
-    """What the ladder shows, from its numbers: how far one goes, and how far more go together."""
+    """Return the ladder's title: the accuracy of the smallest k, and of the largest up to 16."""
     by_k = rows.groupby("k")["accuracy"].agg(["min", "max"])
     first = by_k.index[0]
     many = max(k for k in by_k.index if k <= max(16, first))
-    opening = "one explanation names" if first == 1 else f"{first} explanations name"
-    title = f"{name}: {opening} the annotator in {_span(*by_k.loc[first])} of cases"
-    return title if many == first else f"{title}, {many} pooled in {_span(*by_k.loc[many])}"
+    title = f"{name}: attribution accuracy {_span(*by_k.loc[first])} from "
+    title += f"{count(first, 'explanation')}"
+    if many > first:
+        title += f", {_span(*by_k.loc[many])} from {many} pooled"
+    return title if rows["reduction"].nunique() < 2 else f"{title} (range over reductions)"
 
 
 def _span(low: float, high: float) -> str:
@@ -247,6 +275,21 @@ def _span(low: float, high: float) -> str:
     if low_text == high_text:
         return high_text
     return f"{low_text.removesuffix(PERCENT)} to {high_text}"
+
+
+def _p_text(p: float | None) -> str:
+    """Return ", p = 0.012", or nothing where no null was computed."""
+    if p is None or math.isnan(p):
+        return ""
+    text = p_value(p)
+    return f", p {text}" if text.startswith("≤") else f", p = {text}"
+
+
+def _null_floor(rows: pd.DataFrame) -> float | None:
+    """Return the lower edge of the null band at the smallest k; None without a null."""
+    first = rows[rows["k"] == rows["k"].min()][["null_mean", "null_high"]].astype(float).max()
+    floor = 2 * first["null_mean"] - first["null_high"]
+    return None if math.isnan(floor) else float(floor)
 
 
 def _null_band(figure: go.Figure, rows: pd.DataFrame) -> None:
@@ -263,16 +306,16 @@ def _null_band(figure: go.Figure, rows: pd.DataFrame) -> None:
         fillcolor=FAINT,
         line={"width": 0},
         mode="lines",
-        name="Annotators shuffled (95 %)",
+        name="Permutation null (95 %)",
         hoverinfo="skip",
     )
 
 
 def controls_at(rows: pd.DataFrame, representation: str, k: int) -> pd.DataFrame:
-    """The control rows to hold against one representation at `k`, with a `name` for the screen.
+    """Return the control rows of one representation at `k`, with a `name` for the screen.
 
-    Of the nulls, which every reduction has, the highest stands for all. "Whose is whose" has
-    another chance level and is left to the table.
+    Of the nulls, which every reduction has, the highest represents all. The matching of two texts
+    with equal labels (same_label) has another chance level and is shown in the table only.
     """
     here = (rows["representation"] == representation) | rows["control"].isin(_TEXTLESS)
     rows = rows[here & (rows["k"] == k) & (rows["control"] != "same_label")]
@@ -282,17 +325,16 @@ def controls_at(rows: pd.DataFrame, representation: str, k: int) -> pd.DataFrame
 
 
 def controls_title(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame, k: int) -> str:
-    """Whether the reductions at `k` lie above what the simplest knowledge reaches."""
-    at = "a single explanation" if k == 1 else f"{k} pooled"
+    """Return the title of the controls: whether the best reduction at `k` exceeds all of them."""
     if control_rows.empty:
-        return f"No controls were computed for {at}"
+        return f"No controls for k = {k}"
     best, strongest = ladder_rows["accuracy"].max(), control_rows["accuracy"].max()
     relation = "above" if best > strongest else "not above"
-    return f"With {at}, the best reduction is {relation} every control"
+    return f"At k = {k}, the best reduction is {relation} every control"
 
 
 def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure:
-    """At one k: every reduction (filled) above the controls that it must beat (open).
+    """Return the accuracies at one k: reductions (filled) and the controls to exceed (open).
 
     Args:
         ladder_rows: ladder rows of one representation and one k.
@@ -324,11 +366,14 @@ def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure
             "color": [look[0] for look in frame["look"]],
             "symbol": [look[1] for look in frame["look"]],
         },
-        customdata=frame[["name", "low", "high"]].to_numpy(),
-        hovertemplate="%{customdata[0]}: %{x:.1%} [%{customdata[1]:.1%}, %{customdata[2]:.1%}]"
-        "<extra></extra>",
+        cliponaxis=False,
+        customdata=[
+            (row.name, percent(row.accuracy), percent_interval(row.low, row.high))
+            for row in frame.itertuples(index=False)
+        ],
+        hovertemplate="%{customdata[0]}: %{customdata[1]} %{customdata[2]}<extra></extra>",
     )
     chance_line(figure, ladder_rows, vertical=True)
     figure.update_yaxes(tickvals=list(range(len(frame))), ticktext=frame["name"])
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.03], title="right annotator named")
+    figure.update_xaxes(**percent_axis("Attribution accuracy"))
     return figure

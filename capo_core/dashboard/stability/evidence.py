@@ -1,4 +1,4 @@
-"""The explanations behind a point of the ladder: every group of k, and whom it was taken for."""
+"""The explanations behind a point of the ladder: every group of k, and its attribution."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, short
 
-_OUTCOMES = {"all": "all", "right": "named rightly", "wrong": "taken for another"}
-_ORDERS = {"clear": "clearest first", "mistaken": "most mistaken first"}
-# So many explanations on one screen, whatever the size of a group.
+_OUTCOMES = {"all": "All", "right": "Correctly attributed", "wrong": "Misattributed"}
+_ORDERS = {"clear": "Largest margin first", "mistaken": "Smallest margin first"}
+# Explanations per page, whatever the size of a group.
 _TEXTS = 24
 
 
 def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
-    """The groups behind one point, filtered and paged.
+    """Show the groups behind one point, filtered and paged.
 
     Args:
         groups: one row an explanation: group, annotator_id, predicted, correct, margin,
@@ -32,18 +32,18 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
     heads = groups.drop_duplicates("group").set_index("group")
     section_heading(
         f"{int(heads['correct'].sum()):,} of {count(len(heads), 'group' if k > 1 else 'text')} "
-        "named rightly in one of the partitions"
+        "correctly attributed, in one of the partitions"
     )
     columns = st.columns(3)
     with columns[0]:
         who = url_state.choice(
             st.selectbox,
-            "Written by",
+            "Annotator",
             ["", *dataset.annotators],
             page=page,
             key="who",
             clears=("p",),
-            format_func=lambda value: value or "anyone",
+            format_func=lambda value: value or "Any",
         )
     with columns[1]:
         outcome = url_state.choice(
@@ -72,7 +72,7 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
         heads = heads[heads["correct"] == (outcome == "right")]
     heads = heads.sort_values("margin", ascending=order == "mistaken", kind="stable")
     if heads.empty:
-        show_note("No group fits this choice.")
+        show_note("No group matches these filters.")
         return
     start, end = paging(page, "p", len(heads), max(1, _TEXTS // k), "group" if k > 1 else "text")
     texts = cache.annotations_by_id(dataset)
@@ -115,4 +115,4 @@ def _answer(row: pd.Series, remark: str) -> Answer:
 
 
 def _verdict(head) -> str:
-    return "named rightly" if head.correct else f"taken for {short(head.predicted, 60)}"
+    return "correctly attributed" if head.correct else f"attributed to {short(head.predicted, 60)}"

@@ -1,26 +1,27 @@
-"""Stability reports and the jobs that make them, without Streamlit."""
+"""Presets of the stability analysis and the runs that compute it, without Streamlit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from capo_core.data.catalog import Entry
+from capo_core.formatting import count
 from capo_core.runs import submit
 from capo_core.runs.run import Run
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.workspace import Workspace
 
-# A dataset up to this size is measured without being asked, quickly, when its page first opens.
+# Datasets up to this many annotations get a quick report when their page is first opened.
 SMALL = 4_000
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A ready choice of settings: what it is called, what it costs and gives."""
+    """Ready settings with a title and a description of their content and cost."""
 
     name: str
     title: str
-    words: str
+    description: str
     config: StabilityConfig
 
 
@@ -30,15 +31,15 @@ PRESETS = {
         Preset(
             "quick",
             "Quick look",
-            "Meaning and wording, whole text and input words masked; 1 seed, 200 permutations. "
-            "About a minute for two thousand explanations.",
+            "Two representations, whole text and input words masked; 1 seed, 200 permutations. "
+            "About a minute for 2,000 explanations.",
             QUICK,
         ),
         Preset(
             "full",
             "Full report",
-            "Three representations, all five reductions, 5 seeds, 1,000 permutations. A few "
-            "minutes for a few thousand explanations.",
+            "Three representations, all reductions, 5 seeds, 1,000 permutations. A few minutes "
+            "for a few thousand explanations.",
             StabilityConfig(),
         ),
     )
@@ -46,20 +47,22 @@ PRESETS = {
 
 
 def settings(entry: Entry, config: StabilityConfig) -> dict:
-    """What a job of kind "stability" is asked for."""
+    """Return the settings of a run of kind "stability"."""
     return {"dataset": entry.name, "fingerprint": entry.fingerprint, "config": config.to_dict()}
 
 
 def job_of(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Run | None:
+    """Return the run of this configuration, if it was ever started."""
     return submit.find_begun(workspace, "stability", settings(entry, config))
 
 
 def begin(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Run:
+    """Start the analysis of `entry`, or return the run that is in progress."""
     return submit.begin(workspace, "stability", settings(entry, config))
 
 
 def jobs_of(workspace: Workspace, entry: Entry) -> list[Run]:
-    """All stability jobs of this very dataset, the last asked for first."""
+    """Return all stability runs of this dataset's content, the latest first."""
     return [
         job
         for job in submit.every_begun(workspace, "stability")
@@ -68,10 +71,10 @@ def jobs_of(workspace: Workspace, entry: Entry) -> list[Run]:
 
 
 def begin_unasked(workspace: Workspace, entry: Entry) -> Run | None:
-    """Measure a small dataset quickly if nobody ever asked; the job, or None.
+    """Start a quick report of a small dataset that never had one; return the run, or None.
 
-    A newcomer sees a ladder without having to know what to ask for. Once there was a job, however
-    it ended, the next one is the user's to begin.
+    A new user sees a ladder without choosing settings. After any earlier run, whatever its end,
+    only the user starts the next one.
     """
     if entry.annotations > SMALL or jobs_of(workspace, entry):
         return None
@@ -79,23 +82,25 @@ def begin_unasked(workspace: Workspace, entry: Entry) -> Run | None:
 
 
 def live_job(workspace: Workspace, entry: Entry) -> Run | None:
+    """Return the queued or running analysis of `entry`."""
     return next((job for job in jobs_of(workspace, entry) if job.status().live), None)
 
 
 def size(config: StabilityConfig) -> int:
-    """How much a configuration covers: what is shown where several reports are there."""
-    rungs = len(config.representations) * len(config.reductions) * len(config.pool)
-    return rungs * config.seeds * max(1, config.permutations)
+    """Return how much a configuration covers; the largest of several reports is shown first."""
+    points = len(config.representations) * len(config.reductions) * len(config.pool)
+    return points * config.seeds * max(1, config.permutations)
 
 
 def title(config: StabilityConfig) -> str:
-    """What a report is called: its preset, or its settings."""
+    """Return the title of a report: its preset, or its settings."""
     for preset in PRESETS.values():
         if preset.config == config:
             return preset.title
     parts = [
-        f"{len(config.representations)} × {len(config.reductions)} rungs",
-        f"{config.seeds} seeds",
-        f"{config.permutations:,} permutations",
+        f"{count(len(config.representations), 'representation')} × "
+        f"{count(len(config.reductions), 'reduction')}",
+        count(config.seeds, "seed"),
+        count(config.permutations, "permutation"),
     ]
     return ", ".join([*parts, "text as typed"] if config.raw else parts)

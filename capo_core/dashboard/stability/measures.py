@@ -1,4 +1,4 @@
-"""The measures beside the ladder: variance, reliability, separation and bits, agreement."""
+"""Sections of the stability page: variance, reliability, separability, information, agreement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from capo_core.dashboard.ui.theme import reduction_name, representation_name
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """Representations and reductions by their names for the screen."""
+    """Return `frame` with the titles of representations and reductions."""
     changes = {}
     if "representation" in frame:
         changes["representation"] = frame["representation"].map(representation_name)
@@ -29,19 +29,20 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**changes)
 
 
-def _told(report, topic: str) -> None:
-    """The report's own sentences on a topic."""
-    said = [statement.text for statement in report.statements if statement.topic == topic]
-    if said:
-        show_headline(*said)
+def _show_statements(report, topic: str) -> None:
+    """Show the report's sentences on a topic."""
+    texts = [statement.text for statement in report.statements if statement.topic == topic]
+    if texts:
+        show_headline(*texts)
 
 
 def variance(context: PageContext, report, representation: str) -> None:
+    """Show the shares of item, annotator and residual in the variance of explanations."""
     rows = report.variance.to_frame()
-    section_heading("What the differences between explanations come from", HELP["variance"])
-    _told(report, "variance")
+    section_heading("Variance components", HELP["variance"])
+    _show_statements(report, "variance")
     if rows.empty:
-        show_note("Too few items have all annotators; the shares cannot be computed.")
+        show_note("Too few items have all annotators, so the shares cannot be computed.")
         return
     here = rows[rows["representation"] == representation]
     if not here.empty:
@@ -49,18 +50,24 @@ def variance(context: PageContext, report, representation: str) -> None:
             charts.variance(here, [reduction_name(name) for name in here["reduction"]]),
             key="stability.variance",
             file_name=f"{context.entry.name}-variance-{representation}",
-            alt="Shares of item, annotator and the rest in the variance, per reduction",
+            alt="Shares of item, annotator and residual in the variance, by reduction",
         )
     table(
         _named(rows),
         {
-            "representation": Field("Seen as"),
+            "representation": Field("Representation"),
             "reduction": Field("Reduction", HELP["reduction"]),
-            "item": Field("Item", "Share of the item.", 3),
-            "annotator": Field("Annotator", "Share of the annotator.", 3),
-            "annotator_low": Field("from", "Lower end of the annotator's 95 % interval.", 3),
-            "annotator_high": Field("to", "Upper end of the annotator's 95 % interval.", 3),
-            "residual": Field("The rest", "What neither explains.", 3),
+            "item": Field("Item", "Share of the item.", 1, percent=True),
+            "annotator": Field("Annotator", "Share of the annotator.", 1, percent=True),
+            "annotator_low": Field(
+                "From", "Lower end of the annotator's 95 % interval.", 1, percent=True
+            ),
+            "annotator_high": Field(
+                "To", "Upper end of the annotator's 95 % interval.", 1, percent=True
+            ),
+            "residual": Field(
+                "Residual", "Interaction of item and annotator, and noise.", 1, percent=True
+            ),
             "n_items": Field("Items", "Items with all annotators.", 0),
         },
         key="stability.variance.table",
@@ -69,14 +76,13 @@ def variance(context: PageContext, report, representation: str) -> None:
 
 
 def reliability(context: PageContext, report, representation: str) -> None:
+    """Show the correlation of annotators' profiles between two halves of the items."""
     rows = report.reliability.to_frame()
     known = rows[rows["representation"] == representation] if len(rows) else rows
     known = known[known["self"].notna()] if len(known) else known
     if known.empty:
-        section_heading(
-            "Does an annotator's profile come back on other items?", HELP["reliability"]
-        )
-        show_note("There are too few items to compare halves.")
+        section_heading("Split-half reliability", HELP["reliability"])
+        show_note("Too few items for two halves.")
         return
     with side_by_side("reliability", [1, 1]) as places:
         for place, (reduction, part) in zip(
@@ -91,26 +97,29 @@ def reliability(context: PageContext, report, representation: str) -> None:
                     charts.reliability(part),
                     key=f"stability.reliability.{reduction}",
                     file_name=f"{context.entry.name}-reliability-{representation}-{reduction}",
-                    alt="Correlation of an annotator's two profiles, by explanations in a half",
+                    alt="Correlation of an annotator's two profiles, by explanations per half",
                 )
     table(
         _named(rows),
         _fields(
             rows,
             {
-                "representation": Field("Seen as"),
+                "representation": Field("Representation"),
                 "reduction": Field("Reduction", HELP["reduction"]),
-                "n": Field("In each half", "Explanations of an annotator.", 0),
+                "n": Field("Per half", "Explanations of one annotator in each half.", 0),
                 "self": Field("Same annotator", HELP["reliability"], 2),
-                "low": Field("from", "Lower end of the 95 % interval.", 2),
-                "high": Field("to", "Upper end of the 95 % interval.", 2),
-                "others": Field("Different", "Correlation of two annotators' profiles.", 2),
-                "shuffled": Field("Shuffled", "With annotators exchanged within items.", 2),
+                "low": Field("From", "Lower end of the 95 % interval.", 2),
+                "high": Field("To", "Upper end of the 95 % interval.", 2),
+                "others": Field(
+                    "Different annotators", "Correlation of two annotators' profiles.", 2
+                ),
+                "shuffled": Field("Permuted", "With annotators permuted within items.", 2),
                 "identified": Field(
-                    "Found again",
+                    "Re-identification",
                     "Share of annotators whose profile is closest to their own other half. "
-                    "Higher is better; chance is one over the number of annotators.",
-                    2,
+                    "Chance is one over the number of annotators.",
+                    0,
+                    percent=True,
                 ),
                 "n_items": Field("Items", None, 0),
                 "note": Field("Note"),
@@ -122,8 +131,9 @@ def reliability(context: PageContext, report, representation: str) -> None:
 
 
 def information(context: PageContext, report, representation: str) -> None:
-    section_heading("Does manner show without being learned?", HELP["auc"])
-    _told(report, "unsupervised")
+    """Show the separability without training, and the bits per explanation."""
+    section_heading("Unsupervised separability", HELP["auc"])
+    _show_statements(report, "unsupervised")
     rows = report.unsupervised.to_frame()
     if not rows.empty:
         here = rows[rows["representation"] == representation]
@@ -131,33 +141,33 @@ def information(context: PageContext, report, representation: str) -> None:
             charts.separation(here if not here.empty else rows),
             key="stability.auc",
             file_name=f"{context.entry.name}-separation-{representation}",
-            alt="Separation of same from different annotators, by explanations pooled",
+            alt="AUC of same against different annotators, by explanations pooled",
         )
         table(
             _named(rows),
             {
-                "representation": Field("Seen as"),
+                "representation": Field("Representation"),
                 "reduction": Field("Reduction", HELP["reduction"]),
-                "k": Field("Pooled", HELP["k"], 0),
+                "k": Field("k", HELP["k"], 0),
                 "auc": Field("AUC", HELP["auc"], 2),
-                "low": Field("from", "Lower end of the 95 % interval.", 2),
-                "high": Field("to", "Upper end of the 95 % interval.", 2),
+                "low": Field("From", "Lower end of the 95 % interval.", 2),
+                "high": Field("To", "Upper end of the 95 % interval.", 2),
                 "n_items": Field("Items", None, 0),
             },
             key="stability.auc.table",
             file_name=f"{context.entry.name}-separation",
         )
-    section_heading("How much does one explanation tell, and how many are enough?", HELP["bits"])
-    _told(report, "information")
+    section_heading("Information per explanation", HELP["bits"])
+    _show_statements(report, "information")
     table(
         _named(report.information.to_frame()),
         {
-            "representation": Field("Seen as"),
+            "representation": Field("Representation"),
             "reduction": Field("Reduction", HELP["reduction"]),
-            "bits": Field("Bits in one", HELP["bits"], 2),
-            "low": Field("from", "Lower end of the 95 % interval.", 2),
-            "high": Field("to", "Upper end of the 95 % interval.", 2),
-            "k90": Field("Enough for 90 %", HELP["k90"], 1),
+            "bits": Field("Bits per explanation", HELP["bits"], 2),
+            "low": Field("From", "Lower end of the 95 % interval.", 2),
+            "high": Field("To", "Upper end of the 95 % interval.", 2),
+            "k90": Field("k for 90 %", HELP["k90"], 1),
             "n_items": Field("Items", None, 0),
         },
         key="stability.information.table",
@@ -166,8 +176,9 @@ def information(context: PageContext, report, representation: str) -> None:
 
 
 def agreement(context: PageContext, report, representation: str) -> None:
-    section_heading("How far do the annotators give the same labels?", HELP["agreement"])
-    _told(report, "agreement")
+    """Show the agreement of labels, of all annotators and of each pair."""
+    section_heading("Inter-annotator agreement", HELP["agreement"])
+    _show_statements(report, "agreement")
     rows = report.agreement.to_frame()
     rows = rows.assign(measure=rows["measure"].map(_MEASURES).fillna(rows["measure"]))
     table(
@@ -176,13 +187,13 @@ def agreement(context: PageContext, report, representation: str) -> None:
             rows,
             {
                 "measure": Field("Measure", HELP["agreement"]),
-                "annotator_a": Field("Annotator"),
-                "annotator_b": Field("and"),
+                "annotator_a": Field("First annotator"),
+                "annotator_b": Field("Second annotator"),
                 "value": Field("Agreement", HELP["kappa"], 2),
-                "low": Field("from", "Lower end of the 95 % interval.", 2),
-                "high": Field("to", "Upper end of the 95 % interval.", 2),
+                "low": Field("From", "Lower end of the 95 % interval.", 2),
+                "high": Field("To", "Upper end of the 95 % interval.", 2),
                 "raw_agreement": Field(
-                    "Same label", "Share of common items with the same label; higher is more.", 2
+                    "Same label", "Share of common items with the same label.", 0, percent=True
                 ),
                 "n_items": Field("Common items", None, 0),
                 "note": Field("Note"),
@@ -194,7 +205,7 @@ def agreement(context: PageContext, report, representation: str) -> None:
 
 
 def _fields(rows: pd.DataFrame, wanted: dict[str, Field]) -> dict[str, Field]:
-    """The wanted columns that say something: there, and not empty in every row."""
+    """Return the fields whose columns exist and are not empty in every row."""
     return {
         name: field
         for name, field in wanted.items()
@@ -205,7 +216,7 @@ def _fields(rows: pd.DataFrame, wanted: dict[str, Field]) -> dict[str, Field]:
 _MEASURES = {
     "krippendorff_alpha": "Krippendorff's alpha",
     "cohen_kappa": "Cohen's kappa",
-    "raw_agreement": "Same label",
+    "raw_agreement": "Raw agreement",
 }
 SECTIONS = {
     "variance": variance,

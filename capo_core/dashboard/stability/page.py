@@ -1,7 +1,4 @@
-"""The stability page: one sentence, the ladder with its controls, and what lies behind it.
-
-How a report was computed, folded away at the end of the page.
-"""
+"""The stability page: headline, ladder with controls, the other measures, and the method."""
 
 from __future__ import annotations
 
@@ -39,34 +36,35 @@ _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance"
 
 
 def show_methods(context: PageContext, report) -> None:
+    """Show how the report was computed, with its downloads, in an expander."""
     config = report.config
-    taken = "taken as typed"
+    text = "Explanations are used as typed."
     if not config.raw:
-        taken = (
-            "normalised first: case, quotation marks, outer spaces and the final period are habits "
-            "of the keyboard"
+        text = (
+            "Explanations are normalised first: case, quotation marks, outer spaces and the final "
+            "period reflect typing habits, not style."
         )
     with st.expander("How it was computed"):
         for line in (
-            f"Explanations are {taken}.",
-            f"Seen as: {', '.join(representation_name(r) for r in config.representations)}. "
-            f"Sentence meaning is the model {config.embedding_model}.",
+            text,
+            f"Representations: {', '.join(representation_name(r) for r in config.representations)}"
+            f". Sentence embeddings are from {config.embedding_model}.",
             f"Reductions: {', '.join(reduction_name(r).lower() for r in config.reductions)}; each "
-            "is fitted on training folds only.",
-            f"A ridge classifier in {config.folds}-fold cross-validation; items that share a text "
-            "are never on both sides; annotators count equally; mean over "
+            "is fitted on the training folds only.",
+            f"Ridge classifier in {config.folds}-fold cross-validation; items that share a text "
+            "are in the same fold; annotators are weighted equally; mean over "
             f"{count(config.seeds, 'partition')}.",
-            "Pooled: the scores of k explanations of one annotator, on different held-out items, "
-            "are added.",
-            "Intervals are 95 %, over items. The null shuffles annotators within each item, "
-            f"{count(config.permutations, 'time')}, through the whole pipeline with the same "
-            "partitions.",
+            "Pooling: the scores of k explanations of one annotator, on different held-out items, "
+            "are summed.",
+            "95 % confidence intervals over items. The permutation null shuffles annotators within "
+            f"each item, {count(config.permutations, 'time')}, through the whole pipeline with the "
+            "same partitions.",
             f"Dataset {report.dataset}, fingerprint {report.fingerprint[:16]}, seed {config.seed}.",
         ):
             show_note(line)
         with st.container(horizontal=True):
             st.download_button(
-                "Whole report (JSON)",
+                "Full report (JSON)",
                 lambda: json.dumps(report.to_dict(), indent=2, ensure_ascii=False).encode(),
                 file_name=f"{report.dataset}-stability.json",
                 mime="application/json",
@@ -82,7 +80,7 @@ def show_methods(context: PageContext, report) -> None:
                 file_name=f"{context.entry.name}-{part}",
                 label=f"{part.capitalize()} (CSV)",
             )
-        show_note("Formulas and their sources are in docs/methods.md.")
+        show_note("Formulas and references: docs/methods.md in the project folder.")
 
 
 _PARTS = {
@@ -90,14 +88,14 @@ _PARTS = {
     "numbers": "All numbers",
     "variance": "Variance",
     "reliability": "Reliability",
-    "information": "Without training, and in bits",
+    "information": "Separability and information",
     "agreement": "Label agreement",
     "calibration": "Calibration",
 }
 
 
 def show(context: PageContext) -> None:
-    """The report of the chosen dataset, or the way to it."""
+    """Show the report of the chosen dataset, or the presets to start one."""
     choice = reports.current(context)
     if choice.shown is None:
         return
@@ -105,14 +103,14 @@ def show(context: PageContext) -> None:
     ladder = report.ladder.to_frame()
     if ladder.empty:
         show_headline(*(statement.text for statement in report.statements))
-        show_note("There are too few explanations for a ladder.")
+        show_note("Too few explanations for a ladder.")
         reports.menu(context, choice)
         show_methods(context, report)
         return
-    show_headline(*_told(report, "headline"))
+    show_headline(*_statements(report, "headline"))
     representation, reduction, k = _controls(context, choice, ladder)
     rows = ladder[ladder["representation"] == representation]
-    _pictures(context, report, rows, representation, (reduction, k))
+    _figures(context, report, rows, representation, (reduction, k))
     part = url_state.choice(
         st.segmented_control,
         "Evidence",
@@ -136,7 +134,7 @@ def show(context: PageContext) -> None:
 def _controls(
     context: PageContext, choice: reports.Choice, ladder: pd.DataFrame
 ) -> tuple[str, str, int]:
-    """One row above the picture: what is seen, and the point whose explanations are open."""
+    """Show the controls of the ladder; return representation, reduction and k of the open point."""
     there = set(ladder["representation"])
     known = [name for name in REPRESENTATIONS if name in there]
     with control_row("ladder", [3, 2, 2, 2]) as places:
@@ -149,7 +147,7 @@ def _choices(
     with places[0]:
         representation = url_state.choice(
             st.segmented_control,
-            "Seen as",
+            "Representation",
             names,
             page=PAGE,
             key="rep",
@@ -172,7 +170,7 @@ def _choices(
     with places[2]:
         k = url_state.choice(
             st.selectbox,
-            "Explanations pooled",
+            "Explanations pooled (k)",
             [str(k) for k in pools],
             page=PAGE,
             key="k",
@@ -184,7 +182,7 @@ def _choices(
     return representation, reduction, int(k)
 
 
-def _pictures(
+def _figures(
     context: PageContext, report, rows: pd.DataFrame, representation: str, chosen: tuple[str, int]
 ) -> None:
     with side_by_side("ladder", [3, 2]) as (left, right):
@@ -197,10 +195,10 @@ def _pictures(
                 charts.ladder(rows, chosen),
                 key=f"{PAGE}.ladder",
                 file_name=f"{context.entry.name}-ladder-{representation}",
-                alt="Share of groups given to the right annotator, by explanations pooled",
+                alt="Attribution accuracy by number of explanations pooled",
                 on_select=_clicked,
             )
-            for text in _told(report, "reduction", "views"):
+            for text in _statements(report, "reduction", "views"):
                 show_note(text)
         with right:
             k = chosen[1]
@@ -212,15 +210,15 @@ def _pictures(
                 charts.controls(rows[rows["k"] == k], controls),
                 key=f"{PAGE}.controls",
                 file_name=f"{context.entry.name}-controls-{representation}-{k}",
-                alt="Accuracy of each reduction and of each control",
+                alt="Attribution accuracy of each reduction and each control",
             )
-            for text in _told(report, "label", "null", "leak"):
+            for text in _statements(report, "label", "null", "leak"):
                 show_note(text)
 
 
-def _told(report, *topics: str) -> list[str]:
-    """The report's sentences on these topics."""
-    return [said.text for said in report.statements if said.topic in topics]
+def _statements(report, *topics: str) -> list[str]:
+    """Return the report's sentences on these topics."""
+    return [statement.text for statement in report.statements if statement.topic in topics]
 
 
 def _clicked() -> None:
@@ -231,7 +229,7 @@ def _clicked() -> None:
 
 
 def _numbers(context: PageContext, report) -> None:
-    """The ladder and all controls as one table."""
+    """Show the ladder and all controls as one table."""
     ladder = report.ladder.to_frame()
     rows = pd.concat([ladder.assign(control=""), report.controls.to_frame()], ignore_index=True)
     numbers = ["null_mean", "null_high", "p_value"]
@@ -241,20 +239,20 @@ def _numbers(context: PageContext, report) -> None:
         representation=rows["representation"].map(representation_name),
         reduction=rows["reduction"].map(reduction_name),
     )
-    section_heading("Every point of the ladder and every control", HELP["accuracy"])
+    section_heading("Ladder and controls", HELP["accuracy"])
     table(
         rows,
         {
-            "representation": Field("Seen as"),
+            "representation": Field("Representation"),
             "reduction": Field("Reduction", HELP["reduction"]),
             "control": Field("Control", HELP["controls"]),
-            "k": Field("Pooled", HELP["k"], 0),
-            "accuracy": Field("Accuracy", HELP["accuracy"], 2),
-            "low": Field("from", "Lower end of the 95 % interval.", 2),
-            "high": Field("to", "Upper end of the 95 % interval.", 2),
-            "chance": Field("Chance", None, 2),
-            "null_mean": Field("Null", HELP["null"], 2),
-            "null_high": Field("Null, upper end", HELP["null"], 2),
+            "k": Field("k", HELP["k"], 0),
+            "accuracy": Field("Accuracy", HELP["accuracy"], 1, percent=True),
+            "low": Field("From", "Lower end of the 95 % interval.", 1, percent=True),
+            "high": Field("To", "Upper end of the 95 % interval.", 1, percent=True),
+            "chance": Field("Chance", None, 1, percent=True),
+            "null_mean": Field("Null", HELP["null"], 1, percent=True),
+            "null_high": Field("Null, upper end", HELP["null"], 1, percent=True),
             "p_value": Field("p", HELP["p"], 3),
             "n_items": Field("Items", None, 0),
             "n_groups": Field("Groups", None, 0),

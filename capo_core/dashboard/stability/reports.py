@@ -1,4 +1,4 @@
-"""Which report is shown, and how one is begun: presets, own settings, progress."""
+"""The choice of a stability report, and the start of another: presets, custom settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ from capo_core.text.representations import REPRESENTATIONS
 
 @dataclass(frozen=True)
 class Choice:
-    """The reports there are, the one to show (None without any), and the job that runs."""
+    """The saved reports, the one to show, and the running computation.
+
+    Attributes:
+        kept: saved reports, the most complete first.
+        shown: the one to show; None without any.
+        live: the computation that is queued or running, if there is one.
+    """
 
     kept: tuple
     shown: object | None
@@ -31,23 +37,21 @@ class Choice:
 
 
 def current(context: PageContext) -> Choice:
-    """The report to show, with what must be said of jobs; the way to a first one where none is."""
+    """Return the report to show; show progress and, without any report, the presets."""
     kept = tuple(cache.kept_reports(context.workspace, context.entry))
     unasked = None if kept else stability_jobs.begin_unasked(context.workspace, context.entry)
     jobs = [unasked] if unasked else stability_jobs.jobs_of(context.workspace, context.entry)
     live = next((job for job in jobs if job.status().live), None)
     if live is not None:
         if not kept:
-            show_note(
-                "How stable these annotators are is being measured; the result appears by itself."
-            )
+            show_note("The stability analysis is running; the report appears here when it is done.")
         job_progress.watch(live)
     elif jobs and (not kept or _fresh(jobs[0])):
         job_progress.show_outcome(jobs[0])
     if not kept:
         if live is None:
             with st.container(border=True):
-                st.markdown("**Not measured yet.** Choose how thoroughly; it runs beside the page.")
+                st.markdown("**No report yet.** Choose a preset; it runs in the background.")
                 _offer(context)
         return Choice(kept, None, live)
     asked = url_state.get("report")
@@ -56,24 +60,24 @@ def current(context: PageContext) -> Choice:
 
 
 def _fresh(job: Run) -> bool:
-    """Whether it ended just now: old misfortunes need not stand above a good report for ever."""
+    """Return whether the job ended in the last ten minutes; older failures are not shown."""
     return time.time() - job.status().ended < 600
 
 
 def begin(context: PageContext, config: StabilityConfig) -> None:
-    """Ask for a report, and show it when it is there."""
+    """Submit a report, and select it for when it is done."""
     stability_jobs.begin(context.workspace, context.entry, config)
     url_state.put(PAGE, {"report": config.key})
 
 
 def menu(context: PageContext, choice: Choice) -> None:
-    """The choice among reports, and the way to another one, in one popover."""
+    """Show a popover with the saved reports and the presets for another run."""
     titles = {one.folder.name: stability_jobs.title(one.config) for one in choice.kept}
     with st.popover(f"Report: {titles[choice.shown.folder.name]}", width="stretch"):
         if len(titles) > 1:
             url_state.choice(
                 st.radio,
-                "Show",
+                "Report",
                 list(titles),
                 page=PAGE,
                 key="report",
@@ -81,9 +85,9 @@ def menu(context: PageContext, choice: Choice) -> None:
                 format_func=titles.__getitem__,
             )
         if choice.live is not None:
-            show_note("Another report is being computed; see the top of the page.")
+            show_note("Another report is running; see the top of the page.")
             return
-        st.markdown("**Measure again, or more**")
+        st.markdown("**Re-run analysis**")
         _offer(context)
 
 
@@ -96,10 +100,10 @@ def _offer(context: PageContext) -> None:
             on_click=guarded,
             args=(begin, context, preset.config),
         )
-        show_note(preset.words)
-    with st.expander("Own settings"), st.form("begin.own", border=False):
+        show_note(preset.description)
+    with st.expander("Custom"), st.form("begin.custom", border=False):
         representations = st.multiselect(
-            "Seen as",
+            "Representations",
             list(REPRESENTATIONS),
             default=["words"],
             format_func=representation_name,
@@ -113,16 +117,18 @@ def _offer(context: PageContext) -> None:
             help=HELP["reduction"],
         )
         left, right = st.columns(2)
-        seeds = left.number_input("Seeds", 1, 20, 2, help="Partitions that are averaged.")
+        seeds = left.number_input(
+            "Seeds", 1, 20, 2, help="Number of random partitions that are averaged."
+        )
         permutations = right.number_input(
             "Permutations", 0, 10_000, 200, step=100, help=HELP["null"]
         )
         raw = st.toggle(
-            "Text as typed",
-            help="Keeps case, outer spaces and the final period: habits of the keyboard that name "
-            "an annotator without being their manner.",
+            "Use text as typed",
+            help="Keeps case, outer spaces and the final period. Such typing habits can identify "
+            "an annotator without being style.",
         )
-        if st.form_submit_button("Measure with these"):
+        if st.form_submit_button("Run analysis"):
             with show_errors():
                 config = StabilityConfig(
                     representations=tuple(representations),

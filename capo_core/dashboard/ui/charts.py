@@ -1,11 +1,12 @@
-"""What all pictures share: the empty figure, intervals, chance, the axis of pooling.
+"""Parts of charts: the empty figure, intervals, the chance line, axes in percent and of k.
 
-Neutral colours, the font and the ground come from Streamlit's theme, light or dark; only what
-carries meaning is coloured here.
+Neutral colours, font and background come from Streamlit's theme, light or dark; only colours that
+carry meaning are set here.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -17,7 +18,7 @@ from capo_core.text.reductions import REDUCTIONS
 
 
 def blank(height: int, *, left: int = 10, legend: bool = False) -> go.Figure:
-    """An empty figure in the house style."""
+    """Return an empty figure with the layout of all charts."""
     figure = go.Figure()
     figure.update_layout(
         height=height,
@@ -35,7 +36,7 @@ def blank(height: int, *, left: int = 10, legend: bool = False) -> go.Figure:
 
 
 def whiskers(value: pd.Series, low: pd.Series, high: pd.Series, color: str | None = None) -> dict:
-    """Plotly's form of an interval around `value`."""
+    """Return Plotly's error bars for the interval from `low` to `high` around `value`."""
     return {
         "type": "data",
         "symmetric": False,
@@ -47,29 +48,58 @@ def whiskers(value: pd.Series, low: pd.Series, high: pd.Series, color: str | Non
     }
 
 
-def chance_line(figure: go.Figure, rows: pd.DataFrame, *, vertical: bool) -> None:
+def chance_line(
+    figure: go.Figure, rows: pd.DataFrame, *, vertical: bool, below: float | None = None
+) -> None:
+    """Draw the chance level of `rows` as a dashed line with its value.
+
+    Args:
+        below: y of a band around a horizontal line, under which the text stands.
+    """
     chance = float(rows["chance"].iloc[0])
-    add = figure.add_vline if vertical else figure.add_hline
-    add(
-        chance,
-        line={"color": NEUTRAL, "width": 1.4, "dash": "dash"},
-        annotation_text=f"chance {percent(chance)}",
-        annotation_position="top right" if vertical else "bottom left",
-        annotation_font={"color": NEUTRAL, "size": 12},
-    )
+    line = {"color": NEUTRAL, "width": 1.4, "dash": "dash"}
+    text = {
+        "text": f"chance {percent(chance)}",
+        "showarrow": False,
+        "font": {"color": NEUTRAL, "size": 12},
+    }
+    if vertical:
+        figure.add_vline(chance, line=line)
+        figure.add_annotation(
+            x=chance, y=1, yref="paper", xanchor="left", yanchor="bottom", xshift=3, **text
+        )
+    else:
+        figure.add_hline(chance, line=line)
+        y = chance if below is None else min(chance, below)
+        figure.add_annotation(x=0, xref="paper", y=y, xanchor="left", yanchor="top", **text)
+
+
+def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict:
+    """Return settings of an axis of shares from `low` to `high`, with ticks such as "20 %"."""
+    high = max(high, low + 0.01)
+    step = next((step for step in (0.01, 0.02, 0.05, 0.1) if (high - low) / step <= 7), 0.2)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    ticks = [round(step * k, 2) for k in range(first, last + 1)]
+    return {
+        "title": title,
+        "range": [low, high + 0.03 * (high - low)],
+        "tickvals": ticks,
+        "ticktext": [percent(tick) for tick in ticks],
+    }
 
 
 def in_order(reductions: pd.Series) -> list[str]:
-    """The reductions there are, the known ones first and in their fixed order."""
+    """Return the distinct reductions, the known ones first and in the registry's order."""
     found = set(reductions)
     return [name for name in REDUCTIONS if name in found] + sorted(found - set(REDUCTIONS))
 
 
 def pool_axis(figure: go.Figure, pools: Sequence[int]) -> None:
+    """Make x the logarithmic axis of k, the number of explanations pooled."""
     figure.update_xaxes(
         type="log",
         tickvals=list(pools),
         ticktext=[str(k) for k in pools],
-        title="explanations of one annotator pooled",
+        title="Explanations pooled (k)",
         showgrid=False,
     )

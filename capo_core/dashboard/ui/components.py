@@ -1,7 +1,4 @@
-"""The parts a page is made of: sentences, headings, columns, tables, pictures, errors.
-
-The way down a page, from a score or a picture to the texts behind it.
-"""
+"""Parts of a page: headline, headings, columns, tables, figures, errors, scrolling to details."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.data.export import csv_text
 from capo_core.errors import CapoError
+from capo_core.templates import render
 
 # What a chart without zooming needs no buttons for.
 _TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zoom2d", "pan2d"]
@@ -25,7 +23,7 @@ _TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zo
 
 @contextmanager
 def show_errors() -> Iterator[None]:
-    """Show a `CapoError` from inside as its sentences, and go on behind it."""
+    """Show a `CapoError` raised inside, and continue after the block."""
     try:
         yield
     except CapoError as error:
@@ -33,7 +31,7 @@ def show_errors() -> Iterator[None]:
 
 
 def show_error(error: CapoError) -> None:
-    """What happened, where, what was expected, what to do."""
+    """Show an error: what happened and where, what was expected, what to do."""
     head = f"{error.where}: {error.what}" if error.where else error.what
     lines = [f"**{markdown(_sentence(head))}**"]
     if error.expected:
@@ -49,52 +47,73 @@ def _sentence(text: str, *, capital: bool = True) -> str:
 
 
 def show_headline(*sentences: str) -> None:
-    """What these data say, under a title, in the size it deserves."""
-    st.html("".join(f'<p class="capo-says">{_unbroken(sentence)}</p>' for sentence in sentences))
+    """Show the main result in sentences, under the title."""
+    st.html(
+        "".join(f'<p class="capo-headline">{_unbroken(sentence)}</p>' for sentence in sentences)
+    )
 
 
 def is_dark() -> bool:
-    """Whether the reader has the dark theme on; for the rare colour that must know it."""
+    """Return whether the dark theme is on, for colours that depend on it."""
     return st.context.theme.type == "dark"
 
 
 def section_heading(text: str, help_: str | None = None) -> None:
-    """A section's heading, with the "?" of its measure."""
-    st.subheader(text, anchor=False, help=help_)
+    """Show a section's heading, with the "?" of its measure."""
+    st.header(text, anchor=False, help=help_)
 
 
 def show_note(text: str) -> None:
-    """A quiet line of explanation; plain text."""
+    """Show a line of explanation in small type; plain text."""
     st.html(f'<p class="capo-note">{_unbroken(text)}</p>')
 
 
+def show_key_numbers(numbers: Sequence[tuple[str, str]]) -> None:
+    """Show (name, value) pairs in a row, the values in large type."""
+    st.html(render("dashboard/ui/key_numbers.html.j2", numbers=numbers))
+
+
 def _unbroken(text: str) -> str:
-    """Escaped, and with no line break between a number and its percent sign."""
+    """Return `text` escaped, without line breaks between a number and its percent sign."""
     return escape(re.sub(r"(\d) %", "\\1\u00a0%", text))
 
 
 @contextmanager
 def side_by_side(key: str, widths: Sequence[int], gap: str = "large") -> Iterator[list]:
-    """Columns that stand under each other where the window is narrow."""
+    """Yield columns that are stacked in a narrow window."""
     with st.container(key=f"capo-pair-{key}"):
         yield st.columns(widths, gap=gap)
 
 
 @contextmanager
 def control_row(key: str, widths: Sequence[int]) -> Iterator[list]:
-    """A row of controls above a picture; two by two where the window is narrow."""
+    """Yield the columns of a row of controls, wrapped in a narrow window."""
     with st.container(key=f"capo-row-{key}"):
         yield st.columns(widths, vertical_alignment="bottom")
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a table on the screen: its header, its help, digits where it is a number."""
+    """One column of a table on the screen.
+
+    Attributes:
+        header, help: its header, and the "?" of it.
+        digits: decimals of a number; None for text. Whole numbers get thousands separators.
+        percent: the number is a share (0 to 1), shown in percent.
+    """
 
     header: str
     help: str | None = None
     digits: int | None = None
     width: str | None = None
+    percent: bool = False
+
+    @property
+    def number_format(self) -> str:
+        """Streamlit's format of the number."""
+        if self.percent:
+            return f"%.{self.digits}f %%"
+        return f"%.{self.digits}f" if self.digits else "localized"
 
 
 def table(
@@ -106,8 +125,10 @@ def table(
     height: int | str = "auto",
     download: bool = True,
 ) -> None:
-    """`frame`'s columns named in `fields`, with readable headers, sortable, to download as CSV."""
+    """Show the columns named in `fields`, sortable; all of `frame` downloads as CSV."""
     shown = frame.loc[:, [name for name in fields if name in frame.columns]]
+    shares = [name for name in shown.columns if fields[name].percent]
+    shown = shown.assign(**{name: 100 * shown[name].astype(float) for name in shares})
     config = {}
     for name in shown.columns:
         field = fields[name]
@@ -115,7 +136,7 @@ def table(
             config[name] = st.column_config.Column(field.header, help=field.help, width=field.width)
         else:
             config[name] = st.column_config.NumberColumn(
-                field.header, help=field.help, width=field.width, format=f"%.{field.digits}f"
+                field.header, help=field.help, width=field.width, format=field.number_format
             )
     st.dataframe(
         shown, hide_index=True, width="stretch", height=height, column_config=config, key=key
@@ -147,9 +168,9 @@ def show_figure(
     alt: str,
     on_select: Callable[[], None] | None = None,
 ) -> None:
-    """A figure with its toolbar (SVG) and, under it, the figure as a page of its own.
+    """Show a figure with its toolbar (SVG) and a download as a self-contained HTML page.
 
-    The page carries all of Plotly, opens without a network, and saves PNG from its toolbar.
+    The page includes Plotly, works offline, and saves PNG from its toolbar.
     """
     st.plotly_chart(
         figure,
@@ -164,7 +185,7 @@ def show_figure(
         },
     )
     st.download_button(
-        "Picture (HTML, saves PNG)",
+        "Figure (HTML, saves PNG)",
         lambda: _stand_alone(figure, file_name),
         file_name=f"{file_name}.html",
         mime="text/html",
@@ -183,30 +204,30 @@ def _stand_alone(figure: go.Figure, file_name: str) -> bytes:
     ).encode("utf-8")
 
 
-_PLACE = "capo-behind"
-_WAY = "leading"  # `page` → how often a reader was led there; `page.now` where one is to be led
+_DETAILS = "capo-details"
+_SCROLLS = "scrolls"  # page → number of scrolls so far; `page.now` while one is requested
 
 
 def request_scroll(page: str) -> None:
-    """To be called by what is clicked: once the page has run, its `place` comes into sight."""
-    way = url_state.session_dict(_WAY)
-    way[page] = way.get(page, 0) + 1
-    way[f"{page}.now"] = True
+    """Request a scroll to the details on the next rerun (click callback)."""
+    scrolls = url_state.session_dict(_SCROLLS)
+    scrolls[page] = scrolls.get(page, 0) + 1
+    scrolls[f"{page}.now"] = True
 
 
 def details_anchor():
-    """The container that a reader is led to; a page has one."""
-    return st.container(key=_PLACE)
+    """Return the container of the details, which `scroll_to_details` scrolls to; one a page."""
+    return st.container(key=_DETAILS)
 
 
 def scroll_to_details(page: str) -> None:
-    """Scroll to `place`, if somebody has just asked for what is there."""
-    way = url_state.session_dict(_WAY)
-    if not way.pop(f"{page}.now", False):
+    """Scroll to the details if a callback requested it."""
+    scrolls = url_state.session_dict(_SCROLLS)
+    if not scrolls.pop(f"{page}.now", False):
         return
-    # The count makes each script another one: the same again would not be run.
+    # The count makes every script a new one: the same one would not run again.
     st.html(
-        f"<script>/* {way[page]} */ document.querySelector('.st-key-{_PLACE}')"
+        f"<script>/* {scrolls[page]} */ document.querySelector('.st-key-{_DETAILS}')"
         "?.scrollIntoView({behavior: 'smooth', block: 'start'})</script>",
         unsafe_allow_javascript=True,
     )

@@ -1,4 +1,4 @@
-"""A draft on the screen: widgets that show its values and write them back."""
+"""Widgets of the fine-tuning form: they show the values of the draft and write them back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from capo_core.workspace import Workspace
 
 @dataclass(frozen=True)
 class Form:
-    """The draft as it is now, and how a widget changes it."""
+    """The current draft, with the keys and callbacks of its widgets."""
 
     workspace: Workspace
     draft: draft.Draft

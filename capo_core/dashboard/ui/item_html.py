@@ -1,9 +1,6 @@
-"""Items and explanations as HTML: everything from the data is escaped here, and only here built.
+"""Items and explanations as escaped HTML, and the filter of the items view; no Streamlit here.
 
-The greyed words are those of `tokens.input_spans`, the ones that `mask_input` removes: what is
-seen is what is measured.
-
-Which items a filter leaves, in the dataset's order. No Streamlit here.
+The dimmed words are those of `tokens.input_spans`, exactly the ones that `mask_input` removes.
 """
 
 from __future__ import annotations
@@ -14,20 +11,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pandas as pd
+from markupsafe import Markup
 
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import NEUTRAL, Look
 from capo_core.dataset import Dataset
 from capo_core.task import Task
+from capo_core.templates import render
 from capo_core.text.tokens import input_spans, spans, unify_quotes
 
-# What is longer is cut on the screen, and said to be; the download has the whole.
+# Longer texts are cut on the screen, with a remark; downloads have the full text.
 LONGEST = 4000
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One annotation as it is shown: who, which label, why, and what else is to be said of it."""
+    """One annotation on the screen: annotator, label, explanation, and a remark."""
 
     annotator_id: str
     label: str
@@ -36,10 +35,10 @@ class Answer:
 
 
 def marked(text: str, inputs: Sequence[str] = (), phrase: str = "") -> str:
-    """`text` as HTML: words of `inputs` greyed, occurrences of `phrase` marked, all escaped.
+    """Return `text` as escaped HTML, words of `inputs` dimmed and occurrences of `phrase` marked.
 
     Args:
-        inputs: the item's own texts; empty for no greying.
+        inputs: the item's own texts; empty for no dimming.
         phrase: words as `find_phrase` finds them; empty for no mark.
     """
     cut = len(text) > LONGEST
@@ -56,15 +55,17 @@ def marked(text: str, inputs: Sequence[str] = (), phrase: str = "") -> str:
             piece = f"<mark>{piece}</mark>"
         parts.append(piece)
     if cut:
-        parts.append(' <span class="capo-label">… (cut here; the download has the whole)</span>')
+        parts.append(
+            ' <span class="capo-label">… (truncated; the download has the full text)</span>'
+        )
     return "".join(parts)
 
 
 def find_phrase(text: str, phrase: str) -> list[tuple[int, int]]:
-    """Where the tokens of `phrase` stand one after the other in `text`, else its characters.
+    """Return (start, end) of every occurrence of `phrase` in `text`.
 
-    Whole tokens first, as the phrase tables count them; where none match (part of a word was
-    typed), the characters as they are, whatever their case.
+    Whole tokens are matched first, as in the phrase tables; without a match (part of a word), the
+    characters, ignoring case.
     """
     wanted = [span.token for span in spans(phrase)]
     if not wanted:
@@ -83,15 +84,10 @@ def find_phrase(text: str, phrase: str) -> list[tuple[int, int]]:
 
 
 def item_html(task: Task, text_a: str, text_b: str, phrase: str = "") -> str:
-    """The item's own texts under their roles."""
+    """Return the item's texts as HTML, each with its role."""
     rows = [(task.role_a, text_a), (task.role_b, text_b)]
-    lines = (
-        f'<p dir="auto"><span class="capo-role">{escape(role.capitalize())}</span>'
-        f"{marked(text, (), phrase)}</p>"
-        for role, text in rows
-        if text
-    )
-    return f'<div class="capo-item">{"".join(lines)}</div>'
+    texts = [(role.capitalize(), Markup(marked(text, (), phrase))) for role, text in rows if text]
+    return render("dashboard/ui/item.html.j2", texts=texts)
 
 
 def answers_html(
@@ -101,32 +97,21 @@ def answers_html(
     inputs: Sequence[str] = (),
     phrase: str = "",
 ) -> str:
-    """Answers side by side, each beside the colour of its annotator."""
-    blocks = []
+    """Return answers side by side as HTML, each with the colour of its annotator."""
+    shown = []
     for answer in answers:
         look = looks.get(answer.annotator_id)
-        color = look.color if look else NEUTRAL
-        text = marked(answer.explanation, inputs, phrase)
-        if not answer.explanation.strip():
-            text = '<span class="capo-label">no explanation given</span>'
-        label = f' <span class="capo-label">{escape(answer.label)}</span>' if answer.label else ""
-        remark = (
-            f' <span class="capo-label">· {escape(answer.remark)}</span>' if answer.remark else ""
-        )
-        blocks.append(
-            f'<div class="capo-answer" style="--who:{color}"><p class="capo-head">'
-            f"<b>{escape(answer.annotator_id)}</b>{label}{remark}</p>"
-            f'<p class="capo-text" dir="auto">{text}</p></div>'
-        )
-    return f'<div class="capo-answers">{"".join(blocks)}</div>'
+        text = marked(answer.explanation, inputs, phrase) if answer.explanation.strip() else ""
+        shown.append((answer, look.color if look else NEUTRAL, Markup(text)))
+    return render("dashboard/ui/answers.html.j2", answers=shown)
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What must hold of an annotation ("" = anything) and of its item.
+    """Conditions on an annotation ("" = any) and on its item.
 
     Attributes:
-        phrase: stands in the explanation, or in one of the item's own texts.
+        phrase: occurs in the explanation, or in one of the item's texts.
         annotator_id, label: of the annotation.
         disagreement: only items whose annotators gave different labels.
     """
@@ -142,7 +127,7 @@ class Filter:
 
 
 def matches(dataset: Dataset, wanted: Filter) -> pd.DataFrame:
-    """The annotations that pass the filter, in the dataset's order."""
+    """Return the annotations that pass the filter, in the dataset's order."""
     frame = dataset.annotations
     if wanted.annotator_id:
         frame = frame[frame["annotator_id"] == wanted.annotator_id]
@@ -154,10 +139,10 @@ def matches(dataset: Dataset, wanted: Filter) -> pd.DataFrame:
 
 
 def item_ids(dataset: Dataset, wanted: Filter) -> list[str]:
-    """The items with at least one annotation that passes, in the dataset's order."""
+    """Return the items with at least one annotation that passes, in the dataset's order."""
     kept = set(matches(dataset, wanted)["item_id"])
     if wanted.phrase:
-        # A word of the item's own texts finds it too, if its annotations pass the rest.
+        # A match in the item's texts counts too, if an annotation passes the other conditions.
         rest = Filter("", wanted.annotator_id, wanted.label)
         texts = dataset.items["text_a"] + "\n" + dataset.items["text_b"]
         named = set(dataset.items.loc[with_phrase(texts, wanted.phrase), "item_id"])
@@ -171,7 +156,7 @@ def item_ids(dataset: Dataset, wanted: Filter) -> list[str]:
 
 
 def with_phrase(texts: pd.Series, phrase: str) -> pd.Series:
-    """True where `browser.find_phrase` finds `phrase`: what is listed is what will be marked."""
+    """Return True for each text in which `find_phrase` finds `phrase`: lists match marks."""
     first = next((span.token for span in spans(phrase)), "")
     # The first token as characters rules most texts out at once, before tokens are compared.
     found = [
@@ -182,10 +167,10 @@ def with_phrase(texts: pd.Series, phrase: str) -> pd.Series:
 
 
 def answers(dataset: Dataset, item_id: str) -> list[Answer]:
-    """All annotations of one item, annotators in their fixed order."""
+    """Return all annotations of one item, annotators in their fixed order."""
     rows = dataset.annotations[dataset.annotations["item_id"] == item_id]
     place = {annotator: position for position, annotator in enumerate(dataset.annotators)}
-    remarks = {"false": "judged not valid later", "true": "", "unknown": ""}
+    remarks = {"false": "rejected in the validation round", "true": "", "unknown": ""}
     found = [
         Answer(row.annotator_id, row.label, row.explanation, remarks[row.valid])
         for row in rows.itertuples()

@@ -1,4 +1,4 @@
-"""Watching a long computation: a small fragment that looks at its files while it lives."""
+"""Progress of a background computation: a fragment that polls its status while it runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 
 EVERY_S = 1.5
-# A worker that has not spoken for so long is said to be slow; only a dead process is lost.
+# Without a heartbeat for so long, a run is called slow; only a dead process is lost.
 SLOW_S = 20.0
 
 
 def watch(job: Run) -> None:
-    """Progress, what is left and a stop button, until `job` ends; then the page runs again.
+    """Show progress, remaining time and a stop button until `job` ends; then rerun the page.
 
-    To be called at the top level of a page, and only for a job that lives.
+    Call it at the top level of a page, and only for a job that is queued or running.
     """
     st.fragment(_live, run_every=EVERY_S)(job)
 
@@ -36,9 +36,9 @@ def _live(job: Run) -> None:
                 disabled=job.stop_asked,
             )
             st.caption(
-                "Stopping at the next step …"
+                "Stopping after the current step …"
                 if job.stop_asked
-                else "It goes on when this page is closed, and comes back when you return."
+                else "Runs in the background; you can close this page."
             )
 
 
@@ -48,7 +48,7 @@ def _line(status: Status) -> str:
     if status.state == "queued":
         return message
     if status.silent_s() > SLOW_S:
-        return f"{message} (the last sign of life is {duration(status.silent_s())} old)"
+        return f"{message} (no update for {duration(status.silent_s())})"
     left = status.left_s()
     if left is None:
         return message
@@ -57,19 +57,19 @@ def _line(status: Status) -> str:
 
 
 def show_outcome(job: Run) -> None:
-    """A line for a job that did not succeed, with the log folded away; nothing for others."""
+    """Show why a job did not succeed, with its log in an expander; nothing if it did."""
     status = job.status()
     if status.state == "failed":
         st.error(f"**The computation failed.** {markdown(status.message)}")
     elif status.state == "lost":
         st.warning(
-            f"**The computation is lost:** {markdown(status.message)}. Nothing that was finished "
-            "before is harmed; begin it again below."
+            f"**The computation was interrupted:** {markdown(status.message)}. Finished "
+            "results are intact; start it again below."
         )
     elif status.state == "stopped":
-        st.info("The computation was stopped. Begin it again below when you like.")
+        st.info("The computation was stopped. You can start it again below.")
     else:
         return
     if job.log:
-        with st.expander("Log of the computation"):
+        with st.expander("Log"):
             st.code(job.log[-20_000:], language=None, wrap_lines=True)

@@ -11,15 +11,15 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 
 def escape(text: str) -> str:
-    """`text` for HTML, in content and in attributes."""
+    """Return `text` escaped for HTML, in content and in attributes."""
     return html.escape(text, quote=True)
 
 
 def plotly(text: str, limit: int = 24) -> str:
-    """`text` for a label in a picture: Plotly reads a few tags and entities, and no quotes."""
+    """Return `text` for a label of a chart: Plotly reads a few tags and entities, and no quotes."""
     return html.escape(short(text, limit), quote=False)
 
 
 def markdown(text: str) -> str:
-    """`text` so that Streamlit's Markdown shows it as it stands: no links, formulas or icons."""
+    """Return `text` escaped for Streamlit's Markdown: no links, formulas or icons."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -1,8 +1,8 @@
-"""What a page shows, kept in its address, so that a view can be sent to a colleague.
+"""The state of a page in its URL, so that a view can be shared and bookmarked.
 
-Every choice is a text in the URL's query. Session memory only bridges the way from page to page,
-where Streamlit empties the query. Widgets are controlled: before each run they get the value of
-the state, and their callback writes the state; so there is one truth and no drift.
+Every choice is a text in the query. Session memory only bridges the change of pages, where
+Streamlit empties the query. Widgets are controlled: before each run they get their value from the
+state, and their callback writes it, so that the two cannot diverge.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ DATASET = "dataset"
 
 
 def begin(page: str) -> None:
-    """Make the address and the memory of `page` agree.
+    """Synchronise the address and the memory of `page`.
 
-    An address that names a dataset is complete: what it leaves out has its default. One that does
-    not comes from the navigation, and the last view of the page is brought back.
+    An address with a dataset is complete: missing keys have their defaults. One without comes from
+    the navigation, and the last view of the page is restored.
     """
     query = st.query_params.to_dict()
     if DATASET in query:
@@ -35,7 +35,7 @@ def begin(page: str) -> None:
 
 
 def start_anew(page: str, dataset: str) -> None:
-    """Forget what all pages showed, and show `page` for another dataset."""
+    """Forget the views of all pages, and show `page` for another dataset."""
     memory = _memory()
     memory.clear()
     memory[DATASET] = dataset
@@ -43,17 +43,17 @@ def start_anew(page: str, dataset: str) -> None:
 
 
 def get(key: str, default: str = "") -> str:
-    """The text under `key` in the address."""
+    """Return the text of `key` in the address."""
     return st.query_params.get(key, default)
 
 
 def _memory() -> dict[str, str]:
-    """`page.key` → text, and the dataset's name."""
+    """Return the memory: `page.key` → text, and the dataset's name."""
     return session_dict(_MEMORY)
 
 
 def remembered(page: str) -> dict[str, str]:
-    """The query that brings `page` back as it was last seen."""
+    """Return the query of the last view of `page`."""
     start = f"{page}."
     found = {key.removeprefix(start): v for key, v in _memory().items() if key.startswith(start)}
     dataset = _memory().get(DATASET)
@@ -61,7 +61,7 @@ def remembered(page: str) -> dict[str, str]:
 
 
 def put(page: str, values: Mapping[str, str | None]) -> None:
-    """Set what the address says under some keys; None or "" takes a key out."""
+    """Set keys of the address; None or "" removes a key."""
     memory, query = _memory(), st.query_params.to_dict()
     for key, value in values.items():
         place = key if key == DATASET else f"{page}.{key}"
@@ -84,11 +84,11 @@ def choice(
     clears: Sequence[str] = (),
     **settings: Any,
 ) -> str:
-    """A widget for one of `options` (selectbox, segmented_control, radio), tied to the address.
+    """Show a widget for one of `options` (selectbox, radio, …), tied to the address.
 
     Args:
-        default: the choice where the address says nothing or what is not on offer; else the first.
-        clears: keys to take out of the address when this choice changes (a page number, say).
+        default: the choice if the address has none or an unknown one; by default the first option.
+        clears: keys to remove from the address when this choice changes, such as a page number.
     """
     fallback = default if default in options else options[0]
     value = get(key)
@@ -98,7 +98,7 @@ def choice(
 
     def changed() -> None:
         chosen = now(place)
-        # A segmented control can be clicked empty; that means nothing here.
+        # A segmented control can be deselected; that is ignored.
         put(page, {key: chosen if chosen is not None else value, **dict.fromkeys(clears)})
 
     if widget is st.segmented_control:
@@ -107,32 +107,38 @@ def choice(
     return value
 
 
-def view(page: str, names: Mapping[str, str]) -> str:
-    """Which of a page's views is open; `names` are their keys and titles."""
+def view(page: str, names: Mapping[str, str], clears: Sequence[str] = ()) -> str:
+    """Show the choice of a page's views, and return the open one.
+
+    Args:
+        names: key → title of each view.
+        clears: keys that belong to one view only, removed when another is opened.
+    """
     return choice(
         st.segmented_control,
         "View",
         list(names),
         page=page,
         key="view",
+        clears=clears,
         format_func=names.__getitem__,
         label_visibility="collapsed",
     )
 
 
 def now(place: str) -> Any:
-    """What stands in the widget under the key `place`, for its callback.
+    """Return the value of the widget with the key `place`, for its callback.
 
-    Reading `st.session_state[place]` gives way to a click or a key that came meanwhile: the
-    callback would end there, and what it was to keep would be lost. A copy of the state does not.
+    Reading `st.session_state[place]` yields to a pending rerun: the callback would end there, and
+    its change would be lost. Reading a copy of the state does not.
     """
     return st.session_state.to_dict()[place]
 
 
 def session_dict(name: str) -> dict[str, Any]:
-    """What a browser's session remembers under `name`, to be changed in place.
+    """Return the dictionary `name` of the session, to be changed in place.
 
-    For callbacks: neither reading nor changing it gives way to a click, as in `now`.
+    For callbacks: neither reading nor changing it yields to a pending rerun, as in `now`.
     """
     found = st.session_state.to_dict().get(name)
     if found is None:
@@ -141,11 +147,11 @@ def session_dict(name: str) -> dict[str, Any]:
 
 
 def typed(place: str, value: Any) -> dict[str, Any]:
-    """Key and value of a box one types into, so that what is typed fast stays.
+    """Return key and value of an input box, so that fast typing is not lost.
 
-    Such a box is not given its value in every run, as choices are: on a slow machine the value of
-    a run before would come after what was typed since, and overwrite it. The value is its default,
-    with which the browser begins; it is set only where the box has another.
+    Unlike choices, such a box does not get its value in every run: on a slow machine, the value of
+    an earlier run would overwrite what was typed since. The value is its default; it is set only
+    where the box has another.
     """
     if place in st.session_state and st.session_state[place] != value:
         st.session_state[place] = value
@@ -153,7 +159,7 @@ def typed(place: str, value: Any) -> dict[str, Any]:
 
 
 def text(label: str, *, page: str, key: str, clears: Sequence[str] = (), **settings: Any) -> str:
-    """A text box tied to the address."""
+    """Show a text box tied to the address, and return its text."""
     place = f"{page}.{key}.widget"
 
     def changed() -> None:
@@ -166,7 +172,7 @@ def text(label: str, *, page: str, key: str, clears: Sequence[str] = (), **setti
 def toggle(
     label: str, *, page: str, key: str, on: bool = False, clears: Sequence[str] = (), **settings
 ) -> bool:
-    """A switch tied to the address: "1" or "0", or nothing where it stands as it begins, `on`."""
+    """Show a switch tied to the address ("1", "0", or no key for the default `on`)."""
     place = f"{page}.{key}.widget"
     value = {"1": True, "0": False}.get(get(key), on)
     st.session_state[place] = value
@@ -180,7 +186,7 @@ def toggle(
 
 
 def number(key: str, default: int, low: int, high: int) -> int:
-    """A whole number from the address, brought into low…high."""
+    """Return a whole number from the address, limited to low…high."""
     raw = get(key)
     value = int(raw) if raw.isdecimal() and len(raw) < 10 else default
     return max(low, min(high, value))

@@ -1,4 +1,4 @@
-"""What the overview says of imitation and comparison."""
+"""The cards of the overview: sentences on runs, distributions and studies."""
 
 from collections import Counter
 from dataclasses import replace
@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from capo_core.dashboard.overview.page import (
-    compared,
-    imitated,
-    judged,
+    comparison_results,
+    distribution_results,
+    imitation_results,
     run_states,
-    spread,
+    study_results,
     study_stages,
 )
 from capo_core.data.catalog import Catalog, load_shipped
@@ -21,26 +21,26 @@ from capo_core.workspace import Workspace, write_json
 
 
 def test_nothing_is_said_in_words():
-    assert imitated(Counter()).startswith("Nothing yet.")
-    assert compared(Counter()).startswith("Nothing to compare yet")
-    assert judged(Counter()).startswith("None yet.")
+    assert imitation_results(Counter()).startswith("No runs yet.")
+    assert comparison_results(Counter()).startswith("No model outputs yet")
+    assert study_results(Counter()).startswith("No study yet.")
 
 
 def test_runs_are_counted_by_their_state():
     states = Counter({("train_sft", "succeeded"): 2, ("generate", "succeeded"): 3,
                       ("generate", "failed"): 1})  # fmt: skip
-    assert imitated(states) == "6 runs: 5 succeeded, 1 failed."
-    assert compared(states) == "3 runs with answers, no evaluation yet."
+    assert imitation_results(states) == "6 runs: 5 succeeded, 1 failed."
+    assert comparison_results(states) == "Model outputs of 3 runs, no evaluation yet."
     states["evaluate", "succeeded"] = 1
-    assert compared(states) == "3 runs with answers, 1 evaluation."
+    assert comparison_results(states) == "Model outputs of 3 runs, 1 evaluation."
 
 
 def test_estimates_and_classifiers_imitate_nobody_and_are_said_with_the_distributions():
     states = Counter({("estimate", "succeeded"): 2, ("softlabel", "failed"): 1})
-    assert imitated(states).startswith("Nothing yet.")
+    assert imitation_results(states).startswith("No runs yet.")
     demo = load_shipped("demo-nli")
-    assert spread(demo, states) == "500 items with a crowd’s answers; 2 estimates by models."
-    assert spread(replace(demo, crowd=None), Counter()).startswith("No crowd here")
+    assert distribution_results(demo, states) == "Crowd labels for 500 items; 2 model estimates."
+    assert distribution_results(replace(demo, crowd=None), Counter()).startswith("No crowd labels")
 
 
 @pytest.fixture
@@ -79,4 +79,4 @@ def test_studies_of_the_dataset_are_counted_by_their_stage(workspace):
     (workspace.studies / "broken" / "design.json").write_text("{")
     stages = study_stages(workspace, entry)
     assert stages == {"draft": 1, "frozen": 1}
-    assert judged(stages) == "2 studies: 1 draft, 1 frozen."
+    assert study_results(stages) == "2 studies: 1 draft, 1 frozen."
