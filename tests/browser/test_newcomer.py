@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import TimeoutError
 
-from capo_core.dashboard.app import navigation
+from capo_core.dashboard.app.pages import pages
 
 MANNERS = {
     "ann": "clearly the text says so, as we can read",
@@ -38,20 +38,20 @@ def table(tmp_path_factory):
 def test_from_a_table_to_the_texts_behind_a_number(go, page, table, server):
     go("data?view=import")
     page.locator('input[type="file"]').set_input_files(str(table))
-    page.get_by_text("What came out").wait_for()
+    page.get_by_text("Import preview").wait_for()
     page.get_by_text("30 items, 3 annotators, 89 annotations").wait_for()
-    page.get_by_text("1 row set aside, and why").wait_for()
+    page.get_by_text("1 skipped row, with reasons").wait_for()
     page.get_by_role("button", name="Add my-votes").click()
-    page.get_by_text("Who annotated how much").wait_for()
+    page.get_by_text("Annotations per annotator").wait_for()
     assert "dataset=my-votes" in page.url
 
     page.get_by_role("link", name="Stability").click()
-    # A small dataset is measured without being asked.
+    # A small dataset gets a quick report automatically.
     page.locator(".js-plotly-plot").first.wait_for(timeout=240_000)
 
     # A click on the point of two pooled explanations opens the groups behind it.
     points = page.locator(".js-plotly-plot").first.locator(".scatterlayer .points path.point")
-    heading = page.get_by_text(re.compile(r"of \d+ groups named rightly"))
+    heading = page.get_by_text(re.compile(r"of \d+ groups correctly attributed"))
     for _ in range(6):  # the picture moves while the page is still being filled
         page.locator(".stPlotlyChart").first.scroll_into_view_if_needed()
         page.wait_for_timeout(500)
@@ -100,8 +100,8 @@ def test_a_computation_is_stopped_and_says_so(go, page):
 def test_a_bookmark_of_an_inner_page_opens_inside_the_house(go, page):
     go("annotators")
     page.get_by_role("link", name="Overview").wait_for()
-    page.locator(".st-key-capo-links a").nth(len(navigation.PAGES) - 1).wait_for()
-    assert page.locator(".st-key-capo-links a").count() == len(navigation.PAGES)
+    page.locator(".st-key-capo-links a").nth(len(pages()) - 1).wait_for()
+    assert page.locator(".st-key-capo-links a").count() == len(pages())
 
 
 def test_back_leads_back(go, page):
@@ -110,12 +110,12 @@ def test_back_leads_back(go, page):
     page.wait_for_url("**item=*")
     item = page.url
     page.get_by_role("link", name="Data").click()
-    page.get_by_text("Who annotated how much").wait_for()
+    page.get_by_text("Annotations per annotator").wait_for()
     page.get_by_role("link", name="Annotators").click()
     page.get_by_text("Item 2 of 500").wait_for()
     assert page.url == item
     page.go_back()
-    page.get_by_text("Who annotated how much").wait_for()
+    page.get_by_text("Annotations per annotator").wait_for()
     page.go_back()
     page.get_by_text("Item 2 of 500").wait_for()
     page.go_back()

@@ -10,9 +10,10 @@ from helpers.pages import ROOT, TINY, make
 from capo_core.dashboard.stability import jobs
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
-from capo_core.runs.run import Run
+from capo_core.runs import submit
+from capo_core.runs.request import RunRequest
 from capo_core.runs.status import Status
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, make_folder
 
 
 @pytest.fixture
@@ -29,7 +30,10 @@ def begun(monkeypatch) -> list:
 
     def begin(workspace, entry, config):
         asked.append((entry.name, config))
-        job = Run(workspace.jobs / "stability-noted")
+        settings = jobs.settings(entry, config)
+        job = submit.begun_at(workspace, "stability", settings)
+        make_folder(job.folder)
+        RunRequest("stability", settings, queued=time.time()).write(job.folder)
         job.write(Status(queued=time.time()))
         return job
 

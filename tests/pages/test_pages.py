@@ -29,7 +29,7 @@ def test_without_any_dataset_the_page_says_what_to_do(page, workspace, monkeypat
     monkeypatch.setattr(catalog, "shipped_names", lambda folder=None: [])
     said = fine(open_page(page))
     assert "No dataset yet" in said
-    assert "Import a dataset" in said or page == "data"
+    assert "Import a table" in said or page == "data"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -210,7 +210,8 @@ def show(context: PageContext) -> None:
     report = cache.best_report(context.workspace, entry)
     live = jobs.live_job(context.workspace, entry)
     if report is None and live is None and entry.shipped:
-        live = jobs.begin_unasked(context.workspace, entry)
+        started = jobs.begin_unasked(context.workspace, entry)
+        live = started if started is not None and started.status().live else None
     show_headline(_headline(context, report is not None))
     show_note(PURPOSE)
     steps = evidence_steps(context, report, live)
