@@ -37,10 +37,10 @@ def test_good_settings_pass():
 @pytest.mark.parametrize(
     ("auth", "said"),
     [
-        (AUTH | {"cookie_secret": "x" * 31}, "guesses it signs in as anybody"),
+        (AUTH | {"cookie_secret": "x" * 31}, "guesses it can sign in as anybody"),
         (PROVIDER | {"redirect_uri": HOUSE["redirect_uri"]}, "cookie_secret is missing"),
         (AUTH | {"redirect_uri": "http://localhost:8501"}, "redirect_uri"),
-        (HOUSE, "no provider is named"),
+        (HOUSE, "no provider is configured"),
         (AUTH | {"client_secret": ""}, "client_secret is missing"),
         (HOUSE | {"google": {"client_id": "c"}}, r"\[auth.google\]: client_secret, server_meta"),
         (HOUSE | {"my_lab": PROVIDER}, "underscore"),
