@@ -63,7 +63,7 @@ def test_from_item_to_cell_to_file(go, page, compared):
     behind.first.wait_for()
     # The reader is led there.
     page.wait_for_function(
-        "() => document.querySelector('.st-key-capo-behind').getBoundingClientRect().top < 500"
+        "() => document.querySelector('.st-key-capo-details').getBoundingClientRect().top < 500"
     )
 
     # The address brings the same view back.

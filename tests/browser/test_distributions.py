@@ -90,7 +90,7 @@ def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
     assert "item=" in page.url
     # The reader is led there.
     page.wait_for_function(
-        "() => document.querySelector('.st-key-capo-behind').getBoundingClientRect().top < 500"
+        "() => document.querySelector('.st-key-capo-details').getBoundingClientRect().top < 500"
     )
 
     # The address brings the same view back, file and all.

@@ -146,7 +146,7 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     # The first visit of all is to an inner page, where Streamlit once took its own way.
     for path in ("compare", "", *(name for name in pages() if name != "compare")):
         page.goto(f"{guarded}/{path}")
-        page.get_by_role("heading", name="for the people who run the study").wait_for()
+        page.get_by_role("heading", name="for the study team").wait_for()
         assert (
             page.get_by_test_id("stPageLink").count() == page.get_by_role("combobox").count() == 0
         )
@@ -161,7 +161,7 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     page.goto(f"{guarded}/compare?{link.partition('?')[2]}")
     page.get_by_role("heading", name="not part of judging").wait_for()
     page.goto(f"{guarded}/compare")  # the tab still keeps its link
-    page.get_by_role("heading", name="for the people who run the study").wait_for()
+    page.get_by_role("heading", name="for the study team").wait_for()
 
     study[1].service.new_link(study[1].invited[1].judge_id)
     page.goto(f"{guarded}/{other}")
@@ -181,7 +181,7 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     page.get_by_role("heading", name="Data", exact=True).wait_for()
     stranger = page.context.browser.new_page()  # another tab has kept nothing
     stranger.goto(f"{guarded}/data")
-    stranger.get_by_role("heading", name="for the people who run the study").wait_for()
+    stranger.get_by_role("heading", name="for the study team").wait_for()
     stranger.close()
 
 

@@ -31,7 +31,7 @@ ACCOUNTS = {
     "replayed": Account("replayed", {"email": OWNER, "nonce": "of another sign-in"}),
     "elsewhere": Account("elsewhere", {"email": OWNER, "iss": "http://127.0.0.1:1"}),
 }
-DOOR = "for the people who run the study"
+DOOR = "for the study team"
 INSIDE = "What data is there"
 
 
@@ -132,9 +132,9 @@ def test_the_owner_signs_in_and_out(lab, tab):
 @pytest.mark.parametrize(
     ("account", "said"),
     [
-        ("a colleague", "signed in as colleague@lab.example, who is not one of the owners"),
-        ("unverified", "does not say that it has verified"),
-        ("says nothing", "does not say that it has verified"),
+        ("a colleague", "signed in as colleague@lab.example, which is not an owner's address"),
+        ("unverified", "has not verified"),
+        ("says nothing", "has not verified"),
     ],
 )
 def test_another_account_sees_the_door_alone(lab, tab, account, said):
@@ -172,6 +172,6 @@ def test_open_to_others_without_a_door_it_stays_shut(tmp_path, tab):
     with dashboard(tmp_path, "--server.address=0.0.0.0") as (address, process):
         up(address, process)
         tab.goto(f"{address}/data")
-        heading(tab, "The dashboard does not open here")
+        heading(tab, "The dashboard cannot be opened at this address")
         tab.get_by_text("whoever opens it there would be the owner").wait_for()
         assert tab.get_by_test_id("stPageLink").count() == 0

@@ -57,7 +57,9 @@ def test_an_unknown_dataset_in_the_address_is_said_and_does_no_harm(workspace, a
 @pytest.mark.parametrize("page", PAGES)
 def test_with_a_report(page, with_report):
     said = fine(open_page(page, dataset="measured"))
-    headline = "Attribution accuracy from"  # made from the report's numbers, where stability is spoken of
+    headline = (
+        "Attribution accuracy from"  # made from the report's numbers, where stability is spoken of
+    )
     assert (headline in said) == (page in ("overview", "stability"))
 
 
