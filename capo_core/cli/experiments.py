@@ -42,7 +42,7 @@ def start(
         str, typer.Option(help="Preset: minutes, paper-qwen or paper-llama.")
     ] = "minutes",
     method: Annotated[
-        list[str] | None, typer.Option(help="Methods: zero_shot, icl, profile, sft, capo.")
+        list[str] | None, typer.Option(help=f"Methods: {', '.join(METHOD_NAMES)}.")
     ] = None,
     base: Annotated[
         str | None, typer.Option(help="Base model: 'embedded', a folder, or a name on the hub.")
@@ -66,7 +66,8 @@ def start(
 ) -> None:
     """Submit all runs of an experiment; the same command again resumes the unfinished ones."""
     from capo_core.data.catalog import Catalog
-    from capo_core.runs.experiments import store
+    from capo_core.imitation.prompting.prompts import METHOD_NAMES
+from capo_core.runs.experiments import store
     from capo_core.runs.experiments.config import ExperimentConfig, from_preset
 
     workspace = Workspace.default()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,23 +91,8 @@ def targets_of(data: Dataset, annotators: list[str]) -> list[str]:
     return [check_annotator(data, annotator) for annotator in dict.fromkeys(annotators)]
 
 
-def defaults_of(*configs: Any) -> str:
-    """What the settings are where no option says otherwise, for the end of a command's help."""
-    told = {}
-    for config in configs:
-        told.update({name: value for name, value in asdict(config).items() if _plain(value)})
-    told.pop("method", None)  # always given
-    words = (f"{name.replace('_', '-')} {value}" for name, value in told.items())
-    return "Defaults: " + ", ".join(words) + "."
-
-
-def _plain(value: object) -> bool:
-    """Is it worth a word: no switch that is off, nothing that is left open, no group?"""
-    return value not in (None, "") and value is not False and not isinstance(value, (dict, tuple))
-
-
 def changed(config: Any, **given: Any) -> Any:
-    """`config` with the settings that were given."""
+    """Return `config` with the given settings; None leaves a setting as it is."""
     return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 

@@ -195,13 +195,13 @@ def show(
     if examples < 0:
         raise ConfigError(f"{examples} pairs cannot be printed", expected="0 or more")
     data, pairs = _pairs(dataset, annotator, split, changed(PairsConfig(), given))
-    told, table = pair_summary(pairs, data), pair_table(pairs, data)
-    told["held_out"] = split == "train"  # proved when the pairs were made
+    summary, table = pair_summary(pairs, data), pair_table(pairs, data)
+    summary["held_out"] = split == "train"  # proved when the pairs were made
     if as_json:
-        print_json(told | {"audit": table.to_dict("records")})
+        print_json(summary | {"audit": table.to_dict("records")})
         return
-    _print_counts(told)
-    _print_quantiles(told)
+    _print_counts(summary)
+    _print_quantiles(summary)
     _print_examples(table, examples)
 
 
@@ -237,31 +237,32 @@ def _pairs(name: str, annotator: str, split: str, config: PairsConfig):
     return data, pairs
 
 
-def _print_counts(told: dict) -> None:
+def _print_counts(summary: dict) -> None:
     console.print(
-        f"{told['pairs']:,} pairs for annotator {told['target']} of {told['dataset']} "
-        f"({told['split']}): {told['chosen_responses']:,} responses to {told['items']:,} items.",
+        f"{summary['pairs']:,} pairs for annotator {summary['target']} of {summary['dataset']} "
+        f"({summary['split']}): {summary['chosen_responses']:,} responses to "
+        f"{summary['items']:,} items.",
         markup=False,
     )
-    if told["held_out"]:
+    if summary["held_out"]:
         console.print("None of their items or texts is in the validation or test part.")
-    counts = list(told["rejected_by_annotator"].items())  # the most frequent first
-    against = ", ".join(f"{who} {count:,}" for who, count in counts[:_NAMED])
+    counts = list(summary["rejected_by_annotator"].items())  # the most frequent first
+    against = ", ".join(f"{annotator} {count:,}" for annotator, count in counts[:_NAMED])
     if against:
         more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
         console.print(f"Rejected responses by {against}{more}.", markup=False)
     for unit in ("responses", "pairs"):
-        left = [f"{count:,} {name}" for name, count in told[f"dropped_{unit}"].items() if count]
+        left = [f"{count:,} {name}" for name, count in summary[f"dropped_{unit}"].items() if count]
         console.print(f"Skipped {unit}: {', '.join(left) or 'none'}.", markup=False)
-    if told["items_without"]:
-        console.print(f"Items in no pair: {len(told['items_without']):,}.")
-    if told["same_label_share"] is not None:
-        console.print(f"Same label: {told['same_label_share']:.0%} of pairs.")
+    if summary["items_without"]:
+        console.print(f"Items in no pair: {len(summary['items_without']):,}.")
+    if summary["same_label_share"] is not None:
+        console.print(f"Same label: {summary['same_label_share']:.0%} of pairs.")
 
 
-def _print_quantiles(told: dict) -> None:
+def _print_quantiles(summary: dict) -> None:
     table = Table(Column("", no_wrap=True), Column("n", justify="right"), box=None)
-    names = [name for name in told["similarity"] if name != "n"]
+    names = [name for name in summary["similarity"] if name != "n"]
     for name in names:
         table.add_column(name, justify="right")
     for key, words, form in (
@@ -269,7 +270,7 @@ def _print_quantiles(told: dict) -> None:
         ("length_gap_words", "length gap, words", "{:+.0f}"),
         ("weight", "weight", "{:.2f}"),
     ):
-        row = told[key]
+        row = summary[key]
         cells = ("–" if row[name] is None else form.format(row[name]) for name in names)
         table.add_row(words, f"{row['n']:,}", *cells)
     console.print()
@@ -286,6 +287,6 @@ def _print_examples(table, count: int) -> None:
             f"{row.item_id}, similarity {row.similarity:.2f}, weight {row.weight:.2f}", markup=False
         )
         for side in ("chosen", "rejected"):
-            who, label = getattr(row, f"{side}_annotator_id"), getattr(row, f"{side}_label")
-            said = getattr(row, f"{side}_explanation")
-            console.print(f"  {side:8} {who}  [{label}] {said}", markup=False)
+            annotator, label = getattr(row, f"{side}_annotator_id"), getattr(row, f"{side}_label")
+            explanation = getattr(row, f"{side}_explanation")
+            console.print(f"  {side:8} {annotator}  [{label}] {explanation}", markup=False)

@@ -5,11 +5,16 @@ import pytest
 from helpers.responses import crowd_of, dataset
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.prompting.examples import ExamplePool, choose_examples
+from capo_core.imitation.prompting.examples import ExamplePool
 from capo_core.imitation.prompting.prompts import PromptItem
 from capo_core.imitation.prompting.responses import item_of, items_of
 
 OUTSIDE = PromptItem("new", "an item from elsewhere")
+
+
+def choose_examples(dataset, annotator, item, n, **settings):
+    """`n` examples for one item."""
+    return ExamplePool(dataset, annotator, **settings).choose(n, item)
 
 
 def ids(examples):
@@ -54,7 +59,7 @@ def test_an_item_is_never_its_own_example(how):
     pool = ExamplePool(made, "A", how=how, embed=lambda texts: by_number(["i1"] * len(texts)))
     chosen = ids(pool.choose(10, item_of(made, "i3")))
     assert sorted(chosen) == sorted(f"i{k}" for k in range(12) if k not in (3, 7))
-    with pytest.raises(ConfigError, match=r"11 examples.*there are 10"):
+    with pytest.raises(ConfigError, match="has 10 examples, fewer than 11"):
         pool.choose(11, item_of(made, "i3"))
 
 
@@ -94,7 +99,7 @@ def test_an_item_answered_twice_is_shown_once():
 def test_for_a_profile_there_is_no_item():
     made = crowd_of(12)
     assert len(ExamplePool(made, "A").choose(12)) == 12
-    with pytest.raises(ConfigError, match="no item to be near to"):
+    with pytest.raises(ConfigError, match="the nearest examples need an item"):
         ExamplePool(made, "A", how="nearest", embed=by_number).choose(3)
 
 

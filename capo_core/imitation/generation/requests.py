@@ -25,6 +25,7 @@ from capo_core.imitation.backends.base import (
     temperature_setting,
     top_p_setting,
 )
+from capo_core.imitation.prompting.examples import EXAMPLE_SELECTIONS
 from capo_core.imitation.prompting.prompts import (
     METHOD_NAMES,
     TRAINED,
@@ -38,8 +39,6 @@ from capo_core.imitation.prompting.prompts import (
 from capo_core.imitation.prompting.responses import check_annotator, items_of
 from capo_core.settings import setting, settings
 from capo_core.workspace import content_hash
-
-EXAMPLE_SELECTIONS = ("random", "nearest")
 
 
 @settings("Generation")

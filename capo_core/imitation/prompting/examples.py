@@ -13,28 +13,28 @@ from capo_core.imitation.prompting.responses import history, items_of, text_key
 from capo_core.schema import quoted_names
 from capo_core.workspace import content_hash
 
-WAYS = ("random", "nearest")
+EXAMPLE_SELECTIONS = ("random", "nearest")
 
 # Texts to unit-length vectors, float32 [n, dim]; `text.embed.Embedder` is one.
 Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 class ExamplePool:
-    """One annotator's training history, ready to give examples for many items.
+    """One annotator's training responses as a source of examples for many items.
 
-    An item is shown once, by one of its responses where there are two. Neither the item asked
-    about nor one with the same texts is ever among its examples.
+    An item occurs once, with one of its responses if there are two. Neither the item in question
+    nor one with the same texts is ever among its examples.
 
     Args:
-        how: "random": the same examples, in the same order, for all items (a server can keep
-            them); "nearest": those whose input is most like the item's, the most similar last,
-            next to the question.
-        seed: decides the draw, and between inputs that are equally near; the order of the
-            dataset's rows does not matter.
+        how: "random": the same examples, in the same order, for all items (a server can cache
+            them); "nearest": those with the most similar input, the most similar last, next to
+            the question.
+        seed: of the draw, and of the order of equally similar inputs; the order of the dataset's
+            rows does not matter.
         embed: needed for "nearest" only.
 
     Raises:
-        ConfigError: an unknown way, "nearest" without `embed`, an unknown annotator, or one
+        ConfigError: an unknown selection, "nearest" without `embed`, an unknown annotator, or one
             without a training history.
     """
 
@@ -47,9 +47,10 @@ class ExamplePool:
         seed: int = 0,
         embed: Embed | None = None,
     ) -> None:
-        if how not in WAYS:
+        if how not in EXAMPLE_SELECTIONS:
             raise ConfigError(
-                f"examples cannot be chosen {how!r}", expected=f"one of {quoted_names(WAYS)}"
+                f"the example selection {how!r} is unknown",
+                expected=f"one of {quoted_names(EXAMPLE_SELECTIONS)}",
             )
         if how == "nearest" and embed is None:
             raise ConfigError("choosing the nearest examples needs embeddings of the inputs")
@@ -70,15 +71,15 @@ class ExamplePool:
         return len(self._examples)
 
     def choose(self, n: int, item: PromptItem | None = None) -> list[Example]:
-        """`n` examples for `item`; for None, of the annotator at large (a profile).
+        """Return `n` examples for `item`; for None, of the annotator in general (a profile).
 
         Raises:
             ConfigError: `n` is below 1, or there are not so many; or nearest to no item.
         """
         if n < 1:
-            raise ConfigError(f"{n} examples were asked for", expected="1 or more")
+            raise ConfigError(f"{n} examples cannot be selected", expected="1 or more")
         if item is None and self.how == "nearest":
-            raise ConfigError("the nearest examples were asked for, but no item to be near to")
+            raise ConfigError("the nearest examples need an item")
         key = None if item is None else text_key(item.text_a, item.text_b)
         open_to = [
             place
@@ -87,9 +88,8 @@ class ExamplePool:
         ]
         if len(open_to) < n:
             raise ConfigError(
-                f"{n} examples of annotator {self.annotator!r} were asked for, and there are "
-                f"{len(open_to)}",
-                todo=f"ask for at most {len(open_to)}, or choose another annotator",
+                f"annotator {self.annotator!r} has {len(open_to)} examples, fewer than {n}",
+                todo=f"use at most {len(open_to)}, or choose another annotator",
             )
         if self.how == "nearest":
             near = self._nearness(item)[open_to]
@@ -98,24 +98,10 @@ class ExamplePool:
         return [self._examples[place] for place in open_to[:n]]
 
     def _nearness(self, item: PromptItem) -> np.ndarray:
-        """float [examples]: cosine of each example's input with the item's."""
+        """Return the cosine of each example's input with the item's, float [examples]."""
         if self._vectors is None:
             self._vectors = self._embed([_input(example.item) for example in self._examples])
         return self._vectors @ self._embed([_input(item)])[0]
-
-
-def choose_examples(
-    dataset: Dataset,
-    annotator: str,
-    item: PromptItem | None,
-    n: int,
-    *,
-    how: str = "random",
-    seed: int,
-    embed: Embed | None = None,
-) -> list[Example]:
-    """`n` examples for one item; for many items make one `ExamplePool`, which this does."""
-    return ExamplePool(dataset, annotator, how=how, seed=seed, embed=embed).choose(n, item)
 
 
 def _input(item: PromptItem) -> str:

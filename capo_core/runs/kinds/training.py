@@ -159,10 +159,10 @@ def run_training(
     status = nullcontext(progress)
     if folder is None:
         if request.kind == "train_sft":
-            asked = sft_run_config(dataset, settings["target"], config, settings["base"])
+            run_config = sft_run_config(dataset, settings["target"], config, settings["base"])
         else:
-            asked = capo_run_config(dataset, settings["target"], config, sft)
-        folder = run_for(workspace, asked)
+            run_config = capo_run_config(dataset, settings["target"], config, sft)
+        folder = run_for(workspace, run_config)
         if folder.done:
             return folder
         if Processes.start().main:
