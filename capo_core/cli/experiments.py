@@ -13,6 +13,7 @@ from capo_core.cli.runs import changes_of, print_runs
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.errors import ConfigError, RunError
 from capo_core.formatting import count, elapsed, percent
+from capo_core.imitation.prompting.prompts import METHOD_NAMES
 from capo_core.workspace import Workspace
 
 experiment_app = typer.Typer(
@@ -66,8 +67,7 @@ def start(
 ) -> None:
     """Submit all runs of an experiment; the same command again resumes the unfinished ones."""
     from capo_core.data.catalog import Catalog
-    from capo_core.imitation.prompting.prompts import METHOD_NAMES
-from capo_core.runs.experiments import store
+    from capo_core.runs.experiments import store
     from capo_core.runs.experiments.config import ExperimentConfig, from_preset
 
     workspace = Workspace.default()
