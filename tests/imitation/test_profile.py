@@ -106,7 +106,7 @@ def test_fewer_examples_where_the_context_holds_no_more():
     backend.room = 0
     with pytest.raises(ConfigError, match="not even one example"):
         write_profile(split_dataset(), "1", backend, TEN)
-    with pytest.raises(ConfigError, match="there are 20"):
+    with pytest.raises(ConfigError, match="has 20 examples, fewer than 50"):
         write_profile(split_dataset(), "1", backend, ProfileConfig())
 
 
