@@ -134,7 +134,7 @@ def test_the_texts_stand_on_the_side_that_is_stored(study):
 @pytest.mark.parametrize("answer", ["D", "left", "ann-1", "", "a"])
 def test_an_answer_that_was_not_offered_is_refused(make_study, answer):
     (desk,) = practised(make_study())
-    with pytest.raises(StudyError, match="no answer to this trial"):
+    with pytest.raises(StudyError, match="not an answer to this trial"):
         desk.answer(desk.next_trial().trial_id, answer)
 
 
