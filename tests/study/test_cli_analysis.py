@@ -63,7 +63,7 @@ def test_wrong_input_is_said_in_words(drafted, tmp_path):
     for words, message in (
         (("--mu", "human:zero_shot=much"), "is not a number"),
         (("--mu", "human:capo=0.8"), "never compared"),
-        (("--out", tmp_path / "x.pdf"), "no known ending"),
+        (("--out", tmp_path / "x.pdf"), "unknown ending"),
     ):
         done = run("analyse", drafted, "--answers", answers, *words, ok=False)
         assert message in done.output
