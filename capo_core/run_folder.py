@@ -1,20 +1,18 @@
-"""A run on disk: what was asked, what happened, and what came of it.
+"""A run on disk: its configuration, its events and its result.
 
 A run is a folder under `workspace.runs`:
 
-    config.json    what was asked: stage, target, dataset and base with their fingerprints, settings
-    events.jsonl   what happened, one JSON object a line, in order (see `RunFolder.log`)
-    log.txt        what a worker printed
-    checkpoint/    where to go on from (see `checkpoint.py`)
+    config.json    the request: stage, target, dataset and base model with fingerprints, settings
+    events.jsonl   events in order, one JSON object per line (see `RunFolder.log`)
+    log.txt        output of the worker
+    checkpoint/    the state from which a run resumes
     adapter/       the trained adapter, in PEFT's layout, with its card README.md
     result.json    the outcome; written last, so that a run with a result is a finished one
-    stop           present once somebody asked the run to stop
+    stop           present once the run was asked to stop
     lock           held by the process that works in the folder
 
-Its name is made of what was asked: the same command again finds the same folder, and goes on where
-the run stopped or says that it is done. Readers need no lock. Nothing here needs torch.
-
-A file of JSON objects, one a line, that survives a line whose writing was cut off.
+Its name is derived from the configuration: the same command again finds the same folder, and
+resumes the run or reports that it is finished. Readers need no lock. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ from capo_core.workspace import Workspace, content_hash, make_folder, safe_name,
 
 
 def add_line(path: Path, line: str) -> None:
-    """Add `line` to the file, on a line of its own also where the one before has no end.
+    """Append `line` to the file, on a new line even if the last one was cut off.
 
     Raises:
         OSError: it cannot be written.
@@ -51,17 +49,17 @@ def add_line(path: Path, line: str) -> None:
 
 
 def whole_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of all lines that are whole, in order; none where there is no file."""
+    """Return the objects of all complete lines, in order; none if there is no file."""
     if not path.exists():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
-    # Not splitlines: a text may hold other characters that it takes for line breaks.
+    # Not splitlines(): it also breaks at other characters, which a text may hold.
     found = (_read(line) for line in text.split("\n")[:-1])
     return [each for each in found if each]
 
 
 def _read(line: str) -> dict[str, Any]:
-    """The object of a line; empty where it is not whole."""
+    """Return the object of a line; empty if the line is not complete."""
     try:
         return json.loads(line)
     except ValueError:
@@ -73,7 +71,7 @@ VERSION = 1  # of the layout
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder; it need not be there yet (see `claim`)."""
+    """The folder of one run; it need not exist yet (see `claim`)."""
 
     path: Path
 
@@ -83,7 +81,7 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was asked; `RunError` where there is no run."""
+        """The configuration; `RunError` if there is no run."""
         return self._json("config.json")
 
     @property
@@ -104,7 +102,7 @@ class RunFolder:
 
     @property
     def result(self) -> dict[str, Any]:
-        """The outcome; `RunError` while there is none."""
+        """The outcome; `RunError` if the run is not finished."""
         return self._json("result.json")
 
     @property
@@ -112,35 +110,36 @@ class RunFolder:
         return (self.path / "stop").exists()
 
     def ask_to_stop(self) -> None:
-        """The process that works here saves and stops after its present step."""
+        """Ask the process that works here to save and stop after its present step."""
         (self.path / "stop").touch()
 
     def forget_stop(self) -> None:
         (self.path / "stop").unlink(missing_ok=True)
 
-    def claim(self, asked: dict[str, Any]) -> None:
-        """Make the folder for what is `asked` (JSON-able), or find that it was made for that.
+    def claim(self, config: dict[str, Any]) -> None:
+        """Create the folder for `config` (JSON-able), or check that it was created for the same.
 
         Raises:
-            RunError: the folder belongs to a run of which something else was asked; it says what.
+            RunError: the folder belongs to a run with another configuration; the text lists the
+                differences.
         """
         make_folder(self.path)
-        asked = json.loads(json.dumps({"version": VERSION, **asked}))
+        config = json.loads(json.dumps({"version": VERSION, **config}))
         if not (self.path / "config.json").exists():
             with disk_errors(self.path):
-                write_json(self.path / "config.json", asked)
+                write_json(self.path / "config.json", config)
             return
-        differences = _differences(self.config, asked)
+        differences = _differences(self.config, config)
         if differences:
             raise RunError(
-                f"the run was begun with something else: {'; '.join(differences[:5])}",
+                f"the run was started with another configuration: {'; '.join(differences[:5])}",
                 where=str(self.path),
-                todo="begin a new run, or ask for what this one was begun with",
+                todo="start a new run, or use the configuration of this one",
             )
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Only one process works in a run; it is free again when that process ends, however.
+        """Let one process work in a run; the lock is released when that process ends, however.
 
         Raises:
             RunError: another process works in it.
@@ -153,7 +152,7 @@ class RunFolder:
             raise RunError(
                 "another process is working in this run",
                 where=str(self.path),
-                todo="wait until it is done, or ask it to stop",
+                todo="wait until it has finished, or stop it",
             ) from None
         try:
             yield
@@ -161,9 +160,9 @@ class RunFolder:
             lock.release()
 
     def log(self, event: str, **values: Any) -> None:
-        """Add `{"t": seconds since the epoch, "event": event, …}` to the run's events.
+        """Append `{"t": seconds since the epoch, "event": event, …}` to the run's events.
 
-        Numbers that are not finite are written as null: JSON has no other word for them.
+        Numbers that are not finite are written as null, as JSON has no notation for them.
         """
         line = json.dumps(
             {"t": round(time.time(), 3), "event": event, **_finite(values)}, ensure_ascii=False
@@ -172,30 +171,30 @@ class RunFolder:
             add_line(self.events_path, line)
 
     def events(self, event: str | None = None) -> list[dict[str, Any]]:
-        """All events so far, or those of one kind.
+        """Return all events so far, or those of one kind.
 
-        A line that is being written is left out, and one whose writing was cut off: by a full
-        disk, or by a process that was killed.
+        Incomplete lines are left out: one that is being written, or that was cut off by a full
+        disk or a killed process.
         """
         found = whole_lines(self.events_path)
         return [each for each in found if event in (None, each["event"])]
 
     def events_size(self) -> int:
-        """Bytes of events so far."""
+        """Return the size of the events so far, in bytes."""
         return self.events_path.stat().st_size if self.events_path.exists() else 0
 
     def cut_events(self, size: int) -> None:
-        """Forget all events after the first `size` bytes: what a resumed run does once more."""
+        """Delete all events after the first `size` bytes, which a resumed run repeats."""
         if self.events_size() > size:
             with disk_errors(self.path), self.events_path.open("r+b") as file:
                 file.truncate(size)
 
     def forget_result(self) -> None:
-        """What is here is to be done again; the rest of the files stays until it is."""
+        """Delete the outcome so that the run is repeated; the other files stay until then."""
         (self.path / "result.json").unlink(missing_ok=True)
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Write the outcome, as the last thing of a run."""
+        """Write the outcome, as the last file of a run."""
         with disk_errors(self.path):
             write_json(self.path / "result.json", _finite(result))
 
@@ -209,36 +208,36 @@ class RunFolder:
             raise RunError(f"{name} is damaged", where=str(self.path)) from None
 
 
-def run_id(dataset: str, stage: str, annotator: str, asked: dict[str, Any]) -> str:
-    """`<dataset>-<stage>-<annotator>-<8 hexadecimal digits of what is asked>`.
+def run_id(dataset: str, stage: str, annotator: str, config: dict[str, Any]) -> str:
+    """Return `<dataset>-<stage>-<annotator>-<8 hexadecimal digits of the configuration>`.
 
-    Names are shortened and cleaned for a file system; the digits keep runs apart.
+    Names are shortened and cleaned for the file system; the digits tell runs apart.
     """
     parts = [re.sub(r"[^A-Za-z0-9._]+", "_", part) for part in (dataset, stage, annotator)]
     head = "-".join(part[:length] for part, length in zip(parts, (32, 12, 24), strict=True))
-    return safe_name(f"{head.lstrip('._-') or 'run'}-{content_hash(asked)[:8]}")
+    return safe_name(f"{head.lstrip('._-') or 'run'}-{content_hash(config)[:8]}")
 
 
-def run_for(workspace: Workspace, asked: dict[str, Any]) -> RunFolder:
-    """The folder for what is `asked`, which has at least `stage`, `target` and `dataset.name`."""
-    name = run_id(asked["dataset"]["name"], asked["stage"], asked["target"], asked)
+def run_for(workspace: Workspace, config: dict[str, Any]) -> RunFolder:
+    """Return the folder for `config`, which has at least `stage`, `target` and `dataset.name`."""
+    name = run_id(config["dataset"]["name"], config["stage"], config["target"], config)
     return RunFolder(workspace.runs / name)
 
 
 def find_run(workspace: Workspace, name: str) -> RunFolder:
-    """The run named `name`; `RunError` where there is none."""
+    """Return the run named `name`; `RunError` if there is none."""
     folder = RunFolder(workspace.runs / safe_name(name))
     if not (folder.path / "config.json").is_file():
         raise RunError(
             f"there is no run named {name!r}",
             where=str(workspace.runs),
-            todo="see their names: python -m capo_core runs list",
+            todo="list the runs: python -m capo_core runs list",
         )
     return folder
 
 
 def list_runs(workspace: Workspace) -> list[RunFolder]:
-    """All runs, in alphabetical order."""
+    """Return all runs, in alphabetical order."""
     if not workspace.runs.is_dir():
         return []
     return [RunFolder(path.parent) for path in sorted(workspace.runs.glob("*/config.json"))]
@@ -246,7 +245,7 @@ def list_runs(workspace: Workspace) -> list[RunFolder]:
 
 @contextmanager
 def disk_errors(where: Path) -> Iterator[None]:
-    """A disk that is full or cannot be written, in plain words.
+    """Turn errors of a disk that is full or not writable into a `RunError`.
 
     Raises:
         RunError: instead of an `OSError` of the code inside.
@@ -256,15 +255,15 @@ def disk_errors(where: Path) -> Iterator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise RunError(
-            "there is no room left on the disk" if full else f"cannot write ({error.strerror})",
+            "the disk is full" if full else f"cannot write ({error.strerror})",
             where=str(where),
-            todo=("make room" if full else "make the folder writable")
-            + " and give the same command again: it goes on from the last checkpoint",
+            todo=("free some space" if full else "make the folder writable")
+            + " and run the same command again: it resumes from the last checkpoint",
         ) from error
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """Where two JSON values differ, in words: `settings.epochs was 5 and is 3 now`."""
+    """Return how two JSON values differ, in words: `settings.epochs was 5 and is 3 now`."""
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             text
@@ -281,7 +280,7 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
 
 
 def _finite(value: Any) -> Any:
-    """`value` with null for numbers that are not finite."""
+    """Return `value` with null for numbers that are not finite."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Column, Table
 
+from capo_core.cli.options import with_options
 from capo_core.cli.support import (
     ManyValues,
     console,
@@ -27,6 +28,8 @@ from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.formatting import count
+from capo_core.simulation.simulate import SimulationConfig
+from capo_core.simulation.simulate import simulate as run
 from capo_core.task import NLI, PARAPHRASE, Task
 from capo_core.workspace import Workspace, atomic_file
 
@@ -281,36 +284,15 @@ def export_dataset(
 @data_app.command(cls=ManyValues)
 @renamed("--manner", "--style")
 @plain_errors
+@with_options(SimulationConfig, without=("specs", "name"))
 def simulate(
     name: Annotated[str, typer.Option(help="Name of the dataset.")],
-    task: Annotated[str, typer.Option(help="One of nli, paraphrase.")] = "nli",
-    items: Annotated[int, typer.Option(help="Number of items.")] = 500,
-    annotators: Annotated[int, typer.Option(help="Number of annotators.")] = 4,
-    style: Annotated[float, typer.Option(help="Differences in style; 0: none, 1: human.")] = 1.0,
-    content: Annotated[float, typer.Option(help="Use of words from the item; 0: none.")] = 1.0,
-    label_bias: Annotated[
-        float, typer.Option(help="Differences in labelling; 0: none, 1: human.")
-    ] = 1.0,
-    coverage: Annotated[float, typer.Option(help="Share of item × annotator cells filled.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    given: dict[str, Any],
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate annotators whose differences are known, to check that a measure finds them."""
-    # Loaded here: no other command should wait for the vocabulary.
-    from capo_core.simulation.simulate import SimulationConfig
-    from capo_core.simulation.simulate import simulate as run
-
-    config = SimulationConfig(
-        task=task,
-        items=items,
-        annotators=annotators,
-        style=style,
-        content=content,
-        label_bias=label_bias,
-        coverage=coverage,
-        seed=seed,
-    )
+    config = SimulationConfig(**given)
     with progress_bar(as_json) as progress:
         simulation = run(config, progress)
     dataset = replace(simulation.dataset, name=name)

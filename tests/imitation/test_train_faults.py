@@ -149,7 +149,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(base, folder, monkeypatch):
         return real(handle)
 
     monkeypatch.setattr(os, "fsync", no_room)
-    with pytest.raises(RunError, match=r"no room left.*make room.*same command"):
+    with pytest.raises(RunError, match=r"disk is full.*free some space.*same command"):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     monkeypatch.undo()
     assert load_checkpoint(folder).counters.step == 2
@@ -163,7 +163,7 @@ def test_a_full_disk_at_the_end_loses_nothing(base, folder, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(adapters, "save", no_room)
-    with pytest.raises(RunError, match="no room left"):
+    with pytest.raises(RunError, match="disk is full"):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     monkeypatch.undo()
     assert not folder.done and not folder.adapter.exists()

@@ -147,7 +147,7 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
     run = submit.submit(workspace, "dummy", settings(steps=9, full_disk_at=4))
     status = wait_for(run, "failed", "succeeded", "lost")
     assert status.state == "failed"
-    assert "no room left on the disk" in status.message and "make room" in status.message
+    assert "the disk is full" in status.message and "free some space" in status.message
     assert "Traceback" not in run.log
     before = run.folder / "events-before.jsonl"
     steps = [json.loads(line) for line in before.read_text().splitlines()]
@@ -173,10 +173,10 @@ def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(runs_run.Run, "write", full)
-    heartbeat.finish("failed", "there is no room left on the disk")
+    heartbeat.finish("failed", "the disk is full")
     monkeypatch.undo()
     assert run.status().state == "failed"
-    assert run.status().message == "there is no room left on the disk"
+    assert run.status().message == "the disk is full"
 
 
 @pytest.mark.parametrize(

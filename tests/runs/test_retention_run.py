@@ -108,7 +108,7 @@ def test_a_stopped_measurement_goes_on_to_the_same_figures(trained):
     # Other text is another measurement.
     other = text.with_name("other.txt")
     other.write_text(text.read_text().replace("boat", "ship"))
-    with pytest.raises(RunError, match="begun with something else: text"):
+    with pytest.raises(RunError, match="started with another configuration: text"):
         settings = settings_of(data, sft, other)
         retention.measure_retention(data, settings, workspace, folders[1], silent)
 
