@@ -47,7 +47,7 @@ WEIGHTS = ("uniform", "specific")
 
 @settings("Pairs")
 class PairsConfig:
-    """Which responses are paired, and the weight of each pair.
+    """Settings of the pairs: which responses are paired, and the weight of each pair.
 
     Raises:
         ConfigError: a value is out of its range.
