@@ -285,7 +285,7 @@ def evaluate(
     with progress_bar(quiet=as_json) as progress:
         report = compute_report(
             loaded, items, streams, config, split=part, cache=workspace.cache,
-            judges=load_verdicts(named, found, loaded.fingerprint), progress=progress,
+            llm_judges=load_verdicts(named, found, loaded.fingerprint), progress=progress,
         )  # fmt: skip
     for path in out or ():
         export.write(report, path)

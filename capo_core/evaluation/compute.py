@@ -24,6 +24,7 @@ from capo_core.evaluation.report import CARICATURES, SCORES, EvaluatedSource, Ev
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams, sources
 from capo_core.evaluation.summary import methods_paragraph, statements
 from capo_core.evaluation.table import ALL, Evaluation, TableConfig, evaluate
+from capo_core.formatting import Statement
 from capo_core.progress import Progress, silent
 from capo_core.text.embeddings import Embedder
 
@@ -39,8 +40,8 @@ def compute_report(
     split: str = "test",
     cache: Path | None = None,
     embedder: Embedder | None = None,
-    judges: Sequence[LlmJudgeVerdicts] = (),
-    missing: str = "",
+    llm_judges: Sequence[LlmJudgeVerdicts] = (),
+    missing: Statement | None = None,
     progress: Progress = silent,
 ) -> EvaluationReport:
     """Score methods' streams beside the people's.
@@ -48,8 +49,8 @@ def compute_report(
     Args:
         outputs: streams of methods (see `streams.output_streams`); people's are added.
         split: the name of the part that `item_ids` are, for the words of the report.
-        judges: what language models said of the same streams.
-        missing: what was to be scored and is not there, in a sentence; "" for nothing.
+        llm_judges: answers of LLM judges about the same streams.
+        missing: states what was to be scored and has no result.
 
     Raises:
         ConfigError: a method is called as people are, or an item stands twice in a stream.
@@ -58,7 +59,7 @@ def compute_report(
     """
     _check(dataset, outputs)
     streams = [*human_streams(dataset, item_ids), *outputs]
-    given = [each for judge in judges for each in judge.given(item_ids)]
+    given = [each for judge in llm_judges for each in judge.given(item_ids)]
     found = evaluate(
         dataset, item_ids, streams, config, cache=cache, embedder=embedder, given=given,
         progress=progress,
@@ -70,13 +71,14 @@ def compute_report(
     ]
     apart = found.differences(pairs)
     parts = {
-        "scores": _scores(found, streams, dataset, config, judges),
+        "scores": _scores(found, streams, dataset, config, llm_judges),
         "differences": apart,
         "confusion": found.confusion,
         "caricatures": caricatures(apart, config),
     }
-    said = tuple(_sources(streams, dataset.annotators))
-    about = tuple(judge.to_dict() for judge in judges)
+    scored = tuple(_sources(streams, dataset.annotators))
+    missing_text = missing.text if missing is not None else ""
+    about = tuple(judge.to_dict() for judge in llm_judges)
     return EvaluationReport(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -85,17 +87,21 @@ def compute_report(
         n_items=len(item_ids),
         annotators=dataset.annotators,
         config=config,
-        sources=said,
+        sources=scored,
         **parts,
-        judges=about,
-        missing=missing,
-        statements=statements(**parts, sources=said, config=config, judges=about, missing=missing),
-        methods=methods_paragraph(dataset, len(item_ids), split, config, said, about, missing),
+        llm_judges=about,
+        missing=missing_text,
+        statements=statements(
+            **parts, sources=scored, config=config, llm_judges=about, missing=missing
+        ),
+        methods=methods_paragraph(
+            dataset, len(item_ids), split, config, scored, about, missing_text
+        ),
     )
 
 
 def expected_measures(
-    dataset: Dataset, config: TableConfig, judges: Sequence[LlmJudgeVerdicts] = ()
+    dataset: Dataset, config: TableConfig, llm_judges: Sequence[LlmJudgeVerdicts] = ()
 ) -> Iterator[tuple[str, int]]:
     """(measure, k) of everything that is scored, in the order of the catalogue."""
     for family in config.families:
@@ -105,7 +111,7 @@ def expected_measures(
         if not FAMILIES[family].pooled:
             fitting = (measure for measure in measures_of(family) if measure.fits(dataset))
             yield from ((measure.name, measure.k) for measure in fitting)
-    yield from ((judge.measure, judge.k) for judge in judges)
+    yield from ((judge.measure, judge.k) for judge in llm_judges)
 
 
 def _scores(
@@ -113,7 +119,7 @@ def _scores(
     streams: Sequence[Stream],
     dataset: Dataset,
     config: TableConfig,
-    judges: Sequence[LlmJudgeVerdicts],
+    llm_judges: Sequence[LlmJudgeVerdicts],
 ) -> pd.DataFrame:
     """The long table: every row that there could be, what is undefined said in words."""
     known = {(row.source, row.target, row.measure, row.k): row for row in found.scores.itertuples()}
@@ -127,7 +133,7 @@ def _scores(
 
     rows = []
     for source, targets in answered.items():
-        for name, k in expected_measures(dataset, config, judges):
+        for name, k in expected_measures(dataset, config, llm_judges):
             about = find_measure(name)
             for target in (*targets, ALL):
                 if not about.of.by_target and target != ALL:

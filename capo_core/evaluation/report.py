@@ -77,9 +77,9 @@ class EvaluationReport:
         confusion: see `confusion.confusion`.
         caricatures: by how much each method exceeds the target's own held-out texts in attribution
             (of single explanations) and in style distance, and whether both do beyond doubt.
-        judges: language models that judged, each with its run, settings, shares of positions and
-            a sentence on what it is worth (see `judge_join.Verdicts.to_dict`); what they said is
-            among the scores.
+        llm_judges: LLM judges, each with its run, settings, shares of positions and a sentence on
+            its worth (see `llm_judge.results.LlmJudgeVerdicts.to_dict`); their answers are among
+            the scores.
         missing: methods that were to be scored and are not there, and why, in a sentence; "" where
             all are.
         statements: what these data say, in sentences made from the numbers.
@@ -98,7 +98,7 @@ class EvaluationReport:
     differences: pd.DataFrame = field(repr=False)
     confusion: pd.DataFrame = field(repr=False)
     caricatures: pd.DataFrame = field(repr=False)
-    judges: tuple[dict, ...] = ()
+    llm_judges: tuple[dict, ...] = ()
     missing: str = ""
     statements: tuple[Statement, ...] = ()
     methods: dict[str, str] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class EvaluationReport:
             "config": self.config.to_dict(),
             "sources": [source.to_dict() for source in self.sources],
             **{name: json_rows(getattr(self, name)) for name in _COLUMNS},
-            "judges": [dict(judge) for judge in self.judges],
+            "judges": [dict(judge) for judge in self.llm_judges],
             "missing": self.missing,
             "statements": [statement.to_dict() for statement in self.statements],
             "methods": dict(self.methods),
@@ -160,7 +160,7 @@ class EvaluationReport:
             config=TableConfig.from_dict(raw["config"]),
             sources=tuple(EvaluatedSource.from_dict(source) for source in raw["sources"]),
             **{name: _frame(raw[name], columns) for name, columns in _COLUMNS.items()},
-            judges=tuple(raw.get("judges", ())),  # reports from before there were any
+            llm_judges=tuple(raw.get("judges", ())),  # reports from before there were any
             missing=raw.get("missing", ""),
             statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
             methods=dict(raw["methods"]),

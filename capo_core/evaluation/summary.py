@@ -1,14 +1,17 @@
-"""What an evaluation says, in sentences made from its numbers. No sentence knows the method.
+"""Statements about an evaluation, made from its numbers, and the paragraph for a paper.
 
-How an evaluation was computed, as a paragraph for a paper: plain text and LaTeX.
+A statement carries its names and values (`formatting.Statement`); no statement knows the methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from capo_core import formatting
 from capo_core.dataset import Dataset
 from capo_core.evaluation.measures.attribution import FOLDS, GROUPINGS
 from capo_core.evaluation.measures.diversity import GROUP
@@ -16,7 +19,7 @@ from capo_core.evaluation.measures.style import BINS
 from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.formatting import Statement
+from capo_core.formatting import Named, Statement
 from capo_core.stats.bootstrap import DRAWS
 from capo_core.stats.significance import FLIPS
 
@@ -32,12 +35,12 @@ def methods_paragraph(
     split: str,
     config: TableConfig,
     sources: Sequence[EvaluatedSource],
-    judges: Sequence[Mapping] = (),
+    llm_judges: Sequence[Mapping] = (),
     missing: str = "",
 ) -> dict[str, str]:
     """The paragraph under the keys "text" and "latex", the same words in both."""
-    said = _sentences(dataset, n_items, split, config, sources, judges, missing)
-    text = " ".join(said)
+    sentences = _sentences(dataset, n_items, split, config, sources, llm_judges, missing)
+    text = " ".join(sentences)
     return {"text": text, "latex": latex(text)}
 
 
@@ -46,9 +49,9 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-def _sentences(dataset, n_items, split, config, sources, judges, missing) -> list[str]:
+def _sentences(dataset, n_items, split, config, sources, llm_judges, missing) -> list[str]:
     methods = [source for source in sources if source.name not in (HUMAN, OTHER)]
-    said = [
+    sentences = [
         f"All scores are computed on the {n_items} {split} items of {dataset.name} "
         f"({'simulated annotators; ' if dataset.simulated else ''}{len(dataset.annotators)} "
         "annotators), of which no text was used in training."
@@ -56,14 +59,14 @@ def _sentences(dataset, n_items, split, config, sources, judges, missing) -> lis
     for source in methods:
         runs = len(source.replicates)
         times = f"; {runs} runs or samples: {_some(source.replicates)}" if runs > 1 else ""
-        said.append(
+        sentences.append(
             f"{source.name}: {source.responses} answers in the place of {len(source.targets)} "
             f"annotator{'s' if len(source.targets) != 1 else ''}, {source.unread} of them without "
             f"a readable label{times}."
         )
     if missing:
-        said.append(missing)
-    said.append(
+        sentences.append(missing)
+    sentences.append(
         "Scores are averaged over runs and samples of one target, then over targets with equal "
         "weight. The ceiling is the target's own held-out responses, the floor another annotator's "
         "taken for the target's; responses judged invalid are left out."
@@ -71,33 +74,33 @@ def _sentences(dataset, n_items, split, config, sources, judges, missing) -> lis
     if "attribution" in config.families:
         views = " and ".join(f"{v.representation} under {v.reduction}" for v in config.views)
         ks = ", ".join(map(str, config.pool))
-        said.append(
+        sentences.append(
             f"Attribution: a ridge classifier of {views}, fitted on human training explanations "
             f"only, gives groups of k = {ks} explanations on different items to an annotator "
             f"({GROUPINGS} random groupings); probabilities are a softmax whose slope is fitted on "
             f"human training texts scored in {FOLDS} folds grouped by item. Chance is "
             f"1/{len(dataset.annotators)}."
         )
-    for judge in judges:
+    for judge in llm_judges:
         asked = judge["config"]
-        said.append(
-            f"Judge: {judge['judge']} (temperature 0, seed {asked['seed']}) saw cards with "
+        sentences.append(
+            f"LLM judge: {judge['judge']} (temperature 0, seed {asked['seed']}) saw cards with "
             f"{asked['cards']} training explanations of each annotator, in rotated order, and "
             f"named the author of {asked['k']} explanation{'s' if asked['k'] > 1 else ''} at a "
             f"time, in {judge['trials']} trials of which {judge['unread']} could not be read."
         )
     if "style" in config.families:
-        said.append(
+        sentences.append(
             "Style distance: mean over style features of the Jensen–Shannon divergence (bits) "
             f"between responses and the target's training texts, each feature cut into at most "
             f"{BINS} bins by quantiles of human training texts."
         )
     if "diversity" in config.families:
-        said.append(
+        sentences.append(
             f"Distinct-2 is computed in groups of {GROUP} explanations; self-similarity is the "
             "mean cosine of two explanations of one method on different items."
         )
-    said.append(
+    sentences.append(
         "Intervals are 95 % and over items: by the infinitesimal jackknife for averages, by a "
         f"Bayesian bootstrap of {DRAWS} draws for macro-F1, κ, α and style distance. Differences "
         "are paired by item and tested by a sign-flip permutation test by item (exact, or "
@@ -105,7 +108,7 @@ def _sentences(dataset, n_items, split, config, sources, judges, missing) -> lis
         "Holm-corrected over all pairs of sources compared by one measure. "
         f"Seed of the evaluation: {config.seed}."
     )
-    return said
+    return sentences
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:
@@ -120,199 +123,285 @@ def statements(
     caricatures: pd.DataFrame,
     sources: Sequence[EvaluatedSource],
     config: TableConfig,
-    judges: Sequence[Mapping] = (),
-    missing: str = "",
+    llm_judges: Sequence[Mapping] = (),
+    missing: Statement | None = None,
 ) -> tuple[Statement, ...]:
-    """All that can be said, the most important first."""
+    """Return everything that can be stated, the most important first."""
     mine = scores[~scores["source"].isin([HUMAN, OTHER]) & scores["value"].notna()]
     mine = mine[mine["target"] == ALL]
-    apart = differences[differences["target"] == ALL]
+    overall = differences[differences["target"] == ALL]
     found = (
-        ("headline", _imitation(mine, apart, config)),
-        ("missing", missing),
-        ("confusion", _taken_for(confusion, config)),
-        *(("judge", _judged(mine, judge)) for judge in judges),
-        ("label", _labels(mine, apart)),
-        ("text", _texts(mine)),
-        ("caricature", _caricature(caricatures)),
-        ("diversity", _collapse(apart)),
-        ("seeds", _seeds(mine, config)),
-        ("unread", _unread(sources)),
+        _imitation(mine, overall, config),
+        missing,
+        _confused(confusion, config),
+        *(_judged(mine, judge) for judge in llm_judges),
+        _labels(mine, overall),
+        _texts(mine),
+        _caricatures(caricatures),
+        _collapse(overall),
+        _seeds(mine, config),
+        _unread(sources),
     )
-    return tuple(Statement.plain(topic, text) for topic, text in found if text)
+    return tuple(_without_nan(statement) for statement in found if statement is not None)
 
 
-def percent(share: float, digits: int = 0) -> str:
-    """A share in percent; what is 1 but for rounding is 100 %."""
-    share = round(float(share), 9)
-    text = f"{100 * share:.{digits}f}"
-    if float(text) == 100 and share < 1:
-        text = f"{100 * share:.{digits + 1}f}"
-        text = text if float(text) < 100 else "over 99.9"
-    return f"{text} %"
+def _without_nan(statement: Statement) -> Statement:
+    """The statement with None in place of NaN, which JSON has no word for."""
+    values = {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in statement.values.items()
+    }
+    return Statement(statement.topic, statement.template, values)
 
 
-def _shown(row) -> str:
-    return f"{percent(row.value)} [{100 * row.low:.0f}–{100 * row.high:.0f}]"
+def _method(source: str) -> Named:
+    return Named("method", source)
 
 
-def _best(mine: pd.DataFrame, name: str, k: int = 0) -> pd.DataFrame:
+def _interval(row: Any) -> str:
+    return formatting.percent_interval(row.low, row.high)
+
+
+def _p(value: float) -> str:
+    text = formatting.p_value(value)
+    return f"p {text}" if text.startswith("≤") else f"p = {text}"
+
+
+def _series(template: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return `template` once for each row, separated by commas, and the values of all rows.
+
+    A "#" in the template stands for the row's number, so that each has places of its own.
+    """
+    parts, values = [], {}
+    for number, row in enumerate(rows):
+        parts.append(template.replace("#", str(number)))
+        values |= {f"{name}{number}": value for name, value in row.items()}
+    return ", ".join(parts), values
+
+
+def _ranked(mine: pd.DataFrame, name: str, k: int = 0) -> pd.DataFrame:
     rows = mine[(mine["measure"] == name) & (mine["k"] == k)]
     return rows.sort_values("value", ascending=False, kind="stable")
 
 
-def _compared(apart: pd.DataFrame, one, other: str) -> pd.Series | None:
-    """The difference of the source of row `one` and `other`, whichever stands first."""
-    rows = apart[(apart["measure"] == one.measure) & (apart["k"] == one.k)]
+def _difference(differences: pd.DataFrame, row: Any, other: str) -> pd.Series | None:
+    """The difference of the source of `row` and `other`, whichever stands first."""
+    rows = differences[(differences["measure"] == row.measure) & (differences["k"] == row.k)]
     rows = rows[
-        ((rows["source"] == one.source) & (rows["against"] == other))
-        | ((rows["source"] == other) & (rows["against"] == one.source))
+        ((rows["source"] == row.source) & (rows["against"] == other))
+        | ((rows["source"] == other) & (rows["against"] == row.source))
     ]
     return rows.iloc[0] if len(rows) else None
 
 
-def _imitation(mine, apart, config: TableConfig) -> str:
+def _imitation(
+    mine: pd.DataFrame, differences: pd.DataFrame, config: TableConfig
+) -> Statement | None:
     name = config.views[0].name
-    ks = [k for k in sorted(config.pool) if len(_best(mine, name, k))]
+    ks = [k for k in sorted(config.pool) if len(_ranked(mine, name, k))]
     if not ks:
-        return ""
+        return None
     k = ks[-1]
-    ranked = _best(mine, name, k)
+    ranked = _ranked(mine, name, k)
     best = ranked.iloc[0]
-    what = "a single explanation is" if k == 1 else f"{k} explanations together are"
-    text = (
-        f"Of {len(ranked)} method{'s' if len(ranked) > 1 else ''}, {best.source} comes nearest to "
-        f"its targets: {what} given to the target in {_shown(best)} of cases"
+    values = {
+        "method": _method(best.source), "share": best.value, "interval": _interval(best),
+        "ceiling": best.ceiling, "floor": best.floor, "chance": best.chance, "n": len(ranked),
+        "k": k,
+    }  # fmt: skip
+    what = "a single explanation is" if k == 1 else "{k} explanations together are"
+    begin = (
+        "Of {n:count method}, {method} comes closest to its targets: "
         if len(ranked) > 1
-        else f"With {best.source}, {what} given to the target in {_shown(best)} of cases"
+        else "With {method}, "
     )
-    text += f" (the target's own texts {percent(best.ceiling)}, other people's "
-    text += f"{percent(best.floor)}, chance {percent(best.chance)})"
+    template = (
+        f"{begin}{what} attributed to the target in {{share:percent}} {{interval}} of cases (the "
+        "target's own texts {ceiling:percent}, other people's {floor:percent}, chance "
+        "{chance:percent})"
+    )
     if len(ranked) > 1:
         second = ranked.iloc[1]
-        found = _compared(apart, best, second.source)
+        values |= {"second": _method(second.source), "second_share": second.value}
+        found = _difference(differences, best, second.source)
         if found is not None and found.verdict != "undecided":
-            gap = 100 * (best.value - second.value)
-            text += f", {gap:.0f} points before {second.source} (p {_p(found.p_holm)})"
+            values |= {"gain": best.value - second.value, "p": _p(found.p_holm)}
+            template += ", {gain:points} ahead of {second} ({p})"
         else:
-            text += f"; it is not told apart from {second.source} ({percent(second.value)})"
+            template += "; the difference from {second} ({second_share:percent}) is not significant"
     if best.high < best.chance:
-        text += ". That is below chance: these texts are rather given to others"
+        template += ". This is below chance: these texts are attributed to others more often"
     elif best.low <= best.chance:
-        text += ". That is not clearly above chance"
-    return text + "."
+        template += ". This is not significantly above chance"
+    return Statement("headline", template + ".", values)
 
 
-def _p(value: float) -> str:
-    return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)
-
-
-def _taken_for(confusion: pd.DataFrame, config: TableConfig) -> str:
-    """The most frequent mistaken identity of a method."""
+def _confused(confusion: pd.DataFrame, config: TableConfig) -> Statement | None:
+    """The most frequent confusion of a method, where it is frequent."""
     rows = confusion[~confusion["source"].isin([HUMAN, OTHER])]
     if len(rows):
         rows = rows[(rows["view"] == config.views[0].name) & (rows["attributed"] != rows["target"])]
         rows = rows.sort_values("share", ascending=False, kind="stable")
     if not len(rows) or rows.iloc[0].share < 0.4:
-        return ""
+        return None
     worst = rows.iloc[0]
-    return (
-        f"The most frequent mistake: {percent(worst.share)} of the explanations by {worst.source} "
-        f"in the place of {worst.target} are given to {worst.attributed} (n = {worst.n})."
+    return Statement(
+        "confusion",
+        "Most frequent confusion: {share:percent} of the explanations by {method} in the place of "
+        "{target} are attributed to {attributed} (n = {n}).",
+        {
+            "share": worst.share,
+            "method": _method(worst.source),
+            "target": Named("annotator", worst.target),
+            "attributed": Named("annotator", worst.attributed),
+            "n": int(worst.n),
+        },
     )
 
 
-def _judged(mine, judge: Mapping) -> str:
-    """What a judge is worth, and what it says of each method where it is worth something."""
-    text = judge["sentence"]
-    rows = _best(mine, judge["measure"], judge["config"]["k"])
+def _judged(mine: pd.DataFrame, judge: Mapping) -> Statement:
+    """The worth of an LLM judge, and its verdict on each method where it is worth something."""
+    worth = Statement.plain("judge", judge["sentence"])
+    rows = _ranked(mine, judge["measure"], judge["config"]["k"])
     if not len(rows) or rows.iloc[0].ceiling <= rows.iloc[0].chance:
-        return text
-    named = ", ".join(f"{row.source} {_shown(row)}" for row in rows.itertuples())
-    return f"{text} It gives to the target, of what was written in the target's place: {named}."
+        return worth
+    template, values = _series(
+        "{method#} {share#:percent} {interval#}",
+        (
+            {"method": _method(row.source), "share": row.value, "interval": _interval(row)}
+            for row in rows.itertuples()
+        ),
+    )
+    verdict = f"Share of each method's texts that it attributes to the target: {template}."
+    return worth.joined(Statement("judge", verdict, values))
 
 
-def _labels(mine, apart) -> str:
-    ranked = _best(mine, "label accuracy")
+def _labels(mine: pd.DataFrame, differences: pd.DataFrame) -> Statement | None:
+    ranked = _ranked(mine, "label accuracy")
     if not len(ranked):
-        return ""
+        return None
     best = ranked.iloc[0]
-    text = (
-        f"Labels: {best.source} gives the target's own label in {_shown(best)} of cases; another "
-        f"annotator would in {percent(best.floor)}, and always the most frequent label in "
-        f"{percent(best.chance)}"
+    values = {
+        "method": _method(best.source), "share": best.value, "interval": _interval(best),
+        "floor": best.floor, "chance": best.chance,
+    }  # fmt: skip
+    template = (
+        "Labels: {method} gives the target's own label in {share:percent} {interval} of cases; "
+        "another annotator would in {floor:percent}, and always the most frequent label in "
+        "{chance:percent}"
     )
     if best.low <= best.chance:
-        text += ", so that no method clearly knows more than that label"
+        template += ", so no method is significantly better than that label"
     if len(ranked) > 1:
         second = ranked.iloc[1]
-        found = _compared(apart, best, second.source)
+        found = _difference(differences, best, second.source)
         if found is None or found.verdict == "undecided":
-            text += f". It is not told apart from {second.source} ({percent(second.value)})"
-    return text + "."
+            values |= {"second": _method(second.source), "second_share": second.value}
+            template += ". The difference from {second} ({second_share:percent}) is not significant"
+    return Statement("label", template + ".", values)
 
 
-def _texts(mine) -> str:
-    ranked = _best(mine, "ROUGE-L")
+def _texts(mine: pd.DataFrame) -> Statement | None:
+    ranked = _ranked(mine, "ROUGE-L")
     if not len(ranked) or pd.isna(ranked.iloc[0].floor):
-        return ""
+        return None
     best = ranked.iloc[0]
-    than = "more" if best.low > best.floor else ("less" if best.high < best.floor else "as much")
-    as_or_than = "as" if than == "as much" else "than"
-    return (
-        f"In words, {best.source} has {than} in common with what the target wrote on the same item "
-        f"(ROUGE-L {best.value:.2f} [{best.low:.2f}–{best.high:.2f}]) {as_or_than} another "
-        f"annotator has ({best.floor:.2f})."
+    against = (
+        "exceeds that"
+        if best.low > best.floor
+        else "is below that"
+        if best.high < best.floor
+        else "does not differ significantly from that"
+    )
+    return Statement(
+        "text",
+        "Lexical overlap of {method} with the target's text on the same item (ROUGE-L "
+        "{value:number} {interval}) " + against + " of another annotator ({floor:number}).",
+        {
+            "method": _method(best.source),
+            "value": best.value,
+            "interval": f"[{best.low:.2f}–{best.high:.2f}]",
+            "floor": best.floor,
+        },
     )
 
 
-def _caricature(caricatures: pd.DataFrame) -> str:
+def _caricatures(caricatures: pd.DataFrame) -> Statement | None:
     flagged = caricatures[caricatures["caricature"].astype(bool)]
     if not len(flagged):
-        return ""
-    said = []
-    for source, rows in flagged.groupby("source", sort=False):
+        return None
+    parts, values = [], {}
+    for number, (source, rows) in enumerate(flagged.groupby("source", sort=False)):
         overall = rows[rows["target"] == ALL]
         row = overall.iloc[0] if len(overall) else rows.iloc[0]
-        who = "its targets" if len(overall) else f"annotator {', '.join(rows['target'])}"
-        said.append(
-            f"{source} is a caricature of {who}: its explanations are given to the target "
-            f"{100 * row.attribution_above:.0f} points more often than the target's own, and their "
-            f"style is further from the target's ({row.style_above:+.3f} against the target's own "
-            "held-out texts)"
+        whose = "its targets" if len(overall) else f"annotator {{targets{number}}}"
+        parts.append(
+            f"{{method{number}}} is a caricature of {whose}: its explanations are attributed to "
+            f"the target {{above{number}:points}} more often than the target's own, and their "
+            f"style is further from the target's ({{style{number}:signed 3}} compared with the "
+            "target's own held-out texts)"
         )
-    return "; ".join(said) + ". More typical than the human is not more like the human."
+        values |= {
+            f"method{number}": _method(source),
+            f"targets{number}": [Named("annotator", target) for target in rows["target"]],
+            f"above{number}": row.attribution_above,
+            f"style{number}": row.style_above,
+        }
+    template = "; ".join(parts) + ". More typical than the human is not more like the human."
+    return Statement("caricature", template, values)
 
 
-def _collapse(apart: pd.DataFrame) -> str:
-    rows = apart[(apart["measure"] == "self-similarity") & (apart["against"] == HUMAN)]
+def _collapse(differences: pd.DataFrame) -> Statement | None:
+    rows = differences[
+        (differences["measure"] == "self-similarity") & (differences["against"] == HUMAN)
+    ]
     rows = rows[(rows["value"] > 0) & (rows["verdict"] == "worse")]
     if not len(rows):
-        return ""
-    named = ", ".join(f"{row.source} ({row.value:+.2f})" for row in rows.itertuples())
-    return (
-        f"These write more alike from item to item than the targets do (mean cosine above the "
-        f"human's): {named}."
+        return None
+    template, values = _series(
+        "{method#} ({gain#:signed})",
+        ({"method": _method(row.source), "gain": row.value} for row in rows.itertuples()),
+    )
+    return Statement(
+        "diversity",
+        "More self-similar across items than the targets (mean cosine above the human's): "
+        f"{template}.",
+        values,
     )
 
 
-def _seeds(mine, config: TableConfig) -> str:
-    rows = _best(mine, config.views[0].name, min(config.pool))
+def _seeds(mine: pd.DataFrame, config: TableConfig) -> Statement | None:
+    rows = _ranked(mine, config.views[0].name, min(config.pool))
     rows = rows[rows["seed_spread"].notna()]
     if not len(rows):
-        return ""
-    named = ", ".join(
-        f"{row.source} {100 * row.seed_spread:.1f} points ({int(row.replicates)} values)"
-        for row in rows.itertuples()
+        return None
+    template, values = _series(
+        "{method#} {spread#:points 1} ({n#:count value})",
+        (
+            {"method": _method(row.source), "spread": row.seed_spread, "n": int(row.replicates)}
+            for row in rows.itertuples()
+        ),
     )
-    return f"Standard deviation of attribution over runs and samples: {named}."
+    text = "Standard deviation of attribution over runs and samples: "
+    return Statement("seeds", f"{text}{template}.", values)
 
 
-def _unread(sources: Sequence[EvaluatedSource]) -> str:
-    bad = [s for s in sources if s.name not in (HUMAN, OTHER) and s.unread]
-    if not bad:
-        return ""
-    named = ", ".join(
-        f"{s.name} {s.unread} of {s.responses} ({percent(s.unread / s.responses, 1)})" for s in bad
+def _unread(sources: Sequence[EvaluatedSource]) -> Statement | None:
+    rows = [s for s in sources if s.name not in (HUMAN, OTHER) and s.unread]
+    if not rows:
+        return None
+    template, values = _series(
+        "{method#} {unread#:,} of {n#:,} ({share#:percent 1})",
+        (
+            {
+                "method": _method(source.name),
+                "unread": source.unread,
+                "n": source.responses,
+                "share": source.unread / source.responses,
+            }
+            for source in rows
+        ),
     )
-    return f"Answers without a readable label: {named}. They count as wrong."
+    return Statement(
+        "unread", f"Answers without a readable label: {template}. They count as wrong.", values
+    )

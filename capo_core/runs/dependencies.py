@@ -13,11 +13,12 @@ under "missing", and the queue does them again once one of these has succeeded (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from capo_core.errors import CapoError, RunError
+from capo_core.formatting import Named, Statement
 from capo_core.runs.request import RunRequest
 from capo_core.runs.run import BROKEN, Run, is_run
 from capo_core.runs.status import Status
@@ -101,14 +102,18 @@ class SkippedInput:
     Attributes:
         what: its method, with its seed where there are several; "the LLM judge".
         why: the reason: "SFT for A failed: …".
+        method: its method; empty where it has none.
+        seed: where runs have several, its own.
     """
 
     run: str
     what: str
     why: str
+    method: str = ""
+    seed: int | None = None
 
     def to_dict(self) -> dict[str, str]:
-        return asdict(self)
+        return {"run": self.run, "what": self.what, "why": self.why}
 
 
 def skipped_inputs(workspace: Workspace, names: Sequence[str]) -> list[SkippedInput]:
@@ -116,11 +121,7 @@ def skipped_inputs(workspace: Workspace, names: Sequence[str]) -> list[SkippedIn
     found = [Run(workspace.runs / name) for name in names]
     others = DependencyStates(workspace.runs)
     seeds = {_seed(run) for run in found}
-    return [
-        SkippedInput(run.run_id, _what(run, len(seeds) > 1), _why(run.run_id, others))
-        for run in found
-        if not run.files.done
-    ]
+    return [_skipped(run, others, many_seeds=len(seeds) > 1) for run in found if not run.files.done]
 
 
 def remaining_inputs(
@@ -143,11 +144,27 @@ def remaining_inputs(
 
 
 def describe(skipped: Sequence[SkippedInput]) -> str:
-    """Return one sentence on the skipped inputs and the reasons; "" for none."""
+    """Return `skipped_statement` as text; "" for nothing."""
+    statement = skipped_statement(skipped)
+    return statement.text if statement is not None else ""
+
+
+def skipped_statement(skipped: Sequence[SkippedInput]) -> Statement | None:
+    """Return what was not scored and why; None for nothing."""
     if not skipped:
-        return ""
-    parts = [f"{each.what} ({each.why.rstrip('.')})" for each in skipped]
-    return f"Not scored, because there is no result: {'; '.join(parts)}."
+        return None
+    parts, values = [], {}
+    for number, each in enumerate(skipped):
+        seed = f", seed {{seed{number}}}" if each.seed is not None else ""
+        parts.append(f"{{what{number}}}{seed} ({{why{number}}})")
+        values |= {
+            f"what{number}": Named("method", each.method) if each.method else each.what,
+            f"seed{number}": each.seed,
+            f"why{number}": each.why.rstrip("."),
+        }
+    return Statement(
+        "missing", f"Not scored, because there is no result: {'; '.join(parts)}.", values
+    )
 
 
 def skipped_by(run: Run) -> list[str]:
@@ -165,14 +182,15 @@ def _seed(run: Run) -> Any:
     return None if request is None else request.settings.get("config", {}).get("seed")
 
 
-def _what(run: Run, many_seeds: bool) -> str:
-    request = _request_of(run)
+def _skipped(run: Run, others: DependencyStates, *, many_seeds: bool) -> SkippedInput:
+    request, why = _request_of(run), _why(run.run_id, others)
     if request is None:
-        return run.run_id
+        return SkippedInput(run.run_id, run.run_id, why)
     if request.kind == "judge":
-        return "the LLM judge"
-    method = request.method or run.run_id
-    return f"{method}, seed {_seed(run)}" if many_seeds else method
+        return SkippedInput(run.run_id, "the LLM judge", why)
+    method, seed = request.method or run.run_id, _seed(run) if many_seeds else None
+    what = f"{method}, seed {seed}" if many_seeds else method
+    return SkippedInput(run.run_id, what, why, request.method, seed)
 
 
 def _why(name: str, others: DependencyStates) -> str:

@@ -15,6 +15,8 @@ from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL
+from capo_core.formatting import Named, Statement
+from capo_core.runs.dependencies import SkippedInput, skipped_statement
 from capo_core.workspace import Workspace
 
 VIEW = "attribution (words, mask_input)"
@@ -121,7 +123,7 @@ def test_the_best_of_the_report_by_its_own_tests(report):
 
 def test_sentences_call_methods_by_their_names(report):
     said = dict(scores.sentences(report, ALL))
-    assert said["headline"].startswith("Of 2 methods, CAPO comes nearest to its targets")
+    assert said["headline"].startswith("Of 2 methods, CAPO comes closest to its targets")
     assert "Zero-shot" in said["confusion"] and "zero_shot" not in " ".join(said.values())
 
 
@@ -129,14 +131,17 @@ def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
     said = dict(scores.sentences(report, "bob"))
     row = report.row("capo", "label accuracy", 0, "bob")
     assert f"[{100 * row['low']:.0f}–{100 * row['high']:.0f}]" in said["label"]
-    assert "in the place of bob are given to cyd (n = 12)" in said["confusion"]
+    assert "in the place of bob are attributed to cyd (n = 12)" in said["confusion"]
 
 
 def test_of_what_is_missing_only_the_methods_are_called_by_their_names():
-    said = "Not scored, for want of a result: icl, seed 1 (no profile in form); capo (sft is lost)."
-    called = scores.named("missing", said, ())
-    assert called == (
-        "Not scored, for want of a result: In-context learning, seed 1 (no profile in form); "
+    skipped = [
+        SkippedInput("a", "icl, seed 1", "no profile in form", "icl", 1),
+        SkippedInput("b", "capo", "sft is lost.", "capo"),
+    ]
+    assert scores.rendered(skipped_statement(skipped)) == (
+        "Not scored, because there is no result: In-context learning, seed 1 (no profile in form); "
         "CAPO (sft is lost)."
     )
-    assert scores.named("headline", "capo is best", ["capo"]) == "CAPO is best"
+    best = Statement("headline", "{method} is best", {"method": Named("method", "capo")})
+    assert scores.rendered(best) == "CAPO is best"

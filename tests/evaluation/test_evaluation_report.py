@@ -119,8 +119,8 @@ def test_repeating_oneself_shows_and_is_said(report):
     assert report.row("parrot", "distinct-2", 8).value == pytest.approx(1 / 8)
     said = {s.topic: s.text for s in report.statements}
     assert "parrot" in said["diversity"] and "copy" not in said["diversity"]
-    assert "copy comes nearest" in said["headline"]
-    assert "mute" in said["unread"] and "100.0 %" in said["unread"]
+    assert "copy comes closest" in said["headline"]
+    assert "mute" in said["unread"] and "100.0\u00a0%" in said["unread"]
     assert "caricature" not in said
 
 

@@ -55,7 +55,7 @@ def added():
 
 @pytest.fixture
 def report(added):
-    made = simulate(SimulationConfig(task="nli", items=60, annotators=3, manner=1.5, seed=5))
+    made = simulate(SimulationConfig(task="nli", items=60, annotators=3, style=1.5, seed=5))
     world = assign_splits(made.dataset, seed=1)
     ids = held_out_items(world)
     first = world.task.scale.labels[0]
@@ -97,7 +97,7 @@ def test_a_new_measure_is_a_column_of_compare(report):
 
 
 def test_a_measure_of_another_scale_is_not_expected(added):
-    made = simulate(SimulationConfig(task="nli", items=60, annotators=3, manner=1.5, seed=5))
+    made = simulate(SimulationConfig(task="nli", items=60, annotators=3, style=1.5, seed=5))
     names = [name for name, _ in expected_measures(made.dataset, CONFIG)]
     assert NAME in names and "LeWiDi error rate" in names
     assert not {"label error", "Wasserstein distance", "Manhattan distance to the crowd"} & set(

@@ -5,8 +5,6 @@ The score table: method by measure, and from each cell to the answers behind it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -32,7 +30,7 @@ from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.summary import statements
 from capo_core.evaluation.table import ALL
-from capo_core.imitation.prompting.prompts import METHODS
+from capo_core.formatting import Statement
 
 CHANCE = "guess"
 ROWS = {
@@ -64,15 +62,11 @@ class Column:
     @property
     def help(self) -> str:
         about = self.about
-        said = [about.meaning, _sentence(DIRECTIONS[about.better])]
+        said = [about.meaning, capitalised(DIRECTIONS[about.better]) + "."]
         for name, text in (("Floor", about.floor), ("Ceiling", about.ceiling)):
             said.append(f"{name}: {text}.")
         said.append(f"Chance: {about.chance}.")
         return " ".join(said)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
 
 
 def views(report: EvaluationReport) -> dict[str, str]:
@@ -176,43 +170,37 @@ def clearly_best(report: EvaluationReport, column: Column, target: str) -> str:
 
 
 def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
-    """(topic, what the report says), the most important first; of one annotator where one is meant.
+    """Return (topic, sentence) of the report's statements, the most important first.
 
-    A sentence on one annotator is made anew, from that annotator's rows alone.
+    Of one annotator, they are made anew from that annotator's rows alone.
     """
-    said = report.statements
+    found = report.statements
     if target != ALL:
         parts = {}
         for name in ("scores", "differences", "confusion", "caricatures"):
             table = getattr(report, name)
             rows = table[table["target"] == target]
-            # The sentences speak of the row called `ALL`.
+            # The statements are made from the row called `ALL`.
             alone = name in ("scores", "differences")
             parts[name] = rows.assign(target=ALL) if alone else rows
         made = statements(
-            **parts, sources=report.sources, config=report.config, judges=report.judges,
-            missing=report.missing,
+            **parts, sources=report.sources, config=report.config, llm_judges=report.llm_judges,
+            missing=next((one for one in report.statements if one.topic == "missing"), None),
         )  # fmt: skip
-        said = tuple(one for one in made if one.topic != "unread")
-    return [(one.topic, named(one.topic, one.text, report.method_names)) for one in said]
+        found = tuple(one for one in made if one.topic != "unread")
+    return [(one.topic, rendered(one)) for one in found]
 
 
-def named(topic: str, text: str, sources: Iterable[str]) -> str:
-    """A sentence on this topic with its methods called as everywhere on the screen.
-
-    What is missing is among no report's methods, and its reasons are words of others: only what
-    stands where a method is named is one (see `jobs.missing.said`).
-    """
-    if topic != "missing":
-        return with_names(text, sources)
-    where = rf"(?<=[:;] )({'|'.join(METHODS)})(?=(, seed \d+)? \()"
-    return re.sub(where, lambda found: method_name(found[0]), text)
+def rendered(statement: Statement) -> str:
+    """Return a statement with its methods under the titles of the screens."""
+    return capitalised(statement.render(_title))
 
 
-def with_names(text: str, sources: Iterable[str]) -> str:
-    """Methods called as everywhere on the screen."""
-    for source in sorted(sources, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(source)}(?!\w)", method_name(source), text)
+def _title(kind: str, key: str) -> str:
+    return method_name(key) if kind == "method" else key
+
+
+def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

@@ -236,8 +236,8 @@ def _nothing_yet(context: PageContext) -> None:
             )
         else:
             st.markdown("**See it on the shipped data first**, or set up an experiment here.")
-            link_to = {url_state.DATASET: DEFAULT_DATASET}
-            link_to(PAGE, f"Open {DEFAULT_DATASET}", link_to)
+            query = {url_state.DATASET: DEFAULT_DATASET}
+            link_to(PAGE, f"Open {DEFAULT_DATASET}", query)
         page_link(context, "finetune", "Set up an experiment on this dataset")
 
 

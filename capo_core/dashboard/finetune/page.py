@@ -7,15 +7,14 @@ import json
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
-from capo_core.dashboard.compare.scores import with_names
+from capo_core.dashboard.compare.scores import rendered
 from capo_core.dashboard.finetune import PAGE, form, live, run_list
 from capo_core.dashboard.finetune import queue as finetune_queue
 from capo_core.dashboard.finetune import run as finetune_run
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_errors, show_headline
 from capo_core.errors import CapoError
-from capo_core.formatting import count, percent
-from capo_core.imitation.prompting.prompts import METHOD_TITLES
+from capo_core.formatting import Statement, count, percent
 from capo_core.runs import queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
@@ -66,11 +65,13 @@ def _evaluated(context: PageContext, experiments: list[store.Experiment]) -> str
         try:
             raw = json.loads((run.folder / evaluation.REPORT).read_text(encoding="utf-8"))
             headline = next(
-                each["text"] for each in raw["statements"] if each["topic"] == "headline"
+                Statement.from_dict(each)
+                for each in raw["statements"]
+                if each["topic"] == "headline"
             )
         except (OSError, ValueError, KeyError, TypeError, StopIteration):
             continue
-        return with_names(str(headline), METHOD_TITLES)
+        return rendered(headline)
     return ""
 
 

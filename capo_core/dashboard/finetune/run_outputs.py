@@ -10,7 +10,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, link_to
-from capo_core.dashboard.compare.scores import named
+from capo_core.dashboard.compare.scores import rendered
 from capo_core.dashboard.finetune.run_actions import last_outputs
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
@@ -24,7 +24,7 @@ from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import count, size
+from capo_core.formatting import Statement, count, size
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs.events import RunEvents
@@ -136,10 +136,7 @@ def evaluation(seen: RunSummary) -> None:
     """What the evaluation says, and the way to all of it."""
     try:
         raw = (seen.run.folder / kinds_evaluation.REPORT).read_text(encoding="utf-8")
-        statements = [
-            named(str(each["topic"]), str(each["text"]), METHOD_TITLES)
-            for each in json.loads(raw)["statements"]
-        ]
+        statements = [rendered(Statement.from_dict(each)) for each in json.loads(raw)["statements"]]
     except (OSError, ValueError, KeyError, TypeError):
         return
     show_headline(*statements)

@@ -10,7 +10,7 @@ from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run
 from capo_core.runs import dependencies
 from capo_core.runs.checks import Settings, table_config
-from capo_core.runs.dependencies import SkippedInput, describe, remaining_inputs
+from capo_core.runs.dependencies import SkippedInput, describe, remaining_inputs, skipped_statement
 from capo_core.runs.kinds.inputs import load_dataset
 from capo_core.workspace import Workspace
 
@@ -67,7 +67,8 @@ def evaluate_runs(
         named = [find_run(workspace, name) for name in judges if name not in gone]
         report = compute_report(
             dataset, items, streams, config, split=split, cache=workspace.cache,
-            judges=load_verdicts(named, found, dataset.fingerprint), missing=describe(skipped),
+            llm_judges=load_verdicts(named, found, dataset.fingerprint),
+            missing=skipped_statement(skipped),
             progress=part_of(progress, 0.02, 0.98),
         )  # fmt: skip
         with disk_errors(folder.path):
