@@ -12,7 +12,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.datasets import DEFAULT_DATASET
-from capo_core.dashboard.app.page import PageContext, guarded, page_link
+from capo_core.dashboard.app.page import PageContext, guarded, link_to, page_link
 from capo_core.dashboard.compare import PAGE
 from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.ui import components, job_progress, url_state
