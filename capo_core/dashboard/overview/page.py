@@ -83,7 +83,7 @@ def evidence_steps(context: PageContext, report, live: Run | None) -> list[Step]
             "How identifiable annotators are from their explanations.",
             (report is not None and report.headline) or _stability_results(live),
             "stability",
-            "Open the ladder" if report is not None else "Run the analysis",
+            _stability_action(report, live),
         ),
         Step(
             "4. Distributions",
@@ -199,6 +199,12 @@ def _stability_results(live: Run | None) -> str:
     if live is not None:
         return "The analysis is running; the ladder appears below when it is done."
     return "No analysis yet. A quick look takes about a minute for 2,000 explanations."
+
+
+def _stability_action(report, live: Run | None) -> str:
+    if report is not None:
+        return "Open the ladder"
+    return "View the progress" if live is not None else "Run the analysis"
 
 
 CARDS_PER_ROW = 4
