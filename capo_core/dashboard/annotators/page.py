@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.annotators import PAGE, charts
+from capo_core.dashboard.annotators import cache as annotators_cache
 from capo_core.dashboard.annotators import items as annotators_items
 from capo_core.dashboard.annotators import phrases as annotators_phrases
 from capo_core.dashboard.app import cache
@@ -55,7 +56,10 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
             f"{first} and {second} both annotated {count(common.index.nunique(), 'item')} and gave "
             f"the same label in {percent(same)} of {count(len(common), 'pair')} of labels."
         )
-    use = {card.annotator_id: card for card in cache.cards(context.workspace, context.entry)}
+    use = {
+        card.annotator_id: card
+        for card in annotators_cache.profiles(context.workspace, context.entry)
+    }
     look = looks(names)
     with side_by_side("labels", [1, 1]) as (left, right):
         with left:
@@ -100,7 +104,7 @@ def _common(dataset: Dataset, first: str, second: str) -> pd.DataFrame:
 
 
 def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) -> None:
-    found = cache.phrases_of_two(dataset, first, second)
+    found = annotators_cache.phrases_of_two(dataset, *sorted((first, second)))
     look = looks(dataset.annotators)
     with side_by_side("words", [1, 1]) as places:
         for place, own, other in ((places[0], first, second), (places[1], second, first)):
@@ -157,7 +161,9 @@ def choose_annotator(label: str, key: str, names: Sequence[str], default: str | 
 def _one(context: PageContext, dataset: Dataset) -> None:
     name = choose_annotator("Annotator", "who", dataset.annotators)
     card = next(
-        card for card in cache.cards(context.workspace, context.entry) if card.annotator_id == name
+        card
+        for card in annotators_cache.profiles(context.workspace, context.entry)
+        if card.annotator_id == name
     )
     look = looks(dataset.annotators)[name]
     show_headline(*card.interpretation)
@@ -172,7 +178,7 @@ def _one(context: PageContext, dataset: Dataset) -> None:
                 alt=f"Share of each label in annotator {name}'s annotations and in the others'",
             )
         with right:
-            phrases = cache.phrases(context.workspace, context.entry)
+            phrases = annotators_cache.phrases(context.workspace, context.entry)
             phrases = phrases[phrases["annotator_id"] == name]
             clear = phrases[(phrases["z"] > 0) & phrases["clear"].astype(bool)]
             section_heading("Distinctive phrases", HELP["rate"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from capo_core.dashboard.annotators import cache as annotators_cache
 from capo_core.dashboard.annotators.items import paging
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
@@ -77,7 +78,7 @@ def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
 
 
 def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
-    found = cache.with_phrase(dataset, phrase)
+    found = annotators_cache.with_phrase(dataset, phrase)
     rows = cache.annotations_by_id(dataset).loc[list(found)]
     given = dataset.annotations["explanation"].str.strip() != ""
     total = dataset.annotations[given].groupby("annotator_id").size()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache, datasets
 from capo_core.dashboard.app.page import PageContext, page_link
+from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability import charts, jobs
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies import data
@@ -213,7 +214,7 @@ CARDS_PER_ROW = 4
 def show(context: PageContext) -> None:
     """Show the cards of the chosen dataset, then its ladder where there is a report."""
     entry = context.entry
-    report = cache.best_report(context.workspace, entry)
+    report = stability_cache.best_report(context.workspace, entry)
     live = jobs.live_job(context.workspace, entry)
     if report is None and live is None and entry.shipped:
         started = jobs.begin_unasked(context.workspace, entry)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability import charts
 from capo_core.dashboard.ui import job_progress
 from capo_core.dashboard.ui.components import (
@@ -60,7 +60,7 @@ def _result(context: PageContext, name: str, config: CalibrationConfig) -> Calib
     """Return the saved calibration; without one, show its progress or the button to start it."""
     total = len(config.strengths) * config.datasets
     st.markdown(f"**{name} data**: {count(total, 'dataset')} of {config.items} items each.")
-    found = cache.calibration(context.workspace, config)
+    found = stability_cache.calibration(context.workspace, config)
     if found is not None:
         return found
     settings = {"config": config.to_dict()}

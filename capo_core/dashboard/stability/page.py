@@ -10,6 +10,7 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.stability import PAGE, charts, evidence, measures, reports
+from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -99,7 +100,7 @@ def show(context: PageContext) -> None:
     choice = reports.current(context)
     if choice.shown is None:
         return
-    report = cache.report(context.workspace, context.entry, choice.shown)
+    report = stability_cache.report(context.workspace, context.entry, choice.shown)
     ladder = report.ladder.to_frame()
     if ladder.empty:
         show_headline(*(statement.text for statement in report.statements))
@@ -122,7 +123,7 @@ def show(context: PageContext) -> None:
     )
     if part == "evidence":
         dataset = cache.dataset(context.workspace, context.entry)
-        groups = cache.groups(choice.shown, representation, reduction, k)
+        groups = stability_cache.groups(choice.shown, representation, reduction, k)
         evidence.show(PAGE, dataset, groups, k)
     elif part == "numbers":
         _numbers(context, report)

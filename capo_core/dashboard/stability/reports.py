@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.stability import PAGE
+from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability import jobs as stability_jobs
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.components import show_errors, show_note
@@ -38,7 +38,7 @@ class Choice:
 
 def current(context: PageContext) -> Choice:
     """Return the report to show; show progress and, without any report, the presets."""
-    kept = tuple(cache.kept_reports(context.workspace, context.entry))
+    kept = tuple(stability_cache.saved_reports(context.workspace, context.entry))
     unasked = None if kept else stability_jobs.begin_unasked(context.workspace, context.entry)
     jobs = [unasked] if unasked else stability_jobs.jobs_of(context.workspace, context.entry)
     live = next((job for job in jobs if job.status().live), None)
