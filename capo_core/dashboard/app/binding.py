@@ -24,7 +24,8 @@ ADDRESS = "STREAMLIT_SERVER_ADDRESS"  # takes precedence over the configuration 
 def main() -> int:
     """Check the address of the environment or the configuration; return the exit code."""
     configured = tomllib.loads(CONFIG.read_text(encoding="utf-8"))["server"]["address"]
-    reason = access.why_closed(os.environ.get(ADDRESS) or configured)
+    # A variable that is set and empty means all addresses to Streamlit, and is not "not set".
+    reason = access.why_closed(os.environ.get(ADDRESS, configured))
     if reason is not None:
         print(reason, file=sys.stderr)
     return 2 if reason else 0
