@@ -40,11 +40,11 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     steps = EPOCHS * int((dataset.items["split"] == "train").sum())
 
     go("finetune?dataset=tiny&view=new")
-    page.get_by_role("button", name="Load a configuration").click()
-    text = page.get_by_label("Or paste it")
+    page.get_by_role("button", name="Load configuration").click()
+    text = page.get_by_label("Or paste JSON")
     text.fill(json.dumps(CONFIG))
     text.press("Control+Enter")
-    page.get_by_role("button", name="Put it into the form").click()
+    page.get_by_role("button", name="Load into form").click()
     page.get_by_text("3 runs: 1 training").wait_for()
     page.locator(".stCode", has_text="start --config experiment.json").wait_for()
     page.keyboard.press("Escape")
@@ -53,7 +53,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.wait_for_selector('[data-test-script-state="notRunning"]')
     page.get_by_role("button", name="Start", exact=True).click()
 
-    page.get_by_role("button", name="Watch the run at work").click()
+    page.get_by_role("button", name="Open live run").click()
     page.get_by_text(re.compile(rf"step \d+ of {steps}")).first.wait_for()
     address = page.url
     assert "run=tiny-sft-ann" in address
@@ -74,7 +74,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.locator(".capo-state", has_text="Succeeded").wait_for()
     page.get_by_text(f"{steps} of {steps}").wait_for()  # one alone, or this fails
 
-    page.get_by_role("button", name="Take away").click()
+    page.get_by_role("button", name="Download").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Adapter with its card").click()
     with zipfile.ZipFile(waiting.value.path()) as archive:
@@ -91,7 +91,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     (experiment,) = [e for e in store.all_experiments(workspace)[0] if e.config.dataset == "tiny"]
     answers = next(member for member in experiment.members if member.kind == "generate")
     go(f"finetune?dataset=tiny&view=run&run={answers.run_id}")
-    page.get_by_role("button", name="Take away").click()
+    page.get_by_role("button", name="Download").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Answers (JSONL)").click()
     lines = waiting.value.path().read_text(encoding="utf-8").splitlines()

@@ -103,8 +103,8 @@ def test_a_curve_shows_training_validation_what_is_kept_and_where_it_went_on(eve
 
 def test_the_change_shows_own_answers_and_the_others(events):
     traces = named(charts.curve(events, "change"))
-    assert list(traces["own answers"].y) == list(events.steps["chosen_change"])
-    assert list(traces["the others'"].y) == list(events.steps["rejected_change"])
+    assert list(traces["the annotator's responses"].y) == list(events.steps["chosen_change"])
+    assert list(traces["other annotators' responses"].y) == list(events.steps["rejected_change"])
 
 
 def test_a_probe_has_its_interval_and_chance(events):

@@ -215,14 +215,14 @@ def watched(workspace: Workspace, add, run_id: str = "r", **status):
 @pytest.mark.parametrize(
     ("status", "said", "offered", "missing"),
     [
-        ({"state": "queued"}, "waiting for its turn", {"Take out of the queue"}, {"Resume"}),
+        ({"state": "queued"}, "waiting for its turn", {"Remove from queue"}, {"Resume"}),
         ({"state": "failed", "message": "the milk is sour"}, "The run failed.** the milk is sour",
          {"Resume"}, {"Stop and save"}),
         ({"state": "stopped", "message": "stopped after step 3, and saved"},
          "stopped after step 3, and saved", {"Resume"}, {"Stop and save"}),
         ({"state": "running", "pid": 2**22 + 1, "birth": "x:1"}, "The run is lost", {"Resume"},
          {"Stop and save"}),
-        ({"state": "succeeded"}, "Succeeded", {"Save the notes"}, {"Resume", "Stop and save"}),
+        ({"state": "succeeded"}, "Succeeded", {"Save notes"}, {"Resume", "Stop and save"}),
     ],
 )  # fmt: skip
 def test_a_run_says_how_it_is_and_offers_what_makes_sense(
@@ -292,8 +292,8 @@ def test_expected_stands_beside_measured(workspace, add):
     fine(app)
     table = next(frame.value for frame in app.dataframe if "expected" in frame.value.columns)
     rows = table.set_index("what").to_dict("index")
-    assert rows["Memory of the process"] == {"expected": "123 MB", "measured": "150 MB"}
-    assert rows["Time of the work"] == {"expected": "1 min 0 s", "measured": "1 min 1 s"}
+    assert rows["Peak memory"] == {"expected": "123 MB", "measured": "150 MB"}
+    assert rows["Compute time"] == {"expected": "1 min 0 s", "measured": "1 min 1 s"}
 
 
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "'

@@ -34,11 +34,11 @@ CURVES = {
     for curve in (
         Curve("loss", "Loss", "loss"),
         Curve("margin", "Margin", "margin, nats × β"),
-        Curve("reward_accuracy", "Reward accuracy", "pairs ranked rightly", ".0%"),
-        Curve("change", "Change of log-probability", "change since the start, nats", ".1f"),
-        Curve("tokens_per_s", "Speed", "tokens a second", ",.0f"),
+        Curve("reward_accuracy", "Reward accuracy", "pairs ranked correctly", ".0%"),
+        Curve("change", "Change of log-probability", "change since start of CAPO, nats", ".1f"),
+        Curve("tokens_per_s", "Speed", "tokens per second", ",.0f"),
         Curve("learning_rate", "Learning rate", "learning rate", ".2g"),
-        Curve("grad_norm", "Gradient", "length of the gradient", ".3f"),
+        Curve("grad_norm", "Gradient norm", "gradient norm", ".3f"),
     )
 }
 
@@ -78,7 +78,7 @@ def probe(probes: pd.DataFrame) -> go.Figure:
     """The share of sample explanations given to the target, over steps, with interval."""
     figure = blank(HEIGHT + 40)
     figure.update_xaxes(title="step", rangemode="tozero")
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="given to the target")
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="attributed to the target")
     low = probes.get("low", probes["target_share"])
     high = probes.get("high", probes["target_share"])
     figure.add_scatter(
@@ -200,8 +200,8 @@ def _changes(figure: go.Figure, events: RunEvents) -> None:
     steps = thinned(events.steps)
     figure.add_hline(0, line={"color": FAINT, "width": 1.5})
     for name, title, color in (
-        ("chosen_change", "own answers", CHOSEN),
-        ("rejected_change", "the others'", REJECTED),
+        ("chosen_change", "the annotator's responses", CHOSEN),
+        ("rejected_change", "other annotators' responses", REJECTED),
     ):
         form = CURVES["change"].form
         if has_figure(steps, name):

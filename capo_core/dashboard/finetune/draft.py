@@ -124,7 +124,7 @@ def read(text: str) -> ExperimentConfig:
         raise ConfigError(
             f"this is not JSON ({error})",
             where="the configuration",
-            todo="load a file that was saved here, or copy all of it",
+            todo="load a configuration file saved by this page, or paste all of it",
         ) from None
     # What `experiment.json` of the workspace holds is the configuration with what became of it.
     if isinstance(raw, dict) and isinstance(raw.get("config"), dict):

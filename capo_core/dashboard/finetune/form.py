@@ -12,7 +12,6 @@ The form of a new experiment: whom, how, on what; what it will be; the button th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,7 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.finetune import PAGE, draft, preflight
-from capo_core.dashboard.finetune.fields import FOLDED, MAIN, Setting
+from capo_core.dashboard.finetune.fields import FOLDED, JUDGE, MAIN, RETENTION, Setting
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     control_row,
@@ -33,8 +32,6 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.forms import Form, widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, ConfigError
-from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
-from capo_core.evaluation.retention import RetentionConfig
 from capo_core.formatting import count, short
 from capo_core.imitation.models.base_files import find_base_model
 from capo_core.imitation.prompting.prompts import METHOD_TITLES, TRAINED
@@ -46,13 +43,13 @@ from capo_core.workspace import Workspace, write_json
 
 
 def show_command(config: ExperimentConfig) -> None:
-    section_heading("The same as a command, and as a file")
+    section_heading("Command and configuration file")
     command = draft.command(config)
     st.code(command, language="bash", wrap_lines=True)
     show_note(
-        f"With {draft.FILE_NAME} beside it, that is: save it below."
+        f"Expects {draft.FILE_NAME} in the current folder: save it below."
         if draft.FILE_NAME in command
-        else "The same runs, in the same workspace: what is done there is seen here."
+        else "Starts the same runs in the same workspace; they also appear here."
     )
     text = draft.as_json(config)
     st.download_button(
@@ -71,17 +68,17 @@ def show_command(config: ExperimentConfig) -> None:
 
 def load(context: PageContext) -> None:
     """A configuration from a file or from the clipboard, into the form."""
-    with st.popover("Load a configuration"):
-        uploaded = st.file_uploader("A file", type=["json"], key="finetune.load.file")
-        pasted = st.text_area("Or paste it", key="finetune.load.text", height=160)
+    with st.popover("Load configuration"):
+        uploaded = st.file_uploader("File", type=["json"], key="finetune.load.file")
+        pasted = st.text_area("Or paste JSON", key="finetune.load.text", height=160)
         st.button(
-            "Put it into the form",
+            "Load into form",
             key="finetune.load",
             on_click=guarded,
             args=(_load, context, uploaded, pasted),
             disabled=uploaded is None and not pasted.strip(),
         )
-        show_note("What stands in the form is replaced.")
+        show_note("Loading a file replaces the current form.")
 
 
 def _load(context: PageContext, uploaded, pasted: str) -> None:
@@ -99,13 +96,15 @@ def _load(context: PageContext, uploaded, pasted: str) -> None:
         url_state.put(PAGE, {url_state.DATASET: config.dataset})
 
 
-_OWN = "own"
-_BASES = {"embedded": "Embedded", "folder": "A folder", "hub": "From the hub"}
+_OWN = "custom"
+_BASES = {"embedded": "Embedded", "folder": "Local folder", "hub": "Hugging Face hub"}
 _BASE_HELP = {
-    "embedded": "The small model that comes with the tool: made for the shipped data, fast on a "
-    "CPU. It says nothing about what large models can do.",
-    "folder": "A model in Hugging Face's layout with safetensors, on this machine.",
-    "hub": "Its name on the hub; it is downloaded once. No code of the model is ever run.",
+    "embedded": "The small base model included for the demo data: fast on a CPU. Its results "
+    "do not transfer to large models.",
+    "folder": "A model folder on this machine, in Hugging Face's format with safetensors.",
+    "hub": (
+        "A model name on the hub; it is downloaded once. Code that comes with a model is never run."
+    ),
 }
 _HUB_EXAMPLE = "Qwen/Qwen3-4B"
 
@@ -113,12 +112,12 @@ _HUB_EXAMPLE = "Qwen/Qwen3-4B"
 def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
     """Preset, annotators, methods, repetitions."""
     _preset(form)
-    section_heading("Whom, and how")
+    section_heading("Annotators and methods")
     known = [name for name in draft.value(form.draft, "targets", ()) if name in annotators]
     few = len(annotators) <= 12 and sum(map(len, annotators)) < 120
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings: dict[str, Any] = {
-            "help": "Who is imitated; each gets an adapter of their own.",
+            "help": "The annotators to imitate; SFT and CAPO train one adapter each.",
             **form.tie("targets", [], shown=lambda _: known, meant=list),
         }
         if few:
@@ -130,7 +129,7 @@ def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
             st.multiselect("Annotators", list(annotators), **settings)
         if len(known) < len(annotators):
             st.button(
-                "All of them", key="finetune.form.everyone", type="tertiary",
+                "Select all", key="finetune.form.everyone", type="tertiary",
                 on_click=form.put, args=("targets", list(annotators)),
             )  # fmt: skip
     st.pills(
@@ -138,9 +137,11 @@ def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
         list(METHOD_TITLES),
         selection_mode="multi",
         format_func=METHOD_TITLES.__getitem__,
-        help="Zero-shot shows the task alone; in-context examples show answers of the annotator; "
-        "a value profile describes them; SFT trains on their answers; CAPO then contrasts these "
-        "with the others' answers to the same items.",
+        help="Zero-shot: the task alone. In-context learning: the annotator's responses "
+        "as examples in the prompt. Value profile: a description of the annotator in "
+        "the prompt. SFT: fine-tuning on the annotator's responses. CAPO: preference "
+        "training of these against other annotators' responses to the same items, "
+        "from the SFT adapter.",
         **form.tie("methods", list(METHOD_TITLES), meant=_in_order),
     )
 
@@ -160,7 +161,7 @@ def _preset(form: Form) -> None:
             draft.keep(form.workspace, draft.with_preset(form.draft, chosen))
 
     st.segmented_control(
-        "Begin with",
+        "Preset",
         names,
         key=key,
         required=True,
@@ -168,7 +169,7 @@ def _preset(form: Form) -> None:
         format_func=lambda name: _title(PRESETS[name].label if name else _OWN),
     )
     show_note(
-        PRESETS[now].help if now else "Changed from a preset; choosing one puts its values back."
+        PRESETS[now].help if now else "Custom settings; choosing a preset restores its values."
     )
 
 
@@ -178,7 +179,7 @@ def _title(label: str) -> str:
 
 def base(form: Form) -> None:
     """The model that is trained and asked, and the server that may be asked instead."""
-    section_heading("On which model")
+    section_heading("Base model")
     name = str(draft.value(form.draft, "base", "embedded"))
     kind = _kind_of(name, st.session_state.get("finetune.form.base_kind"))
     st.session_state["finetune.form.base_kind"] = kind
@@ -188,7 +189,7 @@ def base(form: Form) -> None:
         form.put("base", {"embedded": "embedded", "hub": _HUB_EXAMPLE}.get(chosen, ""))
 
     st.segmented_control(
-        "Base",
+        "Base model",
         list(_BASES),
         key="finetune.form.base_kind",
         required=True,
@@ -199,20 +200,21 @@ def base(form: Form) -> None:
     show_note(_BASE_HELP[kind])
     if kind != "embedded":
         st.text_input(
-            "Folder" if kind == "folder" else "Name on the hub",
+            "Model folder" if kind == "folder" else "Model name on the hub",
             placeholder="/models/my-model" if kind == "folder" else _HUB_EXAMPLE,
             **form.tie("base", "", meant=str.strip, typed=True),
         )
-    with st.expander("Ask a server for the prompting methods"):
+    with st.expander("Use a server model for the prompting methods"):
         st.text_input(
-            "Model at the server",
-            placeholder="leave empty to ask the base above",
-            help="Any OpenAI-compatible server: vLLM, Ollama and others.",
+            "Server model",
+            placeholder="empty: the base model above",
+            help="A model of any OpenAI-compatible server, such as vLLM or Ollama.",
             **form.tie("server", "", meant=str.strip, typed=True),
         )
         show_note(
-            "Address and key come from the environment of the dashboard (CAPO_SERVER_URL, "
-            "OPENAI_API_KEY) and are written nowhere. SFT and CAPO still train the base above."
+            "Address and key are read from the environment (CAPO_SERVER_URL, "
+            "OPENAI_API_KEY) and are not stored. SFT and CAPO still train the base model "
+            "above."
         )
 
 
@@ -226,15 +228,18 @@ def _kind_of(name: str, chosen: str | None) -> str:
 
 
 def main_settings(form: Form) -> None:
-    section_heading("The settings that matter")
+    section_heading("Key hyper-parameters")
     _rows(form, "main", MAIN)
     seeds = draft.value(form.draft, "seeds", [0])
     with control_row("finetune-about", [2, 3]) as (left, right):
         left.number_input(
-            "Repetitions",
+            "Seeds",
             min_value=1,
             max_value=20,
-            help="Everything is done again with another seed; several show what is luck.",
+            help=(
+                "Number of random seeds; each repeats all trainings and generations, and "
+                "several show the seed variance."
+            ),
             **form.tie(
                 "seeds",
                 [0],
@@ -245,14 +250,15 @@ def main_settings(form: Form) -> None:
         )
         right.text_input(
             "Name of the experiment",
-            placeholder="as you would call it in a table",
-            help="For you alone: the same settings under another name are the same runs.",
+            placeholder="e.g. “SFT, 4 epochs”",
+            help="For display only: experiments with the same settings share their runs.",
             **form.tie("name", "", meant=str.strip, typed=True),
         )
     if not slurm.unavailable():
         st.segmented_control(
-            "Where", ["local", "slurm"], required=True,
-            help="On this machine the runs work one after the other; Slurm may take several.",
+            "Run on", ["local", "slurm"], required=True,
+            help=("On this machine, runs are executed one after the other; Slurm may run "
+"several at once."),
             format_func={"local": "This machine", "slurm": "Slurm"}.__getitem__,
             **form.tie("executor", "local"),
         )  # fmt: skip
@@ -280,75 +286,42 @@ def _rows(form: Form, name: str, settings: Sequence[Setting], width: int = 3) ->
                     widget(form, setting)
 
 
-_DEFAULTS = {
-    stage: {each.name: each.default for each in fields(config) if each.default is not MISSING}
-    for stage, config in (("retention", RetentionConfig), ("judge", LlmJudgeConfig))
-}
-_JUDGES = {"server": "A server's model", "base": "A base on this machine"}
-
-
-def _setting(path: str, label: str, help_: str, kind: str = "whole", **more: Any) -> Setting:
-    stage, _, name = path.partition(".")
-    return Setting(path, label, help_, kind, _DEFAULTS[stage][name], **more)
-
-
-RETENTION = (
-    _setting("retention.items", "Items answered",
-             "Items that are answered at each strength; 0 takes all of the part.", high=100_000),
-    _setting("retention.split", "Of which part",
-             "To choose a strength by its figures is to learn from these items, so rather not the "
-             "test part.", "choice", options=("validation", "test")),
-    _setting("retention.passages", "General passages",
-             "Passages of general text whose perplexity is followed.", low=1, high=100_000),
-    _setting("retention.max_new_tokens", "Longest answer, tokens",
-             "Longer answers are cut.", low=1, high=8192),
-)  # fmt: skip
-JUDGE = (
-    _setting("judge.trials", "Questions a method",
-             "At most so many for each method and seed, and for people's own texts; 0 asks about "
-             "all. Multiples of the number of annotators keep the cards' places even.",
-             high=100_000),
-    _setting("judge.cards", "Texts on a card",
-             "Training explanations of each annotator that the judge sees.", low=1, high=100),
-    _setting("judge.k", "Explanations together",
-             "So many of one author are judged at a time; several are easier.", low=1, high=64),
-    _setting("judge.max_new_tokens", "Room for its answer, tokens",
-             "And for its thoughts before it.", low=1, high=32768),
-)  # fmt: skip
+_JUDGES = {"server": "Server model", "base": "Base model on this machine"}
 
 
 def show_measures(form: Form) -> None:
-    with st.expander("What was forgotten: retention"):
+    with st.expander("Retention (catastrophic forgetting)"):
         _retention(form)
-    with st.expander("A model judges who wrote it"):
+    with st.expander("LLM-as-judge attribution"):
         _judge(form)
 
 
 def _retention(form: Form) -> None:
     on = _switch(
-        form, "retention", "Measure what the trainings made the base forget",
-        "After each annotator's last training, the adapter at strength 0, ¼, ½, ¾ and 1: how much "
-        "of the manner is there, and how well the base still knows all else.",
+        form, "retention", "Measure retention",
+        "After each annotator's last training, with the adapter scaled to 0, ¼, ½, ¾ "
+"and 1: imitation of the annotator, and perplexity on other text.",
     )  # fmt: skip
     if not on:
         return
     if not set(form.value("methods", ())) & set(TRAINED):
-        show_note("Without SFT or CAPO among the methods there is nothing to measure.")
+        show_note("Retention needs SFT or CAPO among the methods.")
     _measure_rows("retention", form, RETENTION)
     st.text_input(
-        "A file of general text",
-        placeholder="leave empty where there is none",
-        help="A path on this machine. Without one, the embedded base is asked for answers of "
-        "simulated people it has never read; for other bases this part is left out.",
+        "General text file",
+        placeholder="optional",
+        help="A path on this machine. Without one, the embedded base model is tested on "
+        "unseen simulated annotators; for other base models this part is left out.",
         **form.tie("retention.text", "", meant=str.strip, typed=True),
     )
 
 
 def _judge(form: Form) -> None:
     on = _switch(
-        form, "judge", "Ask a language model who wrote the answers",
-        "It sees cards with texts of every annotator, in changing order, and names the author. "
-        "Its worth is measured on people's own texts, and stands beside what it says.",
+        form, "judge", "Let a language model attribute the texts",
+        "It sees reference cards with texts of every annotator, in changing order, "
+"and names the author. Its accuracy on the annotators' own texts is reported "
+"beside its verdicts.",
     )  # fmt: skip
     if not on:
         return
@@ -361,13 +334,15 @@ def _judge(form: Form) -> None:
         form.put("judge", {**kept, url_state.now(key): ""})
 
     st.segmented_control(
-        "Who judges", list(_JUDGES), key=key, required=True, on_change=changed,
+        "LLM judge", list(_JUDGES), key=key, required=True, on_change=changed,
         format_func=_JUDGES.__getitem__,
     )  # fmt: skip
     st.text_input(
-        "Model at the server" if who == "server" else "Base",
-        placeholder="its name there" if who == "server" else "a folder, or a name on the hub",
-        help="It must follow instructions; the embedded base cannot judge.",
+        "Server model" if who == "server" else "Base model",
+        placeholder="model name on the server"
+        if who == "server"
+        else "folder, or model name on the hub",
+        help="An instruction-following model; the embedded base model cannot be used.",
         **form.tie(f"judge.{who}", "", meant=str.strip, typed=True),
     )
     _measure_rows("judge", form, JUDGE)
@@ -411,7 +386,7 @@ def show(context: PageContext) -> None:
             folded_settings(form)
             show_measures(form)
         with right, st.container(key="finetune-will"):
-            section_heading("What it will be")
+            section_heading("Summary")
             try:
                 config = _right(now, annotators)
             except CapoError as error:
@@ -448,14 +423,14 @@ def _begin(context: PageContext, config: ExperimentConfig) -> None:
         f"{count(kinds.count('generate'), 'set')} of answers"
         + (", profiles" if "profile" in kinds else "")
         + (", retention" if "retention" in kinds else "")
-        + (", a judge" if "judge" in kinds else "")
-        + ", and the evaluation of all. They wait for one another, and go on when this page is "
-        "closed."
+        + (", LLM judge" if "judge" in kinds else "")
+        + ", and an evaluation. They run in order, in the background; you can close "
+        "this page."
     )
     refused = preflight.show(context, planned)
     known = (context.workspace.experiments / settled.experiment_id / store.FILE).exists()
     if known:
-        show_note("This very experiment was begun before: Start takes up what is left of it.")
+        show_note("This experiment already exists: Start resumes its remaining runs.")
     st.button(
         "Start",
         type="primary",

@@ -53,7 +53,7 @@ def _sentences(
     waiting = sum(seen.state == "queued" for seen in found)
     if not at_work and not waiting:
         return [told]
-    return [told, f"{count(at_work, 'run')} at work, {waiting:,} waiting."]
+    return [told, f"{count(at_work, 'run')} running, {waiting:,} queued."]
 
 
 def _evaluated(context: PageContext, experiments: list[store.Experiment]) -> str:
@@ -87,15 +87,15 @@ def _trained(mine: list[RunSummary]) -> str:
         except (CapoError, KeyError, TypeError, ValueError):
             continue
         return (
-            f"CAPO for {shortened_list(seen.targets)} has learned to prefer their own answer to "
-            f"another annotator's in {percent(share)} of the pairs on "
-            f"{count(items, 'validation item')} (luck: half). How much of "
-            "the manner this is, the evaluation says."
+            f"CAPO for {shortened_list(seen.targets)} prefers the annotator's own response to "
+            f"another annotator's in {percent(share)} of pairs on "
+            f"{count(items, 'validation item')} (chance 50\u00a0%). Run the "
+            "evaluation for attribution accuracy."
         )
     return ""
 
 
 def _nothing(context: PageContext, mine: list[RunSummary]) -> str:
     if any(seen.state == "succeeded" for seen in mine):
-        return f"Runs on {context.entry.name} have finished; none of them is evaluated yet."
-    return f"No run on {context.entry.name} has come to an end yet."
+        return f"Runs on {context.entry.name} have finished, but none has been evaluated yet."
+    return f"No run on {context.entry.name} has finished yet."

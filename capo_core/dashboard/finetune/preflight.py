@@ -25,6 +25,17 @@ EVERY_S = 1.5
 _LOOKING = "finetune.looking"  # looks that are still wanted, one after the other
 
 
+_KINDS = {
+    "profile": "profiles",
+    "train_sft": "SFT",
+    "train_capo": "CAPO",
+    "generate": "generation",
+    "evaluate": "evaluation",
+    "judge": "the LLM judge",
+    "retention": "retention",
+}
+
+
 @dataclass(frozen=True)
 class Look:
     """One kind of run of an experiment, and the run that stands for it."""
@@ -40,7 +51,7 @@ class Look:
     def title(self) -> str:
         request = self.planned.request
         if request.kind == "generate":
-            return f"Answers, {METHOD_TITLES[self.planned.method].lower()}"
+            return f"Generate: {METHOD_TITLES[self.planned.method]}"
         return f"{STAGE_NAMES[request.kind]} for {request.settings['target']}"
 
     def found(self, workspace: Workspace) -> Preflight | None:
@@ -68,14 +79,14 @@ def show(context: PageContext, planned: Sequence[PlannedRun]) -> bool:
     if live is not None:
         st.fragment(_watch, run_every=EVERY_S)(workspace, looks, live)
     else:
-        first = "Look before you start" if not there else "Look again"
+        first = "Run pre-flight check" if not there else "Repeat pre-flight check"
         st.button(
-            first if len(there) in (0, len(looks)) else "Look at the rest",
+            first if len(there) in (0, len(looks)) else "Check the rest",
             key="finetune.look",
             on_click=guarded,
             args=(_begin, workspace, looks, len(there) == len(looks)),
-            help="One dry step of each kind, in processes of their own: memory, time, disk, and "
-            "what would be cut. About half a minute on a small base.",
+            help="Runs one step of each kind of run in a separate process and reports memory, "
+            "time, disk space and truncation. About half a minute for a small base model.",
         )
     return any(not each.possible for each in there)
 
@@ -112,14 +123,14 @@ def _watch(workspace: Workspace, looks: Sequence[Look], job: Run) -> None:
     place = next((n for n, look in enumerate(looks) if look.asked == asked), 0)
     st.progress(
         (place + 0.5) / len(looks),
-        text=markdown(f"Looking at {looks[place].title}: {status.message}"),
+        text=markdown(f"Checking {looks[place].title}: {status.message}"),
     )
 
 
 def _one(look: Look, found: Preflight) -> None:
     st.markdown(f"**{markdown(look.title)}**")
     for problem in found.problems:
-        todo = f"\n\nWhat to do: {markdown(problem.todo)}." if problem.todo else ""
+        todo = f"\n\nFix: {markdown(problem.todo)}." if problem.todo else ""
         st.error(f"**Cannot run:** {markdown(problem.what)}.{todo}")
     for warning in found.warnings:
         st.warning(markdown(warning))
@@ -139,14 +150,12 @@ def _together(
     seconds = sum(each.seconds or 0 for each in known)
     disk = sum(each.disk_bytes or 0 for each in known)
     memory = max((each.memory_bytes or 0 for each in known), default=0)
-    missing = sorted({
-        {"profile": "profiles", "evaluate": "evaluation", "train_sft": "SFT", "train_capo": "CAPO",
-         "generate": "answers", "judge": "the judge", "retention": "retention"}[each.request.kind]
-        for each in planned if each.request.kind not in by_kind
-    })  # fmt: skip
-    parts = [f"Altogether about {duration(seconds)} for {count(len(known), 'run')}"]
+    missing = sorted(
+        {_KINDS[each.request.kind] for each in planned if each.request.kind not in by_kind}
+    )
+    parts = [f"In total about {duration(seconds)} for {count(len(known), 'run')}"]
     if missing:
-        parts.append(f"without {shortened_list(missing)}, which cannot be measured beforehand")
+        parts.append(f"without {shortened_list(missing)}, which cannot be estimated")
     if memory:
-        parts.append(f"at most {size(memory)} of memory at a time")
-    return f"{', '.join(parts)}; {size(disk)} on the disk."
+        parts.append(f"at most {size(memory)} of memory at once")
+    return f"{', '.join(parts)}; {size(disk)} of disk space."

@@ -33,14 +33,13 @@ from capo_core.runs.summary import (
 from capo_core.workspace import Workspace
 
 MOST = 6  # experiments shown with all they have; older ones are found by their runs
-_WILL_GO_WITHOUT = "The evaluation goes on without {}, and says so."
+_WILL_GO_WITHOUT = "The evaluation continues without {} and reports it."
 _WENT_WITHOUT = (
-    "The evaluation is there without {}. “Take up what is left” tries again, and brings it up to "
-    "date."
+    "The evaluation was done without {}. “Resume remaining runs” tries again and updates it."
 )
 MOST_ROWS = 10  # of a table of runs; longer ones scroll
-_WHOLE_DEMO = "All four annotators: about ten minutes on two cores."
-_QUICK_DEMO = "One annotator, all five methods and the evaluation: about three minutes."
+_WHOLE_DEMO = "All four annotators: about 10 min on two idle cores."
+_QUICK_DEMO = "One annotator, all five methods and the evaluation: about 3 min on two idle cores."
 
 
 def show(
@@ -57,8 +56,10 @@ def show(
     shown = experiments[:MOST]
     finetune_live.while_living(context.workspace, found, lambda: _draw(context, shown))
     if len(experiments) > MOST:
-        show_note(f"{len(experiments) - MOST} older experiments: their runs are among all runs.")
-    with st.expander("The demonstration, once more"):
+        show_note(
+            f"{count(len(experiments) - MOST, 'older experiment')} not shown; see “All runs”."
+        )
+    with st.expander("Run the demo again"):
         _demo(context)
 
 
@@ -78,7 +79,7 @@ def _draw(context: PageContext, experiments: Sequence[store.Experiment]) -> None
         section_heading("Other runs in the queue")
         run_table(context, loose, key="loose")
     if not experiments and not loose:
-        show_note("Nothing waits and nothing works. Finished runs are under “All runs”.")
+        show_note("No runs are running or queued. Finished runs are under “All runs”.")
 
 
 def _experiment(context: PageContext, experiment: store.Experiment) -> None:
@@ -89,7 +90,7 @@ def _experiment(context: PageContext, experiment: store.Experiment) -> None:
     with st.container(border=True):
         about = (
             f"{shortened_list([METHOD_TITLES[each] for each in config.methods], 5)} for "
-            f"{shortened_list(config.targets)} of {config.dataset}, base {config.base}"
+            f"{shortened_list(config.targets)} of {config.dataset}, base model {config.base}"
         )
         st.html(head_html(config.title, now.state, about))
         if live:
@@ -97,7 +98,7 @@ def _experiment(context: PageContext, experiment: store.Experiment) -> None:
         st.html(f'<p class="capo-note">{escape(_words(now, members))}</p>')
         with st.container(horizontal=True, vertical_alignment="center"):
             _buttons(context, experiment, now, members)
-        with st.expander(f"Its {len(members)} runs, in order", expanded=live):
+        with st.expander(count(len(members), "run"), expanded=live):
             gone = sum(each is None for each in members)
             run_table(context, [each for each in members if each is not None], key=name)
             if gone:
@@ -148,7 +149,7 @@ def _buttons(
     working = next((each for each in members if each and each.state == "running"), None)
     if working is not None:
         st.button(
-            "Watch the run at work",
+            "Open live run",
             key=f"watch.{name}",
             on_click=finetune_live.act,
             args=(open_run, working.run_id),
@@ -160,7 +161,7 @@ def _buttons(
         )  # fmt: skip
     elif now.state != "succeeded":
         st.button(
-            "Take up what is left", key=f"start.{name}", type="primary",
+            "Resume remaining runs", key=f"start.{name}", type="primary",
             on_click=finetune_live.act,
             args=(store.start, context.workspace, experiment.config),
         )  # fmt: skip
@@ -169,9 +170,9 @@ def _buttons(
         query = {url_state.DATASET: experiment.config.dataset, "of": last}
         link_to("compare", "Compare the methods", query)
     st.button(
-        "Use as a draft", key=f"draft.{name}", on_click=finetune_live.act,
+        "Use as template", key=f"draft.{name}", on_click=finetune_live.act,
         args=(_as_draft, context.workspace, experiment),
-        help="Opens its settings in the form, to begin another one with changes.",
+        help="Opens the settings in the form, to start a changed experiment.",
     )  # fmt: skip
 
 
@@ -190,10 +191,10 @@ def run_table(
     config = {
         "run": st.column_config.TextColumn("Run", width="medium"),
         "state": st.column_config.TextColumn("State", width="small"),
-        "done": st.column_config.ProgressColumn("Done", format="percent", width="small"),
-        "standing": st.column_config.TextColumn("Where it stands", width="large"),
-        "worked": st.column_config.TextColumn("Worked", width="small"),
-        "asked": st.column_config.DatetimeColumn("Asked", format="D MMM, HH:mm"),
+        "done": st.column_config.ProgressColumn("Progress", format="percent", width="small"),
+        "standing": st.column_config.TextColumn("Status", width="large"),
+        "worked": st.column_config.TextColumn("Compute time", width="small"),
+        "asked": st.column_config.DatetimeColumn("Submitted", format="D MMM, HH:mm"),
         "dataset": st.column_config.TextColumn("Dataset"),
         "notes": st.column_config.TextColumn("Notes"),
         "run_id": st.column_config.TextColumn("Name"),
@@ -231,13 +232,13 @@ def _as_draft(workspace: Workspace, experiment: store.Experiment) -> None:
 def _nothing_yet(context: PageContext) -> None:
     with st.container(border=True):
         st.markdown(
-            "**Nothing has been run yet.** The demonstration goes the whole way on the shipped "
-            "data with the small model that comes with the tool: prompting, SFT, CAPO, and the "
-            "evaluation of all of them. It needs no network and no GPU."
+            "**No runs yet.** The demo runs the full pipeline on the demo data with the "
+            "embedded base model: prompting, SFT, CAPO and the evaluation of all "
+            "methods. It needs no network and no GPU."
         )
         _demo(context)
         st.button(
-            "Set up an experiment of your own",
+            "New experiment",
             key="finetune.own",
             on_click=url_state.put,
             args=(PAGE, {"view": "new"}),
@@ -247,7 +248,7 @@ def _nothing_yet(context: PageContext) -> None:
 def _demo(context: PageContext) -> None:
     for quick, label, words in (
         (True, "Quick demo", _QUICK_DEMO),
-        (False, "Whole demo", _WHOLE_DEMO),
+        (False, "Full demo", _WHOLE_DEMO),
     ):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(

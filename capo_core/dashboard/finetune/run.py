@@ -45,9 +45,9 @@ _FOLDED = ("learning_rate", "grad_norm")
 def show_curves(seen: RunSummary, events: RunEvents) -> None:
     if events.steps.empty and events.validations.empty:
         show_note(
-            "No step is done yet; the curves appear by themselves."
+            "No training step yet; curves appear here as training proceeds."
             if seen.status.live
-            else "No step was done."
+            else "No training step was done."
         )
         _engine(events)
         return
@@ -60,10 +60,10 @@ def show_curves(seen: RunSummary, events: RunEvents) -> None:
                 with place:
                     _curve(seen, events, name)
     if len(events.steps) > MOST_POINTS:
-        show_note(f"Of {len(events.steps):,} steps, neighbours are drawn as their mean.")
+        show_note(f"Neighbouring steps of {len(events.steps):,} are averaged for drawing.")
     _engine(events)
     with (
-        st.expander("Learning rate and gradient"),
+        st.expander("Learning rate and gradient norm"),
         side_by_side("curves-folded", [1, 1]) as places,
     ):
         for place, name in zip(places, _FOLDED, strict=True):
@@ -108,7 +108,7 @@ def _title(events: RunEvents, name: str) -> str:
     if name == "reward_accuracy":
         return f"{title}: {percent(last)}"
     if name == "tokens_per_s":
-        return f"{title}: {events.steps[name].median():,.0f} tokens a second"
+        return f"{title}: {events.steps[name].median():,.0f} tokens per second"
     if name in ("loss", "margin"):
         where = "validation" if rows is events.validations else "training"
         return f"{title}: {first:.2f} to {last:.2f} in {where}"
@@ -120,17 +120,20 @@ def _probe(seen: RunSummary, events: RunEvents) -> None:
     if not has_figure(probes, "target_share"):
         return
     last = probes.iloc[-1]
-    of = f" of {int(last['n'])} texts" if "n" in probes and last["n"] == last["n"] else ""
+    share = percent(last["target_share"])
+    if "n" in probes and last["n"] == last["n"]:
+        n = int(last["n"])
+        share = f"{round(last['target_share'] * n)}/{n} probe texts"
     section_heading(
-        f"Given to {seen.targets[0] if seen.targets else 'the target'} after step "
-        f"{int(last['step'])}: {percent(last['target_share'])}{of}",
+        f"Attributed to {seen.targets[0] if seen.targets else 'the target'} at step "
+        f"{int(last['step'])}: {share}",
         TRAINING_HELP["probe"],
     )
     show_figure(
         charts.probe(probes),
         key="finetune.curve.probe",
         file_name=f"{seen.run_id}-probe",
-        alt="Share of sample explanations given to the target, over the steps of training",
+        alt="Share of probe texts attributed to the target over training steps",
     )
 
 
@@ -157,7 +160,7 @@ def show(context: PageContext, found: Sequence[RunSummary]) -> None:
     if asked and all(seen.run_id != asked for seen in found):
         _gone(context, asked)
     if not found:
-        show_note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
+        show_note("No runs yet. Set one up under “New experiment”, or run the demo under “Queue”.")
         return
     seen = _choose(list(reversed(found)))
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -187,7 +190,7 @@ def _choose(found: list[RunSummary]) -> RunSummary:
 def _draw(context: PageContext, seen: RunSummary) -> None:
     """All that changes while the run works."""
     if not run.is_run(seen.run.folder):
-        show_note("The run is not there any more.")
+        show_note("This run no longer exists.")
         return
     status = seen.status
     st.html(head_html(seen.title, seen.state, status_line(seen) if status.live else ""))
@@ -196,7 +199,7 @@ def _draw(context: PageContext, seen: RunSummary) -> None:
     _how_it_is(seen)
     events = events_of(seen.run)
     if events.unread:
-        st.warning(f"{events.unread} lines of the run's events cannot be read and are left out.")
+        st.warning(f"{events.unread} unreadable lines of the run's event log were skipped.")
     figures = _figures(seen, events)
     if figures:
         st.html(figures_html(figures))
@@ -213,7 +216,7 @@ def _draw(context: PageContext, seen: RunSummary) -> None:
 
 def _progress(seen: RunSummary) -> str:
     if seen.run.stop_asked and seen.state == "running":
-        return "Stopping: it saves after its present step …"
+        return "Stopping: saves after the current step …"
     return progress_text(seen.status.share, seen.status.left_s())
 
 
@@ -223,20 +226,20 @@ def _how_it_is(seen: RunSummary) -> None:
     slow = run.silence_s(status)
     if slow:
         st.info(
-            f"**Slow, not lost.** Silent for {duration(slow)}, but its process is there: the "
-            "machine is busy, or a step takes long. Nothing needs to be done."
+            f"**Slow.** No progress for {duration(slow)}, but the process is running: the "
+            "machine is busy, or a step takes long."
         )
     elif seen.state == "lost":
         st.warning(
-            f"**The run is lost:** {markdown(status.message)}. What it saved is there; Resume "
-            "goes on from it."
+            f"**The run is lost:** {markdown(status.message)}. Its checkpoints are kept; Resume "
+            "continues from the last one."
         )
     elif seen.state == "failed":
         st.error(f"**The run failed.** {markdown(status.message)}")
     elif seen.state == "broken":
         st.error(
-            f"**The run's files are broken:** {markdown(status.message)}. Mend the file in "
-            f"{markdown(str(seen.run.folder))}, or delete the run and ask for it anew."
+            f"**The run's files are broken:** {markdown(status.message)}. Repair the file in "
+            f"{markdown(str(seen.run.folder))}, or delete the run and start it again."
         )
     elif seen.state == "stopped":
         st.info(f"**Stopped:** {markdown(status.message)}.")
@@ -256,25 +259,27 @@ def _figures(seen: RunSummary, events: RunEvents) -> list[tuple[str, str]]:
             found.append(("Training loss", number(last["loss"], 3)))
         if status.state == "running" and has_figure(events.steps, "tokens_per_s"):
             recent = events.steps["tokens_per_s"].tail(20).mean()
-            found.append(("Tokens a second", f"{recent:,.0f}"))
+            found.append(("Tokens per second", f"{recent:,.0f}"))
     items = result.get("validation_items")
     on = f" (n = {items:,} items)" if isinstance(items, int) and items else ""
     if has_figure(events.validations, "loss"):
         best = events.validations.loc[events.validations["loss"].idxmin()]
         found.append((f"Best validation loss{on}", number(best["loss"], 3)))
         if pd.notna(best.get("reward_accuracy")):
-            found.append((f"Reward accuracy there{on}", percent(best["reward_accuracy"])))
+            found.append(
+                (f"Reward accuracy at best validation{on}", percent(best["reward_accuracy"]))
+            )
     if status.duration_s():
-        found.append(("Worked", exact_duration(status.duration_s())))
+        found.append(("Compute time", exact_duration(status.duration_s())))
     return [*found, *_memory(seen, status)]
 
 
 def _memory(seen: RunSummary, status: Status) -> list[tuple[str, str]]:
     found = []
     if status.peak_bytes:
-        found.append(("Memory at most", size(status.peak_bytes)))
+        found.append(("Peak memory", size(status.peak_bytes)))
     if status.gpu_peak_bytes:
-        found.append(("GPU memory at most", size(status.gpu_peak_bytes)))
+        found.append(("Peak GPU memory", size(status.gpu_peak_bytes)))
     return found
 
 
@@ -299,9 +304,9 @@ def _gone(context: PageContext, asked: str) -> None:
         if not thrown:
             show_error(error)
             return
-    st.warning(f"The run {markdown(asked)} was deleted; it lies in the trash.")
+    st.warning(f"The run {markdown(asked)} was deleted and is in the trash.")
     st.button(
-        "Restore it",
+        "Restore",
         key="finetune.restore",
         on_click=guarded,
         args=(run_actions.restore, context.workspace, thrown[-1]),

@@ -126,16 +126,16 @@ def show(context: PageContext, seen: RunSummary) -> None:
         )
         st.caption(f"It {point.words}.")
     if seen.can_repeat and seen.kind != "evaluate":
-        with st.popover("Run again, changed"):
+        with st.popover("Run again with changes"):
             _again(context.workspace, seen)
     with st.popover("Notes"):
         _notes(context.workspace, seen)
     _downloads(seen)
     if not seen.status.live:
         with st.popover("Delete …"):
-            st.markdown("The run goes to the trash folder and can be taken back from there.")
+            st.markdown("The run is moved to the trash folder and can be restored from there.")
             st.button(
-                "Delete it",
+                "Delete run",
                 type="primary",
                 key="finetune.delete",
                 on_click=guarded,
@@ -146,17 +146,17 @@ def show(context: PageContext, seen: RunSummary) -> None:
 def _stop(workspace: Workspace, seen: RunSummary) -> None:
     waits = seen.state == "queued"
     st.button(
-        "Take out of the queue" if waits else "Stop and save",
+        "Remove from queue" if waits else "Stop and save",
         key="finetune.stop",
         on_click=guarded,
         args=(_stop_if_live, workspace, seen.run_id),
         disabled=seen.run.stop_asked,
     )
     if not waits:
-        with st.popover("Stop at once …"):
-            show_note("It ends without saving: what came after its last checkpoint is lost.")
+        with st.popover("Stop without saving …"):
+            show_note("Progress since the last checkpoint is lost.")
             st.button(
-                "Stop at once",
+                "Stop without saving",
                 type="primary",
                 key="finetune.stop.now",
                 on_click=guarded,
@@ -176,16 +176,16 @@ def _again(workspace: Workspace, seen: RunSummary) -> None:
     for name, place in places.items():
         shown = "" if settings[name] is None else json.dumps(settings[name])
         label = name.removeprefix("config.").replace("_", " ").capitalize()
-        st.text_input(label, value=shown, key=f"{place}.{seen.run_id}", placeholder="by itself")
+        st.text_input(label, value=shown, key=f"{place}.{seen.run_id}", placeholder="default")
     more = st.text_area(
-        "Other settings, one a line",
+        "Other settings, one per line",
         key=f"finetune.again.more.{seen.run_id}",
         placeholder="config.accumulation=2",
-        help="name=value, as under Settings below; a value is JSON, or a text.",
+        help=("name=value, with names as under Settings below; values are JSON or plain text."),
         height=90,
     )
     st.button(
-        "Put it into the queue",
+        "Add to queue",
         type="primary",
         key="finetune.again",
         on_click=guarded,
@@ -202,7 +202,7 @@ def _repeat(workspace: Workspace, seen: RunSummary, places: dict[str, str], more
     for line in filter(None, map(str.strip, more.splitlines())):
         name, equals, text = line.partition("=")
         if not equals or not name.strip():
-            raise ConfigError(f"{line!r} is no setting", expected="name=value, one a line")
+            raise ConfigError(f"{line!r} is not a setting", expected="name=value, one per line")
         changes[name.strip()] = _value(text.strip())
     changes = {name: new for name, new in changes.items() if before.get(name) != new}
     run = actions.repeat(workspace, seen.run_id, changes)
@@ -218,9 +218,9 @@ def _value(text: str):
 
 def _notes(workspace: Workspace, seen: RunSummary) -> None:
     place = f"finetune.notes.{seen.run_id}"
-    text = st.text_area("What is to be remembered of this run", value=seen.run.notes, key=place)
+    text = st.text_area("Notes on this run", value=seen.run.notes, key=place)
     st.button(
-        "Save the notes",
+        "Save notes",
         key="finetune.notes.save",
         on_click=guarded,
         args=(actions.write_notes, workspace, seen.run_id, text),
@@ -232,11 +232,13 @@ def _downloads(seen: RunSummary) -> None:
     adapter, outputs = not live and has_adapter(run), has_outputs(run)
     if not adapter and not outputs:
         return
-    with st.popover("Take away"):
+    with st.popover("Download"):
         if adapter:
-            _download("Adapter with its card (PEFT, zip)", "adapter.zip", "application/zip", run,
+            _download("Adapter with model card (PEFT, zip)", "adapter.zip", "application/zip", run,
                       adapter_zip)  # fmt: skip
-            show_note("Loads with peft on the same base; the card says how it was made.")
+            show_note(
+                "Loads with PEFT on the same base model; the model card describes the training."
+            )
         if outputs:
             _download("Answers (CSV)", "answers.csv", "text/csv", run, outputs_csv)
             _download("Answers (JSONL)", "answers.jsonl", "application/jsonl", run,
@@ -282,6 +284,4 @@ def thrown_away(context: PageContext) -> None:
                     args=(restore, context.workspace, name),
                 )
                 st.caption(markdown(run_id))
-        show_note(
-            f"The folder is {context.workspace.trash}; what is not needed can be removed there."
-        )
+        show_note(f"Folder: {context.workspace.trash}. Files there can be removed by hand.")

@@ -33,15 +33,15 @@ _ANY = "any"
 
 def show(context: PageContext, found: Sequence[RunSummary]) -> None:
     if not found:
-        show_note("There is no run yet. “New experiment” begins some; “Queue” has a demonstration.")
+        show_note("No runs yet. Set one up under “New experiment”, or run the demo under “Queue”.")
         run_actions.thrown_away(context)
         return
     rows = _filtered(context, list(reversed(found)))
     if rows:
-        show_note(f"{count(len(rows), 'run')}; a click opens one.")
+        show_note(f"{count(len(rows), 'run')}; click a row to open it.")
         run_table(context, rows, key="all", more=["asked", "notes", "run_id"])
     else:
-        show_note("No run passes the filter.")
+        show_note("No runs match the filters.")
     _compare(rows, found)
     run_actions.thrown_away(context)
 
@@ -67,7 +67,10 @@ def _filtered(context: PageContext, found: list[RunSummary]) -> list[RunSummary]
             )
         with places[2]:
             text = url_state.text(
-                "Name, annotator or note", page=PAGE, key="find", placeholder="part of it"
+                "Search name, annotator or notes",
+                page=PAGE,
+                key="find",
+                placeholder="part of the text",
             ).lower()
         with places[3]:
             everything = url_state.toggle("All datasets", page=PAGE, key="all")
@@ -100,7 +103,7 @@ def _compare(rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
         on_change=changed,
         max_selections=MOST_PICKED,
         format_func=lambda name: f"{by_id[name].title} · {name}",
-        placeholder="two for their settings, two or more for their curves",
+        placeholder="choose two or more runs",
     )
     picked = list(named.values())
     if len(picked) < 2:
@@ -113,9 +116,9 @@ def _settings(picked: Sequence[RunSummary]) -> None:
     first, second = picked[:2]
     different = differences(first.settings, second.settings)
     if len(picked) > 2:
-        show_note("The settings of the first two are compared; the curves are those of all.")
+        show_note("Settings of the first two runs are compared; curves are shown for all.")
     if not different:
-        show_note("Their settings are the same.")
+        show_note("The settings are identical.")
         return
     rows = [
         {"name": name, "first": _plain(one), "second": _plain(two)} for name, one, two in different
@@ -141,7 +144,7 @@ def _curves(picked: Sequence[RunSummary]) -> None:
     events = {f"{n}. {seen.title}": events_of(seen.run) for n, seen in enumerate(picked, 1)}
     there = charts.overlays_there(list(events.values()))
     if not there:
-        show_note("None of them has curves: only trainings have.")
+        show_note("None of these runs has curves: only training runs do.")
         return
     with control_row("finetune-overlay", [3, 2]) as (left, right):
         with left:
@@ -151,7 +154,7 @@ def _curves(picked: Sequence[RunSummary]) -> None:
             )  # fmt: skip
         with right:
             on = url_state.choice(
-                st.segmented_control, "Of", ["validation", "training"], page=PAGE, key="on",
+                st.segmented_control, "Data", ["validation", "training"], page=PAGE, key="on",
                 format_func=str.capitalize,
             )  # fmt: skip
     section_heading(f"{charts.CURVES[name].title} in {on}", TRAINING_HELP[name])
@@ -159,7 +162,7 @@ def _curves(picked: Sequence[RunSummary]) -> None:
         charts.overlay(events, name, validation=on == "validation"),
         key="finetune.overlay",
         file_name=f"{name}-of-{len(picked)}-runs",
-        alt=f"{charts.CURVES[name].title} of the runs picked",
+        alt=f"{charts.CURVES[name].title} of the selected runs",
     )
     names = "; ".join(f"{n}. {seen.run_id}" for n, seen in enumerate(picked, 1))
     st.html(f'<p class="capo-note">{escape(names)}</p>')

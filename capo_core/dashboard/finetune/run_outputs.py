@@ -42,7 +42,7 @@ def samples(context: PageContext, seen: RunSummary, events: RunEvents) -> None:
     """What the model wrote for the same items as training went on, beside the annotator's own."""
     if not events.samples:
         return
-    section_heading("What it writes, step by step", TRAINING_HELP["samples"])
+    section_heading("Samples during training", TRAINING_HELP["samples"])
     dataset = _dataset(context, seen)
     by_item = sorted(events.samples, key=_item)
     for (item_id, target), group in groupby(by_item, key=_item):
@@ -63,7 +63,7 @@ def _sample(sample: dict, dataset: Dataset | None) -> Answer:
         return Answer(step, "", sample["text"])
     read = parse_response(sample["text"], dataset.task)
     if read.problem:
-        return Answer(step, "", sample["text"], f"not readable: {read.problem}")
+        return Answer(step, "", sample["text"], f"unreadable: {read.problem}")
     return Answer(step, read.label, read.explanation)
 
 
@@ -74,7 +74,7 @@ def _own(dataset: Dataset | None, item_id: str, target: str) -> list[Answer]:
     rows = dataset.annotations
     rows = rows[(rows["item_id"] == item_id) & (rows["annotator_id"] == target)]
     return [
-        Answer(row.annotator_id, row.label, row.explanation, "wrote this")
+        Answer(row.annotator_id, row.label, row.explanation, "own response")
         for row in rows.itertuples()
     ]
 
@@ -101,10 +101,10 @@ def answers(context: PageContext, seen: RunSummary) -> None:
     """The last answers of a generation."""
     latest, total = last_outputs(seen.run, LATEST)
     if not total:
-        show_note("No answer has arrived yet." if seen.status.live else "No answer was written.")
+        show_note("No answers yet." if seen.status.live else "No answers were generated.")
         return
     dataset = _dataset(context, seen)
-    section_heading(f"The last of {count(total, 'answer')}")
+    section_heading(f"Latest of {count(total, 'answer')}")
     for each in latest:
         target = str(each.get("target_annotator_id", ""))
         item_id = str(each.get("item_id", ""))
@@ -114,7 +114,7 @@ def answers(context: PageContext, seen: RunSummary) -> None:
             f"{method} for {target}",
             str(each.get("label", "")) if readable else "",
             str(each.get("explanation" if readable else "raw_text", "")),
-            "" if readable else f"not readable: {each.get('problem', '')}",
+            "" if readable else f"unreadable: {each.get('problem', '')}",
         )
         _item_and_answers(dataset, item_id, [wrote, *_own(dataset, item_id, target)])
 
@@ -125,9 +125,9 @@ def profiles(seen: RunSummary) -> None:
         raw = (seen.run.folder / training.FILE).read_text(encoding="utf-8")
         found = {str(name): str(each.get("text", "")) for name, each in json.loads(raw).items()}
     except (OSError, ValueError, AttributeError):
-        show_note("No profile is there yet.")
+        show_note("No profile yet.")
         return
-    section_heading("What the model wrote about them")
+    section_heading("Value profiles")
     shown = [Answer(name, "", text) for name, text in found.items()]
     st.html(answers_html(shown, {}))
 
@@ -146,7 +146,7 @@ def evaluation(seen: RunSummary) -> None:
 def below(seen: RunSummary) -> None:
     """What does not change every moment: expectation, settings, notes, log."""
     if seen.run.estimate:
-        section_heading("Expected and measured", TRAINING_HELP["estimate"])
+        section_heading("Estimate and measurement", TRAINING_HELP["estimate"])
         _expected(seen)
     if seen.run.notes:
         section_heading("Notes")
@@ -169,27 +169,29 @@ def _expected(seen: RunSummary) -> None:
     try:
         found = Preflight.from_dict(seen.run.estimate or {})
     except (TypeError, AttributeError):
-        show_note("What was expected cannot be read.")
+        show_note("The estimate cannot be read.")
         return
     status = seen.status
     over = not status.live
     rows = [
-        ("Memory of the process", _size(found.memory_bytes), _size(status.peak_bytes)),
-        ("Memory of the GPU", _size(found.gpu_bytes), _size(status.gpu_peak_bytes)),
+        ("Peak memory", _size(found.memory_bytes), _size(status.peak_bytes)),
+        ("Peak GPU memory", _size(found.gpu_bytes), _size(status.gpu_peak_bytes)),
         (
-            "Time of the work",
+            "Compute time",
             exact_duration(found.seconds) if found.seconds else "",
             exact_duration(status.duration_s()) if over and status.duration_s() else "",
         ),
-        ("On the disk", _size(found.disk_bytes), _size(_written(seen)) if over else ""),
+        ("Disk space", _size(found.disk_bytes), _size(_written(seen)) if over else ""),
     ]
     rows = [row for row in rows if row[1]]
     table(
         pd.DataFrame(rows, columns=["what", "expected", "measured"]),
         {
-            "what": Field("What"),
-            "expected": Field("Expected"),
-            "measured": Field("Measured", "Empty while it is not over, or nobody measured."),
+            "what": Field("Quantity"),
+            "expected": Field("Estimated"),
+            "measured": Field(
+                "Measured", "Empty while the run has not finished, or where it was not measured."
+            ),
         },
         key="finetune.expected",
         file_name=f"{seen.run_id}-expected",

@@ -21,7 +21,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded, page_link
-from capo_core.dashboard.finetune.fields import Setting
+from capo_core.dashboard.finetune.fields import Setting, from_class
 from capo_core.dashboard.studies import PAGE
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
@@ -33,15 +33,13 @@ from capo_core.dashboard.ui.components import section_heading, show_error, show_
 from capo_core.dashboard.ui.forms import widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Entry
-from capo_core.data.splits import PARTS
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count, duration
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
 from capo_core.runs.summary import RunSummary as SeenRun
-from capo_core.settings import settings_fields
-from capo_core.study.config import MOST, PEOPLE, StudyConfig
+from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.design import draft
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
@@ -185,65 +183,27 @@ def _asked(seen: SeenRun) -> str:
     return content_hash([settings.get(name, "") for name in ("base", "server")])
 
 
-_DEFAULTS = {field.name: field.default for field in settings_fields(StudyConfig)}
+def _fields(*names: str) -> tuple[Setting, ...]:
+    return tuple(from_class(StudyConfig, name) for name in names)
 
 
-def _setting(path: str, label: str, help_: str, kind: str = "whole", **more: Any) -> Setting:
-    return Setting(path, label, help_, kind, _DEFAULTS.get(path), **more)
-
-
-NUMBERS = (
-    _setting("judges", "Judges", "How many people will judge.", low=1, high=1000),
-    _setting("trials_per_judge", "Trials of each kind for a judge",
-             "Main trials; practice, checks and repeats come on top. It must be a multiple of the "
-             "number of sources (of pairs of sources, in comparisons).", low=1, high=1000),
-    _setting("judgments_per_trial", "Judges of each trial",
-             "How many judges see the same trial: more tell how far judges agree, fewer give more "
-             "trials.", low=1, high=1000),
-    _setting("pool", "Texts of one attribution",
-             "How many texts of one hidden source are shown together in “Who wrote this?”.",
-             low=1, high=64),
-)  # fmt: skip
-FOLDED = (
-    _setting("practice", "Practice trials of each kind",
-             "With feedback, before the first that counts.", high=20),
-    _setting("checks_share", "Checks, as a share",
-             "Trials with a known answer, made of people's own texts: they tell who attends.",
-             "number", high=0.3, step=0.05),
-    _setting("repeats_share", "Mirrored repeats, as a share",
-             "Trials shown a second time, sides turned: they tell how steady a judge is.",
-             "number", high=0.3, step=0.05),
-    _setting("cap", "Trials of one judge at most",
-             "All in all, also where a judge takes on the places of others.", low=1, high=2000),
-    _setting("card_examples", "Examples on a reference card",
-             "The annotator's own answers from the training part.", low=1, high=20),
-    _setting("items", "Items at most", "0 takes all that are needed.", high=MOST),
-    _setting("split", "Part of the data", "Texts are answers to items of this part; cards always "
-             "come from the training part.", "choice", options=PARTS[1:]),
-    _setting("claim_minutes", "Minutes until a place is free again",
-             "A trial that a judge opened and left can then go to another.", low=1, high=10_080),
-    _setting("ask_reason", "Ask for a reason", "A box for the judge's own words; it may stay "
-             "empty.", "switch"),
-    _setting("seed", "Seed", "Of everything that is drawn: items, texts, sides, orders, cards.",
-             high=2**31 - 1),
+NUMBERS = _fields("judges", "trials_per_judge", "judgments_per_trial", "pool")
+FOLDED = _fields(
+    "practice", "checks_share", "repeats_share", "cap", "card_examples", "items", "split",
+    "claim_minutes", "ask_reason", "seed",
 )  # fmt: skip
 ASSUMED = (
-    Setting("expected", "Share expected", "Of right answers, of wins, or of ratings of 4 and 5 of "
-            "one source. Empty takes 50 %, in comparisons 65 %.", "number", None, 0.01, 0.99, 0.05,
-            empty="50 %, or 65 % of wins"),
-    Setting("other", "Share of another method", "That it is to be told apart from.", "number",
-            0.35, 0.01, 0.99, 0.05),
-    Setting("judge_sd", "How judges differ", "Standard deviation on the logit scale.", "number",
-            0.5, 0, 5, 0.1),
-    Setting("trial_sd", "How trials differ", "Standard deviation on the logit scale.", "number",
-            0.8, 0, 5, 0.1),
+    Setting("expected", "Expected share", "Share of correct attributions, of wins, or of ratings "
+            "of 4 and 5 of one source. Empty takes 50 %, in comparisons 65 %.", "number", None,
+            0.01, 0.99, 0.05, empty="50 %, or 65 % of wins"),
+    Setting("other", "Expected share of another method", "The method it is compared with.",
+            "number", 0.35, 0.01, 0.99, 0.05),
+    Setting("judge_sd", "Variation between judges", "Standard deviation on the logit scale.",
+            "number", 0.5, 0, 5, 0.1),
+    Setting("trial_sd", "Variation between trials", "Standard deviation on the logit scale.",
+            "number", 0.8, 0, 5, 0.1),
 )  # fmt: skip
-TEXTS = (
-    _setting("planned_analysis", "Planned analysis",
-             "What will be computed, said before anyone judges; it is frozen with the design."),
-    _setting("consent", "Consent", "Read by the judge first; empty takes the page's own words."),
-    _setting("instructions", "Instructions", "Empty takes the page's own words."),
-)  # fmt: skip
+TEXTS = _fields("planned_analysis", "consent", "instructions")
 
 
 @dataclass(frozen=True)
