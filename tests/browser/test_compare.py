@@ -59,7 +59,7 @@ def test_from_item_to_cell_to_file(go, page, compared):
     page.mouse.click(*at)
     page.get_by_text("1 of 3 cases").wait_for()  # one item for each of three targets
     assert "method=icl" in page.url and "outcome=wrong" in page.url
-    behind = page.get_by_text("Another label; sounds like the target")
+    behind = page.get_by_text("Label differs; attributed to the target")
     behind.first.wait_for()
     # The reader is led there.
     page.wait_for_function(
@@ -73,7 +73,7 @@ def test_from_item_to_cell_to_file(go, page, compared):
     page.get_by_text("1 of 3 cases").wait_for()
 
     with page.expect_download() as taken:
-        page.get_by_role("button", name="Report (HTML, stands alone)").click()
+        page.get_by_role("button", name="Report (self-contained HTML)").click()
     html = taken.value.path().read_text(encoding="utf-8")
     assert "comes closest to its targets" in html and "<script" not in html
     with page.expect_download() as taken:

@@ -192,8 +192,8 @@ def test_a_study_from_design_to_download_with_three_judges_at_once(go, page, chr
     page.get_by_role("button", name="Unblind for good").wait_for()
     press(page, "Unblind for good")
     page.get_by_text(SENTENCE).first.wait_for()
-    page.get_by_text("Take it along", exact=True).click()
-    report = download(page, "Report (HTML, stands alone)")
+    page.get_by_text("Export", exact=True).click()
+    report = download(page, "Report (self-contained HTML)")
     assert "What judges found in the study all-of-it" in report and SENTENCE.search(report)
 
     rows = list(csv.DictReader(io.StringIO(download(page, "Judgments (CSV)"), newline="")))

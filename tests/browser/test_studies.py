@@ -117,10 +117,10 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.locator(".js-plotly-plot").first.wait_for()
     page.get_by_text("Judge quality", exact=True).click()
     page.get_by_text("No judge is excluded: raw and weighted").wait_for()
-    page.get_by_text("Take it along", exact=True).click()
+    page.get_by_text("Export", exact=True).click()
     judged = [json.loads(line) for line in download(page, "Judgments (JSONL)").splitlines()]
     assert {row["study_id"] for row in judged} == {"whose-words"}
     assert len({(row["judge_id"], row["trial_id"]) for row in judged}) == len(judged) >= 3 * 8
-    report = download(page, "Report (HTML, stands alone)")
+    report = download(page, "Report (self-contained HTML)")
     assert "What judges found in the study whose-words" in report and "<script" not in report
     assert "# Study whose" in download(page, "Report (Markdown)")

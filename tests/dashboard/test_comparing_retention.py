@@ -83,10 +83,10 @@ def test_the_curve_goes_from_the_base_to_the_end_with_its_best_point(workspace, 
     found = load(retention(workspace, entry, "some-run", "ann").path)
     gained = compare_retention.gained(found, human_look(dark=False))
     kept = compare_retention.kept(found, human_look(dark=False))
-    given = next(line for line in gained.data if line.name == "given to the target")
+    given = next(line for line in gained.data if line.name == "attributed to the target")
     assert list(given.x) == [0, 0.5, 1, 1.5, 2] and list(given.y) == [0.3, 0.5, 0.7, 0.8, 0.9]
     assert list(gained.layout.xaxis.ticktext) == ["base", "0.5", "SFT", "0.5", "CAPO"]
     general = next(line for line in kept.data if line.name == "general text")
-    assert list(general.y) == [1.0, 1.1, 1.2, 1.4, 2.0]  # times the base's
+    assert list(general.y) == [1.0, 1.1, 1.2, 1.4, 2.0]  # relative to the base model
     best = [shape for shape in gained.layout.shapes if shape.x0 == shape.x1]
     assert [shape.x0 for shape in best] == [1.0]

@@ -83,7 +83,7 @@ def test_unscored_answers_can_be_read_and_scored(workspace, add, begun):
     app = open_page("compare", dataset="mine")
     said = shown(app)
     assert not app.exception and "not scored yet" in said
-    assert "in the place of <b>ann</b>" in said
+    assert "imitating <b>ann</b>" in said
     app.button(key="compare.score").click().run()
     assert not app.exception and len(begun) == 1
     assert "appear here by themselves" in shown(app)
@@ -128,7 +128,7 @@ def test_the_sentence_is_made_from_the_numbers(scored):
     assert "Of 3 methods, " in said and "comes closest to its targets" in said
     # One answer of twelve for each of three targets, unread.
     assert "In-context learning 3 of 36 (8.3\u00a0%)" in said
-    assert "Underline what the target did not write" in [one.label for one in app.toggle]
+    assert "Underline words not in the target's explanation" in [one.label for one in app.toggle]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_was_forgotten_is_asked_for_and_shown(workspace, add, begun):
     entry = add(dataset)
     made = experiment(workspace, dataset, {"capo": speaker(dataset, the_target)}, scored=False)
     app = open_page("compare", dataset="mine", part="retention", target="ann")
-    assert not app.exception and "Nobody has measured this training yet" in shown(app)
+    assert not app.exception and "Retention of this training has not been measured yet" in shown(app)
     app.button(key="compare.retention").click().run()
     assert not app.exception and any("retention" in name for name in begun)
     capo = next(one.run_id for one in made.members if one.kind == "train_capo")
@@ -191,7 +191,7 @@ def test_filters_leave_what_passes(scored):
 def test_whom_texts_are_given_to_is_a_filter(scored):
     app = open_page("compare", dataset="mine", method="zero_shot", given="bob")
     # Only ann's place is filled with bob's words.
-    assert f"1 of {HELD_OUT} cases" in shown(app) and "sounds like bob" in shown(app).lower()
+    assert f"1 of {HELD_OUT} cases" in shown(app) and "attributed to bob" in shown(app).lower()
     app.button(key="compare.given.off").click().run()
     assert "1 of 36 cases" in shown(app)
 
@@ -226,7 +226,7 @@ def test_a_broken_report_can_be_made_again(workspace, scored, begun):
     (workspace.runs / scored.members[-1].run_id / "report.json").write_text("{}")
     app = open_page("compare", dataset="mine")
     assert not app.exception and len(app.error) == 1
-    assert "in the place of <b>ann</b>" in shown(app)  # the answers can be read
+    assert "imitating <b>ann</b>" in shown(app)  # the answers can be read
     app.button(key="compare.score").click().run()
     assert not app.exception and begun == {scored.members[-1].run_id}
 
@@ -244,6 +244,6 @@ def test_a_failed_evaluation_says_why(workspace, scored):
 def test_what_is_taken_along_is_what_is_shown(scored):
     app = open_page("compare", dataset="mine")
     labels = [one.proto.label for one in app.get("download_button")]
-    for wanted in ("Report (HTML, stands alone)", "Scores (long CSV)", "Scores (JSONL)",
+    for wanted in ("Report (self-contained HTML)", "Scores (long CSV)", "Scores (JSONL)",
                    "Answers (CSV)", "Answers (JSONL)"):  # fmt: skip
         assert wanted in labels

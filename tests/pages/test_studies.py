@@ -370,7 +370,7 @@ def test_exports_are_offered_and_noted(unblinded):
     said = fine(app)
     assert "Preference pairs" in said and "must not be scored on it" in said
     names = {button.proto.label for button in app.get("download_button")}
-    assert {"Report (HTML, stands alone)", "Report (Markdown)", "Judgments (CSV)",
+    assert {"Report (self-contained HTML)", "Report (Markdown)", "Judgments (CSV)",
             "Judgments (JSONL)"} <= names  # fmt: skip
     assert any("train capo" in code.value for code in app.code)
     before = steps.service(unblinded).audit_log(steps.NAME)

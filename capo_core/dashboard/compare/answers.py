@@ -188,15 +188,15 @@ def _whose(
 
 
 OUTCOMES = {
-    "": "any outcome",
-    "right": "the target's label",
-    "wrong": "another label",
-    "unread": "could not be read",
-    "own": "sounds like the target",
-    "other": "sounds like another",
+    "": "any",
+    "right": "target's label",
+    "wrong": "label differs",
+    "unread": "unreadable",
+    "own": "attributed to the target",
+    "other": "attributed to another annotator",
 }
 ORDERS = {
-    "": "as in the data",
+    "": "dataset order",
     "disagree": "most disagreement first",
     "typical": "most typical first",
     "worst": "worst first",

@@ -21,7 +21,7 @@ def report(path: Path) -> EvaluationReport:
     return _report(path, path.stat().st_mtime_ns)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the scores …")
+@st.cache_resource(max_entries=8, show_spinner="Loading scores …")
 def _report(path: Path, stamp: int) -> EvaluationReport:
     from capo_core.evaluation import report as reports
 
@@ -35,7 +35,7 @@ def answers(workspace: Workspace, dataset: Dataset, names: tuple[str, ...]) -> A
     return _answers(dataset, dataset.fingerprint, folders, stamps, workspace.cache)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the answers …")
+@st.cache_resource(max_entries=4, show_spinner="Loading answers …")
 def _answers(
     _dataset: Dataset, fingerprint: str, folders: tuple[Path, ...], stamps: tuple, _cache: Path
 ) -> Answers:
@@ -69,7 +69,7 @@ def manner(dataset: Dataset, answers: Answers, names: tuple[str, ...], target: s
     return _manner(dataset, dataset.fingerprint, answers, names, target)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Counting habits …")
+@st.cache_resource(max_entries=32, show_spinner="Computing style features …")
 def _manner(_dataset: Dataset, fingerprint: str, _answers, names: tuple, target: str) -> Manner:
     from capo_core.dashboard.compare import answers as compare_answers
 

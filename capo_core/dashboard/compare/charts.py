@@ -53,11 +53,11 @@ def imitation(
         type="log",
         tickvals=list(pools),
         ticktext=[str(k) for k in pools],
-        title="explanations for one annotator, judged together",
+        title="explanations pooled per attribution",
         showgrid=False,
     )
     low = min(0.0, rows["low"].min()) if len(rows) else 0.0
-    figure.update_yaxes(tickformat=".0%", range=[low, 1.04], title="given to the target")
+    figure.update_yaxes(tickformat=".0%", range=[low, 1.04], title="attributed to the target")
     return figure
 
 
@@ -72,7 +72,7 @@ def _line(figure, rows, shift, called, look, *, width, dash, symbol) -> None:
         line={"color": look.color, "dash": dash, "width": width},
         marker={"symbol": symbol, "size": 10, "color": look.color},
         customdata=rows[["source", "k", "low", "high", "n"]].to_numpy(),
-        hovertemplate="%{customdata[1]} together: %{y:.1%} [%{customdata[2]:.1%}, "
+        hovertemplate="k = %{customdata[1]}: %{y:.1%} [%{customdata[2]:.1%}, "
         "%{customdata[3]:.1%}], n = %{customdata[4]:,}<br>click to read the answers"
         "<extra>%{fullData.name}</extra>",
         **_STAY,
@@ -104,7 +104,7 @@ def labels_and_manner(
             name=called,
             marker={"symbol": look.symbol, "size": 13, "color": look.color},
             customdata=one[["source", "k"]].to_numpy(),
-            hovertemplate="label %{x:.1%}, given to the target %{y:.1%}<br>click to read the "
+            hovertemplate="label %{x:.1%}, attributed to the target %{y:.1%}<br>click to read the "
             "answers<extra>%{fullData.name}</extra>",
             **_STAY,
         )
@@ -112,8 +112,8 @@ def labels_and_manner(
         chance_line(figure, both, vertical=False)
         if both["chance_x"].notna().all():
             chance_line(figure, both.assign(chance=both["chance_x"]), vertical=True)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.04], title="label is the target's own")
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.04], title="text is given to the target")
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.04], title="label accuracy")
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.04], title="attribution accuracy")
     return figure
 
 
@@ -173,7 +173,7 @@ def habits(
     figure.update_yaxes(
         tickvals=places, ticktext=[plotly(short(text, 46), 46) for text in texts], showgrid=False
     )
-    figure.update_xaxes(title="standard deviations from the mean of all people")
+    figure.update_xaxes(title="standard deviations from the mean of all annotators")
     return figure
 
 
@@ -212,17 +212,17 @@ def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.
              values[y, x])
             for x, y in cells
         ],
-        hovertemplate="in the place of %{customdata[2]}, given to %{customdata[3]}: "
+        hovertemplate="imitating %{customdata[2]}, attributed to %{customdata[3]}: "
         "%{customdata[4]:.1%}<br>click to read the answers<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(
-        title="given to",
+        title="attributed to",
         showgrid=False,
         tickvals=list(range(len(shares.columns))),
         ticktext=[plotly(str(name), 16) for name in shares.columns],
     )
     figure.update_yaxes(
-        title="in the place of",
+        title="imitated annotator",
         autorange="reversed",
         showgrid=False,
         tickvals=list(range(len(shares.index))),

@@ -122,7 +122,7 @@ def _one(one: Shown, inputs: Sequence[str], targets: Sequence[str]) -> str:
     if one.raw:
         written = one.raw[:LONGEST] + (" …" if len(one.raw) > LONGEST else "")
         raw = (
-            '<p class="capo-told">What the model wrote:</p>'
+            '<p class="capo-told">Raw output:</p>'
             f'<p class="capo-raw" dir="auto">{escape(written)}</p>'
         )
     kind = " capo-target" if one.target else ""
@@ -141,24 +141,24 @@ def show(chosen: Chosen, answers: Answers) -> None:
     wanted = _controls(chosen, answers)
     with st.container(horizontal=True, gap="medium"):
         grey = url_state.toggle(
-            "Grey the item's own words",
+            "Dim words copied from the input",
             page=PAGE,
             key="grey",
-            help="Words of an answer that stand in the item's texts too turn grey; what stays is "
-            "manner. The classifier of imitation does not see the grey words.",
+            help="Dims words of an explanation that also occur in the item's texts. With "
+            "masked input words, the attribution classifier does not see them either.",
         )
         apart = url_state.toggle(
-            "Underline what the target did not write",
+            "Underline words not in the target's explanation",
             page=PAGE,
             key="apart",
             on=True,
-            help="Words outside of the longest sequence in common with the target's own "
-            "explanation of the same item, as ROUGE-L counts them.",
+            help="Words outside the longest common subsequence with the target's own "
+            "explanation of the same item (as in ROUGE-L).",
         )
     own = compare_cache.labels(chosen.dataset)
     found = compare_answers.cases(answers, wanted, own)
     if not found:
-        show_note("No answer passes this filter.")
+        show_note("No answers match the filters.")
         st.button("Show all answers", on_click=_clear, key=f"{PAGE}.clear")
         return
     case = _walk(found)
@@ -175,10 +175,10 @@ def _controls(chosen: Chosen, answers: Answers) -> Wanted:
         )  # fmt: skip
     with columns[1]:
         outcome = url_state.choice(
-            st.selectbox, "Its answer", list(OUTCOMES), page=PAGE, key="outcome", clears=_MOVED,
+            st.selectbox, "Outcome", list(OUTCOMES), page=PAGE, key="outcome", clears=_MOVED,
             format_func=OUTCOMES.__getitem__,
-            help="Sounds like: to whom a classifier of manner, which knows people's training texts "
-            "only, gives the explanation.",
+            help="Attributed to: prediction of a classifier trained only on the annotators' "
+"own training explanations, with input words masked.",
         )  # fmt: skip
     with columns[2]:
         label = url_state.choice(
@@ -189,9 +189,9 @@ def _controls(chosen: Chosen, answers: Answers) -> Wanted:
         order = url_state.choice(
             st.selectbox, "Order", list(ORDERS), page=PAGE, key="order", clears=_MOVED,
             format_func=ORDERS.__getitem__,
-            help="Most typical: the classifier is surest that the target wrote it. Worst: least "
-            "like the target, unread answers first. Disagreement: methods give the most different "
-            "labels, then their manner is furthest apart.",
+            help="Most typical: highest attribution margin for the target. Worst: lowest "
+"margin, unreadable answers first. Disagreement: most different labels among "
+"methods, then the largest spread of margins.",
         )  # fmt: skip
     repetition = 1
     names = list(chosen.dataset.annotators)
@@ -212,7 +212,7 @@ def _controls(chosen: Chosen, answers: Answers) -> Wanted:
                 repetition = int(chosen_one)
             if given:
                 st.button(
-                    f"Only answers given to {given} ✕",
+                    f"Only answers attributed to {given} ✕",
                     key=f"{PAGE}.given.off",
                     on_click=url_state.put,
                     args=(PAGE, {"given": None}),
@@ -239,7 +239,7 @@ def _walk(found: list[Case]) -> Case:
             )
         st.html(
             f'<p class="capo-note">{place + 1:,} of {count(len(found), "case")}: item '
-            f"<b>{escape(item)}</b>, in the place of <b>{escape(target)}</b></p>"
+            f"<b>{escape(item)}</b>, imitating <b>{escape(target)}</b></p>"
         )
     return item, target
 
@@ -256,10 +256,10 @@ def _case(
     mine = rows[rows["annotator_id"] == target]
     texts = tuple(text for text in mine["explanation"] if text.strip()) if apart else ()
     st.html(item_html(dataset.task, item["text_a"], item["text_b"]))
-    st.html('<p class="capo-group">People</p>')
+    st.html('<p class="capo-group">Annotators</p>')
     # People differ as they like; what is to be seen is where a method departs from its target.
     st.html(answers_html(_people(chosen, answers, rows, case), inputs=inputs))
-    st.html(f'<p class="capo-group">Methods, in the place of {escape(target)}</p>')
+    st.html(f'<p class="capo-group">Methods imitating {escape(target)}</p>')
     st.html(answers_html(_methods(answers, case, wanted), inputs=inputs, targets=texts))
 
 
@@ -293,10 +293,10 @@ def _methods(answers: Answers, case: Case, wanted: Wanted) -> list[Shown]:
     for source in answers.sources:
         for row in frame[frame["source"] == source].itertuples():
             if row.parsed == "false":
-                told = f"Could not be read: {row.problem or 'no reason noted'}. Counts as wrong."
+                told = f"Unreadable: {row.problem or 'no reason noted'}. Counts as wrong."
                 raw = row.raw_text or "(nothing)"
             else:
-                right = {"true": "the target's label", "false": "another label", "": ""}[row.right]
+                right = {"true": "target's label", "false": "label differs", "": ""}[row.right]
                 told = "; ".join(part for part in (right, _sounds(row.given, target)) if part)
                 told, raw = told[:1].upper() + told[1:], ""
             shown.append(
@@ -308,7 +308,7 @@ def _methods(answers: Answers, case: Case, wanted: Wanted) -> list[Shown]:
 def _sounds(given: str, target: str) -> str:
     if given == NOBODY:
         return ""
-    return "sounds like the target" if given == target else f"sounds like {given}"
+    return "attributed to the target" if given == target else f"attributed to {given}"
 
 
 def _clear() -> None:

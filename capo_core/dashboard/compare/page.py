@@ -23,13 +23,13 @@ from capo_core.data.export import csv_text
 def show_export(chosen: Chosen, answers: Answers) -> None:
     """Downloads in a row; then the methods paragraph, in words and in LaTeX."""
     report, name = chosen.report, chosen.dataset.name
-    st.subheader("Take it along", anchor=False)
+    st.subheader("Export", anchor=False)
     with st.container(horizontal=True):
         if report is not None:
             from capo_core.evaluation import export
 
             for label, kind, mime, make in (
-                ("Report (HTML, stands alone)", "html", "text/html", export.to_html),
+                ("Report (self-contained HTML)", "html", "text/html", export.to_html),
                 ("Scores (long CSV)", "csv", "text/csv", export.to_csv),
                 ("Scores (JSONL)", "jsonl", "application/jsonl", export.to_jsonl),
                 ("Whole report (JSON)", "json", "application/json", _whole),
@@ -41,14 +41,14 @@ def show_export(chosen: Chosen, answers: Answers) -> None:
                   _lines, answers.frame)  # fmt: skip
     if report is None:
         return
-    with st.expander("How it was computed"):
+    with st.expander("Methods paragraph"):
         show_note(report.methods.get("text", ""))
         show_note(
             f"Dataset {report.dataset}, fingerprint {report.fingerprint[:16]}; "
             f"{report.n_items:,} {report.split} items. Formulas and their sources are in "
             "docs/methods-imitation.md."
         )
-        st.caption("The same paragraph for a paper, in LaTeX:")
+        st.caption("LaTeX version:")
         st.code(report.methods.get("latex", ""), language="latex", wrap_lines=True)
 
 
@@ -74,10 +74,10 @@ def _lines(frame) -> str:
 
 
 _PARTS = {
-    "answers": "Answers, item by item",
-    "habits": "Habits of style",
-    "confusion": "Who is taken for whom",
-    "retention": "What was forgotten",
+    "answers": "Item view",
+    "habits": "Style features",
+    "confusion": "Attribution confusion matrix",
+    "retention": "Retention",
     "numbers": "All numbers",
 }
 _UNSCORED = ("answers", "habits", "retention")  # what can be shown before anything is scored
@@ -127,7 +127,7 @@ def _part(*, scored: bool) -> str:
     known = {name: title for name, title in _PARTS.items() if scored or name in _UNSCORED}
     return url_state.choice(
         st.segmented_control,
-        "Behind the scores",
+        "Details",
         list(known),
         page=PAGE,
         key="part",

@@ -34,34 +34,39 @@ def imitation(chosen: Chosen, view: str) -> None:
     table = report.scores[report.scores["target"] == target]
     rows = table[(table["measure"] == view) & table["value"].notna()]
     if rows.empty:
-        show_note("The report has no score of imitation here.")
+        show_note("No attribution scores in this report.")
         return
     single = int(rows["k"].min())
     labels = table[(table["measure"] == _LABELS) & table["value"].notna()]
     with side_by_side("methods", [1, 1]) as (left, right):
         with left:
-            section_heading("Imitation, by texts judged together", find_measure(view).meaning)
+            section_heading(
+                "Attribution accuracy by number of pooled texts", find_measure(view).meaning
+            )
             show_figure(
                 charts.imitation(rows, looks, human, url_state.get("method")),
                 key=f"{PAGE}.imitation",
                 file_name=f"{report.dataset}-imitation",
-                alt="Share of groups of explanations given to the target, by method and group size",
+                alt=(
+                    "Share of groups of explanations attributed to the target, by method and "
+                    "group size"
+                ),
                 on_select=lambda: _point("imitation"),
             )
         with right:
             section_heading(
-                "Labels against manner",
-                "Across: how often the method gives the target's own label. Upwards: how often its "
-                "text is given to the target. The nearer to the target's own texts, the better.",
+                "Label accuracy vs. attribution accuracy",
+                "x: share of answers with the target's own label; y: share of texts "
+                "attributed to the target. The closer to the target's own texts, the better.",
             )
             if labels.empty:
-                show_note("The report has no label accuracy.")
+                show_note("No label accuracy in this report.")
                 return
             show_figure(
                 charts.labels_and_manner(rows[rows["k"] == single], labels, looks, human),
                 key=f"{PAGE}.labels",
                 file_name=f"{report.dataset}-labels-and-imitation",
-                alt="Label accuracy against imitation, one point a method",
+                alt="Label accuracy and attribution accuracy, one point per method",
                 on_select=lambda: _point("labels"),
             )
 
@@ -85,9 +90,10 @@ def habits(chosen: Chosen, answers: Answers) -> None:
         )  # fmt: skip
     manner = cache.manner(chosen.dataset, answers, chosen.comparison.runs, target)
     section_heading(
-        f"The habits that set {short(target, 40)} apart, and who has taken them on",
-        "Countable features in which the target's held-out texts differ most from all people's. "
-        "The nearer a method's mark is to the target's, the better; beyond it is a caricature.",
+        f"Distinctive style features of {short(target, 40)}, and of each method",
+        "Style features in which the target's held-out texts differ most from all "
+        "annotators' texts. A method imitates best where its marker is closest to "
+        "the target's; beyond it, the feature is exaggerated (caricature).",
     )
     if not manner.features:
         show_note(f"{target} has no explanation on these items.")
@@ -105,8 +111,9 @@ def habits(chosen: Chosen, answers: Answers) -> None:
         alt=f"Style features of {target}'s own texts and of each method's",
     )  # fmt: skip
     show_note(
-        "Means over texts, whose number stands in brackets; the dashed line is the mean of all "
-        "people on the same items. Point at a mark for the number itself and its 95 % interval."
+        "Means over texts (number in brackets); dashed line: mean of all annotators "
+        "on the same items. Hover over a marker for its value and 95 % confidence "
+        "interval."
     )
 
 
@@ -115,14 +122,14 @@ def confusion(chosen: Chosen, view: str) -> None:
     report = chosen.report
     rows = report.confusion[report.confusion["view"] == view]
     if rows.empty:
-        show_note("The report has no confusion of attribution.")
+        show_note("No attribution confusion matrix in this report.")
         return
     sources = [*report.method_names, HUMAN]
     there = [name for name in sources if name in set(rows["source"])]
     source = url_state.choice(
-        st.selectbox, "Whose texts", there, page=PAGE, key="method", width=260, default=_best(rows),
+        st.selectbox, "Texts by", there, page=PAGE, key="method", width=260, default=_best(rows),
         clears=("item", "as"),
-        format_func=lambda name: "the targets' own" if name == HUMAN else method_name(name),
+        format_func=lambda name: "the targets" if name == HUMAN else method_name(name),
     )  # fmt: skip
     rows = rows[rows["source"] == source]
     if chosen.target:
@@ -132,17 +139,18 @@ def confusion(chosen: Chosen, view: str) -> None:
         shares = shares.drop(columns=NOBODY)
     section_heading(
         _confusion_title(report, view, source, target_of(chosen)),
-        "Of 100 single texts written in the place of the annotator on the left, how many the "
-        "classifier gives to the one above. A good imitation is dark on its own name only.",
+        "Rows: imitated annotator; columns: annotator the classifier attributes "
+        "single texts to, in percent of the row. A good imitation is dark on the "
+        "diagonal only.",
     )
     show_figure(
         charts.given(shares, counts=rows.groupby("target")["n"].first(), dark=is_dark()),
         key=f"{PAGE}.given",
         file_name=f"{report.dataset}-taken-for-{source}",
-        alt="Share of texts in each target's place, by whom they are given to",
+        alt="Attribution confusion matrix: imitated annotator by attributed annotator",
         on_select=lambda: _cell(source),
     )
-    show_note("In percent of the texts in each row, whose number stands beside the name.")
+    show_note("Percent of the texts in each row; number of texts in brackets.")
 
 
 def _best(rows: pd.DataFrame) -> str:
@@ -153,12 +161,12 @@ def _best(rows: pd.DataFrame) -> str:
 
 def _confusion_title(report: EvaluationReport, view: str, source: str, target: str) -> str:
     """ "Of the texts by CAPO, 63 % [58–68] are given to the target" """
-    who = "the targets themselves" if source == HUMAN else method_name(source)
+    who = "the targets" if source == HUMAN else method_name(source)
     row = report.row(source, view, 1, target)
     if row is None or pd.isna(row["value"]):
-        return f"Whom the texts by {who} are given to"
+        return f"Attribution of texts by {who}"
     shown = f"{percent(row['value'])} [{100 * row['low']:.0f}–{100 * row['high']:.0f}]"
-    return f"Of the texts by {who}, {shown} are given to the target"
+    return f"Texts by {who}: {shown} attributed to the target"
 
 
 def _cell(source: str) -> None:

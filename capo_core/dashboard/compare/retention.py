@@ -112,7 +112,7 @@ def measure(workspace: Workspace, entry: Entry, training: Training) -> Run:
     )
 
 
-_GAINED = {IMITATION: "given to the target", LABELS: "label of most annotators"}
+_GAINED = {IMITATION: "attributed to the target", LABELS: "majority label"}
 _KEPT = {
     OWN: "the target's responses",
     OTHERS: "others' responses",
@@ -161,9 +161,11 @@ def kept(found: Retention, human: Look) -> go.Figure:
             continue
         look = _LOOKS.get(measure, human)
         _line(figure, rows, called, look, rows["change"], rows["change_low"],
-              rows["change_high"], "%{y:.2f} times the base's")  # fmt: skip
+              rows["change_high"], "%{y:.2f} times the base model's")  # fmt: skip
     figure.add_hline(1.0, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"})
-    figure.update_yaxes(type="log", title="perplexity, the base's = 1", tickformat=".2~f")
+    figure.update_yaxes(
+        type="log", title="perplexity relative to the base model", tickformat=".2~f"
+    )
     return figure
 
 
@@ -177,7 +179,7 @@ def _way(found: Retention) -> go.Figure:
     figure.update_xaxes(
         tickvals=places,
         ticktext=[ends.get(at, f"{at % 1:g}") for at in places],
-        title="strength of the adapter",
+        title="adapter strength",
         showgrid=False,
     )
     if found.best is not None:
@@ -207,18 +209,18 @@ def _line(figure, rows, called, look, value, low, high, shown) -> None:
 
 
 _HELP = (
-    "An adapter can be added to its base at any strength from 0 to 1, and between the SFT and the "
-    "CAPO adapter exactly. Learning shows as imitation that grows; forgetting as general text, or "
-    "what others wrote, that the model finds less and less likely."
+    "The adapter scaled from 0 (base model) to 1, and interpolated from the SFT "
+    "to the CAPO adapter. Learning: attribution to the target rises. Forgetting: "
+    "perplexity of general text and of other annotators' responses rises."
 )
 
 
 def show(context: PageContext, chosen: Chosen) -> None:
     """The curve of one training; the way to it where nobody has measured it."""
-    section_heading("What was learnt, and what was forgotten", _HELP)
+    section_heading("Retention (catastrophic forgetting)", _HELP)
     found = trainings(context.workspace, chosen.comparison, chosen.target)
     if not found:
-        show_note("None of these methods trains an adapter, so that nothing could be forgotten.")
+        show_note("No method here trains an adapter, so forgetting does not apply.")
         return
     by_key = {training.key: training for training in found}
     training = by_key[
@@ -242,12 +244,12 @@ def show(context: PageContext, chosen: Chosen) -> None:
 def _ask(context: PageContext, training: Training) -> None:
     with st.container(border=True):
         st.markdown(
-            "**Nobody has measured this training yet.** The base, the adapter at several "
-            "strengths, and what lies between, each answer held-out items: some minutes with the "
-            "embedded base, beside the page."
+            "**Retention of this training has not been measured yet.** The base model "
+            "and the adapter at several strengths answer held-out items; this takes some "
+            "minutes with the embedded base model, in the background."
         )
         st.button(
-            "Measure it",
+            "Measure retention",
             key="compare.retention",
             type="primary",
             on_click=guarded,
@@ -265,21 +267,24 @@ def _curve(found: Retention, training: Training) -> None:
                 gained(found, human),
                 key=f"{PAGE}.gained",
                 file_name=f"{name}-gained",
-                alt="Imitation and label accuracy along the strength of the adapter",
+                alt="Attribution and label accuracy by adapter strength",
             )
         with right:
             show_figure(
                 kept(found, human),
                 key=f"{PAGE}.kept",
                 file_name=f"{name}-kept",
-                alt="Perplexity of the target's, others' and general text against the base's",
+                alt=(
+                    "Perplexity of the target's, others' and general text relative to the base "
+                    "model"
+                ),
             )
     general = f" General text: {found.general}." if found.general else ""
     show_note(
         f"{found.n_items:,} {found.config.split} items, the same at every strength.{general} "
         f"{MEANING[IMITATION]}"
     )
-    with st.expander("All figures"):
+    with st.expander("All values"):
         table(
             found.points,
             {
@@ -290,9 +295,7 @@ def _curve(found: Retention, training: Training) -> None:
                 "low": Field("from", "Lower end of the 95 % interval.", 3),
                 "high": Field("to", "Upper end of the 95 % interval.", 3),
                 "n": Field("n", None, 0),
-                "change": Field(
-                    "Against the base", "Perplexities: how many times; else a difference.", 3
-                ),
+                "change": Field("Relative to base", "Ratio for perplexities, else difference.", 3),
                 "change_low": Field("from ", "Lower end of the 95 % interval.", 3),
                 "change_high": Field("to ", "Upper end of the 95 % interval.", 3),
             },

@@ -34,9 +34,9 @@ from capo_core.formatting import Statement
 
 CHANCE = "guess"
 ROWS = {
-    HUMAN: "The target's own (ceiling)",
+    HUMAN: "Target's own (ceiling)",
     OTHER: "Another annotator (floor)",
-    CHANCE: "A guess (chance)",
+    CHANCE: "Chance",
 }
 
 
@@ -82,7 +82,7 @@ def families(report: EvaluationReport) -> dict[str, str]:
     """The families the report has, with their titles; at a glance first."""
     there = set(report.scores["family"])
     found = {family.name: family.title for family in families_by_interest()}
-    return {"main": "At a glance", **{n: title for n, title in found.items() if n in there}}
+    return {"main": "Overview", **{n: title for n, title in found.items() if n in there}}
 
 
 def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
@@ -205,8 +205,9 @@ def capitalised(text: str) -> str:
 
 
 _HELP = (
-    "Each score with its 95 % interval over items. The ceiling is what the target's own held-out "
-    "answers reach, the floor what another annotator's reach if they are taken for the target's."
+    "Scores with 95 % confidence intervals over items. Ceiling: the target's own "
+    "held-out answers. Floor: another annotator's answers scored as if they were "
+    "the target's."
 )
 _QUIET = "color: #8A8F94"
 
@@ -237,19 +238,18 @@ def show(chosen: Chosen) -> str:
     view = _view(report)
     wanted = columns(report, family, view)
     if family == "soft" and target != ALL:
-        show_note(
-            "Label distributions are of all annotators together; choose all of them to see scores."
-        )
+        show_note("Label distributions need all annotators together: choose “all” under Annotator.")
         return view
     grid = score_grid(report, wanted, target)
     best = {column.key: clearly_best(report, column, target) for column in wanted}
     _draw(report, grid, wanted, best)
     show_note(
-        "Bold: better than every other method on the same items beyond doubt (paired test, "
-        "Holm-adjusted p up to .05). Click a cell to read the answers behind it."
+        "Bold: significantly better than every other method on the same items "
+        "(paired test, Holm-adjusted p ≤ .05). Click a cell to read the answers "
+        "behind it."
         if any(best.values())
-        else "No method is better than every other beyond doubt on the same items (paired tests, "
-        "Holm-adjusted). Click a cell to read the answers behind it."
+        else "No method is significantly better than every other on the same items "
+        "(paired tests, Holm-adjusted). Click a cell to read the answers behind it."
     )
     return view
 
@@ -262,14 +262,15 @@ def _view(report: EvaluationReport) -> str:
         return next(iter(known), "")
     return url_state.choice(
         st.selectbox,
-        "The classifier sees",
+        "Attribution classifier",
         list(known),
         page=PAGE,
         key="seen",
         width=320,
         format_func=known.__getitem__,
-        help="Imitation is judged by a classifier that knows only what people wrote on training "
-        "items. Wording and meaning see different things; the words of the item may be masked.",
+        help="The classifier is trained only on the annotators' own training "
+        "explanations. Word n-grams and embeddings capture different information; "
+        "input words may be masked.",
     )
 
 
@@ -331,32 +332,34 @@ def _clicked(sources: list[str], wanted: list[Column]) -> None:
 def numbers(chosen: Chosen) -> None:
     """Every score, then every paired difference, as tables."""
     report, target = chosen.report, target_of(chosen)
-    section_heading("Every score", _HELP)
+    section_heading("All scores", _HELP)
     rows = report.scores[report.scores["target"] == target]
     table(
         rows.assign(source=[_called(name) for name in rows["source"]]),
         {
             "measure": Field("Measure", width="medium"),
-            "k": Field("Texts", "Explanations judged together; 0 where it is not of groups.", 0),
-            "source": Field("Whose answers"),
+            "k": Field(
+                "Texts", "Explanations pooled per attribution; 0 for measures of single answers.", 0
+            ),
+            "source": Field("Source"),
             "value": Field("Value", None, 3),
             "low": Field("from", "Lower end of the 95 % interval.", 3),
             "high": Field("to", "Upper end of the 95 % interval.", 3),
             "n": Field("n", "Answers, or groups of answers.", 0),
-            "floor": Field("Floor", "Another annotator's answers, taken for the target's.", 3),
+            "floor": Field("Floor", "Another annotator's answers, scored as the target's.", 3),
             "ceiling": Field("Ceiling", "The target's own held-out answers.", 3),
-            "chance": Field("Chance", "A guess that has not read the item.", 3),
-            "seed_spread": Field("Over seeds", "Standard deviation over seeds and samples.", 3),
-            "better": Field("Better", "Which direction is better."),
+            "chance": Field("Chance", "Guessing without reading the item.", 3),
+            "seed_spread": Field("SD over seeds", "Standard deviation over seeds and samples.", 3),
+            "better": Field("Direction", "Whether higher or lower is better."),
             "note": Field("Why undefined", width="medium"),
         },
         key=f"{PAGE}.numbers",
         file_name=f"{report.dataset}-scores",
     )
     section_heading(
-        "Every paired difference",
-        "One source minus another on the same items. p is adjusted by Holm's method over all pairs "
-        "compared by one measure.",
+        "All paired differences",
+        "First minus second source on the same items. p-values are Holm-adjusted "
+        "over all pairs within a measure.",
     )
     rows = report.differences[report.differences["target"] == target]
     table(
@@ -374,7 +377,7 @@ def numbers(chosen: Chosen) -> None:
             "high": Field("to", "Upper end of the 95 % interval.", 3),
             "n": Field("n", None, 0),
             "p_holm": Field("p (Holm)", None, 4),
-            "verdict": Field("The first is"),
+            "verdict": Field("Verdict"),
         },
         key=f"{PAGE}.differences",
         file_name=f"{report.dataset}-differences",

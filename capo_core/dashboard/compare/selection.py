@@ -82,7 +82,7 @@ def current(context: PageContext) -> Chosen | None:
                 default=default,
                 clears=("item", "as", "method", "target"),
                 format_func=lambda key: by_key[key].title,
-                help="Experiments and evaluations of this dataset, the newest first.",
+                help="Experiments and evaluations of this dataset, newest first.",
             )
         comparison = by_key[key]
         with places[1]:
@@ -106,8 +106,8 @@ def _target(finished: list[Generation], comparison: RunComparison, dataset: Data
         page=PAGE,
         key="target",
         clears=("item", "as", "given"),
-        format_func=lambda name: name or f"all {len(names)} together",
-        help="Who is imitated. All together: every score is the mean over the annotators.",
+        format_func=lambda name: name or f"all {len(names)}",
+        help="The imitated annotator. All: every score is the mean over annotators.",
     )
 
 
@@ -117,7 +117,7 @@ def _own_choice(
     """The choice of single runs, folded away."""
     by_id = {one.run_id: one for one in finished}
     with st.popover("Choose runs", width="stretch"), st.form("compare.runs", border=False):
-        show_note("Any finished runs on the same part of the data can stand beside each other.")
+        show_note("Any finished runs on the same split can be compared.")
         splits = sorted({one.split for one in finished})
         wanted = st.multiselect(
             "Runs",
@@ -126,14 +126,14 @@ def _own_choice(
             format_func=lambda name: _run_title(by_id[name], len(splits) > 1),
             key=f"compare.runs.of.{comparison.key}.{len(comparison.runs)}",
         )
-        if st.form_submit_button("Compare these"):
+        if st.form_submit_button("Compare selected runs"):
             if wanted and len({by_id[name].split for name in wanted}) == 1:
                 url_state.put(
                     PAGE, {"of": CUSTOM, "runs": ",".join(wanted), "item": None, "method": None}
                 )
                 st.rerun()
             st.warning(
-                "These runs answered different parts of the data; choose one part."
+                "These runs are on different splits; choose runs on one split."
                 if wanted
                 else "Choose at least one run."
             )
@@ -158,17 +158,17 @@ def _report(context: PageContext, comparison: RunComparison) -> EvaluationReport
         queue.advance(context.workspace)
         if comparison.experiment is None:  # an experiment has its own bar already
             job_progress.watch(run)
-        show_note("The scores appear here by themselves; the answers can be read meanwhile.")
+        show_note("Scores appear here when ready; answers can already be read below.")
         return None
     if run is not None:
         job_progress.show_outcome(run)
     with st.container(border=True):
         st.markdown(
-            f"**These {count(len(comparison.runs), 'run')} are not scored yet.** It takes about a "
-            "minute, beside the page; the answers can be read meanwhile."
+            f"**These {count(len(comparison.runs), 'run')} have not been evaluated yet.** It takes "
+            "about a minute, in the background; answers can already be read below."
         )
         st.button(
-            "Score them",
+            "Run evaluation",
             key="compare.score",
             type="primary",
             on_click=guarded,
@@ -180,7 +180,7 @@ def _report(context: PageContext, comparison: RunComparison) -> EvaluationReport
 def _unreadable(context: PageContext, comparison: RunComparison, error: DataError) -> None:
     show_error(error)
     st.button(
-        "Score them again",
+        "Re-run evaluation",
         key="compare.score",
         type="primary",
         on_click=guarded,
@@ -212,32 +212,34 @@ def _live(experiment: Experiment, before: int) -> None:
                 f"{experiment.config.title}: {done} of {len(experiment.members)} runs done{left}"
             ),
         )
-        st.caption("It goes on when this page is closed. Finished answers can be read below.")
+        st.caption(
+            "Runs in the background; you can close this page. Finished answers can be read below."
+        )
 
 
 def _nothing_yet(context: PageContext) -> None:
     """No answers on this dataset: what makes some."""
     show_headline(
-        "Nobody has written in these annotators' place yet, so there is nothing to compare. An "
-        "experiment lets each method answer held-out items as one annotator, and scores it."
+        "No method has been run on this dataset yet, so there is nothing to compare. "
+        "An experiment lets each method answer held-out items as one annotator and "
+        "scores the answers."
     )
     with st.container(border=True):
         if context.entry.name == DEFAULT_DATASET:
             st.markdown(
-                "**See it on the shipped data.** All five methods for one annotator, with the "
-                "embedded model: about three minutes on two cores, beside the page."
+                "**Try the demo.** All five methods for one annotator, with the embedded "
+                "base model: about 3 min on two idle cores, in the background."
             )
             st.button(
-                "Run the quick demo experiment",
+                "Run quick demo",
                 key="compare.demo",
                 type="primary",
                 on_click=guarded,
                 args=(_demo, context),
             )
         else:
-            st.markdown("**See it on the shipped data first**, or set up an experiment here.")
-            query = {url_state.DATASET: DEFAULT_DATASET}
-            link_to(PAGE, f"Open {DEFAULT_DATASET}", query)
+            st.markdown("**Try the demo data first**, or set up an experiment on this dataset.")
+            link_to(PAGE, f"Open {DEFAULT_DATASET}", {url_state.DATASET: DEFAULT_DATASET})
         page_link(context, "finetune", "Set up an experiment on this dataset")
 
 
