@@ -68,7 +68,7 @@ def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
     page.get_by_role("button", name="Files").click()
     page.locator("input[type=file]").set_input_files(path)
     page.get_by_text("a model.jsonl").wait_for()
-    page.get_by_role("button", name="Read the files").click()
+    page.get_by_role("button", name="Load files").click()
     page.get_by_text(f"a model: {ITEMS} items").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Files: 1 open").wait_for()

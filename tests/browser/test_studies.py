@@ -71,12 +71,12 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     fill(page, "Judges", "3")
     page.get_by_text("A judge has 8 main").wait_for()
     page.get_by_text("different from chance").first.wait_for()
-    page.get_by_role("button", name="Make this draft").click()
+    page.get_by_role("button", name="Create draft").click()
 
-    page.get_by_text("A trial as a judge will see it").wait_for()
+    page.get_by_text("Trial preview").wait_for()
     assert "study=whose-words" in page.url
     page.get_by_text("Try it", exact=True).click()
-    page.get_by_role("button", name="Let them answer").click()
+    page.get_by_role("button", name="Simulate").click()
     page.get_by_text("Made-up judges: Judges named").wait_for()
 
     page.get_by_text("Freeze", exact=True).first.click()
@@ -96,7 +96,7 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     assert len(links) == 3 and all(link.startswith(server[0]) for link in links)
     tokens = [re.search(r"/judge\?t=(\S+)", link)[1] for link in links]
     assert not any(token in page.url for token in tokens)
-    page.get_by_role("button", name="I have copied them").click()
+    page.get_by_role("button", name="I have copied the links").click()
     page.wait_for_selector(".stCode", state="detached")
     answer_everything(workspace, tokens)
 
@@ -105,15 +105,15 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.goto("about:blank")
     page.goto(address)
     page.get_by_text("3 of 3 judges done").wait_for()
-    assert page.get_by_text("Judges named the right annotator").count() == 0
+    assert page.get_by_text("Judges attributed texts correctly").count() == 0
     page.get_by_role("button", name="Close the study").click()
-    page.get_by_role("button", name="Close for good").click()
+    page.get_by_role("button", name="Close permanently").click()
     page.get_by_text("sources are sealed").wait_for()
-    assert page.get_by_text("Judges named the right annotator").count() == 0
+    assert page.get_by_text("Judges attributed texts correctly").count() == 0
     page.get_by_role("button", name="Unblind", exact=True).click()
-    page.get_by_role("button", name="Unblind for good").click()
+    page.get_by_role("button", name="Unblind permanently").click()
 
-    page.get_by_text("Judges named the right annotator for").wait_for()
+    page.get_by_text("Judges attributed texts correctly for").wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
     page.get_by_text("Judge quality", exact=True).click()
     page.get_by_text("No judge is excluded: raw and weighted").wait_for()

@@ -48,7 +48,7 @@ def test_of_two_files_the_one_that_goes_with_nothing_is_left_out_and_named():
     strange = with_texts("strange", [source("other", [EVEN])], ["other"])
     found, _, names, notes = data.put_together(None, [first, strange])
     assert [one.name for one in found.sources] == ["crowd"] and names == ["first"]
-    assert "Left out: strange" in notes[0] and "no item in common" in notes[0]
+    assert "Skipped: strange" in notes[0] and "no item in common" in notes[0]
 
 
 def test_alone_leaves_the_dataset_out_also_where_it_fits():
@@ -69,7 +69,7 @@ def test_what_a_file_only_repeats_is_not_shown_twice():
     assert [one.name for one in found.sources] == ["crowd", "new"]
     assert set(found.explanations["source"]) == {"humans", "model"}
     assert len(found.explanations) == 3
-    assert notes == ["What file only repeats is not shown twice: crowd (file)."]
+    assert notes == ["Duplicates from file are not shown: crowd (file)."]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_files_are_taken_in_once_and_come_back(tmp_path):
         workspace, [name, "", "gone", "../x"], lambda space, one: store.load(one, space)
     )
     assert [one.name for one in found.values()] == ["a"]
-    assert missing == ["gone", "by another name"]
+    assert missing == ["gone", "under another name"]
 
 
 def test_labels_come_from_the_person_then_the_dataset_then_nli(tmp_path):

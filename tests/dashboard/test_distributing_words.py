@@ -38,25 +38,27 @@ def said(rows, pairs=()) -> str:
 def test_the_nearest_and_whether_it_is_so_beyond_doubt():
     rows = [("a", 0.2), ("b", 0.3), ("uniform", 0.5)]
     assert said(rows, [("a", "b", "a"), ("a", "uniform", "a")]) == (
-        "Of 2 sources, “a” comes nearest to the crowd (JSD 0.20 [0.18, 0.22] on 12 items), nearer "
-        "than “b” beyond doubt; uniform, which knows nothing, has 0.50."
+        "Of 2 sources, “a” is closest to the crowd (JSD 0.20 [0.18, 0.22] on 12 items), "
+        "significantly closer than “b”; uniform baseline 0.50."
     )
-    assert "though not to be told from “b”" in said(rows, [("a", "b", "undecided")])
+    assert "; the difference from “b” is not significant" in said(rows, [("a", "b", "undecided")])
 
 
 def test_the_nearest_on_other_items_is_not_called_nearer_than_who_beats_it_on_the_same():
     rows = [("a", 0.2), ("b", 0.3), ("uniform", 0.5)]
     text = said(rows, [("a", "b", "b"), ("a", "uniform", "uniform")])
-    assert ", but on the items of both “b” is nearer beyond doubt; uniform" in text
-    assert text.endswith("has 0.50, and is nearer on the same items.")
+    assert ", but on their common items “b” is significantly closer; uniform" in text
+    assert text.endswith("0.50 (significantly closer on the same items).")
 
 
 def test_a_floor_that_is_nearer_is_said_first():
     rows = [("a", 0.5), ("uniform", 0.2)]
     assert said(rows, [("a", "uniform", "uniform")]).startswith(
-        "By JSD, no source comes as near to the crowd as uniform, which knows nothing and has 0.20"
+        "The uniform baseline is significantly closer to the crowd than every source (JSD 0.20)"
     )
-    assert "beyond doubt" in said(rows, [("a", "uniform", "undecided")])
+    assert said(rows, [("a", "uniform", "undecided")]).startswith(
+        "No source is significantly closer to the crowd than the uniform baseline (JSD 0.20)"
+    )
 
 
 def test_with_one_source_nothing_is_called_the_nearest():
@@ -67,7 +69,7 @@ def test_with_one_source_nothing_is_called_the_nearest():
 
 def test_with_the_floor_alone_that_is_said():
     assert said([("uniform", 0.3)]) == (
-        "Nothing but uniform, which knows nothing, is set beside the crowd yet: JSD 0.30 "
+        "No source other than the uniform baseline is compared with the crowd yet: JSD 0.30 "
         "[0.28, 0.32] on 12 items."
     )
 
@@ -83,8 +85,8 @@ def test_items_of_one_side_are_counted():
         columns=["source", "items", "both", "only_source", "only_against"],
     )
     assert summary.of_coverage(coverage, "crowd") == [
-        "Items of the crowd that a source lacks are left out of its row: “a” and “b” 4.",
-        "Items that the crowd lacks are left out of its row: “a” 2.",
+        "Items of the crowd that a source lacks are excluded: “a” and “b” 4.",
+        "Items that the crowd lacks are excluded: “a” 2.",
     ]
 
 
@@ -92,7 +94,7 @@ def test_kl_is_explained_only_where_zeros_rule_it():
     low = table(("a", "KL", 0.2), ("uniform", "KL", 0.4))
     high = table(("a", "KL", 9.0), ("uniform", "KL", 0.4))
     assert summary.of_kl(low, 1e-10, {"a"}) == ""
-    assert "count as 1e-10" in summary.of_kl(high, 1e-10, {"a"})
+    assert "clipped at 1e-10" in summary.of_kl(high, 1e-10, {"a"})
     # Far off, but it leaves no label out: nothing to do with zeros.
     assert summary.of_kl(high, 1e-10, {"another"}) == ""
 
@@ -104,11 +106,11 @@ def test_halves_are_said_apart_only_where_their_intervals_are():
             columns=["disputed", "value", "low", "high", "n"],
         )
 
-    assert "is farther off where" in summary.halves_said(rows(0.1, 0.3), "a", "crowd", "JSD")
-    assert "is nearer where" in summary.halves_said(rows(0.3, 0.1), "a", "crowd", "JSD")
+    assert "is farther away where" in summary.halves_said(rows(0.1, 0.3), "a", "crowd", "JSD")
+    assert "is closer where" in summary.halves_said(rows(0.3, 0.1), "a", "crowd", "JSD")
     same = summary.halves_said(rows(0.2, 0.21), "a", "crowd", "JSD")
-    assert "about as far off" in same and "disputed 5 items" in same
-    assert "too few" in summary.halves_said(None, "a", "crowd", "JSD")
+    assert "about as far away" in same and "disputed 5 items" in same
+    assert "Too few" in summary.halves_said(None, "a", "crowd", "JSD")
 
 
 def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
@@ -125,12 +127,12 @@ def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
     )  # fmt: skip
     text = summary.trained_said(rows, pairs, "crowd")
     assert text.startswith(
-        "Of 2 sources, “a” teaches a classifier best what the crowd says (KL 0.20"
+        "Of 2 sources, training on “a” brings a classifier closest to the crowd (KL 0.20"
     )
-    assert "nearer than taught by “b” beyond doubt" in text
-    assert "has 0.50, which is not beyond doubt farther." in text
+    assert "significantly closer than one trained on “b”" in text
+    assert ": 0.50, not significantly farther away." in text
     one = summary.trained_said(rows[rows["source"] != "b"], pairs, "crowd")
-    assert one.startswith("Taught by “a”, a classifier comes to KL 0.20")
+    assert one.startswith("A classifier trained on “a” reaches KL 0.20")
     assert "no scores" in summary.trained_said(rows.iloc[:0], pairs, "crowd")
 
 

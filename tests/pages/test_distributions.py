@@ -71,8 +71,8 @@ def upload(app, *files: tuple[str, bytes]):
 
 def test_the_demo_says_who_comes_nearest_and_shows_the_floor(workspace):
     said = fine(open_page("distributions", dataset="demo-nli"))
-    assert "comes nearest to the crowd (JSD " in said and "on 500 items)" in said
-    assert "uniform, which knows nothing, has " in said
+    assert "is closest to the crowd (JSD " in said and "on 500 items)" in said
+    assert "uniform baseline " in said
     assert "How far from the crowd" in said and "Where the crowd disagrees" in said
     assert "1 of 500 items" in said
 
@@ -81,7 +81,7 @@ def test_an_ordinal_scale_without_a_crowd_says_what_to_do_next(workspace):
     app = open_page("distributions", dataset="demo-paraphrase", measure="Wasserstein")
     said = fine(app)
     assert "There is no crowd here" in said and "under *Files*" in said
-    assert "comes nearest to “annotators” (Wasserstein " in said
+    assert "is closest to “annotators” (Wasserstein " in said
     assert 'class="capo-cols"' in said  # a column for each point of the scale
 
 
@@ -140,7 +140,7 @@ def test_a_file_stands_beside_the_dataset_and_what_is_missing_is_counted(mine):
     )  # fmt: skip
     said = fine(upload(app, ("more.jsonl", content)))
     assert "1 of 3 items of more are not in mine; left out." in said
-    assert "Items of the crowd that a source lacks are left out of its row: “model” 22." in said
+    assert "Items of the crowd that a source lacks are excluded: “model” 22." in said
     assert "files" in app.query_params
 
 
@@ -157,7 +157,7 @@ def test_a_file_on_other_items_is_shown_alone(mine):
 def test_a_crowd_alone_leads_to_a_model(mine):
     app = open_page("distributions", dataset="mine")
     said = fine(upload(app, ("other.json", lines(row(1, **{"chaos probs": [0.1, 0.7, 0.2]})))))
-    assert "Nothing but uniform" in said and "There is nothing to compare yet" in said
+    assert "No source other than the uniform baseline" in said and "Nothing to compare yet" in said
     app.button(key="distributions.ask").click().run()
     assert "A new estimate" in fine(app)
 
@@ -264,7 +264,7 @@ def test_imitated_annotators_are_sources_and_their_team_is_shown_first(workspace
     said = fine(app)
     assert "<b>CAPO team</b>" in said and "<b>CAPO ann</b>" not in said
     # Those who write as the target does say what the annotators said, on the held-out items.
-    assert "Items of the crowd that a source lacks are left out of its row: “CAPO team”" in said
+    assert "Items of the crowd that a source lacks are excluded: “CAPO team”" in said
     shown_all = json.dumps(["capo ann", "capo team"])
     said = fine(open_page("distributions", dataset=dataset.name, shown=shown_all, focus="capo ann"))
     assert "From “CAPO ann” to the crowd" in said

@@ -49,7 +49,7 @@ def at_work() -> dict:
 
 def test_a_newcomer_is_offered_the_demonstration(workspace):
     app = open_page("finetune")
-    assert "Nothing has been run yet" in fine(app)
+    assert "No runs yet" in fine(app)
     app.button(key="finetune.demo.True").click().run()
     said = fine(app)
     assert "Demo, one annotator" in said and "Zero-shot" in said
@@ -60,7 +60,7 @@ def test_a_newcomer_is_offered_the_demonstration(workspace):
 
 @pytest.mark.parametrize("view", ["run", "runs"])
 def test_without_runs_the_other_views_say_where_some_come_from(workspace, view):
-    assert "There is no run yet" in fine(open_page("finetune", dataset="demo-nli", view=view))
+    assert "No runs yet" in fine(open_page("finetune", dataset="demo-nli", view=view))
 
 
 # The form
@@ -80,7 +80,7 @@ def test_the_form_keeps_what_is_chosen_and_its_command_follows(workspace):
     app.number_input(key="finetune.form.sft.epochs").set_value(2).run()
     assert form(workspace)["sft"]["epochs"] == 2
     assert app.code[0].value == f"{command} --preset minutes --set sft.epochs=2"
-    assert "Changed from a preset" in fine(app)
+    assert "Custom settings" in fine(app)
     # Another visit finds it as it was left.
     again = open_page("finetune", dataset="demo-nli", view="new")
     assert again.number_input(key="finetune.form.sft.epochs").value == 2
@@ -90,7 +90,7 @@ def test_the_form_keeps_what_is_chosen_and_its_command_follows(workspace):
 def test_retention_and_a_judge_are_switched_on_and_off(workspace):
     app = open_page("finetune", dataset="demo-nli", view="new")
     app.toggle(key="finetune.form.retention.on").set_value(True).run()
-    assert "10 runs:" in fine(app) and ", retention, and the evaluation" in fine(app)
+    assert "10 runs:" in fine(app) and ", retention, and an evaluation" in fine(app)
     assert app.code[0].value.endswith("--set 'retention={}'")
     app.number_input(key="finetune.form.retention.items").set_value(9).run()
     assert form(workspace)["retention"] == {"items": 9}
@@ -245,7 +245,7 @@ def test_a_run_at_work_shows_how_far_it_is(workspace, add):
 
 def test_a_slow_run_is_not_called_lost(workspace, add):
     said = fine(watched(workspace, add, **{**at_work(), "heartbeat": time.time() - 60}))
-    assert "Slow, not lost" in said
+    assert "**Slow.** No progress for" in said
 
 
 @pytest.mark.parametrize("name", ["request.json", "status.json", "config.json"])
@@ -276,7 +276,7 @@ def test_a_training_shows_its_curves_its_probe_and_what_it_writes(workspace, add
     assert not app.exception and not app.error
     # Probe, loss, reward accuracy, margin, change, speed; rate and gradient folded.
     assert len(app.get("plotly_chart")) == 8
-    assert "Given to ann after step 6: 60" in said and "of 24 texts" in said
+    assert "Attributed to ann at step 6: 14/24 probe texts" in said
     assert "asked for tree; the tree is inexact" in said
     assert "1 lines of the run" in said
     own = dataset.annotations.query("item_id == 'i3' and annotator_id == 'ann'")["explanation"]
@@ -373,7 +373,7 @@ def test_runs_of_another_dataset_are_shown_when_asked_for(workspace, add):
     add(make("mine"))
     put_run(workspace, "other", settings=sft_settings(dataset="theirs"), state="succeeded")
     app = open_page("finetune", dataset="mine", view="runs")
-    assert "No run passes the filter" in fine(app)
+    assert "No runs match the filters" in fine(app)
     app = open_page("finetune", dataset="mine", view="runs", all="1")
     assert list(app.dataframe[0].value["run_id"]) == ["other"]
 
@@ -399,5 +399,5 @@ def test_a_failed_method_is_told_and_the_evaluation_is_there_without_it(workspac
             told = {"state": "failed", "message": "no profile in form"}
         run.write(runs_run.Status(**told))
     said = fine(open_page("finetune", dataset="demo-nli"))
-    assert "no profile in form" in said and "is there without Value profile" in said
+    assert "no profile in form" in said and "was done without Value profile" in said
     assert experiment.members[0].run_id not in said  # titles, not names

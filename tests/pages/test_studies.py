@@ -87,7 +87,7 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
     app = open_page("studies", dataset="mine", view="new")
     app.number_input(key="studies.form.trials_per_judge").set_value(4).run()
     said = fine(app)
-    assert "What it would show" in said and "different from chance" in said
+    assert "Power analysis" in said and "different from chance" in said
     assert len(app.get("plotly_chart")) == 1
     app.text_input(key="studies.form.name").set_value("mine-first").run()
     app.number_input(key="studies.form.judges").set_value(3).run()
@@ -100,7 +100,7 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
     assert design_draft.names(workspace) == ["mine-first"]
     assert design_draft.load(workspace, "mine-first").config.judges == 3
     assert again.query_params["study"] == "mine-first"
-    assert "A trial as a judge will see it" in fine(again)
+    assert "Trial preview" in fine(again)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_designs_that_do_not_fit_are_refused_with_what_would(workspace, add, dat
     new_study.keep(workspace, {**form, "trials_per_judge": 4, **changes})
     app = open_page("studies", dataset="mine", view="new")
     assert said in refused(app)
-    assert ("Make this draft" in labels(app)) == ("expected" in changes)
+    assert ("Create draft" in labels(app)) == ("expected" in changes)
 
 
 def test_finished_runs_become_sources_and_a_design_can_be_taken_up_again(workspace, add, dataset):
@@ -190,7 +190,7 @@ def test_leaks_are_listed_with_their_texts_and_left_out_by_a_new_drawing(workspa
     assert texts["text"].str.contains("As an AI").any()
     app.button(key="studies.leaveout.boilerplate").click().run()
     said = fine(app)
-    assert "Replace the draft of this name" in labels(app), said
+    assert "Replace draft of this name" in labels(app), said
     app.button(key="studies.draw").click().run()
     config = design_draft.load(workspace, steps.NAME).config
     assert config.leave_out == ("boilerplate",)
@@ -231,7 +231,7 @@ def test_made_up_judges_try_a_design_and_are_called_so(workspace, dataset):
     assert "Nobody has judged anything" in fine(app) and not app.get("plotly_chart")
     app.button(key="studies.try").click().run()
     said = fine(app)
-    assert "Made-up judges: Judges named the right annotator" in said
+    assert "Simulated judges: Judges attributed texts correctly" in said
     assert len(app.get("plotly_chart")) >= 4
     # The same address shows the same made-up answers.
     assert [s for s in fine(one("try", **{"try": "1"})).splitlines() if "Made-up judges:" in s] == [
@@ -308,13 +308,13 @@ def test_a_judge_gets_a_new_link_or_is_revoked(workspace, dataset):
 def test_closing_and_unblinding_come_one_after_the_other(workspace, dataset):
     steps.answer_all(workspace, steps.put_running(workspace, dataset))
     app = one()
-    assert "Unblind for good" not in labels(app)
+    assert "Unblind permanently" not in labels(app)
     app.button(key="studies.close").click().run()
     said = fine(app)
     assert "sources are sealed" in said and not app.get("plotly_chart")
     assert parts(app) == ["Judges", "Design", "Audit log"]
     app.button(key="studies.unblind").click().run()
-    assert "Judges named the right annotator for the target's own texts" in fine(app)
+    assert "Judges attributed texts correctly for the target's own texts" in fine(app)
     assert parts(app)[0] == "Results"
 
 
@@ -446,7 +446,7 @@ def test_a_database_that_cannot_be_reached_leaves_drafts_to_work_on(workspace, d
     app = one()
     assert not app.exception
     assert "names a database of the kind" in " ".join(each.value for each in app.error)
-    assert "A trial as a judge will see it" in shown(app)
+    assert "Trial preview" in shown(app)
 
 
 def test_texts_from_data_are_shown_as_they_stand(workspace):

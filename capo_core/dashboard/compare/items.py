@@ -178,7 +178,7 @@ def _controls(chosen: Chosen, answers: Answers) -> Wanted:
             st.selectbox, "Outcome", list(OUTCOMES), page=PAGE, key="outcome", clears=_MOVED,
             format_func=OUTCOMES.__getitem__,
             help="Attributed to: prediction of a classifier trained only on the annotators' "
-"own training explanations, with input words masked.",
+                 "own training explanations, with input words masked.",
         )  # fmt: skip
     with columns[2]:
         label = url_state.choice(
@@ -190,8 +190,8 @@ def _controls(chosen: Chosen, answers: Answers) -> Wanted:
             st.selectbox, "Order", list(ORDERS), page=PAGE, key="order", clears=_MOVED,
             format_func=ORDERS.__getitem__,
             help="Most typical: highest attribution margin for the target. Worst: lowest "
-"margin, unreadable answers first. Disagreement: most different labels among "
-"methods, then the largest spread of margins.",
+                 "margin, unreadable answers first. Disagreement: most different labels among "
+                 "methods, then the largest spread of margins.",
         )  # fmt: skip
     repetition = 1
     names = list(chosen.dataset.annotators)

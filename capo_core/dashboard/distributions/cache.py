@@ -50,7 +50,7 @@ def _stamps(workspace: Workspace) -> tuple:
     )
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the distributions …")
+@st.cache_resource(max_entries=8, show_spinner="Loading distributions …")
 def _reading(
     root: Path, name: str, fingerprint: str, files: tuple, alone: bool, stamps: tuple, _entry: Entry
 ) -> Reading:
@@ -106,7 +106,7 @@ def measured(reading: Reading, config: CompareConfig, source: str) -> Distributi
     return _measured(reading.judgments, reading.key, config, source)
 
 
-@st.cache_resource(max_entries=512, show_spinner="Measuring the distances …")
+@st.cache_resource(max_entries=512, show_spinner="Computing distances …")
 def _measured(
     _judgments: Judgments, key: str, config: CompareConfig, source: str
 ) -> DistributionComparison:
@@ -137,7 +137,7 @@ def apart(reading: Reading, config: CompareConfig, first: str, second: str) -> p
     return _apart(reading.judgments, reading.key, config, first, second)
 
 
-@st.cache_resource(max_entries=1024, show_spinner="Measuring the differences …")
+@st.cache_resource(max_entries=1024, show_spinner="Computing differences …")
 def _apart(
     _judgments: Judgments, key: str, config: CompareConfig, first: str, second: str
 ) -> pd.DataFrame:

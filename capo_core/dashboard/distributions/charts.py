@@ -57,7 +57,7 @@ def plane(scale: LabelScale) -> go.Figure:
     """The empty plane of mean and spread of an ordinal scale."""
     figure = _flat(TALL)
     numbers = [scale.number(label) for label in scale.labels]
-    figure.update_xaxes(title="mean of the answers", range=[numbers[0] - 0.4, numbers[-1] + 0.4])
+    figure.update_xaxes(title="mean answer", range=[numbers[0] - 0.4, numbers[-1] + 0.4])
     figure.update_yaxes(title="spread (standard deviation)")
     return figure
 
@@ -193,7 +193,7 @@ def bars(
         range=[-0.6, len(scale.labels) - 0.4],
         showgrid=False,
     )
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero", title="mean share of the label")
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero", title="mean probability of the label")
     return figure
 
 
@@ -225,7 +225,7 @@ def map_of_disagreement(
             hoverinfo="skip",
             showlegend=False,
         )  # fmt: skip
-    figure.update_xaxes(title="entropy: 0 where all agree", range=[-0.03, most * 1.04])
+    figure.update_xaxes(title="entropy (0 = full agreement)", range=[-0.03, most * 1.04])
     highest = float(rows[measure].max()) if len(rows) and rows[measure].max() > 0 else 1.0
     figure.update_yaxes(title=f"{measure} of the source", range=[-0.03 * highest, 1.06 * highest])
     return figure
@@ -268,7 +268,7 @@ def cumulated(
     figure.update_xaxes(
         title="answer", tickvals=numbers, range=[numbers[0] - 0.5, numbers[-1] + 0.3]
     )
-    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04], title="this or a lower answer")
+    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04], title="cumulative share")
     return figure
 
 
@@ -297,7 +297,7 @@ def likeness(rows: pd.DataFrame, looks: Mapping[str, Look], measure: str) -> go.
         )
     lengths = sorted(rows["ngram"].unique())
     figure.update_xaxes(
-        title="length of the n-gram",
+        title="n-gram length",
         tickvals=lengths,
         range=[min(lengths) - 0.4, max(lengths) + 0.4],
         showgrid=False,
@@ -327,7 +327,9 @@ def replaced(rows: pd.DataFrame, title: str, color: str) -> go.Figure:
             hovertemplate="%{x:.0%} replaced: %{y:.3f} [%{customdata[0]:.3f}, "
             "%{customdata[1]:.3f}], %{customdata[2]:,} items<extra>%{fullData.name}</extra>",
         )
-    figure.update_xaxes(tickformat=".0%", range=[-0.05, 1.05], title="explanations replaced")
+    figure.update_xaxes(
+        tickformat=".0%", range=[-0.05, 1.05], title="share of explanations replaced"
+    )
     figure.update_yaxes(title=title)
     return figure
 

@@ -91,7 +91,7 @@ def begin_training(
         if not ids:
             raise RunError(
                 f"{judgments.name} has no {split} items",
-                todo="take other sets, by the command below",
+                todo="use other data, with the command below",
             )
         sets[name] = store.save(subset(judgments, ids, f"{judgments.name}-{split}"), workspace)
     config = SoftLabelConfig(sources=tuple(sources), against=against)
@@ -146,7 +146,7 @@ def by_seed(run: Run, workspace: Workspace) -> pd.DataFrame:
 
 def show(context: PageContext, chosen: Chosen) -> None:
     """Results of trainings, those at work, and how to begin one."""
-    section_heading("Which source teaches a classifier best?")
+    section_heading("Soft-label training")
     found = estimates.of_kind(context.workspace, "softlabel", chosen.reading)
     live = [run for run in found if not run.files.done and run.status().live]
     if live:
@@ -159,9 +159,9 @@ def show(context: PageContext, chosen: Chosen) -> None:
         _result(context, done)
     else:
         show_note(
-            "No classifier has been trained on these items yet. An encoder learns the "
-            "distributions of each source, with three seeds, and is scored against "
-            f"{'the crowd' if chosen.against == 'crowd' else 'the measure'} on items it never saw: "
+            "No classifier has been trained on these items yet. An encoder is trained on "
+            "the distributions of each source, with three seeds, and scored against "
+            f"{'the crowd' if chosen.against == 'crowd' else 'the reference'} on held-out items: "
             "weighted F1, KL and cross-entropy."
         )
     _new(context, chosen)
@@ -185,11 +185,11 @@ def _result(context: PageContext, done: list[Run]) -> None:
         show_error(error)
         return
     except (KeyError, TypeError, ValueError):
-        show_note("The result of this training cannot be read; begin it again.")
+        show_note("The result of this training cannot be read; start it again.")
         return
     sets = list(dict.fromkeys(rows["set"]))
     place = url_state.choice(
-        st.segmented_control, "Scored on", sets, page=PAGE, key="set", format_func=markdown,
+        st.segmented_control, "Evaluate on", sets, page=PAGE, key="set", format_func=markdown,
         default="test" if "test" in sets else sets[0],
     )  # fmt: skip
     rows = rows[rows["set"] == place]
@@ -204,7 +204,7 @@ def _result(context: PageContext, done: list[Run]) -> None:
     )
     seeds = by_seed(run, context.workspace)
     seeds = seeds[seeds["set"] == place]
-    with st.expander("Each source with each seed, and the differences between sources"):
+    with st.expander("Scores per source and seed, and differences between sources"):
         if len(seeds):
             wide = seeds.pivot_table(
                 index=["source", "seed", "n"], columns="measure", values="value", sort=False
@@ -212,7 +212,7 @@ def _result(context: PageContext, done: list[Run]) -> None:
             table(
                 wide,
                 {
-                    "source": Field("Learned from", width="medium"),
+                    "source": Field("Trained on", width="medium"),
                     "seed": Field("Seed", None, 0),
                     **{name: Field(name, DISTRIBUTIONS_HELP[name], 3) for name in MEASURES},
                     "n": Field("Items", None, 0),
@@ -227,7 +227,7 @@ def _result(context: PageContext, done: list[Run]) -> None:
                     "source": Field("First", width="medium"),
                     "against": Field("Second", width="medium"),
                     "measure": Field("Measure"),
-                    "value": Field("Difference", "The first’s score minus the second’s.", 3),
+                    "value": Field("Difference", "First minus second score.", 3),
                     "low": Field("from", "Lower end of the 95 % interval.", 3),
                     "high": Field("to", "Upper end of the 95 % interval.", 3),
                     "n": Field("Items", None, 0),
@@ -245,7 +245,7 @@ def _grid(rows: pd.DataFrame) -> None:
         }
         shown.append({"source": source_name(str(source)), **cells,
                       "seeds": int(own["seeds"].iloc[0])})  # fmt: skip
-    config = {"source": st.column_config.TextColumn("Learned from", width=260)}
+    config = {"source": st.column_config.TextColumn("Trained on", width=260)}
     for name in MEASURES:
         arrow = "↑" if name == "weighted F1" else "↓"
         config[name] = st.column_config.TextColumn(
@@ -254,7 +254,7 @@ def _grid(rows: pd.DataFrame) -> None:
             alignment="right",
             width=170,
         )
-    config["seeds"] = st.column_config.NumberColumn("Seeds", width=70, help="0: a floor.")
+    config["seeds"] = st.column_config.NumberColumn("Seeds", width=70, help="0 for a floor.")
     quiet = [one["seeds"] == 0 for one in shown]
     st.dataframe(
         pd.DataFrame(shown).style.apply(
@@ -269,7 +269,7 @@ def _grid(rows: pd.DataFrame) -> None:
 def _new(context: PageContext, chosen: Chosen) -> None:
     """A training on the dataset's own split, by a button; any other, by the command."""
     sources = [name for name in (chosen.against, *chosen.shown) if name != UNIFORM][:4]
-    st.markdown("**A new training**")
+    st.markdown("**New training**")
     if chosen.dataset is not None:
         items = chosen.dataset.items
         splits = dict(zip(items["item_id"], items["split"], strict=True))
@@ -290,7 +290,7 @@ def _new(context: PageContext, chosen: Chosen) -> None:
             if there
             else "The dataset has no split into training, validation and test items."
         )
-    st.caption("With other sets (files or datasets), and more settings (--help):")
+    st.caption("On the command line, with other data and more settings (--help):")
     st.code(
         training_command(chosen.reading, sources, chosen.against),
         language="bash",

@@ -71,7 +71,7 @@ def opened(
         if not name:
             continue
         if not (name.isalnum() and len(name) <= 64):
-            missing.append("by another name")
+            missing.append("under another name")
             continue
         try:
             found[name] = load(workspace, name)
@@ -143,11 +143,11 @@ def put_together(
         try:
             before, found = found, merge_judgments(found, other)
         except DataError as error:
-            notes.append(f"Left out: {other.name} ({error.what}).")
+            notes.append(f"Skipped: {other.name} ({error.what}).")
             continue
         found, twins = _without_twins(before, found)
         if twins:
-            notes.append(f"What {other.name} only repeats is not shown twice: {', '.join(twins)}.")
+            notes.append(f"Duplicates from {other.name} are not shown: {', '.join(twins)}.")
         names.append(other.name)
     return found, with_own, names, notes
 
@@ -243,7 +243,7 @@ def with_answers(
     try:
         more = output_distributions(judgments, outputs)
     except DataError as error:
-        return judgments, [*notes, f"Answers of runs are left out: {error.what}."]
+        return judgments, [*notes, f"Answers of runs were skipped: {error.what}."]
     taken = {one.name for one in judgments.sources}
     judgments = judgments.with_sources(one for one in more if one.name not in taken)
     judgments = judgments.with_explanations(output_explanations(judgments, outputs))

@@ -170,12 +170,16 @@ def of_kind(workspace: Workspace, kind: str, reading: Reading) -> list[Run]:
     return found[::-1]
 
 
-_MODELS = {"embedded": "the embedded base", "base": "another base", "server": "a server’s model"}
+_MODELS = {
+    "embedded": "embedded base model",
+    "base": "another base model",
+    "server": "server model",
+}
 _HOW = {SERIAL: "all together", PARALLEL: "one at a time, averaged"}
 _OPTIONS = {LABELS: "the labels", LETTERS: "letters A, B, …"}
 _NAMED = {
-    "base": "a folder, or a name on the hub",
-    "server": "as the server at CAPO_SERVER_URL calls it",
+    "base": "folder, or model name on the hub",
+    "server": "model name on the server at CAPO_SERVER_URL",
 }
 # As published for large models; the small base's scores lie so close that 20 makes them uniform.
 _TEMPERATURE = {"embedded": 1.0, "base": 20.0}
@@ -184,11 +188,11 @@ _FEW = 4  # labels of which all orders can be shown
 
 def show(context: PageContext, chosen: Chosen) -> None:
     """Finished estimates, those at work, and the form for a new one."""
-    section_heading("What does a model say that people would say?")
+    section_heading("Model-predicted distributions")
     show_note(
-        "The model sees an item, explanations of it if wanted, and the labels as options; the "
-        "scores of the options become a distribution. A finished estimate is one of the sources "
-        "above."
+        "The model is given an item, optionally explanations of it, and the labels "
+        "as options; the option scores are normalised to a distribution. A finished "
+        "estimate is one of the sources above."
     )
     at_work = [
         run for run in of_kind(context.workspace, "estimate", chosen.reading) if not run.files.done
@@ -209,7 +213,7 @@ def show(context: PageContext, chosen: Chosen) -> None:
 def _finished(context: PageContext, chosen: Chosen) -> None:
     rows = estimates(chosen.reading, context.workspace)
     if rows.empty:
-        show_note("No estimate of these items is finished yet.")
+        show_note("No finished estimate for these items yet.")
         return
     table(
         rows.assign(
@@ -218,12 +222,12 @@ def _finished(context: PageContext, chosen: Chosen) -> None:
         ),
         {
             "source": Field("Estimate", width="large"),
-            "explanations": Field("Explanations shown", width="medium"),
+            "explanations": Field("Explanations in the prompt", width="medium"),
             "n": Field("Items", None, 0),
-            "questions": Field("Questions", None, 0),
-            "left_out": Field("Left out", "Items without an answer, or without explanations.", 0),
-            "one_order": Field("One order", DISTRIBUTIONS_HELP["bias"]),
-            "averaged": Field("Averaged", DISTRIBUTIONS_HELP["bias"]),
+            "questions": Field("Prompts", None, 0),
+            "left_out": Field("Excluded", "Items without an answer or without explanations.", 0),
+            "one_order": Field("Single order", DISTRIBUTIONS_HELP["bias"]),
+            "averaged": Field("Averaged over orders", DISTRIBUTIONS_HELP["bias"]),
             "run": Field("Run"),
         },
         key=f"{PAGE}.estimates",
@@ -233,12 +237,12 @@ def _finished(context: PageContext, chosen: Chosen) -> None:
 
 def _form(context: PageContext, chosen: Chosen) -> None:
     """What to ask for, the button, and the same as a command."""
-    st.markdown("**A new estimate**")
+    st.markdown("**New estimate**")
     asked, named = _asked(chosen)
     reading = chosen.reading
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Begin the estimate",
+            "Start",
             type="primary",
             key=f"{PAGE}.new.begin",
             disabled=not named,
@@ -246,18 +250,18 @@ def _form(context: PageContext, chosen: Chosen) -> None:
             args=(begin_estimate, reading, asked, context.workspace),
         )
         st.caption(
-            f"{questions(reading.asked, asked.config):,} questions, beside the "
-            "page; all orders of the options are asked, so that a liking for a place is no matter."
+            f"{questions(reading.asked, asked.config):,} prompts, in the background; "
+            "all orders of the options are used, to average out position bias."
             if named
-            else "Say which model."
+            else "Enter a model name."
         )
-    st.caption("The same on the command line, where there are more settings (--help):")
+    st.caption("On the command line, with more settings (--help):")
     st.code(estimate_command(reading, asked), language="bash", wrap_lines=True)
     show_note(
-        "Imitated annotators and their teams become sources by themselves, as soon as a run has "
+        "Imitated annotators and their ensembles become sources as soon as a run has "
         "answers to these items."
     )
-    page_link(context, "finetune", "See the runs")
+    page_link(context, "finetune", "Show runs")
 
 
 def _asked(chosen: Chosen) -> tuple[Asked, bool]:
@@ -269,16 +273,16 @@ def _asked(chosen: Chosen) -> tuple[Asked, bool]:
             "Model", list(_MODELS), format_func=_MODELS.__getitem__, key=f"{PAGE}.new.model"
         )
         said = columns[1].selectbox(
-            "Explanations shown", ["", *sets], key=f"{PAGE}.new.said",
+            "Explanations in the prompt", ["", *sets], key=f"{PAGE}.new.said",
             format_func=lambda name: name or "none",
         )  # fmt: skip
         how = columns[2].selectbox(
-            "How they are shown", list(_HOW), format_func=_HOW.__getitem__, key=f"{PAGE}.new.how",
+            "Presentation", list(_HOW), format_func=_HOW.__getitem__, key=f"{PAGE}.new.how",
             disabled=not said,
         )  # fmt: skip
         items = columns[3].number_input(
-            "First items only", 0, len(judgments.items), 0, key=f"{PAGE}.new.items",
-            help="0 takes all.",
+            "Max items", 0, len(judgments.items), 0, key=f"{PAGE}.new.items",
+            help="0 = all.",
         )  # fmt: skip
     name = ""
     temperature = EstimateConfig().temperature
@@ -286,11 +290,11 @@ def _asked(chosen: Chosen) -> tuple[Asked, bool]:
         options = columns[0].selectbox(
             "Options", list(_OPTIONS), format_func=_OPTIONS.__getitem__, key=f"{PAGE}.new.options",
             disabled=kind == "server",
-            help="The embedded base knows labels in the form it was trained on; large models were "
-            "asked with letters in the published work.",
+            help="The embedded base model needs the label words it was trained on; published "
+                 "work prompts large models with letters.",
         )  # fmt: skip
         explicit = columns[1].toggle(
-            "Show their labels", key=f"{PAGE}.new.explicit", disabled=not said
+            "Include labels of explanations", key=f"{PAGE}.new.explicit", disabled=not said
         )
         if kind != "server":
             temperature = columns[3].number_input(
@@ -299,7 +303,7 @@ def _asked(chosen: Chosen) -> tuple[Asked, bool]:
             )  # fmt: skip
         if kind != "embedded":
             name = columns[2].text_input(
-                "Its name", key=f"{PAGE}.new.name", placeholder=_NAMED[kind]
+                "Model name", key=f"{PAGE}.new.name", placeholder=_NAMED[kind]
             )
     config = EstimateConfig(
         explanations=said,

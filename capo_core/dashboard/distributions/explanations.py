@@ -120,28 +120,27 @@ def share_of(explanations: str, people: str, model: str) -> float | None:
     return int(found["share"]) / 100
 
 
-_ASKED = {"": "not measured", "words": "words and grammar", "meaning": "meaning as well"}
+_ASKED = {"": "not measured", "words": "words and syntax", "meaning": "words, syntax and meaning"}
 _PER_S = 60  # sentences that two cores embed in a second, about
 _MOST = 3  # sets of explanations compared with each other
 
 
 def show(context: PageContext, chosen: Chosen) -> None:
     """Likeness, measured on demand; then the replacement, where models wrote something."""
-    section_heading("How alike are the explanations of one item?")
+    section_heading("Similarity of explanations of one item")
     said = chosen.reading.judgments.explanations
     every = list(dict.fromkeys(said["source"]))
     sets = every[:_MOST]
     if not sets:
         show_note(
-            "There are no explanations here. Choose a dataset with explanations, or open a file "
-            "that has them."
+            "No explanations. Choose a dataset with explanations, or open a file that has them."
         )
         return
     texts = int(said["source"].isin(sets).sum())
     asked = url_state.get("like") if url_state.get("like") in _ASKED else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        for name, label in (("words", "Compare words and grammar"),
-                            ("meaning", "Compare meanings as well")):  # fmt: skip
+        for name, label in (("words", "Compare words and syntax"),
+                            ("meaning", "Compare meaning too")):  # fmt: skip
             st.button(
                 label,
                 key=f"{PAGE}.like.{name}",
@@ -161,7 +160,7 @@ def show(context: PageContext, chosen: Chosen) -> None:
         )
         _likeness(chosen, found)
     if len(every) > _MOST:
-        show_note(f"Of {len(every)} sets of explanations the first {_MOST} are compared.")
+        show_note(f"Of {len(every)} sets of explanations, the first {_MOST} are compared.")
     _replacement(context, chosen, sets)
 
 
@@ -184,7 +183,7 @@ def _computed(key: tuple, compute: Callable[[Callable[[str, float], None]], Any]
     """What `compute` gives, with its progress shown; kept, so that a click does not repeat it."""
     kept = distributions_cache.computed()
     if key not in kept:
-        bar = st.progress(0.0, text="Reading the explanations …")
+        bar = st.progress(0.0, text="Loading explanations …")
         kept[key] = compute(
             lambda what, share: bar.progress(min(1.0, share), text=f"{what.capitalize()} …")
         )
@@ -197,7 +196,7 @@ def _likeness(chosen: Chosen, found: Variation) -> None:
     looks = source_looks(list(dict.fromkeys(rows["source"])), (), dark=is_dark())
     with side_by_side("likeness", [1, 1]) as places:
         for place, measure, title in zip(
-            places, ("lexical", "syntactic"), ("Words", "Grammar"), strict=True
+            places, ("lexical", "syntactic"), ("Words", "Syntax"), strict=True
         ):
             with place:
                 section_heading(title, DISTRIBUTIONS_HELP[measure])
@@ -205,7 +204,7 @@ def _likeness(chosen: Chosen, found: Variation) -> None:
                     charts.likeness(rows[rows["measure"] == measure], looks, title),
                     key=f"{PAGE}.{measure}",
                     file_name=f"{chosen.file_stem}-{measure}",
-                    alt=f"Likeness of explanations in {title.lower()}, by length of n-gram",
+                    alt=f"Similarity of explanations in {title.lower()}, by length of n-gram",
                 )
     meaning = DISTRIBUTIONS_HELP["cosine"] + " " + DISTRIBUTIONS_HELP["Euclidean"]
     table(
@@ -215,12 +214,12 @@ def _likeness(chosen: Chosen, found: Variation) -> None:
         ),
         {
             "source": Field("Explanations", width="medium"),
-            "measure": Field("Likeness in", meaning),
-            "ngram": Field("n", "Length of the n-gram."),
-            "value": Field("Likeness", "1 is the same; lower is more varied.", 3),
+            "measure": Field("Similarity of", meaning),
+            "ngram": Field("n", "n-gram length."),
+            "value": Field("Similarity", "1 = identical; lower is more varied.", 3),
             "low": Field("from", "Lower end of the 95 % interval.", 3),
             "high": Field("to", "Upper end of the 95 % interval.", 3),
-            "n": Field("Items", "Items with a pair to compare.", 0),
+            "n": Field("Items", "Items with at least two explanations.", 0),
             "pairs": Field("Pairs", None, 0),
         },
         key=f"{PAGE}.likeness",
@@ -229,7 +228,7 @@ def _likeness(chosen: Chosen, found: Variation) -> None:
     show_note(
         f"Parts of speech by {found.tagger}. Pairs of explanations of the same item; the mean over "
         "pairs is the item’s value, the mean over items the result, with 95 % intervals over items."
-        " Neither direction is better: more varied explanations show more of what people think."
+        " Lower similarity means more varied explanations."
     )
 
 
@@ -246,13 +245,11 @@ def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
     models = [name for name in sets if name != HUMANS]
     if HUMANS not in sets:
         return
-    section_heading(
-        "And if a model’s explanations take the place of people’s?", DISTRIBUTIONS_HELP["replace"]
-    )
+    section_heading("Replacing human explanations with a model’s", DISTRIBUTIONS_HELP["replace"])
     if not models:
         show_note(
-            "No model has explained these items yet. Open a file of a model’s explanations beside "
-            "these, or have one written:"
+            "No model explanations for these items yet. Open a file of model "
+            "explanations, or generate one:"
         )
         words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))
         st.code(
@@ -265,7 +262,7 @@ def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
     model = models[0]
     if len(models) > 1:
         model = url_state.choice(
-            st.selectbox, "By", models, page=PAGE, key="swap", width=320, format_func=source_name
+            st.selectbox, "Model", models, page=PAGE, key="swap", width=320, format_func=source_name
         )
     rows = estimates.estimates(chosen.reading, context.workspace)
     effect = distances(
@@ -282,7 +279,7 @@ def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
 def _replaced_likeness(context: PageContext, chosen: Chosen, model: str) -> None:
     if url_state.get("swapped") != "1":
         st.button(
-            "Measure what it does to the explanations",
+            "Measure similarity with replacement",
             key=f"{PAGE}.replace",
             on_click=url_state.put,
             args=(PAGE, {"swapped": "1"}),
@@ -295,17 +292,17 @@ def _replaced_likeness(context: PageContext, chosen: Chosen, model: str) -> None
         ),
     )
     show_figure(
-        charts.replaced(found, "likeness (n = 1)", "#2F6FB0"),
+        charts.replaced(found, "similarity (n = 1)", "#2F6FB0"),
         key=f"{PAGE}.replaced.like",
         file_name=f"{chosen.file_stem}-replaced-likeness",
-        alt="Likeness of explanations by the share replaced",
+        alt="Similarity of explanations by share replaced",
     )
     missing = int(found["missing"].max())
     show_note(
         f"Where all are to be replaced, {count(missing, 'explanation')} cannot be: "
         f"{source_name(model)} has none left for the label."
         if missing
-        else "All explanations found one of the same label to give way to."
+        else "Every explanation was replaced by one with the same label."
     )
 
 
@@ -315,11 +312,11 @@ def _replaced_distances(chosen: Chosen, model: str, effect: pd.DataFrame) -> Non
             charts.replaced(effect, chosen.measure, "#CF3A75"),
             key=f"{PAGE}.replaced.far",
             file_name=f"{chosen.file_stem}-replaced-distance",
-            alt="Distance of estimates by the share of explanations replaced",
+            alt="Distance of estimates by share of explanations replaced",
         )
         show_note(f"{chosen.measure} to {called(chosen.against)} of estimates that read them.")
         return
-    show_note("What it does to the distances: estimate with a share replaced, for 0.25 to 1.")
+    show_note("Effect on the distances: run estimates with a share replaced, for 0.25 to 1.")
     words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))
     st.code(
         f"python -m capo_core distributions estimate {words} --base embedded --options labels "

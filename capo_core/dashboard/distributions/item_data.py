@@ -92,7 +92,7 @@ ORDERS = {
     "far": "largest distance first",
     "disputed": "most disputed first",
     "near": "smallest distance first",
-    "data": "as in the data",
+    "data": "dataset order",
 }
 AGREEMENT = {
     "": "any",

@@ -143,7 +143,7 @@ def show(chosen: Chosen, items: Items) -> None:
     """Filters in a row, then the open item."""
     _controls(chosen)
     if not items.found:
-        show_note("No item passes this filter.")
+        show_note("No items match the filters.")
         st.button(
             "Show all items", key=f"{PAGE}.items.clear", on_click=url_state.put,
             args=(PAGE, dict.fromkeys(("q", "label", "agree", *_MOVED))),
@@ -163,20 +163,20 @@ def _filters(chosen: Chosen, columns: list) -> None:
     with columns[0]:
         url_state.text(
             "Words", page=PAGE, key="q", clears=_MOVED, placeholder="a word or phrase",
-            help="In the item's texts, or in an explanation of it.",
+            help="Searches the item's texts and its explanations.",
         )  # fmt: skip
     with columns[1]:
         url_state.choice(
             st.selectbox, "Most frequent label", ["", *chosen.reading.judgments.task.scale.labels],
             page=PAGE, key="label", clears=_MOVED, format_func=lambda name: name or "any label",
-            help=f"By {against}.",
+            help=f"According to {against}.",
         )  # fmt: skip
     with columns[2]:
         url_state.choice(
-            st.selectbox, "The two sources", list(AGREEMENT), page=PAGE, key="agree",
+            st.selectbox, "Agreement", list(AGREEMENT), page=PAGE, key="agree",
             clears=_MOVED, format_func=AGREEMENT.__getitem__,
-            help=f"Whether {focus} has the same most frequent label as {against}; of equally "
-            "frequent ones, one is enough.",
+            help=f"Whether {focus} has the same most frequent label as {against}; "
+            "one of several tied labels is enough.",
         )  # fmt: skip
     with columns[3]:
         url_state.choice(
@@ -232,7 +232,7 @@ def _card(chosen: Chosen, name: str, item_id: str) -> Card:
     if people == people:  # NaN where it is not known
         told.append(count(int(people), "answer"))
     if name == chosen.against:
-        told.append("the measure")
+        told.append("reference")
     else:
         told.append(_distance(chosen.per_item, name, item_id, chosen.measure))
     return Card(title, look, "; ".join(part for part in told if part), source.shares[place])
@@ -271,14 +271,14 @@ def _explanations(chosen: Chosen, item_id: str) -> None:
         st.html(answers_html(own, looks(chosen.dataset.annotators), phrase=phrase))
         said = said[said["source"] != HUMANS]
     for source, rows in said.groupby("source", sort=False):
-        title = "Explanations by people" if source == HUMANS else f"Explanations: {source}"
+        title = "Human explanations" if source == HUMANS else f"Explanations: {source}"
         st.html(f'<p class="capo-chosen-from">{escape(short(title, 120))}</p>')
         look = chosen.looks.get(source)
         shown = [Answer(_number(row), row.label, row.explanation) for row in rows.itertuples()]
         found = {answer.annotator_id: look for answer in shown} if look else {}
         st.html(answers_html(shown, found, phrase=phrase))
     if not own and said.empty:
-        show_note("Nobody explained a label of this item here.")
+        show_note("No explanations for this item.")
 
 
 def _number(row) -> str:

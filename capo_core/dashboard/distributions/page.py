@@ -35,7 +35,7 @@ from capo_core.distributions.sources import ANNOTATORS
 def show_export(chosen: Chosen) -> None:
     """Downloads in a row; then the methods paragraph and the command."""
     name = chosen.file_stem
-    st.subheader("Take it along", anchor=False)
+    st.subheader("Export", anchor=False)
     with st.container(horizontal=True):
         _download("Distances (CSV)", f"{name}-distances.csv", "text/csv",
                   lambda: csv_text(_distances(chosen)))  # fmt: skip
@@ -45,13 +45,13 @@ def show_export(chosen: Chosen) -> None:
                   lambda: _lines(_items(chosen)))  # fmt: skip
         _download("Explanations (JSONL)", f"{name}-explanations.jsonl", "application/jsonl",
                   lambda: _lines(chosen.reading.judgments.explanations))  # fmt: skip
-    with st.expander("How it was computed"):
+    with st.expander("Methods paragraph"):
         prints = {"items’ fingerprint": chosen.reading.judgments.fingerprint}
         if chosen.dataset is not None:
             prints["dataset’s"] = chosen.dataset.fingerprint
         show_note(methods_paragraph(name, chosen.config, chosen.table, prints))
         show_note("Formulas and their sources are in docs/methods-distributions.md.")
-        st.caption("The same table on the command line (files by their place on your disk):")
+        st.caption("The same table on the command line (with your own file paths):")
         st.code(
             command(chosen.reading.dataset, chosen.reading.files, chosen.config,
                     _on_command_line(chosen), _runs(chosen)),
@@ -104,11 +104,11 @@ def _lines(frame: pd.DataFrame) -> str:
 
 
 _PARTS = {
-    "items": "Item by item",
+    "items": "Item view",
     "differences": "Differences between sources",
     "explanations": "Explanations",
-    "models": "Models’ estimates",
-    "training": "Classifiers",
+    "models": "Model-predicted distributions",
+    "training": "Soft-label training",
 }
 
 
@@ -129,7 +129,7 @@ def show(context: PageContext) -> None:
     plots.show(chosen, items)
     with components.details_anchor():
         part = url_state.choice(
-            st.segmented_control, "Behind the numbers", list(_PARTS), page=PAGE, key="part",
+            st.segmented_control, "Details", list(_PARTS), page=PAGE, key="part",
             format_func=_PARTS.__getitem__, label_visibility="collapsed",
         )  # fmt: skip
     if part == "items":
@@ -151,48 +151,46 @@ def _what_is_missing(context: PageContext, chosen: Chosen) -> None:
     if CROWD not in chosen.reading.names:
         people = chosen.dataset.annotators if chosen.dataset is not None else ()
         alone = (
-            "There is one annotator only, so every source but uniform repeats them. "
+            ("With a single annotator, every source except uniform repeats that annotator. ")
             if len(people) == 1
             else ""
         )
         with st.container(border=True):
             st.markdown(
-                "**There is no crowd here.** Nobody has asked many people about these items, so "
-                f"the sources are measured by what {_measure_said(chosen)}. {alone}Open a file "
-                "with a crowd’s distributions under *Files*, or import data that have one (VariErr "
-                "brings the hundred answers of ChaosNLI along)."
+                "**No crowd distribution.** These items have no labels by many people, so the "
+                f"reference is {_reference(chosen)}. {alone}Open a file with a crowd’s "
+                "distributions under *Files*, or import data with one (VariErr includes the "
+                "hundred labels per item of ChaosNLI)."
             )
             page_link(context, "data", "Import a dataset")
     elif set(chosen.reading.names) == {chosen.against, UNIFORM}:
         with st.container(border=True):
             st.markdown(
-                "**There is nothing to compare yet.** Ask a model what people would say, or open a "
+                "**Nothing to compare yet.** Estimate distributions with a model, or open a "
                 "file with another source under *Files*."
             )
             st.button(
-                "Ask a model", key=f"{PAGE}.ask", on_click=url_state.put,
+                "Estimate with a model", key=f"{PAGE}.ask", on_click=url_state.put,
                 args=(PAGE, {"part": "models"}),
             )  # fmt: skip
 
 
 def _whose_items(context: PageContext, chosen: Chosen) -> str:
-    own = f"These are the items of {chosen.file_stem}, a file, not of {context.entry.name}"
-    simulated = "; the notice above the title is not about them"
+    own = f"Items of the file {chosen.file_stem}, not of {context.entry.name}"
+    simulated = "; the notice above the title does not apply to them"
     return f"{own}{simulated if context.entry.simulated else ''}."
 
 
-def _measure_said(chosen: Chosen) -> str:
+def _reference(chosen: Chosen) -> str:
     if chosen.against == ANNOTATORS:
-        return "the annotators said together, themselves among them"
-    return f"{markdown(summary.called(chosen.against))} says"
+        return "the annotators’ pooled labels, which include each of the sources"
+    return markdown(summary.called(chosen.against))
 
 
 def _nothing_to_compare(context: PageContext) -> None:
-    show_headline(
-        "There is only one source of label distributions here, so nothing can be compared."
-    )
+    show_headline("Only one source of label distributions, so there is nothing to compare.")
     with st.container(border=True):
         st.markdown(
-            "Open a file with distributions under *Files*, or import labels by several annotators."
+            "Open a file with distributions under *Files*, or import data with several annotators."
         )
         page_link(context, "data", "Import a dataset")

@@ -48,7 +48,7 @@ def show(chosen: Chosen, items: Items) -> None:
             _left(chosen, items, scale, look)
             if kind != BARS:
                 url_state.choice(
-                    st.segmented_control, "In the picture", list(_LOOKS), page=PAGE, key="look",
+                    st.segmented_control, "Shown", list(_LOOKS), page=PAGE, key="look",
                     format_func=_LOOKS.__getitem__, label_visibility="collapsed",
                 )  # fmt: skip
         with right:
@@ -57,19 +57,19 @@ def show(chosen: Chosen, items: Items) -> None:
 
 def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
     if look == "together":
-        what = "this answer or a lower one" if scale.ordinal else "each label"
+        what = "this answer or lower" if scale.ordinal else "each label"
         section_heading(
             f"All items together: how often {what} is given", DISTRIBUTIONS_HELP["intervals"]
         )
         figure = _together(chosen, scale)
-        alt = "Mean share of each label by source, with intervals"
+        alt = "Mean probability of each label by source, with intervals"
     else:
         section_heading(
             markdown(f"From {called(chosen.focus, 30)} to {called(chosen.against, 30)}"),
             DISTRIBUTIONS_HELP["arrows"],
         )
         figure = _places(chosen, items, scale, look)
-        alt = "Every item where the source puts it and where the measure puts it"
+        alt = "Each item's position by the source and by the reference"
     show_figure(
         figure,
         key=f"{PAGE}.places",
@@ -79,7 +79,7 @@ def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
     )
     left_out = _with_items(chosen)[MOST_TOGETHER:]
     if look == "together" and left_out:
-        show_note(f"The first {MOST_TOGETHER} are drawn; without {listed(left_out)}.")
+        show_note(f"Only the first {MOST_TOGETHER} are drawn; not shown: {listed(left_out)}.")
 
 
 def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Figure:
@@ -141,7 +141,7 @@ def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
     )
     rows = chosen.of_focus()
     if rows.empty:
-        show_note("The two have no item in common.")
+        show_note("The two sources have no items in common.")
         return
     show_figure(
         charts.map_of_disagreement(
@@ -150,7 +150,7 @@ def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
         ),
         key=f"{PAGE}.map",
         file_name=f"{chosen.file_stem}-disagreement",
-        alt="Entropy of the measure against the distance of the source, one point an item",
+        alt="Entropy of the reference vs. distance of the source, one point per item",
         on_select=_clicked("map"),
     )  # fmt: skip
     show_note(

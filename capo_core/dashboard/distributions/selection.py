@@ -49,16 +49,16 @@ def menu(context: PageContext) -> tuple[tuple[str, ...], bool]:
     alone = False
     with st.popover(title, width="stretch"):
         show_note(
-            "A JSON file as makers of such data publish it: one object an item, with its texts, "
-            "shares or counts in the order of the labels, and explanations with their labels "
-            "(NLI_explanations.json, say). Items are known by their texts, so that files go with "
-            "the dataset and with each other."
+            "A JSON file with one object per item: its texts, label shares or counts in "
+            "label order, and explanations with their labels (for example "
+            "NLI_explanations.json). Items are matched by their texts, across files and "
+            "with the dataset."
         )
         _open(context, list(opened))
         if opened:
             alone = _chosen(opened, context)
     for name in missing:
-        st.warning(f"The file that this address calls {name} is not kept here; open it again.")
+        st.warning(f"The file {name} in this link is no longer stored; open it again.")
     return tuple(opened), alone
 
 
@@ -74,13 +74,13 @@ def _open(context: PageContext, already: list[str]) -> None:
             label_visibility="collapsed",
         )
         st.text_input(
-            "Labels, in the order of the file's lists",
+            "Labels, in the order of the file",
             key=f"{PAGE}.files.labels",
             placeholder="entailment, neutral, contradiction",
-            help="Separated by commas. Empty: those of the dataset, else those of NLI.",
+            help="Comma-separated. Empty: labels of the dataset, else of NLI.",
         )
         st.form_submit_button(
-            "Read the files",
+            "Load files",
             key=f"{PAGE}.files.read",
             type="primary",
             on_click=_take,
@@ -134,7 +134,7 @@ def _chosen(opened: dict[str, Judgments], context: PageContext) -> bool:
         page=PAGE,
         key="alone",
         clears=_MOVED,
-        help="Show the files alone, also where their items are the dataset's.",
+        help="Use only the files, also for items of the dataset.",
     )
 
 
@@ -194,7 +194,7 @@ def current(context: PageContext) -> Chosen | None:
             return None
         with columns[0]:
             against = url_state.choice(
-                st.selectbox, "Measured by", names, page=PAGE, key="against",
+                st.selectbox, "Reference", names, page=PAGE, key="against",
                 default=data.default_against(names), clears=("item", "focus"),
                 format_func=_title, help=DISTRIBUTIONS_HELP["against"],
             )  # fmt: skip
@@ -203,7 +203,7 @@ def current(context: PageContext) -> Chosen | None:
         with columns[1]:
             focus = url_state.choice(
                 st.selectbox,
-                "Beside it",
+                "Compare with",
                 shown,
                 page=PAGE,
                 key="focus",
@@ -238,8 +238,8 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
     default = data.default_shown(names, against)
     shown = [name for name in _read(url_state.get("shown")) if name in others] or default
     with st.popover(f"Sources: {len(shown)} of {len(others)}", width="stretch"):
-        show_note("Whose distributions are set beside the measure. Single annotators and single "
-             "imitations are not shown at first.")  # fmt: skip
+        show_note("Distributions compared with the reference. Single annotators and single "
+                  "imitations are hidden by default.")  # fmt: skip
         place = f"{PAGE}.shown.widget"
         # Set only where the box has another, as in `state.typed`: set in every run, it would undo
         # what was taken out meanwhile by quick clicks.
@@ -253,10 +253,10 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
 
         st.multiselect(
             "Sources", others, shown, key=place, on_change=changed, format_func=_title,
-            help="None chosen is the choice made at first.",
+            help="Empty restores the default.",
         )  # fmt: skip
         clip = url_state.choice(
-            st.selectbox, "Least share, for KL only", list(_CLIPS), page=PAGE, key="clip",
+            st.selectbox, "Clip probabilities at (KL only)", list(_CLIPS), page=PAGE, key="clip",
             help=DISTRIBUTIONS_HELP["clip"],
         )  # fmt: skip
     return shown, clip

@@ -106,7 +106,7 @@ def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: st
     floor = _row(table, UNIFORM, measure)
     if not order and floor is not None:
         return (
-            f"Nothing but uniform, which knows nothing, is set beside {called(against)} yet: "
+            f"No source other than the uniform baseline is compared with {called(against)} yet: "
             f"{measure} {with_interval(floor.value, floor.low, floor.high)} on "
             f"{count(int(floor.n), 'item')}."
         )
@@ -116,19 +116,21 @@ def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: st
     value = f"{measure} {with_interval(best.value, best.low, best.high)}"
     n = count(int(best.n), "item")
     if floor is not None and floor.value <= best.value:
-        end = f"{number(floor.value)}; {called(order[0])}, the nearest, has {value} on {n}"
+        end = (
+            f"{measure} {number(floor.value)}); the closest, {called(order[0])}, has {value} on {n}"
+        )
         surely = _nearer(apart, order[0], UNIFORM, measure)
         if surely == UNIFORM:
             return (
-                f"By {measure}, no source comes as near to {called(against)} as uniform, which "
-                f"knows nothing and has {end}."
+                f"The uniform baseline is significantly closer to {called(against)} than every "
+                f"source ({end}."
             )
         return (
-            f"By {measure}, no source comes nearer to {called(against)} beyond doubt than uniform, "
-            f"which knows nothing and has {end}."
+            f"No source is significantly closer to {called(against)} than the uniform baseline "
+            f"({end}."
         )
     begin = (
-        f"Of {len(order)} sources, {called(order[0])} comes nearest to {called(against)}"
+        f"Of {len(order)} sources, {called(order[0])} is closest to {called(against)}"
         if len(order) > 1
         else f"{called(order[0])} is compared with {called(against)}"
     )
@@ -136,12 +138,12 @@ def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: st
     if len(order) > 1:
         nearer = _nearer(apart, order[0], order[1], measure)
         middle = {
-            order[0]: f", nearer than {called(order[1])} beyond doubt",
-            order[1]: f", but on the items of both {called(order[1])} is nearer beyond doubt",
-        }.get(nearer, f", though not to be told from {called(order[1])}")
-    end = f"; uniform, which knows nothing, has {number(floor.value)}" if floor is not None else ""
+            order[0]: f", significantly closer than {called(order[1])}",
+            order[1]: f", but on their common items {called(order[1])} is significantly closer",
+        }.get(nearer, f"; the difference from {called(order[1])} is not significant")
+    end = f"; uniform baseline {number(floor.value)}" if floor is not None else ""
     if floor is not None and _nearer(apart, order[0], UNIFORM, measure) == UNIFORM:
-        end += ", and is nearer on the same items"
+        end += " (significantly closer on the same items)"
     return _capital(f"{begin} ({value} on {n}){middle}{end}.")
 
 
@@ -184,7 +186,7 @@ def of_coverage(coverage: pd.DataFrame, against: str) -> list[str]:
             alike.setdefault(int(getattr(row, column)), []).append(row.source)
         if alike:
             parts = [f"{listed(names)} {number:,}" for number, names in alike.items()]
-            said.append(f"{what} are left out of its row: {', '.join(parts)}.")
+            said.append(f"{what} are excluded: {', '.join(parts)}.")
     return said
 
 
@@ -208,21 +210,21 @@ def of_kl(table: pd.DataFrame, clip: float, silent: Collection[str]) -> str:
     if not len(floor) or not (ruled["value"] > floor.iloc[0]).any():
         return ""
     return (
-        f"KL is ruled by labels to which a source gives nothing at all: they count as {clip:g}. A "
-        "source of a few labels is punished for its silence; JSD and TVD are not."
+        f"KL is dominated by labels that a source never uses (clipped at {clip:g}); prefer JSD or "
+        "TVD here."
     )
 
 
 def halves_said(frame: pd.DataFrame | None, source: str, against: str, measure: str) -> str:
     """What the map shows, in a sentence."""
     if frame is None:
-        return "There are too few items, or all are equally disputed, to set halves apart."
+        return "Too few items, or all have the same entropy: no comparison of halves."
     calm, torn = frame.iloc[0], frame.iloc[1]
     apart = torn["low"] > calm["high"] or torn["high"] < calm["low"]
     how = (
-        ("farther off" if torn["value"] > calm["value"] else "nearer")
+        ("farther away" if torn["value"] > calm["value"] else "closer")
         if apart
-        else "about as far off"
+        else "about as far away"
     )
     return _capital(
         f"{called(source)} is {how} where {called(against)} "
@@ -248,7 +250,7 @@ def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
     value = f"KL {with_interval(best.value, best.low, best.high)}, {count(int(best.n), 'item')}"
     if len(own) == 1:
         over = _over_floor(rows, apart, best.source)
-        return f"Taught by {called(best.source)}, a classifier comes to {value}{over}."
+        return f"A classifier trained on {called(best.source)} reaches {value}{over}."
     second = str(own["source"].iloc[1])
     sure = ""
     if len(apart):
@@ -257,13 +259,13 @@ def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
         if len(pair):
             row = pair.iloc[0]
             sure = (
-                f", nearer than taught by {called(second)} beyond doubt"
+                f", significantly closer than one trained on {called(second)}"
                 if row["low"] > 0 or row["high"] < 0
-                else f", though not to be told from {called(second)}"
+                else f"; the difference from {called(second)} is not significant"
             )
     return (
-        f"Of {len(own)} sources, {called(best.source)} teaches a classifier best what "
-        f"{called(against)} says ({value}){sure}{_over_floor(rows, apart, best.source)}."
+        f"Of {count(len(own), 'source')}, training on {called(best.source)} brings a classifier "
+        f"closest to {called(against)} ({value}){sure}{_over_floor(rows, apart, best.source)}."
     )
 
 
@@ -277,8 +279,8 @@ def _over_floor(rows: pd.DataFrame, apart: pd.DataFrame, source: str) -> str:
         (apart["measure"] == KL) & (apart["source"] == source) & (apart["against"] == floor)
     ]
     sure = len(pair) and float(pair["high"].iloc[0]) < 0
-    end = "" if sure else ", which is not beyond doubt farther"
-    return f"; its mean, the same for every item, has {number(float(own['value'].iloc[0]))}{end}"
+    end = "" if sure else ", not significantly farther away"
+    return f"; its mean distribution for every item: {number(float(own['value'].iloc[0]))}{end}"
 
 
 def command(

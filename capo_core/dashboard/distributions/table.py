@@ -45,7 +45,7 @@ _QUIET = "color: #8A8F94"
 def show(chosen: Chosen) -> None:
     """Each source by each measure, the nearest first and the floor last."""
     section_heading(
-        markdown(f"How far from {called(chosen.against)}"), DISTRIBUTIONS_HELP["intervals"]
+        markdown(f"Distance from {called(chosen.against)}"), DISTRIBUTIONS_HELP["intervals"]
     )
     if chosen.table.empty:
         for text in of_coverage(chosen.coverage, chosen.against):
@@ -57,8 +57,9 @@ def show(chosen: Chosen) -> None:
     sources += [name for name in rest if name not in sources]  # the floor, and the undefined
     _draw(chosen, _grid(chosen, sources, measures), sources, measures)
     show_note(
-        "Means over items, with 95 % intervals. ↓ lower is nearer, ↑ higher is nearer. ● is in the "
-        "pictures below; click a row to see another one there."
+        "Means over items with 95 % confidence intervals. ↓ lower is closer, ↑ "
+        "higher is closer. ● is shown in the figures below; click a row to show "
+        "another source."
     )
     items = [*sentences(chosen.reading.notes), *of_coverage(chosen.coverage, chosen.against)]
     values = [of_kl(chosen.table, chosen.config.clip, _silent(chosen)), *_notes(chosen.table)]
@@ -119,7 +120,7 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
     longest = max(map(len, grid["source"]))
     config = {
         _MARK: st.column_config.TextColumn(
-            "", help="● is in the pictures.", pinned=True, alignment="center", width=30
+            "", help="● is shown in the figures.", pinned=True, alignment="center", width=30
         ),
         "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 26 else 200),
     }
@@ -131,7 +132,7 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
             width=_WIDTHS.get(name, 120),
         )
     config["n"] = st.column_config.TextColumn(
-        "n", help="Items that both sides have.", alignment="right", width=58
+        "n", help="Items of both sides.", alignment="right", width=58
     )
     # Another key for another choice: else what was clicked stays picked out, and is another
     # source's as soon as the rows stand in another order.
@@ -178,12 +179,10 @@ def _notes(rows: pd.DataFrame) -> list[str]:
 
 def differences(chosen: Chosen) -> None:
     """Every two sources on the items of both, in one measure."""
-    section_heading(
-        "Which of two sources is nearer, on the same items?", DISTRIBUTIONS_HELP["differences"]
-    )
+    section_heading("Paired differences between sources", DISTRIBUTIONS_HELP["differences"])
     there = list(dict.fromkeys(chosen.table["source"]))
     if len(there) < 2:
-        show_note("There is only one source to compare; choose more under Sources.")
+        show_note("Only one source to compare; choose more under Sources.")
         return
     known = _measures(chosen)
     measure = url_state.choice(
@@ -201,8 +200,8 @@ def differences(chosen: Chosen) -> None:
     )
     decided = int((rows["nearer"] != "undecided").sum())
     show_note(
-        f"Of {len(rows)} pairs, {decided} {'is' if decided == 1 else 'are'} decided beyond doubt. "
-        f"The difference is the first’s {measure} minus the second’s; {_better(measure)} is nearer "
+        f"Of {len(rows)} pairs, {decided} {'is' if decided == 1 else 'are'} significant. "
+        f"The difference is the first’s {measure} minus the second’s; {_better(measure)} is closer "
         f"to {called(chosen.against)}."
     )
     table(
@@ -217,8 +216,8 @@ def differences(chosen: Chosen) -> None:
             "value": Field("Difference", DISTRIBUTIONS_HELP["differences"], 3),
             "low": Field("from", "Lower end of the 95 % interval.", 3),
             "high": Field("to", "Upper end of the 95 % interval.", 3),
-            "nearer": Field("Nearer", "Undecided where the interval holds 0.", width="medium"),
-            "n": Field("Items", "Items that both have.", 0),
+            "nearer": Field("Closer", "Undecided where the interval contains 0.", width="medium"),
+            "n": Field("Items", "Items of both sources.", 0),
         },
         key=f"{PAGE}.differences",
         file_name=f"{chosen.file_stem}-differences-{measure}",

@@ -258,7 +258,7 @@ def main_settings(form: Form) -> None:
         st.segmented_control(
             "Run on", ["local", "slurm"], required=True,
             help=("On this machine, runs are executed one after the other; Slurm may run "
-"several at once."),
+                  "several at once."),
             format_func={"local": "This machine", "slurm": "Slurm"}.__getitem__,
             **form.tie("executor", "local"),
         )  # fmt: skip
@@ -300,7 +300,7 @@ def _retention(form: Form) -> None:
     on = _switch(
         form, "retention", "Measure retention",
         "After each annotator's last training, with the adapter scaled to 0, ¼, ½, ¾ "
-"and 1: imitation of the annotator, and perplexity on other text.",
+        "and 1: imitation of the annotator, and perplexity on other text.",
     )  # fmt: skip
     if not on:
         return
@@ -320,8 +320,8 @@ def _judge(form: Form) -> None:
     on = _switch(
         form, "judge", "Let a language model attribute the texts",
         "It sees reference cards with texts of every annotator, in changing order, "
-"and names the author. Its accuracy on the annotators' own texts is reported "
-"beside its verdicts.",
+        "and names the author. Its accuracy on the annotators' own texts is reported "
+        "beside its verdicts.",
     )  # fmt: skip
     if not on:
         return

@@ -44,7 +44,7 @@ def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> 
             annotation_position="bottom right",
             annotation_font={"color": NEUTRAL, "size": 12},
         )
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="named the right annotator")
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="attribution accuracy")
     return figure
 
 
@@ -55,7 +55,7 @@ def wins(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     figure = _forest(keys, names)
     _points(figure, rows, "share_a", (keys, rows["source_a"], names), looked, ".1%")
     chance_line(figure, rows.assign(chance=0.5), vertical=True)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="the first one preferred")
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share preferring the first")
     return figure
 
 
@@ -97,7 +97,7 @@ def attentiveness(rows: pd.DataFrame) -> go.Figure:
             y=own["judge_id"].astype(str),
             error_x=whiskers(middle, own["low"], own["high"], look.color),
             mode="markers",
-            name="estimated" if known else "too few, or cannot tell",
+            name="estimated" if known else "too few data",
             marker={"symbol": look.symbol, "size": 11, "color": look.color,
                     "opacity": 1 if known else 0.6},
             customdata=own[["low", "high", "n_votes"]].to_numpy(),

@@ -92,10 +92,10 @@ def _named(found: StudyAnalysis) -> list[str]:
         return []
     chance = percent(float(rows["chance"].iloc[0]))
     told = [f"{inside(row.source)} in {_share(row)}" for row in rows.itertuples(index=False)]
-    said = f"Judges named the right annotator for {shortened_list(told, 99)}; chance is {chance}."
+    said = f"Judges attributed texts correctly for {shortened_list(told, 99)} (chance {chance})."
     beyond = [row for row in rows.itertuples(index=False) if row.low > row.chance]
     if not beyond:
-        return [said, "For no source can this be told from guessing."]
+        return [said, "No source is significantly above chance."]
     return [said]
 
 
@@ -111,7 +111,9 @@ def _preferred(found: StudyAnalysis) -> list[str]:
             f"{_between(low, high)} of {count(row.n, 'judgment')}"
         )
         told = not math.isnan(low) and low > 0.5
-        said.append(f"{words}." if told else f"{words}: that cannot be told from no difference.")
+        said.append(
+            f"{words}." if told else f"{words}; not significantly different from 50\u00a0%."
+        )
     return said
 
 
@@ -122,7 +124,7 @@ def _alike(found: StudyAnalysis) -> list[str]:
         + f" ({count(row.n, 'rating')})"
         for row in found.reasoning.itertuples(index=False)
     ]
-    return [f"Does it reason alike, from 1 to 5? {shortened_list(told, 99)}."] if told else []
+    return [f"Mean reasoning rating (1 to 5): {shortened_list(told, 99)}."] if told else []
 
 
 def _share(row) -> str:
@@ -162,7 +164,7 @@ def raw_and_weighted(found: StudyAnalysis) -> pd.DataFrame:
     rows = []
     for row in found.consensus.itertuples(index=False):
         rows.append(
-            (f"{source_name(row.source)}: right annotator", row.raw_right, row.raw_low,
+            (f"{source_name(row.source)}: attribution accuracy", row.raw_right, row.raw_low,
              row.raw_high, row.weighted_right, row.weighted_low, row.weighted_high,
              count(row.n_trials, "trial"), row.note)
         )  # fmt: skip

@@ -59,10 +59,10 @@ class Seen:
         if self.problem is not None:
             return self.problem.what
         if self.stage == DRAFT:
-            return "to be looked through, then frozen"
+            return "to be reviewed, then frozen"
         if self.stage == FROZEN:
-            return "nobody is invited yet"
-        filled = f"{self.status.filled:,} of {self.status.places:,} places answered"
+            return "no judges invited yet"
+        filled = f"{self.status.filled:,} of {self.status.places:,} judgments collected"
         if self.stage == RUNNING:
             return f"{filled}, {count(len(self.status.judges), 'judge')} invited"
         return f"{filled}; {'sources are sealed' if self.stage == CLOSED else 'sources are known'}"

@@ -38,12 +38,12 @@ from capo_core.study.judging.trial_views import TrialView
 
 
 def show_example(draft: Draft, terms: Terms) -> None:
-    section_heading("A trial as a judge will see it")
+    section_heading("Trial preview")
     names = slots(draft)
     with control_row("studies-example", [2, 2, 3]) as places:
         with places[0]:
             slot = url_state.choice(
-                st.selectbox, "Judge's sequence", names, page=PAGE, key="slot", clears=("place",)
+                st.selectbox, "Judge sequence", names, page=PAGE, key="slot", clears=("place",)
             )
         many = int((draft.assignments["judge_slot"] == slot).sum())
         place = url_state.number("place", 1, 1, many)
@@ -55,8 +55,8 @@ def show_example(draft: Draft, terms: Terms) -> None:
             )  # fmt: skip
     st.html(drawn(example(draft, slot, place), terms, f"{place} of {many}"))
     show_note(
-        "The judge's page has the same texts in the same order, with keys, progress and pause. "
-        "Whose texts these are stands in no part of it."
+        "The judge's page shows the same texts in the same order, with keyboard "
+        "control, progress and pause. It never contains the sources."
     )
 
 
@@ -88,10 +88,10 @@ def show(context: PageContext, seen: Seen) -> None:
     table(
         balance_table(balance),
         {
-            "what": Field("What"),
-            "least": Field("Least", "Over judges, or over trials."),
+            "what": Field("Count"),
+            "least": Field("Least", "Over judges or trials."),
             "most": Field("Most"),
-            "words": Field("In words", width="large"),
+            "words": Field("Notes", width="large"),
         },
         key=f"{PAGE}.balance",
         file_name=f"{seen.name}-balance",
@@ -103,14 +103,14 @@ def show(context: PageContext, seen: Seen) -> None:
     _settings(seen)
     with st.container(horizontal=True):
         st.button(
-            "Design another like this",
+            "Copy to a new study",
             key=f"{PAGE}.again",
             on_click=guarded,
             args=(_again, context, seen),
-            help="Its settings go into the form of a new study; this one stays as it is.",
+            help="Copies the settings into the form of a new study; this study is not changed.",
         )
         if seen.stage == DRAFT:
-            st.caption("A draft is replaced by drawing it again under the same name.")
+            st.caption("To replace a draft, create one with the same name.")
 
 
 def balance_table(balance: BalanceReport) -> pd.DataFrame:
@@ -125,19 +125,19 @@ def balance_table(balance: BalanceReport) -> pd.DataFrame:
     for kind, spread in balance.per_source.items():
         add(f"{kind_title(kind)} Each source, for a judge", spread,
             _equal(spread, "for every judge and source"))  # fmt: skip
-    add("Each annotator asked about, for a judge", balance.per_target,
+    add("Trials per target annotator and judge", balance.per_target,
         _equal(balance.per_target, "for every judge and annotator"))  # fmt: skip
-    add("Judges of a main trial", balance.per_trial, _equal(balance.per_trial, "for every trial"))
+    add("Judges per main trial", balance.per_trial, _equal(balance.per_trial, "for every trial"))
     add(
-        "Left more often than right",
+        "Left/right imbalance",
         CountRange(0, balance.left),
-        "how much oftener one source of a pair stands left, for one judge; 0 or 1 is even",
+        ("how much more often one source of a pair is on the left, per judge; 0 or 1 is balanced"),
     )
-    add("An item met twice by a judge", CountRange(balance.items_twice, balance.items_twice),
-        "outside of repeats; 0 as it should be")  # fmt: skip
+    add("Items repeated for a judge", CountRange(balance.items_twice, balance.items_twice),
+        "excluding repeats; should be 0")  # fmt: skip
     if balance.repeat_gap is not None:
         fewest = CountRange(balance.repeat_gap, balance.repeat_gap)
-        add("Trials between a trial and its repeat", fewest, "the fewest there are")
+        add("Trials between a trial and its repeat", fewest, "minimum")
     return pd.DataFrame(rows, columns=["what", "least", "most", "words"])
 
 
@@ -163,7 +163,7 @@ def _left_out(draft, seen: Seen) -> None:
 
 def _settings(seen: Seen) -> None:
     config = seen.config
-    with st.expander("Settings, planned analysis, and the same as a command"):
+    with st.expander("Settings, planned analysis and command"):
         show_note(f"Planned analysis: {config.planned_analysis}")
         told = [
             inside(name) + (f" ({', '.join(runs)})" if name in config.methods else "")

@@ -86,8 +86,8 @@ def train_on_pairs(
 
 
 _RULES = {
-    "quality": "Surely better, by weighted votes",
-    "majority": "By majority",
+    "quality": "High-confidence (quality-weighted)",
+    "majority": "Majority vote",
     "none": "Every vote",
 }
 
@@ -103,26 +103,24 @@ def show(context: PageContext, seen: Seen) -> None:
     section_heading("Report")
     with st.container(horizontal=True):
         for label, kind, mime, make in (
-            ("Report (HTML, stands alone)", "html", "text/html", to_html),
+            ("Report (self-contained HTML)", "html", "text/html", to_html),
             ("Report (Markdown)", "md", "text/markdown", to_markdown),
             ("Methods (LaTeX)", "tex", "text/plain", to_latex),
-            ("Everything (JSON)", "json", "application/json", _whole),
+            ("All results (JSON)", "json", "application/json", _whole),
         ):
             _download(label, f"{name}-report.{kind}", mime, lambda make=make: make(report))
     section_heading("Judgments")
     service = cache.begun_service(context.workspace)
-    practice = st.toggle("With practice trials", key=f"{PAGE}.export.practice")
+    practice = st.toggle("Include practice trials", key=f"{PAGE}.export.practice")
     with st.container(horizontal=True):
         for kind, mime in (("csv", "text/csv"), ("jsonl", "application/jsonl")):
             _download(
                 f"Judgments ({kind.upper()})", f"{name}-judgments.{kind}", mime,
                 lambda kind=kind: as_text(service.export_judgments(name, practice=practice), kind),
             )  # fmt: skip
-        _download("Every answer ever given (CSV)", f"{name}-history.csv", "text/csv",
+        _download("Full answer history (CSV)", f"{name}-history.csv", "text/csv",
                   lambda: as_text(service.export_history(name), "csv"))  # fmt: skip
-    show_note(
-        "One row a judgment: what was shown in which order, what was answered, the true source."
-    )
+    show_note("One row per judgment: texts in display order, answer, true source.")
     with show_errors():
         _pairs(context, seen, report)
 
@@ -131,16 +129,16 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
     """Preference pairs to train on, by the filter that was chosen."""
     section_heading(
         "Preference pairs",
-        "Text pairs that judges compared, as prompt, chosen and rejected, "
-        "to train on. A stricter filter leaves fewer pairs, and more right ones.",
+        "Compared text pairs as prompt, chosen and rejected, for preference "
+        "training. A stricter filter leaves fewer, more reliable pairs.",
     )
     if report.analysis.quality is None:
-        show_note("Nobody compared two texts in this study, so there are no pairs.")
+        show_note("This study has no comparisons, so there are no pairs.")
         return
     with control_row("studies-pairs", [3, 2]) as (left, right):
         with left:
             rule = url_state.choice(
-                st.selectbox, "Which", list(RULES), page=PAGE, key="rule",
+                st.selectbox, "Filter", list(RULES), page=PAGE, key="rule",
                 format_func=_RULES.__getitem__,
             )  # fmt: skip
         with right:
@@ -148,7 +146,11 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
             if rule == "quality":
                 _least(least)
     pairs = _made(context, seen, report, PairFilter(rule, least / 100))
-    told = "kept where the better text is at least this probable; " if rule == "quality" else ""
+    told = (
+        "kept where the chosen text is better with at least this probability; "
+        if rule == "quality"
+        else ""
+    )
     show_note(
         f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats make none. Their items are "
         f"from the {seen.config.split} part: a run that trains on them must not be scored on it."
@@ -165,19 +167,19 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
 def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: PairFilter) -> None:
     """How a training begins from these pairs."""
     targets = sorted(set(pairs["target_annotator_id"]))
-    show_note("To train CAPO on them, on the computer that the dashboard runs on:")
+    show_note("To train CAPO on these pairs, on the machine that runs the dashboard:")
     st.code(
         train_on_pairs(seen.name, seen.config.dataset, targets, chosen_by, url_state.get("mu")),
         language="bash",
         wrap_lines=True,
     )
-    show_note("The run is then among the runs of the page Fine-tune.")
+    show_note("The run then appears on Fine-tune.")
 
 
 def _least(value: int) -> None:
     place = f"{PAGE}.confident.widget"
     st.number_input(
-        "Probably better, at least %", 51, 100, **url_state.typed(place, value),
+        "Min. probability, %", 51, 100, **url_state.typed(place, value),
         on_change=lambda: url_state.put(PAGE, {"confident": str(url_state.now(place))}),
     )  # fmt: skip
 

@@ -40,7 +40,7 @@ SHOWN = 400
 
 def show_audit(context: PageContext, seen: Seen) -> None:
     if seen.status is None:
-        show_note("The log begins when the first judge is invited.")
+        show_note("The log starts when the first judge is invited.")
         return
     rows = cache.begun_service(context.workspace).audit_log(seen.name)
     show_note(
@@ -55,8 +55,8 @@ def show_audit(context: PageContext, seen: Seen) -> None:
         height=460 if len(rows) > 12 else "auto",
         column_config={
             "at": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss"),
-            "actor": "Who",
-            "event": "What",
+            "actor": "Actor",
+            "event": "Event",
             "details": st.column_config.TextColumn("Details", width="large"),
         },
     )
@@ -99,7 +99,7 @@ def show_links(study: str) -> None:
                 file_name=f"{study}-links.csv", mime="text/csv", key=f"{PAGE}.links.csv",
                 on_click="ignore", icon=":material/download:",
             )  # fmt: skip
-            st.button("I have copied them", key=f"{PAGE}.links.done", on_click=_put_away)
+            st.button("I have copied the links", key=f"{PAGE}.links.done", on_click=_put_away)
 
 
 def _put_away() -> None:
@@ -108,7 +108,7 @@ def _put_away() -> None:
 
 def one_judge(context: PageContext, seen: Seen) -> None:
     """A new link, release or revoke, for the judge that was chosen."""
-    section_heading("One judge")
+    section_heading("Manage a judge")
     judges = {judge.judge_id: judge for judge in seen.status.judges}
     chosen = url_state.choice(
         st.selectbox, "Judge", list(judges), page=PAGE, key="judge",
@@ -118,13 +118,13 @@ def one_judge(context: PageContext, seen: Seen) -> None:
     gone = judges[chosen].state == "revoked"
     with st.container(horizontal=True):
         _act("New link", "link", _new_link, context, seen.name, chosen, gone,
-             "For one who lost theirs: the old link ends.")  # fmt: skip
-        _act("Release places", "release", _release, context, seen.name, chosen, gone,
-             "Others may have the open places at once; the link stays good.")  # fmt: skip
+             "Replaces a lost link; the old one stops working.")  # fmt: skip
+        _act("Reassign open trials", "release", _release, context, seen.name, chosen, gone,
+             "Other judges get the open trials at once; the link stays valid.")  # fmt: skip
         _act("Revoke", "revoke", _revoke, context, seen.name, chosen, gone,
-             "The link ends for good; what was answered stays and counts.")  # fmt: skip
+             "The link is revoked permanently; existing answers still count.")  # fmt: skip
     if gone:
-        show_note("This judge was revoked; what they answered stays.")
+        show_note("Revoked; existing answers are kept.")
 
 
 def _act(
@@ -163,15 +163,15 @@ def show(context: PageContext, seen: Seen) -> None:
         _invite(context, seen)
         show_links(seen.name)
     if status is None or not status.judges:
-        show_note("Nobody is invited yet. Each judge gets a link of their own, shown once.")
+        show_note("No judges invited yet. Each judge gets a personal link, shown once.")
         return
     show_headline(standing(status))
     for kind, (filled, places) in status.by_kind.items():
         st.progress(
             filled / places if places else 0.0,
-            text=f"{kind_title(kind)} {filled:,} of {places:,} places answered",
+            text=f"{kind_title(kind)} {filled:,} of {places:,} judgments collected",
         )
-    st.button("Look again", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
+    st.button("Refresh", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
     _table(status)
     if seen.stage in (FROZEN, RUNNING):
         one_judge(context, seen)
@@ -183,7 +183,7 @@ def standing(status: StudyStatus) -> str:
     share = percent(status.filled / status.places) if status.places else "none"
     done = sum(judge.state == "done" for judge in status.judges)
     return (
-        f"{status.filled:,} of {status.places:,} places are answered ({share}); {done} of "
+        f"{status.filled:,} of {status.places:,} judgments collected ({share}); {done} of "
         f"{count(len(status.judges), 'judge')} done."
     )
 
@@ -200,21 +200,21 @@ def _invite(context: PageContext, seen: Seen) -> None:
             if free > 0
             else f"All {seen.config.judges:,} sequences have a judge. "
         )
-        + "Who is invited beyond them is a reserve, and takes on what others leave."
+        + "Further judges are reserves and take over open trials."
     )
     if access.needs_no_sign_in():
         show_note(OPEN_HERE)
     with st.form(f"{PAGE}.invite.{seen.name}", border=False):
         left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
-        left.number_input("How many", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
-        middle.number_input("Links good for, days", 1, 365, int(DAYS), key=f"{PAGE}.invite.days")
-        right.text_input("Your note on them", key=f"{PAGE}.invite.note",
-                         help="For your list of judges; they do not see it.")  # fmt: skip
+        left.number_input("Design", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
+        middle.number_input("Links valid for (days)", 1, 365, int(DAYS), key=f"{PAGE}.invite.days")
+        right.text_input("Note", key=f"{PAGE}.invite.note",
+                         help="For your list of judges; not shown to them.")  # fmt: skip
         st.text_input(
-            "Address at which judges reach this dashboard", value=_home(),
+            "Dashboard address for judges", value=_home(),
             key=f"{PAGE}.invite.base",
-            help="localhost reaches this computer only; judges elsewhere need an address that "
-            "leads here.",
+            help="localhost works on this computer only; judges elsewhere need a reachable "
+                 "address.",
         )  # fmt: skip
         st.form_submit_button("Invite", type="primary", key=f"{PAGE}.invite", on_click=guarded,
                               args=(_make_links, context.workspace, seen.name))  # fmt: skip
@@ -248,11 +248,11 @@ def _table(status: StudyStatus) -> None:
             "done": st.column_config.NumberColumn("Answered", format="%d", width="small"),
             "places": st.column_config.NumberColumn("Planned", format="%d", width="small"),
             "extra": st.column_config.NumberColumn(
-                "For others", help="Of the answers, those at places of other judges.",
+                "Taken over", help="Answers to trials assigned to other judges.",
                 format="%d", width="small"),
             "seen": st.column_config.DatetimeColumn("Last seen", format="D MMM, HH:mm"),
-            "expires": st.column_config.DatetimeColumn("Link good until", format="D MMM YYYY"),
-            "note": st.column_config.TextColumn("Your note"),
+            "expires": st.column_config.DatetimeColumn("Link valid until", format="D MMM YYYY"),
+            "note": st.column_config.TextColumn("Note"),
             "judge": st.column_config.TextColumn("Name in exports"),
         },
     )  # fmt: skip
@@ -279,23 +279,28 @@ def _end(context: PageContext, seen: Seen) -> None:
         missing = seen.status.places - seen.status.filled
         with st.popover("Close the study"):
             st.markdown(
-                f"**{missing:,} of {seen.status.places:,} places are not answered.** "
+                f"**{missing:,} of {seen.status.places:,} judgments are missing.** "
                 if missing
-                else "**Every place is answered.** "
+                else "**All judgments are collected.** "
             )
-            st.markdown("Once closed, nobody can answer any more. This cannot be undone.")
-            st.button("Close for good", type="primary", key=f"{PAGE}.close", on_click=guarded,
+            st.markdown("After closing, no more answers are accepted. This cannot be undone.")
+            st.button("Close permanently", type="primary", key=f"{PAGE}.close", on_click=guarded,
                       args=(_close, context.workspace, seen.name))  # fmt: skip
     elif seen.stage == CLOSED:
         with st.popover("Unblind", type="primary"):
             st.markdown(
-                "**Sources will be joined to the answers.** It is noted in the audit log for good. "
-                "What is computed was planned and frozen; decide nothing after seeing results."
+                "**Unblinding joins sources to answers.** It is recorded permanently in the "
+                "audit log. The analysis was planned and frozen beforehand."
             )
-            st.button("Unblind for good", type="primary", key=f"{PAGE}.unblind", on_click=guarded,
-                      args=(_unblind, context.workspace, seen.name))  # fmt: skip
+            st.button(
+                "Unblind permanently",
+                type="primary",
+                key=f"{PAGE}.unblind",
+                on_click=guarded,
+                args=(_unblind, context.workspace, seen.name),
+            )
     elif seen.stage == UNBLINDED:
-        show_note("The study is closed and unblinded; its answers are under Results.")
+        show_note("The study is closed and unblinded; see Results.")
 
 
 def _close(workspace: Workspace, name: str) -> None:

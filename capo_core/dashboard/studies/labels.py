@@ -56,20 +56,25 @@ CSS = """<style>
 </style>"""
 
 
-PURPOSES = {MAIN: "Main", CHECK: "Checks", MIRROR: "Mirrored repeats", PRACTICE: "Practice"}
+PURPOSES = {
+    MAIN: "Main",
+    CHECK: "Attention checks",
+    MIRROR: "Swapped-order repeats",
+    PRACTICE: "Practice",
+}
 LEAKS = {
-    "name": "A name",
-    "boilerplate": "A machine's phrase",
-    "format": "Format",
+    "name": "Name",
+    "boilerplate": "Boilerplate",
+    "format": "Formatting",
     "length": "Length",
-    "card_copy": "Copy of a card",
-    "duplicate": "Says the same twice",
-    "label_word": "A label's own word",
-    "habit": "A habit of one source",
+    "card_copy": "Copy of a reference card",
+    "duplicate": "Duplicate",
+    "label_word": "Label word",
+    "habit": "Source-specific phrase",
 }
 JUDGE_STATES = {
     "invited": "Invited",
-    "opened": "Has read the welcome",
+    "opened": "Opened the link",
     "judging": "Judging",
     "paused": "Paused",
     "away": "Away",
@@ -86,7 +91,7 @@ def kind_title(kind: str) -> str:
 def source_name(source: str) -> str:
     """ "human" → "The target's own texts"."""
     return {
-        HUMAN: "The target's own texts",
+        HUMAN: "Target's own texts",
         OTHER_HUMAN: "Another annotator's texts",
     }.get(source) or method_name(source)
 
@@ -106,31 +111,31 @@ def inside(source: str) -> str:
 
 
 HELP = {
-    "plan": "Many studies of this design are simulated: how wide the 95 % interval of one source's "
-    "share is, and how often it is told from guessing, and two methods from each other. Narrower "
-    "is better; of power, more: 80 % is a usual aim. Beyond 45 minutes in one sitting judges tire.",
-    "accuracy": "How often judges named the right annotator; a method's text is right when given "
-    "to the annotator it imitates. Higher means more like the annotator; the people's own texts "
-    "are the ceiling, one over the number of annotators is chance.",
-    "confusion": "Whom the judges named, for the texts of each annotator. Strong cells on the "
-    "diagonal are right answers; others show who is taken for whom.",
-    "wins": "How often the first source was preferred, a tie counted as half. Half is chance: no "
-    "difference between the two.",
-    "strength": "Strength of each source in all comparisons together (Bradley-Terry with ties), "
-    "in log-odds around 0. Higher is preferred more often.",
-    "reasoning": "Mean rating from 1 (not at all) to 5 (entirely) of whether a text reasons like "
-    "the annotator's own. Higher is more alike; there is no chance level.",
-    "alpha": "Krippendorff's alpha: how far judges agree beyond chance. 1 is full agreement, 0 is "
-    "chance; low agreement means that single answers say little.",
-    "conduct": "How each judge went about it: sides, repeats, checks, time. Left should be near a "
-    "half, same answers and right checks near 1.",
-    "length": "The odds of an answer when a text is twice as long, sources held equal. 1 is no "
-    "effect; above 1 the longer text is favoured.",
-    "attentiveness": "The share of a judge's votes that follow the texts, not a coin, estimated "
-    "from who agrees with whom, checks and repeats. 1 is always, 0 is never.",
-    "weighted": "The same votes, each counted by how attentive its judge is. It is the better "
-    "number only where attentiveness is known well; both stand here.",
-    "balance": "How often each judge sees what, counted from the draft. Equal is balanced.",
-    "leaks": "What in a text could tell its source to somebody who knows what to look for. None is "
-    "best; some are manner, which is what is judged.",
+    "plan": "Simulations of this design: width of the 95 % confidence interval of a "
+    "source's share, power against chance and between two methods. 80 % power is "
+    "a common target. Judges tire after about 45 minutes.",
+    "accuracy": "Share of texts judges attributed to the right annotator (for a method: the "
+    "imitated one). Higher means more like the annotator. Ceiling: the "
+    "annotators' own texts; chance: one over the number of annotators.",
+    "confusion": "Annotator named by judges, for the texts of each target annotator. The "
+    "diagonal is correct; other cells are confusions.",
+    "wins": "Share of comparisons won by the first source, a tie counting half. 50 % "
+    "means no difference.",
+    "strength": "Bradley–Terry strengths with ties over all comparisons, log-odds centred at "
+    "0. Higher: preferred more often.",
+    "reasoning": "Mean rating, 1 (not at all) to 5 (entirely), of whether a text reasons like "
+    "the annotator. There is no chance level.",
+    "alpha": "Krippendorff's alpha: agreement beyond chance. 1 is full agreement, 0 is "
+    "chance level.",
+    "conduct": "Per judge: side bias, repeat consistency, attention checks, time. Left "
+    "should be near 50 %, consistency and checks near 100 %.",
+    "length": "Odds ratio for a text twice as long, adjusted for source. 1: no effect; "
+    "above 1: longer texts are favoured.",
+    "attentiveness": "Share of a judge's votes that depend on the texts rather than on guessing, "
+    "estimated from agreement, checks and repeats. 0 to 1.",
+    "weighted": "Votes weighted by the judge's attentiveness. Preferable only where "
+    "attentiveness is estimated precisely.",
+    "balance": ("How often each judge sees what, counted in the draft. Equal counts are balanced."),
+    "leaks": "Features of a text that could reveal its source. None is best; some are "
+    "part of the style that is judged.",
 }

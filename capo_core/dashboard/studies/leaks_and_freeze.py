@@ -34,15 +34,15 @@ from capo_core.workspace import Workspace
 
 def show_freeze(context: PageContext, seen: Seen) -> None:
     found = cache.leaks(context.workspace, seen.name)
-    show_headline("Freezing puts design, texts, orders, seed and planned analysis under one hash.")
+    show_headline("Freezing fixes design, texts, orders, seed and planned analysis under one hash.")
     show_note(
-        "From then on nothing of it can change but its end: closing, then unblinding. Results stay "
-        "out of sight until it is closed. Print the hash where you announce the study: it proves "
-        "that nothing was chosen afterwards."
+        "After that, the study can only be closed and then unblinded. Results are "
+        "hidden until it is closed. Publish the hash (e.g. in a preregistration) to "
+        "show that nothing was changed afterwards."
     )
     show_note(f"Planned analysis: {seen.config.planned_analysis}")
     if found is None:
-        waiting("Looking through all texts …")
+        waiting("Checking all texts …")
         return
     accepted = not found
     if found:
@@ -50,9 +50,9 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
             f"{LEAKS.get(kind, kind).lower()} in {count(number, 'text')}"
             for kind, number in looking.summary(found).items()
         )
-        st.warning(f"Something would give sources away: {told}. The part Leaks shows the texts.")
+        st.warning(f"Some texts could reveal their source: {told}. See Leaks.")
         accepted = st.checkbox(
-            "I have looked at them; freeze it as it is and say so in the report",
+            "I have reviewed them; freeze anyway and list them in the report",
             key=f"{PAGE}.accept.{seen.name}",
         )
     st.button(
@@ -71,7 +71,7 @@ def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bo
     if freeze.parts_of(design_draft.load(workspace, name)) != parts:
         raise StudyError(
             f"the draft {name!r} was changed since this page was opened",
-            todo="look through it as it is now, then freeze it",
+            todo="review the current draft, then freeze it",
         )
     freeze.freeze(workspace, name, accept_leaks=accepted)
     url_state.put(PAGE, {"part": None})
@@ -80,18 +80,21 @@ def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bo
 def show_leaks(context: PageContext, seen: Seen) -> None:
     found = cache.leaks(context.workspace, seen.name)
     if found is None:
-        waiting("Looking through all texts …")
+        waiting("Checking all texts …")
         return
     draft = cache.draft(context.workspace, seen.name)
     texts = len(draft.texts)
     if not found:
-        show_headline(f"Nothing in {count(texts, 'text')} would give its source away.")
-        show_note("Names, machine phrases, format, length, duplicates and habits were looked for.")
+        show_headline(f"Nothing in {count(texts, 'text')} reveals its source.")
+        show_note(
+            "Checked for names, boilerplate, formatting, length, duplicates and "
+            "source-specific phrases."
+        )
         return
     counts = looking.summary(found)
     telling = len({leak.text_id for leak in found})
-    show_headline(f"{count(telling, 'text')} of {texts:,} could tell their source.")
-    section_heading("What was found", HELP["leaks"])
+    show_headline(f"{count(telling, 'text')} of {texts:,} could reveal their source.")
+    section_heading("Leaks found", HELP["leaks"])
     rows = [
         (LEAKS.get(kind, kind), number, len({x.trial_id for x in found if x.kind == kind}),
          looking.TODO[kind])
@@ -99,29 +102,29 @@ def show_leaks(context: PageContext, seen: Seen) -> None:
     ]  # fmt: skip
     table(
         pd.DataFrame(rows, columns=["kind", "texts", "trials", "todo"]),
-        {"kind": Field("What"), "texts": Field("Texts"), "trials": Field("Trials"),
-         "todo": Field("What can be done", width="large")},
+        {"kind": Field("Leak"), "texts": Field("Texts"), "trials": Field("Trials"),
+         "todo": Field("Remedy", width="large")},
         key=f"{PAGE}.leaks",
         file_name=f"{seen.name}-leaks",
         download=False,
     )  # fmt: skip
     _leave_out(context, seen, [kind for kind in counts if kind in SCREENS])
     _one_by_one(seen, draft, found, list(counts))
-    show_note("What is left when you freeze is frozen with the study, and stands in its report.")
+    show_note("Leaks that remain are frozen with the study and listed in its report.")
 
 
 def _leave_out(context: PageContext, seen: Seen, kinds: list[str]) -> None:
     if not kinds:
-        show_note("None of it is of a kind that can be left out by itself; see what can be done.")
+        show_note("None of these can be excluded automatically; see Remedy.")
         return
     with st.container(horizontal=True):
         for kind in kinds:
             st.button(
-                f"Leave out: {LEAKS[kind].lower()}",
+                f"Exclude: {LEAKS[kind].lower()}",
                 key=f"{PAGE}.leaveout.{kind}",
                 on_click=guarded,
                 args=(_draw_without, context.workspace, seen, (kind,)),
-                help="Draws the study anew without texts that show it.",
+                help="Redraws the study without these texts.",
             )
 
 
@@ -134,7 +137,7 @@ def _draw_without(workspace: Workspace, seen: Seen, kinds: tuple[str, ...]) -> N
 
 def _one_by_one(seen: Seen, draft, found: list[Leak], kinds: list[str]) -> None:
     kind = url_state.choice(
-        st.selectbox, "Texts that show", kinds, page=PAGE, key="leak",
+        st.selectbox, "Texts with", kinds, page=PAGE, key="leak",
         format_func=lambda each: LEAKS.get(each, each).lower(),
     )  # fmt: skip
     said = draft.texts.set_index("text_id")["explanation"]
@@ -146,7 +149,7 @@ def _one_by_one(seen: Seen, draft, found: list[Leak], kinds: list[str]) -> None:
     table(
         pd.DataFrame(rows, columns=["trial", "source", "words", "text"]),
         {"trial": Field("Trial", width="small"), "source": Field("Source"),
-         "words": Field("What tells it"), "text": Field("The text", width="large")},
+         "words": Field("Evidence"), "text": Field("Text", width="large")},
         key=f"{PAGE}.leaks.each",
         file_name=f"{seen.name}-leaks-{kind}",
         height=320 if len(rows) > 8 else "auto",

@@ -103,9 +103,9 @@ def config_of(form: FormValues, sources: Mapping[str, Sequence[str]]) -> StudyCo
     named = {name: name for name in people} | {name: list(runs) for name, runs in sources.items()}
     if not named:
         raise ConfigError(
-            "the study has no source",
+            "the study has no sources",
             where="sources",
-            expected="people's texts, or answers of finished runs",
+            expected="human texts, or answers of finished runs",
         )
     return StudyConfig.from_dict({**settings, "sources": named})
 
@@ -244,55 +244,55 @@ def what_and_whose(
     for kind in form.values.get("kinds") or ():
         if kind in TRIAL_KINDS:
             show_note(f"{kind_title(kind)} {TRIAL_KINDS[kind].description.capitalize()}.")
-    section_heading("Whose texts", "The hidden sources. Two or more are needed for comparisons.")
-    _several(form, "people", "People", list(PEOPLE), source_name)
+    section_heading("Sources", "The hidden sources. Two or more are needed for comparisons.")
+    _several(form, "people", "Human texts", list(PEOPLE), source_name)
     _several(
-        form, "runs", "Finished runs with answers", list(runs),
+        form, "runs", "Runs", list(runs),
         lambda run: f"{source_name(method_of(runs[run]))} for "
         f"{shortened_list(runs[run].targets)} · {run}",
-        placeholder="runs of prompting, SFT, CAPO …" if runs else "none has finished yet",
+        placeholder="runs of prompting, SFT, CAPO …" if runs else "no finished runs yet",
     )  # fmt: skip
     _experiments(context, form, runs)
     if not runs:
         show_note(
-            "No method has answered items of this dataset yet; a study of people's texts alone "
-            "tells the ceiling, and whether judges can do the task at all."
+            "No method has been run on this dataset yet. A study of human texts alone "
+            "measures the ceiling, and whether judges can do the task."
         )
-        page_link(context, "finetune", "Let methods answer on the page Fine-tune")
+        page_link(context, "finetune", "Run methods on Fine-tune")
     named = sources_of(form.values.get("runs") or (), runs)
     if named:
         told = [f"{inside(name)} ({len(ids)})" for name, ids in named.items()]
         show_note(f"Sources by these runs: {', '.join(told)}. Runs of one method are one source.")
-    _several(form, "targets", "Annotators asked about", list(annotators), str,
-             placeholder="all of them")  # fmt: skip
+    _several(form, "targets", "Target annotators", list(annotators), str,
+             placeholder="all annotators")  # fmt: skip
 
 
 def numbers(form: Form) -> None:
-    section_heading("How many")
+    section_heading("Design")
     kinds = form.values.get("kinds") or ()
     shown = [s for s in NUMBERS if s.path != "pool" or ATTRIBUTION in kinds]
     _grid(form, shown)
-    with st.expander("Practice, checks, repeats, and the rest"):
+    with st.expander("Practice, attention checks, repeats and more"):
         _grid(form, FOLDED)
-        _several(form, "leave_out", "Leave out texts that show", list(_SCREENED),
+        _several(form, "leave_out", "Exclude texts that show", list(_SCREENED),
                  _SCREENED.__getitem__, placeholder="nothing")  # fmt: skip
-    with st.expander("Words: planned analysis, consent, instructions"):
+    with st.expander("Texts: planned analysis, consent, instructions"):
         for setting in TEXTS:
             _text(form, setting.path, setting.label, area=True, help=setting.help,
                   default=setting.default)  # fmt: skip
 
 
 def assumed(form: Form) -> None:
-    with st.expander("What the planner assumes"):
+    with st.expander("Planner assumptions"):
         _grid(form, ASSUMED)
 
 
 _SCREENED = {
     "name": "a name",
-    "boilerplate": "a machine's phrase",
-    "format": "a format",
-    "length": "an extreme length",
-    "card_copy": "a copy of a card",
+    "boilerplate": "boilerplate",
+    "format": "formatting",
+    "length": "extreme length",
+    "card_copy": "copy of a reference card",
 }
 
 
@@ -364,7 +364,7 @@ def show(context: PageContext) -> None:
             what_and_whose(context, form, finished, annotators)
             numbers(form)
         with right, st.container(key="studies-will"):
-            section_heading("What it will be")
+            section_heading("Summary")
             try:
                 config = config_of(values, sources_of(values.get("runs") or (), finished))
                 found = studies_cache.preview(workspace, entry, config)
@@ -399,13 +399,13 @@ def _will_be(context: PageContext, found: Preview) -> None:
     there = name in draft.names(context.workspace)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Replace the draft of this name" if there else "Make this draft",
+            "Replace draft of this name" if there else "Create draft",
             type="primary",
             key=f"{PAGE}.draw",
             on_click=guarded,
             args=(_keep, context.workspace, found, there),
         )
-        st.caption("It can be looked through and thrown away; nothing is frozen yet.")
+        st.caption("A draft can be inspected and deleted; nothing is frozen yet.")
 
 
 def _keep(workspace: Workspace, found: Preview, replace: bool) -> None:

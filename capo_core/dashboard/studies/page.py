@@ -50,7 +50,7 @@ _TITLES = {
     "freeze": "Freeze",
     "judges": "Judges",
     "results": "Results",
-    "export": "Take it along",
+    "export": "Export",
     "audit": "Audit log",
 }
 # What there is to see at each stage: nothing of results, not even made-up ones, while people judge.
@@ -75,7 +75,7 @@ _SHOWN: dict[str, Callable[[PageContext, Seen], None]] = {
 
 def show_study(context: PageContext, found: list[Seen]) -> None:
     if not found:
-        show_note("There is no study yet: “New study” designs one.")
+        show_note("No studies yet. Create one under “New study”.")
         return
     by_name = {seen.name: seen for seen in found}
     asked = url_state.get("study")
@@ -125,8 +125,8 @@ def _broken(context: PageContext, seen: Seen) -> None:
     show_error(seen.problem)
     if seen.status is not None:
         st.info(
-            "What judges answered lies in the database and is whole: put the study's folder back "
-            "from a copy, and it can be read on."
+            "The judges' answers are intact in the database: restore the study's folder "
+            "from a backup."
         )
         judges.show_audit(context, seen)
     else:
@@ -143,7 +143,7 @@ def show_all(context: PageContext, found: list[Seen]) -> None:
     if not found:
         _nothing_yet()
         return
-    show_note(f"{count(len(found), 'study', 'studies')} in this workspace; a click opens one.")
+    show_note(f"{count(len(found), 'study', 'studies')} in this workspace; click a row to open it.")
     place = f"{PAGE}.table"
 
     def picked() -> None:
@@ -163,8 +163,8 @@ def show_all(context: PageContext, found: list[Seen]) -> None:
             "answered": st.column_config.ProgressColumn(
                 "Answered", format="percent", width="small"
             ),
-            "standing": st.column_config.TextColumn("Where it stands", width="large"),
-            "asked": st.column_config.TextColumn("What is asked"),
+            "standing": st.column_config.TextColumn("Status", width="large"),
+            "asked": st.column_config.TextColumn("Trial kinds"),
             "sources": st.column_config.TextColumn("Sources"),
             "judges": st.column_config.NumberColumn("Judges", format="%d", width="small"),
             "dataset": st.column_config.TextColumn("Dataset"),
@@ -172,7 +172,7 @@ def show_all(context: PageContext, found: list[Seen]) -> None:
         on_select=picked,
         selection_mode="single-row",
     )
-    st.button("Design a new study", key=f"{PAGE}.new", on_click=url_state.put,
+    st.button("New study", key=f"{PAGE}.new", on_click=url_state.put,
               args=(PAGE, {"view": "new"}))  # fmt: skip
 
 
@@ -199,12 +199,12 @@ def _row(seen: Seen) -> dict:
 def _nothing_yet() -> None:
     with st.container(border=True):
         st.markdown(
-            "**There is no study yet.** A blind study shows texts to people who cannot see where "
-            "they come from: who wrote this, which of two is theirs. Design one: texts are drawn "
-            "and balanced, looked through for what would give their source away, and frozen; then "
-            "each judge gets a link. Made-up judges can try the design before anybody is invited."
+            "**No studies yet.** In a blind study, judges attribute or compare texts "
+            "without seeing their source. Texts are sampled and balanced, checked for "
+            "leaks and frozen; then each judge gets a link. A design can be tried with "
+            "simulated judges first."
         )
-        st.button("Design a study", type="primary", key=f"{PAGE}.first", on_click=url_state.put,
+        st.button("New study", type="primary", key=f"{PAGE}.first", on_click=url_state.put,
                   args=(PAGE, {"view": "new"}))  # fmt: skip
 
 
@@ -234,17 +234,17 @@ def show(context: PageContext) -> None:
 def _sentence(context: PageContext, found: list[data.Seen]) -> str:
     stages = data.stages_of(found, context.entry.name)
     if not stages:
-        return f"Nobody has judged texts of {context.entry.name} blindly yet."
+        return f"No blind study of {context.entry.name} yet."
     known, running = stages[data.UNBLINDED], stages[data.RUNNING]
     if known:
-        more = f", {running} more at work" if running else ""
+        more = f", {running} more in progress" if running else ""
         return (
             f"{count(known, 'study', 'studies')} of {context.entry.name} closed and "
             f"unblinded{more}: open one to read what the judges found."
         )
     if running:
         return (
-            f"{count(running, 'study', 'studies')} of {context.entry.name} at work. What judges "
-            "answer stays out of sight until it is closed."
+            f"{count(running, 'study', 'studies')} of {context.entry.name} in progress. Results "
+            "are hidden until it is closed."
         )
     return f"Studies of {context.entry.name}: {data.said(stages)}"

@@ -67,7 +67,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
     Raises:
         ConfigError: an assumption is out of range.
     """
-    section_heading("What it would show", HELP["plan"])
+    section_heading("Power analysis", HELP["plan"])
     told = cache.plans(found, annotators, assumed)
     if told is None:
         waiting("Simulating studies of this design …")
@@ -89,7 +89,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
         column_config={"what": "", "value": "Simulated [95 %]"},
     )
     _curve(told, kind, found.config.judges)
-    with st.expander("In full, with what is assumed"):
+    with st.expander("Details and assumptions"):
         for sentence in one.sentences:
             show_note(sentence)
 
@@ -99,23 +99,23 @@ def _headline(one: StudyPlan) -> str:
     if one.against_chance is not None:
         n = one.numbers
         said += (
-            f"; a true share of {percent(n.expected)} would be told from chance "
-            f"({percent(n.chance)}) in {percent(one.against_chance.share)} of such studies"
+            f"; a true share of {percent(n.expected)} would differ significantly from "
+            f"chance ({percent(n.chance)}) in {percent(one.against_chance.share)} of such studies"
         )
     return f"{said}."
 
 
 def _figures(one: StudyPlan) -> pd.DataFrame:
     n = one.numbers
-    rows = [("Judgments of a source or pair", f"{one.judgments:,}")]
-    rows.append(("Width of its 95 % interval", f"{100 * one.width:.0f} points"))
+    rows = [("Judgments per source or pair", f"{one.judgments:,}")]
+    rows.append(("Width of the 95 % interval", f"{100 * one.width:.0f} points"))
     if one.against_chance is not None:
-        rows.append(_power(f"Told from chance ({percent(n.chance)})", one.against_chance))
+        rows.append(_power(f"Power vs chance ({percent(n.chance)})", one.against_chance))
     if n.kind != "comparison":
-        words = f"{percent(n.expected)} and {percent(n.other)} told apart"
+        words = f"Power {percent(n.expected)} vs {percent(n.other)}"
         rows.append(_power(words, one.between))
-    rows.append(_power("Interval holds the truth", one.coverage))
-    rows.append(("Minutes of a judge", f"{one.minutes:.0f}"))
+    rows.append(_power("CI coverage", one.coverage))
+    rows.append(("Minutes per judge", f"{one.minutes:.0f}"))
     return pd.DataFrame(rows, columns=["what", "value"])
 
 
@@ -131,5 +131,5 @@ def _curve(told: Planned, kind: str, judges: int) -> None:
         over_judges(rows, judges),
         key=f"{PAGE}.curve",
         file_name="study-plan",
-        alt="Width of the interval and power, over the number of judges",
+        alt="Width of the interval and power by number of judges",
     )

@@ -36,11 +36,11 @@ from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING
 from capo_core.study.trial_kinds import TRIAL_KINDS
 
 _PARTS = {
-    "agreement": "Do they agree?",
-    "judges": "Judge by judge",
+    "agreement": "Inter-annotator agreement",
+    "judges": "Per judge",
     "quality": "Judge quality",
     "numbers": "All numbers",
-    "methods": "How it was computed",
+    "methods": "Methods paragraph",
 }
 _MEASURES = {
     "krippendorff_alpha": "Krippendorff's alpha",
@@ -50,9 +50,9 @@ _MEASURES = {
 
 
 def show_details(report: StudyReport, name: str, *, tried: bool) -> None:
-    section_heading("Behind the results")
+    section_heading("Details")
     part = url_state.choice(
-        st.segmented_control, "Behind the results", list(_PARTS), page=PAGE, key="behind",
+        st.segmented_control, "Details", list(_PARTS), page=PAGE, key="behind",
         format_func=_PARTS.__getitem__, label_visibility="collapsed",
     )  # fmt: skip
     if part == "agreement":
@@ -85,7 +85,7 @@ def _agreement(report: StudyReport, name: str) -> None:
             measure=rows["measure"].map(lambda each: _MEASURES.get(each, each)),
         ),
         {
-            "kind": Field("Asked"),
+            "kind": Field("Trial kind"),
             "measure": Field("Measure", HELP["alpha"]),
             "value": Field("Value", None, 2),
             "low": Field("From", "Lower end of the 95 % interval, over trials.", 2),
@@ -97,7 +97,7 @@ def _agreement(report: StudyReport, name: str) -> None:
         file_name=f"{name}-agreement",
     )
     length = report.analysis.length
-    section_heading("Does length sway them?", HELP["length"])
+    section_heading("Length effect", HELP["length"])
     table(
         length,
         {"question": Field("Question", width="large"), "odds_ratio": Field("Odds ratio", None, 2),
@@ -114,9 +114,9 @@ def _conduct(report: StudyReport, name: str) -> None:
         everyone = rows.iloc[0]
         show_headline(
             f"All judges together: {_told(everyone, 'left', 'n_sided')} of comparisons decided for "
-            f"the left side, {_told(everyone, 'same', 'n_repeats')} of repeats answered as before, "
-            f"{_told(everyone, 'checks', 'n_checks')} of checks right; "
-            f"{everyone['seconds_median']:.0f} seconds a trial (median)."
+            f"the left text, {_told(everyone, 'same', 'n_repeats')} of repeats consistent, "
+            f"{_told(everyone, 'checks', 'n_checks')} of attention checks passed; "
+            f"{everyone['seconds_median']:.0f} seconds per trial (median)."
         )
     shown = {
         "judge_id": Field("Judge"),
@@ -125,20 +125,19 @@ def _conduct(report: StudyReport, name: str) -> None:
         "left_low": Field("from", None, 2),
         "left_high": Field("to", None, 2),
         "n_sided": Field("of n", "Comparisons without ties."),
-        "same": Field("Same again", "Mirrored repeats answered as before.", 2),
+        "same": Field("Repeat consistency", "Swapped-order repeats answered consistently.", 2),
         "same_low": Field("from ", None, 2),
         "same_high": Field("to ", None, 2),
         "n_repeats": Field("of n ", "Repeats."),
-        "flipped_to_side": Field("Kept the side", "Repeats in which the same side was chosen, so "
-                                 "that the other text was."),
-        "checks_right": Field("Checks right", None, 2),
+        "flipped_to_side": Field("Same side", "Repeats with the same side, so the other text."),
+        "checks_right": Field("Checks passed", None, 2),
         "n_checks": Field("of n  ", "Checks."),
-        "cannot_tell": Field("Tie, cannot tell", None, 2),
-        "seconds_median": Field("Seconds", "Median of a trial.", 1),
-        "changes": Field("Changed", "Answers taken back."),
+        "cannot_tell": Field("Ties, cannot tell", None, 2),
+        "seconds_median": Field("Seconds", "Median per trial.", 1),
+        "changes": Field("Changed", "Changed answers."),
     }  # fmt: skip
     table(rows, shown, key=f"{PAGE}.behaviour", file_name=f"{name}-judges")
-    show_note("Empty cells: there was nothing to count. Nobody is left out for what stands here.")
+    show_note("Empty cell: no data. No judge is excluded because of this table.")
 
 
 def _told(row: pd.Series, what: str, n: str) -> str:
@@ -153,7 +152,7 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
     quality = report.analysis.quality
     rows = compute.raw_and_weighted(report.analysis)
     if quality is not None:
-        section_heading("How attentive is each judge?", HELP["attentiveness"])
+        section_heading("Judge attentiveness", HELP["attentiveness"])
         for sentence in quality.sentences:
             show_note(sentence)
         if not tried:
@@ -169,17 +168,18 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
                 said=[compute.verdict(r) for r in quality.judges.itertuples(index=False)]
             ),
             {"judge_id": Field("Judge"), "said": Field("Attentiveness", HELP["attentiveness"]),
-             "n_votes": Field("Votes", "Comparisons without ties."), "n_checks": Field("Checks"),
+             "n_votes": Field("Votes", "Comparisons without ties."),
+             "n_checks": Field("Attention checks"),
              "n_repeats": Field("Repeats"), "n_ties": Field("Ties"),
              "weight": Field("Weight", "Log-odds of a vote being right; 0 counts nothing.", 2)},
             key=f"{PAGE}.quality",
             file_name=f"{name}-attentiveness",
         )  # fmt: skip
     else:
-        show_note("Attentiveness is estimated from comparisons, of which this study has none.")
-    section_heading("Raw and weighted, side by side", HELP["weighted"])
+        show_note("Attentiveness is estimated from comparisons; this study has none.")
+    section_heading("Raw and weighted results", HELP["weighted"])
     if rows.empty:
-        show_note("There is nothing to weigh.")
+        show_note("No comparisons to weight.")
         return
     show_figure(
         charts.raw_and_weighted(rows),
@@ -193,7 +193,7 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
          "raw_low": Field("from", None, 2), "raw_high": Field("to", None, 2),
          "weighted": Field("Weighted", HELP["weighted"], 2),
          "weighted_low": Field("from ", None, 2), "weighted_high": Field("to ", None, 2),
-         "rests_on": Field("Rests on"), "note": Field("Note")},
+         "rests_on": Field("Based on"), "note": Field("Note")},
         key=f"{PAGE}.weighted.table",
         file_name=f"{name}-weighted",
     )  # fmt: skip
@@ -201,20 +201,20 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
 
 
 def _prior() -> None:
-    with st.expander("What is known beforehand (μ)"):
+    with st.expander("Prior on μ"):
         show_note(
             "μ is how often the stronger source's text is the better one. Where judges share no "
             "trials, nothing else tells attentiveness. human:sft=0.8 says that it is known; "
             "human:sft=0.8/40 that the prior is worth 40 comparisons. Commas between pairs."
         )
-        url_state.text("Pairs with their μ", page=PAGE, key="mu", placeholder="human:sft=0.8/40")
+        url_state.text("Pairs and μ", page=PAGE, key="mu", placeholder="human:sft=0.8/40")
 
 
 def _methods(report: StudyReport) -> None:
     show_note(methods_paragraph(report))
     if report.facts.planned:
-        st.markdown(f"**Planned before anyone judged.** {markdown(report.facts.planned)}")
-    st.caption("The same paragraph for a paper, in LaTeX:")
+        st.markdown(f"**Frozen before judging.** {markdown(report.facts.planned)}")
+    st.caption("LaTeX version:")
     st.code(to_latex(report), language="latex", wrap_lines=True)
 
 
@@ -250,7 +250,7 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
     """
     found = report.analysis
     told = compute.sentences(found)
-    show_headline(*(f"Made-up judges: {told[0]}" if tried and not k else line
+    show_headline(*(f"Simulated judges: {told[0]}" if tried and not k else line
            for k, line in enumerate(told)))  # fmt: skip
     for sentence in found.sentences:
         show_note(sentence)
@@ -290,7 +290,7 @@ def _tables(kind: str, found: StudyAnalysis, looked, name: str) -> None:
 def _accuracy(found, looked, name: str) -> None:
     if not len(found.accuracy):
         return
-    section_heading("Who wrote this?", HELP["accuracy"])
+    section_heading("Attribution accuracy", HELP["accuracy"])
     counting = url_state.choice(
         st.segmented_control, "Cannot tell", [AS_WRONG, LEFT_OUT], page=PAGE, key="counting",
         format_func=lambda each: f"“Cannot tell”{each.removeprefix('cannot tell')}",
@@ -301,23 +301,22 @@ def _accuracy(found, looked, name: str) -> None:
         charts.accuracy(rows, looked, compute.ceiling(rows)),
         key=f"{PAGE}.accuracy",
         file_name=f"{name}-accuracy",
-        alt="Share of texts given to the right annotator, by source",
+        alt="Attribution accuracy by source",
     )
     table(
         compute.in_words(rows, "source"),
         {
             "source": Field("Source"),
-            "value": Field("Right", HELP["accuracy"], 2),
+            "value": Field("Accuracy", HELP["accuracy"], 2),
             **_SHARE,
             "chance": Field("Chance", "One over the number of annotators.", 2),
-            "p_value": Field("p", "Exact test against chance, judgments taken as independent; the "
-                             "interval goes before it."),
+            "p_value": Field("p", "Exact test against chance, judgments as independent."),
             "cannot_tell": Field("Cannot tell", "Answers."),
         },
         key=f"{PAGE}.accuracy.table",
         file_name=f"{name}-accuracy",
     )  # fmt: skip
-    section_heading("Who is taken for whom", HELP["confusion"])
+    section_heading("Attribution confusion matrix", HELP["confusion"])
     names = list(dict.fromkeys(found.confusion["source"]))
     source = url_state.choice(
         st.segmented_control, "Source", names, page=PAGE, key="source", format_func=source_name,
@@ -327,14 +326,14 @@ def _accuracy(found, looked, name: str) -> None:
         charts.confusion(found.confusion[found.confusion["source"] == source], dark=is_dark()),
         key=f"{PAGE}.confusion",
         file_name=f"{name}-confusion-{source}",
-        alt="Whom judges named, for the texts of each annotator",
+        alt="Attribution confusion matrix: target by named annotator",
     )
 
 
 def _wins(found, looked, name: str) -> None:
     if not len(found.wins):
         return
-    section_heading("Which of the two is theirs?", HELP["wins"])
+    section_heading("Preference", HELP["wins"])
     show_figure(
         charts.wins(found.wins, looked),
         key=f"{PAGE}.wins",
@@ -348,9 +347,9 @@ def _wins(found, looked, name: str) -> None:
             "source_b": Field("Against"),
             "share_a": Field("Preferred", HELP["wins"], 2),
             **_SHARE,
-            "wins_a": Field("Preferred, times"),
+            "wins_a": Field("Wins"),
             "ties": Field("Ties"),
-            "wins_b": Field("The other, times"),
+            "wins_b": Field("Losses"),
         },
         key=f"{PAGE}.wins.table",
         file_name=f"{name}-wins",
@@ -358,7 +357,7 @@ def _wins(found, looked, name: str) -> None:
     best = found.preference
     if best is None:
         return
-    section_heading("All comparisons together", HELP["strength"])
+    section_heading("Bradley–Terry strengths", HELP["strength"])
     if best.note:
         show_note(best.note)
     rows = best.strengths
@@ -381,7 +380,7 @@ def _wins(found, looked, name: str) -> None:
 def _reasoning(found, looked, name: str) -> None:
     if not len(found.reasoning):
         return
-    section_heading("Is the reasoning theirs?", HELP["reasoning"])
+    section_heading("Reasoning ratings", HELP["reasoning"])
     show_figure(
         charts.ratings(found.reasoning, looked),
         key=f"{PAGE}.ratings",

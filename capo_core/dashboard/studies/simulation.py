@@ -19,20 +19,26 @@ from capo_core.study.tables import COMPARISON, HUMAN
 
 # Key in the address, label, help, default in hundredths, greatest.
 _SHARES = (
-    ("attentive", "Attentive", "How often judges attend to a trial, on average.", 80, 100),
-    ("skill", "Know the hand", "How often an attending judge knows whose manner it is.", 70, 100),
-    ("left", "Left when not attending", "50 is no bias.", 50, 100),
-    ("doubt", "Tie or cannot tell", "Share of such answers.", 5, 100),
-    ("careless", "Careless judges", "Share of judges who hardly attend at all.", 0, 100),
+    ("attentive", "Attentive", "Mean share of trials a judge attends to.", 80, 100),
+    (
+        "skill",
+        "Recognition accuracy",
+        "Share recognised by an attending judge.",
+        70,
+        100,
+    ),
+    ("left", "Left choice when not attending", "50 means no bias.", 50, 100),
+    ("doubt", "Ties or “cannot tell”", "Share of such answers.", 5, 100),
+    ("careless", "Careless judges", "Share of judges who rarely attend.", 0, 100),
 )
 
 
 def show(context: PageContext, seen: Seen) -> None:
-    st.html(f'<p class="capo-simulated"><strong>Made-up judges.</strong> {escape(_WARNING)}</p>')
+    st.html(f'<p class="capo-simulated"><strong>Simulated judges.</strong> {escape(_WARNING)}</p>')
     trying = _assumed(seen)
     on = url_state.get("try") == "1"
     st.button(
-        "Let them answer" if not on else "Other made-up judges",
+        "Simulate" if not on else "New simulated judges",
         key=f"{PAGE}.try",
         type="secondary" if on else "primary",
         on_click=url_state.put,
@@ -42,28 +48,27 @@ def show(context: PageContext, seen: Seen) -> None:
         return
     report = cache.tried(context.workspace, seen.name, trying)
     if report is None:
-        waiting("They are judging …")
+        waiting("Simulating judgments …")
         return
     results.draw(report, seen.name, tried=True)
 
 
 _WARNING = (
-    "Nobody has judged anything. What follows shows what this design would find if judges were as "
-    "set here; change them, and see what it can and cannot tell."
+    "No real judgments. The results below show what this design would find with judges as set here."
 )
 
 
 def _assumed(seen: Seen) -> Trying:
-    section_heading("The judges")
+    section_heading("Simulated judges")
     values: dict[str, float] = {}
     with control_row("studies-judges", [1] * len(_SHARES)) as columns:
         for column, (key, label, help_, default, most) in zip(columns, _SHARES, strict=True):
             with column:
                 values[key] = _whole(key, f"{label}, %", help_, default, most) / 100
-    section_heading("The sources")
+    section_heading("Sources")
     show_note(
-        "Likeness: how often a text carries its target's manner. Strength, in comparisons: how "
-        "much better than the others, in log-odds; 0 for all is no difference."
+        "Likeness: how often a text shows its target's style. Strength "
+        "(comparisons): log-odds of being preferred; 0 for all means no difference."
     )
     likeness, strength = _pairs(url_state.get("likeness")), _pairs(url_state.get("strength"))
     sources = list(seen.config.sources)
