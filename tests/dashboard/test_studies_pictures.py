@@ -111,4 +111,4 @@ def test_the_report_stands_alone_and_escapes_what_comes_from_data(report):
 def test_tables_for_the_screen_drop_empty_notes_and_name_sources(report):
     rows = in_words(report.analysis.accuracy, "source")
     assert "note" in rows or not report.analysis.accuracy["note"].astype(bool).any()
-    assert set(rows["source"]) <= {"Target's own texts", "Another annotator's texts"}
+    assert set(rows["source"]) <= {"The target's own texts", "Another annotator's texts"}

@@ -91,7 +91,7 @@ def kind_title(kind: str) -> str:
 def source_name(source: str) -> str:
     """ "human" → "The target's own texts"."""
     return {
-        HUMAN: "Target's own texts",
+        HUMAN: "The target's own texts",
         OTHER_HUMAN: "Another annotator's texts",
     }.get(source) or method_name(source)
 
