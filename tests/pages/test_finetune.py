@@ -103,7 +103,7 @@ def test_retention_and_a_judge_are_switched_on_and_off(workspace):
     assert "no model is named as the LLM judge" in shown(app)
     assert not [each for each in app.button if each.key == "finetune.start"]
     app.text_input(key="finetune.form.judge.server").set_value("big-model").run()
-    assert "10 runs:" in fine(app) and ", a judge, and the evaluation" in fine(app)
+    assert "10 runs:" in fine(app) and ", LLM judge, and an evaluation" in fine(app)
     app.number_input(key="finetune.form.judge.trials").set_value(8).run()
     assert app.code[0].value.endswith("--set 'judge.server=\"big-model\"' judge.trials=8")
     app.segmented_control(key="finetune.form.judge.who").set_value("base").run()
@@ -278,7 +278,7 @@ def test_a_training_shows_its_curves_its_probe_and_what_it_writes(workspace, add
     assert len(app.get("plotly_chart")) == 8
     assert "Attributed to ann at step 6: 14/24 probe texts" in said
     assert "asked for tree; the tree is inexact" in said
-    assert "1 lines of the run" in said
+    assert "1 unreadable line of the event log" in said
     own = dataset.annotations.query("item_id == 'i3' and annotator_id == 'ann'")["explanation"]
     assert "written at step 3" in said and "written at step 6" in said and own.iloc[0] in said
 

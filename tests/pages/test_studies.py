@@ -69,14 +69,14 @@ def parts(app) -> list[str]:
 
 def test_a_newcomer_is_told_what_to_do_and_led_to_the_form(workspace):
     app = open_page("studies", dataset="demo-nli")
-    assert "There is no study yet" in fine(app)
+    assert "No studies yet" in fine(app)
     app.button(key="studies.first").click().run()
     assert app.query_params["view"] == "new"
     assert not (workspace.root / "studies.sqlite").exists()  # looking makes nothing
 
 
 def test_without_a_study_the_view_of_one_says_so(workspace):
-    assert "There is no study yet" in fine(open_page("studies", dataset="demo-nli", view="study"))
+    assert "No studies yet" in fine(open_page("studies", dataset="demo-nli", view="study"))
 
 
 # The form and the planner
@@ -185,7 +185,7 @@ def test_leaks_are_listed_with_their_texts_and_left_out_by_a_new_drawing(workspa
 
     steps.put_draft(workspace, replace(dataset, annotations=telling))
     app = one("leaks")
-    assert "could tell their source" in fine(app)
+    assert "could reveal their source" in fine(app)
     texts = next(f.value for f in app.dataframe if "source" in f.value.columns)
     assert texts["text"].str.contains("As an AI").any()
     app.button(key="studies.leaveout.boilerplate").click().run()
@@ -228,7 +228,7 @@ def test_what_another_tab_drew_anew_is_not_frozen_unseen(workspace, dataset):
 def test_made_up_judges_try_a_design_and_are_called_so(workspace, dataset):
     steps.put_draft(workspace, dataset)
     app = one("try")
-    assert "Nobody has judged anything" in fine(app) and not app.get("plotly_chart")
+    assert "No real judgments" in fine(app) and not app.get("plotly_chart")
     app.button(key="studies.try").click().run()
     said = fine(app)
     assert "Simulated judges: Judges attributed texts correctly" in said
@@ -302,7 +302,7 @@ def test_a_judge_gets_a_new_link_or_is_revoked(workspace, dataset):
     app.button(key="studies.judge.revoke").click().run()
     states = [judge.state for judge in steps.service(workspace).status(steps.NAME).judges]
     assert states.count("revoked") == 1
-    assert "was revoked" in fine(app)
+    assert "Revoked; existing answers are kept" in fine(app)
 
 
 def test_closing_and_unblinding_come_one_after_the_other(workspace, dataset):
@@ -436,7 +436,7 @@ def test_a_study_whose_folder_is_gone_still_shows_its_log(workspace, dataset):
     shutil.rmtree(folder)
     app = one()
     assert not app.exception and app.error
-    assert "lies in the database" in shown(app)
+    assert "intact in the database" in shown(app)
 
 
 def test_a_database_that_cannot_be_reached_leaves_drafts_to_work_on(workspace, dataset,

@@ -25,7 +25,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
-from capo_core.formatting import duration, number, percent, size
+from capo_core.formatting import count, duration, number, percent, size
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
 from capo_core.runs.status import Status
@@ -199,7 +199,7 @@ def _draw(context: PageContext, seen: RunSummary) -> None:
     _how_it_is(seen)
     events = events_of(seen.run)
     if events.unread:
-        st.warning(f"{events.unread} unreadable lines of the run's event log were skipped.")
+        st.warning(f"{count(events.unread, 'unreadable line')} of the event log skipped.")
     figures = _figures(seen, events)
     if figures:
         st.html(figures_html(figures))
