@@ -50,7 +50,7 @@ def rest(page) -> None:
 
 def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
     go("distributions?dataset=spread&order=disputed")
-    page.get_by_text("How far from the crowd").wait_for()
+    page.get_by_text("Distance from the crowd").wait_for()
     # The last item is the one whose crowd is most divided.
     page.get_by_text(f"1 of {ITEMS} items").wait_for()
     assert item_of(page) == f"i{ITEMS - 1}"
@@ -125,7 +125,7 @@ def click(page, x: float, row: int) -> None:
 
 def test_a_header_sorts_and_a_row_leads_to_its_source(go, page, spread):
     go("distributions?dataset=spread")
-    page.get_by_text("How far from the crowd").wait_for()
+    page.get_by_text("Distance from the crowd").wait_for()
     page.wait_for_timeout(800)
     click(page, 330, -1)  # a table with nothing picked out picks its first cell then
     assert "focus=" not in page.url
@@ -159,7 +159,7 @@ def test_sources_taken_out_quickly_stay_out(go, page, spread):
 def test_narrow_nothing_sticks_out(go, page, spread):
     page.set_viewport_size({"width": 820, "height": 1000})
     go("distributions?dataset=spread&part=models")
-    page.get_by_text("A new estimate").wait_for()
+    page.get_by_text("New estimate").wait_for()
     assert page.evaluate(
         "(() => { const m = document.querySelector('[data-testid=stMain]');"
         " return m.scrollWidth - m.clientWidth; })()"

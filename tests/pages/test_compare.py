@@ -82,7 +82,7 @@ def test_unscored_answers_can_be_read_and_scored(workspace, add, begun):
     run(workspace, dataset, "mine-answers", "icl", speaker(dataset, the_target))
     app = open_page("compare", dataset="mine")
     said = shown(app)
-    assert not app.exception and "not scored yet" in said
+    assert not app.exception and "not been evaluated yet" in said
     assert "imitating <b>ann</b>" in said
     app.button(key="compare.score").click().run()
     assert not app.exception and len(begun) == 1
@@ -117,7 +117,7 @@ def test_what_is_missing_stands_above_the_scores(workspace, add):
     app = open_page("compare", dataset="mine")
     assert not app.exception
     (warning,) = app.warning
-    said = "In-context learning (Answers for ann, bob, cyd failed: the milk is *sour*)"
+    said = "In-context learning (Generation for ann, bob, cyd failed: the milk is *sour*)"
     assert markdown(said) in warning.value and "\\*sour" in warning.value  # text, not Markdown
 
 
@@ -180,10 +180,10 @@ def test_next_previous_and_the_address(scored):
 def test_filters_leave_what_passes(scored):
     app = open_page("compare", dataset="mine", method="icl", outcome="unread")
     said = shown(app)
-    assert "1 of 3 cases" in said and "Could not be read" in said
+    assert "1 of 3 cases" in said and "Unreadable" in said
     assert "&lt;b&gt;no&lt;/b&gt; form" in said and "<b>no</b> form" not in said
     app = open_page("compare", dataset="mine", method="capo", outcome="wrong")
-    assert "No answer passes this filter" in shown(app)
+    assert "No answers match the filters" in shown(app)
     app.button(key="compare.clear").click().run()
     assert "1 of 36 cases" in shown(app)
 
@@ -208,7 +208,7 @@ def test_nonsense_in_the_address_is_no_error(scored):
 def test_runs_can_be_put_together_by_the_address(workspace, scored, begun):
     names = [one.run_id for one in scored.members if one.kind == "generate"][:2]
     app = open_page("compare", dataset="mine", of="chosen", runs=",".join(names))
-    assert not app.exception and "These 2 runs are not scored yet" in shown(app)
+    assert not app.exception and "These 2 runs have not been evaluated yet" in shown(app)
 
 
 def test_a_run_with_broken_answers_is_named(workspace, scored):

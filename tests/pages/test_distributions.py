@@ -73,14 +73,14 @@ def test_the_demo_says_who_comes_nearest_and_shows_the_floor(workspace):
     said = fine(open_page("distributions", dataset="demo-nli"))
     assert "is closest to the crowd (JSD " in said and "on 500 items)" in said
     assert "uniform baseline " in said
-    assert "How far from the crowd" in said and "Where the crowd disagrees" in said
+    assert "Distance from the crowd" in said and "Where the crowd disagrees" in said
     assert "1 of 500 items" in said
 
 
 def test_an_ordinal_scale_without_a_crowd_says_what_to_do_next(workspace):
     app = open_page("distributions", dataset="demo-paraphrase", measure="Wasserstein")
     said = fine(app)
-    assert "There is no crowd here" in said and "under *Files*" in said
+    assert "No crowd distribution" in said and "under *Files*" in said
     assert "is closest to “annotators” (Wasserstein " in said
     assert 'class="capo-cols"' in said  # a column for each point of the scale
 
@@ -127,7 +127,7 @@ def test_an_address_with_nonsense_falls_back(mine):
 
 def test_a_filter_that_leaves_nothing_can_be_taken_back(mine):
     app = open_page("distributions", dataset="mine", q="nowhere to be found")
-    assert "No item passes this filter" in fine(app)
+    assert "No items match the filters" in fine(app)
     app.button(key="distributions.items.clear").click().run()
     assert "1 of 24 items" in fine(app)
 
@@ -150,7 +150,7 @@ def test_a_file_on_other_items_is_shown_alone(mine):
                       for n in range(3)))  # fmt: skip
     said = fine(upload(app, ("other.jsonl", content)))
     assert "shown without it" in said and "1 of 3 items" in said
-    assert "These are the items of other, a file, not of mine." in said
+    assert "Items of the file other, not of mine." in said
     assert "“a” is compared with the crowd" in said
 
 
@@ -159,7 +159,7 @@ def test_a_crowd_alone_leads_to_a_model(mine):
     said = fine(upload(app, ("other.json", lines(row(1, **{"chaos probs": [0.1, 0.7, 0.2]})))))
     assert "No source other than the uniform baseline" in said and "Nothing to compare yet" in said
     app.button(key="distributions.ask").click().run()
-    assert "A new estimate" in fine(app)
+    assert "New estimate" in fine(app)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_crowd_alone_leads_to_a_model(mine):
 )  # fmt: skip
 def test_a_bad_file_is_named_with_what_is_wrong_and_the_page_stays(mine, content, words):
     app = open_page("distributions", dataset="mine")
-    before = "How far from the crowd"
+    before = "Distance from the crowd"
     assert before in fine(app)
     upload(app, ("bad.jsonl", content))
     assert not app.exception and len(app.error) == 1
@@ -241,7 +241,7 @@ def test_explanations_are_compared_when_asked(mine):
     app.button(key="distributions.like.words").click().run()
     said = fine(app)
     assert "Parts of speech by" in said
-    assert "No model has explained these items yet" in said
+    assert "No model explanations for these items yet" in said
 
 
 def test_what_a_models_explanations_would_change(mine):
@@ -273,7 +273,7 @@ def test_imitated_annotators_are_sources_and_their_team_is_shown_first(workspace
 def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypatch):
     monkeypatch.setattr(queue, "_start", lambda job, status: None)
     app = open_page("distributions", dataset="mine", part="models")
-    assert "No estimate of these items is finished yet" in fine(app)
+    assert "No finished estimate for these items yet" in fine(app)
     assert "144 questions" in shown(app)  # 24 items, 6 orders of three labels
     # The published temperature would make the small base's shares uniform.
     assert any("--temperature 1 " in code.value for code in app.code)
