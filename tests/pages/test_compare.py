@@ -86,7 +86,7 @@ def test_unscored_answers_can_be_read_and_scored(workspace, add, begun):
     assert "imitating <b>ann</b>" in said
     app.button(key="compare.score").click().run()
     assert not app.exception and len(begun) == 1
-    assert "appear here by themselves" in shown(app)
+    assert "appear here when ready" in shown(app)
 
 
 def test_where_imitation_was_not_measured_the_first_sentence_stands_above(workspace, add):

@@ -107,7 +107,8 @@ def test_the_address_alone_brings_a_view_back(mine):
     }  # fmt: skip
     app = open_page("distributions", **query)
     said = fine(app)
-    assert "“single label”" in said and "By KL, no source comes as near to “annotators”" in said
+    assert "“single label”" in said
+    assert "The uniform baseline is significantly closer to “annotators” than every" in said
     app.button(key="distributions.items.Next").click().run()
     item = app.query_params["item"]
     again = open_page("distributions", **query, item=item[0] if isinstance(item, list) else item)
@@ -274,7 +275,7 @@ def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypa
     monkeypatch.setattr(queue, "_start", lambda job, status: None)
     app = open_page("distributions", dataset="mine", part="models")
     assert "No finished estimate for these items yet" in fine(app)
-    assert "144 questions" in shown(app)  # 24 items, 6 orders of three labels
+    assert "144 prompts" in shown(app)  # 24 items, 6 orders of three labels
     # The published temperature would make the small base's shares uniform.
     assert any("--temperature 1 " in code.value for code in app.code)
     app.selectbox(key="distributions.new.model").set_value("base").run()
