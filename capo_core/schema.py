@@ -17,7 +17,7 @@ from capo_core.errors import DataError
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column: name, kind and meaning.
 
     Kinds are "text", "count" (a whole number of 0 or more) and "number" (any finite number).
@@ -36,7 +36,7 @@ class Table:
 
     name: str
     key: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
 
     @property
     def names(self) -> list[str]:
@@ -47,65 +47,75 @@ ITEMS = Table(
     "items",
     ("item_id",),
     (
-        Column("item_id", "text", "identifier of the item", required=True),
-        Column("text_a", "text", "first text of the item (premise, question 1)", required=True),
-        Column("text_b", "text", "second text (hypothesis, question 2); empty if there is none"),
-        Column("split", "text", "part of the data", ("train", "validation", "test", "")),
+        TableColumn("item_id", "text", "identifier of the item", required=True),
+        TableColumn(
+            "text_a", "text", "first text of the item (premise, question 1)", required=True
+        ),
+        TableColumn(
+            "text_b", "text", "second text (hypothesis, question 2); empty if there is none"
+        ),
+        TableColumn("split", "text", "part of the data", ("train", "validation", "test", "")),
     ),
 )
 ANNOTATIONS = Table(
     "annotations",
     ("annotation_id",),
     (
-        Column("annotation_id", "text", "identifier of the annotation", required=True),
-        Column("item_id", "text", "the item annotated", required=True),
-        Column("annotator_id", "text", "annotator who gave it", required=True),
-        Column("label", "text", "label, on the task's scale", required=True),
-        Column("explanation", "text", "in the annotator's words; empty if there is none"),
-        Column("valid", "text", "judged valid in a later round", ("true", "false", "unknown")),
+        TableColumn("annotation_id", "text", "identifier of the annotation", required=True),
+        TableColumn("item_id", "text", "the item annotated", required=True),
+        TableColumn("annotator_id", "text", "annotator who gave it", required=True),
+        TableColumn("label", "text", "label, on the task's scale", required=True),
+        TableColumn("explanation", "text", "in the annotator's words; empty if there is none"),
+        TableColumn("valid", "text", "judged valid in a later round", ("true", "false", "unknown")),
     ),
 )
 CROWD = Table(
     "crowd",
     ("item_id", "label"),
     (
-        Column("item_id", "text", "the item labelled", required=True),
-        Column("label", "text", "one label of the task's scale", required=True),
-        Column("count", "count", "number of people who gave this label"),
+        TableColumn("item_id", "text", "the item labelled", required=True),
+        TableColumn("label", "text", "one label of the task's scale", required=True),
+        TableColumn("count", "count", "number of people who gave this label"),
     ),
 )
 PAIRS = Table(
     "pairs",
     ("pair_id",),
     (
-        Column("pair_id", "text", "identifier of the pair", required=True),
-        Column("item_id", "text", "the item both responses answer", required=True),
-        Column("target_annotator_id", "text", "annotator to imitate", required=True),
-        Column("chosen_annotation_id", "text", "the target's response", required=True),
-        Column("rejected_annotation_id", "text", "response of another annotator", required=True),
-        Column("rejected_annotator_id", "text", "author of the rejected response", required=True),
-        Column("same_label", "text", "whether both have the same label", ("true", "false")),
-        Column("similarity", "number", "of the explanations, without the item's words; 0 to 1"),
-        Column("weight", "number", "weight of the pair in training; 0 or more"),
+        TableColumn("pair_id", "text", "identifier of the pair", required=True),
+        TableColumn("item_id", "text", "the item both responses answer", required=True),
+        TableColumn("target_annotator_id", "text", "annotator to imitate", required=True),
+        TableColumn("chosen_annotation_id", "text", "the target's response", required=True),
+        TableColumn(
+            "rejected_annotation_id", "text", "response of another annotator", required=True
+        ),
+        TableColumn(
+            "rejected_annotator_id", "text", "author of the rejected response", required=True
+        ),
+        TableColumn("same_label", "text", "whether both have the same label", ("true", "false")),
+        TableColumn(
+            "similarity", "number", "of the explanations, without the item's words; 0 to 1"
+        ),
+        TableColumn("weight", "number", "weight of the pair in training; 0 or more"),
     ),
 )
 OUTPUTS = Table(
     "outputs",
     ("output_id",),
     (
-        Column("output_id", "text", "identifier of the output", required=True),
-        Column("run_id", "text", "run that generated it", required=True),
-        Column("method", "text", "imitation method", required=True),
-        Column("target_annotator_id", "text", "annotator to imitate", required=True),
-        Column("item_id", "text", "the item answered", required=True),
-        Column("sample", "text", "number of the sample for the item: 0, 1, …", required=True),
-        Column("label", "text", "label parsed from the output; empty if none was found"),
-        Column("explanation", "text", "explanation parsed from it; empty if none was found"),
-        Column("raw_text", "text", "text as generated"),
-        Column("parsed", "text", "whether the output could be parsed", ("true", "false")),
-        Column("problem", "text", "why it could not be parsed; empty if it could"),
-        Column("prompt_tokens", "count", "tokens of the prompt"),
-        Column("output_tokens", "count", "tokens generated"),
+        TableColumn("output_id", "text", "identifier of the output", required=True),
+        TableColumn("run_id", "text", "run that generated it", required=True),
+        TableColumn("method", "text", "imitation method", required=True),
+        TableColumn("target_annotator_id", "text", "annotator to imitate", required=True),
+        TableColumn("item_id", "text", "the item answered", required=True),
+        TableColumn("sample", "text", "number of the sample for the item: 0, 1, …", required=True),
+        TableColumn("label", "text", "label parsed from the output; empty if none was found"),
+        TableColumn("explanation", "text", "explanation parsed from it; empty if none was found"),
+        TableColumn("raw_text", "text", "text as generated"),
+        TableColumn("parsed", "text", "whether the output could be parsed", ("true", "false")),
+        TableColumn("problem", "text", "why it could not be parsed; empty if it could"),
+        TableColumn("prompt_tokens", "count", "tokens of the prompt"),
+        TableColumn("output_tokens", "count", "tokens generated"),
     ),
 )
 
@@ -141,7 +151,7 @@ def check(frame: pd.DataFrame, table: Table, *, source: str = "") -> pd.DataFram
     return frame
 
 
-def _check_column(values: pd.Series, column: Column, where: str) -> None:
+def _check_column(values: pd.Series, column: TableColumn, where: str) -> None:
     def fail(bad: pd.Series, expected: str) -> None:
         if bad.any():
             row = int(bad.to_numpy().argmax())

@@ -8,7 +8,6 @@ ROOT = Path(__file__).resolve().parents[1]
 # Names that are still used twice; this list only gets shorter.
 LEFT: set[str] = {
     "Chosen",
-    "Column",
     "Form",
     "Look",
     "Wanted",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import Column, Table, check, quoted_names
+from capo_core.schema import Table, TableColumn, check, quoted_names
 from capo_core.task import Task
 from capo_core.workspace import content_hash
 
@@ -155,11 +155,11 @@ EXPLANATIONS = Table(
     "explanations",
     ("item_id", "source", "position"),
     (
-        Column("item_id", "text", "the item explained", required=True),
-        Column("source", "text", "who wrote it: humans, or a model and how", required=True),
-        Column("position", "count", "which of the source's explanations of the item, from 0"),
-        Column("label", "text", "the label it argues for", required=True),
-        Column("explanation", "text", "the words", required=True),
+        TableColumn("item_id", "text", "the item explained", required=True),
+        TableColumn("source", "text", "who wrote it: humans, or a model and how", required=True),
+        TableColumn("position", "count", "which of the source's explanations of the item, from 0"),
+        TableColumn("label", "text", "the label it argues for", required=True),
+        TableColumn("explanation", "text", "the words", required=True),
     ),
 )
 

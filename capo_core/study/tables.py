@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.schema import Column, Table
+from capo_core.schema import Table, TableColumn
 
 # Kinds of trial; `trial_kinds.TRIAL_KINDS` says all about each.
 ATTRIBUTION = "attribution"  # who of these annotators wrote the text or texts?
@@ -45,12 +45,14 @@ TRIALS = Table(
     "trials",
     ("trial_id",),
     (
-        Column("trial_id", "text", "identifier of the trial", required=True),
-        Column("kind", "text", "what is asked, a name of TRIAL_KINDS", required=True),
-        Column("phase", "text", "practice comes first, with feedback", PHASES, required=True),
-        Column("item_id", "text", "the item; of a pool, the first text's item", required=True),
-        Column("target_annotator_id", "text", "whom the question names; empty for attribution"),
-        Column(
+        TableColumn("trial_id", "text", "identifier of the trial", required=True),
+        TableColumn("kind", "text", "what is asked, a name of TRIAL_KINDS", required=True),
+        TableColumn("phase", "text", "practice comes first, with feedback", PHASES, required=True),
+        TableColumn("item_id", "text", "the item; of a pool, the first text's item", required=True),
+        TableColumn(
+            "target_annotator_id", "text", "whom the question names; empty for attribution"
+        ),
+        TableColumn(
             "text_ids",
             "text",
             "JSON list by slot. attribution: the 1 to k texts of one pool, each of another item; "
@@ -63,20 +65,22 @@ TEXTS = Table(
     "texts",
     ("text_id",),
     (
-        Column("text_id", "text", "identifier of the text", required=True),
-        Column("item_id", "text", "the item it answers", required=True),
-        Column("text_a", "text", "the item's first text, as shown", required=True),
-        Column("text_b", "text", "the item's second text; empty where there is one"),
-        Column("label", "text", "the label as shown, one word for all sources", required=True),
-        Column("explanation", "text", "as shown, after format is made equal", required=True),
+        TableColumn("text_id", "text", "identifier of the text", required=True),
+        TableColumn("item_id", "text", "the item it answers", required=True),
+        TableColumn("text_a", "text", "the item's first text, as shown", required=True),
+        TableColumn("text_b", "text", "the item's second text; empty where there is one"),
+        TableColumn("label", "text", "the label as shown, one word for all sources", required=True),
+        TableColumn("explanation", "text", "as shown, after format is made equal", required=True),
     ),
 )
 CARDS = Table(
     "cards",
     ("annotator_id",),
     (
-        Column("annotator_id", "text", "whose card it is; a judge sees a letter", required=True),
-        Column(
+        TableColumn(
+            "annotator_id", "text", "whose card it is; a judge sees a letter", required=True
+        ),
+        TableColumn(
             "examples",
             "text",
             "JSON list of [text_a, text_b, label, explanation] from the training split",
@@ -88,26 +92,26 @@ SEALED = Table(
     "sealed",
     ("trial_id", "slot"),
     (
-        Column("trial_id", "text", "the trial", required=True),
-        Column("slot", "count", "place in the trial's text_ids: 0, 1, …"),
-        Column("text_id", "text", "the text in that slot", required=True),
-        Column(
+        TableColumn("trial_id", "text", "the trial", required=True),
+        TableColumn("slot", "count", "place in the trial's text_ids: 0, 1, …"),
+        TableColumn("text_id", "text", "the text in that slot", required=True),
+        TableColumn(
             "source",
             "text",
             "'human', 'other_human' or the name of a method; a reasoning trial's reference, "
             "slot 1, is always 'human'",
             required=True,
         ),
-        Column(
+        TableColumn(
             "annotator_id",
             "text",
             "who wrote a human text; whom a method imitates",
             required=True,
         ),
-        Column("run_id", "text", "the run that wrote it; empty for humans"),
-        Column("purpose", "text", "what the trial is for", PURPOSES, required=True),
-        Column("mirror_of", "text", "the trial it repeats; empty unless purpose is 'mirror'"),
-        Column(
+        TableColumn("run_id", "text", "the run that wrote it; empty for humans"),
+        TableColumn("purpose", "text", "what the trial is for", PURPOSES, required=True),
+        TableColumn("mirror_of", "text", "the trial it repeats; empty unless purpose is 'mirror'"),
+        TableColumn(
             "truth",
             "text",
             "the right answer, the same in all slots. attribution: who wrote it, or whom the "
@@ -120,10 +124,10 @@ ASSIGNMENTS = Table(
     "assignments",
     ("judge_slot", "trial_id"),
     (
-        Column("judge_slot", "text", "J01, J02, …: an invited judge gets one", required=True),
-        Column("trial_id", "text", "a trial this judge is to see", required=True),
-        Column("position", "count", "1, 2, … in this judge's sequence, practice first"),
-        Column(
+        TableColumn("judge_slot", "text", "J01, J02, …: an invited judge gets one", required=True),
+        TableColumn("trial_id", "text", "a trial this judge is to see", required=True),
+        TableColumn("position", "count", "1, 2, … in this judge's sequence, practice first"),
+        TableColumn(
             "order",
             "text",
             'JSON {"cards": [annotator ids as shown], "slots": [slots as shown]}: the cards are in '
@@ -137,44 +141,52 @@ FEEDBACK = Table(
     "feedback",
     ("trial_id",),
     (
-        Column("trial_id", "text", "a practice trial", required=True),
-        Column("answer", "text", "its right answer, coded as in judgments", required=True),
-        Column("note", "text", "one sentence shown after the judge has answered", required=True),
+        TableColumn("trial_id", "text", "a practice trial", required=True),
+        TableColumn("answer", "text", "its right answer, coded as in judgments", required=True),
+        TableColumn(
+            "note", "text", "one sentence shown after the judge has answered", required=True
+        ),
     ),
 )
 JUDGMENTS = Table(
     "judgments",
     ("study_id", "judge_id", "trial_id"),
     (
-        Column("study_id", "text", "the study", required=True),
-        Column("judge_id", "text", "who judged", required=True),
-        Column("trial_id", "text", "what was judged", required=True),
-        Column("kind", "text", "what was asked, a name of TRIAL_KINDS", required=True),
-        Column("purpose", "text", "what the trial is for", PURPOSES, required=True),
-        Column("mirror_of", "text", "the trial it repeats; empty unless a mirror"),
-        Column("item_id", "text", "the item; of a pool, the first text's", required=True),
-        Column("target_annotator_id", "text", "whom the question named; empty for attribution"),
-        Column("source_a", "text", "comparison: source of stored slot 0; else empty"),
-        Column("source_b", "text", "comparison: source of stored slot 1; else empty"),
-        Column("source", "text", "attribution and reasoning: source of the text; else empty"),
-        Column("truth", "text", "the right answer where there is one, as in sealed"),
-        Column("displayed", "text", "JSON {cards, slots}: the order as shown", required=True),
-        Column(
+        TableColumn("study_id", "text", "the study", required=True),
+        TableColumn("judge_id", "text", "who judged", required=True),
+        TableColumn("trial_id", "text", "what was judged", required=True),
+        TableColumn("kind", "text", "what was asked, a name of TRIAL_KINDS", required=True),
+        TableColumn("purpose", "text", "what the trial is for", PURPOSES, required=True),
+        TableColumn("mirror_of", "text", "the trial it repeats; empty unless a mirror"),
+        TableColumn("item_id", "text", "the item; of a pool, the first text's", required=True),
+        TableColumn(
+            "target_annotator_id", "text", "whom the question named; empty for attribution"
+        ),
+        TableColumn("source_a", "text", "comparison: source of stored slot 0; else empty"),
+        TableColumn("source_b", "text", "comparison: source of stored slot 1; else empty"),
+        TableColumn("source", "text", "attribution and reasoning: source of the text; else empty"),
+        TableColumn("truth", "text", "the right answer where there is one, as in sealed"),
+        TableColumn("displayed", "text", "JSON {cards, slots}: the order as shown", required=True),
+        TableColumn(
             "answer",
             "text",
             "attribution: annotator_id or 'cannot_tell'; comparison: 'a', 'b' (stored slots) or "
             "'tie'; reasoning: '1' to '5'",
             required=True,
         ),
-        Column("side", "text", "which side of the screen was chosen, in a comparison", SIDES),
-        Column("confidence", "text", "1 (a guess) to 4 (certain); empty if unasked", CONFIDENCES),
-        Column("reason", "text", "the judge's words; may be empty"),
-        Column("words_a", "count", "comparison: words of stored slot 0; else 0"),
-        Column("words_b", "count", "comparison: words of stored slot 1; else 0"),
-        Column("words", "count", "words of all texts judged in the trial, a reference left out"),
-        Column("duration_s", "number", "seconds from first shown to the answer that stands"),
-        Column("answered", "text", "ISO time, UTC, of the answer that stands", required=True),
-        Column("changes", "count", "how often the answer was changed"),
+        TableColumn("side", "text", "which side of the screen was chosen, in a comparison", SIDES),
+        TableColumn(
+            "confidence", "text", "1 (a guess) to 4 (certain); empty if unasked", CONFIDENCES
+        ),
+        TableColumn("reason", "text", "the judge's words; may be empty"),
+        TableColumn("words_a", "count", "comparison: words of stored slot 0; else 0"),
+        TableColumn("words_b", "count", "comparison: words of stored slot 1; else 0"),
+        TableColumn(
+            "words", "count", "words of all texts judged in the trial, a reference left out"
+        ),
+        TableColumn("duration_s", "number", "seconds from first shown to the answer that stands"),
+        TableColumn("answered", "text", "ISO time, UTC, of the answer that stands", required=True),
+        TableColumn("changes", "count", "how often the answer was changed"),
     ),
 )
 SHOWN = (TRIALS, TEXTS, CARDS, ASSIGNMENTS, FEEDBACK)  # all that a judge's path may read
