@@ -76,7 +76,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
 
     page.get_by_role("button", name="Download").click()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Adapter with its card").click()
+        page.get_by_role("button", name="Adapter with model card").click()
     with zipfile.ZipFile(waiting.value.path()) as archive:
         names = {name.partition("/")[2] for name in archive.namelist()}
         card = archive.read(next(n for n in archive.namelist() if n.endswith("README.md")))

@@ -38,7 +38,7 @@ def test_what_is_typed_fast_stays(go, page, server):
         go("studies?dataset=typed&view=new")
         typed = {
             "Name of the study": f"typed-{number}",
-            "Trials of each kind for a judge": str(2 * number),
+            "Trials per judge and kind": str(2 * number),
             "Judges": str(3 * number + 1),
         }
         for label, value in typed.items():
@@ -64,7 +64,7 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.get_by_text("New study", exact=True).first.click()
     fill(page, "Name of the study", "whose-words")
     # Numbers that do not fit are refused with those that do.
-    fill(page, "Trials of each kind for a judge", "4")
+    fill(page, "Trials per judge and kind", "4")
     fill(page, "Judges", "4")
     page.get_by_text("must be a multiple of 3").wait_for()
     page.get_by_text("the other numbers left as they are").wait_for()
@@ -77,17 +77,17 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     assert "study=whose-words" in page.url
     page.get_by_text("Try it", exact=True).click()
     page.get_by_role("button", name="Simulate").click()
-    page.get_by_text("Made-up judges: Judges named").wait_for()
+    page.get_by_text("Simulated judges: Judges attributed").wait_for()
 
     page.get_by_text("Freeze", exact=True).first.click()
     freeze = page.get_by_role("button", name="Freeze", exact=True).last
     page.get_by_text("under one hash").wait_for()
-    accept = page.get_by_text("I have looked at them")
+    accept = page.get_by_text("I have reviewed them")
     freeze.wait_for()
     if accept.count():
         accept.click()
     freeze.click()
-    page.get_by_text("Nobody is invited yet. Each judge gets").wait_for()
+    page.get_by_text("No judges invited yet. Each judge gets").wait_for()
 
     page.get_by_role("button", name="Invite", exact=True).click()
     page.get_by_text("3 links, shown once.").wait_for()
