@@ -1,10 +1,10 @@
 """Settings of each kind of run: their names and types, and the configurations made of them.
 
-`check` is called wherever a run is submitted, listed or worked on, before anything is done with it.
+`check` is called before a run is submitted, listed or executed.
 Settings of every kind but "dummy" and "calibration":
 
     dataset       its name in the catalog
-    fingerprint   the content it must have; "" takes it as it is
+    fingerprint   the required content hash; "" accepts the current content
 
 and of each kind:
 
@@ -26,8 +26,8 @@ and of each kind:
     preflight     kind and settings of the run to be checked
     dummy         see `kinds.dummy`
 
-`precision` and `batch_tokens` may be given for a base that writes. Configurations are imported
-inside the functions, so that a page that lists runs stays light.
+`precision` and `batch_tokens` are optional settings for a base model that generates. Configurations
+are imported inside the functions, so that a page that lists runs stays light.
 """
 
 from __future__ import annotations

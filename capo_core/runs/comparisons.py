@@ -48,7 +48,7 @@ class RunComparison:
     """Generations to be compared.
 
     Attributes:
-        key: of the address; the evaluation's run, or `CHOSEN`.
+        key: identifier in the address: the evaluation's run, or `CHOSEN`.
         title: for a person.
         runs: finished generations, by name.
         evaluation: the run that scores them; None where none was requested.
@@ -65,7 +65,7 @@ class RunComparison:
 
     @property
     def report_path(self) -> Path | None:
-        """The path of the saved report; None while there is none."""
+        """Path of the saved report; None if there is none yet."""
         if self.evaluation is None or not self.evaluation.files.done:
             return None
         path = self.evaluation.folder / REPORT

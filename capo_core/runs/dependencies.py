@@ -1,12 +1,12 @@
-"""Dependencies between runs: when a queued run may start, and the inputs it goes on without.
+"""Dependencies between runs: start conditions of queued runs, and inputs they may skip.
 
 A run starts when those of `after` have succeeded and those of `after_any` have ended, however they
 ended. One that cannot start before somebody resumes another run counts as ended, too; but where
 none of `after_any` has succeeded there is nothing to start with, and the run waits or fails with
 them.
 
-Evaluations and LLM judges go on without inputs that have no result. Their result.json names these
-under "missing", and the queue does them again once one of these has succeeded (see
+Evaluations and LLM judges skip inputs without a result. Their result.json lists these under
+"missing", and the queue repeats the run once one of them has succeeded (see
 `queue.advance`).
 """
 
@@ -82,7 +82,7 @@ class DependencyStates:
         return next(iter((*resumable, *request.after_any)), "")
 
     def failed_because_of(self, request: RunRequest) -> str:
-        """Return the run whose failure makes this request pointless; "" for none."""
+        """Return the failed run that prevents this request from succeeding; "" for none."""
         for name in request.after:
             if self.status(name).state in ("failed", DELETED):
                 return name
@@ -150,7 +150,7 @@ def describe(skipped: Sequence[SkippedInput]) -> str:
 
 
 def skipped_statement(skipped: Sequence[SkippedInput]) -> Statement | None:
-    """Return what was not scored and why; None for nothing."""
+    """Return a statement of the inputs that were not scored and the reasons; None if all were."""
     if not skipped:
         return None
     parts, values = [], {}

@@ -17,9 +17,9 @@ def worker_command(folder: Path) -> list[str]:
 
 
 def start(folder: Path) -> int:
-    """Start the worker of a run as a process of its own and return its number.
+    """Start the worker of a run as a separate process and return its PID.
 
-    It outlives this process, and adds what it prints to the run's log.
+    It outlives this process and appends its output to the run's log.
     """
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(

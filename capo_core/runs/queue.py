@@ -137,7 +137,7 @@ def _running_here(status: Status) -> bool:
 
 
 def _fail_with_another(run: Run, states: DependencyStates, status: dict[str, Status]) -> bool:
-    """Fail `run` where a run it needs has failed or was deleted; return whether it did."""
+    """Fail `run` if a run it needs has failed or was deleted; return whether it was failed."""
     if status[run.run_id].state != "queued":
         return False
     name = states.failed_because_of(run.request)

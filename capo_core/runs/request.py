@@ -23,7 +23,7 @@ EXECUTORS = ("local", "slurm")
 
 @dataclass(frozen=True)
 class RunKind:
-    """One kind of run, as data.
+    """A kind of run, as data.
 
     Attributes:
         label: for people; a run of the kind with the label "SFT" is called "SFT for A".
@@ -97,7 +97,7 @@ class RunRequest:
 
     @property
     def waits_for(self) -> tuple[str, ...]:
-        """All runs that must have ended before this one starts."""
+        """The runs that must have ended before this one starts."""
         return (*self.after, *self.after_any)
 
     @property
@@ -114,7 +114,7 @@ class RunRequest:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The annotators that are imitated; none where the settings name none."""
+        """The annotators to imitate; empty if the settings have none."""
         found = self.settings.get("targets") or [self.settings.get("target")]
         return tuple(str(each) for each in found if each)
 
@@ -129,7 +129,7 @@ class RunRequest:
         `{"kind": …, "settings": {…}}`.
 
         Raises:
-            RunError: there is none, or the file is damaged; it says how.
+            RunError: there is none, or the file is damaged; the message has the reason.
             ConfigError: a run's name in it is not one.
         """
         try:

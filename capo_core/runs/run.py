@@ -1,13 +1,13 @@
-"""Runs: folders with a long computation, and what can be read of them.
+"""Runs: folders with a long computation, and access to their files.
 
 Beside the files of `capo_core.run_folder`:
 
     request.json    kind, settings and place in the queue (see `request`)
     status.json     its state (see `status`)
     log.txt         the output of its workers
-    preflight.json  the estimate of a pre-flight check, where there was one
+    preflight.json  the estimate of a pre-flight check, if one was run
     notes.txt       notes by people
-    stopping        present once it was asked to stop; "now": without saving
+    stopping        present after a stop request; "now": without saving
 
 Runs of the queue lie under `workspace.runs`. Those that start at once, beside the queue (reports,
 calibrations, pre-flight checks), lie under `workspace.jobs` (see `submit.begin`).
@@ -44,10 +44,10 @@ _MADE_BY_RUNS = (FILE, "config.json", "status.json")
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder, and what can be read there.
+    """A run's folder, with access to its files.
 
     `status()` reads the files anew each time, and never raises: a run whose files were damaged or
-    edited into nonsense has the state "broken", and its message says what is wrong.
+    edited into nonsense has the state "broken", and its message has the reason.
     """
 
     folder: Path
@@ -58,12 +58,12 @@ class Run:
 
     @property
     def at_once(self) -> bool:
-        """Whether the run starts at once, beside the queue."""
+        """Return whether the run starts at once, outside the queue."""
         return self.folder.parent.name == "jobs"
 
     @property
     def log(self) -> str:
-        """The output of its workers; "" where there is none."""
+        """The output of its workers; "" if there is none."""
         path = self.folder / "log.txt"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """`{"kind": …, "settings": {…}}`."""
+        """The configuration `{"kind": …, "settings": {…}}`."""
         return {"kind": self.request.kind, "settings": self.request.settings}
 
     @property
@@ -117,7 +117,7 @@ class Run:
         return ""
 
     def status(self) -> Status:
-        """Return the status as it is now; a live state whose process is gone reads as lost."""
+        """Return the current status; a live state whose process is gone reads as lost."""
         if problem := self.problem:
             return Status(state=BROKEN, message=problem)
         if not (self.folder / "status.json").exists():
@@ -140,7 +140,7 @@ class Run:
         return status
 
     def write(self, status: Status) -> Status:
-        """Replace the status file, and return what was written."""
+        """Replace the status file and return the new status."""
         write_json(self.folder / "status.json", asdict(status))
         return status
 

@@ -60,7 +60,7 @@ def submit(folder: Path) -> str:
 
 
 def alive(number: str) -> bool:
-    """Return whether Slurm still has job `number` pending or running; asked at most every 5 s."""
+    """Return whether job `number` is pending or running; queries Slurm at most every 5 s."""
     checked_at, answer = _known.get(number, (0.0, False))
     if time.monotonic() - checked_at > _ASK_EVERY_S or not checked_at:
         answer = _ask(number)

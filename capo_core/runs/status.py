@@ -1,4 +1,4 @@
-"""The status of a run, and the heartbeat that keeps its file true while the work goes on.
+"""The status of a run, and the heartbeat that updates its file while the run is in progress.
 
 The file status.json is replaced whole at every change. Pages only read it, so a closed tab or a
 restarted dashboard loses nothing.
@@ -29,22 +29,22 @@ ENDED = ("succeeded", "failed", "stopped", "lost")
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a run. Times are seconds since the epoch, 0 where the thing has not happened.
+    """The state of a run. Times are seconds since the epoch, 0 before the event.
 
     Attributes:
         state: queued, running, succeeded, failed, stopped or lost. "lost" is never written: a
-            reader infers it where the process of a live state is gone.
+            reader infers it if the process of a live state is gone.
         message: the current activity, or how it ended, for people.
         share: the share done, 0 to 1.
-        pid, birth: the worker's process and the mark of its start, together unmistakable: an
-            operating system gives the number of a dead process to another one.
+        pid, birth: the worker's PID and the mark of its start, unique together, since operating
+            systems reuse PIDs.
         heartbeat: the time of the worker's last sign of life.
         host: the machine it runs on; "" where not recorded.
         slurm: the number of its job at Slurm; "" where there is none.
         start_share: the share that was done when the worker started: more than 0 where it resumed.
         worked_s: computing time of earlier workers of the same run, in seconds.
         peak_bytes, gpu_peak_bytes: most memory of the process, and of it on its GPU, so far.
-        blocked_by: the run whose failure let this one fail; "" otherwise.
+        blocked_by: the run whose failure caused this one to fail; "" otherwise.
     """
 
     state: str = "queued"
@@ -108,8 +108,8 @@ class Status:
 def process_start_mark(pid: int) -> str:
     """Return a mark of the start of process `pid`, constant while it lives; "" without a process.
 
-    On Linux the kernel's start time together with the boot it belongs to, so that a number given
-    again after a restart of the machine is not mistaken for the old process.
+    On Linux the kernel's start time together with the boot it belongs to, so that a PID reused
+    after a reboot is not mistaken for the old process.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -99,10 +99,10 @@ def run_name(request: RunRequest) -> str:
 
 
 def begin(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Run:
-    """Start a run at once, beside the queue, unless it is running already; return it.
+    """Start a run at once, outside the queue, unless it is running already; return it.
 
-    Its name is made of its kind and settings, so that the same request twice is one run. One that
-    has ended, however it ended, starts anew.
+    Its name is made of its kind and settings, so that the same request twice is one run. A run that
+    has ended, in whatever state, starts anew.
 
     Raises:
         RunError, ConfigError: the kind or a setting is wrong.
@@ -153,7 +153,7 @@ def _exists(run: Run) -> bool:
 def resubmit_unfinished(workspace: Workspace, run: Run) -> None:
     """Put a run that ended without success back into the queue; any other stays as it is.
 
-    An evaluation or judge run goes on without failed inputs now, even where its former request
+    An evaluation or judge run skips failed inputs from now on, even if its former request
     needed all of them.
     """
     with workspace.lock(queue.LOCK):

@@ -21,7 +21,7 @@ QUEUE_PATIENCE_S = 300.0
 
 
 def main(folder: str) -> int:
-    """Do the run in `folder`; return 0 where it succeeded, 1 otherwise."""
+    """Execute the run in `folder`; return 0 if it succeeded, 1 otherwise."""
     run = Run(Path(folder).resolve())
     workspace = Workspace(run.folder.parents[1])
     try:
@@ -58,7 +58,7 @@ def _save_when_told_to_end(run: Run) -> None:
 
 
 def ended_well(work: Callable[[], str], heartbeat: Heartbeat) -> bool:
-    """Do `work`, record how it ended, and return whether it succeeded."""
+    """Execute `work`, record its outcome, and return whether it succeeded."""
     try:
         message = work()
     except Stopped as error:

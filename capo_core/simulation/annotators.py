@@ -1,4 +1,4 @@
-"""Annotators in numbers: style, strictness, label bias, formatting; drawn from a seed or given."""
+"""Parameters of annotators: style, strictness, label bias, formatting; drawn or specified."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ COMMON_FORMATTING = Formatting(0.85, 0.85, 0.01)
 
 @dataclass(frozen=True)
 class AnnotatorSpec:
-    """One annotator, in numbers.
+    """Parameters of a simulated annotator.
 
     Attributes:
         annotator_id: pseudonym.
         tilts: rule → one number per option, in nats: at style m the annotator's weight of an
             option is the common weight times exp(m · tilt).
         length: in nats, how much more often than others an opener or an end is added.
-        detail: in nats, how much more often words of the item are given in full than in brief.
+        detail: in nats, how much more often words of the item are written in full than in brief.
         slips: share of words with a slip of the keyboard.
         label_bias: NLI: added log-odds of entailment, neutral, contradiction.
         strictness: paraphrase: points of the scale by which scores lie lower.
         spread: paraphrase: log of the factor by which scores lie farther from 0.
         care: log of the factor by which labelling follows the item rather than chance.
-        formatting: habits that normalisation takes away.
+        formatting: formatting habits that normalisation removes.
     """
 
     annotator_id: str

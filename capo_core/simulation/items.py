@@ -50,7 +50,7 @@ class Topic:
 
 
 def vocabulary(name: str) -> dict:
-    """Return the word lists of `vocabulary/<name>.json`; their order decides what a seed draws."""
+    """Return the word lists of `vocabulary/<name>.json`; draws depend on their order."""
     return json.loads((_VOCABULARY / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -94,7 +94,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class SimulatedItem:
-    """An item and what the simulator knows about it.
+    """An item with the simulator's information about it.
 
     Attributes:
         text_a, text_b: the texts that annotators read.

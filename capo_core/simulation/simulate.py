@@ -3,8 +3,8 @@
     simulation = simulate(SimulationConfig(task="nli", items=500, annotators=4, seed=1))
     simulation.dataset, simulation.ground_truth, simulation.specs
 
-Uses: to check that a measure finds the differences that are there and none that are not, to try
-the product without real data, and to pre-train on annotators who are in no study.
+Uses: to check that a measure finds existing differences and no others, to try the product without
+real data, and to pre-train on annotators who are in no study.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tu
 
 
 def _invalid(share: float) -> float:
-    """Return the probability that a label given by a `share` of people is judged wrong."""
+    """Return the probability that a label chosen by a `share` of people is rejected."""
     return 0.5 if share < 0.08 else 0.2 if share < 0.25 else 0.03
 
 

@@ -1,7 +1,7 @@
 """Rules for single words and turns of phrase: shared by both tasks' explanations.
 
 Weights are the common preferences; an annotator's own are these, tilted. Names have the form
-`facet.what`, and the facet says which kind of habit it is (see `annotators.FACETS`).
+`facet.rule`; the facet is the kind of style feature (see `annotators.FACETS`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules of NLI explanations: how a label is argued for, and how the argument begins and ends.
+"""Rules of NLI explanations: the argument for a label, its opening and its ending.
 
 Places (filled by `annotate.py`): A, B clauses of premise and hypothesis; a, b the phrases the
 judgment turns on; thing what both are about; miss what the premise leaves out; kind what sort of

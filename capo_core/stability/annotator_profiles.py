@@ -1,6 +1,6 @@
-"""Annotator profiles: label use, wording, and the explanations that show them best.
+"""Annotator profiles: label use, wording, and typical and atypical explanations.
 
-Each sentence of a profile is made from the numbers beside it.
+Each sentence of a profile is generated from the numbers beside it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Cue:
 
 @dataclass(frozen=True)
 class AnnotatorProfile:
-    """Summary of one annotator; all sentences are made from the numbers beside them.
+    """Summary of one annotator; all sentences are generated from the numbers beside them.
 
     Attributes:
         n, n_items, n_explanations: annotations, items annotated, explanations that are not empty.
@@ -179,7 +179,7 @@ def _length(own: np.ndarray, others: np.ndarray) -> ExplanationLength:
 def _cues(
     name: str, phrases: pd.DataFrame, features: pd.DataFrame, n_more: int = 8, n_less: int = 4
 ) -> tuple[Cue, ...]:
-    """The strongest clear phrases, more and less used, and then the strongest clear habits."""
+    """Return the strongest significant phrases (over- and underused), then the style features."""
     clear = phrases[(phrases["annotator_id"] == name) & phrases["clear"].astype(bool)]
     more = clear[clear["z"] > 0].head(n_more)
     less = clear[clear["z"] < 0].iloc[::-1].head(n_less)
@@ -362,7 +362,7 @@ def _feature(cue: Cue) -> str:
 
 
 def _distance(label: LabelUse) -> tuple[float, float]:
-    """Largest difference first; of two equal ones, the label that is chosen more."""
+    """Sort key: the largest difference first; ties by the label's frequency."""
     difference = label.share - label.share_others
     return round(abs(difference), 9), difference
 
@@ -372,7 +372,7 @@ def _with_interval(label: LabelUse) -> str:
 
 
 def _mean(value: float) -> str:
-    """A mean label with one decimal; what rounds to nothing is 0.0, without a sign."""
+    """Format a mean label with one decimal; values that round to zero are "0.0", unsigned."""
     return number(round(value, 1) + 0.0, 1)
 
 

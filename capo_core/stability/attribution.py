@@ -171,7 +171,7 @@ def group_hits(scores: np.ndarray, order: np.ndarray, starts: np.ndarray, k: int
 
 
 def shared_hits(pooled: np.ndarray, label: int) -> np.ndarray:
-    """1 where class `label` has the highest of the scores [classes, …], 1/m where m classes tie."""
+    """Score 1 if class `label` is highest of [classes, …], 1/m if m classes tie, else 0."""
     floor = pooled.max(axis=0) - TIE
     own = pooled[label] >= floor
     if pooled.shape[0] > 8:  # many classes: count ties only where this class is among the best
@@ -262,7 +262,7 @@ def effective_trials(null_values: np.ndarray, share: float = 1.0) -> float | Non
         share: rows on which the null was computed, as a share of all.
 
     Returns:
-        m, or None where fewer than 20 permutations, or a constant, tell nothing.
+        m, or None where fewer than 20 permutations, or a constant, carry no information.
     """
     if len(null_values) < 20 or not np.isfinite(null_values).all():
         return None

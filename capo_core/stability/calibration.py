@@ -1,9 +1,9 @@
 """Calibration on simulated data: the measures of this package where the truth is known.
 
-Simulated annotators are given a style of known strength; strength 0 is the null, where all write by
-one distribution. A sound method finds more where more was simulated, recovers the phrases that were
-simulated, and finds nothing under the null: p-values are then uniform, and 95 % intervals cover
-chance in 95 % of data sets.
+Simulated annotators have a style of known strength; strength 0 is the null: all texts come
+from one distribution. A sound method finds more where more was simulated, recovers the phrases that
+were simulated, and finds nothing under the null: p-values are then uniform, and 95 % intervals
+cover chance in 95 % of data sets.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class CalibrationConfig:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Recovered against simulated.
+    """Recovered against simulated differences.
 
     Attributes:
         points: one row a data set and point of its ladder: manner, dataset, representation,
@@ -108,10 +108,13 @@ class Calibration:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a strength, view and k: accuracy (mean over data sets), its lowest and highest,
+        """Summarise the points, one row per strength, view and k.
+
+        Columns: accuracy (mean over data sets), its lowest and highest,
         n data sets, covered (intervals that hold chance), significant (p ≤ .05), and ks_p: the
         Kolmogorov–Smirnov test that the p-values are uniform (only at strength 0, from 20 data
-        sets on; NaN elsewhere)."""
+        sets on; NaN elsewhere).
+        """
         rows = []
         keys = ["manner", "representation", "reduction", "k"]
         for key, group in self.points.groupby(keys, sort=True):
@@ -137,7 +140,7 @@ class Calibration:
 
     @property
     def recovery(self) -> pd.DataFrame:
-        """One row a strength above 0: planted phrases, those detectable, those found of these."""
+        """Count planted, detectable and recovered phrases, one row per strength above 0."""
         rows = []
         if self.phrases.empty:
             return pd.DataFrame(columns=["manner", "planted", "detectable", "found", "share"])
@@ -156,7 +159,7 @@ class Calibration:
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict:
-        """JSON-able; undefined values are None."""
+        """Return the JSON form; undefined values are None."""
 
         def rows(frame: pd.DataFrame) -> list[dict]:
             return [
@@ -238,7 +241,7 @@ def _measure(dataset: Dataset, config: CalibrationConfig, cache: Path | None) ->
 
 
 def _recover(simulation: Simulation) -> list[dict]:
-    """Each planted phrase with the z that its rates lead to expect, and the z that was found."""
+    """Return each planted phrase with its expected z (from its rates) and its measured z."""
     planted = simulation.ground_truth
     if planted.empty:
         return []

@@ -1,4 +1,4 @@
-"""Controls of the ladder: what must not identify annotators, and what does so without style."""
+"""Controls of the ladder: views that must not identify annotators, or do so without style."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ CONTROLS: dict[str, Control] = {
 
 
 def control_title(name: str) -> str:
-    """Return the title of a control, of the ladder or of a reduction; an unknown name as it is."""
+    """Return the title of a control (ladder or reduction); an unknown name stays unchanged."""
     return CONTROLS[name].title if name in CONTROLS else reduction_title(name)
 
 

@@ -137,7 +137,7 @@ def _blocks(text_a: list[str], text_b: list[str]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Partition:
-    """One seed's folds and groupings; the observed statistic and its null share it.
+    """Folds and groupings of a seed; the observed statistic and its null share them.
 
     Attributes:
         fold: the fold in which a row is tested [n].
@@ -212,7 +212,7 @@ def _balanced(sizes: np.ndarray, folds: int, rng: np.random.Generator) -> np.nda
 
 
 def group_slices(starts: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """First position and run of every group of `k`; what does not fill a group is left out."""
+    """Return the first position and run of every group of `k`; incomplete groups are dropped."""
     counts = np.diff(starts) // k
     run = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -42,7 +42,7 @@ class AnnotatorContrast:
         return difference, difference - half, difference + half
 
     def p_values(self, a: int) -> np.ndarray:
-        """Two-sided, [columns]; 1 with fewer than MIN_ITEMS items: too few to say.
+        """Return two-sided p-values, [columns]; 1 with fewer than MIN_ITEMS items.
 
         A difference without any spread inside the two groups is certain: 0.
         """
@@ -106,7 +106,7 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> A
 
 
 def _sums(group: np.ndarray, size: int) -> sparse.csr_matrix:
-    """[size × n] matrix that adds up the rows of each group."""
+    """Return the [size × n] matrix that sums the rows of each group."""
     n = len(group)
     return sparse.csr_matrix((np.ones(n), (group, np.arange(n))), shape=(size, n))
 
@@ -116,7 +116,7 @@ FALSE_DISCOVERIES = 0.05
 
 @dataclass(frozen=True)
 class LabelUse:
-    """One label.
+    """Use of one label by one annotator.
 
     Attributes:
         share, low, high: of the annotator's labels, with Wilson interval; `count` of them.

@@ -101,7 +101,7 @@ class _Rows(Features):
 
 @dataclass(frozen=True)
 class LadderPoint:
-    """One representation under one reduction (or one control), at every k.
+    """Results of a representation under a reduction (or control), at every k.
 
     Attributes:
         scores: held-out scores of the first partition, float32 [n, C].
@@ -131,7 +131,7 @@ def compute_point(
     """Compute one point. `names` are representation, reduction and control ("" for none).
 
     Args:
-        permutations: use only so many of the setup's, the first ones.
+        permutations: number of the setup's permutations to use, from the first.
         strict: also the null within labels, and the comparison at equal labels.
     """
     corpus, config = setup.corpus, setup.config

@@ -27,7 +27,7 @@ class NullDistribution:
 
     Attributes:
         values: [permutations, len(ks)], mean over partitions and groupings.
-        observed: [len(ks)], the same statistic on the data as they are.
+        observed: [len(ks)], the same statistic on the unpermuted data.
         ks: the pool sizes.
     """
 
@@ -36,7 +36,7 @@ class NullDistribution:
     observed: np.ndarray
 
     def p_values(self) -> np.ndarray:
-        """(1 + #{null ≥ observed}) / (1 + permutations) for each k; one-sided, never 0.
+        """Return (1 + #{null ≥ observed}) / (1 + permutations) for each k; one-sided, never 0.
 
         Phipson & Smyth 2010. Sums in a different order differ in the last digits, so ties count
         with a tolerance.
@@ -156,7 +156,7 @@ def _add_hits(scores, text, starts, ks, hits) -> None:
 
 
 def _add_hits_of_many(summed, starts, ks, hits) -> None:
-    """The same for many annotators with few groups each: all groups of one k at once."""
+    """Add the hits for many annotators with few groups each: all groups of one k at once."""
     classes = summed.shape[0]
     for index, k in enumerate(ks):
         first, label = group_slices(starts, k)

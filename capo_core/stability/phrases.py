@@ -153,7 +153,7 @@ def _contains(longer: tuple[str, ...], shorter: tuple[str, ...]) -> bool:
 
 
 def _related(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Contained in each other, or the end of one is the beginning of the other."""
+    """Return whether one phrase contains the other or overlaps it at an end."""
     if _contains(one, other) or _contains(other, one):
         return True
     widths = range(1, min(len(one), len(other)))
@@ -180,7 +180,7 @@ class ExplanationPhrases:
     names: tuple[str, ...]
 
     def counts(self) -> np.ndarray:
-        """float64 [annotators × phrases]: explanations that have the phrase."""
+        """Count the explanations that have the phrase, float64 [annotators × phrases]."""
         n = len(self.annotators)
         group = sparse.csr_matrix(
             (np.ones(n), (self.annotators, np.arange(n))), shape=(len(self.names), n)
@@ -293,7 +293,7 @@ def phrase_reliability(
     """Correlate the phrases' z between halves of the items, for each annotator.
 
     Args:
-        min_texts: only phrases that so many explanations have; by default 20, or one in a
+        min_texts: minimum number of explanations that have a phrase; by default 20, or one in a
             thousand (rare phrases have little but noise in either half).
         extracted: `extract_phrases(dataset)`, where it is computed already.
 
@@ -357,7 +357,7 @@ def _half(extracted: ExplanationPhrases, rows: np.ndarray) -> ExplanationPhrases
 
 
 def _z(counts: np.ndarray, n: np.ndarray, weight: float) -> np.ndarray:
-    """[annotators × phrases] z of each annotator against all others."""
+    """Compute z of each annotator against all others, [annotators × phrases]."""
     total, size = counts.sum(axis=0), int(n.sum())
     prior = PhrasePrior.of(total, size, weight)
     pairs = [

@@ -107,7 +107,7 @@ class SplitHalves:
         return half, rank
 
     def _similarities(self, sizes, order, authors, weights) -> list[np.ndarray]:
-        """[annotators × annotators] per size; larger sizes add to the sums of smaller ones."""
+        """Compute [annotators × annotators] per size; larger sizes extend sums of smaller ones."""
         half, rank = self._ranks(sizes, order, authors)
         a_n = self.cells.n_annotators
         row = half * a_n + authors
@@ -132,7 +132,7 @@ class SplitHalves:
 
 
 def _correlations(first: np.ndarray, second: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """[annotators × annotators] Pearson, after centring the profiles of each half on their mean."""
+    """Return Pearson correlations [annotators × annotators] of profiles centred in each half."""
     result = np.full((len(there), len(there)), np.nan)
     if there.sum() < 2:
         return result
@@ -202,7 +202,7 @@ def split_half(
     """Compute the reliability of annotator profiles in `matrix` [n × d], dense or sparse.
 
     Where enough items have all annotators, the halves are matched: everybody's profiles come from
-    the same items. Otherwise each annotator brings `n` own items of the half.
+    the same items. Otherwise `n` items of each annotator are drawn from the half.
 
     The value is the mean over random halvings. Its interval is the spread of single halvings in
     which the items weigh at random too (Bayesian bootstrap), moved to the value: where one more
@@ -244,7 +244,7 @@ def split_half(
 
 
 def _row(halves: SplitHalves, n: int, plain, weighted, shuffled) -> dict:
-    """One row of the table from similarities [draws × annotators × annotators]."""
+    """Return a row of the table from similarities [draws × annotators × annotators]."""
     own, others = _own_and_others(plain)
     value, noisy = _mean(own, axis=1), _mean(_own_and_others(weighted)[0], axis=1)
     low, high = central_interval(noisy - _mean(noisy) + _mean(value))
@@ -280,7 +280,7 @@ def _none(note: str) -> Reliability:
 
 
 def _own_and_others(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[draws × annotators]: the diagonal, and the mean over each row without it."""
+    """Return the diagonal and the mean of each row without it, both [draws × annotators]."""
     own = np.einsum("daa->da", similarity)
     away = similarity.copy()
     np.einsum("daa->da", away)[:] = np.nan
@@ -288,14 +288,14 @@ def _own_and_others(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _identified(similarity: np.ndarray) -> np.ndarray:
-    """[draws × annotators]: 1 where an annotator is closest to themselves, NaN if undefined."""
+    """Return 1 where an annotator's closest profile is their own, NaN if undefined."""
     own = np.einsum("daa->da", similarity)
     best = np.where(np.isnan(similarity), -np.inf, similarity).max(axis=2)
     return np.where(np.isnan(own), np.nan, (own >= best).astype(float))
 
 
 def _mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Mean of what is defined; NaN where nothing is."""
+    """Mean of the defined values; NaN if there are none."""
     there = np.isfinite(values)
     count = there.sum(axis=axis)
     total = np.where(there, values, 0).sum(axis=axis)

@@ -45,7 +45,7 @@ from capo_core.text.representations import REPRESENTATIONS, DenseFeatures, Repre
 
 @dataclass(frozen=True)
 class ReportTable:
-    """One table of a report."""
+    """A table of a report."""
 
     frame: pd.DataFrame
 
@@ -77,7 +77,7 @@ TABLES = (
 
 @dataclass(frozen=True)
 class StabilityReport:
-    """Everything measured, frozen; the same dataset, configuration and code give the same report.
+    """All results of an analysis, frozen; reproducible from dataset, configuration and code.
 
     Attributes:
         dataset, fingerprint: name and content hash of the dataset.
@@ -90,7 +90,7 @@ class StabilityReport:
         reliability: split-half similarity of annotator profiles.
         distinctive, features: phrases and style features that distinguish each annotator.
         profiles: a summary of each annotator; "cards" in JSON.
-        statements: sentences with the numbers they are made from.
+        statements: sentences with the numbers they are generated from.
     """
 
     dataset: str
@@ -113,7 +113,7 @@ class StabilityReport:
 
     @property
     def headline(self) -> str:
-        """The statement that comes first; "" where nothing could be measured."""
+        """The first statement; "" if nothing could be measured."""
         return next((one.text for one in self.statements if one.topic == "headline"), "")
 
     def to_dict(self) -> dict:

@@ -78,7 +78,7 @@ def separations(
 
 
 def _first_rows(corpus: ExplanationCorpus) -> np.ndarray:
-    """One row for each (item, annotator)."""
+    """Select one row for each (item, annotator)."""
     cell = corpus.item.astype(np.int64) * len(corpus.annotators) + corpus.annotator
     return np.unique(cell, return_index=True)[1]
 

@@ -77,8 +77,7 @@ def saved_reports(fingerprint: str, workspace: Workspace) -> list[SavedReport]:
 
 
 def _is_ours(path: Path, raw: dict) -> bool:
-    """Whether the report's settings are known; those of another version cannot be requested
-    again."""
+    """Return whether the report's settings are known to this version and can be requested again."""
     try:
         return StabilityConfig.from_dict(raw["config"]).key == path.parent.name
     except ConfigError:

@@ -1,4 +1,4 @@
-"""Statements about a report: sentences with the numbers that they are made from.
+"""Statements about a report: sentences generated from its numbers.
 
 Each function looks at the measured tables and returns one statement, or None where its measure was
 not computed. Every branch is decided by a number, and no sentence depends on the dataset's name.

@@ -79,8 +79,8 @@ class PairDistances:
         return cls(blocks, n * (n - 1), apart, scale)
 
     def means(self, weights: np.ndarray) -> np.ndarray:
-        """[3 × draws]: half the mean squared distance over pairs of cells that share the item
-        only, the annotator only, and neither; `weights` [draws × items] are those of items.
+        """Return half the mean squared distance over pairs of cells, [3 × draws]: pairs that share
+        the item only, the annotator only, and neither; `weights` [draws × items] are item weights.
 
         A pair of cells of two items weighs the product of their weights. An item is never paired
         with itself as if it were two: that is what makes a resampled table's annotators look
@@ -118,14 +118,14 @@ def _ratio(total: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def _squares(values) -> np.ndarray:
-    """float64 [rows]: squared norms."""
+    """Return squared norms, float64 [rows]."""
     if sparse.issparse(values):
         return np.asarray(values.multiply(values).sum(axis=1), dtype=np.float64).ravel()
     return np.einsum("nd,nd->n", values, values, dtype=np.float64)
 
 
 def _weighted(weights: np.ndarray, values) -> np.ndarray:
-    """[draws × d]: weighted sums of rows."""
+    """Return weighted sums of rows, [draws × d]."""
     if sparse.issparse(values):
         return (values.T @ weights.T).T
     return weights.astype(values.dtype, copy=False) @ values
@@ -159,7 +159,7 @@ class VarianceShares:
     note: str = ""
 
     def to_dict(self) -> dict:
-        """One flat row: item, item_low, item_high, annotator, …, note; undefined is None."""
+        """Return one flat row: item, item_low, item_high, annotator, …, note; undefined is None."""
         row: dict = {}
         for name in ("item", "annotator", "residual"):
             estimate = getattr(self, name).to_dict()

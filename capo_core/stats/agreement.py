@@ -1,7 +1,7 @@
 """Inter-annotator agreement: Krippendorff's alpha, Cohen's kappa by pairs, and raw agreement.
 
-Several labels by one annotator on one item count in equal parts: every measure is then what is
-expected when one of the labels that each annotator gave is drawn at random. No label is dropped, no
+Several labels by one annotator on one item count in equal parts: every measure is the
+expectation over a random draw of one label per annotator and item. No label is dropped, no
 annotator weighs more for having given two, and data with one label each get exactly the textbook
 value.
 """
@@ -84,7 +84,7 @@ def pairwise_kappa(
 def _joint(
     given: sparse.csr_matrix, cells: Cells, n_labels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[pairs × labels × labels] counts of label pairs on shared items, and the pairs' annotators.
+    """Count label pairs on shared items, [pairs × labels × labels]; also the pairs' annotators.
 
     Sparse products of [items × annotators] matrices, one per label, so that the cost goes with
     the annotations that meet on an item and not with items × annotators.
@@ -150,7 +150,7 @@ class Agreement:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """COLUMNS; `measure` is krippendorff_alpha, cohen_kappa or raw_agreement."""
+        """Return COLUMNS; `measure` is krippendorff_alpha, cohen_kappa or raw_agreement."""
         rows = [
             {"measure": name, "annotator_a": "", "annotator_b": "", "value": e.value,
              "low": e.low, "high": e.high, "raw_agreement": self.raw.value, "n_items": e.n,
@@ -233,7 +233,7 @@ def _overall(
         return none, none
 
     def alphas(weights: np.ndarray) -> np.ndarray:
-        """[draws] from weights [draws × items] of mean 1; NaN where one label alone is used."""
+        """Return alpha [draws] for weights [draws × items] of mean 1; NaN with a single label."""
         label_counts = weights @ counts
         expected = _quadratic(label_counts, distance)
         observed = (label_counts.sum(axis=1) - 1) * (weights @ disagreement)
@@ -263,5 +263,5 @@ def _overall(
 
 
 def _quadratic(rows: np.ndarray, form: np.ndarray) -> np.ndarray:
-    """[n]: x·form·x for every row x."""
+    """Return x·form·x for every row x, [n]."""
     return ((rows @ form) * rows).sum(axis=1)

@@ -32,7 +32,7 @@ _ANYWHERE = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Score:
-    """One number with its influence function over items.
+    """A number with its influence function over items.
 
     Attributes:
         value: the number; a share (0 to 1) where `share`.
@@ -56,7 +56,7 @@ class Score:
         """Standard error over items.
 
         With several groupings only products of different ones count: their draws are independent,
-        so that the luck of a grouping is not taken for a difference between items.
+        so that random variation of a grouping is not mistaken for a difference between items.
         """
         count = len(self.influence)
         squares = (self.influence**2).sum()
@@ -115,7 +115,7 @@ def resample(
     n_items: int,
     bounds: tuple[float, float] = _ANYWHERE,
 ) -> ResampledScore | None:
-    """`statistic` of all responses, and under the bootstrap over items.
+    """Compute `statistic` on all responses and under the bootstrap over items.
 
     Args:
         statistic: from weights [draws, n] of n responses to values [draws]; NaN is undefined.
@@ -161,7 +161,7 @@ def mean(scores: Sequence[AnyScore], *, repeated: bool = False) -> AnyScore:
 
 
 def difference(one: AnyScore, other: AnyScore) -> AnyScore:
-    """`one` − `other`, paired by item; a `Difference` where both are `Score`s."""
+    """Return `one` − `other`, paired by item; a `ScoreDifference` if both are `Score`s."""
     value, n = one.value - other.value, min(one.n, other.n)
     if isinstance(one, ResampledScore):
         return ResampledScore(value, one.draws - other.draws, n)
@@ -171,7 +171,7 @@ def difference(one: AnyScore, other: AnyScore) -> AnyScore:
 
 @dataclass(frozen=True)
 class ScoreDifference(Score):
-    """One score minus another.
+    """The difference of two scores.
 
     Attributes:
         sides: the two scores.
@@ -181,7 +181,9 @@ class ScoreDifference(Score):
 
     @property
     def contributions(self) -> np.ndarray | None:
-        """[items]: what each item adds to the difference; they sum to it. None without weights.
+        """Return each item's contribution to the difference, [items]; None without weights.
+
+        The contributions sum to the difference.
 
         Where both sides have the same items this is their difference on the item times its weight.
         """
@@ -191,10 +193,13 @@ class ScoreDifference(Score):
         return self.influence.mean(axis=0) + self.value * (one.weight + other.weight) / 2
 
     def estimate(self) -> Estimate:
-        """As for a score; where a side is at 0 or 1 or no item differs, from the sides' intervals.
+        """Return the difference with its interval; at an extreme, from the sides' intervals.
 
-        There the influences say nothing of the number of trials. The interval is then Newcombe's
-        (1998, method 10), as if unpaired: wider, never without width unless all items are the same.
+        Extreme: a side is 0 or 1, or no item differs.
+
+        In these cases the influences carry no information on the number of trials. The interval is
+        then Newcombe's (1998, method 10), as if unpaired: wider, never without width unless all
+        items are the same.
         """
         one, other = self.sides
         flat = self.error < 1e-9 or {one.value, other.value} & {0.0, 1.0}

@@ -154,8 +154,8 @@ def _separated(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, names: tuple[s
     """Return why no finite strengths exist.
 
     Ford (1957): without ties they exist if, however the sources are divided in two, some source of
-    each side was preferred to one of the other. Who breaks this never lost, or never won, against
-    the rest (ties aside).
+    each side was preferred to one of the other. A source that violates this never lost, or never
+    won, against the rest (ties aside).
     """
     size = len(names)
     winner = np.concatenate([a[outcome == 0], b[outcome == 1]])

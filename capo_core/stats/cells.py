@@ -1,4 +1,4 @@
-"""Rows gathered into cells: one cell is what one annotator gave on one item."""
+"""Grouping of rows into cells: a cell holds all responses of one annotator to one item."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Cells:
         return len(self.annotator_names)
 
     def averaging(self) -> sparse.csr_matrix:
-        """[cells × n] matrix whose product with rows is the mean row of each cell.
+        """Return the [cells × n] matrix whose product with rows is the mean row of each cell.
 
         Two answers by one annotator on one item are not independent: they enter as their mean.
         """
@@ -49,11 +49,11 @@ class Cells:
         )
 
     def annotators_per_item(self) -> np.ndarray:
-        """int64 [n_items]"""
+        """Number of annotators of each item, int64 [n_items]."""
         return np.bincount(self.items, minlength=self.n_items)
 
     def by_item(self) -> sparse.csr_matrix:
-        """[items × cells] matrix that adds up the cells of each item."""
+        """Return the [items × cells] matrix that sums the cells of each item."""
         return sparse.csr_matrix(
             (np.ones(self.n), (self.items, np.arange(self.n))), shape=(self.n_items, self.n)
         )

@@ -7,7 +7,8 @@ G/(G − 1) for G clusters. By chance the difference can come near 0; half of wh
 themselves vary by is taken as the least. Quantiles are Student's.
 
 Chosen by simulated coverage (`benchmarks/judge_quality.py`); the two-way bootstrap covers too much
-with few judges, since it counts what is left twice (Owen 2007, "The pigeonhole bootstrap").
+with few judges, since it counts the residual variance twice (Owen 2007, "The pigeonhole
+bootstrap").
 """
 
 from __future__ import annotations

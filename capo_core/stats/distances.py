@@ -36,7 +36,7 @@ def clipped(shares: np.ndarray, clip: float = CLIP) -> np.ndarray:
 def kl(p: np.ndarray, q: np.ndarray, *, clip: float = CLIP) -> np.ndarray:
     """Σ p·ln(p/q) after clipping both (Kullback & Leibler 1951); 0 or more, no upper bound.
 
-    `p` is the people's side: it says what it costs to take `q` where `p` is true. Infinite where
+    `p` is the human side: the result is the cost of assuming `q` where `p` is true. Infinite where
     `clip` is 0 and `q` rules out what `p` holds possible.
     """
     p, q = _both(p, q)

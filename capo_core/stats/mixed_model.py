@@ -95,7 +95,11 @@ class CrossedEffectsModel:
         self._start = np.zeros(sum(self.sizes))
 
     def fit(self) -> MixedModelFit:
-        """Raises: np.linalg.LinAlgError: no mode of the σ was found (not seen so far)."""
+        """Fit the model.
+
+        Raises:
+            np.linalg.LinAlgError: no mode of the σ was found (never observed so far).
+        """
 
         def loss(log_sd: np.ndarray) -> float:
             return -self.given(log_sd).log_posterior

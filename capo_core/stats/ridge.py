@@ -28,7 +28,7 @@ PENALTY = 1.0  # on rows of about unit length; VariErr's accuracies are flat fro
 
 
 def operator(train: Matrix, test: Matrix, penalty: float = PENALTY) -> np.ndarray:
-    """A [n_test, n_train], float32: test scores are `A @ Y_train` plus the class shares."""
+    """Return A, float32 [n_test, n_train]: test scores are `A @ Y_train` plus class shares."""
     if train.shape[1] < train.shape[0] and not sparse.issparse(train):
         mean = train.mean(axis=0)
         left, right = train - mean, test - mean
@@ -45,7 +45,7 @@ def operator(train: Matrix, test: Matrix, penalty: float = PENALTY) -> np.ndarra
 def scores(
     train: Matrix, test: Matrix, targets: np.ndarray, penalty: float = PENALTY
 ) -> np.ndarray:
-    """A·Y [n_test, C] for `targets` [n_train, C], without making A where rows are many."""
+    """Compute A·Y [n_test, C] for `targets` [n_train, C], without forming A if rows are many."""
     if train.shape[0] <= MANY_ROWS:
         return operator(train, test, penalty) @ targets.astype(np.float32)
     mean = np.asarray(train.mean(axis=0)).ravel()
@@ -56,13 +56,13 @@ def scores(
 
 
 def _product(left: Matrix, right: Matrix) -> np.ndarray:
-    """left·rightᵀ as a dense matrix, float64 on the diagonal's account."""
+    """Return left·rightᵀ as a dense matrix, in float64 for the accuracy of the diagonal."""
     product = left @ right.T
     return np.asarray(product.todense() if sparse.issparse(product) else product, dtype=np.float64)
 
 
 def _solve(symmetric: np.ndarray, right: np.ndarray, penalty: float) -> np.ndarray:
-    """(symmetric + penalty·I)⁻¹ right.
+    """Solve (symmetric + penalty·I) x = right.
 
     In single precision where that saves time: with rows of unit length the condition number is at
     most rows / penalty, and the error stays below 1e-4 of a score.

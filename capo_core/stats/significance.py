@@ -19,10 +19,10 @@ BOOTSTRAP = "paired bootstrap over items"
 def sign_flip(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> float:
     """Two-sided p-value that a sum of item contributions [items] is as far from 0 by chance.
 
-    If two methods do not differ, swapping them on an item is as likely as not, and changes the sign
-    of what the item adds to the difference (Fisher's randomisation test). Exact for few items, else
-    from `flips` random ones, the observed counted among them (Phipson & Smyth 2010). For pooled
-    measures the contributions are first-order, and so is the test.
+    If two methods do not differ, swapping them on an item has probability 1/2 and changes the
+    sign of the item's contribution to the difference (Fisher's randomisation test). Exact for few
+    items, else from `flips` random ones, the observed counted among them (Phipson & Smyth 2010).
+    For pooled measures the contributions are first-order, and so is the test.
     """
     added = contributions[np.abs(contributions) > 1e-12]  # the rest is rounding of equal numbers
     if not len(added):

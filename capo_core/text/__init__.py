@@ -1,1 +1,1 @@
-"""From text to numbers: tokens, style features, embeddings, input-content reduction."""
+"""Text as numbers: tokens, style features, embeddings, input-content reduction."""

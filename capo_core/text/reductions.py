@@ -1,4 +1,4 @@
-"""Input-content reductions: take what the item says out of what the annotator wrote.
+"""Input-content reductions: remove the item's content from the annotator's explanation.
 
 `REDUCTIONS` lists them, each with its name, titles and words, how it works, and its control (as
 much taken out, at random). A reduction works on the text (`change_text`) or on vectors
@@ -230,7 +230,7 @@ TextChange = Callable[[str, tuple[str, str], np.random.Generator], str]
 
 @dataclass(frozen=True)
 class Reduction:
-    """One reduction, or the control of one.
+    """A reduction, or the control of one.
 
     Attributes:
         name: in configurations, tables and on the command line.
@@ -256,7 +256,7 @@ class Reduction:
     control: Reduction | None = None
 
     def changed(self, text: str, inputs: tuple[str, str], rng: np.random.Generator) -> str:
-        """The explanation `text` as this reduction leaves it, before it is made a vector."""
+        """Return the explanation `text` after this reduction, before vectorisation."""
         return text if self.change_text is None else self.change_text(text, inputs, rng)
 
 
@@ -346,7 +346,7 @@ def find_reduction(name: str) -> Reduction:
 
 
 def reduction_title(name: str) -> str:
-    """Return the title of a reduction or of a control; an unknown name as it is."""
+    """Return the title of a reduction or of a control; an unknown name is returned unchanged."""
     try:
         return find_reduction(name).title
     except ConfigError:

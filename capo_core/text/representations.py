@@ -61,7 +61,7 @@ class Texts:
 
 
 class Features(ABC):
-    """One representation under one reduction; `split` gives the matrices of one fold."""
+    """Features of a representation under a reduction; `split` returns the matrices of a fold."""
 
     @abstractmethod
     def split(self, train: np.ndarray, test: np.ndarray) -> Split:
@@ -187,11 +187,11 @@ def _dense(matrix: Matrix) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """Reduced texts that are to be represented.
+    """Reduced texts to be represented.
 
     Attributes:
         texts: explanations [n]; inputs: the two texts of each one's item [n].
-        ngram_limit: at most so many n-grams, the most frequent.
+        ngram_limit: maximum number of n-grams, by frequency.
     """
 
     texts: list[str]
@@ -203,7 +203,7 @@ class FeatureRequest:
 
 @dataclass(frozen=True)
 class Representation:
-    """One representation of explanations.
+    """A representation of explanations.
 
     Attributes:
         name: in configurations, tables and on the command line.
@@ -295,7 +295,7 @@ def find_representation(name: str) -> Representation:
 
 
 def representation_title(name: str) -> str:
-    """Return the title of a representation; an unknown name as it is."""
+    """Return the title of a representation; an unknown name is returned unchanged."""
     return REPRESENTATIONS[name].title if name in REPRESENTATIONS else name
 
 

@@ -19,7 +19,7 @@ from capo_core.text.tokens import TokenizedTexts, in_input, tokenize
 
 @dataclass(frozen=True)
 class Feature:
-    """One measure of a text: its column name, its description, and its unit.
+    """A measure of a text: its column name, its description, and its unit.
 
     Units: "words", "characters" and "count" are per text; "percent of words" is a share of the
     text's words, 0 to 100; "percent of explanations" is 100 where the text has it, else 0, so that
@@ -144,7 +144,7 @@ __all__ = ["describe", "feature", "features", "formatting_features"]
 
 
 def features(texts: Sequence[str], inputs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """float32 [len(texts) × FEATURES]: all style features, finite; 0 throughout for an empty text.
+    """Compute all style features, float32 [len(texts) × FEATURES]; all 0 for an empty text.
 
     Args:
         texts: normalised explanations.
@@ -180,7 +180,7 @@ def _percent(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
 
 
 def _measures(columns, texts, inputs, corpus: TokenizedTexts, is_word, n_words) -> None:
-    """Fills `columns` with everything in `_MEASURES`."""
+    """Fill `columns` with all of `_MEASURES`."""
     vocabulary = corpus.vocabulary
     letters = np.fromiter(map(len, vocabulary), float, len(vocabulary)) * is_word
     word_letters = np.bincount(
@@ -229,7 +229,7 @@ def _openers(columns, corpus: TokenizedTexts) -> None:
 
 
 def _presence(corpus: TokenizedTexts, chosen: Sequence[str]) -> np.ndarray:
-    """float32 [n × chosen]: 100 where the text has the token."""
+    """Return 100 where the text has the token, else 0; float32 [n × chosen]."""
     position = np.full(len(corpus.vocabulary), -1)
     for number, word in enumerate(chosen):
         if word in corpus.index:
@@ -241,7 +241,7 @@ def _presence(corpus: TokenizedTexts, chosen: Sequence[str]) -> np.ndarray:
 
 
 def formatting_features(raw_texts: Sequence[str]) -> pd.DataFrame:
-    """float32 [n × FORMATTING]: what `normalise` takes away, for the control on raw texts."""
+    """Measure the formatting that `normalise` removes, float32 [n × FORMATTING], for a control."""
 
     def row(text: str) -> tuple[bool, ...]:
         bare = text.strip()

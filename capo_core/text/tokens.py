@@ -25,7 +25,7 @@ _QUOTES = str.maketrans(
 
 @dataclass(frozen=True)
 class Span:
-    """A token and where it stands: `text[start:end]`, lower-cased and with quotes unified."""
+    """A token and its position: `text[start:end]`, lower-cased and with quotes unified."""
 
     start: int
     end: int
@@ -97,7 +97,7 @@ class TokenizedTexts:
 
     @cached_property
     def text_of(self) -> np.ndarray:
-        """int64 [tokens in all]: which text each token stands in."""
+        """Index of each token's text, int64 [total tokens]."""
         return np.repeat(np.arange(self.n_texts), np.diff(self.starts))
 
     @cached_property
@@ -105,17 +105,17 @@ class TokenizedTexts:
         return {token: number for number, token in enumerate(self.vocabulary)}
 
     def flag(self, chosen: Iterable[str]) -> np.ndarray:
-        """bool [vocabulary]: True at the tokens in `chosen`."""
+        """Return bool [vocabulary], True at the tokens in `chosen`."""
         flags = np.zeros(len(self.vocabulary), dtype=bool)
         flags[[self.index[token] for token in chosen if token in self.index]] = True
         return flags
 
     def count(self, flags: np.ndarray) -> np.ndarray:
-        """float64 [n]: how many tokens of each text are flagged; `flags` is [vocabulary]."""
+        """Count the flagged tokens of each text, float64 [n]; `flags` is [vocabulary]."""
         return self.count_marked(flags[self.ids])
 
     def count_marked(self, marked: np.ndarray) -> np.ndarray:
-        """float64 [n]: how many tokens of each text are marked; `marked` is [tokens in all]."""
+        """Count the marked tokens of each text, float64 [n]; `marked` is [total tokens]."""
         return np.bincount(self.text_of[marked], minlength=self.n_texts).astype(float)
 
 
@@ -168,8 +168,7 @@ class PhraseTable:
 def phrase_table(
     corpus: TokenizedTexts, lengths: tuple[int, int], *, min_texts: int, allowed: np.ndarray
 ) -> PhraseTable:
-    """Return all phrases of `lengths[0]` to `lengths[1]` tokens that stand in `min_texts` texts or
-    more.
+    """Return phrases of `lengths[0]` to `lengths[1]` tokens found in at least `min_texts` texts.
 
     Args:
         allowed: bool [tokens in all]; a phrase over a token that is not allowed does not count.

@@ -25,7 +25,7 @@ class GenerationRequest:
         key: identifies the answer within a run.
         adapter: folder of a PEFT adapter; empty for the bare model.
         seed: of everything random in this answer, 0 to 2³¹ − 1; two requests with the same
-            prompt, adapter and seed get the same answer, whatever is asked beside them.
+            prompt, adapter and seed get the same answer, whatever other requests are in the batch.
     """
 
     key: str
@@ -92,11 +92,11 @@ class Reply:
     """The answer to one request.
 
     Attributes:
-        text: the answer as it was written.
+        text: the answer, unmodified.
         prompt_tokens, output_tokens: as the model's tokenizer or the server counts them, the end
             token among the output.
         finish: "stop" (the model ended), "length" (cut at `max_new_tokens`) or "error": this
-            request can never be answered (`error` says why), so that it need not be asked again.
+            request can never be answered (`error` has the reason), so it is not retried.
     """
 
     text: str
@@ -110,7 +110,7 @@ class Backend(ABC):
     """A model that answers prompts.
 
     Attributes:
-        name: the model, as a person would call it.
+        name: display name of the model.
         fingerprint: changes where the model's answers may change; the base's own for models on
             this machine.
         adapters: whether requests may name adapters.
@@ -134,15 +134,15 @@ class Backend(ABC):
         done: Set[str] = frozenset(),
         progress: Progress = silent,
     ) -> Iterator[tuple[GenerationRequest, Reply]]:
-        """The replies as they come, in any order; a request whose key is in `done` gets none.
+        """Yield the replies as they arrive, in any order, except to requests with a key in `done`.
 
-        Those in `done` are still to be given among `requests`: a backend that answers in batches
-        makes the same batches again, so that what is left comes out as it would have without an
-        interruption.
+        `requests` must still include those in `done`: a backend that answers in batches forms the
+        same batches again, so the remaining answers are those of an uninterrupted run.
 
         Raises:
-            BackendUnavailable: the model cannot be asked any more. What was yielded before holds.
-            Stopped: raised by `progress`; what was under way at a server is yielded before.
+            BackendUnavailable: the model is not available any more. Replies yielded before are
+                valid.
+            Stopped: raised by `progress`; requests in progress at a server are yielded before.
         """
 
     def excess(self, prompt: Prompt, decoding: Decoding) -> int:
@@ -154,7 +154,7 @@ class Backend(ABC):
 
 
 def stop_fields(task: Task) -> tuple[str, ...]:
-    """The names of lines that end an explanation: those of the prompts for this task."""
+    """Return the field names that end an explanation: those of the prompts for this task."""
     marks = (LABEL_MARK.rstrip(":"), EXPLANATION_MARK.rstrip(":"))
     return (*marks, task.role_a or "text", task.role_b or "second text")
 
@@ -163,7 +163,7 @@ def answer_ended(text: str, fields: Sequence[str]) -> bool:
     """Return whether a model that wrote `text` continued with another field after its answer.
 
     True where a label and a non-empty explanation are followed by a line that begins with one of
-    `fields` and a colon. What stands in a thinking block does not count.
+    `fields` and a colon. Text in a thinking block does not count.
     """
     if not fields:
         return False

@@ -15,10 +15,10 @@ _WORDS = ("it", "the", "text", "says", "so", "this", "follows", "not", "seems", 
 
 
 class FakeBackend(Backend):
-    """Deterministic answers in the right form, for tests and for trying the way without a model.
+    """A backend with deterministic answers in the right format, for use without a model.
 
     Args:
-        answer: what to write instead of `placeholder_answer`.
+        answer: a function to use instead of `placeholder_answer`.
 
     Attributes:
         asked: the requests answered so far, in order.
@@ -71,7 +71,7 @@ def placeholder_answer(request: GenerationRequest) -> str:
 
 
 def _labels(prompt: str) -> list[str]:
-    """The labels named in the prompt's line on the form of the answer."""
+    """Return the labels in the prompt's line on the answer format."""
     wanted = re.search(rf"^{re.escape(LABEL_MARK)} (.+)$", prompt, re.MULTILINE)
     if wanted is None:
         return ["?"]

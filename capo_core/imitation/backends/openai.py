@@ -44,7 +44,7 @@ class Gate:
         self._next = 0.0  # monotonic time at which the next request may go out
 
     def enter(self) -> bool:
-        """Wait for a turn; False where the halt came first."""
+        """Wait for a turn; return False if halted before."""
         while not self._halt.is_set():
             with self._lock:
                 now = time.monotonic()
@@ -96,10 +96,10 @@ class ServerSettings:
         url: the API's address, ending in /v1 for most servers. May hold a user name and a
             password; `shown_url` never does.
         key: sent as bearer token; kept out of `repr`, and of every message by `redact`.
-        timeout_s: seconds without a word from the server after which a request has failed.
+        timeout_s: seconds without data from the server after which a request has failed.
         tries: how often a request is sent before it counts as unanswered.
-        longest_wait_s: a server that asks to wait longer than this is not waited for.
-        concurrency: requests under way at once.
+        longest_wait_s: if the server demands a longer wait, the request fails.
+        concurrency: concurrent requests.
         per_minute: requests a minute at most; 0 sets no limit.
     """
 
@@ -140,7 +140,7 @@ class ServerSettings:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     def redact(self, text: str) -> str:
-        """`text` without the key and without the address's password."""
+        """Return `text` without the key and without the address's password."""
         for secret in (self.key, urlsplit(self.url).password or ""):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "[key]")
@@ -150,10 +150,10 @@ class ServerSettings:
 def from_environment(
     model: str, environment: Mapping[str, str] = os.environ, **settings
 ) -> ServerSettings:
-    """Settings with the address and the key of the environment.
+    """Return settings with the address and the key from the environment.
 
-    The address is `CAPO_SERVER_URL`, else `OPENAI_BASE_URL`; where there is only a key, it is
-    OpenAI's. The key is `OPENAI_API_KEY`; servers of one's own mostly need none.
+    The address is `CAPO_SERVER_URL`, else `OPENAI_BASE_URL`; if only a key is set, OpenAI's. The
+    key is `OPENAI_API_KEY`; self-hosted servers usually need none.
 
     Raises:
         BackendUnavailable: the environment names neither a server nor a key.
@@ -192,10 +192,10 @@ class OtherLimitName:
 
 
 def read_completion(body: str) -> Reply | Retry:
-    """A chat completion (JSON text) as a reply.
+    """Parse a chat completion (JSON text) into a reply.
 
-    `Again` where it is no JSON or has no answer in it. An answer without text (all of it thought,
-    or refused) is a reply: the refusal's words, or an empty text.
+    `Again` where it is no JSON or has no answer in it. An answer without text (thinking only, or a
+    refusal) is a reply with the refusal's text, or an empty one.
     """
     try:
         raw = json.loads(body)
@@ -274,7 +274,7 @@ def read_refusal(
 
 
 def _words(body: Any) -> str:
-    """The server's message with its code, in one short line."""
+    """Return the server's error message and code as one short line."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(error, dict):
         parts = (error.get("message"), error.get("code"))
@@ -291,14 +291,14 @@ _LOOK_S = 0.5  # seconds between two looks at whether somebody asked to stop
 class ServerBackend(Backend):
     """A backend that sends several requests at a time to a server.
 
-    What fails for a moment (no connection, a timeout, 429, 5xx, an answer that is no completion)
-    is asked again after 0.5, 1, 2, … seconds or after what `Retry-After` says, for which all
-    threads wait. What fails for good for one prompt (too long, filtered) becomes a reply with
-    finish "error". What fails for all raises `BackendUnavailable`, after every answer under way
+    A temporary failure (no connection, a timeout, 429, 5xx, an answer that is no completion)
+    is retried after 0.5, 1, 2, … seconds or after the time in `Retry-After`, for which all threads
+    wait. A permanent failure of one prompt (too long, filtered) becomes a reply with finish
+    "error". A failure of all requests raises `BackendUnavailable`, after every answer in progress
     has been yielded.
 
-    A server draws its own random numbers: `Request.seed` is sent to it, and it is up to the
-    server whether the same seed gives the same answer.
+    A server draws its own random numbers: the request's seed is sent, but whether the same seed
+    gives the same answer depends on the server.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -377,7 +377,7 @@ class ServerBackend(Backend):
         gate: Gate,
         halt: threading.Event,
     ) -> Reply | Retry:
-        """One answer, with all its tries; `Again` where none of them gave one."""
+        """Send a request with retries and return its reply; raise `Again` if all of them failed."""
         outcome: Reply | Retry | OtherLimitName = Retry("it was not asked")
         tried = 0
         while tried < self.settings.tries and gate.enter():
@@ -405,7 +405,7 @@ class ServerBackend(Backend):
     def _send(
         self, client: Any, request: GenerationRequest, decoding: Decoding
     ) -> Reply | Retry | OtherLimitName:
-        """The request, sent once."""
+        """Send the request once."""
         import openai
 
         settings, limit_name = self.settings, self._limit_name

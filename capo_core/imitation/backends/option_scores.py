@@ -44,13 +44,13 @@ NONE_DRAWN = "no answer began with an option"
 
 @dataclass(frozen=True)
 class OptionQuestion:
-    """A question whose options are to be scored.
+    """A question with options to score.
 
     Attributes:
         key: identifies it within a run.
-        options: what the answer may begin with, in the order in which scores are wanted.
-        prefix: what the answer begins with before the option ("Label:"); "" for nothing. Only a
-            model on this machine can be made to begin so; of others it can only be asked.
+        options: possible beginnings of the answer, in the order of the scores.
+        prefix: text of the answer before the option ("Label:"); "" for none. Only a model on this
+            machine can be forced to begin so; for others it is an instruction in the prompt.
     """
 
     key: str
@@ -74,11 +74,11 @@ class OptionScores:
 
 
 class OptionScorer(ABC):
-    """A model that weighs options.
+    """A model that scores options.
 
     Attributes:
-        kind: what its scores are: LOGIT, LOG_PROBABILITY or FREQUENCY.
-        prefixes: whether it can weigh options behind `Question.prefix`.
+        kind: type of its scores: LOGIT, LOG_PROBABILITY or FREQUENCY.
+        prefixes: whether it can score options after `OptionQuestion.prefix`.
     """
 
     name: str
@@ -90,10 +90,10 @@ class OptionScorer(ABC):
     def score(
         self, questions: Sequence[OptionQuestion], progress: Progress = silent
     ) -> Iterator[tuple[OptionQuestion, OptionScores]]:
-        """The scores as they come, in any order.
+        """Yield the scores as they arrive, in any order.
 
         Raises:
-            BackendUnavailable: the model cannot be asked (any more), or gives no scores.
+            BackendUnavailable: the model is not available, or returns no scores.
             ConfigError: two options begin with the same token.
         """
 
@@ -105,7 +105,7 @@ class SampledScorer(OptionScorer):
     prompt asks for it, and a model that was trained on that form writes it.
 
     Args:
-        samples: answers drawn to each question.
+        samples: answers sampled per question.
     """
 
     kind = FREQUENCY
@@ -156,10 +156,10 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
 
 
 def scores_from_listed(listed: dict[str, float], options: Sequence[str]) -> OptionScores:
-    """Scores of options from the first tokens that a server lists with their log-probabilities.
+    """Compute option scores from a server's list of first tokens and log-probabilities.
 
-    A token stands for the option that it is the beginning of (for a single letter: that it is);
-    forms of one option ("A", " A") are added up.
+    A token counts for the option that it begins (a single letter: that it equals); forms of one
+    option ("A", " A") are summed.
     """
     if any(math.isnan(value) for value in listed.values()):
         return OptionScores(problem=NOT_A_NUMBER)
@@ -209,7 +209,7 @@ class ServerScorer(OptionScorer):
             yield question, scores_from_listed(self._listed(reply.text), question.options)
 
     def _listed(self, body: str) -> dict[str, float]:
-        """First tokens and their log-probabilities in a chat completion (JSON)."""
+        """Return the first tokens and their log-probabilities in a chat completion (JSON)."""
         try:
             first = json.loads(body)["choices"][0]["logprobs"]["content"][0]
             found = {one["token"]: float(one["logprob"]) for one in first["top_logprobs"]}
@@ -225,7 +225,7 @@ class ServerScorer(OptionScorer):
 
 
 class _Backend(ServerBackend):
-    """A server whose replies are the whole completion as JSON text, log-probabilities in it."""
+    """A server whose replies are the whole completion as JSON text, with log-probabilities."""
 
     def _send(self, client: Any, request: GenerationRequest, decoding: Decoding):
         asked = _WithLogProbabilities(client)
@@ -261,7 +261,7 @@ TOO_LONG = "prompt too long"
 
 
 class TransformersScorer(OptionScorer):
-    """One forward pass a question, in batches of like length padded on the left.
+    """Scorer with one forward pass per question, in left-padded batches of similar length.
 
     Args:
         batch_tokens: rows × longest prompt of a batch at most.
@@ -338,7 +338,7 @@ class TransformersScorer(OptionScorer):
         """Return the first token of each option as it follows the prefix.
 
         Raises:
-            ConfigError: two options begin with the same token, so that it cannot tell them apart.
+            ConfigError: two options begin with the same token, so they cannot be distinguished.
         """
         before = self._tokens(question.prefix)
         found = []

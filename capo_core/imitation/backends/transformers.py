@@ -42,13 +42,13 @@ class SeededSampling(LogitsProcessor):
     The t-th token of a row is drawn by inversion: the token at which the cumulative probability,
     over the vocabulary in its order, passes the row's t-th uniform number. So a row's answer
     depends on its prompt and seed, not on what else is in the batch, nor on the device's random
-    numbers. `generate` is to take the likeliest token (do_sample=False), which is the drawn one.
+    numbers. Call `generate` with do_sample=False: the likeliest token is then the drawn one.
 
     Args:
         seeds: one for each row.
         decoding: temperature 0 takes the likeliest token instead of drawing.
         prompt_width: tokens of the padded prompts.
-        vocabulary: how many tokens the tokenizer knows; a model may have a few more outputs.
+        vocabulary: size of the tokenizer's vocabulary; a model may have a few more outputs.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SeededSampling(LogitsProcessor):
         self._width, self._vocabulary = prompt_width, vocabulary
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """`input_ids` [rows, tokens so far], `scores` [rows, vocabulary] → scores of one choice."""
+        """Return scores [rows, vocabulary] of the drawn token; `input_ids` is [rows, tokens]."""
         scores = scores.float()
         scores[:, self._vocabulary :] = -torch.inf
         if scores.isnan().any():
@@ -84,8 +84,11 @@ class SeededSampling(LogitsProcessor):
 
 
 def nucleus(probabilities: Tensor, share: float) -> Tensor:
-    """`probabilities` [rows, vocabulary] with 0 for all but the likeliest tokens of each row that
-    together reach `share` (Holtzman et al. 2020, arXiv 1904.09751); not scaled to sum 1."""
+    """Truncate `probabilities` [rows, vocabulary] to each row's nucleus; not scaled to sum 1.
+
+    The nucleus: the likeliest tokens that together reach `share` (Holtzman et al. 2020, arXiv
+    1904.09751); all others have probability 0.
+    """
     ordered, order = torch.sort(probabilities, dim=-1, descending=True, stable=True)
     # A token stays if those before it have not reached the share yet: the first always does.
     kept = ordered.where(ordered.cumsum(-1) - ordered < share, 0.0)
@@ -102,7 +105,7 @@ class EndOfAnswer(StoppingCriteria):
         self._tokenizer, self._fields, self._width = tokenizer, fields, prompt_width
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
-        """`input_ids` [rows, tokens so far] → [rows], True where a row is to end."""
+        """Return [rows], True where a row is to end; `input_ids` [rows, tokens so far]."""
         ended = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
         for row, last in enumerate(input_ids[:, -1].tolist()):
             if ":" in self._tokenizer.convert_ids_to_tokens(last):
@@ -133,9 +136,9 @@ class TokenizedRequest:
 def plan_batches(
     rows: Sequence[TokenizedRequest], max_new_tokens: int, batch_tokens: int
 ) -> list[list[TokenizedRequest]]:
-    """The rows in batches, the longest prompts first, so that too little memory shows at once.
+    """Return the rows in batches, longest prompts first, so that a lack of memory shows at once.
 
-    The same rows give the same batches, in whatever order they come. rows × (longest prompt +
+    The batches do not depend on the order of the rows. rows × (longest prompt +
     `max_new_tokens`) of a batch is at most `batch_tokens`, unless one row alone exceeds it.
     """
     batches: list[list[TokenizedRequest]] = []
@@ -153,19 +156,19 @@ BARE = "__base__"  # PEFT's name for "no adapter" among the names of a batch's r
 
 
 class TransformersBackend(Backend):
-    """Answers in batches of rows of like length, padded on the left, with a cache of keys and
-    values; each row by its own adapter and its own random numbers.
+    """A model on this machine, answering in left-padded batches of similar length.
 
-    The base's own settings of generation (penalties, temperature) are not used: what decides is
+    Keys and values are cached; each row has its own adapter and its own random numbers.
+
+    The base's own settings of generation (penalties, temperature) are ignored in favour of
     `Decoding`.
 
-    A batch's shape enters the last bits of its numbers, so the same batches are made again when a
-    run goes on: rows already answered are computed again where their batch was cut in the middle,
-    and not yielded.
+    A batch's shape affects the last bits of its numbers, so a resumed run forms the same batches:
+    rows already answered are recomputed if their batch was interrupted, but not yielded.
 
     Args:
-        batch_tokens: rows × (longest prompt + longest answer) of a batch at most; what memory
-            for keys and values grows with.
+        batch_tokens: rows × (longest prompt + longest answer) of a batch at most; memory for keys
+            and values grows with it.
     """
 
     adapters = True
@@ -270,13 +273,13 @@ class TransformersBackend(Backend):
         )
 
     def _by_adapter(self, batch: list[TokenizedRequest]) -> dict[str, Any]:
-        """The names of the rows' adapters, where the model has any."""
+        """Select the rows' adapters by name, if the model has any."""
         if not isinstance(self._model, PeftModel):
             return {}
         return {"adapter_names": [self._names[row.request.adapter] for row in batch]}
 
     def _own_settings(self, settings: GenerationConfig) -> Any:
-        """The base's generation settings out of the way: they would fill what ours leave open."""
+        """Disable the base's generation settings, which would fill in what ours leave open."""
         return _Swapped(self._base.model, settings)
 
     def _load(self, folder: str) -> None:
@@ -319,8 +322,10 @@ class _Swapped:
 
 
 def end_tokens(base: LoadedBaseModel) -> tuple[int, ...]:
-    """Tokens that end an answer: the tokenizer's end of text, which is what training writes, first;
-    then those of the base's generation settings, and the chat template's end of turn."""
+    """Return the tokens that end an answer.
+
+    First the tokenizer's end of text, as in training; then those of the base's generation
+    settings, and the chat template's end of turn."""
     found = [base.tokenizer.eos_token_id]
     other = getattr(base.model.generation_config, "eos_token_id", None)
     found += other if isinstance(other, list) else [other]
@@ -329,7 +334,7 @@ def end_tokens(base: LoadedBaseModel) -> tuple[int, ...]:
 
 
 def _end_of_turn(tokenizer: Any) -> int | None:
-    """The special token that a chat template writes after an answer; None where there is none."""
+    """Return the special token that a chat template writes after an answer, if any."""
     if not getattr(tokenizer, "chat_template", None):
         return None
     turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "The answer."}]

@@ -5,8 +5,8 @@ The pre-training has a loop and a checkpoint of its own. That of `training/` pas
 items in epochs, divides summed gradients by the step's units afterwards, trains one group of
 adapter weights, and seeds each step; here each step draws its rows by number, micro-batches are
 means weighted by their share, all weights are trained in two decay groups with other betas, and
-the schedule ends at a twentieth. With another objective alone the shipped weights would not come
-out again bit for bit.
+the schedule ends at a twentieth. Sharing the loop would change the shipped weights, which are
+reproducible bit for bit.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def learning_rate(config: EmbeddedBaseConfig, step: int) -> float:
 
 
 def new_optimiser(model, config: EmbeddedBaseConfig) -> AdamW:
-    """AdamW; vectors (the norms' scales) do not decay."""
+    """Return AdamW without weight decay for vectors (the norms' scales)."""
     named = list(model.named_parameters())
     return AdamW(
         [
@@ -139,7 +139,7 @@ def _where(state: BuildState, config: EmbeddedBaseConfig) -> str:
 
 
 def save_checkpoint(folder: Path, model, optimiser: AdamW, state: BuildState) -> None:
-    """Weights, moments and place, in a new folder that takes the place of the old one at once."""
+    """Save weights, moments and position in a new folder that replaces the old one atomically."""
     new, kept, old = (folder / name for name in ("checkpoint.new", "checkpoint", "checkpoint.old"))
     shutil.rmtree(new, ignore_errors=True)
     make_folder(new)
@@ -187,19 +187,19 @@ def build(
     with_tasks: bool = True,
     progress: Progress = silent,
 ) -> dict:
-    """Build a base into `out`; returns what `out/build.json` says.
+    """Build a base model in `out`; return the content of `out/build.json`.
 
-    What is half done lies in a hidden folder beside `out`; the same call goes on from there, to
-    the same bytes as without the interruption. `out` is replaced when all is written.
+    Unfinished work is in a hidden folder beside `out`; the same call resumes it, with the same
+    bytes as without the interruption. `out` is replaced when everything is written.
 
     Args:
-        corpus: texts to be learned; without them the base learns from simulated annotators alone.
-        with_tasks: with a corpus: learn from simulated annotators too (half of every step).
+        corpus: training texts; without them the base is trained on simulated annotators alone.
+        with_tasks: with a corpus: train on simulated annotators too (half of every step).
 
     Raises:
-        ConfigError: a build with other settings lies half done there, or `out` holds something
-            that is not a base.
-        Stopped: `progress` raised it; the same call goes on from there.
+        ConfigError: an unfinished build with other settings exists, or `out` contains something
+            that is not a base model.
+        Stopped: `progress` raised it; the same call resumes.
     """
     if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():
         raise ConfigError(
@@ -237,7 +237,7 @@ def build(
 def _begin(
     config: EmbeddedBaseConfig, out: Path, corpus: TextCorpus | None, with_tasks: bool
 ) -> Path:
-    """The folder of what is half done; it belongs to these settings."""
+    """Return the folder of unfinished work, which belongs to these settings."""
     folder = make_folder(out.parent / f".{out.name}.building")
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     plan = {
@@ -271,7 +271,7 @@ def _tokenizer(
 
 
 def _validate(model, tasks: TaskBatches | None) -> dict:
-    """Format → task → losses on held-out annotators: nats a token, and of the label line."""
+    """Return format → task → losses on held-out annotators: nats per token and label line."""
     losses: dict[str, dict] = {}
     for kind in FORMATS if tasks else ():
         for task in TASKS:

@@ -49,7 +49,7 @@ _PIECES = r"\n| ?[A-Za-z]+(?:'[a-z]+)?| ?[0-9]| ?[^\sA-Za-z0-9]+|\s"
 
 
 def learn_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A tokenizer of at most `vocabulary` tokens, 258 of them bytes and marks."""
+    """Train a tokenizer of at most `vocabulary` tokens, 258 of them bytes and marks."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -82,7 +82,7 @@ PEOPLE, STRENGTHS, STEPS, HELD_OUT = range(4)
 
 @dataclass(frozen=True)
 class SimulatedWriter:
-    """One simulated annotator with their strengths."""
+    """A simulated annotator with the strengths of style and content."""
 
     number: int
     spec: AnnotatorSpec
@@ -99,7 +99,7 @@ class SimulatedPopulation:
         self.writer = lru_cache(maxsize=4096)(self._writer)
 
     def _writer(self, number: int) -> SimulatedWriter:
-        """Annotator `number`; those from `config.annotators` on are never trained on."""
+        """Return annotator `number`; those from `config.annotators` on are never trained on."""
         config = self.config
         (spec,) = sample_annotators(1, [STREAM, config.seed, PEOPLE, number])
         rng = np.random.default_rng([STREAM, config.seed, STRENGTHS, number])
@@ -111,7 +111,7 @@ class SimulatedPopulation:
 
 
 def draw_item(task: str, draws: Draws) -> Simulated:
-    """An item none of whose texts is in the demo."""
+    """Draw an item none of whose texts is in the demo."""
     while True:
         item = TASKS[task][1](draws)
         if not {item.text_a, item.text_b} & demo_texts():
@@ -120,10 +120,10 @@ def draw_item(task: str, draws: Draws) -> Simulated:
 
 @dataclass(frozen=True)
 class SimulatedAnswer:
-    """One annotator's answer to one item.
+    """An annotator's answer to an item.
 
     Attributes:
-        shares: the probability with which this annotator gives each label, in the scale's order.
+        shares: the probability of each label for this annotator, in the scale's order.
     """
 
     example: Example
@@ -141,7 +141,7 @@ def answer(task: str, writer: SimulatedWriter, item: Simulated, draws: Draws) ->
 
 @cache
 def demo_texts() -> frozenset[str]:
-    """All texts of the demo's items, of both tasks."""
+    """Return all texts of the demo's items, of both tasks."""
     items = [simulate(config).dataset.items for config in CONFIGS.values()]
     return frozenset(text for table in items for text in (*table["text_a"], *table["text_b"]))
 
@@ -153,13 +153,13 @@ _NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class TaskSample:
-    """A prompt, and the text to be learned after it.
+    """A prompt and its training response.
 
     Attributes:
         task: name of the task in `simulate.TASKS`.
         response: what follows the prompt.
         asked: the answer that `response` writes out; None where it is a profile.
-        shown: answers inside the prompt, in order, that are learned too.
+        shown: answers inside the prompt, in order, that are trained on too.
     """
 
     task: str
@@ -179,7 +179,7 @@ class TaskSamples:
     def draw(
         self, kind: str, task: str, number: int, draws: Draws, *, examples: int = 0
     ) -> TaskSample:
-        """One sample of format `kind` by annotator `number`.
+        """Draw a sample of format `kind` by annotator `number`.
 
         Args:
             examples: in_context and ask_for_profile: how many the prompt shows.
@@ -226,7 +226,7 @@ class TaskSamples:
 
 
 def response_of(said: SimulatedAnswer) -> str:
-    """An answer in the fixed format."""
+    """Return an answer in the fixed format."""
     return write_response(said.example.label, said.example.explanation)
 
 
@@ -252,13 +252,13 @@ Spread = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True)
 class TokenRow:
-    """One sequence.
+    """A training sequence of tokens.
 
     Attributes:
-        weights: for each token, what predicting it counts; 0 where it is given, not learned.
-        answer: where the answer begins.
-        spread: position → ((token, probability), …) where it is known how likely other tokens
-            would have been: at labels, which annotators give by chance.
+        weights: for each token, its weight in the loss; 0 for tokens that are not trained on.
+        answer: position at which the answer begins.
+        spread: position → ((token, probability), …) where other tokens' probabilities are
+            known: at labels, which annotators draw at random.
     """
 
     ids: tuple[int, ...]
@@ -295,12 +295,12 @@ def common_beginning(rows: Sequence[TokenRow]) -> int:
 
 
 def computed_tokens(rows: Sequence[TokenRow]) -> int:
-    """Tokens a network reads where the common beginning is read once."""
+    """Count the tokens a network reads if the common prefix is read once."""
     return sum(len(row.ids) for row in rows) - common_beginning(rows) * (len(rows) - 1)
 
 
 def row_of(sample: TaskSample, tokenizer: Any, config: EmbeddedBaseConfig) -> TokenRow:
-    """A sample as tokens, exactly those of `render.render`, with the weights of the loss."""
+    """Return a sample as tokens (those of training and generation) with the weights of the loss."""
     text = prompt_text(sample.prompt, tokenizer)
     read = tokenizer(text, return_offsets_mapping=True)
     ids = [*read["input_ids"], *response_ids(sample.response, tokenizer)]
@@ -331,7 +331,7 @@ def row_of(sample: TaskSample, tokenizer: Any, config: EmbeddedBaseConfig) -> To
 
 
 def _label_tokens(tokenizer: Any, task: str) -> dict[str, tuple[int, ...]]:
-    """Label → its tokens, as they follow the mark."""
+    """Return label → its tokens, as they follow the mark."""
     mark = len(tokenizer(LABEL_MARK)["input_ids"])
     return {
         label: tuple(tokenizer(f"{LABEL_MARK} {label}")["input_ids"][mark:])
@@ -366,7 +366,7 @@ class TaskBatches:
         self.config: EmbeddedBaseConfig = samples.world.config
 
     def step(self, step: int) -> list[MicroBatch]:
-        """The micro-batches of one step: both tasks' short prompts, and one other format."""
+        """Return the micro-batches of a step: both tasks' short prompts, and one other format."""
         config = self.config
         rng = np.random.default_rng([STREAM, config.seed, STEPS, step])
         draws = Draws([STREAM, config.seed, STEPS, step, 1])
@@ -377,7 +377,7 @@ class TaskBatches:
         return [*made, self._fill(other, task, config.step_tokens // 2, 0.5, draws)]
 
     def held_out(self, kind: str, task: str) -> MicroBatch:
-        """Rows of annotators and items that no step reads."""
+        """Return rows of annotators and items that no step reads."""
         config = self.config
         draws = Draws([STREAM, config.seed, HELD_OUT, FORMATS.index(kind), len(task)])
         rows = tuple(
@@ -387,7 +387,7 @@ class TaskBatches:
         return MicroBatch(kind, task, rows, 1.0)
 
     def _fill(self, kind: str, task: str, tokens: int, share: float, draws: Draws) -> MicroBatch:
-        """Rows until they have `tokens` tokens; at least one."""
+        """Draw rows until they have `tokens` tokens; at least one."""
         shown = _shown(kind, draws)
         rows: list[TokenRow] = []
         # The beginning that all share is read once, so it counts once.
@@ -405,7 +405,7 @@ class TaskBatches:
 
 
 def sample_texts(samples: TaskSamples, per_task: int) -> Iterator[str]:
-    """Texts the vocabulary is learned from: prompts with their answers."""
+    """Return the texts for training the tokenizer: prompts with their answers."""
     config = samples.world.config
     for task in TASKS:
         draws = Draws([STREAM, config.seed, STEPS, 2**32, len(task)])
@@ -443,8 +443,10 @@ class TextCorpus:
 
 
 def read_corpus(path: Path) -> TextCorpus:
-    """The texts of a file: `.txt` gives one text a paragraph (or a line, where no line is empty);
-    a table gives every cell with at least three words.
+    """Read the texts of a file.
+
+    A `.txt` file has one text per paragraph (or per line, if no line is empty); in a table, every
+    cell with at least three words is a text.
 
     Raises:
         DataError: the file cannot be read or has fewer than 20 texts.
@@ -489,7 +491,7 @@ class CorpusBatches:
         self._held_out = np.array(list(chain.from_iterable(held_out)))
 
     def step(self, step: int) -> list[MicroBatch]:
-        """Passages of the corpus; with tasks, these are half of the step."""
+        """Return passages of the corpus; with tasks, these are half of the step."""
         rng = np.random.default_rng([STREAM, self.config.seed, STEPS, step, 2])
         share = 0.5 if self.tasks else 1.0
         rows = _passages(self._seen, int(share * self.config.step_tokens), rng)
@@ -502,14 +504,14 @@ class CorpusBatches:
         return made
 
     def held_out(self) -> MicroBatch:
-        """Passages of texts that no step reads."""
+        """Return passages of texts that no step reads."""
         rng = np.random.default_rng([STREAM, self.config.seed, HELD_OUT, 2])
         rows = _passages(self._held_out, WIDTH * self.config.validation_rows, rng)
         return MicroBatch("corpus", "text", rows, 1.0)
 
 
 def _passages(stream: np.ndarray, tokens: int, rng: np.random.Generator) -> tuple[TokenRow, ...]:
-    """Passages from anywhere in `stream`, about `tokens` tokens in all."""
+    """Draw passages from anywhere in `stream`, about `tokens` tokens in all."""
     width = min(WIDTH, len(stream))
     starts = rng.integers(0, len(stream) - width + 1, size=max(tokens // width, 1))
     weights = (0.0, *[1.0] * (width - 1))

@@ -123,7 +123,7 @@ def add_quality(folder: Path, quality: dict) -> None:
 
 
 def figure_rows(about: dict) -> list[tuple[str, str, str, str]]:
-    """Format, task, nats a token, nats of the label ("" where there is none)."""
+    """Return rows of format, task, nats per token, nats of the label ("" if there is none)."""
     return [
         (kind, task, f"{loss['token']:.3f}", f"{loss['label']:.3f}" if "label" in loss else "")
         for kind, tasks in about["validation"].items()

@@ -14,7 +14,7 @@ from capo_core.imitation.embedded_base.corpus import TokenRow, common_beginning
 
 
 def new_network(config: EmbeddedBaseConfig, tokenizer) -> LlamaForCausalLM:
-    """A Llama with random weights from the seed; the global random state is left as it was."""
+    """Create a Llama with random weights from the seed; the global random state is preserved."""
     shape = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.hidden,
@@ -35,7 +35,7 @@ def new_network(config: EmbeddedBaseConfig, tokenizer) -> LlamaForCausalLM:
 
 
 def token_losses(model: LlamaForCausalLM, rows: Sequence[TokenRow]) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of every learned token of every row, and its weight.
+    """Return the negative log-likelihood and the weight of every trained token of every row.
 
     The common beginning is read once for all rows; the vocabulary is looked at only where
     something is learned.
@@ -87,7 +87,7 @@ def _targets(rows: Sequence[TokenRow], start: int) -> tuple[Tensor, Tensor, Tens
 def answer_loss(
     model: LlamaForCausalLM, rows: Sequence[TokenRow], label_weight: float, at_once: int = 8
 ) -> tuple[float, float | None]:
-    """Loss of the answers alone.
+    """Return the loss of the answers alone.
 
     Returns:
         mean nats a token, and mean nats of the tokens that count `label_weight` (label lines) a

@@ -35,7 +35,7 @@ TEMPERATURES = (0.0, 0.7, 1.0)
 
 
 def measure_folder(folder: Path, n: int, progress: Progress = silent) -> dict:
-    """`measure` of the base in a folder, on the annotators held out from it.
+    """Apply `measure` to the base model in a folder, on its held-out annotators.
 
     Raises:
         DataError: there is no base of this project in the folder.
@@ -52,15 +52,15 @@ def measure_folder(folder: Path, n: int, progress: Progress = silent) -> dict:
 def measure(
     model, tokenizer, samples: TaskSamples, n: int = 100, progress: Progress = silent
 ) -> dict:
-    """Figures of `n` written answers for each task, format and temperature.
+    """Measure `n` generated answers for each task, format and temperature.
 
     Returns:
         rows: format, task, temperature, n, and
             parsed: share of answers in the fixed form, 0 to 1;
-            agreement: share of all answers with the label the annotator gave;
-            ceiling: the same for who gives the label most people would;
+            agreement: share of all answers with the annotator's label;
+            ceiling: the same for the majority label;
             error: mean distance to the annotator's label in points, None for nominal scales;
-            words: mean length of the explanations; from_item: share of their words that stand in
+            words: mean length of the explanations; from_item: share of their words that occur in
             the item; human_words, human_from_item: the same of the annotators' own.
     """
     rows = []
@@ -90,7 +90,7 @@ def _draw(samples: TaskSamples, kind: str, task: str, n: int) -> list[TaskSample
 def write_answers(
     model, tokenizer, samples: Sequence[TaskSample], temperature: float, at_once: int = 25
 ) -> list[str]:
-    """The model's answer to each sample's prompt; temperature 0 takes the likeliest token."""
+    """Generate the answer to each sample's prompt; temperature 0 takes the likeliest token."""
     texts = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

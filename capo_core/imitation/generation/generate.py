@@ -50,24 +50,24 @@ def generate(
     embed: Embed | None = None,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """The answers of `targets` to the items of a part of the data; schema `OUTPUTS`.
+    """Generate the answers of `targets` to the items of a split; returns schema `OUTPUTS`.
 
-    Each answer is on disk (outputs.jsonl) before the next is taken. A run that was interrupted
-    goes on with what is missing, and its answers are those of an uninterrupted one (from a
-    server: as far as the server keeps to seeds). The table (outputs.parquet) and the counts
-    (result.json) are written once every answer is there; a finished run is only read.
+    Each answer is on disk (outputs.jsonl) before the next. An interrupted run resumes with the
+    missing answers, which are those of an uninterrupted one (from a server: as far as it honours
+    seeds). The table (outputs.parquet) and the counts (result.json) are written at the end; a
+    finished run is only loaded.
 
     Args:
         adapters: for sft and capo, the folder of each target's adapter.
         profiles: for the method profile, the text for each target.
-        embed: for the nearest examples; None takes the sentence embeddings that ship along.
+        embed: for the nearest examples; None takes the embedded sentence embeddings.
         progress: may raise `Stopped`; so does a file named stop in the run's folder.
 
     Raises:
         ConfigError: the settings, targets, adapters and profiles do not fit together.
-        RunError: the folder holds another run, or another process works in it.
-        BackendUnavailable: the model is not there any more; the answers so far are kept.
-        Stopped: somebody asked to; the answers so far are kept.
+        RunError: the folder belongs to another run, or is in use by another process.
+        BackendUnavailable: the model is not available any more; the answers so far are saved.
+        Stopped: on request; the answers so far are saved.
     """
     adapters, profiles = dict(adapters or {}), dict(profiles or {})
     if config.trained and not backend.adapters:
@@ -160,7 +160,7 @@ def _answer(
     folder: RunFolder,
     progress: Progress,
 ) -> None:
-    """Ask for what is missing, and write each answer down as it comes."""
+    """Request the missing answers and write each one as it arrives."""
     lines = OutputLines(folder.path)
     done = {row["output_id"] for row in lines.read()}
 

@@ -31,7 +31,7 @@ from capo_core.workspace import atomic_file
 def output_row(
     dataset: Dataset, asked: OutputRequest, reply: Reply, config: GenerateConfig, run: str
 ) -> dict[str, Any]:
-    """One line of outputs.jsonl."""
+    """Return a line of outputs.jsonl as a dictionary."""
     # Half a surrogate pair, which a server's JSON may hold, cannot be written to a file.
     text = reply.text.encode("utf-8", "replace").decode("utf-8")
     parsed = parse_response(text, dataset.task) if reply.finish != "error" else None
@@ -89,10 +89,10 @@ class OutputLines:
         self.path = folder / LINES
 
     def read(self) -> list[dict[str, Any]]:
-        """All whole lines, in the order they came.
+        """Read all complete lines, in the order of the file.
 
         Raises:
-            DataError: a line that is not the last cannot be read, or an output stands twice.
+            DataError: a line other than the last cannot be read, or an output occurs twice.
         """
         return [row for row, _ in self._lines()]
 
@@ -106,7 +106,7 @@ class OutputLines:
             yield OutputWriter(file)
 
     def _lines(self) -> Iterator[tuple[dict[str, Any], int]]:
-        """Each whole line with its length in bytes."""
+        """Yield each complete line with its length in bytes."""
         if not self.path.exists():
             return
         lines = self.path.read_bytes().split(b"\n")
@@ -149,7 +149,7 @@ class OutputWriter:
 
 
 def to_frame(rows: list[dict[str, Any]], *, source: str = "") -> pd.DataFrame:
-    """The outputs as the table `schema.OUTPUTS`, checked."""
+    """Return the outputs as the table `schema.OUTPUTS`, validated."""
     frame = pd.DataFrame(rows, columns=None if rows else OUTPUTS.names)
     frame = check(frame, OUTPUTS, source=source)
     counts = {column.name: "int64" for column in OUTPUTS.columns if column.kind == "count"}
@@ -165,7 +165,7 @@ def write_table(frame: pd.DataFrame, folder: Path) -> Path:
 
 
 def read_table(folder: Path) -> pd.DataFrame:
-    """The finished outputs of a run.
+    """Read the finished outputs of a run.
 
     Raises:
         DataError: there are none (the run is not finished), or they break their schema.

@@ -2,8 +2,8 @@
 
 A prompt that does not fit into the model's context together with the longest answer is never cut.
 In-context prompts lose their first examples (the least similar, with selection by similarity)
-until they fit; their number is saved with the output. What still does not fit is not requested:
-its output has the problem "prompt too long".
+until they fit; their number is saved with the output. A prompt that still does not fit is not
+requested: its output has the problem "prompt too long".
 """
 
 from __future__ import annotations
@@ -105,15 +105,15 @@ class GenerateConfig:
 
     @property
     def trained(self) -> bool:
-        """Whether the method needs an adapter."""
+        """Return whether the method needs an adapter."""
         return self.method in TRAINED
 
 
 def seed_of(seed: int, *what: str) -> int:
-    """A seed for one thing, 0 to 2³¹ − 1, the same for the same `seed` and `what` everywhere.
+    """Derive a seed, 0 to 2³¹ − 1, that depends on `seed` and `what` alone.
 
-    Methods are not among what answers' seeds are made of: all methods answer an item with the
-    same random numbers, which makes their differences less noisy.
+    The seed of an answer does not depend on the method: all methods answer an item with the same
+    random numbers, which makes their differences less noisy.
     """
     return int(content_hash(seed, *what)[:8], 16) & 0x7FFFFFFF
 
@@ -174,7 +174,7 @@ def output_requests(
         choose: (target, item) → in-context examples, the least important first (icl).
 
     Raises:
-        ConfigError: an annotator is unknown, or its adapter or profile is not given.
+        ConfigError: an annotator is unknown, or its adapter or profile is missing.
     """
     if not targets or len(set(targets)) != len(targets):
         raise ConfigError(
@@ -228,7 +228,7 @@ def _fitted(
     profiles: Mapping[str, str],
     choose: Callable[[str, PromptItem], Sequence[Example]],
 ) -> tuple[Prompt, int, int]:
-    """The prompt, how many examples it shows, and its excess."""
+    """Return the prompt, its number of examples, and its excess."""
     task = dataset.task
     if config.method == "icl":
         examples = list(choose(target, item))
@@ -246,7 +246,7 @@ def longest_fit(
     backend: Backend,
     decoding: Decoding,
 ) -> tuple[Prompt, int, int]:
-    """The prompt with as many of the last `examples` as fit, their number, and the excess.
+    """Return the prompt with as many of the last `examples` as fit, their number, and the excess.
 
     At least one example is shown: without any it would be another method.
     """

@@ -1,4 +1,4 @@
-"""From finished training runs to the adapter of each annotator, checked that they fit."""
+"""The adapter of each annotator, collected from finished training runs and checked."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TrainedAdapters:
 
     Attributes:
         adapters: each annotator's adapter folder; the same for all where it is shared.
-        base: name of the base they were trained on, and `fingerprint` its files'.
-        named: shared, so that prompts must name the annotator.
+        base: name of their base model, and `fingerprint` that of its files.
+        named: whether the adapter is shared, so that prompts must name the annotator.
     """
 
     adapters: dict[str, Path]
@@ -35,7 +35,7 @@ class TrainedAdapters:
 def collect_adapters(
     runs: Sequence[RunFolder], method: str, targets: Sequence[str], dataset: Dataset
 ) -> TrainedAdapters:
-    """The adapter of each of `targets` among `runs`.
+    """Return the adapter of each of `targets` among `runs`.
 
     Raises:
         RunError: a run is not finished, is of another method or dataset, has another split, or
@@ -90,9 +90,9 @@ def find_training_runs(
     *,
     fingerprint: str = "",
 ) -> list[RunFolder]:
-    """The finished runs of `method` for `targets` on `dataset`, as it is split now.
+    """Return the finished runs of `method` for `targets` on the present split of `dataset`.
 
-    Where no target has one of its own, the run whose adapter serves all annotators.
+    If no target has a run of its own, return the run whose adapter serves all annotators.
 
     Args:
         fingerprint: only runs on the base with this one; empty for any.
@@ -122,7 +122,7 @@ def _only(runs: list[RunFolder], what: str) -> list[RunFolder]:
 
 
 def check_same_base(trained: TrainedAdapters, fingerprint: str, name: str) -> None:
-    """`RunError` where the base with `fingerprint` is not the one the adapters were trained on."""
+    """Raise `RunError` if the adapters were not trained on the base with `fingerprint`."""
     if trained.fingerprint != fingerprint:
         raise RunError(
             f"the adapters were trained on the base {trained.base!r}, and {name!r} is another, or "

@@ -24,10 +24,10 @@ OPTIONAL_STAGES = ("retention", "judge")
 
 @settings("Experiment")
 class ExperimentConfig:
-    """All methods for all targets on one dataset.
+    """Configuration of an experiment: all methods for all targets on one dataset.
 
-    The settings of each stage are JSON objects with the names of its own configuration; a setting
-    that is not named has that stage's default.
+    The settings of each stage are JSON objects with the names of its own configuration; a missing
+    setting has that stage's default.
     """
 
     dataset: str = setting(title="Dataset", description="A dataset of the catalog.")
@@ -101,7 +101,7 @@ class ExperimentConfig:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The methods that train adapters, of those to run."""
+        """The selected methods that train adapters."""
         return tuple(method for method in self.methods if method in TRAINED)
 
     @property

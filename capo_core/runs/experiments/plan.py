@@ -29,7 +29,7 @@ WEIGHTS = {"train_sft": 1.0, "train_capo": 1.6, "profile": 0.3, "generate": 0.5,
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of an experiment.
+    """A planned run of an experiment.
 
     Attributes:
         run_id: the name it will have.

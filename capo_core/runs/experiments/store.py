@@ -3,8 +3,8 @@
     {"config": {…}, "made": seconds since the epoch, "runs": [{"run_id", "kind", "method",
      "seed", "weight"}, …]}
 
-The runs themselves lie with all others under `workspace.runs`. Two experiments may have a run in
-common: it is done once. `progress_of` returns how far an experiment is, and the time left.
+The runs themselves lie with all others under `workspace.runs`. Two experiments may share a run: it
+is executed once. `progress_of` returns how far an experiment is, and the time left.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FILE = "experiment.json"
 
 @dataclass(frozen=True)
 class Member:
-    """One run of an experiment, as recorded in its file.
+    """A run of an experiment, as recorded in its file.
 
     Attributes:
         weight: its share of the whole, relative to others.

@@ -1,8 +1,8 @@
 """The work of each kind of run: one function a kind, called by workers and by foreground commands.
 
 A function takes the settings of a request (see `checks`), the workspace, the run's folder and a
-`Progress`, and returns one sentence about the outcome. Names and labels of the kinds stand in
-`request.KINDS`. The computations are imported inside the functions.
+`Progress`, and returns one sentence about the outcome. `request.KINDS` has the names and labels of
+the kinds. The computations are imported inside the functions.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _LOOK_S = 0.02
 def work_through_steps(
     settings: Settings, workspace: Workspace, folder: RunFolder, progress: Progress
 ) -> str:
-    """Take `steps` steps of `step_s` seconds each.
+    """Execute `steps` steps of `step_s` seconds each.
 
     Args:
         settings: steps, step_s; `seed`; `fail`, words to fail with at the end; `full_disk_at`,
@@ -73,6 +73,6 @@ def _tell(progress: Progress, done: int, steps: int) -> None:
 
 
 def _fill_disk(folder: RunFolder) -> None:
-    """From now on the events lie on a device that is always full (Linux)."""
+    """Redirect the run's events to a device that is always full (Linux)."""
     folder.events_path.rename(folder.events_path.with_name("events-before.jsonl"))
     folder.events_path.symlink_to("/dev/full")

@@ -33,7 +33,7 @@ def evaluate_runs(
     command `evaluate` gives the same numbers for the same runs.
 
     Args:
-        skipped: runs without a result, which it goes on without; report and result name them.
+        skipped: skipped runs without a result; report and result list them.
 
     Raises:
         RunError, DataError: a run is not finished, or has outputs on other data than the others;

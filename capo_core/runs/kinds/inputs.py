@@ -26,7 +26,7 @@ def load_dataset(settings: Settings, workspace: Workspace):
 
 
 def backend_of(settings: Settings):
-    """Return the model that generates: a server's where one is named, else one on this machine.
+    """Return the generating model: the server's if one is set, else one on this machine.
 
     The server's address and key come from the environment of the process, never from a file.
     """

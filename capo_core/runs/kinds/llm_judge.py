@@ -36,10 +36,10 @@ def judge_runs(
     """Let `backend` judge people's held-out texts and the generations `settings["runs"]`.
 
     Each verdict is on disk (outputs.jsonl) before the next is used; an interrupted run resumes
-    with the missing ones. Then it writes judged.json (`LlmJudgeResult`), and result.json at last.
+    with the missing ones. Writes judged.json (`LlmJudgeResult`), then result.json.
 
     Args:
-        skipped: generations without a result, which it goes on without; the result names them.
+        skipped: skipped generations without a result; the result lists them.
 
     Raises:
         DataError, RunError: the generations are not of this data, or not finished; see

@@ -17,7 +17,7 @@ def check_run(
     The result is saved where `preflight.report.saved_preflight` finds it.
 
     Raises:
-        RunError, ConfigError: the settings of that run will not do.
+        RunError, ConfigError: the settings of that run are invalid.
     """
     from capo_core.runs.preflight.dry_run import estimate_run
     from capo_core.runs.preflight.report import save_preflight

@@ -130,9 +130,9 @@ def run_training(
     dataset: Dataset | None = None,
     preferences: Path | None = None,
 ) -> RunFolder:
-    """Return the finished training for `request`: found, resumed or begun.
+    """Return the finished training for `request`; start or resume it if necessary.
 
-    The worker of the queue and the command line both train by this function.
+    Both the queue's worker and the command line call this function.
 
     Args:
         request: of kind "train_sft" or "train_capo".
@@ -140,8 +140,7 @@ def run_training(
             folder is named by the request's content, and the status is kept here, so that the
             run is listed like those of the queue.
         dataset: the request's dataset where the caller has loaded it already.
-        preferences: the file of pairs whose hash the settings name; without it the copy that the
-            run keeps.
+        preferences: the file of pairs whose hash the settings name; without it the run's own copy.
 
     Raises:
         As `imitation.training.sft.train_sft` and `imitation.training.capo.train_capo`.

@@ -1,4 +1,4 @@
-"""The pre-flight check of a run: one dry step on the real model, measured.
+"""The pre-flight check of a run: time and memory of one dry step on the real model.
 
     found = estimate_run(workspace, Request("train_sft", settings))
     found.possible, found.sentences, found.problems
@@ -237,7 +237,7 @@ def _material(kind: str, dataset, targets, config, limits) -> dict[str, Any]:
 
 
 def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any]:
-    """Time a step on the longest items; its peak stays in the process's memory figures."""
+    """Time a step on the longest items; its peak remains in the process's memory figures."""
     import torch
 
     from capo_core.imitation.models.adapters import load_adapter, new_adapter, ready_to_train
@@ -324,7 +324,7 @@ PATIENCE_S = 900
 def estimate_run(workspace: Workspace, request: RunRequest) -> Preflight:
     """Estimate what a run will need from one dry step in a process of its own.
 
-    Nothing is started and nothing saved. Reasons why it cannot work are among the `problems`.
+    Nothing is started and nothing saved. Reasons why the run cannot succeed are in `problems`.
 
     Args:
         request: of the run; it has passed `checks.check`.
