@@ -21,7 +21,7 @@ class Dataset:
     Tables are checked and cross-checked on construction and must not be changed in place.
 
     Attributes:
-        origin: one line on where the data come from, shown with them.
+        origin: one line on the source of the data, shown with them.
         simulated: whether no person wrote the data; the dashboard marks them on every page.
 
     Raises:

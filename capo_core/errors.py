@@ -1,7 +1,7 @@
 """Errors that a user can cause, with the parts of their message.
 
-Every such error is a `CapoError`. Its text says what happened, where, what was expected and what to
-do next; a page shows it as it is, the command line prints it without a stack trace. Any other
+Every such error is a `CapoError`. Its text states the problem, the place, the expectation and the
+next step; pages show it unchanged, the command line prints it without a stack trace. Any other
 exception that escapes is a defect of this project.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 
 class CapoError(Exception):
-    """What happened, where, what was expected, and what to do next.
+    """An error caused by the user: the problem, its place, the expectation, and the next step.
 
     Args:
         what: one sentence, in plain words, without the final period.
         where: the place, for instance "votes.csv, row 12, column 'label'".
         expected: what would have been right.
-        todo: what the person can do now.
+        todo: the next step for the user.
         option: option of the command line that `todo` is about; only the command line prints it.
     """
 

@@ -128,7 +128,7 @@ def listed(parts: Sequence[str], last: str = "and") -> str:
 
 @dataclass(frozen=True)
 class Named:
-    """A name inside a statement, to be given its title where the statement is rendered.
+    """A name inside a statement, replaced by its title when the statement is rendered.
 
     Attributes:
         kind: "method", "annotator", "measure", "reduction", …: the registry that has the title.
@@ -145,13 +145,13 @@ Titles = Callable[[str, str], str]
 
 @dataclass(frozen=True)
 class Statement:
-    """One sentence, or a few, about one topic, with the values that it was made from.
+    """A sentence, or a few, about one topic, with its values.
 
     Attributes:
         topic: for instance headline, reduction, label, variance.
         template: the sentence with `{name}` for each value; with a format such as
             `{share:percent}`, `{n:count item}`, `{value:number 2}`, see `FORMATS`.
-        values: what stands in the places: numbers, texts, `Named` names, and lists of them.
+        values: values of the placeholders: numbers, texts, `Named` names, and lists of them.
 
     >>> Statement("headline", "{method} is {gain:points} ahead.",
     ...           {"method": Named("method", "capo"), "gain": 0.12}).text
@@ -172,7 +172,7 @@ class Statement:
         return _Renderer(titles).vformat(self.template, (), self.values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the statement as JSON: its text, and the parts it can be made from again."""
+        """Return the statement as JSON: its text, and the parts that it can be restored from."""
         values = {name: _plain(value) for name, value in self.values.items()}
         return {"topic": self.topic, "text": self.text, "template": self.template, "values": values}
 

@@ -8,7 +8,7 @@ A run is a folder under `workspace.runs`:
     checkpoint/    the state from which a run resumes
     adapter/       the trained adapter, in PEFT's layout, with its card README.md
     result.json    the outcome; written last, so that a run with a result is a finished one
-    stop           present once the run was asked to stop
+    stop           present after a stop request
     lock           held by the process that works in the folder
 
 Its name is derived from the configuration: the same command again finds the same folder, and
@@ -225,7 +225,7 @@ def run_for(workspace: Workspace, config: dict[str, Any]) -> RunFolder:
 
 
 def find_run(workspace: Workspace, name: str) -> RunFolder:
-    """Return the run named `name`; `RunError` if there is none."""
+    """Return the run named `name`; raise `RunError` if there is none."""
     folder = RunFolder(workspace.runs / safe_name(name))
     if not (folder.path / "config.json").is_file():
         raise RunError(

@@ -1,4 +1,4 @@
-"""Settings: one frozen, validated class a stage, from whose fields everything else is read.
+"""Settings: one frozen, validated class per stage, the single source for checks, forms and docs.
 
 A field states its type, title, meaning and range once. From it come the check of every value, the
 JSON form, the command line's options (`capo_core.cli.options`), the form's fields, and the docs'
@@ -53,7 +53,7 @@ def setting(
 
     Args:
         title: the standard term of the field, for a label: "Learning rate".
-        description: one sentence or two: what it does and how to choose it.
+        description: one sentence or two on its effect and how to choose it.
         ge, gt, le, lt: range of a number (of each one, in a tuple of numbers).
         choices: allowed texts, or a function that returns them (a registry).
         step: by how much a form's buttons change it.
@@ -107,17 +107,17 @@ def settings(title: str = "") -> Callable[[type[T]], type[T]]:
 
 @dataclass(frozen=True)
 class SettingField:
-    """One field of a settings class, for forms, options and docs.
+    """A field of a settings class, for forms, options and docs.
 
     Attributes:
-        path: where it stands, from the class that was asked: "lora.rank".
+        path: path from the class queried: "lora.rank".
         title, description: for a person.
         kind: whole, number, switch, choice, text; wholes, numbers, choices and texts for tuples.
-        default: of the class; None stands for what `empty` says.
+        default: default of the class; None has the meaning of `empty`.
         optional: None is allowed.
         low, high: the smallest and largest allowed value; exclusive where `open_low`, `open_high`.
         choices: allowed texts, empty where any.
-        step: by how much a form's buttons change it; None where the field does not say.
+        step: increment of a form's buttons; None if not set.
         usual: smallest and largest value that a form offers.
     """
 
@@ -143,7 +143,7 @@ class SettingField:
 
     @property
     def expected(self) -> str:
-        """Return what the field takes, in words: "a whole number from 1 to 100"."""
+        """Describe the values of the field: "a whole number from 1 to 100"."""
         what = {
             "whole": "a whole number", "number": "a number", "switch": "true or false",
             "choice": "one of " + ", ".join(self.choices), "text": "a text",
@@ -317,7 +317,7 @@ def _plain(value: Any) -> Any:
 
 
 def _nested(cls: type, name: str, value: Any) -> Any:
-    """A dictionary as the settings of the nested stage `name`; other values as they are."""
+    """Return a dictionary as settings of the nested stage `name`; other values unchanged."""
     if not isinstance(value, dict):
         return value
     inner = _without_none(typing.get_type_hints(cls).get(name))[0]

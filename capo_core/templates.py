@@ -40,8 +40,8 @@ def environment() -> Environment:
 def render(template: str, /, **values: object) -> str:
     """Return a template filled with `values`, each escaped where it is printed.
 
-    To place what was rendered into another template, pass it as `markupsafe.Markup`, or let the
-    one include the other.
+    To embed rendered output in another template, pass it as `markupsafe.Markup`, or use an
+    `include`.
 
     Args:
         template: folder of a package below `capo_core` and file name, "evaluation/report.html.j2".

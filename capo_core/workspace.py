@@ -22,17 +22,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 @dataclass(frozen=True)
 class Workspace:
-    """One folder that holds everything: datasets, caches, reports, runs.
+    """The folder of all data: datasets, caches, reports, runs.
 
-    Several processes may use one workspace: files are replaced whole, and `lock` gives one writer
-    at a time where reading and writing belong together.
+    Several processes may use one workspace: files are replaced whole, and `lock` admits one writer
+    at a time for a read followed by a write.
     """
 
     root: Path
 
     @classmethod
     def default(cls) -> Workspace:
-        """The folder named by `CAPO_WORKSPACE`, else `./workspace`."""
+        """Return the workspace at `CAPO_WORKSPACE`, else at `./workspace`."""
         return cls(Path(os.environ.get("CAPO_WORKSPACE") or "workspace").expanduser().resolve())
 
     @property

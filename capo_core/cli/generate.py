@@ -391,8 +391,7 @@ def generate(
 def _profiles(
     data: Dataset, targets: list[str], workspace: Workspace, model: str, by: str | None
 ) -> dict[str, str]:
-    """Return each annotator's profile: by the named model, else by the one that answers, else the
-    only one."""
+    """Return each annotator's profile: by the specified model, the generating one, or the only one."""
     from capo_core.imitation.prompting.value_profiles import (
         saved_profiles,
         select_profile,

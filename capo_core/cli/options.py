@@ -3,8 +3,8 @@
     @with_options(SftConfig, also={"lora": ("rank", "alpha", "dropout")})
     def sft(dataset: Name, given: dict[str, Any]) -> None: …
 
-`given` holds what the caller named, by the field's path ("epochs", "lora.rank"); what was not named
-is not in it, so that defaults stay those of the settings class.
+`given` contains the options set by the caller, by the field's path ("epochs", "lora.rank");
+other fields take the defaults of the settings class.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def option_of(field: SettingField, name: str = "") -> Any:
 
 
 def help_of(field: SettingField) -> str:
-    """Return the help of an option: what it does, its choices, and its default."""
+    """Return the help of an option: its effect, its choices, and its default."""
     parts = [field.description or field.title]
     if field.choices:
         parts.append(f"One of: {', '.join(field.choices)}.")
@@ -63,7 +63,7 @@ def with_options(
 
     Args:
         cls: the settings class; fields of nested stages are options too.
-        only, without: paths of fields to take, or to leave out.
+        only, without: paths of fields to include, or to exclude.
         names: path → the option's name, where it is not the field's own.
     """
     names = dict(names or {})

@@ -101,8 +101,8 @@ def stoppable(progress: Progress) -> Iterator[Progress]:
 class ManyValues(TyperCommand):
     """A command whose repeatable options take several values, and whose renamed options still work.
 
-    `--pool 1 2 4` is read as `--pool 1 --pool 2 --pool 4` (see `repeat_names`). A name given to
-    `renamed` is read as the present one, with a note on stderr.
+    `--pool 1 2 4` is read as `--pool 1 --pool 2 --pool 4` (see `repeat_names`). A former name
+    registered with `renamed` is read as the present one, with a note on stderr.
     """
 
     def parse_args(self, ctx, args):

@@ -1,10 +1,10 @@
-"""A base with one adapter or several at once, each at a strength that can be set, exactly.
+"""A base model with one or several adapters, each at an adjustable strength, exactly.
 
     W = W_base + Σ_a s_a ΔW_a        s_a: the strength of adapter a;  ΔW_a = alpha / rank · B_a A_a
 
 So between two adapters, ΔW(λ) = (1 − λ) ΔW_1 + λ ΔW_2, by multiplying each adapter's own scale in
 every layer while both act. (PEFT's `add_weighted_adapter` with combination_type="linear" adds the
-factors A and B instead, which is another thing: at λ = 0.5 it is off by as much as ΔW itself.)
+factors A and B instead, which differs: at λ = 0.5 it is off by as much as ΔW itself.)
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from capo_core.progress import Progress, silent
 class Blend:
     """A base model with adapters, all at strength 0 at first.
 
-    The base's own model is changed: what is computed with `base.model` from now on is computed
-    with the adapters at their strengths.
+    The base's own model is modified: `base.model` computes with the adapters at their strengths
+    from now on.
 
     Args:
-        adapters: name → folder. Names are ours; they have no dot.
+        adapters: name → folder. Names are chosen by the caller and have no dot.
 
     Raises:
         ConfigError: a folder holds no adapter, one of another base, or one that does more than
@@ -55,7 +55,7 @@ class Blend:
         self.set({})
 
     def set(self, strengths: Mapping[str, float]) -> None:
-        """Give each adapter its strength; those not named, and those at 0, do not act at all."""
+        """Set the adapters' strengths; adapters that are missing or at 0 are inactive."""
         strange = sorted(set(strengths) - set(self._model.peft_config if self._model else ()))
         if strange:
             raise ConfigError(f"there is no adapter {strange[0]!r} here")
@@ -114,7 +114,7 @@ def _batches(renders: Sequence[Rendered], order: list[int], batch_tokens: int) -
 
 
 def _load(base: LoadedBaseModel, model: PeftModel | None, name: str, folder: Path) -> PeftModel:
-    """The base with one adapter more."""
+    """Load one more adapter into the base."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

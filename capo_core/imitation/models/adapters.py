@@ -33,10 +33,10 @@ WEIGHTS, SETTINGS, ORIGIN = "adapter_model.safetensors", "adapter_config.json", 
 
 
 def new_adapter(base: LoadedBaseModel, settings: LoraSettings, seed: int) -> PeftModel:
-    """The base with a fresh adapter, trainable; at first it changes nothing (B = 0).
+    """Return the base with a new trainable adapter, which has no effect at first (B = 0).
 
     Raises:
-        ConfigError: the base has no layers of the names asked for.
+        ConfigError: the base has no layers of these names.
     """
     modules = settings.target_modules
     lora = LoraConfig(
@@ -60,7 +60,7 @@ def new_adapter(base: LoadedBaseModel, settings: LoraSettings, seed: int) -> Pef
 
 
 def load_adapter(base: LoadedBaseModel, folder: Path, *, trainable: bool = False) -> PeftModel:
-    """The base with the adapter of `folder`.
+    """Return the base with the adapter of `folder`.
 
     Raises:
         ConfigError: there is no adapter, it is damaged, or it belongs to another base.
@@ -81,9 +81,9 @@ def load_adapter(base: LoadedBaseModel, folder: Path, *, trainable: bool = False
 
 
 def check_adapter(base: LoadedBaseModel, folder: Path) -> None:
-    """Look whether `folder` holds an adapter that was trained on `base`, before anything is loaded.
+    """Check, before loading, that `folder` contains an adapter trained on `base`.
 
-    An adapter of other making, without `capo.json`, is let through here.
+    An adapter from another tool, without `capo.json`, passes this check.
 
     Raises:
         ConfigError: there is none, it is damaged, or it belongs to another base.
@@ -100,7 +100,7 @@ def check_adapter(base: LoadedBaseModel, folder: Path) -> None:
 
 
 def adapter_weights(model: PeftModel) -> dict[str, Tensor]:
-    """The adapter's tensors under the names that PEFT saves them by; they are not copied."""
+    """Return the adapter's tensors under PEFT's names for saving, without copying them."""
     return get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
 
 
@@ -112,7 +112,7 @@ def put_weights(model: PeftModel, weights: dict[str, Tensor]) -> None:
 
 
 def adapter_fingerprint(folder: Path) -> str:
-    """SHA-256 (hex) of the adapter's weights and what scales them.
+    """Return the SHA-256 (hex) of the adapter's weights and scaling settings.
 
     Raises:
         ConfigError: there is no adapter, or its settings are damaged.
@@ -135,10 +135,10 @@ def save_adapter(
     origin: dict[str, Any],
     card: str,
 ) -> None:
-    """Write the adapter with `weights` to `folder`, whole or not at all, in place of what is there.
+    """Write the adapter with `weights` to `folder` atomically, replacing its content.
 
     Args:
-        origin: what `capo.json` tells beside the base: run, dataset, target.
+        origin: further content of `capo.json`: run, dataset, target.
         card: text of README.md.
     """
     settings = model.peft_config[NAME]
@@ -165,7 +165,7 @@ def save_adapter(
 
 
 def ready_to_train(model: PeftModel, config: TrainConfig) -> None:
-    """Switch on what the settings ask of the model: gradient checkpointing, 4-bit preparation.
+    """Apply the settings to the model: gradient checkpointing, 4-bit preparation.
 
     The base's own dropout is switched off: the only dropout in training is the adapter's.
     """
@@ -186,8 +186,10 @@ def ready_to_train(model: PeftModel, config: TrainConfig) -> None:
 
 
 def without_dropout(model: PeftModel) -> None:
-    """Switch off all dropout, the adapter's too: what CAPO compares with the reference must not
-    differ from it by chance."""
+    """Switch off all dropout, the adapter's too.
+
+    In CAPO, policy and reference must not differ at random.
+    """
     _no_dropout(model, but="")
 
 
@@ -224,7 +226,7 @@ def _other_base(base: LoadedBaseModel, folder: Path, name: str = "") -> ConfigEr
 
 
 def _plain(value: Any) -> Any:
-    """PEFT's settings as JSON: sets sorted, enumerations by their value."""
+    """Return PEFT's settings as JSON: sets sorted, enumerations by their value."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, (set, frozenset)):
@@ -235,7 +237,7 @@ def _plain(value: Any) -> Any:
 
 
 def adapter_card(asked: dict[str, Any], result: dict[str, Any]) -> str:
-    """README.md of an adapter, from its run's configuration and outcome."""
+    """Return the README.md of an adapter, from its run's configuration and outcome."""
     dataset, base, settings = asked["dataset"], asked["base"], asked["settings"]
     whom = "all annotators, each named in the prompt" if settings["shared"] else asked["target"]
     stage = {"sft": "SFT", "capo": "CAPO"}[asked["stage"]]

@@ -1,7 +1,7 @@
-"""A base model's files: where they are, whether they will do, and their fingerprint.
+"""A base model's files: location, validation, and fingerprint.
 
-Everything that can be found wrong is found here, from the small files, before weights are read.
-A file of its own, apart from `base_model`, because it needs no torch: forms and checks start fast.
+All checks use the small files, before weights are read. Separate from `base_model` because it
+needs no torch: forms and checks start fast.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt
 
 
 def find_base_model(name: str) -> Path:
-    """The folder of the base model `name`: "embedded", a folder, or a name on the hub.
+    """Return the folder of the base model `name`: "embedded", a folder, or a name on the hub.
 
-    A model of the hub is downloaded, unless it was before.
+    A model of the hub is downloaded unless it is in the cache.
 
     Raises:
         ConfigError: there is no such model, or it cannot be used (see `check_base`).
-        BackendUnavailable: it is not here, and the hub cannot be reached or does not give it.
+        BackendUnavailable: it is not in the cache, and the hub cannot be reached or refuses it.
     """
     if name == EMBEDDED_NAME:
         folder = EMBEDDED_BASE
@@ -52,7 +52,7 @@ def find_base_model(name: str) -> Path:
 
 
 def check_base_model(folder: Path) -> None:
-    """Look whether the folder holds a causal language model that can be used here.
+    """Check that the folder contains a usable causal language model.
 
     Raises:
         ConfigError: no configuration, no weights in safetensors, no tokenizer, code of its own, or
@@ -174,7 +174,7 @@ def _out_of_reach(name: str) -> CapoError:
 
 
 def base_model_fingerprint(folder: Path) -> str:
-    """SHA-256 (hex) of the model's configuration, tokenizer and weights.
+    """Return the SHA-256 (hex) of the model's configuration, tokenizer and weights.
 
     Of weight files above 256 MB the size and 64 pieces of 1 MB, evenly spread from the first to
     the last byte, enter: another training of the same model changes all weights.

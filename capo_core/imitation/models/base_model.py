@@ -20,9 +20,9 @@ class LoadedBaseModel:
     """A base model ready for use, in evaluation mode and with no parameter trainable.
 
     Attributes:
-        name: as asked for: "embedded", a folder, or a name on the hub.
+        name: as requested: "embedded", a folder, or a name on the hub.
         fingerprint: SHA-256 (hex) of its files, see `base_files.base_model_fingerprint`.
-        folder: where its files lie on this machine.
+        folder: folder of its files on this machine.
     """
 
     model: PreTrainedModel
@@ -33,7 +33,7 @@ class LoadedBaseModel:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills up rows of unequal length; it is never looked at."""
+        """The padding token for rows of unequal length; it is always masked."""
         pad = self.tokenizer.pad_token_id
         known = pad is not None and pad < self.model.get_input_embeddings().num_embeddings
         return int(pad if known else self.tokenizer.eos_token_id)
@@ -181,7 +181,7 @@ def _too_large(folder: Path) -> ConfigError:
 
 
 def _check_tokens(tokenizer: Any, model: PreTrainedModel, folder: Path) -> None:
-    """`ConfigError` where the tokenizer writes tokens that the model has no place for."""
+    """Raise `ConfigError` if the tokenizer has tokens outside the model's vocabulary."""
     places = model.get_input_embeddings().num_embeddings
     vocabulary = tokenizer.get_vocab()
     # A padding token is often added later; `Base.pad_id` goes without.

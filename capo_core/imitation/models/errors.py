@@ -43,7 +43,7 @@ def _too_large(where: str) -> RunError:
 
 
 def check_finite(where: str, **numbers: float) -> None:
-    """`RunError` if one of the numbers is infinite or not a number."""
+    """Raise `RunError` if one of the numbers is infinite or not a number."""
     for name, value in numbers.items():
         if not math.isfinite(value):
             raise RunError(

@@ -95,12 +95,12 @@ def similarities(
     left: Sequence[int],
     right: Sequence[int],
 ) -> np.ndarray:
-    """float64 [pairs], 0 to 1: cosine of texts[left[p]] and texts[right[p]].
+    """Return the cosine of texts[left[p]] and texts[right[p]], float64 [pairs], 0 to 1.
 
     The vectors are TF-IDF of word 1–2-grams (1 + log tf, smoothed idf over `texts`), after
-    `tokens.normalise` and `reduce.mask_input`: what two people say in the item's words is no
-    likeness of manner. Texts that are the same after this have similarity 1. Words are enough for
-    finding near-copies, and need no model: some thousand pairs take well under a second.
+    `tokens.normalise` and `reduce.mask_input`: shared words of the item are no similarity of style.
+    Texts that are the same after this have similarity 1. Words suffice for finding near-copies
+    without a model: some thousand pairs take well under a second.
 
     Args:
         texts: explanations [n].
@@ -132,12 +132,12 @@ def similarities(
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of one target in one split of the data.
+    """The pairs of a target in a split of the data.
 
     Attributes:
         frame: table PAIRS, in the order of the dataset.
-        dropped: how many were left out, for each of `DROPPED` (0 where none was).
-        dataset_fingerprint: of the data they were made from.
+        dropped: number of pairs dropped, for each of `DROPPED`.
+        dataset_fingerprint: fingerprint of their source data.
         items_without: items that the target answered and that are in no pair.
     """
 
@@ -232,8 +232,8 @@ def prove_held_out(pairs: Pairs, dataset: Dataset) -> None:
     """Raise `DataError` if anything in the pairs is in the validation or test split.
 
     Raises:
-        DataError: the pairs are of other data, an item is not in the training part, or an item's
-            texts stand in the validation or test part as well.
+        DataError: the pairs are of other data, an item is not in the training split, or an item's
+            texts are in the validation or test split as well.
     """
     where = f"{dataset.name}, pairs of annotator {pairs.target!r}"
     if pairs.dataset_fingerprint != dataset.fingerprint:
@@ -265,7 +265,7 @@ def prove_held_out(pairs: Pairs, dataset: Dataset) -> None:
 
 
 def _similarities(dataset: Dataset, candidates: list[tuple[Response, Response]]) -> np.ndarray:
-    """float64 [candidates]; every response is reduced and counted once."""
+    """Compute similarities, float64 [candidates]; every response is reduced and counted once."""
     place: dict[str, int] = {}
     texts: list[Response] = []
     for response in (each for pair in candidates for each in pair):
@@ -290,7 +290,7 @@ def _kept(
     config: PairsConfig,
     dropped: dict[str, int],
 ) -> np.ndarray:
-    """int64 [pairs]: places of the candidates that stay; the others are counted in `dropped`."""
+    """Select candidates, int64 [pairs] indices; the others are counted in `dropped`."""
     stay: dict[str, list[int]] = {}  # by chosen response
     for place, (chosen, rejected) in enumerate(candidates):
         same = chosen.label == rejected.label
@@ -336,7 +336,7 @@ def _frame(
 
 
 def _weights(similar: np.ndarray, kind: str) -> np.ndarray:
-    """float64 [pairs], 0 or more, with mean 1; all 0 where nothing is specific."""
+    """Compute weights, float64 [pairs], 0 or more, with mean 1; all 0 if nothing is specific."""
     specific = 1 - similar
     if kind == "uniform":
         return np.ones(len(similar))

@@ -40,7 +40,7 @@ EXPECTED = "a JSON object with the texts prompt, chosen and rejected"
 
 @dataclass(frozen=True)
 class PreferenceRow:
-    """One pair; `prompt` excludes the line after which an answer begins."""
+    """A preference pair; `prompt` excludes the line after which an answer begins."""
 
     prompt: str
     chosen: str
@@ -171,7 +171,7 @@ def read_preferences(path: Path) -> Preferences:
 
 
 def save_copy(path: Path, folder: RunFolder, sha256: str) -> None:
-    """Copy the file into the run; `RunError` if it is not the one the run was started with."""
+    """Copy the file into the run; raise `RunError` if it differs from the run's original one."""
     content = _content(path)
     _check_same(content, sha256, path)
     with disk_errors(folder.path), atomic_file(folder.path / FILE) as file:
@@ -179,7 +179,7 @@ def save_copy(path: Path, folder: RunFolder, sha256: str) -> None:
 
 
 def load_copy(folder: RunFolder, sha256: str) -> Preferences:
-    """Return the run's own copy; `RunError` if it is missing or was changed."""
+    """Return the run's own copy; raise `RunError` if it is missing or modified."""
     if not (path := folder.path / FILE).is_file():
         raise RunError(
             "the run's preference pairs are not there",

@@ -1,7 +1,7 @@
 """Parsing of a model's text into a label and an explanation.
 
-The requested format is that of `prompts.write_response`; other forms are parsed as well where they
-leave no doubt: marks in bold or as headings, JSON, a label as a line or a sentence of its own,
+The requested format is that of `prompts.write_response`; other forms are parsed as well if
+unambiguous: marks in bold or as headings, JSON, a label as a line or a sentence of its own,
 thinking before and prose around. An ambiguous text is not parsed, and its problem is named: a wrong
 label would count as the annotator's.
 """
@@ -30,7 +30,7 @@ __all__ = ["PROBLEMS", "ParsedResponse", "count_problems", "parse_response"]
 def parse_response(text: str, task: Task) -> ParsedResponse:
     """Return the label and the explanation in a model's text; never raises, and never guesses.
 
-    A text in the exact format is taken literally, whatever its explanation says. In any other,
+    A text in the exact format is parsed literally, whatever its explanation contains. In any other,
     the first paragraph under the explanation's mark (or, without a mark, after the label) is the
     explanation; further questions that a model adds after its answer are cut off.
 
@@ -65,7 +65,7 @@ def count_problems(parsed: Iterable[ParsedResponse]) -> dict[str, int]:
 
 
 def _exact(text: str, task: Task) -> ParsedResponse | None:
-    """The answer of a text that is exactly two lines, as `write_response` writes them."""
+    """Parse a text of exactly two lines, in the format of `write_response`."""
     for label in task.scale.labels:
         head = f"{LABEL_MARK} {label}\n{EXPLANATION_MARK}"
         if text.startswith(head) and len(text[len(head) :].splitlines()) <= 1:

@@ -70,7 +70,7 @@ def one_answer(text: str, task: Task) -> str:
 
 
 def at_marks(text: str, reader: LabelReader) -> ParsedResponse | None:
-    """The answer under the marks of `text`; None where no mark announces a label."""
+    """Parse the answer under the marks of `text`; None if no mark announces a label."""
     cut = marked_parts(text)
     if not any(part.kind == "label" for part in cut):
         # All on one line: "The premise says so. Label: entailment"
@@ -90,7 +90,7 @@ def at_marks(text: str, reader: LabelReader) -> ParsedResponse | None:
 
 
 def marked_parts(text: str) -> list[MarkedPart]:
-    """`text` cut at its marks."""
+    """Split `text` at its marks."""
     parts = [MarkedPart("")]
     for line in text.split("\n"):
         label, explanation = _LABEL.match(line), _EXPLANATION.match(line)
@@ -109,7 +109,7 @@ def marked_parts(text: str) -> list[MarkedPart]:
 
 
 def marked_explanation(parts: list[MarkedPart], behind: MarkedPart | None = None) -> str:
-    """The first paragraph under an explanation's mark: the first one behind a part, or of all."""
+    """Return the first paragraph under an explanation mark: the first after a part, or of all."""
     marked = _preferred(parts, "explanation", EXPLANATION_NAMES)
     start = next((place for place, part in enumerate(parts) if part is behind), -1)
     later = [part for part in parts[start + 1 :] if any(part is each for each in marked)]
@@ -124,13 +124,13 @@ def _part(kind: str, mark: re.Match, value: str) -> MarkedPart:
 
 
 def _preferred(parts: list[MarkedPart], kind: str, names: tuple[str, ...]) -> list[MarkedPart]:
-    """The parts of a kind; only those under its first name where there are any."""
+    """Return the parts of a kind; only those under its first name if there are any."""
     found = [part for part in parts if part.kind == kind]
     return [part for part in found if part.name == names[0]] or found
 
 
 def _label_of(part: MarkedPart, reader: LabelReader) -> tuple[LabelReading, list[str]]:
-    """The label in a part's first words, and the lines that follow it."""
+    """Parse the label in a part's first words; also return the lines that follow it."""
     for number, line in enumerate(part.lines):
         if line.strip():
             found = reader.read(line)
@@ -147,7 +147,7 @@ _TRIES = 20  # places at which an object may begin
 
 
 def in_json(text: str, reader: LabelReader) -> ParsedResponse | None:
-    """The answer in the JSON objects of `text`; None where no object has a label."""
+    """Parse the answer in the JSON objects of `text`; None if no object has a label."""
     members = [
         (str(name).strip().casefold(), value)
         for fields in _objects(text)
@@ -163,7 +163,7 @@ def in_json(text: str, reader: LabelReader) -> ParsedResponse | None:
 
 
 def _objects(text: str) -> list[list[tuple[str, object]]]:
-    """The members of all JSON objects in `text`, also of those inside others."""
+    """Return the members of all JSON objects in `text`, nested ones included."""
     objects: list[list[tuple[str, object]]] = []
 
     def collect(members: list[tuple[str, object]]) -> list[tuple[str, object]]:
@@ -199,7 +199,7 @@ _IS = re.compile(f"{_START}{_LEAD}{_IT_IS}{_ARTICLE}", re.I)
 
 
 def in_prose(text: str, task: Task, reader: LabelReader) -> ParsedResponse:
-    """The answer in the lines or sentences of `text`; a problem where none of them gives one."""
+    """Parse the answer in the lines or sentences of `text`; a problem if there is none."""
     text = _before_next_question(text, task)
     explanation = marked_explanation(marked_parts(text))
     for search in (_on_own_line, _in_sentence):
@@ -230,7 +230,7 @@ def _on_own_line(text: str, reader: LabelReader) -> tuple[list[LabelReading], li
 
 
 def _in_sentence(text: str, reader: LabelReader) -> tuple[list[LabelReading], list[str]]:
-    """Labels that sentences give; what follows the first of them."""
+    """Return the labels stated in sentences, and the text after the first of them."""
     found, after = [], []
     for pattern in (_GIVES, _IS):
         for match in pattern.finditer(text):

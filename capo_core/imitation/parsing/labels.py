@@ -1,4 +1,4 @@
-"""Parsing of one label from the few words that should contain it; none if in doubt.
+"""Parsing of a label from the few words that should contain it; ambiguous text has none.
 
 A label counts only where the words begin with it, and no other label is in the same clause:
 "neutral", "**Neutral** (undetermined)", "neutral because …", "+3", "−3" and "3.0" are labels;
@@ -89,7 +89,7 @@ class LabelReader(ABC):
         return TWO_LABELS if len(self.mentioned(text)) > 1 else OFF_SCALE
 
     def alone(self, line: str) -> LabelReading | None:
-        """Return the label that a line begins with, if nothing else can be meant; else None.
+        """Return the label that a line begins with, if unambiguous; else None.
 
         A word must be the line, or be followed by a mark; a number or a letter ("1. Both ask …",
         "A. …") must be the line, or be followed by a reason.
@@ -102,7 +102,7 @@ class LabelReader(ABC):
 
 
 def is_word(label: str) -> bool:
-    """Whether the label differs from a list number and from a single letter."""
+    """Return whether the label differs from a list number and from a single letter."""
     return len(label) > 1 and not label.lstrip("+-−–")[:1].isdigit()
 
 
@@ -141,7 +141,7 @@ class WordReader(LabelReader):
 
 
 def _form_pattern(form: str, exact_case: bool) -> str:
-    """A label as a regular expression that does not match inside a longer word or number."""
+    """Return a regular expression for a label that does not match inside words or numbers."""
     words = r"\s+".join(re.escape(word) for word in form.split())
     before = r"(?<![\w+−–-])" if re.match(r"\w", form) else ""
     after = r"(?![-−–]?\w|['’]\w)" if re.search(r"\w$", form) else ""
@@ -200,6 +200,6 @@ class NumberReader(LabelReader):
 
 @lru_cache(maxsize=8)
 def reader_of(scale: LabelScale) -> LabelReader:
-    """The reader for a scale: numbers where all its labels are whole numbers, else words."""
+    """Return the reader for a scale: numbers if all its labels are whole numbers, else words."""
     numbers = all(_WHOLE_NUMBER.fullmatch(label) for label in scale.labels)
     return NumberReader(scale) if numbers else WordReader(scale)

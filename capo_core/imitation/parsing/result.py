@@ -1,5 +1,6 @@
-"""The result of parsing an answer, the names of its problems, and the removal of what surrounds it:
-thinking, end tokens, code fences, a repeated prompt.
+"""The result of parsing an answer, its problems, and the removal of surrounding text.
+
+Removed are thinking, end tokens, code fences, and a repeated prompt.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def resolve_answers(found: Sequence[LabelReading], explanation: str) -> ParsedRe
 
 
 def first_paragraph(lines: Sequence[str]) -> str:
-    """The lines up to the first empty one, as one line; empty lines before them do not count."""
+    """Return the lines up to the first empty one, as one line; leading empty lines are skipped."""
     taken: list[str] = []
     for line in lines:
         if line.strip():
@@ -69,7 +70,7 @@ _ASKED_AGAIN = (
 
 
 def answer_part(text: str, task: Task) -> tuple[str, bool]:
-    """The part of a model's text that can hold the answer, and whether thinking was cut off."""
+    """Return the part of a text that can contain the answer, and whether thinking was cut off."""
     text = _BREAKS.sub("\n", text)
     text, thought = _without_thinking(text)
     ended = _END_TOKENS.search(text)
@@ -78,7 +79,7 @@ def answer_part(text: str, task: Task) -> tuple[str, bool]:
 
 
 def _without_thinking(text: str) -> tuple[str, bool]:
-    """`text` outside of thinking blocks, also where a block has lost its beginning or its end."""
+    """Return `text` outside of thinking blocks, including blocks without beginning or end."""
     tags = list(_THINKING.finditer(text))
     if not tags:
         return text, False
@@ -100,7 +101,7 @@ def _without_thinking(text: str) -> tuple[str, bool]:
 
 
 def _without_prompt(text: str, task: Task) -> str:
-    """`text` without the prompt where a model says it again before it answers."""
+    """Return `text` without the prompt, which some models repeat before the answer."""
     if text.lstrip().startswith(f"Task: {task.name}"):
         end = text.find(PLAIN_END.rstrip("\n") + "\n")
         text = text[end + len(PLAIN_END) :] if end >= 0 else text

@@ -20,7 +20,7 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 class ExamplePool:
-    """One annotator's training responses as a source of examples for many items.
+    """An annotator's training responses as a source of examples for many items.
 
     An item occurs once, with one of its responses if there are two. Neither the item in question
     nor one with the same texts is ever among its examples.
@@ -35,7 +35,7 @@ class ExamplePool:
 
     Raises:
         ConfigError: an unknown selection, "nearest" without `embed`, an unknown annotator, or one
-            without a training history.
+            without training responses.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ExamplePool:
         """Return `n` examples for `item`; for None, of the annotator in general (a profile).
 
         Raises:
-            ConfigError: `n` is below 1, or there are not so many; or nearest to no item.
+            ConfigError: `n` is below 1 or too large; or "nearest" without an item.
         """
         if n < 1:
             raise ConfigError(f"{n} examples cannot be selected", expected="1 or more")

@@ -28,7 +28,7 @@ EXPLANATION_MARK = "Explanation:"
 def write_response(label: str, explanation: str) -> str:
     """Return the response in its fixed format; white space becomes single spaces.
 
-    An empty explanation is written as a bare mark: what is asked for is always two lines.
+    An empty explanation is written as a bare mark: a response always has two lines.
     """
     return f"{LABEL_MARK} {label}\n{EXPLANATION_MARK} {' '.join(explanation.split())}".rstrip()
 
@@ -77,7 +77,7 @@ TRAINED = tuple(name for name, method in METHODS.items() if method.trained)
 
 @dataclass(frozen=True)
 class PromptItem:
-    """One item as a prompt shows it; `text_b` is empty for one-text tasks."""
+    """An item in a prompt; `text_b` is empty for one-text tasks."""
 
     item_id: str
     text_a: str
@@ -104,8 +104,8 @@ def zero_shot(task: Task, item: PromptItem, *, annotator: str = "") -> Prompt:
     """Return the prompt with the task alone; SFT and CAPO are trained on it too.
 
     Args:
-        annotator: named in the prompt where one adapter serves all annotators. The name stands
-            after the item, so that the item's tokens can be shared by all of them.
+        annotator: name in the prompt if one adapter serves all annotators. It follows the item, so
+            that the item's tokens can be shared by all of them.
     """
     named = f"\nAnnotator: {annotator}" if annotator else ""
     return Prompt(f"{_head(task)}\n\n{_item_lines(task, item)}{named}")
@@ -186,8 +186,7 @@ class Rendered:
 def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
     """Return the text a model reads, through the chat template if the tokenizer has one.
 
-    Thinking is switched off where a template knows the switch: what is wanted is an answer in a
-    fixed form.
+    Thinking is switched off if the template supports it, since answers have a fixed format.
     """
     if not getattr(tokenizer, "chat_template", None):
         return prompt.text + PLAIN_END

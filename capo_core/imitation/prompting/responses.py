@@ -2,7 +2,7 @@
 
 Skipped, and counted, are responses rejected in the validation round, responses without an
 explanation, and (in the training split) items whose texts are in the validation or test split as
-well: whatever is learned from them would be tested on them.
+well: training on them would leak test data.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REASONS = (INVALID, EMPTY, TWIN)  # each response counts under the first that ho
 
 @dataclass(frozen=True)
 class Response:
-    """One annotation as a response: the label given, and why."""
+    """An annotation as a response: the label and the explanation."""
 
     annotation_id: str
     item_id: str
@@ -40,11 +40,11 @@ class Response:
 
 @dataclass(frozen=True)
 class History:
-    """One annotator's responses in one part of the data.
+    """An annotator's responses in a split.
 
     Attributes:
-        responses: in the order of the dataset; two on one item where somebody gave two labels.
-        skipped: how many of the annotator's responses were left out, for each of `REASONS`.
+        responses: in the order of the dataset; two for one item if the annotator gave two labels.
+        skipped: number of the annotator's skipped responses, for each of `REASONS`.
     """
 
     responses: tuple[Response, ...]
@@ -63,7 +63,7 @@ def parts(dataset: Dataset) -> tuple[str, ...]:
 
 
 def item_of(dataset: Dataset, item_id: str) -> PromptItem:
-    """The item as prompts show it; `ConfigError` where the dataset has none of this name."""
+    """Return the item in its prompt form; raise `ConfigError` if the dataset has no such item."""
     rows = dataset.items[dataset.items["item_id"] == item_id]
     if not len(rows):
         raise ConfigError(
@@ -75,7 +75,7 @@ def item_of(dataset: Dataset, item_id: str) -> PromptItem:
 
 
 def items_of(dataset: Dataset, split: str) -> list[PromptItem]:
-    """The items of one part, in the order of the dataset.
+    """Return the items of a split, in the order of the dataset.
 
     Raises:
         ConfigError: there is no such part, or nothing is in it.
@@ -86,7 +86,7 @@ def items_of(dataset: Dataset, split: str) -> list[PromptItem]:
 def responses(
     dataset: Dataset, *, split: str = "train", annotators: Collection[str] | None = None
 ) -> list[Response]:
-    """The responses of one part that can be learned from, in the order of the dataset.
+    """Return the usable training responses of a split, in the order of the dataset.
 
     Args:
         split: train, validation or test (`parts` tells which there are).
@@ -130,11 +130,10 @@ def usable_and_skipped(
 def history(
     dataset: Dataset, annotator: str, *, split: str = "train", least: int = MIN_TRAINING_ITEMS
 ) -> History:
-    """One annotator's responses in one part of the data.
+    """Return an annotator's responses in a split.
 
     Args:
-        least: on how many training items there must be a response; of other parts any number
-            will do.
+        least: minimum number of training items with a response; other splits have no minimum.
 
     Raises:
         ConfigError: the annotator is unknown, the part is missing, or there are too few items to
@@ -157,7 +156,7 @@ def history(
 
 
 def check_annotator(dataset: Dataset, annotator: str) -> str:
-    """`annotator`, if the dataset has one of this name; raises `ConfigError` otherwise."""
+    """Return `annotator` if the dataset has one of this name; raise `ConfigError` otherwise."""
     if annotator not in dataset.annotators:
         shown = [*dataset.annotators[:12]]
         more = f" and {len(dataset.annotators) - 12} more" if len(dataset.annotators) > 12 else ""
@@ -190,7 +189,7 @@ def text_twins(dataset: Dataset) -> frozenset[str]:
 
 
 def text_key(text_a: str, text_b: str) -> tuple[str, ...]:
-    """The same for items that ask the same (see `text_twins`)."""
+    """Return a key that is equal for items with equivalent texts (see `text_twins`)."""
     return tuple(sorted((normalise(text_a), normalise(text_b))))
 
 

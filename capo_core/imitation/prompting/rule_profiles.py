@@ -1,4 +1,4 @@
-"""A profile of an annotator by rules: what sets their responses apart from others'.
+"""A rule-based profile of an annotator: differences between their responses and others'.
 
     profile(task, own_examples, common_of(task, examples_of_the_others))
 
@@ -121,7 +121,7 @@ def _phrases(text: str, given: set[str]) -> set[str]:
 
 
 def _distinctive(own: Counter, usual: Counter, n: int, n_usual: int, top: int) -> list[str]:
-    """The phrases with most weight rate · log(rate ÷ others' rate), none inside another.
+    """Return the phrases of largest weight rate · log(rate ÷ others' rate), none inside another.
 
     `own`, `usual`: responses that have each phrase, out of `n` and `n_usual`.
     """

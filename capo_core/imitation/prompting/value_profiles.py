@@ -117,19 +117,19 @@ class ProfileVersion:
 
 @dataclass(frozen=True)
 class ValueProfile:
-    """A profile of one annotator, and where it comes from.
+    """A profile of an annotator, with its provenance.
 
     Attributes:
-        dataset, fingerprint: whose training responses were described.
-        model, model_fingerprint: who wrote it.
-        example_items: the items whose responses the model saw, in order; fewer than the settings
-            ask for where the model's context holds no more.
-        text: three lines; empty where the model did not keep to the form.
-        problem: what was wrong with the model's last try; empty where nothing was.
-        raw: each try as the model wrote it.
+        dataset, fingerprint: source of the training responses.
+        model, model_fingerprint: the model that wrote it.
+        example_items: the items whose responses were in the prompt, in order; fewer than in the
+            settings if the model's context is too short.
+        text: three lines; empty if the model did not follow the format.
+        problem: problem of the model's last attempt; empty for none.
+        raw: each attempt of the model, unmodified.
         made: when the text was written (UTC).
         edited: a person has changed the text.
-        earlier: what it was before, the oldest first.
+        earlier: former texts, the oldest first.
     """
 
     dataset: str
@@ -148,7 +148,7 @@ class ValueProfile:
 
     @property
     def name(self) -> str:
-        """Name of its file: the same annotator, model and settings have one profile."""
+        """The name of its file: the same annotator, model and settings have one profile."""
         return content_hash(self.annotator, self.model_fingerprint, self.settings)[:16]
 
     def to_dict(self) -> dict:
@@ -174,15 +174,15 @@ def write_profile(
     *,
     progress: Progress = silent,
 ) -> ValueProfile:
-    """Generate a profile; if the model does not follow the form, try again.
+    """Generate a profile, with retries if the model does not follow the format.
 
-    It is shown other examples each time: a small model fails at the same ones again and again,
-    whatever the seed of its writing.
+    Each attempt has other examples: a small model fails at the same ones repeatedly, whatever the
+    seed.
 
     Raises:
         ConfigError: unknown annotator, too few training responses, or not one example fits into
             the model's context.
-        BackendUnavailable: the model cannot be asked.
+        BackendUnavailable: the model is not available.
     """
     decoding = Decoding(config.temperature, config.top_p, config.max_new_tokens)
     raw: list[str] = []

@@ -73,15 +73,15 @@ def reference_scores(
 ) -> list[Tensor]:
     """Return log pi_ref of every response, one tensor [R_i] per item, float32 on the CPU.
 
-    The caller makes the reference's adapter the active one; the model's mode is left as it was.
+    The caller activates the reference's adapter; the model's mode is preserved.
 
     Args:
         key: fingerprints of everything that `model` is, for instance of base, adapter and
             precision. Token ids and the engine's name are added to it.
-        items_per_batch: items scored together; memory, not results (to rounding).
+        items_per_batch: items scored together; affects memory, not results (up to rounding).
 
     Raises:
-        Stopped: from `progress`; nothing is kept then.
+        Stopped: from `progress`; nothing is saved.
     """
     path = Path(cache_folder) / f"reference-{_key(model, engine, renders, key)}.safetensors"
     counts = [len(item.responses) for item in renders]
@@ -164,14 +164,14 @@ def train_capo(
 
     Args:
         cache: folder for the reference's log-probabilities, which runs of other settings can
-            use too; None keeps them in the run.
-        scorer: of probes while training, where the settings ask for them (`probe_items`).
-        preferences: the file of which `config.preferences` is the hash. The run keeps a copy, and
-            goes on with that where no file is given.
+            use too; None stores them in the run.
+        scorer: of probes during training, if set (`probe_items`).
+        preferences: the file of which `config.preferences` is the hash. The run has a copy, which
+            is used if this is None.
 
     Raises:
         ConfigError, RunError, Stopped: as `sft.train_sft`; also where `sft` does not fit.
-        RunError: the pairs were changed since, or are not there.
+        RunError: the pairs are modified or missing.
     """
     check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)

@@ -216,7 +216,7 @@ class TrainConfig:
     )
 
     def rate_for(self, parameters: int) -> float:
-        """Return the learning rate for a base model of so many parameters."""
+        """Return the learning rate for a base model with this number of parameters."""
         small, large = self.RATES
         default = small if parameters < SMALL_BASE else large
         return default if self.learning_rate is None else self.learning_rate
@@ -224,8 +224,8 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON writes them.
 
-        `probe_items` only where it is set: it changes nothing that is learned, and runs from
-        before it existed keep their names.
+        `probe_items` is included only if set: it does not affect training, so that names of older
+        runs stay the same.
         """
         plain = as_json(self)
         if not self.probe_items:

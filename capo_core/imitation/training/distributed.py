@@ -42,7 +42,7 @@ class Processes:
 
     @classmethod
     def start(cls) -> Processes:
-        """Join the processes that `accelerate launch` started, or be the only one.
+        """Join the processes of `accelerate launch`, or run as a single process.
 
         Raises:
             ConfigError: a way of dividing the model itself is configured (FSDP, DeepSpeed, …).
@@ -75,7 +75,7 @@ class Processes:
 
     @property
     def main(self) -> bool:
-        """Whether this is the process that writes."""
+        """Return whether this is the process that writes files."""
         return self.accelerator.is_main_process
 
     @property

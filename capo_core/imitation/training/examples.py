@@ -36,7 +36,7 @@ class TokenLimits:
 
     Attributes:
         max_tokens: of a prompt with one response.
-        named: is the annotator named in the prompt?
+        named: whether the prompt names the annotator.
     """
 
     tokenizer: Any
@@ -49,10 +49,10 @@ class ResponseContrast:
     """The responses to one item and target, and which were chosen over which.
 
     Attributes:
-        rendered: the prompt with R responses, each of them once.
+        rendered: the prompt with R distinct responses.
         chosen: Q indices into the responses; several where the target answered an item twice.
-        rejected: for each chosen one the indices of those it stands against; any number of them,
-            also none. Empty for supervised training, where nothing is rejected.
+        rejected: for each chosen one the indices of its rejected responses; any number, or none.
+            Empty for supervised training.
         weights: for each rejected index its weight, 0 or more; empty means 1 everywhere.
 
     Raises:
@@ -97,12 +97,12 @@ class ResponseContrast:
 
     @property
     def against(self) -> tuple[tuple[int, ...], ...]:
-        """`rejected`, with an empty list for each chosen response in supervised training."""
+        """Return `rejected`, with an empty list for each chosen response in supervised training."""
         return self.rejected or ((),) * len(self.chosen)
 
     @property
     def weighed(self) -> tuple[tuple[float, ...], ...]:
-        """`weights`, written out where all are 1."""
+        """Return `weights`, with explicit ones if empty."""
         return self.weights or tuple((1.0,) * len(row) for row in self.against)
 
 
@@ -125,13 +125,13 @@ def as_pairs(contrast: ResponseContrast) -> list[ResponseContrast]:
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """One split of the data as a model reads it.
+    """A split of the data, tokenised for training.
 
     Attributes:
         contrasts: one for each item and target, in the order of the dataset.
-        skipped: what was left out, counted by reason.
-        responses: how many responses there are.
-        cut: how many of them were cut to `max_tokens`, and so have no end.
+        skipped: number of skipped responses, by reason.
+        responses: number of responses.
+        cut: number of responses truncated to `max_tokens`, without end token.
     """
 
     contrasts: tuple[ResponseContrast, ...]
@@ -144,7 +144,7 @@ class ExampleSet:
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each contrast: its prompt and all its responses."""
+        """Count the tokens of each contrast: its prompt and all its responses."""
         rendered = [contrast.rendered for contrast in self.contrasts]
         return [len(each.prompt) + sum(map(len, each.responses)) for each in rendered]
 
@@ -271,9 +271,7 @@ def _rendered(
 def fit_to_limit(
     contrasts: list[ResponseContrast], skipped: dict[str, int], limit: int, name: str, split: str
 ) -> ExampleSet:
-    """Return what fits into `limit` tokens: long responses cut, items with too long a prompt
-    skipped.
-    """
+    """Fit the data to `limit` tokens: truncate long responses, skip items with too long a prompt."""
     kept, responses, cut = [], 0, 0
     for contrast in contrasts:
         prompt, room = contrast.rendered.prompt, limit - len(contrast.rendered.prompt)

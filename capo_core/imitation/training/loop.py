@@ -41,9 +41,9 @@ WINDOW = 8  # steps among whose items those of like length are put together
 def steps_of_epoch(lengths: Sequence[int], config: TrainConfig, epoch: int) -> list[list[int]]:
     """Return the items of each optimiser step of an epoch, as indices into `lengths`.
 
-    Shuffled; then, within windows of a few steps, items of like length go into one step (less
-    padding), and the window's steps are shuffled. Every item comes once an epoch; the last step
-    may be short. Without `config.shuffle` items come as they stand.
+    Shuffled; then, within windows of a few steps, items of similar length are grouped in a step
+    (less padding), and the window's steps are shuffled. Every item comes once an epoch; the last
+    step may be short. Without `config.shuffle` the items' order is unchanged.
 
     Args:
         lengths: tokens of each item.
@@ -74,7 +74,7 @@ def share_of_step(
 
 
 def step_count(items: int, config: TrainConfig) -> int:
-    """Return the optimiser steps of one epoch over so many items."""
+    """Return the number of optimiser steps of one epoch over this number of items."""
     return math.ceil(items / config.items_per_step)
 
 
@@ -101,8 +101,8 @@ class MetricSums:
 
     Attributes:
         total, units: the loss is total / units.
-        tokens: positions that were computed.
-        stop: did somebody ask to stop?
+        tokens: positions computed.
+        stop: whether a stop was requested.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -116,7 +116,7 @@ class MetricSums:
 
     @property
     def means(self) -> dict[str, float]:
-        """Mean of each figure that was computed at all."""
+        """Mean of each figure that was computed."""
         rows = zip(self.names, self.totals, self.counts, strict=True)
         return {name: total / count for name, total, count in rows if count}
 
@@ -151,7 +151,7 @@ class TrainingLoop:
     Args:
         model: with the adapter to train, in its initial state; only the adapter is trainable.
         training, validation: examples; without validation the last state is the best.
-        checkpoint: where to go on from; None begins.
+        checkpoint: state to resume from; None starts a new training.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class TrainingLoop:
 
     @property
     def ended_early(self) -> bool:
-        """Whether validation did not improve for `patience` times."""
+        """Return whether validation failed to improve `patience` times."""
         return bool(self.config.patience) and self.counters.worse >= self.config.patience
 
     @property
@@ -237,7 +237,7 @@ class TrainingLoop:
         save_checkpoint(self.folder, Checkpoint(self.counters, weights, self.best, moments))
 
     def _step(self, items: Sequence[int], progress: Progress) -> bool:
-        """Do one optimiser step on `items`; return whether a stop was requested."""
+        """Execute one optimiser step on `items`; return whether a stop was requested."""
         config, counters = self.config, self.counters
         began = time.perf_counter()
         index = self.processes.index

@@ -28,7 +28,7 @@ RowLoss = Callable[..., Tensor]  # (r_chosen, r_rejected, mask, weights, smoothi
 
 @dataclass(frozen=True)
 class ContrastiveLoss:
-    """One loss of the registry.
+    """A contrastive loss of the registry.
 
     Attributes:
         name: as in settings.
@@ -86,7 +86,7 @@ def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
 def listwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, smoothing=0.0):
     """Return -log softmax of chosen and rejected at the chosen, for each row; shapes as `pairwise`.
 
-    A weight stands before its e^r: with weight 0 a response is not in the sum. `smoothing` is the
+    A weight multiplies its e^r: a response with weight 0 is not in the sum. `smoothing` is the
     share of the target distribution that goes to the rejected, in proportion to their weights;
     with one rejected response of weight 1 the loss is that of `pairwise`.
     """
@@ -171,7 +171,7 @@ def contrastive_loss(
     Args:
         kind: one of `CONTRASTIVE_LOSSES`.
         policy_chosen [Q], policy_rejected [Q, N]: log pi, sums over tokens, nats; the reference's
-            the same. What stands at masked places is never looked at.
+            the same. Values at masked positions are ignored.
         mask [Q, N]: True where a rejected response exists.
         chosen_tokens [Q], rejected_tokens [Q, N]: lengths of the responses in tokens.
         weights [Q, N]: 0 or more, or None.

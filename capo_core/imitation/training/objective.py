@@ -39,11 +39,11 @@ class ContrastBatch:
     n_responses: int
 
     def split(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Values of the responses [R_total] as (of the chosen [Q], of the rejected [Q, N])."""
+        """Split values of the responses [R_total] into those of chosen [Q] and rejected [Q, N]."""
         return values[self.chosen], values[self.rejected]
 
     def to(self, device: torch.device | str) -> ContrastBatch:
-        """The same on another device."""
+        """Return a copy on another device."""
         return ContrastBatch(
             self.chosen.to(device),
             self.rejected.to(device),
@@ -84,10 +84,10 @@ def _matrix(rows: list[list], dtype: torch.dtype | None) -> Tensor:
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """One item in training: its contrast, and the reference's log-probabilities.
+    """A training item: its contrast, and the reference's log-probabilities.
 
     Attributes:
-        reference: float32 [R], nats; None for SFT, which knows no reference.
+        reference: float32 [R], nats; None for SFT, which has no reference.
     """
 
     contrast: ResponseContrast
@@ -95,7 +95,7 @@ class TrainingExample:
 
     @property
     def length(self) -> int:
-        """Tokens of the prompt and all responses."""
+        """Number of tokens of the prompt and all responses."""
         rendered = self.contrast.rendered
         return len(rendered.prompt) + sum(map(len, rendered.responses))
 
@@ -107,8 +107,8 @@ class BatchLoss:
     Attributes:
         total: sum over units, with gradients. A step's loss is the sum of its parts' totals over
             the sum of their units.
-        units: what the loss is a mean of: response tokens, pairs, or items.
-        figures: of each of the objective's figures the sum and the number it is to be divided by.
+        units: number of units that the loss is averaged over: response tokens, pairs, or items.
+        figures: sum and divisor of each of the objective's figures.
         tokens: positions the model computed.
     """
 
@@ -122,7 +122,7 @@ class Objective(ABC):
     """A loss on examples.
 
     Attributes:
-        figures: names of what is reported beside the loss.
+        figures: names of the further figures reported with the loss.
     """
 
     figures: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Samples of a model in training: greedy answers, always to the same items.
 
-Nothing random is drawn, so that sampling changes nothing in what is learned.
+Decoding draws no random numbers, so that sampling does not affect training.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ ProbeScorer = Callable[[Sequence[SampledAnswer]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Sampler:
-    """Generator of samples, and of the probe answers that are scored.
+    """Generator of samples, and of probe answers for scoring.
 
     Attributes:
         prompts: (item, target, prompt's tokens), as from `material.sample_prompts`.
-        longest: tokens the model can read at once; None where that is not known.
+        longest: context length of the model in tokens; None if unknown.
         probe: prompts whose answers are only scored, by `scorer`; empty for none.
     """
 
@@ -49,7 +49,7 @@ class Sampler:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to generate."""
+        """Return whether there is nothing to generate."""
         return not self.prompts and not self.probe
 
     def look(self, model) -> Iterator[tuple[str, dict[str, Any]]]:

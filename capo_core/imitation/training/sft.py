@@ -51,13 +51,13 @@ def train_sft(
     The loss is the mean over all response tokens of −log p(token | prompt, tokens before).
 
     Args:
-        scorer: of probes while training, where the settings ask for them (`probe_items`).
+        scorer: of probes during training, if set (`probe_items`).
 
     Raises:
-        ConfigError: the annotator, the data or the base will not do.
-        RunError: the folder is another run's or in use, memory or disk are too small, or numbers
-            are not finite any more. What was saved stays.
-        Stopped: somebody run_config to stop; what was done is saved.
+        ConfigError: the annotator, the data or the base model is unsuitable.
+        RunError: the folder is another run's or in use, memory or disk space is too small, or
+            numbers are not finite. Saved checkpoints remain.
+        Stopped: on request; the progress is saved.
     """
     check_scorer(config, scorer)
     targets = targets_of(dataset, target, config)

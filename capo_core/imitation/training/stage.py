@@ -33,8 +33,9 @@ class TrainResult:
     Attributes:
         steps, planned_steps: optimiser steps done; fewer than planned where validation was no
             better for too long (`ended_early`).
-        kept_step: the step after which the adapter was as it is now.
-        validation_loss, figures: of that state on the validation part; None and empty without one.
+        kept_step: the step of the saved adapter.
+        validation_loss, figures: of that adapter on the validation split; None and empty without
+            one.
         loss: of the last training step.
         training_items, validation_items, responses, cut, skipped: see `Material`.
         tokens: positions the model computed in training steps.
@@ -62,17 +63,17 @@ class TrainResult:
 
     @classmethod
     def of(cls, folder: RunFolder) -> TrainResult:
-        """The outcome of a finished run; `RunError` if it is not finished."""
+        """Return the result of a finished run; raise `RunError` if it is not finished."""
         return cls(**folder.result)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage that is ready to train.
+    """A training stage, ready to start.
 
     Attributes:
-        run_config: what the run's config.json says.
-        engine_note: which engine, why; see `engines.choose.Choice`.
+        run_config: content of the run's config.json.
+        engine_note: the scoring engine and the reason; see `choose.EngineChoice`.
     """
 
     run_config: dict[str, Any]
@@ -122,7 +123,7 @@ def check_scorer(config: TrainConfig, scorer: ProbeScorer | None) -> None:
 
 
 def targets_of(dataset: Dataset, target: str, config: TrainConfig) -> list[str]:
-    """Return the annotators whose responses are learned; `ConfigError` if one has too few."""
+    """Return the annotators to train on; raise `ConfigError` if one has too few responses."""
     if config.shared:
         return list(dataset.annotators)
     prompting_responses.history(dataset, target)
@@ -138,7 +139,7 @@ def limits_of(base: LoadedBaseModel, config: TrainConfig) -> TokenLimits:
 def prepare_run(folder: RunFolder, processes: Processes) -> Checkpoint | None:
     """Truncate the events to the point of resuming, and return the checkpoint.
 
-    What happened after the last checkpoint happens again, and would stand twice.
+    Steps after the last checkpoint are repeated, and would be recorded twice.
     """
     checkpoint = load_checkpoint(folder)
     if processes.main:

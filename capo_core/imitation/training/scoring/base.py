@@ -33,9 +33,9 @@ class BatchLayout:
         ids [B, T]: token ids, padded on the right.
         positions [B, T]: position of each token in its own text.
         segments [B, T]: 0 for the prompt, k for the k-th branch after it, -1 for padding.
-        rows, columns [P]: the place whose output predicts each target.
+        rows, columns [P]: the position whose output predicts each target.
         targets [P]: token ids.
-        owner, place [P]: which response of the batch a target belongs to, and where in it.
+        owner, place [P]: the target's response in the batch, and its position in the response.
     """
 
     ids: Tensor
@@ -48,12 +48,12 @@ class BatchLayout:
     place: Tensor
 
     def to(self, device: torch.device) -> BatchLayout:
-        """The same on another device."""
+        """Return a copy on another device."""
         return BatchLayout(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def lay_out(rows: Sequence[Rendered], pad_id: int) -> BatchLayout:
-    """One row an entry: its prompt, then its responses as branches, each without its last token.
+    """Lay out one row per entry: its prompt, then its responses as branches without last token.
 
     The last token of a response (its end) is predicted but predicts nothing, so it is not run
     through the model. The first token of every branch is predicted at the prompt's last place.
@@ -84,7 +84,7 @@ def lay_out(rows: Sequence[Rendered], pad_id: int) -> BatchLayout:
 
 
 def one_row_each(batch: Sequence[Rendered]) -> list[Rendered]:
-    """Every response in a row of its own, behind its own copy of the prompt."""
+    """Lay out every response in its own row, after its own copy of the prompt."""
     return [Rendered(item.prompt, (response,)) for item in batch for response in item.responses]
 
 
@@ -113,8 +113,8 @@ class ScoreTable:
         log_probs [R_total]: sum over the response's tokens of log p(token | before), nats, float32
             (float64 for a float64 model), with gradients where they are on.
         tokens [R_total]: tokens in each response, its end token included.
-        computed_tokens: places that went through the model, padding included.
-        engine: the path that was taken, which may differ from what was asked, see `TreeEngine`.
+        computed_tokens: positions computed by the model, padding included.
+        engine: the engine used, which may differ from the requested one, see `TreeEngine`.
     """
 
     log_probs: Tensor
@@ -129,10 +129,10 @@ class Engine(ABC):
     name: str
 
     def score(self, model, batch: Sequence[Rendered], *, pad_id: int) -> ScoreTable:
-        """Log-probabilities of all responses of `batch`, with gradients where they are on.
+        """Compute the log-probabilities of all responses of `batch`, with gradients if enabled.
 
         Args:
-            pad_id: any id of the vocabulary; what stands at padded places changes nothing.
+            pad_id: any id of the vocabulary; padded positions do not affect the result.
 
         Raises:
             DataError: an empty prompt or response, or a batch without a response.
@@ -153,11 +153,11 @@ class Engine(ABC):
 
     @abstractmethod
     def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
-        """Log-probabilities of the layout's targets [P]."""
+        """Return the log-probabilities of the layout's targets [P]."""
 
 
 def inner_model(model) -> PreTrainedModel:
-    """The model inside a wrapper for several processes; adapters stay on."""
+    """Return the model inside a wrapper for several processes; adapters remain active."""
     return getattr(model, "module", model)
 
 
@@ -192,7 +192,7 @@ MANY_LOGITS = 2**28
 
 
 def log_probs_at(model, rows: Tensor, columns: Tensor, targets: Tensor, **inputs) -> Tensor:
-    """Log-probability of each target at its place [P]; `inputs` are the model's."""
+    """Return the log-probability of each target at its position [P]; `inputs` are the model's."""
     inner = inner_model(model)
     head = inner.get_output_embeddings()
     if len(targets) * inner.config.get_text_config().vocab_size > MANY_LOGITS:
@@ -212,7 +212,7 @@ def log_probs_at(model, rows: Tensor, columns: Tensor, targets: Tensor, **inputs
 
 
 def target_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
-    """log softmax at the targets [P] of logits [P, V], in float32 or better."""
+    """Return the log softmax at the targets [P] of logits [P, V], in float32 or better."""
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()
     return -F.cross_entropy(logits, targets, reduction="none")
@@ -220,7 +220,7 @@ def target_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
 
 @contextmanager
 def before_head(head, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """The head reads `change(hidden)` instead of the hidden states [B, T, H]."""
+    """Make the head read `change(hidden)` instead of the hidden states [B, T, H]."""
     handle = head.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
     try:
         yield
@@ -231,8 +231,8 @@ def before_head(head, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
 def after_head(inner) -> Callable[[Tensor], Tensor] | None:
     """Return the function a model applies to its logits; None if it is unknown here.
 
-    What the configuration says is held against the model's own forward, on hidden states so large
-    that a soft cap shows.
+    The configuration is verified against the model's own forward, on hidden states so large that a
+    soft cap has an effect.
     """
     config = inner.config.get_text_config()
     scale = getattr(config, "logit_scale", None) or 1.0  # Cohere

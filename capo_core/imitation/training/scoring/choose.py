@@ -34,11 +34,11 @@ MASKED = ("sdpa", "eager")  # attention implementations that take any mask
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The engine to use, and why.
+    """The engine to use, with the reason.
 
     Attributes:
-        asked: what was wished for.
-        reason: in words, for a log or a screen.
+        asked: the engine requested.
+        reason: explanation for a log or a screen.
         worst_difference_nats: largest difference of a response's log-probability between this
             engine and the plain path; 0 for the plain path itself.
     """
@@ -50,10 +50,10 @@ class EngineChoice:
 
 
 def longest_sample(batch: Sequence[Rendered]) -> Rendered:
-    """The item to try engines on: the longest prompt with a response, among the items with several.
+    """Return the item to test engines on: the longest prompt among items with several responses.
 
-    What goes wrong only in long texts (a sliding window, rounding of positions) would stay hidden
-    in a shorter one, and nothing is shared where there is one response.
+    Failures on long texts only (a sliding window, rounding of positions) would not show on a
+    shorter one, and an item with one response shares no prefix.
 
     Raises:
         DataError: there is no item.
@@ -69,7 +69,7 @@ def longest_sample(batch: Sequence[Rendered]) -> Rendered:
 def choose_engine(
     model, sample: Rendered, wish: str = "auto", *, tolerance: float | None = None
 ) -> EngineChoice:
-    """The cheapest engine that agrees with the plain path on `sample`.
+    """Return the cheapest engine that agrees with the plain path on `sample`.
 
     Args:
         sample: an item of the data, see `longest_sample`; its four longest responses are used.
@@ -78,7 +78,7 @@ def choose_engine(
             precision or under autocast. Give TOLERANCE_HALF for a model with its own autocast.
 
     Raises:
-        ConfigError: an unknown wish, or an engine that was asked for by name and disagrees.
+        ConfigError: an unknown engine, or an engine requested by name that disagrees.
     """
     if wish not in ENGINES:
         raise ConfigError(f"no engine is called {wish!r}", expected=", ".join(ENGINES))
@@ -102,10 +102,10 @@ def choose_engine(
 
 
 def _probe(sample: Rendered) -> Rendered:
-    """The prompt with two to four branches, the longest responses.
+    """Return the prompt with two to four branches, the longest responses.
 
-    The first branch is in its place whatever a model does with positions: a single response is
-    taken twice, and the longest comes last, farthest from where it would stand alone.
+    The first branch has its usual positions in any model: a single response is therefore used
+    twice, and the longest is last, farthest from its usual position.
     """
     longest = sorted(sample.responses, key=len)[-4:]
     return Rendered(sample.prompt, tuple(longest * 2 if len(longest) == 1 else longest))
@@ -161,7 +161,7 @@ def _window_words(engine: Engine, inner, probe: Rendered) -> str:
 
 
 def sliding_window(config) -> int | None:
-    """Tokens that the shortest sliding or chunked window of a model spans; None without one."""
+    """Return the length in tokens of a model's shortest sliding or chunked window, if any."""
     config = config.get_text_config()
     if getattr(config, "use_sliding_window", True) is False:
         return None

@@ -1,10 +1,10 @@
 """The three scoring engines.
 
-Pairs: one row per response, logits at every position; what any trainer does, and the measure of
-the others. Group: each response once, the head at the responses only; for any causal model. Tree:
-the prompt once for all its responses, one row per item with the responses as branches: a token
-sees the prompt and its own branch, and its position counts from the prompt's end, so that each
-branch is computed as if it were alone. `choose_engine` tests whether a model allows this.
+Pairs: one row per response, logits at every position; the usual implementation, and the reference
+for the others. Group: each response once, the head at the responses only; for any causal model.
+Tree: the prompt once for all its responses, one row per item with the responses as branches: a
+token sees the prompt and its own branch, and its position counts from the prompt's end, so that
+each branch is computed as if it were alone. `choose_engine` tests whether a model allows this.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from capo_core.imitation.training.scoring.base import (
 
 
 class PairsEngine(Engine):
-    """One row a response, the model's own forward, logits at every place.
+    """Engine with one row per response, the model's own forward, logits at every position.
 
-    With `collate.as_pairs` a response is scored once for every pair it stands in, as pair-based
-    trainers do.
+    With `collate.as_pairs` a response is scored once for every pair that contains it, as in
+    pair-based trainers.
     """
 
     name = "pairs"
@@ -47,7 +47,7 @@ class PairsEngine(Engine):
 
 
 class GroupEngine(Engine):
-    """Every response once, behind its own copy of the prompt."""
+    """Engine that scores every response once, after its own copy of the prompt."""
 
     name = "group"
 
@@ -63,10 +63,10 @@ class GroupEngine(Engine):
 
 
 class TreeEngine(Engine):
-    """Every prompt once, its responses as branches.
+    """Engine that reads every prompt once, with its responses as branches.
 
     Args:
-        window: tokens that the model's sliding window spans; None where it has none. The mask of
+        window: length of the model's sliding window in tokens; None without one. The mask of
             a tree replaces the window, so a batch with a longer text is scored by `GroupEngine`.
     """
 
@@ -97,7 +97,7 @@ class TreeEngine(Engine):
 
 
 def longest_text(batch: Sequence[Rendered]) -> int:
-    """Tokens of the longest prompt and response together."""
+    """Length in tokens of the longest prompt and response together."""
     return max(len(item.prompt) + len(response) for item in batch for response in item.responses)
 
 
@@ -113,7 +113,7 @@ def sees(segments: Tensor) -> Tensor:
 
 
 def as_model_mask(allowed: Tensor, attention: str, dtype: torch.dtype) -> Tensor:
-    """The mask in the form that an attention implementation reads.
+    """Return the mask in the format of an attention implementation.
 
     Eager attention adds the mask to the scores: a bool there would count as 0 and 1, and hide
     nothing, without an error.
@@ -126,5 +126,5 @@ def as_model_mask(allowed: Tensor, attention: str, dtype: torch.dtype) -> Tensor
 
 
 def attention_of(inner) -> str:
-    """The name of the model's attention implementation, as transformers calls it."""
+    """Return the name of the model's attention implementation in transformers."""
     return getattr(inner.config.get_text_config(), "_attn_implementation", None) or "eager"
