@@ -6,12 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # Names that are still used twice; this list only gets shorter.
-LEFT: set[str] = {
-    "Chosen",
-    "Form",
-    "Look",
-    "Wanted",
-}
+LEFT: set[str] = set()
 
 
 def class_places(folder: Path) -> dict[str, list[str]]:

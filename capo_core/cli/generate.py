@@ -391,7 +391,11 @@ def generate(
 def _profiles(
     data: Dataset, targets: list[str], workspace: Workspace, model: str, by: str | None
 ) -> dict[str, str]:
-    """Return each annotator's profile: by the specified model, the generating one, or the only one."""
+    """Return annotators' profiles, by the specified model, else the generating one, else any.
+
+    Raises:
+        ConfigError: an annotator has none, or several by other models.
+    """
     from capo_core.imitation.prompting.value_profiles import (
         saved_profiles,
         select_profile,

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from capo_core.dashboard.compare.answers import COLUMNS, Answers, Wanted, cases, of_repetition
+from capo_core.dashboard.compare.answers import COLUMNS, Answers, CaseFilter, cases, of_repetition
 
 NAN = math.nan
 ROWS = [
@@ -34,7 +34,7 @@ def answers():
 
 
 def items(answers, **wanted) -> list[str]:
-    return [item for item, _ in cases(answers, Wanted(**wanted), OWN)]
+    return [item for item, _ in cases(answers, CaseFilter(**wanted), OWN)]
 
 
 @pytest.mark.parametrize(

@@ -204,17 +204,17 @@ ORDERS = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What must hold of a case; "" is anything.
+class CaseFilter:
+    """Conditions on a case; "" matches any.
 
     Attributes:
-        target: who is imitated.
+        target: the annotator imitated.
         label: a label that the target gave the item.
-        method: whose answer `outcome` and `given` speak of; any one's where it is "".
+        method: the method that `outcome` and `given` refer to; any if "".
         outcome: one of OUTCOMES.
-        given: to whom the manner classifier gives the explanation.
+        given: the annotator that the style classifier attributes the explanation to.
         order: one of ORDERS.
-        repetition: which of the seeds and samples, from 1.
+        repetition: number of the seed or sample, from 1.
     """
 
     target: str = ""
@@ -236,7 +236,7 @@ def of_repetition(answers: Answers, repetition: int) -> pd.DataFrame:
     return frame[frame["repetition"] == last.clip(upper=repetition)]
 
 
-def cases(answers: Answers, wanted: Wanted, own: dict[Case, frozenset[str]]) -> list[Case]:
+def cases(answers: Answers, wanted: CaseFilter, own: dict[Case, frozenset[str]]) -> list[Case]:
     """The cases that pass, in the order wanted.
 
     Args:
@@ -299,7 +299,7 @@ class Manner:
     """The habits that most set a target apart, and how far each method has them.
 
     Attributes:
-        target: who is imitated.
+        target: the annotator imitated.
         features: names of the features, the most telling first.
         texts: what each is, in words, with its unit.
         means: source (`HUMAN` is the target) → mean of each feature over texts, in its unit.

@@ -20,8 +20,8 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.compare import answers as compare_answers
 from capo_core.dashboard.compare import cache as compare_cache
-from capo_core.dashboard.compare.answers import ORDERS, OUTCOMES, Answers, Case, Wanted
-from capo_core.dashboard.compare.selection import PAGE, Chosen
+from capo_core.dashboard.compare.answers import ORDERS, OUTCOMES, Answers, Case, CaseFilter
+from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.item_html import LONGEST, item_html
@@ -136,7 +136,7 @@ def _one(one: Shown, inputs: Sequence[str], targets: Sequence[str]) -> str:
 _MOVED = ("item", "as")
 
 
-def show(chosen: Chosen, answers: Answers) -> None:
+def show(chosen: CompareSelection, answers: Answers) -> None:
     """Filters in a row, then the case that was chosen of those they leave."""
     wanted = _controls(chosen, answers)
     with st.container(horizontal=True, gap="medium"):
@@ -166,7 +166,7 @@ def show(chosen: Chosen, answers: Answers) -> None:
     _case(chosen, answers, case, wanted, grey=grey, apart=apart)
 
 
-def _controls(chosen: Chosen, answers: Answers) -> Wanted:
+def _controls(chosen: CompareSelection, answers: Answers) -> CaseFilter:
     columns = st.container(key="capo-four-items").columns(4, vertical_alignment="bottom")
     with columns[0]:
         method = url_state.choice(
@@ -217,7 +217,7 @@ def _controls(chosen: Chosen, answers: Answers) -> Wanted:
                     on_click=url_state.put,
                     args=(PAGE, {"given": None}),
                 )
-    return Wanted(chosen.target, label, method, outcome, given, order, repetition)
+    return CaseFilter(chosen.target, label, method, outcome, given, order, repetition)
 
 
 def _walk(found: list[Case]) -> Case:
@@ -245,7 +245,13 @@ def _walk(found: list[Case]) -> Case:
 
 
 def _case(
-    chosen: Chosen, answers: Answers, case: Case, wanted: Wanted, *, grey: bool, apart: bool
+    chosen: CompareSelection,
+    answers: Answers,
+    case: Case,
+    wanted: CaseFilter,
+    *,
+    grey: bool,
+    apart: bool,
 ) -> None:
     item_id, target = case
     dataset = chosen.dataset
@@ -263,7 +269,9 @@ def _case(
     st.html(answers_html(_methods(answers, case, wanted), inputs=inputs, targets=texts))
 
 
-def _people(chosen: Chosen, answers: Answers, rows: pd.DataFrame, case: Case) -> list[Shown]:
+def _people(
+    chosen: CompareSelection, answers: Answers, rows: pd.DataFrame, case: Case
+) -> list[Shown]:
     """The target's own answer first, then the others'."""
     item_id, target = case
     look = looks(chosen.dataset.annotators)
@@ -284,7 +292,7 @@ def _people(chosen: Chosen, answers: Answers, rows: pd.DataFrame, case: Case) ->
     return shown
 
 
-def _methods(answers: Answers, case: Case, wanted: Wanted) -> list[Shown]:
+def _methods(answers: Answers, case: Case, wanted: CaseFilter) -> list[Shown]:
     item_id, target = case
     frame = compare_answers.of_repetition(answers, wanted.repetition)
     frame = frame[(frame["item_id"] == item_id) & (frame["target"] == target)]

@@ -13,14 +13,14 @@ import streamlit as st
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.compare import cache, items, plots, retention, scores, selection
 from capo_core.dashboard.compare.answers import Answers
-from capo_core.dashboard.compare.selection import PAGE, Chosen
+from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 
 
-def show_export(chosen: Chosen, answers: Answers) -> None:
+def show_export(chosen: CompareSelection, answers: Answers) -> None:
     """Downloads in a row; then the methods paragraph, in words and in LaTeX."""
     report, name = chosen.report, chosen.dataset.name
     st.subheader("Export", anchor=False)

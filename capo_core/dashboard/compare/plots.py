@@ -8,7 +8,7 @@ import streamlit as st
 from capo_core.dashboard.compare import cache, charts
 from capo_core.dashboard.compare.answers import Answers
 from capo_core.dashboard.compare.scores import target_of
-from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
+from capo_core.dashboard.compare.selection import PAGE, CompareSelection, open_answers
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     is_dark,
@@ -27,7 +27,7 @@ from capo_core.formatting import percent, short
 _LABELS = "label accuracy"
 
 
-def imitation(chosen: Chosen, view: str) -> None:
+def imitation(chosen: CompareSelection, view: str) -> None:
     """Imitation by texts judged together, and label accuracy against imitation."""
     report, target = chosen.report, target_of(chosen)
     looks, human = method_looks(report.method_names), human_look(dark=is_dark())
@@ -79,7 +79,7 @@ def _point(name: str) -> None:
         open_answers("" if source in (HUMAN, OTHER) else source, order="worst")
 
 
-def habits(chosen: Chosen, answers: Answers) -> None:
+def habits(chosen: CompareSelection, answers: Answers) -> None:
     """What of the target's manner each method has taken on."""
     targets = [name for name in chosen.dataset.annotators if name in answers.targets]
     target = chosen.target
@@ -117,7 +117,7 @@ def habits(chosen: Chosen, answers: Answers) -> None:
     )
 
 
-def confusion(chosen: Chosen, view: str) -> None:
+def confusion(chosen: CompareSelection, view: str) -> None:
     """Whom the texts of one method are given to."""
     report = chosen.report
     rows = report.confusion[report.confusion["view"] == view]

@@ -14,7 +14,7 @@ import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.compare import cache
-from capo_core.dashboard.compare.selection import PAGE, Chosen
+from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
 from capo_core.dashboard.ui.components import (
@@ -215,7 +215,7 @@ _HELP = (
 )
 
 
-def show(context: PageContext, chosen: Chosen) -> None:
+def show(context: PageContext, chosen: CompareSelection) -> None:
     """The curve of one training; the way to it where nobody has measured it."""
     section_heading("Retention (catastrophic forgetting)", _HELP)
     found = trainings(context.workspace, chosen.comparison, chosen.target)

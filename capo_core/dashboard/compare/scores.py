@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from capo_core.dashboard.compare.selection import PAGE, Chosen, open_answers
+from capo_core.dashboard.compare.selection import PAGE, CompareSelection, open_answers
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
 from capo_core.dashboard.ui.theme import (
@@ -212,7 +212,7 @@ _HELP = (
 _QUIET = "color: #8A8F94"
 
 
-def target_of(chosen: Chosen) -> str:
+def target_of(chosen: CompareSelection) -> str:
     """The report's name of who is looked at."""
     report = chosen.report
     if chosen.target:
@@ -220,7 +220,7 @@ def target_of(chosen: Chosen) -> str:
     return ALL if report is not None else ""
 
 
-def show(chosen: Chosen) -> str:
+def show(chosen: CompareSelection) -> str:
     """The table of the family that was chosen; the attribution measure that it and the pictures
     show ("" where the report has none)."""
     report, target = chosen.report, target_of(chosen)
@@ -329,7 +329,7 @@ def _clicked(sources: list[str], wanted: list[Column]) -> None:
     open_answers(method, order=order, outcome=outcome)
 
 
-def numbers(chosen: Chosen) -> None:
+def numbers(chosen: CompareSelection) -> None:
     """Every score, then every paired difference, as tables."""
     report, target = chosen.report, target_of(chosen)
     section_heading("All scores", _HELP)

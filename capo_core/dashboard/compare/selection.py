@@ -35,12 +35,12 @@ ALL = ""  # of the choice of a target
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What the page shows.
+class CompareSelection:
+    """The selection on the page: comparison, dataset and target.
 
     Attributes:
         target: an annotator, or `ALL`.
-        report: the kept scores; None where nobody has scored these runs.
+        report: the saved scores; None if these runs were not scored.
     """
 
     comparison: RunComparison
@@ -49,7 +49,7 @@ class Chosen:
     report: EvaluationReport | None
 
 
-def current(context: PageContext) -> Chosen | None:
+def current(context: PageContext) -> CompareSelection | None:
     """The comparison to show, under its controls; None where there is none, and the way is said."""
     finished = comparisons.finished_generations(context.workspace, context.entry)
     known = comparisons.all_comparisons(context.workspace, context.entry, finished)
@@ -89,7 +89,7 @@ def current(context: PageContext) -> Chosen | None:
             target = _target(finished, comparison, dataset)
         with places[2]:
             _own_choice(context, finished, comparison)
-    return Chosen(comparison, dataset, target, _report(context, comparison))
+    return CompareSelection(comparison, dataset, target, _report(context, comparison))
 
 
 def _target(finished: list[Generation], comparison: RunComparison, dataset: Dataset) -> str:

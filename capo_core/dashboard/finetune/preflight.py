@@ -37,14 +37,14 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """One kind of run of an experiment, and the run that stands for it."""
+class PreflightTarget:
+    """A kind of run of an experiment, with its representative run."""
 
     planned: PlannedRun
 
     @property
     def asked(self) -> dict:
-        """What the job "preflight" is asked for."""
+        """The settings of the pre-flight check."""
         return {"kind": self.planned.request.kind, "settings": self.planned.request.settings}
 
     @property
@@ -91,17 +91,17 @@ def show(context: PageContext, planned: Sequence[PlannedRun]) -> bool:
     return any(not each.possible for each in there)
 
 
-def looks_of(planned: Sequence[PlannedRun]) -> list[Look]:
+def looks_of(planned: Sequence[PlannedRun]) -> list[PreflightTarget]:
     """The first training of each stage, and the answers with the longest prompts."""
     found = []
     for kind in STAGE_NAMES:
         found += [each for each in planned if each.request.kind == kind][:1]
     answers = [each for each in planned if each.request.kind == "generate"]
     in_context = [each for each in answers if each.method == "icl"]
-    return [Look(each) for each in [*found, *(in_context or answers)[:1]]]
+    return [PreflightTarget(each) for each in [*found, *(in_context or answers)[:1]]]
 
 
-def _begin(workspace: Workspace, looks: Sequence[Look], again: bool) -> None:
+def _begin(workspace: Workspace, looks: Sequence[PreflightTarget], again: bool) -> None:
     wanted = [look for look in looks if again or look.found(workspace) is None]
     for look in looks:
         # CAPO begins with an adapter whose training is only planned yet.
@@ -110,7 +110,7 @@ def _begin(workspace: Workspace, looks: Sequence[Look], again: bool) -> None:
     submit.begin(workspace, "preflight", wanted[0].asked)
 
 
-def _watch(workspace: Workspace, looks: Sequence[Look], job: Run) -> None:
+def _watch(workspace: Workspace, looks: Sequence[PreflightTarget], job: Run) -> None:
     status = job.status()
     if not status.live:
         # One after the other: side by side they would measure each other.
@@ -127,7 +127,7 @@ def _watch(workspace: Workspace, looks: Sequence[Look], job: Run) -> None:
     )
 
 
-def _one(look: Look, found: Preflight) -> None:
+def _one(look: PreflightTarget, found: Preflight) -> None:
     st.markdown(f"**{markdown(look.title)}**")
     for problem in found.problems:
         todo = f"\n\nFix: {markdown(problem.todo)}." if problem.todo else ""
@@ -138,7 +138,9 @@ def _one(look: Look, found: Preflight) -> None:
 
 
 def _together(
-    planned: Sequence[PlannedRun], looks: Sequence[Look], found: Sequence[Preflight | None]
+    planned: Sequence[PlannedRun],
+    looks: Sequence[PreflightTarget],
+    found: Sequence[Preflight | None],
 ) -> str:
     """Time, memory and disk of all runs, each as long as the one that stands for its kind."""
     by_kind = {

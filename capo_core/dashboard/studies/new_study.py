@@ -207,8 +207,8 @@ TEXTS = _fields("planned_analysis", "consent", "instructions")
 
 
 @dataclass(frozen=True)
-class Form:
-    """The form as it is now, and how a widget changes it (see `form_widgets`)."""
+class StudyForm:
+    """The current values of the form, and their link to its widgets (see `form_widgets`)."""
 
     workspace: Workspace
     values: FormValues
@@ -235,7 +235,7 @@ class Form:
 
 
 def what_and_whose(
-    context: PageContext, form: Form, runs: Mapping[str, RunSummary], annotators
+    context: PageContext, form: StudyForm, runs: Mapping[str, RunSummary], annotators
 ) -> None:
     """Name, kinds of trial, sources, targets."""
     _text(form, "name", "Name of the study")
@@ -267,7 +267,7 @@ def what_and_whose(
              placeholder="all annotators")  # fmt: skip
 
 
-def numbers(form: Form) -> None:
+def numbers(form: StudyForm) -> None:
     section_heading("Design")
     kinds = form.values.get("kinds") or ()
     shown = [s for s in NUMBERS if s.path != "pool" or ATTRIBUTION in kinds]
@@ -282,7 +282,7 @@ def numbers(form: Form) -> None:
                   default=setting.default)  # fmt: skip
 
 
-def assumed(form: Form) -> None:
+def assumed(form: StudyForm) -> None:
     with st.expander("Planner assumptions"):
         _grid(form, ASSUMED)
 
@@ -296,7 +296,7 @@ _SCREENED = {
 }
 
 
-def _grid(form: Form, settings: tuple[Setting, ...] | list[Setting]) -> None:
+def _grid(form: StudyForm, settings: tuple[Setting, ...] | list[Setting]) -> None:
     for begin in range(0, len(settings), 2):
         columns = st.columns(2, vertical_alignment="bottom")
         for column, setting in zip(columns, settings[begin : begin + 2], strict=False):
@@ -304,7 +304,9 @@ def _grid(form: Form, settings: tuple[Setting, ...] | list[Setting]) -> None:
                 widget(form, setting)
 
 
-def _several(form: Form, path: str, label: str, options: list[str], words, **about: Any) -> None:
+def _several(
+    form: StudyForm, path: str, label: str, options: list[str], words, **about: Any
+) -> None:
     """A choice of several; what was chosen and is not on offer any more stays to be seen."""
     chosen = form.values.get(path)
     chosen = [each for each in chosen if isinstance(each, str)] if isinstance(chosen, list) else []
@@ -319,12 +321,14 @@ def _several(form: Form, path: str, label: str, options: list[str], words, **abo
     )
 
 
-def _text(form: Form, path: str, label: str, *, area: bool = False, default: str = "", **about):
+def _text(
+    form: StudyForm, path: str, label: str, *, area: bool = False, default: str = "", **about
+):
     tied = form.tie(path, default, shown=lambda value: str(value or ""), typed=True)
     (st.text_area if area else st.text_input)(label, **about, **tied)
 
 
-def _experiments(context: PageContext, form: Form, runs: Mapping[str, RunSummary]) -> None:
+def _experiments(context: PageContext, form: StudyForm, runs: Mapping[str, RunSummary]) -> None:
     """The answers of a whole experiment, added by one click."""
     found = []
     for experiment in store.all_experiments(context.workspace)[0]:
@@ -356,7 +360,7 @@ def show(context: PageContext) -> None:
     if values is None:
         taken = draft.names(workspace)
         values = begin(entry, free_name(entry.name, taken))
-    form = Form(workspace, values)
+    form = StudyForm(workspace, values)
     annotators = cache.dataset(workspace, entry).annotators
     finished = usable([summarise_run(run) for run in runs_run.all_runs(workspace)], entry.name)
     with side_by_side("study", [3, 2]) as (left, right):

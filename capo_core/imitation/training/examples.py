@@ -271,7 +271,7 @@ def _rendered(
 def fit_to_limit(
     contrasts: list[ResponseContrast], skipped: dict[str, int], limit: int, name: str, split: str
 ) -> ExampleSet:
-    """Fit the data to `limit` tokens: truncate long responses, skip items with too long a prompt."""
+    """Fit the data to `limit` tokens: truncate long responses, skip items with long prompts."""
     kept, responses, cut = [], 0, 0
     for contrast in contrasts:
         prompt, room = contrast.rendered.prompt, limit - len(contrast.rendered.prompt)
