@@ -8,6 +8,8 @@ import pytest
 # Modules with examples; add yours. Each must have at least one.
 MODULES = [
     "capo_core.stability.report",
+    "capo_core.evaluation.table",
+    "capo_core.distributions.compare",
     "capo_core.data.importing",
     "capo_core.study.analysis.analysis",
     "capo_core.imitation.pairs.build",

@@ -1,8 +1,8 @@
-"""`python -m capo_core distributions estimate | explain`: what needs a model.
+"""Commands of the group `distributions`: label distributions of people and models.
 
-`python -m capo_core distributions compare | variation`; others beside it.
-
-`python -m capo_core distributions train`: classifiers on label distributions.
+python -m capo_core distributions compare | variation
+python -m capo_core distributions estimate | explain    (need a language model)
+python -m capo_core distributions train                 (classifiers on label distributions)
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from capo_core.workspace import Workspace, write_json
 
 Files = Annotated[
     list[Path] | None,
-    typer.Option("--file", help="JSON with distributions; several about the same items."),
+    typer.Option("--file", help="JSON files with distributions, of the same items."),
 ]
-Data = Annotated[
-    str | None, typer.Option("--dataset", help="A dataset of the catalog (data list).")
-]
+Data = Annotated[str | None, typer.Option("--dataset", help="Name of a dataset (see: data list).")]
 Labels = Annotated[
-    list[str] | None, typer.Option(help="The labels' order in the file; else NLI's.")
+    list[str] | None, typer.Option(help="Labels in the file's order. Default: those of NLI.")
 ]
-Base = Annotated[str | None, typer.Option(help="'embedded', a model's folder, or its hub name.")]
-Server = Annotated[str | None, typer.Option(help="A model of the server at CAPO_SERVER_URL.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
-Items = Annotated[int, typer.Option(help="Only the first so many items; 0: all.")]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Base = Annotated[
+    str | None, typer.Option(help="Base model: 'embedded', a folder, or a name on the hub.")
+]
+Server = Annotated[str | None, typer.Option(help="Model of the server at CAPO_SERVER_URL.")]
+Precision = Annotated[str, typer.Option(help="Precision: auto, fp32 or bf16.")]
+Items = Annotated[int, typer.Option(help="Max items, from the first (0 = all).")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Queued = Annotated[bool, typer.Option("--queue", help="Put it into the queue of runs instead.")]
+Queued = Annotated[bool, typer.Option("--queue", help="Add the run to the queue instead.")]
 
 
 def mount_estimates(app: typer.Typer) -> None:
-    """Add the commands of this file to the group `distributions`."""
+    """Add the commands `estimate` and `explain` to the group `distributions`."""
     app.command("estimate", cls=ManyValues)(estimate)
     app.command("explain", cls=ManyValues)(explain)
 
@@ -51,41 +51,55 @@ def estimate(
     server: Server = None,
     by: Annotated[
         str | None,
-        typer.Option(help="logits (a base), logprobs or sampling (a server, or any model)."),
+        typer.Option(
+            help="Scores: logits (base model), logprobs (server), or sampling (any model)."
+        ),
     ] = None,
-    samples: Annotated[int, typer.Option(help="sampling: answers drawn to a question.")] = 20,
+    samples: Annotated[int, typer.Option(help="sampling: answers per question.")] = 20,
     explanations: Annotated[
-        str, typer.Option(help="A source of explanations, such as humans; none otherwise.")
+        str, typer.Option(help="Source of explanations shown, such as humans. Default: none.")
     ] = "",
-    count: Annotated[int, typer.Option(help="At most so many explanations; 0: all.")] = 0,
+    count: Annotated[int, typer.Option(help="Max explanations per item (0 = all).")] = 0,
     choose: Annotated[
         str,
-        typer.Option(help="Of --count: first, longest, greedy, representative, human-preferred."),
+        typer.Option(
+            help="Selection for --count: first, longest, greedy, representative, human-preferred."
+        ),
     ] = "first",
     votes: Annotated[
         Path | None, typer.Option(help="human-preferred: CSV of item_id, source, position, votes.")
     ] = None,
-    how: Annotated[str, typer.Option(help="serial or parallel.")] = "serial",
-    explicit: Annotated[bool, typer.Option("--explicit", help="Show their labels, too.")] = False,
+    how: Annotated[str, typer.Option(help="Presentation: serial or parallel.")] = "serial",
+    explicit: Annotated[
+        bool, typer.Option("--explicit", help="Show the explanations' labels, too.")
+    ] = False,
     replace_by: Annotated[
-        str, typer.Option(help="A source to replace explanations by, of the same labels.")
+        str, typer.Option(help="Source that replaces explanations, with the same labels.")
     ] = "",
-    replace_share: Annotated[float, typer.Option(help="The share replaced, 0 to 1.")] = 1.0,
-    options: Annotated[str, typer.Option(help="letters, or labels (a base only).")] = "letters",
-    orders: Annotated[str, typer.Option(help="Of the options: all, rotations, one.")] = "all",
-    transform: Annotated[str, typer.Option(help="softmax or norm.")] = "",
-    temperature: Annotated[float, typer.Option(help="Of the softmax; 20 as published.")] = 20.0,
+    replace_share: Annotated[float, typer.Option(help="Share replaced, 0 to 1.")] = 1.0,
+    options: Annotated[
+        str, typer.Option(help="Answer options: letters, or labels (base models only).")
+    ] = "letters",
+    orders: Annotated[
+        str, typer.Option(help="Orders of the options: all, rotations or one.")
+    ] = "all",
+    transform: Annotated[str, typer.Option(help="Transform of scores: softmax or norm.")] = "",
+    temperature: Annotated[
+        float, typer.Option(help="Temperature of the softmax; 20 as published.")
+    ] = 20.0,
     run: Annotated[
-        list[str] | None, typer.Option(help="Generations whose explanations may be shown.")
+        list[str] | None, typer.Option(help="Finished generations whose explanations may be shown.")
     ] = None,
     items: Items = 0,
     seed: Seed = 0,
     precision: Precision = "auto",
-    batch_tokens: Annotated[int, typer.Option(help="Tokens computed at once.")] = 16384,
+    batch_tokens: Annotated[
+        int, typer.Option(help="Tokens per batch; fewer need less memory.")
+    ] = 16384,
     queue: Queued = False,
     as_json: AsJson = False,
 ) -> None:
-    """What a model says people would say: label distributions from first tokens."""
+    """Estimate human label distributions by a model, from the first tokens of its answers."""
     from capo_core.distributions import store
     from capo_core.distributions.estimate import EstimateConfig
     from capo_core.distributions.explanations import replace_explanations
@@ -100,7 +114,7 @@ def estimate(
         )
         found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
         if missing and not as_json:
-            console.print(f"{missing} explanations could not be replaced: no model's for the label")
+            console.print(f"{missing} explanations could not be replaced: the model has none")
     if count and choose != "first":
         made = _chosen(found, explanations, count, choose, votes, workspace)
         found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
@@ -121,7 +135,7 @@ def estimate(
         "config": config.to_dict(),
     }
     if server and base:
-        raise ConfigError("name one model", todo="leave out --base or --server")
+        raise ConfigError("two models are named", todo="remove --base or --server")
     result = do_run("estimate", settings, workspace, queue=queue, as_json=as_json)
     if result is None or as_json:
         return
@@ -145,8 +159,8 @@ def _bias_in_words(bias: dict[str, Any]) -> str:
         return f"{bias[name]:.3f} [{low:.3f}–{high:.3f}]"
 
     text = (
-        f"Mean share by place of the option: {places} (n = {bias['n']} items). Two orders of the "
-        f"options move an estimate by {measured('one_order')} (TVD)"
+        f"Mean share by position of the option: {places} (n = {bias['n']} items). Two orders of "
+        f"the options change an estimate by {measured('one_order')} (TVD)"
     )
     if bias["averaged"] is None:
         return f"{text}."
@@ -154,7 +168,7 @@ def _bias_in_words(bias: dict[str, Any]) -> str:
 
 
 def _chosen(found, source: str, count: int, way: str, votes: Path | None, workspace: Workspace):
-    """The explanations chosen, as a table; see `distributions.select`."""
+    """Return the selected explanations as a table; see `explanations.select_explanations`."""
     from capo_core.distributions.explanations import select_explanations
     from capo_core.distributions.files import read_votes
     from capo_core.text.embeddings import Embedder
@@ -167,24 +181,28 @@ def _chosen(found, source: str, count: int, way: str, votes: Path | None, worksp
 
 @plain_errors
 def explain(
-    out: Annotated[Path, typer.Option(help="Where to write the explanations, as JSON lines.")],
+    out: Annotated[Path, typer.Option(help="Output file of the explanations (JSON lines).")],
     file: Files = None,
     dataset: Data = None,
     labels: Labels = None,
     base: Base = None,
     server: Server = None,
     guided_by: Annotated[
-        str, typer.Option(help="A source of labels to explain; every label otherwise.")
+        str, typer.Option(help="Source of the labels to explain. Default: every label.")
     ] = "",
-    count: Annotated[int, typer.Option(help="Explanations of each label.")] = 1,
-    tries: Annotated[int, typer.Option(help="Draws where an answer cannot be used.")] = 3,
+    count: Annotated[int, typer.Option(help="Explanations per label.")] = 1,
+    tries: Annotated[
+        int, typer.Option(help="Max draws per explanation, if answers are unusable.")
+    ] = 3,
     items: Items = 0,
     seed: Seed = 0,
     precision: Precision = "auto",
-    batch_tokens: Annotated[int, typer.Option(help="Tokens computed at once.")] = 16384,
+    batch_tokens: Annotated[
+        int, typer.Option(help="Tokens per batch; fewer need less memory.")
+    ] = 16384,
     as_json: AsJson = False,
 ) -> None:
-    """Have a model explain labels; the file can be read by --file beside the data's own."""
+    """Generate explanations of labels by a model; pass the file to --file to use them."""
     from capo_core.cli.generate import backend_of
     from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
     from capo_core.distributions.explanations import explain as write
@@ -212,7 +230,9 @@ def explain(
 def do_run(
     kind: str, settings: dict[str, Any], workspace: Workspace, *, queue: bool, as_json: bool
 ) -> dict[str, Any] | None:
-    """Do it here, or put it into the queue (then None); its result with the run's name."""
+    """Execute a run here and return its result with the run's name; with `queue`, submit it and
+    return None.
+    """
     from capo_core.run_folder import RunFolder
     from capo_core.runs import submit
     from capo_core.runs.checks import check
@@ -227,7 +247,7 @@ def do_run(
         if as_json:
             print_json({"run": submitted.run_id})
         else:
-            console.print(f"in the queue: {submitted.run_id}", markup=False)
+            console.print(f"queued: {submitted.run_id}", markup=False)
         return None
     folder = RunFolder(workspace.runs / submit.run_name(request))
     if not folder.done:
@@ -243,47 +263,51 @@ def do_run(
 
 
 def mount_soft_labels(app: typer.Typer) -> None:
-    """Add the command of this file to the group `distributions`."""
+    """Add the command `train` to the group `distributions`."""
     app.command("train", cls=ManyValues)(train)
 
 
 @plain_errors
 def train(
-    file: Annotated[list[Path] | None, typer.Option("--file", help="What to learn from.")] = None,
+    file: Annotated[
+        list[Path] | None, typer.Option("--file", help="JSON files of the training set.")
+    ] = None,
     dataset: Data = None,
     development: Annotated[
-        str, typer.Option(help="Chooses the epoch: a file, or a dataset's name.")
+        str, typer.Option(help="Development set, for selecting the epoch: a file or a dataset.")
     ] = "",
-    test: Annotated[
-        list[str] | None, typer.Option(help="Scored: files or datasets; any number.")
+    test: Annotated[list[str] | None, typer.Option(help="Test sets: files or datasets.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Sources to train on.")] = None,
+    run: Annotated[list[str] | None, typer.Option(help="Finished estimates to train on.")] = None,
+    against: Annotated[
+        str, typer.Option(help="Reference in the development and test sets.")
+    ] = "crowd",
+    encoder: Annotated[
+        str, typer.Option(help="Encoder: minilm, a folder, or a name on the hub.")
+    ] = "minilm",
+    seeds: Annotated[
+        list[int] | None, typer.Option(help="Random seeds: one training per source and seed.")
     ] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Sources to learn from.")] = None,
-    run: Annotated[list[str] | None, typer.Option(help="Estimates to learn from.")] = None,
-    against: Annotated[str, typer.Option(help="The source that is right in the others.")] = "crowd",
-    encoder: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
-    seeds: Annotated[list[int] | None, typer.Option(help="Trainings of each source.")] = None,
     reading: Annotated[
         str,
         typer.Option(
-            help="together: the whole encoder learns; apart: a head on each text's vector. "
-            "Otherwise apart for minilm, together for others."
+            help="together: the whole encoder is trained; apart: a head on the sentence vectors. "
+            "Default: apart for minilm, else together."
         ),
     ] = "",
-    epochs: Annotated[
-        int, typer.Option(help="Passes over the items; 0: 20 apart, 5 together.")
-    ] = 0,
-    batch_size: Annotated[int, typer.Option(help="Items a step.")] = 16,
+    epochs: Annotated[int, typer.Option(help="Epochs (0 = 20 apart, 5 together).")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Batch size.")] = 16,
     learning_rate: Annotated[
-        float, typer.Option(help="Highest rate; 0: 1e-4 apart, 5e-5 together.")
+        float, typer.Option(help="Peak learning rate (0 = 1e-4 apart, 5e-5 together).")
     ] = 0.0,
-    max_length: Annotated[int, typer.Option(help="together: tokens of an item at most.")] = 128,
-    select: Annotated[str, typer.Option(help="Epoch kept: weighted F1, KL or last.")] = "KL",
+    max_length: Annotated[int, typer.Option(help="together: max tokens per item.")] = 128,
+    select: Annotated[str, typer.Option(help="Epoch selection: weighted F1, KL or last.")] = "KL",
     labels: Labels = None,
     queue: Queued = False,
-    out: Annotated[Path | None, typer.Option(help="Write the result to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file of the result (JSON).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a classifier on label distributions; which source is the best signal?"""
+    """Train classifiers on label distributions, and compare the sources as training signals."""
     from capo_core.distributions import store
     from capo_core.distributions.soft_label_data import SoftLabelConfig
     from capo_core.distributions.soft_labels import DEVELOPMENT, TEST
@@ -293,7 +317,7 @@ def train(
     if run:
         found = store.with_runs(found, run, workspace)
     if not development:
-        raise ConfigError("there is no development set", todo="name one (--development)")
+        raise ConfigError("there is no development set", todo="provide one (--development)")
     config = SoftLabelConfig(
         encoder=encoder, reading=reading, sources=tuple(source or [against]),
         seeds=tuple(seeds or (0, 1, 2)), epochs=epochs, batch_size=batch_size,
@@ -323,7 +347,7 @@ def train(
 
 
 def _show_training(result: dict[str, Any]) -> None:
-    table = Table("set", "learned from", box=None, title=f"Classifiers on {result['dataset']}")
+    table = Table("set", "trained on", box=None, title=f"Classifiers on {result['dataset']}")
     measures = list(dict.fromkeys(row["measure"] for row in result["scores"]))
     for measure in measures:
         table.add_column(measure, justify="right")
@@ -339,17 +363,19 @@ def _show_training(result: dict[str, Any]) -> None:
     least = ", ".join(f"{v:.3f} ({k})" for k, v in result["least_cross_entropy"].items())
     console.print(
         f"\nAgainst {result['settings']['against']}; intervals {result['interval']}. Cross-entropy "
-        f"can at best be the crowd's own entropy: {least}.",
+        f"is at least the crowd's own entropy: {least}.",
         markup=False,
     )
     console.print(f"run {result['run']}", markup=False, soft_wrap=True)
 
 
 def _show_differences(rows: list[dict[str, Any]]) -> None:
-    """On the sets that chose no epoch, where there are any; cross-entropy differs as KL does."""
+    """Print differences on sets not used for selecting the epoch, if any; without cross-entropy,
+    whose differences equal those of KL.
+    """
     shown = [row for row in rows if row["measure"] != "cross-entropy"]
     shown = [row for row in shown if row["set"] != "development"] or shown
-    table = Table("set", "learned from", "minus", box=None, title="\nDifferences")
+    table = Table("set", "trained on", "minus", box=None, title="\nDifferences")
     for measure in dict.fromkeys(row["measure"] for row in shown):
         table.add_column(measure, justify="right", no_wrap=True)
     pairs: dict[tuple[str, str, str], list[str]] = {}
@@ -362,20 +388,20 @@ def _show_differences(rows: list[dict[str, Any]]) -> None:
     console.print(table, markup=False)
 
 
-Out = Annotated[Path | None, typer.Option(help="Write the whole result to this file, as JSON.")]
+Out = Annotated[Path | None, typer.Option(help="Output file of the full result (JSON).")]
 
 # On a terminal; --json has all measures.
 SHOWN = ("KL", "JSD", "TVD", "D.Corr", "Wasserstein")
 
 app = typer.Typer(
-    help="What would many people say? Label distributions of people and models.",
+    help="Label distributions of people and models.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
 def mount(parent: typer.Typer) -> None:
-    """Add the commands of this file to `parent`."""
+    """Add the group `distributions` to `parent`."""
     app.command("compare", cls=ManyValues)(compare)
     app.command("variation", cls=ManyValues)(variation)
     mount_estimates(app)
@@ -384,9 +410,9 @@ def mount(parent: typer.Typer) -> None:
 
 
 def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str] | None):
-    """The items and sources named on the command line."""
+    """Return the items and sources named on the command line."""
     if not files and not dataset:
-        raise ConfigError("there is nothing to look at", todo="give --file FILE or --dataset NAME")
+        raise ConfigError("no data is named", todo="add --file FILE or --dataset NAME")
     from capo_core.distributions.files import merge_judgments, read_judgments
 
     read = []
@@ -408,18 +434,24 @@ def compare(
     file: Files = None,
     dataset: Data = None,
     run: Annotated[
-        list[str] | None, typer.Option(help="Finished estimates or generations, by name.")
+        list[str] | None, typer.Option(help="Names of finished estimates or generations.")
     ] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Only these sources.")] = None,
-    against: Annotated[str, typer.Option(help="The source to measure by.")] = "crowd",
+    source: Annotated[
+        list[str] | None, typer.Option(help="Sources to compare. Default: all.")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="Reference that the others are compared with.")
+    ] = "crowd",
     labels: Labels = None,
-    clip: Annotated[float, typer.Option(help="Least share, for KL only.")] = 1e-10,
-    draws: Annotated[int, typer.Option(help="Of the bootstrap over items.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    clip: Annotated[
+        float, typer.Option(help="KL only: smallest share; smaller ones are raised to it.")
+    ] = 1e-10,
+    draws: Annotated[int, typer.Option(help="Draws of the bootstrap over items.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap.")] = 0,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Distances of every source to the crowd, with intervals."""
+    """Compare every source with the crowd: distances with intervals."""
     from capo_core.distributions.compare import CompareConfig
     from capo_core.distributions.compare import compare as measure
 
@@ -458,7 +490,7 @@ def _show_comparison(result) -> None:
     console.print(
         f"\nMeans over n items, 95 % intervals by a bootstrap over items. KL(crowd ‖ source) in "
         f"nats, shares clipped at {result.config.clip:g}; JSD is the distance (0 to 0.83), TVD "
-        "from 0 to 1: lower is nearer. D.Corr, from 0 to 1: higher is nearer.",
+        "from 0 to 1: lower is closer. D.Corr, from 0 to 1: higher is closer.",
         markup=False,
     )
     for row in result.coverage.itertuples():
@@ -478,16 +510,21 @@ def variation(
     dataset: Data = None,
     labels: Labels = None,
     source: Annotated[
-        list[str] | None, typer.Option(help="Whose explanations; all, each apart, otherwise.")
+        list[str] | None,
+        typer.Option(help="Sources of explanations. Default: all, each on its own."),
     ] = None,
-    items: Annotated[int, typer.Option(help="Only the first so many items; 0: all.")] = 0,
-    semantic: Annotated[bool, typer.Option(help="Embed the texts as well.")] = True,
-    tagger: Annotated[str, typer.Option(help="auto, spacy or textblob.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    items: Annotated[int, typer.Option(help="Max items, from the first (0 = all).")] = 0,
+    semantic: Annotated[
+        bool, typer.Option(help="Measure semantic similarity as well (embeds the texts).")
+    ] = True,
+    tagger: Annotated[
+        str, typer.Option(help="Part-of-speech tagger: auto, spacy or textblob.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap.")] = 0,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """How alike are the explanations of one item: in words, in grammar, in meaning?"""
+    """Measure the similarity of explanations of one item: lexical, syntactic and semantic."""
     from capo_core.distributions.variation import VariationConfig
     from capo_core.distributions.variation import variation as measure
 
@@ -502,7 +539,7 @@ def variation(
     if as_json:
         print_json(result.to_dict())
         return
-    table = Table("explanations", "measure", "", box=None, title=f"{result.name}: likeness")
+    table = Table("explanations", "measure", "", box=None, title=f"{result.name}: similarity")
     table.add_column("value", justify="right")
     table.add_column("items", justify="right")
     for row in result.table.itertuples():

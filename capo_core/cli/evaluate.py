@@ -1,8 +1,8 @@
-"""`python -m capo_core judge`: a language model says who wrote a text.
+"""Commands that evaluate runs.
 
-`python -m capo_core evaluate`: how near do runs come to their targets?
-
-`python -m capo_core retention`: what a training made its base forget.
+python -m capo_core evaluate     scores of methods, with floor, ceiling and chance
+python -m capo_core judge        attribution by an LLM judge
+python -m capo_core retention    capabilities that a base model keeps after fine-tuning
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from capo_core.workspace import Workspace
 
 
 def mount_llm_judge(app: typer.Typer) -> None:
-    """Add the command of this file to `app`."""
+    """Add the command `judge` to `app`."""
     app.command("judge", cls=ManyValues)(judge)
 
 
@@ -45,18 +45,20 @@ def judge(
     dataset: Name,
     run: Annotated[
         list[str] | None,
-        typer.Option(help="Finished generations, by name; none: only people's texts are judged."),
+        typer.Option(help="Names of finished generations. Default: judge human texts only."),
     ] = None,
     base: Base = None,
     server: Server = None,
     guess: Annotated[
-        bool, typer.Option("--guess", help="No model: a judge that guesses, to try the way.")
+        bool, typer.Option("--guess", help="Random judge without a model, for a dry run.")
     ] = False,
-    split: Annotated[str, typer.Option(help="Where no runs are named: the part judged.")] = "test",
-    cards: Annotated[int | None, typer.Option(help="Texts on each annotator's card.")] = None,
-    k: Annotated[int | None, typer.Option("--k", help="Texts judged together.")] = None,
+    split: Annotated[str, typer.Option(help="Split judged without --run.")] = "test",
+    cards: Annotated[
+        int | None, typer.Option(help="Training explanations per annotator's card.")
+    ] = None,
+    k: Annotated[int | None, typer.Option("--k", help="Texts attributed together.")] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Questions for each annotator and source; 0: all.")
+        int | None, typer.Option(help="Max trials per annotator and source (0 = all).")
     ] = None,
     seed: Seed = None,
     max_new_tokens: Longest = None,
@@ -67,7 +69,7 @@ def judge(
     timeout_s: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a model who wrote people's and methods' texts; the same command again goes on."""
+    """Attribute texts of people and methods by an LLM judge; run it again to resume."""
     from capo_core.evaluation.llm_judge.judge import load_result
     from capo_core.evaluation.llm_judge.results import RESULT_FILE
     from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
@@ -83,7 +85,12 @@ def judge(
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     if guess:
-        refuse(base or server, "--guess", "a guess needs no model", "leave one of them out")
+        refuse(
+            base or server,
+            "--guess",
+            "the random judge needs no model",
+            "remove --guess, or --base and --server",
+        )
         who: dict[str, Any] = {"guess": True}
         backend = llm_judge.guessing_judge()
     else:
@@ -122,43 +129,47 @@ def _show_llm_judge(found: Any) -> None:
     from capo_core.evaluation.table import ALL
 
     console.print(found.sentence, markup=False)
-    table = Table("source", "given to the target", "trials", "not read", "chance", box=None)
+    table = Table("source", "attributed to the target", "trials", "unreadable", "chance", box=None)
     for row in found.table[found.table["target"] == ALL].itertuples():
         shown = f"{row.value:.2f} [{row.low:.2f}–{row.high:.2f}]"
         table.add_row(row.source, shown, str(row.n), str(row.unread), f"{row.chance:.2f}")
     console.print(table, markup=False)
-    console.print("Means over annotators, intervals 95 %.", markup=False)
+    console.print("Means over annotators, 95 % intervals.", markup=False)
 
 
 def mount_retention(app: typer.Typer) -> None:
-    """Add the command of this file to `app`."""
+    """Add the command `retention` to `app`."""
     app.command("retention", cls=ManyValues)(retention)
 
 
 @plain_errors
 def retention(
     dataset: Name,
-    run: Annotated[str, typer.Option(help="A finished training, by name: sft or capo.")],
+    run: Annotated[str, typer.Option(help="Name of a finished training run (sft or capo).")],
     annotator: Annotated[
-        str | None, typer.Option(help="Whom it imitates; needed where it serves all annotators.")
+        str | None, typer.Option(help="Target annotator; required if the run was trained on all.")
     ] = None,
     text: Annotated[
         Path | None,
-        typer.Option(help="General text: a .txt file, or a table. The embedded base needs none."),
+        typer.Option(
+            help="General text: a .txt file or a table. Not needed for the embedded base model."
+        ),
     ] = None,
     strengths: Annotated[
-        list[float] | None, typer.Option(help="Strengths of each adapter, from 0 to 1.")
+        list[float] | None, typer.Option(help="Adapter strengths, ascending from 0 to 1.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="validation or test.")] = None,
-    items: Annotated[int | None, typer.Option(help="So many items, drawn; 0: all.")] = None,
-    passages: Annotated[int | None, typer.Option(help="Passages of general text.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split: validation or test.")] = None,
+    items: Annotated[int | None, typer.Option(help="Number of items sampled (0 = all).")] = None,
+    passages: Annotated[
+        int | None, typer.Option(help="Number of passages of general text.")
+    ] = None,
     seed: Seed = None,
     max_new_tokens: Longest = None,
     precision: Precision = "auto",
     batch_tokens: BatchTokens = 16384,
     as_json: AsJson = False,
 ) -> None:
-    """Measure base, adapter and what lies between; the same command again goes on."""
+    """Measure retention along the adapter strength; run it again to resume."""
     from capo_core.evaluation.retention import RetentionConfig, load
     from capo_core.run_folder import RunFolder, find_run
     from capo_core.runs import submit
@@ -218,42 +229,46 @@ def _show_retention(found: Any) -> None:
     counts = found.points.groupby("measure", sort=False)["n"].first()
     named = ", ".join(f"{name} n = {count}" for name, count in counts.items())
     console.print(
-        f"{found.n_items} {found.config.split} items, intervals 95 %, {named}"
-        + ("; * the best point." if found.best else "."),
+        f"{found.n_items} {found.config.split} items, 95 % intervals, {named}"
+        + ("; * best point." if found.best else "."),
         markup=False,
     )
 
 
 def mount(app: typer.Typer) -> None:
-    """Add the command of this file to `app`."""
+    """Add the command `evaluate` to `app`."""
     app.command("evaluate", cls=ManyValues)(evaluate)
 
 
 @plain_errors
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="A dataset of the catalog (data list).")],
-    run: Annotated[list[str] | None, typer.Option(help="Finished generations, by name.")] = None,
+    dataset: Annotated[str, typer.Option(help="Name of a dataset (see: data list).")],
+    run: Annotated[list[str] | None, typer.Option(help="Names of finished generations.")] = None,
     outputs: Annotated[
-        list[Path] | None, typer.Option(help="Tables of outputs: .parquet, .csv or .jsonl.")
+        list[Path] | None, typer.Option(help="Tables of outputs (.parquet, .csv or .jsonl).")
     ] = None,
     judge: Annotated[
-        list[str] | None, typer.Option(help="Finished runs of the command judge, by name.")
+        list[str] | None, typer.Option(help="Names of finished runs of the command judge.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Part scored; that of the runs, or test.")
+        str | None, typer.Option(help="Split scored. Default: that of the runs, or test.")
     ] = None,
-    pool: Annotated[list[int] | None, typer.Option(help="Explanations judged together.")] = None,
+    pool: Annotated[
+        list[int] | None, typer.Option(help="Group sizes k: explanations attributed together.")
+    ] = None,
     measures: Annotated[
         list[str] | None,
-        typer.Option(help="labels, soft, explanations, style, attribution, diversity"),
+        typer.Option(
+            help="Groups of measures: labels, soft, explanations, style, attribution, diversity."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the random groups.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the groups.")] = 0,
     out: Annotated[
-        list[Path] | None, typer.Option(help="Write to .html, .csv, .jsonl or .json.")
+        list[Path] | None, typer.Option(help="Output files: .html, .csv, .jsonl or .json.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Score methods beside the people they imitate, with floor, ceiling and chance."""
+    """Score methods against their target annotators, with floor, ceiling and chance."""
     from capo_core.evaluation import export
     from capo_core.evaluation import streams as evaluation_streams
     from capo_core.evaluation.compute import EVERYTHING, compute_report
@@ -263,7 +278,7 @@ def evaluate(
 
     if not run and not outputs:
         raise ConfigError(
-            "there is nothing to evaluate", todo="name runs with --run, or tables with --outputs"
+            "there is nothing to evaluate", todo="add runs with --run, or tables with --outputs"
         )
     for path in out or ():
         export.check_file_type(path)
@@ -296,7 +311,7 @@ def evaluate(
 
 
 def _show(report) -> None:
-    """The statements, and the scores averaged over targets."""
+    """Print the statements, and the scores averaged over targets."""
     from capo_core.evaluation.export import number_or_empty
     from capo_core.evaluation.measures.registry import find_measure
     from capo_core.evaluation.table import ALL
@@ -321,6 +336,6 @@ def _show(report) -> None:
     console.print()
     console.print(table, markup=False)
     console.print(
-        f"\nMeans over targets, {report.n_items} {report.split} items, intervals 95 %.",
+        f"\nMeans over targets, {report.n_items} {report.split} items, 95 % intervals.",
         markup=False,
     )

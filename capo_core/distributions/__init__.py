@@ -1,1 +1,1 @@
-"""What would many people say? Label distributions of people and of models, beside each other."""
+"""Label distributions of people and of models, and their comparison."""

@@ -1,7 +1,4 @@
-"""How near sources of label distributions come to one of them: measures, intervals, differences.
-
-The measures of a comparison with their draws, for one source beside another.
-"""
+"""Comparison of label distributions with a reference: distances, intervals, paired differences."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ HIGHER_IS_CLOSER = (ENTROPY_CORRELATION, SHAPE)
 
 
 def measures_of(scale: LabelScale) -> tuple[str, ...]:
-    """The measures that fit a scale, in the order in which they are shown."""
+    """Return the measures that apply to a scale, in display order."""
     moved = (WASSERSTEIN,) if scale.ordinal else ()
     return (KL, JSD, TVD, SHAPE, MANHATTAN, *moved, ENTROPY, ENTROPY_CORRELATION)
 
@@ -41,7 +38,7 @@ def measures_of(scale: LabelScale) -> tuple[str, ...]:
 def item_values(
     p: np.ndarray, q: np.ndarray, scale: LabelScale, clip: float
 ) -> dict[str, np.ndarray]:
-    """The measures that have a value for every item, each [items]."""
+    """Return the measures that have a value per item, each [items]."""
     found = {
         KL: distances.kl(p, q, clip=clip),
         JSD: distances.js_distance(p, q),
@@ -57,7 +54,7 @@ def item_values(
 def item_table(
     items: Sequence[str], name: str, p: np.ndarray, q: np.ndarray, scale: LabelScale, clip: float
 ) -> pd.DataFrame:
-    """`item_values` as a table, with the entropy on the other side beside them."""
+    """Return `item_values` as a table, with the entropy of the other side."""
     values = item_values(p, q, scale, clip)
     return pd.DataFrame(
         {"item_id": list(items), "source": name, **values, "entropy_against": distances.entropy(p)}
@@ -67,7 +64,7 @@ def item_table(
 def measured(
     p: np.ndarray, q: np.ndarray, scale: LabelScale, weights: np.ndarray, clip: float
 ) -> Iterator[tuple[str, float, np.ndarray, str]]:
-    """(measure, value, draws, note) for each measure of the scale.
+    """Return (measure, value, draws, note) for each measure of the scale.
 
     Args:
         p, q: [items, labels], the people's side first; without items nothing is defined.
@@ -101,9 +98,10 @@ def measured(
 
 
 def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of two vectors [items] under weights [draws, items]; NaN if undefined.
+    """Return Pearson's correlation of two vectors [items] under weights [draws, items]; NaN if
+    undefined.
 
-    On a constant side rounding is told from variance by the size of the numbers.
+    A variance within rounding error of the numbers' size counts as 0.
     """
     x, y = x - x.mean(), y - y.mean()
     moments = [weights @ v for v in (x, y, x * x, y * y, x * y)]
@@ -123,7 +121,7 @@ DIFFERENCES = ("source", "against", "measure", "value", "low", "high", "n", "nea
 
 @settings("comparison of distributions")
 class CompareConfig:
-    """How sources are compared."""
+    """Settings of a comparison of sources."""
 
     against: str = setting(CROWD, "Reference", "Source that the others are compared with.")
     clip: float = setting(
@@ -157,7 +155,7 @@ def _need_name(name: str, field: str) -> None:
 
 @dataclass(frozen=True)
 class DistributionComparison:
-    """Sources beside the one they are measured by.
+    """Distances of sources to a reference.
 
     Attributes:
         table: COLUMNS; one row a source and measure. `n` counts items; `note` says in words why a
@@ -179,13 +177,13 @@ class DistributionComparison:
     notes: tuple[str, ...] = ()
 
     def value(self, source: str, measure: str) -> float:
-        """One value of the table."""
+        """Return one value of the table."""
         rows = self.table
         found = rows.loc[(rows["source"] == source) & (rows["measure"] == measure), "value"]
         return float(found.iloc[0])
 
     def to_dict(self) -> dict:
-        """For JSON; the items' own values are left out."""
+        """Return a JSON-serialisable dict; values of single items are left out."""
         return {
             "name": self.name,
             "against": self.config.against,
@@ -205,13 +203,27 @@ def compare(
     *,
     sources: Sequence[str] | None = None,
 ) -> DistributionComparison:
-    """Every source (or those named) beside `config.against`.
+    """Compare every source (or those named) with the reference `config.against`.
 
-    Items that only one of two sources has are not compared, and counted.
+    Items that only one of two sources has are not compared; `coverage` counts them.
+
+    >>> from capo_core.distributions.judgments import no_explanations
+    >>> from capo_core.task import NLI
+    >>> items = pd.DataFrame({"item_id": ["i1", "i2"], "text_a": "A", "text_b": ["B", "C"]})
+    >>> crowd = LabelDistribution("crowd", NLI.scale.labels, ("i1", "i2"),
+    ...     np.array([[0.5, 0.5, 0.0], [0.0, 0.2, 0.8]]))
+    >>> model = LabelDistribution("model", NLI.scale.labels, ("i1", "i2"),
+    ...     np.array([[0.7, 0.3, 0.0], [0.0, 0.2, 0.8]]))
+    >>> both = Judgments("example", NLI, items, (crowd, model), no_explanations())
+    >>> result = compare(both)
+    >>> round(result.value("model", "TVD"), 3)
+    0.1
+    >>> result.per_item[["item_id", "TVD"]].round(3).values.tolist()
+    [['i1', 0.2], ['i2', 0.0]]
 
     Raises:
         ConfigError: there is no such source.
-        DataError: no source has an item in common with the one it is measured by.
+        DataError: no source has an item in common with the reference.
     """
     config = config or CompareConfig()
     reference = _reference(judgments, config.against)
@@ -255,7 +267,7 @@ def _sides(
     scale: LabelScale,
     config: CompareConfig,
 ) -> Side:
-    """What gives `measured` of a source on some items; computed once for each."""
+    """Return a function that gives `measured` of a source on some items, computed once for each."""
 
     @cache
     def side(number: int, items: tuple[str, ...]) -> list[tuple[str, float, np.ndarray, str]]:
@@ -288,14 +300,16 @@ def _differences(
 
 
 def _weights(n: int, config: CompareConfig) -> np.ndarray:
-    """[draws, n], rows of sum 1; the same for all sources on equally many items."""
+    """Return bootstrap weights [draws, n], rows of sum 1; the same for all sources on equally many
+    items.
+    """
     rng = np.random.default_rng(config.seed)
     drawn = np.concatenate(list(bayesian_weights(rng, config.draws, n)))
     return drawn / drawn.sum(axis=1, keepdims=True)
 
 
 def _common(reference: LabelDistribution, others: Sequence[LabelDistribution]) -> tuple[str, ...]:
-    """Items that all have, in the reference's order."""
+    """Return the items that all sources have, in the reference's order."""
     known = set.intersection(*(set(other.item_ids) for other in others))
     return tuple(item for item in reference.item_ids if item in known)
 
@@ -305,7 +319,7 @@ def _reference(judgments: Judgments, name: str) -> LabelDistribution:
         return judgments.source(name)
     said = f" ({'; '.join(judgments.notes)})" if judgments.notes else ""
     raise ConfigError(
-        f"there is no source {name!r} to measure the others by in {judgments.name}{said}",
+        f"there is no source {name!r} to compare with in {judgments.name}{said}",
         expected=f"one of {quoted_names(source.name for source in judgments.sources)}",
-        todo="name it with --against, or add a file that has the crowd's distributions (--file)",
+        todo="choose another reference (--against), or add a file with the crowd's (--file)",
     )

@@ -1,20 +1,12 @@
-"""Which questions an estimate asks: one for each item, view of its explanations, and order.
+"""Estimates of human label distributions by a language model, from a few explanations.
 
-What would many people say? A model's label distribution from a few explanations.
+Chen et al. 2024 (Findings of EMNLP): the item is shown with explanations and the labels as options;
+the scores of the options' first tokens become a distribution; the mean over the orders of the
+options averages out position bias. Explanations are shown together ("serial") or one at a time with
+the distributions averaged ("parallel").
 
-Chen et al. 2024 (Findings of EMNLP): the item is shown with explanations and the labels as
-options; the scores of the options' first tokens become a distribution; the mean over the orders
-of the options takes a preference for a place out. Explanations are shown together ("serial") or
-one at a time, the distributions averaged ("parallel").
-
-Every setting of an estimate, in one frozen dataclass; saved with the run.
-
-Scores of the answer options as a label distribution.
-
-Chen et al. 2024 (Findings of EMNLP), section 3: p_norm divides the first tokens' scores by their
-sum, p_softmax is their softmax at a temperature (20 in the paper, which flattens).
-
-What a model is asked to tell how people would judge an item.
+Section 3: p_norm divides the first tokens' scores by their sum, p_softmax is their softmax at a
+temperature (20 in the paper, which flattens the distribution).
 """
 
 from __future__ import annotations
@@ -57,17 +49,17 @@ _MOST_PERMUTED = 4  # labels; 24 orders
 
 @dataclass(frozen=True)
 class ShownExplanation:
-    """An explanation and the label it argues for."""
+    """Explanation shown to the model, with the label it argues for."""
 
     label: str
     explanation: str
 
 
 def orders_of(labels: Sequence[str], which: str) -> list[tuple[int, ...]]:
-    """Orders in which options are shown: places of `labels` from first to last.
+    """Return the orders in which options are shown, as positions of `labels` from first to last.
 
-    In "all" and in "rotations" every label stands equally often at every place, which is what
-    takes a preference for a place out of the mean.
+    In "all" and in "rotations" every label is equally often at every position, which averages
+    out position bias.
 
     Raises:
         ConfigError: all orders of more than four labels are asked for.
@@ -75,8 +67,8 @@ def orders_of(labels: Sequence[str], which: str) -> list[tuple[int, ...]]:
     n = len(labels)
     if which == ALL and n > _MOST_PERMUTED:
         raise ConfigError(
-            f"{n} labels have too many orders to show all of them",
-            todo="take rotations (--orders rotations): each label at each place once",
+            f"{n} labels have too many orders to ask all of them",
+            todo="use rotations (--orders rotations): each label once at each position",
         )
     if which == ALL:
         return list(itertools.permutations(range(n)))
@@ -93,10 +85,11 @@ def question_prompt(
     options: str = LETTERS,
     explicit: bool = False,
 ) -> tuple[Prompt, tuple[str, ...], str]:
-    """The prompt, what answers may begin with (in the order of the task's labels), and the prefix.
+    """Return the prompt, the possible beginnings of the answer (in the order of the task's labels),
+    and the prefix.
 
     Args:
-        said: explanations shown, in this order. explicit: with the labels they argue for.
+        said: the explanations shown, in this order. explicit: with the labels they argue for.
         order: see `orders_of`.
         options: LETTERS lists the labels as A, B, …; LABELS names them in the form of answers
             that this project's models are trained on, and weighs them behind "Label:".
@@ -118,7 +111,7 @@ def question_prompt(
     if options == LABELS:
         return Prompt("\n".join(lines)), tuple(labels), LABEL_MARK
     if len(labels) > len(string.ascii_uppercase):
-        raise ConfigError(f"{len(labels)} labels are more than there are letters")
+        raise ConfigError(f"{len(labels)} labels are more than the available letters")
     letters = string.ascii_uppercase[: len(labels)]
     lines += [f"{letter}. {label}" for letter, label in zip(letters, shown, strict=True)]
     letter_of = {place: letter for letter, place in zip(letters, order, strict=True)}
@@ -146,7 +139,7 @@ TRANSFORMS = (NORM, SOFTMAX)
 
 
 def p_norm(scores: np.ndarray, kind: str = LOGIT) -> np.ndarray:
-    """Scores [n, labels] by their sum.
+    """Return scores [n, labels] divided by their sum.
 
     Logits as they are; log-probabilities as probabilities, since their own ratios would be turned
     round; frequencies as they are. Rows are NaN where p_norm is not defined: a negative logit, or
@@ -159,15 +152,16 @@ def p_norm(scores: np.ndarray, kind: str = LOGIT) -> np.ndarray:
 
 
 def p_softmax(scores: np.ndarray, temperature: float) -> np.ndarray:
-    """exp(s / T) by its sum, for logits or log-probabilities [n, labels]: their unknown constant
-    falls out, so that both give the same."""
+    """Return exp(s / T) divided by its sum, for logits or log-probabilities [n, labels]: their
+    unknown constant cancels, so that both give the same.
+    """
     if not temperature > 0:
         raise ConfigError(f"the temperature is {temperature!r}", expected="a number above 0")
     return softmax(np.asarray(scores, dtype=float) / temperature, axis=1)
 
 
 def shares_of(scores: np.ndarray, kind: str, transform: str, temperature: float) -> np.ndarray:
-    """The distributions of scores [n, labels]; what was drawn is only counted.
+    """Return the distributions of scores [n, labels]; drawn answers are counted.
 
     Raises:
         ConfigError: a softmax of frequencies is asked for.
@@ -176,8 +170,8 @@ def shares_of(scores: np.ndarray, kind: str, transform: str, temperature: float)
         return p_norm(scores, kind)
     if kind == FREQUENCY:
         raise ConfigError(
-            "there is no softmax of how often answers were drawn",
-            todo="take --transform norm with --by sampling",
+            "softmax does not apply to frequencies of sampled answers",
+            todo="use --transform norm with --by sampling",
         )
     return p_softmax(scores, temperature)
 
@@ -187,7 +181,7 @@ SERIAL, PARALLEL = "serial", "parallel"
 
 @settings("estimate")
 class EstimateConfig:
-    """What a model is shown, and how its scores become a distribution."""
+    """Settings of an estimate: prompt, orders, and transform from scores to a distribution."""
 
     explanations: str = setting(
         "", "Explanations shown", "Source of explanations, such as humans; empty shows none."
@@ -237,7 +231,7 @@ class EstimateConfig:
     items: int = setting(0, "Max items", "Only the first items of the data (0 = all).", ge=0)
 
     def label(self, model: str) -> str:
-        """A source's name for an estimate with these settings."""
+        """Source name for an estimate with these settings."""
         shown = self.explanations or "no explanations"
         if self.explanations and self.count:
             shown = f"{self.count} of {shown}"
@@ -249,7 +243,7 @@ class EstimateConfig:
 
 @dataclass(frozen=True)
 class PlannedQuestion:
-    """One question with what it belongs to: an item, a view of its explanations, an order."""
+    """One question, with its item, view of the explanations, and order."""
 
     item_id: str
     view: int
@@ -260,7 +254,8 @@ class PlannedQuestion:
 def planned_questions(
     judgments: Judgments, config: EstimateConfig
 ) -> tuple[list[PlannedQuestion], int]:
-    """All questions, by item, view and order; and how many items had no explanation to show.
+    """Return all questions, by item, view and order; and the number of items without an
+    explanation.
 
     Raises:
         ConfigError: there is no such source of explanations, or the labels have too many orders.
@@ -305,7 +300,7 @@ def _said(judgments: Judgments, config: EstimateConfig) -> dict[str, list[ShownE
 
 
 def _views(own: list[ShownExplanation], config: EstimateConfig) -> list[list[ShownExplanation]]:
-    """The sets of explanations shown together, each in its order."""
+    """Return the sets of explanations shown together, each in its order."""
     if not config.explanations:
         return [[]]
     if config.how == PARALLEL:
@@ -321,17 +316,17 @@ UNDEFINED = "p_norm is not defined: a score is negative"
 
 @dataclass(frozen=True)
 class DistributionEstimate:
-    """A model's label distributions, and what is to be known of how they came about.
+    """Label distributions of a model, with the scores they were computed from.
 
     Attributes:
         source: the distributions.
         table: item_id, view, order, label, score, share; one row a question and label.
-        left_out: problem → items left out for it; `source` lacks them.
-        without_explanations: items that had none to show, left out.
+        left_out: problem → number of items left out because of it; `source` lacks them.
+        without_explanations: number of items without an explanation, left out.
         bounded: scores a server did not list (see `scoring.Scored`).
-        bias: preference for a place among the options.
-        score_kind: what the model's scores are.
-        notes: what a reader must know before believing it, in sentences.
+        bias: position bias among the options.
+        score_kind: kind of the model's scores.
+        notes: caveats, as sentences.
     """
 
     source: LabelDistribution
@@ -371,12 +366,13 @@ def estimate(
     *,
     progress: Progress = silent,
 ) -> DistributionEstimate:
-    """The model's distributions on the items; see `finish` for what is left out.
+    """Estimate the model's label distributions on the items; see `estimate_from_scores` for items
+    left out.
 
     Raises:
         ConfigError: the settings do not fit the model or the labels.
-        BackendUnavailable: the model cannot be asked, or gives no scores.
-        DataError: not one item got a distribution.
+        BackendUnavailable: the model is not available, or gives no scores.
+        DataError: no item got a distribution.
     """
     config = config or EstimateConfig()
     check_scorer(scorer, config)
@@ -389,11 +385,11 @@ def estimate(
 
 
 def check_scorer(scorer: OptionScorer, config: EstimateConfig) -> None:
-    """`ConfigError` where a model cannot be asked as `config` says."""
+    """Raise `ConfigError` if the model does not support the settings of `config`."""
     if config.options == LABELS and not scorer.prefixes:
         raise ConfigError(
-            f"{scorer.name} cannot be made to begin its answer with 'Label:'",
-            todo="take letters as options (--options letters)",
+            f"{scorer.name} does not support answers with the prefix 'Label:'",
+            todo="use letters as options (--options letters)",
         )
     shares_of(np.zeros((0, 2)), scorer.kind, config.transform, config.temperature)
 
@@ -406,10 +402,10 @@ def estimate_from_scores(
     scored: Mapping[str, OptionScores],
     without: int,
 ) -> DistributionEstimate:
-    """The distributions from all scores.
+    """Return the distributions from all scores.
 
     An item of which a question got no scores, or scores without a distribution, is left out: a
-    mean over some orders only would prefer a place. What is left out is counted by its reason.
+    mean over some orders only would have a position bias. Items left out are counted by reason.
     """
     labels = judgments.task.scale.labels
     answers = [scored[one.question.key] for one in asked]
@@ -422,9 +418,9 @@ def estimate_from_scores(
     kept = [k for k, one in enumerate(asked) if one.item_id not in problem]
     if not kept:
         raise DataError(
-            f"{scorer.name} gave no item a distribution "
+            f"{scorer.name} gave no usable scores for any item "
             f"({'; '.join(f'{n} × {what}' for what, n in Counter(problem.values()).items())})",
-            todo="take --transform softmax"
+            todo="use --transform softmax"
             if UNDEFINED in problem.values() and config.transform == NORM
             else "try --by sampling, other options, or another model",
         )
@@ -449,7 +445,7 @@ def estimate_from_scores(
 
 
 def _notes(scores: np.ndarray, kind: str) -> tuple[str, ...]:
-    """Were the answers drawn at all? Counts of options [questions, labels].
+    """Return notes on answers that were not sampled. Counts of options [questions, labels].
 
     Some servers give the likeliest answer each time, whatever temperature is asked for
     (`transformers serve` does, where the model's own settings do not say do_sample): all shares
@@ -467,7 +463,7 @@ def _notes(scores: np.ndarray, kind: str) -> tuple[str, ...]:
 
 
 def _long(frame: pd.DataFrame, scores: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """The wide `frame` and its `scores` as one row a question and label."""
+    """Return the wide `frame` and its `scores` with one row per question and label."""
     parts = []
     for k, label in enumerate(labels):
         part = frame[["item_id", "view", "order"]].assign(

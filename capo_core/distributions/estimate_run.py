@@ -1,7 +1,7 @@
-"""An estimate as a run: every score on disk before the next, so that nothing is asked twice.
+"""Estimate as a resumable run: every score is written to disk before the next question.
 
-scores.jsonl    {"key", "scores", "problem", "bounded"}, one line a question, as they come
-estimate.json   the distributions and what is to be known of them; written whole at the end
+scores.jsonl    {"key", "scores", "problem", "bounded"}, one line per question, as they arrive
+estimate.json   the distributions and their metadata; atomic, at the end
 scores.parquet  item_id, view, order, label, score, share
 """
 
@@ -31,7 +31,7 @@ STAGE = "estimate"
 def run_config(
     judgments: Judgments, scorer: OptionScorer, config: EstimateConfig
 ) -> dict[str, Any]:
-    """What makes an estimate this one and no other; saved as its config.json."""
+    """Return the settings that identify an estimate; saved as its config.json."""
     return {
         "stage": STAGE,
         "target": "all",
@@ -50,7 +50,7 @@ def run_estimate(
     *,
     progress: Progress = silent,
 ) -> DistributionEstimate:
-    """The estimate; a run that was interrupted asks only what has no score yet.
+    """Run or resume an estimate; an interrupted run asks only questions without a score.
 
     Raises:
         see `estimate.estimate`; RunError where the folder holds another run.
@@ -88,7 +88,7 @@ def run_estimate(
 
 
 def _kept(folder: RunFolder) -> dict[str, OptionScores]:
-    """Scores of an earlier, interrupted work on this run; a torn last line is asked again."""
+    """Return scores of an earlier, interrupted run; an incomplete last line is asked again."""
     path = folder.path / LINES
     if not path.exists():
         return {}

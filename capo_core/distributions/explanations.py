@@ -1,11 +1,9 @@
-"""Explanations written by a model: for every label, or for the labels that people gave.
+"""Explanations written by a model, selection of a subset, and replacement of people's by a model's.
 
 "label-free" explains every label of the scale for every item; "guided" explains the labels that a
 source of people's explanations or labels has, as often as they gave them (Chen et al. 2025,
-Findings of ACL). The answer's form is the project's own with one label to choose from, so that a
-model trained here keeps to it.
-
-Choosing a few of many explanations, and putting a model's in the place of people's.
+Findings of ACL). The answer format is the project's own with a single label as the option, so that
+models fine-tuned here follow it.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ LABEL_FREE, GUIDED = "label-free", "guided"
 
 @settings("explanations")
 class ExplainConfig:
-    """Which labels a model explains, and how its explanations are drawn."""
+    """Settings of generated explanations: labels to explain, and sampling."""
 
     mode: str = setting(
         LABEL_FREE,
@@ -72,13 +70,13 @@ class ExplainConfig:
         Decoding(self.temperature, self.top_p, self.max_new_tokens)
 
     def source(self, model: str) -> str:
-        """What the explanations are called."""
+        """Source name of the explanations."""
         return f"{model}, {self.mode}" + (f" by {self.by}" if self.by else "")
 
 
 @dataclass(frozen=True)
 class GeneratedExplanations:
-    """Explanations (`EXPLANATIONS`), how many were wanted, and how many the model did not give."""
+    """Generated explanations (`EXPLANATIONS`), with the number requested and the number missing."""
 
     frame: pd.DataFrame
     wanted: int
@@ -92,11 +90,11 @@ def explain(
     *,
     progress: Progress = silent,
 ) -> GeneratedExplanations:
-    """Explanations of labels, written by a model; what it does not give in form is counted.
+    """Generate explanations of labels by a model; answers in the wrong format are counted.
 
     Raises:
         ConfigError: there is no such source of labels.
-        RunError: not one answer could be used.
+        RunError: no answer could be used.
         BackendUnavailable: the model cannot be asked any more.
     """
     config = config or ExplainConfig()
@@ -123,8 +121,8 @@ def explain(
                 found[number] = read.explanation.strip()
     if not found:
         raise RunError(
-            f"{backend.name} wrote no explanation that could be used, of {len(wanted)} wanted",
-            todo="try another model, or more tries",
+            f"{backend.name} wrote no usable explanation ({len(wanted)} requested)",
+            todo="try another model, or more draws (--tries)",
         )
     rows = [
         (item.item_id, config.source(backend.name), position, label, found[number])
@@ -136,12 +134,12 @@ def explain(
 
 
 def prompt_for(task: Task, item: PromptItem, label: str) -> Prompt:
-    """Asks for an answer to `item` with the given label."""
+    """Return the prompt for an explanation of `item` with the given label."""
     return zero_shot(replace(task, scale=LabelScale((label,), task.scale.ordinal)), item)
 
 
 def _wanted(judgments: Judgments, config: ExplainConfig) -> list[tuple[PromptItem, str, int]]:
-    """(item, label, position) of every explanation wanted."""
+    """Return (item, label, position) of every explanation to generate."""
     rows = judgments.items.iloc[: config.items] if config.items else judgments.items
     times = _times(judgments, config)
     wanted = []
@@ -161,14 +159,14 @@ def _wanted(judgments: Judgments, config: ExplainConfig) -> list[tuple[PromptIte
 
 
 def _times(judgments: Judgments, config: ExplainConfig) -> dict[str, Sequence[float]]:
-    """How often each label of each item is to be explained."""
+    """Return the number of explanations to generate for each label of each item."""
     if config.mode == LABEL_FREE:
         each = [config.count] * len(judgments.task.scale.labels)
         return dict.fromkeys(judgments.items["item_id"], each)
     source = judgments.source(config.by)
     if not np.isfinite(source.people).all():
         raise ConfigError(
-            f"it is not known how many people are behind {config.by!r}",
+            f"the source {config.by!r} has no number of annotators per item",
             expected="a source of single labels, such as annotators",
         )
     counts = np.rint(source.shares * source.people[:, None])
@@ -192,33 +190,33 @@ def select_explanations(
     embed: Callable[[Sequence[str]], np.ndarray] | None = None,
     votes: Votes | None = None,
 ) -> pd.DataFrame:
-    """`count` explanations of each item (fewer where there are fewer), as a source of its own.
+    """Return `count` explanations of each item (fewer if it has fewer), as a source of its own.
 
     greedy: the one nearest to all others first, then each time the one farthest from those
     chosen: as varied as possible. representative: those nearest to the mean of all. Both need
     `embed`, unit vectors [n, dim]. human-preferred: the most voted ones, of equals the first.
 
     Returns:
-        A table `EXPLANATIONS` whose source says how it was chosen.
+        A table `EXPLANATIONS` whose source names the selection.
 
     Raises:
-        ConfigError: no such way or source, or what it needs is not given.
+        ConfigError: unknown selection or source, or `embed` or `votes` is missing.
     """
     if way not in SELECTIONS or count < 1:
         raise ConfigError(
-            f"{count} explanations cannot be chosen by {way!r}",
+            f"{count} explanations cannot be selected by {way!r}",
             expected=f"1 or more, by {', '.join(SELECTIONS)}",
         )
     if way == PREFERRED and not votes:
         raise ConfigError(
-            "nobody's preferences are known",
-            todo="give a table of votes: item_id, source, position, votes (--votes)",
+            "human-preferred selection needs votes",
+            todo="provide a CSV file with item_id, source, position, votes (--votes)",
         )
     said = chosen_explanations(judgments, [source])
     vectors = None
     if way in (GREEDY, REPRESENTATIVE):
         if embed is None:
-            raise ConfigError(f"choosing by {way!r} needs a sentence encoder")
+            raise ConfigError(f"selection by {way!r} needs a sentence encoder")
         vectors = np.asarray(embed(said["explanation"].tolist()), dtype=float)
     kept: list[int] = []
     for _, rows in said.groupby("item_id", sort=False):
@@ -241,8 +239,9 @@ def select_explanations(
 
 
 def farthest_first(vectors: np.ndarray, count: int) -> list[int]:
-    """Rows of unit vectors [n, dim]: the most central, then each time the one whose nearest chosen
-    neighbour is farthest (Gonzalez 1985)."""
+    """Return rows of unit vectors [n, dim]: the most central first, then each time the one whose
+    nearest chosen neighbour is farthest (Gonzalez 1985).
+    """
     alike = vectors @ vectors.T
     chosen = [int(np.argmax(alike.sum(axis=1)))]
     while len(chosen) < min(count, len(vectors)):
@@ -255,7 +254,7 @@ def farthest_first(vectors: np.ndarray, count: int) -> list[int]:
 def replace_explanations(
     judgments: Judgments, people: str, model: str, share: float, *, seed: int = 0
 ) -> tuple[pd.DataFrame, int]:
-    """People's explanations with a share of each item's replaced by a model's.
+    """Return people's explanations with a share of each item's replaced by a model's.
 
     A replaced one gives way to a model's for the same label that is not used yet, so that the
     labels stay those of the people. Which ones are replaced is drawn for each item; a greater
@@ -269,7 +268,10 @@ def replace_explanations(
         ConfigError: the share is out of range, or there is no such source.
     """
     if not 0 <= share <= 1:
-        raise ConfigError(f"the share replaced is {share!r}", expected="a number from 0 to 1")
+        raise ConfigError(
+            f"{share!r} is not a valid share of replaced explanations",
+            expected="a number from 0 to 1",
+        )
     own, other = (chosen_explanations(judgments, [name]) for name in (people, model))
     stock: dict[tuple[str, str], list[str]] = {}
     for row in other.itertuples():

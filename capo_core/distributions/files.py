@@ -1,17 +1,14 @@
-"""Judgments from a JSON file, one object an item, as the makers of such data publish them.
+"""Files of judgments and explanations: reading, merging and writing.
+
+Judgments come from a JSON file with one object per item, in the format of published datasets:
 
     {"premise": …, "hypothesis": …, "chaos probs": [0.1, 0.7, 0.2], "varierr labels": [1, 3, 0],
      "mnli labels": ["n", [0, 4, 1]], "comments": [["why", "n"], …]}
 
-A field is read by what is in it, the same in every line: shares or counts in the order of the
-labels, a label beside counts, a label, or pairs of explanation and label. Labels may be shortened
-as far as they stay distinct.
-
-What one field of a file of judgments holds, over all its lines.
-
-Which explanations people preferred, from a table.
-
-Explanations as a file that `read_file` reads again beside the data's own.
+The type of a field is detected from its values and must be the same in every line: shares or counts
+in the order of the labels, a label with counts, a label, or pairs of explanation and label. Labels
+may be abbreviated as long as they stay distinct. Votes on explanations come from a CSV file;
+generated explanations are written as a file that `read_judgments` reads.
 """
 
 from __future__ import annotations
@@ -54,12 +51,12 @@ _SHARES, _BESIDE, _PAIRS, _LABEL = "shares", "label and counts", "explanations",
 
 @dataclass(frozen=True)
 class FileField:
-    """One field, read.
+    """One parsed field of a file.
 
     Attributes:
-        column: as the file calls it; name: as the source is called.
+        column: name in the file; name: name of the source.
         shares: [lines, labels], NaN where a line has none; None for a field without labels.
-        people: [lines]: how many answers a row is made of; NaN where it is not said.
+        people: [lines]: number of answers in a row; NaN if unknown.
         said: for each line its explanations with their labels; None for other fields.
     """
 
@@ -71,7 +68,7 @@ class FileField:
 
 
 def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[FileField]:
-    """What a field holds; none where it holds no judgment, two where a label stands beside counts.
+    """Return the judgments in a field; none if it holds no judgment, two where labels have counts.
 
     It is told by the first line whose value is a judgment, so that a line with something else,
     the first one as any other, is refused and not the whole field left out.
@@ -93,8 +90,9 @@ def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list
 
 
 def left_out(column: str, rows: Rows) -> str:
-    """What must be said of a field without judgments: nothing of texts and numbers beside them;
-    lists and objects may have been meant as judgments."""
+    """Return notes on fields without judgments: none for texts and numbers, but lists and objects
+    may have been intended as judgments.
+    """
     line = next((line for line, value in rows if isinstance(value, (list, dict)) and value), None)
     if line is None:
         return ""
@@ -102,7 +100,7 @@ def left_out(column: str, rows: Rows) -> str:
 
 
 def _shape(value: Any, column: str, labels: Sequence[str]) -> str:
-    """Which kind of judgment a value is; "" where it is none."""
+    """Return the kind of judgment of a value; "" if it is none."""
     if isinstance(value, list) and value and _numbers(value):
         return _SHARES
     if _label_and_counts(value):
@@ -115,7 +113,7 @@ def _shape(value: Any, column: str, labels: Sequence[str]) -> str:
 
 
 def short_label(text: str, labels: Sequence[str]) -> str | None:
-    """The one label that `text` is, or is the beginning of; None where there is not one."""
+    """Return the one label that `text` equals or abbreviates; None if there is not exactly one."""
     text = text.strip().lower()
     exact = [label for label in labels if label.lower() == text]
     begins = [label for label in labels if text and label.lower().startswith(text)]
@@ -137,7 +135,7 @@ def _distribution(
                 f"found {value!r}",
                 where=where,
                 expected=f"{len(labels)} numbers, for {quoted_names(labels)}",
-                todo="correct the line, or name the file's labels in their order (--labels)",
+                todo="correct the line, or list the file's labels in order (--labels)",
             )
         numbers = np.array(value, dtype=float)
         if not np.isfinite(numbers).all() or (numbers < 0).any():
@@ -145,7 +143,7 @@ def _distribution(
                 f"found {value!r}",
                 where=where,
                 expected="numbers of 0 or more",
-                todo="correct the line, or write null where nothing is known of the item",
+                todo="correct the line, or use null where the item has no judgment",
             )
         total = numbers.sum()
         if abs(total - 1) <= ROUNDING * len(labels) + 1e-9:
@@ -154,23 +152,23 @@ def _distribution(
             shares[row], people[row] = numbers / total, total
         else:
             raise DataError(
-                f"the distribution {value!r} does not sum to one but to {total:.4g}",
+                f"the distribution {value!r} sums to {total:.4g}, not to 1",
                 where=where,
                 expected="shares of sum 1, or whole numbers of people",
-                todo="correct the line, or write null where nothing is known of the item",
+                todo="correct the line, or use null where the item has no judgment",
             )
     return FileField(column, name, shares, people)
 
 
 def _beside_counts(column: str, rows: Rows, labels: Sequence[str], file: str) -> list[FileField]:
-    """`["n", [0, 4, 1]]`: a chosen label, and the counts it was chosen from."""
+    """Parse `["n", [0, 4, 1]]`: a chosen label, and the counts it was chosen from."""
     for line, value in rows:
         if value is not None and not _label_and_counts(value):
             raise DataError(
                 f"found {value!r}",
                 where=_place(file, line, column),
                 expected="a label and a list of counts",
-                todo="correct the line, or write null where nothing is known of the item",
+                todo="correct the line, or use null where the item has no judgment",
             )
     chosen = [(line, None if value is None else value[0]) for line, value in rows]
     counts = [(line, None if value is None else value[1]) for line, value in rows]
@@ -200,7 +198,7 @@ def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> 
                     else f"found {each!r}",
                     where=_place(file, line, column),
                     expected=f"pairs of explanation and one of {quoted_names(labels)}",
-                    todo="correct the line, or name the file's labels (--labels)",
+                    todo="correct the line, or list the file's labels (--labels)",
                 )
             if each[0].strip():
                 pairs.append((" ".join(each[0].split()), label))
@@ -219,8 +217,8 @@ def _one_hot(value: Any, labels: Sequence[str], where: str) -> np.ndarray:
         raise DataError(
             f"found the unknown label {value!r}",
             where=where,
-            expected=f"one of {quoted_names(labels)}, or its beginning",
-            todo="correct the line, or name the file's labels (--labels)",
+            expected=f"one of {quoted_names(labels)}, or an unambiguous prefix",
+            todo="correct the line, or list the file's labels (--labels)",
         )
     return np.array([float(label == one) for one in labels])
 
@@ -251,10 +249,10 @@ COLUMNS = ("item_id", "source", "position", "votes")
 
 
 def read_votes(path: Path | str) -> dict[tuple[str, str, int], float]:
-    """(item, source, position) → votes, from a CSV file with these columns.
+    """Return (item, source, position) → votes, from a CSV file with these columns.
 
     Raises:
-        DataError: the file cannot be read, a column is missing, or a number is none.
+        DataError: the file cannot be read, a column is missing, or a value is not a number.
     """
     path = Path(path)
     try:
@@ -272,7 +270,7 @@ def read_votes(path: Path | str) -> dict[tuple[str, str, int], float]:
     bad = numbers.isna().any(axis=1) | (numbers["position"] < 0)
     if bad.any():
         raise DataError(
-            "a position or a number of votes is no number",
+            "a position or a number of votes is not a number",
             where=f"{path.name}, row {int(bad.to_numpy().argmax()) + 1}",
         )
     keys = zip(frame["item_id"], frame["source"], numbers["position"].astype(int), strict=True)
@@ -280,7 +278,7 @@ def read_votes(path: Path | str) -> dict[tuple[str, str, int], float]:
 
 
 def write_explanations(judgments: Judgments, said: pd.DataFrame, path: Path) -> None:
-    """One JSON object an item that has an explanation: its texts, and pairs under each source.
+    """Write one JSON object per item with explanations: its texts, and pairs under each source.
 
     Raises:
         DataError: the file cannot be written.
@@ -310,7 +308,7 @@ _IDENTIFIERS = ("uid", "id", "item_id", "pair_id")
 
 
 def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Judgments:
-    """The items, sources and explanations in a file.
+    """Return the items, sources and explanations in a file.
 
     Items are known by their texts, so that several files about the same items go together.
 
@@ -320,7 +318,7 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
 
     Raises:
         DataError: the file cannot be read, a distribution does not sum to one, a label is
-            unknown, or an item stands twice; it says which line.
+            unknown, or an item occurs twice; the message names the line.
     """
     path = Path(path)
     task = _task(labels)
@@ -331,7 +329,7 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
     repeated = frame["item_id"].duplicated()
     if repeated.any():
         line = rows[int(repeated.to_numpy().argmax())][0]
-        raise DataError("the item stands twice in the file", where=f"{path.name}, line {line}")
+        raise DataError("the item occurs twice in the file", where=f"{path.name}, line {line}")
     fields = []
     for name in _names(rows):
         if name in (key_a, key_b) or name.lower() in _IDENTIFIERS:
@@ -344,7 +342,7 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
     sources = _sources(fields, tuple(frame["item_id"]), task.scale.labels)
     if not sources and not any(field.said for field in fields):
         raise DataError(
-            "there is neither a label distribution nor an explanation in the file",
+            "the file has neither label distributions nor explanations",
             where=path.name,
             expected=f"a field with a list of {len(task.scale.labels)} shares or counts",
         )
@@ -353,7 +351,8 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
 
 
 def merge_judgments(first: Judgments, other: Judgments) -> Judgments:
-    """Two readings of the same items, told by their texts, as one under the first's identifiers.
+    """Merge two sets of judgments of the same items, matched by text, under the first's
+    identifiers.
 
     Items of the second only are left out, and counted in the notes.
 
@@ -417,7 +416,7 @@ def _task(labels: Sequence[str] | None) -> Task:
 
 
 def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, ...]]:
-    """The objects with their lines, and what must be said of those that could not be read."""
+    """Return the objects with their line numbers, and notes on those that could not be read."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -430,7 +429,7 @@ def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, .
         value, more = parse_whole(text, path.name)
         notes = [*notes, *more]
         if not isinstance(value, list):
-            raise DataError("the file is no list of objects", where=path.name)
+            raise DataError("the file is not a list of objects", where=path.name)
         rows = read_array(value, aside, path.name)
     if len(aside):
         first = aside.frame().iloc[0]
@@ -443,7 +442,7 @@ def _names(rows: list[tuple[int, dict[str, Any]]]) -> list[str]:
 
 
 def _text_keys(row: dict[str, Any], path: Path) -> tuple[str, str]:
-    """The fields with the item's two texts; the second "" where there is one text."""
+    """Return the fields with the item's two texts; the second is "" for single-text tasks."""
     named = {normalised_name(name): name for name in row if isinstance(row[name], str)}
     found = [
         next((named[one] for one in SYNONYMS[role] if one in named), "")
@@ -466,8 +465,9 @@ def _item(line: int, row: dict[str, Any], key_a: str, key_b: str, path: Path):
 
 
 def _sources(fields: list[FileField], items: tuple[str, ...], labels) -> list[LabelDistribution]:
-    """A source for each distribution; the crowd first. Labels of explanations that repeat a
-    distribution of the file are no source of their own."""
+    """Return a source for each distribution; the crowd first. Labels of explanations that repeat a
+    distribution of the file are no source of their own.
+    """
     found: list[LabelDistribution] = []
     shares = [field for field in fields if field.shares is not None]
     named = [field for field in shares if field.name.lower().startswith(_CROWD)]

@@ -1,7 +1,4 @@
-"""Items with all that is known about how people and models judge them, as one value.
-
-One source of label distributions: for each of its items, how often each label is given.
-"""
+"""Items with judgments: label distributions of several sources, and explanations of labels."""
 
 from __future__ import annotations
 
@@ -22,19 +19,19 @@ ROUNDING = 0.005
 
 @dataclass(frozen=True)
 class LabelDistribution:
-    """Label distributions under one name.
+    """Label distributions of one source.
 
     Attributes:
         name: "crowd", "annotators", "model p_softmax", …
         labels: all labels of the scale, in its order.
-        item_ids: the items it speaks of, each once.
-        shares: float [items, labels]; rows are brought to sum exactly 1.
-        people: float [items]: of how many answers each row is made; NaN where that is not known.
-        about: in a sentence, where it comes from.
+        item_ids: items of the distributions, each once.
+        shares: float [items, labels]; rows are renormalised to sum exactly 1.
+        people: float [items]: number of answers in each row; NaN if unknown.
+        about: origin, as a sentence.
 
     Raises:
-        DataError: a share is no number, negative, or a row does not sum to one (rounding to two
-            digits aside); an item stands twice.
+        DataError: a share is not a number, negative, or a row does not sum to one (rounding to two
+            digits aside); an item occurs twice.
     """
 
     name: str
@@ -56,7 +53,7 @@ class LabelDistribution:
         seen: set[str] = set()
         for item in self.item_ids:
             if item in seen:
-                raise DataError(f"the item {item!r} stands twice", where=where)
+                raise DataError(f"the item {item!r} occurs twice", where=where)
             seen.add(item)
         self._refuse(~np.isfinite(shares).all(axis=1), shares, "holds what is no number", where)
         self._refuse((shares < 0).any(axis=1), shares, "holds a negative share", where)
@@ -75,16 +72,16 @@ class LabelDistribution:
                 f"({int(bad.sum())} of {len(bad)} items)",
                 where=f"{where}, item {self.item_ids[row]!r}",
                 expected=f"shares of {quoted_names(self.labels)} from 0 to 1, of sum 1",
-                todo="correct them where they come from, or leave the item out of this source",
+                todo="correct the data, or remove the item from this source",
             )
 
     @property
     def constant(self) -> bool:
-        """Does it say the same of every item?"""
+        """Whether every item has the same distribution."""
         return bool(len(self.shares)) and bool(np.ptp(self.shares, axis=0).max() < 1e-12)
 
     def rows(self, item_ids: Sequence[str]) -> np.ndarray:
-        """The distributions of `item_ids`, [len(item_ids), labels]; it must have them all."""
+        """Return the distributions of `item_ids`, [len(item_ids), labels]; all must exist."""
         place = {item: row for row, item in enumerate(self.item_ids)}
         return self.shares[[place[item] for item in item_ids]]
 
@@ -96,11 +93,11 @@ def from_counts(
     counts: np.ndarray,
     about: str = "",
 ) -> LabelDistribution:
-    """A source of how many people gave each label, [items, labels]; items nobody labelled are left
-    out.
+    """Return a source from counts of people per label, [items, labels]; items without labels are
+    left out.
 
     Raises:
-        DataError: a count is negative or no number.
+        DataError: a count is negative or not a number.
     """
     counts = np.asarray(counts, dtype=float).reshape(len(item_ids), len(labels))
     if not np.isfinite(counts).all() or (counts < 0).any():
@@ -118,7 +115,7 @@ def from_counts(
 
 
 def uniform(labels: Sequence[str], item_ids: Sequence[str]) -> LabelDistribution:
-    """Every label equally often on every item: what one says who knows nothing."""
+    """Return the uniform distribution over labels for every item: the uninformed baseline."""
     shares = np.full((len(item_ids), len(labels)), 1 / len(labels))
     return LabelDistribution(
         "uniform", tuple(labels), tuple(item_ids), shares, about="no knowledge at all"
@@ -126,7 +123,7 @@ def uniform(labels: Sequence[str], item_ids: Sequence[str]) -> LabelDistribution
 
 
 def mean_of(name: str, sources: Sequence[LabelDistribution], about: str = "") -> LabelDistribution:
-    """The mean of several sources on the items that all of them have; each counts the same.
+    """Return the unweighted mean of several sources on the items that all of them have.
 
     Raises:
         DataError: they have no item in common, or other labels.
@@ -138,7 +135,7 @@ def mean_of(name: str, sources: Sequence[LabelDistribution], about: str = "") ->
     items = tuple(item for item in sources[0].item_ids if item in common)
     if not items:
         raise DataError(
-            "there is no item that all of them have",
+            "the sources have no item in common",
             where=f"source {name!r} of {quoted_names(one.name for one in sources)}",
         )
     shares = np.mean([one.rows(items) for one in sources], axis=0)
@@ -172,10 +169,10 @@ class Judgments:
         items: item_id, text_a, text_b.
         sources: in the order in which they are shown; names are unique.
         explanations: the table `EXPLANATIONS`.
-        notes: what a reader must know of how the sources were made, in sentences.
+        notes: caveats on the sources, as sentences.
 
     Raises:
-        DataError: a source or an explanation speaks of an unknown item, or of unknown labels.
+        DataError: a source or an explanation refers to an unknown item or label.
     """
 
     name: str
@@ -189,13 +186,15 @@ class Judgments:
         known = set(self.items["item_id"])
         names = [source.name for source in self.sources]
         if len(set(names)) != len(names):
-            raise DataError(f"two sources have one name: {quoted_names(names)}", where=self.name)
+            raise DataError(
+                f"two sources have the same name: {quoted_names(names)}", where=self.name
+            )
         for source in self.sources:
             check_labels(source, self.task.scale.labels, self.name)
             strange = [item for item in source.item_ids if item not in known]
             if strange:
                 raise DataError(
-                    f"the source {source.name!r} speaks of {len(strange)} unknown items, "
+                    f"the source {source.name!r} has {len(strange)} unknown items, "
                     f"for instance {strange[0]!r}",
                     where=self.name,
                 )
@@ -228,16 +227,16 @@ class Judgments:
         )
 
     def with_sources(self, more: Iterable[LabelDistribution]) -> Judgments:
-        """The same with further sources at the end, those on no known item left out."""
+        """Return a copy with further sources at the end, without those on no known item."""
         return replace(self, sources=(*self.sources, *more))
 
     def with_explanations(self, more: pd.DataFrame) -> Judgments:
-        """The same with further explanations (`EXPLANATIONS`)."""
+        """Return a copy with further explanations (`EXPLANATIONS`)."""
         both = pd.concat([self.explanations, more], ignore_index=True)
         return replace(self, explanations=both)
 
     def with_uniform(self) -> Judgments:
-        """The same with the uniform source, where it is not among the sources already."""
+        """Return a copy with the uniform source, unless it is among the sources already."""
         if any(source.name == UNIFORM for source in self.sources):
             return self
         items = tuple(self.items["item_id"])
@@ -245,12 +244,12 @@ class Judgments:
 
 
 def no_explanations() -> pd.DataFrame:
-    """The table `EXPLANATIONS` without rows."""
+    """Return the table `EXPLANATIONS` without rows."""
     return pd.DataFrame({name: pd.Series(dtype=object) for name in EXPLANATIONS.names})
 
 
 def check_labels(source: LabelDistribution, labels: Sequence[str], where: str) -> None:
-    """`DataError` where a source's labels are not those of the task, in its order."""
+    """Raise `DataError` if a source's labels are not those of the task, in its order."""
     unknown = [label for label in source.labels if label not in labels]
     if unknown or source.labels != tuple(labels):
         what = (

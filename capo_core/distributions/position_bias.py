@@ -1,4 +1,4 @@
-"""Does a model prefer a place among the options, whatever stands there?"""
+"""Position bias: a model's preference for a position among the options, whatever its content."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class PositionBias:
-    """How far places decide, before and after averaging over orders.
+    """Effect of option positions, before and after averaging over orders.
 
     Attributes:
-        by_place: mean share of whatever stands first, second, …; 1 / L each without preference.
-            Each label stands at each place equally often, so that content cancels.
+        by_place: mean share of the first, second, … position; 1 / L each without bias. Each
+            label is equally often at each position, so that content cancels.
         one_order: mean distance (TVD, 0 to 1) between two estimates of an item that differ in
             the order of the options only.
         averaged: the same between estimates that are means over half of the orders each, every
-            label at every place equally often in both; NaN where there are too few orders.
+            label at every position equally often in both; NaN where there are too few orders.
         n: items.
         intervals: 95 %, Bayesian bootstrap over items: "by_place" (one a place), "one_order",
             "averaged", and "gain", of `gain`. NaN where there is no value.
@@ -39,12 +39,12 @@ class PositionBias:
 
     @property
     def gain(self) -> float:
-        """What averaging takes away: `one_order` − `averaged`."""
+        """Reduction by averaging: `one_order` − `averaged`."""
         return self.one_order - self.averaged
 
     @property
     def preference(self) -> float:
-        """TVD of `by_place` from equal shares: 0 no preference, (L − 1) / L always one place."""
+        """TVD of `by_place` from equal shares: 0 no bias, (L − 1) / L always one position."""
         shares = np.array(self.by_place)
         return float(np.abs(shares - 1 / len(shares)).sum() / 2)
 
@@ -66,11 +66,11 @@ class PositionBias:
 def position_bias(
     frame: pd.DataFrame, columns: Sequence[str], orders: Sequence[Sequence[int]]
 ) -> PositionBias:
-    """The bias in shares by item and order.
+    """Return the bias in shares by item and order.
 
     Args:
         frame: item_id, order, and the shares of the labels in `columns`; views are averaged.
-        orders: which label stands at each place; see `questions.orders_of`.
+        orders: label at each position; see `estimate.orders_of`.
     """
     means = frame.groupby(["item_id", "order"], sort=False)[list(columns)].mean()
     items = means.index.get_level_values(0).unique()
@@ -104,7 +104,7 @@ def position_bias(
 
 
 def _balanced_halves(orders: Sequence[Sequence[int]]) -> tuple[list[int], list[int]] | None:
-    """Two halves of the orders, each with every label at every place equally often.
+    """Return two halves of the orders, each with every label equally often at every position.
 
     All orders of three labels fall into the three rotations of one and of its mirror; None where
     the orders cannot be divided so (rotations alone).

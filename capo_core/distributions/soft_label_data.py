@@ -1,9 +1,4 @@
-"""Items with label distributions as a classifier sees them, and scores of what it says.
-
-Encoders to fine-tune: the one that ships along, a folder, or a name on the hub.
-
-Every setting of a classifier trained on label distributions; saved with the run.
-"""
+"""Data, settings and scores of classifiers trained on label distributions."""
 
 from __future__ import annotations
 
@@ -22,7 +17,7 @@ MINILM = "minilm"
 
 
 def find_encoder(name: str) -> str:
-    """The folder of `name`, or the name itself where it is one of the hub.
+    """Return the folder of `name`, or the name itself if it is on the hub.
 
     "minilm" is all-MiniLM-L6-v2 (22 M parameters) from the package that carries its weights, so
     that it needs no network. It was made for likeness of sentences and never saw NLI as a
@@ -44,7 +39,7 @@ def find_encoder(name: str) -> str:
     if folder.is_dir():
         if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
             raise ConfigError(
-                "this is no encoder's folder",
+                "the folder has no encoder",
                 where=str(folder),
                 expected="config.json, model.safetensors and a tokenizer",
             )
@@ -68,7 +63,7 @@ class SoftSet:
     Attributes:
         pairs: (text_a, text_b); text_b "" for one-text tasks.
         shares: [items, labels].
-        without: items of the set that the source does not speak of, left out.
+        without: number of items of the set that the source lacks, left out.
     """
 
     name: str
@@ -83,20 +78,20 @@ class SoftSet:
 
 
 def soft_set(judgments: Judgments, source: str, *, leave_out: frozenset[str] = frozenset()):
-    """The items of `judgments` with the distributions of a source.
+    """Return the items of `judgments` with the distributions of a source.
 
     Args:
-        leave_out: items not to take (those of another set).
+        leave_out: items to exclude (those of another set).
 
     Raises:
-        ConfigError: there is no such source. DataError: nothing is left.
+        ConfigError: there is no such source. DataError: no item is left.
     """
     found = judgments.source(source)
     place = {item: row for row, item in enumerate(found.item_ids)}
     rows = [row for row in judgments.items.itertuples() if row.item_id not in leave_out]
     kept = [row for row in rows if row.item_id in place]
     if not kept:
-        raise DataError(f"no item is left with a distribution of {source!r}", where=judgments.name)
+        raise DataError(f"no item has a distribution of {source!r}", where=judgments.name)
     return SoftSet(
         f"{judgments.name}, {source}",
         tuple((row.text_a, row.text_b) for row in kept),
@@ -108,7 +103,8 @@ def soft_set(judgments: Judgments, source: str, *, leave_out: frozenset[str] = f
 
 
 def scores(true: np.ndarray, said: np.ndarray) -> dict[str, float]:
-    """Weighted F1 of the most frequent labels, mean KL(true ‖ said) and mean cross-entropy.
+    """Return weighted F1 of the most frequent labels, mean KL(true ‖ predicted) and mean
+    cross-entropy.
 
     Published KL of this line of work is a third of ours for three labels: its code averages over
     items and labels alike (`kl_div(reduction="mean")`); here each item's KL is the sum.
@@ -123,7 +119,9 @@ def scores(true: np.ndarray, said: np.ndarray) -> dict[str, float]:
 def weighted_scores(
     true: np.ndarray, said: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The same under weights of the items, [draws, items], rows of sum 1; [draws] each."""
+    """Return the same scores under weights of the items, [draws, items], rows of sum 1; [draws]
+    each.
+    """
     return {
         WEIGHTED_F1: weighted_f1(true.argmax(axis=1), said.argmax(axis=1), weights),
         KL: weights @ distances.kl(true, said),
@@ -132,7 +130,7 @@ def weighted_scores(
 
 
 def weighted_f1(true: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[draws]: F1 of each label, weighted by how often it is true; as scikit-learn's
+    """Return F1 of each label weighted by its true frequency, [draws]; as scikit-learn's
     `f1_score(average="weighted", sample_weight=…)`, for all draws at once.
 
     Args:
@@ -149,10 +147,10 @@ def weighted_f1(true: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.n
 def drawn_scores(
     true: np.ndarray, said: list[np.ndarray], *, draws: int = 1000, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """The scores' means over classifiers (seeds), [draws] each.
+    """Return bootstrap draws of the scores' means over classifiers (seeds), [draws] each.
 
     A draw weighs the items anew (Bayesian bootstrap) and draws the seeds with replacement, so that
-    the luck of a training counts as well as that of the items. Equally many items and seeds give
+    seed variance counts as well as that of the items. Equally many items and seeds give
     the same draws, so that differences of two results are paired.
     """
     rng = np.random.default_rng(seed)
@@ -169,7 +167,7 @@ def drawn_scores(
 
 
 def mean_scores(true: np.ndarray, said: list[np.ndarray]) -> dict[str, float]:
-    """The scores' means over classifiers."""
+    """Return the scores' means over classifiers."""
     each = [scores(true, one) for one in said]
     return {name: float(np.mean([one[name] for one in each])) for name in MEASURES}
 
@@ -185,7 +183,7 @@ LEARNING_RATES = {TOGETHER: 5e-5, APART: 1e-4}
 
 @settings("soft-label training")
 class SoftLabelConfig:
-    """How an encoder learns to predict label distributions.
+    """Settings of a classifier trained on label distributions; saved with the run.
 
     What is left at "" or 0 is set by the encoder when the settings are made, so that what is saved
     with a run has the values used.

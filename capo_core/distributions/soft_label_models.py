@@ -1,13 +1,12 @@
-"""An encoder with a head that gives label distributions: loading, one training, predicting.
+"""Classifiers of label distributions: models, training and prediction.
 
-torch is loaded inside the functions: what only reads results needs none of it.
-
-A classifier that reads an item's two texts apart: a head on the sentence vectors of an encoder.
-
-The features of a pair are [u, v, |u − v|, u · v] (by number), u and v the vectors of its texts
+`Classifier` fine-tunes an encoder on both texts as one sequence. `TwoTextClassifier` trains a
+linear head on [u, v, |u − v|, u · v] (element-wise), u and v the sentence vectors of the two texts
 (Conneau et al. 2017, "Supervised Learning of Universal Sentence Representations from Natural
-Language Inference Data", section 2). The encoder stays as it is, so that its vectors are made once
-for all trainings, and a few hundred items teach what they can: a thousand numbers, not millions.
+Language Inference Data", section 2); the encoder is frozen, so that its vectors are computed once
+for all trainings, and a few hundred items fit about a thousand weights, not millions.
+
+torch is imported inside the functions, so that reading results does not need it.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _EMBEDDED_AT_ONCE = 4096
 
 
 def embedder_of(encoder: str, cache: Path | None) -> Embedder:
-    """What gives the sentence vectors of `encoder`.
+    """Return the sentence embedder of `encoder`.
 
     A folder's vectors are not kept on disk: its files may change under the same name.
 
@@ -64,7 +63,8 @@ class PairFeatures:
     known: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __call__(self, pairs: Pairs) -> np.ndarray:
-        """float32 [pairs, 4 · dim], or [pairs, dim] where no pair has a second text.
+        """Return features, float32 [pairs, 4 · dim], or [pairs, dim] where no pair has a second
+        text.
 
         Vectors are scaled so that their numbers are about 1 each: products of unit vectors would
         be too small to be learned from at one rate with the vectors themselves.
@@ -85,7 +85,7 @@ class PairFeatures:
 
 @dataclass
 class TwoTextClassifier:
-    """A linear head on the features of pairs; see `softlabel_model.Classifier` for its use.
+    """Linear head on the features of pairs; has the interface of `Classifier`.
 
     Attributes:
         model: torch.nn.Linear, [features] → [labels].
@@ -99,13 +99,13 @@ class TwoTextClassifier:
     cut: None = None
 
     def logits(self, pairs: Pairs) -> Any:
-        """Tensor [pairs, labels]."""
+        """Return logits, a tensor [pairs, labels]."""
         import torch
 
         return self.model(torch.from_numpy(self.features(pairs)))
 
     def predict(self, pairs: Pairs) -> np.ndarray:
-        """Distributions [pairs, labels], float64."""
+        """Return distributions [pairs, labels], float64."""
         import torch
 
         with torch.inference_mode():
@@ -116,11 +116,11 @@ class TwoTextClassifier:
         return np.concatenate(parts)
 
     def lengths(self, pairs: Pairs) -> np.ndarray:
-        """All alike: no pair costs more than another, [pairs]."""
+        """Return equal lengths [pairs]: all pairs cost the same."""
         return np.ones(len(pairs), dtype=int)
 
     def save(self, folder: Path) -> None:
-        """head.safetensors: weight [labels, features] and bias; head.json: what they belong to."""
+        """Write head.safetensors (weight [labels, features], bias) and head.json (metadata)."""
         from safetensors.torch import save_file
 
         make_folder(folder)
@@ -135,10 +135,10 @@ class TwoTextClassifier:
 def load_two_text_classifier(
     encoder: str, labels: Sequence[str], features: PairFeatures, pairs: Pairs
 ):
-    """A head that says nothing yet: all labels alike for every item.
+    """Return a zero-initialised head: a uniform prediction for every item.
 
-    It begins at zero, not at random: with more features than items a random beginning stays in the
-    answers, as noise that no training item speaks against.
+    With more features than items, a random initialisation would stay in the predictions as
+    noise.
     """
     import torch
 
@@ -158,7 +158,7 @@ _PREDICTED_AT_ONCE = 64
 
 @dataclass
 class Classifier:
-    """A sequence classifier that reads both texts together, and its tokenizer.
+    """Sequence classifier that reads both texts together, and its tokenizer.
 
     Attributes:
         cut: training items that were longer than `max_length` tokens.
@@ -170,7 +170,7 @@ class Classifier:
     cut: int = 0
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """Distributions [pairs, labels], float64."""
+        """Return distributions [pairs, labels], float64."""
         import torch
 
         self.model.eval()
@@ -185,11 +185,11 @@ class Classifier:
         return found
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> Any:
-        """Tensor [pairs, labels]."""
+        """Return logits, a tensor [pairs, labels]."""
         return self.model(**self.encode(pairs)).logits
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        """A batch of token ids on the model's device."""
+        """Return a batch of token ids on the model's device."""
         first, second = [a for a, _ in pairs], [b for _, b in pairs]
         made = self.tokenizer(
             first, second if any(second) else None, truncation="longest_first", padding=True,
@@ -198,19 +198,20 @@ class Classifier:
         return {name: each.to(self.model.device) for name, each in made.items()}
 
     def lengths(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """Tokens of each pair before anything is cut, [pairs]."""
+        """Return the number of tokens of each pair before truncation, [pairs]."""
         first, second = [a for a, _ in pairs], [b for _, b in pairs]
         made = self.tokenizer(first, second if any(second) else None)["input_ids"]
         return np.array([len(ids) for ids in made])
 
     def save(self, folder: Path) -> None:
-        """In transformers' layout, weights as safetensors."""
+        """Write the model in the layout of transformers, weights as safetensors."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
 
 def load_classifier(config: SoftLabelConfig, labels: Sequence[str], seed: int) -> Classifier:
-    """The encoder with a new head, drawn by `seed`; code that comes with a model is never run.
+    """Return the encoder with a new head, initialised by `seed`; code that comes with a model is
+    never run.
 
     Raises:
         ConfigError: the files are no encoder that can be used.
@@ -244,8 +245,8 @@ def load_classifier(config: SoftLabelConfig, labels: Sequence[str], seed: int) -
     longest = getattr(model.config, "max_position_embeddings", None)
     if longest is not None and config.max_length > longest:
         raise ConfigError(
-            f"max_length is {config.max_length}, and {config.encoder} reads {longest} tokens",
-            todo="lower it",
+            f"max length is {config.max_length}, but {config.encoder} reads {longest} tokens",
+            todo="lower the maximum length (--max-length)",
         )
     return Classifier(model.to(device), tokenizer, config.max_length)
 
@@ -260,9 +261,9 @@ def train_classifier(
     told: Told = lambda epoch, loss, found: None,
     step: Step = lambda share: None,
 ) -> tuple[Classifier | TwoTextClassifier, int]:
-    """A classifier trained on the distributions of `train`, and the epoch it is from.
+    """Train a classifier on the distributions of `train`; return it with its selected epoch.
 
-    The loss is the cross-entropy of the said distribution under the true one, averaged over a
+    The loss is the cross-entropy of the predicted distribution under the true one, averaged over a
     batch: for a single label the usual one. The epoch that is best on `development` is kept, as
     `config.select` says.
 
@@ -271,7 +272,7 @@ def train_classifier(
             all are given the same object.
 
     Raises:
-        RunError: the loss is not a number any more.
+        RunError: the loss is NaN.
         Stopped: raised by `told` or `step`.
     """
     import torch
@@ -333,7 +334,7 @@ def train_classifier(
 
 
 def batches_of(lengths: np.ndarray, size: int, rng: np.random.Generator) -> list[list[int]]:
-    """All rows once, in random batches of `size` (the last may be smaller), in random order.
+    """Yield all rows once, in random batches of `size` (the last may be smaller), in random order.
 
     Of every eight batches' rows those of like length come together, so that little is padded.
     """
@@ -346,7 +347,7 @@ def batches_of(lengths: np.ndarray, size: int, rng: np.random.Generator) -> list
 
 
 def _worth(found: dict[str, float], select: str, epoch: int) -> float:
-    """How good an epoch is; higher is better."""
+    """Return the selection score of an epoch; higher is better."""
     if select == LAST:
         return float(epoch)
     return -found[KL] if select == KL else found[select]

@@ -1,10 +1,9 @@
-"""Which source of label distributions is the better training signal?
+"""Soft-label training: comparison of sources of label distributions as training signals.
 
 An encoder classifier is trained on each source with each seed and scored against the crowd's
 distributions of a development set, a test set and any others (out of distribution). Each training
-is on disk (cells/) before the next one begins: a run that was stopped goes on with what is missing.
-
-What trainings on label distributions show: scores, differences of sources, floors.
+is on disk (cells/) before the next one starts, so that a stopped run resumes with the remaining
+ones. The summary has scores, differences of sources, and floors.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ def summary(
     config: SoftLabelConfig,
     held_out: int,
 ) -> dict[str, Any]:
-    """The result of a run, as result.json has it.
+    """Return the result of a run, in the format of result.json.
 
     Args:
-        learned: what was learned from, by source. scored: what was scored on, by set.
+        learned: training sets, by source. scored: sets scored on, by name.
         cells: for each source and seed, among others "said": distributions by set.
-        held_out: items of the sets scored on, never learned from.
+        held_out: items of the sets scored on, excluded from training.
     """
     rows, apart = [], []
     for name, one in scored.items():
@@ -105,7 +104,7 @@ def _rows(name: str, source: str, n: int, seeds: int, scores: Scores) -> list[di
 def _apart(
     name: str, first: str, one: Scores, second: str, other: Scores, n: int
 ) -> list[dict[str, Any]]:
-    """The first's scores minus the second's, on the same draws of items and seeds."""
+    """Return the first's scores minus the second's, on the same draws of items and seeds."""
     found = []
     for measure in MEASURES:
         low, high = central_interval(one[0][measure] - other[0][measure])
@@ -117,7 +116,7 @@ def _apart(
 
 
 def _floors(one: SoftSet, learned: Mapping[str, SoftSet]) -> dict[str, Scores]:
-    """What one scores who knows nothing of an item: all labels alike, or a training's mean."""
+    """Return scores of uninformed predictions: uniform, and each training source's mean."""
     labels = one.shares.shape[1]
     guesses = {"floor: uniform": np.full(labels, 1 / labels)}
     for source, each in learned.items():
@@ -142,7 +141,7 @@ DEVELOPMENT, TEST = "development", "test"
 def run_config(
     train: Judgments, sets: Mapping[str, Judgments], config: SoftLabelConfig
 ) -> dict[str, Any]:
-    """What makes a run this one and no other; saved as its config.json."""
+    """Return the settings that identify a run; saved as its config.json."""
     return {
         "stage": STAGE,
         "target": "all",
@@ -162,13 +161,13 @@ def train_soft_labels(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Train on every source with every seed; the result, as result.json has it.
+    """Train on every source with every seed; return the result in the format of result.json.
 
     Items of the other sets are left out of training, and counted.
 
     Args:
         sets: "development" (chooses the epoch) and others to score on, "test" among them.
-        cache: folder for sentence vectors (reading apart); None keeps none.
+        cache: folder for sentence vectors (reading apart); None disables the cache.
 
     Raises:
         ConfigError: there is no development set, or a set has other labels or no such source.
@@ -176,7 +175,7 @@ def train_soft_labels(
         Stopped: on request; finished trainings are kept.
     """
     if DEVELOPMENT not in sets:
-        raise ConfigError("there is no development set", todo="name one (--development)")
+        raise ConfigError("there is no development set", todo="provide one (--development)")
     for one in sets.values():
         if one.task.scale.labels != train.task.scale.labels:
             raise ConfigError(
@@ -220,7 +219,7 @@ def _cell(
     features: PairFeatures | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """One training, or what is kept of it: predictions on all sets, by set."""
+    """Return the predictions of one training on all sets, by set; from disk if it is finished."""
     path = folder.path / "cells" / f"{content_hash(source)[:12]}-{seed}.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,5 @@
-"""Imitated annotators as a team: does it predict the crowd better than its parts?
-
-The sources of label distributions that a dataset holds.
+"""Sources of label distributions: those of a dataset, and those of imitated annotators and their
+teams.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ SINGLE = "single label"
 
 
 def dataset_judgments(dataset: Dataset) -> Judgments:
-    """Crowd (where there is one), annotators together and one by one, single label, uniform.
+    """Return crowd (if any), annotators together and one by one, single label, and uniform.
 
     "annotators" counts each label given, so that somebody who gave two to an item counts twice;
     "annotators, valid" leaves out what later validation refused, where there was one. "single
@@ -77,7 +76,7 @@ def dataset_judgments(dataset: Dataset) -> Judgments:
 
 
 def single_label(source: LabelDistribution) -> tuple[LabelDistribution, int]:
-    """A source with all weight on each item's most frequent label, and how many items had a tie."""
+    """Return a source with each item's most frequent label, and the number of ties."""
     top = source.shares >= source.shares.max(axis=1, keepdims=True) - 1e-12
     shares = np.zeros_like(source.shares)
     for row, item in enumerate(source.item_ids):
@@ -91,14 +90,16 @@ def single_label(source: LabelDistribution) -> tuple[LabelDistribution, int]:
 
 
 def human_explanations(annotations: pd.DataFrame) -> pd.DataFrame:
-    """The annotators' explanations as a table `EXPLANATIONS`, in the order of the annotations."""
+    """Return the annotators' explanations as a table `EXPLANATIONS`, in the order of the
+    annotations.
+    """
     said = annotations[annotations["explanation"].str.strip() != ""]
     said = said.assign(source=HUMANS, position=said.groupby("item_id").cumcount())
     return said[EXPLANATIONS.names].reset_index(drop=True)
 
 
 def _counted(name, rows: pd.DataFrame, labels, items, about: str) -> LabelDistribution:
-    """Counts of labels by item; a `count` column weighs the rows where there is one."""
+    """Return a source from counts of labels by item; a `count` column weights the rows."""
     weight = rows["count"].astype(float) if "count" in rows else 1.0
     table = (
         rows.assign(n=weight)
@@ -110,7 +111,7 @@ def _counted(name, rows: pd.DataFrame, labels, items, about: str) -> LabelDistri
 
 
 def output_distributions(judgments: Judgments, outputs: pd.DataFrame) -> list[LabelDistribution]:
-    """One source an imitated annotator and method, and for each method its team.
+    """Return one source per imitated annotator and method, and a team for each method.
 
     An annotator's distribution on an item is how often its samples give each label; the team's is
     the mean over annotators, on the items all of them answered. Answers that could not be read
@@ -131,7 +132,7 @@ def output_distributions(judgments: Judgments, outputs: pd.DataFrame) -> list[La
     if readable.empty:
         raise DataError(
             f"none of {len(outputs)} outputs is a readable answer to an item of {judgments.name}",
-            todo="take outputs to items of the same dataset",
+            todo="use outputs on items of the same dataset",
         )
     found: list[LabelDistribution] = []
     for method, answers in readable.groupby("method", sort=False):
@@ -163,14 +164,14 @@ def output_explanations(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataF
 
 
 def unused_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
-    """What must be said of the outputs that count for nothing, in sentences."""
+    """Return notes on the outputs that do not count, as sentences."""
     known = outputs["item_id"].isin(set(judgments.items["item_id"]))
     unread = known & ~outputs["label"].isin(judgments.task.scale.labels)
     found = []
     if unread.any():
         found.append(
             f"{int(unread.sum())} of {len(outputs)} answers of the runs have no label that could "
-            "be read; they count for nothing"
+            "be read; they are ignored"
         )
     if not known.all():
         found.append(
@@ -183,7 +184,7 @@ def unused_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
 def _equal_count(
     method: str, answers: pd.DataFrame, labels: Sequence[str], items: Sequence[str]
 ) -> list[LabelDistribution]:
-    """The team with as many answers an item as one annotator has (the median over items)."""
+    """Return the team with as many answers per item as one annotator (median over items)."""
     who = answers["target_annotator_id"]
     samples = int(answers.groupby(["item_id", who]).size().median())
     each = samples // who.nunique()

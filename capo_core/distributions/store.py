@@ -1,7 +1,7 @@
-"""Judgments kept in the workspace, so that a run can name what it works on; and runs' results.
+"""Storage of judgments in the workspace, so that runs can reference them, and results of runs.
 
 <workspace>/distributions/<id>.json    items, sources and explanations; the id is their hash
-<workspace>/runs/<run>/estimate.json   what an estimate found (`Estimate.to_dict`)
+<workspace>/runs/<run>/estimate.json   result of an estimate (`DistributionEstimate.to_dict`)
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ESTIMATE = "estimate.json"
 
 
 def save(judgments: Judgments, workspace: Workspace) -> str:
-    """Write the judgments into the workspace; their id there. The same content has the same id."""
+    """Write the judgments into the workspace; return their id. The same content has the same id."""
     raw = to_dict(judgments)
     name = content_hash(raw)[:16]
     path = _path(workspace, name)
@@ -47,13 +47,15 @@ def save(judgments: Judgments, workspace: Workspace) -> str:
 
 
 def load(name: str, workspace: Workspace) -> Judgments:
-    """The judgments with an id; `DataError` where there are none, or the file was changed."""
+    """Return the judgments with an id; raises `DataError` if there are none, or the file was
+    changed.
+    """
     path = _path(workspace, name)
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise DataError(
-            f"the judgments {name!r} cannot be read", where=str(path), todo="ask for the run anew"
+            f"the judgments {name!r} cannot be read", where=str(path), todo="submit the run again"
         ) from None
     if content_hash(raw)[:16] != name:
         raise DataError("the file was changed after it was written", where=str(path))
@@ -97,7 +99,7 @@ def from_dict(raw: dict[str, Any]) -> Judgments:
 
 
 def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) -> Judgments:
-    """The judgments with what finished runs say of their items: estimates, and the outputs of
+    """Return the judgments with the distributions of finished runs: estimates, and the outputs of
     generations as imitated annotators and teams (with their explanations).
 
     Samples of several generations by one method count together. Items of the runs that are not
@@ -105,7 +107,7 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
 
     Raises:
         RunError: there is no such run, it is not finished, or it is no run of these kinds.
-        DataError: it speaks of other items, or has other labels.
+        DataError: it has no item in common, or other labels.
     """
     tables: list[pd.DataFrame] = []
     notes: list[str] = []
@@ -138,22 +140,24 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
 
 
 def load_estimate(run: RunFolder, judgments: Judgments) -> LabelDistribution:
-    """What an estimate said of the items of `judgments`; those of other items are left out.
+    """Return an estimate's distributions on the items of `judgments`; other items are left out.
 
     Raises:
-        RunError: it cannot be read. DataError: it speaks of none of the items.
+        RunError: it cannot be read. DataError: it has none of the items.
     """
     raw = _estimate(run)
     kept = [item for item in judgments.items["item_id"] if item in raw["shares"]]
     if not kept:
-        raise DataError(f"the estimate speaks of no item of {judgments.name}", where=run.run_id)
+        raise DataError(
+            f"the estimate has no item in common with {judgments.name}", where=run.run_id
+        )
     shares = np.array([raw["shares"][item] for item in kept])
     return LabelDistribution(str(raw["name"]), tuple(raw["labels"]), tuple(kept), shares,
                   about=str(raw["about"]))  # fmt: skip
 
 
 def _estimate(run: RunFolder) -> dict[str, Any]:
-    """Of estimate.json what others need of it."""
+    """Return the parts of estimate.json that are used elsewhere."""
     try:
         raw = json.loads((run.path / ESTIMATE).read_text(encoding="utf-8"))
         needed = {name: raw[name] for name in ("name", "about", "labels", "shares")}
@@ -163,7 +167,7 @@ def _estimate(run: RunFolder) -> dict[str, Any]:
 
 
 def finished_estimates(judgments: Judgments, workspace: Workspace) -> list[str]:
-    """Names of the finished estimates on these items, in alphabetical order."""
+    """Return names of the finished estimates on these items, in alphabetical order."""
     return [
         run.run_id
         for run in list_runs(workspace)

@@ -1,16 +1,14 @@
-"""How alike two sequences are by their n-grams.
-
-Coarse parts of speech of texts: by spaCy where a model is installed, else by TextBlob's tagger.
-
-TextBlob's pattern tagger brings its own lexicon, so that it works without any download. The two
-give other tags in places: a result names its tagger, and numbers of two taggers do not compare.
-
-How much the explanations of one item vary: in words, in grammar, in meaning.
+"""Variation of the explanations of one item: lexical, syntactic and semantic similarity.
 
 Pairs of explanations of the same item are compared, and the mean over pairs is the item's value;
-intervals are by a bootstrap over items. 1 is the same, lower is more varied, throughout. Within a
-source all pairs of its explanations are taken; between two sources, each of one with each of the
-other.
+intervals are by a bootstrap over items. 1 is identical, lower is more varied, throughout. Within a
+source all pairs of its explanations are used; between two sources, each of one with each of the
+other. Lexical and syntactic similarity is the overlap of n-grams of words and of coarse parts of
+speech.
+
+Parts of speech are by spaCy where a model is installed, else by TextBlob's pattern tagger, which
+brings its own lexicon and needs no download. The two differ in some tags: a result names its
+tagger, and numbers of two taggers are not comparable.
 """
 
 from __future__ import annotations
@@ -38,12 +36,13 @@ from capo_core.text.tokens import tokens
 
 
 def ngrams(sequence: Sequence[str], n: int) -> Counter:
-    """How often each run of `n` stands in the sequence; empty where it is shorter."""
+    """Return the counts of n-grams in the sequence; empty if it is shorter than `n`."""
     return Counter(zip(*(sequence[start:] for start in range(n)), strict=False))
 
 
 def overlap(one: Counter, other: Counter) -> float:
-    """(matches of one in the other + matches of the other in one) / (|one| + |other|), 0 to 1.
+    """Return (matches of one in the other + matches of the other in one) / (|one| + |other|), 0 to
+    1.
 
     Of n-grams that stand several times on both sides the smaller number matches: twice the size of
     the multisets' intersection by the sum of their sizes (Dice 1945). NaN where both are empty.
@@ -77,7 +76,7 @@ class Tagger:
 
 
 def load_tagger(wish: str = "auto") -> Tagger:
-    """The tagger asked for; "auto" is spaCy's where an English model is installed.
+    """Return the tagger named; "auto" is spaCy's where an English model is installed.
 
     Raises:
         ConfigError: there is no such tagger. BackendUnavailable: it is not installed.
@@ -141,13 +140,15 @@ def _tags(tagger, text: str) -> list[str]:
 
 
 def _parts(token: str) -> list[str]:
-    """ "doesn't" → "does", "n't"; everything else as it is."""
+    """Split contractions: "doesn't" → "does", "n't"; other words are unchanged."""
     match = _CONTRACTION.search(token)
     return [token[: match.start()], match.group()] if match and match.start() else [token]
 
 
 def coarse(tag: str) -> str:
-    """A Penn Treebank tag as one of twelve universal ones; "." for punctuation, "X" for other."""
+    """Return a Penn Treebank tag as one of twelve universal ones; "." for punctuation, "X" for
+    other.
+    """
     for beginning, name in _COARSE:
         if tag.startswith(beginning):
             return name
@@ -161,7 +162,7 @@ COLUMNS = ("source", "measure", "ngram", "value", "low", "high", "n", "pairs")
 
 @settings("variation")
 class VariationConfig:
-    """Which similarities are measured, and on what."""
+    """Settings of a variation analysis."""
 
     ngrams: tuple[int, ...] = setting(
         (1, 2, 3),
@@ -172,7 +173,7 @@ class VariationConfig:
     )
     items: int = setting(0, "Max items", "Only the first items of the data (0 = all).", ge=0)
     tagger: str = setting(
-        "auto", "Part-of-speech tagger", "auto takes spaCy where it is installed.", choices=TAGGERS
+        "auto", "Part-of-speech tagger", "auto uses spaCy where it is installed.", choices=TAGGERS
     )
     semantic: bool = setting(
         True, "Semantic similarity", "Compare meanings by a sentence encoder; costs the most."
@@ -186,19 +187,19 @@ class VariationConfig:
     def __post_init__(self) -> None:
         if not self.ngrams:
             raise ConfigError(
-                "[] cannot be used", where="variation, ngrams", expected="lengths from 1 to 8"
+                "the list is empty", where="variation, ngrams", expected="lengths from 1 to 8"
             )
 
 
 @dataclass(frozen=True)
 class Variation:
-    """Likeness of explanations within sources and between them.
+    """Similarity of explanations within sources and between them.
 
     Attributes:
         table: COLUMNS; `source` is one, or "one × other"; `ngram` 0 for the semantic measures;
             `n` items (0: undefined, no item has a pair), `pairs` compared.
         per_item: item_id, source, measure, ngram, value.
-        tagger: what tagged the parts of speech.
+        tagger: name of the part-of-speech tagger.
     """
 
     name: str
@@ -227,15 +228,15 @@ def variation(
     embed: Embedder | None = None,
     progress: Progress = silent,
 ) -> Variation:
-    """Likeness within the explanations of each source, and between each two of them.
+    """Measure similarity within the explanations of each source, and between each two of them.
 
     Args:
-        sources: sources of explanations; all of them where None.
-        cache: folder where embeddings are kept. embed: instead of the encoder, for tests.
+        sources: sources of explanations; None for all.
+        cache: folder of cached embeddings. embed: instead of the encoder, for tests.
 
     Raises:
         ConfigError: there is no such source. DataError: there are no explanations.
-        BackendUnavailable: the tagger or the encoder cannot be had.
+        BackendUnavailable: the tagger or the encoder is not installed.
     """
     config = config or VariationConfig()
     said = chosen_explanations(judgments, sources)
@@ -282,7 +283,7 @@ def variation(
 
 
 def chosen_explanations(judgments: Judgments, sources: Sequence[str] | None) -> pd.DataFrame:
-    """The explanations of some sources, in the order of the items.
+    """Return the explanations of some sources, in the order of the items.
 
     Raises:
         ConfigError: there is no such source. DataError: there are none at all.
@@ -304,7 +305,7 @@ def chosen_explanations(judgments: Judgments, sources: Sequence[str] | None) -> 
 
 
 def _pairs(said: pd.DataFrame):
-    """(name, item, pairs of rows of `said`) within each source and between each two."""
+    """Return (name, item, pairs of rows of `said`) within each source and between each two."""
     rows: dict[str, dict[str, list[int]]] = {}
     for row, (item, source) in enumerate(zip(said["item_id"], said["source"], strict=True)):
         rows.setdefault(source, {}).setdefault(item, []).append(row)
@@ -320,7 +321,7 @@ def _pairs(said: pd.DataFrame):
 
 
 def _mean(values) -> tuple[float, int]:
-    """Mean of the defined values (NaN where there are none), and how many there are."""
+    """Return the mean of the defined values (NaN if there are none), and their number."""
     values = np.asarray(values, dtype=float)
     defined = values[np.isfinite(values)]
     return (float(defined.mean()) if len(defined) else np.nan), len(defined)

@@ -1,1 +1,1 @@
-"""How near an imitation comes to its target: each score with its n, interval, floor and ceiling."""
+"""Evaluation of imitations against their targets: scores with n, interval, floor and ceiling."""

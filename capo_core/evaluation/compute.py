@@ -1,4 +1,4 @@
-"""From streams of responses to the report: scores, what stands beside them, tests and sentences."""
+"""Computation of an evaluation report: scores, reference values, tests and statements."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def compute_report(
     missing: Statement | None = None,
     progress: Progress = silent,
 ) -> EvaluationReport:
-    """Score methods' streams beside the people's.
+    """Score streams of methods together with the people's, and return the report.
 
     Args:
         outputs: streams of methods (see `streams.output_streams`); people's are added.
         split: the name of the part that `item_ids` are, for the words of the report.
         llm_judges: answers of LLM judges about the same streams.
-        missing: states what was to be scored and has no result.
+        missing: methods that were expected and have no result, with the reason; "" for none.
 
     Raises:
-        ConfigError: a method is called as people are, or an item stands twice in a stream.
+        ConfigError: a method has a reserved name, or a stream has two responses to one item.
         DataError: an annotator has no explanation in the training split, or an answer has an
             unknown target or label.
     """
@@ -103,7 +103,7 @@ def compute_report(
 def expected_measures(
     dataset: Dataset, config: TableConfig, llm_judges: Sequence[LlmJudgeVerdicts] = ()
 ) -> Iterator[tuple[str, int]]:
-    """(measure, k) of everything that is scored, in the order of the catalogue."""
+    """Return (measure, k) of every score a report should have, in the order of the registry."""
     for family in config.families:
         for view in config.views if FAMILIES[family].pooled else ():
             for measure in measures_of(family):
@@ -121,7 +121,7 @@ def _scores(
     config: TableConfig,
     llm_judges: Sequence[LlmJudgeVerdicts],
 ) -> pd.DataFrame:
-    """The long table: every row that there could be, what is undefined said in words."""
+    """Return the long table with every expected row; undefined values carry a reason in `note`."""
     known = {(row.source, row.target, row.measure, row.k): row for row in found.scores.itertuples()}
     answered: dict[str, dict[str, None]] = {}
     for stream in streams:
@@ -161,7 +161,7 @@ def _why(source: str, about: Measure, k: int) -> str:
 
 
 def caricatures(apart: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
-    """CARICATURES: who is more typical than the human, and further from the human's manner.
+    """Return CARICATURES: sources more attributable than the human, and further from their style.
 
     `attribution_above` and `style_above` are a method's value minus that of the target's own
     held-out texts; a caricature has both above 0 with adjusted p-values up to .05.
@@ -200,18 +200,20 @@ def _check(dataset: Dataset, outputs: Sequence[Stream]) -> None:
         if stream.source in (HUMAN, OTHER, GUESS):
             raise ConfigError(
                 f"a method cannot be named {stream.source!r}",
-                todo="name it otherwise: this name is that of what stands beside the methods",
+                todo="rename it: this name is reserved for a reference row of the table",
             )
         if len(np.unique(stream.item)) < len(stream):
             raise ConfigError(
-                f"{stream.source} has two answers to one item in one sample",
+                f"{stream.source} has two responses to one item in one sample",
                 where=f"target {stream.target}, {stream.replicate}",
-                expected="one answer to an item in each sample",
+                expected="one response per item in each sample",
             )
         strange = [label for label in stream.labels if label not in labels]
         if strange or stream.target not in dataset.annotators:
             raise DataError(
                 f"found {strange[0]!r}" if strange else f"there is no annotator {stream.target!r}",
                 where=f"{stream.source}, target {stream.target}, {stream.replicate}",
-                expected="a label of the scale, or nothing" if strange else "one of the dataset",
+                expected="a label of the scale, or an empty cell"
+                if strange
+                else "one of the dataset",
             )

@@ -60,7 +60,7 @@ def to_html(report: EvaluationReport) -> str:
 
 
 def interval_figure(blocks: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    """Return an SVG of intervals on a common axis from 0 to 1, which needs nothing around it.
+    """Return a self-contained SVG of intervals on a common axis from 0 to 1.
 
     Args:
         blocks: titles with rows of source, value, low, high, floor, ceiling and chance, all shares.
@@ -103,7 +103,7 @@ def _figure_row(row: Any, y: int) -> dict[str, Any]:
 
 
 def _figure(report: EvaluationReport) -> dict[str, Any] | None:
-    """Attribution in the main view, one row a method and k, with floor, ceiling and chance."""
+    """Draw attribution in the main view, one row per method and k, with reference values."""
     name = report.config.views[0].name
     table = report.scores
     mine = table[
@@ -119,7 +119,7 @@ def _figure(report: EvaluationReport) -> dict[str, Any] | None:
 
 
 def _family(report: EvaluationReport, family: Family) -> dict[str, Any]:
-    """All tables of a family."""
+    """Return all tables of a family."""
     rows = report.scores[report.scores["family"] == family.name]
     measures = []
     for name in dict.fromkeys(rows["measure"]):
@@ -212,12 +212,14 @@ FILE_TYPES = (".html", ".csv", ".jsonl", ".json")
 
 
 def to_csv(report: EvaluationReport) -> str:
-    """The scores as CSV, one row a source, target, measure and k; undefined numbers are empty."""
+    """Return the scores as CSV, one row per source, target, measure and k; undefined values are
+    empty.
+    """
     return report.scores.to_csv(index=False, lineterminator="\n")
 
 
 def to_jsonl(report: EvaluationReport) -> str:
-    """One JSON object a line: the scores, then the differences; `table` says which."""
+    """Return JSON lines: the scores, then the differences; `table` names the table."""
     lines = [
         json.dumps({"table": name, **row}, ensure_ascii=False, allow_nan=False)
         for name in ("scores", "differences")
@@ -227,24 +229,24 @@ def to_jsonl(report: EvaluationReport) -> str:
 
 
 def check_file_type(path: Path) -> Path:
-    """`path`, if its ending is one of `KINDS`.
+    """Return `path` if its extension is a supported file type.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: the extension is not one of `FILE_TYPES`.
     """
     if path.suffix.lower() not in FILE_TYPES:
         raise ConfigError(
-            f"{path.name!r} does not say what to write",
+            f"{path.name!r} has no supported file extension",
             expected=f"a name that ends in {', '.join(FILE_TYPES)}",
         )
     return path
 
 
 def write(report: EvaluationReport, path: Path) -> Path:
-    """Write the report in the form that the path's ending names; whole or not at all.
+    """Write the report in the format of the path's extension; atomic.
 
     Raises:
-        ConfigError: the ending is not one of `KINDS`.
+        ConfigError: the extension is not one of `FILE_TYPES`.
     """
     kind = check_file_type(path).suffix.lower()
     if kind == ".json":

@@ -1,4 +1,6 @@
-"""General text of a base model: what it could read and write before anybody tuned it."""
+"""General text for measuring perplexity: text that a base model was able to predict before
+fine-tuning.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,10 @@ _MARK = 0x6E0  # parts these draws from those of the base's own figures
 
 @dataclass(frozen=True)
 class GeneralText:
-    """Passages, each a prompt with one response: what is given, and what is to be predicted.
+    """Passages of general text, each a prompt (context) with one response (scored continuation).
 
     Attributes:
-        name: what it is, in words; "" where there is none.
+        name: description of the text; "" where there is none.
     """
 
     name: str
@@ -42,7 +44,7 @@ class GeneralText:
 def general_text(
     base: LoadedBaseModel, count: int, corpus: TextCorpus | None = None, *, seed: int = 0
 ) -> GeneralText:
-    """Up to `count` passages of general text for `base`.
+    """Return up to `count` passages of general text for `base`.
 
     A corpus is cut into passages of at most 256 tokens, whose first token is given; `count` of
     them, evenly spread, are taken. Without one, a base that this project built (the embedded one)

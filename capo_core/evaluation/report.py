@@ -1,4 +1,4 @@
-"""The evaluation of several methods on one dataset: a frozen object, kept and exported."""
+"""Report of an evaluation of several methods on one dataset: immutable, saved and exported."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class EvaluatedSource:
     """One source of responses.
 
     Attributes:
-        targets: annotators in whose place it answered.
-        replicates: names of its runs and samples, or of the people who stand in.
+        targets: annotators it imitated.
+        replicates: names of its runs and samples, or of the annotators used as substitutes.
         responses: how many there are; `unread` of them have no label.
     """
 
@@ -65,7 +65,8 @@ class EvaluatedSource:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Everything scored; the same responses, configuration and code give the same report.
+    """Complete result of an evaluation; deterministic for the same responses, configuration and
+    code.
 
     Attributes:
         split, n_items: the part of the data that was scored, and its items.
@@ -76,13 +77,13 @@ class EvaluationReport:
         differences: see `differences.differences`: methods against each other and against people.
         confusion: see `confusion.confusion`.
         caricatures: by how much each method exceeds the target's own held-out texts in attribution
-            (of single explanations) and in style distance, and whether both do beyond doubt.
+            (of single explanations) and in style distance, and whether both are significant.
         llm_judges: LLM judges, each with its run, settings, shares of positions and a sentence on
-            its worth (see `llm_judge.results.LlmJudgeVerdicts.to_dict`); their answers are among
+            its accuracy (see `llm_judge.results.LlmJudgeVerdicts.to_dict`); their answers are among
             the scores.
-        missing: methods that were to be scored and are not there, and why, in a sentence; "" where
-            all are.
-        statements: what these data say, in sentences made from the numbers.
+        missing: methods that were expected and have no result, with the reason, as a sentence;
+            "" where none is missing.
+        statements: findings, generated from the numbers.
         methods: how it was computed, as a paragraph in plain text and in LaTeX.
     """
 
@@ -105,11 +106,11 @@ class EvaluationReport:
 
     @property
     def method_names(self) -> tuple[str, ...]:
-        """The sources that are no people."""
+        """Names of the sources that are methods."""
         return tuple(source.name for source in self.sources if source.name not in (HUMAN, OTHER))
 
     def row(self, source: str, measure: str, k: int = 0, target: str = ALL) -> pd.Series | None:
-        """One row of `scores`; None where there is none."""
+        """Return one row of `scores`; None if it does not exist."""
         table = self.scores
         found = table[
             (table["source"] == source)
@@ -120,7 +121,7 @@ class EvaluationReport:
         return found.iloc[0] if len(found) else None
 
     def to_dict(self) -> dict:
-        """The report as JSON-able values; what is undefined is None."""
+        """Return the report as JSON-serialisable values; undefined values are None."""
         return {
             "format": FORMAT,
             "dataset": self.dataset,
@@ -140,14 +141,14 @@ class EvaluationReport:
 
     @classmethod
     def from_dict(cls, raw: dict) -> EvaluationReport:
-        """The report that `to_dict` gave.
+        """Return the report that `to_dict` serialised.
 
         Raises:
-            DataError: it is of another format.
+            DataError: the format version differs.
         """
         if raw.get("format") != FORMAT:
             raise DataError(
-                f"this is no evaluation report of format {FORMAT}",
+                f"not an evaluation report of format {FORMAT}",
                 todo="evaluate the runs again",
             )
         return cls(
@@ -175,15 +176,15 @@ def _frame(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def save(report: EvaluationReport, path: Path) -> None:
-    """Write the report as JSON; the file is replaced whole or not at all."""
+    """Write the report as JSON; atomic."""
     write_json(path, report.to_dict())
 
 
 def load(path: Path) -> EvaluationReport:
-    """The report kept at `path`.
+    """Return the report saved at `path`.
 
     Raises:
-        DataError: there is none, or it cannot be read.
+        DataError: the file is missing or cannot be read.
     """
     try:
         return EvaluationReport.from_dict(json.loads(path.read_text(encoding="utf-8")))

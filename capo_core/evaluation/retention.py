@@ -1,16 +1,14 @@
-"""What a training made a base forget, along the strength of its adapter: a frozen object, kept.
+"""Retention: the capabilities a base model keeps after fine-tuning, by adapter strength.
 
-A run "retention" leaves `retention.json` in its folder; `load` reads it. Strength 0 is the base and
-1 the trained adapter. Where CAPO began with an SFT adapter the way has two stages:
+A run "retention" writes `retention.json` to its folder; `load` reads it. Strength 0 is the base and
+1 the trained adapter. Where CAPO started from an SFT adapter, the path has two stages:
 
     at 0 … 1   base → SFT:   W = W_base + s · ΔW_sft
     at 1 … 2   SFT → CAPO:   W = W_base + (1 − s) · ΔW_sft + s · ΔW_capo
 
-(see `imitation.strength`). At each point the same things are measured on the same held-out items.
-
-The best point between what is gained and what is forgotten, and the sentence that says so.
-
-From what models at several strengths wrote and how likely they found texts, to figures.
+(see `imitation.strength`). The same measures are computed at each point on the same held-out items,
+from the answers generated at that strength and the likelihood of fixed texts. The best point
+balances imitation and retention (`BestPoint`).
 """
 
 from __future__ import annotations
@@ -66,7 +64,7 @@ _NUMBERS = ("strength", "at", "value", "low", "high", "change", "change_low", "c
 
 @settings("retention")
 class RetentionConfig:
-    """How retention is measured.
+    """Settings of a retention measurement.
 
     A strength chosen by its figures is fitted to the items, which is why they are not test items.
     """
@@ -115,14 +113,15 @@ class RetentionConfig:
 
 @dataclass(frozen=True)
 class BestPoint:
-    """The point at which imitation and what is kept are both high.
+    """Point with the best balance of imitation and retention.
 
         score = 2 · I · R / (I + R)
         I = (attribution − chance) / (ceiling − chance)      within 0 … 1
         R = perplexity at the base / perplexity at the point  at most 1
 
-    I is the part of the way from a guess to the target's own texts; R is of general text, where
-    there is some, else of the others' responses. Their harmonic mean is high only where both are.
+    I is the gain over chance as a share of that of the target's own texts; R is of general text,
+    where there is some, else of the others' responses. Their harmonic mean is high only where both
+    are.
 
     Attributes:
         support: share of bootstrap draws over items and passages in which this point is the best.
@@ -139,16 +138,16 @@ class BestPoint:
 
 @dataclass(frozen=True)
 class Retention:
-    """Everything measured along the way.
+    """Measurements at all strengths of a run's adapters.
 
     Attributes:
-        target: who is imitated; `runs`: its trainings, {"sft": run id} or {"sft", "capo"}.
-        general: what the general text is, in words; "" where there is none.
-        unit_of_kept: the measure that R of the best point is made of.
+        target: the imitated annotator; `runs`: its trainings, {"sft": run id} or {"sft", "capo"}.
+        general: description of the general text; "" where there is none.
+        unit_of_kept: the measure that R of the best point is computed from.
         points: POINTS, one row a point and measure (`MEANING` has the measures); `change` is
             against the base and paired by item: a ratio for perplexities, else a difference.
-        lines: LINES, what stands beside: chance, floor and ceiling of shares.
-        best: None where none is defined; `sentence` says why.
+        lines: LINES, reference values: chance, floor and ceiling of shares.
+        best: None where undefined; `sentence` gives the reason.
     """
 
     dataset: str
@@ -167,11 +166,11 @@ class Retention:
     sentence: str
 
     def curve(self, measure: str) -> pd.DataFrame:
-        """The points of one measure, from the base on."""
+        """Return the points of one measure, from the base on."""
         return self.points[self.points["measure"] == measure].sort_values("at")
 
     def line(self, measure: str, line: str) -> pd.Series | None:
-        """ "chance", "floor" or "ceiling" of a measure; None where there is none."""
+        """Return "chance", "floor" or "ceiling" of a measure; None if it does not exist."""
         rows = self.lines[(self.lines["measure"] == measure) & (self.lines["line"] == line)]
         return rows.iloc[0] if len(rows) else None
 
@@ -188,13 +187,13 @@ class Retention:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Retention:
-        """What `to_dict` gave.
+        """Return the retention that `to_dict` serialised.
 
         Raises:
-            DataError: it is of another format.
+            DataError: the format version differs.
         """
         if raw.get("format") != FORMAT:
-            raise DataError(f"this is no retention of format {FORMAT}", todo="measure it again")
+            raise DataError(f"not a retention result of format {FORMAT}", todo="measure it again")
         values = {each.name: raw[each.name] for each in fields(cls)}
         return cls(
             **{
@@ -215,22 +214,22 @@ def _frame(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def save(found: Retention, folder: Path) -> None:
-    """Write retention.json into a run's folder; whole or not at all."""
+    """Write retention.json into a run's folder; atomic."""
     write_json(folder / FILE, found.to_dict())
 
 
 def load(folder: Path) -> Retention:
-    """The retention kept in a run's folder.
+    """Return the retention saved in a run's folder.
 
     Raises:
-        DataError: there is none, or it cannot be read.
+        DataError: the file is missing or cannot be read.
     """
     path = folder / FILE
     try:
         return Retention.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"the retention cannot be read ({type(error).__name__})",
+            f"the retention result cannot be read ({type(error).__name__})",
             where=str(path),
             todo="measure it again",
         ) from error
@@ -260,7 +259,7 @@ class ScoredTexts:
 
 @dataclass(frozen=True)
 class RetentionPoint:
-    """One model on the way.
+    """Outputs of one model at one adapter strength.
 
     Attributes:
         stage: "sft" (between base and SFT adapter) or "capo" (between SFT and CAPO adapter).
@@ -276,19 +275,19 @@ class RetentionPoint:
 
     @property
     def at(self) -> float:
-        """Its place on the way: 0 the base, 1 SFT, 2 CAPO."""
+        """Position on the path: 0 the base, 1 SFT, 2 CAPO."""
         return self.strength + (1.0 if self.stage == "capo" else 0.0)
 
 
 @dataclass(frozen=True)
 class RetentionScores:
-    """Scores of all points, and what stands beside them.
+    """Scores of all points, with their reference values.
 
     Attributes:
         scores: measure → a score for each point. A perplexity's is the mean −log p of a token.
-        hits: [points, items], share of an item's explanation that is given to the target.
+        hits: [points, items], share of an item's explanation that is attributed to the target.
         own: [items], the same of the target's own text; NaN where there is none.
-        chance: of a guess at the author.
+        chance: accuracy of a random attribution.
         lines: LINES.
     """
 
@@ -302,7 +301,7 @@ class RetentionScores:
 def token_surprisal(
     log_probs: np.ndarray, tokens: np.ndarray, unit: np.ndarray, n_units: int
 ) -> Score:
-    """Mean −log p of a token in nats, over all tokens, with the influence of items or passages."""
+    """Return the mean −log p per token in nats, with the influence of each item or passage."""
     total = tokens.sum()
     value = float(-log_probs.sum() / total)
     influence = np.zeros((1, n_units))
@@ -311,8 +310,7 @@ def token_surprisal(
 
 
 def majority_labels(dataset: Dataset, item_ids: Sequence[str]) -> list[frozenset[str]]:
-    """The label or labels that most annotators gave each item; responses judged invalid do not
-    count."""
+    """Return the most frequent label or labels of each item; invalid responses do not count."""
     rows = dataset.annotations[dataset.annotations["valid"] != "false"]
     counts = rows.groupby(["item_id", "label"]).size()
     top = counts[counts == counts.groupby("item_id").transform("max")].reset_index()
@@ -328,7 +326,7 @@ def retention_scores(
     scored: ScoredTexts,
     embedder: Embedder,
 ) -> RetentionScores:
-    """All scores of all points.
+    """Return all scores of all points.
 
     Raises:
         DataError: an annotator has no explanation in the training split.
@@ -378,7 +376,7 @@ def retention_scores(
 
 
 def points_table(points: Sequence[RetentionPoint], found: RetentionScores) -> pd.DataFrame:
-    """POINTS; changes are against the first point, which is the base."""
+    """Return POINTS; changes are against the first point, which is the base."""
     rows = []
     for name, scores in found.scores.items():
         for point, score in zip(points, scores, strict=True):
@@ -416,17 +414,17 @@ def _common_label(dataset: Dataset) -> str:
 
 
 def retained_measure(scored: ScoredTexts) -> str:
-    """The measure that says what is kept: of general text, where there is some."""
+    """Return the measure of retention: perplexity of general text, where there is some."""
     return GENERAL if GENERAL in scored.unit else OTHERS
 
 
 def best_point(
     points: Sequence[RetentionPoint], found: RetentionScores, scored: ScoredTexts
 ) -> BestPoint | None:
-    """The point with the highest score (see `retention.Best`), the first of equals.
+    """Return the point with the highest score (see `BestPoint`), the first of equals.
 
-    None where it is not defined: the classifier does not give the target's own texts to the
-    target more often than a guess, or no point is above a guess.
+    None where it is undefined: the classifier does not attribute the target's own texts to the
+    target above chance, or no point is above chance.
     """
     name = retained_measure(scored)
     imitated, kept, score = _scores(points, found, scored, name, None, None)
@@ -451,7 +449,7 @@ def best_point(
 
 
 def _scores(points, found: RetentionScores, scored: ScoredTexts, name: str, items, units):
-    """I, R and their harmonic mean, each [draws, points]; NaN where they are not defined."""
+    """Return I, R and their harmonic mean, each [draws, points]; NaN where they are undefined."""
     n_items = found.hits.shape[1]
     items = np.ones((1, n_items)) if items is None else items
     units = np.ones((1, scored.n_units[name])) if units is None else units
@@ -474,7 +472,7 @@ def _scores(points, found: RetentionScores, scored: ScoredTexts, name: str, item
 def sentence(
     best: BestPoint | None, frame: pd.DataFrame, lines: pd.DataFrame, name: str, general: str
 ) -> str:
-    """What was gained and lost at the end of the way, and where the best point is."""
+    """Return a sentence on gain and loss at the last point, and on the best point."""
     rows = frame.set_index(["at", "measure"])
     end = float(frame["at"].max())
     ends = {1.0: "SFT", 2.0: "CAPO"}[end]

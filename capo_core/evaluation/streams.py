@@ -1,10 +1,8 @@
-"""Outputs of generation runs, or of a table from elsewhere, as streams that can be scored.
+"""Streams of responses to score: from generation runs, from tables, and from people.
 
-What is scored: streams of responses, from people or from models, one response an item.
-
-A stream is what one source wrote in one target's place: a run's outputs for one annotator and one
-sample, the annotator's own held-out responses, or another annotator's, who then stands in for the
-target. Responses of one stream are on different items, so that they can be pooled.
+A stream holds what one source wrote for one target: a run's outputs for one annotator and one
+sample, the annotator's own held-out responses, or another annotator's as a substitute for the
+target. The responses of a stream are on different items, so that they can be pooled.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ class Stream:
     Attributes:
         source: a method's name, `HUMAN` or `OTHER`.
         target: the annotator who is imitated.
-        replicate: which seed, sample or other annotator.
+        replicate: name of the seed, sample or other annotator.
         item: index into the items of `Scored` [n], no item twice.
         labels, explanations: text [n]; "" where the answer could not be read.
     """
@@ -51,12 +49,12 @@ class Stream:
 
     @property
     def run(self) -> str:
-        """The run that a sample is of: the part of `replicate` before the last "/"."""
+        """Run of a sample: the part of `replicate` before the last "/"."""
         return self.replicate.rpartition("/")[0]
 
 
 def human_streams(dataset: Dataset, item_ids: tuple[str, ...]) -> list[Stream]:
-    """Each annotator's own responses to the items, and each as a stand-in for every other.
+    """Return each annotator's own responses to the items, and each as a substitute for every other.
 
     Where an annotator answered an item twice, the first answer counts, so that no item stands
     twice in a pool. Responses judged invalid and those without explanation are left out, as they
@@ -80,7 +78,7 @@ def human_streams(dataset: Dataset, item_ids: tuple[str, ...]) -> list[Stream]:
 def output_streams(
     outputs: pd.DataFrame, item_ids: tuple[str, ...], *, source: str, replicate: str = ""
 ) -> list[Stream]:
-    """The streams of an outputs table (see `schema.OUTPUTS`): one a target and sample.
+    """Return the streams of an outputs table (see `schema.OUTPUTS`): one per target and sample.
 
     Raises:
         DataError: an output is on an item that is not among `item_ids`.
@@ -91,7 +89,7 @@ def output_streams(
         raise DataError(
             f"the run answered item {strange!r}, which is not among the {len(item_ids)} scored",
             expected="outputs on the held-out items of this dataset",
-            todo="score the run with the dataset and the split that it was made with",
+            todo="score the run with the dataset and split it was generated from",
         )
     outputs = outputs.assign(item=place)
     streams = []
@@ -113,24 +111,24 @@ def _stream(source: str, target: str, replicate: str, rows: pd.DataFrame) -> Str
 
 
 def held_out_items(dataset: Dataset, split: str = "test") -> tuple[str, ...]:
-    """The items of a split, in the dataset's order.
+    """Return the items of a split, in the dataset's order.
 
     Raises:
-        DataError: there are none.
+        DataError: the split is empty.
     """
     ids = tuple(dataset.items.loc[dataset.items["split"] == split, "item_id"])
     if not ids:
         raise DataError(
             f"the dataset has no {split} items",
             where=dataset.name,
-            expected="items divided into train, validation and test",
+            expected="items split into train, validation and test",
             todo="import it again with a split",
         )
     return ids
 
 
 def sources(streams: Iterable[Stream]) -> list[str]:
-    """The sources of `streams`, in the order of their first appearance."""
+    """Return the sources of `streams`, in the order of their first appearance."""
     return list(dict.fromkeys(stream.source for stream in streams))
 
 
@@ -140,7 +138,7 @@ _READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": pd.read_
 
 @dataclass(frozen=True)
 class MethodOutputs:
-    """Answers of one run or file, and what it is called in tables.
+    """Responses of one run or file, with their source name.
 
     Attributes:
         source: the method's name; runs of one source differ in their target, seed or sample.
@@ -155,7 +153,7 @@ class MethodOutputs:
 
 
 def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[MethodOutputs], str]:
-    """The outputs of finished generations on this dataset, and the split they answered.
+    """Return the outputs of finished generations on this dataset, and their split.
 
     A source is called by its method; where runs of one method ask different models, the model's
     name is added, and where they ask or were trained in different ways, the end of the first run's.
@@ -163,7 +161,7 @@ def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Me
 
     Raises:
         DataError: a run is not of this data and split, or answers another split than the first.
-        RunError: it is not there or not finished.
+        RunError: a run does not exist or is not finished.
     """
     configs = [folder.config for folder in folders]
     split = content_hash(sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True)))
@@ -171,23 +169,23 @@ def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Me
     for folder, config in zip(folders, configs, strict=True):
         if config.get("stage") != "generate":
             raise DataError(
-                "this run has no answers",
+                "this run has no responses",
                 where=str(folder.path),
                 expected="a run of the command generate",
             )
         about = config["dataset"]
         if about["fingerprint"] != dataset.fingerprint or about["split"] != split:
             raise DataError(
-                f"the run answered other data than {dataset.name!r} is now",
+                f"the dataset {dataset.name!r} has changed since this run was generated",
                 where=str(folder.path),
                 expected="the same items, annotations and split",
-                todo="generate again, or evaluate with the dataset that the run was made with",
+                todo="generate again, or evaluate with the dataset that the run used",
             )
         parts.append(config["settings"]["split"])
     if len(set(parts)) > 1:
         raise DataError(
-            f"the runs answered different parts of the data: {', '.join(sorted(set(parts)))}",
-            expected="runs on the same part",
+            f"the runs answered different splits: {', '.join(sorted(set(parts)))}",
+            expected="runs on the same split",
         )
     trained = [_training(folder, config) for folder, config in zip(folders, configs, strict=True)]
     names = _names(folders, configs, [settings for settings, _ in trained])
@@ -205,7 +203,7 @@ def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Me
 
 
 def _training(folder: RunFolder, config: dict) -> tuple[list, str]:
-    """How a run's adapters were trained, apart from seeds and targets; and the seeds, in words.
+    """Return a run's training settings apart from targets and seeds, and the seeds as text.
 
     Nothing for prompting, and where a training run is no longer in the workspace its name.
     """
@@ -222,7 +220,7 @@ def _training(folder: RunFolder, config: dict) -> tuple[list, str]:
 
 
 def _way(training: RunFolder) -> str:
-    """A hash of a training's settings, and of those of the SFT that it began with."""
+    """Return a hash of a training's settings, and of those of the SFT run that it started from."""
     asked = training.config
     before = RunFolder(training.path.parent / asked.get("sft", {}).get("run", "none"))
     began = _way(before) if (before.path / "config.json").is_file() else ""
@@ -240,7 +238,7 @@ def _without_seeds(settings: dict) -> dict:
 def _names(
     folders: Sequence[RunFolder], configs: Sequence[dict], training: Sequence[list]
 ) -> list[str]:
-    """A name for each run, the shortest that keeps different ways of answering apart."""
+    """Return a name for each run, the shortest that distinguishes different settings."""
     methods = [config["settings"]["method"] for config in configs]
     bases = [Path(config["base"]["name"]).name for config in configs]
     ways = [
@@ -265,7 +263,8 @@ def _names(
 
 
 def file_outputs(path: Path) -> list[MethodOutputs]:
-    """The outputs in a table (.parquet, .csv or .jsonl) with the columns of `schema.OUTPUTS`.
+    """Return the outputs in a table (.parquet, .csv or .jsonl) with the columns of
+    `schema.OUTPUTS`.
 
     Needed are target_annotator_id, item_id, label and explanation; `sample` is "0" where it is
     missing, and `method`, where there is one, names the source (else the file does).
@@ -276,7 +275,7 @@ def file_outputs(path: Path) -> list[MethodOutputs]:
     kind = path.suffix.lower()
     if kind not in _READERS:
         raise DataError(
-            f"files ending in {kind or 'nothing'} are not read",
+            f"unsupported file type {kind or '(no extension)'}",
             where=str(path),
             expected="a table as .parquet, .csv or .jsonl",
         )
@@ -313,7 +312,8 @@ def file_outputs(path: Path) -> list[MethodOutputs]:
 def method_streams(
     dataset: Dataset, outputs: Sequence[MethodOutputs], split: str = "test"
 ) -> tuple[tuple[str, ...], list[Stream]]:
-    """The items that all of `outputs` answered, in the dataset's order, and the streams on them.
+    """Return the items that all of `outputs` answered, in the dataset's order, and the streams on
+    them.
 
     Raises:
         DataError: there is no such item, or an output names an unknown item, target or label.
@@ -324,9 +324,9 @@ def method_streams(
     common = set(items).intersection(*(one.frame["item_id"] for one in outputs))
     if not common:
         raise DataError(
-            "there is no item that all of these answered",
+            "no item has responses from all sources",
             where=", ".join(dict.fromkeys(one.where for one in outputs)),
-            expected="answers to the same items, so that methods can be compared",
+            expected="responses to the same items, so that methods can be compared",
         )
     kept = tuple(item for item in items if item in common)
     streams = []

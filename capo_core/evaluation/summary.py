@@ -38,14 +38,14 @@ def methods_paragraph(
     llm_judges: Sequence[Mapping] = (),
     missing: str = "",
 ) -> dict[str, str]:
-    """The paragraph under the keys "text" and "latex", the same words in both."""
+    """Return the methods paragraph under the keys "text" and "latex", in the same words."""
     sentences = _sentences(dataset, n_items, split, config, sources, llm_judges, missing)
     text = " ".join(sentences)
     return {"text": text, "latex": latex(text)}
 
 
 def latex(text: str) -> str:
-    """`text` with everything escaped that LaTeX would not print as it stands."""
+    """Return `text` with all special characters of LaTeX escaped."""
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
@@ -146,7 +146,7 @@ def statements(
 
 
 def _without_nan(statement: Statement) -> Statement:
-    """The statement with None in place of NaN, which JSON has no word for."""
+    """Return the statement with None in place of NaN, which JSON cannot represent."""
     values = {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in statement.values.items()
@@ -185,7 +185,7 @@ def _ranked(mine: pd.DataFrame, name: str, k: int = 0) -> pd.DataFrame:
 
 
 def _difference(differences: pd.DataFrame, row: Any, other: str) -> pd.Series | None:
-    """The difference of the source of `row` and `other`, whichever stands first."""
+    """Return the difference of the source of `row` and `other`, in either order."""
     rows = differences[(differences["measure"] == row.measure) & (differences["k"] == row.k)]
     rows = rows[
         ((rows["source"] == row.source) & (rows["against"] == other))
@@ -237,7 +237,7 @@ def _imitation(
 
 
 def _confused(confusion: pd.DataFrame, config: TableConfig) -> Statement | None:
-    """The most frequent confusion of a method, where it is frequent."""
+    """Return the most frequent confusion of a method, if it is frequent."""
     rows = confusion[~confusion["source"].isin([HUMAN, OTHER])]
     if len(rows):
         rows = rows[(rows["view"] == config.views[0].name) & (rows["attributed"] != rows["target"])]
@@ -260,7 +260,7 @@ def _confused(confusion: pd.DataFrame, config: TableConfig) -> Statement | None:
 
 
 def _judged(mine: pd.DataFrame, judge: Mapping) -> Statement:
-    """The worth of an LLM judge, and its verdict on each method where it is worth something."""
+    """Return the accuracy of an LLM judge, and its verdict on each method if it is above chance."""
     worth = Statement.plain("judge", judge["sentence"])
     rows = _ranked(mine, judge["measure"], judge["config"]["k"])
     if not len(rows) or rows.iloc[0].ceiling <= rows.iloc[0].chance:

@@ -1,6 +1,5 @@
-"""Differences between sources on the same items, with tests and their correction.
-
-The table of methods: every measure of each source, averaged over replicates and targets.
+"""Table of scores and differences: every measure of each source, averaged over replicates and
+targets, with paired tests corrected for multiple comparisons.
 """
 
 from __future__ import annotations
@@ -68,12 +67,13 @@ SIGNIFICANCE_LEVEL = 0.05  # adjusted p-values up to this are called a differenc
 def differences(
     parts: Mapping[tuple[str, str, str, int], AnyScore], pairs: Sequence[tuple[str, str]]
 ) -> pd.DataFrame:
-    """One source minus another, paired by item: COLUMNS. Pairs without a common score are left out.
+    """Return one source minus another, paired by item: DIFFERENCE_COLUMNS.
 
-    `p` is of `paired.p_value_of`; `p_holm` is corrected over all `pairs` compared by one measure
-    for one target. (It is not corrected over measures: which of them answers the question is to be
-    said beforehand.) `verdict` is "better", "worse" or "undecided" from the first source's side,
-    "differs" where neither direction is better.
+    Pairs without a common score are left out. `p` is by `significance.p_value_of`; `p_holm` is
+    corrected over all `pairs` compared by one measure for one target. (It is not corrected over
+    measures: the one that answers the question is to be fixed beforehand.) `verdict` is "better",
+    "worse" or "undecided" from the first source's side, "differs" where neither direction is
+    better.
     """
     rows = []
     for one, other in pairs:
@@ -110,7 +110,7 @@ def differences(
 
 
 def _aim(key: tuple[str, str, str, int], parts) -> float | None:
-    """The value a measure should have, where neither direction is better."""
+    """Return the value a measure should have, where neither direction is better."""
     better = find_measure(key[2]).better
     if better == ONE:
         return 1.0
@@ -140,7 +140,7 @@ def _scored_families() -> tuple[str, ...]:
 
 @settings("evaluation")
 class TableConfig:
-    """What is scored."""
+    """Settings of an evaluation: measures, classifier views, group sizes and seed."""
 
     views: tuple[View, ...] = setting(
         (View(), View("embedding", "mask_input")),
@@ -162,7 +162,7 @@ class TableConfig:
         for name in ("views", "pool", "families"):
             if not getattr(self, name):
                 raise ConfigError(
-                    "nothing can be scored", where=f"evaluation, {name}", expected="at least one"
+                    "the list is empty", where=f"evaluation, {name}", expected="at least one value"
                 )
 
     def to_dict(self) -> dict:
@@ -181,17 +181,17 @@ class TableConfig:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores and differences, with what they were computed from.
+    """Scores and differences, with the values they were computed from.
 
     Attributes:
         scores: source, target (or `ALL`), measure, k (0 where none), value, low, high, n,
             replicates, spread (standard deviation over replicates and targets), seed_spread
             (of the mean over targets, over replicates that all targets have); NaN for one.
-        chance: accuracy of attribution by a guess.
+        chance: accuracy of random attribution.
         n_items: held-out items.
         parts: (source, target, measure, k) → score, for differences; the source `GUESS` is here
             only.
-        confusion: to whom responses are given one by one (see `confusion.confusion`).
+        confusion: attribution of single responses (see `attribution.confusion`).
     """
 
     scores: pd.DataFrame
@@ -203,7 +203,7 @@ class Evaluation:
     )
 
     def differences(self, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-        """One source minus another, paired by item (see `differences.differences`)."""
+        """Return one source minus another, paired by item (see `differences`)."""
         return differences(self.parts, pairs)
 
     def to_dict(self) -> dict:
@@ -227,10 +227,24 @@ def evaluate(
 ) -> Evaluation:
     """Score every stream and average over replicates, then over targets.
 
+    >>> from capo_core.data.splits import assign_splits
+    >>> from capo_core.evaluation.streams import held_out_items, human_streams
+    >>> from capo_core.simulation.simulate import SimulationConfig, simulate
+    >>> made = simulate(SimulationConfig(items=40, annotators=2, seed=1))
+    >>> data = assign_splits(made.dataset, seed=0)
+    >>> test = held_out_items(data)
+    >>> config = TableConfig(families=("labels",))
+    >>> table = evaluate(data, test, human_streams(data, test), config)
+    >>> rows = table.scores[table.scores["measure"] == "label accuracy"]
+    >>> rows[rows["target"] == ALL][["source", "value", "n"]]
+             source  value   n
+    2         human    1.0  16
+    11  other human    0.5  16
+
     Args:
-        cache: folder in which embeddings are kept.
+        cache: folder of cached embeddings.
         embedder: instead of the default embedding model, for tests.
-        given: scores of streams that were made elsewhere (a judge's).
+        given: scores of streams that were computed elsewhere (an LLM judge's).
     """
     config = config or TableConfig()
     context = Context(dataset, item_ids, embedder or Embedder(cache), config.seed)
@@ -271,7 +285,7 @@ def evaluate(
 def _attribution(
     context: Context, streams: Sequence[Stream], view: View, config: TableConfig, put, progress
 ) -> pd.DataFrame:
-    """Puts shares and probabilities at every k; returns the confusion table."""
+    """Add shares and probabilities at every k, and return the confusion table."""
     names = context.dataset.annotators
     found = attributed(
         context.dataset, context.item_ids, streams, view, context.embedder,
@@ -287,7 +301,7 @@ def _attribution(
 def _averages(
     single: dict[Key, list[tuple[str, AnyScore]]], annotators: tuple[str, ...]
 ) -> tuple[list[tuple], dict[Key, AnyScore]]:
-    """Rows of the table, and the scores behind them."""
+    """Return rows of the table, and the scores behind them."""
     parts: dict[Key, AnyScore] = {}
     rows = []
     for source, name, k in dict.fromkeys((s, m, k) for s, _, m, k in single):
@@ -313,7 +327,7 @@ def _averages(
 
 
 def _over_targets(found: dict[str, list[tuple[str, AnyScore]]]) -> Iterator[float]:
-    """The mean over targets for each replicate that all targets have."""
+    """Return the mean over targets for each replicate that all targets have."""
     by_run = [{run: score.value for run, score in scores} for scores in found.values()]
     for run in by_run[0]:
         if all(run in values for values in by_run):

@@ -1,4 +1,4 @@
-"""A probe of a model in training: how many of its answers would be taken for the target's?"""
+"""Probe of a model in training: the share of its answers that is attributed to the target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from capo_core.text.embeddings import Embedder
 
 
 class ProbeAnswer(Protocol):
-    """An answer as the training writes it (`imitation.sampling.Answer`)."""
+    """Answer in the format of training (`imitation.sampling.Answer`)."""
 
     item_id: str
     target: str
@@ -24,10 +24,10 @@ class ProbeAnswer(Protocol):
 
 
 class Probe:
-    """Scores a model's answers by the classifier of `attribution`, one by one.
+    """Attribution of a model's answers during training, by the classifier of `attribution`.
 
-    The classifier is fitted anew for each probe, since what it looks at (word frequencies) is
-    made together with the texts; it still knows human training texts only. That takes well under
+    The classifier is fitted anew for each probe, since its features (word frequencies) are
+    computed with the texts; it is still fitted on human training texts only. That takes well under
     a second for some thousand texts.
 
     Raises:
@@ -39,14 +39,14 @@ class Probe:
         self._dataset, self._view, self._embedder = dataset, view or View(), Embedder()
 
     def __call__(self, answers: Sequence[ProbeAnswer]) -> dict[str, Any]:
-        """Figures of an event "probe".
+        """Return the fields of an event "probe".
 
         Args:
             answers: one for each item.
 
         Returns:
-            target_share: share of `n` answers given to the target whose place they take; one
-            that cannot be read is given to nobody (`unread` counts them). low, high: its 95 %
+            target_share: share of `n` answers attributed to their target; one that cannot
+            be read is attributed to nobody (`unread` counts them). low, high: its 95 %
             interval (Wilson). chance: 1 / number of annotators.
         """
         names = self._dataset.annotators
@@ -70,7 +70,7 @@ class Probe:
 
 
 def probe_for(dataset: Dataset, settings: Any) -> Probe | None:
-    """The scorer that a training's settings ask for; None where they ask for no probe.
+    """Return the probe that a training's settings request; None if they request none.
 
     Raises:
         DataError: see `Probe`.

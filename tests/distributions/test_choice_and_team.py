@@ -69,11 +69,11 @@ def test_ways_of_choosing():
 
 def test_choosing_needs_what_it_needs():
     found = made(said("east", "north"))
-    with pytest.raises(ConfigError, match="preferences"):
+    with pytest.raises(ConfigError, match="needs votes"):
         select_explanations(found, "humans", 1, "human-preferred")
     with pytest.raises(ConfigError, match="encoder"):
         select_explanations(found, "humans", 1, "greedy")
-    with pytest.raises(ConfigError, match="cannot be chosen"):
+    with pytest.raises(ConfigError, match="cannot be selected"):
         select_explanations(found, "humans", 1, "best")
 
 
@@ -140,9 +140,9 @@ def test_explanations_of_every_label_or_of_those_people_gave(tmp_path):
     guided = explain(counted, answering(""), ExplainConfig(mode="guided", by="annotators"))
     assert guided.frame["label"].tolist() == ["entailment"] + ["neutral"] * 3
     assert guided.frame["source"].iloc[0] == "fake, guided by annotators"
-    with pytest.raises(ConfigError, match="how many people"):
+    with pytest.raises(ConfigError, match="no number of annotators"):
         explain(counted, answering(""), ExplainConfig(mode="guided", by="crowd"))
-    with pytest.raises(RunError, match="no explanation"):
+    with pytest.raises(RunError, match="no usable explanation"):
         explain(found, FakeBackend(lambda request: "?"), ExplainConfig())
     # Written to a file, they come back beside the data they are about.
     write_explanations(found, free.frame, tmp_path / "e.json")
@@ -219,6 +219,6 @@ def test_generations_of_one_method_count_together(tmp_path):
     frame = frame.assign(label=["neutral", ""], item_id=["elsewhere", "i0"])
     frame.to_parquet(workspace.runs / "g1" / "outputs.parquet")
     assert with_runs(made([]), ["g0", "g1"], workspace).notes == (
-        "1 of 4 answers of the runs have no label that could be read; they count for nothing",
+        "1 of 4 answers of the runs have no label that could be read; they are ignored",
         "1 of 4 answers of the runs are to items that are not in hand-made; left out",
     )

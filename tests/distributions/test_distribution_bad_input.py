@@ -50,7 +50,7 @@ def full(said):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ([0.5, 0.2, 0.1], "does not sum to one but to 0.8"),
+        ([0.5, 0.2, 0.1], "sums to 0.8, not to 1"),
         ([1.5, -0.5, 0.0], "numbers of 0 or more"),
         ([math.nan, 0.5, 0.5], "numbers of 0 or more"),
         ([0.5, None, 0.5], "3 numbers"),
@@ -152,7 +152,7 @@ def test_nothing_but_nan_is_no_estimate(chat, tmp_path):
     )  # fmt: skip
     found, said, _ = estimate(tmp_path, "--server", "m", "--by", "logprobs")
     assert found.exit_code == 2
-    assert "gave no item a distribution (3 × a score is not a number)" in said
+    assert "gave no usable scores for any item (3 × a score is not a number)" in said
     assert "What to do: " in said
 
 
@@ -162,7 +162,7 @@ def test_training_refuses_what_it_cannot_learn_from(tmp_path, monkeypatch):
     other = write_lines(tmp_path / "d.json", [row(2, chaos=CROWD)])
     for args, words in (
         (("--development", other, "--source", "models"), "no source 'models'"),
-        (("--development", path), "no item is left"),
+        (("--development", path), "no item has a distribution"),
         ((), "no development set"),
         (("--development", other, "--reading", "aloud"), "'aloud'"),
     ):

@@ -133,17 +133,17 @@ def test_items_without_a_score_are_left_out_and_counted():
     assert found.source.item_ids == ("i0", "i2")
     assert found.left_out == {"a score is not a number": 1}
     assert found.to_dict()["left_out"] == {"a score is not a number": 1}
-    with pytest.raises(DataError, match="gave no item a distribution"):
+    with pytest.raises(DataError, match="gave no usable scores for any item"):
         estimate(made(), PlacedScorer(TASTE, problem="A of"), EstimateConfig())
 
 
 def test_p_norm_of_negative_logits_says_what_to_do():
-    with pytest.raises(DataError, match="take --transform softmax"):
+    with pytest.raises(DataError, match="use --transform softmax"):
         estimate(made(), PlacedScorer((1, -1, 1)), EstimateConfig(transform="norm"))
 
 
 def test_settings_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigError, match="no softmax of how often"):
+    with pytest.raises(ConfigError, match="softmax does not apply to frequencies"):
         estimate(made(), PlacedScorer(TASTE, kind=FREQUENCY), EstimateConfig())
     with pytest.raises(ConfigError, match="no explanations of 'models'"):
         estimate(made(), PlacedScorer(TASTE), EstimateConfig(explanations="models"))
@@ -152,7 +152,7 @@ def test_settings_that_do_not_fit_are_refused():
             EstimateConfig(**{name: value})
     plain = PlacedScorer(TASTE)
     plain.prefixes = False
-    with pytest.raises(ConfigError, match="cannot be made to begin"):
+    with pytest.raises(ConfigError, match="does not support answers with the prefix"):
         estimate(made(), plain, EstimateConfig(options="labels"))
 
 

@@ -180,7 +180,7 @@ def test_items_of_the_other_sets_are_not_learned_from(tiny, tmp_path):
         world("t", 12), both, config(tiny, epochs=1, seeds=(0,)), RunFolder(tmp_path / "r")
     )
     assert result["training_items"] == {"crowd": 6}
-    with pytest.raises(DataError, match="no item is left"):
+    with pytest.raises(DataError, match="no item has a distribution"):
         train_soft_labels(world("t", 6), both, config(tiny, epochs=1), RunFolder(tmp_path / "s"))
 
 
@@ -204,7 +204,7 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
     ):  # fmt: skip
         with pytest.raises(ConfigError):
             SoftLabelConfig(**bad)
-    with pytest.raises(ConfigError, match="no encoder's folder"):
+    with pytest.raises(ConfigError, match="the folder has no encoder"):
         find_encoder(str(tmp_path))
     with pytest.raises(ConfigError, match="no folder"):
         find_encoder("/nowhere/at/all")

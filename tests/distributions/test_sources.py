@@ -31,7 +31,7 @@ def test_rounded_shares_are_brought_to_sum_one():
 
 
 def test_an_item_twice_is_refused():
-    with pytest.raises(DataError, match="stands twice"):
+    with pytest.raises(DataError, match="occurs twice"):
         source("s", [[1, 0, 0], [1, 0, 0]], items=["a", "a"])
 
 
@@ -121,11 +121,11 @@ def test_ordinal_labels_are_named_in_order(tmp_path):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (row(2, label=[0.5, 0.2, 0.1]), "does not sum to one but to 0.8"),
+        (row(2, label=[0.5, 0.2, 0.1]), "sums to 0.8, not to 1"),
         (row(2, label=[0.5, 0.5]), "3 numbers"),
         (row(2, label=[0.5, float("nan"), 0.5]), "0 or more"),
         (row(2, label="x"), "3 numbers"),
-        (row(1, label=[1, 0, 0]), "stands twice"),
+        (row(1, label=[1, 0, 0]), "occurs twice"),
         ({"premise": "", "label": [1, 0, 0]}, "no text"),
     ],
 )
@@ -154,7 +154,7 @@ def test_lines_that_are_no_json_are_counted_not_lost(tmp_path):
 
 
 def test_a_file_without_judgments_is_refused(tmp_path):
-    with pytest.raises(DataError, match="neither a label distribution nor an explanation"):
+    with pytest.raises(DataError, match="neither label distributions nor explanations"):
         read_judgments(write_lines(tmp_path / "f.json", [row(1, remark="x")]))
     with pytest.raises(DataError, match="cannot be read"):
         read_judgments(tmp_path / "none.json")

@@ -125,7 +125,7 @@ def test_bad_streams_are_told(world):
     good = copies(world, ids, "m", lambda t: t)[0]
     for bad, match in (
         (replace(good, source=HUMAN), "cannot be named"),
-        (replace(good, item=np.zeros(len(good), dtype=int)), "two answers"),
+        (replace(good, item=np.zeros(len(good), dtype=int)), "two responses"),
         (replace(good, target="nobody"), "nobody"),
         (replace(good, labels=("maybe",) * len(good)), "maybe"),
     ):

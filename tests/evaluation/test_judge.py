@@ -176,7 +176,7 @@ def test_position_shares_equal_scipy():
 
 
 def test_bad_input_is_told(world, human):
-    with pytest.raises(DataError, match="fewer texts on a card"):
+    with pytest.raises(DataError, match="fewer texts per card"):
         plan_trials(world, human, LlmJudgeConfig(cards=5000))
     with pytest.raises(ConfigError, match="LLM judge, "):
         LlmJudgeConfig(k=0)

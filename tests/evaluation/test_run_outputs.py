@@ -161,13 +161,13 @@ def test_bad_tables_are_told(world, tmp_path):
 def test_runs_of_other_data_are_refused(workspace, world, tmp_path):
     folder = generated(workspace, world, seed=0)
     other = assign_splits(world, seed=2)
-    with pytest.raises(DataError, match="other data"):
+    with pytest.raises(DataError, match="has changed since this run"):
         evaluation_streams.run_outputs(other, [folder])
     write_json(tmp_path / "sft" / "config.json", {"stage": "sft"})
-    with pytest.raises(DataError, match="no answers"):
+    with pytest.raises(DataError, match="no responses"):
         evaluation_streams.run_outputs(world, [type(folder)(tmp_path / "sft")])
     validation = generated(workspace, world, split="validation")
-    with pytest.raises(DataError, match="different parts"):
+    with pytest.raises(DataError, match="different splits"):
         evaluation_streams.run_outputs(world, [folder, validation])
 
 

@@ -166,11 +166,11 @@ def test_a_crowd_alone_leads_to_a_model(mine):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (lines(row(1, crowd=[0.5, 0.2, 0.1])), "does not sum to one but to 0.8"),
+        (lines(row(1, crowd=[0.5, 0.2, 0.1])), "sums to 0.8, not to 1"),
         (lines(row(1, **{"mnli label": "neutral"}), row(2, **{"mnli label": "perhaps"})),
          "found the unknown label 'perhaps'"),
         (lines(row(1, comments=[["Why.", "maybe"]])), "unknown label 'maybe'"),
-        (lines(row(1, crowd=[0.5, 0.5])), "name the file's labels"),
+        (lines(row(1, crowd=[0.5, 0.5])), "list the file's labels"),
         (lines({"crowd": [1, 0, 0]}), "no field holds the item's text"),
         (b"{ not json", "is not valid JSON"),
     ],

@@ -234,9 +234,9 @@ def test_what_cannot_be_judged_or_joined_is_told(world, workspace, command):
     with pytest.raises(DataError, match="no verdicts"):
         load_verdicts([run], found, world.fingerprint)
     done = command("judge", "--dataset", world.name, "--guess", "--server", "x")
-    assert done.exit_code == 2 and "a guess needs no model" in done.stderr
+    assert done.exit_code == 2 and "the random judge needs no model" in done.stderr
     done = command("judge", "--dataset", world.name, "--guess", "--cards", 9000)
-    assert done.exit_code == 2 and "fewer texts on a card" in done.stderr
+    assert done.exit_code == 2 and "fewer texts per card" in done.stderr
     done = command("judge", "--dataset", world.name, "--guess", "--trials", 3, "--cards", 2)
     assert done.exit_code == 0 and "a guesser names the author" in done.stdout, done.output
     folder = RunFolder(workspace.runs / done.stdout.split("run ")[-1].strip())

@@ -1,10 +1,8 @@
-"""Attribution by a language model that sees cards of all annotators: whom does it name?
+"""Attribution by a language model (LLM judge) that sees cards of all annotators.
 
-A judge is measured before it measures: its accuracy on people's held-out texts says what its
-answers are worth, and the shares of the positions that it names, whether it reads or favours a
-letter.
-
-From a judge's answers to scores: shares given to the target, and shares of positions.
+The judge is validated before its answers count: its accuracy on people's held-out texts shows how
+reliable they are, and the shares of the positions that it names show whether it has a position
+bias.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ Found = tuple[str, str, str, Score]  # source, target, replicate
 def answer_scores(
     answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str]
 ) -> Iterator[Found]:
-    """The share of trials given to the target, for each source, target and replicate.
+    """Return the share of trials attributed to the target, for each source, target and replicate.
 
     The floor needs no trial of its own: that the trials of one author's texts name somebody else
     is what happens where these texts stand in for that one's. So every stream of `HUMAN` gives
@@ -71,7 +69,7 @@ def answer_scores(
 def score_table(
     answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str], k: int
 ) -> pd.DataFrame:
-    """TABLE: averaged over replicates, then over targets."""
+    """Return TABLE: averages over replicates, then over targets."""
     by_source: dict[str, dict[str, list[Score]]] = {}
     for source, target, _, score in answer_scores(answers, item_ids, annotators):
         by_source.setdefault(source, {}).setdefault(target, []).append(score)
@@ -92,7 +90,9 @@ def score_table(
 
 
 def position_shares(named: pd.Series, count: int) -> tuple[pd.DataFrame, float]:
-    """POSITIONS of the letters `named` ("" is left out), and the p-value against equal shares."""
+    """Return POSITIONS of the letters `named` ("" is left out), and the p-value against equal
+    shares.
+    """
     counts = [int((named == LETTERS[place]).sum()) for place in range(count)]
     n = sum(counts)
     rows = [
@@ -109,19 +109,18 @@ ANSWERS = ("key", "source", "target", "replicate", "items", "answer", "position"
 
 @dataclass(frozen=True)
 class LlmJudgeResult:
-    """What a judge said.
+    """Answers of an LLM judge, with their summary.
 
     Attributes:
         judge: name of the model; `fingerprint` of it.
-        annotators: whose cards it saw.
+        annotators: the annotators on the cards.
         answers: ANSWERS, one row a trial: the items of its texts, the annotator named ("" where
             the answer could not be read, and then `problem` says why), the position of the card,
             the judge's own words.
-        table: `judge_scores.TABLE`, share of trials given to the target, for each source and
-            target and `ALL`. An answer that could not be read is given to nobody, and counted in
-            `unread`. The rows of `streams.HUMAN` are the judge's own accuracy.
-        positions: `judge_scores.POSITIONS`, how often each position was named, among the answers
-            read.
+        table: `TABLE`, share of trials attributed to the target, for each source and target and
+            `ALL`. An unreadable answer is attributed to nobody, and counted in `unread`. The rows
+            of `streams.HUMAN` are the judge's own accuracy.
+        positions: `POSITIONS`, how often each position was named, among the answers read.
         position_p: p-value of χ² against equal shares (the cards stand equally often in each
             position); NaN where nothing could be read.
     """
@@ -137,7 +136,7 @@ class LlmJudgeResult:
 
     @property
     def sentence(self) -> str:
-        """What the judge is worth, and whether it favours a position."""
+        """Summary of the judge's accuracy on human texts and of its position bias."""
         human = self.table[(self.table["source"] == HUMAN) & (self.table["target"] == ALL)]
         if human.empty:
             return f"{self.judge} was not tried on people's texts: its answers cannot be weighed."
@@ -172,7 +171,7 @@ class LlmJudgeResult:
 
     @classmethod
     def from_dict(cls, raw: dict) -> LlmJudgeResult:
-        """What `to_dict` gave."""
+        """Return the result that `to_dict` serialised."""
         p_value = raw["position_p"]
         return cls(
             raw["judge"],
@@ -195,7 +194,7 @@ def run_llm_judge(
     *,
     progress: Progress = silent,
 ) -> LlmJudgeResult:
-    """Ask a judge about every stream; people's should be among them (see `Judged`).
+    """Ask an LLM judge about every stream; people's should be among them.
 
     Raises:
         DataError: an annotator has too few training explanations for a card.
@@ -220,7 +219,7 @@ def ask_llm_judge(
     done: Set[str] = frozenset(),
     progress: Progress = silent,
 ) -> Iterator[dict]:
-    """The judge's answers as they come, each a row of ANSWERS; drawn at temperature 0.
+    """Yield the judge's answers as they come, each a row of ANSWERS; drawn at temperature 0.
 
     A question that does not fit into the model's context is not asked; its row says so.
 
@@ -282,7 +281,7 @@ def summarise_answers(
     config: LlmJudgeConfig,
     rows: Sequence[dict],
 ) -> LlmJudgeResult:
-    """The answers `rows` (see `ask`) to all trials, summed up."""
+    """Summarise the answers `rows` (see `ask_llm_judge`) to all trials."""
     answers = pd.DataFrame([{name: row[name] for name in ANSWERS} for row in rows],
                            columns=list(ANSWERS))  # fmt: skip
     table = score_table(answers, item_ids, dataset.annotators, config.k)
@@ -294,10 +293,10 @@ def summarise_answers(
 
 
 def load_result(path: Path) -> LlmJudgeResult:
-    """What a judge said, as it was kept at `path`.
+    """Return the LLM judge's result saved at `path`.
 
     Raises:
-        DataError: there is nothing, or it cannot be read.
+        DataError: the file is missing or cannot be read.
     """
     try:
         return LlmJudgeResult.from_dict(json.loads(path.read_text(encoding="utf-8")))
@@ -307,5 +306,5 @@ def load_result(path: Path) -> LlmJudgeResult:
         raise DataError(
             f"the judge's answers cannot be read ({type(error).__name__})",
             where=str(path),
-            todo="give the command judge again",
+            todo="run the command judge again",
         ) from error

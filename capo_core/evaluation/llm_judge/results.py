@@ -1,4 +1,4 @@
-"""What judges said about runs, beside the other scores of the same runs."""
+"""Answers of LLM judges about runs, as scores of an evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESULT_FILE = "judged.json"  # in a judge's run: `Judged.to_dict`
 
 @dataclass(frozen=True)
 class LlmJudgeVerdicts:
-    """One judge's answers about the sources of an evaluation.
+    """One LLM judge's answers about the sources of an evaluation.
 
     Attributes:
         run: name of the run that asked it.
@@ -33,7 +33,7 @@ class LlmJudgeVerdicts:
 
     @property
     def measure(self) -> str:
-        """The measure's name in tables."""
+        """Name of the measure in tables."""
         return variant_name(LLM_JUDGE, self.judged.judge)
 
     @property
@@ -41,13 +41,13 @@ class LlmJudgeVerdicts:
         return self.judged.config.k
 
     def given(self, item_ids: Sequence[str]) -> Iterator[ExternalScore]:
-        """Its scores, for `table.evaluate`."""
+        """Scores of the judge, for `table.evaluate`."""
         found = answer_scores(self.answers, item_ids, self.judged.annotators)
         for source, target, replicate, score in found:
             yield source, target, replicate, self.measure, self.k, score
 
     def to_dict(self) -> dict:
-        """What a report says of the judge itself; its scores are among the report's."""
+        """Return the report's entry on the judge itself; its scores are among the report's."""
         return {
             "judge": self.judged.judge,
             "fingerprint": self.judged.fingerprint,
@@ -65,7 +65,7 @@ class LlmJudgeVerdicts:
 def load_verdicts(
     folders: Sequence[RunFolder], outputs: Sequence[MethodOutputs], fingerprint: str
 ) -> list[LlmJudgeVerdicts]:
-    """The verdicts of finished judge's runs on `outputs`, and on people.
+    """Return the verdicts of finished judge runs on `outputs`, and on people.
 
     A judge knows generations by the names of their runs. Answers about runs that are not among
     `outputs` are left out.
@@ -88,9 +88,9 @@ def load_verdicts(
             )
         if config["dataset"]["fingerprint"] != fingerprint:
             raise DataError(
-                "the judge was asked about other data",
+                "the judge's run used other data than this evaluation",
                 where=str(folder.path),
-                todo="ask it again, or evaluate with the dataset that it saw",
+                todo="run the judge again, or evaluate with the dataset that it used",
             )
         judged = load_result(folder.path / RESULT_FILE)
         one = LlmJudgeVerdicts(judged, folder.run_id, _renamed(judged.answers, outputs))
@@ -106,7 +106,7 @@ def load_verdicts(
 
 
 def _renamed(answers: pd.DataFrame, outputs: Sequence[MethodOutputs]) -> pd.DataFrame:
-    """`answers` about people and about `outputs`, with the latter's sources and replicates."""
+    """Return `answers` about people and `outputs`, with the latter's sources and replicates."""
     names = {one.where: (one.source, one.replicate) for one in outputs}
     kept = answers[answers["source"].isin([HUMAN, *names])].copy()
     method = kept["source"] != HUMAN

@@ -1,7 +1,4 @@
-"""The trials of a judge: which texts, beside which cards, in which order.
-
-What a model is asked that judges who wrote a text, and how its answer is read.
-"""
+"""Trials of an LLM judge: selection of texts and cards, the prompt, and parsing of the answer."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ _ANSWER = re.compile(r"\W*answer\W{0,6}(?:(?:annotator|card)\W{1,3})?([A-Z])\W*"
 def llm_judge_prompt(
     task: Task, cards: Mapping[str, Sequence[str]], order: Sequence[str], texts: Sequence[str]
 ) -> Prompt:
-    """Cards of all annotators in `order`, by letter, and the texts to be given to one of them.
+    """Return the prompt: cards of all annotators in `order`, by letter, and the texts to attribute.
 
     All texts are normalised (see `text.tokens.normalise`): capitals and final periods would name
     an annotator without being manner.
@@ -45,8 +42,8 @@ def llm_judge_prompt(
     """
     if len(order) > len(LETTERS):
         raise ConfigError(
-            f"{len(order)} annotators are too many for a judge",
-            expected=f"at most {len(LETTERS)}, one a letter",
+            f"{len(order)} annotators are too many for an LLM judge",
+            expected=f"at most {len(LETTERS)}, one per letter",
         )
     shown = "\n\n".join(
         f"Annotator {letter}:\n" + "\n".join(f"- {normalise(text)}" for text in cards[who])
@@ -67,15 +64,16 @@ def llm_judge_prompt(
 
 
 def random_answer(request: GenerationRequest) -> str:
-    """An answer in form that names a card by chance, the same for the same question: what a judge
-    without any judgement says, for trying the way without a model."""
+    """Return an answer in the required format that names a random card, the same for the same
+    question: a random judge for tests without a model.
+    """
     last = re.search(r"one letter from A to ([A-Z])\.", request.prompt.text)[1]
     drawn = random.Random(request.key).choice(LETTERS[: LETTERS.index(last) + 1])
     return f"Answer: {drawn}"
 
 
 def read_answer(text: str, count: int) -> int | None:
-    """The position 0…`count` − 1 that the judge named; None where that is not beyond doubt.
+    """Return the position 0…`count` − 1 that the judge named; None if it is ambiguous.
 
     Read are a line "Answer: B" (or "Answer: Annotator B"), and a text that is one letter. Two lines
     with different letters, a letter beyond the cards, and an answer inside an unfinished thinking
@@ -95,7 +93,7 @@ def read_answer(text: str, count: int) -> int | None:
 
 @settings("LLM judge")
 class LlmJudgeConfig:
-    """How an LLM judge is asked."""
+    """Settings of an LLM judge."""
 
     cards: int = setting(
         6,
@@ -152,7 +150,7 @@ class LlmTrial:
 def plan_trials(
     dataset: Dataset, streams: Sequence[Stream], config: LlmJudgeConfig | None = None
 ) -> list[LlmTrial]:
-    """The trials of all streams, each text in one trial of its stream at most.
+    """Return the trials of all streams, each text in at most one trial of its stream.
 
     Trials come in blocks of as many as there are annotators. A block has one random order of the
     cards in all its rotations, so that within it each annotator stands once in each position, and
@@ -201,7 +199,7 @@ def _card_texts(dataset: Dataset, wanted: int) -> dict[str, list[str]]:
             raise DataError(
                 f"annotator {name!r} has {len(texts)} training explanations",
                 where=dataset.name,
-                expected=f"at least {wanted}, which a judge's card shows",
-                todo="put fewer texts on a card",
+                expected=f"at least {wanted}, as shown on each card",
+                todo="show fewer texts per card",
             )
     return found

@@ -1,6 +1,7 @@
-"""The measures of an evaluation, each registered where it is computed, and how they are computed.
+"""Measures of an evaluation, each registered where it is defined, and their computation.
 
-`Context` has what the functions of a family may ask for. What each measure means is in `registry`.
+`Context` holds the inputs that the functions of a family may request. `registry` describes each
+measure.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ class Context:
         }
 
     def inputs_of_soft(self, method: np.ndarray) -> dict[str, Any]:
-        """Of a label distribution [items, L] (see `soft_labels.method_shares`)."""
+        """Return the inputs of soft measures for a label distribution [items, L] (see
+        `soft_labels.method_shares`).
+        """
         return {
             "people": self.people,
             "method": method,

@@ -1,10 +1,9 @@
-"""Attribution: to whom a classifier that knows only human training texts gives a response.
+"""Attribution of responses to annotators by a classifier fitted on human training texts only.
 
-The classifier is the one of the stability ladder (`stats.ridge`), fitted on the explanations that
-people wrote on training items. It has seen no output of any model, so that nothing a model does can
-teach it, and no text on a held-out item. Responses are attributed one by one and in groups of k on
-different items; the confusion matrix says to whom, and scores are turned into probabilities by a
-slope that is fitted on human texts.
+The classifier is the one of the stability analysis (`stats.ridge`), fitted on the explanations that
+people wrote on training items. It is fitted on no model output and on no text about a held-out
+item. Responses are attributed one by one and in groups of k on different items; the confusion
+matrix counts single attributions, and scores become probabilities by a slope fitted on human texts.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from capo_core.text.tokens import normalise
 
 @dataclass(frozen=True)
 class View:
-    """What the classifier looks at: a representation under a reduction of input content."""
+    """Input of the classifier: a representation, and a reduction of input content."""
 
     representation: str = "words"
     reduction: str = "mask_input"
@@ -50,12 +49,12 @@ class View:
 
     @property
     def name(self) -> str:
-        """The name in tables of the share of responses that are given to the target."""
+        """Name in tables of the share of responses that are attributed to the target."""
         return self.measure_name("attribution")
 
     @property
     def probability_name(self) -> str:
-        """The name in tables of the mean probability of the target."""
+        """Name in tables of the mean probability of the target."""
         return self.measure_name("probability")
 
 
@@ -88,7 +87,8 @@ def attributed(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Attributed:
-    """Scores of every stream's responses and, with `folds`, of the training texts themselves.
+    """Return scores of every stream's responses and, with `folds`, of the training texts
+    themselves.
 
     Raises:
         DataError: an annotator has no explanation in the training split.
@@ -122,7 +122,7 @@ def attributed(
 def _scores(
     features: Features, train: np.ndarray, test: np.ndarray, author: np.ndarray, classes: int
 ) -> np.ndarray:
-    """[test, C]; `author` belongs to the rows `train`, a class without rows has the score 0."""
+    """Return scores [test, C]; `author` is of the rows `train`, a class without rows scores 0."""
     left, right = features.split(train, test)
     targets = np.eye(classes, dtype=np.float32)[author]
     return ridge.scores(left, right, targets) / np.maximum(targets.mean(axis=0), 1e-12)
@@ -131,7 +131,7 @@ def _scores(
 def _by_folds(
     features: Features, author: np.ndarray, item: np.ndarray, classes: int, folds: int, seed: int
 ) -> np.ndarray:
-    """[m, C]: scores of training texts by classifiers that did not see their item."""
+    """Return scores [m, C] of training texts by classifiers fitted without their item."""
     n_items = int(item.max()) + 1
     fold_of = np.random.default_rng([seed, 0xF01D]).permutation(n_items) % min(folds, n_items)
     fold = fold_of[item]
@@ -144,7 +144,7 @@ def _by_folds(
 
 
 def training_rows(dataset: Dataset):
-    """The explanations written on training items, rows of the annotations table.
+    """Return the explanations written on training items, as rows of the annotations table.
 
     Raises:
         DataError: an annotator has none.
@@ -187,7 +187,7 @@ def pooled_accuracy(
     seed: int = 0,
     groupings: int = GROUPINGS,
 ) -> Score | None:
-    """Share of groups of `k` responses that are given to the target.
+    """Return the share of groups of `k` responses that are attributed to the target.
 
     The responses [n] of one stream are divided into n // k groups of k, in `groupings` ways. A
     group's score is the sum of its responses' scores and goes to the annotator with the highest; a
@@ -208,8 +208,9 @@ def pooled_accuracy(
 
 
 def group_orders(n: int, k: int, *, seed: int, groupings: int = GROUPINGS) -> np.ndarray | None:
-    """Rows of n // k groups of k, [groupings, groups, k]; one division where k = 1, None where no
-    group can be filled."""
+    """Return rows of n // k groups of k, [groupings, groups, k]; one division where k = 1, None if
+    no group can be filled.
+    """
     count = n // k
     if not count:
         return None
@@ -221,12 +222,12 @@ def group_orders(n: int, k: int, *, seed: int, groupings: int = GROUPINGS) -> np
 
 
 def group_sums(scores: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """[groupings, groups, C]: the sum of each group's scores."""
+    """Return the sum of each group's scores, [groupings, groups, C]."""
     return scores[order].sum(axis=2, dtype=float)
 
 
 def given_to(group: np.ndarray) -> np.ndarray:
-    """[…, C]: 1 for the annotator with the highest of the scores [..., C], 1/m where m tie.
+    """Return 1 for the annotator with the highest of the scores [..., C], 1/m where m tie.
 
     0 for all where no explanation was scored.
     """
@@ -245,7 +246,8 @@ def group_mean(
     groupings: int = GROUPINGS,
     share: bool = True,
 ) -> Score:
-    """The mean of one value a group, [groupings, groups], with the influence of items on it.
+    """Return the mean of one value per group, [groupings, groups], with the influence of items on
+    it.
 
     Args:
         order: rows of each group, [groupings, groups, k]; item: [n], the item of each row.
@@ -269,7 +271,7 @@ def item_mean(
     share: bool = True,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Score:
-    """The mean of `values` [n], one an item."""
+    """Return the mean of `values` [n], one per item."""
     value = float(values.mean())
     influence = np.zeros((1, n_items))
     influence[0, item] = (values - value) / len(values)
@@ -277,7 +279,7 @@ def item_mean(
 
 
 def _even(item: np.ndarray, n_items: int) -> np.ndarray:
-    """[items]: the same share for each item of a stream."""
+    """Return equal weights [items] for the items of a stream."""
     weight = np.zeros(n_items)
     weight[item] = 1 / len(item)
     return weight
@@ -290,7 +292,7 @@ COLUMNS = ("view", "source", "target", "attributed", "share", "n")
 def confusion(
     streams: Sequence[Stream], scores: Sequence[np.ndarray], annotators: Sequence[str], view: str
 ) -> pd.DataFrame:
-    """Long table (COLUMNS): the share of a source's responses for a target given to each annotator.
+    """Return COLUMNS: the share of a source's responses for a target attributed to each annotator.
 
     Shares of a source and target add up to 1, with `NOBODY`; ties are shared; replicates are
     averaged and `n` counts their responses.
@@ -321,7 +323,7 @@ _SLOPE_GROUPINGS = 20  # divisions of an author's training texts; one number is 
 
 
 def fit_slope(scores: np.ndarray, author: np.ndarray) -> float:
-    """The factor on scores [n, C] whose softmax gives the authors [n] the greatest likelihood.
+    """Return the factor on scores [n, C] whose softmax maximises the likelihood of the authors [n].
 
     Authors are weighted equally. Fitted on human texts that the classifier had not seen, so that a
     probability of 0.7 is right in about 70 % of cases of such texts.
@@ -337,7 +339,7 @@ def fit_slope(scores: np.ndarray, author: np.ndarray) -> float:
 
 
 def pooled_slope(scores: np.ndarray, author: np.ndarray, k: int, *, seed: int = 0) -> float | None:
-    """The slope for sums of k texts of one author; None where an author has fewer than k."""
+    """Return the slope for sums of k texts of one author; None if an author has fewer than k."""
     sums, who = [], []
     for one in range(scores.shape[1]):
         rows = np.flatnonzero(author == one)
@@ -369,7 +371,7 @@ def pooled_probability(
     n_items: int,
     seed: int = 0,
 ) -> Score | None:
-    """Mean probability of the target over groups of `k` responses, 0 to 1.
+    """Return the mean probability of the target over groups of `k` responses, 0 to 1.
 
     A group without a single explanation counts as 0. See `pooled_accuracy` for the groups.
 
@@ -397,7 +399,7 @@ def pooled_probability(
     "rest means nothing.",
 )
 def named_share(named: np.ndarray, target: str, item: np.ndarray, n_items: int) -> Score:
-    """Share of trials in which an LLM judge named `target`, 0 to 1.
+    """Return the share of trials in which an LLM judge named `target`, 0 to 1.
 
     Args:
         named: [trials] the annotator named, "" for none.

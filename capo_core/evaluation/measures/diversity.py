@@ -33,7 +33,8 @@ def word_pairs(text: str) -> list[tuple[str, str]]:
 def grouped_distinct_2(
     stream: Stream, *, n_items: int, k: int = GROUP, seed: int = 0
 ) -> Score | None:
-    """Mean distinct-2 (Li et al. 2016) of groups of `k` explanations on different items, 0 to 1.
+    """Return mean distinct-2 (Li et al. 2016) of groups of `k` explanations on different items, 0
+    to 1.
 
     Distinct word pairs per word pair: 1 where no pair comes twice; it falls with the number of
     texts, so all groups have one size. None where no group can be filled, or a group has no pair.
@@ -62,7 +63,7 @@ def grouped_distinct_2(
     "method above the human's value writes the same whatever the item.",
 )
 def self_similarity(stream: Stream, embedder: Embedder, *, n_items: int) -> Score | None:
-    """Mean cosine of the embeddings of two explanations on different items, −1 to 1.
+    """Return the mean cosine of the embeddings of two explanations on different items, −1 to 1.
 
     Above the human's own value, a method repeats itself. A U-statistic: an item's influence is
     2/n · (its mean similarity to the others − the mean). None with fewer than two explanations.

@@ -25,7 +25,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def rouge_words(text: str) -> list[str]:
-    """Letters and digits in a row, lower-cased: as the library `rouge-score` cuts ASCII text.
+    """Return runs of letters and digits, lower-cased: tokenisation of `rouge-score` for ASCII text.
 
     That library drops all other letters; here they count, so that no language is left without
     words.
@@ -34,9 +34,9 @@ def rouge_words(text: str) -> list[str]:
 
 
 def rouge_l(text: str, reference: str) -> float:
-    """F-measure of ROUGE-L (Lin 2004), 0 to 1; 0 where one of the two has no word.
+    """Return the F-measure of ROUGE-L (Lin 2004), 0 to 1; 0 if one of the two has no word.
 
-    How long a sequence of words the two have in common, in order: F = 2PR / (P + R) with
+    By the longest common subsequence (LCS) of words: F = 2PR / (P + R) with
     P = LCS / |words| and R = LCS / |reference|.
     """
     written, wanted = rouge_words(text), rouge_words(reference)
@@ -46,7 +46,7 @@ def rouge_l(text: str, reference: str) -> float:
 
 
 def own_texts(dataset: Dataset, item_ids: tuple[str, ...], target: str) -> list[tuple[str, ...]]:
-    """The target's explanations of each item, those judged invalid left out; empty where none."""
+    """Return the target's explanations of each item, without invalid ones; empty if none."""
     rows = dataset.annotations
     rows = rows[(rows["annotator_id"] == target) & (rows["valid"] != "false")]
     rows = rows[rows["explanation"].str.strip() != ""]
@@ -63,7 +63,9 @@ def own_texts(dataset: Dataset, item_ids: tuple[str, ...], target: str) -> list[
     "same item, as an F-measure. 0 is nothing in common, 1 the same words in the same order.",
 )
 def rouge_score(stream: Stream, target_texts: TargetTexts) -> Score | None:
-    """Mean ROUGE-L (F-measure) with the target's explanation, 0 to 1; the best one of several."""
+    """Return mean ROUGE-L (F-measure) with the target's explanation, 0 to 1; the best one of
+    several.
+    """
     return _mean(stream, target_texts, lambda text, mine: max(rouge_l(text, one) for one in mine))
 
 
@@ -78,7 +80,9 @@ def rouge_score(stream: Stream, target_texts: TargetTexts) -> Score | None:
 def embedding_similarity(
     stream: Stream, target_texts: TargetTexts, embedder: Embedder
 ) -> Score | None:
-    """Mean cosine of sentence embeddings of normalised texts, −1 to 1; the best one of several."""
+    """Return the mean cosine of sentence embeddings of normalised texts, −1 to 1; best one of
+    several.
+    """
     known = [normalise(one) for i in stream.item for one in target_texts[i]]
     texts = list(dict.fromkeys([*known, *(normalise(text) for text in stream.explanations)]))
     vectors = dict(zip(texts, embedder(texts), strict=True))
@@ -100,7 +104,7 @@ def embedding_similarity(
     "length.",
 )
 def length_ratio(stream: Stream, target_texts: TargetTexts) -> Score | None:
-    """Words written for each word of the target's on the same items: 1 is the target's length.
+    """Return words written per word of the target's on the same items: 1 is the target's length.
 
     The ratio of the two sums. (The mean of ratios would be led by the target's shortest texts.)
     """

@@ -30,7 +30,7 @@ _DEFINED = 1e-12  # sums of shares are not exact
 
 
 def own_labels(dataset: Dataset, item_ids: tuple[str, ...], target: str) -> list[frozenset[str]]:
-    """The labels the target gave each item, those judged invalid left out; empty where none."""
+    """Return the target's labels of each item, without those judged invalid; empty if none."""
     rows = dataset.annotations
     rows = rows[(rows["annotator_id"] == target) & (rows["valid"] != "false")]
     given = rows.groupby("item_id")["label"].agg(frozenset)
@@ -38,7 +38,7 @@ def own_labels(dataset: Dataset, item_ids: tuple[str, ...], target: str) -> list
 
 
 def majority_label(dataset: Dataset, target: str) -> str:
-    """The target's most frequent label on training items: the accuracy to beat without reading."""
+    """Return the target's most frequent label on training items: the majority baseline."""
     split = dataset.items.set_index("item_id")["split"]
     rows = dataset.annotations
     rows = rows[(rows["annotator_id"] == target) & (rows["item_id"].map(split) == "train")]
@@ -55,7 +55,7 @@ def majority_label(dataset: Dataset, target: str) -> str:
     "be read is wrong.",
 )
 def label_accuracy(stream: Stream, target_labels: TargetLabels) -> Score | None:
-    """Share of responses with a label that the target gave the item.
+    """Return the share of responses with a label that the target gave the item.
 
     Only items that the target labelled count; an answer that could not be read is wrong. None
     where there is no such item.
@@ -74,7 +74,7 @@ def label_accuracy(stream: Stream, target_labels: TargetLabels) -> Score | None:
 def label_pairs(
     stream: Stream, target_labels: TargetLabels, scale: LabelScale, *, unread: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of the target's label and the answered one, as (pairs [n, L, L + 1], item [n]).
+    """Return pairs of the target's and the answered label, as (pairs [n, L, L + 1], item [n]).
 
     Each response with a label of the target on its item is one row that sums to 1. Where the target
     gave several labels, the answer stands beside the nearest of them (on a nominal scale: beside
@@ -113,7 +113,7 @@ def label_pairs(
 def macro_f1(
     stream: Stream, target_labels: TargetLabels, scale: LabelScale
 ) -> ResampledScore | None:
-    """F1 of each label that the target gave on these items, averaged; 0 to 1.
+    """Return F1 of each label that the target gave on these items, averaged; 0 to 1.
 
     An answer that could not be read is a miss. None where the target labelled none of the items.
     """
@@ -140,7 +140,7 @@ def macro_f1(
     undefined="both sides use one and the same label throughout, or no answer could be read",
 )
 def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
-    """Cohen's κ with the target (1960); with quadratic weights on an ordinal scale (1968).
+    """Return Cohen's κ with the target (1960); with quadratic weights on an ordinal scale (1968).
 
     1 is perfect, 0 as by chance with these label frequencies. Answers that could not be read are
     left out. None where both sides use one and the same label throughout.
@@ -167,7 +167,7 @@ def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Res
     undefined="only one label is used, or no answer could be read",
 )
 def alpha(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
-    """Krippendorff's α of the method and the target as two coders (interval metric if ordinal).
+    """Return Krippendorff's α of method and target as two coders (interval metric if ordinal).
 
     α = 1 − (2n − 1) Σ δ o / Σ δ n_c n_k over the 2n labels given (Krippendorff 2011). Answers that
     could not be read are left out. None where only one label is used.
@@ -203,7 +203,7 @@ def _one_minus(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
     undefined="no answer on an item that the target labelled could be read",
 )
 def label_error(stream: Stream, target_labels: TargetLabels) -> Score | None:
-    """Mean distance on an ordinal scale to the nearest label of the target, in points.
+    """Return the mean distance on an ordinal scale to the nearest label of the target, in points.
 
     Answers that could not be read have no distance and are left out, so look at
     `label_accuracy`'s n beside this one's.
@@ -235,7 +235,7 @@ def label_error(stream: Stream, target_labels: TargetLabels) -> Score | None:
     "omitted wrongly. With three labels, one wrong answer costs 2/3.",
 )
 def error_rate(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Score | None:
-    """Perspectivist error rate on a nominal scale: 0 is perfect.
+    """Return the perspectivist error rate on a nominal scale: 0 is perfect.
 
     A target's labels on an item are a vector with 1 for each label given, and so is the answer;
     the error is the share of labels in which the two differ. So with three labels a wrong answer
@@ -262,7 +262,7 @@ def error_rate(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -
 def absolute_distance(
     stream: Stream, target_labels: TargetLabels, scale: LabelScale
 ) -> Score | None:
-    """Normalised absolute distance on an ordinal scale: 0 is perfect.
+    """Return the normalised absolute distance on an ordinal scale: 0 is perfect.
 
     |answer − target's label| divided by the number of labels: 11 for the paraphrases' −5…5. (That
     is what the published scorer divides by; its comment speaks of 10.) Where the target gave

@@ -27,7 +27,7 @@ LLM_JUDGE = "judge"  # the family of what a language model says, by the name it 
 
 @dataclass(frozen=True)
 class ReferenceValue:
-    """A value to compare with, in words; not `defined`, the words say why there is none."""
+    """Description of a reference value; if not `defined`, it gives the reason."""
 
     text: str
     defined: bool = True
@@ -51,7 +51,7 @@ _NO_GUESS = no_reference("there is no guess for this measure")
 
 @dataclass(frozen=True)
 class Family:
-    """Measures that are computed from the same things and have the same references.
+    """Group of measures computed from the same inputs, with the same references.
 
     Attributes:
         name: in configurations and reports.
@@ -149,13 +149,13 @@ SCORED = tuple(family.name for family in FAMILIES.values() if not family.scored_
 
 
 def families_by_interest() -> list[Family]:
-    """Return the families as they are presented: those that name the author first."""
+    """Return the families in order of presentation: attribution first."""
     return sorted(FAMILIES.values(), key=lambda family: not family.attribution)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure.
+    """Description of one measure, and the function that computes it.
 
     Attributes:
         name: in tables; of a measure with variants the variant stands behind it in brackets.
@@ -189,7 +189,7 @@ class Measure:
 
     @property
     def of(self) -> Family:
-        """Its family."""
+        """Family of the measure."""
         return FAMILIES[self.family]
 
     @property
@@ -205,7 +205,7 @@ class Measure:
         return self.of.chance
 
     def fits(self, dataset: Dataset) -> bool:
-        """Whether it makes sense on the dataset's label scale and has what it compares with."""
+        """Whether the measure applies to the dataset's label scale and has its reference data."""
         kind = "ordinal" if dataset.task.scale.ordinal else "nominal"
         return self.scale in ("any", kind) and not (self.needs_crowd and dataset.crowd is None)
 
@@ -215,7 +215,7 @@ class Measure:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The inputs of its family that its function asks for."""
+        """Inputs of its family that the function requests."""
         asked = inspect.signature(self.function).parameters
         return tuple(name for name in asked if name in self.of.inputs)
 

@@ -23,7 +23,8 @@ Labels = Sequence[frozenset[str]]
 
 
 def people_shares(own: dict[str, Labels], labels: Sequence[str]) -> np.ndarray:
-    """[items, L]: for each label the share of the item's annotators who gave it; NaN for nobody.
+    """Return, for each label, the share of the item's annotators who gave it, [items, L]; NaN if
+    none.
 
     Rows sum to more than 1 where annotators gave several labels.
     """
@@ -36,7 +37,7 @@ def people_shares(own: dict[str, Labels], labels: Sequence[str]) -> np.ndarray:
 def method_shares(
     streams: Sequence[Stream], own: dict[str, Labels], labels: Sequence[str]
 ) -> np.ndarray | None:
-    """[items, L]: the same for a method's answers; NaN where none could be read.
+    """Return the same for a method's answers, [items, L]; NaN where none could be read.
 
     Samples of one target are averaged first. None where the method did not answer for everybody.
     """
@@ -55,7 +56,7 @@ def method_shares(
 
 
 def training_shares(dataset: Dataset) -> np.ndarray:
-    """[L]: how often each label was given on training items, 1 in all.
+    """Return relative frequencies [L] of the labels on training items, summing to 1.
 
     Answering every item with this distribution is the guess that a soft measure is compared with.
     """
@@ -66,7 +67,9 @@ def training_shares(dataset: Dataset) -> np.ndarray:
 
 
 def crowd_shares(dataset: Dataset, item_ids: Sequence[str]) -> np.ndarray | None:
-    """[items, L]: label distributions of the crowd; NaN where there is none. None without crowd."""
+    """Return label distributions of the crowd, [items, L]; NaN where an item has none. None without
+    crowd.
+    """
     if dataset.crowd is None or dataset.crowd.empty:
         return None
     table = dataset.crowd.astype({"count": float}).pivot(
@@ -89,7 +92,7 @@ def crowd_shares(dataset: Dataset, item_ids: Sequence[str]) -> np.ndarray | None
     "who labelled the item: Σ|p − q|, 0 to 2. It scores the variation, not one person.",
 )
 def manhattan_distance(people: np.ndarray, method: np.ndarray) -> Score | None:
-    """Mean Manhattan distance of `method` from `people` [items, L], rows renormalised."""
+    """Return mean Manhattan distance of `method` from `people` [items, L], rows renormalised."""
     p, q, item = _both(people, method)
     return _mean(distances.manhattan(_of_sum_one(p), _of_sum_one(q)), item, len(people), 2.0)
 
@@ -104,7 +107,9 @@ def manhattan_distance(people: np.ndarray, method: np.ndarray) -> Score | None:
     "distribution into the people's. LeWiDi-2025's soft measure for ordinal labels.",
 )
 def wasserstein_distance(people: np.ndarray, method: np.ndarray, scale: LabelScale) -> Score | None:
-    """Mean Wasserstein distance of `method` from `people` [items, L] in points of the scale."""
+    """Return the mean Wasserstein distance of `method` from `people` [items, L] in points of the
+    scale.
+    """
     p, q, item = _both(people, method)
     values = np.array([scale.number(label) for label in scale.labels])
     found = distances.wasserstein(_of_sum_one(p), _of_sum_one(q), values)
@@ -121,7 +126,7 @@ def wasserstein_distance(people: np.ndarray, method: np.ndarray, scale: LabelSca
     "averaged over labels. 0 is perfect, 2 is the worst.",
 )
 def manhattan_per_label(people: np.ndarray, method: np.ndarray) -> Score | None:
-    """Mean of `stats.distances.manhattan_per_label` of `people` and `method` [items, L]."""
+    """Return mean `stats.distances.manhattan_per_label` of `people` and `method` [items, L]."""
     p, q, item = _both(people, method)
     return _mean(distances.manhattan_per_label(p, q), item, len(people), 2.0)
 
@@ -136,7 +141,7 @@ def manhattan_per_label(people: np.ndarray, method: np.ndarray) -> Score | None:
     "people, where the dataset has them: Σ|p − q|, 0 to 2.",
 )
 def manhattan_to_crowd(crowd: np.ndarray | None, method: np.ndarray) -> Score | None:
-    """Mean Manhattan distance of `method` from `crowd` [items, L]; None without a crowd."""
+    """Return mean Manhattan distance of `method` from `crowd` [items, L]; None without a crowd."""
     if crowd is None:
         return None
     total = method.sum(axis=1, keepdims=True)
@@ -163,7 +168,7 @@ def _mean(values: np.ndarray, item: np.ndarray, n_items: int, most: float) -> Sc
 
 
 def _mean_of_those(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Mean [items, L] of `values` [people, items, L] over those `there` [people, items]."""
+    """Return the mean [items, L] of `values` [people, items, L] over `there` [people, items]."""
     n = there.sum(axis=0)[:, None]
     total = (values * there[:, :, None]).sum(axis=0)
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)

@@ -1,10 +1,10 @@
-"""How far a manner of writing is from the target's: divergence of binned style features.
+"""Distance of a writing style from the target's: divergence of binned style features.
 
 Each style feature (`text.stylometry`) is cut into bins by the human training explanations; the
 distance is the Jensen–Shannon divergence (Lin 1991, in bits: 0 to 1) between the responses' and the
-target's shares of the bins, averaged over features. The target's side is what the target wrote on
-training items. Few texts are never distributed as many are, so no distance is 0: what the target's
-own held-out texts reach against the same training texts is the distance to compare with.
+target's shares of the bins, averaged over features. The target's side is the target's texts on
+training items. A small sample always differs from a large one, so no distance is 0: the distance of
+the target's own held-out texts from the same training texts is the reference.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BINS = 10  # at most so many for a feature, with about the same number of human 
 
 @dataclass(frozen=True)
 class StyleSpace:
-    """Bins of the style features, and how each annotator's training texts fill them.
+    """Bins of the style features, and each annotator's distribution over them in training texts.
 
     Attributes:
         features: names of the features that vary among the human texts.
@@ -43,11 +43,11 @@ class StyleSpace:
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each feature's bins begin."""
+        """First bin of each feature."""
         return np.cumsum([0, *(len(edges) + 1 for edges in self.edges)])[:-1]
 
     def one_hot(self, table: pd.DataFrame) -> np.ndarray:
-        """[n, all bins]: 1 at the bin of each feature."""
+        """Return [n, all bins]: 1 at the bin of each feature."""
         n = len(table)
         result = np.zeros((n, int(sum(len(edges) + 1 for edges in self.edges))))
         for name, edges, start in zip(self.features, self.edges, self.starts, strict=True):
@@ -57,7 +57,7 @@ class StyleSpace:
 
 
 def style_space(dataset: Dataset) -> StyleSpace:
-    """The bins, from what all annotators wrote on training items.
+    """Return the bins, from all annotators' explanations on training items.
 
     Raises:
         DataError: an annotator has no explanation in the training split.
@@ -87,7 +87,7 @@ def style_space(dataset: Dataset) -> StyleSpace:
 
 
 def stream_features(stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]) -> pd.DataFrame:
-    """Style features of a stream's explanations; empty ones have no manner and are left out."""
+    """Return style features of a stream's explanations; empty explanations are left out."""
     written = [bool(text.strip()) for text in stream.explanations]
     texts = [
         normalise(text) for text, there in zip(stream.explanations, written, strict=True) if there
@@ -108,7 +108,7 @@ def stream_features(stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
 def style_distance(
     stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
 ) -> ResampledScore | None:
-    """Distance of a stream's manner from its target's, 0 to 1; None without a single text."""
+    """Return the distance of a stream's style from its target's, 0 to 1; None without a text."""
     written = np.array([bool(text.strip()) for text in stream.explanations], dtype=bool)
     filled = space.one_hot(stream_features(stream, space, item_ids))
     own, starts = space.own[stream.target], space.starts
@@ -121,7 +121,8 @@ def style_distance(
 
 
 def divergence(one: np.ndarray, other: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """[draws, features]: Jensen–Shannon divergence in bits of shares [draws, bins] and [bins].
+    """Return the Jensen–Shannon divergence in bits of shares [draws, bins] and [bins], [draws,
+    features].
 
     Args:
         starts: where each feature's bins begin; a feature's shares sum to 1.
@@ -133,6 +134,6 @@ def divergence(one: np.ndarray, other: np.ndarray, starts: np.ndarray) -> np.nda
 
 
 def _times_log_ratio(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """p·log2(p / q), 0 where p is 0."""
+    """Return p·log2(p / q), 0 where p is 0."""
     there = p > 0
     return np.where(there, p * np.log2(np.where(there, p, 1) / np.where(there, q, 1)), 0.0)
