@@ -106,7 +106,7 @@ def designed(go, page, server) -> list[str]:
     go("studies?dataset=in-full")
     press(page, "New study")
     fill(page, "Name of the study", "all-of-it")
-    kinds = page.get_by_role("combobox", name=re.compile("What judges are asked"))
+    kinds = page.get_by_role("combobox", name=re.compile("Trial kinds"))
     chosen = page.get_by_test_id("stMultiSelect").filter(has=kinds).locator("[data-tag]")
     for left in (1, 0):  # both that were chosen beforehand
         kinds.press("Backspace")
@@ -194,7 +194,7 @@ def test_a_study_from_design_to_download_with_three_judges_at_once(go, page, chr
     page.get_by_text(SENTENCE).first.wait_for()
     page.get_by_text("Export", exact=True).click()
     report = download(page, "Report (self-contained HTML)")
-    assert "What judges found in the study all-of-it" in report and SENTENCE.search(report)
+    assert "Results of the study all-of-it" in report and SENTENCE.search(report)
 
     rows = list(csv.DictReader(io.StringIO(download(page, "Judgments (CSV)"), newline="")))
     found: dict[str, dict[str, str]] = {}

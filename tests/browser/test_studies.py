@@ -122,5 +122,5 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     assert {row["study_id"] for row in judged} == {"whose-words"}
     assert len({(row["judge_id"], row["trial_id"]) for row in judged}) == len(judged) >= 3 * 8
     report = download(page, "Report (self-contained HTML)")
-    assert "What judges found in the study whose-words" in report and "<script" not in report
+    assert "Results of the study whose-words" in report and "<script" not in report
     assert "# Study whose" in download(page, "Report (Markdown)")

@@ -112,7 +112,7 @@ def test_cards_escape_what_comes_from_data(ordinal):
         [NASTY, "b"], ordinal=ordinal,
     )  # fmt: skip
     assert "<script" not in html and "--share:25.0%" in html
-    assert "says nothing of this item" in html
+    assert "no distribution for this item" in html
 
 
 def test_colours_are_those_of_the_house_and_do_not_depend_on_what_is_shown():

@@ -37,7 +37,7 @@ def test_good_settings_pass():
 @pytest.mark.parametrize(
     ("auth", "said"),
     [
-        (AUTH | {"cookie_secret": "x" * 31}, "guesses it can sign in as anybody"),
+        (AUTH | {"cookie_secret": "x" * 31}, "a guessed secret allows signing in as anyone"),
         (PROVIDER | {"redirect_uri": HOUSE["redirect_uri"]}, "cookie_secret is missing"),
         (AUTH | {"redirect_uri": "http://localhost:8501"}, "redirect_uri"),
         (HOUSE, "no provider is configured"),

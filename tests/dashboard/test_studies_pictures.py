@@ -88,7 +88,7 @@ def test_the_plan_marks_the_design_and_leaves_out_what_is_not_defined():
     )  # fmt: skip
     figure = plan.over_judges(rows, 6)
     assert [trace.name for trace in figure.data] == ["width of the interval",
-                                                    "two methods told apart"]  # fmt: skip
+                                                    "power between two methods"]  # fmt: skip
     assert figure.layout.shapes[0].x0 == 6
 
 

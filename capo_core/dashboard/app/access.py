@@ -37,7 +37,7 @@ from capo_core.study.store import audit
 PACKAGES = ("authlib", "httpx")
 OF_PROVIDER = ("client_id", "client_secret", "server_metadata_url")
 CALLBACK = "/oauth2callback"
-SHORTEST_SECRET = 32  # whoever guesses it can sign in as anybody
+SHORTEST_SECRET = 32  # a guessed secret allows signing in as anyone
 DEFAULT = "default"
 WHERE = ".streamlit/secrets.toml, [auth]"
 
@@ -65,10 +65,10 @@ def check(auth: Mapping[str, Any]) -> None:
         )
     if len(str(auth.get("cookie_secret", ""))) < SHORTEST_SECRET:
         raise ConfigError(
-            "cookie_secret is missing or too short; whoever guesses it can sign in as anybody",
+            "cookie_secret is missing or too short; a guessed secret allows signing in as anyone",
             where=WHERE,
             expected=f"{SHORTEST_SECRET} random characters or more",
-            todo="make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            todo="generate one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     if not str(auth.get("redirect_uri", "")).endswith(CALLBACK):
         raise ConfigError(

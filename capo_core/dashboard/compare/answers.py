@@ -1,8 +1,7 @@
-"""The answers of a comparison, one row an answer, with what each says about manner and label.
+"""The answers of a comparison: one row per answer, with its label match and attribution.
 
-Which cases (an item, and who is imitated) a filter leaves, and in which order.
-
-Habits of style: a target's own texts beside what methods wrote in their place.
+Also the filter and order of cases (an item and an imitated annotator), and the style features of a
+target's own texts beside those of each method.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _PEOPLE = ("item_id", "target", "given", "margin")
 
 @dataclass(frozen=True)
 class Answers:
-    """What all methods of a comparison answered to the same items.
+    """The answers of all methods in a comparison to the same items.
 
     Attributes:
         split, items: the part of the data, and its items that all runs answered, in its order.
@@ -109,7 +108,8 @@ def kept(
 
 
 def _repetitions(frame: pd.DataFrame) -> pd.Series:
-    """Which of its source's answers for a target this is, from 1, in the order of the runs."""
+    """Return the number of each answer among its source's answers for a target, from 1, in run
+    order."""
     replicates = frame.drop_duplicates(["source", "target", "replicate"])
     number = replicates.groupby(["source", "target"], sort=False).cumcount() + 1
     keys = zip(replicates["source"], replicates["target"], replicates["replicate"], strict=True)
@@ -173,7 +173,8 @@ def _attributed(
 def _whose(
     scores: np.ndarray, stream: Stream, names: Sequence[str]
 ) -> tuple[list[str], np.ndarray]:
-    """To whom each text is given, and the target's score [n] less the best other one's.
+    """Return the attributed annotator of each text, and the margin [n]: the target's score minus
+    the highest other one.
 
     What has no explanation is given to nobody, and its margin is NaN.
     """
@@ -284,7 +285,7 @@ def _holds(rows: pd.DataFrame, outcome: str) -> pd.Series:
 
 
 def _disagreement(frame: pd.DataFrame) -> dict[Case, tuple[int, float]]:
-    """How many different labels the methods gave, then how far apart they are in manner."""
+    """Return the number of different labels among the methods, then the spread of their margins."""
     grouped = frame.groupby(["item_id", "target"])
     labels = grouped["label"].nunique()
     spread = grouped["margin"].std().fillna(0.0)
@@ -318,7 +319,8 @@ class Manner:
 
 
 def manner(dataset: Dataset, answers: Answers, target: str) -> Manner:
-    """The habits in which the target's held-out texts differ most from those of all people.
+    """Return the style features in which the target's held-out texts differ most from all
+    annotators'.
 
     Each annotator counts the same in the mean of all people.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # loading these takes seconds, which a page without a compari
 
 
 def report(path: Path) -> EvaluationReport:
-    """A kept report; `DataError` where it cannot be read."""
+    """Return a stored report; `DataError` where it cannot be read."""
     return _report(path, path.stat().st_mtime_ns)
 
 
@@ -77,7 +77,7 @@ def _manner(_dataset: Dataset, fingerprint: str, _answers, names: tuple, target:
 
 
 def retention(folder: Path) -> Retention:
-    """What a finished run of the kind "retention" found; `DataError` where it cannot be read."""
+    """Return the result of a finished retention run; `DataError` where it cannot be read."""
     return _retention(folder, (folder / "result.json").stat().st_mtime_ns)
 
 

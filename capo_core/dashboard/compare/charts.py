@@ -22,7 +22,8 @@ FLOOR = "another annotator's texts"
 def imitation(
     rows: pd.DataFrame, looks: Mapping[str, Look], human: Look, method: str = ""
 ) -> go.Figure:
-    """Share of groups of k texts given to the target, a line a method; floor, ceiling, chance.
+    """Share of groups of k texts attributed to the target, one line per method; floor, ceiling,
+    chance.
 
     Args:
         rows: scores (`report.SCORES`) of one attribution measure and target, people among them.
@@ -178,7 +179,8 @@ def habits(
 
 
 def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.Figure:
-    """Whom the texts in each target's place are given to: rows targets, columns annotators.
+    """Confusion matrix of the attribution of each method's texts: rows are targets, columns
+    annotators.
 
     Args:
         shares: [target, attributed], rows sum to 1.

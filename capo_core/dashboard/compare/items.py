@@ -1,9 +1,7 @@
-"""One item at a time: the input, the target's answer, the others', and each method's.
+"""The item view of Compare: the input, the annotators' answers, and each method's, as escaped HTML.
 
-Answers of methods beside those of people, as HTML; everything from the data is escaped here.
-
-What differs from the target's own explanation is underlined: words outside of the longest common
-sequence, as ROUGE-L counts them.
+Words outside the longest common subsequence with the target's own explanation are underlined, as
+ROUGE-L counts them.
 """
 
 from __future__ import annotations
@@ -66,7 +64,7 @@ class Shown:
 
 
 def different(text: str, targets: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of the words of `text` that the nearest of the target's texts has not, in order."""
+    """Return the places of the words of `text` that its closest target text lacks, in order."""
     mine = [span for span in spans(text) if span.is_word]
     best: set[int] = set()
     for target in targets:
@@ -221,7 +219,7 @@ def _controls(chosen: CompareSelection, answers: Answers) -> CaseFilter:
 
 
 def _walk(found: list[Case]) -> Case:
-    """Which case is open, with the buttons to its neighbours."""
+    """Show the buttons to the neighbours of the open case, and return the case."""
     asked = (url_state.get("item"), url_state.get("as"))
     place = found.index(asked) if asked in found else 0
     item, target = found[place]

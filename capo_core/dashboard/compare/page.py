@@ -1,6 +1,6 @@
-"""The page Compare: methods beside the people they imitate, with scores, pictures and answers.
+"""The page Compare: scores, charts and answers of methods beside the annotators they imitate.
 
-How a comparison was computed, folded away, and what can be taken along.
+It ends with the details of the computation and the downloads.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def _point(name: str) -> None:
 
 
 def habits(chosen: CompareSelection, answers: Answers) -> None:
-    """What of the target's manner each method has taken on."""
+    """Show the target's style features with the value of each method."""
     targets = [name for name in chosen.dataset.annotators if name in answers.targets]
     target = chosen.target
     if not target:
@@ -118,7 +118,7 @@ def habits(chosen: CompareSelection, answers: Answers) -> None:
 
 
 def confusion(chosen: CompareSelection, view: str) -> None:
-    """Whom the texts of one method are given to."""
+    """Show the attribution confusion matrix of one method."""
     report = chosen.report
     rows = report.confusion[report.confusion["view"] == view]
     if rows.empty:
@@ -154,13 +154,13 @@ def confusion(chosen: CompareSelection, view: str) -> None:
 
 
 def _best(rows: pd.DataFrame) -> str:
-    """The method whose texts are most often given to the target."""
+    """Return the method whose texts are most often attributed to the target."""
     own = rows[(rows["target"] == rows["attributed"]) & ~rows["source"].isin([HUMAN, OTHER])]
     return str(own.groupby("source")["share"].mean().idxmax()) if len(own) else HUMAN
 
 
 def _confusion_title(report: EvaluationReport, view: str, source: str, target: str) -> str:
-    """ "Of the texts by CAPO, 63 % [58–68] are given to the target" """
+    """Return a title such as "Texts by CAPO: 63 % [58–68] attributed to the target"."""
     who = "the targets" if source == HUMAN else method_name(source)
     row = report.row(source, view, 1, target)
     if row is None or pd.isna(row["value"]):

@@ -1,8 +1,5 @@
-"""What a training gained and what it made its base forget, along the adapter's strength.
-
-Pictures of what a training gained and what it made its base forget, along its strength.
-
-What trainings made their base forget: which were measured, and asking for it. No screen.
+"""Retention (catastrophic forgetting) by adapter strength: the finished measurements, the request
+for one, and the charts.
 """
 
 from __future__ import annotations
@@ -50,7 +47,7 @@ from capo_core.workspace import Workspace
 
 @dataclass(frozen=True)
 class Training:
-    """A training whose adapter answered: its run, its method, and for whom it answered."""
+    """A training whose adapter answered: its run, its method and its target."""
 
     run_id: str
     method: str
@@ -83,8 +80,8 @@ def trainings(workspace: Workspace, comparison: RunComparison, target: str = "")
 
 
 def measurement(workspace: Workspace, training: Training) -> Run | None:
-    """The run that measures what a training made its base forget: a finished one, else the last
-    that was asked for; None where there is none."""
+    """Return the finished retention run of a training, else the last one requested; None without
+    any."""
     found = []
     for run in runs_run.all_runs(workspace):
         try:
@@ -126,7 +123,8 @@ _LOOKS = {
 
 
 def gained(found: Retention, human: Look) -> go.Figure:
-    """Shares along the way: explanations given to the target, labels that most people gave.
+    """Chart of the share of explanations attributed to the target and of majority labels, by
+    strength.
 
     Args:
         human: the look of the target's own texts, whose share is the ceiling.
@@ -170,7 +168,8 @@ def kept(found: Retention, human: Look) -> go.Figure:
 
 
 def _way(found: Retention) -> go.Figure:
-    """The empty figure with the way from the base over SFT to CAPO, and the best point."""
+    """Return the empty chart of adapter strength from the base model over SFT to CAPO, with its
+    best corner marked."""
     figure = blank(380, legend=True)
     strengths = found.config.strengths
     ends = {0.0: "base", 1.0: "SFT", 2.0: "CAPO"}
@@ -216,7 +215,7 @@ _HELP = (
 
 
 def show(context: PageContext, chosen: CompareSelection) -> None:
-    """The curve of one training; the way to it where nobody has measured it."""
+    """Show the curves of one training, or the button to measure it."""
     section_heading("Retention (catastrophic forgetting)", _HELP)
     found = trainings(context.workspace, chosen.comparison, chosen.target)
     if not found:

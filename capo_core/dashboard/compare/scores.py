@@ -1,6 +1,6 @@
-"""The score table of a report: which measures, what stands in each cell, who is clearly best.
+"""The score table of a report: one row per method, one column per measure.
 
-The score table: method by measure, and from each cell to the answers behind it.
+Its measures, cells and significant differences; a click on a cell leads to the answers behind it.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _counts(rows: list) -> str:
 
 
 def clearly_best(report: EvaluationReport, column: Column, target: str) -> str:
-    """The method that is better than every other beyond doubt (Holm-adjusted); "" for none."""
+    """Return the method significantly better than every other (Holm-adjusted); "" for none."""
     names = report.method_names
     if len(names) < 2:
         return ""

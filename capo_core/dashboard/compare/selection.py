@@ -1,6 +1,5 @@
-"""Which comparison is shown, for whom; and the way to one where there is none.
-
-The way from a score or a picture to the answers behind it.
+"""The choice of a comparison and of an annotator, the evaluation of runs that have none, and the
+links from a score or chart to the answers.
 """
 
 from __future__ import annotations
@@ -50,7 +49,8 @@ class CompareSelection:
 
 
 def current(context: PageContext) -> CompareSelection | None:
-    """The comparison to show, under its controls; None where there is none, and the way is said."""
+    """Return the comparison to show, below its controls; None, with an explanation shown, without
+    one."""
     finished = comparisons.finished_generations(context.workspace, context.entry)
     known = comparisons.all_comparisons(context.workspace, context.entry, finished)
     working = comparisons.active_experiments(context.workspace, context.entry)
@@ -146,7 +146,7 @@ def _run_title(one: Generation, with_split: bool) -> str:
 
 
 def _report(context: PageContext, comparison: RunComparison) -> EvaluationReport | None:
-    """The kept scores; the way to them where there are none."""
+    """Return the stored scores; None, with the button to compute them shown, without any."""
     if comparison.report_path is not None:
         try:
             return compare_cache.report(comparison.report_path)
@@ -194,7 +194,7 @@ def watch(experiment: Experiment) -> None:
 
 
 def _finished(experiment: Experiment) -> int:
-    """How many of its runs are done; one more, and there is more to see."""
+    """Return the number of finished runs of the comparison; a change is a reason to rerun."""
     return sum(run is not None and run.files.done for run in experiment.runs())
 
 

@@ -41,7 +41,7 @@ def reading(workspace: Workspace, entry: Entry, files: tuple[str, ...], *, alone
 
 
 def _stamps(workspace: Workspace) -> tuple:
-    """What changes when a run ends."""
+    """Return the state of the files that change when a run ends."""
     return tuple(
         (run.run_id, (run.path / name).stat().st_mtime_ns)
         for run in list_runs(workspace)
@@ -97,7 +97,7 @@ def _opened(root: Path, name: str) -> Judgments:
 
 
 def opened_file(workspace: Workspace, name: str) -> Judgments:
-    """An opened file, by the id under which it is kept."""
+    """Return an opened file by its id."""
     return _opened(workspace.root, name)
 
 

@@ -1,8 +1,8 @@
-"""Where the items lie by two sources: a triangle of three labels, mean and spread of a scale, bars.
+"""Charts of Distributions: items in a triangle or by mean and spread, bars, distances, cumulated
+shares and similarity of explanations.
 
-The triangle is drawn on plain axes, so that its points can be clicked as in every other picture.
-
-Distances of all sources, cumulated answers to one item, likeness of explanations.
+The triangle of three labels is drawn on plain axes, so that its points can be clicked as in every
+other chart.
 """
 
 from __future__ import annotations
@@ -200,7 +200,8 @@ def bars(
 def map_of_disagreement(
     frame: pd.DataFrame, measure: str, look: Look, open_item: str, ink: str, most: float
 ) -> go.Figure:
-    """How divided the measure is on an item, across; how far the source is off, upwards.
+    """Scatter of the entropy of the reference (x) and the distance of the source (y), one point per
+    item.
 
     Args:
         frame: item_id, entropy_against, and the measure; one row an item.
@@ -307,7 +308,7 @@ def likeness(rows: pd.DataFrame, looks: Mapping[str, Look], measure: str) -> go.
 
 
 def replaced(rows: pd.DataFrame, title: str, color: str) -> go.Figure:
-    """A value by the share of people's explanations replaced, with intervals.
+    """Line of a value by the share of human explanations replaced, with intervals.
 
     Args:
         rows: share, value, low, high, n; for lines of several, `line`.

@@ -1,8 +1,5 @@
-"""Classifiers trained on label distributions: which source teaches best.
-
-Classifiers on label distributions: how one asks for them, and each seed's scores.
-
-No Streamlit here.
+"""Soft-label training: classifiers trained on label distributions, requested as runs, with scores
+per source and seed.
 """
 
 from __future__ import annotations
@@ -105,7 +102,7 @@ def begin_training(
 
 
 def training_command(reading: Reading, sources: Sequence[str], against: str) -> str:
-    """The way to train with sets of one's own, on the command line."""
+    """Return the command that trains on other data."""
     words = ["python", "-m", "capo_core", "distributions", "train"]
     words += data_options(reading.dataset, reading.files)
     for name in sources:

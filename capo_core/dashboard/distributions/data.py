@@ -1,8 +1,8 @@
-"""What the page Distributions looks at: a dataset, opened files, and what finished runs add.
+"""The data of the page Distributions: a dataset, opened files, and the results of finished runs; no
+Streamlit here.
 
-Without Streamlit. Which sources there are, which are shown first, and what could not be used.
-
-Files with label distributions: taken in once, kept under their content's hash. No Streamlit.
+Sources with their defaults, and those that could not be used. Opened files are stored once, under
+the hash of their content.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from capo_core.workspace import Workspace
 
 
 def labels_of(text: str) -> tuple[str, ...] | None:
-    """What somebody typed as labels; None where they typed nothing."""
+    """Return the labels in a text typed by the user; None where it is empty."""
     labels = tuple(part.strip() for part in text.split(",") if part.strip())
     return labels or None
 
@@ -64,7 +64,7 @@ def take_in(
 def opened(
     workspace: Workspace, names: Iterable[str], load: Callable[[Workspace, str], Judgments]
 ) -> tuple[dict[str, Judgments], list[str]]:
-    """The open files of an address by their ids, and those that are not kept here."""
+    """Return the open files in an address by their ids, and the ids that are not stored."""
     found: dict[str, Judgments] = {}
     missing = []
     for name in names:
@@ -251,7 +251,7 @@ def with_answers(
 
 
 def default_against(names: Sequence[str]) -> str:
-    """What the others are measured by before anybody has chosen: the crowd, or the next best."""
+    """Return the default reference: the crowd, else the next best source."""
     for name in (CROWD, ANNOTATORS):
         if name in names:
             return name
@@ -259,8 +259,8 @@ def default_against(names: Sequence[str]) -> str:
 
 
 def default_shown(names: Sequence[str], against: str) -> list[str]:
-    """The sources shown before anybody has chosen: those that are not one person's or one
-    imitation's of a person, if there are any; uniform, the floor, always."""
+    """Return the sources shown by default: without single annotators and their imitations where
+    there are others; uniform, the floor, always."""
     others = [name for name in names if name not in (against, UNIFORM)]
     teams = {name.removesuffix(" team") for name in others if name.endswith(" team")}
     whole = [
@@ -277,5 +277,5 @@ def default_shown(names: Sequence[str], against: str) -> list[str]:
 
 
 def in_both(reference: LabelDistribution, source: LabelDistribution) -> int:
-    """How many items both speak of."""
+    """Return the number of items that both sources have."""
     return len(set(reference.item_ids) & set(source.item_ids))

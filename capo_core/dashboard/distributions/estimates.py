@@ -1,7 +1,4 @@
-"""Models' estimates: what is there, what is being made, and how to ask for one.
-
-Runs behind the page Distributions, and how one asks for an estimate. No Streamlit here.
-"""
+"""Model-predicted distributions: finished and running estimates, and the form of a new one."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True)
 class Asked:
-    """An estimate as somebody asks for it.
+    """The settings of a new estimate, as in the form.
 
     Attributes:
         base, server: one of them "".
@@ -63,7 +60,8 @@ class Asked:
 
 
 def estimate_settings(reading: Reading, asked: Asked, workspace: Workspace) -> dict[str, Any]:
-    """The settings of the run, as the command line makes them: the same is asked once."""
+    """Return the settings of the run as the command line makes them, so that equal requests share a
+    run."""
     return {
         "dataset": reading.asked.name,
         "judgments": store.save(reading.asked, workspace),
@@ -75,13 +73,13 @@ def estimate_settings(reading: Reading, asked: Asked, workspace: Workspace) -> d
 
 
 def begin_estimate(reading: Reading, asked: Asked, workspace: Workspace) -> Run:
-    """Put the estimate into the queue; `CapoError` where it cannot be asked for."""
+    """Put the estimate into the queue; `CapoError` where it cannot be run."""
     settings = estimate_settings(reading, asked, workspace)
     return submit.submit(workspace, "estimate", settings)
 
 
 def estimate_command(reading: Reading, asked: Asked) -> str:
-    """The same on the command line."""
+    """Return the command of the same estimate."""
     config, plain = asked.config, EstimateConfig()
     words = ["python", "-m", "capo_core", "distributions", "estimate"]
     words += data_options(reading.dataset, reading.files)
@@ -119,8 +117,8 @@ def questions(judgments: Judgments, config: EstimateConfig) -> int:
 
 
 def estimates(reading: Reading, workspace: Workspace) -> pd.DataFrame:
-    """What is to be known of each finished estimate: run, source, explanations, n, questions,
-    left_out, one_order, averaged; those that cannot be read are left out.
+    """Return one row per finished estimate: run, source, explanations, n, questions, left_out,
+    one_order, averaged; unreadable ones are left out.
 
     The last two are position bias with its interval, as text; "" where one order was asked.
     """
@@ -151,8 +149,8 @@ def _bias(bias: Mapping[str, Any], name: str) -> str:
 
 
 def of_kind(workspace: Workspace, kind: str, reading: Reading) -> list[Run]:
-    """Runs of a kind on the items of `reading`, or on data of this name while they have not
-    begun; the last asked for first."""
+    """Return the runs of a kind on the items of `reading`, or, before they begin, on data of this
+    name; newest request first."""
     found = []
     for run in runs_run.all_runs(workspace):
         try:
@@ -236,7 +234,7 @@ def _finished(context: PageContext, chosen: Chosen) -> None:
 
 
 def _form(context: PageContext, chosen: Chosen) -> None:
-    """What to ask for, the button, and the same as a command."""
+    """Show the settings of a new estimate, its button, and the same as a command."""
     st.markdown("**New estimate**")
     asked, named = _asked(chosen)
     reading = chosen.reading

@@ -1,6 +1,5 @@
-"""How alike the explanations of an item are, and what a model's in their place would change.
-
-What happens when a model's explanations take the place of people's. No Streamlit here.
+"""Similarity of the explanations of an item, and the effect of replacing human explanations with a
+model's.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from capo_core.distributions.explanations import replace_explanations
 from capo_core.distributions.judgments import Judgments
 from capo_core.distributions.sources import HUMANS
 from capo_core.distributions.variation import VariationConfig, variation
-from capo_core.formatting import count, short
+from capo_core.formatting import count, percent, short
 from capo_core.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -61,7 +60,8 @@ def likeness(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Likeness of explanations with 0 to 100 % of people's replaced, words and grammar.
+    """Return the similarity of explanations with 0 to 100 % of the human ones replaced, in words
+    and syntax.
 
     Returns:
         share, line, value, low, high, n (items), missing (explanations that could not be replaced
@@ -70,7 +70,7 @@ def likeness(
     rows = []
     config = VariationConfig(ngrams=(1,), semantic=False)
     for place, share in enumerate(SHARES):
-        progress(f"{share:.0%} replaced", place / len(SHARES))
+        progress(f"{percent(share)} replaced", place / len(SHARES))
         made, missing = replace_explanations(judgments, people, model, share)
         mixed = judgments.with_explanations(made)
         found = variation(mixed, config, sources=[str(made["source"].iloc[0])], cache=cache)
@@ -180,7 +180,8 @@ def _variation(
 
 
 def _computed(key: tuple, compute: Callable[[Callable[[str, float], None]], Any]) -> Any:
-    """What `compute` gives, with its progress shown; kept, so that a click does not repeat it."""
+    """Return the result of `compute`, with its progress shown; cached, so that a click does not
+    repeat it."""
     kept = distributions_cache.computed()
     if key not in kept:
         bar = st.progress(0.0, text="Loading explanations …")
@@ -241,7 +242,7 @@ _MEASURES = {
 
 
 def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
-    """What it does to put a model's explanations in the place of people's."""
+    """Show the effect of replacing human explanations with a model's."""
     models = [name for name in sets if name != HUMANS]
     if HUMANS not in sets:
         return

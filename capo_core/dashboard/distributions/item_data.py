@@ -1,6 +1,5 @@
-"""Which items the browser of the page Distributions shows, in which order. No Streamlit here.
-
-Where a label distribution lies in a picture, and which distributions lie at one place.
+"""Filter and order of the item view, and the places of label distributions in a chart; no Streamlit
+here.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def steps(shares: np.ndarray) -> np.ndarray:
 def mean_shares(
     shares: np.ndarray, *, draws: int = 1000, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How often each label is given over all items: mean and ends of its 95 % interval.
+    """Return the mean share of each label over all items, and the ends of its 95 % interval.
 
     [labels] each; by a Bayesian bootstrap over items.
     """
@@ -105,7 +104,7 @@ _CLOSE = 1e-9
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an item must be to be shown ("" = anything), and the order.
+    """A filter of items ("" matches anything), and their order.
 
     Attributes:
         phrase: stands in one of its texts, or in an explanation of it.
@@ -218,8 +217,8 @@ def halves(frame: pd.DataFrame, measure: str, *, draws: int = 2000) -> pd.DataFr
 
 
 def long_table(judgments: Judgments, per_item: pd.DataFrame) -> pd.DataFrame:
-    """Everything item by item, for a file: item_id, texts, source, people, a share for each label,
-    and the distances (NaN for the source that is measured by)."""
+    """Return all items as a long table: item_id, texts, source, people, a share for each label, and
+    the distances (NaN for the reference)."""
     parts = []
     for source in judgments.sources:
         part = pd.DataFrame({"item_id": list(source.item_ids), "source": source.name})

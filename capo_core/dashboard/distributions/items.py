@@ -1,6 +1,5 @@
-"""The item browser: an item's texts, every source's distribution, and why people said so.
-
-Distributions of one item side by side, as HTML; everything from the data is escaped here.
+"""The item view of Distributions: an item's texts, every source's distribution and the
+explanations, as escaped HTML.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ STYLE = """<style>
 
 @dataclass(frozen=True)
 class Card:
-    """What one source says of one item.
+    """The distribution of one source on one item.
 
     Attributes:
         name: for the screen.
@@ -78,7 +77,7 @@ def cards_html(cards: Sequence[Card], labels: Sequence[str], *, ordinal: bool) -
 
 def _card_html(card: Card, labels: Sequence[str], ordinal: bool) -> str:
     if card.shares is None:
-        body = '<p class="capo-none">says nothing of this item</p>'
+        body = '<p class="capo-none">no distribution for this item</p>'
     else:
         body = (_columns if ordinal else _bars)(card.shares, labels)
     return (
@@ -122,7 +121,7 @@ class Items:
 
 
 def order(chosen: Chosen) -> Items:
-    """What the address asks for; the pictures above the filters need it before they are drawn."""
+    """Return the order in the address; the charts above the filters need it first."""
     labels = chosen.reading.judgments.task.scale.labels
     wanted = Wanted(
         url_state.get("q"),
@@ -267,7 +266,7 @@ def _explanations(chosen: Chosen, item_id: str) -> None:
     own = ui_item_html.answers(chosen.dataset, item_id) if chosen.dataset is not None else []
     phrase = url_state.get("q")
     if own:
-        st.html('<p class="capo-chosen-from">What the annotators said, and why</p>')
+        st.html('<p class="capo-chosen-from">Labels and explanations of the annotators</p>')
         st.html(answers_html(own, looks(chosen.dataset.annotators), phrase=phrase))
         said = said[said["source"] != HUMANS]
     for source, rows in said.groupby("source", sort=False):

@@ -1,7 +1,4 @@
-"""The page Distributions: a sentence, the table of distances, the pictures, and what is behind.
-
-How the distances were computed, folded away, and what can be taken along.
-"""
+"""The page Distributions: the headline, the table of distances, charts, items and downloads."""
 
 from __future__ import annotations
 
@@ -113,7 +110,7 @@ _PARTS = {
 
 
 def show(context: PageContext) -> None:
-    """The comparison of the chosen sources, or the way to one."""
+    """Show the comparison of the chosen sources, or how to get one."""
     headline = st.container()
     chosen = selection.current(context)
     if chosen is None:
@@ -147,7 +144,7 @@ def show(context: PageContext) -> None:
 
 
 def _what_is_missing(context: PageContext, chosen: Chosen) -> None:
-    """The way to a crowd, or to something to set beside it, where there is none."""
+    """Show how to get a crowd or another source where there is none."""
     if CROWD not in chosen.reading.names:
         people = chosen.dataset.annotators if chosen.dataset is not None else ()
         alone = (

@@ -1,6 +1,5 @@
-"""What the page Distributions compares: the measure, the sources, the clip; and what that gives.
-
-Opening files with label distributions, beside the dataset or without it.
+"""The selection of the page Distributions: files, reference, sources, distance and clip, with the
+comparison they give.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ def _open(context: PageContext, already: list[str]) -> None:
 
 
 def _take(context: PageContext, already: list[str]) -> None:
-    """Read what was uploaded; what is wrong with a file is said, and the others are opened."""
+    """Read the uploaded files; errors of a file are shown, and the others are opened."""
     taken = st.session_state.get(_TAKEN, 0)
     files = url_state.now(f"{PAGE}.files.{taken}") or []
     labels = data.labels_of(url_state.now(f"{PAGE}.files.labels"))
@@ -146,7 +145,7 @@ _CLIPS = ("1e-10", "1e-06", "0.001", "0.01")
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the page shows.
+    """The selection that the page shows.
 
     Attributes:
         against: the source that the others are measured by.
@@ -174,7 +173,7 @@ class Chosen:
 
     @property
     def file_stem(self) -> str:
-        """How files that are downloaded here begin."""
+        """Return the beginning of the names of downloads."""
         return self.reading.judgments.name
 
     def of_focus(self) -> pd.DataFrame:
@@ -228,7 +227,7 @@ def _title(name: str) -> str:
 
 
 def _first(shown: list[str]) -> str:
-    """The source in the pictures before anybody has chosen: one that knows something."""
+    """Return the source shown in the charts by default: one other than uniform."""
     return next((name for name in shown if name != UNIFORM), shown[0])
 
 

@@ -1,11 +1,7 @@
-"""What the page Distributions says in sentences, made from the numbers. No Streamlit here.
+"""Names, colours and sentences of the page Distributions, made from the numbers; no Streamlit here.
 
-How each source of label distributions is drawn and called, on the page Distributions.
-
-Annotators and methods have the colours they have everywhere; the crowd is drawn in ink, as people
-are; what only this page knows has colours of its own.
-
-How the numbers of the page Distributions came about: the command, and words for a paper.
+Annotators and methods have the colours they have everywhere; the crowd is drawn in ink, as
+annotators are; other sources have colours of their own.
 """
 
 from __future__ import annotations
@@ -88,14 +84,14 @@ def called(name: str, limit: int = 48) -> str:
 
 
 def nearest(table: pd.DataFrame, measure: str) -> list[str]:
-    """The sources that know something, the nearest first; those without a value left out."""
+    """Return the sources other than uniform, closest first; those without a value left out."""
     rows = table[(table["measure"] == measure) & table["value"].notna()]
     rows = rows[rows["source"] != UNIFORM]
     return rows.sort_values("value", kind="stable")["source"].tolist()
 
 
 def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: str) -> str:
-    """Who comes nearest, how surely, and where the floor is; one sentence.
+    """Return a sentence on the closest source, its significance, and the floor.
 
     Args:
         table: `Comparison.table` of all sources shown.
@@ -174,7 +170,7 @@ def _capital(text: str) -> str:
 
 
 def of_coverage(coverage: pd.DataFrame, against: str) -> list[str]:
-    """What is said of items that only one side has: how many, of which source."""
+    """Return the notes on items that only one side has, by source."""
     said = []
     for column, what in (
         ("only_against", f"Items of {called(against)} that a source lacks"),
@@ -216,7 +212,7 @@ def of_kl(table: pd.DataFrame, clip: float, silent: Collection[str]) -> str:
 
 
 def halves_said(frame: pd.DataFrame | None, source: str, against: str, measure: str) -> str:
-    """What the map shows, in a sentence."""
+    """Return a sentence on the distance on more and on less disputed items."""
     if frame is None:
         return "Too few items, or all have the same entropy: no comparison of halves."
     calm, torn = frame.iloc[0], frame.iloc[1]
@@ -236,7 +232,7 @@ def halves_said(frame: pd.DataFrame | None, source: str, against: str, measure: 
 
 
 def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
-    """Which source teaches best by KL, and whether that is beyond doubt; one sentence.
+    """Return a sentence on the best source for training by KL, and its significance.
 
     Args:
         rows: scores of one set: source, measure, value, low, high, n, seeds (0 for a floor).
@@ -305,7 +301,7 @@ def command(
 
 
 def data_options(dataset: str, files: Sequence[str]) -> list[str]:
-    """What names the data on the command line."""
+    """Return the options that name the data on the command line."""
     words = ["--dataset", dataset] if dataset else []
     for name in files:
         words += ["--file", f"{name}.json"]
@@ -315,7 +311,7 @@ def data_options(dataset: str, files: Sequence[str]) -> list[str]:
 def methods_paragraph(
     name: str, config: CompareConfig, table: pd.DataFrame, fingerprints: Mapping[str, str]
 ) -> str:
-    """How the numbers came about, for a paper."""
+    """Return the methods paragraph for a paper."""
     sizes = table.groupby("source", sort=False)["n"].first()
     n = f"{int(sizes.min()):,}" if sizes.nunique() == 1 else f"{sizes.min():,} to {sizes.max():,}"
     what = ", ".join(called(source) for source in sizes.index)

@@ -43,7 +43,7 @@ _QUIET = "color: #8A8F94"
 
 
 def show(chosen: Chosen) -> None:
-    """Each source by each measure, the nearest first and the floor last."""
+    """Show each source by each measure, closest first and the floor last."""
     section_heading(
         markdown(f"Distance from {called(chosen.against)}"), DISTRIBUTIONS_HELP["intervals"]
     )
@@ -69,7 +69,7 @@ def show(chosen: Chosen) -> None:
 
 
 def _measures(chosen: Chosen) -> list[str]:
-    """Those shown: Manhattan is twice TVD, and stands beside Wasserstein only."""
+    """Return the measures shown: Manhattan is twice TVD, and is shown only beside Wasserstein."""
     there = set(chosen.table["measure"])
     names = [name for name in _ORDER if name in there]
     return names if WASSERSTEIN in there else [name for name in names if name != MANHATTAN]
@@ -168,7 +168,7 @@ def _clicked(place: str, sources: list[str]) -> None:
 
 
 def _notes(rows: pd.DataFrame) -> list[str]:
-    """What the computation says of single values, sources with the same words together."""
+    """Return the notes on single values, sources with the same note together."""
     told = rows[rows["note"] != ""]
     said = []
     for (measure, text), part in told.groupby(["measure", "note"], sort=False):

@@ -21,7 +21,7 @@ HEIGHT = 270
 
 @dataclass(frozen=True)
 class Curve:
-    """What one picture shows: a figure of the events, its title, axis and format."""
+    """A chart of training events: its title, axis and format."""
 
     figure: str
     title: str
@@ -75,7 +75,7 @@ def overlay(runs: Mapping[str, RunEvents], name: str, *, validation: bool) -> go
 
 
 def probe(probes: pd.DataFrame) -> go.Figure:
-    """The share of sample explanations given to the target, over steps, with interval."""
+    """Share of probe texts attributed to the target over steps, with interval."""
     figure = blank(HEIGHT + 40)
     figure.update_xaxes(title="step", rangemode="tozero")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="attributed to the target")
@@ -124,7 +124,7 @@ def _ground(about: Curve, height: int = HEIGHT) -> go.Figure:
 
 
 def _marks(figure: go.Figure, events: RunEvents) -> None:
-    """Where the run went on after a break, and the validation whose adapter is kept."""
+    """Mark the steps where the run resumed, and the validation whose adapter is saved."""
     for step in events.resumed:
         figure.add_vline(
             step,
@@ -177,7 +177,7 @@ def _line(
 def _validated(
     figure: go.Figure, rows: pd.DataFrame, name: str, title: str, color: str, form: str
 ) -> None:
-    """Validations as points; the one whose adapter is kept is filled, the others are open."""
+    """Draw validations as points: filled for the one whose adapter is saved, else open."""
     best = rows.index[rows["best"] == 1].max() if has_figure(rows, "best") else None
     figure.add_scatter(
         x=rows["step"],

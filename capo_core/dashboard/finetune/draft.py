@@ -40,7 +40,7 @@ def plain(config: ExperimentConfig) -> Draft:
 
 
 def load(workspace: Workspace, dataset: str) -> Draft | None:
-    """The draft kept for a dataset; None where there is none that can be read."""
+    """Return the stored draft of a dataset; None where there is none that can be read."""
     try:
         raw = json.loads(_place(workspace, dataset).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def keep(workspace: Workspace, draft: Draft) -> None:
 
 
 def put(workspace: Workspace, draft: Draft, path: str, new: Any) -> None:
-    """Change one value of what is kept: a box before this one, or another tab, may have changed
+    """Change one value of the stored draft; an earlier widget or another tab may have changed
     others since `draft` was read."""
     with workspace.lock("experiment-draft"):
         keep(workspace, changed(load(workspace, draft["dataset"]) or draft, path, new))
@@ -64,7 +64,7 @@ def _place(workspace: Workspace, dataset: str):
 
 
 def value(draft: Mapping[str, Any], path: str, default: Any = None) -> Any:
-    """What stands at a dotted name; `default` where nothing does."""
+    """Return the value at a dotted name; `default` where there is none."""
     place: Any = draft
     for part in path.split("."):
         if not isinstance(place, Mapping) or part not in place:

@@ -1,12 +1,7 @@
-"""The parts of the form of an experiment: whom and how, on which model, with which settings.
+"""The form of a new experiment: annotators and methods, base model, settings, measurements, the
+command and configuration file, and the start.
 
-What an experiment may measure besides its scores: what was forgotten, and what a judge says.
-
-Each is off until its switch is turned on; its settings stand below the switch then.
-
-The experiment as a command and as a file, to copy, to save and to load again.
-
-The form of a new experiment: whom, how, on what; what it will be; the button that begins it.
+Retention and the LLM judge are off until switched on; their settings are shown below the switch.
 """
 
 from __future__ import annotations
@@ -178,7 +173,7 @@ def _title(label: str) -> str:
 
 
 def base(form: Form) -> None:
-    """The model that is trained and asked, and the server that may be asked instead."""
+    """Show the choice of the base model, and of a server model for prompting."""
     section_heading("Base model")
     name = str(draft.value(form.draft, "base", "embedded"))
     kind = _kind_of(name, st.session_state.get("finetune.form.base_kind"))
@@ -219,7 +214,7 @@ def base(form: Form) -> None:
 
 
 def _kind_of(name: str, chosen: str | None) -> str:
-    """Which kind of base a name is; an empty one is what was chosen last."""
+    """Return the kind of a base model by its name; for an empty name, the last one chosen."""
     if name == "embedded":
         return "embedded"
     if not name:

@@ -1,9 +1,7 @@
-"""The colours of a run's states, and the few styles of the page Fine-tune.
+"""The fragment of the page Fine-tune that follows running jobs by their files, and the page's
+styles.
 
-The one fragment of the page Fine-tune: it looks at the files while something lives.
-
-Where something ends, begins or is acted upon, the whole page runs again; in between only the
-fragment does.
+Where a run ends, begins or is acted upon, the whole page reruns; in between only the fragment.
 """
 
 from __future__ import annotations
@@ -53,7 +51,7 @@ def _look(workspace: Workspace, before: tuple, draw: Callable[[], None]) -> None
 
 
 def _marks(workspace: Workspace) -> tuple:
-    """What the static part of the page depends on."""
+    """Return the state that the static part of the page depends on."""
     return tuple((run.run_id, run.status().state, run.stop_asked) for run in all_runs(workspace))
 
 
@@ -91,7 +89,7 @@ def state_html(state: str) -> str:
 
 
 def head_html(title: str, state: str, words: str = "") -> str:
-    """A run's or an experiment's name, where it stands, and a word about it."""
+    """Return the name of a run or an experiment with its state and a remark, as HTML."""
     about = f'<span class="capo-label">{escape(words)}</span>' if words else ""
     return f'<p class="capo-run-head"><b>{escape(title)}</b>&ensp;{state_html(state)}{about}</p>'
 

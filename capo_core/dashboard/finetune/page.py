@@ -46,7 +46,7 @@ def show(context: PageContext) -> None:
 def _sentences(
     context: PageContext, found: list[RunSummary], experiments: list[store.Experiment]
 ) -> list[str]:
-    """What is known about imitation on this dataset, and what is at work now."""
+    """Return sentences on the imitation results of this dataset and on running jobs."""
     mine = [seen for seen in found if seen.dataset == context.entry.name]
     told = _evaluated(context, experiments) or _trained(mine) or _nothing(context, mine)
     at_work = sum(seen.state == "running" for seen in found)
@@ -76,7 +76,7 @@ def _evaluated(context: PageContext, experiments: list[store.Experiment]) -> str
 
 
 def _trained(mine: list[RunSummary]) -> str:
-    """What the last finished CAPO run reached on held-out items."""
+    """Return a sentence on the held-out result of the last finished CAPO run."""
     for seen in sorted(mine, key=lambda each: each.status.ended, reverse=True):
         if seen.kind != "train_capo" or seen.state != "succeeded":
             continue

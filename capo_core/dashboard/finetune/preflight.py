@@ -44,7 +44,7 @@ class PreflightTarget:
 
     @property
     def asked(self) -> dict:
-        """The settings of the pre-flight check."""
+        """Return the request of a "preflight" job."""
         return {"kind": self.planned.request.kind, "settings": self.planned.request.settings}
 
     @property
@@ -62,7 +62,7 @@ class PreflightTarget:
 
 
 def show(context: PageContext, planned: Sequence[PlannedRun]) -> bool:
-    """What was found, or the button to find it; True where the experiment cannot work."""
+    """Show the result of the check, or its button; return True where the experiment cannot run."""
     workspace = context.workspace
     looks = looks_of(planned)
     found = [look.found(workspace) for look in looks]
@@ -142,7 +142,7 @@ def _together(
     looks: Sequence[PreflightTarget],
     found: Sequence[Preflight | None],
 ) -> str:
-    """Time, memory and disk of all runs, each as long as the one that stands for its kind."""
+    """Return time, memory and disk of all runs, estimated from the checked run of its kind."""
     by_kind = {
         look.asked["kind"]: each
         for look, each in zip(looks, found, strict=True)

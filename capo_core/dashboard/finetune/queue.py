@@ -130,7 +130,7 @@ def _words(now: ExperimentProgress, members: Sequence[RunSummary | None]) -> str
 
 
 def _others_go_on(members: Sequence[RunSummary | None]) -> bool:
-    """Is there, or will there be, an evaluation of other methods than those that failed?"""
+    """Return whether an evaluation of the methods that did not fail exists or is planned."""
     last = members[-1]
     return last is not None and last.kind == "evaluate" and last.state in (*LIVE, "succeeded")
 

@@ -1,6 +1,5 @@
-"""One run, watched: where it stands, what can be done about it, its curves and its texts.
-
-The curves of a training, with what the numbers say above them.
+"""The live view of one run: state, actions, training curves with titles from the numbers, and
+texts.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def _curve(seen: RunSummary, events: RunEvents, name: str) -> None:
 
 
 def _title(events: RunEvents, name: str) -> str:
-    """What the curve shows, from its numbers."""
+    """Return the title of a curve, from its numbers."""
     title = charts.CURVES[name].title
     rows = events.validations if has_figure(events.validations, name) else events.steps
     if (
@@ -138,7 +137,7 @@ def _probe(seen: RunSummary, events: RunEvents) -> None:
 
 
 def _engine(events: RunEvents) -> None:
-    """How responses are scored, and why; what was counted and left out."""
+    """Show the scoring engine with its reason, and the counts of skipped responses."""
     engine = events.engine
     if engine:
         asked, used = str(engine.get("asked", "")), str(engine.get("engine", ""))
@@ -155,7 +154,7 @@ def _engine(events: RunEvents) -> None:
 
 
 def show(context: PageContext, found: Sequence[RunSummary]) -> None:
-    """The run that the address names; else the one at work, else the last one asked for."""
+    """Show the run in the address; else the running one, else the last one submitted."""
     asked = url_state.get("run")
     if asked and all(seen.run_id != asked for seen in found):
         _gone(context, asked)

@@ -1,7 +1,4 @@
-"""What can be done about a run: stop, resume, run again, note, take away, delete.
-
-A run's files for the screen and for taking away; without Streamlit but for its memory.
-"""
+"""Actions on a run (stop, resume, run again, notes, download, delete), and its files, cached."""
 
 from __future__ import annotations
 
@@ -270,7 +267,7 @@ def restore(workspace: Workspace, name: str) -> None:
 
 
 def thrown_away(context: PageContext) -> None:
-    """What lies in the trash, each with the way back."""
+    """Show the runs in the trash, each with a button to restore it."""
     found = trashed(context.workspace)
     if not found:
         return

@@ -39,7 +39,8 @@ LOG_END = 20_000
 
 
 def samples(context: PageContext, seen: RunSummary, events: RunEvents) -> None:
-    """What the model wrote for the same items as training went on, beside the annotator's own."""
+    """Show the model's samples for the same items during training, beside the annotator's own
+    responses."""
     if not events.samples:
         return
     section_heading("Samples during training", TRAINING_HELP["samples"])
@@ -68,7 +69,7 @@ def _sample(sample: dict, dataset: Dataset | None) -> Answer:
 
 
 def _own(dataset: Dataset | None, item_id: str, target: str) -> list[Answer]:
-    """What the annotator wrote for the item."""
+    """Return the annotator's own response to the item."""
     if dataset is None:
         return []
     rows = dataset.annotations
@@ -133,7 +134,7 @@ def profiles(seen: RunSummary) -> None:
 
 
 def evaluation(seen: RunSummary) -> None:
-    """What the evaluation says, and the way to all of it."""
+    """Show the headline of the evaluation, and the link to all of it."""
     try:
         raw = (seen.run.folder / kinds_evaluation.REPORT).read_text(encoding="utf-8")
         statements = [rendered(Statement.from_dict(each)) for each in json.loads(raw)["statements"]]
@@ -144,7 +145,7 @@ def evaluation(seen: RunSummary) -> None:
 
 
 def below(seen: RunSummary) -> None:
-    """What does not change every moment: expectation, settings, notes, log."""
+    """Show the static part of a run: estimate, settings, notes, log."""
     if seen.run.estimate:
         section_heading("Estimate and measurement", TRAINING_HELP["estimate"])
         _expected(seen)

@@ -145,7 +145,7 @@ def draft(view: TrialView) -> JudgeAnswer:
 
 
 def is_ready(view: TrialView, given: JudgeAnswer) -> bool:
-    """Return whether the answer can be saved, with a confidence where one is asked for."""
+    """Return whether the answer can be saved, with a confidence where one is required."""
     return bool(given.answer) and (not asks_confidence(view, given) or bool(given.confidence))
 
 

@@ -88,7 +88,7 @@ def work_ahead(progress: JudgeProgress) -> str:
 
 
 def about_cards(terms: Terms) -> str:
-    """Return what the people on the cards were asked; empty where that is not known."""
+    """Return the question that the cards' annotators answered; empty where that is not known."""
     return f"They were asked: {terms.question}" if terms.question else ""
 
 

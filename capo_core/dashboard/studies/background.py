@@ -1,10 +1,8 @@
-"""Slow computations of the page Studies, done beside the page; without Streamlit.
+"""Slow computations of the page Studies, done in the background, and the line shown meanwhile.
 
-Each result has a key that says all it depends on. A page asks, gets the result if it is there
-within a moment, and else shows that it is being computed and asks again. What is computed here can
-always be computed again, so a restart of the server loses nothing.
-
-While something slow is computed beside the page: a line, and a look now and then.
+Each result has a key of all it depends on. A page requests a result, gets it if it is there within
+a moment, and otherwise shows that it is being computed and polls. Everything computed here can be
+computed again, so a restart of the server loses nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ KEPT = 48
 
 
 class Work:
-    """Results by key, each computed once, the last used ones kept."""
+    """Results by key, each computed once; the most recently used are cached."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="studies")

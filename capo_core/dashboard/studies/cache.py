@@ -1,4 +1,4 @@
-"""What the page Studies keeps between clicks (see `cache`), and its way to the database.
+"""Results of the page Studies that are cached between reruns, and its access to the database.
 
 Answers with their sources come from here only after a study was unblinded: the service refuses
 before, and no page of a judge imports this module.
@@ -104,7 +104,7 @@ def _balance(root: Path, name: str, stamp: tuple) -> BalanceReport:
 
 
 def leaks(workspace: Workspace, name: str) -> list[Leak] | None:
-    """What would give sources away; None while it is looked for."""
+    """Return the leaks of a draft; None while they are computed."""
 
     def look() -> list[Leak]:
         from capo_core.study.design import leaks as looking
@@ -129,7 +129,7 @@ def preview(workspace: Workspace, entry, config: StudyConfig) -> Preview | None:
 
 
 def plans(found: Preview, annotators: int, assumed: dict[str, float]):
-    """What the planner says of a preview, and over numbers of judges; None meanwhile."""
+    """Return the power analysis of a preview, and by numbers of judges; None while computing."""
 
     def make():
         from capo_core.dashboard.studies import compute
@@ -141,7 +141,7 @@ def plans(found: Preview, annotators: int, assumed: dict[str, float]):
 
 
 def tried(workspace: Workspace, name: str, trying: Trying) -> StudyReport | None:
-    """What simulated judges would find; None while they judge."""
+    """Return the results of simulated judges; None while computing."""
 
     def make() -> StudyReport:
         from capo_core.dashboard.studies import compute

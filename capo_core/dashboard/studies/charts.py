@@ -26,7 +26,7 @@ def looks(sources: Sequence[str], *, dark: bool) -> dict[str, Look]:
 
 
 def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> go.Figure:
-    """Share of right answers per source with its interval, chance, and the people's own.
+    """Attribution accuracy per source with its interval, chance, and the annotators' own texts.
 
     Args:
         rows: `accuracy.ACCURACY` of one way of counting.
@@ -80,7 +80,7 @@ def ratings(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
 
 
 def attentiveness(rows: pd.DataFrame) -> go.Figure:
-    """Attentiveness of each judge with its interval; judges of whom nothing can be told are grey.
+    """Attentiveness of each judge with its interval; judges without enough data are grey.
 
     Args:
         rows: `quality.JUDGES`.
@@ -111,7 +111,7 @@ def attentiveness(rows: pd.DataFrame) -> go.Figure:
 
 
 def raw_and_weighted(rows: pd.DataFrame) -> go.Figure:
-    """Each result twice: raw, and weighted by the judges' quality."""
+    """Every result twice: raw, and weighted by judge quality."""
     figure = blank(110 + 52 * len(rows), legend=True)
     places = list(range(len(rows)))[::-1]
     for name, shift, look in (
@@ -138,7 +138,7 @@ def raw_and_weighted(rows: pd.DataFrame) -> go.Figure:
 
 
 def confusion(rows: pd.DataFrame, *, dark: bool) -> go.Figure:
-    """Whom judges named (columns) for the texts of each annotator (rows), of one source.
+    """Confusion matrix of one source: annotators of the texts (rows) by annotators named (columns).
 
     Args:
         rows: `accuracy.CONFUSION` of one source.

@@ -1,8 +1,5 @@
-"""The results of a study in sentences and in tables with readable words; without Streamlit.
-
-A design drawn for a look, and what the planner says of it; without Streamlit.
-
-A design tried before anybody is invited: one trial as a judge sees it, and simulated judges.
+"""The results of a study as sentences and tables, previews of a design, and simulated judges;
+without Streamlit.
 """
 
 from __future__ import annotations
@@ -76,13 +73,13 @@ def priors(text: str) -> tuple[Prior, ...]:
             found.append(Prior(stronger.strip(), weaker.strip(), float(mu), float(strength or 0)))
         except ValueError:
             raise ConfigError(
-                f"found {part!r}", where="what is known beforehand", expected="human:sft=0.8"
+                f"found {part!r}", where="Pairs and μ", expected="human:sft=0.8"
             ) from None
     return tuple(found)
 
 
 def sentences(found: StudyAnalysis) -> list[str]:
-    """What a reader should take away, from the numbers, each with its n and interval."""
+    """Return the main results as sentences, each with its n and interval."""
     return [*_named(found), *_preferred(found), *_alike(found)]
 
 
@@ -147,13 +144,13 @@ def in_words(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
 
 
 def ceiling(rows: pd.DataFrame) -> float:
-    """The accuracy of the people's own texts; NaN where they are no source."""
+    """Return the attribution accuracy of the annotators' own texts; NaN without any."""
     own = rows.loc[rows["source"] == HUMAN, "value"]
     return float(own.iloc[0]) if len(own) else math.nan
 
 
 def verdict(row) -> str:
-    """What can be said of a judge's attentiveness: number and interval, or why there is none."""
+    """Return a judge's attentiveness as number and interval, or the reason why there is none."""
     if row.verdict:
         return f"{row.verdict} ({row.why})" if row.why else row.verdict
     return f"{row.attentiveness:.2f} [{row.low:.2f}, {row.high:.2f}]"
@@ -228,7 +225,7 @@ def example(draft: Draft, slot: str, place: int) -> TrialView:
 
 @dataclass(frozen=True)
 class Trying:
-    """What is assumed of simulated judges and of the sources; see `made_judges`.
+    """Assumptions about simulated judges and the sources; see `made_judges`.
 
     Attributes:
         strength, likeness: (source, value), of sources that differ from the defaults.
@@ -245,7 +242,7 @@ class Trying:
 
 
 def tried(draft: Draft, trying: Trying) -> StudyReport:
-    """What the study would report if its judges were these.
+    """Return the analysis of the study with simulated judges.
 
     Raises:
         ConfigError: a value is out of range.

@@ -1,6 +1,7 @@
-"""The studies of a workspace as they stand, by their folders and the database; without Streamlit.
+"""The studies of a workspace with their state, from their folders and the database; without
+Streamlit.
 
-A study whose folder or whose rows are damaged stays in the list, with its problem.
+A study whose folder or rows are damaged stays in the list, with its problem.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Seen:
 
     @property
     def standing(self) -> str:
-        """Where it stands, in one line."""
+        """Return the progress of the study in one line."""
         if self.problem is not None:
             return self.problem.what
         if self.stage == DRAFT:
@@ -117,7 +118,7 @@ def _stage(config, frozen: bool, status: StudyStatus | None, problem) -> str:
 
 
 def stages_of(found: list[Seen], dataset: str) -> Counter[str]:
-    """How many studies of a dataset are in each stage."""
+    """Return the number of studies of a dataset in each stage."""
     return Counter(seen.stage for seen in found if seen.dataset == dataset)
 
 

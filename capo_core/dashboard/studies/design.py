@@ -1,6 +1,5 @@
-"""The design of a study: how balanced it came out, one trial as a judge sees it, its settings.
-
-One trial as a judge will see it: nothing in it tells a source.
+"""The design of a study: its balance, a preview of single trials as a judge sees them, without
+sources, and its settings.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def to_html(report: StudyReport) -> str:
     found = report.analysis
     return render(
         "dashboard/studies/report.html.j2",
-        title=f"What judges found in the study {found.study_id}",
+        title=f"Results of the study {found.study_id}",
         facts=report.facts,
         headlines=compute.sentences(found),
         notes=found.sentences,
@@ -147,13 +147,13 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
                 _least(least)
     pairs = _made(context, seen, report, PairFilter(rule, least / 100))
     told = (
-        "kept where the chosen text is better with at least this probability; "
+        "only pairs whose chosen text is better with at least this probability; "
         if rule == "quality"
         else ""
     )
     show_note(
-        f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats make none. Their items are "
-        f"from the {seen.config.split} part: a run that trains on them must not be scored on it."
+        f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats are excluded. Items of "
+        f"the {seen.config.split} split: do not evaluate a run trained on these pairs on it."
     )
     if len(pairs):
         lines = pairs.to_dict("records")
@@ -165,7 +165,7 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
 
 
 def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: PairFilter) -> None:
-    """How a training begins from these pairs."""
+    """Show how to train on these pairs."""
     targets = sorted(set(pairs["target_annotator_id"]))
     show_note("To train CAPO on these pairs, on the machine that runs the dashboard:")
     st.code(

@@ -1,8 +1,5 @@
-"""The judges of a study: invited, watched by counts alone; closing, and unblinding.
-
-The audit log of a study: who did what, when; lines are added and never changed.
-
-Links of judges: shown once, after they were made; and what can be done about one judge.
+"""The judges of a study: invitations and links, progress by counts alone, the append-only audit
+log, closing and unblinding.
 """
 
 from __future__ import annotations
@@ -44,7 +41,7 @@ def show_audit(context: PageContext, seen: Seen) -> None:
         return
     rows = cache.begun_service(context.workspace).audit_log(seen.name)
     show_note(
-        f"{count(len(rows), 'line')}, the newest first. Lines are only ever added; that there was "
+        f"{count(len(rows), 'line')}, the newest first. The log is append-only; that there was "
         "an answer is noted, not what it was."
     )
     st.dataframe(
@@ -77,21 +74,21 @@ def remember(study: str, made: list[Invitation], base: str) -> None:
 
 
 def show_links(study: str) -> None:
-    """The links just made, to copy; once put away they cannot be shown again."""
+    """Show the new links, to copy; once dismissed they cannot be shown again."""
     rows = st.session_state.get(_LINKS, {}).get(study)
     if not rows:
         return
     with st.container(border=True, key="studies-links"):
         st.markdown(
-            f"**{count(len(rows), 'link')}, shown once.** Whoever has one is that judge: send each "
-            "to one person. They are stored nowhere: put away, or with this tab closed or "
-            "reloaded, they are gone, and a judge needs a new one."
+            f"**{count(len(rows), 'link')}, shown once.** A link identifies its judge: send each "
+            "to one person. Links are not stored; once this tab is closed or reloaded, a judge "
+            "needs a new one."
         )
         for number, _, url in rows[:MOST_SHOWN]:
             st.html(f'<p class="capo-note">{escape(number)}</p>')
             st.code(url, language=None, wrap_lines=True)
         if len(rows) > MOST_SHOWN:
-            show_note(f"And {len(rows) - MOST_SHOWN:,} more: the file has all of them.")
+            show_note(f"And {len(rows) - MOST_SHOWN:,} more in the file.")
         frame = pd.DataFrame(rows, columns=["sequence", "judge", "link"])
         with st.container(horizontal=True):
             st.download_button(
@@ -231,7 +228,7 @@ def _make_links(workspace: Workspace, name: str) -> None:
 
 
 def _home() -> str:
-    """Where the owner reached the dashboard."""
+    """Return the address at which the owner reached the dashboard."""
     found = urlsplit(str(st.context.url or ""))
     return f"{found.scheme}://{found.netloc}" if found.scheme and found.netloc else HOME
 
@@ -274,7 +271,8 @@ def judge_row(judge: JudgeStatus) -> dict:
 
 
 def _end(context: PageContext, seen: Seen) -> None:
-    """Closing, then unblinding; each is for good, and asked twice."""
+    """Show the buttons that close and unblind the study; both are permanent and need a
+    confirmation."""
     if seen.stage == RUNNING:
         missing = seen.status.places - seen.status.filled
         with st.popover("Close the study"):

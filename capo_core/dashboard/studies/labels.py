@@ -1,8 +1,6 @@
-"""What the page Studies calls things; without Streamlit.
+"""Names, help texts and styles of the page Studies.
 
-Styles of the page Studies: the way of a study, and a trial as judges see it.
-
-Only mixtures of the current text colour are used, as in `styles`.
+Only mixtures of the current text colour are used, as in the theme.
 """
 
 from __future__ import annotations

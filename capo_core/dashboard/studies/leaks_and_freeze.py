@@ -1,6 +1,5 @@
-"""What would give sources away in a draft, with the trials; leaving such texts out.
-
-Freezing a draft: what it means, what is left of leaks, and the hash.
+"""Leaks of a draft (features of a text that could reveal its source), with the trials concerned and
+their exclusion; and freezing.
 """
 
 from __future__ import annotations

@@ -1,13 +1,7 @@
-"""The form of a new study: what is asked, of which sources, with which numbers.
+"""The form of a new study, with the summary of its design beside it.
 
-The form of a new study while it is filled in: values, kept on disk; without Streamlit.
-
-A draft of the form is JSON that need not be right yet. It lies in the workspace's cache, one for
-each dataset, so that a refresh or another page loses nothing. A `StudyConfig` becomes of it.
-
-The settings on the form of a new study: each with its name, its help, its range and default.
-
-A new study: the form, and beside it what the design would be, and would show.
+A draft of the form is JSON that need not be valid yet. It is stored in the workspace's cache, one
+per dataset, so that a refresh or another page loses nothing. A `StudyConfig` is made from it.
 """
 
 from __future__ import annotations
@@ -65,7 +59,7 @@ def begin(entry: Entry, name: str) -> FormValues:
 
 
 def load(workspace: Workspace, dataset: str) -> FormValues | None:
-    """The form kept for a dataset; None where there is none that can be read."""
+    """Return the stored form of a dataset; None where there is none that can be read."""
     try:
         raw = json.loads(_place(workspace, dataset).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -78,7 +72,7 @@ def keep(workspace: Workspace, form: FormValues) -> None:
 
 
 def put(workspace: Workspace, form: FormValues, name: str, value: Any) -> None:
-    """Change one value of what is kept: another tab may have changed others meanwhile."""
+    """Change one value of the stored form; another tab may have changed others meanwhile."""
     with workspace.lock("study-form"):
         keep(workspace, {**(load(workspace, form["dataset"]) or form), name: value})
 
@@ -99,7 +93,7 @@ def config_of(form: FormValues, sources: Mapping[str, Sequence[str]]) -> StudyCo
     settings = {name: value for name, value in form.items() if name not in OWN}
     people = form.get("people", [])
     if not isinstance(people, list) or any(each not in PEOPLE for each in people):
-        raise ConfigError(f"found {people!r}", where="people's texts", expected=" or ".join(PEOPLE))
+        raise ConfigError(f"found {people!r}", where="Human texts", expected=" or ".join(PEOPLE))
     named = {name: name for name in people} | {name: list(runs) for name, runs in sources.items()}
     if not named:
         raise ConfigError(
@@ -111,7 +105,7 @@ def config_of(form: FormValues, sources: Mapping[str, Sequence[str]]) -> StudyCo
 
 
 def assumed_of(form: FormValues) -> dict[str, float]:
-    """What the planner is to assume; values left empty are the planner's own."""
+    """Return the planner's assumptions in the form; empty values are the planner's defaults."""
     found = {}
     for name in ASSUMED_VALUES:
         value = form.get(name)
@@ -171,14 +165,15 @@ def sources_of(runs: Sequence[str], found: Mapping[str, SeenRun]) -> dict[str, l
 
 
 def method_of(seen: SeenRun) -> str:
-    """How the answers of a run were made; runs that nobody queued say it in their settings."""
+    """Return the method that produced the answers of a run; for a run that was not queued, from its
+    settings."""
     config = seen.settings.get("config")
     found = config.get("method") if isinstance(config, Mapping) else None
     return str(found or seen.method or seen.run_id)
 
 
 def _asked(seen: SeenRun) -> str:
-    """What tells two sources of one method apart: the model that was asked."""
+    """Return the model of a run, which distinguishes two sources of one method."""
     settings = seen.settings
     return content_hash([settings.get(name, "") for name in ("base", "server")])
 
@@ -240,7 +235,7 @@ def what_and_whose(
     """Name, kinds of trial, sources, targets."""
     _text(form, "name", "Name of the study")
     st.caption("Judges never see this name.")
-    _several(form, "kinds", "What judges are asked", list(TRIAL_KINDS), kind_title)
+    _several(form, "kinds", "Trial kinds", list(TRIAL_KINDS), kind_title)
     for kind in form.values.get("kinds") or ():
         if kind in TRIAL_KINDS:
             show_note(f"{kind_title(kind)} {TRIAL_KINDS[kind].description.capitalize()}.")
@@ -274,7 +269,7 @@ def numbers(form: StudyForm) -> None:
     _grid(form, shown)
     with st.expander("Practice, attention checks, repeats and more"):
         _grid(form, FOLDED)
-        _several(form, "leave_out", "Exclude texts that show", list(_SCREENED),
+        _several(form, "leave_out", "Exclude texts with", list(_SCREENED),
                  _SCREENED.__getitem__, placeholder="nothing")  # fmt: skip
     with st.expander("Texts: planned analysis, consent, instructions"):
         for setting in TEXTS:
@@ -315,7 +310,7 @@ def _several(
     st.multiselect(
         label,
         [*options, *gone],
-        format_func=lambda each: str(words(each)) if each in options else f"{each} (not there)",
+        format_func=lambda each: str(words(each)) if each in options else f"{each} (not available)",
         **about,
         **tied,
     )

@@ -1,9 +1,4 @@
-"""One study: where it stands on its way, and the part of it that the address names.
-
-The page Studies: all of them, a new one, and one study from draft to results.
-
-All studies of the workspace: where each stands; a click opens one.
-"""
+"""The page Studies: the list of studies, a new one, and one study from draft to results."""
 
 from __future__ import annotations
 
@@ -104,7 +99,7 @@ def show_study(context: PageContext, found: list[Seen]) -> None:
 
 
 def _way(seen: Seen) -> None:
-    """Draft → frozen → running → closed → unblinded, with where the study stands."""
+    """Show the stages draft → frozen → running → closed → unblinded with the current one marked."""
     here = _WAY.index(seen.stage)
     steps = "".join(
         f'<li class="{"capo-here" if k == here else "capo-past" if k < here else ""}"'
@@ -131,8 +126,8 @@ def _broken(context: PageContext, seen: Seen) -> None:
         judges.show_audit(context, seen)
     else:
         show_note(
-            f"Put its files back from a copy, or take the folder {context.workspace.studies}"
-            f"/{seen.name} away. The other studies are not touched by it."
+            f"Restore its files from a backup, or remove the folder {context.workspace.studies}"
+            f"/{seen.name}. The other studies are not affected."
         )
 
 

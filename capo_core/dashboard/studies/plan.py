@@ -1,7 +1,4 @@
-"""What a design would show before anyone judges: intervals, power, minutes, other numbers.
-
-The picture of the planner: what other numbers of judges would give.
-"""
+"""Power analysis of a design: intervals, power and minutes, also by number of judges."""
 
 from __future__ import annotations
 
@@ -23,8 +20,8 @@ from capo_core.study.design.planner import Power, StudyPlan
 # Colours that no annotator and no method has.
 _LINES = (
     ("width", "width of the interval", "#2F6FB0", "circle", "solid"),
-    ("against_chance", "told from chance", "#2A9D8F", "square", "solid"),
-    ("between", "two methods told apart", "#C98A1B", "diamond", "dash"),
+    ("against_chance", "power vs chance", "#2A9D8F", "square", "solid"),
+    ("between", "power between two methods", "#C98A1B", "diamond", "dash"),
 )
 
 

@@ -1,6 +1,5 @@
-"""Behind the results: do judges agree, how did each judge, weighted beside raw, every number.
-
-What the judges found: right answers, preferences, ratings, with what lies behind them.
+"""The results of a study: attribution accuracy, preferences and ratings, with agreement, judge
+quality, weighted results and all numbers.
 """
 
 from __future__ import annotations
@@ -171,7 +170,7 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
              "n_votes": Field("Votes", "Comparisons without ties."),
              "n_checks": Field("Attention checks"),
              "n_repeats": Field("Repeats"), "n_ties": Field("Ties"),
-             "weight": Field("Weight", "Log-odds of a vote being right; 0 counts nothing.", 2)},
+             "weight": Field("Weight", "Log-odds of a vote being right; 0: no weight.", 2)},
             key=f"{PAGE}.quality",
             file_name=f"{name}-attentiveness",
         )  # fmt: skip
@@ -204,8 +203,8 @@ def _prior() -> None:
     with st.expander("Prior on μ"):
         show_note(
             "μ is how often the stronger source's text is the better one. Where judges share no "
-            "trials, nothing else tells attentiveness. human:sft=0.8 says that it is known; "
-            "human:sft=0.8/40 that the prior is worth 40 comparisons. Commas between pairs."
+            "trials, attentiveness cannot be estimated without it. human:sft=0.8 fixes μ; "
+            "human:sft=0.8/40 is a prior worth 40 comparisons. Separate pairs by commas."
         )
         url_state.text("Pairs and μ", page=PAGE, key="mu", placeholder="human:sft=0.8/40")
 

@@ -19,7 +19,7 @@ from capo_core.study.tables import COMPARISON, HUMAN
 
 # Key in the address, label, help, default in hundredths, greatest.
 _SHARES = (
-    ("attentive", "Attentive", "Mean share of trials a judge attends to.", 80, 100),
+    ("attentive", "Attentive", "Mean share of trials answered attentively.", 80, 100),
     (
         "skill",
         "Recognition accuracy",
