@@ -100,8 +100,8 @@ def test_cumulated_answers_begin_at_nothing_and_end_at_all():
     figure = charts.cumulated(ORDINAL, said, "crowd")
     np.testing.assert_allclose(figure.data[0].y, [0, 0.1, 0.3, 0.6, 1.0, 1.0])
     assert list(figure.data[0].x) == [-2.5, -2, -1, 0, 1, 2]
-    assert figure.data[0].customdata[2] == "30%"
-    assert figure.data[1].customdata[2] == "30% [25%, 30%]"
+    assert figure.data[0].customdata[2] == "30\u00a0%"
+    assert figure.data[1].customdata[2] == "30\u00a0% [25–30]"
     assert figure.data[0].line.width > figure.data[1].line.width
 
 

@@ -368,7 +368,7 @@ def test_what_is_believed_beforehand_can_be_wrong_and_is_then_refused(unblinded)
 def test_exports_are_offered_and_noted(unblinded):
     app = one("export")
     said = fine(app)
-    assert "Preference pairs" in said and "must not be scored on it" in said
+    assert "Preference pairs" in said and "must not be evaluated on it" in said
     names = {button.proto.label for button in app.get("download_button")}
     assert {"Report (self-contained HTML)", "Report (Markdown)", "Judgments (CSV)",
             "Judgments (JSONL)"} <= names  # fmt: skip

@@ -87,7 +87,7 @@ def read(dataset: Dataset, folders: Sequence[Path], *, cache: Path | None = None
 def kept(
     dataset: Dataset, folders: Sequence[Path], keep: Path, *, cache: Path | None = None
 ) -> Answers:
-    """`read`, from the table at `keep` where it lies there, else written there."""
+    """Return the table of `read`, from the file at `keep` if it is there, else written to it."""
     if keep.is_file():
         whole = pd.read_parquet(keep)
         own = whole["source"] == HUMAN
@@ -133,7 +133,8 @@ def _right(dataset: Dataset, items: tuple[str, ...], frame: pd.DataFrame) -> lis
 def _attributed(
     dataset: Dataset, items: tuple[str, ...], frame: pd.DataFrame, cache: Path | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`frame` in the order of its streams with given and margin, and the targets' own texts."""
+    """Return `frame` in the order of its streams with attribution and margin, and the targets' own
+    texts."""
     place = pd.Index(items)
     groups = [rows for _, rows in frame.groupby(["source", "target", "replicate"], sort=False)]
     streams = [
@@ -231,14 +232,15 @@ Case = tuple[str, str]  # item_id, target
 
 
 def of_repetition(answers: Answers, repetition: int) -> pd.DataFrame:
-    """One answer a source, target and item; a source with fewer repetitions shows its last."""
+    """Return one answer per source, target and item; a source with fewer repetitions gives its
+    last."""
     frame = answers.frame
     last = frame.groupby(["source", "target"])["repetition"].transform("max")
     return frame[frame["repetition"] == last.clip(upper=repetition)]
 
 
 def cases(answers: Answers, wanted: CaseFilter, own: dict[Case, frozenset[str]]) -> list[Case]:
-    """The cases that pass, in the order wanted.
+    """Return the cases that pass the filter, in the requested order.
 
     Args:
         own: labels that each target gave each item.
@@ -297,7 +299,7 @@ MOST = 12  # habits in the picture
 
 @dataclass(frozen=True)
 class Manner:
-    """The habits that most set a target apart, and how far each method has them.
+    """The most distinctive style features of a target, with the value of each method.
 
     Attributes:
         target: the annotator imitated.
@@ -363,7 +365,7 @@ def manner(dataset: Dataset, answers: Answers, target: str) -> Manner:
 
 
 def _half_interval(table: pd.DataFrame) -> np.ndarray:
-    """1.96 standard errors of the mean of each column, texts on one item taken together."""
+    """Return 1.96 standard errors of the mean of each column, clustered by item."""
     each = table.groupby(level=0).mean()
     return Z95 * each.std().to_numpy() / np.sqrt(len(each))
 

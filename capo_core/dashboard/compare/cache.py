@@ -65,7 +65,7 @@ def _labels(_dataset: Dataset, fingerprint: str) -> dict[Case, frozenset[str]]:
 
 
 def manner(dataset: Dataset, answers: Answers, names: tuple[str, ...], target: str) -> Manner:
-    """Style features of a target's own texts and of what methods wrote in their place."""
+    """Return the style features of a target's own texts and of each method's."""
     return _manner(dataset, dataset.fingerprint, answers, names, target)
 
 

@@ -83,7 +83,8 @@ def _line(figure, rows, shift, called, look, *, width, dash, symbol) -> None:
 def labels_and_manner(
     manner: pd.DataFrame, labels: pd.DataFrame, looks: Mapping[str, Look], human: Look
 ) -> go.Figure:
-    """Label accuracy across, imitation upwards; the target's own answers in the corner.
+    """Scatter of label accuracy (x) and attribution accuracy (y); the target's own texts in the
+    corner.
 
     Args:
         manner, labels: scores of one measure and target each, one row a source.
@@ -128,7 +129,7 @@ def habits(
     *,
     names: Mapping[str, str],
 ) -> go.Figure:
-    """Dumbbells: a target's habits, the target's own value and each method's on one line.
+    """Dumbbell chart of style features: the target's own value and each method's on one line.
 
     Args:
         texts: what each feature is; the first is drawn on top.

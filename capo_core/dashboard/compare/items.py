@@ -44,7 +44,7 @@ STYLE = """<style>
 
 @dataclass(frozen=True)
 class Shown:
-    """One answer as it is shown.
+    """One answer with its display settings.
 
     Attributes:
         who: a person or a method.
@@ -78,7 +78,7 @@ def different(text: str, targets: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def set_text(text: str, inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> str:
-    """`text` as HTML: words of `inputs` greyed, those that none of `targets` has underlined.
+    """Return `text` as HTML: words of `inputs` dimmed, words in none of `targets` underlined.
 
     Args:
         inputs, targets: empty for no greying and no underlining.
@@ -105,7 +105,7 @@ def set_text(text: str, inputs: Sequence[str] = (), targets: Sequence[str] = ())
 def answers_html(
     shown: Sequence[Shown], *, inputs: Sequence[str] = (), targets: Sequence[str] = ()
 ) -> str:
-    """Answers side by side, each beside the colour of who gave it."""
+    """Return answers side by side as HTML, each with the colour of its source."""
     return f'<div class="capo-answers">{"".join(_one(one, inputs, targets) for one in shown)}</div>'
 
 
@@ -135,7 +135,7 @@ _MOVED = ("item", "as")
 
 
 def show(chosen: CompareSelection, answers: Answers) -> None:
-    """Filters in a row, then the case that was chosen of those they leave."""
+    """Show the filters in a row, then the open case of those that pass."""
     wanted = _controls(chosen, answers)
     with st.container(horizontal=True, gap="medium"):
         grey = url_state.toggle(
@@ -270,7 +270,7 @@ def _case(
 def _people(
     chosen: CompareSelection, answers: Answers, rows: pd.DataFrame, case: Case
 ) -> list[Shown]:
-    """The target's own answer first, then the others'."""
+    """Return the target's own answer, then the other annotators'."""
     item_id, target = case
     look = looks(chosen.dataset.annotators)
     own = answers.people

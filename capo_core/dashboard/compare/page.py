@@ -86,7 +86,7 @@ _MISSING = "missing"
 
 
 def show(context: PageContext) -> None:
-    """The comparison that was chosen: sentence, scores, pictures, and what lies behind them."""
+    """Show the selected comparison: headline, scores, charts and details."""
     chosen = selection.current(context)
     if chosen is None:
         return

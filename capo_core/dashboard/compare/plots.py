@@ -28,7 +28,7 @@ _LABELS = "label accuracy"
 
 
 def imitation(chosen: CompareSelection, view: str) -> None:
-    """Imitation by texts judged together, and label accuracy against imitation."""
+    """Show attribution accuracy by pooled texts, and against label accuracy."""
     report, target = chosen.report, target_of(chosen)
     looks, human = method_looks(report.method_names), human_look(dark=is_dark())
     table = report.scores[report.scores["target"] == target]
@@ -72,7 +72,7 @@ def imitation(chosen: CompareSelection, view: str) -> None:
 
 
 def _point(name: str) -> None:
-    """From a point to the answers behind it."""
+    """Open the answers behind a clicked point."""
     points = url_state.now(f"{PAGE}.{name}").selection.points
     if points and points[0].get("customdata"):
         source = points[0]["customdata"][0]

@@ -95,7 +95,7 @@ def measurement(workspace: Workspace, training: Training) -> Run | None:
 
 
 def measure(workspace: Workspace, entry: Entry, training: Training) -> Run:
-    """Ask for it, with the settings of an experiment that asks for it."""
+    """Request a retention run, with the settings of an experiment that includes one."""
     return submit.submit(
         workspace,
         "retention",
@@ -151,7 +151,7 @@ def gained(found: Retention, human: Look) -> go.Figure:
 
 
 def kept(found: Retention, human: Look) -> go.Figure:
-    """Perplexity against the base's own, a line for each kind of text; 1 is as the base."""
+    """Line chart of perplexity relative to the base model, by kind of text; 1 is equal."""
     figure = _way(found)
     for measure, called in _KEPT.items():
         rows = found.curve(measure)

@@ -42,7 +42,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: a measure, at one number of texts judged together (0: none)."""
+    """One column of the table: a measure, at a number of pooled texts (0: none)."""
 
     name: str
     k: int
@@ -70,7 +70,7 @@ class Column:
 
 
 def views(report: EvaluationReport) -> dict[str, str]:
-    """Attribution measures of the report → what the classifier sees, in words."""
+    """Attribution measures of the report → the input of their classifier, in words."""
     return {
         view.name: f"{representation_name(view.representation)}, "
         + reduction_name(view.reduction).lower()
@@ -79,14 +79,14 @@ def views(report: EvaluationReport) -> dict[str, str]:
 
 
 def families(report: EvaluationReport) -> dict[str, str]:
-    """The families the report has, with their titles; at a glance first."""
+    """Return the measure families of the report with their titles; the overview first."""
     there = set(report.scores["family"])
     found = {family.name: family.title for family in families_by_interest()}
     return {"main": "Overview", **{n: title for n, title in found.items() if n in there}}
 
 
 def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
-    """The columns of a family; of attribution, those of one view."""
+    """Return the columns of a family; of attribution, those of one classifier."""
     table = report.scores
     known = table.drop_duplicates(["measure", "k"])[["measure", "k", "family"]]
     if family == "main":
@@ -121,7 +121,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def score_grid(report: EvaluationReport, wanted: list[Column], target: str) -> pd.DataFrame:
-    """Cells as they are shown: one row a method, then ceiling, floor, chance and n.
+    """Return the formatted cells: one row per method, then ceiling, floor, chance and n.
 
     Index: source names, `HUMAN`, `OTHER`, `CHANCE`, "n"; columns: `Column.key`.
     """
@@ -213,7 +213,7 @@ _QUIET = "color: #8A8F94"
 
 
 def target_of(chosen: CompareSelection) -> str:
-    """The report's name of who is looked at."""
+    """Return the report's name of the selected target."""
     report = chosen.report
     if chosen.target:
         return chosen.target
@@ -255,7 +255,7 @@ def show(chosen: CompareSelection) -> str:
 
 
 def _view(report: EvaluationReport) -> str:
-    """The choice of what the classifier of imitation sees, where there is one."""
+    """Show the choice of the attribution classifier, where there are several."""
     there = set(report.scores["measure"])
     known = {name: text for name, text in views(report).items() if name in there}
     if len(known) < 2:
@@ -313,7 +313,7 @@ def _draw(
 
 
 def _clicked(sources: list[str], wanted: list[Column]) -> None:
-    """From a score to the answers behind it.
+    """Open the answers behind a clicked score.
 
     The names mean nothing: a click on a header, to sort, picks the first cell of the table out.
     """

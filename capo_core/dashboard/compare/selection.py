@@ -114,7 +114,7 @@ def _target(finished: list[Generation], comparison: RunComparison, dataset: Data
 def _own_choice(
     context: PageContext, finished: list[Generation], comparison: RunComparison
 ) -> None:
-    """The choice of single runs, folded away."""
+    """Show the choice of single runs, in an expander."""
     by_id = {one.run_id: one for one in finished}
     with st.popover("Choose runs", width="stretch"), st.form("compare.runs", border=False):
         show_note("Any finished runs on the same split can be compared.")
@@ -189,7 +189,7 @@ def _unreadable(context: PageContext, comparison: RunComparison, error: DataErro
 
 
 def watch(experiment: Experiment) -> None:
-    """An experiment's progress, until it ends; then the page runs again."""
+    """Show the progress of an experiment until it ends; then the page reruns."""
     st.fragment(_live, run_every=EVERY_S)(experiment, _finished(experiment))
 
 
@@ -218,7 +218,7 @@ def _live(experiment: Experiment, before: int) -> None:
 
 
 def _nothing_yet(context: PageContext) -> None:
-    """No answers on this dataset: what makes some."""
+    """Show how to get answers on this dataset."""
     show_headline(
         "No method has been run on this dataset yet, so there is nothing to compare. "
         "An experiment lets each method answer held-out items as one annotator and "

@@ -24,7 +24,7 @@ _RESULTS = ("estimate.json", "result.json")
 
 
 def reading(workspace: Workspace, entry: Entry, files: tuple[str, ...], *, alone: bool) -> Reading:
-    """The items and sources to show; `DataError` where an opened file is not there any more.
+    """Return the items and sources to show; `DataError` where an opened file is missing.
 
     Args:
         files: ids of kept judgments (`kept.keep`).
@@ -102,7 +102,7 @@ def opened_file(workspace: Workspace, name: str) -> Judgments:
 
 
 def measured(reading: Reading, config: CompareConfig, source: str) -> DistributionComparison:
-    """One source beside the one it is measured by."""
+    """Return the distances of one source from the reference."""
     return _measured(reading.judgments, reading.key, config, source)
 
 
@@ -148,12 +148,12 @@ def _apart(
 
 @st.cache_resource(show_spinner=False)
 def computed() -> Recent:
-    """Results that are computed with a bar of progress, which a cached function cannot draw."""
+    """Results computed with a progress bar, which a cached function cannot draw."""
     return Recent()
 
 
 class Recent(dict):
-    """A dictionary that forgets its oldest entry beyond `MOST`."""
+    """A dictionary of at most `MOST` entries that drops its oldest."""
 
     MOST = 24
 

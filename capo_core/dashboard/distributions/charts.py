@@ -17,7 +17,7 @@ from capo_core.dashboard.distributions.item_data import CORNERS, HEIGHT, heaps
 from capo_core.dashboard.ui.charts import blank, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
-from capo_core.formatting import count
+from capo_core.formatting import count, percent, percent_interval
 from capo_core.task import LabelScale
 
 STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
@@ -108,7 +108,7 @@ def points(
     look: Look,
     told: str = "",
 ) -> None:
-    """The items by one source, those at one place as one point whose size tells how many.
+    """Points of the items by one source; items at one place are one point, sized by their number.
 
     Args:
         at: [items, 2]. order: [items]: a click on a heap opens the item with the most of it.
@@ -138,7 +138,7 @@ def points(
 
 
 def chosen(figure: go.Figure, start: np.ndarray | None, end: np.ndarray, color: str) -> None:
-    """The open item: a ring where it lies, and its arrow, where both sources have it."""
+    """Mark the open item by a ring, with its arrow where both sources have it."""
     if start is not None and np.abs(start - end).max() > 1e-3:
         figure.add_annotation(
             x=end[0], y=end[1], ax=start[0], ay=start[1], xref="x", yref="y", axref="x", ayref="y",
@@ -164,7 +164,7 @@ def chosen(figure: go.Figure, start: np.ndarray | None, end: np.ndarray, color: 
 def bars(
     scale: LabelScale, shares: Sequence[tuple[str, Look, np.ndarray, np.ndarray, np.ndarray]]
 ) -> go.Figure:
-    """All items together: how often each source gives each label, with intervals.
+    """Bars of the mean share of each label by source over all items, with intervals.
 
     Args:
         shares: for each source its name, look, mean shares [labels], and their intervals' ends.
@@ -249,7 +249,7 @@ def cumulated(
     numbers = [scale.number(label) for label in scale.labels]
     for name, look, value, low, high in said:
         told = [
-            f"{a:.0%}" if b - a < 1e-9 else f"{v:.0%} [{a:.0%}, {b:.0%}]"
+            percent(a) if b - a < 1e-9 else f"{percent(v)} {percent_interval(a, b)}"
             for v, a, b in zip(value, low, high, strict=True)
         ]
         figure.add_scatter(
@@ -274,7 +274,7 @@ def cumulated(
 
 
 def likeness(rows: pd.DataFrame, looks: Mapping[str, Look], measure: str) -> go.Figure:
-    """Likeness by length of n-grams, a line a set of explanations, with intervals.
+    """Lines of similarity by n-gram length, one per set of explanations, with intervals.
 
     Args:
         rows: `variation.COLUMNS` of one measure.
@@ -338,7 +338,7 @@ def replaced(rows: pd.DataFrame, title: str, color: str) -> go.Figure:
 def distances(
     rows: pd.DataFrame, names: Mapping[str, str], looks: Mapping[str, Look], title: str
 ) -> go.Figure:
-    """One measure of all sources, a row each with its interval; the first on top.
+    """One measure of all sources, one row each with its interval; the first on top.
 
     Args:
         rows: `Comparison.table` of one measure, in the order to show.

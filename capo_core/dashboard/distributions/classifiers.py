@@ -47,7 +47,7 @@ DEVELOPMENT, TEST = "development", "test"
 
 
 def subset(judgments: Judgments, item_ids: Sequence[str], name: str) -> Judgments:
-    """The judgments on some items, under a name of their own."""
+    """Return the judgments on some items, under their own name."""
     wanted = set(item_ids)
     items = judgments.items[judgments.items["item_id"].isin(wanted)].reset_index(drop=True)
     sources = []
@@ -73,7 +73,7 @@ def begin_training(
     against: str,
     workspace: Workspace,
 ) -> Run:
-    """Classifiers on the training items, chosen on the validation items, scored on the test items.
+    """Start training: on the training items, selected on the validation, scored on the test items.
 
     Args:
         splits: item → train, validation or test.
@@ -142,7 +142,7 @@ def by_seed(run: Run, workspace: Workspace) -> pd.DataFrame:
 
 
 def show(context: PageContext, chosen: Chosen) -> None:
-    """Results of trainings, those at work, and how to begin one."""
+    """Show finished and running trainings, and the form of a new one."""
     section_heading("Soft-label training")
     found = estimates.of_kind(context.workspace, "softlabel", chosen.reading)
     live = [run for run in found if not run.files.done and run.status().live]

@@ -173,7 +173,7 @@ def _without_twins(first: Judgments, both: Judgments) -> tuple[Judgments, list[s
 
 
 def _same(one: LabelDistribution, known: LabelDistribution) -> bool:
-    """Does `one` say only what `known` says, rounding to two digits aside?"""
+    """Return whether `one` adds nothing to `known`, up to rounding to two digits."""
     if not set(one.item_ids) <= set(known.item_ids):
         return False
     return bool(np.abs(one.shares - known.rows(one.item_ids)).max(initial=0.0) <= _ROUNDED)
@@ -221,7 +221,8 @@ def with_estimates(
 def with_answers(
     judgments: Judgments, workspace: Workspace, runs: Sequence[Generation]
 ) -> tuple[Judgments, list[str]]:
-    """The judgments with imitated annotators and their teams, and what could not be used.
+    """Return the judgments with imitated annotators and their ensembles, and the notes on unusable
+    runs.
 
     The answers of all runs of a method are taken together, since a team's annotators mostly are in
     runs of their own; methods are named with their model where there are several.

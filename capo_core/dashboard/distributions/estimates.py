@@ -102,7 +102,7 @@ def estimate_command(reading: Reading, asked: Asked) -> str:
 
 
 def questions(judgments: Judgments, config: EstimateConfig) -> int:
-    """About how many questions an estimate asks: items × orders × views of the explanations."""
+    """Return the approximate number of prompts: items × orders × views of the explanations."""
     ids = judgments.items["item_id"]
     ids = ids.iloc[: config.items] if config.items else ids
     orders = len(orders_of(judgments.task.scale.labels, config.orders))
@@ -185,7 +185,7 @@ _FEW = 4  # labels of which all orders can be shown
 
 
 def show(context: PageContext, chosen: Chosen) -> None:
-    """Finished estimates, those at work, and the form for a new one."""
+    """Show finished and running estimates, and the form of a new one."""
     section_heading("Model-predicted distributions")
     show_note(
         "The model is given an item, optionally explanations of it, and the labels "
@@ -263,7 +263,7 @@ def _form(context: PageContext, chosen: Chosen) -> None:
 
 
 def _asked(chosen: Chosen) -> tuple[Asked, bool]:
-    """The estimate that the form describes, and whether it names a model."""
+    """Return the estimate in the form, and whether it names a model."""
     judgments = chosen.reading.asked
     sets = list(dict.fromkeys(judgments.explanations["source"]))
     with control_row("estimate", [3, 3, 3, 2]) as columns:

@@ -111,7 +111,7 @@ def distances(
 
 
 def share_of(explanations: str, people: str, model: str) -> float | None:
-    """The share replaced, as the name of a set of explanations tells it; None for other sets."""
+    """Return the share replaced, from the name of a set of explanations; None for other sets."""
     if explanations == people:
         return 0.0
     found = _NAMED.match(explanations)
@@ -126,7 +126,7 @@ _MOST = 3  # sets of explanations compared with each other
 
 
 def show(context: PageContext, chosen: Chosen) -> None:
-    """Likeness, measured on demand; then the replacement, where models wrote something."""
+    """Show the similarity of explanations, computed on request, and the effect of replacement."""
     section_heading("Similarity of explanations of one item")
     said = chosen.reading.judgments.explanations
     every = list(dict.fromkeys(said["source"]))

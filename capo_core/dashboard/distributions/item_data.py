@@ -31,7 +31,7 @@ CORNERS = np.array([[0.0, 0.0], [0.5, HEIGHT], [1.0, 0.0]])
 
 
 def kind_of(scale: LabelScale) -> str:
-    """The picture that fits a label scale."""
+    """Return the kind of chart for a label scale."""
     if scale.ordinal:
         return PLANE
     return TERNARY if len(scale.labels) == 3 else BARS
@@ -52,7 +52,7 @@ def places(shares: np.ndarray, scale: LabelScale) -> np.ndarray:
 
 
 def heaps(at: np.ndarray, item_ids: Sequence[str], order: np.ndarray) -> pd.DataFrame:
-    """Distributions at the same place as one: x, y, n, item_id of the one with the most `order`.
+    """Group distributions at the same place: x, y, n, and the item_id with the highest `order`.
 
     Args:
         at: [items, 2]. order: [items], the distance by which the item of a heap is chosen.
@@ -68,7 +68,7 @@ def heaps(at: np.ndarray, item_ids: Sequence[str], order: np.ndarray) -> pd.Data
 
 
 def steps(shares: np.ndarray) -> np.ndarray:
-    """Cumulated shares, [labels] or [items, labels]: how many say this label or a lower one."""
+    """Return cumulated shares, [labels] or [items, labels]: this label or a lower one."""
     return np.minimum(np.cumsum(shares, axis=-1), 1.0)
 
 
@@ -133,13 +133,13 @@ def on_items(
 
 
 def tops(source: LabelDistribution) -> list[frozenset[str]]:
-    """The most frequent labels of each item; several where they are equally frequent."""
+    """Return the most frequent labels of each item; several if tied."""
     best = source.shares >= source.shares.max(axis=1, keepdims=True) - _CLOSE
     return [frozenset(np.array(source.labels)[row]) for row in best]
 
 
 def found(judgments: Judgments, frame: pd.DataFrame, wanted: Wanted, measure: str) -> list[str]:
-    """The items that pass, in the order wanted; those without a value last."""
+    """Return the items that pass the filter, in its order; those without a value last."""
     keep = np.ones(len(frame), dtype=bool)
     if wanted.label:
         keep &= np.array([wanted.label in top for top in frame["top"]], dtype=bool)

@@ -139,7 +139,7 @@ def order(chosen: Chosen) -> Items:
 
 
 def show(chosen: Chosen, items: Items) -> None:
-    """Filters in a row, then the open item."""
+    """Show the filters in a row, then the open item."""
     _controls(chosen)
     if not items.found:
         show_note("No items match the filters.")
@@ -197,7 +197,7 @@ def _walk(items: Items) -> None:
 
 
 def _step(found: list[str], by: int | None) -> None:
-    """From the item that is open now, which after quick clicks is not the one last drawn.
+    """Move from the item that is open now, which after quick clicks is not the one last drawn.
 
     Args:
         by: how many places on; None for a random item other than the open one.
@@ -260,7 +260,7 @@ def _steps(chosen: Chosen, item_id: str) -> None:
 
 
 def _explanations(chosen: Chosen, item_id: str) -> None:
-    """The annotators' answers, then what models wrote about the item."""
+    """Show the annotators' answers, then the explanations by models."""
     said = chosen.reading.judgments.explanations
     said = said[said["item_id"] == item_id]
     own = ui_item_html.answers(chosen.dataset, item_id) if chosen.dataset is not None else []

@@ -57,15 +57,15 @@ def show_export(chosen: Chosen) -> None:
 
 
 def _on_command_line(chosen: Chosen) -> list[str]:
-    """The sources shown that are of the data or of estimates: imitations have runs of their own,
-    which the page takes together."""
+    """Return the shown sources that the command also has: not imitations, which have runs of their
+    own that the page combines."""
     there = {source.name for source in chosen.reading.asked.sources}
     there |= {source for _, source in chosen.reading.estimates}
     return [name for name in chosen.shown if name in there]
 
 
 def _runs(chosen: Chosen) -> list[str]:
-    """The estimates, if one of them is compared: all, so that they get the same names."""
+    """Return all estimates if one of them is compared, so that they get the same names."""
     estimates = chosen.reading.estimates
     compared = {chosen.against, *chosen.shown}
     return [run for run, _ in estimates] if any(name in compared for _, name in estimates) else []

@@ -38,7 +38,7 @@ _LOOKS = {
 
 
 def show(chosen: Chosen, items: Items) -> None:
-    """The two pictures side by side."""
+    """Show the two charts side by side."""
     scale = chosen.reading.judgments.task.scale
     kind = item_data.kind_of(scale)
     look = url_state.get("look")
@@ -111,19 +111,19 @@ def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Fi
 
 
 def _look(chosen: Chosen, name: str) -> Look:
-    """Dots and rings tell the two apart also where the colours are not seen."""
+    """Return the look of a source; the marker distinguishes the two without colour."""
     look = chosen.looks[name]
     return Look(look.color, "circle" if name == chosen.against else "diamond", look.dash)
 
 
 def _with_items(chosen: Chosen) -> list[str]:
-    """The measure, the source in the pictures, and the others that say something of an item."""
+    """Return the reference, the source in the charts and the other shown ones, unless empty."""
     names = dict.fromkeys((chosen.against, chosen.focus, *chosen.shown))
     return [name for name in names if len(chosen.reading.judgments.source(name).shares)]
 
 
 def _together(chosen: Chosen, scale: LabelScale) -> go.Figure:
-    """Steps where the labels are points of a scale, bars elsewhere."""
+    """Return cumulated steps for an ordinal scale, bars otherwise."""
     drawn = []
     for name in _with_items(chosen)[:MOST_TOGETHER]:
         shares = chosen.reading.judgments.source(name).shares

@@ -37,7 +37,8 @@ _WRONG = f"{PAGE}.files.wrong"  # what was wrong with files, to be said once
 
 
 def menu(context: PageContext) -> tuple[tuple[str, ...], bool]:
-    """The choice of files, folded away: ids of those that are open, and whether they stand alone.
+    """Show the choice of files in an expander; return the ids of the open ones, and whether they
+    are used without the dataset.
 
     A file of the address that is not kept here is named, and left out.
     """
@@ -62,7 +63,7 @@ def menu(context: PageContext) -> tuple[tuple[str, ...], bool]:
 
 
 def _open(context: PageContext, already: list[str]) -> None:
-    """The form that takes files in."""
+    """Show the form to upload files."""
     taken = st.session_state.get(_TAKEN, 0)
     with st.form(f"{PAGE}.files.form", border=False):
         st.file_uploader(
@@ -177,13 +178,13 @@ class Chosen:
         return self.reading.judgments.name
 
     def of_focus(self) -> pd.DataFrame:
-        """`per_item` of the source in the pictures."""
+        """`per_item` of the source in the charts."""
         rows = self.per_item
         return rows[rows["source"] == self.focus] if len(rows) else rows
 
 
 def current(context: PageContext) -> Chosen | None:
-    """The comparison to show, under its controls; None where there is nothing to compare."""
+    """Return the comparison to show, below its controls; None where there is nothing to compare."""
     with control_row("distributions", [2, 2, 2, 2, 2]) as columns:
         with columns[4]:
             files, alone = menu(context)
@@ -232,7 +233,7 @@ def _first(shown: list[str]) -> str:
 
 
 def _sources(names: list[str], against: str) -> tuple[list[str], str]:
-    """The choice of the sources and of the clip, folded away."""
+    """Show the choice of the sources and of the clip, in an expander."""
     others = [name for name in names if name != against]
     default = data.default_shown(names, against)
     shown = [name for name in _read(url_state.get("shown")) if name in others] or default
@@ -262,7 +263,7 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
 
 
 def _read(raw: str) -> list[str]:
-    """The sources that an address names; nothing where it names none."""
+    """Return the sources named in the address; empty without any."""
     try:
         found = json.loads(raw) if raw else []
     except ValueError:

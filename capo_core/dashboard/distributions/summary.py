@@ -75,7 +75,8 @@ def source_name(name: str) -> str:
 
 
 def called(name: str, limit: int = 48) -> str:
-    """A source within a sentence: “annotators, valid”; the crowd and uniform as they are."""
+    """Return the name of a source within a sentence: “annotators, valid”; the crowd and uniform
+    without quotes."""
     if name == CROWD:
         return "the crowd"
     if name == UNIFORM:
@@ -159,7 +160,8 @@ def _row(table: pd.DataFrame, source: str, measure: str):
 
 
 def sentences(notes: Sequence[str]) -> list[str]:
-    """Notes of a reading as sentences; what the page says of simulated data anyway, left out."""
+    """Return the notes of a reading as sentences, without the one on simulated data that the page
+    shows anyway."""
     return [
         _capital(note.rstrip(".")) + "." for note in notes if not note.startswith("simulated data")
     ]
@@ -266,7 +268,8 @@ def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
 
 
 def _over_floor(rows: pd.DataFrame, apart: pd.DataFrame, source: str) -> str:
-    """Whether what was taught says more of an item than the mean that all items share."""
+    """Return the end of the sentence: the KL of the mean distribution for every item, and whether
+    it is significantly farther away."""
     floor = f"floor: mean of {source}"
     own = rows[(rows["source"] == floor) & (rows["measure"] == KL)]
     if own.empty or not len(apart):

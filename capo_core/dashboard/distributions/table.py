@@ -76,7 +76,7 @@ def _measures(chosen: Chosen) -> list[str]:
 
 
 def _silent(chosen: Chosen) -> set[str]:
-    """The sources that give some label of an item no more than the clip."""
+    """Return the sources that give some label of an item no more than the clip."""
     sources = map(chosen.reading.judgments.source, chosen.shown)
     return {one.name for one in sources if (one.shares <= chosen.config.clip).any()}
 
@@ -99,13 +99,14 @@ def _grid(chosen: Chosen, sources: list[str], measures: list[str]) -> pd.DataFra
 
 
 def _cell(row) -> str:
-    """A value with its interval; a hair below nothing is nothing."""
+    """Return a value with its interval; a negative value that is zero but for the arithmetic is
+    zero."""
     value, low, high = (round(part, 2) + 0.0 for part in (row.value, row.low, row.high))
     return _sortable(number(value), 5) + with_interval(value, low, high).removeprefix(number(value))
 
 
 def _sortable(figure: str, width: int) -> str:
-    """Filled up with spaces as wide as a digit, so that a column of texts sorts by its numbers."""
+    """Pad texts with digit-wide spaces, so that a column of texts sorts by its numbers."""
     return figure.rjust(width, "\u2007")
 
 
@@ -153,7 +154,7 @@ def _header(measure: str) -> str:
 
 
 def _clicked(place: str, sources: list[str]) -> None:
-    """From a cell to its source in the pictures and its measure.
+    """Show the clicked source and measure in the charts.
 
     The mark's column means nothing: a click on a header picks the first cell of the table out.
     """

@@ -44,7 +44,7 @@ CURVES = {
 
 
 def curve(events: RunEvents, name: str) -> go.Figure:
-    """One figure over the steps of one run: in training, and on the validation items."""
+    """Chart of one curve over the steps of one run, for training and validation."""
     about = CURVES[name]
     figure = _ground(about)
     _marks(figure, events)
@@ -61,7 +61,7 @@ def curve(events: RunEvents, name: str) -> go.Figure:
 
 
 def overlay(runs: Mapping[str, RunEvents], name: str, *, validation: bool) -> go.Figure:
-    """One figure over the steps of several runs, by their names."""
+    """Chart of one curve over the steps of several runs, by their names."""
     about = CURVES[name]
     figure = _ground(about, height=380)
     for place, (title, events) in enumerate(runs.items()):
@@ -106,7 +106,7 @@ def probe(probes: pd.DataFrame) -> go.Figure:
 
 
 def overlays_there(runs: Sequence[RunEvents]) -> list[str]:
-    """Figures that at least one of the runs has."""
+    """Return the curves that at least one of the runs has."""
     return [
         name
         for name in CURVES

@@ -35,7 +35,7 @@ def begin(entry: Entry, targets: tuple[str, ...], preset: str = "minutes") -> Dr
 
 
 def plain(config: ExperimentConfig) -> Draft:
-    """The draft of a configuration; the dataset is taken as it is when the runs begin."""
+    """Return the draft of a configuration, without the fingerprint of the dataset."""
     return {**config.to_dict(), "fingerprint": ""}
 
 
@@ -96,7 +96,7 @@ def with_preset(draft: Draft, preset: str) -> Draft:
 
 
 def preset_of(draft: Draft) -> str:
-    """The preset whose settings these are; "" for others."""
+    """Return the preset with exactly these settings; "" for others."""
     kept = ("dataset", "targets", "name", "fingerprint")
     if any(draft.get(stage) is not None for stage in OPTIONAL_STAGES):
         return ""

@@ -105,7 +105,7 @@ _HUB_EXAMPLE = "Qwen/Qwen3-4B"
 
 
 def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
-    """Preset, annotators, methods, repetitions."""
+    """Show preset, annotators, methods and seeds."""
     _preset(form)
     section_heading("Annotators and methods")
     known = [name for name in draft.value(form.draft, "targets", ()) if name in annotators]
@@ -260,14 +260,14 @@ def main_settings(form: Form) -> None:
 
 
 def _seeds(before: list[int], number: int) -> list[int]:
-    """So many seeds, those chosen before first."""
+    """Return a number of seeds, the chosen ones first."""
     fresh = (seed for seed in range(1000) if seed not in before)
     kept = list(before[:number])
     return kept + [next(fresh) for _ in range(number - len(kept))]
 
 
 def folded_settings(form: Form) -> None:
-    """All the rest, each with its sentence."""
+    """Show all other settings in expanders, each with its description."""
     for title, settings in FOLDED.items():
         with st.expander(f"{title}: all settings"):
             _rows(form, title, settings)
@@ -394,7 +394,7 @@ def show(context: PageContext) -> None:
 
 
 def _right(now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
-    """The configuration, looked at as far as that takes no time.
+    """Return the configuration after the checks that take no time.
 
     Raises:
         CapoError: something cannot be used; it says what, and where on the form.

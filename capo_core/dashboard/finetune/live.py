@@ -26,7 +26,7 @@ _ACTED = "finetune.acted"
 def while_living(
     workspace: Workspace, found: Sequence[RunSummary], draw: Callable[[], None]
 ) -> None:
-    """`draw()`, again and again while a run waits or works.
+    """Call `draw()` repeatedly while a run is queued or running.
 
     To be called once, at the top level of a page.
     """
@@ -38,7 +38,7 @@ def while_living(
 
 
 def act(do: Callable[..., Any], *args: Any) -> None:
-    """A button's callback inside the fragment: what is done changes the page, which runs again."""
+    """Run a button's callback inside the fragment, and rerun the whole page."""
     guarded(do, *args)
     st.session_state[_ACTED] = True
 
@@ -81,7 +81,7 @@ CSS = """<style>
 
 
 def state_html(state: str) -> str:
-    """The state's name beside its colour."""
+    """Return the name of a state beside its colour, as HTML."""
     color = _COLORS.get(state, NEUTRAL)
     return (
         f'<span class="capo-state" style="--who:{color}">{escape(STATES.get(state, state))}</span>'

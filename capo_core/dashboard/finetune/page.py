@@ -25,7 +25,7 @@ _VIEWS = {"now": "Queue", "new": "New experiment", "run": "One run", "runs": "Al
 
 
 def show(context: PageContext) -> None:
-    """The view that the address names, under one sentence about these data."""
+    """Show the view in the address, below one sentence on this dataset."""
     st.html(live.CSS)
     with show_errors():
         queue.advance(context.workspace)

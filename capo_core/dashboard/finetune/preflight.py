@@ -92,7 +92,8 @@ def show(context: PageContext, planned: Sequence[PlannedRun]) -> bool:
 
 
 def looks_of(planned: Sequence[PlannedRun]) -> list[PreflightTarget]:
-    """The first training of each stage, and the answers with the longest prompts."""
+    """Return the runs to check: the first training of each stage, and the answers with the longest
+    prompts."""
     found = []
     for kind in STAGE_NAMES:
         found += [each for each in planned if each.request.kind == kind][:1]
@@ -142,7 +143,7 @@ def _together(
     looks: Sequence[PreflightTarget],
     found: Sequence[Preflight | None],
 ) -> str:
-    """Return time, memory and disk of all runs, estimated from the checked run of its kind."""
+    """Return time, memory and disk of all runs, each from the checked run of its kind."""
     by_kind = {
         look.asked["kind"]: each
         for look, each in zip(looks, found, strict=True)

@@ -187,7 +187,7 @@ def _choose(found: list[RunSummary]) -> RunSummary:
 
 
 def _draw(context: PageContext, seen: RunSummary) -> None:
-    """All that changes while the run works."""
+    """Draw everything that changes while the run is running."""
     if not run.is_run(seen.run.folder):
         show_note("This run no longer exists.")
         return
@@ -220,7 +220,7 @@ def _progress(seen: RunSummary) -> str:
 
 
 def _how_it_is(seen: RunSummary) -> None:
-    """A word where something is not as it should be."""
+    """Show a message where the run needs attention."""
     status = seen.status
     slow = run.silence_s(status)
     if slow:
@@ -245,7 +245,7 @@ def _how_it_is(seen: RunSummary) -> None:
 
 
 def _figures(seen: RunSummary, events: RunEvents) -> list[tuple[str, str]]:
-    """The numbers of the moment, each with what it is counted on."""
+    """Return the current key numbers with their labels."""
     status = seen.status
     found: list[tuple[str, str]] = []
     result = _result(seen)
@@ -293,7 +293,7 @@ def _result(seen: RunSummary) -> dict:
 
 
 def _gone(context: PageContext, asked: str) -> None:
-    """The address names a run that is not there: perhaps it lies in the trash."""
+    """Show that the run in the address does not exist, or is in the trash."""
     from capo_core.dashboard.finetune.run_actions import trashed
 
     thrown = [name for name, run_id, _ in trashed(context.workspace) if run_id == asked]

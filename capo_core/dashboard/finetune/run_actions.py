@@ -27,7 +27,7 @@ _TAIL_BYTES = 200_000
 
 
 def events_of(run: Run) -> events.RunEvents:
-    """The run's events; read anew only where the file has changed."""
+    """Return the run's events; the file is read again only if it has changed."""
     path = run.files.events_path
     try:
         about = path.stat()
@@ -109,7 +109,7 @@ _FIRST = ("config.epochs", "config.learning_rate", "config.beta", "config.exampl
 
 
 def show(context: PageContext, seen: RunSummary) -> None:
-    """The buttons that make sense in the run's state, in one row."""
+    """Show the buttons available in the run's state, in one row."""
     if seen.status.live:
         _stop(context.workspace, seen)
     elif seen.state in ("stopped", "lost", "failed") and seen.can_repeat:

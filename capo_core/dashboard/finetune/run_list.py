@@ -85,7 +85,7 @@ def _filtered(context: PageContext, found: list[RunSummary]) -> list[RunSummary]
 
 
 def _compare(rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
-    """The runs picked: where their settings differ, and their curves over each other."""
+    """Show the differing settings of the selected runs, and their curves in one chart."""
     by_id = {seen.run_id: seen for seen in found}
     named = {name: seen for name in url_state.get("pick").split("~") if (seen := by_id.get(name))}
     options = list(dict.fromkeys([*named, *(seen.run_id for seen in rows)]))

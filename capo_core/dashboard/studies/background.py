@@ -74,7 +74,7 @@ EVERY_S = 1.0
 
 
 def waiting(words: str) -> None:
-    """Say what is being computed; the page runs again after a moment, which finds it or waits on.
+    """Show that something is being computed; the page reruns after a moment and polls again.
 
     To be called where the result is to stand.
     """

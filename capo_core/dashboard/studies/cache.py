@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 @st.cache_resource(show_spinner=False)
 def work() -> Work:
-    """The one place where slow things of studies are computed."""
+    """Return the shared background worker of the page."""
     return Work()
 
 
 def service(workspace: Workspace) -> StudyService | None:
-    """The owner's side of the database; None where nobody has needed one yet.
+    """Return the owner's side of the database; None where it does not exist yet.
 
     Raises:
         CapoError: the database cannot be reached.
@@ -48,7 +48,7 @@ def service(workspace: Workspace) -> StudyService | None:
 
 
 def begun_service(workspace: Workspace) -> StudyService:
-    """The same, the database made where there is none. Raises: as `store.open_store`."""
+    """Return the owner's side of the database, created if missing. Raises as `open_store`."""
     return _service(workspace.root, content_hash(os.environ.get(store.VARIABLE, "")))
 
 
@@ -58,7 +58,7 @@ def _service(root: Path, address: str) -> StudyService:
 
 
 def dataset(workspace: Workspace, name: str) -> Dataset:
-    """A dataset by its name; `DataError` where it is gone."""
+    """Return a dataset by its name; `DataError` where it does not exist."""
     return cache.dataset(workspace, Catalog(workspace).entry(name))
 
 
@@ -116,7 +116,7 @@ def leaks(workspace: Workspace, name: str) -> list[Leak] | None:
 
 
 def preview(workspace: Workspace, entry, config: StudyConfig) -> Preview | None:
-    """The design drawn and planned, on no disk yet; None while it is drawn."""
+    """Return the design drawn and planned, without files on disk; None while it is drawn."""
     data = cache.dataset(workspace, entry)
 
     def make() -> Preview:

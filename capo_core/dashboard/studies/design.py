@@ -60,7 +60,7 @@ def show_example(draft: Draft, terms: Terms) -> None:
 
 
 def drawn(view: TrialView, terms: Terms, where: str) -> str:
-    """The trial as HTML, every text escaped."""
+    """Return the trial as HTML, every text escaped."""
     answers = ", ".join(judging_text.answer_name(view, each) for each in view.answers)
     return (
         f'<div class="capo-trial"><p class="capo-note">'

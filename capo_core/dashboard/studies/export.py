@@ -153,7 +153,7 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
     )
     show_note(
         f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats are excluded. Items of "
-        f"the {seen.config.split} split: do not evaluate a run trained on these pairs on it."
+        f"the {seen.config.split} split: a run trained on them must not be evaluated on it."
     )
     if len(pairs):
         lines = pairs.to_dict("records")

@@ -41,8 +41,8 @@ def show_audit(context: PageContext, seen: Seen) -> None:
         return
     rows = cache.begun_service(context.workspace).audit_log(seen.name)
     show_note(
-        f"{count(len(rows), 'line')}, the newest first. The log is append-only; that there was "
-        "an answer is noted, not what it was."
+        f"{count(len(rows), 'line')}, the newest first. The log is append-only and records that "
+        "there was an answer, not its content."
     )
     st.dataframe(
         rows.iloc[::-1].head(SHOWN),
@@ -68,7 +68,7 @@ MOST_SHOWN = 12
 
 
 def remember(study: str, made: list[Invitation], base: str) -> None:
-    """Keep links for this tab until they were copied; they are nowhere else."""
+    """Store new links for this tab until they are copied; they are stored nowhere else."""
     rows = [(one.judge_slot or "reserve", one.judge_id, one.url(base.strip())) for one in made]
     st.session_state[_LINKS] = {study: [*st.session_state.get(_LINKS, {}).get(study, []), *rows]}
 
@@ -104,7 +104,7 @@ def _put_away() -> None:
 
 
 def one_judge(context: PageContext, seen: Seen) -> None:
-    """A new link, release or revoke, for the judge that was chosen."""
+    """Show the actions on the selected judge: new link, reassign, revoke."""
     section_heading("Manage a judge")
     judges = {judge.judge_id: judge for judge in seen.status.judges}
     chosen = url_state.choice(
@@ -176,7 +176,7 @@ def show(context: PageContext, seen: Seen) -> None:
 
 
 def standing(status: StudyStatus) -> str:
-    """The progress in a sentence: counts, and nothing of what was answered."""
+    """Return the progress in a sentence: counts, without any answers."""
     share = percent(status.filled / status.places) if status.places else "none"
     done = sum(judge.state == "done" for judge in status.judges)
     return (

@@ -66,7 +66,7 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
 
 
 def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bool) -> None:
-    """Freeze what this tab has shown; another tab may have drawn it anew meanwhile."""
+    """Freeze the draft that this tab shows; another tab may have redrawn it meanwhile."""
     if freeze.parts_of(design_draft.load(workspace, name)) != parts:
         raise StudyError(
             f"the draft {name!r} was changed since this page was opened",
@@ -128,7 +128,7 @@ def _leave_out(context: PageContext, seen: Seen, kinds: list[str]) -> None:
 
 
 def _draw_without(workspace: Workspace, seen: Seen, kinds: tuple[str, ...]) -> None:
-    """Into the form of a new study, where it is drawn beside the page, and can be refused."""
+    """Load the design without these texts into the form of a new study."""
     form = new_study.from_config(wider(seen.config, kinds), seen.name)
     new_study.keep(workspace, form)
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})

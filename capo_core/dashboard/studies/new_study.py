@@ -46,7 +46,7 @@ OWN = ("people", "runs", *ASSUMED_VALUES)
 
 
 def begin(entry: Entry, name: str) -> FormValues:
-    """A form filled with what most often makes sense, small enough for the shipped data."""
+    """Return a form with common defaults, small enough for the shipped data."""
     return {
         "name": name,
         "dataset": entry.name,
@@ -82,7 +82,7 @@ def _place(workspace: Workspace, dataset: str):
 
 
 def config_of(form: FormValues, sources: Mapping[str, Sequence[str]]) -> StudyConfig:
-    """The design that a form asks for.
+    """Return the design in a form.
 
     Args:
         sources: name → run ids, of the runs that were chosen.
@@ -115,7 +115,7 @@ def assumed_of(form: FormValues) -> dict[str, float]:
 
 
 def from_config(config: StudyConfig, name: str) -> FormValues:
-    """The form again from a design, under another name."""
+    """Return the form of a design, under another name."""
     plain = config.to_dict()
     sources = plain.pop("sources")
     return {
@@ -128,7 +128,7 @@ def from_config(config: StudyConfig, name: str) -> FormValues:
 
 
 def free_name(dataset: str, taken: Sequence[str]) -> str:
-    """A name for a new study that no other has."""
+    """Return an unused name for a new study."""
     base, number = f"{dataset[:60]}-study", 1
     while f"{base}-{number}" in taken:
         number += 1
@@ -302,7 +302,7 @@ def _grid(form: StudyForm, settings: tuple[Setting, ...] | list[Setting]) -> Non
 def _several(
     form: StudyForm, path: str, label: str, options: list[str], words, **about: Any
 ) -> None:
-    """A choice of several; what was chosen and is not on offer any more stays to be seen."""
+    """Show a multi-select; values that are no longer available stay visible."""
     chosen = form.values.get(path)
     chosen = [each for each in chosen if isinstance(each, str)] if isinstance(chosen, list) else []
     tied = form.tie(path, [], shown=lambda _: chosen)
@@ -378,7 +378,7 @@ def show(context: PageContext) -> None:
 
 
 def _will_be(context: PageContext, found: Preview) -> None:
-    """The draft in numbers, and the button that keeps it."""
+    """Show the draft in numbers, and the button that creates it."""
     balance = found.balance
     usual, slowest = (duration(60 * minutes) for minutes in found.minutes)
     show_note(

@@ -207,7 +207,7 @@ _VIEWS = {"all": "All studies", "new": "New study", "study": "One study"}
 
 
 def show(context: PageContext) -> None:
-    """The view that the address names, under one sentence about the studies of this dataset."""
+    """Show the view in the address, below one sentence on the studies of this dataset."""
     st.html(CSS)
     service = None
     try:

@@ -59,7 +59,7 @@ def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
 
 
 def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
-    """The planner's words, figures and curve for one kind of trial.
+    """Show the planner's sentences, numbers and curve for one kind of trial.
 
     Raises:
         ConfigError: an assumption is out of range.

@@ -260,7 +260,7 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
 
 
 def _sources(found: StudyAnalysis) -> list[str]:
-    """Every source that a result names."""
+    """Return every source in a result."""
     columns = [
         section.table[column]
         for section in report_sections(found)

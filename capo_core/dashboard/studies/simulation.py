@@ -121,7 +121,8 @@ def _number(
 
 
 def _pairs(text: str) -> dict[str, float]:
-    """ "sft:0.3~capo:0.6" as numbers by source; what says nothing is left out."""
+    """Return "sft:0.3~capo:0.6" as numbers by source; parts without a number are left out; values
+    beyond ±5 too."""
     found = {}
     for part in filter(None, text.split("~")):
         name, _, number = part.partition(":")
