@@ -112,7 +112,7 @@ def test_kept_answers_come_back_the_same(dataset, folders, answers, tmp_path):
 
 
 def test_runs_on_other_data_are_refused(folders):
-    with pytest.raises(DataError, match="other data"):
+    with pytest.raises(DataError, match="has changed since this run"):
         compare_answers.read(world(items=60), folders)
 
 
