@@ -61,7 +61,7 @@ def test_stability_prints_and_writes_the_report(workspace, table, tmp_path):
 def test_stability_for_people(workspace, table):
     done = run(workspace, "stability", table, *QUICKLY)
     assert done.returncode == 0, done.stderr
-    assert "names its author in 100 %" in done.stdout
+    assert "100\xa0% [86–100]" in done.stdout
     assert "Chance 0.50" in done.stdout
 
 
@@ -92,7 +92,7 @@ def test_calibrate(workspace):
     [
         (("stability", "nobody"), "nobody"),
         (("stability", "demo-nli", "--representation", "syllables"), "syllables"),
-        (("stability", "demo-nli", "--pool", "0"), "1024"),
+        (("stability", "demo-nli", "--pool", "0"), "1,024"),
         (("annotators", "../etc"), "../etc"),
         (("calibrate", "--task", "sudoku"), "sudoku"),
         (("calibrate", "--datasets", "0"), "datasets"),

@@ -176,7 +176,7 @@ def _separated(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, names: tuple[s
         words = ["all answers are ties" if not len(winner) else "too few of the answers are wins"]
     return (
         f"no finite strengths: {'; '.join(words)}. The data only say that the difference is large; "
-        "the counts stand in the table"
+        "the counts are in the table"
         if len(winner)
         else f"no finite strengths: {words[0]}"
     )

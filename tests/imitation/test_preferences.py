@@ -125,7 +125,7 @@ def test_the_file_and_its_copy_are_verified_and_the_copy_is_enough(
         if "step 3 of" in what:
             raise Stopped("enough")
 
-    with pytest.raises(RunError, match="are not there"):
+    with pytest.raises(RunError, match="are missing"):
         train_capo(dataset, "A", config, sft, folder)
     with pytest.raises(Stopped):
         train_capo(dataset, "A", config, sft, folder, preferences=exported, progress=stop)
@@ -162,7 +162,7 @@ def test_held_out_items_are_told_and_other_annotators_pairs_left_out(dataset, sf
     [
         ("{", "this is not JSON"),
         ("[1]", "this is not a JSON object"),
-        ({**PAIR, "prompt": None}, "prompt is not there"),
+        ({**PAIR, "prompt": None}, "prompt is missing"),
         ({**PAIR, "chosen": 3}, "chosen is no text"),
         ({**PAIR, "rejected": " "}, "rejected is no text"),
         ({**PAIR, "rejected": "yes"}, "chosen and rejected are the same"),

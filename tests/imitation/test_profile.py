@@ -46,7 +46,7 @@ TEN = ProfileConfig(examples=10)
         ("They like neutral.", "", "none of the parts is there"),
         ("Labels: a\nManner: b", "", "the part 'Rules:' is missing"),
         ("Labels: a\nManner:\nRules: c", "", "the part 'Manner:' is empty"),
-        ("Labels: a\nManner: b\nRules: c\nLabels: d", "", "the part 'Labels:' stands twice"),
+        ("Labels: a\nManner: b\nRules: c\nLabels: d", "", "the part 'Labels:' occurs twice"),
         ("<think>Labels: a\nManner: b\nRules: c", "", "only thinking"),
     ],
 )

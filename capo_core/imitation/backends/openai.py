@@ -194,7 +194,7 @@ class OtherLimitName:
 def read_completion(body: str) -> Reply | Retry:
     """Parse a chat completion (JSON text) into a reply.
 
-    `Again` where it is no JSON or has no answer in it. An answer without text (thinking only, or a
+    Returns `Retry` if it is no JSON or has no answer. An answer without text (thinking only, or a
     refusal) is a reply with the refusal's text, or an empty one.
     """
     try:
@@ -377,8 +377,8 @@ class ServerBackend(Backend):
         gate: Gate,
         halt: threading.Event,
     ) -> Reply | Retry:
-        """Send a request with retries and return its reply; raise `Again` if all of them failed."""
-        outcome: Reply | Retry | OtherLimitName = Retry("it was not asked")
+        """Send a request with retries and return its reply; a `Retry` if all tries failed."""
+        outcome: Reply | Retry | OtherLimitName = Retry("the request was not sent")
         tried = 0
         while tried < self.settings.tries and gate.enter():
             outcome = self._send(client, request, decoding)
@@ -391,7 +391,7 @@ class ServerBackend(Backend):
                 self._wait_for_server(outcome.wait_s, gate)
             elif tried < self.settings.tries:
                 halt.wait(backoff_s(tried))
-        return outcome if isinstance(outcome, Retry) else Retry("it was not asked")
+        return outcome if isinstance(outcome, Retry) else Retry("the request was not sent")
 
     def _wait_for_server(self, wait_s: float, gate: Gate) -> None:
         if wait_s > self.settings.longest_wait_s:

@@ -250,7 +250,7 @@ def _begin(
         raise ConfigError(
             "a build with other settings is half done",
             where=str(folder),
-            todo="repeat the command it was begun with, or delete that folder",
+            todo="repeat the command it was started with, or delete that folder",
         )
     write_json(kept, plan)
     return folder

@@ -188,7 +188,7 @@ def _count_saved(folder: RunFolder, wanted: Sequence[OutputRequest]) -> int:
     strange = [row["output_id"] for row in rows if row["output_id"] not in keys]
     if strange:
         raise RunError(
-            f"there are {len(strange)} outputs that this run never asked for",
+            f"there are {len(strange)} outputs that this run never requested",
             where=str(folder.path),
             todo="move the folder away, and generate again",
         )

@@ -89,7 +89,7 @@ def _device(wish: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wish.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(
-            f"the device {wish!r} was asked for, and no GPU was found", todo="use the device 'cpu'"
+            f"the device {wish!r} was requested, and no GPU was found", todo="use the device 'cpu'"
         )
     return wish
 

@@ -257,7 +257,7 @@ def prove_held_out(pairs: Pairs, dataset: Dataset) -> None:
             )
         if item_id in twins:
             raise DataError(
-                f"the texts of item {item_id!r} stand in the validation or test part too",
+                f"the texts of item {item_id!r} are in the validation or test split too",
                 where=where,
                 expected="training texts that nothing is tested on",
                 todo="make the pairs again, which leaves such items out",

@@ -77,7 +77,7 @@ def parse_row(line: bytes, where: str) -> PreferenceRow:
 def _text(raw: dict[str, Any], name: str, where: str) -> str:
     value = raw.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{name} is {'not there' if value is None else 'no text'}", where=where,
+        raise DataError(f"{name} is {'missing' if value is None else 'no text'}", where=where,
                         expected=EXPECTED)  # fmt: skip
     if any("\ud800" <= letter <= "\udfff" for letter in value):  # half a letter: no tokens
         raise DataError(f"{name} is not valid Unicode", where=where, expected=EXPECTED)
@@ -182,7 +182,7 @@ def load_copy(folder: RunFolder, sha256: str) -> Preferences:
     """Return the run's own copy; raise `RunError` if it is missing or modified."""
     if not (path := folder.path / FILE).is_file():
         raise RunError(
-            "the run's preference pairs are not there",
+            "the run's preference pairs are missing",
             where=str(path),
             todo="give the file again (train capo --preferences)",
         )

@@ -71,7 +71,7 @@ def read_profile(written: str) -> ReadProfile:
             content = re.split(r"\n\s*\n", content.lstrip(), maxsplit=1)[0]
         content = " ".join(re.sub(r"[*#`]+", " ", content).split())
         if name in parts:
-            return ReadProfile("", f"the part {name!r} stands twice")
+            return ReadProfile("", f"the part {name!r} occurs twice")
         if not re.search(r"\w", content):
             return ReadProfile("", f"the part {name!r} is empty")
         parts[name] = content
