@@ -61,6 +61,7 @@ def test_stability_prints_and_writes_the_report(workspace, table, tmp_path):
 def test_stability_for_people(workspace, table):
     done = run(workspace, "stability", table, *QUICKLY)
     assert done.returncode == 0, done.stderr
+    assert "Attribution accuracy from 1 explanation, by word n-grams" in done.stdout
     assert "100\xa0% [86–100]" in done.stdout
     assert "Chance 0.50" in done.stdout
 
