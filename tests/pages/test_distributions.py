@@ -87,7 +87,7 @@ def test_an_ordinal_scale_without_a_crowd_says_what_to_do_next(workspace):
 
 def test_without_any_dataset_the_page_says_what_to_do(workspace, monkeypatch):
     monkeypatch.setattr(catalog, "shipped_names", lambda folder=None: [])
-    assert "There is no dataset here yet" in fine(open_page("distributions"))
+    assert "No dataset yet" in fine(open_page("distributions"))
 
 
 @pytest.mark.parametrize("part", ALL_PARTS)
