@@ -1,9 +1,9 @@
-"""What the page of distributions keeps in memory between clicks (see `cache`)."""
+"""Objects of the Distributions page that all sessions share between reruns (see `app.cache`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -21,10 +21,15 @@ if TYPE_CHECKING:  # loading these takes a second, which other pages need not wa
     from capo_core.distributions.judgments import Judgments
 
 _RESULTS = ("estimate.json", "result.json")
+_HASH_FUNCS: dict[type | str, Any] = {
+    **cache.HASH_FUNCS,
+    Dataset: lambda dataset: (dataset.fingerprint, dataset.name),
+    "capo_core.dashboard.distributions.data.Reading": lambda reading: reading.key,
+}
 
 
 def reading(workspace: Workspace, entry: Entry, files: tuple[str, ...], *, alone: bool) -> Reading:
-    """Return the items and sources to show; `DataError` where an opened file is missing.
+    """The items and sources to show; `DataError` where an opened file is not there any more.
 
     Args:
         files: ids of kept judgments (`kept.keep`).
@@ -41,7 +46,7 @@ def reading(workspace: Workspace, entry: Entry, files: tuple[str, ...], *, alone
 
 
 def _stamps(workspace: Workspace) -> tuple:
-    """Return the state of the files that change when a run ends."""
+    """What changes when a run ends."""
     return tuple(
         (run.run_id, (run.path / name).stat().st_mtime_ns)
         for run in list_runs(workspace)
@@ -77,83 +82,57 @@ def _reading(
     )
 
 
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_HASH_FUNCS)
 def of_dataset(dataset: Dataset) -> Judgments:
-    """The sources that a dataset itself holds."""
-    return _of_dataset(dataset, dataset.fingerprint, dataset.name)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _of_dataset(_dataset: Dataset, fingerprint: str, name: str) -> Judgments:
+    """Return the sources that a dataset itself holds."""
     from capo_core.distributions import sources
 
-    return sources.dataset_judgments(_dataset)
+    return sources.dataset_judgments(dataset)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _opened(root: Path, name: str) -> Judgments:
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)
+def opened_file(workspace: Workspace, name: str) -> Judgments:
+    """Return an opened file, by the id under which it is stored."""
     from capo_core.distributions import store
 
-    return store.load(name, Workspace(root))
+    return store.load(name, workspace)
 
 
-def opened_file(workspace: Workspace, name: str) -> Judgments:
-    """Return an opened file by its id."""
-    return _opened(workspace.root, name)
-
-
+@st.cache_resource(max_entries=512, show_spinner="Computing distances …", hash_funcs=_HASH_FUNCS)
 def measured(reading: Reading, config: CompareConfig, source: str) -> DistributionComparison:
-    """Return the distances of one source from the reference."""
-    return _measured(reading.judgments, reading.key, config, source)
-
-
-@st.cache_resource(max_entries=512, show_spinner="Computing distances …")
-def _measured(
-    _judgments: Judgments, key: str, config: CompareConfig, source: str
-) -> DistributionComparison:
+    """Return the comparison of one source with the reference."""
     from capo_core.distributions.compare import compare
 
-    return compare(_judgments, config, sources=[source])
+    return compare(reading.judgments, config, sources=[source])
 
 
+@st.cache_resource(max_entries=4096, show_spinner=False, hash_funcs=_HASH_FUNCS)
 def paired(
     reading: Reading, config: CompareConfig, first: str, second: str, measure: str
 ) -> pd.DataFrame:
-    """`distributing_items.paired` of two sources that have items in common with the measure."""
-    return _paired(reading, reading.key, config, first, second, measure)
-
-
-@st.cache_resource(max_entries=4096, show_spinner=False)
-def _paired(
-    _reading: Reading, key: str, config: CompareConfig, first: str, second: str, measure: str
-) -> pd.DataFrame:
+    """Return `item_data.paired` of two sources that have items in common with the reference."""
     from capo_core.dashboard.distributions import item_data
 
-    one, other = (measured(_reading, config, name).per_item for name in (first, second))
+    one, other = (measured(reading, config, name).per_item for name in (first, second))
     return item_data.paired(one, other, measure, config)
 
 
+@st.cache_resource(max_entries=1024, show_spinner="Computing differences …", hash_funcs=_HASH_FUNCS)
 def apart(reading: Reading, config: CompareConfig, first: str, second: str) -> pd.DataFrame:
-    """`Comparison.differences` of two sources; empty where no item has all three."""
-    return _apart(reading.judgments, reading.key, config, first, second)
-
-
-@st.cache_resource(max_entries=1024, show_spinner="Computing differences …")
-def _apart(
-    _judgments: Judgments, key: str, config: CompareConfig, first: str, second: str
-) -> pd.DataFrame:
+    """Return the differences of two sources; empty where no item has all three."""
     from capo_core.distributions.compare import compare
 
-    return compare(_judgments, config, sources=[first, second]).differences
+    return compare(reading.judgments, config, sources=[first, second]).differences
 
 
 @st.cache_resource(show_spinner=False)
 def computed() -> Recent:
-    """Results computed with a progress bar, which a cached function cannot draw."""
+    """Results that are computed with a bar of progress, which a cached function cannot draw."""
     return Recent()
 
 
 class Recent(dict):
-    """A dictionary of at most `MOST` entries that drops its oldest."""
+    """A dictionary that forgets its oldest entry beyond `MOST`."""
 
     MOST = 24
 
