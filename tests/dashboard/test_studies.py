@@ -191,7 +191,7 @@ def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspac
     assert right[0] == 1.0 and right[1] < 0.7
     told = compute.sentences(compute.tried(draft, knowing).analysis)
     assert told[0].startswith("Judges attributed texts correctly for the target's own texts in 100")
-    assert "chance is 33" in told[0]
+    assert "chance 33" in told[0]
 
 
 # Beliefs, and results in words

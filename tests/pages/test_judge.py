@@ -303,7 +303,7 @@ def test_a_stranger_has_the_door_and_the_owner_comes_in_by_the_password(
     assert registered == [""] and app.title[0].value.startswith("This page is for the study team")
     app.text_input[0].set_value("another horse")
     app.button[0].click().run()
-    assert "wrong password" in shown(app) and registered == [""]
+    assert "Wrong password" in shown(app) and registered == [""]
     app.text_input[0].set_value("a horse on the stairs")
     app.button[0].click().run()
     assert "data" in registered and not app.exception

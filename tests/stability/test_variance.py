@@ -142,7 +142,7 @@ def test_complete_items_are_preferred_where_there_are_enough():
         ([(0, "i1", "a"), (1, "i2", "a")], "fewer than two annotators"),
         ([(0, "i1", "a"), (1, "i1", "b")], "fewer than two shared items"),
         ([(0, "i1", "a"), (1, "i2", "b")], "fewer than two shared items"),
-        ([(k, f"i{k // 2}", f"a{k}") for k in range(8)], "nobody has two items"),
+        ([(k, f"i{k // 2}", f"a{k}") for k in range(8)], "no annotator has two items"),
         ([(3, f"i{k // 2}", "ab"[k % 2]) for k in range(40)], "nothing varies"),
         ([(k, f"i{k // 2}", "ab"[k % 2]) for k in range(8)], "too few for intervals"),
     ],
