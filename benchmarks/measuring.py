@@ -1,4 +1,4 @@
-"""What the benchmarks share: time, peak memory, and the machine, as JSON."""
+"""Common parts of the benchmarks: time, peak memory, and the machine, as JSON."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def interval(value: float, draws: np.ndarray) -> dict:
 
 
 def likeness(judgments: Judgments, sources: list[str]) -> dict:
-    """How alike an item's explanations are, in words and in meaning."""
+    """Return the similarity of an item's explanations, in words and in meaning."""
     table = variation(judgments, VariationConfig(ngrams=(1,)), sources=sources).table
     return {
         "likeness": {

@@ -77,7 +77,7 @@ class LabelDistribution:
 
     @property
     def constant(self) -> bool:
-        """Whether every item has the same distribution."""
+        """Return whether every item has the same distribution."""
         return bool(len(self.shares)) and bool(np.ptp(self.shares, axis=0).max() < 1e-12)
 
     def rows(self, item_ids: Sequence[str]) -> np.ndarray:

@@ -46,7 +46,7 @@ def reading(workspace: Workspace, entry: Entry, files: tuple[str, ...], *, alone
 
 
 def _stamps(workspace: Workspace) -> tuple:
-    """What changes when a run ends."""
+    """Return a stamp that changes when a run ends."""
     return tuple(
         (run.run_id, (run.path / name).stat().st_mtime_ns)
         for run in list_runs(workspace)

@@ -1,4 +1,4 @@
-"""Where the items lie by two sources, and the map of disagreement; a click opens the item."""
+"""Plots of all items by two sources, and the map of disagreement; a click opens the item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is at work, what waits, and the experiments these runs belong to."""
+"""Running and queued runs, and the experiments that they belong to."""
 
 from __future__ import annotations
 

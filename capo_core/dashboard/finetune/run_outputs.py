@@ -1,4 +1,4 @@
-"""What a run wrote, as texts: samples on the way, answers, profiles; then settings and log."""
+"""Texts written by a run: samples during training, answers, profiles; then settings and log."""
 
 from __future__ import annotations
 

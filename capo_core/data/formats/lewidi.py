@@ -52,7 +52,7 @@ def _is_metadata(value: Any) -> bool:
 
 
 def matches(source: ImportSource) -> bool:
-    """Whether a file is of this format, or describes the annotators of one that is."""
+    """Return whether a file is of this format, or describes the annotators of one."""
     value = source.json_value
     return _is_lewidi(value) or _is_metadata(value)
 

@@ -44,7 +44,7 @@ def _is_varierr(record: Any) -> bool:
 
 
 def matches(source: ImportSource) -> bool:
-    """Whether one of the first lines, or the first element of a JSON array, is an item."""
+    """Return whether one of the first lines, or of a JSON array's elements, is an item."""
     if any(_is_varierr(record) for record in source.first_records()):
         return True
     value = source.json_value

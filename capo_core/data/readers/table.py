@@ -73,7 +73,7 @@ class ImportSource:
 
     @property
     def json(self) -> bool:
-        """Whether the text looks like JSON or JSON Lines."""
+        """Return whether the text looks like JSON or JSON Lines."""
         return self.kind == "text" and self.text.lstrip()[:1] in ("{", "[")
 
     @cached_property

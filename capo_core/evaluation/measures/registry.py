@@ -205,7 +205,7 @@ class Measure:
         return self.of.chance
 
     def fits(self, dataset: Dataset) -> bool:
-        """Whether the measure applies to the dataset's label scale and has its reference data."""
+        """Return whether the label scale suits the measure and its reference data are there."""
         kind = "ordinal" if dataset.task.scale.ordinal else "nominal"
         return self.scale in ("any", kind) and not (self.needs_crowd and dataset.crowd is None)
 

@@ -26,7 +26,7 @@ TIMES = ("kind", "n", "median_s", "p10_s", "p90_s")
 
 @settings("analysis")
 class AnalysisSettings:
-    """How to analyse; part of what is reported."""
+    """Settings of an analysis; they are part of its report."""
 
     seed: int = setting(0, "Random seed", "Of the bootstraps.", ge=0)
     draws: int = setting(1000, "Bootstrap draws", "Of each bootstrap.", ge=1)

@@ -1,4 +1,4 @@
-"""Which item stands in which trial: every place of a layer filled, no item twice in a layer.
+"""Assignment of items to trials: every place of a layer filled, no item twice in a layer.
 
 The numbers of a balanced design: what each judge sees of each source, and who shares a trial.
 

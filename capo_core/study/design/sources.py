@@ -63,7 +63,7 @@ LONGER = 1.5  # times the longest explanation people wrote in training
 
 @dataclass(frozen=True)
 class LeakMarkers:
-    """What texts are searched for.
+    """Texts and names that leak checks search for.
 
     Attributes:
         names: names that must not stand in a text, lower-cased (see `marks_of`).

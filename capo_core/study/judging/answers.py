@@ -30,7 +30,7 @@ CLOSED = "this study is closed and takes no more answers; what you answered befo
 
 @dataclass(frozen=True)
 class Feedback:
-    """Whether a practice answer was right, the right answer, and one sentence."""
+    """Feedback on a practice answer: whether it was right, the right one, and one sentence."""
 
     right: bool
     answer: str

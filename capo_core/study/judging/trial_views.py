@@ -1,4 +1,4 @@
-"""What the judge's page shows: the next trial, a pause or the end, and nothing that names a text.
+"""Content of the judge's page: the next trial, a pause or the end; nothing names a text's source.
 
 A view holds texts and nothing that names them: no identifier of a text, an item or an annotator.
 Cards go by letters in the judge's own order, texts by their place on the screen.
@@ -92,7 +92,7 @@ class AssignedTrial:
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """What a judge may answer, as on the screen."""
+        """Return the answers that a judge may give, as on the screen."""
         return trial_kind(self.kind).answers(self.card_ids)
 
     def stored(self, answer: str) -> tuple[str, str]:

@@ -63,7 +63,7 @@ class SignInSettings:
 
 @dataclass(frozen=True)
 class Visitor:
-    """What a page knows of its visitor.
+    """Facts about a visitor that a page has.
 
     Attributes:
         has_link: did the browser session come by a judge's link (checked by the judge's desk)?

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stratum:
-    """What a trial compares: one hidden source, or two of them in a paired kind."""
+    """The hidden source of a trial, or the two of a paired kind."""
 
     kind: str
     sources: tuple[str, ...]

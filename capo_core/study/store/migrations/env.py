@@ -1,4 +1,4 @@
-"""What alembic runs: the migrations, on the connection it was given, in its transaction."""
+"""Run the migrations for alembic, on the connection it was given and in its transaction."""
 
 from alembic import context
 
