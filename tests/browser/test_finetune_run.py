@@ -74,7 +74,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.locator(".capo-state", has_text="Succeeded").wait_for()
     page.get_by_text(f"{steps} of {steps}").wait_for()  # one alone, or this fails
 
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Adapter with model card").click()
     with zipfile.ZipFile(waiting.value.path()) as archive:
@@ -91,7 +91,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     (experiment,) = [e for e in store.all_experiments(workspace)[0] if e.config.dataset == "tiny"]
     answers = next(member for member in experiment.members if member.kind == "generate")
     go(f"finetune?dataset=tiny&view=run&run={answers.run_id}")
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Answers (JSONL)").click()
     lines = waiting.value.path().read_text(encoding="utf-8").splitlines()
