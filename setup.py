@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the folder `data/` is carried as the package `_shipped`."""
+"""Packages that pyproject.toml cannot name: the folder `data/` is carried as `_shipped`."""
 
 from setuptools import find_namespace_packages, setup
 

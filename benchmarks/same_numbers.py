@@ -367,7 +367,7 @@ def is_number(value: Any) -> bool:
 
 
 def same(before: Any, after: Any) -> bool:
-    """Whether two values are equal: numbers exactly, NaN to NaN, all else also in its type."""
+    """Return whether two are equal: numbers exactly, NaN to NaN, all else also in its type."""
     if is_number(before) and is_number(after):
         return before == after or (math.isnan(before) and math.isnan(after))
     return type(before) is type(after) and before == after
