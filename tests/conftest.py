@@ -5,9 +5,23 @@ drawn with `CAPO_NEW_CASES=1`.
 """
 
 import os
+import sys
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("new", deadline=None)
 settings.load_profile("new" if os.environ.get("CAPO_NEW_CASES") else "same")
+
+
+@pytest.fixture(autouse=True)
+def main_module():
+    """Put `__main__` back after each test.
+
+    Streamlit's AppTest leaves its temporary script there, and a process started later by
+    `multiprocessing` runs the file of `__main__` before anything else.
+    """
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
