@@ -12,6 +12,7 @@ import pandas as pd
 from capo_core.errors import DataError
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, check, quoted_names
 from capo_core.task import Task
+from capo_core.workspace import content_hash
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,17 @@ class Dataset:
             digest.update("\n".join(rows).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
+    @property
+    def split_fingerprint(self) -> str:
+        """Hash (hex) of which item is in which part, independent of the order of rows."""
+        columns = (self.items[name] for name in ("item_id", "split"))
+        return content_hash(sorted(zip(*columns, strict=True)))
+
     def with_split(self, split: pd.Series) -> Dataset:
         """Return the same data with `split` (index item_id → train, validation or test)."""
         items = self.items.assign(split=self.items["item_id"].map(split).fillna("").astype(str))
         return replace(self, items=items)
+
+    def named(self, name: str) -> Dataset:
+        """Return the same data under another name."""
+        return replace(self, name=name)

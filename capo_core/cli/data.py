@@ -1,4 +1,4 @@
-"""The commands `capo data …`: list, import, fetch, show, export, simulate, remove."""
+"""The commands `capo data …`: list, import, fetch, show, split, export, simulate, remove."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from capo_core.data.download import fetch as fetch_source
 from capo_core.data.export import csv_text, export
 from capo_core.data.formats.registry import AUTO, FORMATS, download_sources, format_names
 from capo_core.data.importing import ImportResult, read_dataset
+from capo_core.data.splits import parse_shares, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.formatting import count
@@ -123,6 +124,14 @@ _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the dataset of this name.")]
 Name = Annotated[str, typer.Argument(help="Name of a dataset (see: capo data list).")]
+Shares = Annotated[
+    str,
+    typer.Option(
+        help="Split the items at random by these shares of training, validation and test: "
+        "300/100/100, 60/20/20 or paper (300/100/100)."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Random seed of the split.", min=0)]
 
 
 def _formats_help() -> str:
@@ -172,7 +181,14 @@ def _kind(entry: Entry) -> str:
 @renamed("--set-aside", "--skipped")
 @plain_errors
 def import_file(
-    path: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL, JSON, Excel or Parquet file.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="CSV, TSV, JSONL, JSON, Excel or Parquet file; several files of one dataset, or "
+            "a folder of them, are joined.",
+            metavar="FILE...",
+        ),
+    ],
     name: Annotated[str, typer.Option(help="Name of the dataset.")],
     format: Annotated[str, typer.Option(help=_formats_help())] = AUTO,
     map: Annotated[
@@ -185,16 +201,25 @@ def import_file(
     encoding: Annotated[str | None, typer.Option(help="Text encoding (default: detected).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Delimiter (default: detected).")] = None,
     sheet: Annotated[str | None, typer.Option(help="Excel sheet (default: the first).")] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Split of each file, in their order: train, validation or test (default: of "
+            "several files, by their names)."
+        ),
+    ] = None,
+    shares: Shares = "",
+    seed: Seed = 0,
     skipped: Annotated[
         Path | None, typer.Option(help="Write the skipped rows to this CSV file.")
     ] = None,
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import a file of annotations and report every skipped row."""
+    """Import annotations from one file or several and report every skipped row."""
     with progress_bar(as_json) as progress:
         read = read_dataset(
-            path,
+            paths,
             name=name,
             format=format,
             mapping=parse_mapping(map) if map else None,
@@ -202,6 +227,9 @@ def import_file(
             encoding=encoding,
             delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
             sheet=sheet,
+            parts=part or None,
+            shares=parse_shares(shares) if shares else None,
+            seed=seed,
             progress=progress,
         )
     if skipped is not None:
@@ -217,6 +245,8 @@ def fetch(
     source: Annotated[str, typer.Argument(help=_sources_help())],
     name: Annotated[str, typer.Option(help="Name of the dataset (default: the source's).")] = "",
     url: Annotated[str | None, typer.Option(help="Alternative URL of the same file.")] = None,
+    shares: Shares = "",
+    seed: Seed = 0,
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
@@ -224,7 +254,13 @@ def fetch(
     workspace = Workspace.default()
     with progress_bar(as_json) as progress:
         path = fetch_source(source, workspace, progress, url=url)
-        read = read_dataset(path, name=name or source, format=source)
+        read = read_dataset(
+            path,
+            name=name or source,
+            format=source,
+            shares=parse_shares(shares) if shares else None,
+            seed=seed,
+        )
     Catalog(workspace).add(read.dataset, read.report, replace=replace_old)
     print_import(read, as_json)
 
@@ -250,6 +286,49 @@ def show(name: Name, as_json: AsJson = False) -> None:
     console.print(table, markup=False)
     for note in report.notes if report else ():
         console.print(f"  {note}", markup=False)
+
+
+@data_app.command("split")
+@plain_errors
+def split_dataset(
+    name: Name,
+    shares: Shares = "paper",
+    seed: Seed = 0,
+    to: Annotated[
+        str, typer.Option("--as", help="Name of the new dataset (default: NAME-seed-SEED).")
+    ] = "",
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Split this dataset anew instead of a copy.")
+    ] = False,
+    replace_old: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Split the items of a dataset at random into training, validation and test.
+
+    Items with the same texts stay together. Runs of another split of the same data are not
+    compared with those of the new one; with --in-place they are listed.
+    """
+    if to and in_place:
+        raise ConfigError("--as and --in-place exclude each other", expected="at most one of them")
+    entry, dataset, affected = Catalog(Workspace.default()).resplit(
+        name,
+        parse_shares(shares),
+        seed,
+        to=name if in_place else to or f"{name}-seed-{seed}",
+        replace=replace_old or in_place,
+    )
+    if as_json:
+        sizes = dataset.items["split"].value_counts().to_dict()
+        print_json(entry.to_dict() | {"splits": sizes, "seed": seed, "other_split": affected})
+        return
+    print_entry(entry)
+    console.print(f"  {split_sizes(dataset)} (random, seed {seed})", markup=False)
+    if affected:
+        console.print(
+            f"  note: {count(len(affected), 'run')} of the former split cannot be continued or "
+            f"compared with new ones: {', '.join(affected)}",
+            markup=False,
+        )
 
 
 @data_app.command("export")

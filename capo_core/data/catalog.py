@@ -19,7 +19,8 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from dataclasses import replace as dataclass_replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +32,10 @@ import pyarrow as pa
 from capo_core.data import export as data_export
 from capo_core.data.columns import ColumnMapping
 from capo_core.data.importing import ImportReport, read_dataset
+from capo_core.data.splits import assign_splits, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
+from capo_core.run_folder import list_runs
 from capo_core.shipped import FOLDER as SHIPPED
 from capo_core.task import Task
 from capo_core.workspace import Workspace, make_folder, safe_name, write_json
@@ -239,7 +242,25 @@ def _load_shipped(name: str, stamps: tuple[tuple[Path, int], ...]) -> Dataset:
         ) from None
     read = read_dataset(table, name=name, format="table", task=task)
     origin = about.get("origin") or "simulated annotators, shipped with the project"
-    return replace(read.dataset, origin=origin, simulated=True)
+    return dataclass_replace(read.dataset, origin=origin, simulated=True)
+
+
+def runs_of_other_split(workspace: Workspace, dataset: Dataset) -> list[str]:
+    """Return the runs on a dataset of this name and content whose items were split otherwise."""
+    found = []
+    for run in list_runs(workspace):
+        try:
+            about = run.config.get("dataset")
+        except CapoError:  # a folder without a readable configuration is no run of this data
+            continue
+        if (
+            isinstance(about, dict)
+            and about.get("name") == dataset.name
+            and about.get("fingerprint") == dataset.fingerprint
+            and about.get("split") not in (None, dataset.split_fingerprint)
+        ):
+            found.append(run.run_id)
+    return found
 
 
 _LOCK = "catalog"
@@ -324,6 +345,34 @@ class Catalog:
             for old in before:  # also what a process that was killed left behind
                 shutil.rmtree(old, ignore_errors=True)
         return entry
+
+    def resplit(
+        self,
+        name: str,
+        shares: tuple[float, float, float],
+        seed: int,
+        *,
+        to: str,
+        replace: bool = False,
+    ) -> tuple[Entry, Dataset, list[str]]:
+        """Add the dataset `name`, split at random by `shares`, under the name `to`.
+
+        Args:
+            shares, seed: see `splits.assign_splits`.
+            replace: whether a dataset named `to` (also `name` itself) is replaced.
+
+        Returns: entry and dataset, and the runs on a dataset of this name that have another split.
+
+        Raises:
+            ConfigError, DataError: as `add`; the shares cannot be used.
+        """
+        dataset = assign_splits(self.load(name), shares, seed).named(to)
+        report = self.report(name)
+        if report is not None:
+            note = f"split of {name}: {split_sizes(dataset)} (random, seed {seed})"
+            report = dataclass_replace(report, notes=(*report.notes, note))
+        entry = self.add(dataset, report, replace=replace)
+        return entry, dataset, runs_of_other_split(self.workspace, dataset)
 
     def remove(self, name: str) -> None:
         """Delete a dataset from the workspace permanently.

@@ -1,19 +1,22 @@
-"""Reading a file into a dataset, with a report in which every row is imported or rejected."""
+"""Reading files into a dataset, with a report in which every row is imported or rejected."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from capo_core.data.columns import ColumnMapping
-from capo_core.data.formats.base import AnnotatorDetails, ReadOptions
+from capo_core.data.formats.base import AnnotatorDetails, Format, ReadOptions
 from capo_core.data.formats.registry import AUTO, format_of
+from capo_core.data.joining import FileAnnotations, files_of, in_order_of_parts, join, stated_parts
 from capo_core.data.limits import LIMITS, ImportLimits
-from capo_core.data.readers.table import open_source
+from capo_core.data.raw_annotations import RawAnnotations
+from capo_core.data.readers.table import ImportSource, open_source
 from capo_core.data.rejected_rows import RejectedRows
-from capo_core.data.splits import assign_splits
+from capo_core.data.splits import assign_splits, split_sizes
 from capo_core.data.validation import assemble
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
@@ -27,12 +30,12 @@ class ImportReport:
     """The outcome of an import.
 
     Attributes:
-        source: the file's name.
+        source: the file's name; of several, all names with commas.
         format: name of the format (see `formats.registry`).
         encoding, delimiter, sheet: as found; "" if the kind of file has none.
         unit: what a row is: "rows", "cells" (wide form), "explanations", "annotations".
         rows_read, rows_kept: rows_read = rows_kept + len(rejected).
-        rejected: row (place in the file), column, reason, text.
+        rejected: row (place in the file; "FILE:PLACE" of several files), column, reason, text.
         notes: what was guessed, filled in or changed, in sentences.
         mapping: role → column, as used; None for formats that need none.
         people: details of the annotators from a metadata file, by annotator.
@@ -82,8 +85,21 @@ class ImportResult:
     report: ImportReport
 
 
+@dataclass(frozen=True)
+class _File:
+    """An opened file, its format, and what was read from it."""
+
+    path: Path
+    name: str
+    source: ImportSource
+    format: Format
+    raw: RawAnnotations
+    rejected: RejectedRows
+    rows_read: int
+
+
 def read_dataset(
-    path: Path | str,
+    path: Path | str | Sequence[Path | str],
     *,
     name: str,
     format: str = AUTO,
@@ -92,10 +108,13 @@ def read_dataset(
     encoding: str | None = None,
     delimiter: str | None = None,
     sheet: str | None = None,
+    parts: Sequence[str] | None = None,
+    shares: tuple[float, float, float] | None = None,
+    seed: int = 0,
     limits: ImportLimits = LIMITS,
     progress: Progress = silent,
 ) -> ImportResult:
-    """Read a file of annotations.
+    """Read a file of annotations, or several files of one dataset.
 
     >>> from pathlib import Path
     >>> _ = Path("votes.csv").write_text(
@@ -113,20 +132,120 @@ def read_dataset(
     {'the label is missing': 1}
 
     Args:
+        path: a file, a folder with the files of one dataset, or several of them; of several files,
+            each is the part that its name states (train, dev, test) unless its rows state one.
         name: the dataset's name, safe as a file name.
         format: name of a format; "auto" detects it from the content.
         mapping: for tables, the columns that the user assigned; the rest is guessed.
         task: the task and its label scale; None to take it from the file or infer it.
         encoding, delimiter, sheet: None to detect them.
+        parts: train, validation or test for each file, in their order; None: by their names.
+        shares, seed: split the items anew by these shares (see `splits.assign_splits`); None keeps
+            the parts that the files state, if they state any.
 
     Raises:
-        DataError: the file cannot be read, a needed column is missing, or every row is rejected.
+        DataError: a file cannot be read, a needed column is missing, every row is rejected, or the
+            files are of different formats or tasks.
         ConfigError: an argument is out of range, or does not fit the format.
     """
     safe_name(name)
-    progress("Reading the file", 0.0)
-    source = open_source(path, encoding=encoding, limits=limits)
-    found = format_of(format, source)
+    given = [path] if isinstance(path, Path | str) else list(path)
+    paths = files_of([Path(each) for each in given])
+    if parts is None:
+        paths = in_order_of_parts(paths)
+    options = ReadOptions(Path(), mapping, delimiter, sheet, limits)
+    files, notes = _read_files(paths, format, encoding, options, progress)
+    first = files[0]
+    where = ", ".join(file.name for file in files)
+    if len(files) == 1 and parts is None:
+        rejected, raw = first.rejected, first.raw
+    else:
+        of = [file.path for file in files]
+        rejected = RejectedRows()
+        raw = join(
+            [
+                FileAnnotations(file.name, part, file.raw, file.rejected)
+                for file, part in zip(files, stated_parts(of, parts), strict=True)
+            ],
+            rejected,
+        )
+    progress("Checking every row", 0.5)
+    dataset = assemble(
+        raw, name=name, task=task, rejected=rejected, notes=notes, where=where, limits=limits
+    )
+    people: AnnotatorDetails = {}
+    for file in files:
+        if file.format.finish:
+            people |= file.format.finish(file.path, dataset, notes)
+    if shares is not None:
+        dataset = assign_splits(dataset, shares, seed)
+        notes.append(f"the items were split anew: {split_sizes(dataset)} (random, seed {seed})")
+    elif not dataset.items["split"].any():
+        dataset = assign_splits(dataset)
+        notes.append("no split in the file: random 60/20/20 split of the items (seed 0)")
+    report = ImportReport(
+        source=where,
+        format=first.format.name,
+        encoding=first.source.encoding,
+        delimiter=raw.delimiter,
+        sheet=raw.sheet,
+        unit=raw.unit,
+        rows_read=sum(file.rows_read for file in files),
+        rows_kept=len(dataset.annotations),
+        rejected=rejected.frame(),
+        notes=tuple(dict.fromkeys(notes)),
+        mapping=raw.mapping,
+        people=people,
+    )
+    progress("Done", 1.0)
+    return ImportResult(dataset, report)
+
+
+def _read_files(
+    paths: Sequence[Path],
+    format: str,
+    encoding: str | None,
+    options: ReadOptions,
+    progress: Progress,
+) -> tuple[list[_File], list[str]]:
+    """Return the files as read, without those that only describe others, and notes."""
+    files: list[_File] = []
+    notes: list[str] = []
+    several = len(paths) > 1
+    same_names = len({path.name for path in paths}) < len(paths)
+    for number, path in enumerate(paths):
+        done = number / len(paths)
+        progress(f"Reading {path.name}" if several else "Reading the file", 0.5 * done)
+        source = open_source(path, encoding=encoding, limits=options.limits)
+        found = format_of(format, source)
+        if several and found.accompanies and found.accompanies(source):
+            continue
+        _check_options(found, source, options.mapping)
+        name = f"{path.parent.name}/{path.name}" if same_names else path.name
+        rejected = RejectedRows()
+        progress("Finding the columns", 0.5 * done + 0.3 / len(paths))
+        raw = found.read(source, replace(options, path=path), rejected)
+        rows_read = len(raw.frame) + len(rejected)
+        notes += [f"{name}: {note}" if several else note for note in source.notes]
+        files.append(_File(path, name, source, found, raw, rejected, rows_read))
+    formats = {file.format.name: file.name for file in files}
+    if len(formats) > 1:
+        listed = ", ".join(f"{file} is {name}" for name, file in formats.items())
+        raise DataError(
+            f"the files are of different formats ({listed})",
+            expected="files of one dataset in one format",
+            todo="import them one by one, each under a name of its own",
+        )
+    if not files:
+        raise DataError(
+            "none of the files holds annotations",
+            where=", ".join(path.name for path in paths),
+            expected="at least one file of annotations",
+        )
+    return files, notes
+
+
+def _check_options(found: Format, source: ImportSource, mapping: ColumnMapping | None) -> None:
     if mapping is not None and not found.needs_mapping:
         raise ConfigError(
             f"files in the format {found.name} need no column mapping",
@@ -137,32 +256,3 @@ def read_dataset(
         raise DataError(
             f"the file is not JSON, so it is not in the format {found.name}", where=source.name
         )
-    rejected, notes = RejectedRows(), list(source.notes)
-    progress("Finding the columns", 0.3)
-    options = ReadOptions(Path(path), mapping, delimiter, sheet, limits)
-    raw = found.read(source, options, rejected)
-    rows_read = len(raw.frame) + len(rejected)
-    progress("Checking every row", 0.5)
-    dataset = assemble(
-        raw, name=name, task=task, rejected=rejected, notes=notes, where=source.name, limits=limits
-    )
-    people = found.finish(Path(path), dataset, notes) if found.finish else {}
-    if not dataset.items["split"].any():
-        dataset = assign_splits(dataset)
-        notes.append("no split in the file: random 60/20/20 split of the items (seed 0)")
-    report = ImportReport(
-        source=source.name,
-        format=found.name,
-        encoding=source.encoding,
-        delimiter=raw.delimiter,
-        sheet=raw.sheet,
-        unit=raw.unit,
-        rows_read=rows_read,
-        rows_kept=len(dataset.annotations),
-        rejected=rejected.frame(),
-        notes=tuple(notes),
-        mapping=raw.mapping,
-        people=people,
-    )
-    progress("Done", 1.0)
-    return ImportResult(dataset, report)

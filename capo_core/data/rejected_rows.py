@@ -34,16 +34,20 @@ def quoted_list(names: Iterable[str], limit: int = 20) -> str:
 
 
 class RejectedRows:
-    """Rejected rows in the order they are found; `frame()` returns them sorted by row."""
+    """Rejected rows in the order they are found; `frame()` returns them sorted by row.
+
+    A row is its number in the file, or "FILE:NUMBER" where several files are joined.
+    """
 
     def __init__(self) -> None:
-        self._rows: list[tuple[int, str, str, str]] = []
+        self._rows: list[tuple[int | str, str, str, str]] = []
 
-    def add(self, row: int, column: str, reason: str, text: str) -> None:
+    def add(self, row: int | str, column: str, reason: str, text: str) -> None:
         """Add one row: its place in the file, the column at fault, the reason, and its text."""
-        self._rows.append((int(row), printable(str(column)), printable(reason), printable(text)))
+        place = row if isinstance(row, str) else int(row)
+        self._rows.append((place, printable(str(column)), printable(reason), printable(text)))
 
-    def extend(self, rows: Iterable[tuple[int, str, str, str]]) -> None:
+    def extend(self, rows: Iterable[tuple[int | str, str, str, str]]) -> None:
         """Add rows of (row, column, reason, text)."""
         for row in rows:
             self.add(*row)
@@ -52,7 +56,22 @@ class RejectedRows:
         return len(self._rows)
 
     def frame(self) -> pd.DataFrame:
-        """Return the columns row (int), column, reason and text; sorted by row, stable."""
-        frame = pd.DataFrame(self._rows, columns=COLUMNS)
-        frame = frame.astype({"row": "int64", "column": "str", "reason": "str", "text": "str"})
-        return frame.sort_values("row", kind="stable", ignore_index=True)
+        """Return the columns row (int, or text for joined files), column, reason and text.
+
+        Sorted by row, stable; rows of joined files by file, in the order they are first found.
+        """
+        joined = any(isinstance(row[0], str) for row in self._rows)
+        rows = self._rows
+        if joined:
+            files = list(dict.fromkeys(_place(row[0])[0] for row in rows))
+            rows = sorted(rows, key=lambda row: (files.index(_place(row[0])[0]), _place(row[0])[1]))
+        frame = pd.DataFrame(rows, columns=COLUMNS)
+        kind = "str" if joined else "int64"
+        frame = frame.astype({"row": kind, "column": "str", "reason": "str", "text": "str"})
+        return frame if joined else frame.sort_values("row", kind="stable", ignore_index=True)
+
+
+def _place(row: int | str) -> tuple[str, int]:
+    """Return file and number of a row such as "dev.json:12"."""
+    file, _, number = str(row).rpartition(":")
+    return file, int(number)

@@ -13,6 +13,52 @@ from capo_core.errors import ConfigError
 _COLUMNS = ("item_id", "text_a", "text_b")
 PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)  # of VariErr's 500 items: 300, 100, 100
+PART_WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "development"),
+    "test": ("test", "testing"),
+}
+NAMED_SHARES = {"paper": (300, 100, 100)}  # CAPO's experiments: 500 items, seed 42
+
+
+def part_named(word: str) -> str:
+    """Return the part that a word such as "dev" stands for; "" if none.
+
+    >>> part_named("dev"), part_named("votes")
+    ('validation', '')
+    """
+    folded = word.strip().casefold()
+    return next((part for part, words in PART_WORDS.items() if folded in words), "")
+
+
+def parse_shares(text: str) -> tuple[float, float, float]:
+    """Return the shares of train, validation and test, adding up to 1.
+
+    >>> parse_shares("300/100/100"), parse_shares("paper")
+    ((0.6, 0.2, 0.2), (0.6, 0.2, 0.2))
+
+    Args:
+        text: three numbers with slashes (numbers of items, percentages or shares: their ratio
+            counts), or a name of `NAMED_SHARES`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    written = text.strip()
+    try:
+        numbers = NAMED_SHARES.get(written) or tuple(float(part) for part in written.split("/"))
+    except ValueError:
+        numbers = ()
+    good = len(numbers) == 3 and all(math.isfinite(each) and each >= 0 for each in numbers)
+    if not good or not sum(numbers):
+        raise ConfigError(
+            f"the shares {text!r} cannot be used",
+            expected="three numbers of 0 or more for train, validation and test, such as "
+            f"300/100/100 or 60/20/20, or one of {', '.join(NAMED_SHARES)}",
+            option="--shares",
+        )
+    train, validation, test = (each / sum(numbers) for each in numbers)
+    return (train, validation, test)
 
 
 def assign_splits(
@@ -51,6 +97,12 @@ def assign_splits(
         room[part] -= len(groups[index])
         part_of.update(dict.fromkeys(groups[index], PARTS[part]))
     return dataset.with_split(pd.Series(part_of, dtype=object))
+
+
+def split_sizes(dataset: Dataset) -> str:
+    """Return the number of items of each part, as "300 train, 100 validation, 100 test"."""
+    counts = dataset.items["split"].value_counts()
+    return ", ".join(f"{int(counts.get(part, 0)):,} {part}" for part in PARTS)
 
 
 def largest_remainder(total: int, shares: tuple[float, ...]) -> list[int]:

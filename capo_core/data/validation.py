@@ -16,6 +16,7 @@ from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import BROKEN, map_text
 from capo_core.data.rejected_rows import RejectedRows, quoted
+from capo_core.data.splits import PART_WORDS
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
@@ -176,12 +177,7 @@ _VALID = {
     "false": ("false", "no", "n", "0", "invalid", "0.0", "f"),
     "unknown": ("", "unknown", "idk", "nan", "null"),
 }
-_SPLIT = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev", "development"),
-    "test": ("test", "testing"),
-    "": ("", "nan", "null"),
-}
+_SPLIT = {**PART_WORDS, "": ("", "nan", "null")}
 
 
 def assemble(

@@ -164,7 +164,7 @@ def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Me
         RunError: a run does not exist or is not finished.
     """
     configs = [folder.config for folder in folders]
-    split = content_hash(sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True)))
+    split = dataset.split_fingerprint
     parts = []
     for folder, config in zip(folders, configs, strict=True):
         if config.get("stage") != "generate":

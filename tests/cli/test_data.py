@@ -189,3 +189,37 @@ def test_only_errors_of_ours_are_printed_plainly(capsys):
     assert capsys.readouterr().err == "error: it broke \\ud83d.\n"
     with pytest.raises(KeyError), print_errors():
         raise KeyError("a defect of ours keeps its trace")
+
+
+def test_files_are_joined_and_split_by_one_command(run, tmp_path):
+    header = ["item_id", "annotator_id", "label", "explanation", "premise", "hypothesis"]
+    for part, numbers in (("train", range(6)), ("dev", range(6, 8)), ("test", range(8, 10))):
+        rows = [row(f"i{n}", texts=(f"Text {n}.", "T.")) for n in numbers]
+        (tmp_path / f"set_{part}.csv").write_text(csv_of(rows, header))
+    files = [f"set_{part}.csv" for part in ("test", "train", "dev")]
+    run("import", *files, "--name", "joined", "--json")
+    shown = run("show", "joined", "--json")
+    assert shown["splits"] == {"train": 6, "validation": 2, "test": 2}
+    run("import", *files, "--name", "anew", "--shares", "50/30/20", "--seed", "4", "--json")
+    assert run("show", "anew", "--json")["splits"] == {"train": 5, "validation": 3, "test": 2}
+    assert run("show", "anew", "--json")["fingerprint"] == shown["fingerprint"]
+    run(
+        "import",
+        "set_dev.csv",
+        "set_test.csv",
+        "--name",
+        "given",
+        "--part",
+        "train",
+        "test",
+        "--json",
+    )
+    assert run("show", "given", "--json")["splits"] == {"train": 2, "test": 2}
+
+    told = run("split", "joined", "--shares", "1/1/0", "--seed", "2", "--json")
+    assert (told["name"], told["splits"]) == ("joined-seed-2", {"train": 5, "validation": 5})
+    assert run("show", "joined", "--json")["splits"]["train"] == 6
+    assert "exists already" in run("split", "joined", "--seed", "2", code=2).stderr
+    told = run("split", "joined", "--in-place", "--json")
+    assert (told["name"], told["splits"]) == ("joined", {"train": 6, "validation": 2, "test": 2})
+    assert "--shares" in run("split", "joined", "--shares", "most", code=2).stderr

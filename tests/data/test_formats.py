@@ -87,7 +87,8 @@ def test_the_command_line_lists_imports_and_fetches_it(votes, file, tmp_path, mo
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
     monkeypatch.setenv("COLUMNS", "200")
     runner = CliRunner()
-    assert "votes: Plain votes" in runner.invoke(app, ["data", "import", "--help"]).output
+    shown = runner.invoke(app, ["data", "import", "--help"]).output
+    assert "votes: Plain votes" in " ".join(shown.split())
     assert "votes" in runner.invoke(app, ["data", "fetch", "--help"]).output
     done = runner.invoke(app, ["data", "import", str(file), "--name", "v", "--json"])
     assert done.exit_code == 0, done.output

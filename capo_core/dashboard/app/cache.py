@@ -68,7 +68,11 @@ def raw_table(path: Path, format_: str) -> RawTable | None:
 
 @st.cache_resource(max_entries=4, show_spinner="Checking every row …", hash_funcs=_FILE_HASH_FUNCS)
 def read(
-    path: Path, name: str, format_: str, mapping: ColumnMapping | None, task: Task | None
+    paths: tuple[Path, ...],
+    name: str,
+    format_: str,
+    mapping: ColumnMapping | None,
+    task: Task | None,
 ) -> ImportResult:
-    """Return the import of an uploaded file, as it would be added."""
-    return read_dataset(path, name=name, format=format_, mapping=mapping, task=task)
+    """Return the import of uploaded files, as it would be added."""
+    return read_dataset(paths, name=name, format=format_, mapping=mapping, task=task)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
@@ -21,6 +19,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping
 from capo_core.data.formats.registry import AUTO, FORMATS
 from capo_core.data.importing import ImportResult
+from capo_core.data.joining import SUFFIXES, data_files, series_of
 from capo_core.data.readers.table import RawTable
 from capo_core.errors import CapoError
 from capo_core.formatting import count
@@ -147,7 +146,7 @@ def choose_task(token: str) -> Task | None:
     return Task("annotation", scale)
 
 
-_TYPES = ["csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "xlsx"]
+_TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
 
 def format_titles() -> dict[str, str]:
@@ -167,8 +166,8 @@ def show(context: PageContext) -> None:
         type=_TYPES,
         accept_multiple_files=True,
         key="import.files",
-        help="One data file, optionally with its description (….capo.json) or with LeWiDi's "
-        "annotator metadata.",
+        help="One data file, or the train, dev and test files of one dataset, which are joined; "
+        "optionally with a description (….capo.json) or with LeWiDi's annotator metadata.",
     )
     if not files:
         _download(context)
@@ -177,12 +176,14 @@ def show(context: PageContext) -> None:
         context.workspace, [(file.name, file.getvalue()) for file in files]
     )
     token = path.parent.name
+    paths = tuple(data_files(path.parent)) or (path,)
+    stem = series_of(path) if len(paths) > 1 else path.name.split(".")[0]
     left, middle = st.columns(2)
     with left:
         taken = [entry.name for entry in context.entries]
         name = st.text_input(
             "Dataset name",
-            datasets.free_name(path.name.split(".")[0], taken),
+            datasets.free_name(stem, taken),
             key=f"import.{token}.name",
             help="Letters, digits, dots, hyphens and underscores.",
         ).strip()
@@ -198,7 +199,7 @@ def show(context: PageContext) -> None:
         raw = cache.raw_table(path, format_)
         mapping = choose_mapping(raw, token) if raw is not None else None
         task = choose_task(token)
-        result = cache.read(path, name, format_, mapping, task)
+        result = cache.read(paths, name, format_, mapping, task)
     except CapoError as error:
         show_error(error)
         return
@@ -266,10 +267,9 @@ def _fetch(context: PageContext, source: str) -> None:
         bar.progress(min(1.0, max(0.0, share)), text=markdown(what[:1].upper() + what[1:]))
 
     try:
-        fetched = fetch(source, context.workspace, progress)
-        path = Path(fetched)
+        path = fetch(source, context.workspace, progress)
         name = datasets.free_name(source, [entry.name for entry in context.entries])
-        result = cache.read(path, name, source, None, None)
+        result = cache.read((path,), name, source, None, None)
         Catalog(context.workspace).add(result.dataset, result.report)
     except CapoError as error:
         bar.empty()

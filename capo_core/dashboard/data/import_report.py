@@ -50,7 +50,7 @@ def import_report(
             table(
                 set_aside,
                 {
-                    "row": Field("Row", "Row number in the file."),
+                    "row": Field("Row", "Row number in the file; of joined files, with the file."),
                     "column": Field("Column"),
                     "reason": Field("Reason", width="medium"),
                     "text": Field("Original value", width="large"),

@@ -72,6 +72,8 @@ class Format:
         read: the annotations of a file as written; unreadable rows go to the `RejectedRows`.
         matches: whether an opened file is of this format, judged by its content; None if it is
             never detected.
+        accompanies: whether an opened file only describes others of this format (metadata of the
+            annotators), so that it is read along with them and never imported by itself.
         finish: a last look at path, dataset and notes, for a note of the format's own and for what
             a file beside it says of the annotators.
         download: where the published data are; None for a format without any.
@@ -84,6 +86,7 @@ class Format:
     description: str
     read: Callable[[ImportSource, ReadOptions, RejectedRows], RawAnnotations]
     matches: Callable[[ImportSource], bool] | None = None
+    accompanies: Callable[[ImportSource], bool] | None = None
     finish: Callable[[Path, Dataset, list[str]], AnnotatorDetails] | None = None
     download: DownloadSource | None = None
     needs_json: bool = False

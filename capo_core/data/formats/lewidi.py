@@ -53,8 +53,12 @@ def _is_metadata(value: Any) -> bool:
 
 def matches(source: ImportSource) -> bool:
     """Return whether a file is of this format, or describes the annotators of one."""
-    value = source.json_value
-    return _is_lewidi(value) or _is_metadata(value)
+    return _is_lewidi(source.json_value) or describes_annotators(source)
+
+
+def describes_annotators(source: ImportSource) -> bool:
+    """Return whether a file holds the annotators' metadata and no annotations."""
+    return not _is_lewidi(source.json_value) and _is_metadata(source.json_value)
 
 
 def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> RawAnnotations:
@@ -228,6 +232,7 @@ FORMAT = Format(
     "as its paraphrase and VariErr NLI data",
     read=read,
     matches=matches,
+    accompanies=describes_annotators,
     finish=read_metadata,
     download=DownloadSource(
         by_hand="register on the shared task's Codabench page (https://le-wi-di.github.io links "

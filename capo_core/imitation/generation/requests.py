@@ -140,11 +140,10 @@ class OutputRequest:
 
 def dataset_identity(dataset: Dataset) -> dict[str, str]:
     """Return the dataset's name and the fingerprints of its content and split, for runs."""
-    split = sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "split": content_hash(split),
+        "split": dataset.split_fingerprint,
     }
 
 

@@ -23,7 +23,6 @@ from capo_core.imitation.training.objective import Objective, TrainingExample
 from capo_core.imitation.training.samples import ProbeScorer, Sampler
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
-from capo_core.workspace import content_hash
 
 
 @dataclass(frozen=True)
@@ -96,14 +95,13 @@ def run_config(
         ConfigError: there is no such base, or it cannot be used.
         BackendUnavailable: the hub cannot be reached.
     """
-    split = sorted(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
     return {
         "stage": stage,
         "target": ALL if config.shared else target,
         "dataset": {
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
-            "split": content_hash(split),
+            "split": dataset.split_fingerprint,
         },
         "base": {
             "name": base_name,
