@@ -24,6 +24,7 @@ from torch import Tensor
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.base_files import EMBEDDED_NAME
 from capo_core.imitation.models.base_model import LoadedBaseModel
+from capo_core.imitation.models.fast_layers import speed_up
 from capo_core.imitation.training.config import LoraSettings, TrainConfig
 from capo_core.run_folder import disk_errors
 from capo_core.workspace import atomic_file, write_json
@@ -183,6 +184,7 @@ def ready_to_train(model: PeftModel, config: TrainConfig) -> None:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
         # The base's embeddings are frozen: without this no gradient enters the first layer.
         model.enable_input_require_grads()
+    speed_up(model, NAME)
 
 
 def without_dropout(model: PeftModel) -> None:

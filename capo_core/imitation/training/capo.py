@@ -6,7 +6,6 @@ computed before the first step and stored on disk, so that one adapter in memory
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -265,7 +264,6 @@ def _stage(run_config, dataset, targets, config, sft, given, cache, processes, p
         scored(validation)
 
     processes.on_main(compute)  # the others read what it kept
-    worst = choice.worst_difference_nats
     return Stage(
         run_config,
         base,
@@ -275,12 +273,7 @@ def _stage(run_config, dataset, targets, config, sft, given, cache, processes, p
         validation,
         (scored(training), scored(validation)),
         limits,
-        {
-            "engine": choice.engine.name,
-            "asked": choice.asked,
-            "reason": choice.reason,
-            "worst_difference_nats": worst if math.isfinite(worst) else None,
-        },
+        choice.note,
     )
 
 

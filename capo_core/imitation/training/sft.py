@@ -13,7 +13,7 @@ from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import sft_examples
 from capo_core.imitation.training.objective import Supervised, TrainingExample
 from capo_core.imitation.training.samples import ProbeScorer
-from capo_core.imitation.training.scoring.engines import GroupEngine
+from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
 from capo_core.imitation.training.stage import (
     Stage,
     TrainResult,
@@ -98,12 +98,13 @@ def _stage(run_config, dataset, targets, config, base_name, processes) -> Stage:
         validation = sft_examples(dataset, targets, limits, split="validation")
     model = new_adapter(base, config.lora, config.seed)
     ready_to_train(model, config)
-    engine = GroupEngine()
+    sample = longest_sample([contrast.rendered for contrast in training.contrasts])
+    choice = choose_engine(model, sample, "group")
     return Stage(
         run_config,
         base,
         model,
-        Supervised(engine, base.pad_id),
+        Supervised(choice.engine, base.pad_id),
         training,
         validation,
         tuple(
@@ -111,5 +112,5 @@ def _stage(run_config, dataset, targets, config, base_name, processes) -> Stage:
             for part in (training, validation)
         ),
         limits,
-        {"engine": engine.name, "reason": "nothing to share: an annotator has one response"},
+        choice.note,
     )

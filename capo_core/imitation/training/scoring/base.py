@@ -13,13 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from capo_core.errors import DataError
 from capo_core.imitation.prompting.prompts import Rendered
@@ -123,10 +124,42 @@ class ScoreTable:
     engine: str
 
 
+# A common beginning of fewer tokens is not worth a pass of its own.
+MIN_SHARED = 16
+
+
+@dataclass(frozen=True)
+class SharedPrefix:
+    """The tokens with which all prompts of a batch begin, already computed.
+
+    Attributes:
+        length: number of tokens.
+        cache: keys and values of the tokens, of one row, with gradients if enabled.
+    """
+
+    length: int
+    cache: DynamicCache
+
+    def for_rows(self, rows: int) -> DynamicCache:
+        """Return a cache for a batch of rows that all begin with these tokens."""
+        wide = DynamicCache()
+        for number, layer in enumerate(self.cache.layers):
+            wide.update(
+                layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), number
+            )
+        return wide
+
+
 class Engine(ABC):
-    """Scores responses with a causal language model, which may carry adapters or a DDP wrapper."""
+    """Scores responses with a causal language model, which may carry adapters or a DDP wrapper.
+
+    Attributes:
+        share_prefix: whether tokens with which all prompts of a batch begin (instruction, chat
+            frame) are computed once for the batch; for a model that allows it, see `choose`.
+    """
 
     name: str
+    share_prefix: bool = False
 
     def score(self, model, batch: Sequence[Rendered], *, pad_id: int) -> ScoreTable:
         """Compute the log-probabilities of all responses of `batch`, with gradients if enabled.
@@ -138,22 +171,72 @@ class Engine(ABC):
             DataError: an empty prompt or response, or a batch without a response.
         """
         check_batch(batch)
-        layout = self.layout(batch, pad_id).to(inner_model(model).device)
-        by_token = self.token_log_probs(model, layout)
+        shared = self.shared_tokens(model, batch)
+        rest = [Rendered(item.prompt[shared:], item.responses) for item in batch]
+        layout = self.layout(rest, pad_id).to(inner_model(model).device)
+        prefix = _read_prefix(model, batch[0].prompt[:shared]) if shared else None
+        by_token = self.token_log_probs(model, layout, prefix)
         lengths = [len(response) for item in batch for response in item.responses]
         # Places are unique, so that the sum is the same in every run also on a GPU.
         table = by_token.new_zeros(len(lengths), max(lengths))
         table = table.index_put((layout.owner, layout.place), by_token)
         tokens = torch.tensor(lengths, device=table.device)
-        return ScoreTable(table.sum(1), tokens, layout.ids.numel(), self.name)
+        return ScoreTable(table.sum(1), tokens, layout.ids.numel() + shared, self.name)
+
+    @abstractmethod
+    def row_lengths(self, item: Rendered) -> list[int]:
+        """Return the lengths of an item's rows in the layout, in tokens."""
 
     @abstractmethod
     def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         """Return the batch's layout in the model's input."""
 
     @abstractmethod
-    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
-        """Return the log-probabilities of the layout's targets [P]."""
+    def token_log_probs(
+        self, model, layout: BatchLayout, prefix: SharedPrefix | None = None
+    ) -> Tensor:
+        """Return the log-probabilities of the layout's targets [P], after `prefix`."""
+
+    def shared_tokens(self, model, batch: Sequence[Rendered]) -> int:
+        """Return how many tokens at the beginning are computed once for the batch; 0 or more."""
+        inner = inner_model(model)
+        # Recomputed activations go without a cache; and with dropout each row has its own.
+        if not self.share_prefix or (inner.training and needs_own_rows(inner)):
+            return 0
+        rows = sum(len(self.row_lengths(item)) for item in batch)
+        shared = common_tokens([item.prompt for item in batch])
+        return shared if rows > 1 and shared >= MIN_SHARED else 0
+
+
+def common_tokens(prompts: Sequence[Sequence[int]]) -> int:
+    """Return with how many tokens all prompts begin; at least one of each stays beyond them."""
+    first, last = min(prompts), max(prompts)
+    limit = min(map(len, prompts)) - 1
+    return next((n for n in range(limit) if first[n] != last[n]), limit)
+
+
+def needs_own_rows(inner) -> bool:
+    """Return whether a model in training has checkpointed activations or any dropout."""
+    return bool(getattr(inner, "is_gradient_checkpointing", False)) or any(
+        isinstance(module, torch.nn.Dropout) and module.p > 0 for module in inner.modules()
+    )
+
+
+def _read_prefix(model, tokens: Sequence[int]) -> SharedPrefix:
+    """Compute the keys and values of `tokens`."""
+    inner, cache = inner_model(model), DynamicCache()
+    ids = torch.tensor([tokens], device=inner.device)
+    head = inner.get_output_embeddings()
+    with before_head(head, lambda hidden: hidden[:, :1]):  # its logits are of no use
+        model(input_ids=ids, past_key_values=cache, use_cache=True)
+    return SharedPrefix(len(tokens), cache)
+
+
+def prefix_inputs(prefix: SharedPrefix | None, rows: int) -> dict[str, Any]:
+    """Return the model's inputs that continue `prefix` in a batch of rows."""
+    if prefix is None:
+        return {"use_cache": False}
+    return {"past_key_values": prefix.for_rows(rows), "use_cache": True}
 
 
 def inner_model(model) -> PreTrainedModel:
@@ -187,8 +270,8 @@ def scoring(inner) -> Iterator[None]:
             module.training = mode
 
 
-# From this many logits on (4 GiB with their gradient in float32) they are not held all at once.
-MANY_LOGITS = 2**28
+# From this many logits on (1 GiB with all that the backward pass needs) they are not held at once.
+MANY_LOGITS = 2**26
 
 
 def log_probs_at(model, rows: Tensor, columns: Tensor, targets: Tensor, **inputs) -> Tensor:
@@ -206,7 +289,7 @@ def log_probs_at(model, rows: Tensor, columns: Tensor, targets: Tensor, **inputs
         return picked[0]
 
     with before_head(head, pick):
-        logits = model(**inputs, use_cache=False).logits
+        logits = model(**inputs).logits
     # A model that does not call its head as a module gives the logits of all places.
     return target_log_probs(logits[0] if picked else logits[rows, columns], targets)
 
@@ -269,7 +352,7 @@ def _in_chunks(model, head, after, rows, columns, targets, inputs) -> Tensor:
         return hidden[:1, :1]  # the model wants to compute some logits
 
     with before_head(head, pick):
-        model(**inputs, use_cache=False)
+        model(**inputs)
 
     def part(hidden: Tensor, wanted: Tensor) -> Tensor:
         return target_log_probs(after(head(hidden.to(_dtype(head)))), wanted)

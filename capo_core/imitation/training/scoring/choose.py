@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.scoring.base import (
+    MIN_SHARED,
     Engine,
     ScoreTable,
     check_batch,
@@ -17,6 +20,7 @@ from capo_core.imitation.training.scoring.base import (
     scoring,
 )
 from capo_core.imitation.training.scoring.engines import (
+    BOOLEAN_MASK,
     GroupEngine,
     PairsEngine,
     TreeEngine,
@@ -29,7 +33,7 @@ ENGINES = ("auto", "tree", "group", "pairs")
 # Largest difference from the plain path that rounding explains, nats a token.
 TOLERANCE = 1e-3
 TOLERANCE_HALF = 2e-2  # bfloat16 and float16, also by autocast
-MASKED = ("sdpa", "eager")  # attention implementations that take any mask
+MASKED = (*BOOLEAN_MASK, "eager")  # attention implementations that take any mask
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,17 @@ class EngineChoice:
     asked: str
     reason: str
     worst_difference_nats: float
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """Return the choice for the run's record."""
+        worst = self.worst_difference_nats
+        return {
+            "engine": self.engine.name,
+            "asked": self.asked,
+            "reason": self.reason,
+            "worst_difference_nats": worst if math.isfinite(worst) else None,
+        }
 
 
 def longest_sample(batch: Sequence[Rendered]) -> Rendered:
@@ -94,6 +109,7 @@ def choose_engine(
             trouble, worst = _compare(inner, engine, probe, plain, limit)
             if not trouble:
                 found = _usable(engine, inner)
+                found.share_prefix = _shares(inner, found, probe, plain, limit)
                 return EngineChoice(found, wish, _reason(wish, found, tried, sample, worst), worst)
             if wish == engine.name:
                 raise _refusal(engine, trouble)
@@ -153,6 +169,27 @@ _REFUSALS = (
 )
 
 
+def _shares(inner, engine: Engine, probe: Rendered, plain: ScoreTable, limit: float) -> bool:
+    """Return whether the engine is as exact when a batch's common beginning is computed once."""
+    window = sliding_window(inner.config)
+    if attention_of(inner) not in MASKED or window is not None:
+        return False
+    sharing = type(engine)(share_prefix=True)
+    # Twice the same item: all of its prompt but the last token is in common.
+    if len(probe.prompt) <= MIN_SHARED:
+        probe = Rendered(probe.prompt * (MIN_SHARED + 1), probe.responses)
+        plain = PairsEngine().score(inner, [probe], pad_id=0)
+    try:
+        table = sharing.score(inner, [probe, probe], pad_id=0)
+    except torch.OutOfMemoryError:
+        raise
+    except _REFUSALS:
+        return False
+    expected = torch.cat([plain.log_probs, plain.log_probs])
+    apart = (table.log_probs - expected).abs() / table.tokens
+    return bool((apart <= limit).all())
+
+
 def _window_words(engine: Engine, inner, probe: Rendered) -> str:
     window, length = sliding_window(inner.config), longest_text([probe])
     if engine.name != "tree" or window is None or length <= window:
@@ -178,6 +215,8 @@ def _reason(wish: str, engine: Engine, tried: list[str], sample: Rendered, worst
     if wish == "auto" and len(sample.responses) < 2:
         words.append("a prompt with one response has nothing to share")
     words.append(f"{engine.name} agrees with the plain path to {worst:.2g} nats a response")
+    if engine.share_prefix:
+        words.append("what all prompts of a batch begin with is computed once")
     if getattr(engine, "window", None) is not None:
         words.append(f"texts of more than {engine.window} tokens go the group way")
     return "; ".join(words)

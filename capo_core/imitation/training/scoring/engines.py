@@ -13,16 +13,20 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from capo_core.imitation.models.fast_layers import SHORT_ATTENTION
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.scoring.base import (
     BatchLayout,
     Engine,
     ScoreTable,
+    SharedPrefix,
     inner_model,
     lay_out,
     log_probs_at,
     one_row_each,
+    prefix_inputs,
     target_log_probs,
 )
 
@@ -36,10 +40,15 @@ class PairsEngine(Engine):
 
     name = "pairs"
 
+    def row_lengths(self, item: Rendered) -> list[int]:
+        return [len(item.prompt) + len(response) - 1 for response in item.responses]
+
     def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         return lay_out(one_row_each(batch), pad_id)
 
-    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
+    def token_log_probs(
+        self, model, layout: BatchLayout, prefix: SharedPrefix | None = None
+    ) -> Tensor:
         logits = model(
             input_ids=layout.ids, attention_mask=(layout.segments >= 0).long(), use_cache=False
         ).logits
@@ -51,14 +60,29 @@ class GroupEngine(Engine):
 
     name = "group"
 
+    def __init__(self, *, share_prefix: bool = False) -> None:
+        self.share_prefix = share_prefix
+
+    def row_lengths(self, item: Rendered) -> list[int]:
+        return [len(item.prompt) + len(response) - 1 for response in item.responses]
+
     def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         return lay_out(one_row_each(batch), pad_id)
 
-    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
+    def token_log_probs(
+        self, model, layout: BatchLayout, prefix: SharedPrefix | None = None
+    ) -> Tensor:
+        if prefix is not None:
+            return _log_probs_by_mask(model, layout, prefix)
         # Padding is on the right and the model is causal: no mask is needed, and without one the
         # fast causal kernels are used.
         return log_probs_at(
-            model, layout.rows, layout.columns, layout.targets, input_ids=layout.ids
+            model,
+            layout.rows,
+            layout.columns,
+            layout.targets,
+            input_ids=layout.ids,
+            use_cache=False,
         )
 
 
@@ -72,8 +96,11 @@ class TreeEngine(Engine):
 
     name = "tree"
 
-    def __init__(self, window: int | None = None) -> None:
-        self.window = window
+    def __init__(self, window: int | None = None, *, share_prefix: bool = False) -> None:
+        self.window, self.share_prefix = window, share_prefix
+
+    def row_lengths(self, item: Rendered) -> list[int]:
+        return [len(item.prompt) + sum(len(response) - 1 for response in item.responses)]
 
     def score(self, model, batch: Sequence[Rendered], *, pad_id: int) -> ScoreTable:
         if self.window is not None and longest_text(batch) > self.window:
@@ -83,17 +110,31 @@ class TreeEngine(Engine):
     def layout(self, batch: Sequence[Rendered], pad_id: int) -> BatchLayout:
         return lay_out(batch, pad_id)
 
-    def token_log_probs(self, model, layout: BatchLayout) -> Tensor:
-        inner = inner_model(model)
-        return log_probs_at(
-            model,
-            layout.rows,
-            layout.columns,
-            layout.targets,
-            input_ids=layout.ids,
-            position_ids=layout.positions,
-            attention_mask=as_model_mask(sees(layout.segments), attention_of(inner), inner.dtype),
-        )
+    def token_log_probs(
+        self, model, layout: BatchLayout, prefix: SharedPrefix | None = None
+    ) -> Tensor:
+        return _log_probs_by_mask(model, layout, prefix)
+
+
+def _log_probs_by_mask(model, layout: BatchLayout, prefix: SharedPrefix | None) -> Tensor:
+    """Return the log-probabilities of the layout's targets [P], by a mask of what sees what."""
+    inner = inner_model(model)
+    allowed, before = sees(layout.segments), 0 if prefix is None else prefix.length
+    allowed = F.pad(allowed, (before, 0), value=True)  # all see the prefix
+    return log_probs_at(
+        model,
+        layout.rows,
+        layout.columns,
+        layout.targets,
+        input_ids=layout.ids,
+        position_ids=layout.positions + before,
+        attention_mask=as_model_mask(allowed, attention_of(inner), inner.dtype),
+        **prefix_inputs(prefix, len(layout.ids)),
+    )
+
+
+# Attention implementations that read a bool mask as one.
+BOOLEAN_MASK = ("sdpa", SHORT_ATTENTION)
 
 
 def longest_text(batch: Sequence[Rendered]) -> int:
@@ -118,7 +159,7 @@ def as_model_mask(allowed: Tensor, attention: str, dtype: torch.dtype) -> Tensor
     Eager attention adds the mask to the scores: a bool there would count as 0 and 1, and hide
     nothing, without an error.
     """
-    if attention == "sdpa":
+    if attention in BOOLEAN_MASK:
         return allowed
     return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(
         ~allowed, torch.finfo(dtype).min
