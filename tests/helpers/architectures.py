@@ -6,12 +6,26 @@ import random
 
 import torch
 from peft import LoraConfig, get_peft_model
+from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from capo_core.imitation.prompting.prompts import Rendered
 
 VOCABULARY = 61
+
+ARCHITECTURES = {
+    "llama": {},
+    "qwen3": {},
+    "mistral": {},
+    "gemma3_text": {},
+    "phi3": {},
+    "gpt2": {},
+    # These scale their logits or cap them softly.
+    "gemma2": {"final_logit_softcapping": 2.0},
+    "cohere": {"logit_scale": 0.25},
+    "granite": {"logits_scaling": 4.0},
+}
 
 # Two threads that wait for each other by spinning are five times slower on models this small.
 torch.set_num_threads(1)
@@ -82,3 +96,23 @@ def ragged_batch(seed: int = 0) -> list[Rendered]:
     """Items with 3, 1 and 4 responses; one of them is the end token alone."""
     rng = random.Random(seed)
     return [item(rng, 14, (7, 3, 9)), item(rng, 9, (5,)), item(rng, 20, (1, 8, 2, 6))]
+
+
+def by_hand(model, batch) -> torch.Tensor:
+    """One text at a time, unpadded, by the definition: what every engine must give."""
+    sums = []
+    for each in batch:
+        for response in each.responses:
+            text = torch.tensor([*each.prompt, *response])
+            logits = model(input_ids=text[None], use_cache=False).logits[0]
+            log_probs = F.log_softmax(logits.float(), -1)
+            start = len(each.prompt)
+            sums.append(sum(log_probs[at - 1, text[at]] for at in range(start, len(text))))
+    return torch.stack(sums)
+
+
+def gradients(model, scores: torch.Tensor) -> torch.Tensor:
+    """Of a sum in which every response weighs differently."""
+    model.zero_grad()
+    (scores * torch.linspace(-1, 1, len(scores))).sum().backward()
+    return torch.cat([w.grad.flatten() for w in model.parameters() if w.grad is not None])

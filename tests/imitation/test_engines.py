@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers.architectures import VOCABULARY, ragged_batch, tiny_model, with_lora
-from torch.nn import functional as F
+from helpers.architectures import (
+    ARCHITECTURES,
+    VOCABULARY,
+    by_hand,
+    gradients,
+    ragged_batch,
+    tiny_model,
+    with_lora,
+)
 
 from capo_core.errors import DataError
 from capo_core.imitation.prompting.prompts import Rendered
@@ -13,39 +20,7 @@ from capo_core.imitation.training.scoring import base
 from capo_core.imitation.training.scoring.base import lay_out
 from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngine, TreeEngine, sees
 
-ARCHITECTURES = {
-    "llama": {},
-    "qwen3": {},
-    "mistral": {},
-    "gemma3_text": {},
-    "phi3": {},
-    "gpt2": {},
-    # These scale their logits or cap them softly.
-    "gemma2": {"final_logit_softcapping": 2.0},
-    "cohere": {"logit_scale": 0.25},
-    "granite": {"logits_scaling": 4.0},
-}
 FAST = [GroupEngine(), TreeEngine()]
-
-
-def by_hand(model, batch) -> torch.Tensor:
-    """One text at a time, unpadded, by the definition: what every engine must give."""
-    sums = []
-    for each in batch:
-        for response in each.responses:
-            text = torch.tensor([*each.prompt, *response])
-            logits = model(input_ids=text[None], use_cache=False).logits[0]
-            log_probs = F.log_softmax(logits.float(), -1)
-            start = len(each.prompt)
-            sums.append(sum(log_probs[at - 1, text[at]] for at in range(start, len(text))))
-    return torch.stack(sums)
-
-
-def gradients(model, scores: torch.Tensor) -> torch.Tensor:
-    """Of a sum in which every response weighs differently."""
-    model.zero_grad()
-    (scores * torch.linspace(-1, 1, len(scores))).sum().backward()
-    return torch.cat([w.grad.flatten() for w in model.parameters() if w.grad is not None])
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["plain", "lora"])

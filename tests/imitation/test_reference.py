@@ -34,7 +34,7 @@ def scored(folder, *, model=None, engine=None, batch=BATCH, key=KEY, **settings)
 
 def test_scores_stand_in_the_order_of_the_items(tmp_path):
     model = tiny_model("llama", lora=True).train()
-    found = scored(tmp_path, model=model, items_per_batch=2)
+    found = scored(tmp_path, model=model, batch_tokens=64)
     assert model.training
     assert [len(part) for part in found] == [len(item.responses) for item in BATCH]
     wanted = PairsEngine().score(model.eval(), BATCH, pad_id=0).log_probs.detach()
@@ -89,5 +89,5 @@ def test_stopping_keeps_nothing(tmp_path):
 
     model = tiny_model("llama").train()
     with pytest.raises(Stopped):
-        scored(tmp_path, model=model, items_per_batch=2, progress=stop)
+        scored(tmp_path, model=model, batch_tokens=64, progress=stop)
     assert list(tmp_path.iterdir()) == [] and model.training

@@ -9,10 +9,10 @@ from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
 from capo_core.imitation.training.loop import (
     learning_rate,
-    share_of_step,
     step_count,
     steps_of_epoch,
 )
+from capo_core.imitation.training.micro_batches import share_of_step
 
 
 def test_every_item_comes_once_an_epoch():

@@ -36,6 +36,7 @@ from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import ExampleSet, capo_examples, pairs_of
+from capo_core.imitation.training.micro_batches import by_length
 from capo_core.imitation.training.objective import Contrastive, TrainingExample
 from capo_core.imitation.training.samples import ProbeScorer
 from capo_core.imitation.training.scoring.base import Engine, inner_model, scoring
@@ -43,6 +44,7 @@ from capo_core.imitation.training.scoring.choose import choose_engine, longest_s
 from capo_core.imitation.training.stage import (
     Stage,
     TrainResult,
+    batch_tokens_of,
     check_same,
     check_scorer,
     has_validation,
@@ -67,7 +69,7 @@ def reference_scores(
     cache_folder: Path,
     key: Mapping[str, str],
     pad_id: int,
-    items_per_batch: int = 8,
+    batch_tokens: int = 4096,
     progress: Progress = silent,
 ) -> list[Tensor]:
     """Return log pi_ref of every response, one tensor [R_i] per item, float32 on the CPU.
@@ -77,7 +79,7 @@ def reference_scores(
     Args:
         key: fingerprints of everything that `model` is, for instance of base, adapter and
             precision. Token ids and the engine's name are added to it.
-        items_per_batch: items scored together; affects memory, not results (up to rounding).
+        batch_tokens: positions computed at once; affects memory, not results (up to rounding).
 
     Raises:
         Stopped: from `progress`; nothing is saved.
@@ -86,29 +88,24 @@ def reference_scores(
     counts = [len(item.responses) for item in renders]
     kept = _read(path, sum(counts))
     if kept is None:
-        kept = _compute(model, engine, renders, pad_id, items_per_batch, progress)
+        kept = _compute(model, engine, renders, pad_id, batch_tokens, progress)
         with atomic_file(path) as file:
             file.write(save({"log_probs": kept}))
     return list(kept.split(counts))
 
 
-def _compute(model, engine, renders, pad_id, items_per_batch, progress) -> Tensor:
-    # Items of like length together: less padding.
-    order = sorted(range(len(renders)), key=lambda index: _length(renders[index]))
+def _compute(model, engine, renders, pad_id, batch_tokens, progress) -> Tensor:
     found: dict[int, Tensor] = {}
     with scoring(inner_model(model)):
-        for start in range(0, len(order), items_per_batch):
-            progress("scoring the reference", start / len(order))
-            part = order[start : start + items_per_batch]
+        shared = engine.shared_tokens(model, renders) if renders else 0
+        rows = [engine.row_lengths(item) for item in renders]
+        for part in by_length(rows, batch_tokens, shared):
+            progress("scoring the reference", len(found) / len(renders))
             table = engine.score(model, [renders[index] for index in part], pad_id=pad_id)
             sizes = [len(renders[index].responses) for index in part]
             found.update(zip(part, table.log_probs.float().cpu().split(sizes), strict=True))
     progress("scoring the reference", 1.0)
     return torch.cat([found[index] for index in range(len(renders))])
-
-
-def _length(item: Rendered) -> int:
-    return len(item.prompt) + sum(map(len, item.responses))
 
 
 def _key(model, engine: Engine, renders: Sequence[Rendered], key: Mapping[str, str]) -> str:
@@ -238,6 +235,8 @@ def _stage(run_config, dataset, targets, config, sft, given, cache, processes, p
         "quantised": str(config.quantise),
     }
 
+    batch_tokens = batch_tokens_of(base, config)
+
     def scored(part: ExampleSet | None) -> list[TrainingExample]:
         if part is None or not part.contrasts:
             return []
@@ -252,7 +251,7 @@ def _stage(run_config, dataset, targets, config, sft, given, cache, processes, p
                     cache_folder=cache,
                     key=key,
                     pad_id=base.pad_id,
-                    items_per_batch=max(1, config.items_per_step // config.accumulation),
+                    batch_tokens=batch_tokens,
                     progress=progress,
                 ),
                 strict=True,

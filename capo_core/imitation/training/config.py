@@ -104,6 +104,16 @@ class TrainConfig:
         ge=1,
         usual=(1, 1024),
     )
+    batch_tokens: int | None = setting(
+        None,
+        "Tokens per micro-batch",
+        "Most tokens, padding included, that are computed at once: fewer need less memory, with "
+        "the same result. An item that is longer is computed alone.",
+        ge=64,
+        step=256,
+        empty="chosen by the size of the base model",
+        usual=(64, 65_536),
+    )
     max_grad_norm: float = setting(
         1.0,
         "Max gradient norm",
@@ -144,7 +154,8 @@ class TrainConfig:
     precision: str = setting(
         "auto",
         "Precision",
-        "Number format of the base model; auto takes bf16 on a GPU that supports it, else fp32. "
+        "Number format of the base model; auto takes bf16 on a GPU that supports it and on a CPU "
+        "where it is faster for this model, else fp32. "
         "The adapter is always trained in fp32.",
         choices=PRECISIONS,
     )
@@ -224,12 +235,13 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON writes them.
 
-        `probe_items` is included only if set: it does not affect training, so that names of older
-        runs stay the same.
+        `probe_items` and `batch_tokens` are included only if set: they do not affect the result,
+        and names of older runs stay the same.
         """
         plain = as_json(self)
-        if not self.probe_items:
-            del plain["probe_items"]
+        for name in ("probe_items", "batch_tokens"):
+            if not plain[name]:
+                del plain[name]
         return plain
 
 

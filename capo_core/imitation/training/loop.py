@@ -29,6 +29,7 @@ from capo_core.imitation.training.checkpoint import (
 )
 from capo_core.imitation.training.config import TrainConfig
 from capo_core.imitation.training.distributed import Processes
+from capo_core.imitation.training.micro_batches import by_length, micro_batches, share_of_step
 from capo_core.imitation.training.objective import BatchLoss, Objective, TrainingExample
 from capo_core.imitation.training.samples import Sampler
 from capo_core.progress import Progress
@@ -59,18 +60,6 @@ def steps_of_epoch(lengths: Sequence[int], config: TrainConfig, epoch: int) -> l
         by_length = _chunks(sorted(window, key=lambda index: lengths[index]), size)
         steps += [by_length[index] for index in rng.permutation(len(by_length))]
     return steps
-
-
-def share_of_step(
-    step: Sequence[int], process: int, processes: int, accumulation: int
-) -> list[list[int]]:
-    """Return one process's part of a step, in `accumulation` micro-batches (fewer if items are
-    few).
-
-    Neighbours in length go to different processes, so that all have about the same to do.
-    """
-    own = list(step[process::processes])
-    return _chunks(own, math.ceil(len(own) / accumulation)) if own else []
 
 
 def step_count(items: int, config: TrainConfig) -> int:
@@ -152,6 +141,7 @@ class TrainingLoop:
         model: with the adapter to train, in its initial state; only the adapter is trainable.
         training, validation: examples; without validation the last state is the best.
         checkpoint: state to resume from; None starts a new training.
+        batch_tokens: positions that a micro-batch may have.
     """
 
     def __init__(
@@ -165,11 +155,15 @@ class TrainingLoop:
         processes: Processes,
         sampler: Sampler,
         checkpoint: Checkpoint | None = None,
+        *,
+        batch_tokens: int,
     ) -> None:
         self.model, self.objective, self.config = model, objective, config
-        self.training = training
-        # Of like length together, as in training; the order changes no result.
-        self.validation = sorted(validation, key=lambda example: example.length)
+        self.training, self.validation = training, validation
+        self.batch_tokens = batch_tokens
+        model.train()
+        self.shared = objective.shared_tokens(model, [*training, *validation])
+        self.rows = objective.row_lengths(training)
         self.folder, self.processes, self.sampler = folder, processes, sampler
         self.lengths = [example.length for example in training]
         self.named = {name: each for name, each in model.named_parameters() if each.requires_grad}
@@ -244,10 +238,11 @@ class TrainingLoop:
         torch.manual_seed(int(content_hash(config.seed, counters.step, index)[:15], 16))
         self.model.train()
         sums = MetricSums(self.objective.figures)
-        for rows in share_of_step(items, index, self.processes.count, config.accumulation):
-            part = self.objective.batch_loss(self.model, [self.training[row] for row in rows])
-            part.total.backward()
-            sums.add(part)
+        for share in share_of_step(items, index, self.processes.count, config.accumulation):
+            for rows in micro_batches(share, self.rows, self.batch_tokens, self.shared):
+                part = self.objective.batch_loss(self.model, [self.training[row] for row in rows])
+                part.total.backward()
+                sums.add(part)
         sums.stop = self._stop_asked(progress)
         sums = sums.over(self.processes)
         where = f"{self.folder.path}, step {counters.step + 1}"
@@ -294,10 +289,12 @@ class TrainingLoop:
         """Compute the loss on the validation split; store the adapter if it is the best so far."""
         self.model.eval()
         sums = MetricSums(self.objective.figures)
-        size = max(1, self.config.items_per_step // self.config.accumulation)
-        own = self.validation[self.processes.index :: self.processes.count]
-        for start in range(0, len(own), size):
-            sums.add(self.objective.batch_loss(self.model, own[start : start + size]))
+        # Of like length together, as in training; the order changes no result.
+        rows = self.objective.row_lengths(self.validation)
+        parts = by_length(rows, self.batch_tokens, self.shared)
+        for part in parts[self.processes.index :: self.processes.count]:
+            examples = [self.validation[index] for index in part]
+            sums.add(self.objective.batch_loss(self.model, examples))
         sums = sums.over(self.processes)
         counters = self.counters
         where = f"{self.folder.path}, validation after step {counters.step}"

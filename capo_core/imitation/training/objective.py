@@ -134,6 +134,15 @@ class Objective(ABC):
     def batch_loss(self, model, examples: Sequence[TrainingExample]) -> BatchLoss:
         """Return the loss of `examples`, with gradients where they are on."""
 
+    def row_lengths(self, examples: Sequence[TrainingExample]) -> list[list[int]]:
+        """Return the lengths of each example's rows in the model's input, in tokens."""
+        return [self.engine.row_lengths(example.contrast.rendered) for example in examples]
+
+    def shared_tokens(self, model, examples: Sequence[TrainingExample]) -> int:
+        """Return how many tokens at the beginning of all examples a batch computes once."""
+        batch = [example.contrast.rendered for example in examples]
+        return self.engine.shared_tokens(model, batch) if batch else 0
+
     def _score(self, model, examples: Sequence[TrainingExample]):
         batch = [example.contrast.rendered for example in examples]
         return self.engine.score(model, batch, pad_id=self.pad_id)

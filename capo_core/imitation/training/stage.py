@@ -19,6 +19,7 @@ from capo_core.imitation.training.config import TrainConfig
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import ALL, ExampleSet, TokenLimits, sample_prompts
 from capo_core.imitation.training.loop import TrainingLoop
+from capo_core.imitation.training.micro_batches import tokens_that_fit
 from capo_core.imitation.training.objective import Objective, TrainingExample
 from capo_core.imitation.training.samples import ProbeScorer, Sampler
 from capo_core.progress import Progress
@@ -134,6 +135,13 @@ def limits_of(base: LoadedBaseModel, config: TrainConfig) -> TokenLimits:
     return TokenLimits(base.tokenizer, min(config.max_tokens, longest), config.shared)
 
 
+def batch_tokens_of(base: LoadedBaseModel, config: TrainConfig) -> int:
+    """Return how many positions are computed at once: as set, or as the base model allows."""
+    if config.batch_tokens is not None:
+        return config.batch_tokens
+    return tokens_that_fit(base.model.config, base.model.dtype, base.model.device)
+
+
 def prepare_run(folder: RunFolder, processes: Processes) -> Checkpoint | None:
     """Truncate the events to the point of resuming, and return the checkpoint.
 
@@ -175,8 +183,10 @@ def train_stage(
     """
     base, training = stage.base, stage.training
     config = replace(config, learning_rate=config.rate_for(base.parameters))
+    batch_tokens = batch_tokens_of(base, config)
     if processes.main:
-        folder.log("engine", **stage.engine_note)
+        precision = str(base.model.dtype).removeprefix("torch.")
+        folder.log("engine", **stage.engine_note, precision=precision, batch_tokens=batch_tokens)
         _log_examples(folder, training, stage.limits.max_tokens, config)
     prompts, probe = (
         sample_prompts(dataset, targets, stage.limits, count)
@@ -191,6 +201,7 @@ def train_stage(
         processes,
         Sampler(base.tokenizer, prompts, base.pad_id, base.longest, probe, scorer),
         checkpoint,
+        batch_tokens=batch_tokens,
     )
     loop.run(progress)
     counters = loop.counters

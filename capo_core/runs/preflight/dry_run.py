@@ -242,9 +242,10 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
 
     from capo_core.imitation.models.adapters import load_adapter, new_adapter, ready_to_train
     from capo_core.imitation.models.errors import memory_errors
+    from capo_core.imitation.training.micro_batches import by_length
     from capo_core.imitation.training.objective import Contrastive, Supervised, TrainingExample
-    from capo_core.imitation.training.scoring.choose import choose_engine
-    from capo_core.imitation.training.scoring.engines import GroupEngine
+    from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
+    from capo_core.imitation.training.stage import batch_tokens_of
 
     model = (
         new_adapter(base, lora, config.seed)
@@ -255,19 +256,24 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     size = max(1, config.items_per_step // config.accumulation)
     order = np.argsort(material.lengths)[::-1][:size]
     contrasts = [material.contrasts[index] for index in order]
-    if kind == "train_sft":
-        objective = Supervised(GroupEngine(), base.pad_id)
-        cases = [TrainingExample(contrast) for contrast in contrasts]
-    else:
-        choice = choose_engine(model, contrasts[0].rendered, config.engine)
-        objective = Contrastive(choice.engine, base.pad_id, config)
-        cases = [
-            TrainingExample(contrast, torch.zeros(len(contrast.rendered.responses)))
-            for contrast in contrasts
-        ]
+    sft = kind == "train_sft"
+    sample = longest_sample([contrast.rendered for contrast in contrasts])
+    engine = choose_engine(model, sample, "group" if sft else config.engine).engine
+    objective = Supervised(engine, base.pad_id) if sft else Contrastive(engine, base.pad_id, config)
+    cases = [
+        TrainingExample(contrast, None if sft else torch.zeros(len(contrast.rendered.responses)))
+        for contrast in contrasts
+    ]
+    model.train()
+    # The longest of the micro-batches that a step is computed in.
+    parts = by_length(
+        objective.row_lengths(cases),
+        batch_tokens_of(base, config),
+        objective.shared_tokens(model, cases),
+    )
+    cases = [cases[index] for index in parts[-1]]
     trained = [each for each in model.parameters() if each.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=0.0)
-    model.train()
     with memory_errors("dry step"):
         _step(objective, model, cases[-1:], optimiser)  # the first one also sets things up
         began = time.perf_counter()

@@ -1,0 +1,123 @@
+"""Micro-batches bounded by tokens, so that a training's memory does not grow with a step's items.
+
+What a step needs beyond the model grows with the positions computed at once: their activations,
+held for the backward pass, and the logits of the responses. A step's gradient is a sum over its
+items, so that the division changes nothing but rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+# Bytes for the activations of a micro-batch. On a CPU with a 135-million model in bfloat16 the
+# whole run then stays below 3 GB; on a GPU the step's speed needs more positions at once.
+CPU_BYTES = 3 * 2**29
+GPU_SHARE = 0.3  # of the device's memory
+FEWEST_TOKENS, MOST_TOKENS = 256, 32_768
+
+
+def tokens_that_fit(config: Any, dtype: torch.dtype, device: torch.device) -> int:
+    """Return how many positions a micro-batch may have, padding included.
+
+    Known from the model alone, not from the memory free at the moment: a run that is resumed
+    elsewhere has the same micro-batches, and with them the same rounding.
+
+    Args:
+        config: the model's configuration in transformers.
+    """
+    room = CPU_BYTES
+    if device.type == "cuda":
+        room = int(GPU_SHARE * torch.cuda.get_device_properties(device).total_memory)
+    tokens = room // bytes_per_token(config, dtype)
+    return max(FEWEST_TOKENS, min(MOST_TOKENS, int(tokens)))
+
+
+def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
+    """Return about how many bytes a position needs until its backward pass.
+
+    A layer of a transformer holds some 10 vectors of its width and 4 of its inner width in the
+    model's precision, and 4 in float32 in its norms (counted in Llama's code; a run's measured
+    peak is in the docs). Half of the positions are taken to be of responses, each with its
+    logits, their softmax, and the gradient of both in float32.
+    """
+    config = config.get_text_config()
+    width = config.hidden_size
+    inner = getattr(config, "intermediate_size", None) or 4 * width
+    size = dtype.itemsize
+    layer = size * (10 * width + 4 * inner) + 4 * 4 * width
+    return config.num_hidden_layers * layer + config.vocab_size * (size + 3 * 4) // 2
+
+
+def micro_batches(
+    items: Sequence[int], rows: Sequence[Sequence[int]], limit: int, shared: int = 0
+) -> list[list[int]]:
+    """Divide `items` into as few batches as fit, of about the same number of items each.
+
+    Args:
+        items: indices into `rows`.
+        rows: for each item the lengths of its rows, in tokens.
+        limit: positions that a batch may have, padding included; an item that is longer is alone.
+        shared: tokens at the beginning of every row that a batch computes once.
+    """
+    if not items:
+        return []
+    least = _greedy(items, rows, limit, shared)
+    if len(least) > 1:
+        items = sorted(items, key=lambda item: max(rows[item]))
+        least = _greedy(items, rows, limit, shared)
+    for count in range(len(least), len(items)):
+        even = _even(items, count)
+        if all(_positions(part, rows, shared) <= limit for part in even if len(part) > 1):
+            return even
+    return [[item] for item in items]
+
+
+def by_length(
+    rows: Sequence[Sequence[int]], limit: int, shared: int = 0, most: int | None = None
+) -> list[list[int]]:
+    """Divide all items into batches that fit, those of like length together.
+
+    Args:
+        most: items of a batch.
+    """
+    order = sorted(range(len(rows)), key=lambda index: max(rows[index], default=0))
+    return _greedy(order, rows, limit, shared, most)
+
+
+def _greedy(items, rows, limit: int, shared: int, most: int | None = None) -> list[list[int]]:
+    parts: list[list[int]] = []
+    for item in items:
+        last = parts[-1] if parts else []
+        fits = last and _positions([*last, item], rows, shared) <= limit
+        if fits and (most is None or len(last) < most):
+            last.append(item)
+        else:
+            parts.append([item])
+    return parts
+
+
+def _even(items: Sequence[int], count: int) -> list[list[int]]:
+    size, more = divmod(len(items), count)
+    ends = [size * (n + 1) + min(n + 1, more) for n in range(count)]
+    return [list(items[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def _positions(part: Sequence[int], rows, shared: int) -> int:
+    lengths = [length - shared for item in part for length in rows[item]]
+    return shared + len(lengths) * max(lengths, default=0)
+
+
+def share_of_step(
+    step: Sequence[int], process: int, processes: int, accumulation: int
+) -> list[list[int]]:
+    """Return one process's part of a step, in `accumulation` parts (fewer if items are few).
+
+    Neighbours in length go to different processes, so that all have about the same to do.
+    """
+    own = list(step[process::processes])
+    size = math.ceil(len(own) / accumulation)
+    return [own[start : start + size] for start in range(0, len(own), size)] if own else []

@@ -1,0 +1,70 @@
+"""Micro-batches: as few as fit, and memory that does not grow with a step's items."""
+
+from itertools import chain
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoConfig
+
+from capo_core.imitation.training.micro_batches import (
+    FEWEST_TOKENS,
+    MOST_TOKENS,
+    by_length,
+    bytes_per_token,
+    micro_batches,
+    tokens_that_fit,
+)
+
+ROWS = st.lists(st.lists(st.integers(20, 200), min_size=1, max_size=4), min_size=1, max_size=40)
+
+
+def positions(part, rows, shared):
+    lengths = [length - shared for item in part for length in rows[item]]
+    return shared + len(lengths) * max(lengths)
+
+
+@given(rows=ROWS, limit=st.integers(64, 2000), shared=st.integers(0, 19))
+def test_every_item_comes_once_and_batches_fit(rows, limit, shared):
+    for parts in (
+        micro_batches(range(len(rows)), rows, limit, shared),
+        by_length(rows, limit, shared),
+    ):
+        assert sorted(chain(*parts)) == list(range(len(rows)))
+        for part in parts:
+            assert len(part) == 1 or positions(part, rows, shared) <= limit
+
+
+def test_a_step_that_fits_is_one_batch_in_its_order():
+    assert micro_batches([2, 0, 1], [[50], [60], [70]], 210) == [[2, 0, 1]]
+
+
+def test_a_step_that_does_not_fit_is_divided_evenly_by_length():
+    rows = [[100], [10], [100], [10]]
+    assert micro_batches(range(4), rows, 200) == [[1, 3], [0, 2]]
+    assert micro_batches(range(3), rows, 200) == [[1, 0], [2]]
+
+
+def test_what_all_rows_share_counts_once():
+    rows = [[100]] * 8
+    assert len(micro_batches(range(8), rows, 240)) == 4
+    assert len(micro_batches(range(8), rows, 240, shared=80)) == 1  # 80 + 8 * 20
+
+
+def test_a_batch_has_no_more_items_than_asked():
+    assert [len(part) for part in by_length([[10]] * 5, 1000, most=2)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_larger_model_has_fewer_positions(dtype):
+    small = AutoConfig.for_model(
+        "llama", num_hidden_layers=4, hidden_size=64, intermediate_size=96, vocab_size=500
+    )
+    large = AutoConfig.for_model("llama", num_hidden_layers=30, hidden_size=2048)
+    huge = AutoConfig.for_model("llama", num_hidden_layers=80, hidden_size=16384)
+    cpu = torch.device("cpu")
+    assert bytes_per_token(small, dtype) < bytes_per_token(large, dtype)
+    assert tokens_that_fit(small, dtype, cpu) == MOST_TOKENS
+    assert FEWEST_TOKENS <= tokens_that_fit(large, dtype, cpu) < MOST_TOKENS
+    assert tokens_that_fit(huge, dtype, cpu) == FEWEST_TOKENS
