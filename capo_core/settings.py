@@ -48,6 +48,7 @@ def setting(
     step: float | None = None,
     empty: str = "",
     usual: tuple[float, float] | None = None,
+    secret: bool = False,
 ) -> Any:
     """Return a field of a settings class.
 
@@ -57,8 +58,9 @@ def setting(
         ge, gt, le, lt: range of a number (of each one, in a tuple of numbers).
         choices: allowed texts, or a function that returns them (a registry).
         step: by how much a form's buttons change it.
-        empty: what None means, in words ("chosen by the size of the base model").
+        empty: what None, or an empty text, means ("chosen by the size of the base model").
         usual: smallest and largest value that a form offers, where narrower than the range.
+        secret: kept out of `repr`.
     """
     about = {
         "title": title, "description": description, "ge": ge, "gt": gt, "le": le, "lt": lt,
@@ -66,7 +68,7 @@ def setting(
     }  # fmt: skip
     if default_factory is not None:
         return field(default_factory=default_factory, metadata={_ABOUT: about})
-    return field(default=default, metadata={_ABOUT: about})
+    return field(default=default, metadata={_ABOUT: about}, repr=not secret)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(setting,))

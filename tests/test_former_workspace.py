@@ -22,7 +22,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import capo_core
-from capo_core.cli.app import SCRIPT
+from capo_core.cli.start import SCRIPT
 
 ROOT = Path(capo_core.__file__).resolve().parents[1]
 FIXTURES = Path(__file__).resolve().parent / "fixtures"

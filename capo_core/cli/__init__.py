@@ -1,49 +1,141 @@
-"""`python -m capo_core …`: everything the dashboard does, from the command line."""
+"""`python -m capo_core …`: everything the dashboard does, from the command line.
+
+A command's file is imported when the command is called: `--help` needs only the lines below.
+"""
 
 from __future__ import annotations
 
-import typer
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from capo_core.cli import (
-    app as app_command,
-)
-from capo_core.cli import (
-    distributions,
-    embedded_base,
-    evaluate,
-    experiments,
-    generate,
-    runs,
-    stability,
-    study_design,
-    train,
-)
-from capo_core.cli.data import data_app
+import typer
+from typer.core import TyperGroup
+
+
+class Entry(NamedTuple):
+    """A command of the first level, or a group of commands.
+
+    Attributes:
+        module: file in this folder.
+        mount: function there that adds the command to an app.
+        help: first sentence of the command's own help; a test holds both equal.
+    """
+
+    module: str
+    mount: str
+    help: str
+
+
+# In the order of the work, as `--help` lists them.
+COMMANDS: Mapping[str, Entry] = MappingProxyType({
+    "app": Entry(
+        "start", "mount", "Start the dashboard on this computer (http://localhost:8501); Ctrl+C "
+        "stops it.",
+    ),
+    "demo": Entry(
+        "experiments", "mount", "Run the full pipeline on the shipped data with the embedded base "
+        "model; print the scores.",
+    ),
+    "data": Entry("data", "mount", "Import, inspect, export and simulate datasets."),
+    "annotators": Entry(
+        "stability", "mount", "Describe each annotator: label use, distinctive phrases and style "
+        "features.",
+    ),
+    "stability": Entry(
+        "stability", "mount", "Measure how identifiable the annotators are, from one explanation "
+        "and from several.",
+    ),
+    "calibrate": Entry(
+        "stability", "mount", "Check the measures on simulated annotators whose style has a known "
+        "strength.",
+    ),
+    "pairs": Entry(
+        "train", "mount_pairs", "The annotator's responses against those of all others: what CAPO "
+        "learns from.",
+    ),
+    "profile": Entry(
+        "generate", "mount_profiles", "Value profiles: descriptions of annotators, generated from "
+        "their training responses.",
+    ),
+    "train": Entry("train", "mount", "Fine-tune an adapter that answers as an annotator would."),
+    "generate": Entry(
+        "generate", "mount", "Generate answers in annotators' places; run the same command again "
+        "to resume.",
+    ),
+    "evaluate": Entry(
+        "evaluate", "mount", "Score methods against their target annotators, with floor, ceiling "
+        "and chance.",
+    ),
+    "judge": Entry(
+        "evaluate", "mount_llm_judge", "Attribute texts of people and methods by an LLM judge; "
+        "run it again to resume.",
+    ),
+    "retention": Entry(
+        "evaluate", "mount_retention", "Measure retention along the adapter strength; run it again "
+        "to resume.",
+    ),
+    "experiment": Entry(
+        "experiments", "mount", "All methods for all annotators, as runs that depend on one "
+        "another.",
+    ),
+    "runs": Entry(
+        "runs", "mount", "List, stop, resume, repeat and delete runs (training, generation, "
+        "evaluation).",
+    ),
+    "queue": Entry(
+        "runs", "mount", "Start the runs that may start, and list queued and running ones.",
+    ),
+    "distributions": Entry(
+        "distributions", "mount", "Label distributions of people and models.",
+    ),
+    "study": Entry(
+        "study_design", "mount", "Blind studies: judges attribute and compare texts without "
+        "knowing their source.",
+    ),
+    "base": Entry(
+        "embedded_base", "mount", "The embedded base model, and small base models from your own "
+        "text.",
+    ),
+})  # fmt: skip
+
+
+class LazyCommands(TyperGroup):
+    """The group of `COMMANDS`, each imported when it is called."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = dict.fromkeys(COMMANDS)  # whose names Typer suggests after a typing error
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def load_command(name: str) -> Any:
+    """Import the file of a command of `COMMANDS` and return the command."""
+    entry = COMMANDS[name]
+    parent = typer.Typer(rich_markup_mode=None)
+    getattr(import_module(f"{__name__}.{entry.module}"), entry.mount)(parent)
+    return typer.main.get_group(parent).commands[name]
+
 
 app = typer.Typer(
+    cls=LazyCommands,
     help="CAPO Lab: human label variation as signal. Everything lives under CAPO_WORKSPACE "
     "(default ./workspace).",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
 )
-app.add_typer(data_app, name="data")
-for mount in (
-    app_command.mount,
-    stability.mount,
-    train.mount_pairs,
-    train.mount,
-    generate.mount,
-    evaluate.mount,
-    evaluate.mount_llm_judge,
-    evaluate.mount_retention,
-    runs.mount,
-    experiments.mount,
-    study_design.mount,
-    embedded_base.mount,
-    distributions.mount,
-):
-    mount(app)
+app.callback()(lambda: None)  # so that Typer makes a group of it, though it lists no command yet
 
 
 def main() -> None:

@@ -119,6 +119,12 @@ data_app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def mount(app: typer.Typer) -> None:
+    """Add the command group `data` to `app`."""
+    app.add_typer(data_app, name="data")
+
+
 _TASKS = {"nli": NLI, "paraphrase": PARAPHRASE}
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]

@@ -7,14 +7,22 @@ python -m capo_core distributions train                 (classifiers on label di
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.distributions.compare import CROWD, CompareConfig
+from capo_core.distributions.estimate import EstimateConfig
+from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
+from capo_core.distributions.soft_label_data import SoftLabelConfig
+from capo_core.distributions.variation import VariationConfig
 from capo_core.errors import ConfigError
+from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.workspace import Workspace, write_json
 
 Files = Annotated[
@@ -30,8 +38,7 @@ Base = Annotated[
 ]
 Server = Annotated[str | None, typer.Option(help="Model of the server at CAPO_SERVER_URL.")]
 Precision = Annotated[str, typer.Option(help="Precision: auto, fp32 or bf16.")]
-Items = Annotated[int, typer.Option(help="Max items, from the first (0 = all).")]
-Seed = Annotated[int, typer.Option(help="Random seed.")]
+BatchTokens = Annotated[int, typer.Option(help="Tokens per batch; fewer need less memory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Queued = Annotated[bool, typer.Option("--queue", help="Add the run to the queue instead.")]
 
@@ -43,7 +50,9 @@ def mount_estimates(app: typer.Typer) -> None:
 
 
 @plain_errors
+@with_options(EstimateConfig, defaults={"transform": "norm with --by sampling, else softmax"})
 def estimate(
+    given: dict[str, Any],
     file: Files = None,
     dataset: Data = None,
     labels: Labels = None,
@@ -56,10 +65,6 @@ def estimate(
         ),
     ] = None,
     samples: Annotated[int, typer.Option(help="sampling: answers per question.")] = 20,
-    explanations: Annotated[
-        str, typer.Option(help="Source of explanations shown, such as humans. Default: none.")
-    ] = "",
-    count: Annotated[int, typer.Option(help="Max explanations per item (0 = all).")] = 0,
     choose: Annotated[
         str,
         typer.Option(
@@ -69,61 +74,40 @@ def estimate(
     votes: Annotated[
         Path | None, typer.Option(help="human-preferred: CSV of item_id, source, position, votes.")
     ] = None,
-    how: Annotated[str, typer.Option(help="Presentation: serial or parallel.")] = "serial",
-    explicit: Annotated[
-        bool, typer.Option("--explicit", help="Show the explanations' labels, too.")
-    ] = False,
     replace_by: Annotated[
         str, typer.Option(help="Source that replaces explanations, with the same labels.")
     ] = "",
     replace_share: Annotated[float, typer.Option(help="Share replaced, 0 to 1.")] = 1.0,
-    options: Annotated[
-        str, typer.Option(help="Answer options: letters, or labels (base models only).")
-    ] = "letters",
-    orders: Annotated[
-        str, typer.Option(help="Orders of the options: all, rotations or one.")
-    ] = "all",
-    transform: Annotated[str, typer.Option(help="Transform of scores: softmax or norm.")] = "",
-    temperature: Annotated[
-        float, typer.Option(help="Temperature of the softmax; 20 as published.")
-    ] = 20.0,
     run: Annotated[
         list[str] | None, typer.Option(help="Finished generations whose explanations may be shown.")
     ] = None,
-    items: Items = 0,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of --replace-share.")] = 0,
     precision: Precision = "auto",
-    batch_tokens: Annotated[
-        int, typer.Option(help="Tokens per batch; fewer need less memory.")
-    ] = 16384,
+    batch_tokens: BatchTokens = BATCH_TOKENS,
     queue: Queued = False,
     as_json: AsJson = False,
 ) -> None:
     """Estimate human label distributions by a model, from the first tokens of its answers."""
     from capo_core.distributions import store
-    from capo_core.distributions.estimate import EstimateConfig
     from capo_core.distributions.explanations import replace_explanations
 
+    by = by or ("sampling" if server else "logits")
+    config = changed(
+        EstimateConfig(), {"transform": "norm" if by == "sampling" else "softmax", **given}
+    )
     workspace = Workspace.default()
     found = judgments_of(file, dataset, labels)
     if run:
         found = store.with_runs(found, run, workspace)
     if replace_by:
         made, missing = replace_explanations(
-            found, explanations, replace_by, replace_share, seed=seed
+            found, config.explanations, replace_by, replace_share, seed=seed
         )
-        found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
+        found, config = _showing(found, config, made)
         if missing and not as_json:
             console.print(f"{missing} explanations could not be replaced: the model has none")
-    if count and choose != "first":
-        made = _chosen(found, explanations, count, choose, votes, workspace)
-        found, explanations = found.with_explanations(made), str(made["source"].iloc[0])
-    by = by or ("sampling" if server else "logits")
-    config = EstimateConfig(
-        explanations=explanations, count=count, how=how, explicit=explicit, options=options,
-        orders=orders, transform=transform or ("norm" if by == "sampling" else "softmax"),
-        temperature=temperature, items=items,
-    )  # fmt: skip
+    if config.count and choose != "first":
+        found, config = _showing(found, config, _chosen(found, config, choose, votes, workspace))
     settings: dict[str, Any] = {
         "dataset": found.name,
         "judgments": store.save(found, workspace),
@@ -131,7 +115,7 @@ def estimate(
         "by": by,
         **({"samples": samples} if by == "sampling" else {}),
         **({"precision": precision} if precision != "auto" else {}),
-        **({"batch_tokens": batch_tokens} if batch_tokens != 16384 else {}),
+        **({"batch_tokens": batch_tokens} if batch_tokens != BATCH_TOKENS else {}),
         "config": config.to_dict(),
     }
     if server and base:
@@ -167,52 +151,45 @@ def _bias_in_words(bias: dict[str, Any]) -> str:
     return f"{text}; two means over half of the orders, by {measured('averaged')}."
 
 
-def _chosen(found, source: str, count: int, way: str, votes: Path | None, workspace: Workspace):
+def _showing(found, config: EstimateConfig, explanations) -> tuple[Any, EstimateConfig]:
+    """Return the judgments with these explanations, and the settings that show them."""
+    source = str(explanations["source"].iloc[0])
+    return found.with_explanations(explanations), replace(config, explanations=source)
+
+
+def _chosen(found, config: EstimateConfig, way: str, votes: Path | None, workspace: Workspace):
     """Return the selected explanations as a table; see `explanations.select_explanations`."""
     from capo_core.distributions.explanations import select_explanations
     from capo_core.distributions.files import read_votes
     from capo_core.text.embeddings import Embedder
 
     return select_explanations(
-        found, source, count, way, embed=Embedder(workspace.cache),
+        found, config.explanations, config.count, way, embed=Embedder(workspace.cache),
         votes=read_votes(votes) if votes else None,
     )  # fmt: skip
 
 
 @plain_errors
+@with_options(ExplainConfig, without=("mode",), names={"by": "guided_by"})
 def explain(
+    given: dict[str, Any],
     out: Annotated[Path, typer.Option(help="Output file of the explanations (JSON lines).")],
     file: Files = None,
     dataset: Data = None,
     labels: Labels = None,
     base: Base = None,
     server: Server = None,
-    guided_by: Annotated[
-        str, typer.Option(help="Source of the labels to explain. Default: every label.")
-    ] = "",
-    count: Annotated[int, typer.Option(help="Explanations per label.")] = 1,
-    tries: Annotated[
-        int, typer.Option(help="Max draws per explanation, if answers are unusable.")
-    ] = 3,
-    items: Items = 0,
-    seed: Seed = 0,
     precision: Precision = "auto",
-    batch_tokens: Annotated[
-        int, typer.Option(help="Tokens per batch; fewer need less memory.")
-    ] = 16384,
+    batch_tokens: BatchTokens = BATCH_TOKENS,
     as_json: AsJson = False,
 ) -> None:
     """Generate explanations of labels by a model; pass the file to --file to use them."""
     from capo_core.cli.generate import backend_of
-    from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
     from capo_core.distributions.explanations import explain as write
     from capo_core.distributions.files import write_explanations
 
     found = judgments_of(file, dataset, labels)
-    config = ExplainConfig(
-        mode=GUIDED if guided_by else LABEL_FREE, by=guided_by, count=count, tries=tries,
-        items=items, seed=seed,
-    )  # fmt: skip
+    config = changed(ExplainConfig(), {**given, "mode": GUIDED if given.get("by") else LABEL_FREE})
     backend = backend_of(base, server, precision, batch_tokens, {})
     with progress_bar(quiet=as_json) as progress:
         made = write(found, backend, config, progress=progress)
@@ -268,7 +245,11 @@ def mount_soft_labels(app: typer.Typer) -> None:
 
 
 @plain_errors
+@with_options(
+    SoftLabelConfig, names={"sources": "source"}, defaults={"sources": "the reference (--against)"}
+)
 def train(
+    given: dict[str, Any],
     file: Annotated[
         list[Path] | None, typer.Option("--file", help="JSON files of the training set.")
     ] = None,
@@ -277,31 +258,7 @@ def train(
         str, typer.Option(help="Development set, for selecting the epoch: a file or a dataset.")
     ] = "",
     test: Annotated[list[str] | None, typer.Option(help="Test sets: files or datasets.")] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Sources to train on.")] = None,
     run: Annotated[list[str] | None, typer.Option(help="Finished estimates to train on.")] = None,
-    against: Annotated[
-        str, typer.Option(help="Reference in the development and test sets.")
-    ] = "crowd",
-    encoder: Annotated[
-        str, typer.Option(help="Encoder: minilm, a folder, or a name on the hub.")
-    ] = "minilm",
-    seeds: Annotated[
-        list[int] | None, typer.Option(help="Random seeds: one training per source and seed.")
-    ] = None,
-    reading: Annotated[
-        str,
-        typer.Option(
-            help="together: the whole encoder is trained; apart: a head on the sentence vectors. "
-            "Default: apart for minilm, else together."
-        ),
-    ] = "",
-    epochs: Annotated[int, typer.Option(help="Epochs (0 = 20 apart, 5 together).")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Batch size.")] = 16,
-    learning_rate: Annotated[
-        float, typer.Option(help="Peak learning rate (0 = 1e-4 apart, 5e-5 together).")
-    ] = 0.0,
-    max_length: Annotated[int, typer.Option(help="together: max tokens per item.")] = 128,
-    select: Annotated[str, typer.Option(help="Epoch selection: weighted F1, KL or last.")] = "KL",
     labels: Labels = None,
     queue: Queued = False,
     out: Annotated[Path | None, typer.Option(help="Output file of the result (JSON).")] = None,
@@ -309,7 +266,6 @@ def train(
 ) -> None:
     """Train classifiers on label distributions, and compare the sources as training signals."""
     from capo_core.distributions import store
-    from capo_core.distributions.soft_label_data import SoftLabelConfig
     from capo_core.distributions.soft_labels import DEVELOPMENT, TEST
 
     workspace = Workspace.default()
@@ -318,11 +274,8 @@ def train(
         found = store.with_runs(found, run, workspace)
     if not development:
         raise ConfigError("there is no development set", todo="provide one (--development)")
-    config = SoftLabelConfig(
-        encoder=encoder, reading=reading, sources=tuple(source or [against]),
-        seeds=tuple(seeds or (0, 1, 2)), epochs=epochs, batch_size=batch_size,
-        learning_rate=learning_rate, max_length=max_length, select=select, against=against,
-    )  # fmt: skip
+    # Not `changed`: what the encoder decides is decided when the settings are made.
+    config = SoftLabelConfig(**{"sources": (given.get("against", CROWD),), **given})
     named = {DEVELOPMENT: development}
     for number, name in enumerate(test or ()):
         named[TEST if not number else f"{TEST} {Path(name).stem}"] = name
@@ -430,7 +383,9 @@ def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str
 
 
 @plain_errors
+@with_options(CompareConfig)
 def compare(
+    given: dict[str, Any],
     file: Files = None,
     dataset: Data = None,
     run: Annotated[
@@ -439,23 +394,14 @@ def compare(
     source: Annotated[
         list[str] | None, typer.Option(help="Sources to compare. Default: all.")
     ] = None,
-    against: Annotated[
-        str, typer.Option(help="Reference that the others are compared with.")
-    ] = "crowd",
     labels: Labels = None,
-    clip: Annotated[
-        float, typer.Option(help="KL only: smallest share; smaller ones are raised to it.")
-    ] = 1e-10,
-    draws: Annotated[int, typer.Option(help="Draws of the bootstrap over items.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap.")] = 0,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare every source with the crowd: distances with intervals."""
-    from capo_core.distributions.compare import CompareConfig
     from capo_core.distributions.compare import compare as measure
 
-    config = CompareConfig(against, clip, draws, seed)
+    config = CompareConfig(**given)
     found = judgments_of(file, dataset, labels)
     if run:
         from capo_core.distributions.store import with_runs
@@ -505,7 +451,9 @@ def _show_comparison(result) -> None:
 
 
 @plain_errors
+@with_options(VariationConfig)
 def variation(
+    given: dict[str, Any],
     file: Files = None,
     dataset: Data = None,
     labels: Labels = None,
@@ -513,23 +461,14 @@ def variation(
         list[str] | None,
         typer.Option(help="Sources of explanations. Default: all, each on its own."),
     ] = None,
-    items: Annotated[int, typer.Option(help="Max items, from the first (0 = all).")] = 0,
-    semantic: Annotated[
-        bool, typer.Option(help="Measure semantic similarity as well (embeds the texts).")
-    ] = True,
-    tagger: Annotated[
-        str, typer.Option(help="Part-of-speech tagger: auto, spacy or textblob.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap.")] = 0,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the similarity of explanations of one item: lexical, syntactic and semantic."""
-    from capo_core.distributions.variation import VariationConfig
     from capo_core.distributions.variation import variation as measure
 
     found = judgments_of(file, dataset, labels)
-    config = VariationConfig(items=items, tagger=tagger, semantic=semantic, seed=seed)
+    config = VariationConfig(**given)
     with progress_bar(quiet=as_json) as progress:
         result = measure(
             found, config, sources=source, cache=Workspace.default().cache, progress=progress

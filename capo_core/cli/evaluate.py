@@ -17,21 +17,22 @@ from capo_core.cli.generate import (
     AsJson,
     Base,
     BatchTokens,
-    Concurrency,
-    Longest,
     Name,
-    PerMinute,
     Precision,
-    Seed,
     Server,
-    Timeout,
     backend_of,
-    changed,
     refuse,
+    with_server_options,
 )
+from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
+from capo_core.evaluation.compute import EVERYTHING
+from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
+from capo_core.evaluation.retention import RetentionConfig
+from capo_core.evaluation.table import TableConfig
+from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.workspace import Workspace
 
 
@@ -41,8 +42,12 @@ def mount_llm_judge(app: typer.Typer) -> None:
 
 
 @plain_errors
+@with_options(LlmJudgeConfig)
+@with_server_options
 def judge(
     dataset: Name,
+    given: dict[str, Any],
+    server_given: dict[str, Any],
     run: Annotated[
         list[str] | None,
         typer.Option(help="Names of finished generations. Default: judge human texts only."),
@@ -53,35 +58,20 @@ def judge(
         bool, typer.Option("--guess", help="Random judge without a model, for a dry run.")
     ] = False,
     split: Annotated[str, typer.Option(help="Split judged without --run.")] = "test",
-    cards: Annotated[
-        int | None, typer.Option(help="Training explanations per annotator's card.")
-    ] = None,
-    k: Annotated[int | None, typer.Option("--k", help="Texts attributed together.")] = None,
-    trials: Annotated[
-        int | None, typer.Option(help="Max trials per annotator and source (0 = all).")
-    ] = None,
-    seed: Seed = None,
-    max_new_tokens: Longest = None,
     precision: Precision = "auto",
-    batch_tokens: BatchTokens = 16384,
-    concurrency: Concurrency = 4,
-    per_minute: PerMinute = 0.0,
-    timeout_s: Timeout = 120.0,
+    batch_tokens: BatchTokens = BATCH_TOKENS,
     as_json: AsJson = False,
 ) -> None:
     """Attribute texts of people and methods by an LLM judge; run it again to resume."""
     from capo_core.evaluation.llm_judge.judge import load_result
     from capo_core.evaluation.llm_judge.results import RESULT_FILE
-    from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
     from capo_core.run_folder import RunFolder
     from capo_core.runs import submit
     from capo_core.runs.foreground import foreground
     from capo_core.runs.kinds import llm_judge
     from capo_core.runs.request import RunRequest
 
-    config = changed(
-        LlmJudgeConfig(), cards=cards, k=k, trials=trials, seed=seed, max_new_tokens=max_new_tokens
-    )
+    config = changed(LlmJudgeConfig(), given)
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     if guess:
@@ -94,8 +84,7 @@ def judge(
         who: dict[str, Any] = {"guess": True}
         backend = llm_judge.guessing_judge()
     else:
-        asking = {"concurrency": concurrency, "per_minute": per_minute, "timeout_s": timeout_s}
-        backend = backend_of(base, server, precision, batch_tokens, asking)
+        backend = backend_of(base, server, precision, batch_tokens, server_given)
         who = {"server": server} if server else {"base": base or "embedded"}
     settings = {
         "dataset": data.name,
@@ -143,8 +132,10 @@ def mount_retention(app: typer.Typer) -> None:
 
 
 @plain_errors
+@with_options(RetentionConfig)
 def retention(
     dataset: Name,
+    given: dict[str, Any],
     run: Annotated[str, typer.Option(help="Name of a finished training run (sft or capo).")],
     annotator: Annotated[
         str | None, typer.Option(help="Target annotator; required if the run was trained on all.")
@@ -155,32 +146,19 @@ def retention(
             help="General text: a .txt file or a table. Not needed for the embedded base model."
         ),
     ] = None,
-    strengths: Annotated[
-        list[float] | None, typer.Option(help="Adapter strengths, ascending from 0 to 1.")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Split: validation or test.")] = None,
-    items: Annotated[int | None, typer.Option(help="Number of items sampled (0 = all).")] = None,
-    passages: Annotated[
-        int | None, typer.Option(help="Number of passages of general text.")
-    ] = None,
-    seed: Seed = None,
-    max_new_tokens: Longest = None,
     precision: Precision = "auto",
-    batch_tokens: BatchTokens = 16384,
+    batch_tokens: BatchTokens = BATCH_TOKENS,
     as_json: AsJson = False,
 ) -> None:
     """Measure retention along the adapter strength; run it again to resume."""
-    from capo_core.evaluation.retention import RetentionConfig, load
+    from capo_core.evaluation.retention import load
     from capo_core.run_folder import RunFolder, find_run
     from capo_core.runs import submit
     from capo_core.runs.foreground import foreground
     from capo_core.runs.kinds import retention as kinds_retention
     from capo_core.runs.request import RunRequest
 
-    config = changed(
-        RetentionConfig(), strengths=tuple(strengths) if strengths else None, split=split,
-        items=items, passages=passages, seed=seed, max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+    config = changed(RetentionConfig(), given)
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     settings: dict[str, Any] = {
@@ -190,7 +168,7 @@ def retention(
         "run": run,
         **({"text": str(text.resolve())} if text else {}),
         **({} if precision == "auto" else {"precision": precision}),
-        **({} if batch_tokens == 16384 else {"batch_tokens": batch_tokens}),
+        **({} if batch_tokens == BATCH_TOKENS else {"batch_tokens": batch_tokens}),
         "config": config.to_dict(),
     }
     folder = RunFolder(workspace.runs / submit.run_name(RunRequest("retention", settings)))
@@ -237,11 +215,18 @@ def _show_retention(found: Any) -> None:
 
 def mount(app: typer.Typer) -> None:
     """Add the command `evaluate` to `app`."""
-    app.command("evaluate", cls=ManyValues)(evaluate)
+    # The options are made here, so that --measures lists the groups there are now.
+    with_settings = with_options(
+        TableConfig,
+        without=("views",),
+        names={"families": "measures"},
+        defaults={"families": EVERYTHING.families, "pool": EVERYTHING.pool},
+    )
+    app.command("evaluate", cls=ManyValues)(plain_errors(with_settings(evaluate)))
 
 
-@plain_errors
 def evaluate(
+    given: dict[str, Any],
     dataset: Annotated[str, typer.Option(help="Name of a dataset (see: data list).")],
     run: Annotated[list[str] | None, typer.Option(help="Names of finished generations.")] = None,
     outputs: Annotated[
@@ -253,16 +238,6 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="Split scored. Default: that of the runs, or test.")
     ] = None,
-    pool: Annotated[
-        list[int] | None, typer.Option(help="Group sizes k: explanations attributed together.")
-    ] = None,
-    measures: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Groups of measures: labels, soft, explanations, style, attribution, diversity."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the groups.")] = 0,
     out: Annotated[
         list[Path] | None, typer.Option(help="Output files: .html, .csv, .jsonl or .json.")
     ] = None,
@@ -271,9 +246,8 @@ def evaluate(
     """Score methods against their target annotators, with floor, ceiling and chance."""
     from capo_core.evaluation import export
     from capo_core.evaluation import streams as evaluation_streams
-    from capo_core.evaluation.compute import EVERYTHING, compute_report
+    from capo_core.evaluation.compute import compute_report
     from capo_core.evaluation.llm_judge.results import load_verdicts
-    from capo_core.evaluation.table import TableConfig
     from capo_core.run_folder import find_run
 
     if not run and not outputs:
@@ -282,11 +256,7 @@ def evaluate(
         )
     for path in out or ():
         export.check_file_type(path)
-    config = TableConfig(
-        pool=tuple(pool) if pool else EVERYTHING.pool,
-        seed=seed,
-        families=tuple(measures) if measures else EVERYTHING.families,
-    )
+    config = changed(EVERYTHING, given)
     workspace = Workspace.default()
     loaded = Catalog(workspace).load(dataset)
     found, answered = evaluation_streams.run_outputs(

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from capo_core.cli.options import with_options
 from capo_core.cli.runs import changes_of, print_runs
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.errors import ConfigError, RunError
-from capo_core.formatting import count, elapsed, percent
-from capo_core.imitation.prompting.prompts import METHOD_NAMES
+from capo_core.formatting import count, elapsed, listed, percent
+from capo_core.runs.experiments.config import PRESETS, ExperimentConfig, from_preset
 from capo_core.workspace import Workspace
 
 experiment_app = typer.Typer(
@@ -23,6 +24,7 @@ experiment_app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+OF_PRESET = "that of the preset"
 LOOK_S = 0.5
 
 
@@ -34,24 +36,21 @@ def mount(app: typer.Typer) -> None:
 
 @experiment_app.command("start", cls=ManyValues)
 @plain_errors
+@with_options(
+    ExperimentConfig,
+    only=("methods", "base", "server", "seeds", "name", "executor"),
+    names={"methods": "method"},
+    defaults={"methods": OF_PRESET, "base": OF_PRESET, "seeds": OF_PRESET},
+)
 def start(
+    given: dict[str, Any],
     dataset: Annotated[str | None, typer.Option(help="Name of a dataset (see: data list).")] = None,
     annotator: Annotated[
         list[str] | None, typer.Option(help="Annotators to imitate; 'all' for every annotator.")
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Preset: minutes, paper-qwen or paper-llama.")
+        str, typer.Option(help=f"Settings to start from: {listed(tuple(PRESETS), 'or')}.")
     ] = "minutes",
-    method: Annotated[
-        list[str] | None, typer.Option(help=f"Methods: {', '.join(METHOD_NAMES)}.")
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option(help="Base model: 'embedded', a folder, or a name on the hub.")
-    ] = None,
-    server: Annotated[str | None, typer.Option(help="A server's model for prompting.")] = None,
-    seeds: Annotated[
-        list[int] | None, typer.Option(help="Random seeds; each one repeats all runs.")
-    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,7 +58,6 @@ def start(
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A configuration file (JSON).")] = None,
-    executor: Annotated[str | None, typer.Option(help="Executor: local or slurm.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the experiment has ended.")
     ] = False,
@@ -68,24 +66,19 @@ def start(
     """Submit all runs of an experiment; the same command again resumes the unfinished ones."""
     from capo_core.data.catalog import Catalog
     from capo_core.runs.experiments import store
-    from capo_core.runs.experiments.config import ExperimentConfig, from_preset
 
     workspace = Workspace.default()
-    wished = {
-        "methods": method, "base": base, "server": server, "seeds": seeds, "executor": executor,
-    }  # fmt: skip
-    wished = {name: value for name, value in wished.items() if value is not None}
     if config is not None:
         if dataset or annotator:
             raise ConfigError("the file names dataset and annotators already", where="--config")
-        made = ExperimentConfig.from_dict({**_read(config), **wished})
+        made = ExperimentConfig.from_dict({**_read(config), **given})
     else:
         if not dataset or not annotator:
             raise ConfigError("name a dataset and annotators", todo="--dataset, --annotator")
         known = Catalog(workspace).load(dataset).annotators
         everyone = annotator == ["all"] and "all" not in known
         targets = known if everyone else tuple(annotator)
-        made = from_preset(preset, dataset, tuple(targets), **wished)
+        made = from_preset(preset, dataset, tuple(targets), **given)
     if set_:
         made = made.with_settings(changes_of(set_))
     _follow(store.start(workspace, made), wait, as_json)

@@ -28,6 +28,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.imitation.backends.openai import ServerSettings
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import METHOD_NAMES
 from capo_core.imitation.prompting.responses import check_annotator
@@ -54,17 +55,15 @@ Server = Annotated[
         "key is read from OPENAI_API_KEY."
     ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Random seed.")]
-Longest = Annotated[int | None, typer.Option("--max-new-tokens", help="Max new tokens per answer.")]
 Precision = Annotated[
     str, typer.Option(help="Number format of the base model: auto, fp32 or bf16.")
 ]
 BatchTokens = Annotated[int, typer.Option(help="Tokens per batch; fewer need less memory.")]
-Concurrency = Annotated[int, typer.Option(help="Server: concurrent requests.")]
-PerMinute = Annotated[float, typer.Option(help="Server: max requests per minute (0 = no limit).")]
-Timeout = Annotated[float, typer.Option("--timeout-s", help="Server: timeout in seconds.")]
 By = Annotated[str | None, typer.Option(help="Model that wrote the profile.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+with_server_options = with_options(
+    ServerSettings, only=("timeout_s", "concurrency", "per_minute"), into="server_given"
+)
 
 
 def backend_of(
@@ -89,11 +88,6 @@ def targets_of(data: Dataset, annotators: list[str]) -> list[str]:
     if annotators == ["all"] and "all" not in data.annotators:
         return list(data.annotators)
     return [check_annotator(data, annotator) for annotator in dict.fromkeys(annotators)]
-
-
-def changed(config: Any, **given: Any) -> Any:
-    """Return `config` with the given settings; None leaves a setting as it is."""
-    return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 
 def refuse(given: object, option: str, why: str, todo: str) -> None:
@@ -143,8 +137,10 @@ def mount_profiles(app: typer.Typer) -> None:
 @profile_app.command("write", cls=ManyValues)
 @plain_errors
 @with_options(ProfileConfig)
+@with_server_options
 def write(
     given: dict[str, Any],
+    server_given: dict[str, Any],
     dataset: Name,
     annotator: Who,
     base: Base = None,
@@ -153,7 +149,6 @@ def write(
         bool, typer.Option("--again", help="Write a new one even if a profile is saved.")
     ] = False,
     precision: Precision = "auto",
-    timeout_s: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Generate the value profile of one or more annotators."""
@@ -163,7 +158,7 @@ def write(
     workspace = Workspace.default()
     data = Catalog(workspace).load(dataset)
     targets = targets_of(data, annotator)
-    backend = backend_of(base, server, precision, BATCH_TOKENS, {"timeout_s": timeout_s})
+    backend = backend_of(base, server, precision, BATCH_TOKENS, server_given)
     written = []
     with progress_bar(quiet=as_json) as shown, stoppable(shown) as progress:
         for k, target in enumerate(targets):
@@ -293,8 +288,10 @@ def mount(app: typer.Typer) -> None:
 
 @plain_errors
 @with_options(GenerateConfig, without=("method", "named"))
+@with_server_options
 def generate(
     given: dict[str, Any],
+    server_given: dict[str, Any],
     dataset: Name,
     annotator: Who,
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHOD_NAMES)}.")],
@@ -307,9 +304,6 @@ def generate(
     by: By = None,
     precision: Precision = "auto",
     batch_tokens: BatchTokens = BATCH_TOKENS,
-    concurrency: Concurrency = 4,
-    per_minute: PerMinute = 0.0,
-    timeout_s: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Generate answers in annotators' places; run the same command again to resume."""
@@ -340,8 +334,7 @@ def generate(
         base = base or found.base
     else:
         refuse(run, "--run", f"{method} uses no training run", "leave it out")
-    settings = {"concurrency": concurrency, "per_minute": per_minute, "timeout_s": timeout_s}
-    backend = backend_of(base, server, precision, batch_tokens, settings)
+    backend = backend_of(base, server, precision, batch_tokens, server_given)
     if found is not None:
         check_same_base(found, backend.fingerprint, backend.name)
     adapters = found.adapters if found else {}

@@ -1,6 +1,6 @@
 """Command-line options made from the fields of settings classes.
 
-    @with_options(SftConfig, also={"lora": ("rank", "alpha", "dropout")})
+    @with_options(SftConfig, without=("lora.target_modules",))
     def sft(dataset: Name, given: dict[str, Any]) -> None: …
 
 `given` contains the options set by the caller, by the field's path ("epochs", "lora.rank");
@@ -24,10 +24,15 @@ _TYPES = {
 }  # fmt: skip
 
 
+def option_name(field: SettingField, name: str = "") -> str:
+    """Return the option of a setting as it is typed: "--learning-rate"."""
+    return "--" + (name or field.name).replace("_", "-")
+
+
 def option_of(field: SettingField, name: str = "") -> Any:
     """Return the annotation of an option for one setting: its help, choices and default."""
     kind = _TYPES[field.kind] | None
-    option = "--" + (name or field.name).replace("_", "-")
+    option = option_name(field, name)
     flags = (f"{option}/--no-{option[2:]}",) if field.kind == "switch" else (option,)
     return Annotated[kind, typer.Option(*flags, help=help_of(field), show_default=False)]
 
@@ -36,20 +41,21 @@ def help_of(field: SettingField) -> str:
     """Return the help of an option: its effect, its choices, and its default."""
     parts = [field.description or field.title]
     if field.choices:
-        parts.append(f"One of: {', '.join(field.choices)}.")
-    parts.append(f"Default: {_default(field)}.")
+        parts.append(f"One of: {', '.join(filter(None, field.choices))}.")
+    parts.append(f"Default: {default_of(field)}.")
     return " ".join(part if part.endswith((".", "?")) else part + "." for part in parts)
 
 
-def _default(field: SettingField) -> str:
+def default_of(field: SettingField) -> str:
+    """Return a setting's default as text: "0.001", "on", "1 4 8", "none"."""
     value = field.default
-    if value is None:
+    if value is None or value == "":
         return field.empty or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
         return " ".join(str(each) for each in value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def with_options(
@@ -58,6 +64,8 @@ def with_options(
     only: Iterable[str] | None = None,
     without: Iterable[str] = (),
     names: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    into: str = "given",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add an option for each field of a settings class to a command.
 
@@ -65,11 +73,14 @@ def with_options(
         cls: the settings class; fields of nested stages are options too.
         only, without: paths of fields to include, or to exclude.
         names: path → the option's name, where it is not the field's own.
+        defaults: path → the default named in the help, where the command starts from other
+            settings than those of the class.
+        into: the command's parameter that receives the options set by the caller.
     """
-    names = dict(names or {})
+    names, defaults = dict(names or {}), dict(defaults or {})
     wanted = None if only is None else set(only)
     chosen = [
-        field
+        replace(field, default=defaults.get(field.path, field.default))
         for field in settings_fields(cls)
         if (wanted is None or field.path in wanted) and field.path not in set(without)
     ]
@@ -86,7 +97,7 @@ def with_options(
                 value = kwargs.pop(parameter[field.path])
                 if value is not None:
                     given[field.path] = tuple(value) if isinstance(value, list) else value
-            return function(**kwargs, given=given)
+            return function(**kwargs, **{into: given})
 
         added = [
             inspect.Parameter(
@@ -97,7 +108,7 @@ def with_options(
             )
             for field in chosen
         ]
-        kept = [each for each in own.parameters.values() if each.name != "given"]
+        kept = [each for each in own.parameters.values() if each.name != into]
         kept = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in kept]
         command.__signature__ = own.replace(parameters=[*kept, *added])
         command.__annotations__ = {each.name: each.annotation for each in [*kept, *added]}

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from capo_core.cli.options import with_options
 from capo_core.cli.support import console, plain_errors, print_json
+from capo_core.study.simulated_judges import (
+    SimulatedJudges,
+    SimulatedJudgesConfig,
+    SourceEffects,
+    simulate_judgments,
+)
 from capo_core.workspace import Workspace, atomic_file, write_json
 
 if TYPE_CHECKING:
@@ -78,17 +85,11 @@ def analyse(
 
 
 @plain_errors
+@with_options(SimulatedJudgesConfig)
 def simulate_judges(
+    given: dict[str, Any],
     study: Study,
     out: Annotated[Path, typer.Argument(help="Output file (.csv or .jsonl).")],
-    attentiveness: Annotated[
-        float, typer.Option(help="Mean attentiveness (share of trials).")
-    ] = 0.8,
-    skill: Annotated[float, typer.Option(help="Recognition accuracy of an attending judge.")] = 0.7,
-    left: Annotated[float, typer.Option(help="Share of left clicks when not attending.")] = 0.5,
-    doubt: Annotated[float, typer.Option(help='Share of "cannot tell" and "tie" answers.')] = 0.05,
-    seconds: Annotated[float, typer.Option(help="Median seconds per trial beyond reading.")] = 8.0,
-    careless: Annotated[float, typer.Option(help="Share of careless judges.")] = 0.0,
     strength: Annotated[
         list[str] | None,
         typer.Option(help="Strength of a source in comparisons, in log-odds: human=0.8"),
@@ -96,26 +97,16 @@ def simulate_judges(
     likeness: Annotated[
         list[str] | None, typer.Option(help="Likeness of a source to its target, 0 to 1: sft=0.6")
     ] = None,
-    seed: Seed = 0,
 ) -> None:
     """Simulate judges who answer a design, frozen or not, to see what it can find."""
     from capo_core.study.design import draft as design_draft
     from capo_core.study.owner.export import as_text
-    from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
 
     draft = design_draft.load(Workspace.default(), study)
-    judges = SimulatedJudges.drawn(
-        draft.assignments["judge_slot"].nunique(),
-        seed=seed,
-        attentiveness=attentiveness,
-        skill=skill,
-        left=left,
-        doubt=doubt,
-        seconds=seconds,
-        careless=careless,
-    )
+    config = SimulatedJudgesConfig(**given)
+    judges = SimulatedJudges.drawn(draft.assignments["judge_slot"].nunique(), config)
     effects = SourceEffects(_named(strength, "--strength"), _named(likeness, "--likeness"))
-    simulated = simulate_judgments(draft, judges, seed, effects, study_id=study)
+    simulated = simulate_judgments(draft, judges, config.seed, effects, study_id=study)
     text = as_text(simulated.judgments, out.suffix.removeprefix("."))
     with atomic_file(out, "w") as file:
         file.write(text)

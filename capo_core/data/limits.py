@@ -12,7 +12,8 @@ from capo_core.errors import DataError
 
 @dataclass(frozen=True)
 class ImportLimits:
-    """Sizes that an import refuses to exceed, so that no file can exhaust the machine.
+    """Sizes that an import refuses to exceed, so that no file can exhaust the machine; fixed
+    for all users, and therefore no settings.
 
     Attributes:
         file_bytes: size of the file on disk, in bytes.

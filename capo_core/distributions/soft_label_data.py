@@ -199,8 +199,9 @@ class SoftLabelConfig:
         "",
         "Reading",
         "together: both texts in one sequence, the whole encoder learns. apart: a head on each "
-        "text's sentence vector learns. By default apart for minilm, together for others.",
+        "text's sentence vector learns.",
         choices=("", *EPOCHS),
+        empty="apart for minilm, together for others",
     )
     sources: tuple[str, ...] = setting(
         ("crowd",), "Sources", "Sources of the training items to learn from, each on its own."

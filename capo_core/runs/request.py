@@ -56,7 +56,8 @@ FORMER_KINDS = {"rehearsal": "dummy"}  # former names, in folders that were writ
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A run to be done: its kind and settings, and when and where it may start.
+    """A run to be done: its kind and settings, and when and where it may start. A record that
+    holds the settings of any kind, not a settings class.
 
     Attributes:
         kind: one of `KINDS`.

@@ -29,7 +29,9 @@ ENDED = ("succeeded", "failed", "stopped", "lost")
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a run. Times are seconds since the epoch, 0 before the event.
+    """The state of a run, recorded and not set.
+
+    Times are seconds since the epoch, 0 before the event.
 
     Attributes:
         state: queued, running, succeeded, failed, stopped or lost. "lost" is never written: a

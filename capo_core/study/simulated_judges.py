@@ -20,6 +20,7 @@ import pandas as pd
 
 from capo_core.errors import ConfigError
 from capo_core.schema import check, quoted_names
+from capo_core.settings import setting, settings
 from capo_core.study.design.draft import Draft
 from capo_core.study.tables import JUDGMENTS, PRACTICE, frame_of, from_cell
 from capo_core.study.trial_kinds import TRIAL_KINDS, paired_first
@@ -27,9 +28,39 @@ from capo_core.study.trial_kinds.base import SimulatedTrials
 from capo_core.study.trial_kinds.comparison import left_answer
 
 
+@settings("simulated judges")
+class SimulatedJudgesConfig:
+    """Settings from which simulated judges are drawn; shares are means over judges."""
+
+    attentiveness: float = setting(
+        0.8, "Attentive", "Mean share of trials answered attentively.", ge=0, le=1
+    )
+    skill: float = setting(
+        0.7, "Recognition accuracy", "Share recognised by an attending judge.", ge=0, le=1
+    )
+    left: float = setting(
+        0.5,
+        "Left choice when not attending",
+        "Share of left clicks when not attending; a half means no bias.",
+        ge=0,
+        le=1,
+    )
+    doubt: float = setting(
+        0.05, "Ties or “cannot tell”", 'Share of "cannot tell" and "tie" answers.', ge=0, le=1
+    )
+    seconds: float = setting(
+        8.0, "Seconds per trial", "Median seconds per trial beyond reading.", gt=0
+    )
+    careless: float = setting(
+        0.0, "Careless judges", "Share of judges who rarely attend.", ge=0, le=1
+    )
+    seed: int = setting(0, "Random seed", "Seed of the judges and of their answers.", ge=0)
+
+
 @dataclass(frozen=True)
 class SimulatedJudges:
-    """U judges, one value each; shares are between 0 and 1.
+    """U judges, one value each; shares are between 0 and 1. They are arrays drawn from the
+    settings (`SimulatedJudgesConfig`) and no settings themselves.
 
     Attributes:
         attentiveness: how often they attend.
@@ -65,40 +96,28 @@ class SimulatedJudges:
         return len(self.attentiveness)
 
     @classmethod
-    def drawn(
-        cls,
-        n: int,
-        *,
-        seed: int,
-        attentiveness: float = 0.8,
-        skill: float = 0.7,
-        left: float = 0.5,
-        doubt: float = 0.05,
-        seconds: float = 8.0,
-        careless: float = 0.0,
-    ) -> SimulatedJudges:
+    def drawn(cls, n: int, config: SimulatedJudgesConfig) -> SimulatedJudges:
         """Draw `n` judges around these means (Beta of strength 12; seconds log-normal), a share of
         them `careless`: attentiveness about .05, a quarter of the time."""
         if n < 1:
             raise ConfigError(f"{n} simulated judges", expected="1 or more")
-        rng = np.random.default_rng([seed, 41])
-        bad = np.arange(n) < round(careless * n)
+        rng = np.random.default_rng([config.seed, 41])
+        bad = np.arange(n) < round(config.careless * n)
 
         def around(mean: float) -> np.ndarray:
-            if not 0 <= mean <= 1:
-                raise ConfigError(f"a mean of {mean}", expected="a share from 0 to 1")
             if mean in (0.0, 1.0):
                 return np.full(n, mean)
             return rng.beta(12 * mean, 12 * (1 - mean), n)
 
-        attends = np.where(bad, rng.beta(1, 19, n), around(attentiveness))
-        pace = seconds * np.exp(rng.normal(0, 0.3, n)) * np.where(bad, 0.25, 1)
-        return cls(attends, around(skill), around(left), around(doubt), pace)
+        attends = np.where(bad, rng.beta(1, 19, n), around(config.attentiveness))
+        pace = config.seconds * np.exp(rng.normal(0, 0.3, n)) * np.where(bad, 0.25, 1)
+        return cls(attends, around(config.skill), around(config.left), around(config.doubt), pace)
 
 
 @dataclass(frozen=True)
 class SourceEffects:
-    """The true strength of the sources, and their likeness to the target.
+    """The true strength of the sources, and their likeness to the target. Its keys are the sources
+    of one study, so that it has no fields of its own to be settings.
 
     Attributes:
         strength: of a source in comparisons, log-odds (Bradley-Terry); what is not named has 0.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from capo_core.cli.app import SCRIPT
+from capo_core.cli.start import SCRIPT
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(

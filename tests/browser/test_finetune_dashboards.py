@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from helpers.dummy_runs import ROOT, end_all, let_go, put, wait_for, wait_for_step
 
-from capo_core.cli.app import SCRIPT
+from capo_core.cli.start import SCRIPT
 from capo_core.runs import run as runs_run
 from capo_core.workspace import Workspace
 

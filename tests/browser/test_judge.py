@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers import judge_sessions as judging_study
 
-from capo_core.cli.app import SCRIPT
+from capo_core.cli.start import SCRIPT
 from capo_core.dashboard.app.pages import pages
 from capo_core.workspace import Workspace
 

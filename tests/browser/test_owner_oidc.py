@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from capo_core.cli.app import SCRIPT
+from capo_core.cli.start import SCRIPT
 
 pytest.importorskip("authlib", reason="sign-in by OIDC needs authlib and httpx")
 from helpers.oidc_provider import CLIENT, SECRET, Account, Provider

@@ -1,10 +1,13 @@
 """The parts that all commands share: options and commands go on under their former name."""
 
+import subprocess
+import sys
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from capo_core.cli import app
+from capo_core.cli import COMMANDS, app, load_command
 from capo_core.cli.support import ManyValues, renamed, renamed_commands
 
 
@@ -61,12 +64,36 @@ def test_names_come_in_pairs_of_options():
 
 
 def commands(group, path=()):
-    for name, command in group.commands.items():
+    """All commands and groups below `group`, with the names that lead to them."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        yield (*path, name), command
         if hasattr(command, "commands"):
-            yield (*path, name), command
             yield from commands(command, (*path, name))
-        else:
-            yield (*path, name), command
+
+
+def test_the_help_lists_each_command_by_its_own_first_sentence():
+    for name, entry in COMMANDS.items():
+        own = " ".join(load_command(name).help.split("\n\n")[0].split())
+        assert entry.help == own, name
+
+
+def test_the_help_imports_no_command():
+    """It is read often, and the measures behind the commands take a second to import."""
+    code = (
+        "import sys; from capo_core.cli import app; app(['--help'], standalone_mode=False);"
+        "print([name for name in ('numpy', 'pandas', 'scipy', 'pydantic', 'capo_core.simulation')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *printed, imported = done.stdout.splitlines()
+    assert imported == "[]"
+    assert all(any(f" {name} " in line for line in printed) for name in COMMANDS)
+
+
+def test_an_unknown_command_is_refused_with_the_nearest():
+    done = CliRunner().invoke(app, ["evaluat"])
+    assert done.exit_code == 2 and "evaluate" in done.output
 
 
 def test_every_renamed_option_and_command_leads_to_one_that_exists():

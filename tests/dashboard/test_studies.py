@@ -184,8 +184,13 @@ def draft_ids(draft, trial_id: str) -> list[str]:
 
 def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspace, dataset):
     draft = draw_from(workspace, dataset, config(judges=4, trials_per_judge=6))
-    knowing = compute.Trying(1.0, 1.0, 0.5, 0.0, likeness=(("human", 1.0),))
-    guessing = compute.Trying(0.0, 0.0, 0.5, 0.0)
+    knowing = compute.Trying(
+        compute.SimulatedJudgesConfig(attentiveness=1.0, skill=1.0, doubt=0.0),
+        likeness=(("human", 1.0),),
+    )
+    guessing = compute.Trying(
+        compute.SimulatedJudgesConfig(attentiveness=0.0, skill=0.0, doubt=0.0)
+    )
     right = [compute.tried(draft, each).analysis.accuracy["value"].iloc[0]
              for each in (knowing, guessing)]  # fmt: skip
     assert right[0] == 1.0 and right[1] < 0.7

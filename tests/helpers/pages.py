@@ -10,7 +10,7 @@ from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from capo_core.cli.app import SCRIPT
+from capo_core.cli.start import SCRIPT
 from capo_core.data.splits import assign_splits
 from capo_core.dataset import Dataset
 from capo_core.stability.config import StabilityConfig

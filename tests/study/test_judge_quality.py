@@ -10,7 +10,12 @@ from helpers.judgments import drawn_votes, judgments, small_draft
 from capo_core.errors import ConfigError, DataError
 from capo_core.study.analysis.judge_quality import Prior, estimate, estimate_votes, identified
 from capo_core.study.analysis.preference_pairs import PairFilter, preference_pairs
-from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
+from capo_core.study.simulated_judges import (
+    SimulatedJudges,
+    SimulatedJudgesConfig,
+    SourceEffects,
+    simulate_judgments,
+)
 
 NOT = np.array([False])
 
@@ -152,7 +157,9 @@ def test_it_is_json():
 @pytest.fixture(scope="module")
 def simulated():
     draft = small_draft(judges=9, comparisons=90)
-    judges = SimulatedJudges.drawn(9, seed=1, attentiveness=0.85, careless=0.4, doubt=0.0)
+    judges = SimulatedJudges.drawn(
+        9, SimulatedJudgesConfig(seed=1, attentiveness=0.85, careless=0.4, doubt=0.0)
+    )
     return draft, judges, simulate_judgments(draft, judges, 5, SourceEffects({"human": 1.0}))
 
 

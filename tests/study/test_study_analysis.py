@@ -27,14 +27,21 @@ from capo_core.study.analysis.report import (
     to_latex,
     to_markdown,
 )
-from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
+from capo_core.study.simulated_judges import (
+    SimulatedJudges,
+    SimulatedJudgesConfig,
+    SourceEffects,
+    simulate_judgments,
+)
 from capo_core.study.trial_kinds.comparison import LENGTH_QUESTION
 
 
 @pytest.fixture(scope="module")
 def simulated():
     draft = small_draft(judges=8, comparisons=40, others=30)
-    judges = SimulatedJudges.drawn(8, seed=2, attentiveness=0.9, skill=0.8, doubt=0.08)
+    judges = SimulatedJudges.drawn(
+        8, SimulatedJudgesConfig(seed=2, attentiveness=0.9, skill=0.8, doubt=0.08)
+    )
     return simulate_judgments(
         draft, judges, 4, SourceEffects({"human": 1.0}, {"sft": 0.4})
     ).judgments
@@ -339,14 +346,17 @@ def test_texts_from_data_cannot_break_the_report(simulated):
 )
 def test_impossible_judges_are_refused(change):
     with pytest.raises(ConfigError):
-        SimulatedJudges.drawn(4, seed=0, **change)
+        SimulatedJudges.drawn(4, SimulatedJudgesConfig(seed=0, **change))
 
 
 def test_simulated_judges_do_what_they_were_made_to():
     draft = small_draft(judges=6, comparisons=60, others=30)
     same = {"seed": 3, "doubt": 0.0, "attentiveness": 1.0, "skill": 1.0}
     perfect = simulate_judgments(
-        draft, SimulatedJudges.drawn(6, **same), 1, SourceEffects({}, {"sft": 1.0})
+        draft,
+        SimulatedJudges.drawn(6, SimulatedJudgesConfig(**same)),
+        1,
+        SourceEffects({}, {"sft": 1.0}),
     )
     rows = perfect.judgments
     pairs = rows[rows["kind"] == "comparison"]
@@ -355,13 +365,15 @@ def test_simulated_judges_do_what_they_were_made_to():
     assert (named_rows["answer"] == named_rows["truth"]).all()
     assert (perfect.better.loc[["M000", "M001"]].to_numpy()
             == perfect.better.loc[["C000", "C001"]].to_numpy()).all()  # fmt: skip
-    asleep = SimulatedJudges.drawn(6, seed=3, attentiveness=0.0, left=1.0, doubt=0.0)
+    asleep = SimulatedJudges.drawn(
+        6, SimulatedJudgesConfig(seed=3, attentiveness=0.0, left=1.0, doubt=0.0)
+    )
     clicks = simulate_judgments(draft, asleep, 1).judgments
     assert set(clicks[clicks["kind"] == "comparison"]["side"]) == {"left"}
-    doubting = SimulatedJudges.drawn(6, seed=3, doubt=1.0)
+    doubting = SimulatedJudges.drawn(6, SimulatedJudgesConfig(seed=3, doubt=1.0))
     unsure = simulate_judgments(draft, doubting, 1).judgments
     assert set(unsure[unsure["kind"] != "reasoning"]["answer"]) == {"tie", "cannot_tell"}
     pd.testing.assert_frame_equal(simulate_judgments(draft, doubting, 1).judgments, unsure)
     assert not simulate_judgments(draft, asleep, 2).judgments["answer"].equals(clicks["answer"])
     with pytest.raises(ConfigError, match="design of 6"):
-        simulate_judgments(draft, SimulatedJudges.drawn(5, seed=1), 1)
+        simulate_judgments(draft, SimulatedJudges.drawn(5, SimulatedJudgesConfig(seed=1)), 1)

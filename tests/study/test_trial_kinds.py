@@ -22,7 +22,11 @@ from capo_core.study.design.draft import create, draw, load
 from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.judging.judge import Terms
 from capo_core.study.owner.service import StudyService
-from capo_core.study.simulated_judges import SimulatedJudges, simulate_judgments
+from capo_core.study.simulated_judges import (
+    SimulatedJudges,
+    SimulatedJudgesConfig,
+    simulate_judgments,
+)
 from capo_core.study.store import open_judge_store, open_store
 from capo_core.study.tables import HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS, check_kinds, trial_kind
@@ -156,7 +160,7 @@ def test_a_judge_gets_it_and_answers(draft, workspace):
 
 
 def test_judgments_are_simulated_analysed_and_reported(draft):
-    judges = SimulatedJudges.drawn(6, seed=1)
+    judges = SimulatedJudges.drawn(6, SimulatedJudgesConfig(seed=1))
     judgments = simulate_judgments(draft, judges, 3).judgments
     found = analyse(judgments, sorted(draft.cards["annotator_id"]), AnalysisSettings(draws=20))
     main = judgments[(judgments["kind"] == "fluency") & (judgments["purpose"] == "main")]
@@ -172,7 +176,9 @@ def test_judgments_are_simulated_analysed_and_reported(draft):
 
 
 def test_names_of_results_are_their_own(draft):
-    judgments = simulate_judgments(draft, SimulatedJudges.drawn(6, seed=1), 3).judgments
+    judgments = simulate_judgments(
+        draft, SimulatedJudges.drawn(6, SimulatedJudgesConfig(seed=1)), 3
+    ).judgments
     found = analyse(judgments, sorted(draft.cards["annotator_id"]), AnalysisSettings(draws=20))
     names = [name for results in found.results.values() for name in results]
     assert len(names) == len(set(names))

@@ -5,7 +5,7 @@ without Streamlit.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -29,7 +29,12 @@ from capo_core.study.design.draft import Draft
 from capo_core.study.design.planner import StudyPlan, card_words, words_per_trial
 from capo_core.study.judging.judge import JudgeProgress
 from capo_core.study.judging.trial_views import AssignedTrial, TextView, TrialView, arrange
-from capo_core.study.simulated_judges import SimulatedJudges, SourceEffects, simulate_judgments
+from capo_core.study.simulated_judges import (
+    SimulatedJudges,
+    SimulatedJudgesConfig,
+    SourceEffects,
+    simulate_judgments,
+)
 from capo_core.study.tables import HUMAN, PRACTICE, from_cell
 from capo_core.workspace import Workspace
 
@@ -225,18 +230,13 @@ def example(draft: Draft, slot: str, place: int) -> TrialView:
 
 @dataclass(frozen=True)
 class Trying:
-    """Assumptions about simulated judges and the sources; see `made_judges`.
+    """Assumptions about simulated judges and the sources.
 
     Attributes:
         strength, likeness: (source, value), of sources that differ from the defaults.
     """
 
-    attentiveness: float = 0.8
-    skill: float = 0.7
-    left: float = 0.5
-    doubt: float = 0.05
-    careless: float = 0.0
-    seed: int = 0
+    judges: SimulatedJudgesConfig = field(default_factory=SimulatedJudgesConfig)
     strength: tuple[tuple[str, float], ...] = ()
     likeness: tuple[tuple[str, float], ...] = ()
 
@@ -247,14 +247,11 @@ def tried(draft: Draft, trying: Trying) -> StudyReport:
     Raises:
         ConfigError: a value is out of range.
     """
-    judges = SimulatedJudges.drawn(
-        len(slots(draft)), seed=trying.seed, attentiveness=trying.attentiveness,
-        skill=trying.skill, left=trying.left, doubt=trying.doubt, careless=trying.careless,
-    )  # fmt: skip
+    judges, seed = SimulatedJudges.drawn(len(slots(draft)), trying.judges), trying.judges.seed
     world = SourceEffects(dict(trying.strength), dict(trying.likeness))
-    made = simulate_judgments(draft, judges, trying.seed, world, study_id=draft.config.name)
+    made = simulate_judgments(draft, judges, seed, world, study_id=draft.config.name)
     annotators = tuple(sorted(draft.cards["annotator_id"]))
-    found = analyse(made.judgments, annotators, AnalysisSettings(seed=trying.seed, draws=DRAWS))
+    found = analyse(made.judgments, annotators, AnalysisSettings(seed=seed, draws=DRAWS))
     return StudyReport(
         found, StudyFacts(seed=draft.config.seed, planned=draft.config.planned_analysis)
     )

@@ -1,4 +1,4 @@
-"""Made-up judges answer a design, to see what it can find before anybody is invited."""
+"""Simulated judges answer a design, to see what it can find before anybody is invited."""
 
 from __future__ import annotations
 
@@ -15,22 +15,15 @@ from capo_core.dashboard.studies.labels import source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, section_heading, show_note
 from capo_core.dashboard.ui.text import escape
+from capo_core.settings import SettingField, setting_field
+from capo_core.study.simulated_judges import SimulatedJudgesConfig
 from capo_core.study.tables import COMPARISON, HUMAN
 
-# Key in the address, label, help, default in hundredths, greatest.
-_SHARES = (
-    ("attentive", "Attentive", "Mean share of trials answered attentively.", 80, 100),
-    (
-        "skill",
-        "Recognition accuracy",
-        "Share recognised by an attending judge.",
-        70,
-        100,
-    ),
-    ("left", "Left choice when not attending", "50 means no bias.", 50, 100),
-    ("doubt", "Ties or “cannot tell”", "Share of such answers.", 5, 100),
-    ("careless", "Careless judges", "Share of judges who rarely attend.", 0, 100),
-)
+# Setting → its key in the address.
+_SHARES = {
+    "attentiveness": "attentive", "skill": "skill", "left": "left", "doubt": "doubt",
+    "careless": "careless",
+}  # fmt: skip
 
 
 def show(context: PageContext, seen: Seen) -> None:
@@ -42,7 +35,7 @@ def show(context: PageContext, seen: Seen) -> None:
         key=f"{PAGE}.try",
         type="secondary" if on else "primary",
         on_click=url_state.put,
-        args=(PAGE, {"try": "1", "luck": str(trying.seed + 1) if on else None}),
+        args=(PAGE, {"try": "1", "luck": str(trying.judges.seed + 1) if on else None}),
     )
     if not on:
         return
@@ -62,9 +55,9 @@ def _assumed(seen: Seen) -> Trying:
     section_heading("Simulated judges")
     values: dict[str, float] = {}
     with control_row("studies-judges", [1] * len(_SHARES)) as columns:
-        for column, (key, label, help_, default, most) in zip(columns, _SHARES, strict=True):
+        for column, (path, key) in zip(columns, _SHARES.items(), strict=True):
             with column:
-                values[key] = _whole(key, f"{label}, %", help_, default, most) / 100
+                values[path] = _percentage(key, setting_field(SimulatedJudgesConfig, path))
     section_heading("Sources")
     show_note(
         "Likeness: how often a text shows its target's style. Strength "
@@ -81,18 +74,15 @@ def _assumed(seen: Seen) -> Trying:
                 if compared:
                     _number("strength", strength, source, "strength", 0.0, -5.0, 5.0)
     return Trying(
-        values["attentive"],
-        values["skill"],
-        values["left"],
-        values["doubt"],
-        values["careless"],
-        url_state.number("luck", 0, 0, 10_000),
+        SimulatedJudgesConfig(**values, seed=url_state.number("luck", 0, 0, 10_000)),
         _those(strength, sources),
         _those(likeness, sources),
     )
 
 
-def _whole(key: str, label: str, help_: str, default: int, most: int) -> int:
+def _percentage(key: str, field: SettingField) -> float:
+    """Show a share of the settings as a percentage, kept in the address under `key`; return it."""
+    default, most = round(100 * field.default), round(100 * (field.high or 1))
     place, value = f"{PAGE}.{key}.widget", url_state.number(key, default, 0, most)
 
     def changed() -> None:
@@ -100,9 +90,10 @@ def _whole(key: str, label: str, help_: str, default: int, most: int) -> int:
         url_state.put(PAGE, {key: None if now == default else str(now)})
 
     st.number_input(
-        label, 0, most, step=5, **url_state.typed(place, value), on_change=changed, help=help_
-    )
-    return value
+        f"{field.title}, %", 0, most, step=5, **url_state.typed(place, value), on_change=changed,
+        help=field.description,
+    )  # fmt: skip
+    return value / 100
 
 
 def _number(

@@ -16,13 +16,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
 from capo_core.progress import Progress, silent
+from capo_core.settings import setting, settings
 from capo_core.workspace import content_hash
 
 FIRST_WAIT_S = 0.5
@@ -87,44 +88,52 @@ OPENAI_URL = "https://api.openai.com/v1"
 _SHORTEST_SECRET = 8  # shorter "keys" (none, EMPTY) are no secrets, and occur in ordinary words
 
 
-@dataclass(frozen=True)
+@settings("server")
 class ServerSettings:
     """Address, credentials, timeouts and limits of a server.
 
-    Attributes:
-        model: the model's name at the server.
-        url: the API's address, ending in /v1 for most servers. May hold a user name and a
-            password; `shown_url` never does.
-        key: sent as bearer token; kept out of `repr`, and of every message by `redact`.
-        timeout_s: seconds without data from the server after which a request has failed.
-        tries: how often a request is sent before it counts as unanswered.
-        longest_wait_s: if the server demands a longer wait, the request fails.
-        concurrency: concurrent requests.
-        per_minute: requests a minute at most; 0 sets no limit.
+    The address may hold a user name and a password; `shown_url` never does. The key is sent as
+    bearer token; `redact` keeps it out of every message.
     """
 
-    model: str
-    url: str = field(repr=False)
-    key: str = field(default="", repr=False)
-    timeout_s: float = 120.0
-    tries: int = 6
-    longest_wait_s: float = 120.0
-    concurrency: int = 4
-    per_minute: float = 0.0
+    model: str = setting(title="Model", description="The model's name at the server.")
+    url: str = setting(
+        title="Address",
+        description="The API's address, ending in /v1 for most servers (CAPO_SERVER_URL).",
+        secret=True,
+    )
+    key: str = setting("", "Key", "Read from OPENAI_API_KEY.", empty="none", secret=True)
+    timeout_s: float = setting(
+        120.0,
+        "Timeout, s",
+        "Server: seconds without data after which a request has failed.",
+        gt=0,
+        le=3600,
+    )
+    tries: int = setting(
+        6, "Tries", "How often a request is sent before it counts as unanswered.", ge=1, le=20
+    )
+    longest_wait_s: float = setting(
+        120.0,
+        "Longest wait, s",
+        "If the server demands a longer wait, the request fails.",
+        ge=0,
+        le=3600,
+    )
+    concurrency: int = setting(
+        4, "Concurrent requests", "Server: requests sent at the same time.", ge=1, le=64
+    )
+    per_minute: float = setting(
+        0.0, "Requests per minute", "Server: max requests per minute (0 = no limit).", ge=0
+    )
 
     def __post_init__(self) -> None:
-        for name, holds, expected in (
-            ("model", bool(self.model.strip()), "the model's name at the server"),
-            ("timeout_s", 0 < self.timeout_s <= 3600, "seconds above 0, up to 3600"),
-            ("tries", 1 <= self.tries <= 20, "a whole number from 1 to 20"),
-            ("longest_wait_s", 0 <= self.longest_wait_s <= 3600, "seconds from 0 to 3600"),
-            ("concurrency", 1 <= self.concurrency <= 64, "a whole number from 1 to 64"),
-            ("per_minute", self.per_minute >= 0, "0 for no limit, or requests a minute"),
-        ):
-            if not holds:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}", where="server", expected=expected
-                )
+        if not self.model.strip():
+            raise ConfigError(
+                f"{self.model!r} cannot be used",
+                where="server, model",
+                expected="the model's name at the server",
+            )
         if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
             raise ConfigError(
                 f"the address {self.shown_url!r} cannot be used",

@@ -38,7 +38,9 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Preflight:
-    """The expected needs of a run; numbers that could not be estimated are None.
+    """The expected needs of a run, a result and no settings.
+
+    Numbers that could not be estimated are None.
 
     Attributes:
         kind: of the run.
