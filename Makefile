@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= passive
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: app test soak lint bench demo clean
+.PHONY: app test soak lint bench demo docs clean
 
 app: .venv/app.stamp
 	$(BIN)/python -m capo_core app
@@ -31,6 +31,10 @@ bench: .venv/dev.stamp
 # Make the shipped demo anew; a test holds it equal to what lies in data/.
 demo: .venv/app.stamp
 	$(BIN)/python -m capo_core.simulation.demo
+
+# Write docs/settings.md anew from the classes; a test holds it equal.
+docs: .venv/app.stamp
+	$(BIN)/python -m capo_core.cli.settings_table docs/settings.md
 
 clean:
 	rm -rf .venv

@@ -114,8 +114,10 @@ class SettingField:
     Attributes:
         path: path from the class queried: "lora.rank".
         title, description: for a person.
-        kind: whole, number, switch, choice, text; wholes, numbers, choices and texts for tuples.
+        kind: whole, number, switch, choice, text, object; wholes, numbers, choices, texts and
+            objects for tuples.
         default: default of the class; None has the meaning of `empty`.
+        required: there is no default.
         optional: None is allowed.
         low, high: the smallest and largest allowed value; exclusive where `open_low`, `open_high`.
         choices: allowed texts, empty where any.
@@ -129,6 +131,7 @@ class SettingField:
     kind: str
     default: Any
     optional: bool = False
+    required: bool = False
     low: float | None = None
     high: float | None = None
     open_low: bool = False
@@ -148,9 +151,10 @@ class SettingField:
         """Describe the values of the field: "a whole number from 1 to 100"."""
         what = {
             "whole": "a whole number", "number": "a number", "switch": "true or false",
-            "choice": "one of " + ", ".join(self.choices), "text": "a text",
+            "choice": "one of " + ", ".join(filter(None, self.choices)), "text": "a text",
             "wholes": "whole numbers", "numbers": "numbers",
             "choices": "some of " + ", ".join(self.choices), "texts": "texts",
+            "object": "an object", "objects": "objects",
         }[self.kind]  # fmt: skip
         if self.kind in ("whole", "number", "wholes", "numbers"):
             what += _range_in_words(self)
@@ -203,6 +207,7 @@ def _described(field: Field, hint: Any, prefix: str) -> SettingField:
         _kind(inner, bool(choices)),
         default,
         optional,
+        required=field.default is MISSING and field.default_factory is MISSING,
         low=about.get("gt") if at_least is None else at_least,
         high=about.get("lt") if at_most is None else at_most,
         open_low=at_least is None and about.get("gt") is not None,
@@ -222,12 +227,16 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return hint, False
 
 
+_SINGLE = {int: "whole", float: "number", bool: "switch", str: "text", Any: "text"}
+
+
 def _kind(hint: Any, chosen: bool) -> str:
     if get_origin(hint) in (tuple, list):
-        item = get_args(hint)[0]
-        return {int: "wholes", float: "numbers"}.get(item, "choices" if chosen else "texts")
-    simple = {int: "whole", float: "number", bool: "switch"}
-    return simple.get(hint, "choice" if chosen else "text")
+        item = _kind(get_args(hint)[0], chosen)
+        return f"{item}s"
+    if get_origin(hint) in (Union, UnionType):  # a name, or several
+        return "text"
+    return "choice" if chosen else _SINGLE.get(hint, "object")
 
 
 def _range_in_words(field: SettingField) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import FrozenInstanceError, replace
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from capo_core.cli.options import changed, with_options
+from capo_core.cli.settings_table import STAGES, settings_page
 from capo_core.errors import ConfigError
 from capo_core.settings import setting, setting_field, settings, settings_fields
 
@@ -124,3 +129,70 @@ def test_help_has_the_fields_description_choices_and_default():
     assert code == 0
     assert "Of the room. One of: warm, cold. Default: warm." in text
     assert "Default: by the number of cooks." in text and "--open" not in text
+
+
+def test_the_page_of_settings_is_that_of_the_classes():
+    page = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+    assert page.read_text(encoding="utf-8") == settings_page(), "make docs"
+
+
+def test_the_page_has_every_settings_class():
+    """Stages inside another one are listed there, base classes by those that inherit from them."""
+    root = Path(__file__).resolve().parents[1] / "capo_core"
+    written = {
+        name
+        for path in root.rglob("*.py")
+        for name in re.findall(r"^@settings\(.*\)\nclass (\w+)", path.read_text(), re.MULTILINE)
+    }
+    listed = {base.__name__ for stage in STAGES for base in stage.__mro__}
+    for stage in STAGES:
+        hints = typing.get_type_hints(stage)
+        inner = [hints[field.name] for field in fields(stage)]
+        listed |= {hint.__name__ for hint in inner if is_dataclass(hint)}
+    assert len(written) > 20
+    assert written - listed == set()
+
+
+def test_the_page_names_option_range_and_default():
+    row = next(line for line in settings_page().splitlines() if line.startswith("| `lora.rank`"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[3:] == ["a whole number of 1 or more", "16", "`--rank`"]
+
+
+def test_settings_of_two_stages_in_one_command():
+    app = typer.Typer()
+
+    @app.command("cook")
+    @with_options(Kitchen, only=["cooks"], defaults={"cooks": 5})
+    @with_options(Stove, only=["power"], into="heat")
+    def cook(given: dict[str, Any], heat: dict[str, Any]) -> None:
+        typer.echo(json.dumps([given, heat]))
+
+    app.command("wash")(lambda: None)
+    done = CliRunner().invoke(app, ["cook", "--cooks", "3", "--power", "2.5"])
+    assert json.loads(done.output) == [{"cooks": 3}, {"power": 2.5}]
+    assert json.loads(CliRunner().invoke(app, ["cook"]).output) == [{}, {}]
+    assert "Default: 5." in CliRunner().invoke(app, ["cook", "--help"]).output
+
+
+def test_a_secret_is_not_shown():
+    @settings("Safe")
+    class Safe:
+        code: str = setting("", "Code", secret=True)
+
+    assert "1234" not in repr(Safe("1234")) and Safe("1234").code == "1234"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [({"parts": "x"}, "an object"), ({"parts": {"a": 1}, "name": 3}, "a text")],
+)
+def test_what_is_no_single_value_is_an_object(values, expected):
+    @settings("Box")
+    class Box:
+        parts: Mapping[str, Any] = setting(title="Parts")
+        name: str | tuple[str, ...] = setting("", "Name")
+
+    with pytest.raises(ConfigError) as error:
+        Box(**values)
+    assert error.value.expected == expected

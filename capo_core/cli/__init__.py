@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """A command of the first level, or a group of commands.
 
     Attributes:
@@ -29,72 +29,74 @@ class Entry(NamedTuple):
 
 
 # In the order of the work, as `--help` lists them.
-COMMANDS: Mapping[str, Entry] = MappingProxyType({
-    "app": Entry(
+COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
+    "app": CommandEntry(
         "start", "mount", "Start the dashboard on this computer (http://localhost:8501); Ctrl+C "
         "stops it.",
     ),
-    "demo": Entry(
+    "demo": CommandEntry(
         "experiments", "mount", "Run the full pipeline on the shipped data with the embedded base "
         "model; print the scores.",
     ),
-    "data": Entry("data", "mount", "Import, inspect, export and simulate datasets."),
-    "annotators": Entry(
+    "data": CommandEntry("data", "mount", "Import, inspect, export and simulate datasets."),
+    "annotators": CommandEntry(
         "stability", "mount", "Describe each annotator: label use, distinctive phrases and style "
         "features.",
     ),
-    "stability": Entry(
+    "stability": CommandEntry(
         "stability", "mount", "Measure how identifiable the annotators are, from one explanation "
         "and from several.",
     ),
-    "calibrate": Entry(
+    "calibrate": CommandEntry(
         "stability", "mount", "Check the measures on simulated annotators whose style has a known "
         "strength.",
     ),
-    "pairs": Entry(
+    "pairs": CommandEntry(
         "train", "mount_pairs", "The annotator's responses against those of all others: what CAPO "
         "learns from.",
     ),
-    "profile": Entry(
+    "profile": CommandEntry(
         "generate", "mount_profiles", "Value profiles: descriptions of annotators, generated from "
         "their training responses.",
     ),
-    "train": Entry("train", "mount", "Fine-tune an adapter that answers as an annotator would."),
-    "generate": Entry(
+    "train": CommandEntry(
+        "train", "mount", "Fine-tune an adapter that answers as an annotator would."
+    ),
+    "generate": CommandEntry(
         "generate", "mount", "Generate answers in annotators' places; run the same command again "
         "to resume.",
     ),
-    "evaluate": Entry(
+    "evaluate": CommandEntry(
         "evaluate", "mount", "Score methods against their target annotators, with floor, ceiling "
         "and chance.",
     ),
-    "judge": Entry(
+    "judge": CommandEntry(
         "evaluate", "mount_llm_judge", "Attribute texts of people and methods by an LLM judge; "
         "run it again to resume.",
     ),
-    "retention": Entry(
+    "retention": CommandEntry(
         "evaluate", "mount_retention", "Measure retention along the adapter strength; run it again "
         "to resume.",
     ),
-    "experiment": Entry(
+    "experiment": CommandEntry(
         "experiments", "mount", "All methods for all annotators, as runs that depend on one "
         "another.",
     ),
-    "runs": Entry(
+    "runs": CommandEntry(
         "runs", "mount", "List, stop, resume, repeat and delete runs (training, generation, "
         "evaluation).",
     ),
-    "queue": Entry(
+    "queue": CommandEntry(
         "runs", "mount", "Start the runs that may start, and list queued and running ones.",
     ),
-    "distributions": Entry(
+    "distributions": CommandEntry(
         "distributions", "mount", "Label distributions of people and models.",
     ),
-    "study": Entry(
+    "study": CommandEntry(
         "study_design", "mount", "Blind studies: judges attribute and compare texts without "
         "knowing their source.",
     ),
-    "base": Entry(
+    "base": CommandEntry(
         "embedded_base", "mount", "The embedded base model, and small base models from your own "
         "text.",
     ),
@@ -139,5 +141,5 @@ app.callback()(lambda: None)  # so that Typer makes a group of it, though it lis
 
 
 def main() -> None:
-    """Entry of `capo` and of `python -m capo_core`."""
+    """CommandEntry of `capo` and of `python -m capo_core`."""
     app()

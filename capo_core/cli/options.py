@@ -113,6 +113,11 @@ def with_options(
         command.__signature__ = own.replace(parameters=[*kept, *added])
         command.__annotations__ = {each.name: each.annotation for each in [*kept, *added]}
         command.__name__, command.__doc__ = function.__name__, function.__doc__
+        # For the table of settings in docs/: class, path and option of each.
+        command.settings_options = (
+            *((cls, field.path, option_name(field, names.get(field.path, ""))) for field in chosen),
+            *getattr(function, "settings_options", ()),
+        )
         return command
 
     return decorate

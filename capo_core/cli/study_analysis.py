@@ -9,6 +9,8 @@ import typer
 
 from capo_core.cli.options import with_options
 from capo_core.cli.support import console, plain_errors, print_json
+from capo_core.study.analysis.analysis import AnalysisSettings
+from capo_core.study.analysis.preference_pairs import PairFilter
 from capo_core.study.simulated_judges import (
     SimulatedJudges,
     SimulatedJudgesConfig,
@@ -20,7 +22,6 @@ from capo_core.workspace import Workspace, atomic_file, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from capo_core.study.analysis.analysis import AnalysisSettings
     from capo_core.study.analysis.judge_quality import Prior
     from capo_core.study.analysis.report import StudyReport
 
@@ -36,7 +37,6 @@ Mu = Annotated[
         "human:sft=0.8/40 for a prior worth 40 comparisons."
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Random seed.")]
 FORMATS = (".json", ".md", ".tex")
 
 
@@ -51,14 +51,15 @@ def add(study_app: typer.Typer) -> None:
 
 
 @plain_errors
+@with_options(AnalysisSettings, only=("seed",))
 def analyse(
+    given: dict[str, Any],
     study: Study,
     out: Annotated[
         list[Path] | None, typer.Option(help="Output files (.json, .md, .tex); repeatable.")
     ] = None,
     answers: Answers = None,
     mu: Mu = None,
-    seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Analyse an unblinded study: accuracy, preferences, agreement and judge quality."""
@@ -68,7 +69,7 @@ def analyse(
     wrong = [path for path in out or [] if path.suffix not in FORMATS]
     if wrong:
         raise ConfigError(f"{wrong[0].name} has an unknown ending", expected=", ".join(FORMATS))
-    report = _report(study, answers, mu, seed)
+    report = _report(study, answers, AnalysisSettings(priors=_priors(mu), **given))
     for path in out or []:
         if path.suffix == ".json":
             write_json(path, report.to_dict())
@@ -119,13 +120,11 @@ def simulate_judges(
 
 
 @plain_errors
+@with_options(PairFilter)
 def export_pairs(
+    given: dict[str, Any],
     study: Study,
     out: Annotated[Path, typer.Argument(help="Output file (.jsonl).")],
-    rule: Annotated[str, typer.Option(help="quality, majority or none.")] = "quality",
-    confident: Annotated[
-        float, typer.Option(help="Rule quality: minimum probability of the better text.")
-    ] = 0.9,
     answers: Answers = None,
     mu: Mu = None,
 ) -> None:
@@ -136,11 +135,11 @@ def export_pairs(
     from capo_core.data.catalog import Catalog
     from capo_core.errors import StudyError
     from capo_core.study.analysis.judge_quality import estimate
-    from capo_core.study.analysis.preference_pairs import PairFilter, pairs_of, write_pairs
+    from capo_core.study.analysis.preference_pairs import pairs_of, write_pairs
     from capo_core.study.design import draft as design_draft
 
     workspace = Workspace.default()
-    chosen_by = PairFilter(rule, confident)
+    chosen_by = PairFilter(**given)
     draft = design_draft.load(workspace, study)
     judgments = _judgments(study, answers)
     quality = estimate(judgments, _priors(mu))
@@ -159,9 +158,9 @@ def export_pairs(
     )
 
 
-def _report(study: str, answers: Path | None, mu: list[str] | None, seed: int) -> StudyReport:
+def _report(study: str, answers: Path | None, settings: AnalysisSettings) -> StudyReport:
     from capo_core.errors import StudyError
-    from capo_core.study.analysis.analysis import AnalysisSettings, analyse
+    from capo_core.study.analysis.analysis import analyse
     from capo_core.study.analysis.report import StudyFacts, StudyReport
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import freeze
@@ -183,7 +182,6 @@ def _report(study: str, answers: Path | None, mu: list[str] | None, seed: int) -
             planned=draft.config.planned_analysis,
             leaks=tuple(sorted(frozen.leaks.items())),
         )
-    settings: AnalysisSettings = AnalysisSettings(seed=seed, priors=tuple(_priors(mu)))
     annotators = tuple(sorted(draft.cards["annotator_id"]))
     return StudyReport(analyse(_judgments(study, answers), annotators, settings), facts)
 

@@ -16,6 +16,7 @@ from capo_core.cli.support import ManyValues, console, plain_errors, print_json
 from capo_core.errors import ConfigError
 from capo_core.formatting import count
 from capo_core.study.config import StudyConfig
+from capo_core.study.design.planner import PlanInputs
 from capo_core.workspace import Workspace
 
 
@@ -107,26 +108,23 @@ def mount(app: typer.Typer) -> None:
 @study_app.command("plan", cls=ManyValues)
 @plain_errors
 @with_options(StudyConfig, without=NO_OPTION, names=OPTION_NAMES)
+@with_options(
+    PlanInputs,
+    only=("expected", "other", "judge_sd", "trial_sd"),
+    defaults={"expected": "by the kind of trial"},
+    into="assumed",
+)
 def plan(
     name: Annotated[
         str, typer.Argument(help="A study; leave it out to plan from options alone.")
     ] = "",
     *,
     given: dict[str, Any],
+    assumed: dict[str, float],
     source: Source = None,
     experiment: Experiment = None,
     set_: Set = None,
     config: Config = None,
-    expected: Annotated[
-        float | None, typer.Option(help="Expected share (accuracy, wins) of one source.")
-    ] = None,
-    other: Annotated[float, typer.Option(help="Expected share of the method compared.")] = 0.35,
-    judge_sd: Annotated[
-        float, typer.Option(help="Standard deviation between judges (logit scale).")
-    ] = 0.5,
-    trial_sd: Annotated[
-        float, typer.Option(help="Standard deviation between trials (logit scale).")
-    ] = 0.8,
     simulations: Annotated[int, typer.Option(help="Number of simulated studies.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
@@ -142,9 +140,6 @@ def plan(
     else:
         draft = design_draft.draw(workspace, study_config({"name": name or "plan", **wished}))
     annotators = len(Catalog(workspace).load(draft.config.dataset).annotators)
-    assumed = {"other": other, "judge_sd": judge_sd, "trial_sd": trial_sd}
-    if expected is not None:
-        assumed["expected"] = expected
     found = planner.plans(
         draft.config, annotators, draft, simulations=simulations, seed=draft.config.seed, **assumed
     )

@@ -225,7 +225,7 @@ class SoftLabelConfig:
     )
     warmup: float = setting(
         0.1,
-        "Warm-up ratio",
+        "Warm-up share",
         "Share of steps in which the rate rises to its peak; then it falls linearly to 0.",
         ge=0,
         lt=1,

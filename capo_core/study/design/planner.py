@@ -414,7 +414,7 @@ def plans(
 
     Args:
         annotators: from how many an attribution chooses.
-        assumed: expected, other, judge_sd, trial_sd of `Numbers`.
+        assumed: expected, other, judge_sd, trial_sd of `PlanInputs`.
 
     Raises:
         ConfigError: the design cannot be balanced.
