@@ -177,10 +177,16 @@ PLAIN_END = "\n\nAnswer:\n"
 
 @dataclass(frozen=True)
 class Rendered:
-    """A prompt with the responses to it, as token ids; every response ends in the end token."""
+    """A prompt with the responses to it, as token ids; every response ends in the end token.
+
+    Attributes:
+        heads: for each response the number of its tokens before the explanation: label and marks.
+            Empty where the responses are not divided.
+    """
 
     prompt: tuple[int, ...]
     responses: tuple[tuple[int, ...], ...]
+    heads: tuple[int, ...] = ()
 
 
 def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
@@ -222,9 +228,28 @@ def response_ids(response: str, tokenizer: Any) -> tuple[int, ...]:
     return (*ids, tokenizer.eos_token_id)
 
 
+def head_tokens(response: str, tokenizer: Any) -> int:
+    """Return the number of a response's tokens that begin before its explanation does.
+
+    0 for a response without the mark of an explanation.
+    """
+    head, mark, _ = response.partition(f"\n{EXPLANATION_MARK}")
+    if not mark:
+        return 0
+    whole = tokenizer(response, add_special_tokens=False)["input_ids"]
+    if getattr(tokenizer, "is_fast", False):
+        places = tokenizer(response, add_special_tokens=False, return_offsets_mapping=True)
+        end = len(head + mark)
+        return sum(start < end for start, _ in places["offset_mapping"])
+    alone = tokenizer(head + mark, add_special_tokens=False)["input_ids"]
+    same = (n for n, pair in enumerate(zip(alone, whole, strict=False)) if pair[0] != pair[1])
+    return next(same, min(len(alone), len(whole)))
+
+
 def render(prompt: Prompt, responses: Sequence[str], tokenizer: Any) -> Rendered:
     """Return a prompt and its responses as tokens."""
     return Rendered(
         prompt_ids(prompt, tokenizer),
         tuple(response_ids(response, tokenizer) for response in responses),
+        tuple(head_tokens(response, tokenizer) for response in responses),
     )

@@ -37,7 +37,7 @@ from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import ExampleSet, capo_examples, pairs_of
 from capo_core.imitation.training.micro_batches import by_length
-from capo_core.imitation.training.objective import Contrastive, TrainingExample
+from capo_core.imitation.training.objective import Contrastive, TrainingExample, contrasted
 from capo_core.imitation.training.samples import ProbeScorer
 from capo_core.imitation.training.scoring.base import Engine, inner_model, scoring
 from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
@@ -69,6 +69,7 @@ def reference_scores(
     cache_folder: Path,
     key: Mapping[str, str],
     pad_id: int,
+    part: str = "response",
     batch_tokens: int = 4096,
     progress: Progress = silent,
 ) -> list[Tensor]:
@@ -79,22 +80,25 @@ def reference_scores(
     Args:
         key: fingerprints of everything that `model` is, for instance of base, adapter and
             precision. Token ids and the engine's name are added to it.
+        part: the part of each response that is scored, one of `config.CONTRASTS`.
         batch_tokens: positions computed at once; affects memory, not results (up to rounding).
 
     Raises:
         Stopped: from `progress`; nothing is saved.
     """
+    if part != "response":
+        key = {**key, "part": part}
     path = Path(cache_folder) / f"reference-{_key(model, engine, renders, key)}.safetensors"
     counts = [len(item.responses) for item in renders]
     kept = _read(path, sum(counts))
     if kept is None:
-        kept = _compute(model, engine, renders, pad_id, batch_tokens, progress)
+        kept = _compute(model, engine, renders, pad_id, part, batch_tokens, progress)
         with atomic_file(path) as file:
             file.write(save({"log_probs": kept}))
     return list(kept.split(counts))
 
 
-def _compute(model, engine, renders, pad_id, batch_tokens, progress) -> Tensor:
+def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Tensor:
     found: dict[int, Tensor] = {}
     with scoring(inner_model(model)):
         shared = engine.shared_tokens(model, renders) if renders else 0
@@ -103,7 +107,8 @@ def _compute(model, engine, renders, pad_id, batch_tokens, progress) -> Tensor:
             progress("scoring the reference", len(found) / len(renders))
             table = engine.score(model, [renders[index] for index in part], pad_id=pad_id)
             sizes = [len(renders[index].responses) for index in part]
-            found.update(zip(part, table.log_probs.float().cpu().split(sizes), strict=True))
+            log_probs = contrasted(table, what)[0].float().cpu()
+            found.update(zip(part, log_probs.split(sizes), strict=True))
     progress("scoring the reference", 1.0)
     return torch.cat([found[index] for index in range(len(renders))])
 
@@ -251,6 +256,7 @@ def _stage(run_config, dataset, targets, config, sft, given, cache, processes, p
                     cache_folder=cache,
                     key=key,
                     pad_id=base.pad_id,
+                    part=config.contrast,
                     batch_tokens=batch_tokens,
                     progress=progress,
                 ),

@@ -18,6 +18,8 @@ SCHEDULES = ("constant", "linear", "cosine")
 # equal.
 LOSSES = ("pairwise", "listwise", "nca")
 PER = ("pair", "item")
+CONTRASTS = ("response", "explanation")
+ANCHORS = ("response", "label")
 SMALL_BASE = 50_000_000  # parameters below which a base model is small
 ENGINES = ("auto", "tree", "group", "pairs")
 
@@ -272,6 +274,13 @@ class CapoConfig(TrainConfig):
         "compares each response with the reference.",
         choices=lambda: LOSSES,
     )
+    contrast: str = setting(
+        "response",
+        "Contrasted part",
+        "What of a response is contrasted with others': the whole response, or its explanation "
+        "given its own label, so that no pair teaches to prefer a label whatever the item.",
+        choices=CONTRASTS,
+    )
     beta: float = setting(
         0.1,
         "Beta",
@@ -288,6 +297,12 @@ class CapoConfig(TrainConfig):
         ge=0,
         step=0.05,
         usual=(0.0, 100.0),
+    )
+    anchor: str = setting(
+        "response",
+        "Anchored part",
+        "What of the chosen response the NLL weight anchors: the whole response, or its label.",
+        choices=ANCHORS,
     )
     length_norm: bool = setting(
         False,
@@ -346,8 +361,13 @@ class CapoConfig(TrainConfig):
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as every stage; `preferences` only where set, for the same reason."""
+        """Return the settings as every stage.
+
+        `preferences`, `contrast` and `anchor` only where they are not as in the paper's plain
+        form, for the same reason.
+        """
         plain = super().to_dict()
-        if not self.preferences:
-            del plain["preferences"]
+        for name, usual in (("preferences", ""), ("contrast", "response"), ("anchor", "response")):
+            if plain[name] == usual:
+                del plain[name]
         return plain

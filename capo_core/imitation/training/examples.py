@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from capo_core.dataset import Dataset
@@ -108,10 +108,15 @@ class ResponseContrast:
 
 def as_pairs(contrast: ResponseContrast) -> list[ResponseContrast]:
     """Return the contrasts one pair at a time, chosen first, as pair-based trainers use them."""
-    responses = contrast.rendered.responses
+    rendered, responses = contrast.rendered, contrast.rendered.responses
+    heads = rendered.heads or (0,) * len(responses)
     return [
         ResponseContrast(
-            Rendered(contrast.rendered.prompt, (responses[chosen], responses[index])),
+            Rendered(
+                rendered.prompt,
+                (responses[chosen], responses[index]),
+                (heads[chosen], heads[index]),
+            ),
             (0,),
             ((1,),),
             ((weight,),) if contrast.weights else (),
@@ -274,7 +279,7 @@ def fit_to_limit(
     """Fit the data to `limit` tokens: truncate long responses, skip items with long prompts."""
     kept, responses, cut = [], 0, 0
     for contrast in contrasts:
-        prompt, room = contrast.rendered.prompt, limit - len(contrast.rendered.prompt)
+        room = limit - len(contrast.rendered.prompt)
         if room < 1:
             skipped[TOO_LONG] = skipped.get(TOO_LONG, 0) + 1
             continue
@@ -283,7 +288,9 @@ def fit_to_limit(
         over = sum(len(response) > room for response in whole)
         if over:
             cut += over
-            short = Rendered(prompt, tuple(response[:room] for response in whole))
+            short = replace(
+                contrast.rendered, responses=tuple(response[:room] for response in whole)
+            )
             contrast = ResponseContrast(short, contrast.chosen, contrast.rejected, contrast.weights)
         kept.append(contrast)
     if split == "train" and not contrasts:

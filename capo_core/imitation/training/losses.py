@@ -160,6 +160,7 @@ def contrastive_loss(
     chosen_tokens: Tensor,
     rejected_tokens: Tensor,
     weights: Tensor | None = None,
+    anchor: Tensor | None = None,
     beta: float = 0.1,
     nll: float = 0.0,
     length_norm: bool = False,
@@ -178,6 +179,7 @@ def contrastive_loss(
         beta: strength of the pull towards the reference, above 0.
         nll: weight of the anchor, mean over rows of -log pi(y_0|x) / |y_0|
             (Iterative RPO, arXiv 2404.19733).
+        anchor [Q]: other values for the anchor, where it is of other tokens than the contrast.
         length_norm: s is divided by the response's length (length-normalised DPO, arXiv
             2411.15124, Eq. 6); beta has to be larger by about the usual length.
         label_smoothing: 0 to below 0.5, see the losses.
@@ -202,7 +204,8 @@ def contrastive_loss(
     if length_norm:
         scale = chosen_tokens.clamp_min(1), rejected_tokens.clamp_min(1)
     r_chosen, r_rejected = beta * chosen / scale[0], beta * rejected / scale[1]
-    anchor = -policy_chosen / chosen_tokens.clamp_min(1)
+    if anchor is None:
+        anchor = -policy_chosen / chosen_tokens.clamp_min(1)
 
     count = row_units(mask, per).to(r_chosen.dtype)
     contrast = (

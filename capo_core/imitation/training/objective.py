@@ -17,7 +17,7 @@ from torch import Tensor
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.examples import ResponseContrast
 from capo_core.imitation.training.losses import contrastive_loss, supervised_loss
-from capo_core.imitation.training.scoring.base import Engine
+from capo_core.imitation.training.scoring.base import Engine, ScoreTable
 
 
 @dataclass(frozen=True)
@@ -171,10 +171,12 @@ class Contrastive(Objective):
         device = table.log_probs.device
         batch = collate([example.contrast for example in examples]).to(device)
         reference = torch.cat([example.reference for example in examples]).to(table.log_probs)
-        policy_chosen, policy_rejected = batch.split(table.log_probs)
-        reference_chosen, reference_rejected = batch.split(reference)
-        chosen_tokens, rejected_tokens = batch.split(table.tokens)
         config = self.config
+        log_probs, tokens = contrasted(table, config.contrast)
+        policy_chosen, policy_rejected = batch.split(log_probs)
+        reference_chosen, reference_rejected = batch.split(reference)
+        chosen_tokens, rejected_tokens = batch.split(tokens)
+        anchor = anchored(table, config.anchor)[batch.chosen]
         loss = contrastive_loss(
             config.loss,
             policy_chosen,
@@ -185,6 +187,7 @@ class Contrastive(Objective):
             chosen_tokens=chosen_tokens,
             rejected_tokens=rejected_tokens,
             weights=batch.weights,
+            anchor=anchor,
             beta=config.beta,
             nll=config.nll,
             length_norm=config.length_norm,
@@ -199,3 +202,27 @@ class Contrastive(Objective):
             (loss.rejected_change * pairs, pairs),
         )
         return BatchLoss(loss.total, loss.units, figures, table.computed_tokens)
+
+
+def contrasted(table: ScoreTable, part: str) -> tuple[Tensor, Tensor]:
+    """Return log-probabilities and tokens [R_total] of the contrasted part of each response.
+
+    Args:
+        part: one of `config.CONTRASTS`.
+    """
+    if part == "explanation":
+        return table.explanation_log_probs, table.explanation_tokens
+    return table.log_probs, table.tokens
+
+
+def anchored(table: ScoreTable, part: str) -> Tensor:
+    """Return the negative log-likelihood per token [R_total] of the anchored part of each response.
+
+    Args:
+        part: one of `config.ANCHORS`.
+    """
+    log_probs, tokens = table.log_probs, table.tokens
+    if part == "label":
+        log_probs = log_probs - table.explanation_log_probs
+        tokens = tokens - table.explanation_tokens
+    return -log_probs / tokens.clamp_min(1)

@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -114,12 +114,16 @@ class ScoreTable:
         log_probs [R_total]: sum over the response's tokens of log p(token | before), nats, float32
             (float64 for a float64 model), with gradients where they are on.
         tokens [R_total]: tokens in each response, its end token included.
+        explanation_log_probs, explanation_tokens [R_total]: the same of each response's tokens
+            after its head (see `Rendered`): the explanation and the end, given the label.
         computed_tokens: positions computed by the model, padding included.
         engine: the engine used, which may differ from the requested one, see `TreeEngine`.
     """
 
     log_probs: Tensor
     tokens: Tensor
+    explanation_log_probs: Tensor
+    explanation_tokens: Tensor
     computed_tokens: int
     engine: str
 
@@ -172,7 +176,7 @@ class Engine(ABC):
         """
         check_batch(batch)
         shared = self.shared_tokens(model, batch)
-        rest = [Rendered(item.prompt[shared:], item.responses) for item in batch]
+        rest = [replace(item, prompt=item.prompt[shared:]) for item in batch]
         layout = self.layout(rest, pad_id).to(inner_model(model).device)
         prefix = _read_prefix(model, batch[0].prompt[:shared]) if shared else None
         by_token = self.token_log_probs(model, layout, prefix)
@@ -181,7 +185,19 @@ class Engine(ABC):
         table = by_token.new_zeros(len(lengths), max(lengths))
         table = table.index_put((layout.owner, layout.place), by_token)
         tokens = torch.tensor(lengths, device=table.device)
-        return ScoreTable(table.sum(1), tokens, layout.ids.numel() + shared, self.name)
+        heads = torch.tensor(
+            [head for item in batch for head in item.heads or (0,) * len(item.responses)],
+            device=table.device,
+        ).minimum(tokens)  # a response may have been cut within its head
+        explained = torch.arange(max(lengths), device=table.device) >= heads[:, None]
+        return ScoreTable(
+            table.sum(1),
+            tokens,
+            (table * explained).sum(1),
+            tokens - heads,
+            layout.ids.numel() + shared,
+            self.name,
+        )
 
     @abstractmethod
     def row_lengths(self, item: Rendered) -> list[int]:
