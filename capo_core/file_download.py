@@ -80,9 +80,7 @@ class Connection:
             context = ssl.create_default_context(cafile=self.cert)
             handlers.append(urllib.request.HTTPSHandler(context=context))
         if self.proxy:
-            handlers.append(
-                urllib.request.ProxyHandler({"http": self.proxy, "https": self.proxy})
-            )
+            handlers.append(urllib.request.ProxyHandler({"http": self.proxy, "https": self.proxy}))
         return urllib.request.build_opener(*handlers).open(request, timeout=self.timeout_s)
 
 

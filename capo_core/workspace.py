@@ -64,6 +64,10 @@ class Workspace:
         return self.root / "studies"
 
     @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
     def trash(self) -> Path:
         return self.root / "trash"
 

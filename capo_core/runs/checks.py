@@ -1,7 +1,7 @@
 """Settings of each kind of run: their names and types, and the configurations made of them.
 
 `check` is called before a run is submitted, listed or executed.
-Settings of every kind but "dummy" and "calibration":
+Settings of every kind but "dummy", "calibration", "model" and "preflight":
 
     dataset       its name in the catalog
     fingerprint   the required content hash; "" accepts the current content
@@ -23,6 +23,7 @@ and of each kind:
     softlabel     judgments (id), sets (name → id), config (`SoftLabelConfig`)
     stability     config (`StabilityConfig`)
     calibration   config (`CalibrationConfig`)
+    model         name (of the registry), source ("index", "hub" or a file), accept_terms
     preflight     kind and settings of the run to be checked
     dummy         see `kinds.dummy`
 
@@ -203,6 +204,13 @@ def _check_soft_labels(settings: Settings) -> None:
         raise ConfigError("the sets to train and to score on are not named")
 
 
+def _check_model(settings: Settings) -> None:
+    from capo_core.imitation.models.registry import KNOWN_MODELS
+
+    if settings["name"] not in KNOWN_MODELS or not KNOWN_MODELS[settings["name"]].files:
+        raise ConfigError(f"there is no base model {settings['name']!r} to get")
+
+
 def _check_steps(settings: Settings) -> None:
     settings["steps"]  # a KeyError says that it is missing
 
@@ -267,6 +275,7 @@ SETTINGS: dict[str, tuple[Types, Callable[[Settings], object]]] = {
     ),
     "stability": ({**_DATA, "config": dict}, _check_stability),
     "calibration": ({"config": dict}, _check_calibration),
+    "model": ({"name": str, "source": str, "accept_terms": bool}, _check_model),
     "preflight": ({"kind": str, "settings": dict}, _check_preflight),
     "dummy": (
         {

@@ -190,7 +190,12 @@ def test_an_adapter_comes_back_as_it_was(base_folder, tmp_path):
     assert all(torch.equal(kept[name], each) for name, each in adapter_weights(again).items())
     trainable = [name for name, each in again.named_parameters() if each.requires_grad]
     assert len(trainable) == len(kept) and all(".lora_" in name for name in trainable)
-    assert str(tmp_path) not in (tmp_path / "a" / "adapter_config.json").read_text()
+    # The path of the base is where PEFT looks for it, and in no other file.
+    told = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] == str(base.folder)
+    for path in (tmp_path / "a").iterdir():
+        if path.name not in ("adapter_config.json", "adapter_model.safetensors"):
+            assert str(base.folder) not in path.read_text()
 
 
 def test_a_fresh_adapter_depends_on_its_seed_alone(base_folder):

@@ -1,8 +1,9 @@
 """LoRA adapters: creation, loading, compatibility with their base model, saving, model card.
 
-An adapter's folder is PEFT's (adapter_config.json, adapter_model.safetensors), so that any tool
-that reads PEFT can serve it, with `capo.json` beside it, which names the base model by its
-fingerprint, and a model card README.md.
+An adapter's folder is PEFT's (adapter_config.json, adapter_model.safetensors, the tokenizer with
+its chat template), so that any tool that reads PEFT can serve it, also alone:
+`AutoPeftModelForCausalLM.from_pretrained(folder)`. Beside it `capo.json` names the base model by
+its fingerprint, and README.md is the model card.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import shutil
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.models.base_files import EMBEDDED_NAME
+from capo_core.imitation.models.base_files import HUB, base_kind, base_title
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.fast_layers import speed_up
+from capo_core.imitation.prompting.prompts import PromptItem, prompt_text, zero_shot
 from capo_core.imitation.training.config import LoraSettings, TrainConfig
 from capo_core.run_folder import disk_errors
+from capo_core.task import Task
 from capo_core.workspace import atomic_file, write_json
 
 NAME = "default"  # PEFT's own name, which every tool looks for
@@ -142,12 +146,11 @@ def save_adapter(
         origin: further content of `capo.json`: run, dataset, target.
         card: text of README.md.
     """
-    settings = model.peft_config[NAME]
-    # Paths of this machine mean nothing elsewhere, and are nobody's business.
-    on_hub = base.name != EMBEDDED_NAME and not Path(base.name).expanduser().is_dir()
     settings = {
-        **settings.to_dict(),
-        "base_model_name_or_path": base.name if on_hub else base.folder.name,
+        **model.peft_config[NAME].to_dict(),
+        # AutoPeftModelForCausalLM loads the base from here: by its name on the hub, else by its
+        # path on this machine, which stands in no other file.
+        "base_model_name_or_path": base.name if base_kind(base.name) == HUB else str(base.folder),
         "inference_mode": True,
     }
     fresh = folder.with_name(f".{folder.name}.new")
@@ -155,10 +158,13 @@ def save_adapter(
         shutil.rmtree(fresh, ignore_errors=True)
         write_json(fresh / SETTINGS, _plain(settings))
         write_json(
-            fresh / ORIGIN, {"base": base.name, "base_fingerprint": base.fingerprint, **origin}
+            fresh / ORIGIN,
+            {"base": base_title(base.name), "base_fingerprint": base.fingerprint, **origin},
         )
         with atomic_file(fresh / WEIGHTS) as file:
             file.write(save({name: each.contiguous() for name, each in weights.items()}))
+        # With its chat template: by it, other tools write prompts as they were in training.
+        base.tokenizer.save_pretrained(fresh)
         with atomic_file(fresh / "README.md", "w") as file:
             file.write(card)
         shutil.rmtree(folder, ignore_errors=True)
@@ -238,8 +244,19 @@ def _plain(value: Any) -> Any:
     return getattr(value, "value", value)
 
 
-def adapter_card(asked: dict[str, Any], result: dict[str, Any]) -> str:
-    """Return the README.md of an adapter, from its run's configuration and outcome."""
+def sample_prompt(task: Task, tokenizer: Any, *, shared: bool) -> str:
+    """Return the text of a prompt of SFT and CAPO, with placeholders for the item's texts."""
+    item = PromptItem("", "{first text}", "{second text}" if task.role_b else "")
+    prompt = zero_shot(task, item, annotator="{annotator}" if shared else "")
+    return prompt_text(prompt, tokenizer)
+
+
+def adapter_card(asked: dict[str, Any], result: dict[str, Any], prompt: str = "") -> str:
+    """Return the README.md of an adapter, from its run's configuration and outcome.
+
+    Args:
+        prompt: as by `sample_prompt`; "" leaves the section on its use out.
+    """
     dataset, base, settings = asked["dataset"], asked["base"], asked["settings"]
     whom = "all annotators, each named in the prompt" if settings["shared"] else asked["target"]
     stage = {"sft": "SFT", "capo": "CAPO"}[asked["stage"]]
@@ -259,7 +276,8 @@ def adapter_card(asked: dict[str, Any], result: dict[str, Any]) -> str:
         *_rows(
             {
                 "run": result["run_id"],
-                "base model": f"{base['name']} ({base['fingerprint'][:12]})",
+                "base model": f"{base_title(base['name'])} ({base['fingerprint'][:12]})",
+                **{name: version(name) for name in ("peft", "transformers")},
                 "dataset": dataset["name"],
                 "dataset fingerprint": dataset["fingerprint"],
                 "split": dataset["split"][:12],
@@ -280,6 +298,7 @@ def adapter_card(asked: dict[str, Any], result: dict[str, Any]) -> str:
         "",
         "Figures are of the validation part of the data; the test part was not looked at.",
         "",
+        *(_use(prompt) if prompt else ()),
         "## Left out",
         "",
         *(f"- {reason}: {count}" for reason, count in result["skipped"].items()),
@@ -297,6 +316,22 @@ def adapter_card(asked: dict[str, Any], result: dict[str, Any]) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _use(prompt: str) -> list[str]:
+    return [
+        "## Use",
+        "",
+        "`AutoPeftModelForCausalLM.from_pretrained(folder)` of PEFT loads the adapter with its "
+        "base model, by the name or path in `adapter_config.json`; the tokenizer and its chat "
+        "template are in this folder. The prompt is written like this, and the answer has two "
+        "lines (`Label:`, `Explanation:`) and the end token:",
+        "",
+        "~~~text",
+        prompt,
+        "~~~",
+        "",
+    ]
 
 
 def _rows(values: dict[str, Any]) -> list[str]:

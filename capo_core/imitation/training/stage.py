@@ -10,7 +10,12 @@ from peft import PeftModel
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.imitation.models.adapters import adapter_card, adapter_weights, save_adapter
+from capo_core.imitation.models.adapters import (
+    adapter_card,
+    adapter_weights,
+    sample_prompt,
+    save_adapter,
+)
 from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting import responses as prompting_responses
@@ -225,15 +230,16 @@ def train_stage(
         figures=counters.figures,
         skipped=training.skipped,
     )
-    processes.on_main(lambda: _write(stage, folder, result))
+    prompt = sample_prompt(dataset.task, base.tokenizer, shared=config.shared)
+    processes.on_main(lambda: _write(stage, folder, result, prompt))
     progress(f"{result.stage} of {result.target} done", 1.0)
     return result
 
 
-def _write(stage: Stage, folder: RunFolder, result: TrainResult) -> None:
+def _write(stage: Stage, folder: RunFolder, result: TrainResult, prompt: str) -> None:
     origin = {"run": folder.run_id, "dataset": stage.run_config["dataset"], "target": result.target}
     weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
-    card = adapter_card(stage.run_config, asdict(result))
+    card = adapter_card(stage.run_config, asdict(result), prompt)
     save_adapter(folder.adapter, stage.model, weights, stage.base, origin, card)
     folder.log("finished", step=result.steps, kept_step=result.kept_step)
     folder.finish(asdict(result))
