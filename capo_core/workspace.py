@@ -35,6 +35,13 @@ class Workspace:
         """Return the workspace at `CAPO_WORKSPACE`, else at `./workspace`."""
         return cls(Path(os.environ.get("CAPO_WORKSPACE") or "workspace").expanduser().resolve())
 
+    def become_default(self) -> None:
+        """Make this the default workspace of this process and of those that it starts.
+
+        A worker's run may name a base model of its workspace, wherever the worker was started.
+        """
+        os.environ["CAPO_WORKSPACE"] = str(self.root)
+
     @property
     def datasets(self) -> Path:
         return self.root / "datasets"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("errors", "progress", "formatting", "shipped", "templates"),
     ("schema", "task", "settings", "workspace"),
-    ("dataset",),
+    ("dataset", "file_download"),
     ("run_folder", "stats"),
     ("text", "data"),
     ("simulation",),

@@ -24,6 +24,7 @@ def main(folder: str) -> int:
     """Execute the run in `folder`; return 0 if it succeeded, 1 otherwise."""
     run = Run(Path(folder).resolve())
     workspace = Workspace(run.folder.parents[1])
+    workspace.become_default()
     try:
         status = queue.claim(workspace, run)
     except CapoError as error:

@@ -63,7 +63,7 @@ def test_the_adapter_alone_is_enough_for_peft(run):
     untrained = greedy(base.model, prompt_ids(PROMPT, base.tokenizer))
     ours = load_adapter(base, run.adapter)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # PEFT warns where something does not fit
+        warnings.simplefilter("error", UserWarning)  # PEFT warns where something does not fit
         theirs = AutoPeftModelForCausalLM.from_pretrained(run.adapter, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(run.adapter)
     assert tokenizer.chat_template == base.tokenizer.chat_template

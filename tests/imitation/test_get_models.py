@@ -257,9 +257,7 @@ def test_a_truncated_package(workspace, known, tmp_path, monkeypatch):
 
 def test_from_the_hub_comes_the_original(workspace, known, gguf_file, monkeypatch):
     original = gguf_file.with_name(f"{gguf_file.name}.model")
-    monkeypatch.setattr(
-        "capo_core.imitation.models.base_files.download_from_hub", lambda name: original
-    )
+    monkeypatch.setattr(obtain, "download_from_hub", lambda name: original)
     entry = obtain.get_model("tiny", workspace, source="hub")
     origin = Origin.read(entry.folder)
     assert origin.source["hub"] == "somebody/tiny" and not origin.quantised

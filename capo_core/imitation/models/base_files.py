@@ -14,7 +14,6 @@ from typing import Any
 from capo_core.errors import BackendUnavailable, CapoError, ConfigError
 from capo_core.formatting import size
 from capo_core.imitation.models.registry import EMBEDDED_NAME, KNOWN_MODELS
-from capo_core.imitation.models.workspace_models import model_folder
 from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
@@ -79,6 +78,14 @@ def base_kind(name: str, workspace: Workspace | None = None) -> str:
     if name and Path(name).expanduser().is_dir():
         return FOLDER
     return HUB if name and name.count("/") <= 1 and not name.startswith((".", "/", "~")) else ""
+
+
+def model_folder(workspace: Workspace, name: str) -> Path | None:
+    """Return the folder of the workspace's model `name`; None where there is none."""
+    if not name or name.startswith(".") or "/" in name or "\\" in name:
+        return None
+    folder = workspace.models / name
+    return folder if folder.is_dir() else None
 
 
 def base_title(name: str) -> str:

@@ -18,6 +18,11 @@ from typing import IO
 from capo_core.errors import BackendUnavailable, CapoError, ConfigError, DataError
 from capo_core.file_download import download_file, partial_path, verified
 from capo_core.formatting import size
+from capo_core.imitation.models.base_files import (
+    check_base_model,
+    download_from_hub,
+    model_folder,
+)
 from capo_core.imitation.models.gguf import DTYPE, GgufFile, convert_gguf, read_gguf
 from capo_core.imitation.models.package_index import PipSources, file_addresses, pip_sources
 from capo_core.imitation.models.registry import KnownModel, PackageFile, obtainable
@@ -30,7 +35,6 @@ from capo_core.imitation.models.workspace_models import (
     check_new_name,
     check_space,
     model_entries,
-    model_folder,
     new_model,
     now,
     parameters_of,
@@ -345,8 +349,6 @@ def _convert(
 
 def _from_hub(known: KnownModel, workspace: Workspace, progress: Progress) -> None:
     """Copy the original model from the hub (its cache goes on from a broken download)."""
-    from capo_core.imitation.models.base_files import check_base_model, download_from_hub
-
     progress(f"Downloading {known.hub}", 0.1)
     found = download_from_hub(known.hub)
     check_base_model(found)

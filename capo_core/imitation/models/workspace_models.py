@@ -24,8 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from capo_core.errors import ConfigError, RunError
+from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.formatting import size
+from capo_core.imitation.models.base_files import check_model_files, model_folder
 from capo_core.imitation.models.registry import EMBEDDED_NAME, KNOWN_MODELS
 from capo_core.run_folder import disk_errors
 from capo_core.shipped import EMBEDDED_BASE
@@ -135,14 +136,6 @@ def model_entries(workspace: Workspace) -> list[ModelEntry]:
     names = {each.name for each in found}
     found += [_offered(name) for name in KNOWN_MODELS if name not in names]
     return found
-
-
-def model_folder(workspace: Workspace, name: str) -> Path | None:
-    """Return the folder of the workspace's model `name`; None where there is none."""
-    if not name or name.startswith(".") or "/" in name or "\\" in name:
-        return None
-    folder = workspace.models / name
-    return folder if folder.is_dir() else None
 
 
 def remove_model(workspace: Workspace, name: str) -> int:
@@ -318,9 +311,6 @@ def _offered(name: str) -> ModelEntry:
 
 def _entry(folder: Path, name: str = "") -> ModelEntry:
     """Return the entry of a folder; what cannot be read is its problem."""
-    from capo_core.errors import CapoError
-    from capo_core.imitation.models.base_files import check_model_files
-
     name = name or folder.name
     origin = Origin.read(folder)
     known = KNOWN_MODELS.get(name) if origin and origin.kind == DOWNLOADED else None

@@ -385,6 +385,7 @@ def estimate_here(workspace: Workspace, kind: str, settings: Mapping[str, Any]) 
 def main() -> int:
     asked = json.loads(sys.stdin.read())
     workspace = Workspace(Path(asked["workspace"]))
+    workspace.become_default()
     found = estimate_here(workspace, asked["kind"], asked["settings"])
     print(json.dumps(found.to_dict()))
     return 0
