@@ -139,15 +139,22 @@ def save_adapter(
     base: LoadedBaseModel,
     origin: dict[str, Any],
     card: str,
+    *,
+    ranks: int = 1,
 ) -> None:
     """Write the adapter with `weights` to `folder` atomically, replacing its content.
 
     Args:
+        model: the model it was trained in, whose settings of PEFT it has.
         origin: further content of `capo.json`: run, dataset, target.
         card: text of README.md.
+        ranks: how many times the rank of `model` the weights have, at the same scale.
     """
+    trained = model.peft_config[NAME]
     settings = {
-        **model.peft_config[NAME].to_dict(),
+        **trained.to_dict(),
+        "r": ranks * trained.r,
+        "lora_alpha": ranks * trained.lora_alpha,
         # AutoPeftModelForCausalLM loads the base from here: by its name on the hub, else by its
         # path on this machine, which stands in no other file.
         "base_model_name_or_path": base.name if base_kind(base.name) == HUB else str(base.folder),

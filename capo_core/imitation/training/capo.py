@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from capo_core.dataset import Dataset
-from capo_core.errors import RunError
+from capo_core.errors import ConfigError, RunError
 from capo_core.imitation.models.adapters import (
     adapter_fingerprint,
     load_adapter,
@@ -33,6 +33,7 @@ from capo_core.imitation.pairs.files import (
     save_copy,
 )
 from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.training.calibration import StrengthCalibrator, Yardstick
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import ExampleSet, capo_examples, pairs_of
@@ -160,6 +161,7 @@ def train_capo(
     progress: Progress = silent,
     scorer: ProbeScorer | None = None,
     preferences: Path | None = None,
+    yardstick: Yardstick | None = None,
 ) -> TrainResult:
     """Train `target`'s adapter from the finished run `sft`: start, resume, or find it finished.
 
@@ -169,12 +171,14 @@ def train_capo(
         scorer: of probes during training, if set (`probe_items`).
         preferences: the file of which `config.preferences` is the hash. The run has a copy, which
             is used if this is None.
+        yardstick: judge of answers to validation items, if `config.calibrate`.
 
     Raises:
         ConfigError, RunError, Stopped: as `sft.train_sft`; also where `sft` does not fit.
         RunError: the pairs are modified or missing.
     """
     check_scorer(config, scorer)
+    _check_yardstick(config, yardstick)
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
     run_config = processes.on_main(lambda: capo_run_config(dataset, target, config, sft))
@@ -209,9 +213,23 @@ def train_capo(
                 folder,
                 processes,
                 checkpoint,
-                part_of(progress, 0.1, 1.0),
+                part_of(progress, 0.1, 0.8 if config.calibrate else 1.0),
                 scorer,
+                None
+                if yardstick is None
+                else StrengthCalibrator(
+                    dataset, sft.adapter, folder, yardstick, part_of(progress, 0.8, 1.0)
+                ),
             )
+
+
+def _check_yardstick(config: CapoConfig, yardstick: Yardstick | None) -> None:
+    """Raise `ConfigError` if a calibration is requested without a yardstick."""
+    if config.calibrate and yardstick is None:
+        raise ConfigError(
+            "calibrate is on, and there is nothing to choose a strength by",
+            todo="give a yardstick (see evaluation/calibration.py), or switch calibrate off",
+        )
 
 
 def _stage(run_config, dataset, targets, config, sft, given, cache, processes, progress) -> Stage:

@@ -258,6 +258,10 @@ class SftConfig(TrainConfig):
     )
 
 
+# Settings of CAPO that earlier builds did not have, with what these did.
+LATER = {"preferences": "", "contrast": "response", "anchor": "response", "calibrate": False}
+
+
 @settings("CAPO")
 class CapoConfig(TrainConfig):
     """Preference training from the SFT adapter, which is also the frozen reference."""
@@ -337,6 +341,13 @@ class CapoConfig(TrainConfig):
         description="The responses that are contrasted, and the weight of each pair.",
         default_factory=PairsConfig,
     )
+    calibrate: bool = setting(
+        False,
+        "Calibrate strength",
+        "After training, choose the adapter's strength between SFT (0) and CAPO (1) on validation "
+        "items: where answers are as typical of the annotator as the annotator's own texts, and "
+        "labels are not worse than after SFT. Costs answers at five strengths.",
+    )
     preferences: str = setting(
         "",
         "Preference file (SHA-256)",
@@ -352,6 +363,11 @@ class CapoConfig(TrainConfig):
                 "the SHA-256 of a file (64 digits), or nothing",
             ),
             ("shared", not (self.shared and self.preferences), alone),
+            (
+                "calibrate",
+                not (self.calibrate and self.shared),
+                "one adapter per annotator: a strength suits one annotator",
+            ),
         ):
             if not right:
                 raise ConfigError(
@@ -363,11 +379,10 @@ class CapoConfig(TrainConfig):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as every stage.
 
-        `preferences`, `contrast` and `anchor` only where they are not as in the paper's plain
-        form, for the same reason.
+        What came later only where it is not as in the plain form, for the same reason.
         """
         plain = super().to_dict()
-        for name, usual in (("preferences", ""), ("contrast", "response"), ("anchor", "response")):
+        for name, usual in LATER.items():
             if plain[name] == usual:
                 del plain[name]
         return plain

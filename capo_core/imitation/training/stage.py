@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
+from torch import Tensor
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
@@ -43,6 +45,8 @@ class TrainResult:
             one.
         loss: of the last training step.
         training_items, validation_items, responses, cut, skipped: see `Material`.
+        calibration: how far the adapter is on the way from SFT to CAPO, and what that was chosen
+            by (see `calibration.Choice`); empty for the trained adapter itself.
         tokens: positions the model computed in training steps.
         seconds: of the loop, over all sessions, without loading.
     """
@@ -65,6 +69,7 @@ class TrainResult:
     cut: int
     figures: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: RunFolder) -> TrainResult:
@@ -79,6 +84,7 @@ class Stage:
     Attributes:
         run_config: content of the run's config.json.
         engine_note: the scoring engine and the reason; see `choose.EngineChoice`.
+        sample_prompt: a prompt as the model reads it, for the adapter's card.
     """
 
     run_config: dict[str, Any]
@@ -90,6 +96,7 @@ class Stage:
     examples: tuple[Sequence[TrainingExample], Sequence[TrainingExample]]
     limits: TokenLimits
     engine_note: dict[str, Any]
+    sample_prompt: str = ""
 
 
 def run_config(
@@ -177,11 +184,13 @@ def train_stage(
     checkpoint: Checkpoint | None,
     progress: Progress,
     scorer: ProbeScorer | None = None,
+    calibrator: Calibrator | None = None,
 ) -> TrainResult:
     """Train, and write adapter, model card and result.
 
     Args:
         scorer: of the answers to `config.probe_items` items.
+        calibrator: makes the adapter of the run from the trained one; None keeps that.
 
     Raises:
         Stopped, RunError: see `Training.run`.
@@ -209,6 +218,8 @@ def train_stage(
         batch_tokens=batch_tokens,
     )
     loop.run(progress)
+    if calibrator is not None:
+        loop.save()  # if interrupted from here on, no step is repeated
     counters = loop.counters
     result = TrainResult(
         run_id=folder.run_id,
@@ -231,19 +242,47 @@ def train_stage(
         skipped=training.skipped,
     )
     prompt = sample_prompt(dataset.task, base.tokenizer, shared=config.shared)
-    processes.on_main(lambda: _write(stage, folder, result, prompt))
+    stage = replace(stage, sample_prompt=prompt)
+
+    def finish() -> TrainResult:
+        weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
+        if calibrator is not None:
+            return _finish(folder, calibrator(stage, weights, result))
+        save_stage(stage, folder.adapter, weights, result)
+        return _finish(folder, result)
+
+    result = processes.on_main(finish)
     progress(f"{result.stage} of {result.target} done", 1.0)
     return result
 
 
-def _write(stage: Stage, folder: RunFolder, result: TrainResult, prompt: str) -> None:
-    origin = {"run": folder.run_id, "dataset": stage.run_config["dataset"], "target": result.target}
-    weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
-    card = adapter_card(stage.run_config, asdict(result), prompt)
-    save_adapter(folder.adapter, stage.model, weights, stage.base, origin, card)
+# Makes the run's adapter from the trained weights, and returns the result with `calibration`.
+Calibrator = Callable[[Stage, dict[str, Tensor], TrainResult], TrainResult]
+
+
+def save_stage(
+    stage: Stage,
+    folder: Path,
+    weights: dict[str, Tensor],
+    result: TrainResult,
+    *,
+    ranks: int = 1,
+) -> None:
+    """Write the adapter with `weights` to `folder`; see `adapters.save_adapter`."""
+    origin = {
+        "run": result.run_id,
+        "dataset": stage.run_config["dataset"],
+        "target": result.target,
+    }
+    card = adapter_card(stage.run_config, asdict(result), stage.sample_prompt)
+    save_adapter(folder, stage.model, weights, stage.base, origin, card, ranks=ranks)
+
+
+def _finish(folder: RunFolder, result: TrainResult) -> TrainResult:
     folder.log("finished", step=result.steps, kept_step=result.kept_step)
     folder.finish(asdict(result))
     remove_checkpoint(folder)
+    return result
 
 
 def _log_examples(folder: RunFolder, training: ExampleSet, limit: int, config: TrainConfig) -> None:

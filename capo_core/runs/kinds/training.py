@@ -146,11 +146,13 @@ def run_training(
         As `imitation.training.sft.train_sft` and `imitation.training.capo.train_capo`.
         RunError: another process is working on the run.
     """
+    from capo_core.evaluation.calibration import HumanYardstick
     from capo_core.evaluation.training_probe import probe_for
     from capo_core.imitation.training.capo import capo_run_config, train_capo
     from capo_core.imitation.training.distributed import Processes
     from capo_core.imitation.training.sft import sft_run_config, train_sft
     from capo_core.runs.foreground import foreground
+    from capo_core.text.embeddings import Embedder
 
     settings, config = request.settings, training_config(request.kind, request.settings)
     dataset = dataset or load_dataset(settings, workspace)
@@ -174,8 +176,11 @@ def run_training(
             train_sft(dataset, settings["target"], config, settings["base"], folder, **shared)
         else:
             cache = workspace.cache / "reference"
+            yardstick = None
+            if config.calibrate:
+                yardstick = HumanYardstick(dataset, settings["target"], Embedder(workspace.cache))
             train_capo(dataset, settings["target"], config, sft, folder, cache=cache,
-                       preferences=preferences, **shared)  # fmt: skip
+                       preferences=preferences, yardstick=yardstick, **shared)  # fmt: skip
     return folder
 
 

@@ -1,0 +1,112 @@
+"""Calibrated CAPO: the adapter of a run is exactly between SFT and CAPO, and resumes."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+import torch
+from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
+from peft import PeftModel
+from safetensors.torch import load_file
+
+from capo_core.errors import ConfigError, Stopped
+from capo_core.imitation.models.adapter_strength import Blend
+from capo_core.imitation.models.adapters import WEIGHTS
+from capo_core.imitation.models.base_model import load_base_model
+from capo_core.imitation.training.calibration import ANSWERS, FULL, STRENGTHS
+from capo_core.imitation.training.capo import train_capo
+from capo_core.imitation.training.config import CapoConfig
+from capo_core.imitation.training.sft import train_sft
+from capo_core.run_folder import RunFolder
+
+IDS = torch.tensor([[5, 9, 33, 70, 12, 101, 44, 8]])
+
+
+@dataclass
+class Chosen:
+    strength: float
+
+    def to_dict(self):
+        return {"strength": self.strength}
+
+
+class Yardstick:
+    """Chooses a strength that was fixed before, and keeps what it was shown."""
+
+    def __init__(self, strength: float, items=("i14", "i16")):
+        self.strength, self.item_ids, self.seen = strength, items, {}
+
+    def choose(self, answers):
+        self.seen = answers
+        return Chosen(self.strength)
+
+
+@pytest.fixture(scope="module")
+def sft(tmp_path_factory):
+    home = tmp_path_factory.mktemp("calibrated")
+    folder = RunFolder(home / "sft")
+    train_sft(tiny_dataset(), "A", sft_config(), tiny_base(home / "base"), folder)
+    return folder
+
+
+def calibrated(sft, folder, yardstick, **more):
+    config = capo_config(calibrate=True, learning_rate=3e-2, epochs=3)
+    return train_capo(
+        tiny_dataset(), "A", config, sft, RunFolder(folder), yardstick=yardstick, **more
+    )
+
+
+def logits(model):
+    with torch.no_grad():
+        return model(input_ids=IDS).logits
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.25, 1.0])
+def test_the_adapter_is_exactly_between_both(sft, tmp_path, strength):
+    yardstick = Yardstick(strength)
+    result = calibrated(sft, tmp_path / "capo", yardstick)
+    assert result.calibration == {"strength": strength}
+    assert list(yardstick.seen) == list(STRENGTHS)
+    assert [answer.item_id for answer in yardstick.seen[0.5]] == ["i14", "i16"]
+    name = sft.config["base"]["name"]
+    base = load_base_model(name, device="cpu")
+    blend = Blend(base, {"sft": sft.adapter, "capo": tmp_path / "capo" / FULL})
+    blend.set({"sft": 1 - strength, "capo": strength})
+    wanted = logits(base.model)
+    blend.set({"sft": 1})
+    assert (logits(base.model) - wanted).abs().max() > 1e-3 or strength == 0
+    plain = load_base_model(name, device="cpu").model
+    found = PeftModel.from_pretrained(plain, str(tmp_path / "capo" / "adapter")).eval()
+    torch.testing.assert_close(logits(found), wanted, atol=1e-4, rtol=0)
+
+
+def test_stopped_between_strengths_it_goes_on_with_the_next(sft, tmp_path):
+    def stop(words, share):
+        if "strength 0.5" in words:
+            raise Stopped("stopped")
+
+    folder = tmp_path / "capo"
+    with pytest.raises(Stopped):
+        calibrated(sft, folder, Yardstick(0.25), progress=stop)
+    assert sorted(path.stem for path in (folder / ANSWERS).iterdir()) == ["0", "0.25"]
+    assert not RunFolder(folder).done
+    kept = json.loads((folder / ANSWERS / "0.25.json").read_text())
+    (folder / ANSWERS / "0.25.json").write_text(json.dumps(["kept", *kept[1:]]))
+    yardstick = Yardstick(0.25)
+    resumed = calibrated(sft, folder, yardstick)
+    assert [answer.text for answer in yardstick.seen[0.25]] == ["kept", *kept[1:]]
+    straight = calibrated(sft, tmp_path / "straight", Yardstick(0.25))
+    assert resumed.steps == straight.steps
+    one = load_file(folder / "adapter" / WEIGHTS)
+    other = load_file(tmp_path / "straight" / "adapter" / WEIGHTS)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_without_a_yardstick_it_is_refused(sft, tmp_path):
+    with pytest.raises(ConfigError, match="nothing to choose a strength by"):
+        calibrated(sft, tmp_path / "capo", None)
+
+
+def test_a_shared_adapter_has_no_strength_of_its_own():
+    with pytest.raises(ConfigError, match="calibrate"):
+        CapoConfig(calibrate=True, shared=True)
