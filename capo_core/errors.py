@@ -33,18 +33,24 @@ class CapoError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        return with_todo(self.problem, self.todo)
+
+    @property
+    def problem(self) -> str:
+        """The message without the next step."""
         head = f"{self.where}: {self.what}" if self.where else self.what
-        parts = [head]
-        if self.expected:
-            parts.append(f"Expected: {self.expected}")
-        if self.todo:
-            parts.append(f"What to do: {self.todo}")
+        parts = [head, f"Expected: {self.expected}"] if self.expected else [head]
         return ". ".join(part.rstrip(".") for part in parts) + "."
 
     def __reduce__(self):
         # Exceptions with keyword arguments do not survive a process boundary without this.
         parts = {name: getattr(self, name) for name in ("where", "expected", "todo", "option")}
         return (_rebuild, (type(self), self.what, parts))
+
+
+def with_todo(problem: str, todo: str | None) -> str:
+    """Return a message with its next step: "The milk is sour. What to do: buy some." """
+    return f"{problem.rstrip('.')}. What to do: {todo.rstrip('.')}." if todo else problem
 
 
 def _rebuild(kind: type[CapoError], what: str, parts: dict) -> CapoError:

@@ -151,7 +151,8 @@ class Statement:
         topic: for instance headline, reduction, label, variance.
         template: the sentence with `{name}` for each value; with a format such as
             `{share:percent}`, `{n:count item}`, `{value:number 2}`, see `FORMATS`.
-        values: values of the placeholders: numbers, texts, `Named` names, and lists of them.
+        values: values of the placeholders: numbers, texts, `Named` names, statements that are a
+            part of this one, and lists of them ("A, B and C"; with the format `apart`: "A; B").
 
     >>> Statement("headline", "{method} is {gain:points} ahead.",
     ...           {"method": Named("method", "capo"), "gain": 0.12}).text
@@ -208,7 +209,17 @@ FORMATS: dict[str, Callable[..., str]] = {
     "count": lambda value, one, many=None: count(value, one, many),
     "duration": duration,
     "p": p_value,
+    "rate": lambda share: percent(share, 1 if 0 < share < 0.01 else 0),
 }
+
+
+def measured(value: float, low: float, high: float, digits: int = 2) -> Statement:
+    """Return a number with its 95 % interval as a part of a statement, "0.52 [0.50, 0.54]"; without
+    the interval where there is none."""
+    template = f"{{value:number {digits}}}"
+    if not any(math.isnan(part) for part in (low, high)):
+        template += f" [{{low:number {digits}}}, {{high:number {digits}}}]"
+    return Statement("measured", template, {"value": value, "low": low, "high": high})
 
 
 class _Renderer(string.Formatter):
@@ -220,7 +231,11 @@ class _Renderer(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, Named):
             return self._titles(value.kind, value.key)
+        if isinstance(value, Statement):
+            return value.render(self._titles)
         if isinstance(value, (list, tuple)):
+            if format_spec == "apart":
+                return "; ".join(self.format_field(each, "") for each in value)
             return listed([self.format_field(each, format_spec) for each in value])
         name, *arguments = format_spec.split() or [""]
         if name in FORMATS:
@@ -240,12 +255,16 @@ def _with_names(template: str, renamed: Mapping[str, str]) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Named):
         return {"kind": value.kind, "key": value.key}
+    if isinstance(value, Statement):
+        return value.to_dict()
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return value.item() if hasattr(value, "item") else value
 
 
 def _revived(value: Any) -> Any:
+    if isinstance(value, dict) and "topic" in value:
+        return Statement.from_dict(value)
     if isinstance(value, dict):
         return Named(value["kind"], value["key"])
     return [_revived(each) for each in value] if isinstance(value, list) else value

@@ -37,6 +37,13 @@ def environment() -> Environment:
     )
 
 
+def style(sheet: str) -> str:
+    """Return a style sheet of a package, "dashboard/ui/page.css", as an HTML element."""
+    folder, _, name = sheet.rpartition("/")
+    path = files("capo_core").joinpath(*folder.split("/"), "templates", name)
+    return f"<style>{path.read_text(encoding='utf-8')}</style>"
+
+
 def render(template: str, /, **values: object) -> str:
     """Return a template filled with `values`, each escaped where it is printed.
 

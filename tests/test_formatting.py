@@ -86,3 +86,13 @@ def test_joined_statements_keep_their_own_values():
     one = Statement("a", "{n:count item} here.", {"n": 1})
     two = Statement("b", "{n:count item} there, {{so}}.", {"n": 2})
     assert one.joined(None, two).text == "1 item here. 2 items there, {so}."
+
+
+def test_a_statement_may_be_a_part_of_another_one():
+    part = Statement("share", "{share:rate} of {who}", {"share": 0.004, "who": Named("a", "b")})
+    values = {"parts": [part, part], "value": formatting.measured(0.5, 0.4, 0.6)}
+    whole = Statement("whole", "It has {parts:apart}; {value}.", values)
+    text = whole.render(lambda kind, key: key.upper())
+    assert text == "It has 0.4\u00a0% of B; 0.4\u00a0% of B; 0.50 [0.40, 0.60]."
+    assert Statement.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
+    assert formatting.measured(0.5, float("nan"), float("nan")).text == "0.50"

@@ -22,6 +22,7 @@ from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConf
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.distributions.variation import VariationConfig
 from capo_core.errors import ConfigError
+from capo_core.formatting import count
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.workspace import Workspace, write_json
 
@@ -105,7 +106,7 @@ def estimate(
         )
         found, config = _showing(found, config, made)
         if missing and not as_json:
-            console.print(f"{missing} explanations could not be replaced: the model has none")
+            console.print(f"{count(missing, 'explanation')} not replaced: the model has none")
     if config.count and choose != "first":
         found, config = _showing(found, config, _chosen(found, config, choose, votes, workspace))
     settings: dict[str, Any] = {
@@ -123,9 +124,10 @@ def estimate(
     result = do_run("estimate", settings, workspace, queue=queue, as_json=as_json)
     if result is None or as_json:
         return
-    console.print(f"{result['name']}: {result['n']} items, {result['questions']} questions")
+    sizes = f"{count(result['n'], 'item')}, {count(result['questions'], 'question')}"
+    console.print(f"{result['name']}: {sizes}")
     for problem, number in result["left_out"].items():
-        console.print(f"left out: {number} items ({problem})", markup=False)
+        console.print(f"left out: {count(number, 'item')} ({problem})", markup=False)
     for note in result.get("notes", ()):
         console.print(f"note: {note}", markup=False)
     if result["position_bias"]:

@@ -25,7 +25,7 @@ def as_dict(run: Any, status: Any) -> dict:
         "run": run.run_id,
         "folder": str(run.folder),
         "state": status.state,
-        "message": status.message,
+        "message": status.text,
         "share": status.share,
         "seconds": round(status.duration_s(), 2),
         "left_s": status.left_s(),
@@ -40,7 +40,7 @@ def as_dict(run: Any, status: Any) -> dict:
             return about
         about |= {"kind": request.kind, "after": list(request.waits_for), "queued": request.queued}
         if status.state == "queued" and not status.pid:
-            about["message"] = queue.reason_for_waiting(run) or status.message
+            about["message"] = queue.reason_for_waiting(run) or status.text
     return about
 
 

@@ -208,7 +208,7 @@ def leaks_(name: Name, as_json: AsJson = False) -> None:
     draft = design_draft.load(workspace, name)
     found = leaks.find_leaks(draft, Catalog(workspace).load(draft.config.dataset))
     if as_json:
-        print_json([vars(leak) for leak in found])
+        print_json([leak.to_dict() for leak in found])
         return
     if not found:
         console.print(f"No leaks found in {count(len(draft.texts), 'text')}.", markup=False)

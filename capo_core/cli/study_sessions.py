@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capo_core.cli.support import console, plain_errors, print_json
+from capo_core.formatting import count
 from capo_core.workspace import Workspace, atomic_file
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _write(frame: pd.DataFrame, path: Path, kind: str) -> None:
 
     with atomic_file(path) as file:
         file.write(as_text(frame, kind).encode("utf-8"))
-    console.print(f"{len(frame)} rows written to {path}", markup=False, soft_wrap=True)
+    console.print(f"{count(len(frame), 'row')} written to {path}", markup=False, soft_wrap=True)
 
 
 def _ask(question: str, yes: bool) -> None:

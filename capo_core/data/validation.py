@@ -19,6 +19,7 @@ from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.data.splits import PART_WORDS
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
+from capo_core.formatting import count
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
 from capo_core.task import Task
 
@@ -108,7 +109,8 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
         work.loc[filled.index, column] = filled
         if len(filled):
             notes.append(
-                f"{len(filled)} rows have no {column}: filled in from the item's other rows"
+                f"{count(len(filled), 'row')} without {column}: filled in from the item's other "
+                "rows"
             )
     keep(map_text(work["text_a"], str.strip) == "", "text_a", "the item has no text")
     inside = work[keep.mask]
@@ -135,7 +137,7 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
         )
     if (spaced & ~differs).any():
         notes.append(
-            f"{int((spaced & ~differs).sum())} rows differ from their item's first text "
+            f"{count(int((spaced & ~differs).sum()), 'row')} different from the item's first text "
             "only in white space: the first text is used"
         )
     rows = reference["row"].to_numpy()
@@ -163,12 +165,12 @@ def reject_duplicates(work: pd.DataFrame, keep: RowFilter, notes: list[str]) -> 
     more = inside.duplicated(["item_id", "annotator_id"]) & ~again
     if again.any():
         notes.append(
-            f"{int(again.sum())} annotations repeat a label with another explanation: imported"
+            f"{count(int(again.sum()), 'repeated label')} with another explanation: imported"
         )
     if more.any():
         notes.append(
-            f"{int(more.sum())} annotations are a further label by the same annotator on "
-            "the same item: imported as separate rows"
+            f"{count(int(more.sum()), 'further label')} by the same annotator on the same item: "
+            "imported as separate rows"
         )
 
 
@@ -343,7 +345,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 def _last_notes(kept: pd.DataFrame, notes: list[str]) -> None:
     without = int((kept["explanation"] == "").sum())
     if without:
-        notes.append(f"{without} of {len(kept)} annotations have no explanation: imported")
+        notes.append(f"{without:,} of {len(kept):,} annotations without an explanation: imported")
     if kept["annotator_id"].nunique() == 1:
         notes.append("there is one annotator: comparisons between annotators need at least two")
     if kept["item_id"].nunique() == 1:

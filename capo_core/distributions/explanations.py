@@ -95,7 +95,7 @@ def explain(
     Raises:
         ConfigError: there is no such source of labels.
         RunError: no answer could be used.
-        BackendUnavailable: the model cannot be asked any more.
+        BackendUnavailable: the model is no longer available.
     """
     config = config or ExplainConfig()
     wanted = _wanted(judgments, config)

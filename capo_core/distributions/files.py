@@ -41,6 +41,7 @@ from capo_core.distributions.judgments import (
 )
 from capo_core.distributions.sources import HUMANS
 from capo_core.errors import DataError
+from capo_core.formatting import count
 from capo_core.schema import quoted_names
 from capo_core.task import NLI, LabelScale, Task
 from capo_core.workspace import atomic_file, content_hash
@@ -402,7 +403,7 @@ def merge_judgments(first: Judgments, other: Judgments) -> Judgments:
     if len(mine) < len(other.items):
         left = len(other.items) - len(mine)
         notes.append(
-            f"{left} of {len(other.items)} items of {other.name} are not in {first.name}; left out"
+            f"{left:,} of {len(other.items):,} items of {other.name} not in {first.name}; left out"
         )
     both = first.with_sources(more).with_explanations(said)
     return replace(both, notes=(*first.notes, *notes))
@@ -433,7 +434,7 @@ def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, .
         rows = read_array(value, aside, path.name)
     if len(aside):
         first = aside.frame().iloc[0]
-        notes = [*notes, f"{len(aside)} lines are left out, the first one: {first['reason']}"]
+        notes = [*notes, f"{count(len(aside), 'line')} left out, the first one: {first['reason']}"]
     return rows, tuple(notes)
 
 

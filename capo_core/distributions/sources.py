@@ -170,13 +170,13 @@ def unused_outputs(judgments: Judgments, outputs: pd.DataFrame) -> list[str]:
     found = []
     if unread.any():
         found.append(
-            f"{int(unread.sum())} of {len(outputs)} answers of the runs have no label that could "
-            "be read; they are ignored"
+            f"{int(unread.sum()):,} of {len(outputs):,} answers of the runs without a readable "
+            "label; left out"
         )
     if not known.all():
         found.append(
-            f"{int((~known).sum())} of {len(outputs)} answers of the runs are to items that are "
-            f"not in {judgments.name}; left out"
+            f"{int((~known).sum()):,} of {len(outputs):,} answers of the runs to items not in "
+            f"{judgments.name}; left out"
         )
     return found
 

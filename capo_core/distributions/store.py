@@ -27,6 +27,7 @@ from capo_core.distributions.sources import (
     unused_outputs,
 )
 from capo_core.errors import DataError, RunError
+from capo_core.formatting import count
 from capo_core.imitation.generation.outputs import TABLE, read_table
 from capo_core.run_folder import RunFolder, find_run, list_runs
 from capo_core.stats.intervals import json_value
@@ -122,7 +123,8 @@ def with_runs(judgments: Judgments, names: Sequence[str], workspace: Workspace) 
             notes += [f"{made.name}: {note}" for note in raw["notes"]]
             strange = len(set(raw["shares"]) - set(judgments.items["item_id"]))
             if strange:
-                notes.append(f"{strange} items of {name} are not in {judgments.name}; left out")
+                items = count(strange, "item")
+                notes.append(f"{items} of {name} not in {judgments.name}; left out")
         elif (run.path / TABLE).exists():
             tables.append(read_table(run.path))
         else:

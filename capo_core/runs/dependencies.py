@@ -199,8 +199,7 @@ def _why(name: str, others: DependencyStates) -> str:
     if status.state == "failed" and status.blocked_by:
         return _why(status.blocked_by, others)
     if status.state == "failed":
-        # The run itself shows what to do about it.
-        return f"{title} failed: {status.message.partition(' What to do:')[0]}"
+        return f"{title} failed: {status.message}"  # the run itself shows what to do about it
     if status.state in ("stopped", "lost", DELETED):
         return f"{title} {'is' if status.state == 'lost' else 'was'} {status.state}"
     request = _request_of(run)

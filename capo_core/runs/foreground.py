@@ -76,7 +76,7 @@ def foreground(
         heartbeat.finish("stopped", error.what)
         raise
     except CapoError as error:
-        heartbeat.finish("failed", str(error))
+        heartbeat.finish("failed", error.problem, error.todo or "")
         raise
     except KeyboardInterrupt:
         heartbeat.finish("stopped", "interrupted at the keyboard")

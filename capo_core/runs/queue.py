@@ -144,7 +144,7 @@ def _fail_with_another(run: Run, states: DependencyStates, status: dict[str, Sta
     if not name:
         return False
     other = states.status(name)
-    why = f"failed: {other.message}" if other.state == "failed" else f"is {other.state}"
+    why = f"failed: {other.message.rstrip('.')}" if other.state == "failed" else f"is {other.state}"
     why = "was deleted" if other.state == DELETED else why
     status[run.run_id] = run.write(
         replace(
@@ -152,6 +152,7 @@ def _fail_with_another(run: Run, states: DependencyStates, status: dict[str, Sta
             state="failed",
             # Down a chain the first failure is what matters.
             message=other.message if other.blocked_by else f"depends on a run that {why} ({name})",
+            todo=other.todo if other.state == "failed" else "",
             ended=time.time(),
             blocked_by=name,
         )
@@ -197,6 +198,9 @@ def _hand_to_slurm(run: Run, status: dict[str, Status]) -> None:
     try:
         number = slurm.submit(run.folder)
     except (BackendUnavailable, ConfigError) as error:
-        run.write(replace(before, state="failed", message=str(error), ended=time.time()))
+        run.write(
+            replace(before, state="failed", message=error.problem, todo=error.todo or "",
+                    ended=time.time())
+        )  # fmt: skip
         return
     run.write(replace(before, slurm=number, message=f"submitted to Slurm as job {number}"))

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from capo_core.errors import RunError, Stopped
+from capo_core.errors import RunError, Stopped, with_todo
 from capo_core.runs.memory import gpu_peak_bytes, peak_bytes
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Status:
         state: queued, running, succeeded, failed, stopped or lost. "lost" is never written: a
             reader infers it if the process of a live state is gone.
         message: the current activity, or how it ended, for people.
+        todo: after a failure, what can be done about it; in former builds, part of `message`.
         share: the share done, 0 to 1.
         pid, birth: the worker's PID and the mark of its start, unique together, since operating
             systems reuse PIDs.
@@ -65,6 +66,7 @@ class Status:
     peak_bytes: int = 0
     gpu_peak_bytes: int = 0
     blocked_by: str = ""
+    todo: str = ""
 
     @classmethod
     def from_dict(cls, raw: Any) -> Status:
@@ -82,6 +84,11 @@ class Status:
             raise RunError(f"the state is {raw.get('state')!r}", where="status.json",
                            expected=f"one of {', '.join((*LIVE, *ENDED))}")  # fmt: skip
         return cls(**raw)
+
+    @property
+    def text(self) -> str:
+        """The message with what can be done."""
+        return with_todo(self.message, self.todo)
 
     @property
     def live(self) -> bool:
@@ -182,14 +189,15 @@ class Heartbeat:
             share = min(1.0, max(self._status.share, share))
             self._status = replace(self._status, message=what, share=share)
 
-    def finish(self, state: str, message: str) -> None:
+    def finish(self, state: str, message: str, todo: str = "") -> None:
         """Write the final status, even where the disk is full."""
         self._over.set()
         with self._guard:
             share = 1.0 if state == "succeeded" else self._status.share
             self._status = replace(
-                self._measured(), state=state, message=message, share=share, ended=time.time()
-            )
+                self._measured(), state=state, message=message, todo=todo, share=share,
+                ended=time.time(),
+            )  # fmt: skip
             try:
                 self._run.write(self._status)
             except OSError:

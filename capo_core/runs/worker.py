@@ -65,7 +65,7 @@ def ended_well(work: Callable[[], str], heartbeat: Heartbeat) -> bool:
     except Stopped as error:
         heartbeat.finish("stopped", error.what)
     except CapoError as error:
-        heartbeat.finish("failed", str(error))
+        heartbeat.finish("failed", error.problem, error.todo or "")
     except MemoryError:
         _print_trace()
         heartbeat.finish("failed", "the computer ran out of memory")

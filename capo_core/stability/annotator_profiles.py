@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.formatting import count, listed, number, percent
+from capo_core.formatting import Statement
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability.label_use import AnnotatorLabels, LabelUse, label_use
 from capo_core.stability.phrases import (
@@ -79,7 +80,7 @@ class AnnotatorProfile:
         labels: use of every label of the scale.
         length: None without enough explanations.
         cues: phrases, then style features, the strongest first; empty where none is significant.
-        interpretation: sentences.
+        statements: on label use and wording, in words.
         typical, atypical: annotation ids, the most typical and the most atypical first.
     """
 
@@ -90,21 +91,33 @@ class AnnotatorProfile:
     labels: tuple[LabelUse, ...]
     length: ExplanationLength | None
     cues: tuple[Cue, ...]
-    interpretation: tuple[str, ...]
+    statements: tuple[Statement, ...]
     typical: tuple[str, ...]
     atypical: tuple[str, ...]
 
+    @property
+    def interpretation(self) -> tuple[str, ...]:
+        """The statements as sentences."""
+        return tuple(statement.text for statement in self.statements)
+
     def to_dict(self) -> dict:
-        return _plain(self)
+        return _plain(self) | {
+            "interpretation": list(self.interpretation),
+            "statements": [statement.to_dict() for statement in self.statements],
+        }
 
     @classmethod
     def from_dict(cls, raw: dict) -> AnnotatorProfile:
-        """Return the profile from `to_dict`."""
+        """Return the profile from `to_dict`; of former ones, the sentences as they are."""
+        raw = dict(raw)
+        sentences = [{"topic": "", "text": text} for text in raw.pop("interpretation")]
+        statements = raw.pop("statements", sentences)
         parts = {
+            "statements": tuple(Statement.from_dict(each) for each in statements),
             "labels": tuple(LabelUse(**use) for use in raw["labels"]),
             "length": None if raw["length"] is None else ExplanationLength(**raw["length"]),
             "cues": tuple(Cue(**cue) for cue in raw["cues"]),
-            **{name: tuple(raw[name]) for name in ("interpretation", "typical", "atypical")},
+            **{name: tuple(raw[name]) for name in ("typical", "atypical")},
         }
         return cls(**{**raw, **parts})
 
@@ -279,86 +292,128 @@ def _distinct(order: np.ndarray, value: np.ndarray, far: np.ndarray, n: int) -> 
     return chosen
 
 
-def label_statements(use: AnnotatorLabels, n: int) -> tuple[str, ...]:
-    """Return one or two sentences on the use of the labels in `n` annotations."""
+def label_statements(use: AnnotatorLabels, n: int) -> tuple[Statement, ...]:
+    """Return one or two statements on the use of the labels in `n` annotations."""
     if n < MIN_LABELS:
-        return (f"{count(n, 'annotation')}: too few to describe label use.",)
+        return (_of_labels("{n:count annotation}: too few to describe label use.", n=n),)
     if math.isnan(use.labels[0].share_others):
         most = max(use.labels, key=lambda label: label.share)
         return (
-            f"Most frequent label “{most.label}”: {_with_interval(most)} of {n} labels. "
-            "There is no other annotator to compare with.",
+            _of_labels(
+                f"Most frequent label “{{label}}”: {_OWN_RATE} of {{n:,}} labels. "
+                "There is no other annotator to compare with.",
+                **_label_values(most),
+                n=n,
+            ),
         )
-    sentences = []
+    statements = []
     if use.mean is not None and math.isfinite(use.mean.low):
         significant = use.mean.low > 0 or use.mean.high < 0
-        sentences.append(
-            f"Mean label {_mean(use.own_mean)}, the others' {_mean(use.others_mean)}: "
-            f"{'a significant' if significant else 'no significant'} difference "
-            f"({_mean(use.mean.value)}, 95 % interval {_mean(use.mean.low)} to "
-            f"{_mean(use.mean.high)})."
+        statements.append(
+            _of_labels(
+                "Mean label {own:number 1}, the others' {others:number 1}: "
+                f"{'a significant' if significant else 'no significant'} difference "
+                "({value:number 1}, 95 % interval {low:number 1} to {high:number 1}).",
+                own=_mean(use.own_mean),
+                others=_mean(use.others_mean),
+                value=_mean(use.mean.value),
+                low=_mean(use.mean.low),
+                high=_mean(use.mean.high),
+            )
         )
     clear = [label for label in use.labels if label.differs]
     far = max(clear or use.labels, key=_distance)
-    others = f"the others {_rate(far.share_others)}"
     if clear:
         more = "more" if far.share > far.share_others else "less"
-        sentences.append(
-            f"Uses “{far.label}” significantly {more} often: {_with_interval(far)} of {n} labels, "
-            f"{others}."
-        )
+        head = f"Uses “{{label}}” significantly {more} often"
     else:
-        sentences.append(
-            "No significant difference in label use; the largest is for "
-            f"“{far.label}”: {_with_interval(far)} of {n} labels, {others}."
+        head = "No significant difference in label use; the largest is for “{label}”"
+    statements.append(
+        _of_labels(
+            f"{head}: {_OWN_RATE} of {{n:,}} labels, the others {{others:rate}}.",
+            **_label_values(far),
+            n=n,
+            others=far.share_others,
         )
-    return tuple(sentences)
+    )
+    return tuple(statements)
 
 
 def wording_statements(
     n: int, least: int, n_writers: int, length: ExplanationLength | None, cues: Sequence[Cue]
-) -> tuple[str, ...]:
-    """Return sentences on the wording of `n` explanations; `n_writers` annotators wrote any."""
+) -> tuple[Statement, ...]:
+    """Return statements on the wording of `n` explanations; `n_writers` annotators wrote any."""
     if not n:
-        return ("Wrote no explanations.",)
+        return (_of_wording("Wrote no explanations."),)
     if n < least or length is None:
-        return (f"{count(n, 'explanation')}: too few to describe the wording.",)
-    own = (
-        f"Median length {length.median:.0f} words (interquartile range "
-        f"{length.low_quarter:.0f}–{length.high_quarter:.0f})"
-    )
+        return (_of_wording("{n:count explanation}: too few to describe the wording.", n=n),)
+    own = "Median length {median:.0f} words (interquartile range {low:.0f}–{high:.0f})"
+    values = {"median": length.median, "low": length.low_quarter, "high": length.high_quarter}
     if n_writers < 2:
-        return (f"{own}. No other annotator wrote explanations to compare with.",)
-    sentences = [f"{own}; the others' median {length.others:.0f}."]
+        own += ". No other annotator wrote explanations to compare with."
+        return (_of_wording(own, **values),)
+    statements = [
+        _of_wording(own + "; the others' median {others:.0f}.", **values, others=length.others)
+    ]
     more = [cue for cue in cues if cue.kind == "phrase" and cue.strength > 0]
     less = [cue for cue in cues if cue.kind == "phrase" and cue.strength < 0]
     features = [cue for cue in cues if cue.kind == "habit"]
     if more:
-        sentences.append(f"Distinctive phrases: {listed([_phrase(cue) for cue in more[:4]])}.")
+        found = [_phrase(cue) for cue in more[:4]]
+        statements.append(_of_wording("Distinctive phrases: {phrases}.", phrases=found))
     if less:
-        sentences.append(f"Rarer than in the others: {listed([_phrase(cue) for cue in less[:2]])}.")
+        found = [_phrase(cue) for cue in less[:2]]
+        statements.append(_of_wording("Rarer than in the others: {phrases}.", phrases=found))
     if features:
-        sentences.append(f"Style features: {'; '.join(_feature(cue) for cue in features[:3])}.")
+        found = [_feature(cue) for cue in features[:3]]
+        statements.append(_of_wording("Style features: {features:apart}.", features=found))
     if not cues:
-        sentences.append(
-            f"No phrase or style feature differs significantly in {count(n, 'explanation')}."
+        statements.append(
+            _of_wording(
+                "No phrase or style feature differs significantly in {n:count explanation}.", n=n
+            )
         )
-    return tuple(sentences)
+    return tuple(statements)
 
 
-def _phrase(cue: Cue) -> str:
-    own, others = _rate(cue.own / 100), _rate(cue.others / 100)
-    return f"{cue.text} (in {own} of explanations, others {others})"
+def _of_labels(template: str, **values: Any) -> Statement:
+    return Statement("labels", template, values)
 
 
-def _feature(cue: Cue) -> str:
+def _of_wording(template: str, **values: Any) -> Statement:
+    return Statement("wording", template, values)
+
+
+# An annotator's share of a label with its interval, from `_label_values`.
+_OWN_RATE = "{share:rate} (95 % interval {low:.0f}–{high:.0f})"
+
+
+def _label_values(label: LabelUse) -> dict[str, Any]:
+    return {
+        "label": label.label,
+        "share": label.share,
+        "low": 100 * label.low,
+        "high": 100 * label.high,
+    }
+
+
+def _phrase(cue: Cue) -> Statement:
+    return _of_wording(
+        "{cue} (in {own:rate} of explanations, others {others:rate})",
+        cue=cue.text, own=cue.own / 100, others=cue.others / 100,
+    )  # fmt: skip
+
+
+def _feature(cue: Cue) -> Statement:
     if cue.unit == "percent of explanations":
-        return f"{_rate(cue.own / 100)} {cue.text}, others {_rate(cue.others / 100)}"
-    if cue.unit == "percent of words":
-        own, others = _rate(cue.own / 100, 1), _rate(cue.others / 100, 1)
-        return f"{cue.text} are {own} of the words, others {others}"
-    unit = "" if cue.unit == "count" else f" {cue.unit}"
-    return f"{cue.text}: {cue.own:.1f}{unit}, others {cue.others:.1f}"
+        template = "{own:rate} {cue}, others {others:rate}"
+    elif cue.unit == "percent of words":
+        template = "{cue} are {own:percent 1} of the words, others {others:percent 1}"
+    else:
+        unit = "" if cue.unit == "count" else " {unit}"
+        template = f"{{cue}}: {{own:.1f}}{unit}, others {{others:.1f}}"
+        return _of_wording(template, cue=cue.text, own=cue.own, others=cue.others, unit=cue.unit)
+    return _of_wording(template, cue=cue.text, own=cue.own / 100, others=cue.others / 100)
 
 
 def _distance(label: LabelUse) -> tuple[float, float]:
@@ -367,18 +422,9 @@ def _distance(label: LabelUse) -> tuple[float, float]:
     return round(abs(difference), 9), difference
 
 
-def _with_interval(label: LabelUse) -> str:
-    return f"{_rate(label.share)} (95 % interval {100 * label.low:.0f}–{100 * label.high:.0f})"
-
-
-def _mean(value: float) -> str:
-    """Format a mean label with one decimal; values that round to zero are "0.0", unsigned."""
-    return number(round(value, 1) + 0.0, 1)
-
-
-def _rate(share: float, digits: int = 0) -> str:
-    """A share in percent, with one decimal below 1 %."""
-    return percent(share, 1 if 0 < share < 0.01 else digits)
+def _mean(value: float) -> float:
+    """Round a mean label to the one decimal that is shown; never to a negative zero."""
+    return round(value, 1) + 0.0
 
 
 def _plain(value):

@@ -50,7 +50,7 @@ class StudyConfig:
     name: str = setting(title="Name of the study", description="Judges never see this name.")
     dataset: str = setting(title="Dataset", description="A dataset of the workspace.")
     kinds: tuple[str, ...] = setting(
-        (ATTRIBUTION,), "Kinds of trial", "What judges are asked; one kind or several.",
+        (ATTRIBUTION,), "Trial kinds", "What judges are asked; one kind or several.",
         choices=lambda: tuple(TRIAL_KINDS),
     )  # fmt: skip
     sources: Mapping[str, Any] = setting(

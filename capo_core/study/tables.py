@@ -20,7 +20,7 @@ import pandas as pd
 from capo_core.errors import DataError
 from capo_core.schema import Table, TableColumn
 
-# Kinds of trial; `trial_kinds.TRIAL_KINDS` says all about each.
+# Trial kinds; `trial_kinds.TRIAL_KINDS` says all about each.
 ATTRIBUTION = "attribution"  # who of these annotators wrote the text or texts?
 COMPARISON = "comparison"  # which of two texts is the named target's?
 REASONING = "reasoning"  # does the text reason like the target's own, 1 to 5?

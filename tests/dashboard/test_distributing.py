@@ -32,7 +32,7 @@ def test_a_file_on_the_same_items_stands_beside_the_dataset():
     assert [one.name for one in found.sources] == ["annotators", "crowd"]
     # "two" is the second item of the dataset and the first of the file.
     assert found.source("crowd").item_ids == ("i1",)
-    assert found.notes == ("1 of 2 items of file are not in mine; left out",) and not notes
+    assert found.notes == ("1 of 2 items of file not in mine; left out",) and not notes
 
 
 def test_a_file_on_other_items_is_shown_alone_and_that_is_said():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from capo_core.dashboard.distributions import summary
 from capo_core.distributions.compare import COLUMNS, DIFFERENCES, CompareConfig
+from capo_core.formatting import Statement
 
 NAN = np.nan
 
@@ -32,7 +34,7 @@ def apart(*rows) -> pd.DataFrame:
 
 
 def said(rows, pairs=()) -> str:
-    return summary.headline(table(*rows), apart(*pairs), "crowd", "JSD")
+    return summary.in_words(summary.headline(table(*rows), apart(*pairs), "crowd", "JSD"))
 
 
 def test_the_nearest_and_whether_it_is_so_beyond_doubt():
@@ -84,7 +86,7 @@ def test_items_of_one_side_are_counted():
         [("a", 10, 8, 2, 4), ("b", 8, 8, 0, 4), ("c", 12, 12, 0, 0)],
         columns=["source", "items", "both", "only_source", "only_against"],
     )
-    assert summary.of_coverage(coverage, "crowd") == [
+    assert [summary.in_words(each) for each in summary.of_coverage(coverage, "crowd")] == [
         "Items of the crowd that a source lacks are excluded: “a” and “b” 4.",
         "Items that the crowd lacks are excluded: “a” 2.",
     ]
@@ -93,10 +95,10 @@ def test_items_of_one_side_are_counted():
 def test_kl_is_explained_only_where_zeros_rule_it():
     low = table(("a", "KL", 0.2), ("uniform", "KL", 0.4))
     high = table(("a", "KL", 9.0), ("uniform", "KL", 0.4))
-    assert summary.of_kl(low, 1e-10, {"a"}) == ""
-    assert "clipped at 1e-10" in summary.of_kl(high, 1e-10, {"a"})
+    assert summary.of_kl(low, 1e-10, {"a"}) is None
+    assert "clipped at 1e-10" in summary.of_kl(high, 1e-10, {"a"}).text
     # Far off, but it leaves no label out: nothing to do with zeros.
-    assert summary.of_kl(high, 1e-10, {"another"}) == ""
+    assert summary.of_kl(high, 1e-10, {"another"}) is None
 
 
 def test_halves_are_said_apart_only_where_their_intervals_are():
@@ -106,11 +108,17 @@ def test_halves_are_said_apart_only_where_their_intervals_are():
             columns=["disputed", "value", "low", "high", "n"],
         )
 
-    assert "is farther away where" in summary.halves_said(rows(0.1, 0.3), "a", "crowd", "JSD")
-    assert "is closer where" in summary.halves_said(rows(0.3, 0.1), "a", "crowd", "JSD")
-    same = summary.halves_said(rows(0.2, 0.21), "a", "crowd", "JSD")
+    def text(frame):
+        return summary.in_words(summary.of_halves(frame, "a", "crowd", "JSD"))
+
+    assert text(rows(0.1, 0.3)) == (
+        "“a” is farther away where the crowd is divided: JSD 0.30 [0.29, 0.31] on the more "
+        "disputed 5 items, 0.10 [0.09, 0.11] on the other 6."
+    )
+    assert "is closer where" in text(rows(0.3, 0.1))
+    same = text(rows(0.2, 0.21))
     assert "about as far away" in same and "disputed 5 items" in same
-    assert "Too few" in summary.halves_said(None, "a", "crowd", "JSD")
+    assert "Too few" in text(None)
 
 
 def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
@@ -125,15 +133,24 @@ def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
          ("test", "a", "floor: mean of a", "KL", -0.3, -0.5, 0.1, 9)],
         columns=["set", "source", "against", "measure", "value", "low", "high", "n"],
     )  # fmt: skip
-    text = summary.trained_said(rows, pairs, "crowd")
+    text = summary.in_words(summary.of_training(rows, pairs, "crowd"))
     assert text.startswith(
         "Of 2 sources, training on “a” brings a classifier closest to the crowd (KL 0.20"
     )
     assert "significantly closer than one trained on “b”" in text
     assert ": 0.50, not significantly farther away." in text
-    one = summary.trained_said(rows[rows["source"] != "b"], pairs, "crowd")
+    one = summary.in_words(summary.of_training(rows[rows["source"] != "b"], pairs, "crowd"))
     assert one.startswith("A classifier trained on “a” reaches KL 0.20")
-    assert "no scores" in summary.trained_said(rows.iloc[:0], pairs, "crowd")
+    assert "no scores" in summary.of_training(rows.iloc[:0], pairs, "crowd").text
+
+
+def test_statements_carry_their_numbers_and_names():
+    statement = summary.headline(
+        table(("a", "JSD", 0.2), ("b", "JSD", 0.3)), apart(("a", "b", "a")), "crowd", "JSD"
+    )
+    assert statement.values["best"].key == "a" and statement.values["n"] == 12
+    assert statement.values["value"].values["value"] == 0.2
+    assert Statement.from_dict(json.loads(json.dumps(statement.to_dict()))) == statement
 
 
 def test_notes_are_sentences_and_simulation_is_not_said_twice():

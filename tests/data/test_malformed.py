@@ -364,7 +364,7 @@ CASES: dict[str, Case] = {
     "missing explanations": Case(
         text(csv_of([row(why=""), row(annotator="B", why="  "), row("i2", texts=("x", "y"))])),
         kept=3,
-        notes=("2 of 3 annotations have no explanation",),
+        notes=("2 of 3 annotations without an explanation",),
     ),
     "a repeated annotation_id": Case(
         text(csv_of([[*each, "n1"] for each in ROWS[:2]], [*HEADER, "annotation_id"])),

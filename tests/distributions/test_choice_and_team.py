@@ -219,6 +219,6 @@ def test_generations_of_one_method_count_together(tmp_path):
     frame = frame.assign(label=["neutral", ""], item_id=["elsewhere", "i0"])
     frame.to_parquet(workspace.runs / "g1" / "outputs.parquet")
     assert with_runs(made([]), ["g0", "g1"], workspace).notes == (
-        "1 of 4 answers of the runs have no label that could be read; they are ignored",
-        "1 of 4 answers of the runs are to items that are not in hand-made; left out",
+        "1 of 4 answers of the runs without a readable label; left out",
+        "1 of 4 answers of the runs to items not in hand-made; left out",
     )

@@ -188,7 +188,7 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
     assert "2 of humans" in EstimateConfig(explanations="humans", count=2).label("m")
     # Items of the run that are not among the judgments' are counted.
     fewer = with_runs(made(2, said=SAID), ["e"], workspace)
-    assert fewer.notes == ("1 items of e are not in hand-made; left out",)
+    assert fewer.notes == ("1 item of e not in hand-made; left out",)
     # What must be known of an estimate goes with it; older ones have no such word.
     path = folder.path / "estimate.json"
     raw = json.loads(path.read_text())

@@ -150,7 +150,7 @@ def test_lines_that_are_no_json_are_counted_not_lost(tmp_path):
     write_lines(path, [row(1, label=[1, 0, 0]), row(2, label=[0, 1, 0])])
     path.write_text(path.read_text(encoding="utf-8") + "\n{broken", encoding="utf-8")
     found = read_judgments(path)
-    assert len(found.items) == 2 and "1 lines are left out" in found.notes[0]
+    assert len(found.items) == 2 and "1 line left out" in found.notes[0]
 
 
 def test_a_file_without_judgments_is_refused(tmp_path):

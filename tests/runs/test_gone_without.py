@@ -24,7 +24,7 @@ from capo_core.runs.status import Status
 from capo_core.workspace import Workspace
 
 GONE = 2**22 + 1  # the number of no process
-SOUR = {"state": "failed", "message": "the milk is sour. What to do: buy some."}
+SOUR = {"state": "failed", "message": "the milk is sour.", "todo": "buy some"}
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
+from capo_core.dashboard.ui.charts import blank, chance_line, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, method_name
 from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.formatting import short
+from capo_core.formatting import percent, short
 
 _STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
 OWN = "the target's own texts"
@@ -72,9 +72,11 @@ def _line(figure, rows, shift, called, look, *, width, dash, symbol) -> None:
         name=called,
         line={"color": look.color, "dash": dash, "width": width},
         marker={"symbol": symbol, "size": 10, "color": look.color},
-        customdata=rows[["source", "k", "low", "high", "n"]].to_numpy(),
-        hovertemplate="k = %{customdata[1]}: %{y:.1%} [%{customdata[2]:.1%}, "
-        "%{customdata[3]:.1%}], n = %{customdata[4]:,}<br>click to read the answers"
+        customdata=rows[["source", "k", "n"]]
+        .assign(text=share_texts(rows["value"], rows["low"], rows["high"]))
+        .to_numpy(),
+        hovertemplate="k = %{customdata[1]}: %{customdata[3]}, n = %{customdata[2]:,}"
+        "<br>click to read the answers"
         "<extra>%{fullData.name}</extra>",
         **_STAY,
     )
@@ -105,9 +107,11 @@ def labels_and_manner(
             mode="markers",
             name=called,
             marker={"symbol": look.symbol, "size": 13, "color": look.color},
-            customdata=one[["source", "k"]].to_numpy(),
-            hovertemplate="label %{x:.1%}, attributed to the target %{y:.1%}<br>click to read the "
-            "answers<extra>%{fullData.name}</extra>",
+            customdata=one[["source", "k"]]
+            .assign(label=share_texts(one["value_x"]), named=share_texts(one["value"]))
+            .to_numpy(),
+            hovertemplate="label %{customdata[2]}, attributed to the target %{customdata[3]}<br>"
+            "click to read the answers<extra>%{fullData.name}</extra>",
             **_STAY,
         )
     if len(both):
@@ -212,11 +216,11 @@ def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.
         unselected={"marker": {"opacity": 0}},
         customdata=[
             (shares.index[y], shares.columns[x], plotly(shares.index[y]), plotly(shares.columns[x]),
-             values[y, x])
+             percent(values[y, x]))
             for x, y in cells
         ],
         hovertemplate="imitating %{customdata[2]}, attributed to %{customdata[3]}: "
-        "%{customdata[4]:.1%}<br>click to read the answers<extra></extra>",
+        "%{customdata[4]}<br>click to read the answers<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(
         title="attributed to",

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.compare import answers as compare_answers
@@ -27,6 +28,7 @@ from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.formatting import count
+from capo_core.templates import render
 from capo_core.text.tokens import input_spans, spans
 
 STYLE = """<style>
@@ -106,28 +108,18 @@ def answers_html(
     shown: Sequence[Shown], *, inputs: Sequence[str] = (), targets: Sequence[str] = ()
 ) -> str:
     """Return answers side by side as HTML, each with the colour of its source."""
-    return f'<div class="capo-answers">{"".join(_one(one, inputs, targets) for one in shown)}</div>'
-
-
-def _one(one: Shown, inputs: Sequence[str], targets: Sequence[str]) -> str:
-    label = f' <span class="capo-label">{escape(one.label)}</span>' if one.label else ""
-    if one.explanation.strip():
-        text = set_text(one.explanation, inputs, () if one.target else targets)
-    else:
-        text = '<span class="capo-label">no explanation</span>'
-    told = f'<p class="capo-told">{escape(one.told)}</p>' if one.told else ""
-    raw = ""
-    if one.raw:
-        written = one.raw[:LONGEST] + (" …" if len(one.raw) > LONGEST else "")
-        raw = (
-            '<p class="capo-told">Raw output:</p>'
-            f'<p class="capo-raw" dir="auto">{escape(written)}</p>'
-        )
-    kind = " capo-target" if one.target else ""
-    return (
-        f'<div class="capo-answer{kind}" style="--who:{one.look.color}"><p class="capo-head">'
-        f"<b>{escape(one.who)}</b>{label}</p>"
-        f'<p class="capo-text" dir="auto">{text}</p>{raw}{told}</div>'
+    return render(
+        "dashboard/compare/answers.html.j2",
+        answers=[
+            (
+                one,
+                Markup(set_text(one.explanation, inputs, () if one.target else targets))
+                if one.explanation.strip()
+                else "",
+                one.raw[:LONGEST] + (" …" if len(one.raw) > LONGEST else ""),
+            )
+            for one in shown
+        ],
     )
 
 

@@ -13,7 +13,7 @@ from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.compare import cache
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import job_progress, url_state
-from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
+from capo_core.dashboard.ui.charts import blank, chance_line, share_texts, whiskers
 from capo_core.dashboard.ui.components import (
     Field,
     is_dark,
@@ -36,6 +36,7 @@ from capo_core.evaluation.retention import (
     Retention,
     RetentionConfig,
 )
+from capo_core.formatting import with_interval
 from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.run_folder import RunFolder
 from capo_core.runs import queue, submit
@@ -133,7 +134,8 @@ def gained(found: Retention, human: Look) -> go.Figure:
     for measure, called in _GAINED.items():
         rows = found.curve(measure)
         look = _LOOKS.get(measure, human)
-        _line(figure, rows, called, look, rows["value"], rows["low"], rows["high"], "%{y:.1%}")
+        texts = share_texts(rows["value"], rows["low"], rows["high"])
+        _line(figure, rows, called, look, rows["value"], rows["low"], rows["high"], texts)
     ceiling, chance = (found.line(IMITATION, name) for name in ("ceiling", "chance"))
     if ceiling is not None:
         figure.add_hline(
@@ -158,8 +160,11 @@ def kept(found: Retention, human: Look) -> go.Figure:
         if rows.empty:
             continue
         look = _LOOKS.get(measure, human)
-        _line(figure, rows, called, look, rows["change"], rows["change_low"],
-              rows["change_high"], "%{y:.2f} times the base model's")  # fmt: skip
+        ends = [rows[name] for name in ("change", "change_low", "change_high")]
+        texts = [
+            f"{with_interval(*each)} times the base model's" for each in zip(*ends, strict=True)
+        ]
+        _line(figure, rows, called, look, *ends, texts)
     figure.add_hline(1.0, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"})
     figure.update_yaxes(
         type="log", title="perplexity relative to the base model", tickformat=".2~f"
@@ -192,7 +197,7 @@ def _way(found: Retention) -> go.Figure:
     return figure
 
 
-def _line(figure, rows, called, look, value, low, high, shown) -> None:
+def _line(figure, rows, called, look, value, low, high, texts: list[str]) -> None:
     figure.add_scatter(
         x=rows["at"],
         y=value,
@@ -201,9 +206,8 @@ def _line(figure, rows, called, look, value, low, high, shown) -> None:
         name=called,
         line={"color": look.color, "dash": look.dash, "width": 2.2},
         marker={"symbol": look.symbol, "size": 9, "color": look.color},
-        customdata=list(zip(low, high, rows["n"], strict=True)),
-        hovertemplate=f"{shown} [%{{customdata[0]:.2f}}, %{{customdata[1]:.2f}}], "
-        "n = %{customdata[2]:,}<extra>%{fullData.name}</extra>",
+        customdata=list(zip(texts, rows["n"], strict=True)),
+        hovertemplate="%{customdata[0]}, n = %{customdata[1]:,}<extra>%{fullData.name}</extra>",
     )
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.distributions.item_data import CORNERS, HEIGHT, heaps
-from capo_core.dashboard.ui.charts import blank, whiskers
+from capo_core.dashboard.ui.charts import blank, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
 from capo_core.formatting import count, percent, percent_interval
@@ -183,8 +183,11 @@ def bars(
             error_y={"type": "data", "symmetric": False, "array": high - mean,
                      "arrayminus": mean - low, "thickness": 1.1, "width": 0,
                      "color": NEUTRAL},
-            customdata=[plotly(label, 40) for label in scale.labels],
-            hovertemplate="%{customdata}: %{y:.1%}<extra>%{fullData.name}</extra>",
+            customdata=list(zip(
+                [plotly(label, 40) for label in scale.labels], share_texts(mean, low, high),
+                strict=True,
+            )),
+            hovertemplate="%{customdata[0]}: %{customdata[1]}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(
@@ -324,8 +327,8 @@ def replaced(rows: pd.DataFrame, title: str, color: str) -> go.Figure:
             name=plotly(str(name), 30),
             line={"color": color, "width": 2, "dash": dashes[place % len(dashes)]},
             marker={"color": color, "size": 8},
-            customdata=one[["low", "high", "n"]].to_numpy(),
-            hovertemplate="%{x:.0%} replaced: %{y:.3f} [%{customdata[0]:.3f}, "
+            customdata=one[["low", "high", "n"]].assign(share=share_texts(one["share"])).to_numpy(),
+            hovertemplate="%{customdata[3]} replaced: %{y:.3f} [%{customdata[0]:.3f}, "
             "%{customdata[1]:.3f}], %{customdata[2]:,} items<extra>%{fullData.name}</extra>",
         )
     figure.update_xaxes(

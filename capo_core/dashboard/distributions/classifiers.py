@@ -20,8 +20,9 @@ from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import (
     called,
     data_options,
+    in_words,
+    of_training,
     source_name,
-    trained_said,
 )
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.components import (
@@ -190,9 +191,8 @@ def _result(context: PageContext, done: list[Run]) -> None:
         default="test" if "test" in sets else sets[0],
     )  # fmt: skip
     rows = rows[rows["set"] == place]
-    show_headline(
-        trained_said(rows, apart[apart["set"] == place] if len(apart) else apart, against)
-    )
+    apart = apart[apart["set"] == place] if len(apart) else apart
+    show_headline(in_words(of_training(rows, apart, against)))
     _grid(rows)
     show_note(
         f"Against {source_name(against)}, on {count(int(rows['n'].iloc[0]), 'item')}; intervals "

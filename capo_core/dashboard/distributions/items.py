@@ -23,6 +23,7 @@ from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import Look, looks
 from capo_core.distributions.sources import HUMANS
 from capo_core.formatting import count, number, percent, short
+from capo_core.templates import render
 
 STYLE = """<style>
 .capo-dists { display: grid; gap: 0.9rem 1.4rem; margin: 0.2rem 0 0.8rem 0;
@@ -71,38 +72,20 @@ class Card:
 
 def cards_html(cards: Sequence[Card], labels: Sequence[str], *, ordinal: bool) -> str:
     """The cards beside each other: bars for labels, columns for the points of a scale."""
-    cards_ = "".join(_card_html(card, labels, ordinal) for card in cards)
-    return f'<div class="capo-dists">{cards_}</div>'
-
-
-def _card_html(card: Card, labels: Sequence[str], ordinal: bool) -> str:
-    if card.shares is None:
-        body = '<p class="capo-none">no distribution for this item</p>'
-    else:
-        body = (_columns if ordinal else _bars)(card.shares, labels)
-    return (
-        f'<div class="capo-dist" style="--who:{card.look.color}">'
-        f'<p class="capo-head"><b>{escape(short(card.name, 90))}</b></p>'
-        f'<p class="capo-sub">{escape(card.told) or "&nbsp;"}</p>{body}</div>'
+    return render(
+        "dashboard/distributions/cards.html.j2",
+        cards=[
+            (card, None if card.shares is None else _with_widths(labels, card.shares))
+            for card in cards
+        ],
+        ordinal=ordinal,
+        short=short,
+        percent=percent,
     )
 
 
-def _bars(shares: Sequence[float], labels: Sequence[str]) -> str:
-    rows = (
-        f'<span dir="auto" title="{escape(label)}">{escape(short(label, 40))}</span>'
-        f'<i style="--share:{_width(share)}"></i><b>{percent(share)}</b>'
-        for label, share in zip(labels, shares, strict=True)
-    )
-    return f'<div class="capo-bars">{"".join(rows)}</div>'
-
-
-def _columns(shares: Sequence[float], labels: Sequence[str]) -> str:
-    columns = (
-        f'<div title="{escape(label)}: {percent(share)}">'
-        f'<i style="--share:{_width(share)}"></i><span>{escape(short(label, 4))}</span></div>'
-        for label, share in zip(labels, shares, strict=True)
-    )
-    return f'<div class="capo-cols">{"".join(columns)}</div>'
+def _with_widths(labels: Sequence[str], shares: Sequence[float]) -> list[tuple[str, float, str]]:
+    return [(label, share, _width(share)) for label, share in zip(labels, shares, strict=True)]
 
 
 def _width(share: float) -> str:

@@ -117,7 +117,8 @@ def show(context: PageContext) -> None:
         _nothing_to_compare(context)
         return
     with headline:
-        show_headline(summary.headline(chosen.table, chosen.apart, chosen.against, chosen.measure))
+        statement = summary.headline(chosen.table, chosen.apart, chosen.against, chosen.measure)
+        show_headline(summary.in_words(statement))
         if not chosen.reading.dataset:
             show_note(_whose_items(context, chosen))
         _what_is_missing(context, chosen)

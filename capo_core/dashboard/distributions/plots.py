@@ -13,7 +13,13 @@ from capo_core.dashboard.distributions import charts, item_data
 from capo_core.dashboard.distributions.item_data import BARS, TERNARY, halves
 from capo_core.dashboard.distributions.items import Items
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import called, halves_said, listed, source_name
+from capo_core.dashboard.distributions.summary import (
+    called,
+    in_words,
+    listed,
+    of_halves,
+    source_name,
+)
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import (
     is_dark,
@@ -153,9 +159,8 @@ def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
         alt="Entropy of the reference vs. distance of the source, one point per item",
         on_select=_clicked("map"),
     )  # fmt: skip
-    show_note(
-        halves_said(halves(rows, chosen.measure), chosen.focus, chosen.against, chosen.measure)
-    )
+    apart = halves(rows, chosen.measure)
+    show_note(in_words(of_halves(apart, chosen.focus, chosen.against, chosen.measure)))
 
 
 def _clicked(name: str) -> Callable[[], None]:

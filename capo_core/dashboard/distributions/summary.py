@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +25,7 @@ from capo_core.dashboard.ui.theme import (
 from capo_core.distributions.compare import KL, CompareConfig
 from capo_core.distributions.judgments import CROWD, UNIFORM
 from capo_core.distributions.sources import ANNOTATORS, HUMANS, SINGLE
-from capo_core.formatting import count, number, short, with_interval
+from capo_core.formatting import Named, Statement, measured, short
 from capo_core.stats.distances import CLIP
 
 _OWN = {
@@ -91,8 +92,8 @@ def nearest(table: pd.DataFrame, measure: str) -> list[str]:
     return rows.sort_values("value", kind="stable")["source"].tolist()
 
 
-def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: str) -> str:
-    """Return a sentence on the closest source, its significance, and the floor.
+def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: str) -> Statement:
+    """Return a statement on the closest source, its significance, and the floor.
 
     Args:
         table: `Comparison.table` of all sources shown.
@@ -101,47 +102,69 @@ def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: st
     """
     order = nearest(table, measure)
     floor = _row(table, UNIFORM, measure)
+    values: dict[str, Any] = {"against": _source(against), "measure": measure}
     if not order and floor is not None:
-        return (
-            f"No source other than the uniform baseline is compared with {called(against)} yet: "
-            f"{measure} {with_interval(floor.value, floor.low, floor.high)} on "
-            f"{count(int(floor.n), 'item')}."
+        return Statement(
+            "headline",
+            "No source other than the uniform baseline is compared with {against} yet: {measure} "
+            "{floor} on {n:count item}.",
+            values | {"floor": _measured(floor), "n": int(floor.n)},
         )
     if not order:
-        return f"No source has an item in common with {called(against)}, so nothing is compared."
+        template = "No source has an item in common with {against}, so nothing is compared."
+        return Statement("headline", template, values)
     best = _row(table, order[0], measure)
-    value = f"{measure} {with_interval(best.value, best.low, best.high)}"
-    n = count(int(best.n), "item")
+    values |= {"best": _source(order[0]), "value": _measured(best), "n": int(best.n)}
+    if floor is not None:
+        values["floor"] = float(floor.value)
+        against_floor = _nearer(apart, order[0], UNIFORM, measure)
     if floor is not None and floor.value <= best.value:
-        end = (
-            f"{measure} {number(floor.value)}); the closest, {called(order[0])}, has {value} on {n}"
+        head = (
+            "The uniform baseline is significantly closer to {against} than every source"
+            if against_floor == UNIFORM
+            else "No source is significantly closer to {against} than the uniform baseline"
         )
-        surely = _nearer(apart, order[0], UNIFORM, measure)
-        if surely == UNIFORM:
-            return (
-                f"The uniform baseline is significantly closer to {called(against)} than every "
-                f"source ({end}."
-            )
-        return (
-            f"No source is significantly closer to {called(against)} than the uniform baseline "
-            f"({end}."
+        tail = (
+            "({measure} {floor:number}); the closest, {best}, has {measure} {value} on "
+            "{n:count item}."
         )
-    begin = (
-        f"Of {len(order)} sources, {called(order[0])} is closest to {called(against)}"
-        if len(order) > 1
-        else f"{called(order[0])} is compared with {called(against)}"
-    )
-    middle = ""
+        return Statement("headline", f"{head} {tail}", values)
+    template = "{best} is compared with {against} ({measure} {value} on {n:count item})"
     if len(order) > 1:
-        nearer = _nearer(apart, order[0], order[1], measure)
-        middle = {
-            order[0]: f", significantly closer than {called(order[1])}",
-            order[1]: f", but on their common items {called(order[1])} is significantly closer",
-        }.get(nearer, f"; the difference from {called(order[1])} is not significant")
-    end = f"; uniform baseline {number(floor.value)}" if floor is not None else ""
-    if floor is not None and _nearer(apart, order[0], UNIFORM, measure) == UNIFORM:
-        end += " (significantly closer on the same items)"
-    return _capital(f"{begin} ({value} on {n}){middle}{end}.")
+        template = (
+            "Of {sources:,} sources, {best} is closest to {against} ({measure} {value} on "
+            "{n:count item})"
+        )
+        template += {
+            order[0]: ", significantly closer than {second}",
+            order[1]: ", but on their common items {second} is significantly closer",
+        }.get(
+            _nearer(apart, order[0], order[1], measure),
+            "; the difference from {second} is not significant",
+        )
+        values |= {"sources": len(order), "second": _source(order[1])}
+    if floor is not None:
+        template += "; uniform baseline {floor:number}"
+        if against_floor == UNIFORM:
+            template += " (significantly closer on the same items)"
+    return Statement("headline", f"{template}.", values)
+
+
+def in_words(statement: Statement) -> str:
+    """Return a statement as a sentence of this page, its sources named by `called`."""
+    return _capital(statement.render(_title))
+
+
+def _title(kind: str, key: str) -> str:
+    return called(key) if kind == "source" else key
+
+
+def _source(name: str) -> Named:
+    return Named("source", name)
+
+
+def _measured(row: Any) -> Statement:
+    return measured(float(row.value), float(row.low), float(row.high))
 
 
 def _nearer(apart: pd.DataFrame, first: str, second: str, measure: str) -> str:
@@ -171,21 +194,26 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def of_coverage(coverage: pd.DataFrame, against: str) -> list[str]:
-    """Return the notes on items that only one side has, by source."""
-    said = []
+def of_coverage(coverage: pd.DataFrame, against: str) -> list[Statement]:
+    """Return the statements on items that only one side has, by source."""
+    found = []
     for column, what in (
-        ("only_against", f"Items of {called(against)} that a source lacks"),
-        ("only_source", f"Items that {called(against)} lacks"),
+        ("only_against", "Items of {against} that a source lacks"),
+        ("only_source", "Items that {against} lacks"),
     ):
         rows = coverage[coverage[column] > 0]
         alike: dict[int, list[str]] = {}
         for row in rows.itertuples():
             alike.setdefault(int(getattr(row, column)), []).append(row.source)
         if alike:
-            parts = [f"{listed(names)} {number:,}" for number, names in alike.items()]
-            said.append(f"{what} are excluded: {', '.join(parts)}.")
-    return said
+            values: dict[str, Any] = {"against": _source(against)}
+            parts = []
+            for k, (n, names) in enumerate(alike.items()):
+                values |= {f"names{k}": listed(names), f"n{k}": n}
+                parts.append(f"{{names{k}}} {{n{k}:,}}")
+            template = f"{what} are excluded: {', '.join(parts)}."
+            found.append(Statement("coverage", template, values))
+    return found
 
 
 def listed(names: Sequence[str]) -> str:
@@ -196,8 +224,8 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def of_kl(table: pd.DataFrame, clip: float, silent: Collection[str]) -> str:
-    """A warning where zeros, not judgments, decide the KL; "" elsewhere.
+def of_kl(table: pd.DataFrame, clip: float, silent: Collection[str]) -> Statement | None:
+    """Return a warning where zeros, not judgments, decide the KL; None elsewhere.
 
     Args:
         silent: the sources with a share of `clip` or less.
@@ -206,35 +234,40 @@ def of_kl(table: pd.DataFrame, clip: float, silent: Collection[str]) -> str:
     floor = rows.loc[rows["source"] == UNIFORM, "value"]
     ruled = rows[rows["source"].isin(silent)]
     if not len(floor) or not (ruled["value"] > floor.iloc[0]).any():
-        return ""
-    return (
-        f"KL is dominated by labels that a source never uses (clipped at {clip:g}); prefer JSD or "
-        "TVD here."
+        return None
+    return Statement(
+        "KL",
+        "KL is dominated by labels that a source never uses (clipped at {clip:g}); prefer JSD or "
+        "TVD here.",
+        {"clip": clip},
     )
 
 
-def halves_said(frame: pd.DataFrame | None, source: str, against: str, measure: str) -> str:
-    """Return a sentence on the distance on more and on less disputed items."""
+def of_halves(frame: pd.DataFrame | None, source: str, against: str, measure: str) -> Statement:
+    """Return a statement on the distance on more and on less disputed items."""
     if frame is None:
-        return "Too few items, or all have the same entropy: no comparison of halves."
-    calm, torn = frame.iloc[0], frame.iloc[1]
-    apart = torn["low"] > calm["high"] or torn["high"] < calm["low"]
-    how = (
-        ("farther away" if torn["value"] > calm["value"] else "closer")
-        if apart
-        else "about as far away"
-    )
-    return _capital(
-        f"{called(source)} is {how} where {called(against)} "
-        f"{'is' if against == CROWD else 'is more'} divided: {measure} "
-        f"{with_interval(torn['value'], torn['low'], torn['high'])} on the more disputed "
-        f"{int(torn['n']):,} items, {with_interval(calm['value'], calm['low'], calm['high'])} on "
-        f"the other {int(calm['n']):,}."
-    )
+        template = "Too few items, or all have the same entropy: no comparison of halves."
+        return Statement("halves", template)
+    calm, torn = (next(frame.iloc[[k]].itertuples()) for k in (0, 1))
+    apart = torn.low > calm.high or torn.high < calm.low
+    how = "about as far away"
+    if apart:
+        how = "farther away" if torn.value > calm.value else "closer"
+    return Statement(
+        "halves",
+        f"{{source}} is {how} where {{against}} {'is' if against == CROWD else 'is more'} divided: "
+        "{measure} {torn} on the more disputed {n_torn:count item}, {calm} on the other "
+        "{n_calm:,}.",
+        {
+            "source": _source(source), "against": _source(against), "measure": measure,
+            "torn": _measured(torn), "calm": _measured(calm),
+            "n_torn": int(torn.n), "n_calm": int(calm.n),
+        },
+    )  # fmt: skip
 
 
-def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
-    """Return a sentence on the best source for training by KL, and its significance.
+def of_training(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> Statement:
+    """Return a statement on the best source for training by KL, and its significance.
 
     Args:
         rows: scores of one set: source, measure, value, low, high, n, seeds (0 for a floor).
@@ -242,13 +275,16 @@ def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
     """
     own = rows[(rows["measure"] == KL) & (rows["seeds"] > 0)].dropna(subset=["value"])
     if own.empty:
-        return "This training has no scores."
+        return Statement("training", "This training has no scores.")
     own = own.sort_values("value", kind="stable")
     best = next(own.itertuples())
-    value = f"KL {with_interval(best.value, best.low, best.high)}, {count(int(best.n), 'item')}"
+    values: dict[str, Any] = {
+        "best": _source(best.source), "value": _measured(best), "n": int(best.n),
+    }  # fmt: skip
+    end, floor = _over_floor(rows, apart, best.source)
     if len(own) == 1:
-        over = _over_floor(rows, apart, best.source)
-        return f"A classifier trained on {called(best.source)} reaches {value}{over}."
+        template = "A classifier trained on {best} reaches KL {value}, {n:count item}"
+        return Statement("training", f"{template}{end}.", values | floor)
     second = str(own["source"].iloc[1])
     sure = ""
     if len(apart):
@@ -257,29 +293,36 @@ def trained_said(rows: pd.DataFrame, apart: pd.DataFrame, against: str) -> str:
         if len(pair):
             row = pair.iloc[0]
             sure = (
-                f", significantly closer than one trained on {called(second)}"
+                ", significantly closer than one trained on {second}"
                 if row["low"] > 0 or row["high"] < 0
-                else f"; the difference from {called(second)} is not significant"
+                else "; the difference from {second} is not significant"
             )
-    return (
-        f"Of {count(len(own), 'source')}, training on {called(best.source)} brings a classifier "
-        f"closest to {called(against)} ({value}){sure}{_over_floor(rows, apart, best.source)}."
+    values |= {"second": _source(second), "sources": len(own), "against": _source(against)}
+    template = (
+        "Of {sources:count source}, training on {best} brings a classifier closest to {against} "
+        "(KL {value}, {n:count item})"
     )
+    return Statement("training", f"{template}{sure}{end}.", values | floor)
 
 
-def _over_floor(rows: pd.DataFrame, apart: pd.DataFrame, source: str) -> str:
-    """Return the end of the sentence: the KL of the mean distribution for every item, and whether
-    it is significantly farther away."""
+def _over_floor(
+    rows: pd.DataFrame, apart: pd.DataFrame, source: str
+) -> tuple[str, dict[str, float]]:
+    """Return the end of the statement and its value: the KL of the mean distribution for every
+    item, and whether it is significantly farther away."""
     floor = f"floor: mean of {source}"
     own = rows[(rows["source"] == floor) & (rows["measure"] == KL)]
     if own.empty or not len(apart):
-        return ""
+        return "", {}
     pair = apart[
         (apart["measure"] == KL) & (apart["source"] == source) & (apart["against"] == floor)
     ]
     sure = len(pair) and float(pair["high"].iloc[0]) < 0
     end = "" if sure else ", not significantly farther away"
-    return f"; its mean distribution for every item: {number(float(own['value'].iloc[0]))}{end}"
+    return (
+        f"; its mean distribution for every item: {{floor:number}}{end}",
+        {"floor": float(own["value"].iloc[0])},
+    )
 
 
 def command(

@@ -12,6 +12,7 @@ from capo_core.dashboard.distributions.item_data import ITEM_MEASURES
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import (
     called,
+    in_words,
     listed,
     nearest,
     of_coverage,
@@ -48,8 +49,8 @@ def show(chosen: Chosen) -> None:
         markdown(f"Distance from {called(chosen.against)}"), DISTRIBUTIONS_HELP["intervals"]
     )
     if chosen.table.empty:
-        for text in of_coverage(chosen.coverage, chosen.against):
-            show_note(text)
+        for statement in of_coverage(chosen.coverage, chosen.against):
+            show_note(in_words(statement))
         return
     measures = _measures(chosen)
     sources = nearest(chosen.table, chosen.measure)
@@ -61,8 +62,10 @@ def show(chosen: Chosen) -> None:
         "higher is closer. ● is shown in the figures below; click a row to show "
         "another source."
     )
-    items = [*sentences(chosen.reading.notes), *of_coverage(chosen.coverage, chosen.against)]
-    values = [of_kl(chosen.table, chosen.config.clip, _silent(chosen)), *_notes(chosen.table)]
+    coverage = of_coverage(chosen.coverage, chosen.against)
+    items = [*sentences(chosen.reading.notes), *map(in_words, coverage)]
+    zeros = of_kl(chosen.table, chosen.config.clip, _silent(chosen))
+    values = [*([in_words(zeros)] if zeros else []), *_notes(chosen.table)]
     for told in (items, values):
         if any(told):
             show_note(" ".join(text for text in told if text))

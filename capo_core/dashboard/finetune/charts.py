@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, whiskers
+from capo_core.dashboard.ui.charts import blank, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import DASHES, FAINT, NEUTRAL, OKABE_ITO
 from capo_core.formatting import percent
@@ -89,9 +89,11 @@ def probe(probes: pd.DataFrame) -> go.Figure:
         line={"color": TRAIN, "width": 2},
         marker={"size": 9},
         cliponaxis=False,
-        customdata=pd.DataFrame({"low": low, "high": high, "n": probes.get("n")}).to_numpy(),
-        hovertemplate="step %{x}: %{y:.0%} [%{customdata[0]:.0%}, %{customdata[1]:.0%}], "
-        "n = %{customdata[2]}<extra></extra>",
+        customdata=pd.DataFrame(
+            {"share": share_texts(probes["target_share"], low, high), "n": probes.get("n")},
+            index=probes.index,
+        ).to_numpy(),
+        hovertemplate="step %{x}: %{customdata[0]}, n = %{customdata[1]}<extra></extra>",
     )
     if has_figure(probes, "chance"):
         chance = float(probes["chance"].iloc[-1])
@@ -170,7 +172,8 @@ def _line(
         line={"color": color, "width": 1.6, "dash": dash},
         marker={"color": color, "size": 7},
         cliponaxis=False,
-        hovertemplate=f"step %{{x}}: %{{y:{form}}}<extra>{plotly(title, 40)}</extra>",
+        customdata=_texts(rows[name], form),
+        hovertemplate=f"step %{{x}}: %{{customdata}}<extra>{plotly(title, 40)}</extra>",
     )
 
 
@@ -191,9 +194,19 @@ def _validated(
             "size": 10,
             "symbol": ["circle" if place == best else "circle-open" for place in rows.index],
         },
-        customdata=["kept" if place == best else "" for place in rows.index],
-        hovertemplate=f"step %{{x}}: %{{y:{form}}} %{{customdata}}<extra>{title}</extra>",
+        customdata=[
+            f"{text}, kept" if place == best else text
+            for place, text in zip(rows.index, _texts(rows[name], form), strict=True)
+        ],
+        hovertemplate=f"step %{{x}}: %{{customdata}}<extra>{title}</extra>",
     )
+
+
+def _texts(values: pd.Series, form: str) -> list[str]:
+    """The values as the hover text writes them, shares as everywhere."""
+    if form.endswith("%"):
+        return share_texts(values)
+    return [format(value, form) for value in values]
 
 
 def _changes(figure: go.Figure, events: RunEvents) -> None:

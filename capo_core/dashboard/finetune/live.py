@@ -12,11 +12,11 @@ from typing import Any
 import streamlit as st
 
 from capo_core.dashboard.app.page import guarded
-from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
 from capo_core.runs import queue
 from capo_core.runs.run import all_runs
 from capo_core.runs.summary import STATES, RunSummary
+from capo_core.templates import render, style
 from capo_core.workspace import Workspace
 
 EVERY_S = 2.0
@@ -63,40 +63,15 @@ _COLORS = {
     "lost": OKABE_ITO[4],
 }
 
-CSS = """<style>
-.capo-run-head { margin: 0 0 0.2rem 0; font-size: 1.05rem; line-height: 1.5; }
-.capo-run-head b { font-weight: 600; }
-.capo-state { white-space: nowrap; margin-right: 0.7rem; }
-.capo-state::before {
-  content: ""; display: inline-block; width: 0.62em; height: 0.62em; border-radius: 50%;
-  margin-right: 0.4em; background: var(--who);
-}
-.capo-step { opacity: 0.72; font-size: 0.88rem; }
-.st-key-finetune-will { position: sticky; top: 4rem; }
-@media (max-width: 1150px) {
-  [class*="st-key-capo-row-finetune"] > [data-testid="stLayoutWrapper"] > .stHorizontalBlock
-    > .stColumn:first-child { flex-basis: 30%; }
-}
-</style>"""
-
-
-def state_html(state: str) -> str:
-    """Return the name of a state beside its colour, as HTML."""
-    color = _COLORS.get(state, NEUTRAL)
-    return (
-        f'<span class="capo-state" style="--who:{color}">{escape(STATES.get(state, state))}</span>'
-    )
+CSS = style("dashboard/finetune/page.css")
 
 
 def head_html(title: str, state: str, words: str = "") -> str:
     """Return the name of a run or an experiment with its state and a remark, as HTML."""
-    about = f'<span class="capo-label">{escape(words)}</span>' if words else ""
-    return f'<p class="capo-run-head"><b>{escape(title)}</b>&ensp;{state_html(state)}{about}</p>'
-
-
-def figures_html(figures: list[tuple[str, str]]) -> str:
-    """Numbers with their names above them."""
-    cells = "".join(
-        f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in figures
+    return render(
+        "dashboard/finetune/head.html.j2",
+        title=title,
+        words=words,
+        state=STATES.get(state, state),
+        color=_COLORS.get(state, NEUTRAL),
     )
-    return f'<div class="capo-figures">{cells}</div>'

@@ -119,7 +119,7 @@ def _words(now: ExperimentProgress, members: Sequence[RunSummary | None]) -> str
     failed = next((each for each in members if each and _failed_itself(each)), None)
     if failed is not None:
         if working is not None:
-            said.append(f"{failed.title} failed: {failed.status.message.rstrip('.')}.")
+            said.append(f"{failed.title} failed: {failed.status.text.rstrip('.')}.")
         if failed.method and _others_go_on(members):
             words = _WENT_WITHOUT if now.scored else _WILL_GO_WITHOUT
             said.append(words.format(METHOD_TITLES.get(failed.method, failed.method)))

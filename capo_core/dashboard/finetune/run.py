@@ -11,7 +11,7 @@ import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.finetune import PAGE, charts, live, run_actions, run_outputs
-from capo_core.dashboard.finetune.live import figures_html, head_html
+from capo_core.dashboard.finetune.live import head_html
 from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
@@ -36,6 +36,7 @@ from capo_core.runs.summary import (
     status_line,
     summarise_run,
 )
+from capo_core.templates import render
 
 _FIRST = ("loss", "reward_accuracy", "margin", "change", "tokens_per_s")
 _FOLDED = ("learning_rate", "grad_norm")
@@ -201,7 +202,7 @@ def _draw(context: PageContext, seen: RunSummary) -> None:
         st.warning(f"{count(events.unread, 'unreadable line')} of the event log skipped.")
     figures = _figures(seen, events)
     if figures:
-        st.html(figures_html(figures))
+        st.html(render("dashboard/ui/key_numbers.html.j2", numbers=figures))
     if seen.kind in TRAININGS:
         show_curves(seen, events)
         run_outputs.samples(context, seen, events)
@@ -234,7 +235,7 @@ def _how_it_is(seen: RunSummary) -> None:
             "continues from the last one."
         )
     elif seen.state == "failed":
-        st.error(f"**The run failed.** {markdown(status.message)}")
+        st.error(f"**The run failed.** {markdown(status.text)}")
     elif seen.state == "broken":
         st.error(
             f"**The run's files are broken:** {markdown(status.message)}. Repair the file in "

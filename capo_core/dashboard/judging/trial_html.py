@@ -36,7 +36,7 @@ class TrialDisplay:
     hint: str = ""
 
 
-# Kind of trial → its names; a kind without an entry has those of `TrialDisplay`.
+# Trial kind → its names; a kind without an entry has those of `TrialDisplay`.
 DISPLAYS: dict[str, TrialDisplay] = {
     ATTRIBUTION: TrialDisplay(answer_names={CANNOT_TELL: "Cannot tell"}),
     COMPARISON: TrialDisplay(

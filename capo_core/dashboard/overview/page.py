@@ -21,7 +21,6 @@ from capo_core.dashboard.ui.components import (
     show_note,
     side_by_side,
 )
-from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import representation_name
 from capo_core.data.catalog import Entry
 from capo_core.dataset import Dataset
@@ -29,6 +28,7 @@ from capo_core.errors import CapoError
 from capo_core.formatting import count
 from capo_core.runs import run as runs_run
 from capo_core.runs.run import Run
+from capo_core.templates import render
 from capo_core.text.representations import REPRESENTATIONS
 from capo_core.workspace import Workspace
 
@@ -235,10 +235,7 @@ def show(context: PageContext) -> None:
 
 def _card(context: PageContext, step: Step) -> None:
     with st.container(border=True, height="stretch"):
-        st.html(
-            f'<div class="capo-step"><h2>{escape(step.title)}</h2>'
-            f'<p class="capo-purpose">{escape(step.purpose)}</p><p>{escape(step.results)}</p></div>'
-        )
+        st.html(render("dashboard/overview/step.html.j2", step=step))
         page_link(context, step.page, step.action)
 
 

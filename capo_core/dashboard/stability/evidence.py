@@ -11,10 +11,10 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import download_table, section_heading, show_note
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html
-from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import count, short
+from capo_core.formatting import count, number, short
+from capo_core.templates import render
 
 _OUTCOMES = {"all": "All", "right": "Correctly attributed", "wrong": "Misattributed"}
 _ORDERS = {"clear": "Largest margin first", "mistaken": "Smallest margin first"}
@@ -100,12 +100,15 @@ def _singles(dataset: Dataset, heads: pd.DataFrame, texts: pd.DataFrame) -> None
 def _group(dataset: Dataset, head, rows: pd.DataFrame, texts: pd.DataFrame) -> None:
     look = looks(dataset.annotators)[head.annotator_id]
     with st.container(border=True):
-        st.html(
-            f'<p class="capo-head" style="--who:{look.color}"><span class="capo-dot"></span>'
-            f"<b>{len(rows)} explanations by {escape(short(head.annotator_id, 60))}</b>, "
-            f"{escape(_verdict(head))} "
-            f'<span class="capo-label">(margin {head.margin:.2f})</span></p>'
+        html = render(
+            "dashboard/stability/group_head.html.j2",
+            color=look.color,
+            explanations=count(len(rows), "explanation"),
+            annotator=short(head.annotator_id, 60),
+            verdict=_verdict(head),
+            margin=number(head.margin),
         )
+        st.html(html)
         answers = [_answer(texts.loc[name], "") for name in rows["annotation_id"]]
         st.html(answers_html(answers, looks(dataset.annotators)))
 

@@ -6,9 +6,10 @@ before, and no page of a judge imports this module.
 
 from __future__ import annotations
 
+import functools
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
     from capo_core.study.design.leaks import Leak
 
 
+T = TypeVar("T")
+# A workspace in a cache of the database: the studies may lie in a server's.
+_DATABASE: dict[type | str, Any] = {
+    Workspace: lambda workspace: (str(workspace.root), os.environ.get(store.VARIABLE, "")),
+}
+
+
 @st.cache_resource(show_spinner=False)
 def work() -> Work:
     """Return the shared background worker of the page."""
@@ -47,14 +55,10 @@ def service(workspace: Workspace) -> StudyService | None:
     return begun_service(workspace) if there else None
 
 
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_DATABASE)
 def begun_service(workspace: Workspace) -> StudyService:
     """Return the owner's side of the database, created if missing. Raises as `open_store`."""
-    return _service(workspace.root, content_hash(os.environ.get(store.VARIABLE, "")))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _service(root: Path, address: str) -> StudyService:
-    return StudyService(store.open_store(Workspace(root)))
+    return StudyService(store.open_store(workspace))
 
 
 def dataset(workspace: Workspace, name: str) -> Dataset:
@@ -70,37 +74,49 @@ def stamp(workspace: Workspace, name: str) -> tuple:
     )
 
 
+def of_study(
+    spinner: str | bool = False,
+) -> Callable[[Callable[[Workspace, str], T]], Callable[[Workspace, str], T]]:
+    """Cache a function of a study's files by its workspace and name until one of them changes."""
+
+    def decorate(function: Callable[[Workspace, str], T]) -> Callable[[Workspace, str], T]:
+        def read(workspace: Workspace, name: str, stamp: tuple) -> T:
+            return function(workspace, name)
+
+        read.__qualname__ = function.__qualname__  # Streamlit tells caches apart by it
+        cached = st.cache_resource(
+            read, max_entries=8, show_spinner=spinner, hash_funcs=cache.HASH_FUNCS
+        )
+
+        @functools.wraps(function)
+        def current(workspace: Workspace, name: str) -> T:
+            return cached(workspace, name, stamp(workspace, name))
+
+        return current
+
+    return decorate
+
+
+@of_study("Reading the study …")
 def draft(workspace: Workspace, name: str) -> Draft:
     """The study's tables; `StudyError` where they cannot be read. Shared, not to be changed."""
-    return _draft(workspace.root, name, stamp(workspace, name))
+    return design_draft.load(workspace, name)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the study …")
-def _draft(root: Path, name: str, stamp: tuple) -> Draft:
-    return design_draft.load(Workspace(root), name)
-
-
+@of_study()
 def parts(workspace: Workspace, name: str) -> dict[str, str]:
     """Hashes of what the page shows of a draft."""
-    return _parts(workspace.root, name, stamp(workspace, name))
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _parts(root: Path, name: str, stamp: tuple) -> dict[str, str]:
     from capo_core.study.design import freeze
 
-    return freeze.parts_of(design_draft.load(Workspace(root), name))
+    return freeze.parts_of(design_draft.load(workspace, name))
 
 
+@of_study()
 def balance(workspace: Workspace, name: str) -> BalanceReport:
-    return _balance(workspace.root, name, stamp(workspace, name))
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _balance(root: Path, name: str, stamp: tuple) -> BalanceReport:
+    """How often each source, target and item is drawn."""
     from capo_core.study.design import balance_report
 
-    return balance_report.count_balance(design_draft.load(Workspace(root), name))
+    return balance_report.count_balance(design_draft.load(workspace, name))
 
 
 def leaks(workspace: Workspace, name: str) -> list[Leak] | None:
@@ -151,18 +167,14 @@ def tried(workspace: Workspace, name: str, trying: Trying) -> StudyReport | None
     return work().ask(("tried", workspace.root, name, stamp(workspace, name), trying), make)
 
 
+@st.cache_resource(max_entries=4, show_spinner="Reading the answers …", hash_funcs=_DATABASE)
 def judgments(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
     """The answers with their sources, after unblinding; noted in the audit log when first read.
 
     Raises:
         StudyError: the study was not unblinded.
     """
-    return _judgments(workspace.root, os.environ.get(store.VARIABLE, ""), name, unblinded)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the answers …")
-def _judgments(root: Path, address: str, name: str, unblinded: str) -> pd.DataFrame:
-    return begun_service(Workspace(root)).export_judgments(name)
+    return begun_service(workspace).export_judgments(name)
 
 
 def report(workspace: Workspace, name: str, unblinded: str, mu: str) -> StudyReport | None:

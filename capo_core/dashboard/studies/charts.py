@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.studies.labels import answer_name, pair_name, source_name
-from capo_core.dashboard.ui.charts import blank, chance_line, whiskers
+from capo_core.dashboard.ui.charts import blank, chance_line, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, method_looks
 from capo_core.formatting import percent
@@ -34,7 +34,7 @@ def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> 
     """
     drawn = _by_source(rows)
     figure = _forest(drawn[0], drawn[2])
-    _points(figure, rows, "value", drawn, looked, ".1%")
+    _points(figure, rows, "value", drawn, looked)
     chance_line(figure, rows, vertical=True)
     if not math.isnan(ceiling):
         figure.add_vline(
@@ -53,7 +53,7 @@ def wins(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     names = [pair_name(a, b) for a, b in zip(rows["source_a"], rows["source_b"], strict=True)]
     keys = [f"{a}~{b}" for a, b in zip(rows["source_a"], rows["source_b"], strict=True)]
     figure = _forest(keys, names)
-    _points(figure, rows, "share_a", (keys, rows["source_a"], names), looked, ".1%")
+    _points(figure, rows, "share_a", (keys, rows["source_a"], names), looked)
     chance_line(figure, rows.assign(chance=0.5), vertical=True)
     figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share preferring the first")
     return figure
@@ -125,9 +125,8 @@ def raw_and_weighted(rows: pd.DataFrame) -> go.Figure:
             mode="markers",
             name="single votes" if name == "raw" else "weighted by judge quality",
             marker={"symbol": look.symbol, "size": 11, "color": look.color},
-            customdata=rows[[f"{name}_low", f"{name}_high"]].to_numpy(),
-            hovertemplate="%{x:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}]"
-            "<extra>%{fullData.name}</extra>",
+            customdata=share_texts(rows[name], rows[f"{name}_low"], rows[f"{name}_high"]),
+            hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
         )
     figure.update_yaxes(
         tickvals=places, ticktext=[plotly(what, 58) for what in rows["what"]], showgrid=False,
@@ -159,7 +158,8 @@ def confusion(rows: pd.DataFrame, *, dark: bool) -> go.Figure:
         texttemplate="%{text}",
         xgap=2,
         ygap=2,
-        hovertemplate="%{text} judgments, %{z:.1%} of the row<extra></extra>",
+        customdata=[share_texts(row) for row in shares.to_numpy()],
+        hovertemplate="%{text} judgments, %{customdata} of the row<extra></extra>",
     )
     figure.update_xaxes(
         title="named", showgrid=False, tickvals=list(range(len(order))),
@@ -189,10 +189,11 @@ def _by_source(rows: pd.DataFrame) -> tuple[list[str], list[str], list[str]]:
     return sources, sources, [source_name(name) for name in sources]
 
 
-def _points(figure, rows, column: str, drawn, looked: Mapping[str, Look], form: str) -> None:
+def _points(figure, rows, column: str, drawn, looked: Mapping[str, Look], form: str = "") -> None:
     """One point a row, in the look of its source, with interval and n.
 
     Args:
+        form: of numbers; shares have none.
         drawn: the rows' keys on the axis, their sources, and what they are called.
     """
     for key, source, name, row in zip(*drawn, rows.itertuples(index=False), strict=True):
@@ -204,7 +205,13 @@ def _points(figure, rows, column: str, drawn, looked: Mapping[str, Look], form: 
             error_x=whiskers(one[column], one["low"], one["high"], look.color),
             mode="markers",
             marker={"symbol": look.symbol, "size": 13, "color": look.color},
-            customdata=one[["low", "high", "n"]].to_numpy(),
-            hovertemplate=f"%{{x:{form}}} [%{{customdata[0]:{form}}}, %{{customdata[1]:{form}}}], "
-            f"n = %{{customdata[2]:,}}<extra>{plotly(name, 60)}</extra>",
+            customdata=one[["low", "high", "n"]]
+            .assign(text=share_texts(one[column], one["low"], one["high"]))
+            .to_numpy(),
+            hovertemplate=(
+                f"%{{x:{form}}} [%{{customdata[0]:{form}}}, %{{customdata[1]:{form}}}]"
+                if form
+                else "%{customdata[3]}"
+            )
+            + f", n = %{{customdata[2]:,}}<extra>{plotly(name, 60)}</extra>",
         )

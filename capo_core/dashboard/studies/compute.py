@@ -13,7 +13,7 @@ import pandas as pd
 from capo_core.dashboard.studies.labels import answer_name, inside, source_name
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.formatting import count, p_value, percent
+from capo_core.formatting import count, p_value, percent, percent_interval
 from capo_core.runs.summary import shortened_list
 from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis, analyse
 from capo_core.study.analysis.attribution import AS_WRONG
@@ -134,9 +134,8 @@ def _share(row) -> str:
 
 
 def _between(low: float, high: float) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return ""
-    return f" [{100 * low:.0f}, {100 * high:.0f}]"
+    interval = percent_interval(low, high)
+    return f" {interval}" if interval else ""
 
 
 def in_words(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import shlex
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.judging import text as judging_text
@@ -26,7 +27,6 @@ from capo_core.dashboard.ui.components import (
     show_note,
     table,
 )
-from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count, duration
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import planner
@@ -34,6 +34,7 @@ from capo_core.study.design.balance_report import BalanceReport, CountRange
 from capo_core.study.design.draft import Draft
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import TrialView
+from capo_core.templates import render
 
 
 def show_example(draft: Draft, terms: Terms) -> None:
@@ -62,12 +63,14 @@ def show_example(draft: Draft, terms: Terms) -> None:
 def drawn(view: TrialView, terms: Terms, where: str) -> str:
     """Return the trial as HTML, every text escaped."""
     answers = ", ".join(judging_text.answer_name(view, each) for each in view.answers)
-    return (
-        f'<div class="capo-trial"><p class="capo-note">'
-        f"{'Practice, trial' if view.practice else 'Trial'} {escape(where)}</p>"
-        f"<h4>{escape(judging_text.question(view))}</h4>"
-        f'<p class="capo-note">{escape(answers)}</p>'
-        f"{trial_html.texts_html(view, terms)}{trial_html.cards_html(view.cards, terms)}</div>"
+    return render(
+        "dashboard/studies/trial.html.j2",
+        practice=view.practice,
+        where=where,
+        question=judging_text.question(view),
+        answers=answers,
+        texts=Markup(trial_html.texts_html(view, terms)),
+        cards=Markup(trial_html.cards_html(view.cards, terms)),
     )
 
 

@@ -134,6 +134,10 @@ def _draw_without(workspace: Workspace, seen: Seen, kinds: tuple[str, ...]) -> N
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})
 
 
+def _title(kind: str, key: str) -> str:
+    return source_name(key) if kind == "source" else key
+
+
 def _one_by_one(seen: Seen, draft, found: list[Leak], kinds: list[str]) -> None:
     kind = url_state.choice(
         st.selectbox, "Texts with", kinds, page=PAGE, key="leak",
@@ -141,7 +145,12 @@ def _one_by_one(seen: Seen, draft, found: list[Leak], kinds: list[str]) -> None:
     )  # fmt: skip
     said = draft.texts.set_index("text_id")["explanation"]
     rows = [
-        (leak.trial_id, source_name(leak.source), leak.words, said.get(leak.text_id, ""))
+        (
+            leak.trial_id,
+            source_name(leak.source),
+            leak.statement.render(_title),
+            said.get(leak.text_id, ""),
+        )
         for leak in found
         if leak.kind == kind
     ]

@@ -232,7 +232,7 @@ class StudyForm:
 def what_and_whose(
     context: PageContext, form: StudyForm, runs: Mapping[str, RunSummary], annotators
 ) -> None:
-    """Name, kinds of trial, sources, targets."""
+    """Name, trial kinds, sources, targets."""
     _text(form, "name", "Name of the study")
     st.caption("Judges never see this name.")
     _several(form, "kinds", "Trial kinds", list(TRIAL_KINDS), kind_title)
@@ -342,7 +342,7 @@ def _experiments(context: PageContext, form: StudyForm, runs: Mapping[str, RunSu
                 on_click=put,
                 args=(form.workspace, form.values, "runs",
                       list(dict.fromkeys([*chosen, *answers]))),
-                help=f"{len(answers)} runs with answers.",
+                help=f"{count(len(answers), 'run')} with answers.",
             )  # fmt: skip
 
 

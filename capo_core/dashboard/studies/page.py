@@ -33,9 +33,10 @@ from capo_core.dashboard.studies.data import (
 from capo_core.dashboard.studies.labels import CSS, kind_title, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_error, show_errors, show_headline, show_note
-from capo_core.dashboard.ui.text import escape, markdown
+from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
 from capo_core.formatting import count
+from capo_core.templates import render
 
 _WAY = (DRAFT, FROZEN, RUNNING, CLOSED, UNBLINDED)
 _TITLES = {
@@ -101,12 +102,8 @@ def show_study(context: PageContext, found: list[Seen]) -> None:
 def _way(seen: Seen) -> None:
     """Show the stages draft → frozen → running → closed → unblinded with the current one marked."""
     here = _WAY.index(seen.stage)
-    steps = "".join(
-        f'<li class="{"capo-here" if k == here else "capo-past" if k < here else ""}"'
-        f"{' aria-current=step' if k == here else ''}>{escape(STAGES[stage])}</li>"
-        for k, stage in enumerate(_WAY)
-    )
-    st.html(f'<ol class="capo-way">{steps}</ol><p class="capo-note">{escape(_told(seen))}</p>')
+    steps = [STAGES[stage] for stage in _WAY]
+    st.html(render("dashboard/studies/way.html.j2", steps=steps, here=here, note=_told(seen)))
 
 
 def _told(seen: Seen) -> str:

@@ -11,7 +11,7 @@ from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Planned, Preview
 from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.charts import blank
+from capo_core.dashboard.ui.charts import blank, share_texts
 from capo_core.dashboard.ui.components import section_heading, show_figure, show_headline, show_note
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import percent
@@ -43,7 +43,8 @@ def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
             name=called,
             line={"color": color, "dash": dash, "width": 2.2},
             marker={"symbol": symbol, "size": 8, "color": color},
-            hovertemplate=f"%{{x}} judges: %{{y:.0%}}<extra>{called}</extra>",
+            customdata=share_texts(own[name]),
+            hovertemplate=f"%{{x}} judges: %{{customdata}}<extra>{called}</extra>",
         )
     figure.add_vline(
         judges,

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.theme import NEUTRAL
-from capo_core.formatting import percent
+from capo_core.formatting import percent, percent_interval
 from capo_core.text.reductions import REDUCTIONS
 
 
@@ -86,6 +86,18 @@ def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict:
         "tickvals": ticks,
         "ticktext": [percent(tick) for tick in ticks],
     }
+
+
+def share_texts(
+    value: pd.Series, low: pd.Series | None = None, high: pd.Series | None = None, digits: int = 0
+) -> list[str]:
+    """Return shares as a hover text writes them: "62 % [58–66]", or "62 %" without an interval."""
+    if low is None or high is None:
+        return [percent(each, digits) for each in value]
+    return [
+        f"{percent(each, digits)} {percent_interval(*ends)}".strip()
+        for each, *ends in zip(value, low, high, strict=True)
+    ]
 
 
 def in_order(reductions: pd.Series) -> list[str]:

@@ -60,7 +60,7 @@ def show_outcome(job: Run) -> None:
     """Show why a job did not succeed, with its log in an expander; nothing if it did."""
     status = job.status()
     if status.state == "failed":
-        st.error(f"**The computation failed.** {markdown(status.message)}")
+        st.error(f"**The computation failed.** {markdown(status.text)}")
     elif status.state == "lost":
         st.warning(
             f"**The computation was interrupted:** {markdown(status.message)}. Finished "

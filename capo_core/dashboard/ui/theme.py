@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.stability.controls import control_title
+from capo_core.templates import style
 from capo_core.text.reductions import REDUCTIONS, reduction_title
 from capo_core.text.representations import representation_title
 
@@ -139,4 +139,4 @@ def plain(name: str) -> str:
     return name.replace("_", " ").strip().capitalize()
 
 
-CSS = f"<style>{files('capo_core').joinpath('dashboard/ui/templates/page.css').read_text()}</style>"
+CSS = style("dashboard/ui/page.css")

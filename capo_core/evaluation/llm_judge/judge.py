@@ -198,7 +198,7 @@ def run_llm_judge(
 
     Raises:
         DataError: an annotator has too few training explanations for a card.
-        BackendUnavailable: the model cannot be asked, or left a question open.
+        BackendUnavailable: the model is not available, or left a question open.
     """
     config = config or LlmJudgeConfig()
     trials = plan_trials(dataset, streams, config)
@@ -228,7 +228,7 @@ def ask_llm_judge(
         done: keys of trials that are answered already.
 
     Raises:
-        BackendUnavailable: the model cannot be asked, or left a question open; what was yielded
+        BackendUnavailable: the model is not available, or left a question open; what was yielded
             before holds.
     """
     by_key = {trial.key: trial for trial in trials}

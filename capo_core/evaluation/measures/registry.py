@@ -63,7 +63,7 @@ class Family:
         by_target: computed for each target, then averaged; else only over all of them.
         attribution: scores the author of texts; floor and chance are then those of a classifier.
         pooled: computed for each k of the configuration (texts that are attributed together).
-        scored_elsewhere: needs answers of a run of its own, so it cannot be asked for by name.
+        scored_elsewhere: needs answers of a run of its own, so it is not computed by name.
     """
 
     name: str

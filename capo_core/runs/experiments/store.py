@@ -314,7 +314,7 @@ def _state(
         if state in by_state:
             member, status = by_state[state]
             shown = "failed" if state in (BROKEN, DELETED) else state
-            why = f": {status.message.rstrip('.')}" if status.message else ""
+            why = f": {status.text.rstrip('.')}" if status.message else ""
             return shown, f"{member.run_id} {_ENDED[state]}{why}"
     return "stopped", "no run can start"
 

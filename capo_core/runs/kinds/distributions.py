@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from capo_core.formatting import count
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
@@ -35,8 +36,8 @@ def estimate(
         progress=progress,
     )  # fmt: skip
     left = sum(found.left_out.values())
-    return f"distributions of {len(found.source.item_ids)} items" + (
-        f", {left} left out" if left else ""
+    return f"distributions of {count(len(found.source.item_ids), 'item')}" + (
+        f", {left:,} left out" if left else ""
     )
 
 
@@ -51,7 +52,7 @@ def soft_labels(
     train = store.load(settings["judgments"], workspace)
     sets = {name: store.load(one, workspace) for name, one in settings["sets"].items()}
     train_soft_labels(train, sets, config, folder, cache=workspace.cache, progress=progress)
-    return f"{len(config.sources) * len(config.seeds)} classifiers trained"
+    return f"{count(len(config.sources) * len(config.seeds), 'classifier')} trained"
 
 
 def scorer_of(settings: Settings) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from capo_core.dataset import Dataset
+from capo_core.formatting import count
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run
 from capo_core.runs import dependencies
@@ -81,7 +82,7 @@ def evaluate_runs(
                 "missing": [each.to_dict() for each in skipped],
             }
         )
-    many = f"{len(runs)} run{'s' if len(runs) != 1 else ''} scored on {len(items)} items"
+    many = f"{count(len(runs), 'run')} scored on {count(len(items), 'item')}"
     return f"{many}. {describe(skipped)}" if skipped else many
 
 

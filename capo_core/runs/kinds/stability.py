@@ -34,7 +34,7 @@ def measure_stability(
         dataset, config, cache=workspace.cache, progress=part_of(progress, 0.02, 0.98)
     )
     store.save(report, evidence, workspace)
-    return f"the stability of {dataset.name} is measured"
+    return f"stability of {dataset.name} computed"
 
 
 def measure_calibration(
@@ -47,4 +47,4 @@ def measure_calibration(
     config = CalibrationConfig.from_dict(settings["config"])
     found = calibrate(config, cache=workspace.cache, progress=progress)
     store.save_calibration(found, workspace)
-    return "the calibration is measured"
+    return "calibration computed"

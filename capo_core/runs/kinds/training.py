@@ -79,7 +79,7 @@ def write_profiles(
                 todo="try another seed or model, or write one yourself (profile edit), and resume",
             )
         folder.finish({"profiles": {name: found.text for name, found in written.items()}})
-    return f"{len(written)} profile{'s' if len(written) != 1 else ''} written"
+    return f"{count(len(written), 'profile')} written"
 
 
 def texts_of(run: RunFolder, targets: Sequence[str]) -> dict[str, str]:

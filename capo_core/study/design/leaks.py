@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import fisher_exact, mannwhitneyu
 
 from capo_core.dataset import Dataset
+from capo_core.formatting import Named, Statement
 from capo_core.study.design.draft import Draft, leak_markers_of
 from capo_core.study.design.sources import leaks_in_text
 from capo_core.study.tables import MIRROR
@@ -57,7 +59,7 @@ class Leak:
     Attributes:
         slot: the text's stored slot in the trial.
         kind: a key of `TODO`.
-        words: what it is, in one sentence without a final period.
+        statement: what it is, in one sentence without a final period.
         todo: what can be done.
         source: whose text it is; for the owner's eyes alone.
         text_id: the text.
@@ -66,10 +68,20 @@ class Leak:
     trial_id: str
     slot: int
     kind: str
-    words: str
+    statement: Statement = field(hash=False)
     todo: str
     source: str
     text_id: str
+
+    @property
+    def words(self) -> str:
+        """The sentence with sources named as in the data."""
+        return self.statement.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the leak as JSON writes it."""
+        raw = {each.name: getattr(self, each.name) for each in fields(self)}
+        return raw | {"statement": self.statement.to_dict(), "words": self.words}
 
 
 def find_leaks(draft: Draft, dataset: Dataset) -> list[Leak]:
@@ -83,9 +95,9 @@ def find_leaks(draft: Draft, dataset: Dataset) -> list[Leak]:
     shown = _shown(draft)
     marks = leak_markers_of(dataset, draft.config, draft.cards)
     found = [
-        _leak(row, kind, description)
+        _leak(row, kind, statement)
         for row in shown.itertuples()
-        for kind, description in leaks_in_text(row.explanation, marks)
+        for kind, statement in leaks_in_text(row.explanation, marks)
     ]
     found += _duplicates(shown)
     found += _twice(draft, shown)
@@ -113,8 +125,8 @@ def _shown(draft: Draft) -> pd.DataFrame:
     return frame
 
 
-def _leak(row, kind: str, description: str) -> Leak:
-    return Leak(row.trial_id, int(row.slot), kind, description, TODO[kind], row.source, row.text_id)
+def _leak(row, kind: str, statement: Statement) -> Leak:
+    return Leak(row.trial_id, int(row.slot), kind, statement, TODO[kind], row.source, row.text_id)
 
 
 def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
@@ -124,8 +136,9 @@ def _duplicates(shown: pd.DataFrame) -> Iterator[Leak]:
         if len(rows) > 1:
             paired = TRIAL_KINDS[rows["kind"].iloc[0]].paired
             what = "both texts" if paired else "texts of the pool"
+            statement = Statement.plain("duplicate", f"{what} say the same")
             for row in rows.itertuples():
-                yield _leak(row, "duplicate", f"{what} say the same")
+                yield _leak(row, "duplicate", statement)
 
 
 def _twice(draft: Draft, shown: pd.DataFrame) -> Iterator[Leak]:
@@ -143,15 +156,16 @@ def _twice(draft: Draft, shown: pd.DataFrame) -> Iterator[Leak]:
     for row in machine.itertuples():
         others = trials.get((row.source, row.key), set()) - {row.trial_id}
         if others:
-            count = f"{len(others)} other trial{'s' * (len(others) > 1)}"
-            yield _leak(row, "duplicate", f"judges meet the same text in {count}")
+            template = "judges meet the same text in {n:,} other trial" + "s" * (len(others) > 1)
+            yield _leak(row, "duplicate", Statement("duplicate", template, {"n": len(others)}))
 
 
 def _label_words(shown: pd.DataFrame, dataset: Dataset) -> Iterator[Leak]:
     """Yield words of labels that only one source uses, and labels that are not on the scale."""
     scale = dataset.task.scale.labels
     for row in shown[~shown["label"].isin(scale)].itertuples():
-        yield _leak(row, "label_word", f"the label {row.label!r} is not a word of the scale")
+        template = "the label {label!r} is not a word of the scale"
+        yield _leak(row, "label_word", Statement("label_word", template, {"label": row.label}))
     named = {label.lower() for label in scale if not dataset.task.scale.ordinal}
     named |= {"label", "answer", "annotator", "explanation"}
     sources = shown["source"].nunique()
@@ -159,8 +173,10 @@ def _label_words(shown: pd.DataFrame, dataset: Dataset) -> Iterator[Leak]:
     for word, used in sorted(uses.items()):
         users = shown.loc[used, "source"].unique()
         if sources > 1 and len(users) == 1 and used.sum() >= 2:
+            template = "only {source} uses the word {word!r}"
             for row in shown[used].itertuples():
-                yield _leak(row, "label_word", f"only {row.source} uses the word {word!r}")
+                values = {"source": Named("source", row.source), "word": word}
+                yield _leak(row, "label_word", Statement("label_word", template, values))
 
 
 def _habits(shown: pd.DataFrame) -> Iterator[Leak]:
@@ -181,14 +197,20 @@ def _habits(shown: pd.DataFrame) -> Iterator[Leak]:
                 table = [[share.sum(), (~share).sum()], [other.sum(), (~other).sum()]]
                 if fisher_exact(np.array(table)).pvalue * tests >= LEVEL:
                     continue
-                description = (
-                    f"{share.mean():.0%} of {len(rows)} texts of {name} are like this one, which "
-                    f"{what if does else 'does not: ' + what}; of {len(people)} human texts "
-                    f"{other.mean():.0%}"
-                )
+                statement = Statement(
+                    "habit",
+                    "{share:percent} of {n:,} texts of {source} are like this one, which "
+                    f"{'' if does else 'does not: '}{{habit}}; of {{n_people:,}} human texts "
+                    "{people:percent}",
+                    {
+                        "share": float(share.mean()), "n": len(rows), "habit": what,
+                        "source": Named("source", name), "n_people": len(people),
+                        "people": float(other.mean()),
+                    },
+                )  # fmt: skip
                 alike = shown[(shown["source"] == name) & (shown["explanation"].map(has) == does)]
                 for row in alike.itertuples():
-                    yield _leak(row, "habit", description)
+                    yield _leak(row, "habit", statement)
 
 
 def _lengths(shown: pd.DataFrame) -> Iterator[Leak]:
@@ -205,14 +227,19 @@ def _lengths(shown: pd.DataFrame) -> Iterator[Leak]:
         if max(longer, 1 - longer) < LONGER or test.pvalue * len(methods) >= LEVEL:
             continue
         side = "longer" if longer > 0.5 else "shorter"
-        description = (
-            f"a text of {name} is {side} than a human one in {max(longer, 1 - longer):.0%} of "
-            f"random pairs (medians {own.median():.0f} and {people.median():.0f} words)"
-        )
+        statement = Statement(
+            "length",
+            f"a text of {{source}} is {side} than a human one in {{share:percent}} of random pairs "
+            "(medians {own:.0f} and {people:.0f} words)",
+            {
+                "source": Named("source", name), "share": max(longer, 1 - longer),
+                "own": float(own.median()), "people": float(people.median()),
+            },
+        )  # fmt: skip
         limit = people.median()
         telling = rows[rows["words"] > limit] if longer > 0.5 else rows[rows["words"] < limit]
         for row in telling.itertuples():
-            yield _leak(row, "length", description)
+            yield _leak(row, "length", statement)
 
 
 def _each_once(rows: pd.DataFrame) -> pd.DataFrame:

@@ -229,7 +229,7 @@ class PlanInputs:
     """The numbers a plan is computed from, for one kind of trial."""
 
     kind: str = setting(
-        title="Kind of trial", description="Of the trials planned.",
+        title="Trial kind", description="Of the trials planned.",
         choices=lambda: tuple(TRIAL_KINDS),
     )  # fmt: skip
     judges: int = setting(title="Judges", description="One judge's answers have no interval.", ge=2)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.evaluation import streams
 from capo_core.evaluation.streams import held_out_items
+from capo_core.formatting import Statement
 from capo_core.imitation.prompting.responses import INVALID, Response, check_annotator, responses
 from capo_core.run_folder import RunFolder
 from capo_core.study.config import StudyConfig
@@ -101,24 +103,29 @@ def leak_markers(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> 
     )
 
 
-def leaks_in_text(text: str, marks: LeakMarkers) -> list[tuple[str, str]]:
-    """Return everything in one explanation that would reveal its source, as (kind, in words)."""
-    found = []
+def leaks_in_text(text: str, marks: LeakMarkers) -> list[tuple[str, Statement]]:
+    """Return everything in one explanation that would reveal its source: kind and statement."""
+    found: list[tuple[str, str, dict[str, Any]]] = []
     lowered = text.lower()
     for name in sorted(marks.names):
         if name in lowered and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", lowered):
-            found.append(("name", f"the name {name!r} stands in it"))
+            found.append(("name", "the name {name!r} stands in it", {"name": name}))
     match = BOILERPLATE.search(text)
     if match:
-        found.append(("boilerplate", f"{match.group().strip()!r} is how models speak"))
-    found += [("format", f"it has {what}") for pattern, what in FORMAT if pattern.search(text)]
+        values = {"phrase": match.group().strip()}
+        found.append(("boilerplate", "{phrase!r} is how models speak", values))
+    found += [
+        ("format", "it has {what}", {"what": what})
+        for pattern, what in FORMAT
+        if pattern.search(text)
+    ]
     count = len(words(text))
     if marks.most_words and count > LONGER * marks.most_words:
-        longest = f"the longest that people wrote has {marks.most_words}"
-        found.append(("length", f"it has {count} words; {longest}"))
+        template = "it has {n:count word}; the longest that people wrote has {longest:,}"
+        found.append(("length", template, {"n": count, "longest": marks.most_words}))
     if normalise(text) in marks.cards:
-        found.append(("card_copy", "it stands word by word on a reference card"))
-    return found
+        found.append(("card_copy", "it stands word by word on a reference card", {}))
+    return [(kind, Statement(kind, template, values)) for kind, template, values in found]
 
 
 UNREAD = "no readable answer"

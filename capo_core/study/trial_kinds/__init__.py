@@ -1,4 +1,4 @@
-"""The kinds of trial: one module each, one entry in `TRIAL_KINDS`.
+"""The trial kinds: one module each, one entry in `TRIAL_KINDS`.
 
 To add a kind: a subclass of `TrialKind` in a module of its own, listed here; and, where the judge's
 page is to name its texts or answers in words of its own, an entry in `DISPLAYS` of
