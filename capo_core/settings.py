@@ -166,6 +166,27 @@ def settings_fields(cls: type, prefix: str = "") -> tuple[SettingField, ...]:
     return tuple(_walk(cls, prefix))
 
 
+def normalised(cls: type, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return raw settings of `cls` with whole numbers as floats where the field is a number.
+
+    So that a name made of settings written by hand is the same with 0 as with 0.0, as it is for
+    settings that went through the class.
+    """
+    kinds = {field.path: field.kind for field in settings_fields(cls)}
+
+    def of(path: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: of(f"{path}.{name}" if path else name, part)
+                    for name, part in value.items()}  # fmt: skip
+        if kinds.get(path) == "number" and type(value) is int:
+            return float(value)
+        if kinds.get(path) == "numbers" and isinstance(value, (list, tuple)):
+            return [float(part) if type(part) is int else part for part in value]
+        return value
+
+    return of("", raw)
+
+
 def setting_field(cls: type, path: str) -> SettingField:
     """Return the field at `path` ("lora.rank") of a settings class.
 

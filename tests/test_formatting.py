@@ -76,7 +76,7 @@ def test_a_statement_is_rendered_with_the_titles_of_the_place():
 
 def test_a_statement_survives_json_and_old_texts_are_texts():
     again = Statement.from_dict(json.loads(json.dumps(STATEMENT.to_dict())))
-    assert again == STATEMENT or again.text == STATEMENT.text
+    assert again == STATEMENT and again.text == STATEMENT.text
     assert again.values["best"] == Named("method", "capo")
     old = Statement.from_dict({"topic": "leak", "text": "Set {x} is 5 %."})
     assert old.text == "Set {x} is 5 %."

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from capo_core.cli.options import changed, with_options
 from capo_core.cli.settings_table import STAGES, settings_page
 from capo_core.errors import ConfigError
-from capo_core.settings import setting, setting_field, settings, settings_fields
+from capo_core.settings import normalised, setting, setting_field, settings, settings_fields
+from capo_core.workspace import content_hash
 
 KNOWN = ["warm", "cold"]
 
@@ -86,6 +87,14 @@ def test_settings_are_frozen_and_replaced_with_checks():
         Kitchen().cooks = 3
     with pytest.raises(ConfigError):
         replace(Kitchen(), cooks=11)
+
+
+def test_whole_numbers_are_those_of_the_field_so_that_0_and_0_0_have_one_hash():
+    raw = {"cooks": 2, "rate": 0, "stove": {"power": 1, "plates": [1]}, "other": 3}
+    text = json.dumps(normalised(Kitchen, raw))
+    assert text == ('{"cooks": 2, "rate": 0.0, "stove": {"power": 1.0, "plates": [1]}, "other": 3}')
+    same = Kitchen(rate=0, stove={"power": 1}), Kitchen(rate=0.0, stove={"power": 1.0})
+    assert content_hash(same[0].to_dict()) == content_hash(same[1].to_dict())
 
 
 def test_fields_are_read_with_their_paths():

@@ -50,11 +50,15 @@ def test_a_missing_template_is_named(folder, name):
 def test_all_templates_are_package_data():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = settings["tool"]["setuptools"]["package-data"]["*"]
-    for path in (ROOT / "capo_core").rglob("templates/*"):
+    found = list((ROOT / "capo_core").rglob("templates/*"))
+    assert len(found) > 10
+    for path in found:
         assert any(fnmatch(f"templates/{path.name}", pattern) for pattern in patterns), path
 
 
 def test_all_templates_are_well_formed():
-    for path in (ROOT / "capo_core").rglob("templates/*.j2"):
+    found = list((ROOT / "capo_core").rglob("templates/*.j2"))
+    assert len(found) > 10
+    for path in found:
         folder = path.parent.parent.relative_to(ROOT / "capo_core").as_posix()
         assert templates.environment().get_template(f"{folder}/{path.name}") is not None

@@ -113,7 +113,10 @@ def repeat(workspace: Workspace, run_id: str, changes: Mapping[str, Any]) -> Run
 
 
 def with_changes(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `settings` with other values at dotted names; only nested names may be new."""
+    """Return `settings` with other values at dotted names; only nested names may be new.
+
+    A whole number in place of one with a fraction is one too: 0 and 0.0 are the same setting.
+    """
     result = deepcopy(dict(settings))
     for name, value in changes.items():
         *path, last = name.split(".")
@@ -122,8 +125,12 @@ def with_changes(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
             place = place.get(part) if isinstance(place, dict) else None
         if not isinstance(place, dict) or (not path and last not in place):
             raise RunError(f"there is no setting {name!r}", expected=f"one of {sorted(settings)}")
-        place[last] = value
+        place[last] = float(value) if _same_number(place.get(last), value) else value
     return result
+
+
+def _same_number(before: Any, value: Any) -> bool:
+    return isinstance(before, float) and type(value) is int
 
 
 def delete(workspace: Workspace, run_id: str) -> Path:

@@ -110,5 +110,7 @@ def test_the_report_stands_alone_and_escapes_what_comes_from_data(report):
 
 def test_tables_for_the_screen_drop_empty_notes_and_name_sources(report):
     rows = in_words(report.analysis.accuracy, "source")
-    assert "note" in rows or not report.analysis.accuracy["note"].astype(bool).any()
+    assert not report.analysis.accuracy["note"].any() and "note" not in rows
+    noted = report.analysis.accuracy.assign(note=["", "too few"])
+    assert list(in_words(noted, "source")["note"]) == ["", "too few"]
     assert set(rows["source"]) <= {"The target's own texts", "Another annotator's texts"}

@@ -377,7 +377,7 @@ CASES: dict[str, Case] = {
     "two labels by one annotator": Case(
         text(csv_of(with_row(row(label="neutral", why="or not")))),
         kept=5,
-        notes=("a further label by the same annotator",),
+        notes=("1 further label by the same annotator",),
     ),
     "one item_id with two texts": Case(
         text(csv_of(with_row(row("i2", "C", texts=("Other.", "Text."))))),

@@ -143,7 +143,7 @@ def test_nan_from_a_server_is_told_by_number_and_by_reason(chat, tmp_path):
     found, _, out = estimate(tmp_path, "--server", "m", "--by", "logprobs")
     assert found.exit_code == 0, found.output
     assert "2 items, 3 questions" in out
-    assert "left out: 1 items (a score is not a number)" in out
+    assert "left out: 1 item (a score is not a number)" in out
 
 
 def test_nothing_but_nan_is_no_estimate(chat, tmp_path):

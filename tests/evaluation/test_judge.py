@@ -106,7 +106,9 @@ def test_cards_hold_training_texts_of_the_right_person_only(world, human):
     rows = world.annotations
     train = rows[rows["item_id"].map(split) == "train"]
     texts = {a: set(train[train["annotator_id"] == a]["explanation"].map(normalise)) for a in "ABC"}
-    for trial in plan_trials(world, human, LlmJudgeConfig(trials=6, cards=4)):
+    trials = plan_trials(world, human, LlmJudgeConfig(trials=6, cards=4))
+    assert len(trials) >= 18
+    for trial in trials:
         shown = re.findall(r"Annotator [A-Z]:\n((?:- .*\n){3}- .*)", trial.prompt.text)
         for who, card in zip(trial.order, shown, strict=True):
             assert {line[2:] for line in card.splitlines()} <= texts[who]

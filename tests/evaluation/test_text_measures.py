@@ -126,6 +126,7 @@ def test_style_distance_is_that_of_scipy_averaged_over_features(world):
 
 def test_bins_come_from_training_texts_and_part_binary_features(world):
     space = style.style_space(world)
+    assert sum(name.startswith("word_") for name in space.features) > 10
     for name, edges in zip(space.features, space.edges, strict=True):
         assert len(edges) <= style.BINS
         if name.startswith("word_"):

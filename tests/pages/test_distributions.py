@@ -228,6 +228,7 @@ def test_names_from_data_are_neither_links_nor_pictures(add):
         texts = [str(one.value) for kind in kinds[:5] for one in getattr(app, kind)]
         texts += [str(one.help) for kind in kinds[5:] for one in getattr(app, kind)]
         bare = "\n".join(texts)
+        assert "b/p.png" in bare, part  # the name is shown
         assert "](http" not in bare and "$x" not in bare.replace("\\$", "")
 
 

@@ -338,7 +338,10 @@ def test_a_run_that_is_not_there_is_said(workspace, add):
     app = watched(workspace, add, state="stopped")
     app = open_page("finetune", dataset="mine", view="run", run="gone")
     assert not app.exception
-    assert "There is no run named" in shown(app).replace("\\", "") or "gone" in shown(app)
+    (error,) = app.error
+    assert error.value.replace("\\", "") == (
+        "**There is no run named 'gone'.**\n\nWhat to do: open one in the list “All runs”."
+    )
 
 
 # All runs

@@ -163,7 +163,7 @@ def test_a_draft_shows_balance_and_a_trial_as_judges_see_it(workspace, dataset):
     assert parts(app) == ["Design", "Leaks", "Try it", "Freeze"]
     balance = next(f.value for f in app.dataframe if "words" in f.value.columns)
     assert balance.set_index("what").loc["Main: trials of a judge", "most"] == 6
-    assert "Who wrote this" in said or "card" in said
+    assert "<h4>Who wrote this explanation?</h4>" in said
     draft = design_draft.load(workspace, steps.NAME)
     for place in range(1, 4):
         drawn = one(slot="J01", place=str(place))

@@ -137,6 +137,15 @@ def test_changes_reach_into_settings_and_leave_the_old_ones_alone():
     assert old["config"] == {"epochs": 3, "lora": {"rank": 16}}
 
 
+def test_a_whole_number_in_place_of_a_fraction_is_the_same_setting():
+    old = {"config": {"weight_decay": 0.1, "epochs": 3}}
+    new = actions.with_changes(old, {"config.weight_decay": 0, "config.epochs": 2})
+    assert json.dumps(new) == '{"config": {"weight_decay": 0.0, "epochs": 2}}'
+    assert (
+        actions.with_changes(old, {"config.weight_decay": True})["config"]["weight_decay"] is True
+    )
+
+
 def test_delete_moves_to_the_trash_and_restore_brings_back(workspace):
     run = put(workspace)
     with pytest.raises(RunError, match="the run is queued"):

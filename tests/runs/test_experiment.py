@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.imitation.prompting.prompts import METHOD_NAMES
-from capo_core.runs import actions, checks, process, queue
+from capo_core.runs import actions, checks, process, queue, submit
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.config import ExperimentConfig
@@ -226,6 +227,30 @@ def test_a_broken_file_is_told_and_hides_no_other(begun):
     assert len(found) == 1 and "is broken" in broken["other"]
     with pytest.raises(RunError, match="is broken"):
         store.find_experiment(begun.workspace, "other")
+
+
+def test_0_and_0_0_are_one_experiment_with_the_same_runs():
+    whole = experiment(sft={"weight_decay": 0, "lora": {"alpha": 8}})
+    with_fractions = experiment(sft={"weight_decay": 0.0, "lora": {"alpha": 8.0}})
+    assert whole.experiment_id == with_fractions.experiment_id == with_fractions.former_id
+    assert whole.former_id != whole.experiment_id
+    names = [[submit.run_name(each.request) for each in plan_runs(config)]
+             for config in (whole, with_fractions)]  # fmt: skip
+    assert names[0] == names[1]
+    assert experiment(sft={"weight_decay": 0.5}).experiment_id != whole.experiment_id
+
+
+def test_an_experiment_of_a_build_that_told_0_from_0_0_keeps_its_name(begun):
+    config = begun.config.with_changes(sft={"weight_decay": 0})
+    folder = begun.workspace.experiments / config.former_id
+    shutil.copytree(begun.folder, folder)
+    raw = json.loads((folder / store.FILE).read_text())
+    raw["config"] = config.to_dict()
+    (folder / store.FILE).write_text(json.dumps(raw))
+    again = store.start(begun.workspace, config)
+    assert again.experiment_id == config.former_id != config.experiment_id
+    assert again.members == begun.members
+    assert store.find_experiment(begun.workspace, config.former_id).folder == folder
 
 
 def test_begun_twice_it_is_one(begun):

@@ -200,6 +200,7 @@ def test_chosen_is_the_text_of_the_preferred_source(simulated):
     draft, _judges, made = simulated
     pairs = preference_pairs(made.judgments, estimate(made.judgments), *_texts(draft))
     facts = made.judgments.drop_duplicates("trial_id").set_index("trial_id")
+    assert len(pairs) > 40  # of 86 trials
     for row in pairs.itertuples():
         slot = "a" if facts.at[row.trial_id, "source_a"] == row.chosen_source else "b"
         assert row.chosen == f"{row.trial_id} slot {slot}"

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
-from helpers.small_study import CLAIM_MINUTES, SmallStudy, answer_all, on_both
+from helpers.small_study import CLAIM_MINUTES, answer_all, on_both
 from sqlalchemy import select
 
 from capo_core.errors import ConfigError, StudyError
@@ -346,4 +346,3 @@ def test_the_token_is_in_no_repr(study):
     (desk,) = study.invite()
     (made,) = study.service.invite("s1")
     assert desk.token not in repr(desk) and made.token not in repr(made)
-    assert isinstance(study, SmallStudy)

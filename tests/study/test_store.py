@@ -67,7 +67,9 @@ def test_nobody_else_on_the_machine_may_read_the_file(workspace):
     engine = store.open_store(workspace)
     with engine.begin() as connection:
         connection.execute(text("SELECT 1"))
-    for path in workspace.root.glob("studies.sqlite*"):
+    files = list(workspace.root.glob("studies.sqlite*"))
+    assert workspace.root / "studies.sqlite" in files
+    for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 

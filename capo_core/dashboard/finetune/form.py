@@ -423,7 +423,8 @@ def _begin(context: PageContext, config: ExperimentConfig) -> None:
         "this page."
     )
     refused = preflight.show(context, planned)
-    known = (context.workspace.experiments / settled.experiment_id / store.FILE).exists()
+    name = store.name_of(context.workspace, settled)
+    known = (context.workspace.experiments / name / store.FILE).exists()
     if known:
         show_note("This experiment already exists: Start resumes its remaining runs.")
     st.button(

@@ -23,7 +23,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
-from capo_core.errors import CapoError
+from capo_core.errors import CapoError, RunError
 from capo_core.formatting import count, duration, number, percent, size
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
@@ -298,12 +298,10 @@ def _gone(context: PageContext, asked: str) -> None:
     from capo_core.dashboard.finetune.run_actions import trashed
 
     thrown = [name for name, run_id, _ in trashed(context.workspace) if run_id == asked]
-    try:
-        run.find_run(context.workspace, asked)
-    except CapoError as error:
-        if not thrown:
-            show_error(error)
-            return
+    if not thrown:
+        todo = "open one in the list “All runs”"
+        show_error(RunError(f"there is no run named {asked!r}", todo=todo))
+        return
     st.warning(f"The run {markdown(asked)} was deleted and is in the trash.")
     st.button(
         "Restore",

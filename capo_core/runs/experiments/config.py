@@ -16,7 +16,7 @@ from capo_core.imitation.prompting.prompts import METHOD_NAMES, TRAINED
 from capo_core.imitation.training.config import CapoConfig, SftConfig
 from capo_core.runs.actions import with_changes
 from capo_core.runs.request import EXECUTORS
-from capo_core.settings import as_json, setting, settings
+from capo_core.settings import as_json, normalised, setting, settings
 from capo_core.workspace import content_hash, safe_name
 
 OPTIONAL_STAGES = ("retention", "judge")
@@ -107,7 +107,20 @@ class ExperimentConfig:
     @property
     def experiment_id(self) -> str:
         """The name of its folder: the same configuration is the same experiment."""
-        return safe_name(f"{self.dataset[:40]}-{content_hash(self.to_dict())[:8]}")
+        raw = self.to_dict()
+        stages = {
+            name: normalised(cls, raw[name]) for name, cls in _stage_classes().items()
+            if raw.get(name) is not None
+        }  # fmt: skip
+        return self._name_of(raw | stages)
+
+    @property
+    def former_id(self) -> str:
+        """The name it had in builds that told 0 from 0.0; most often the same."""
+        return self._name_of(self.to_dict())
+
+    def _name_of(self, raw: dict[str, Any]) -> str:
+        return safe_name(f"{self.dataset[:40]}-{content_hash(raw)[:8]}")
 
     @property
     def title(self) -> str:
@@ -200,6 +213,18 @@ class ExperimentConfig:
                 expected="the name of a server's model, or a base on this machine; one of both",
             )
         LlmJudgeConfig(**raw)
+
+
+def _stage_classes() -> dict[str, type]:
+    """Stage → its settings class; an evaluation has no settings with fractions."""
+    from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
+    from capo_core.evaluation.retention import RetentionConfig
+    from capo_core.imitation.prompting.value_profiles import ProfileConfig
+
+    return {
+        "sft": SftConfig, "capo": CapoConfig, "profile": ProfileConfig,
+        "generate": GenerateConfig, "retention": RetentionConfig, "judge": LlmJudgeConfig,
+    }  # fmt: skip
 
 
 def _wrong(name: str, value: Any, expected: str) -> ConfigError:

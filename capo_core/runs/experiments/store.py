@@ -50,6 +50,7 @@ class Experiment:
 
     Attributes:
         made: when it was started, seconds since the epoch.
+        experiment_id: name of its folder.
         members: its runs, each after those it depends on.
     """
 
@@ -57,10 +58,7 @@ class Experiment:
     config: ExperimentConfig
     made: float
     members: tuple[Member, ...]
-
-    @property
-    def experiment_id(self) -> str:
-        return self.config.experiment_id
+    experiment_id: str
 
     @property
     def folder(self) -> Path:
@@ -90,7 +88,8 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
     """
     config = _with_fingerprint(workspace, config)
     planned = plan_runs(config)
-    experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)))
+    name = name_of(workspace, config)
+    experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)), name)
     known = experiment.folder / FILE
     if known.exists():
         before = find_experiment(workspace, experiment.experiment_id)
@@ -113,11 +112,17 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
             request.settings,
             after=request.after,
             after_any=request.after_any,
-            experiment=request.experiment,
+            experiment=name,
             executor=request.executor,
         )
     queue.advance(workspace)
     return experiment
+
+
+def name_of(workspace: Workspace, config: ExperimentConfig) -> str:
+    """Return the name of the experiment of this configuration, a former one where it is there."""
+    former = (workspace.experiments / config.former_id / FILE).exists()
+    return config.former_id if former else config.experiment_id
 
 
 def _resumed(experiment: Experiment) -> Experiment:
@@ -136,7 +141,7 @@ def find_experiment(workspace: Workspace, experiment_id: str) -> Experiment:
         for member in members:
             safe_name(member.run_id)
         config = ExperimentConfig.from_dict(raw["config"])
-        return Experiment(workspace, config, float(raw["made"]), members)
+        return Experiment(workspace, config, float(raw["made"]), members, experiment_id)
     except FileNotFoundError:
         raise RunError(
             f"there is no experiment named {experiment_id!r}",
