@@ -22,6 +22,11 @@ def short(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def capitalised(text: str) -> str:
+    """Return `text` with a capital first letter; the others are left as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """Return `value` with `digits` decimals and a real minus sign; "undefined" for NaN or None."""
     if value is None or math.isnan(value):

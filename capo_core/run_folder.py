@@ -30,7 +30,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from capo_core.errors import RunError
+from capo_core.errors import RunError, Stopped
+from capo_core.progress import Progress
 from capo_core.workspace import Workspace, content_hash, make_folder, safe_name, write_json
 
 
@@ -222,6 +223,17 @@ def run_for(workspace: Workspace, config: dict[str, Any]) -> RunFolder:
     """Return the folder for `config`, which has at least `stage`, `target` and `dataset.name`."""
     name = run_id(config["dataset"]["name"], config["stage"], config["target"], config)
     return RunFolder(workspace.runs / name)
+
+
+def stopping(folder: RunFolder, progress: Progress) -> Progress:
+    """Return a progress that raises `Stopped` once the run was asked to stop."""
+
+    def watched(what: str, share: float) -> None:
+        if folder.stop_asked:
+            raise Stopped("stopped on request")
+        progress(what, share)
+
+    return watched
 
 
 def find_run(workspace: Workspace, name: str) -> RunFolder:

@@ -155,6 +155,15 @@ def write_json(path: Path, value: Any) -> None:
         file.write(text + "\n")
 
 
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None where there is none, or it cannot be read."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return raw if isinstance(raw, dict) else None
+
+
 def content_hash(*parts: Any) -> str:
     """SHA-256 (hex) of JSON-able `parts`; the same content gives the same hash everywhere."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from capo_core.errors import DataError
@@ -15,7 +14,7 @@ from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.evaluation.table import DIFFERENCE_COLUMNS as DIFFERENCES
 from capo_core.formatting import Statement
-from capo_core.stats.intervals import json_rows
+from capo_core.stats.intervals import frame_of, json_rows
 from capo_core.workspace import write_json
 
 FORMAT = 1  # raised when an older report cannot be read any more
@@ -160,19 +159,12 @@ class EvaluationReport:
             annotators=tuple(raw["annotators"]),
             config=TableConfig.from_dict(raw["config"]),
             sources=tuple(EvaluatedSource.from_dict(source) for source in raw["sources"]),
-            **{name: _frame(raw[name], columns) for name, columns in _COLUMNS.items()},
+            **{name: frame_of(raw[name], columns, _NUMBERS) for name, columns in _COLUMNS.items()},
             llm_judges=tuple(raw.get("judges", ())),  # reports from before there were any
             missing=raw.get("missing", ""),
             statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
             methods=dict(raw["methods"]),
         )
-
-
-def _frame(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
-    numbers = [name for name in columns if name in _NUMBERS]
-    frame[numbers] = frame[numbers].astype(float).replace({None: np.nan})
-    return frame
 
 
 def save(report: EvaluationReport, path: Path) -> None:

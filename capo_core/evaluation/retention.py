@@ -31,7 +31,7 @@ from capo_core.evaluation.measures.labels import label_accuracy
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
 from capo_core.settings import setting, settings
 from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
-from capo_core.stats.intervals import Z95, bayesian_weights, json_rows
+from capo_core.stats.intervals import Z95, bayesian_weights, frame_of, json_rows
 from capo_core.text.embeddings import Embedder
 from capo_core.workspace import write_json
 
@@ -199,18 +199,11 @@ class Retention:
             **{
                 **values,
                 "config": RetentionConfig(**raw["config"]),
-                "points": _frame(raw["points"], POINTS),
-                "lines": _frame(raw["lines"], LINES),
+                "points": frame_of(raw["points"], POINTS, _NUMBERS),
+                "lines": frame_of(raw["lines"], LINES, _NUMBERS),
                 "best": BestPoint(**raw["best"]) if raw["best"] else None,
             }
         )
-
-
-def _frame(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
-    numbers = [name for name in columns if name in _NUMBERS]
-    frame[numbers] = frame[numbers].astype(float).replace({None: np.nan})
-    return frame
 
 
 def save(found: Retention, folder: Path) -> None:

@@ -7,7 +7,7 @@ of trials: effective numbers of trials are fractions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -72,6 +72,14 @@ def json_value(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def frame_of(rows: list[dict], columns: tuple[str, ...], numbers: Collection[str]) -> pd.DataFrame:
+    """Return the table that `json_rows` wrote; columns among `numbers` are floats, None is NaN."""
+    frame = pd.DataFrame(rows, columns=list(columns))
+    floats = [name for name in columns if name in numbers]
+    frame[floats] = frame[floats].astype(float).replace({None: np.nan})
+    return frame
 
 
 def json_rows(frame: pd.DataFrame) -> list[dict]:

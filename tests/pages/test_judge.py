@@ -7,7 +7,7 @@ from helpers import judge_sessions as judging_study
 from helpers.pages import ROOT, open_page, shown
 
 from capo_core.dashboard.app import access, binding
-from capo_core.dashboard.app import navigation as app_navigation
+from capo_core.dashboard.app import main as app_main
 from capo_core.dashboard.judging import text, trial_html
 from capo_core.errors import ConfigError, DataError
 from capo_core.study.judging.desk import JudgeDesk
@@ -277,13 +277,13 @@ def test_who_finds_all_taken_is_told_to_look_again(judging):
 def registered(monkeypatch):
     """Addresses of the pages that were registered last."""
     found = []
-    real = app_navigation.st.navigation
+    real = app_main.st.navigation
 
     def navigation(pages, **settings):
         found[:] = [page.url_path for page in pages]
         return real(pages, **settings)
 
-    monkeypatch.setattr(app_navigation.st, "navigation", navigation)
+    monkeypatch.setattr(app_main.st, "navigation", navigation)
     return found
 
 

@@ -1,10 +1,12 @@
-"""Entry point of the dashboard: page configuration and navigation."""
+"""Entry point of the dashboard: page configuration, and navigation by role: owner, judge or
+stranger."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from capo_core.dashboard.app import access, navigation
+from capo_core.dashboard.app import access, page, sign_in
+from capo_core.dashboard.app.pages import pages
 
 
 def main() -> None:
@@ -13,4 +15,39 @@ def main() -> None:
         st.set_page_config(page_title="CAPO Lab", layout="wide", initial_sidebar_state="expanded")
     else:  # judges and strangers see no page names
         st.set_page_config(page_title="Judging", layout="wide", initial_sidebar_state="collapsed")
-    navigation.navigation().run()
+    navigation().run()
+
+
+def navigation() -> st.Page:
+    """Return the requested page, out of those that the visitor's role may open.
+
+    Other pages are not registered at all: a judge has the judging page, a stranger the sign-in.
+    Streamlit's own menu is hidden: its links drop the query, and a page that then restores its view
+    could not be left by the browser's Back. `page` draws the links.
+    """
+    if access.is_owner():
+        found = [page.registered(name) for name in pages()]
+    elif access.is_judge():
+        found = [*_sign_ins("Judging"), _judging()]
+    else:
+        found = _sign_ins("Sign in")
+    return st.navigation(found, position="hidden")
+
+
+def _judging() -> st.Page:
+    def show() -> None:
+        from capo_core.dashboard.judging import page as judging
+
+        judging.show()
+
+    return st.Page(show, title="Judging", url_path=access.JUDGE_PATH)
+
+
+def _sign_ins(title: str) -> list[st.Page]:
+    """Return the sign-in in place of the first page and of the requested owner's page."""
+    asked = access.path()
+    places = ["", *([asked] if asked in pages() else [])]
+    return [
+        st.Page(sign_in.show, title=title, url_path=place or None, default=not place)
+        for place in places
+    ]

@@ -5,9 +5,6 @@ It ends with the details of the computation and the downloads.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
@@ -16,6 +13,7 @@ from capo_core.dashboard.compare.answers import Answers
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import show_headline, show_note
+from capo_core.dashboard.ui.exports import download, json_lines, report_json
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 
@@ -32,13 +30,14 @@ def show_export(chosen: CompareSelection, answers: Answers) -> None:
                 ("Report (self-contained HTML)", "html", "text/html", export.to_html),
                 ("Scores (long CSV)", "csv", "text/csv", export.to_csv),
                 ("Scores (JSONL)", "jsonl", "application/jsonl", export.to_jsonl),
-                ("Whole report (JSON)", "json", "application/json", _whole),
+                ("Whole report (JSON)", "json", "application/json", report_json),
             ):
-                _download(label, f"{name}-comparison.{kind}", mime, kind, make, report)
-        _download("Answers (CSV)", f"{name}-answers.csv", "text/csv", "answers.csv",
-                  csv_text, answers.frame)  # fmt: skip
-        _download("Answers (JSONL)", f"{name}-answers.jsonl", "application/jsonl", "answers.jsonl",
-                  _lines, answers.frame)  # fmt: skip
+                file = f"{name}-comparison.{kind}"
+                download(PAGE, label, file, mime, lambda make=make: make(report), key=kind)
+        download(PAGE, "Answers (CSV)", f"{name}-answers.csv", "text/csv",
+                 lambda: csv_text(answers.frame), key="answers.csv")  # fmt: skip
+        download(PAGE, "Answers (JSONL)", f"{name}-answers.jsonl", "application/jsonl",
+                 lambda: json_lines(answers.frame), key="answers.jsonl")  # fmt: skip
     if report is None:
         return
     with st.expander("Methods paragraph"):
@@ -50,27 +49,6 @@ def show_export(chosen: CompareSelection, answers: Answers) -> None:
         )
         st.caption("LaTeX version:")
         st.code(report.methods.get("latex", ""), language="latex", wrap_lines=True)
-
-
-def _download(label: str, file: str, mime: str, key: str, make: Callable, what) -> None:
-    st.download_button(
-        label,
-        lambda: make(what).encode("utf-8", "backslashreplace"),
-        file_name=file,
-        mime=mime,
-        key=f"{PAGE}.export.{key}",
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
-def _whole(report) -> str:
-    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
-
-
-def _lines(frame) -> str:
-    return frame.to_json(orient="records", lines=True, force_ascii=False)
 
 
 _PARTS = {

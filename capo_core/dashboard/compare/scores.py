@@ -30,7 +30,7 @@ from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.summary import statements
 from capo_core.evaluation.table import ALL
-from capo_core.formatting import Statement
+from capo_core.formatting import Statement, capitalised
 
 CHANCE = "guess"
 ROWS = {
@@ -198,10 +198,6 @@ def rendered(statement: Statement) -> str:
 
 def _title(kind: str, key: str) -> str:
     return method_name(key) if kind == "method" else key
-
-
-def capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 _HELP = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
@@ -23,6 +21,7 @@ from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import command, methods_paragraph
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import show_headline, show_note
+from capo_core.dashboard.ui.exports import download, json_lines
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 from capo_core.distributions.judgments import CROWD, UNIFORM
@@ -34,14 +33,14 @@ def show_export(chosen: Chosen) -> None:
     name = chosen.file_stem
     st.subheader("Export", anchor=False)
     with st.container(horizontal=True):
-        _download("Distances (CSV)", f"{name}-distances.csv", "text/csv",
-                  lambda: csv_text(_distances(chosen)))  # fmt: skip
-        _download("Item by item (CSV)", f"{name}-distributions.csv", "text/csv",
-                  lambda: csv_text(_items(chosen)))  # fmt: skip
-        _download("Item by item (JSONL)", f"{name}-distributions.jsonl", "application/jsonl",
-                  lambda: _lines(_items(chosen)))  # fmt: skip
-        _download("Explanations (JSONL)", f"{name}-explanations.jsonl", "application/jsonl",
-                  lambda: _lines(chosen.reading.judgments.explanations))  # fmt: skip
+        download(PAGE, "Distances (CSV)", f"{name}-distances.csv", "text/csv",
+                 lambda: csv_text(_distances(chosen)))  # fmt: skip
+        download(PAGE, "Item by item (CSV)", f"{name}-distributions.csv", "text/csv",
+                 lambda: csv_text(_items(chosen)))  # fmt: skip
+        download(PAGE, "Item by item (JSONL)", f"{name}-distributions.jsonl", "application/jsonl",
+                 lambda: json_lines(_items(chosen)))  # fmt: skip
+        download(PAGE, "Explanations (JSONL)", f"{name}-explanations.jsonl", "application/jsonl",
+                 lambda: json_lines(chosen.reading.judgments.explanations))  # fmt: skip
     with st.expander("Methods paragraph"):
         prints = {"items’ fingerprint": chosen.reading.judgments.fingerprint}
         if chosen.dataset is not None:
@@ -81,23 +80,6 @@ def _distances(chosen: Chosen) -> pd.DataFrame:
 
 def _items(chosen: Chosen) -> pd.DataFrame:
     return long_table(chosen.reading.judgments, chosen.per_item)
-
-
-def _download(label: str, file: str, mime: str, make: Callable[[], str]) -> None:
-    st.download_button(
-        label,
-        lambda: make().encode("utf-8", "backslashreplace"),
-        file_name=file,
-        mime=mime,
-        key=f"{PAGE}.export.{file}",
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
-def _lines(frame: pd.DataFrame) -> str:
-    return frame.to_json(orient="records", lines=True, force_ascii=False)
 
 
 _PARTS = {

@@ -25,7 +25,7 @@ from capo_core.dashboard.ui.theme import (
 from capo_core.distributions.compare import KL, CompareConfig
 from capo_core.distributions.judgments import CROWD, UNIFORM
 from capo_core.distributions.sources import ANNOTATORS, HUMANS, SINGLE
-from capo_core.formatting import Named, Statement, measured, short
+from capo_core.formatting import Named, Statement, capitalised, measured, short
 from capo_core.stats.distances import CLIP
 
 _OWN = {
@@ -152,7 +152,7 @@ def headline(table: pd.DataFrame, apart: pd.DataFrame, against: str, measure: st
 
 def in_words(statement: Statement) -> str:
     """Return a statement as a sentence of this page, its sources named by `called`."""
-    return _capital(statement.render(_title))
+    return capitalised(statement.render(_title))
 
 
 def _title(kind: str, key: str) -> str:
@@ -186,12 +186,10 @@ def sentences(notes: Sequence[str]) -> list[str]:
     """Return the notes of a reading as sentences, without the one on simulated data that the page
     shows anyway."""
     return [
-        _capital(note.rstrip(".")) + "." for note in notes if not note.startswith("simulated data")
+        capitalised(note.rstrip(".")) + "."
+        for note in notes
+        if not note.startswith("simulated data")
     ]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def of_coverage(coverage: pd.DataFrame, against: str) -> list[Statement]:

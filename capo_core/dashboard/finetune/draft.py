@@ -20,7 +20,7 @@ from capo_core.runs.experiments.config import (
     ExperimentConfig,
     from_preset,
 )
-from capo_core.workspace import Workspace, content_hash, write_json
+from capo_core.workspace import Workspace, content_hash, read_object, write_json
 
 Draft = dict[str, Any]
 STAGES = ("sft", "capo", "profile", "generate", "evaluate")
@@ -41,11 +41,8 @@ def plain(config: ExperimentConfig) -> Draft:
 
 def load(workspace: Workspace, dataset: str) -> Draft | None:
     """Return the stored draft of a dataset; None where there is none that can be read."""
-    try:
-        raw = json.loads(_place(workspace, dataset).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return raw if isinstance(raw, dict) and raw.get("dataset") == dataset else None
+    raw = read_object(_place(workspace, dataset))
+    return raw if raw is not None and raw.get("dataset") == dataset else None
 
 
 def keep(workspace: Workspace, draft: Draft) -> None:

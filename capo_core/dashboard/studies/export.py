@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pandas as pd
 import streamlit as st
@@ -19,6 +19,7 @@ from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, section_heading, show_errors, show_note
+from capo_core.dashboard.ui.exports import download, report_json
 from capo_core.formatting import count
 from capo_core.study.analysis.preference_pairs import RULES, PairFilter
 from capo_core.study.analysis.report import (
@@ -106,20 +107,20 @@ def show(context: PageContext, seen: Seen) -> None:
             ("Report (self-contained HTML)", "html", "text/html", to_html),
             ("Report (Markdown)", "md", "text/markdown", to_markdown),
             ("Methods (LaTeX)", "tex", "text/plain", to_latex),
-            ("All results (JSON)", "json", "application/json", _whole),
+            ("All results (JSON)", "json", "application/json", report_json),
         ):
-            _download(label, f"{name}-report.{kind}", mime, lambda make=make: make(report))
+            download(PAGE, label, f"{name}-report.{kind}", mime, lambda make=make: make(report))
     section_heading("Judgments")
     service = cache.begun_service(context.workspace)
     practice = st.toggle("Include practice trials", key=f"{PAGE}.export.practice")
     with st.container(horizontal=True):
         for kind, mime in (("csv", "text/csv"), ("jsonl", "application/jsonl")):
-            _download(
-                f"Judgments ({kind.upper()})", f"{name}-judgments.{kind}", mime,
+            download(
+                PAGE, f"Judgments ({kind.upper()})", f"{name}-judgments.{kind}", mime,
                 lambda kind=kind: as_text(service.export_judgments(name, practice=practice), kind),
             )  # fmt: skip
-        _download("Full answer history (CSV)", f"{name}-history.csv", "text/csv",
-                  lambda: as_text(service.export_history(name), "csv"))  # fmt: skip
+        download(PAGE, "Full answer history (CSV)", f"{name}-history.csv", "text/csv",
+                 lambda: as_text(service.export_history(name), "csv"))  # fmt: skip
     show_note("One row per judgment: texts in display order, answer, true source.")
     with show_errors():
         _pairs(context, seen, report)
@@ -157,8 +158,8 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
     )
     if len(pairs):
         lines = pairs.to_dict("records")
-        _download(
-            "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
+        download(
+            PAGE, "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
             lambda: "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
         )  # fmt: skip
         _train(seen, pairs, PairFilter(rule, least / 100))
@@ -193,20 +194,3 @@ def _made(
     dataset = cache.dataset(context.workspace, seen.config.dataset)
     draft = cache.draft(context.workspace, seen.name)
     return pairs_of(draft, dataset, judgments, report.analysis.quality, chosen_by)
-
-
-def _whole(report: StudyReport) -> str:
-    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
-
-
-def _download(label: str, file: str, mime: str, make: Callable[[], str]) -> None:
-    st.download_button(
-        label,
-        lambda: make().encode("utf-8", "backslashreplace"),
-        file_name=file,
-        mime=mime,
-        key=f"{PAGE}.export.{file}",
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-    )

@@ -6,7 +6,6 @@ per dataset, so that a refresh or another page loses nothing. A `StudyConfig` is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +36,7 @@ from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.design import draft
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
-from capo_core.workspace import Workspace, content_hash, write_json
+from capo_core.workspace import Workspace, content_hash, read_object, write_json
 
 FormValues = dict[str, Any]
 ASSUMED_VALUES = {"expected": None, "other": 0.35, "judge_sd": 0.5, "trial_sd": 0.8}
@@ -60,11 +59,8 @@ def begin(entry: Entry, name: str) -> FormValues:
 
 def load(workspace: Workspace, dataset: str) -> FormValues | None:
     """Return the stored form of a dataset; None where there is none that can be read."""
-    try:
-        raw = json.loads(_place(workspace, dataset).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return raw if isinstance(raw, dict) and raw.get("dataset") == dataset else None
+    raw = read_object(_place(workspace, dataset))
+    return raw if raw is not None and raw.get("dataset") == dataset else None
 
 
 def keep(workspace: Workspace, form: FormValues) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from capo_core.errors import ConfigError
+from capo_core.formatting import capitalised
 from capo_core.task import Task
 
 LABEL_MARK = "Label:"
@@ -150,9 +151,9 @@ def _head(task: Task) -> str:
 
 
 def _item_lines(task: Task, item: PromptItem) -> str:
-    lines = [f"{_capital(task.role_a or 'text')}: {_line(item.text_a)}"]
+    lines = [f"{capitalised(task.role_a or 'text')}: {_line(item.text_a)}"]
     if item.text_b:
-        lines.append(f"{_capital(task.role_b or 'second text')}: {_line(item.text_b)}")
+        lines.append(f"{capitalised(task.role_b or 'second text')}: {_line(item.text_b)}")
     return "\n".join(lines)
 
 
@@ -164,10 +165,6 @@ def _example_lines(task: Task, example: Example) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 # Where a tokenizer has no chat template, the answer begins after this line. It ends in a line

@@ -314,7 +314,7 @@ def fit_to_limit(
             expected="explanations of training items; for CAPO by two annotators to one item",
         )
     if split == "train" and cut == responses:  # also where every prompt is too long
-        longest = max(map(_longest, contrasts))
+        longest = max(map(longest_row, contrasts))
         raise ConfigError(
             f"with at most {limit} tokens no response is whole",
             where=name,
@@ -325,6 +325,7 @@ def fit_to_limit(
     return ExampleSet(tuple(kept), counted, responses, cut)
 
 
-def _longest(contrast: ResponseContrast) -> int:
+def longest_row(contrast: ResponseContrast) -> int:
+    """Return the tokens of the prompt with its longest response."""
     rendered = contrast.rendered
     return len(rendered.prompt) + max(map(len, rendered.responses))

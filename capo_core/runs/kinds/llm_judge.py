@@ -9,7 +9,7 @@ from typing import Any
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, RunError, Stopped
 from capo_core.progress import Progress
-from capo_core.run_folder import RunFolder, disk_errors, find_run
+from capo_core.run_folder import RunFolder, disk_errors, find_run, stopping
 from capo_core.runs.checks import Settings, judge_config
 from capo_core.runs.dependencies import SkippedInput, remaining_inputs, skipped_inputs
 from capo_core.runs.kinds.inputs import backend_of, load_dataset
@@ -84,11 +84,7 @@ def judge_runs(
             )
         folder.log("begin", trials=len(trials), kept=len(done))
 
-        def watched(what: str, share: float) -> None:
-            if folder.stop_asked:
-                raise Stopped("stopped on request")
-            progress(what, share)
-
+        watched = stopping(folder, progress)
         try:
             with lines.writing() as file:
                 found = ask_llm_judge(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError, DataError, RunError, Stopped
+from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.evaluation.retention import (
     GENERAL,
     OTHERS,
@@ -30,7 +30,7 @@ from capo_core.evaluation.retention import (
 )
 from capo_core.imitation.prompting.prompts import zero_shot
 from capo_core.progress import Progress, part_of
-from capo_core.run_folder import RunFolder, disk_errors, find_run
+from capo_core.run_folder import RunFolder, disk_errors, find_run, stopping
 from capo_core.runs.checks import Settings, retention_config
 from capo_core.runs.kinds.inputs import load_dataset
 from capo_core.workspace import Workspace
@@ -353,11 +353,7 @@ def measure_retention(
     with folder.lock():
         folder.forget_stop()
 
-        def watched(what: str, share: float) -> None:
-            if folder.stop_asked:
-                raise Stopped("stopped on request")
-            progress(what, share)
-
+        watched = stopping(folder, progress)
         watched("reading the base model", 0.0)
         way = StrengthMeasurer(dataset, target, items, found, corpus, config, settings)
         lines = OutputLines(folder.path)

@@ -26,6 +26,7 @@ import numpy as np
 from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.training.examples import longest_row
 from capo_core.run_folder import RunFolder
 from capo_core.runs import memory
 from capo_core.runs.kinds.inputs import load_dataset
@@ -174,7 +175,7 @@ def estimate_training(
     passes = config.epochs * (sum(lengths) + FORWARD_SHARE * validation)
     if kind == "train_capo":  # the reference reads everything once
         passes += FORWARD_SHARE * (sum(lengths) + validation)
-    longest = [_longest(contrast) for contrast in parts["train"].contrasts]
+    longest = [longest_row(contrast) for contrast in parts["train"].contrasts]
     steps = config.epochs * -(-len(lengths) // config.items_per_step)
     counts = {"training items": len(lengths), "responses": parts["train"].responses}
     if kind == "train_capo":
@@ -292,11 +293,6 @@ def _step(objective, model, cases, optimiser) -> None:
     objective.batch_loss(model, cases).total.backward()
     optimiser.step()
     optimiser.zero_grad()
-
-
-def _longest(contrast) -> int:
-    rendered = contrast.rendered
-    return len(rendered.prompt) + max(map(len, rendered.responses))
 
 
 def _tokens(lengths: list[int], limit: int) -> Tokens:
