@@ -7,11 +7,11 @@ python -m capo_core profile write | show | edit | list
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,9 @@ from capo_core.imitation.prompting.responses import check_annotator
 from capo_core.imitation.prompting.value_profiles import ProfileConfig
 from capo_core.progress import part_of
 from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from capo_core.imitation.generation.trained_adapters import TrainedAdapters
 
 Name = Annotated[str, typer.Option("--dataset", help="Name of a dataset (see: data list).")]
 Who = Annotated[
@@ -309,13 +312,7 @@ def generate(
     """Generate answers in annotators' places; run the same command again to resume."""
     from capo_core.imitation.generation.generate import generate as answer
     from capo_core.imitation.generation.generate import generation_folder, generation_run_config
-    from capo_core.imitation.generation.trained_adapters import (
-        check_same_base,
-        collect_adapters,
-        find_training_runs,
-    )
-    from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
-    from capo_core.run_folder import find_run
+    from capo_core.imitation.generation.trained_adapters import check_same_base
     from capo_core.runs.foreground import foreground_of_dataset
 
     config = GenerateConfig(method, **given)
@@ -325,11 +322,7 @@ def generate(
     found = None
     if config.trained:
         refuse(server, "--server", "a server cannot take an adapter", "leave it out")
-        runs = [find_run(workspace, name) for name in run or ()]
-        if not runs:
-            only = base_model_fingerprint(find_base_model(base)) if base else ""
-            runs = find_training_runs(workspace, method, targets, data, fingerprint=only)
-        found = collect_adapters(runs, method, targets, data)
+        found = _trained(data, targets, method, workspace, run or (), base)
         config = replace(config, named=found.named)
         base = base or found.base
     else:
@@ -379,6 +372,29 @@ def generate(
         print_json({"run": folder.run_id, "folder": str(folder.path), **folder.result})
     else:
         _print_result(folder, config, before)
+
+
+def _trained(
+    data: Dataset,
+    targets: list[str],
+    method: str,
+    workspace: Workspace,
+    names: Sequence[str],
+    base: str | None,
+) -> TrainedAdapters:
+    """Return the adapters of the named runs, or of the only ones that fit."""
+    from capo_core.imitation.generation.trained_adapters import (
+        collect_adapters,
+        find_training_runs,
+    )
+    from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
+    from capo_core.run_folder import find_run
+
+    runs = [find_run(workspace, name) for name in names]
+    if not runs:
+        only = base_model_fingerprint(find_base_model(base)) if base else ""
+        runs = find_training_runs(workspace, method, targets, data, fingerprint=only)
+    return collect_adapters(runs, method, targets, data)
 
 
 def _profiles(

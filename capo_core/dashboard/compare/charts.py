@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, chance_line, share_texts, whiskers
+from capo_core.dashboard.ui.charts import blank, chance_line, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, method_name
 from capo_core.evaluation.streams import HUMAN, OTHER
@@ -58,7 +58,7 @@ def imitation(
         showgrid=False,
     )
     low = min(0.0, rows["low"].min()) if len(rows) else 0.0
-    figure.update_yaxes(tickformat=".0%", range=[low, 1.04], title="attributed to the target")
+    figure.update_yaxes(**percent_axis("attributed to the target", low))
     return figure
 
 
@@ -118,8 +118,8 @@ def labels_and_manner(
         chance_line(figure, both, vertical=False)
         if both["chance_x"].notna().all():
             chance_line(figure, both.assign(chance=both["chance_x"]), vertical=True)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.04], title="label accuracy")
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.04], title="attribution accuracy")
+    figure.update_xaxes(**percent_axis("label accuracy"))
+    figure.update_yaxes(**percent_axis("attribution accuracy"))
     return figure
 
 

@@ -13,7 +13,7 @@ from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.compare import cache
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import job_progress, url_state
-from capo_core.dashboard.ui.charts import blank, chance_line, share_texts, whiskers
+from capo_core.dashboard.ui.charts import blank, chance_line, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.components import (
     Field,
     is_dark,
@@ -148,7 +148,7 @@ def gained(found: Retention, human: Look) -> go.Figure:
     if chance is not None:
         rows = found.curve(IMITATION).assign(chance=chance["value"])
         chance_line(figure, rows, vertical=False)
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.08], title="share of answers")
+    figure.update_yaxes(**percent_axis("share of answers") | {"range": [0, 1.08]})
     return figure
 
 

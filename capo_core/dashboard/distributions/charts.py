@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.distributions.item_data import CORNERS, HEIGHT, heaps
-from capo_core.dashboard.ui.charts import blank, share_texts, whiskers
+from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
 from capo_core.formatting import count, percent, percent_interval
@@ -196,7 +196,8 @@ def bars(
         range=[-0.6, len(scale.labels) - 0.4],
         showgrid=False,
     )
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero", title="mean probability of the label")
+    most = max((float(np.nanmax(high)) for *_, high in shares), default=1.0)
+    figure.update_yaxes(**percent_axis("mean probability of the label", 0.0, most))
     return figure
 
 
@@ -272,7 +273,7 @@ def cumulated(
     figure.update_xaxes(
         title="answer", tickvals=numbers, range=[numbers[0] - 0.5, numbers[-1] + 0.3]
     )
-    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04], title="cumulative share")
+    figure.update_yaxes(**percent_axis("cumulative share") | {"range": [-0.02, 1.04]})
     return figure
 
 
@@ -331,9 +332,7 @@ def replaced(rows: pd.DataFrame, title: str, color: str) -> go.Figure:
             hovertemplate="%{customdata[3]} replaced: %{y:.3f} [%{customdata[0]:.3f}, "
             "%{customdata[1]:.3f}], %{customdata[2]:,} items<extra>%{fullData.name}</extra>",
         )
-    figure.update_xaxes(
-        tickformat=".0%", range=[-0.05, 1.05], title="share of explanations replaced"
-    )
+    figure.update_xaxes(**percent_axis("share of explanations replaced") | {"range": [-0.05, 1.05]})
     figure.update_yaxes(title=title)
     return figure
 

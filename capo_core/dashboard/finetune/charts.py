@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, share_texts, whiskers
+from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import DASHES, FAINT, NEUTRAL, OKABE_ITO
 from capo_core.formatting import percent
@@ -78,7 +78,7 @@ def probe(probes: pd.DataFrame) -> go.Figure:
     """Share of probe texts attributed to the target over steps, with interval."""
     figure = blank(HEIGHT + 40)
     figure.update_xaxes(title="step", rangemode="tozero")
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title="attributed to the target")
+    figure.update_yaxes(**percent_axis("attributed to the target"))
     low = probes.get("low", probes["target_share"])
     high = probes.get("high", probes["target_share"])
     figure.add_scatter(
@@ -121,7 +121,7 @@ def _ground(about: Curve, height: int = HEIGHT) -> go.Figure:
     figure.update_xaxes(title="step", rangemode="tozero")
     figure.update_yaxes(title=about.axis)
     if about.form == ".0%":
-        figure.update_yaxes(tickformat=".0%", range=[0, 1.03])
+        figure.update_yaxes(**percent_axis(about.axis))
     return figure
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.studies.labels import answer_name, pair_name, source_name
-from capo_core.dashboard.ui.charts import blank, chance_line, share_texts, whiskers
+from capo_core.dashboard.ui.charts import blank, chance_line, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, method_looks
 from capo_core.formatting import percent
@@ -44,7 +44,7 @@ def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> 
             annotation_position="bottom right",
             annotation_font={"color": NEUTRAL, "size": 12},
         )
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="attribution accuracy")
+    figure.update_xaxes(**percent_axis("attribution accuracy"))
     return figure
 
 
@@ -55,7 +55,7 @@ def wins(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     figure = _forest(keys, names)
     _points(figure, rows, "share_a", (keys, rows["source_a"], names), looked)
     chance_line(figure, rows.assign(chance=0.5), vertical=True)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share preferring the first")
+    figure.update_xaxes(**percent_axis("share preferring the first"))
     return figure
 
 
@@ -132,7 +132,7 @@ def raw_and_weighted(rows: pd.DataFrame) -> go.Figure:
         tickvals=places, ticktext=[plotly(what, 58) for what in rows["what"]], showgrid=False,
         range=[-0.6, len(rows) - 0.4],
     )  # fmt: skip
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.02])
+    figure.update_xaxes(**percent_axis(""))
     return figure
 
 

@@ -11,7 +11,7 @@ from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Planned, Preview
 from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.charts import blank, share_texts
+from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts
 from capo_core.dashboard.ui.components import section_heading, show_figure, show_headline, show_note
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import percent
@@ -54,7 +54,7 @@ def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
         annotation_font={"color": NEUTRAL, "size": 12},
     )
     figure.update_xaxes(title="judges", rangemode="tozero", showgrid=False)
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.08])
+    figure.update_yaxes(**percent_axis("") | {"range": [0, 1.08]})
     figure.update_layout(margin={"t": 64})
     return figure
 
