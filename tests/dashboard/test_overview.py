@@ -79,4 +79,4 @@ def test_studies_of_the_dataset_are_counted_by_their_stage(workspace):
     (workspace.studies / "broken" / "design.json").write_text("{")
     stages = study_stages(workspace, entry)
     assert stages == {"draft": 1, "frozen": 1}
-    assert study_results(stages) == "2 studies: 1 draft, 1 frozen."
+    assert study_results(stages) == "2 studies (1 draft, 1 frozen)."

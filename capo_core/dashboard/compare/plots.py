@@ -22,7 +22,7 @@ from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.evaluation.measures.registry import find_measure
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.formatting import percent, short
+from capo_core.formatting import percent, percent_interval, short
 
 _LABELS = "label accuracy"
 
@@ -165,7 +165,7 @@ def _confusion_title(report: EvaluationReport, view: str, source: str, target: s
     row = report.row(source, view, 1, target)
     if row is None or pd.isna(row["value"]):
         return f"Attribution of texts by {who}"
-    shown = f"{percent(row['value'])} [{100 * row['low']:.0f}–{100 * row['high']:.0f}]"
+    shown = f"{percent(row['value'])} {percent_interval(row['low'], row['high'])}"
     return f"Texts by {who}: {shown} attributed to the target"
 
 

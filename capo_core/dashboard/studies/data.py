@@ -123,6 +123,6 @@ def stages_of(found: list[Seen], dataset: str) -> Counter[str]:
 
 
 def said(stages: Counter[str]) -> str:
-    """ "3 studies: 1 draft, 2 running." """
+    """ "3 studies (1 draft, 2 running)." """
     parts = [f"{stages[stage]} {stage}" for stage in STAGES if stages[stage]]
-    return f"{count(stages.total(), 'study', 'studies')}: {', '.join(parts)}."
+    return f"{count(stages.total(), 'study', 'studies')} ({', '.join(parts)})."

@@ -30,13 +30,13 @@ from capo_core.dashboard.studies.data import (
     UNBLINDED,
     Seen,
 )
-from capo_core.dashboard.studies.labels import CSS, kind_title, source_name
+from capo_core.dashboard.studies.labels import kind_title, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_error, show_errors, show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
 from capo_core.formatting import count
-from capo_core.templates import render
+from capo_core.templates import render, style
 
 _WAY = (DRAFT, FROZEN, RUNNING, CLOSED, UNBLINDED)
 _TITLES = {
@@ -205,7 +205,7 @@ _VIEWS = {"all": "All studies", "new": "New study", "study": "One study"}
 
 def show(context: PageContext) -> None:
     """Show the view in the address, below one sentence on the studies of this dataset."""
-    st.html(CSS)
+    st.html(style("dashboard/studies/page.css"))
     service = None
     try:
         service = cache.service(context.workspace)
@@ -239,4 +239,4 @@ def _sentence(context: PageContext, found: list[data.Seen]) -> str:
             f"{count(running, 'study', 'studies')} of {context.entry.name} in progress. Results "
             "are hidden until it is closed."
         )
-    return f"Studies of {context.entry.name}: {data.said(stages)}"
+    return f"{context.entry.name}: {data.said(stages)}"

@@ -14,7 +14,7 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts
 from capo_core.dashboard.ui.components import section_heading, show_figure, show_headline, show_note
 from capo_core.dashboard.ui.theme import NEUTRAL
-from capo_core.formatting import percent
+from capo_core.formatting import percent, percent_interval
 from capo_core.study.design.planner import Power, StudyPlan
 
 # Colours that no annotator and no method has.
@@ -118,7 +118,7 @@ def _figures(one: StudyPlan) -> pd.DataFrame:
 
 
 def _power(words: str, power: Power) -> tuple[str, str]:
-    return words, f"{percent(power.share)} [{100 * power.low:.0f}, {100 * power.high:.0f}]"
+    return words, f"{percent(power.share)} {percent_interval(power.low, power.high)}"
 
 
 def _curve(told: Planned, kind: str, judges: int) -> None:

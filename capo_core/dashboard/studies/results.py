@@ -26,7 +26,7 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.text import markdown
-from capo_core.formatting import percent, with_interval
+from capo_core.formatting import percent, percent_interval, with_interval
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
@@ -144,7 +144,7 @@ def _told(row: pd.Series, what: str, n: str) -> str:
                         .get(what, (what, f"{what}_low", f"{what}_high")))  # fmt: skip
     if not row[n]:
         return "none"
-    return f"{percent(value)} [{100 * low:.0f}, {100 * high:.0f}] of {int(row[n]):,}"
+    return f"{percent(value)} {percent_interval(low, high)} of {int(row[n]):,}"
 
 
 def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
