@@ -15,7 +15,14 @@ import typer
 from rich.table import Table
 
 from capo_core.cli.options import changed, with_options
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.cli.support import (
+    BASE_HELP,
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    progress_bar,
+)
 from capo_core.distributions.compare import CROWD, CompareConfig
 from capo_core.distributions.estimate import EstimateConfig
 from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
@@ -34,9 +41,7 @@ Data = Annotated[str | None, typer.Option("--dataset", help="Name of a dataset (
 Labels = Annotated[
     list[str] | None, typer.Option(help="Labels in the file's order. Default: those of NLI.")
 ]
-Base = Annotated[
-    str | None, typer.Option(help="Base model: 'embedded', a folder, or a name on the hub.")
-]
+Base = Annotated[str | None, typer.Option(help=BASE_HELP)]
 Server = Annotated[str | None, typer.Option(help="Model of the server at CAPO_SERVER_URL.")]
 Precision = Annotated[str, typer.Option(help="Precision: auto, fp32 or bf16.")]
 BatchTokens = Annotated[int, typer.Option(help="Tokens per batch; fewer need less memory.")]

@@ -17,6 +17,8 @@ import typer
 
 from capo_core.cli.options import with_options
 from capo_core.cli.support import (
+    BASE_HELP,
+    AllowEmbedded,
     ManyValues,
     console,
     plain_errors,
@@ -29,6 +31,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.backends.openai import ServerSettings
+from capo_core.imitation.embedded_base.suitability import check_suitable
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import METHOD_NAMES
 from capo_core.imitation.prompting.responses import check_annotator
@@ -47,8 +50,7 @@ One = Annotated[str, typer.Option("--annotator", help="The annotator the profile
 Base = Annotated[
     str | None,
     typer.Option(
-        help="Base model: 'embedded', a folder, or a name on the hub. Default: for sft and capo "
-        "the one they were trained on, else 'embedded'."
+        help=f"{BASE_HELP} Default: for sft and capo the one they were trained on, else 'embedded'."
     ),
 ]
 Server = Annotated[
@@ -152,6 +154,7 @@ def write(
         bool, typer.Option("--again", help="Write a new one even if a profile is saved.")
     ] = False,
     precision: Precision = "auto",
+    allow_embedded: AllowEmbedded = False,
     as_json: AsJson = False,
 ) -> None:
     """Generate the value profile of one or more annotators."""
@@ -168,6 +171,7 @@ def write(
             part = part_of(progress, k / len(targets), (k + 1) / len(targets))
             profile = None if again else find_saved(data, target, backend, config, workspace)
             if profile is None:
+                check_suitable(data, backend.name, allow_embedded=allow_embedded)
                 with _saved_so_far(k, len(targets), again):
                     profile = write_profile(data, target, backend, config, progress=part)
                 save_profile(profile, workspace)
@@ -307,6 +311,7 @@ def generate(
     by: By = None,
     precision: Precision = "auto",
     batch_tokens: BatchTokens = BATCH_TOKENS,
+    allow_embedded: AllowEmbedded = False,
     as_json: AsJson = False,
 ) -> None:
     """Generate answers in annotators' places; run the same command again to resume."""
@@ -335,6 +340,8 @@ def generate(
     folder = generation_folder(
         workspace, generation_run_config(data, targets, config, backend, adapters, texts)
     )
+    if found is None and not folder.path.exists():
+        check_suitable(data, backend.name, allow_embedded=allow_embedded)
     before = folder.done
     embed = None
     if method == "icl" and config.how == "nearest":

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -96,6 +96,18 @@ def stoppable(progress: Progress) -> Iterator[Progress]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+AllowEmbedded = Annotated[
+    bool,
+    typer.Option(
+        "--allow-embedded", help="Use the embedded base model on data it was not made for."
+    ),
+]
+BASE_HELP = (
+    "Base model: 'embedded', a model of the workspace (see: models list), a folder, or a name on "
+    "the hub."
+)
 
 
 class ManyValues(TyperCommand):

@@ -15,6 +15,8 @@ from rich.table import Column, Table
 from capo_core.cli.generate import print_training, refuse, targets_of
 from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import (
+    BASE_HELP,
+    AllowEmbedded,
     ManyValues,
     console,
     plain_errors,
@@ -42,9 +44,7 @@ Annotators = Annotated[
         help="Annotator to imitate; 'all' trains one adapter per annotator.",
     ),
 ]
-BaseModel = Annotated[
-    str, typer.Option(help="Base model: 'embedded', a folder, or a name on the hub.")
-]
+BaseModel = Annotated[str, typer.Option(help=BASE_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 # Settings of the machine and of the data, which a CAPO run's own SFT run takes over.
 BOTH_STAGES = ("shared", "seed", "precision", "gradient_checkpointing", "quantise", "max_tokens",
@@ -64,6 +64,7 @@ def sft(
     dataset: Name,
     annotator: Annotators = None,
     base: BaseModel = "embedded",
+    allow_embedded: AllowEmbedded = False,
     as_json: AsJson = False,
 ) -> None:
     """Supervised fine-tuning on the annotator's own responses; run again to resume."""
@@ -73,7 +74,9 @@ def sft(
         from capo_core.runs.kinds.training import run_training, sft_request
 
         request = sft_request(data, target, config, base)
-        return run_training(request, workspace, progress=progress, dataset=data)
+        return run_training(
+            request, workspace, progress=progress, dataset=data, allow_embedded=allow_embedded
+        )
 
     _train_each(train, dataset, annotator, config.shared, as_json)
 
@@ -97,6 +100,7 @@ def capo(
         Path | None,
         typer.Option(help="JSONL file of pairs to train on (see: pairs export, study)."),
     ] = None,
+    allow_embedded: AllowEmbedded = False,
     as_json: AsJson = False,
 ) -> None:
     """Preference training on the annotator's responses against those of others, after SFT."""
@@ -121,7 +125,9 @@ def capo(
             check_contrasts(data, target, config, preferences)
             request = sft_request(data, target, before, base or "embedded")
             first, progress = part_of(progress, 0.0, 0.4), part_of(progress, 0.4, 1.0)
-            start = run_training(request, workspace, progress=first, dataset=data)
+            start = run_training(
+                request, workspace, progress=first, dataset=data, allow_embedded=allow_embedded
+            )
         request = capo_request(data, target, config, start)
         return run_training(
             request, workspace, progress=progress, dataset=data, preferences=preferences

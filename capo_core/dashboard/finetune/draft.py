@@ -14,6 +14,7 @@ from typing import Any
 
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
+from capo_core.imitation.models.registry import EMBEDDED_NAME
 from capo_core.runs.experiments.config import (
     OPTIONAL_STAGES,
     PRESETS,
@@ -29,9 +30,19 @@ BEGUN = {"retention": {}, "judge": {"server": ""}}
 FILE_NAME = "experiment.json"
 
 
-def begin(entry: Entry, targets: tuple[str, ...], preset: str = "minutes") -> Draft:
-    """A draft with a preset's settings."""
-    return plain(from_preset(preset, entry.name, targets))
+def begin(
+    entry: Entry,
+    targets: tuple[str, ...],
+    preset: str = "minutes",
+    *,
+    suggested: str = EMBEDDED_NAME,
+) -> Draft:
+    """A draft with a preset's settings.
+
+    Args:
+        suggested: the base model in place of the embedded one, which is not for every dataset.
+    """
+    return with_preset({"dataset": entry.name, "targets": list(targets)}, preset, suggested)
 
 
 def plain(config: ExperimentConfig) -> Draft:
@@ -83,22 +94,23 @@ def changed(draft: Draft, path: str, new: Any) -> Draft:
     return result
 
 
-def with_preset(draft: Draft, preset: str) -> Draft:
-    """A preset's settings with the draft's dataset, annotators and name."""
-    fresh = ExperimentConfig.from_dict(
-        {"dataset": draft["dataset"], "targets": ["-"], **PRESETS[preset].settings}
-    )
+def with_preset(draft: Draft, preset: str, suggested: str = EMBEDDED_NAME) -> Draft:
+    """A preset's settings with the draft's dataset, annotators and name (see `begin`)."""
+    settings = dict(PRESETS[preset].settings)
+    if settings.get("base", EMBEDDED_NAME) == EMBEDDED_NAME:
+        settings["base"] = suggested
+    fresh = ExperimentConfig.from_dict({"dataset": draft["dataset"], "targets": ["-"], **settings})
     kept = {name: draft.get(name, "") for name in ("targets", "name", "dataset")}
     return {**plain(fresh), **kept}
 
 
-def preset_of(draft: Draft) -> str:
-    """Return the preset with exactly these settings; "" for others."""
+def preset_of(draft: Draft, suggested: str = EMBEDDED_NAME) -> str:
+    """Return the preset with exactly these settings; "" for others (see `begin`)."""
     kept = ("dataset", "targets", "name", "fingerprint")
     if any(draft.get(stage) is not None for stage in OPTIONAL_STAGES):
         return ""
     for name in PRESETS:
-        fresh = with_preset(draft, name)
+        fresh = with_preset(draft, name, suggested)
         if all(draft.get(key) == fresh[key] for key in fresh if key not in kept):
             return name
     return ""
@@ -158,6 +170,8 @@ def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
     for attribute in ("base", "server", "executor"):
         if getattr(config, attribute) != getattr(fresh, attribute):
             words += [f"--{attribute}", getattr(config, attribute)]
+    if config.allow_embedded:
+        words.append("--allow-embedded")
     changes = {} if config.name == fresh.name else {"name": config.name}
     for stage in STAGES:
         ours, theirs = getattr(config, stage), getattr(fresh, stage)

@@ -6,7 +6,7 @@ Retention and the LLM judge are off until switched on; their settings are shown 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,12 +25,22 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
 )
 from capo_core.dashboard.ui.forms import Form, widget
+from capo_core.dashboard.ui.job_progress import show_outcome, watch
 from capo_core.dashboard.ui.text import markdown
+from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError
-from capo_core.formatting import count, short
-from capo_core.imitation.models.base_files import find_base_model
+from capo_core.formatting import count, short, size
+from capo_core.imitation.embedded_base.suitability import suggested_base, unsuitable
+from capo_core.imitation.models.base_files import find_base_model, model_folder
+from capo_core.imitation.models.registry import (
+    EMBEDDED_NAME,
+    KNOWN_MODELS,
+    KnownModel,
+    obtainable,
+)
+from capo_core.imitation.models.workspace_models import model_entries
 from capo_core.imitation.prompting.prompts import METHOD_TITLES, TRAINED
-from capo_core.runs import slurm
+from capo_core.runs import slurm, submit
 from capo_core.runs.experiments import plan, store
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
 from capo_core.runs.preflight.report import saved_preflight
@@ -92,10 +102,18 @@ def _load(context: PageContext, uploaded, pasted: str) -> None:
 
 
 _OWN = "custom"
-_BASES = {"embedded": "Embedded", "folder": "Local folder", "hub": "Hugging Face hub"}
+_BASES = {
+    EMBEDDED_NAME: KNOWN_MODELS[EMBEDDED_NAME].short_title,
+    **{model.name: model.short_title for model in obtainable() if not model.terms},
+    "workspace": "Other model here",
+    "folder": "Local folder",
+    "hub": "Hugging Face hub",
+}
 _BASE_HELP = {
-    "embedded": "The small base model included for the demo data: fast on a CPU. Its results "
+    EMBEDDED_NAME: "The small base model included for the demo data: fast on a CPU. Its results "
     "do not transfer to large models.",
+    "workspace": "A model of this workspace: imported, merged, or put there by hand "
+    "(python -m capo_core models).",
     "folder": "A model folder on this machine, in Hugging Face's format with safetensors.",
     "hub": (
         "A model name on the hub; it is downloaded once. Code that comes with a model is never run."
@@ -104,9 +122,9 @@ _BASE_HELP = {
 _HUB_EXAMPLE = "Qwen/Qwen3-4B"
 
 
-def whom_and_how(form: Form, annotators: Sequence[str]) -> None:
+def whom_and_how(form: Form, annotators: Sequence[str], suggested: str) -> None:
     """Show preset, annotators, methods and seeds."""
-    _preset(form)
+    _preset(form, suggested)
     section_heading("Annotators and methods")
     known = [name for name in draft.value(form.draft, "targets", ()) if name in annotators]
     few = len(annotators) <= 12 and sum(map(len, annotators)) < 120
@@ -145,15 +163,15 @@ def _in_order(chosen: Sequence[str]) -> list[str]:
     return [name for name in METHOD_TITLES if name in chosen]
 
 
-def _preset(form: Form) -> None:
-    now = draft.preset_of(form.draft)
+def _preset(form: Form, suggested: str) -> None:
+    now = draft.preset_of(form.draft, suggested)
     names = [*PRESETS, *([] if now else [""])]
     key = "finetune.form.preset"
     st.session_state[key] = now
 
     def changed() -> None:
         if chosen := url_state.now(key):
-            draft.keep(form.workspace, draft.with_preset(form.draft, chosen))
+            draft.keep(form.workspace, draft.with_preset(form.draft, chosen, suggested))
 
     st.segmented_control(
         "Preset",
@@ -163,42 +181,54 @@ def _preset(form: Form) -> None:
         on_change=changed,
         format_func=lambda name: _title(PRESETS[name].label if name else _OWN),
     )
-    show_note(
-        PRESETS[now].help if now else "Custom settings; choosing a preset restores its values."
-    )
+    if not now:
+        show_note("Custom settings; choosing a preset restores its values.")
+    elif form.value("base") == PRESETS[now].settings["base"]:
+        show_note(PRESETS[now].help)
+    else:
+        title = KNOWN_MODELS[suggested].title
+        show_note(f"The same settings with {title}; the pre-flight check says how long it takes.")
 
 
 def _title(label: str) -> str:
     return label[0].upper() + label[1:]
 
 
-def base(form: Form) -> None:
+def base(form: Form, dataset: Dataset) -> None:
     """Show the choice of the base model, and of a server model for prompting."""
     section_heading("Base model")
-    name = str(draft.value(form.draft, "base", "embedded"))
-    kind = _kind_of(name, st.session_state.get("finetune.form.base_kind"))
+    others = _other_models(form.workspace)
+    name = str(draft.value(form.draft, "base", EMBEDDED_NAME))
+    kind = _kind_of(name, st.session_state.get("finetune.form.base_kind"), others)
     st.session_state["finetune.form.base_kind"] = kind
 
     def changed() -> None:
         chosen = url_state.now("finetune.form.base_kind")
-        form.put("base", {"embedded": "embedded", "hub": _HUB_EXAMPLE}.get(chosen, ""))
+        fresh = {"hub": _HUB_EXAMPLE, "workspace": next(iter(others), "")}
+        form.put("base", chosen if chosen in KNOWN_MODELS else fresh.get(chosen, ""))
 
     st.segmented_control(
         "Base model",
-        list(_BASES),
+        [each for each in _BASES if each != "workspace" or others or kind == "workspace"],
         key="finetune.form.base_kind",
         required=True,
         format_func=_BASES.__getitem__,
         on_change=changed,
         label_visibility="collapsed",
     )
-    show_note(_BASE_HELP[kind])
-    if kind != "embedded":
-        st.text_input(
-            "Model folder" if kind == "folder" else "Model name on the hub",
-            placeholder="/models/my-model" if kind == "folder" else _HUB_EXAMPLE,
-            **form.tie("base", "", meant=str.strip, typed=True),
-        )
+    if kind == EMBEDDED_NAME:
+        show_note(_BASE_HELP[kind])
+        if unsuitable(dataset):
+            st.toggle(
+                "Use the embedded base model all the same",
+                help="On data of this kind it learns no sensible text.",
+                **form.tie("allow_embedded", False),
+            )
+    elif kind in KNOWN_MODELS:
+        _known_model(form.workspace, KNOWN_MODELS[kind])
+    else:
+        show_note(_BASE_HELP[kind])
+        _named_model(form, kind, others)
     with st.expander("Use a server model for the prompting methods"):
         st.text_input(
             "Server model",
@@ -213,12 +243,70 @@ def base(form: Form) -> None:
         )
 
 
-def _kind_of(name: str, chosen: str | None) -> str:
+def _named_model(form: Form, kind: str, others: Mapping[str, str]) -> None:
+    """Show the field for a model that is named by the user."""
+    if kind == "workspace":
+        st.selectbox(
+            "Model of this workspace",
+            list(others),
+            format_func=lambda name: f"{name} ({others.get(name, name)})",
+            **form.tie("base", next(iter(others), "")),
+        )
+        return
+    st.text_input(
+        "Model folder" if kind == "folder" else "Model name on the hub",
+        placeholder="/models/my-model" if kind == "folder" else _HUB_EXAMPLE,
+        **form.tie("base", "", meant=str.strip, typed=True),
+    )
+
+
+def _known_model(workspace: Workspace, model: KnownModel) -> None:
+    """Show a model that can be downloaded: its state, its download, or the button for it."""
+    about = f"{model.title}, {model.parameters / 1e6:.0f} million parameters ({model.licence})."
+    if model_folder(workspace, model.name) is not None:
+        show_note(f"{about} {model.use}")
+        return
+    job = submit.find_begun(workspace, "model", {"name": model.name})
+    if job is not None and job.status().live:
+        show_note(about)
+        watch(job)
+        return
+    show_note(
+        f"{about} {model.use} It is downloaded once from the package index "
+        f"({size(model.download_bytes)}) and takes {size(model.disk_bytes)} on disk."
+    )
+    if job is not None:
+        show_outcome(job)
+    st.button(
+        _get_label(model),
+        key="finetune.form.get_model",
+        on_click=guarded,
+        args=(submit.begin, workspace, "model", {"name": model.name}),
+        icon=":material/download:",
+    )
+
+
+def _get_label(model: KnownModel) -> str:
+    return f"Get {model.short_title}"
+
+
+def _other_models(workspace: Workspace) -> dict[str, str]:
+    """Return the models of the workspace that have no button of their own: name to title."""
+    return {
+        entry.name: entry.title
+        for entry in model_entries(workspace)
+        if entry.there and not entry.problem and entry.name not in _BASES
+    }
+
+
+def _kind_of(name: str, chosen: str | None, others: Mapping[str, str]) -> str:
     """Return the kind of a base model by its name; for an empty name, the last one chosen."""
-    if name == "embedded":
-        return "embedded"
+    if name in _BASES and name in KNOWN_MODELS:
+        return name
+    if name in others:
+        return "workspace"
     if not name:
-        return chosen if chosen in ("folder", "hub") else "folder"
+        return chosen if chosen in ("workspace", "folder", "hub") else "folder"
     return "folder" if name[0] in "./~" else "hub"
 
 
@@ -367,23 +455,25 @@ def show(context: PageContext) -> None:
     if context.entry.problem:
         st.error(context.entry.problem)
         return
-    annotators = cache.dataset(context.workspace, context.entry).annotators
+    dataset = cache.dataset(context.workspace, context.entry)
+    annotators = dataset.annotators
+    suggested = suggested_base(dataset)
     now = draft.load(context.workspace, context.entry.name)
     if now is None:
-        now = draft.begin(context.entry, annotators[:1])
+        now = draft.begin(context.entry, annotators[:1], suggested=suggested)
     form = Form(context.workspace, now)
     load(context)
     with side_by_side("experiment", [3, 2]) as (left, right):
         with left:
-            whom_and_how(form, annotators)
-            base(form)
+            whom_and_how(form, annotators, suggested)
+            base(form, dataset)
             main_settings(form)
             folded_settings(form)
             show_measures(form)
         with right, st.container(key="finetune-will"):
             section_heading("Summary")
             try:
-                config = _right(now, annotators)
+                config = _right(context.workspace, now, annotators)
             except CapoError as error:
                 show_error(error)
                 config = None
@@ -393,7 +483,7 @@ def show(context: PageContext) -> None:
         show_command(config)
 
 
-def _right(now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
+def _right(workspace: Workspace, now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
     """Return the configuration after the checks that take no time.
 
     Raises:
@@ -401,9 +491,16 @@ def _right(now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
     """
     known = [name for name in now.get("targets", ()) if name in annotators]
     config = draft.config_of({**now, "targets": known})
-    on_disk = config.base == "embedded" or "/" not in config.base or config.base[0] in "./~"
-    if config.base and on_disk:
-        find_base_model(config.base)
+    store.check_base(workspace, config)
+    known = KNOWN_MODELS.get(config.base)
+    if known and known.files and model_folder(workspace, known.name) is None:
+        raise ConfigError(
+            f"{known.title} is not on this machine yet",
+            where="Base model",
+            todo=f"“{_get_label(known)}”, or choose another base model",
+        )
+    if config.base and ("/" not in config.base or config.base[0] in "./~"):
+        find_base_model(config.base, workspace)
     store.check_general_text(config)
     return config
 

@@ -57,7 +57,7 @@ class KnownModel:
 
     Attributes:
         name: in commands, forms and runs.
-        title: for people.
+        title: for people; short_title: where there is room for a word.
         use: which data it is for, as a sentence.
         licence: its identifier (SPDX where it has one).
         parameters: their number; 0 where the files themselves are to be asked.
@@ -72,6 +72,7 @@ class KnownModel:
 
     name: str
     title: str
+    short_title: str
     use: str
     licence: str
     parameters: int = 0
@@ -119,6 +120,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         KnownModel(
             name=EMBEDDED_NAME,
             title="Embedded base model",
+            short_title="Embedded",
             use="For the demo data and simulated annotators: it knows their vocabulary only.",
             licence="Apache-2.0",
             measured=(
@@ -132,6 +134,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         KnownModel(
             name=SMOLLM2,
             title="SmolLM2-135M-Instruct",
+            short_title="SmolLM2",
             use="For data of your own, on a CPU.",
             parameters=134_515_008,
             licence="Apache-2.0",
@@ -167,6 +170,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         KnownModel(
             name="gemma3-270m",
             title="Gemma 3 270M",
+            short_title="Gemma 3",
             use="For data of your own; larger than SmolLM2, and not tuned to follow instructions.",
             parameters=268_098_176,
             licence="Gemma Terms of Use",

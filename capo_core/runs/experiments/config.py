@@ -41,7 +41,15 @@ class ExperimentConfig:
         METHOD_NAMES, "Methods", "The methods to run.", choices=METHOD_NAMES
     )
     base: str = setting(
-        "embedded", "Base model", "'embedded', a folder, or a name on the Hugging Face hub."
+        "embedded",
+        "Base model",
+        "'embedded', a model of the workspace (see: models list), a folder, or a name on the "
+        "Hugging Face hub.",
+    )
+    allow_embedded: bool = setting(
+        False,
+        "Allow the embedded base model",
+        "Use the embedded base model on data it was not made for.",
     )
     server: str = setting(
         "", "Server model", "A server's model for prompting; trained methods use the base model."
@@ -138,12 +146,13 @@ class ExperimentConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as JSON writes it."""
-        # An optional stage that is left out is not named, so that experiments from before there
-        # were such stages keep their name.
+        # An optional stage that is left out is not named, nor a permission that is not given, so
+        # that experiments from before there were these keep their name.
         return {
             name: value
             for name, value in as_json(self).items()
-            if name not in OPTIONAL_STAGES or value is not None
+            if (name not in OPTIONAL_STAGES or value is not None)
+            and (name != "allow_embedded" or value)
         }
 
     @classmethod

@@ -83,7 +83,8 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
     would plan others, as long as all of them exist.
 
     Raises:
-        DataError, ConfigError: the dataset or an annotator does not exist.
+        DataError, ConfigError: the dataset or an annotator does not exist, or the base model is
+            not for this dataset.
         RunError: the files of one of its runs are broken.
     """
     config = _with_fingerprint(workspace, config)
@@ -96,6 +97,8 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
         if None not in before.runs():
             return _resumed(before)
         experiment = replace(experiment, made=before.made)
+    else:
+        check_base(workspace, config)
     write_json(
         known,
         {
@@ -179,6 +182,17 @@ def stop(experiment: Experiment) -> list[str]:
                 continue
             stopped.append(run.run_id)
     return stopped
+
+
+def check_base(workspace: Workspace, config: ExperimentConfig) -> None:
+    """Raise `ConfigError` where the embedded base model would be used on data not made for it."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.imitation.embedded_base.suitability import check_suitable
+
+    if config.server and not config.trained:
+        return
+    dataset = Catalog(workspace).load(config.dataset)
+    check_suitable(dataset, config.base, allow_embedded=config.allow_embedded)
 
 
 def check_general_text(config: ExperimentConfig) -> None:

@@ -104,7 +104,7 @@ def sft_request(dataset: Dataset, target: str, config: SftConfig, base: str) -> 
 
     Args:
         target: an annotator, or "all" where `config.shared`.
-        base: the base model: "embedded", a folder, or a name on the hub.
+        base: the base model (see `imitation.models.base_files.find_base_model`).
     """
     return _request("train_sft", dataset, target, config, base=base)
 
@@ -129,6 +129,7 @@ def run_training(
     *,
     dataset: Dataset | None = None,
     preferences: Path | None = None,
+    allow_embedded: bool = True,
 ) -> RunFolder:
     """Return the finished training for `request`; start or resume it if necessary.
 
@@ -140,6 +141,8 @@ def run_training(
             folder is named by the request's content, and the status is kept here, so that the
             run is listed like those of the queue.
         dataset: the request's dataset where the caller has loaded it already.
+        allow_embedded: whether a new run may train the embedded base model on data that it was
+            not made for.
         preferences: the file of pairs whose hash the settings name; without it the run's own copy.
 
     Raises:
@@ -148,6 +151,7 @@ def run_training(
     """
     from capo_core.evaluation.calibration import HumanYardstick
     from capo_core.evaluation.training_probe import probe_for
+    from capo_core.imitation.embedded_base.suitability import check_suitable
     from capo_core.imitation.training.capo import capo_run_config, train_capo
     from capo_core.imitation.training.distributed import Processes
     from capo_core.imitation.training.sft import sft_run_config, train_sft
@@ -166,6 +170,8 @@ def run_training(
         folder = run_for(workspace, run_config)
         if folder.done:
             return folder
+        if request.kind == "train_sft" and not folder.path.exists():
+            check_suitable(dataset, settings["base"], allow_embedded=allow_embedded)
         if Processes.start().main:
             status = foreground(
                 workspace, folder, kind=request.kind, settings=settings, progress=progress
