@@ -133,7 +133,7 @@ def show(context: PageContext) -> None:
 
 
 def _controls(
-    context: PageContext, choice: reports.Choice, ladder: pd.DataFrame
+    context: PageContext, choice: reports.ReportChoice, ladder: pd.DataFrame
 ) -> tuple[str, str, int]:
     """Show the controls of the ladder; return representation, reduction and k of the open point."""
     there = set(ladder["representation"])
@@ -143,7 +143,11 @@ def _controls(
 
 
 def _choices(
-    places, context: PageContext, choice: reports.Choice, ladder: pd.DataFrame, names: list[str]
+    places,
+    context: PageContext,
+    choice: reports.ReportChoice,
+    ladder: pd.DataFrame,
+    names: list[str],
 ) -> tuple[str, str, int]:
     with places[0]:
         representation = url_state.choice(

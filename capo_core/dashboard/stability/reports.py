@@ -22,7 +22,7 @@ from capo_core.text.representations import REPRESENTATIONS
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReportChoice:
     """The saved reports, the one to show, and the running computation.
 
     Attributes:
@@ -36,7 +36,7 @@ class Choice:
     live: Run | None
 
 
-def current(context: PageContext) -> Choice:
+def current(context: PageContext) -> ReportChoice:
     """Return the report to show; show progress and, without any report, the presets."""
     kept = tuple(stability_cache.saved_reports(context.workspace, context.entry))
     unasked = None if kept else stability_jobs.begin_unasked(context.workspace, context.entry)
@@ -53,10 +53,10 @@ def current(context: PageContext) -> Choice:
             with st.container(border=True):
                 st.markdown("**No report yet.** Choose a preset; it runs in the background.")
                 _offer(context)
-        return Choice(kept, None, live)
+        return ReportChoice(kept, None, live)
     asked = url_state.get("report")
     shown = next((one for one in kept if one.folder.name == asked), kept[0])
-    return Choice(kept, shown, live)
+    return ReportChoice(kept, shown, live)
 
 
 def _fresh(job: Run) -> bool:
@@ -70,7 +70,7 @@ def begin(context: PageContext, config: StabilityConfig) -> None:
     url_state.put(PAGE, {"report": config.key})
 
 
-def menu(context: PageContext, choice: Choice) -> None:
+def menu(context: PageContext, choice: ReportChoice) -> None:
     """Show a popover with the saved reports and the presets for another run."""
     titles = {one.folder.name: stability_jobs.title(one.config) for one in choice.kept}
     with st.popover(f"Report: {titles[choice.shown.folder.name]}", width="stretch"):
