@@ -6,13 +6,12 @@ from helpers.generation import tiny_adapter, tiny_base
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, answer_ended, stop_fields
+from capo_core.imitation.backends.decoder import DecoderModel, SeededSampling, nucleus
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.backends.transformers import (
-    SeededSampling,
     TokenizedRequest,
     TransformersBackend,
     end_tokens,
-    nucleus,
     plan_batches,
 )
 from capo_core.imitation.models.base_model import load_base_model
@@ -130,10 +129,10 @@ def test_it_can_be_stopped_within_a_batch(place, backend):
 def test_no_memory_says_what_takes_less(place, backend, monkeypatch, error):
     made = backend()
 
-    def full(**_):
+    def full(*_, **__):
         raise error
 
-    monkeypatch.setattr(made._base.model, "generate", full)
+    monkeypatch.setattr(DecoderModel, "logits", full)
     with pytest.raises(BackendUnavailable, match=r"for 4 answers at once.*--batch-tokens"):
         answers(made, ask(place, names=("",), count=4), GREEDY)
     error.args = ("shapes do not fit",)
@@ -183,24 +182,42 @@ def test_drawing_follows_the_probabilities():
     # seed, are within 4 standard deviations, sqrt(.25 / 2000) = .011 each.
     probabilities = torch.tensor([0.5, 0.3, 0.2])
     n = 2000
-    sampling = SeededSampling(range(n), Decoding(1.0, 1.0, 4), 0, 3)
-    scores = sampling(torch.zeros(n, 0, dtype=torch.long), probabilities.log().repeat(n, 1))
-    drawn = scores.argmax(-1).bincount(minlength=3) / n
-    assert torch.allclose(drawn, probabilities, atol=0.045)
-    assert (scores.isfinite().sum(-1) == 1).all()
+    sampling = SeededSampling(range(n), Decoding(1.0, 1.0, 4), 3)
+    tokens = sampling.draw(probabilities.log().repeat(n, 1), range(n), 0)
+    assert torch.allclose(tokens.bincount(minlength=3) / n, probabilities, atol=0.045)
+    # A row's number is its own, whichever rows are left; another step has another.
+    some = [5, 900, 17]
+    again = sampling.draw(probabilities.log().repeat(3, 1), some, 0)
+    assert again.tolist() == tokens[some].tolist()
+    later = sampling.draw(probabilities.log().repeat(n, 1), range(n), 1)
+    assert 0.5 < (later != tokens).float().mean() < 0.75  # 1 - .5² - .3² - .2² = .62
 
 
 def test_the_nucleus_is_the_smallest_set_that_reaches_the_share():
     p = torch.tensor([[0.1, 0.6, 0.3], [0.4, 0.4, 0.2]])
-    assert nucleus(p, 0.6).gt(0).tolist() == [[False, True, False], [True, True, False]]
-    assert nucleus(p, 0.61).gt(0).tolist() == [[False, True, True], [True, True, False]]
-    assert nucleus(p, 1e-9).gt(0).sum(-1).tolist() == [1, 1]
+    assert nucleus(p, 0.6)[1].gt(0).tolist() == [[False, True, False], [True, True, False]]
+    assert nucleus(p, 0.61)[1].gt(0).tolist() == [[False, True, True], [True, True, False]]
+    assert nucleus(p, 1e-9)[1].gt(0).sum(-1).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0, 9.0])
+def test_the_nucleus_of_a_large_vocabulary_is_that_of_all_tokens_in_order(scale):
+    # Flat probabilities (0.0: all equal) need all tokens, peaked ones the likeliest alone.
+    generator = torch.Generator().manual_seed(0)
+    p = (torch.randn(4, 9000, generator=generator) * scale).softmax(-1)
+    tokens, kept = nucleus(p, 0.9)
+    ordered, order = torch.sort(p, dim=-1, descending=True, stable=True)
+    inside = ordered.where(ordered.cumsum(-1) - ordered < 0.9, 0.0)
+    expected = torch.zeros_like(p).scatter(1, order, inside)
+    assert (tokens.diff(dim=-1) > 0).all()
+    assert torch.equal(torch.zeros_like(p).scatter(1, tokens, kept), expected)
 
 
 def test_outputs_beyond_the_vocabulary_are_never_drawn():
     scores = torch.tensor([[0.0, 1.0, 50.0]])
-    kept = SeededSampling([1], Decoding(0, 1.0, 4), 0, 2)(torch.zeros(1, 0), scores)
-    assert int(kept.argmax()) == 1
+    for temperature in (0, 1):
+        sampling = SeededSampling([1], Decoding(temperature, 1.0, 4), 2)
+        assert int(sampling.draw(scores, [0], 0)) < 2
 
 
 def test_batches_hold_as_many_rows_as_fit():

@@ -2,19 +2,68 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from capo_core.imitation.prompting.prompts import EXPLANATION_MARK, LABEL_MARK, Prompt
+from capo_core.errors import ConfigError
+from capo_core.imitation.prompting.prompts import (
+    EXPLANATION_MARK,
+    LABEL_MARK,
+    LATEST_VERSION,
+    Prompt,
+)
 from capo_core.progress import Progress, silent
 from capo_core.settings import setting, settings
 from capo_core.task import Task
 
 FINISHES = ("stop", "length", "error")
 BATCH_TOKENS = 16384  # computed at once by a model on this machine, where nothing else is asked
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """A choice of an answer's label by the model's probabilities, before the explanation.
+
+    The score of a label is the log-probability of its whole word and of the line break after it,
+    given the prompt and "Label:"; so it is fair to labels of several tokens, and tells "1" from
+    "10".
+
+    Attributes:
+        labels: the label words, in the order of the scores.
+        sampled: draw the label with the answer's seed and temperature; else the likeliest.
+        log_weights: added to the scores, one for each label; empty for none.
+    """
+
+    labels: tuple[str, ...]
+    sampled: bool = False
+    log_weights: tuple[float, ...] = ()
+
+    def probabilities(self, scores: Sequence[float]) -> list[float]:
+        """Return the labels' probabilities, sum 1, from their scores with the weights."""
+        weights = self.log_weights or (0.0,) * len(self.labels)
+        logits = [score + weight for score, weight in zip(scores, weights, strict=True)]
+        top = max(logits)
+        shares = [math.exp(each - top) for each in logits]
+        return [share / sum(shares) for share in shares]
+
+    def chosen(self, scores: Sequence[float], seed: int, decoding: Decoding) -> int:
+        """Return the number of the chosen label; among equal ones the first."""
+        probabilities = self.probabilities(scores)
+        if not self.sampled or decoding.temperature == 0:
+            return max(range(len(self.labels)), key=probabilities.__getitem__)
+        shares = [each ** (1 / decoding.temperature) for each in probabilities]
+        # The explanation is drawn with the numbers of the seed itself.
+        target = random.Random(f"label {seed}").random() * sum(shares)
+        for number, share in enumerate(shares):
+            target -= share
+            if target < 0:
+                return number
+        return len(shares) - 1
 
 
 @dataclass(frozen=True)
@@ -26,12 +75,14 @@ class GenerationRequest:
         adapter: folder of a PEFT adapter; empty for the bare model.
         seed: of everything random in this answer, 0 to 2³¹ − 1; two requests with the same
             prompt, adapter and seed get the same answer, whatever other requests are in the batch.
+        label: how the label is chosen, by a backend that `scores_labels`; None: as it is written.
     """
 
     key: str
     prompt: Prompt
     adapter: str = ""
     seed: int = 0
+    label: LabelChoice | None = None
 
 
 def temperature_setting(default: float) -> Any:
@@ -97,6 +148,7 @@ class Reply:
             token among the output.
         finish: "stop" (the model ended), "length" (cut at `max_new_tokens`) or "error": this
             request can never be answered (`error` has the reason), so it is not retried.
+        label_scores: log-probabilities of the request's labels, without its weights.
     """
 
     text: str
@@ -104,6 +156,7 @@ class Reply:
     output_tokens: int = 0
     finish: str = "stop"
     error: str = ""
+    label_scores: tuple[float, ...] = ()
 
 
 class Backend(ABC):
@@ -114,12 +167,16 @@ class Backend(ABC):
         fingerprint: changes where the model's answers may change; the base's own for models on
             this machine.
         adapters: whether requests may name adapters.
+        scores_labels: whether requests may name a `LabelChoice`.
+        prompt_version: version of the prompts it is asked with by default.
         details: what else an answer may depend on, to its last bit; plain values, no secrets.
     """
 
     name: str
     fingerprint: str
     adapters: bool = False
+    scores_labels: bool = False
+    prompt_version: int = LATEST_VERSION
 
     @property
     def details(self) -> dict[str, str | int]:
@@ -144,6 +201,23 @@ class Backend(ABC):
                 valid.
             Stopped: raised by `progress`; requests in progress at a server are yielded before.
         """
+
+    def label_scores(
+        self,
+        requests: Sequence[GenerationRequest],
+        decoding: Decoding,
+        *,
+        progress: Progress = silent,
+    ) -> dict[str, tuple[float, ...]]:
+        """Return the log-probabilities of each request's labels, by its key; nothing is written.
+
+        Raises:
+            ConfigError: the backend does not know its probabilities.
+        """
+        raise ConfigError(
+            f"{self.name} gives no probabilities of labels",
+            todo="use a model on this machine, or have the label written (label_choice generated)",
+        )
 
     def excess(self, prompt: Prompt, decoding: Decoding) -> int:
         """Tokens by which prompt and longest answer together exceed the model's context.

@@ -71,11 +71,12 @@ def placeholder_answer(request: GenerationRequest) -> str:
 
 
 def _labels(prompt: str) -> list[str]:
-    """Return the labels in the prompt's line on the answer format."""
-    wanted = re.search(rf"^{re.escape(LABEL_MARK)} (.+)$", prompt, re.MULTILINE)
-    if wanted is None:
-        return ["?"]
-    span = re.fullmatch(r"a whole number from (-?\d+) to (-?\d+)", wanted[1])
+    """Return the labels that a prompt of either version names."""
+    listed = re.search(r"^The labels are:\n((?:- .+\n)+)", prompt, re.MULTILINE)
+    if listed:
+        return [line[2:].partition(": ")[0] for line in listed[1].splitlines()]
+    span = re.search(r"whole numbers? from (-?\d+) to (-?\d+)", prompt)
     if span:
         return [str(value) for value in range(int(span[1]), int(span[2]) + 1)]
-    return re.split(r", | or ", wanted[1])
+    wanted = re.search(rf"^{re.escape(LABEL_MARK)} (.+)$", prompt, re.MULTILINE)
+    return re.split(r", | or ", wanted[1]) if wanted else ["?"]

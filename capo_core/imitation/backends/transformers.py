@@ -7,18 +7,17 @@ tokens from its own random numbers, so that an answer does not depend on the res
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from peft import PeftModel
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import safe_open
-from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.imitation.backends.base import (
@@ -29,100 +28,24 @@ from capo_core.imitation.backends.base import (
     Reply,
     answer_ended,
 )
+from capo_core.imitation.backends.decoder import (
+    DecodedRows,
+    DecoderModel,
+    SeededSampling,
+    common_length,
+)
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import out_of_memory
-from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
+from capo_core.imitation.prompting.prompts import (
+    FIRST_VERSION,
+    LABEL_MARK,
+    Prompt,
+    prompt_ids,
+    write_response,
+)
 from capo_core.progress import Progress, silent
-
-
-class SeededSampling(LogitsProcessor):
-    """A logits processor that draws each row's token from the row's own random numbers.
-
-    The t-th token of a row is drawn by inversion: the token at which the cumulative probability,
-    over the vocabulary in its order, passes the row's t-th uniform number. So a row's answer
-    depends on its prompt and seed, not on what else is in the batch, nor on the device's random
-    numbers. Call `generate` with do_sample=False: the likeliest token is then the drawn one.
-
-    Args:
-        seeds: one for each row.
-        decoding: temperature 0 takes the likeliest token instead of drawing.
-        prompt_width: tokens of the padded prompts.
-        vocabulary: size of the tokenizer's vocabulary; a model may have a few more outputs.
-    """
-
-    def __init__(
-        self, seeds: Sequence[int], decoding: Decoding, prompt_width: int, vocabulary: int
-    ) -> None:
-        self._uniform = torch.from_numpy(
-            np.stack(
-                [np.random.default_rng(seed).random(decoding.max_new_tokens) for seed in seeds]
-            )
-        )
-        self._temperature, self._top_p = decoding.temperature, decoding.top_p
-        self._width, self._vocabulary = prompt_width, vocabulary
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return scores [rows, vocabulary] of the drawn token; `input_ids` is [rows, tokens]."""
-        scores = scores.float()
-        scores[:, self._vocabulary :] = -torch.inf
-        if scores.isnan().any():
-            raise BackendUnavailable(
-                "the model's probabilities are not numbers", todo="load it with --precision fp32"
-            )
-        if self._temperature == 0:
-            return scores
-        probabilities = (scores / self._temperature).softmax(-1)
-        if self._top_p < 1:
-            probabilities = nucleus(probabilities, self._top_p)
-        cumulative = probabilities.double().cumsum(-1)
-        uniform = self._uniform[:, input_ids.shape[1] - self._width].to(scores.device)
-        # Below the total of what may be drawn, so that rounding cannot point past the last token.
-        target = (uniform * cumulative[:, -1])[:, None]
-        drawn = torch.searchsorted(cumulative, target, right=True).clamp(max=scores.shape[1] - 1)
-        return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)
-
-
-def nucleus(probabilities: Tensor, share: float) -> Tensor:
-    """Truncate `probabilities` [rows, vocabulary] to each row's nucleus; not scaled to sum 1.
-
-    The nucleus: the likeliest tokens that together reach `share` (Holtzman et al. 2020, arXiv
-    1904.09751); all others have probability 0.
-    """
-    ordered, order = torch.sort(probabilities, dim=-1, descending=True, stable=True)
-    # A token stays if those before it have not reached the share yet: the first always does.
-    kept = ordered.where(ordered.cumsum(-1) - ordered < share, 0.0)
-    return torch.zeros_like(probabilities).scatter(1, order, kept)
-
-
-class EndOfAnswer(StoppingCriteria):
-    """A stopping criterion for rows that continue with another field (see `answer_ended`).
-
-    A field ends in a colon, so only rows that have just written one are read.
-    """
-
-    def __init__(self, tokenizer: Any, fields: Sequence[str], prompt_width: int) -> None:
-        self._tokenizer, self._fields, self._width = tokenizer, fields, prompt_width
-
-    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
-        """Return [rows], True where a row is to end; `input_ids` [rows, tokens so far]."""
-        ended = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        for row, last in enumerate(input_ids[:, -1].tolist()):
-            if ":" in self._tokenizer.convert_ids_to_tokens(last):
-                text = self._tokenizer.decode(input_ids[row, self._width :].tolist())
-                ended[row] = answer_ended(text, self._fields)
-        return ended
-
-
-class TokenCallback(StoppingCriteria):
-    """A stopping criterion that calls `look` after each token and stops nothing itself."""
-
-    def __init__(self, look: Callable[[], None]) -> None:
-        self._look = look
-
-    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
-        self._look()
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+from capo_core.shipped import EMBEDDED_BASE
 
 
 @dataclass(frozen=True)
@@ -138,27 +61,75 @@ def plan_batches(
 ) -> list[list[TokenizedRequest]]:
     """Return the rows in batches, longest prompts first, so that a lack of memory shows at once.
 
-    The batches do not depend on the order of the rows. rows × (longest prompt +
-    `max_new_tokens`) of a batch is at most `batch_tokens`, unless one row alone exceeds it.
+    The rows of a batch have one adapter and one set of labels; where many prompts begin with the
+    same text (in-context examples), those are together. The batches do not depend on the order of
+    the rows. rows × (longest prompt + `max_new_tokens`) of a batch is at most `batch_tokens`,
+    unless one row alone exceeds it.
     """
+    heads = Counter((_kind(row), row.request.prompt.head) for row in rows)
+    groups: dict[tuple, list[TokenizedRequest]] = {}
+    for row in rows:
+        kind, head = _kind(row), row.request.prompt.head
+        many = heads[kind, head] >= ROWS_OF_A_HEAD
+        groups.setdefault((kind, head if many else ""), []).append(row)
+    for group in groups.values():
+        group.sort(key=lambda row: (-len(row.ids), row.request.key))
     batches: list[list[TokenizedRequest]] = []
-    room = 0
-    for row in sorted(rows, key=lambda row: (-len(row.ids), row.request.adapter, row.request.key)):
-        if room == 0:
-            batches.append([])
-            room = max(1, batch_tokens // (len(row.ids) + max_new_tokens))
-        batches[-1].append(row)
-        room -= 1
+    for _, group in sorted(groups.items(), key=lambda each: (-len(each[1][0].ids), each[0])):
+        room = 0
+        for row in group:
+            if room == 0:
+                batches.append([])
+                room = max(1, batch_tokens // (len(row.ids) + max_new_tokens))
+            batches[-1].append(row)
+            room -= 1
     return batches
 
 
-BARE = "__base__"  # PEFT's name for "no adapter" among the names of a batch's rows
+# Fewer rows with the same beginning are better answered together with others.
+ROWS_OF_A_HEAD = 8
+
+
+def _kind(row: TokenizedRequest) -> tuple:
+    choice = row.request.label
+    return row.request.adapter, choice.labels if choice else ()
+
+
+@dataclass(frozen=True)
+class LabelTokens:
+    """The tokens of "Label: X", line break, "Explanation:" for each label X.
+
+    Attributes:
+        begin: what all labels have in common before the label.
+        options: label by label the rest up to the line break, which tells "1" from "10".
+        rest: label by label all that follows `begin`.
+    """
+
+    begin: tuple[int, ...]
+    options: tuple[tuple[int, ...], ...]
+    rest: tuple[tuple[int, ...], ...]
+
+
+def label_tokens(labels: Sequence[str], tokenizer: Any) -> LabelTokens:
+    """Return the tokens of the labels as they stand in a response (`prompts.write_response`)."""
+    lines = [write_response(label, "") for label in labels]
+    rows = [tuple(tokenizer(line, add_special_tokens=False)["input_ids"]) for line in lines]
+    begin = common_length(rows)
+    if len(rows) == 1:  # nothing to choose: only the mark is common
+        mark = tokenizer(LABEL_MARK, add_special_tokens=False)["input_ids"]
+        begin = common_length([rows[0], tuple(mark)])
+    rest = tuple(row[begin:] for row in rows)
+    after = common_length([row[::-1] for row in rest]) if len(rows) > 1 else 0
+    # The first of the common tokens after the label is the line break.
+    options = tuple(row[: len(row) - max(after - 1, 0)] for row in rest)
+    return LabelTokens(rows[0][:begin], options, rest)
 
 
 class TransformersBackend(Backend):
     """A model on this machine, answering in left-padded batches of similar length.
 
-    Keys and values are cached; each row has its own adapter and its own random numbers.
+    Keys and values are cached, those of a common beginning are computed once (`decoder`); each row
+    has its own random numbers.
 
     The base's own settings of generation (penalties, temperature) are ignored in favour of
     `Decoding`.
@@ -169,18 +140,26 @@ class TransformersBackend(Backend):
     Args:
         batch_tokens: rows × (longest prompt + longest answer) of a batch at most; memory for keys
             and values grows with it.
+        share: compute common beginnings of prompts once.
     """
 
     adapters = True
+    scores_labels = True
 
-    def __init__(self, base: LoadedBaseModel, *, batch_tokens: int = BATCH_TOKENS) -> None:
+    def __init__(
+        self, base: LoadedBaseModel, *, batch_tokens: int = BATCH_TOKENS, share: bool = True
+    ) -> None:
         if batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {batch_tokens}", expected="1 or more")
         self.name, self.fingerprint = base.name, base.fingerprint
-        self._base, self._batch_tokens = base, batch_tokens
+        self._base, self._batch_tokens, self._share = base, batch_tokens, share
         self._model: Any = base.model
-        self._names: dict[str, str] = {"": BARE}  # adapter folder → its name in the model
+        self._names: dict[str, str] = {"": ""}  # adapter folder → its name in the model
         self._ends = end_tokens(base)
+        self._breaks: dict[int, bool] = {}  # token → whether a line ends in it
+        self._decoder = DecoderModel(self._model, base.model)
+        if base.folder.resolve() == EMBEDDED_BASE.resolve():
+            self.prompt_version = FIRST_VERSION  # the only one it was trained on
 
     @property
     def details(self) -> dict[str, str | int]:
@@ -201,54 +180,51 @@ class TransformersBackend(Backend):
         done: Set[str] = frozenset(),
         progress: Progress = silent,
     ) -> Iterator[tuple[GenerationRequest, Reply]]:
+        for batch, look in self._batches(requests, decoding, done, progress, "writing answers"):
+            replies = self._guarded(batch, partial(self._answer, batch, decoding, look))
+            for row, reply in zip(batch, replies, strict=True):
+                if row.request.key not in done:
+                    yield row.request, reply
+
+    def label_scores(
+        self,
+        requests: Sequence[GenerationRequest],
+        decoding: Decoding,
+        *,
+        progress: Progress = silent,
+    ) -> dict[str, tuple[float, ...]]:
+        found = {}
+        for batch, look in self._batches(requests, decoding, (), progress, "scoring labels"):
+            look()
+            _, scores = self._guarded(batch, partial(self._begun, batch, 0))
+            found |= {row.request.key: each for row, each in zip(batch, scores, strict=True)}
+        return found
+
+    def _batches(
+        self,
+        requests: Sequence[GenerationRequest],
+        decoding: Decoding,
+        done: Collection[str],
+        progress: Progress,
+        what: str,
+    ) -> Iterator[tuple[list[TokenizedRequest], Callable[[], None]]]:
+        """Yield the batches with a row that is not done, each with its call of `progress`."""
         for folder in sorted({request.adapter for request in requests}):
             self._load(folder)
         rows = [TokenizedRequest(r, prompt_ids(r.prompt, self._base.tokenizer)) for r in requests]
-        batches = plan_batches(rows, decoding.max_new_tokens, self._batch_tokens)
         answered = 0
-        for batch in batches:
-            wanted = [row for row in batch if row.request.key not in done]
-            if wanted:
-                share = answered / len(rows)
-                replies = self._answer(
-                    batch, decoding, lambda share=share: progress("writing answers", share)
-                )
-                for row, reply in zip(batch, replies, strict=True):
-                    if row.request.key not in done:
-                        yield row.request, reply
+        for batch in plan_batches(rows, decoding.max_new_tokens, self._batch_tokens):
+            share = answered / len(rows)
+            if any(row.request.key not in done for row in batch):
+                yield batch, lambda share=share: progress(what, share)
             answered += len(batch)
 
-    def _answer(self, batch: list[TokenizedRequest], decoding: Decoding, look: Any) -> list[Reply]:
-        width = max(len(row.ids) for row in batch)
-        ids = torch.full((len(batch), width), self._base.pad_id)
-        mask = torch.zeros_like(ids)
-        for k, row in enumerate(batch):
-            ids[k, width - len(row.ids) :] = torch.tensor(row.ids)
-            mask[k, width - len(row.ids) :] = 1
-        tokenizer, device = self._base.tokenizer, self._base.model.device
-        criteria = StoppingCriteriaList([TokenCallback(look)])
-        if decoding.stop_fields:
-            criteria.append(EndOfAnswer(tokenizer, decoding.stop_fields, width))
-        seeds = [row.request.seed for row in batch]
-        # Prompts are rendered with their own beginning; rows that ended are filled up with an end
-        # token, so that the first one ends the row whatever ended it.
-        settings = GenerationConfig(
-            do_sample=False,
-            max_new_tokens=decoding.max_new_tokens,
-            eos_token_id=list(self._ends),
-            pad_token_id=self._ends[0],
-            use_cache=True,
-        )
+    def _guarded(self, batch: list[TokenizedRequest], compute: Callable[[], Any]) -> Any:
+        """Return what `compute` returns, with the batch's adapter; no memory says what helps."""
+        adapter = self._names[batch[0].request.adapter]
         try:
-            with torch.inference_mode(), self._own_settings(settings):
-                written = self._model.generate(
-                    input_ids=ids.to(device),
-                    attention_mask=mask.to(device),
-                    generation_config=settings,
-                    logits_processor=[SeededSampling(seeds, decoding, width, len(tokenizer))],
-                    stopping_criteria=criteria,
-                    **self._by_adapter(batch),
-                )[:, width:].tolist()
+            with torch.inference_mode(), self._decoder.adapter(adapter):
+                return compute()
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -258,29 +234,136 @@ class TransformersBackend(Backend):
                 todo=f"ask for fewer tokens in a batch than {self._batch_tokens:,} "
                 "(--batch-tokens)",
             ) from error
-        return [self._reply(row, new, decoding) for row, new in zip(batch, written, strict=True)]
 
-    def _reply(self, row: TokenizedRequest, new: list[int], decoding: Decoding) -> Reply:
-        end = next((k for k, token in enumerate(new) if token in self._ends), None)
-        words = new if end is None else new[:end]
-        tokens = len(new) if end is None else end + 1
-        return Reply(
-            text=self._base.tokenizer.decode(words, skip_special_tokens=True),
-            prompt_tokens=len(row.ids),
-            output_tokens=tokens,
-            # A row stopped at a new field in the batch's last step has no end token, but is done.
-            finish="length" if end is None and tokens == decoding.max_new_tokens else "stop",
+    def _begun(
+        self, batch: list[TokenizedRequest], new: int
+    ) -> tuple[DecodedRows, list[tuple[float, ...]]]:
+        """Read the prompts; return the rows before `new` tokens, and their labels' scores."""
+        choice = batch[0].request.label
+        tokens = label_tokens(choice.labels, self._base.tokenizer) if choice else None
+        begin = tokens.begin if tokens else ()
+        rows = DecodedRows(
+            self._decoder,
+            [(*row.ids, *begin) for row in batch],
+            adapter=self._names[batch[0].request.adapter],
+            pad_id=self._base.pad_id,
+            room=new + (max(map(len, tokens.rest)) if tokens else 0),
+            share=self._share,
         )
+        if tokens is None:
+            return rows, [()] * len(batch)
+        scores = rows.score_options(tokens.options, len(self._base.tokenizer))
+        return rows, [tuple(row) for row in scores.tolist()]
 
-    def _by_adapter(self, batch: list[TokenizedRequest]) -> dict[str, Any]:
-        """Select the rows' adapters by name, if the model has any."""
-        if not isinstance(self._model, PeftModel):
-            return {}
-        return {"adapter_names": [self._names[row.request.adapter] for row in batch]}
+    def _answer(
+        self, batch: list[TokenizedRequest], decoding: Decoding, look: Callable[[], None]
+    ) -> list[Reply]:
+        look()
+        rows, scores = self._begun(batch, decoding.max_new_tokens)
+        chosen: list[int] | None = None
+        given = [0] * len(batch)
+        if batch[0].request.label:
+            tokens = label_tokens(batch[0].request.label.labels, self._base.tokenizer)
+            chosen = [
+                row.request.label.chosen(each, row.request.seed, decoding)
+                for row, each in zip(batch, scores, strict=True)
+            ]
+            rows.feed([tokens.rest[number] for number in chosen])
+            given = [len(tokens.begin) + len(tokens.rest[number]) for number in chosen]
+        written = self._written(batch, rows, decoding, look)
+        replies = []
+        for k, (row, new) in enumerate(zip(batch, written, strict=True)):
+            if chosen is None:
+                replies.append(self._reply(row, new, decoding))
+                continue
+            label = row.request.label.labels[chosen[k]]
+            reply = self._reply(row, new, decoding, line=True)
+            replies.append(
+                replace(
+                    reply,
+                    text=write_response(label, reply.text),
+                    output_tokens=reply.output_tokens + given[k],
+                    label_scores=scores[k],
+                )
+            )
+        return replies
 
-    def _own_settings(self, settings: GenerationConfig) -> Any:
-        """Disable the base's generation settings, which would fill in what ours leave open."""
-        return _Swapped(self._base.model, settings)
+    def _written(
+        self,
+        batch: list[TokenizedRequest],
+        rows: DecodedRows,
+        decoding: Decoding,
+        look: Callable[[], None],
+    ) -> list[list[int]]:
+        """Return each row's tokens, drawn until its end; rows that have ended leave the batch."""
+        sampling = SeededSampling(
+            [row.request.seed for row in batch], decoding, len(self._base.tokenizer)
+        )
+        written: list[list[int]] = [[] for _ in batch]
+        active = list(range(len(batch)))  # the batch's row at each place of `rows`
+        ended = [False] * len(batch)
+        for step in range(decoding.max_new_tokens):
+            look()
+            scores = rows.logits
+            drawn = sampling.draw(scores, active, step).tolist()
+            for place, row in enumerate(active):
+                if ended[row]:
+                    continue
+                line = batch[row].request.label is not None
+                token = drawn[place]
+                while line and self._ends_line(token) and not self._has_words(written[row]):
+                    # An explanation has a word at least.
+                    scores[place, token] = -torch.inf
+                    one = scores[place : place + 1]
+                    token = drawn[place] = int(sampling.draw(one, [row], step))
+                written[row].append(token)
+                ended[row] = (
+                    token in self._ends
+                    or (line and self._ends_line(token))
+                    or self._answer_ended(written[row], decoding)
+                )
+            left = [place for place, row in enumerate(active) if not ended[row]]
+            if not left or step + 1 == decoding.max_new_tokens:
+                break
+            if len(left) <= 0.8 * len(active):
+                rows.select(left)
+                active, drawn = [active[place] for place in left], [drawn[place] for place in left]
+            rows.feed([[token] for token in drawn])
+        return written
+
+    def _ends_line(self, token: int) -> bool:
+        if token not in self._breaks:
+            text = self._base.tokenizer.decode([token])
+            self._breaks[token] = token in self._ends or "\n" in text
+        return self._breaks[token]
+
+    def _has_words(self, tokens: list[int]) -> bool:
+        return bool(tokens and self._base.tokenizer.decode(tokens).strip())
+
+    def _answer_ended(self, tokens: list[int], decoding: Decoding) -> bool:
+        """Return whether a row continues with another field; each of those ends in a colon."""
+        tokenizer = self._base.tokenizer
+        if not decoding.stop_fields or ":" not in tokenizer.convert_ids_to_tokens(tokens[-1]):
+            return False
+        return answer_ended(tokenizer.decode(tokens), decoding.stop_fields)
+
+    def _reply(
+        self, row: TokenizedRequest, new: list[int], decoding: Decoding, *, line: bool = False
+    ) -> Reply:
+        end = new[-1] in self._ends
+        text = self._base.tokenizer.decode(new[:-1] if end else new, skip_special_tokens=True)
+        if line:
+            text = text.strip().partition("\n")[0]
+            end = end or self._ends_line(new[-1])
+        # A row stopped at a new field has no end token, but is done.
+        full = len(new) == decoding.max_new_tokens and not end
+        ended = not full or self._answer_ended(new, decoding)
+        return Reply(
+            text=text,
+            prompt_tokens=len(row.ids),
+            output_tokens=len(new),
+            finish="stop" if ended else "length",
+        )
 
     def _load(self, folder: str) -> None:
         """Put the adapter of `folder` beside those that are there."""
@@ -305,20 +388,7 @@ class TransformersBackend(Backend):
             if set(file.keys()) != set(loaded):
                 raise _misfit(path, self.name)
         self._names[folder] = name
-
-
-class _Swapped:
-    """A model with other generation settings, for a while."""
-
-    def __init__(self, model: Any, settings: GenerationConfig) -> None:
-        self._model, self._settings = model, settings
-
-    def __enter__(self) -> None:
-        self._before = self._model.generation_config
-        self._model.generation_config = self._settings
-
-    def __exit__(self, *_: object) -> None:
-        self._model.generation_config = self._before
+        self._decoder = DecoderModel(self._model, self._base.model)
 
 
 def end_tokens(base: LoadedBaseModel) -> tuple[int, ...]:

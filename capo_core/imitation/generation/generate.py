@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, RunError, Stopped
 from capo_core.imitation.backends.base import Backend, Reply
+from capo_core.imitation.generation.label_prior import LabelPrior, fit_label_prior
 from capo_core.imitation.generation.outputs import (
     OutputLines,
     output_row,
@@ -25,15 +29,18 @@ from capo_core.imitation.generation.requests import (
     TOO_LONG,
     GenerateConfig,
     OutputRequest,
+    answer_style,
     dataset_identity,
     decoding_of,
     output_requests,
+    prior_requests,
 )
 from capo_core.imitation.prompting.examples import Embed, ExamplePool
 from capo_core.imitation.prompting.prompts import Example, PromptItem
+from capo_core.imitation.prompting.responses import history
 from capo_core.progress import Progress, silent
-from capo_core.run_folder import RunFolder, run_id
-from capo_core.workspace import Workspace, content_hash
+from capo_core.run_folder import RunFolder, disk_errors, run_id
+from capo_core.workspace import Workspace, content_hash, write_json
 
 STAGE = "generate"
 
@@ -81,15 +88,14 @@ def generate(
         return read_table(folder.path)
     with folder.lock():
         folder.forget_stop()
+        given = {
+            "adapters": {target: str(path) for target, path in adapters.items()},
+            "profiles": profiles,
+            "choose": _chooser(dataset, config, embed),
+        }
+        priors = _label_priors(dataset, targets, config, backend, folder, given, progress)
         wanted = output_requests(
-            dataset,
-            targets,
-            config,
-            backend,
-            run_id=folder.run_id,
-            adapters={target: str(path) for target, path in adapters.items()},
-            profiles=profiles,
-            choose=_chooser(dataset, config, embed),
+            dataset, targets, config, backend, run_id=folder.run_id, priors=priors, **given
         )
         start, kept = time.monotonic(), _count_saved(folder, wanted)
         folder.log("begin", outputs=len(wanted), kept=kept)
@@ -105,6 +111,7 @@ def generate(
         write_table(frame, folder.path)
         result = {
             **output_summary(rows, config),
+            **answer_style(config, backend).identity,
             "kept": kept,
             "seconds": round(time.monotonic() - start, 2),
         }
@@ -143,6 +150,7 @@ def generation_run_config(
             target: content_hash(text) for target, text in profiles.items() if target in targets
         },
         "settings": config.to_dict(),
+        **answer_style(config, backend).identity,
     }
 
 
@@ -150,6 +158,45 @@ def generation_folder(workspace: Workspace, asked: Mapping[str, Any]) -> RunFold
     """Return the run folder for a configuration (see `generation_run_config`)."""
     who = f"{asked['settings']['method']}_{asked['target']}"
     return RunFolder(workspace.runs / run_id(asked["dataset"]["name"], STAGE, who, dict(asked)))
+
+
+CALIBRATION = "calibration.json"
+
+
+def _label_priors(
+    dataset: Dataset,
+    targets: Sequence[str],
+    config: GenerateConfig,
+    backend: Backend,
+    folder: RunFolder,
+    given: Mapping[str, Any],
+    progress: Progress,
+) -> dict[str, LabelPrior]:
+    """Return the correction of each target's label probabilities, computed once for a run.
+
+    Saved as calibration.json, so that a resumed run goes on with the same one.
+    """
+    if config.label_prior == "none":
+        return {}
+    path, found = folder.path / CALIBRATION, {}
+    if path.exists():
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return {target: LabelPrior.from_dict(each) for target, each in saved.items()}
+    for target in targets:
+        asked = prior_requests(dataset, target, config, backend, **given)
+        if not asked:
+            raise ConfigError(
+                f"the prompts of all training items of annotator {target!r} are too long",
+                where=backend.name,
+                todo="show fewer examples, or set the label prior to none",
+            )
+        scores = backend.label_scores(asked, decoding_of(dataset, config), progress=progress)
+        labels = [each.label for each in history(dataset, target, least=1).responses]
+        table = np.array([scores[request.key] for request in asked])
+        found[target] = fit_label_prior(table, labels, dataset.task.scale.labels)
+    with disk_errors(path):
+        write_json(path, {target: asdict(each) for target, each in found.items()})
+    return found
 
 
 def _answer(

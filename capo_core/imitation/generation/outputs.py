@@ -1,9 +1,10 @@
 """Generated answers on disk: a line per answer as it arrives, and a table of them at the end.
 
-`outputs.jsonl` has one JSON object a line: the columns of `schema.OUTPUTS`, and `finish` ("stop",
-"length" or "error") beside them. A line is on disk before the next answer is requested, and is
-never changed. A process that dies may leave an incomplete last line: the next writer removes it,
-and its answer is requested again.
+`outputs.jsonl` has one JSON object a line: the columns of `schema.OUTPUTS`, and beside them
+`finish` ("stop", "length" or "error") and, where the label was chosen by its score,
+`label_probabilities`. A line is on disk before the next answer is requested, and is never changed.
+A process that dies may leave an incomplete last line: the next writer removes it, and its answer is
+requested again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.imitation.backends.base import Reply
-from capo_core.imitation.generation.requests import GenerateConfig, OutputRequest
+from capo_core.imitation.generation.requests import GenerateConfig, OutputRequest, words_of
 from capo_core.imitation.parsing import parse_response
 from capo_core.run_folder import disk_errors
 from capo_core.schema import OUTPUTS, check
@@ -34,7 +35,8 @@ def output_row(
     """Return a line of outputs.jsonl as a dictionary."""
     # Half a surrogate pair, which a server's JSON may hold, cannot be written to a file.
     text = reply.text.encode("utf-8", "replace").decode("utf-8")
-    parsed = parse_response(text, dataset.task) if reply.finish != "error" else None
+    words = words_of(dataset, asked.target, config)
+    parsed = parse_response(text, words.task) if reply.finish != "error" else None
     problem = reply.error if parsed is None else parsed.problem
     row = {
         "output_id": asked.request.key,
@@ -43,7 +45,7 @@ def output_row(
         "target_annotator_id": asked.target,
         "item_id": asked.item_id,
         "sample": str(asked.sample),
-        "label": parsed.label if parsed else "",
+        "label": words.label_of(parsed.label) if parsed else "",
         "explanation": parsed.explanation if parsed else "",
         "raw_text": text,
         "parsed": "false" if problem else "true",
@@ -52,6 +54,11 @@ def output_row(
         "output_tokens": reply.output_tokens,
         "finish": reply.finish,
     }
+    if reply.label_scores:
+        shares = asked.request.label.probabilities(reply.label_scores)
+        row["label_probabilities"] = {
+            label: round(share, 5) for label, share in zip(words.labels, shares, strict=True)
+        }
     return {**row, "examples": asked.examples} if config.method == "icl" else row
 
 

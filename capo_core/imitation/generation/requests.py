@@ -9,7 +9,8 @@ requested: its output has the problem "prompt too long".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,25 +21,44 @@ from capo_core.imitation.backends.base import (
     Backend,
     Decoding,
     GenerationRequest,
+    LabelChoice,
     max_new_tokens_setting,
     stop_fields,
     temperature_setting,
     top_p_setting,
 )
+from capo_core.imitation.generation.label_prior import (
+    LABEL_PRIORS,
+    PRIOR_ITEMS,
+    LabelPrior,
+)
 from capo_core.imitation.prompting.examples import EXAMPLE_SELECTIONS
+from capo_core.imitation.prompting.label_words import (
+    LABEL_WORDS,
+    OwnLabelWords,
+    own_label_words,
+    task_words,
+)
 from capo_core.imitation.prompting.prompts import (
+    FIRST_VERSION,
+    LATEST_VERSION,
     METHOD_NAMES,
     TRAINED,
     Example,
     Prompt,
     PromptItem,
+    PromptStyle,
     in_context,
     with_profile,
     zero_shot,
 )
-from capo_core.imitation.prompting.responses import check_annotator, items_of
-from capo_core.settings import setting, settings
+from capo_core.imitation.prompting.responses import check_annotator, history, items_of
+from capo_core.settings import as_json, setting, setting_field, settings
 from capo_core.workspace import content_hash
+
+LABEL_CHOICES = ("auto", "scores", "sampled", "generated")
+LABEL_ROOM = 24  # tokens of "Label:", the label and "Explanation:" at most
+PROMPT_VERSIONS = tuple(f"v{n}" for n in range(FIRST_VERSION, LATEST_VERSION + 1))
 
 
 @settings("Generation")
@@ -94,8 +114,50 @@ class GenerateConfig:
     temperature: float = temperature_setting(0.7)
     top_p: float = top_p_setting()
     max_new_tokens: int = max_new_tokens_setting(128)
+    label_choice: str = setting(
+        "auto",
+        "Label choice",
+        "scores: the label word with the highest probability after the prompt, then the "
+        "explanation is written; sampled: drawn from these probabilities; generated: as the model "
+        "writes it. auto: scores on this machine, generated for servers and the embedded base "
+        "model.",
+        choices=LABEL_CHOICES,
+    )
+    label_prior: str = setting(
+        "none",
+        "Label prior",
+        "annotator: correct the label probabilities so that their mean over training items is the "
+        "annotator's distribution of training labels (Saerens et al. 2002).",
+        choices=LABEL_PRIORS,
+    )
+    label_words: str = setting(
+        "task",
+        "Label words",
+        "In-context learning: the task's label words, or abstract ones of the annotator's own, "
+        "which the model can learn from the examples alone (annotator).",
+        choices=LABEL_WORDS,
+    )
+    prompt: str = setting(
+        "auto",
+        "Prompt version",
+        "v1: labels and format named; v2: labels explained, form shown where the model writes it. "
+        "auto: the one an adapter was trained with, v1 for the embedded base model, else v2.",
+        choices=("auto", *PROMPT_VERSIONS),
+    )
 
     def __post_init__(self) -> None:
+        if self.label_words != "task" and self.method != "icl":
+            raise ConfigError(
+                f"{self.label_words!r} cannot be used",
+                where="Generation, label_words",
+                expected="'task', or the method icl",
+            )
+        if self.label_prior != "none" and self.label_choice == "generated":
+            raise ConfigError(
+                f"{self.label_prior!r} cannot be used",
+                where="Generation, label_prior",
+                expected="'none' where the label is generated (label_choice)",
+            )
         if self.named and not self.trained:
             raise ConfigError(
                 "True cannot be used",
@@ -107,6 +169,78 @@ class GenerateConfig:
     def trained(self) -> bool:
         """Return whether the method needs an adapter."""
         return self.method in TRAINED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON writes them.
+
+        Those that former builds did not have are left out where they have their default, so that
+        runs keep their names.
+        """
+        defaults = {name: setting_field(GenerateConfig, name).default for name in _LATER}
+        return {
+            name: value
+            for name, value in as_json(self).items()
+            if name not in defaults or value != defaults[name]
+        }
+
+
+_LATER = ("label_choice", "label_prior", "label_words", "prompt")
+
+
+@dataclass(frozen=True)
+class AnswerStyle:
+    """How answers are asked for and begun, decided for one model.
+
+    Attributes:
+        label_choice: scores, sampled or generated.
+    """
+
+    prompt: PromptStyle
+    label_choice: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what a run's configuration says of it; nothing for the style of former builds."""
+        if (self.prompt.version, self.label_choice) == (FIRST_VERSION, "generated"):
+            return {}
+        return {"prompt_version": self.prompt.version, "label_choice": self.label_choice}
+
+
+def answer_style(config: GenerateConfig, backend: Backend) -> AnswerStyle:
+    """Return the style of the answers by `backend`.
+
+    Raises:
+        ConfigError: labels are to be chosen by scores that the backend does not give.
+    """
+    former = FIRST_VERSION if config.trained else backend.prompt_version
+    version = former if config.prompt == "auto" else int(config.prompt.removeprefix("v"))
+    choice = config.label_choice
+    if choice == "auto":
+        # A model that was trained to write prompts of the first version writes its labels too.
+        untaught = backend.prompt_version != FIRST_VERSION
+        choice = "scores" if backend.scores_labels and untaught else "generated"
+    elif choice != "generated" and not backend.scores_labels:
+        raise ConfigError(
+            f"{backend.name} gives no probabilities of labels",
+            where="Generation, label_choice",
+            expected="'auto' or 'generated'",
+            todo="use a model on this machine (--base) to choose labels by their scores",
+        )
+    if choice == "generated" and config.label_prior != "none":
+        raise ConfigError(
+            f"{config.label_prior!r} cannot be used",
+            where="Generation, label_prior",
+            expected="'none' where the label is generated",
+            todo="choose the label by its score (label_choice scores)",
+        )
+    return AnswerStyle(PromptStyle(version, form=choice == "generated"), choice)
+
+
+def words_of(dataset: Dataset, target: str, config: GenerateConfig) -> OwnLabelWords:
+    """Return the label words of the prompts for `target`."""
+    if config.label_words == "annotator":
+        return own_label_words(dataset.task, target)
+    return task_words(dataset.task)
 
 
 def seed_of(seed: int, *what: str) -> int:
@@ -164,6 +298,7 @@ def output_requests(
     adapters: Mapping[str, str],
     profiles: Mapping[str, str],
     choose: Callable[[str, PromptItem], Sequence[Example]],
+    priors: Mapping[str, LabelPrior] | None = None,
 ) -> list[OutputRequest]:
     """Return the requests for all outputs, by target, item (in the dataset's order) and sample.
 
@@ -171,6 +306,7 @@ def output_requests(
         adapters: an adapter's folder for each target (sft, capo).
         profiles: a profile's text for each target (profile).
         choose: (target, item) → in-context examples, the least important first (icl).
+        priors: the correction of each target's label probabilities; None for none.
 
     Raises:
         ConfigError: an annotator is unknown, or its adapter or profile is missing.
@@ -190,21 +326,49 @@ def output_requests(
                     where=f"method {config.method}",
                     todo="write one (profile write)" if method == "profile" else "train one",
                 )
-    decoding = decoding_of(dataset, config)
+    builder = PromptBuilder(dataset, config, backend, profiles, choose)
     found = []
     for target in targets:
+        label = builder.label_choice(target, (priors or {}).get(target))
         for item in sampled_items(dataset, config):
-            prompt, examples, excess = _fitted(
-                dataset, target, item, config, backend, decoding, profiles, choose
-            )
+            prompt, examples, excess = builder.build(target, item)
             for sample in range(config.samples):
                 request = GenerationRequest(
                     key=content_hash(run_id, target, item.item_id, sample)[:20],
                     prompt=prompt,
                     adapter=str(adapters[target]) if config.trained else "",
                     seed=seed_of(config.seed, target, item.item_id, str(sample)),
+                    label=label,
                 )
                 found.append(OutputRequest(target, item.item_id, sample, request, examples, excess))
+    return found
+
+
+def prior_requests(
+    dataset: Dataset,
+    target: str,
+    config: GenerateConfig,
+    backend: Backend,
+    *,
+    adapters: Mapping[str, str],
+    profiles: Mapping[str, str],
+    choose: Callable[[str, PromptItem], Sequence[Example]],
+) -> list[GenerationRequest]:
+    """Return requests for the labels of training items, at most `PRIOR_ITEMS` drawn by the seed.
+
+    The key of each is its item's id. Items whose prompt does not fit are left out.
+    """
+    builder = PromptBuilder(dataset, config, backend, profiles, choose)
+    known = {each.item_id for each in history(dataset, target, least=1).responses}
+    items = [item for item in items_of(dataset, "train") if item.item_id in known]
+    items.sort(key=lambda item: content_hash(config.seed, "label prior", item.item_id))
+    found = []
+    for item in items[:PRIOR_ITEMS]:
+        prompt, _, excess = builder.build(target, item)
+        if not excess:
+            adapter = str(adapters[target]) if config.trained else ""
+            label = builder.label_choice(target)
+            found.append(GenerationRequest(item.item_id, prompt, adapter, label=label))
     return found
 
 
@@ -217,26 +381,53 @@ def sampled_items(dataset: Dataset, config: GenerateConfig) -> list[PromptItem]:
     return [items[index] for index in sorted(drawn.tolist())]
 
 
-def _fitted(
-    dataset: Dataset,
-    target: str,
-    item: PromptItem,
-    config: GenerateConfig,
-    backend: Backend,
-    decoding: Decoding,
-    profiles: Mapping[str, str],
-    choose: Callable[[str, PromptItem], Sequence[Example]],
-) -> tuple[Prompt, int, int]:
-    """Return the prompt, its number of examples, and its excess."""
-    task = dataset.task
-    if config.method == "icl":
-        examples = list(choose(target, item))
-        return longest_fit(lambda shown: in_context(task, item, shown), examples, backend, decoding)
-    if config.method == "profile":
-        prompt = with_profile(task, item, profiles[target])
-    else:
-        prompt = zero_shot(task, item, annotator=target if config.named else "")
-    return prompt, 0, backend.excess(prompt, decoding)
+class PromptBuilder:
+    """The prompts of one generation.
+
+    Args:
+        profiles, choose: see `output_requests`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: GenerateConfig,
+        backend: Backend,
+        profiles: Mapping[str, str],
+        choose: Callable[[str, PromptItem], Sequence[Example]],
+    ) -> None:
+        self._dataset, self._config, self._backend = dataset, config, backend
+        self._profiles, self._choose = profiles, choose
+        self._style = answer_style(config, backend)
+        self._decoding = decoding_of(dataset, config)
+        if self._style.label_choice != "generated":  # label and marks are beside what is written
+            room = self._decoding.max_new_tokens + LABEL_ROOM
+            self._decoding = replace(self._decoding, max_new_tokens=min(room, 8192))
+
+    def label_choice(self, target: str, prior: LabelPrior | None = None) -> LabelChoice | None:
+        """Return how the labels of `target` are chosen; None where the model writes them."""
+        if self._style.label_choice == "generated":
+            return None
+        labels = words_of(self._dataset, target, self._config).task.scale.labels
+        weights = prior.log_weights if prior else ()
+        return LabelChoice(labels, self._style.label_choice == "sampled", weights)
+
+    def build(self, target: str, item: PromptItem) -> tuple[Prompt, int, int]:
+        """Return the prompt, its number of examples, and its excess."""
+        config, style, task = self._config, self._style.prompt, self._dataset.task
+        if config.method == "icl":
+            words = words_of(self._dataset, target, config)
+            examples = words.examples(self._choose(target, item))
+            return longest_fit(
+                lambda shown: in_context(words.task, item, shown, style=style),
+                examples, self._backend, self._decoding,
+            )  # fmt: skip
+        if config.method == "profile":
+            prompt = with_profile(task, item, self._profiles[target], style=style)
+        else:
+            named = target if config.named else ""
+            prompt = zero_shot(task, item, annotator=named, style=style)
+        return prompt, 0, self._backend.excess(prompt, self._decoding)
 
 
 def longest_fit(
@@ -249,9 +440,20 @@ def longest_fit(
 
     At least one example is shown: without any it would be another method.
     """
-    for start in range(len(examples)):
-        prompt = build(examples[start:])
+    if not examples:
+        raise ConfigError("there are no examples to show")
+    prompt = build(examples)
+    excess = backend.excess(prompt, decoding)
+    shown, most = len(examples), len(examples) - 1
+    if excess and most:  # so many fit as can be told by halving: fewer are never longer
+        fewest, shown = 1, 0
+        while fewest <= most:
+            middle = (fewest + most) // 2
+            if backend.excess(build(examples[-middle:]), decoding):
+                most = middle - 1
+            else:
+                fewest, shown = middle + 1, middle
+        shown = max(shown, 1)
+        prompt = build(examples[-shown:])
         excess = backend.excess(prompt, decoding)
-        if excess == 0 or start == len(examples) - 1:
-            return prompt, len(examples) - start, excess
-    raise ConfigError("there are no examples to show")
+    return prompt, shown, excess

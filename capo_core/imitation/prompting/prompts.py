@@ -16,14 +16,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from capo_core.errors import ConfigError
 from capo_core.formatting import capitalised
-from capo_core.task import Task
+from capo_core.task import NLI, Task
 
 LABEL_MARK = "Label:"
 EXPLANATION_MARK = "Explanation:"
+
+# The prompts of the first version name the labels and the two lines of an answer. Adapters of
+# former builds and the embedded base model are trained on them, so they stay as they are. Those of
+# the second explain the labels and show the form with a worked example of another task: an instruct
+# model that has not been trained on the form follows them.
+FIRST_VERSION, LATEST_VERSION = 1, 2
+
+
+@dataclass(frozen=True)
+class PromptStyle:
+    """How a prompt is written.
+
+    Attributes:
+        version: `FIRST_VERSION` to `LATEST_VERSION`.
+        form: show the form of an answer; needless where label and marks are written for the model
+            (in the first version it is always shown).
+    """
+
+    version: int = FIRST_VERSION
+    form: bool = True
+
+
+FIRST_STYLE = PromptStyle()
 
 
 def write_response(label: str, explanation: str) -> str:
@@ -96,12 +120,21 @@ class Example:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt as one user message; `render` tokenises it."""
+    """A prompt as one user message; `render` tokenises it.
+
+    Attributes:
+        head: the beginning of `text` that is the same for other items too.
+        close_thinking: where a chat template opens a thinking block, close it, empty.
+    """
 
     text: str
+    head: str = ""
+    close_thinking: bool = False
 
 
-def zero_shot(task: Task, item: PromptItem, *, annotator: str = "") -> Prompt:
+def zero_shot(
+    task: Task, item: PromptItem, *, annotator: str = "", style: PromptStyle = FIRST_STYLE
+) -> Prompt:
     """Return the prompt with the task alone; SFT and CAPO are trained on it too.
 
     Args:
@@ -109,24 +142,36 @@ def zero_shot(task: Task, item: PromptItem, *, annotator: str = "") -> Prompt:
             that the item's tokens can be shared by all of them.
     """
     named = f"\nAnnotator: {annotator}" if annotator else ""
-    return Prompt(f"{_head(task)}\n\n{_item_lines(task, item)}{named}")
+    return _asked(style, f"{_head(task, style)}\n\n", f"{_item_lines(task, item)}{named}")
 
 
-def in_context(task: Task, item: PromptItem, examples: Sequence[Example]) -> Prompt:
+def in_context(
+    task: Task, item: PromptItem, examples: Sequence[Example], *, style: PromptStyle = FIRST_STYLE
+) -> Prompt:
     """Return the prompt with the task and the annotator's answers to other items, in this order."""
     shown = "\n\n".join(_example_lines(task, example) for example in examples)
-    return Prompt(
-        f"{_head(task)}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
-        f"Answer the next one as this annotator would.\n\n{_item_lines(task, item)}"
+    return _asked(
+        style,
+        f"{_head(task, style)}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
+        "Answer the next one as this annotator would.\n\n",
+        _item_lines(task, item),
     )
 
 
-def with_profile(task: Task, item: PromptItem, profile: str) -> Prompt:
+def with_profile(
+    task: Task, item: PromptItem, profile: str, *, style: PromptStyle = FIRST_STYLE
+) -> Prompt:
     """Return the prompt with the task and a profile of the annotator (see `ask_for_profile`)."""
-    return Prompt(
-        f"{_head(task)}\n\nAbout the annotator:\n{profile.strip()}\n\n"
-        f"Answer as this annotator would.\n\n{_item_lines(task, item)}"
+    return _asked(
+        style,
+        f"{_head(task, style)}\n\nAbout the annotator:\n{profile.strip()}\n\n"
+        "Answer as this annotator would.\n\n",
+        _item_lines(task, item),
     )
+
+
+def _asked(style: PromptStyle, head: str, rest: str) -> Prompt:
+    return Prompt(head + rest, head, style.version > FIRST_VERSION)
 
 
 PROFILE_PARTS = ("Labels:", "Manner:", "Rules:")
@@ -146,8 +191,43 @@ def ask_for_profile(task: Task, examples: Sequence[Example]) -> Prompt:
     )
 
 
-def _head(task: Task) -> str:
-    return f"Task: {task.name}. {task.instruction}".rstrip() + "\n" + response_form(task)
+def _head(task: Task, style: PromptStyle) -> str:
+    about = f"Task: {task.name}. {task.instruction}".rstrip()
+    if style.version == FIRST_VERSION:
+        return f"{about}\n{response_form(task)}"
+    form = f" {WORKED_FORM}" if style.form else ""
+    return f"{about}\n\n{label_lines(task)}\n\n{_TO_DO}{form}"
+
+
+_TO_DO = "Give one label, then explain it in one or two sentences."
+
+# A worked example of the form, for a model that writes its label itself. Its task is another one,
+# so that neither its label nor its explanation can pass for an answer; a form with placeholders is
+# copied by small models, and where the label is chosen by its score, so would this be.
+WORKED_FORM = (
+    "This is the form, with another question:\nQuestion: Is a whale a fish, yes or no?\n"
+    f"{LABEL_MARK} no\n{EXPLANATION_MARK} A whale breathes air and feeds its young with milk."
+)
+
+# Label words and their meaning, for each known set of labels; other labels mean what they say.
+LABEL_MEANINGS: dict[tuple[str, ...], tuple[str, ...]] = {
+    NLI.scale.labels: (
+        "if the premise is true, the hypothesis is true too",
+        "the premise does not tell whether the hypothesis is true",
+        "if the premise is true, the hypothesis is false",
+    ),
+}
+
+
+def label_lines(task: Task) -> str:
+    """Return the lines of a prompt that name the labels, with their meaning where it is known."""
+    labels = task.scale.labels
+    if task.scale.ordinal and len(labels) > 1:
+        return f"The labels are the whole numbers from {labels[0]} to {labels[-1]}."
+    known = LABEL_MEANINGS.get(tuple(label.casefold() for label in labels), ())
+    meant = [f": {meaning}" for meaning in known] or [""] * len(labels)
+    lines = [f"- {label}{meaning}" for label, meaning in zip(labels, meant, strict=True)]
+    return "The labels are:\n" + "\n".join(lines)
 
 
 def _item_lines(task: Task, item: PromptItem) -> str:
@@ -186,19 +266,31 @@ class Rendered:
     heads: tuple[int, ...] = ()
 
 
+# Some templates write the day into the prompt; it is this one always (the default of Llama 3.2's
+# template), so that training, generation and a resumed run read the same.
+_DAY = date(2024, 7, 26)
+
+
 def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
     """Return the text a model reads, through the chat template if the tokenizer has one.
 
+    The prompt is one message of the user: some templates refuse a system message. What a template
+    adds by itself (SmolLM2's system line) is part of the prompt, in training as in generation.
     Thinking is switched off if the template supports it, since answers have a fixed format.
     """
     if not getattr(tokenizer, "chat_template", None):
         return prompt.text + PLAIN_END
-    return tokenizer.apply_chat_template(
+    text = tokenizer.apply_chat_template(
         [{"role": "user", "content": prompt.text}],
         tokenize=False,
         add_generation_prompt=True,
         enable_thinking=False,
+        date_string=f"{_DAY:%d %b %Y}",
+        strftime_now=_DAY.strftime,
     )
+    if prompt.close_thinking and text.rstrip().endswith("<think>"):
+        text = f"{text.rstrip()}\n\n</think>\n\n"
+    return text
 
 
 def prompt_ids(prompt: Prompt, tokenizer: Any) -> tuple[int, ...]:

@@ -95,7 +95,11 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
     base = load_base_model(settings["base"], precision=settings.get("precision", "auto"))
     batch_tokens = settings.get("batch_tokens", BATCH_TOKENS)
     backend = TransformersBackend(base, batch_tokens=batch_tokens)
-    plain = config if config.method == "icl" else replace(config, method="zero_shot", named=False)
+    plain = config
+    if config.method != "icl":
+        # An adapter's prompts are those it was trained with; `answer_style` knows it by the method.
+        former = "v1" if config.trained and config.prompt == "auto" else config.prompt
+        plain = replace(config, method="zero_shot", named=False, prompt=former)
     pools = {target: ExamplePool(dataset, target, seed=config.seed) for target in targets}
     asked = output_requests(
         dataset, targets, plain, backend, run_id="dry", adapters={}, profiles={},

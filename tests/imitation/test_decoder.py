@@ -1,0 +1,202 @@
+"""Decoding with a cache: the same tokens and scores as reading the whole text anew."""
+
+import pytest
+import torch
+from helpers.architectures import tiny_model
+from helpers.generation import tiny_adapter, tiny_base
+
+from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice
+from capo_core.imitation.backends.decoder import DecodedRows, DecoderModel, common_length
+from capo_core.imitation.backends.transformers import (
+    TransformersBackend,
+    label_tokens,
+    plan_batches,
+)
+from capo_core.imitation.models.base_model import load_base_model
+from capo_core.imitation.prompting.prompts import Prompt, write_response
+from capo_core.task import NLI, PARAPHRASE
+
+GREEDY = Decoding(temperature=0, max_new_tokens=24)
+DRAWN = Decoding(temperature=0.8, top_p=0.9, max_new_tokens=24)
+HEAD = "The fox saw the river from the bridge, and "
+PROMPTS = [
+    Prompt(HEAD + rest, HEAD)
+    for rest in ("a", "slept", "so on and on", "b", "c", "went", "x", "boat by boat", "yes")
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_base(folder / "base")
+    for seed in (1, 2):
+        tiny_adapter(folder / "base", folder / f"a{seed}", seed=seed)
+    return folder
+
+
+def backend(place, **settings):
+    return TransformersBackend(load_base_model(str(place / "base"), device="cpu"), **settings)
+
+
+def ask(place, **more):
+    folders = ("", str(place / "a1"))
+    return [
+        GenerationRequest(f"k{k}", prompt, folders[k // len(PROMPTS)], seed=k, **more)
+        for k, prompt in enumerate(PROMPTS * 2)
+    ]
+
+
+def answers(made, requests, decoding, **more):
+    return {request.key: reply for request, reply in made.complete(requests, decoding, **more)}
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, DRAWN], ids=["greedy", "drawn"])
+@pytest.mark.parametrize("label", [None, LabelChoice(NLI.scale.labels)], ids=["free", "label"])
+def test_a_shared_prefix_does_not_change_a_token(place, decoding, label):
+    requests = ask(place, label=label)
+    shared = answers(backend(place), requests, decoding)
+    apart = answers(backend(place, share=False), requests, decoding)
+    recomputed = backend(place)
+    recomputed._load(str(place / "a1"))
+    recomputed._decoder.cacheable = False
+    plain = answers(recomputed, requests, decoding)
+    texts = {key: reply.text for key, reply in shared.items()}
+    assert texts == {key: reply.text for key, reply in apart.items()}
+    assert texts == {key: reply.text for key, reply in plain.items()}
+    assert len(set(texts.values())) > 9  # the prompts and the adapters do matter
+
+
+def test_the_prefix_is_read_once_and_again_only_from_where_it_differs(place, monkeypatch):
+    read = []
+    logits = DecoderModel.logits
+
+    def counted(self, ids, mask, cache, keep=1):
+        read.append(tuple(ids.shape))
+        return logits(self, ids, mask, cache, keep)
+
+    monkeypatch.setattr(DecoderModel, "logits", counted)
+    made = backend(place, batch_tokens=400)
+    requests = [each for each in ask(place) if not each.adapter]
+    answers(made, requests, Decoding(temperature=0, max_new_tokens=1))
+    # The prefix as one row, and then each batch's own ends alone.
+    assert [rows for rows, _ in read] == [1, 6, 3]
+    assert read[0][1] == len(HEAD)
+    assert max(width for _, width in read[1:]) == len("so on and on\n\nAnswer:\n")
+    read.clear()
+    answers(made, requests, Decoding(temperature=0, max_new_tokens=1))
+    assert [rows for rows, _ in read] == [6, 3]
+
+
+@pytest.mark.parametrize(
+    "kind", ["llama", "qwen3", "gemma3_text", "mistral", "phi3", "gpt2", "gpt_neo", "mamba"]
+)
+def test_pieces_give_the_logits_of_the_whole_in_every_architecture(kind):
+    more = {"sliding_window": 8} if kind in ("gemma3_text", "mistral") else {}
+    model = tiny_model(kind, **more).eval()
+    prompts = [tuple(range(5, 25)) + rest for rest in ((30,), (31, 32, 33), (34, 35))]
+    with torch.inference_mode():
+        rows = DecodedRows(DecoderModel(model, model), prompts, adapter="", pad_id=0, room=9)
+        rows.feed([(40,), (41, 42), (43, 44, 45)])
+        before, length = rows.logits, rows.length
+        options = [(7, 8, 3), (7, 9, 3), (10, 3)]
+        scores = rows.score_options(options, 61)
+        assert (rows.length, rows.logits is before) == (length, True)
+        rows.select([2, 0])
+        rows.feed([(46,), (47,)])
+        texts = [(*prompts[2], 43, 44, 45), (*prompts[0], 40)]
+        for row, text in enumerate(texts):
+            whole = model(torch.tensor([[*text, 46 + row]])).logits[0, -1]
+            torch.testing.assert_close(rows.logits[row], whole, atol=1e-4, rtol=1e-4)
+        for number, option in enumerate(options):
+            logits = model(torch.tensor([[*texts[1], *option]])).logits[0].log_softmax(-1)
+            start = len(texts[1]) - 1
+            expected = sum(logits[start + k, token] for k, token in enumerate(option))
+            assert scores[0, number].item() == pytest.approx(expected.item(), abs=1e-3)
+
+
+def test_the_score_of_a_label_is_that_of_its_word_and_line_break(place):
+    made = backend(place)
+    base, labels = made._base, PARAPHRASE.scale.labels
+    request = GenerationRequest("k", PROMPTS[0], label=LabelChoice(labels))
+    scores = made.label_scores([request], GREEDY)["k"]
+    reply = answers(made, [request], GREEDY)["k"]
+    assert reply.label_scores == pytest.approx(scores, abs=1e-4)
+    for label, score in zip(labels, scores, strict=True):
+        start = base.tokenizer(PROMPTS[0].text + "\n\nAnswer:\nLabel: ")["input_ids"]
+        ids = start + base.tokenizer(f"{label}\n")["input_ids"]
+        with torch.no_grad():
+            logits = base.model(torch.tensor([ids])).logits[0, :, : len(base.tokenizer)]
+        shares = logits.log_softmax(-1)
+        expected = sum(shares[k - 1, ids[k]].item() for k in range(len(start), len(ids)))
+        assert score == pytest.approx(expected, abs=1e-3)
+    best = labels[max(range(len(labels)), key=scores.__getitem__)]
+    assert reply.text.startswith(f"Label: {best}\nExplanation: ")
+
+
+def test_weights_and_sampling_of_labels(place):
+    made = backend(place)
+    forced = LabelChoice(NLI.scale.labels, log_weights=(-1e3, -1e3, 0.0))
+    requests = [GenerationRequest("k", PROMPTS[0], label=forced)]
+    assert answers(made, requests, DRAWN)["k"].text.startswith("Label: contradiction\n")
+    choice = LabelChoice(("a", "b"), sampled=True)
+    scores = [-1.0, -2.0]  # probabilities 1 / (1 + 1/e) = .731, .269
+    assert choice.probabilities(scores) == pytest.approx([0.7311, 0.2689], abs=1e-4)
+    plain = Decoding(temperature=1.0)
+    drawn = [choice.chosen(scores, seed, plain) for seed in range(2000)]
+    assert sum(drawn) / 2000 == pytest.approx(0.2689, abs=0.04)
+    assert drawn == [choice.chosen(scores, seed, plain) for seed in range(2000)]
+    assert {choice.chosen(scores, seed, GREEDY) for seed in range(50)} == {0}
+    assert LabelChoice(("a", "b")).chosen([-2.0, -1.0], 0, plain) == 1
+
+
+def test_an_explanation_is_one_line_with_a_word(place):
+    made = backend(place)
+    requests = ask(place, label=LabelChoice(NLI.scale.labels))
+    # Nearly every token ends a line: what is left has to be written all the same.
+    every = range(len(made._base.tokenizer))
+    letters = set(made._base.tokenizer("abcdefgh")["input_ids"])
+    made._breaks = {token: token not in letters for token in every}
+    for reply in answers(made, requests, DRAWN).values():
+        first, second = reply.text.split("\n")
+        assert first.removeprefix("Label: ") in NLI.scale.labels
+        assert second.removeprefix("Explanation: ").strip()[0] in "abcdefgh"
+        assert reply.finish == "stop" or reply.output_tokens >= 24
+
+
+@pytest.mark.parametrize("task", [NLI, PARAPHRASE], ids=["words", "numbers"])
+def test_the_tokens_of_labels_are_those_of_a_response(place, task):
+    tokenizer = backend(place)._base.tokenizer
+    tokens = label_tokens(task.scale.labels, tokenizer)
+    for label, option, rest in zip(task.scale.labels, tokens.options, tokens.rest, strict=True):
+        whole = tokenizer(write_response(label, "So."), add_special_tokens=False)["input_ids"]
+        assert tuple(whole[: len(tokens.begin) + len(rest)]) == (*tokens.begin, *rest)
+        assert tokenizer.decode(option).endswith("\n")
+    assert tokenizer.decode(tokens.begin) in ("Label: ", "Label:")
+    alone = label_tokens(["neutral"], tokenizer)
+    assert tokenizer.decode(alone.begin) == "Label:"
+
+
+def test_rows_with_one_beginning_are_in_one_batch(place):
+    tokenizer = backend(place)._base.tokenizer
+    from capo_core.imitation.backends.transformers import TokenizedRequest
+
+    heads = ["first beginning ", "second beginning "]
+    rows = []
+    for k in range(20):
+        prompt = Prompt(heads[k % 2] + "x" * (k % 5), heads[k % 2])
+        ids = tuple(tokenizer(prompt.text)["input_ids"])
+        rows.append(TokenizedRequest(GenerationRequest(f"k{k}", prompt), ids))
+    batches = plan_batches(rows, 10, 10_000)
+    assert [{row.request.prompt.head for row in batch} for batch in batches] == [
+        {heads[1]},
+        {heads[0]},
+    ]
+    few = plan_batches(rows[:6], 10, 10_000)  # three of each: together
+    assert [len(batch) for batch in few] == [6]
+
+
+def test_the_common_length():
+    assert common_length([(1, 2, 3), (1, 2, 4), (1, 2)]) == 2
+    assert common_length([(1, 2), (1, 2)]) == 2
+    assert common_length([(1,), (2,)]) == 0
+    assert common_length([(), (2,)]) == 0
