@@ -273,3 +273,14 @@ def _revived(value: Any) -> Any:
     if isinstance(value, dict):
         return Named(value["kind"], value["key"])
     return [_revived(each) for each in value] if isinstance(value, list) else value
+
+
+def readable_answers(readable: int, answers: int) -> str:
+    """Return how many answers have a label and an explanation that could be read.
+
+    The one count of it, in a generation's result, on pages and in reports.
+
+    >>> readable_answers(98, 100)
+    'readable answers: 98 of 100'
+    """
+    return f"readable answers: {readable:,} of {answers:,}"

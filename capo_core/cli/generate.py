@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +28,7 @@ from capo_core.cli.support import (
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
+from capo_core.formatting import readable_answers
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.backends.openai import ServerSettings
 from capo_core.imitation.embedded_base.suitability import check_suitable
@@ -328,7 +328,7 @@ def generate(
     if config.trained:
         refuse(server, "--server", "a server cannot take an adapter", "leave it out")
         found = _trained(data, targets, method, workspace, run or (), base)
-        config = replace(config, named=found.named)
+        config = found.config_for(config)
         base = base or found.base
     else:
         refuse(run, "--run", f"{method} uses no training run", "leave it out")
@@ -430,12 +430,12 @@ def _print_result(folder: Any, config: Any, before: bool) -> None:
     result = folder.result
     resumed = f" ({result['kept']} of them from before)" if result["kept"] else ""
     console.print(
-        f"{config.method}: {result['outputs']} outputs{resumed}, {result['parsed']} of them parsed"
+        f"{config.method}: {readable_answers(result['parsed'], result['outputs'])}{resumed}"
         + (", finished before" if before else f", {result['seconds']:.1f} s"),
         markup=False,
     )
     for problem, count in result["problems"].items():
-        console.print(f"  not parsed: {count} {problem}", markup=False)
+        console.print(f"  not readable: {count} {problem}", markup=False)
     if result["cut"]:
         console.print(f"  cut: {result['cut']} at {config.max_new_tokens} tokens", markup=False)
     shown = {int(n): count for n, count in result.get("examples_shown", {}).items()}

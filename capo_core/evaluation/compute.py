@@ -190,7 +190,11 @@ def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator
             tuple(a for a in annotators if a in targets),
             tuple(dict.fromkeys(stream.replicate for stream in own if stream.replicate)),
             sum(len(stream) for stream in own),
-            sum(label == "" for stream in own for label in stream.labels),
+            sum(
+                not (label and explanation)
+                for stream in own
+                for label, explanation in zip(stream.labels, stream.explanations, strict=True)
+            ),
         )
 
 

@@ -38,7 +38,7 @@ class EvaluatedSource:
     Attributes:
         targets: annotators it imitated.
         replicates: names of its runs and samples, or of the annotators used as substitutes.
-        responses: how many there are; `unread` of them have no label.
+        responses: how many there are; `unread` of them lack a label or an explanation.
     """
 
     name: str

@@ -19,7 +19,7 @@ from capo_core.evaluation.measures.style import BINS
 from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.formatting import Named, Statement
+from capo_core.formatting import Named, Statement, count, readable_answers
 from capo_core.stats.bootstrap import DRAWS
 from capo_core.stats.significance import FLIPS
 
@@ -60,9 +60,9 @@ def _sentences(dataset, n_items, split, config, sources, llm_judges, missing) ->
         runs = len(source.replicates)
         times = f"; {runs} runs or samples: {_some(source.replicates)}" if runs > 1 else ""
         sentences.append(
-            f"{source.name}: {source.responses} answers in the place of {len(source.targets)} "
-            f"annotator{'s' if len(source.targets) != 1 else ''}, {source.unread} of them without "
-            f"a readable label{times}."
+            f"{source.name}: {source.responses} answers in the place of "
+            f"{count(len(source.targets), 'annotator')}; "
+            f"{readable_answers(source.responses - source.unread, source.responses)}{times}."
         )
     if missing:
         sentences.append(missing)
@@ -403,5 +403,8 @@ def _unread(sources: Sequence[EvaluatedSource]) -> Statement | None:
         ),
     )
     return Statement(
-        "unread", f"Answers without a readable label: {template}. They count as wrong.", values
+        "unread",
+        f"Answers without a readable label or explanation: {template}. A missing label counts as "
+        "wrong, a missing explanation as nobody's.",
+        values,
     )

@@ -11,8 +11,10 @@ import pytest
 from helpers.responses import TONE
 
 from capo_core.imitation.prompting.prompts import (
+    LATEST_VERSION,
     Example,
     PromptItem,
+    PromptStyle,
     ask_for_profile,
     in_context,
     response_form,
@@ -51,12 +53,17 @@ EXAMPLES = {
     ],
 }
 PROFILE = "Labels: prefers the middle.\nManner: short, hedged.\nRules: say maybe.\n"
+FREE, SCORED = PromptStyle(LATEST_VERSION), PromptStyle(LATEST_VERSION, form=False)
 BUILDERS = {
     "zero_shot": lambda task, item, examples: zero_shot(task, item),
     "zero_shot_named": lambda task, item, examples: zero_shot(task, item, annotator="A-1"),
     "in_context": in_context,
     "with_profile": lambda task, item, examples: with_profile(task, item, PROFILE),
     "ask_for_profile": lambda task, item, examples: ask_for_profile(task, examples),
+    "v2_zero_shot": lambda task, item, examples: zero_shot(task, item, style=FREE),
+    "v2_zero_shot_scored": lambda task, item, examples: zero_shot(task, item, style=SCORED),
+    "v2_in_context": lambda task, item, examples: in_context(task, item, examples, style=SCORED),
+    "v2_with_profile": lambda task, item, examples: with_profile(task, item, PROFILE, style=SCORED),
 }
 CASES = [(task, builder) for task in TASKS for builder in BUILDERS]
 

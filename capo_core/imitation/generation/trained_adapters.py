@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, RunError
-from capo_core.imitation.generation.requests import dataset_identity
+from capo_core.imitation.generation.requests import GenerateConfig, dataset_identity
+from capo_core.imitation.prompting.prompts import FIRST_VERSION
 from capo_core.run_folder import RunFolder, list_runs
 from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace
@@ -24,12 +25,20 @@ class TrainedAdapters:
         adapters: each annotator's adapter folder; the same for all where it is shared.
         base: name of their base model, and `fingerprint` that of its files.
         named: whether the adapter is shared, so that prompts must name the annotator.
+        prompt_version: of the prompts they were trained with.
     """
 
     adapters: dict[str, Path]
     base: str
     fingerprint: str
     named: bool
+    prompt_version: int = FIRST_VERSION
+
+    def config_for(self, config: GenerateConfig) -> GenerateConfig:
+        """Return `config` with the prompts these adapters were trained with."""
+        if config.prompt == "auto" and self.prompt_version != FIRST_VERSION:
+            config = replace(config, prompt=f"v{self.prompt_version}")
+        return replace(config, named=self.named)
 
 
 def collect_adapters(
@@ -73,12 +82,20 @@ def collect_adapters(
             f"the runs {quoted_names(run.run_id for run in bases.values())} have different bases",
             todo="generate for each base on its own",
         )
+    versions = {run.config["settings"].get("prompt_version", FIRST_VERSION) for run in used}
+    if len(versions) > 1:
+        raise RunError(
+            f"the runs {quoted_names(run.run_id for run in used)} were trained with different "
+            "versions of the prompts",
+            todo="generate for each version on its own",
+        )
     base = used[0].config["base"]
     return TrainedAdapters(
         {target: (used[0] if shared else found[target]).adapter for target in targets},
         base["name"],
         base["fingerprint"],
         shared,
+        versions.pop(),
     )
 
 

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from capo_core.imitation.parsing.labels import NO_LABEL, OFF_SCALE, TWO_LABELS, LabelReading
-from capo_core.imitation.prompting.prompts import PLAIN_END, response_form
+from capo_core.imitation.prompting.prompts import (
+    PLAIN_END,
+    WORKED_FORM,
+    label_lines,
+    response_form,
+)
 from capo_core.task import Task
 
 EMPTY_TEXT = "empty"
@@ -105,7 +110,9 @@ def _without_prompt(text: str, task: Task) -> str:
     if text.lstrip().startswith(f"Task: {task.name}"):
         end = text.find(PLAIN_END.rstrip("\n") + "\n")
         text = text[end + len(PLAIN_END) :] if end >= 0 else text
-    return text.replace(response_form(task), "\n")
+    for part in (response_form(task), WORKED_FORM, label_lines(task)):
+        text = text.replace(part, "\n")
+    return text
 
 
 def asks_again(task: Task) -> re.Pattern:

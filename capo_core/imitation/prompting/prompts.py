@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from capo_core.errors import ConfigError
@@ -267,8 +266,13 @@ class Rendered:
 
 
 # Some templates write the day into the prompt; it is this one always (the default of Llama 3.2's
-# template), so that training, generation and a resumed run read the same.
-_DAY = date(2024, 7, 26)
+# template), so that training, generation and a resumed run read the same. The macro takes the place
+# of the function that tells the present day.
+_DAY = "26 Jul 2024"
+_SAME_DAY = (
+    "{%- macro strftime_now(format) -%}{%- if format == '%Y-%m-%d' -%}2024-07-26"
+    "{%- else -%}" + _DAY + "{%- endif -%}{%- endmacro -%}"
+)
 
 
 def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
@@ -280,13 +284,14 @@ def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
     """
     if not getattr(tokenizer, "chat_template", None):
         return prompt.text + PLAIN_END
+    template = tokenizer.get_chat_template()
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": prompt.text}],
+        chat_template=_SAME_DAY + template if "strftime_now" in template else None,
         tokenize=False,
         add_generation_prompt=True,
         enable_thinking=False,
-        date_string=f"{_DAY:%d %b %Y}",
-        strftime_now=_DAY.strftime,
+        date_string=_DAY,
     )
     if prompt.close_thinking and text.rstrip().endswith("<think>"):
         text = f"{text.rstrip()}\n\n</think>\n\n"

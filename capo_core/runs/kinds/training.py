@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import RunError
-from capo_core.formatting import count
+from capo_core.formatting import readable_answers
 from capo_core.imitation.training.config import CapoConfig, SftConfig, TrainConfig
 from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_for
@@ -216,7 +216,7 @@ def generate_answers(
         runs = [RunFolder(workspace.runs / name) for name in settings["adapters"]]
         found = collect_adapters(runs, config.method, targets, dataset)
         check_same_base(found, backend.fingerprint, backend.name)
-        adapters, config = found.adapters, replace(config, named=found.named)
+        adapters, config = found.adapters, found.config_for(config)
     if config.method == "profile":
         source = RunFolder(workspace.runs / settings["profiles"])
         texts = texts_of(source, targets)
@@ -229,7 +229,7 @@ def generate_answers(
         adapters=adapters, profiles=texts, embed=embed, progress=progress,
     )  # fmt: skip
     readable = int((frame["parsed"] == "true").sum())
-    return f"{count(len(frame), 'output')}, {readable} of them parsed"
+    return readable_answers(readable, len(frame))
 
 
 def generate_profiles(
