@@ -14,7 +14,7 @@ from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import RunError
-from capo_core.formatting import readable_answers
+from capo_core.formatting import count, readable_answers
 from capo_core.imitation.training.config import CapoConfig, SftConfig, TrainConfig
 from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_for
