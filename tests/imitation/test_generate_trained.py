@@ -3,6 +3,7 @@
 import pytest
 from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 
+from capo_core.errors import RunError
 from capo_core.imitation.backends.transformers import TransformersBackend
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.requests import GenerateConfig
@@ -69,3 +70,19 @@ def test_what_was_trained_shows(home, tmp_path):
             who
         ]
     assert answered(home, "capo", WHO, RunFolder(tmp_path / "capo")) != sft
+
+
+def test_a_control_is_taken_for_nothing_else(home, tmp_path):
+    data = tiny_dataset(test=4)
+    control = RunFolder(tmp_path / "control")
+    base = str(home / "base")
+    train_sft(data, "A", sft_config(shuffled=True, epochs=1), base, control)
+    usual = RunFolder(home / "sft-A")
+    assert collect_adapters([control], "sft_shuffled", ["A"], data).adapters["A"].is_dir()
+    assert collect_adapters([usual], "sft_long", ["A"], data).adapters["A"].is_dir()
+    with pytest.raises(RunError, match="the run is a control"):
+        collect_adapters([control], "sft", ["A"], data)
+    with pytest.raises(RunError, match="trained on the annotators as they are"):
+        collect_adapters([usual], "sft_shuffled", ["A"], data)
+    with pytest.raises(RunError, match="the run is of the stage 'capo'"):
+        collect_adapters([RunFolder(home / "capo-A")], "sft_long", ["A"], data)

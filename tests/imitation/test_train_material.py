@@ -30,7 +30,12 @@ from capo_core.imitation.prompting.prompts import (
     write_response,
 )
 from capo_core.imitation.training.capo import train_capo
-from capo_core.imitation.training.examples import TokenLimits, capo_examples, sft_examples
+from capo_core.imitation.training.examples import (
+    TokenLimits,
+    capo_examples,
+    sft_examples,
+    shuffle_annotators,
+)
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
@@ -234,3 +239,19 @@ def test_no_word_of_the_held_out_parts_reaches_what_is_learned_or_shown(base):
     )
     seen = [tokenizer.decode(each.rendered.prompt) for each in validation.contrasts]
     assert len(seen) == 4 and all("CATMARK" in text for text in seen)
+
+
+def test_shuffled_annotators_keep_their_numbers_and_lose_their_manner():
+    dataset = tiny_dataset(train=40)
+    shuffled = shuffle_annotators(dataset, 3)
+    before, after = dataset.annotations, shuffled.annotations
+    for column in ("item_id", "label", "explanation"):
+        assert after[column].tolist() == before[column].tolist()
+    counts = after.groupby(["item_id", "annotator_id"]).size()
+    assert counts.to_dict() == before.groupby(["item_id", "annotator_id"]).size().to_dict()
+    same = (after["annotator_id"] == before["annotator_id"]).mean()
+    assert 0.2 < same < 0.5  # a third by chance
+    again = shuffle_annotators(dataset, 3).annotations["annotator_id"]
+    assert again.tolist() == after["annotator_id"].tolist()
+    other = shuffle_annotators(dataset, 4).annotations["annotator_id"]
+    assert other.tolist() != after["annotator_id"].tolist()

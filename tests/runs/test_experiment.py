@@ -9,7 +9,7 @@ import pytest
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
-from capo_core.imitation.prompting.prompts import METHOD_NAMES
+from capo_core.imitation.prompting.prompts import METHOD_NAMES, TRAINED, USUAL_METHODS
 from capo_core.runs import actions, checks, process, queue, submit
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
@@ -64,8 +64,38 @@ def test_one_method_alone_has_what_it_needs(methods):
         assert set(each.request.waits_for) <= known
         checks.check(each.request)
         known.add(each.run_id)
-    assert ("train_sft" in by_kind(planned)) == (methods[0] in ("sft", "capo"))
+    assert ("train_sft" in by_kind(planned)) == (methods[0] in TRAINED)
+    assert ("train_capo" in by_kind(planned)) == methods[0].startswith("capo")
     assert len(by_kind(planned)["generate"]) == 1
+
+
+def test_controls_have_trainings_of_their_own():
+    config = experiment(
+        methods=METHOD_NAMES, capo={"epochs": 2, "contrast": "explanation", "beta": 0.5}
+    )
+    kinds = by_kind(plan_runs(config))
+    sft = {each.method: each.request.settings["config"] for each in kinds["train_sft"]}
+    usual = sft["sft"]
+    assert sft["sft_long"] == {**usual, "epochs": usual["epochs"] + 2}
+    assert sft["sft_shuffled"] == {**usual, "shuffled": True}
+    capo = {each.method: each.request.settings["config"] for each in kinds["train_capo"]}
+    assert (capo["capo"]["contrast"], capo["capo"]["beta"]) == ("explanation", 0.5)
+    assert "contrast" not in capo["capo_plain"] and capo["capo_plain"]["beta"] == 0.1
+    assert capo["capo_plain"]["epochs"] == 2
+    # Both start from the same SFT run, which goes by the method it is of.
+    starts = {each.request.settings["sft"] for each in kinds["train_capo"]}
+    assert len(starts) == len(TARGETS)
+    answers = {each.method: each.request for each in kinds["generate"]}
+    used = {method: answers[method].settings["adapters"] for method in TRAINED}
+    assert len({tuple(runs) for runs in used.values()}) == len(TRAINED)
+    for method, runs in used.items():
+        assert answers[method].after == tuple(runs)
+
+
+def test_the_plain_form_is_capo_where_that_is_plain():
+    kinds = by_kind(plan_runs(experiment(methods=("capo", "capo_plain"))))
+    assert {each.method for each in kinds["train_capo"]} == {"capo"}
+    assert len(kinds["generate"]) == 2
 
 
 def test_retention_follows_the_last_training_and_a_judge_the_answers():
@@ -185,7 +215,7 @@ def test_naming_a_setting_of_a_measurement_adds_it():
 @pytest.mark.parametrize("name", experiments_config.PRESETS)
 def test_presets_are_experiments(name):
     config = experiments_config.from_preset(name, "demo-nli", TARGETS)
-    assert config.methods == METHOD_NAMES
+    assert config.methods == USUAL_METHODS
     for each in plan_runs(config):
         checks.check(each.request)
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from capo_core.cli import app
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
-from capo_core.imitation.prompting.prompts import METHOD_NAMES
+from capo_core.imitation.prompting.prompts import USUAL_METHODS
 from capo_core.progress import silent
 from capo_core.runs import actions, dependencies, kinds, process, queue, submit
 from capo_core.runs.experiments import store
@@ -133,7 +133,7 @@ def test_one_failed_method_leaves_an_evaluation_of_the_rest_that_is_made_whole_l
 def test_what_hangs_on_a_lost_training_is_missing_for_its_reason(
     workspace, held, status, said, state
 ):
-    made = prepared(workspace, METHOD_NAMES, targets=("bob",))
+    made = prepared(workspace, USUAL_METHODS, targets=("bob",))
     lose(made, "train_sft", "sft", **status)
     waiting = [lose(made, *each) for each in (("generate", "sft"), ("train_capo", "capo"),
                                               ("generate", "capo"))]  # fmt: skip
@@ -152,7 +152,7 @@ def test_what_hangs_on_a_lost_training_is_missing_for_its_reason(
 
 
 def test_time_left_counts_nothing_that_cannot_go_on(workspace, held):
-    made = prepared(workspace, METHOD_NAMES, targets=("bob",))
+    made = prepared(workspace, USUAL_METHODS, targets=("bob",))
     lose(made, "train_sft", "sft", state="stopped")
     for each in (("generate", "sft"), ("train_capo", "capo"), ("generate", "capo")):
         lose(made, *each)

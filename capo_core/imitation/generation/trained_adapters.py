@@ -9,7 +9,7 @@ from pathlib import Path
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, RunError
 from capo_core.imitation.generation.requests import GenerateConfig, dataset_identity
-from capo_core.imitation.prompting.prompts import FIRST_VERSION
+from capo_core.imitation.prompting.prompts import FIRST_VERSION, METHODS
 from capo_core.run_folder import RunFolder, list_runs
 from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace
@@ -151,12 +151,21 @@ def check_same_base(trained: TrainedAdapters, fingerprint: str, name: str) -> No
 
 
 def _check_run(run: RunFolder, method: str, dataset: Dataset) -> None:
-    config = run.config
-    if config.get("stage") != method:
+    config, stage = run.config, METHODS[method].stage
+    if config.get("stage") != stage:
         raise RunError(
             f"the run is of the stage {config.get('stage')!r}",
             where=str(run.path),
-            expected=f"a run of train {method}",
+            expected=f"a run of train {stage}",
+        )
+    shuffled = bool(config.get("settings", {}).get("shuffled"))
+    if shuffled != (method == "sft_shuffled"):
+        raise RunError(
+            "the run is a control, trained on shuffled annotators"
+            if shuffled
+            else "the run was trained on the annotators as they are",
+            where=str(run.path),
+            expected=f"a run for {METHODS[method].title}",
         )
     if not run.done:
         raise RunError("the run is not finished", where=str(run.path), todo="let it finish")

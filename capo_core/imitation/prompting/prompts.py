@@ -75,13 +75,20 @@ class Method:
         name: in settings, files and commands.
         title: on every page and in every report.
         short_title: where there is room for a word.
-        trained: it needs an adapter.
+        stage: the training its adapter comes from, "sft" or "capo"; "" for prompting.
+        control: it is no proposal for use, but shows what another method owes to what.
     """
 
     name: str
     title: str
     short_title: str
-    trained: bool = False
+    stage: str = ""
+    control: bool = False
+
+    @property
+    def trained(self) -> bool:
+        """Return whether it needs an adapter."""
+        return bool(self.stage)
 
 
 METHODS: dict[str, Method] = {
@@ -90,11 +97,15 @@ METHODS: dict[str, Method] = {
         Method("zero_shot", "Zero-shot", "Zero-shot"),
         Method("icl", "In-context learning", "ICL"),
         Method("profile", "Value profile", "Profile"),
-        Method("sft", "SFT", "SFT", trained=True),
-        Method("capo", "CAPO", "CAPO", trained=True),
+        Method("sft", "SFT", "SFT", "sft"),
+        Method("capo", "CAPO", "CAPO", "capo"),
+        Method("capo_plain", "CAPO, plain form", "Plain", "capo", control=True),
+        Method("sft_long", "SFT, trained as long as CAPO", "SFT long", "sft", control=True),
+        Method("sft_shuffled", "SFT, annotators shuffled", "Shuffled", "sft", control=True),
     )
 }
 METHOD_NAMES = tuple(METHODS)
+USUAL_METHODS = tuple(name for name, method in METHODS.items() if not method.control)
 METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 TRAINED = tuple(name for name, method in METHODS.items() if method.trained)
 

@@ -251,15 +251,31 @@ class TrainConfig:
 class SftConfig(TrainConfig):
     """Supervised fine-tuning: the likelihood of the annotator's own responses, token by token."""
 
+    shuffled: bool = setting(
+        False,
+        "Shuffle annotators",
+        "Control: within each item, give the annotators' responses to each other at random, so "
+        "that nothing of an annotator can be learned; with the random seed of the training.",
+    )
     lora: LoraSettings = setting(
         title="LoRA adapter",
         description="The adapter that is trained; CAPO continues from it.",
         default_factory=LoraSettings,
     )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as every stage; `shuffled` only where set, for the same reason."""
+        plain = super().to_dict()
+        if not self.shuffled:
+            del plain["shuffled"]
+        return plain
+
 
 # Settings of CAPO that earlier builds did not have, with what these did.
 LATER = {"preferences": "", "contrast": "response", "anchor": "response", "calibrate": False}
+
+# CAPO in its plain form: DPO of whole responses on each pair, the adapter as it is trained.
+PLAIN = {"loss": "pairwise", "beta": 0.1, "nll": 0.1, "length_norm": False, **LATER}
 
 
 @settings("CAPO")

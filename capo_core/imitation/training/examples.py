@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.pairs.build import Pairs, build_pairs, prove_held_out
@@ -152,6 +154,19 @@ class ExampleSet:
         """Count the tokens of each contrast: its prompt and all its responses."""
         rendered = [contrast.rendered for contrast in self.contrasts]
         return [len(each.prompt) + sum(map(len, each.responses)) for each in rendered]
+
+
+def shuffle_annotators(dataset: Dataset, seed: int) -> Dataset:
+    """Return the dataset with the annotators of each item permuted among its annotations.
+
+    Each annotator keeps the number of annotations; whose manner they are is by chance alone.
+    """
+    rng = np.random.default_rng([seed, 0x5AFE])
+    rows = dataset.annotations.reset_index(drop=True)
+    who = rows["annotator_id"].to_numpy(object).copy()
+    for places in rows.groupby("item_id", sort=False).indices.values():
+        who[places] = who[rng.permutation(places)]
+    return replace(dataset, annotations=rows.assign(annotator_id=who))
 
 
 def sft_examples(

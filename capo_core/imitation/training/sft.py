@@ -10,7 +10,7 @@ from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.models.errors import memory_errors
 from capo_core.imitation.training.config import SftConfig
 from capo_core.imitation.training.distributed import Processes
-from capo_core.imitation.training.examples import sft_examples
+from capo_core.imitation.training.examples import sft_examples, shuffle_annotators
 from capo_core.imitation.training.objective import Supervised, TrainingExample
 from capo_core.imitation.training.samples import ProbeScorer
 from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
@@ -92,6 +92,8 @@ def _stage(run_config, dataset, targets, config, base_name, processes) -> Stage:
         device=str(processes.device),
     )
     limits = limits_of(base, config)
+    if config.shuffled:
+        dataset = shuffle_annotators(dataset, config.seed)
     training = sft_examples(dataset, targets, limits)
     validation = None
     if has_validation(dataset):

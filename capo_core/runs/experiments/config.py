@@ -12,8 +12,8 @@ from typing import Any
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.imitation.generation.requests import GenerateConfig
-from capo_core.imitation.prompting.prompts import METHOD_NAMES, TRAINED
-from capo_core.imitation.training.config import CapoConfig, SftConfig
+from capo_core.imitation.prompting.prompts import METHOD_NAMES, METHODS, TRAINED, USUAL_METHODS
+from capo_core.imitation.training.config import PLAIN, CapoConfig, SftConfig
 from capo_core.runs.actions import with_changes
 from capo_core.runs.request import EXECUTORS
 from capo_core.settings import as_json, normalised, setting, settings
@@ -38,7 +38,7 @@ class ExperimentConfig:
     )
     targets: tuple[str, ...] = setting((), "Annotators", "The annotators to imitate.")
     methods: tuple[str, ...] = setting(
-        METHOD_NAMES, "Methods", "The methods to run.", choices=METHOD_NAMES
+        USUAL_METHODS, "Methods", "The methods to run.", choices=METHOD_NAMES
     )
     base: str = setting(
         "embedded",
@@ -140,6 +140,18 @@ class ExperimentConfig:
 
     def capo_config(self, seed: int) -> CapoConfig:
         return CapoConfig.from_dict({**self.capo, "seed": seed})
+
+    def trainings(self, method: str, seed: int) -> tuple[SftConfig, CapoConfig | None]:
+        """Return the trainings that lead to the adapter of `method`: SFT, and CAPO or None."""
+        sft, capo = self.sft_config(seed), self.capo_config(seed)
+        if method == "sft_long":
+            # As many optimiser steps as SFT and CAPO together: both see every item once an epoch.
+            sft = replace(sft, epochs=sft.epochs + capo.epochs)
+        if method == "sft_shuffled":
+            sft = replace(sft, shuffled=True)
+        if method == "capo_plain":
+            capo = replace(capo, **PLAIN)
+        return sft, capo if METHODS[method].stage == "capo" else None
 
     def generate_config(self, method: str, seed: int) -> GenerateConfig:
         return GenerateConfig(**{**self.generate, "method": method, "seed": seed})
@@ -258,7 +270,7 @@ class ExperimentPreset:
 
 
 _PAPER = {
-    "methods": list(METHOD_NAMES),
+    "methods": list(USUAL_METHODS),
     "seeds": [0, 1, 2],
     # Rates below the embedded base's defaults: larger models learn at smaller steps.
     "sft": {
@@ -289,7 +301,7 @@ PRESETS: dict[str, ExperimentPreset] = {
         "The embedded base model, all methods: about ten minutes for four annotators on two cores.",
         {
             "base": "embedded",
-            "methods": list(METHOD_NAMES),
+            "methods": list(USUAL_METHODS),
             "seeds": [0],
             # Probed after every epoch, so that one sees the annotator's style arrive.
             "sft": {"max_tokens": 512, "sample_every": 17, "probe_items": 12},

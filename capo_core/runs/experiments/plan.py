@@ -13,10 +13,10 @@ need every run they depend on.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from capo_core.imitation.prompting.prompts import TRAINED
+from capo_core.imitation.prompting.prompts import METHODS, TRAINED
 from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.runs.request import RunRequest
 from capo_core.runs.submit import run_name
@@ -55,7 +55,8 @@ def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
             executor=config.executor, after_any=tuple(after_any),
         )  # fmt: skip
         name = run_name(request)
-        found[name] = PlannedRun(name, request, weight * WEIGHTS[kind], method, seed)
+        # Methods can need the same run: it goes by the first of them.
+        found.setdefault(name, PlannedRun(name, request, weight * WEIGHTS[kind], method, seed))
         return name
 
     shared = bool(config.sft.get("shared"))
@@ -67,23 +68,27 @@ def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
             settings = {**model, "targets": list(config.targets), "config": _profile(config, seed)}
             many = len(config.targets)
             profiles = add("profile", settings, "profile", seed, weight=many)
-        sft, capo = {}, {}
-        if config.trained:
+        adapters: dict[str, dict[str, str]] = {}  # method → learner → run
+        before: dict[str, dict[str, str]] = {}  # the same of the SFT run before it
+        for method in config.trained:
+            sft_config, capo_config = config.trainings(method, seed)
             for target in learners:
                 settings = {
                     "target": target,
                     "base": config.base,
-                    "config": config.sft_config(seed).to_dict(),
+                    "config": sft_config.to_dict(),
                 }
-                sft[target] = add("train_sft", settings, "sft", seed)
-        if "capo" in config.methods:
-            for target in learners:
-                settings = {
-                    "target": target,
-                    "sft": sft[target],
-                    "config": _capo(config, seed, shared),
-                }
-                capo[target] = add("train_capo", settings, "capo", seed, [sft[target]])
+                kind = method if METHODS[method].stage == "sft" else "sft"
+                name = add("train_sft", settings, kind, seed)
+                before.setdefault(method, {})[target] = name
+                if capo_config is not None:
+                    settings = {
+                        "target": target,
+                        "sft": name,
+                        "config": replace(capo_config, shared=shared).to_dict(),
+                    }
+                    name = add("train_capo", settings, method, seed, [name])
+                adapters.setdefault(method, {})[target] = name
         for method in config.methods:
             settings = {
                 **_model(config, trained=method in TRAINED),
@@ -92,7 +97,7 @@ def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
             }
             after: list[str] = []
             if method in TRAINED:
-                after = list((capo if method == "capo" else sft).values())
+                after = list(adapters[method].values())
                 settings["adapters"] = after
             elif method == "profile":
                 after = [profiles]
@@ -100,11 +105,12 @@ def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
             weight = float(len(config.targets))
             answers.append(add("generate", settings, method, seed, after, weight))
         if config.retention is not None:
-            method, last = ("capo", capo) if capo else ("sft", sft)
-            for target in config.targets if last else ():
-                run = last["all" if shared else target]
+            method = next((each for each in ("capo", *config.trained) if each in adapters), "")
+            for target in config.targets if method else ():
+                learner = "all" if shared else target
+                run = adapters[method][learner]
                 settings = {"target": target, "run": run, **_retention(config)}
-                add("retention", settings, method, seed, [sft["all" if shared else target], run])
+                add("retention", settings, method, seed, [before[method][learner], run])
     waits = list(answers)
     settings = {"runs": answers, "config": dict(config.evaluate)}
     if config.judge is not None:
@@ -144,7 +150,3 @@ def _judge(config: ExperimentConfig, answers: list[str]) -> dict[str, Any]:
     raw = dict(config.judge or {})
     who = {name: raw.pop(name) for name in ("server", "base") if name in raw}
     return {"runs": list(answers), **who, "config": LlmJudgeConfig(**raw).to_dict()}
-
-
-def _capo(config: ExperimentConfig, seed: int, shared: bool) -> dict[str, Any]:
-    return {**config.capo_config(seed).to_dict(), "shared": shared}
