@@ -368,6 +368,11 @@ def test_stopping_leaves_nothing_half(workspace, known, sources):
     assert left(workspace) == ["tiny"] and not (workspace.models / "tiny").exists()
 
 
+def test_the_docs_have_the_table_of_the_registry():
+    page = Path(__file__).resolve().parents[2] / "docs" / "models.md"
+    assert registry.models_table() in page.read_text(encoding="utf-8")
+
+
 # ------------------------------------------------------------------- names, list, commands
 
 

@@ -280,6 +280,7 @@ def _known_model(workspace: Workspace, model: KnownModel) -> None:
     st.button(
         _get_label(model),
         key="finetune.form.get_model",
+        type="primary",
         on_click=guarded,
         args=(submit.begin, workspace, "model", {"name": model.name}),
         icon=":material/download:",
@@ -288,6 +289,13 @@ def _known_model(workspace: Workspace, model: KnownModel) -> None:
 
 def _get_label(model: KnownModel) -> str:
     return f"Get {model.short_title}"
+
+
+def _missing_model(workspace: Workspace, name: str) -> KnownModel | None:
+    """Return the model of this name if it can be downloaded and is not there."""
+    known = KNOWN_MODELS.get(name)
+    there = known is None or not known.files or model_folder(workspace, name) is not None
+    return None if there else known
 
 
 def _other_models(workspace: Workspace) -> dict[str, str]:
@@ -472,11 +480,18 @@ def show(context: PageContext) -> None:
             show_measures(form)
         with right, st.container(key="finetune-will"):
             section_heading("Summary")
-            try:
-                config = _right(context.workspace, now, annotators)
-            except CapoError as error:
-                show_error(error)
-                config = None
+            config = None
+            missing = _missing_model(context.workspace, str(form.value("base", EMBEDDED_NAME)))
+            if missing is not None:
+                st.info(
+                    f"{missing.title} is not on this machine yet. “{_get_label(missing)}” under "
+                    "“Base model” downloads it; then the experiment can start."
+                )
+            else:
+                try:
+                    config = _right(context.workspace, now, annotators)
+                except CapoError as error:
+                    show_error(error)
             if config is not None:
                 _begin(context, config)
     if config is not None:
@@ -492,13 +507,6 @@ def _right(workspace: Workspace, now: draft.Draft, annotators: tuple[str, ...]) 
     known = [name for name in now.get("targets", ()) if name in annotators]
     config = draft.config_of({**now, "targets": known})
     store.check_base(workspace, config)
-    known = KNOWN_MODELS.get(config.base)
-    if known and known.files and model_folder(workspace, known.name) is None:
-        raise ConfigError(
-            f"{known.title} is not on this machine yet",
-            where="Base model",
-            todo=f"“{_get_label(known)}”, or choose another base model",
-        )
     if config.base and ("/" not in config.base or config.base[0] in "./~"):
         find_base_model(config.base, workspace)
     store.check_general_text(config)

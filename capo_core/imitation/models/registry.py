@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capo_core.file_download import ExpectedFile
+from capo_core.formatting import size
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,26 @@ KNOWN_MODELS: dict[str, KnownModel] = {
         ),
     )
 }
+
+
+def models_table() -> str:
+    """Return the table of docs/models.md."""
+    lines = ["| `--base` | model | for | parameters | licence | download | on disk | measured |",
+             "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for model in KNOWN_MODELS.values():
+        measured = "; ".join(each.sentence for each in model.measured) or "nothing yet"
+        cells = (
+            f"`{model.name}`",
+            model.title,
+            model.use,
+            f"{model.parameters / 1e6:.1f} million" if model.parameters else "see `base show`",
+            model.licence,
+            size(model.download_bytes) if model.files else "ships along",
+            size(model.disk_bytes) if model.files else "",
+            measured,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def obtainable() -> tuple[KnownModel, ...]:
