@@ -88,13 +88,14 @@ def test_stopped_between_strengths_it_goes_on_with_the_next(sft, tmp_path):
     folder = tmp_path / "capo"
     with pytest.raises(Stopped):
         calibrated(sft, folder, Yardstick(0.25), progress=stop)
-    assert sorted(path.stem for path in (folder / ANSWERS).iterdir()) == ["0", "0.25"]
+    done = sorted(path.name for path in (folder / ANSWERS).iterdir())
+    assert done == ["0.1.json", "0.2.json", "0.3.json", "0.json"]
     assert not RunFolder(folder).done
-    kept = json.loads((folder / ANSWERS / "0.25.json").read_text())
-    (folder / ANSWERS / "0.25.json").write_text(json.dumps(["kept", *kept[1:]]))
+    kept = json.loads((folder / ANSWERS / "0.2.json").read_text())
+    (folder / ANSWERS / "0.2.json").write_text(json.dumps({**kept, "i14": "kept"}))
     yardstick = Yardstick(0.25)
     resumed = calibrated(sft, folder, yardstick)
-    assert [answer.text for answer in yardstick.seen[0.25]] == ["kept", *kept[1:]]
+    assert [answer.text for answer in yardstick.seen[0.2]] == ["kept", kept["i16"]]
     straight = calibrated(sft, tmp_path / "straight", Yardstick(0.25))
     assert resumed.steps == straight.steps
     one = load_file(folder / "adapter" / WEIGHTS)

@@ -318,13 +318,15 @@ def output_requests(
         )
     for target in targets:
         check_annotator(dataset, target)
-        for method, given in (("sft", adapters), ("capo", adapters), ("profile", profiles)):
-            if config.method == method and not given.get(target):
+        for needed, given, what, todo in (
+            (config.trained, adapters, "adapter", "train one"),
+            (config.method == "profile", profiles, "profile", "write one (profile write)"),
+        ):
+            if needed and not given.get(target):
                 raise ConfigError(
-                    f"there is no {'profile' if method == 'profile' else 'adapter'} for "
-                    f"annotator {target!r}",
+                    f"there is no {what} for annotator {target!r}",
                     where=f"method {config.method}",
-                    todo="write one (profile write)" if method == "profile" else "train one",
+                    todo=todo,
                 )
     builder = PromptBuilder(dataset, config, backend, profiles, choose)
     found = []

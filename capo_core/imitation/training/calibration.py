@@ -11,7 +11,7 @@ texts on validation items. The adapter at the chosen λ is one of PEFT's, of twi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,18 +21,26 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from capo_core.dataset import Dataset
+from capo_core.imitation.backends.base import GenerationRequest
+from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.generation.requests import (
+    GenerateConfig,
+    PromptBuilder,
+    decoding_of,
+    seed_of,
+)
 from capo_core.imitation.models.adapter_strength import Blend
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import LoadedBaseModel
-from capo_core.imitation.training.examples import validation_prompts
-from capo_core.imitation.training.samples import Prompts, SampledAnswer, Sampler
+from capo_core.imitation.prompting.responses import items_of
+from capo_core.imitation.training.samples import SampledAnswer
 from capo_core.imitation.training.stage import Stage, TrainResult, save_stage
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import write_json
 
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-TEMPERATURE = 0.7  # of the answers, as a generation has it by default
+# Closer together near the SFT adapter, where real annotators' own level was found.
+STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 FULL = "adapter-full"  # folder of the CAPO adapter itself, in a run with a calibrated one
 ANSWERS = "calibration"  # folder of the answers at each strength
 
@@ -73,43 +81,53 @@ def between(sft: dict[str, Tensor], capo: dict[str, Tensor], strength: float) ->
 
 
 def answers_by_strength(
+    dataset: Dataset,
+    target: str,
+    item_ids: Sequence[str],
     base: LoadedBaseModel,
-    sft: Path,
-    capo: Path,
-    prompts: Prompts,
+    adapters: Mapping[str, Path],
     folder: RunFolder,
     progress: Progress,
     *,
     seed: int,
 ) -> dict[float, list[SampledAnswer]]:
-    """Return the answers to `prompts` at each of STRENGTHS; those of an interrupted run are reused.
+    """Return the answers to validation items at each of STRENGTHS, as a generation gives them.
 
     Args:
         base: without an adapter.
-        folder: of the run, which keeps the answers of each strength.
+        adapters: "sft" and "capo", the ends of the way.
+        folder: of the run, which keeps the answers of each strength: those of an interrupted run
+            are reused.
 
     Raises:
-        Stopped: from `progress`; the answers so far are kept.
+        Stopped: from `progress`; the answers at the strengths so far are kept.
     """
-    blend = Blend(base, {"sft": sft, "capo": capo})
-    sampler = Sampler(base.tokenizer, prompts, base.pad_id, base.longest)
+    blend, backend = Blend(base, adapters), TransformersBackend(base)
+    config = GenerateConfig("capo", split="validation", seed=seed)
+    builder = PromptBuilder(dataset, config, backend, {}, lambda *_: ())
+    items = {item.item_id: item for item in items_of(dataset, "validation")}
+    requests = [
+        GenerationRequest(
+            key=item_id,
+            prompt=builder.build(target, items[item_id])[0],
+            seed=seed_of(seed, target, item_id, "0"),
+            label=builder.label_choice(target),
+        )
+        for item_id in item_ids
+    ]
     found = {}
     for number, strength in enumerate(STRENGTHS):
         path = folder.path / ANSWERS / f"{strength:g}.json"
-        texts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        if len(texts) != len(prompts):
+        texts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if set(texts) != set(item_ids):
             part = part_of(progress, number / len(STRENGTHS), (number + 1) / len(STRENGTHS))
             part(f"answers at strength {strength:g}", 0.0)
             blend.set({"sft": 1 - strength, "capo": strength})
-            torch.manual_seed(seed)
-            answers = sampler.answers(base.model, temperature=TEMPERATURE, progress=part)
-            texts = [answer.text for answer in answers]
+            replies = backend.complete(requests, decoding_of(dataset, config), progress=part)
+            texts = {request.key: reply.text for request, reply in replies}
             with disk_errors(folder.path):
                 write_json(path, texts)
-        found[strength] = [
-            SampledAnswer(item, target, text)
-            for (item, target, _), text in zip(prompts, texts, strict=True)
-        ]
+        found[strength] = [SampledAnswer(item_id, target, texts[item_id]) for item_id in item_ids]
     return found
 
 
@@ -136,14 +154,12 @@ class StrengthCalibrator:
         full = self.folder.path / FULL
         save_stage(stage, full, weights, result)
         stage.model.unload()  # takes the adapter off: `base.model` is the base model again
-        prompts = validation_prompts(
-            self.dataset, result.target, stage.limits, self.yardstick.item_ids
-        )
         answers = answers_by_strength(
+            self.dataset,
+            result.target,
+            self.yardstick.item_ids,
             stage.base,
-            self.sft,
-            full,
-            prompts,
+            {"sft": self.sft, "capo": full},
             self.folder,
             self.progress,
             seed=stage.run_config["settings"]["seed"],

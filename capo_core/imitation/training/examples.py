@@ -276,19 +276,6 @@ def sample_prompts(
     return prompts
 
 
-def validation_prompts(
-    dataset: Dataset, target: str, limits: TokenLimits, item_ids: Sequence[str]
-) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Return (item, target, prompt) of these validation items, in this order."""
-    items = {item.item_id: item for item in prompting_responses.items_of(dataset, "validation")}
-    named = target if limits.named else ""
-    return [
-        (name, target, prompt_ids(zero_shot(dataset.task, items[name], annotator=named),
-                                  limits.tokenizer))
-        for name in item_ids
-    ]  # fmt: skip
-
-
 def _rendered(
     dataset: Dataset,
     item: PromptItem,

@@ -1,6 +1,6 @@
-"""Samples of a model in training, always of answers to the same items.
+"""Samples of a model in training: greedy answers, always to the same items.
 
-During training they are greedy: decoding then draws no random numbers, and does not affect it.
+Decoding draws no random numbers, so that sampling does not affect training.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-
-from capo_core.progress import Progress, silent
 
 LONGEST = 96  # tokens of a sample; enough to see manner and form
 ROWS = 32  # answers written at once
@@ -59,7 +57,7 @@ class Sampler:
 
         The model comes back in the mode, training or not, in which it was.
         """
-        for answer in self.answers(model):
+        for answer in self._answers(model, self.prompts):
             yield (
                 "sample",
                 {
@@ -71,30 +69,13 @@ class Sampler:
         if self.probe and self.scorer is not None:
             yield "probe", self.scorer(self._answers(model, self.probe))
 
-    def answers(
-        self, model, *, temperature: float = 0.0, progress: Progress = silent
-    ) -> list[SampledAnswer]:
-        """Return an answer to each of `prompts`.
-
-        Args:
-            temperature: 0 is greedy; above, tokens are drawn by torch's generator.
-
-        Raises:
-            Stopped: from `progress`.
-        """
-        return self._answers(model, self.prompts, temperature, progress)
-
-    def _answers(
-        self, model, prompts: Prompts, temperature: float = 0.0, progress: Progress = silent
-    ) -> list[SampledAnswer]:
+    def _answers(self, model, prompts: Prompts) -> list[SampledAnswer]:
         training = model.training
         model.eval()
         try:
             texts = []
             for start in range(0, len(prompts), ROWS):
-                progress("generating answers", start / len(prompts))
-                part = [ids for *_, ids in prompts[start : start + ROWS]]
-                texts += self._texts(model, part, temperature)
+                texts += self._texts(model, [ids for *_, ids in prompts[start : start + ROWS]])
         finally:
             model.train(training)
         return [
@@ -102,7 +83,7 @@ class Sampler:
             for (item, target, _), text in zip(prompts, texts, strict=True)
         ]
 
-    def _texts(self, model, prompts: Sequence[tuple[int, ...]], temperature: float) -> list[str]:
+    def _texts(self, model, prompts: Sequence[tuple[int, ...]]) -> list[str]:
         width = max(map(len, prompts))
         room = LONGEST if self.longest is None else min(LONGEST, self.longest - width)
         if room < 1:
@@ -110,16 +91,15 @@ class Sampler:
         # On the left, so that all answers begin at the same place.
         ids = [[self.pad_id] * (width - len(ids)) + list(ids) for ids in prompts]
         seen = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
-        drawn: dict[str, Any] = {"do_sample": False, "temperature": None, "top_k": None}
-        if temperature:
-            drawn = {"do_sample": True, "temperature": temperature, "top_k": 0}
         with torch.no_grad():
             written = model.generate(
                 input_ids=torch.tensor(ids, device=model.device),
                 attention_mask=torch.tensor(seen, device=model.device),
                 max_new_tokens=room,
+                do_sample=False,
+                temperature=None,
                 top_p=None,
-                **drawn,
+                top_k=None,
                 pad_token_id=self.pad_id,
                 eos_token_id=self.tokenizer.eos_token_id,
             )
