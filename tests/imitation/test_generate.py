@@ -479,7 +479,11 @@ def test_the_command_prints_what_came_of_it(command):
     (run,) = runs_run.all_runs(Workspace.default())
     assert (run.status().state, run.request.kind) == ("succeeded", "generate")
     again = command(*base, "all", "--samples", "2").stdout
-    assert "readable answers: 24 of 24" in again and "finished before" in again and told["run"] in again
+    assert (
+        "readable answers: 24 of 24" in again
+        and "finished before" in again
+        and told["run"] in again
+    )
     assert len(command.backend.asked) == 24
 
 
