@@ -385,7 +385,7 @@ def _of_wording(template: str, **values: Any) -> Statement:
 
 
 # An annotator's share of a label with its interval, from `_label_values`.
-_OWN_RATE = "{share:rate} (95 % interval {low:.0f}–{high:.0f})"
+_OWN_RATE = "{share:rate} [{low:.0f}–{high:.0f}]"
 
 
 def _label_values(label: LabelUse) -> dict[str, Any]:

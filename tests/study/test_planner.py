@@ -9,6 +9,7 @@ from scipy.special import expit
 from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
+from capo_core.formatting import percent, percent_interval
 from capo_core.study.design import planner
 from capo_core.study.design.planner import (
     ReadingPace,
@@ -80,11 +81,10 @@ def test_the_seed_decides():
 def test_every_share_has_n_and_an_interval():
     plan = planner.plan(NUMBERS, simulations=50)
     said = " ".join(plan.sentences)
-    assert (
-        "50 simulated studies" in said and "95 % interval" in said and "chance (25\u00a0%)" in said
-    )
+    assert "50 simulated studies" in said and "chance (25\u00a0%)" in said
     for power in (plan.coverage, plan.against_chance, plan.between):
         assert 0 <= power.low <= power.share <= power.high <= 1
+        assert f"{percent(power.share)} {percent_interval(power.low, power.high)}" in said
 
 
 @pytest.mark.parametrize(

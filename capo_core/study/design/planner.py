@@ -21,7 +21,7 @@ from scipy.special import expit
 from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
-from capo_core.formatting import count, percent
+from capo_core.formatting import count, percent, percent_interval
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import wilson
 from capo_core.study.config import StudyConfig
@@ -362,7 +362,7 @@ def _sentences(plan: StudyPlan) -> tuple[str, ...]:
 
 
 def _share(power: Power) -> str:
-    return f"{percent(power.share)} (95 % interval {percent(power.low)} to {percent(power.high)})"
+    return f"{percent(power.share)} {percent_interval(power.low, power.high)}"
 
 
 def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) -> StudyPlan:
