@@ -47,7 +47,7 @@ def show(context: PageContext, report, representation: str) -> None:
     )
     with side_by_side("calibration", [1, 1]) as (left, right):
         with left:
-            found = _result(context, "Planted", CalibrationConfig(task=task, **_PLANTED))
+            found = _result(context, "Simulated style", CalibrationConfig(task=task, **_PLANTED))
             if found is not None:
                 _planted(found, representation)
         with right:

@@ -23,7 +23,7 @@ from capo_core.dashboard.ui.theme import (
     reduction_look,
     reduction_name,
 )
-from capo_core.formatting import PERCENT, count, p_value, percent, percent_interval
+from capo_core.formatting import PERCENT, count, number, p_value, percent, percent_interval
 
 _PARTS = (
     ("item", "Item", "#8F979E", "#15181B"),
@@ -121,8 +121,8 @@ def reliability_title(rows: pd.DataFrame) -> str:
     """Return the title of the reliability chart, from the largest halves."""
     last = rows.sort_values("n").iloc[-1]
     return (
-        f"With {int(last['n']):,} explanations in each half, an annotator's two profiles correlate "
-        f"at {last['self']:.2f}, those of two annotators at {last['others']:.2f}"
+        f"with {int(last['n']):,} explanations in each half, an annotator's two profiles correlate "
+        f"at {number(last['self'])}, those of two annotators at {number(last['others'])}"
     )
 
 
@@ -154,7 +154,7 @@ def planted(rows: pd.DataFrame) -> go.Figure:
             "<extra>%{fullData.name}</extra>",
         )
     chance_line(figure, rows, vertical=False)
-    figure.update_xaxes(title="Planted style strength (0: none, 1: as in human annotators)")
+    figure.update_xaxes(title="Simulated style strength (0: none, 1: as in human annotators)")
     figure.update_yaxes(**percent_axis("Attribution accuracy"))
     return figure
 

@@ -18,6 +18,7 @@ from capo_core.dashboard.studies.data import CLOSED, FROZEN, RUNNING, UNBLINDED,
 from capo_core.dashboard.studies.labels import JUDGE_STATES, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
+    MISSING,
     download_table,
     section_heading,
     show_headline,
@@ -203,7 +204,7 @@ def _invite(context: PageContext, seen: Seen) -> None:
         show_note(OPEN_HERE)
     with st.form(f"{PAGE}.invite.{seen.name}", border=False):
         left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
-        left.number_input("Design", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
+        left.number_input("Judges", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
         middle.number_input("Links valid for (days)", 1, 365, int(DAYS), key=f"{PAGE}.invite.days")
         right.text_input("Note", key=f"{PAGE}.invite.note",
                          help="For your list of judges; not shown to them.")  # fmt: skip
@@ -237,6 +238,7 @@ def _table(status: StudyStatus) -> None:
     st.dataframe(
         pd.DataFrame([judge_row(judge) for judge in status.judges]),
         key=f"{PAGE}.judges",
+        placeholder=MISSING,
         hide_index=True,
         width="stretch",
         column_config={

@@ -16,6 +16,7 @@ from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import HELP, kind_title, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
+    MISSING,
     Field,
     download_table,
     is_dark,
@@ -63,7 +64,10 @@ def show_details(report: StudyReport, name: str, *, tried: bool) -> None:
     elif part == "numbers":
         for title, frame in compute.sections(report.analysis):
             with st.expander(title):
-                st.dataframe(frame, hide_index=True, width="stretch", key=f"{PAGE}.all.{title}")
+                st.dataframe(
+                    frame, hide_index=True, width="stretch", key=f"{PAGE}.all.{title}",
+                    placeholder=MISSING,
+                )  # fmt: skip
                 download_table(frame, key=f"{PAGE}.all.{title}.csv",
                                file_name=f"{name}-{_slug(title)}")  # fmt: skip
     else:

@@ -92,6 +92,9 @@ def control_row(key: str, widths: Sequence[int]) -> Iterator[list]:
         yield st.columns(widths, vertical_alignment="bottom")
 
 
+MISSING = "—"  # in a table, where there is no value
+
+
 @dataclass(frozen=True)
 class Field:
     """One column of a table on the screen.
@@ -139,8 +142,9 @@ def table(
                 field.header, help=field.help, width=field.width, format=field.number_format
             )
     st.dataframe(
-        shown, hide_index=True, width="stretch", height=height, column_config=config, key=key
-    )
+        shown, hide_index=True, width="stretch", height=height, column_config=config, key=key,
+        placeholder=MISSING,
+    )  # fmt: skip
     if download:
         download_table(frame, key=f"{key}.csv", file_name=file_name)
 
