@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from capo_core.errors import BackendUnavailable, ConfigError, RunError
+from capo_core.formatting import Named, Statement, Titles
 from capo_core.runs import dependencies, process, slurm
 from capo_core.runs.dependencies import DELETED, DependencyStates
 from capo_core.runs.run import BROKEN, Run, all_runs
@@ -89,15 +90,21 @@ def claim(workspace: Workspace, run: Run) -> Status | None:
         )
 
 
-def reason_for_waiting(run: Run) -> str:
-    """Return why a queued run has not started; "" where it only waits for its turn."""
+def reason_for_waiting(run: Run, titles: Titles = lambda kind, name: name) -> str:
+    """Return why a queued run has not started; "" where it only waits for its turn.
+
+    Args:
+        titles: what the run that it waits for is called, of the kind "run".
+    """
     states = DependencyStates(run.folder.parent)
     name = states.blocked_by(run.request)
     if not name:
         return ""
     state = states.status(name).state
     ended = state in ("stopped", "lost", BROKEN, DELETED)
-    return f"waits for {name}, which is {state}" if ended else f"waits for {name}"
+    template = "waits for {run}, which is {state}" if ended else "waits for {run}"
+    values = {"run": Named("run", name), "state": state}
+    return Statement("waiting", template, values).render(titles)
 
 
 def max_parallel(workspace: Workspace) -> int:

@@ -130,10 +130,10 @@ def status_line(seen: RunSummary) -> str:
 
 def _waits_for(seen: RunSummary) -> str:
     """Return why it has not started, with the other run's title instead of its name."""
-    words = queue.reason_for_waiting(seen.run)
-    for name in seen.run.request.waits_for if words else ():
-        words = words.replace(name, summarise_run(Run(seen.run.folder.parent / name)).title)
-    return words
+    folder = seen.run.folder.parent
+    return queue.reason_for_waiting(
+        seen.run, lambda kind, name: summarise_run(Run(folder / name)).title
+    )
 
 
 def table_row(seen: RunSummary) -> dict[str, Any]:
