@@ -35,7 +35,7 @@ from capo_core.imitation.embedded_base.suitability import check_suitable
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import METHOD_NAMES
 from capo_core.imitation.prompting.responses import check_annotator
-from capo_core.imitation.prompting.value_profiles import ProfileConfig
+from capo_core.imitation.prompting.value_profiles import PROFILE_FORM, ProfileConfig
 from capo_core.progress import part_of
 from capo_core.workspace import Workspace
 
@@ -185,7 +185,7 @@ def write(
     if failed:
         raise ConfigError(
             f"{backend.name} wrote no profile in form for {', '.join(failed)}",
-            expected="three lines that begin with 'Labels:', 'Manner:' and 'Rules:'",
+            expected=PROFILE_FORM,
             todo="try another seed or model, or write one yourself (profile edit)",
         )
 

@@ -3,9 +3,10 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
-from helpers.generation import split_dataset
+from helpers.generation import split_dataset, tiny_base
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -13,8 +14,12 @@ from capo_core.cli import generate
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError
 from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.models.base_model import load_base_model
+from capo_core.imitation.prompting.prompts import PROFILE_RULES, PROFILE_SECTIONS
 from capo_core.imitation.prompting.value_profiles import (
     ProfileConfig,
+    ReadProfile,
     edit,
     find_saved,
     read_profile,
@@ -201,3 +206,49 @@ def test_the_commands(tmp_path, monkeypatch):
     assert "wrote no profile in form for 2" in failed.stderr
     again = call("profile", "write", "--annotator", "2", "--examples", "9", "--again", code=2)
     assert "wrote no profile" in again.stderr
+
+
+SECTIONS = (
+    "Label bias: prefers neutral.\nExplanation manner: short, hedged.\nImitation rules:\n"
+    "1. Say maybe.\n2. Be short."
+)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECTIONS,
+        "Here it is:\n\n**Label bias:** prefers neutral.\n\n**Explanation manner:** short,\nhedged."
+        "\n\n**Imitation rules:**\n\n1) Say maybe.\n\n2) Be short.\n\nI hope this helps!",
+        "Imitation rules:\n- Say maybe.\n- Be short.\n- Say maybe.\n\n"
+        "Label bias: prefers neutral.\nExplanation manner: short, hedged.",
+    ],
+)
+def test_a_profile_in_sections_is_read_with_numbered_rules(written):
+    assert read_profile(written) == ReadProfile(SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (SECTIONS.replace("1. Say maybe.\n2. Be short.", "1.\n2."), "is empty"),
+        (SECTIONS.replace("Explanation manner", "Style"), "'Explanation manner:' is missing"),
+    ],
+)
+def test_a_profile_in_sections_with_a_part_missing_is_none(written, problem):
+    assert problem in read_profile(written).problem
+
+
+def test_a_model_on_this_machine_fills_in_the_parts(tmp_path):
+    tiny_base(tmp_path / "base", positions=4096)
+    backend = TransformersBackend(load_base_model(str(tmp_path / "base"), device="cpu"))
+    config = ProfileConfig(examples=3, max_new_tokens=12)
+    found = write_profile(split_dataset(), "1", backend, config)
+    assert found.problem == "" and len(found.example_items) == 3 and len(found.raw) == 1
+    assert [part for part in PROFILE_SECTIONS if f"{part}" in found.text] == [*PROFILE_SECTIONS]
+    rules = found.text.partition(f"{PROFILE_SECTIONS[-1]}\n")[2].splitlines()
+    assert [rule[:3] for rule in rules] == [f"{n}. " for n in range(1, len(rules) + 1)]
+    assert 1 <= len(rules) <= PROFILE_RULES
+    assert found == replace(write_profile(split_dataset(), "1", backend, config), made=found.made)
+    other = write_profile(split_dataset(), "1", backend, replace(config, seed=1))
+    assert other.text != found.text

@@ -109,7 +109,10 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
         *_TRAINING,
     ),
     "Prompting and generation": (
-        *_fields("generate", "split", "items", "how", "temperature", "top_p", "max_new_tokens"),
+        *_fields(
+            "generate", "split", "items", "how", "label_words", "label_choice", "label_prior",
+            "prompt", "temperature", "top_p", "max_new_tokens",
+        ),
         *_fields(
             "profile", "examples", "max_new_tokens", "tries",
             max_new_tokens="Max new tokens (profile)", tries="Max attempts (profile)",

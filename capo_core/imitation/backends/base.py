@@ -76,6 +76,8 @@ class GenerationRequest:
         seed: of everything random in this answer, 0 to 2³¹ − 1; two requests with the same
             prompt, adapter and seed get the same answer, whatever other requests are in the batch.
         label: how the label is chosen, by a backend that `scores_labels`; None: as it is written.
+        begin: text that the answer begins with, for such a backend; the reply is the rest of the
+            line.
     """
 
     key: str
@@ -83,6 +85,7 @@ class GenerationRequest:
     adapter: str = ""
     seed: int = 0
     label: LabelChoice | None = None
+    begin: str = ""
 
 
 def temperature_setting(default: float) -> Any:
@@ -167,7 +170,7 @@ class Backend(ABC):
         fingerprint: changes where the model's answers may change; the base's own for models on
             this machine.
         adapters: whether requests may name adapters.
-        scores_labels: whether requests may name a `LabelChoice`.
+        scores_labels: whether requests may name a `LabelChoice`, or the answer's beginning.
         prompt_version: version of the prompts it is asked with by default.
         details: what else an answer may depend on, to its last bit; plain values, no secrets.
     """

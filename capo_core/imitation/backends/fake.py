@@ -7,7 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
-from capo_core.imitation.prompting.prompts import LABEL_MARK, PROFILE_PARTS, write_response
+from capo_core.imitation.prompting.prompts import (
+    LABEL_MARK,
+    PROFILE_PARTS,
+    PROFILE_SECTIONS,
+    write_response,
+)
 from capo_core.progress import Progress, silent
 from capo_core.workspace import content_hash
 
@@ -65,7 +70,12 @@ def placeholder_answer(request: GenerationRequest) -> str:
     """
     draw = random.Random(content_hash(request.prompt.text, request.adapter, request.seed))
     words = " ".join(draw.choices(_WORDS, k=draw.randint(4, 12)))
-    if request.prompt.text.rstrip().rpartition("\n")[2].startswith(PROFILE_PARTS[-1]):
+    form = request.prompt.text.rpartition("\n\n")[2]
+    if PROFILE_SECTIONS[-1] in form:
+        return "\n".join(f"{part} {words}" for part in PROFILE_SECTIONS[:-1]) + (
+            f"\n{PROFILE_SECTIONS[-1]}\n1. {words}\n2. {words} too"
+        )
+    if PROFILE_PARTS[-1] in form:
         return "\n".join(f"{part} {words}" for part in PROFILE_PARTS)
     return write_response(draw.choice(_labels(request.prompt.text)), f"{words}.".capitalize())
 

@@ -90,6 +90,11 @@ def plan_batches(
 ROWS_OF_A_HEAD = 8
 
 
+def _one_line(request: GenerationRequest) -> bool:
+    """Return whether only the rest of a line is written."""
+    return bool(request.label or request.begin)
+
+
 def _kind(row: TokenizedRequest) -> tuple:
     choice = row.request.label
     return row.request.adapter, choice.labels if choice else ()
@@ -211,13 +216,18 @@ class TransformersBackend(Backend):
         """Yield the batches with a row that is not done, each with its call of `progress`."""
         for folder in sorted({request.adapter for request in requests}):
             self._load(folder)
-        rows = [TokenizedRequest(r, prompt_ids(r.prompt, self._base.tokenizer)) for r in requests]
+        rows = [TokenizedRequest(request, self._ids(request)) for request in requests]
         answered = 0
         for batch in plan_batches(rows, decoding.max_new_tokens, self._batch_tokens):
             share = answered / len(rows)
             if any(row.request.key not in done for row in batch):
                 yield batch, lambda share=share: progress(what, share)
             answered += len(batch)
+
+    def _ids(self, request: GenerationRequest) -> tuple[int, ...]:
+        tokenizer = self._base.tokenizer
+        begin = request.begin and tokenizer(request.begin, add_special_tokens=False)["input_ids"]
+        return (*prompt_ids(request.prompt, tokenizer), *begin)
 
     def _guarded(self, batch: list[TokenizedRequest], compute: Callable[[], Any]) -> Any:
         """Return what `compute` returns, with the batch's adapter; no memory says what helps."""
@@ -274,7 +284,8 @@ class TransformersBackend(Backend):
         replies = []
         for k, (row, new) in enumerate(zip(batch, written, strict=True)):
             if chosen is None:
-                replies.append(self._reply(row, new, decoding))
+                line = _one_line(row.request)
+                replies.append(self._reply(row, new, decoding, line=line))
                 continue
             label = row.request.label.labels[chosen[k]]
             reply = self._reply(row, new, decoding, line=True)
@@ -309,7 +320,7 @@ class TransformersBackend(Backend):
             for place, row in enumerate(active):
                 if ended[row]:
                     continue
-                line = batch[row].request.label is not None
+                line = _one_line(batch[row].request)
                 token = drawn[place]
                 while line and self._ends_line(token) and not self._has_words(written[row]):
                     # An explanation has a word at least.

@@ -184,20 +184,36 @@ def _asked(style: PromptStyle, head: str, rest: str) -> Prompt:
     return Prompt(head + rest, head, style.version > FIRST_VERSION)
 
 
+# The parts of a profile. Those of the first version are lines; the embedded base model is trained
+# to write them. Those of the second are the paper's: label bias, explanation manner, and numbered
+# rules of imitation.
 PROFILE_PARTS = ("Labels:", "Manner:", "Rules:")
+PROFILE_SECTIONS = ("Label bias:", "Explanation manner:", "Imitation rules:")
+PROFILE_RULES = 5
 
 
-def ask_for_profile(task: Task, examples: Sequence[Example]) -> Prompt:
+def ask_for_profile(
+    task: Task, examples: Sequence[Example], *, style: PromptStyle = FIRST_STYLE
+) -> Prompt:
     """Return the prompt that requests a description of an annotator from examples."""
     shown = "\n\n".join(_example_lines(task, example) for example in examples)
+    about = f"Task: {task.name}. {task.instruction}".rstrip()
+    how = (
+        "how they explain: openings, typical words and phrases, length, quoting, hedging, "
+        "punctuation"
+    )
+    which = "which labels they prefer or avoid, and when"
+    if style.version == FIRST_VERSION:
+        names, rules, form = PROFILE_PARTS, " what to do to answer like them", ", in three lines.\n"
+    else:
+        names, form = PROFILE_SECTIONS, ", in this form:\n"
+        rules = f"\n1. what to do to answer like them, one rule a line, {PROFILE_RULES} rules"
+    parts = zip(names, (f" {which}", f" {how}", rules), strict=True)
+    lines = "\n".join(f"{part}{meant}" for part, meant in parts)
     return Prompt(
-        f"Task: {task.name}. {task.instruction}".rstrip()
-        + f"\n\nThis is how one annotator answered:\n\n{shown}\n\n"
-        "Describe this annotator for somebody who has to answer in their place, in three lines.\n"
-        f"{PROFILE_PARTS[0]} which labels they prefer or avoid, and when\n"
-        f"{PROFILE_PARTS[1]} how they explain: openings, typical words and phrases, length, "
-        "quoting, hedging, punctuation\n"
-        f"{PROFILE_PARTS[2]} what to do to answer like them"
+        f"{about}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
+        f"Describe this annotator for somebody who has to answer in their place{form}{lines}",
+        close_thinking=style.version > FIRST_VERSION,
     )
 
 

@@ -1,4 +1,4 @@
-"""Value profiles: a model describes an annotator from examples, in three lines.
+"""Value profiles: a model describes an annotator from examples: label bias, manner, rules.
 
 Text that a model wrote in another form is saved with its problem, and never used as a profile.
 Profiles are in the workspace under `profiles/<dataset fingerprint>/<name>.json`.
@@ -26,8 +26,17 @@ from capo_core.imitation.backends.base import (
 )
 from capo_core.imitation.generation.requests import longest_fit, seed_of
 from capo_core.imitation.prompting.examples import ExamplePool
-from capo_core.imitation.prompting.prompts import PROFILE_PARTS, Example, Prompt, ask_for_profile
-from capo_core.progress import Progress, silent
+from capo_core.imitation.prompting.prompts import (
+    FIRST_VERSION,
+    PROFILE_PARTS,
+    PROFILE_RULES,
+    PROFILE_SECTIONS,
+    Example,
+    Prompt,
+    PromptStyle,
+    ask_for_profile,
+)
+from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import quoted_names
 from capo_core.settings import setting, settings
 from capo_core.workspace import Workspace, content_hash, write_json
@@ -38,7 +47,8 @@ class ReadProfile:
     """A profile's text in the required form, or the reason why there is none.
 
     Attributes:
-        text: one line for each of `PROFILE_PARTS`, in their order; empty where there is a problem.
+        text: one line for each of `PROFILE_PARTS`, or the sections of `PROFILE_SECTIONS` with
+            numbered rules, in their order; empty where there is a problem.
         problem: empty where the text is in form.
     """
 
@@ -51,34 +61,60 @@ def read_profile(written: str) -> ReadProfile:
 
     Thinking blocks and prose before the first part, marks of emphasis and of lists do not count.
     Lines below a part's first one belong to it, up to an empty line after the last part.
+
+    >>> print(read_profile("Labels: any.\\nRules: hedge").problem)
+    the part 'Manner:' is missing
     """
     answer = written.rpartition("</think>")[2]
     if "<think>" in answer:
         return ReadProfile("", "only thinking")
-    names = "|".join(re.escape(part.rstrip(":")) for part in PROFILE_PARTS)
-    begins = list(
-        re.finditer(
-            rf"^\W*(?:\d+[.)]\W*)?\b({names})\b\W{{0,2}}:", answer, re.MULTILINE | re.IGNORECASE
-        )
-    )
+    sections = _begins(answer, PROFILE_SECTIONS)
+    names = PROFILE_SECTIONS if sections else PROFILE_PARTS
+    begins = sections or _begins(answer, PROFILE_PARTS)
     if not begins:
         return ReadProfile("", "none of the parts is there" if answer.strip() else "empty")
     parts: dict[str, str] = {}
     for begin, end in zip(begins, [*begins[1:], None], strict=True):
         name = f"{begin[1].capitalize()}:"
         content = answer[begin.end() : end.start() if end else len(answer)]
+        rules = name == PROFILE_SECTIONS[-1]
         if end is None:
-            content = re.split(r"\n\s*\n", content.lstrip(), maxsplit=1)[0]
-        content = " ".join(re.sub(r"[*#`]+", " ", content).split())
+            # Numbered rules may stand apart from each other.
+            more = r"\n\s*\n(?!\W*\d+[.)])" if rules else r"\n\s*\n"
+            content = re.split(more, content.lstrip(), maxsplit=1)[0]
+        content = re.sub(r"[*#`]+", " ", content)
+        content = numbered_rules(content) if rules else " ".join(content.split())
         if name in parts:
             return ReadProfile("", f"the part {name!r} occurs twice")
-        if not re.search(r"\w", content):
+        if not re.search(r"[^\W\d]", content):
             return ReadProfile("", f"the part {name!r} is empty")
         parts[name] = content
-    missing = [part for part in PROFILE_PARTS if part not in parts]
+    missing = [part for part in names if part not in parts]
     if missing:
         return ReadProfile("", f"the part {missing[0]!r} is missing")
-    return ReadProfile("\n".join(f"{part} {parts[part]}" for part in PROFILE_PARTS))
+    space = {name: "\n" if name == PROFILE_SECTIONS[-1] else " " for name in names}
+    return ReadProfile("\n".join(f"{part}{space[part]}{parts[part]}" for part in names))
+
+
+def numbered_rules(text: str) -> str:
+    """Return the rules in `text`, one a line and numbered from 1; repeated ones once."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    rules: list[str] = []
+    for line in lines:
+        mark = re.match(r"^\s*(?:\d+[.)]|[-•])\s*", line)
+        bare = " ".join(line[mark.end() :].split() if mark else line.split())
+        if mark or not rules:
+            rules.append(bare)
+        else:  # goes on from the line before
+            rules[-1] = f"{rules[-1]} {bare}".strip()
+    unique = dict.fromkeys(rule for rule in rules if re.search(r"\w", rule))
+    return "\n".join(f"{number}. {rule}" for number, rule in enumerate(unique, 1))
+
+
+def _begins(answer: str, parts: Sequence[str]) -> list[re.Match]:
+    names = "|".join(re.escape(part.rstrip(":")) for part in parts)
+    mark = rf"^\W*(?:\d+[.)]\W*)?\b({names})\b\W{{0,2}}:"
+    return list(re.finditer(mark, answer, re.MULTILINE | re.IGNORECASE))
 
 
 @settings("Value profile")
@@ -93,7 +129,7 @@ class ProfileConfig:
         le=500,
     )
     seed: int = setting(
-        0, "Random seed", "Random seed of the draw of the examples and of the sampling.", ge=0
+        42, "Random seed", "Random seed of the draw of the examples and of the sampling.", ge=0
     )
     temperature: float = temperature_setting(0.2)
     top_p: float = top_p_setting()
@@ -124,7 +160,7 @@ class ValueProfile:
         model, model_fingerprint: the model that wrote it.
         example_items: the items whose responses were in the prompt, in order; fewer than in the
             settings if the model's context is too short.
-        text: three lines; empty if the model did not follow the format.
+        text: in the form of `ReadProfile`; empty if the model did not follow the format.
         problem: problem of the model's last attempt; empty for none.
         raw: each attempt of the model, unmodified.
         made: when the text was written (UTC).
@@ -185,16 +221,21 @@ def write_profile(
         BackendUnavailable: the model is not available.
     """
     decoding = Decoding(config.temperature, config.top_p, config.max_new_tokens)
+    style = PromptStyle(backend.prompt_version)
+    # A model whose answer can be begun fills in the parts one after another.
+    begun = backend.scores_labels and style.version > FIRST_VERSION
     raw: list[str] = []
     text = problem = ""
     shown: Sequence[Example] = ()
     for k in range(config.tries):
         seed = seed_of(config.seed, "profile", annotator, str(k))
         pool = ExamplePool(dataset, annotator, seed=seed if k else config.seed)
-        prompt, shown = _prompt(dataset, pool.choose(config.examples), backend, decoding)
-        reply = _ask(
-            backend, GenerationRequest(f"profile-{k}", prompt, seed=seed), decoding, progress
-        )
+        prompt, shown = _prompt(dataset, pool.choose(config.examples), backend, decoding, style)
+        request = GenerationRequest(f"profile-{k}", prompt, seed=seed)
+        if begun:
+            reply = _by_parts(backend, request, decoding, progress)
+        else:
+            reply = _ask(backend, request, decoding, progress)
         raw.append(reply.text)
         read = read_profile(reply.text)
         text, problem = read.text, reply.error or read.problem
@@ -217,12 +258,43 @@ def write_profile(
     )
 
 
+LINE_TOKENS = 80  # of a part, or of a rule, at most
+
+
+def _by_parts(
+    backend: Backend, request: GenerationRequest, decoding: Decoding, progress: Progress
+) -> Reply:
+    """Return a profile whose headings and numbers are written for the model, line by line."""
+    line = replace(decoding, max_new_tokens=min(LINE_TOKENS, decoding.max_new_tokens))
+    bias, manner, rules = PROFILE_SECTIONS
+    numbers = [f"{n}." for n in range(1, PROFILE_RULES + 1)]
+    begins = [bias, f"\n{manner}", f"\n{rules}\n{numbers[0]}", *(f"\n{n}" for n in numbers[1:])]
+    text, reply = "", Reply("")
+    for k, begin in enumerate(begins):
+        part = part_of(progress, k / len(begins), (k + 1) / len(begins))
+        text += begin
+        asked = replace(request, begin=text, seed=seed_of(request.seed, "part", str(k)))
+        reply = _ask(backend, asked, line, part)
+        written = reply.text.strip()
+        if reply.finish == "length" and re.search(r"[.!?]\s", written):
+            written = written[: [end.end() for end in re.finditer(r"[.!?]\s", written)][-1]]
+        text += f" {written.strip()}"
+    return replace(reply, text=text, finish="stop")
+
+
 def _prompt(
-    dataset: Dataset, examples: Sequence[Example], backend: Backend, decoding: Decoding
+    dataset: Dataset,
+    examples: Sequence[Example],
+    backend: Backend,
+    decoding: Decoding,
+    style: PromptStyle,
 ) -> tuple[Prompt, Sequence[Example]]:
     """Return the prompt and its examples: the last ones that fit into the model's context."""
     prompt, shown, excess = longest_fit(
-        lambda some: ask_for_profile(dataset.task, some), examples, backend, decoding
+        lambda some: ask_for_profile(dataset.task, some, style=style),
+        examples,
+        backend,
+        decoding,
     )
     if excess:
         raise ConfigError(
@@ -232,6 +304,12 @@ def _prompt(
             todo="ask for a shorter profile, or choose another model",
         )
     return prompt, examples[len(examples) - shown :]
+
+
+PROFILE_FORM = (
+    "the parts 'Label bias:', 'Explanation manner:' and 'Imitation rules:' with numbered rules, or "
+    "three lines that begin with 'Labels:', 'Manner:' and 'Rules:'"
+)
 
 
 def edit(profile: ValueProfile, text: str) -> ValueProfile:
@@ -244,7 +322,7 @@ def edit(profile: ValueProfile, text: str) -> ValueProfile:
     if read.problem:
         raise ConfigError(
             f"the text is no profile: {read.problem}",
-            expected="three lines that begin with 'Labels:', 'Manner:' and 'Rules:'",
+            expected=PROFILE_FORM,
         )
     if read.text == profile.text:
         return profile
