@@ -33,7 +33,7 @@ from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.backends.openai import ServerSettings
 from capo_core.imitation.embedded_base.suitability import check_suitable
 from capo_core.imitation.generation.requests import GenerateConfig
-from capo_core.imitation.prompting.prompts import METHOD_NAMES
+from capo_core.imitation.prompting.prompts import METHOD_NAMES, METHODS
 from capo_core.imitation.prompting.responses import check_annotator
 from capo_core.imitation.prompting.value_profiles import PROFILE_FORM, ProfileConfig
 from capo_core.progress import part_of
@@ -344,7 +344,7 @@ def generate(
         check_suitable(data, backend.name, allow_embedded=allow_embedded)
     before = folder.done
     embed = None
-    if method == "icl" and config.how == "nearest":
+    if METHODS[method].examples and config.how == "nearest":
         from capo_core.text.embeddings import Embedder
 
         embed = Embedder(workspace.cache)
@@ -434,6 +434,11 @@ def _print_result(folder: Any, config: Any, before: bool) -> None:
         + (", finished before" if before else f", {result['seconds']:.1f} s"),
         markup=False,
     )
+    if "label_choice" in result:
+        console.print(
+            f"  labels: {result['label_choice']}; prompts of version {result['prompt_version']}",
+            markup=False,
+        )
     for problem, count in result["problems"].items():
         console.print(f"  not readable: {count} {problem}", markup=False)
     if result["cut"]:

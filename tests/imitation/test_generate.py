@@ -32,7 +32,7 @@ from capo_core.imitation.generation.trained_adapters import (
     find_training_runs,
 )
 from capo_core.imitation.models.base_model import load_base_model
-from capo_core.imitation.prompting.prompts import METHOD_NAMES
+from capo_core.imitation.prompting.prompts import METHOD_NAMES, METHODS
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run as runs_run
 from capo_core.schema import OUTPUTS
@@ -81,13 +81,13 @@ def test_every_method_from_end_to_end(method, place, tmp_path):
     assert frame["explanation"].str.len().gt(0).all()
     assert frame.equals(read_table(tmp_path / "r"))
     texts = [request.prompt.text for request in backend.asked]
-    assert all(("Said by" in text) == (method == "icl") for text in texts)
+    assert all(("Said by" in text) == METHODS[method].examples for text in texts)
     assert all(("the ones of" in text) == (method == "profile") for text in texts)
     told = {request.adapter for request in backend.asked}
     assert told == (set(map(str, adapters(place).values())) if config.trained else {""})
     result = RunFolder(tmp_path / "r").result
     assert (result["outputs"], result["parsed"], result["problems"]) == (24, 24, {})
-    if method == "icl":
+    if METHODS[method].examples:
         assert result["examples_shown"] == {"3": 24}
         assert "Said by 1 about" in texts[0] and "Said by 2 about" in texts[-1]
         assert not any(f"{k}\n" in texts[0] for k in ("There is a fox 25", "There is a lamp 24"))

@@ -61,7 +61,7 @@ def lines(folder):
     "settings",
     [
         {"method": "zero_shot"},
-        {"method": "icl", "examples": 2, "label_words": "annotator"},
+        {"method": "icl_own_words", "examples": 2},
         {"method": "zero_shot", "label_choice": "sampled", "label_prior": "annotator"},
     ],
     ids=["scores", "own words", "sampled with prior"],
@@ -117,14 +117,14 @@ def test_label_words_of_ones_own_stand_in_the_prompt_and_are_mapped_back(place, 
         return f"Label: {words.task.scale.labels[1]}\nExplanation: So it is."
 
     data = split_dataset()
-    config = GenerateConfig("icl", examples=3, label_words="annotator")
+    config = GenerateConfig("icl_own_words", examples=3)
     frame = generate(data, ("1",), config, FakeBackend(answer), RunFolder(tmp_path / "r"))
     assert set(frame["label"]) == {"neutral"} and set(frame["parsed"]) == {"true"}
     for text in asked:
         assert not any(label in text for label in LABELS)
         assert all(word in text for word in words.task.scale.labels)
-    with pytest.raises(ConfigError, match="the method icl"):
-        GenerateConfig("zero_shot", label_words="annotator")
+    (row, *_) = lines(RunFolder(tmp_path / "r")).values()
+    assert (row["method"], row["examples"]) == ("icl_own_words", 3)
 
 
 def test_the_prior_makes_mean_probabilities_those_of_the_training_labels():
@@ -181,9 +181,9 @@ def test_the_prior_is_fitted_on_training_items_and_saved(place, tmp_path):
 
 def test_former_runs_keep_their_names_and_styles(place):
     plain = GenerateConfig("zero_shot")
-    later = {"label_choice", "label_prior", "label_words", "prompt"}
+    later = {"label_choice", "label_prior", "prompt"}
     assert not later & set(plain.to_dict())
-    changed = GenerateConfig("icl", label_choice="sampled", label_words="annotator", prompt="v2")
+    changed = GenerateConfig("icl", label_choice="sampled", prompt="v2")
     assert later - {"label_prior"} <= set(changed.to_dict())
     assert GenerateConfig(**changed.to_dict()) == changed
     made = hf(place)

@@ -110,7 +110,7 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
     ),
     "Prompting and generation": (
         *_fields(
-            "generate", "split", "items", "how", "label_words", "label_choice", "label_prior",
+            "generate", "split", "items", "how", "label_choice", "label_prior",
             "prompt", "temperature", "top_p", "max_new_tokens",
         ),
         *_fields(

@@ -12,7 +12,7 @@ from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.job_progress import show_outcome
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import count, duration, size
-from capo_core.imitation.prompting.prompts import METHOD_TITLES
+from capo_core.imitation.prompting.prompts import METHOD_TITLES, METHODS
 from capo_core.runs import submit
 from capo_core.runs.experiments.plan import PlannedRun
 from capo_core.runs.preflight import report
@@ -98,7 +98,7 @@ def looks_of(planned: Sequence[PlannedRun]) -> list[PreflightTarget]:
     for kind in STAGE_NAMES:
         found += [each for each in planned if each.request.kind == kind][:1]
     answers = [each for each in planned if each.request.kind == "generate"]
-    in_context = [each for each in answers if each.method == "icl"]
+    in_context = [each for each in answers if METHODS[each.method].examples]
     return [PreflightTarget(each) for each in [*found, *(in_context or answers)[:1]]]
 
 

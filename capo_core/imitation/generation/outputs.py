@@ -24,6 +24,7 @@ from capo_core.errors import DataError
 from capo_core.imitation.backends.base import Reply
 from capo_core.imitation.generation.requests import GenerateConfig, OutputRequest, words_of
 from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.prompting.prompts import METHODS
 from capo_core.run_folder import disk_errors
 from capo_core.schema import OUTPUTS, check
 from capo_core.workspace import atomic_file
@@ -59,7 +60,7 @@ def output_row(
         row["label_probabilities"] = {
             label: round(share, 5) for label, share in zip(words.labels, shares, strict=True)
         }
-    return {**row, "examples": asked.examples} if config.method == "icl" else row
+    return {**row, "examples": asked.examples} if METHODS[config.method].examples else row
 
 
 def output_summary(rows: Sequence[Mapping[str, Any]], config: GenerateConfig) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def output_summary(rows: Sequence[Mapping[str, Any]], config: GenerateConfig) ->
         "prompt_tokens": sum(row["prompt_tokens"] for row in rows),
         "output_tokens": sum(row["output_tokens"] for row in rows),
     }
-    if config.method == "icl":
+    if METHODS[config.method].examples:
         shown = Counter(row["examples"] for row in rows)
         counts["examples_shown"] = {str(n): shown[n] for n in sorted(shown, reverse=True)}
     return counts

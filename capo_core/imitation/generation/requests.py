@@ -34,7 +34,6 @@ from capo_core.imitation.generation.label_prior import (
 )
 from capo_core.imitation.prompting.examples import EXAMPLE_SELECTIONS
 from capo_core.imitation.prompting.label_words import (
-    LABEL_WORDS,
     OwnLabelWords,
     own_label_words,
     task_words,
@@ -43,6 +42,7 @@ from capo_core.imitation.prompting.prompts import (
     FIRST_VERSION,
     LATEST_VERSION,
     METHOD_NAMES,
+    METHODS,
     TRAINED,
     Example,
     Prompt,
@@ -130,13 +130,6 @@ class GenerateConfig:
         "annotator's distribution of training labels (Saerens et al. 2002).",
         choices=LABEL_PRIORS,
     )
-    label_words: str = setting(
-        "task",
-        "Label words",
-        "In-context learning: the task's label words, or abstract ones of the annotator's own, "
-        "which the model can learn from the examples alone (annotator).",
-        choices=LABEL_WORDS,
-    )
     prompt: str = setting(
         "auto",
         "Prompt version",
@@ -146,12 +139,6 @@ class GenerateConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.label_words != "task" and self.method != "icl":
-            raise ConfigError(
-                f"{self.label_words!r} cannot be used",
-                where="Generation, label_words",
-                expected="'task', or the method icl",
-            )
         if self.label_prior != "none" and self.label_choice == "generated":
             raise ConfigError(
                 f"{self.label_prior!r} cannot be used",
@@ -184,7 +171,7 @@ class GenerateConfig:
         }
 
 
-_LATER = ("label_choice", "label_prior", "label_words", "prompt")
+_LATER = ("label_choice", "label_prior", "prompt")
 
 
 @dataclass(frozen=True)
@@ -238,7 +225,7 @@ def answer_style(config: GenerateConfig, backend: Backend) -> AnswerStyle:
 
 def words_of(dataset: Dataset, target: str, config: GenerateConfig) -> OwnLabelWords:
     """Return the label words of the prompts for `target`."""
-    if config.label_words == "annotator":
+    if METHODS[config.method].own_words:
         return own_label_words(dataset.task, target)
     return task_words(dataset.task)
 
@@ -417,7 +404,7 @@ class PromptBuilder:
     def build(self, target: str, item: PromptItem) -> tuple[Prompt, int, int]:
         """Return the prompt, its number of examples, and its excess."""
         config, style, task = self._config, self._style.prompt, self._dataset.task
-        if config.method == "icl":
+        if METHODS[config.method].examples:
             words = words_of(self._dataset, target, config)
             examples = words.examples(self._choose(target, item))
             return longest_fit(

@@ -16,8 +16,6 @@ from capo_core.imitation.prompting.prompts import Example
 from capo_core.task import LabelScale, Task
 from capo_core.workspace import content_hash
 
-LABEL_WORDS = ("task", "annotator")
-
 _CONSONANTS, _VOWELS = "bfklmnprstvz", "aeiou"  # no word of English is made of them (c-v-c + "ux")
 _INSTRUCTION = "The annotator has label words of their own; the answers below show what they mean."
 

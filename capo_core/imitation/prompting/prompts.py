@@ -77,6 +77,8 @@ class Method:
         short_title: where there is room for a word.
         stage: the training its adapter comes from, "sft" or "capo"; "" for prompting.
         control: it is no proposal for use, but shows what another method owes to what.
+        examples: its prompt has in-context examples.
+        own_words: labels have abstract words of the annotator's own (`label_words`).
     """
 
     name: str
@@ -84,6 +86,8 @@ class Method:
     short_title: str
     stage: str = ""
     control: bool = False
+    examples: bool = False
+    own_words: bool = False
 
     @property
     def trained(self) -> bool:
@@ -95,10 +99,18 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("zero_shot", "Zero-shot", "Zero-shot"),
-        Method("icl", "In-context learning", "ICL"),
+        Method("icl", "In-context learning", "ICL", examples=True),
         Method("profile", "Value profile", "Profile"),
         Method("sft", "SFT", "SFT", "sft"),
         Method("capo", "CAPO", "CAPO", "capo"),
+        Method(
+            "icl_own_words",
+            "In-context learning, own label words",
+            "ICL words",
+            control=True,
+            examples=True,
+            own_words=True,
+        ),
         Method("capo_plain", "CAPO, plain form", "Plain", "capo", control=True),
         Method("sft_long", "SFT, trained as long as CAPO", "SFT long", "sft", control=True),
         Method("sft_shuffled", "SFT, annotators shuffled", "Shuffled", "sft", control=True),

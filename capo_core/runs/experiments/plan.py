@@ -130,7 +130,7 @@ def _model(config: ExperimentConfig, *, trained: bool) -> dict[str, Any]:
 def _profile(config: ExperimentConfig, seed: int) -> dict[str, Any]:
     from capo_core.imitation.prompting.value_profiles import ProfileConfig
 
-    return asdict(ProfileConfig(**{**config.profile, "seed": seed}))
+    return asdict(ProfileConfig(**{"seed": seed, **config.profile}))
 
 
 def _retention(config: ExperimentConfig) -> dict[str, Any]:

@@ -206,6 +206,7 @@ def generate_answers(
     """Generate the responses of the targets (see `imitation.generation`)."""
     from capo_core.imitation.generation.generate import generate
     from capo_core.imitation.generation.trained_adapters import check_same_base, collect_adapters
+    from capo_core.imitation.prompting.prompts import METHODS
 
     dataset, config = load_dataset(settings, workspace), generate_config(settings)
     targets = settings["targets"]
@@ -220,7 +221,7 @@ def generate_answers(
     if config.method == "profile":
         source = RunFolder(workspace.runs / settings["profiles"])
         texts = texts_of(source, targets)
-    if config.method == "icl" and config.how == "nearest":
+    if METHODS[config.method].examples and config.how == "nearest":
         from capo_core.text.embeddings import Embedder
 
         embed = Embedder(workspace.cache)

@@ -90,13 +90,13 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
     from capo_core.imitation.generation.requests import decoding_of, output_requests
     from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.prompting.examples import ExamplePool
-    from capo_core.imitation.prompting.prompts import prompt_ids
+    from capo_core.imitation.prompting.prompts import METHODS, prompt_ids
 
     base = load_base_model(settings["base"], precision=settings.get("precision", "auto"))
     batch_tokens = settings.get("batch_tokens", BATCH_TOKENS)
     backend = TransformersBackend(base, batch_tokens=batch_tokens)
     plain = config
-    if config.method != "icl":
+    if not METHODS[config.method].examples:
         # An adapter's prompts are those it was trained with; `answer_style` knows it by the method.
         former = "v1" if config.trained and config.prompt == "auto" else config.prompt
         plain = replace(config, method="zero_shot", named=False, prompt=former)
