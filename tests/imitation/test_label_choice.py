@@ -14,7 +14,7 @@ from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.backends.transformers import TransformersBackend
 from capo_core.imitation.generation.generate import generate, generation_run_config
 from capo_core.imitation.generation.label_prior import fit_label_prior
-from capo_core.imitation.generation.outputs import OutputLines
+from capo_core.imitation.generation.outputs import OutputLines, read_label_probabilities
 from capo_core.imitation.generation.requests import (
     GenerateConfig,
     OutputRequest,
@@ -79,6 +79,10 @@ def test_every_answer_has_a_label_and_a_resumed_run_has_the_same(place, tmp_path
         assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
         if config.label_choice != "sampled":
             assert shares[row["label"]] == max(shares.values())
+    table = read_label_probabilities(whole.path)
+    assert len(table) == 12 and table[list(LABELS)].sum(axis=1).to_numpy() == pytest.approx(
+        1, abs=1e-4
+    )
     broken, seen = RunFolder(tmp_path / "broken"), []
 
     def stop(what, share):

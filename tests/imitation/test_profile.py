@@ -64,7 +64,7 @@ def test_a_profile_says_where_it_comes_from():
     data, backend = split_dataset(), FakeBackend(lambda request: GOOD)
     profile = write_profile(data, "1", backend, TEN)
     assert profile.text == usable_text(profile) == GOOD
-    assert (profile.annotator, profile.model, profile.settings["seed"]) == ("1", "fake", 0)
+    assert (profile.annotator, profile.model, profile.settings["seed"]) == ("1", "fake", 42)
     assert profile.fingerprint == data.fingerprint and profile.made
     (request,) = backend.asked
     train = set(data.items.loc[data.items["split"] == "train", "item_id"])

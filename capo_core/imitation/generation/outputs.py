@@ -192,3 +192,17 @@ def read_table(folder: Path) -> pd.DataFrame:
             f"the outputs cannot be read ({type(error).__name__})", where=str(path)
         ) from error
     return check(frame, OUTPUTS, source=str(path))
+
+
+def read_label_probabilities(folder: Path) -> pd.DataFrame:
+    """Return the label probabilities of a run's answers; empty if its labels were generated.
+
+    Returns:
+        One row an answer: target_annotator_id, item_id, sample, and a column for each label; a row
+        sums to 1.
+    """
+    rows = [row for row in OutputLines(folder).read() if "label_probabilities" in row]
+    names = ("target_annotator_id", "item_id", "sample")
+    return pd.DataFrame(
+        [{**{name: row[name] for name in names}, **row["label_probabilities"]} for row in rows]
+    )
