@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from capo_core.cli.support import console, plain_errors, print_json, progress_bar, stoppable
+from capo_core.errors import ConfigError
 from capo_core.formatting import size
 from capo_core.imitation.models.registry import obtainable
 from capo_core.imitation.models.workspace_models import ModelEntry, model_entries
@@ -153,11 +154,30 @@ def remove_model(
     as_json: AsJson = False,
 ) -> None:
     """Delete a model of the workspace permanently; adapters trained on it need it again."""
-    freed = remove(Workspace.default(), name)
+    workspace = Workspace.default()
+    _check_unused(workspace, name)
+    freed = remove(workspace, name)
     if as_json:
         print_json({"name": name, "removed": True, "freed_bytes": freed})
     else:
         console.print(f"{name} removed, {size(freed)} freed", markup=False)
+
+
+def _check_unused(workspace: Workspace, name: str) -> None:
+    """Raise `ConfigError` if a queued or running run names the model as its base."""
+    from capo_core.runs.run import Run, all_runs
+
+    for run in all_runs(workspace):
+        if not run.status().live:
+            continue
+        settings = run.request.settings
+        if "sft" in settings:  # CAPO trains on the base of its SFT run
+            settings = Run(workspace.runs / settings["sft"]).request.settings
+        if settings.get("base") == name:
+            raise ConfigError(
+                f"the model {name!r} is used by the run {run.run_id}",
+                todo=f"wait until it has ended, or stop it: runs stop {run.run_id}",
+            )
 
 
 def _print_entry(entry: ModelEntry, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.gguf_files import TEMPLATE, known_model, write_gguf
+from helpers.run_folders import put_run, sft_settings
 from typer.testing import CliRunner
 
 from capo_core.cli import app
@@ -20,7 +21,12 @@ from capo_core.imitation.models.base_files import find_base_model
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.models.gguf import read_gguf
 from capo_core.imitation.models.package_index import PipSources, file_addresses, pip_sources
-from capo_core.imitation.models.workspace_models import Origin, model_entries, remove_model
+from capo_core.imitation.models.workspace_models import (
+    Origin,
+    model_entries,
+    remove_model,
+    writing_model,
+)
 from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 from capo_core.runs import submit
 from capo_core.workspace import Workspace
@@ -358,6 +364,19 @@ def test_too_little_space_is_said_before_the_download(workspace, known, sources,
     assert left(workspace) == []
 
 
+def test_what_a_killed_process_left_is_removed_by_the_next(workspace, gguf_file):
+    for name in (".mine.0123abcd", ".mine.0123abcd.old", ".mine.two.0123abcd"):
+        (workspace.models / name).mkdir(parents=True)
+    assert [each.name for each in model_entries(workspace) if each.there] == ["embedded"]
+    obtain.import_gguf(gguf_file, workspace, name="mine")
+    assert left(workspace) == [".mine.two.0123abcd", "mine"]  # of a model with another name
+
+
+def test_one_process_at_a_time_writes_a_model(workspace, known, sources):
+    with writing_model(workspace, "tiny"), pytest.raises(DataError, match="another process"):
+        obtain.get_model("tiny", workspace, sources=sources)
+
+
 def test_stopping_leaves_nothing_half(workspace, known, sources):
     def stop(what, share):
         if what == "Reading the weights" and share > 0.8:
@@ -408,6 +427,10 @@ def test_the_commands_import_and_remove(workspace, gguf_file):
     again = run(app, ["models", "remove", "mine"])
     assert again.exit_code == 2 and "no model 'mine'" in again.stderr
     assert run(app, ["models", "remove", "embedded"]).exit_code == 2
+    put_run(workspace, "waiting", "train_sft", {**sft_settings(), "base": "mine"}, state="queued")
+    run(app, ["models", "import", str(gguf_file), "--name", "mine"])
+    used = run(app, ["models", "remove", "mine"])
+    assert used.exit_code == 2 and "is used by the run waiting" in used.stderr
     refused = run(app, ["models", "get", "gemma3-270m"])
     assert refused.exit_code == 2 and "--accept-terms" in refused.stderr
 

@@ -19,6 +19,7 @@ from capo_core.imitation.models.workspace_models import (
     now,
     parameters_of,
     versions,
+    writing_model,
 )
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder
@@ -73,7 +74,10 @@ def merge_run(
         progress("merging", 0.5)
         merged = model.merge_and_unload().to(DTYPES[dtype])
     stage, target = config["stage"].upper(), config["target"]
-    with new_model(workspace, name, needed=needed, replace=replace) as folder:
+    with (
+        writing_model(workspace, name),
+        new_model(workspace, name, needed=needed, replace=replace) as folder,
+    ):
         progress("writing the model", 0.6)
         with quiet_transformers():
             merged.save_pretrained(folder, safe_serialization=True)

@@ -40,6 +40,7 @@ from capo_core.imitation.models.workspace_models import (
     parameters_of,
     versions,
     writing_errors,
+    writing_model,
 )
 from capo_core.progress import Progress, part_of, silent
 from capo_core.workspace import Workspace, make_folder
@@ -96,7 +97,7 @@ def get_model(
             todo="read them, then accept them",
             option="--accept-terms",
         )
-    with workspace.lock(f"model-{name}", timeout_s=1):
+    with writing_model(workspace, name):
         if model_folder(workspace, name) is not None:
             progress(f"{known.title} is there already", 1.0)
             return entry_of(workspace, name)
@@ -145,7 +146,8 @@ def import_gguf(
         licence=licence or file.licence,
         quantised=file.quantised,
     )
-    _convert(file, name, origin, workspace, part_of(progress, 0.05, 1.0), replace=replace)
+    with writing_model(workspace, name):
+        _convert(file, name, origin, workspace, part_of(progress, 0.05, 1.0), replace=replace)
     return entry_of(workspace, name)
 
 

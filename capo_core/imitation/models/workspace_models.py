@@ -168,6 +168,8 @@ def new_model(
 ) -> Iterator[Path]:
     """Yield an empty folder that becomes the model `name` when the block ends well.
 
+    The caller holds `writing_model`, so that what an ended process left half is removed.
+
     Args:
         needed: bytes the model will take, checked before anything is written.
         replace: put it in the place of a model of that name.
@@ -179,6 +181,9 @@ def new_model(
     check_new_name(workspace, name, replace=replace)
     check_space(workspace.models, needed)
     make_folder(workspace.models)
+    for left in workspace.models.glob(f".{name}.*"):
+        if re.fullmatch(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}(\.old|\.removed)?", left.name):
+            shutil.rmtree(left, ignore_errors=True)
     folder, fresh = workspace.models / name, workspace.models / f".{name}.{uuid.uuid4().hex[:8]}"
     try:
         with writing_errors(workspace.models):
@@ -191,6 +196,14 @@ def new_model(
             shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def writing_model(workspace: Workspace, name: str) -> Iterator[None]:
+    """Let one process at a time write the model `name`; `DataError` for another one."""
+    safe_name(name)
+    with workspace.lock(f"model-{name}", timeout_s=1):
+        yield
 
 
 def check_new_name(workspace: Workspace, name: str, *, replace: bool = False) -> None:
