@@ -430,7 +430,7 @@ def test_data_of_ones_own_begins_with_smollm2_and_a_button_for_it(workspace, mon
     assert "93 MB" in said and "Apache-2.0" in said and "not on this machine yet" in said
     assert not [each for each in app.button if each.key == "finetune.start"]
     assert draft.preset_of(draft.begin(real(workspace, "two"), ("ann",), suggested="smollm2"),
-                           "smollm2") == "minutes"  # fmt: skip
+                           "smollm2") == "real"  # fmt: skip
     app.button(key="finetune.form.get_model").click().run()
     assert begun == [("model", {"name": "smollm2"})]
 

@@ -33,15 +33,17 @@ FILE_NAME = "experiment.json"
 def begin(
     entry: Entry,
     targets: tuple[str, ...],
-    preset: str = "minutes",
+    preset: str = "",
     *,
     suggested: str = EMBEDDED_NAME,
 ) -> Draft:
     """A draft with a preset's settings.
 
     Args:
+        preset: "" takes the one for the base model.
         suggested: the base model in place of the embedded one, which is not for every dataset.
     """
+    preset = preset or ("minutes" if suggested == EMBEDDED_NAME else "real")
     return with_preset({"dataset": entry.name, "targets": list(targets)}, preset, suggested)
 
 

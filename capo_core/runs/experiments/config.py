@@ -297,6 +297,16 @@ _PAPER = {
     "generate": {"examples": 50, "samples": 3, "max_new_tokens": 256},
 }
 
+# Found on the validation items of people's annotations, see docs/methods-imitation.md.
+_PEOPLE_SFT = {"max_tokens": 512, "sample_every": 32}
+_PEOPLE_CAPO = {
+    "max_tokens": 512,
+    "sample_every": 32,
+    "epochs": 2,
+    "contrast": "explanation",
+    "calibrate": True,
+}
+
 PRESETS: dict[str, ExperimentPreset] = {
     "minutes": ExperimentPreset(
         "minutes on this CPU",
@@ -310,6 +320,32 @@ PRESETS: dict[str, ExperimentPreset] = {
             "capo": {"max_tokens": 512, "sample_every": 17, "probe_items": 12},
             "profile": {"examples": 12, "max_new_tokens": 120},
             "generate": {"examples": 4, "max_new_tokens": 64},
+        },
+    ),
+    "real": ExperimentPreset(
+        "SmolLM2 on this CPU",
+        "A real language model for data of your own (see: models get smollm2): zero-shot, SFT and "
+        "CAPO with its strength calibrated.",
+        {
+            "base": "smollm2",
+            "methods": ["zero_shot", "sft", "capo"],
+            "seeds": [0],
+            "sft": _PEOPLE_SFT,
+            "capo": _PEOPLE_CAPO,
+            "generate": {"max_new_tokens": 96},
+        },
+    ),
+    "people": ExperimentPreset(
+        "People (SmolLM2, controls, three seeds)",
+        "All methods and controls, three seeds: hours on two cores; it can be stopped and resumed.",
+        {
+            "base": "smollm2",
+            "methods": list(METHOD_NAMES),
+            "seeds": [0, 1, 2],
+            "sft": _PEOPLE_SFT,
+            "capo": _PEOPLE_CAPO,
+            "profile": {"examples": 50},
+            "generate": {"examples": 50, "max_new_tokens": 96},
         },
     ),
     "paper-qwen": ExperimentPreset(
