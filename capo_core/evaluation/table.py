@@ -143,7 +143,7 @@ class TableConfig:
     """Settings of an evaluation: measures, classifier views, group sizes and seed."""
 
     views: tuple[View, ...] = setting(
-        (View(), View("embedding", "mask_input")),
+        (View(), View("embedding", "mask_input"), View("words", "mask_input_written")),
         "Views of the attribution classifier",
         "Representation and reduction that the classifier sees; the first view is the main one.",
     )

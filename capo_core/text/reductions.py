@@ -24,7 +24,7 @@ from scipy import linalg
 
 from capo_core.errors import ConfigError
 from capo_core.text.lexicons import STYLE_WORDS
-from capo_core.text.tokens import Span, input_spans, spans
+from capo_core.text.tokens import Span, input_spans, normalise, spans, typing_marks
 
 # A word that a sentence encoder reads as "some content"; runs of it are kept, since how much of
 # the input an annotator takes over, and in what shape, is style.
@@ -59,6 +59,18 @@ def style_only(text: str) -> str:
     After POSNoise (Halvani & Graner 2021), with a word list in place of a tagger.
     """
     return replace_spans(text, [s for s in spans(text) if s.is_word and s.token not in STYLE_WORDS])
+
+
+def mask_written(text: str, inputs: tuple[str, str]) -> str:
+    """Return `mask_input` of the normalised text, between marks of how `text` was typed."""
+    before, after = typing_marks(text)
+    return f"{before} {mask_input(normalise(text), inputs)} {after}".strip()
+
+
+def typing_only(text: str) -> str:
+    """Return the marks of how `text` was typed around one placeholder for all its words."""
+    before, after = typing_marks(text)
+    return f"{before} {PLACEHOLDER} {after}".strip()
 
 
 class VectorReduction(Protocol):
@@ -242,6 +254,7 @@ class Reduction:
         needs_input_embedding: whether `vectors` computes it.
         every_measure: whether the reliability, the separation and the stricter null are computed
             under it too, and not the ladder and the variance alone.
+        written: `change_text` takes the explanation as it was typed, not normalised.
         control: takes out as much at random; None for a reduction that has none.
     """
 
@@ -253,6 +266,7 @@ class Reduction:
     vectors: Callable[[ItemInputs], VectorReduction] | None = None
     needs_input_embedding: bool = False
     every_measure: bool = False
+    written: bool = False
     control: Reduction | None = None
 
     def changed(self, text: str, inputs: tuple[str, str], rng: np.random.Generator) -> str:
@@ -332,13 +346,39 @@ REDUCTIONS: dict[str, Reduction] = {
 }
 
 
+# Not on the ladder, whose texts are normalised throughout (its control "formatting" is about typing
+# habits alone): for imitations, whose attribution stands beside it with and without these habits.
+WRITTEN: dict[str, Reduction] = {
+    reduction.name: reduction
+    for reduction in (
+        Reduction(
+            "mask_input_written",
+            "Input words masked, typing habits kept",
+            "with input words masked and typing habits kept",
+            "Input words masked, with what is made equal everywhere else kept as marks: a capital "
+            "at the beginning, outer spaces, the final punctuation.",
+            change_text=lambda text, inputs, rng: mask_written(text, inputs),
+            written=True,
+        ),
+        Reduction(
+            "typing_only",
+            "Typing habits only",
+            "by typing habits alone",
+            "These marks alone, without a word of the explanation.",
+            change_text=lambda text, inputs, rng: typing_only(text),
+            written=True,
+        ),
+    )
+}
+
+
 def find_reduction(name: str) -> Reduction:
-    """Return the reduction of this name, or the control of one.
+    """Return the reduction of this name, the control of one, or one of `WRITTEN`.
 
     Raises:
         ConfigError: there is none.
     """
-    for reduction in REDUCTIONS.values():
+    for reduction in (*REDUCTIONS.values(), *WRITTEN.values()):
         for candidate in (reduction, reduction.control):
             if candidate is not None and candidate.name == name:
                 return candidate

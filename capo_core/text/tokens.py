@@ -49,7 +49,33 @@ def normalise(text: str) -> str:
     nothing is attributed or learned from raw text unless requested.
     """
     text = unify_quotes(unicodedata.normalize("NFKC", text))
-    return " ".join(text.split()).lower().rstrip(".!? ")
+    return " ".join(text.split()).lower().rstrip(_FINAL)
+
+
+_FINAL = ".!? "
+_CAPITAL, _OUTER = "\u2191", "\u2423"  # ↑ for a capital at the beginning, ␣ for an outer space
+
+
+def same_form(text: str) -> str:
+    """Return `text` with the typing habits made equal and its wording left as it is.
+
+    Runs of white space as one space, stripped, final '.', '!' and '?' removed, a capital at the
+    beginning. For language models, which know no text in lower case throughout; all else is
+    compared by `normalise`.
+    """
+    plain = " ".join(text.split()).rstrip(_FINAL)
+    return plain[:1].upper() + plain[1:]
+
+
+def typing_marks(text: str) -> tuple[str, str]:
+    """Return what `normalise` makes equal at the two ends of `text`, as tokens before and after it.
+
+    Before: ␣ for a space, ↑ for a capital; after: the final punctuation as written, ␣ for a space.
+    """
+    inner = text.strip()
+    before = _OUTER * text[:1].isspace() + _CAPITAL * inner[:1].isupper()
+    final = inner[len(inner.rstrip(_FINAL)) :].replace(" ", "")
+    return " ".join(before), " ".join(final + _OUTER * text[-1:].isspace())
 
 
 def spans(text: str) -> list[Span]:

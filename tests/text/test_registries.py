@@ -6,7 +6,7 @@ import pytest
 
 from capo_core.errors import ConfigError
 from capo_core.stability.controls import CONTROLS, control_title
-from capo_core.text.reductions import REDUCTIONS, find_reduction, reduction_title
+from capo_core.text.reductions import REDUCTIONS, WRITTEN, find_reduction, reduction_title
 from capo_core.text.representations import REPRESENTATIONS, representation_title
 
 METHODS = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
@@ -19,7 +19,7 @@ def table_of(entries) -> str:
 
 def test_each_is_listed_under_its_own_name_with_all_its_words():
     controls = [one.control for one in REDUCTIONS.values() if one.control]
-    for registry in (REDUCTIONS, REPRESENTATIONS, CONTROLS, {c.name: c for c in controls}):
+    for registry in (REDUCTIONS, WRITTEN, REPRESENTATIONS, CONTROLS, {c.name: c for c in controls}):
         for name, one in registry.items():
             assert name == one.name
             assert one.title and one.description.endswith(".")
@@ -41,8 +41,8 @@ def test_controls_are_found_by_name_and_unknown_names_stay():
 
 @pytest.mark.parametrize(
     "entries",
-    [REPRESENTATIONS.values(), REDUCTIONS.values(), CONTROLS.values()],
-    ids=["representations", "reductions", "controls"],
+    [REPRESENTATIONS.values(), REDUCTIONS.values(), CONTROLS.values(), WRITTEN.values()],
+    ids=["representations", "reductions", "controls", "written"],
 )
 def test_the_methods_page_has_the_table(entries):
     rows = table_of(entries)

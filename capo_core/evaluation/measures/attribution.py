@@ -25,6 +25,7 @@ from capo_core.stability.attribution import TIE
 from capo_core.stats import ridge
 from capo_core.stats.bootstrap import Score
 from capo_core.text.embeddings import Embedder
+from capo_core.text.reductions import find_reduction
 from capo_core.text.representations import REPRESENTATIONS, Features, Representer, Texts
 from capo_core.text.tokens import normalise
 
@@ -97,10 +98,11 @@ def attributed(
     items = dataset.items.set_index("item_id")
     train_ids = tuple(dict.fromkeys(train["item_id"]))
     known = {item_id: index for index, item_id in enumerate((*train_ids, *item_ids))}
-    written = [normalise(text) for stream in streams for text in stream.explanations]
+    form = (lambda text: text) if find_reduction(view.reduction).written else normalise
+    written = [form(text) for stream in streams for text in stream.explanations]
     train_item = np.array([known[item_id] for item_id in train["item_id"]], dtype=np.int64)
     texts = Texts(
-        [*(normalise(text) for text in train["explanation"]), *written],
+        [*(form(text) for text in train["explanation"]), *written],
         np.concatenate([train_item, *(stream.item + len(train_ids) for stream in streams)]),
         [normalise(items.at[item_id, "text_a"]) for item_id in known],
         [normalise(items.at[item_id, "text_b"]) for item_id in known],
@@ -111,7 +113,7 @@ def attributed(
     here = np.arange(len(train))
     there = np.arange(len(train), len(train) + len(written))
     scores = _scores(features, here, there, author, len(column))
-    scores[[not text for text in written]] = 0.0
+    scores[[not text.strip() for text in written]] = 0.0
     ends = np.cumsum([len(stream) for stream in streams])
     own = np.zeros((0, len(column)))
     if folds:
