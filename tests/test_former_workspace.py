@@ -119,6 +119,29 @@ def at(value: Any, place: str) -> Any:
     return value
 
 
+# Measures that evaluations have had only since: their rows stand between those of before.
+ADDED = (
+    "mask_input_written",
+    "distinct-1",
+    "distinct-3",
+    "self-overlap",
+    "words per explanation",
+    "near-duplicates",
+)
+
+
+def without_added(said: Any) -> Any:
+    """An evaluation without the rows of measures that were added since."""
+    if not isinstance(said, dict) or "confusion" not in said:
+        return said
+    rows = {
+        name: [row for row in said[name]
+               if not any(added in row.get("measure", row.get("view", "")) for added in ADDED)]
+        for name in ("scores", "differences", "confusion")
+    }  # fmt: skip
+    return {**said, **rows}
+
+
 def folders(workspace: Path) -> set[str]:
     """The runs and background computations that there are."""
     kinds = ("runs", "jobs", "experiments", "studies", "reports")
@@ -134,7 +157,7 @@ def folders(workspace: Path) -> set[str]:
 )
 def test_every_number_is_what_it_was(workspace, args, numbers):
     before = folders(workspace)
-    said = command(*args)
+    said = without_added(command(*args))
     assert len(numbers) > 3
     found = {place: at(said, place) for place in numbers}
     wrong = {place: (found[place], value) for place, value in numbers.items()

@@ -11,10 +11,13 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.eyes import compare_eyes
+from capo_core.evaluation.human_distance import SeedScores, human_distance
 from capo_core.evaluation.llm_judge.results import LlmJudgeVerdicts
 from capo_core.evaluation.measures import GUESS
 from capo_core.evaluation.measures.registry import (
     FAMILIES,
+    LLM_JUDGE,
     SCORED,
     Measure,
     find_measure,
@@ -76,6 +79,18 @@ def compute_report(
         "confusion": found.confusion,
         "caricatures": caricatures(apart, config),
     }
+    imitation = [
+        (name, k)
+        for name, k in dict.fromkeys((row.measure, row.k) for row in found.scores.itertuples())
+        if find_measure(name).of.attribution and find_measure(name).family != LLM_JUDGE
+    ]
+    away = human_distance(
+        [SeedScores(found.parts, item_ids)],
+        imitation,
+        combinations(methods, 2),
+        family=("measure", "k", "quantity"),
+    )
+    eyes = compare_eyes(away, min(config.pool))
     scored = tuple(_sources(streams, dataset.annotators))
     missing_text = missing.text if missing is not None else ""
     about = tuple(judge.to_dict() for judge in llm_judges)
@@ -89,10 +104,18 @@ def compute_report(
         config=config,
         sources=scored,
         **parts,
+        human_distance=away,
+        eyes=eyes.to_dict() if eyes is not None else {},
         llm_judges=about,
         missing=missing_text,
         statements=statements(
-            **parts, sources=scored, config=config, llm_judges=about, missing=missing
+            **parts,
+            human_distance=away,
+            eyes=eyes,
+            sources=scored,
+            config=config,
+            llm_judges=about,
+            missing=missing,
         ),
         methods=methods_paragraph(
             dataset, len(item_ids), split, config, scored, about, missing_text

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from capo_core import formatting
 from capo_core.errors import ConfigError
 from capo_core.evaluation import report as reports
+from capo_core.evaluation.human_distance import DISTANCE
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
     Family,
@@ -52,6 +53,8 @@ def to_html(report: EvaluationReport) -> str:
             for family in families_by_interest()
             if (report.scores["family"] == family.name).any()
         ],
+        distances=_distances(report),
+        contrasts=_contrasts(report),
         differences=_differences(report),
         confusion=_confusion(report),
         methods_text=report.methods.get("text", ""),
@@ -189,6 +192,45 @@ def _differences(report: EvaluationReport) -> list[dict[str, Any]]:
     ]
 
 
+def _distances(report: EvaluationReport) -> list[dict[str, Any]]:
+    rows = report.human_distance.distances
+    return [
+        {
+            "names": [row.source, row.measure, row.k],
+            "numbers": [
+                number_or_empty(row.value),
+                number_or_empty(row.human),
+                f"{formatting.signed(row.gap)} "
+                f"({number_or_empty(row.gap_low)} to {number_or_empty(row.gap_high)})",
+                _spanned(row.distance, row.distance_low, row.distance_high),
+            ],
+            "level": row.level,
+        }
+        for row in rows[rows["target"] == ALL].itertuples()
+    ]
+
+
+def _spanned(value: float, low: float, high: float) -> str:
+    return f"{number_or_empty(value)} ({number_or_empty(low)} to {number_or_empty(high)})"
+
+
+def _contrasts(report: EvaluationReport) -> list[dict[str, Any]]:
+    rows = report.human_distance.contrasts
+    rows = rows[(rows["target"] == ALL) & (rows["quantity"] == DISTANCE)]
+    return [
+        {
+            "names": [row.source, row.against, row.measure, row.k],
+            "numbers": [
+                _spanned(row.value, row.low, row.high),
+                number_or_empty(row.p, 4),
+                number_or_empty(row.p_holm, 4),
+            ],
+            "verdict": row.verdict,
+        }
+        for row in rows.itertuples()
+    ]
+
+
 def _confusion(report: EvaluationReport) -> dict[str, Any] | None:
     rows = report.confusion[report.confusion["view"] == report.config.views[0].name]
     if not len(rows):
@@ -219,11 +261,18 @@ def to_csv(report: EvaluationReport) -> str:
 
 
 def to_jsonl(report: EvaluationReport) -> str:
-    """Return JSON lines: the scores, then the differences; `table` names the table."""
+    """Return JSON lines: scores, differences, distances, contrasts; `table` names the table."""
+    away = report.human_distance
+    tables = {
+        "scores": report.scores,
+        "differences": report.differences,
+        "distances": away.distances,
+        "contrasts": away.contrasts,
+    }
     lines = [
         json.dumps({"table": name, **row}, ensure_ascii=False, allow_nan=False)
-        for name in ("scores", "differences")
-        for row in json_rows(getattr(report, name))
+        for name, table in tables.items()
+        for row in json_rows(table)
     ]
     return "".join(line + "\n" for line in lines)
 

@@ -9,6 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from capo_core.errors import DataError
+from capo_core.evaluation.human_distance import (
+    CONTRAST_COLUMNS,
+    DISTANCE_COLUMNS,
+    HumanDistance,
+    from_tables,
+)
 from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
@@ -28,7 +34,9 @@ _COLUMNS = {
     "caricatures": CARICATURES,
 }
 _NUMBERS = ("value", "low", "high", "spread", "seed_spread", "floor", "ceiling", "chance", "p",
-            "p_holm", "share", "attribution_above", "style_above")  # fmt: skip
+            "p_holm", "share", "attribution_above", "style_above", "human", "human_low",
+            "human_high", "gap", "gap_low", "gap_high", "distance", "distance_low",
+            "distance_high")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,12 @@ class EvaluationReport:
         confusion: see `confusion.confusion`.
         caricatures: by how much each method exceeds the target's own held-out texts in attribution
             (of single explanations) and in style distance, and whether both are significant.
+        human_distance: distance of each method from the target's own texts in attribution, and
+            differences between methods (see `human_distance`).
+        eyes: whether the measures of imitation agree (see `eyes.EyeComparison.to_dict`); empty
+            where there are fewer than two measures or methods.
+        likelihood: how likelihoods under the annotators' adapters were computed and calibrated
+            (see `likelihood.AuthorScores.to_dict`); empty where they were not.
         llm_judges: LLM judges, each with its run, settings, shares of positions and a sentence on
             its accuracy (see `llm_judge.results.LlmJudgeVerdicts.to_dict`); their answers are among
             the scores.
@@ -98,6 +112,9 @@ class EvaluationReport:
     differences: pd.DataFrame = field(repr=False)
     confusion: pd.DataFrame = field(repr=False)
     caricatures: pd.DataFrame = field(repr=False)
+    human_distance: HumanDistance = field(default_factory=HumanDistance, repr=False)
+    eyes: dict = field(default_factory=dict)
+    likelihood: dict = field(default_factory=dict)
     llm_judges: tuple[dict, ...] = ()
     missing: str = ""
     statements: tuple[Statement, ...] = ()
@@ -132,6 +149,9 @@ class EvaluationReport:
             "config": self.config.to_dict(),
             "sources": [source.to_dict() for source in self.sources],
             **{name: json_rows(getattr(self, name)) for name in _COLUMNS},
+            "human_distance": self.human_distance.to_dict(),
+            "eyes": dict(self.eyes),
+            "likelihood": dict(self.likelihood),
             "judges": [dict(judge) for judge in self.llm_judges],
             "missing": self.missing,
             "statements": [statement.to_dict() for statement in self.statements],
@@ -150,6 +170,7 @@ class EvaluationReport:
                 f"not an evaluation report of format {FORMAT}",
                 todo="evaluate the runs again",
             )
+        tables = {n: frame_of(raw[n], columns, _NUMBERS) for n, columns in _COLUMNS.items()}
         return cls(
             dataset=raw["dataset"],
             fingerprint=raw["fingerprint"],
@@ -159,12 +180,25 @@ class EvaluationReport:
             annotators=tuple(raw["annotators"]),
             config=TableConfig.from_dict(raw["config"]),
             sources=tuple(EvaluatedSource.from_dict(source) for source in raw["sources"]),
-            **{name: frame_of(raw[name], columns, _NUMBERS) for name, columns in _COLUMNS.items()},
-            llm_judges=tuple(raw.get("judges", ())),  # reports from before there were any
+            **tables,
+            # Reports from before there were any have none of these.
+            human_distance=_human_distance(raw["human_distance"])
+            if "human_distance" in raw
+            else from_tables(tables["scores"], tables["differences"]),
+            eyes=dict(raw.get("eyes", {})),
+            likelihood=dict(raw.get("likelihood", {})),
+            llm_judges=tuple(raw.get("judges", ())),
             missing=raw.get("missing", ""),
             statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
             methods=dict(raw["methods"]),
         )
+
+
+def _human_distance(raw: dict) -> HumanDistance:
+    return HumanDistance(
+        frame_of(raw["distances"], DISTANCE_COLUMNS, _NUMBERS),
+        frame_of(raw["contrasts"], CONTRAST_COLUMNS, _NUMBERS),
+    )
 
 
 def save(report: EvaluationReport, path: Path) -> None:

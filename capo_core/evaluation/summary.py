@@ -13,6 +13,14 @@ import pandas as pd
 
 from capo_core import formatting
 from capo_core.dataset import Dataset
+from capo_core.evaluation.eyes import EyeComparison, eye_warning
+from capo_core.evaluation.human_distance import (
+    AT_LEVEL,
+    DISTANCE,
+    OVERSHOOT,
+    UNDERSHOOT,
+    HumanDistance,
+)
 from capo_core.evaluation.measures.attribution import FOLDS, GROUPINGS
 from capo_core.evaluation.measures.diversity import GROUP
 from capo_core.evaluation.measures.style import BINS
@@ -81,6 +89,11 @@ def _sentences(dataset, n_items, split, config, sources, llm_judges, missing) ->
             f"human training texts scored in {FOLDS} folds grouped by item. Chance is "
             f"1/{len(dataset.annotators)}."
         )
+        sentences.append(
+            "Distance from the human: for each target the absolute difference between a method's "
+            "value and that of the target's own held-out texts, averaged over targets; 95 % "
+            "intervals and differences between methods by a Bayesian bootstrap over items."
+        )
     for judge in llm_judges:
         asked = judge["config"]
         sentences.append(
@@ -97,8 +110,10 @@ def _sentences(dataset, n_items, split, config, sources, llm_judges, missing) ->
         )
     if "diversity" in config.families:
         sentences.append(
-            f"Distinct-2 is computed in groups of {GROUP} explanations; self-similarity is the "
-            "mean cosine of two explanations of one method on different items."
+            f"Distinct-1 to 3 are computed in groups of {GROUP} explanations; self-similarity is "
+            "the mean cosine of two explanations of one method on different items, self-overlap "
+            "their mean ROUGE-2. An explanation is a near-duplicate where its similarity (edits) "
+            f"to a training explanation of the target is at least {config.duplicate:g}."
         )
     sentences.append(
         "Intervals are 95 % and over items: by the infinitesimal jackknife for averages, by a "
@@ -121,6 +136,8 @@ def statements(
     differences: pd.DataFrame,
     confusion: pd.DataFrame,
     caricatures: pd.DataFrame,
+    human_distance: HumanDistance,
+    eyes: EyeComparison | None,
     sources: Sequence[EvaluatedSource],
     config: TableConfig,
     llm_judges: Sequence[Mapping] = (),
@@ -131,7 +148,8 @@ def statements(
     mine = mine[mine["target"] == ALL]
     overall = differences[differences["target"] == ALL]
     found = (
-        _imitation(mine, overall, config),
+        _imitation(mine, human_distance, config),
+        eye_warning(eyes),
         missing,
         _confused(confusion, config),
         *(_judged(mine, judge) for judge in llm_judges),
@@ -194,46 +212,78 @@ def _difference(differences: pd.DataFrame, row: Any, other: str) -> pd.Series | 
     return rows.iloc[0] if len(rows) else None
 
 
-def _imitation(
-    mine: pd.DataFrame, differences: pd.DataFrame, config: TableConfig
-) -> Statement | None:
+def _imitation(mine: pd.DataFrame, away: HumanDistance, config: TableConfig) -> Statement | None:
+    """Return which method is nearest to the targets' own level, and which ones are beyond it.
+
+    At the smallest k: with many texts together everything is attributed rightly.
+    """
     name = config.views[0].name
-    ks = [k for k in sorted(config.pool) if len(_ranked(mine, name, k))]
-    if not ks:
+    k = next((k for k in sorted(config.pool) if len(away.nearest(name, k))), None)
+    if k is None:
         return None
-    k = ks[-1]
-    ranked = _ranked(mine, name, k)
+    ranked = away.nearest(name, k)
     best = ranked.iloc[0]
+    row = mine[(mine["measure"] == name) & (mine["k"] == k) & (mine["source"] == best.source)]
+    row = row.iloc[0]
     values = {
-        "method": _method(best.source), "share": best.value, "interval": _interval(best),
-        "ceiling": best.ceiling, "floor": best.floor, "chance": best.chance, "n": len(ranked),
-        "k": k,
+        "method": _method(best.source), "share": row.value, "interval": _interval(row),
+        "ceiling": row.ceiling, "floor": row.floor, "chance": row.chance, "n": len(ranked),
+        "k": k, "gap": abs(best.gap),
     }  # fmt: skip
     what = "a single explanation is" if k == 1 else "{k} explanations together are"
     begin = (
-        "Of {n:count method}, {method} comes closest to its targets: "
+        "Of {n:count method}, {method} is nearest to its targets: "
         if len(ranked) > 1
         else "With {method}, "
     )
     template = (
-        f"{begin}{what} attributed to the target in {{share:percent}} {{interval}} of cases (the "
-        "target's own texts {ceiling:percent}, other people's {floor:percent}, chance "
-        "{chance:percent})"
+        f"{begin}{what} attributed to the target in {{share:percent}} {{interval}} of cases, "
+        f"{_LEVELS[best.level]} the target's own texts ({{ceiling:percent}}; other people's "
+        "{floor:percent}, chance {chance:percent})"
     )
     if len(ranked) > 1:
         second = ranked.iloc[1]
         values |= {"second": _method(second.source), "second_share": second.value}
-        found = _difference(differences, best, second.source)
-        if found is not None and found.verdict != "undecided":
-            values |= {"gain": best.value - second.value, "p": _p(found.p_holm)}
-            template += ", {gain:points} ahead of {second} ({p})"
+        found = _further(away, second, best)
+        if found is None:
+            template += "; then {second} ({second_share:percent})"
+        elif found.verdict != "undecided":
+            values |= {"further": abs(found.value), "p": _p(found.p_holm)}
+            template += "; {second} ({second_share:percent}) is {further:points} further away ({p})"
         else:
-            template += "; the difference from {second} ({second_share:percent}) is not significant"
-    if best.high < best.chance:
+            template += "; {second} ({second_share:percent}) is not significantly further away"
+    if row.high < row.chance:
         template += ". This is below chance: these texts are attributed to others more often"
-    elif best.low <= best.chance:
+    elif row.low <= row.chance:
         template += ". This is not significantly above chance"
+    beyond = [r for r in ranked.iloc[1:].itertuples() if r.level == OVERSHOOT]
+    if beyond:
+        listed, more = _series(
+            "{beyond#} by {above#:points}",
+            ({"beyond": _method(r.source), "above": r.gap} for r in beyond),
+        )
+        template += f". Beyond the human's own: {listed}"
+        values |= more
     return Statement("headline", template + ".", values)
+
+
+_LEVELS = {
+    OVERSHOOT: "{gap:points} beyond",
+    UNDERSHOOT: "{gap:points} below",
+    AT_LEVEL: "not significantly different from",
+}
+
+
+def _further(away: HumanDistance, one: Any, other: Any) -> pd.Series | None:
+    """Return the contrast of two methods in their distance from the human, in either order."""
+    rows = away.contrasts
+    rows = rows[(rows["measure"] == one.measure) & (rows["k"] == one.k) & (rows["target"] == ALL)]
+    rows = rows[rows["quantity"] == DISTANCE]
+    rows = rows[
+        ((rows["source"] == one.source) & (rows["against"] == other.source))
+        | ((rows["source"] == other.source) & (rows["against"] == one.source))
+    ]
+    return rows.iloc[0] if len(rows) else None
 
 
 def _confused(confusion: pd.DataFrame, config: TableConfig) -> Statement | None:

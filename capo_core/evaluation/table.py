@@ -158,6 +158,14 @@ class TableConfig:
         choices=_scored_families,
     )
 
+    duplicate: float = setting(
+        0.9,
+        "Near-duplicate from",
+        "Similarity to a training text (1: the same) from which an explanation counts as copied.",
+        ge=0.5,
+        le=1.0,
+    )
+
     def __post_init__(self) -> None:
         for name in ("views", "pool", "families"):
             if not getattr(self, name):
@@ -171,12 +179,15 @@ class TableConfig:
             "pool": list(self.pool),
             "seed": self.seed,
             "families": list(self.families),
+            # Evaluations from before there was this setting keep their configuration.
+            **({} if self.duplicate == 0.9 else {"duplicate": self.duplicate}),
         }
 
     @classmethod
     def from_dict(cls, raw: dict) -> TableConfig:
         views = tuple(View(*view) for view in raw["views"])
-        return cls(views, tuple(raw["pool"]), raw["seed"], tuple(raw["families"]))
+        more = {"duplicate": raw["duplicate"]} if "duplicate" in raw else {}
+        return cls(views, tuple(raw["pool"]), raw["seed"], tuple(raw["families"]), **more)
 
 
 @dataclass(frozen=True)
@@ -247,7 +258,7 @@ def evaluate(
         given: scores of streams that were computed elsewhere (an LLM judge's).
     """
     config = config or TableConfig()
-    context = Context(dataset, item_ids, embedder or Embedder(cache), config.seed)
+    context = Context(dataset, item_ids, embedder or Embedder(cache), config.seed, config.duplicate)
     single: dict[Key, list[tuple[str, AnyScore]]] = {}
 
     def put(source: str, target: str, run: str, measure: str, k: int, score) -> None:

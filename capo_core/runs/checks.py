@@ -162,7 +162,7 @@ def _check_evaluation(settings: Settings) -> None:
     # The rest is checked when it begins: it would load the statistics for a mere list of runs.
     if not settings["runs"]:
         raise ConfigError("no runs are named to evaluate")
-    strange = sorted(set(settings["config"]) - {"views", "pool", "seed", "families"})
+    strange = sorted(set(settings["config"]) - {"views", "pool", "seed", "families", "duplicate"})
     if strange:
         raise ConfigError(f"there is no setting {strange[0]!r} in an evaluation")
 

@@ -123,7 +123,7 @@ def test_the_best_of_the_report_by_its_own_tests(report):
 
 def test_sentences_call_methods_by_their_names(report):
     said = dict(scores.sentences(report, ALL))
-    assert said["headline"].startswith("Of 2 methods, CAPO comes closest to its targets")
+    assert said["headline"].startswith("Of 2 methods, CAPO is nearest to its targets")
     assert "Zero-shot" in said["confusion"] and "zero_shot" not in " ".join(said.values())
 
 

@@ -119,7 +119,8 @@ def test_repeating_oneself_shows_and_is_said(report):
     assert report.row("parrot", "distinct-2", 8).value == pytest.approx(1 / 8)
     said = {s.topic: s.text for s in report.statements}
     assert "parrot" in said["diversity"] and "copy" not in said["diversity"]
-    assert "copy comes closest" in said["headline"]
+    assert "copy is nearest to its targets" in said["headline"]
+    assert "not significantly different from the target's own texts" in said["headline"]
     assert "mute" in said["unread"] and "100.0\u00a0%" in said["unread"]
     assert "caricature" not in said
 
@@ -148,8 +149,11 @@ def test_exports_hold_every_row(report, tmp_path):
     assert len(csv) == len(report.scores)
     np.testing.assert_allclose(csv["value"], report.scores["value"])
     lines = [json.loads(x) for x in export.write(report, tmp_path / "r.jsonl").open()]
-    assert len(lines) == len(report.scores) + len(report.differences)
-    assert {line["table"] for line in lines} == {"scores", "differences"}
+    away = report.human_distance
+    tables = (report.scores, report.differences, away.distances, away.contrasts)
+    assert len(lines) == sum(map(len, tables)) and all(map(len, tables))
+    named = {line["table"] for line in lines}
+    assert named == {"scores", "differences", "distances", "contrasts"}
     assert load(export.write(report, tmp_path / "r.json")).to_dict() == report.to_dict()
     with pytest.raises(ConfigError, match=r"r\.pdf"):
         export.write(report, tmp_path / "r.pdf")

@@ -14,6 +14,7 @@ from capo_core.data.splits import assign_splits
 from capo_core.evaluation.measures import diversity, explanations, style
 from capo_core.evaluation.measures.explanations import rouge_l
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
+from capo_core.evaluation.table import TableConfig
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.text.embeddings import Embedder
 from capo_core.text.tokens import tokens
@@ -188,3 +189,59 @@ def test_influence_of_self_similarity_is_its_derivative():
         pairs = np.outer(weights, weights) * (1 - np.eye(5))
         moved = (pairs * cosines).sum() / pairs.sum()
         assert found.influence[0, i] == pytest.approx((moved - found.value) / 1e-6, abs=1e-4)
+
+
+def test_distinct_1_and_3_count_their_own_runs():
+    texts = stream(["a b c a", "a b c d"])
+    found = diversity.grouped_distinct_1(texts, n_items=2, k=2)
+    assert found.value == pytest.approx(4 / 8)
+    found = diversity.grouped_distinct_3(texts, n_items=2, k=2)
+    assert found.value == pytest.approx(3 / 4)  # a b c twice, b c a, b c d
+    assert diversity.grouped_distinct_3(stream(["a b", "c"]), n_items=2, k=2) is None
+
+
+def test_self_overlap_is_the_mean_rouge_2_of_pairs():
+    found = diversity.self_overlap(stream(["a b c", "a b d", "e f"]), n_items=3)
+    assert found.value == pytest.approx((2 * 1 / 4 + 0 + 0) / 3)
+    same = diversity.self_overlap(stream(["a b c"] * 4), n_items=4)
+    assert same.value == pytest.approx(1) and same.error == pytest.approx(0)
+    assert diversity.self_overlap(stream(["a b", ""]), n_items=2) is None
+    single = diversity.self_overlap(stream(["a", "a"]), n_items=2)
+    assert single.value == 0  # a single word has no pair
+
+
+def test_influence_of_self_overlap_is_its_derivative():
+    """A jackknife: without an item the mean over pairs moves by its influence, to first order."""
+    rng = np.random.default_rng(3)
+    texts = [" ".join(rng.choice(list("abcde"), 6)) for _ in range(60)]
+    whole = diversity.self_overlap(stream(texts), n_items=60)
+    without = [
+        diversity.self_overlap(stream(texts[:n] + [""] + texts[n + 1 :]), n_items=60).value
+        for n in range(60)
+    ]
+    moved = (whole.value - np.array(without)) * 59 / 60
+    np.testing.assert_allclose(whole.influence[0], moved, atol=2e-4)
+
+
+def test_words_per_explanation_leave_empty_ones_out():
+    found = diversity.explanation_length(stream(["one two", "", "one two three four."]), n_items=3)
+    assert (found.value, found.n) == (3.0, 2)
+    assert diversity.explanation_length(stream([""]), n_items=1) is None
+
+
+def test_near_duplicates_are_found_and_the_threshold_decides():
+    training = ["the premise does not mention a dog", "it is the same question"]
+    texts = stream(["The premise does not mention a cat.", "It is the same question!", "no idea"])
+    share = {
+        limit: diversity.near_duplicates(texts, training, limit, n_items=3).value
+        for limit in (0.8, 0.99, 1.0)
+    }
+    assert share == {0.8: pytest.approx(2 / 3), 0.99: pytest.approx(1 / 3),
+                     1.0: pytest.approx(1 / 3)}  # fmt: skip
+    assert diversity.near_duplicates(texts, [], 0.9, n_items=3) is None
+
+
+def test_the_threshold_is_a_setting_that_stays_out_of_former_configurations():
+    assert "duplicate" not in TableConfig().to_dict()
+    config = TableConfig(duplicate=0.8)
+    assert TableConfig.from_dict(config.to_dict()) == config

@@ -60,7 +60,7 @@ _PARTS = {
 }
 _UNSCORED = ("answers", "habits", "retention")  # what can be shown before anything is scored
 _SAID = ("headline", "caricature")
-_MISSING = "missing"
+_WARNINGS = ("missing", "eyes")
 
 
 def show(context: PageContext) -> None:
@@ -72,16 +72,16 @@ def show(context: PageContext) -> None:
     if report is not None:
         said = scores.sentences(report, scores.target_of(chosen))
         # What few measures say may have no headline; then the first sentence is one.
-        topics = [topic for topic, _ in said if topic != _MISSING]
+        topics = [topic for topic, _ in said if topic not in _WARNINGS]
         first = [topic for topic in topics if topic in _SAID] or topics[:1]
         if first:
             show_headline(*(text for topic, text in said if topic in first))
         for topic, text in said:
-            if topic == _MISSING:
+            if topic in _WARNINGS:
                 st.warning(markdown(text))
         view = scores.show(chosen)
         for topic, text in said:
-            if topic not in (*first, _MISSING):
+            if topic not in (*first, *_WARNINGS):
                 show_note(text)
         plots.imitation(chosen, view)
     with components.details_anchor():

@@ -19,6 +19,7 @@ from capo_core.dashboard.ui.theme import (
     reduction_name,
     representation_name,
 )
+from capo_core.evaluation.eyes import compare_eyes
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
     FAMILIES,
@@ -183,8 +184,12 @@ def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
             # The statements are made from the row called `ALL`.
             alone = name in ("scores", "differences")
             parts[name] = rows.assign(target=ALL) if alone else rows
+        away = report.human_distance.of_target(target)
+        # Reports of earlier versions have no contrasts, and then nothing is said of the eyes.
+        eyes = compare_eyes(away, min(report.config.pool)) if len(away.contrasts) else None
         made = statements(
-            **parts, sources=report.sources, config=report.config, llm_judges=report.llm_judges,
+            **parts, human_distance=away, eyes=eyes,
+            sources=report.sources, config=report.config, llm_judges=report.llm_judges,
             missing=next((one for one in report.statements if one.topic == "missing"), None),
         )  # fmt: skip
         found = tuple(one for one in made if one.topic != "unread")
@@ -352,6 +357,7 @@ def numbers(chosen: CompareSelection) -> None:
         key=f"{PAGE}.numbers",
         file_name=f"{report.dataset}-scores",
     )
+    distances(chosen)
     section_heading(
         "All paired differences",
         "First minus second source on the same items. p-values are Holm-adjusted "
@@ -377,6 +383,38 @@ def numbers(chosen: CompareSelection) -> None:
         },
         key=f"{PAGE}.differences",
         file_name=f"{report.dataset}-differences",
+    )
+
+
+def distances(chosen: CompareSelection) -> None:
+    """Show the distance of each method from the human reference, for all measures of imitation."""
+    report, target = chosen.report, target_of(chosen)
+    rows = report.human_distance.distances
+    rows = rows[rows["target"] == target]
+    if rows.empty:
+        return
+    section_heading(
+        "Distance from the human",
+        "How far each method's attribution is from that of the target's own held-out texts. Beyond "
+        "it (overshoot), texts are more typical than the human's. Over several annotators: the "
+        "mean of their absolute differences.",
+    )
+    table(
+        rows.assign(source=[_called(name) for name in rows["source"]]),
+        {
+            "measure": Field("Measure", width="medium"),
+            "k": Field("Texts", "Explanations pooled per attribution.", 0),
+            "source": Field("Method"),
+            "value": Field("Value", None, 3),
+            "human": Field("Human", "The targets' own held-out texts.", 3),
+            "gap": Field("Difference", "Method minus human.", 3),
+            "gap_low": Field("from", "Lower end of the 95 % interval of the difference.", 3),
+            "gap_high": Field("to", "Upper end of the 95 % interval of the difference.", 3),
+            "distance": Field("Distance", "Mean over annotators of the absolute difference.", 3),
+            "level": Field("Level", width="medium"),
+        },
+        key=f"{PAGE}.distances",
+        file_name=f"{report.dataset}-distances",
     )
 
 

@@ -26,6 +26,7 @@ from capo_core.evaluation.measures.registry import measures_of
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.stats.bootstrap import AnyScore, Score
 from capo_core.text.embeddings import Embedder
+from capo_core.text.tokens import normalise
 
 REGISTERED = (labels, soft_labels, explanations, style, attribution, diversity)  # by importing them
 GUESS = "guess"  # the chance line: what is reached without reading the item
@@ -41,6 +42,7 @@ class Context:
     item_ids: tuple[str, ...]
     embedder: Embedder
     seed: int = 0
+    duplicate: float = 0.9
 
     @property
     def n_items(self) -> int:
@@ -58,6 +60,18 @@ class Context:
             a: explanations.own_texts(self.dataset, self.item_ids, a)
             for a in self.dataset.annotators
         }
+
+    @cached_property
+    def training_texts(self) -> dict[str, list[str]]:
+        """Return each annotator's normalised explanations of training items; maybe none."""
+        split = self.dataset.items.set_index("item_id")["split"]
+        rows = self.dataset.annotations
+        rows = rows[rows["item_id"].map(split) == "train"]
+        texts = {a: [] for a in self.dataset.annotators}
+        for annotator, text in zip(rows["annotator_id"], rows["explanation"], strict=True):
+            if text.strip():
+                texts[annotator].append(normalise(text))
+        return texts
 
     @cached_property
     def style(self) -> style.StyleSpace:
@@ -97,6 +111,8 @@ class Context:
             "embedder": self.embedder,
             "n_items": self.n_items,
             "seed": self.seed,
+            "training_texts": self.training_texts[stream.target],
+            "duplicate": self.duplicate,
         }
 
     def inputs_of_soft(self, method: np.ndarray) -> dict[str, Any]:

@@ -18,7 +18,13 @@ from scipy.special import log_softmax, softmax
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
-from capo_core.evaluation.measures.registry import HIGHER, LLM_JUDGE, measure, variant_name
+from capo_core.evaluation.measures.registry import (
+    LIKE_HUMAN,
+    LIKELIHOOD,
+    LLM_JUDGE,
+    measure,
+    variant_name,
+)
 from capo_core.evaluation.streams import Stream
 from capo_core.progress import Progress, silent
 from capo_core.stability.attribution import TIE
@@ -171,13 +177,13 @@ GROUPINGS = 400  # random divisions into groups; their luck then hardly shows
 @measure(
     "attribution",
     family="attribution",
-    better=HIGHER,
+    better=LIKE_HUMAN,
     title="Attributed to target",
     headline=True,
     has_variants=True,
     meaning="Share of groups of k explanations that a classifier attributes to the target; it "
     "knows only what people wrote on training items. At the ceiling, texts are attributed to the "
-    "target as often as its own.",
+    "target as often as its own; above it they are more typical than the human.",
 )
 def pooled_accuracy(
     scores: np.ndarray,
@@ -357,7 +363,7 @@ def pooled_slope(scores: np.ndarray, author: np.ndarray, k: int, *, seed: int = 
 @measure(
     "probability",
     family="attribution",
-    better=HIGHER,
+    better=LIKE_HUMAN,
     title="Probability of target",
     has_variants=True,
     meaning="Mean probability of the target by the same classifier, calibrated on people's texts. "
@@ -390,9 +396,31 @@ def pooled_probability(
 
 
 @measure(
+    "likelihood attribution",
+    family=LIKELIHOOD,
+    better=LIKE_HUMAN,
+    title="Likeliest author",
+    headline=True,
+    meaning="Share of groups of k explanations that are likeliest under the target's own adapter, "
+    "among the adapters of all annotators, each fine-tuned on one annotator's training texts and "
+    "calibrated on validation texts. It reads the item and the label; no classifier and no judge.",
+)
+def likelihood_accuracy(
+    scores: np.ndarray, item: np.ndarray, target: int, k: int, *, n_items: int, seed: int = 0
+) -> Score | None:
+    """Return the share of groups of `k` responses that are likeliest under the target's adapter.
+
+    Args:
+        scores: [n, C] calibrated log-probabilities (see `likelihood.Calibration.scores`); a group's
+            is their sum. Groups and ties are those of `pooled_accuracy`.
+    """
+    return pooled_accuracy(scores, item, target, k, n_items=n_items, seed=seed)
+
+
+@measure(
     LLM_JUDGE,
     family=LLM_JUDGE,
-    better=HIGHER,
+    better=LIKE_HUMAN,
     title="LLM judge {variant}",
     headline=True,
     has_variants=True,

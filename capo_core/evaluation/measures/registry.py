@@ -23,6 +23,7 @@ DIRECTIONS = {
     LIKE_HUMAN: "closer to the human's value is better",
 }
 LLM_JUDGE = "judge"  # the family of what a language model says, by the name it has in reports
+LIKELIHOOD = "likelihood"  # the family of attribution by the annotators' own adapters
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,15 @@ FAMILIES: dict[str, Family] = {
             pooled=True, **_AUTHOR,
         ),
         Family(
-            "diversity", "Diversity", "Diversity within a method",
-            ("stream", "embedder", "n_items", "seed"),
+            "diversity", "Diversity", "Diversity, length and copying within a method",
+            ("stream", "embedder", "n_items", "seed", "training_texts", "duplicate"),
             undefined="too few explanations with at least two words",
+        ),
+        Family(
+            LIKELIHOOD, "Likelihood", "Attributed to the target by the annotators' own adapters",
+            ("scores", "item", "target", "k", "n_items", "seed"),
+            undefined="there are fewer answers than one group needs",
+            scored_elsewhere=True, **_AUTHOR,
         ),
         Family(
             LLM_JUDGE, "LLM judge", "Attributed to the target by an LLM judge",

@@ -210,7 +210,7 @@ class ExperimentConfig:
                 ProfileConfig(**raw)
             elif stage in OPTIONAL_STAGES:
                 self._check_optional(stage, raw)
-            elif unknown := sorted(set(raw) - {"views", "pool", "families", "seed"}):
+            elif unknown := sorted(set(raw) - {"views", "pool", "families", "seed", "duplicate"}):
                 raise ConfigError(f"there is no setting {unknown[0]!r} in an evaluation")
         except CapoError:
             raise

@@ -1,0 +1,171 @@
+"""Whether independent measures of imitation agree on which method is nearest to the human.
+
+Words, sentence embedding and likelihood under the annotators' own adapters each see something else
+of a text. A conclusion that only one of them supports is about that measure, not about the method.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from capo_core.evaluation.human_distance import DISTANCE, HumanDistance
+from capo_core.evaluation.measures.registry import LIKELIHOOD, find_measure
+from capo_core.formatting import Named, Statement
+from capo_core.stats.intervals import json_value
+from capo_core.text.reductions import find_reduction
+from capo_core.text.representations import find_representation
+
+
+@dataclass(frozen=True)
+class RankAgreement:
+    """Agreement of two measures on the order of methods by distance from the human.
+
+    Attributes:
+        tau: Kendall's τ-b over the methods that both have; NaN where one has only ties.
+    """
+
+    one: str
+    other: str
+    tau: float
+
+
+@dataclass(frozen=True)
+class EyeComparison:
+    """Which method each measure of imitation finds nearest to the human.
+
+    Attributes:
+        k: texts attributed together.
+        methods: those that all measures have.
+        nearest: measure → the method nearest to the human.
+        agreements: of each pair of measures.
+        differ: whether two measures name different methods, or order them against one another.
+        significant: whether one of two measures that name different methods finds its own
+            significantly nearer than the other's.
+    """
+
+    k: int
+    methods: tuple[str, ...]
+    nearest: Mapping[str, str]
+    agreements: tuple[RankAgreement, ...]
+    differ: bool
+    significant: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "k": self.k,
+            "methods": list(self.methods),
+            "nearest": dict(self.nearest),
+            "agreements": [
+                {"one": a.one, "other": a.other, "tau": json_value(a.tau)} for a in self.agreements
+            ],
+            "differ": self.differ,
+            "significant": self.significant,
+        }
+
+
+def eyes_of(measures: Mapping[str, Any]) -> list[str]:
+    """Return the measures among `measures` that are eyes of their own.
+
+    These are attribution by each representation of normalised texts, and by likelihood. The same
+    words with typing habits kept are no eye of their own.
+    """
+    found = []
+    for name in dict.fromkeys(measures):
+        about = find_measure(name)
+        if about.family == LIKELIHOOD or (
+            about.title == "Attributed to target" and not _written(about.variant)
+        ):
+            found.append(name)
+    return found
+
+
+def _written(variant: str) -> bool:
+    return find_reduction(variant.partition(", ")[2]).written
+
+
+def compare_eyes(distance: HumanDistance, k: int) -> EyeComparison | None:
+    """Return whether the measures agree at `k`; None for fewer than two measures or methods."""
+    from scipy.stats import kendalltau
+
+    rows = distance.distances
+    eyes = eyes_of(rows.loc[rows["k"] == k, "measure"])
+    tables = {eye: distance.nearest(eye, k).set_index("source")["distance"] for eye in eyes}
+    if len(tables) < 2:
+        return None
+    first = next(iter(tables.values()))
+    methods = [m for m in first.index if all(m in table.index for table in tables.values())]
+    if len(methods) < 2:
+        return None
+    tables = {eye: table.loc[methods] for eye, table in tables.items()}
+    agreements = tuple(
+        RankAgreement(one, other, float(kendalltau(tables[one], tables[other]).statistic))
+        for one, other in combinations(tables, 2)
+    )
+    nearest = {eye: str(table.idxmin()) for eye, table in tables.items()}
+    opposed = any(a.tau < 0 for a in agreements if not math.isnan(a.tau))
+    return EyeComparison(
+        k,
+        tuple(methods),
+        nearest,
+        agreements,
+        len(set(nearest.values())) > 1 or opposed,
+        any(
+            _nearer(distance, eye, k, winner, other)
+            for eye, winner in nearest.items()
+            for other in set(nearest.values()) - {winner}
+        ),
+    )
+
+
+def _nearer(distance: HumanDistance, measure: str, k: int, one: str, other: str) -> bool:
+    """Return whether a measure finds `one` significantly nearer to the human than `other`."""
+    rows = distance.contrasts
+    rows = rows[(rows["measure"] == measure) & (rows["k"] == k) & (rows["quantity"] == DISTANCE)]
+    rows = rows[rows["target"] == "all"]
+    for row in rows.itertuples():
+        if (row.source, row.against, row.verdict) in (
+            (one, other, "nearer"),
+            (other, one, "further"),
+        ):
+            return True
+    return False
+
+
+def eye_in_words(measure: str) -> str:
+    """Return what a measure of imitation looks at: "word n-grams", "likelihood"."""
+    about = find_measure(measure)
+    if about.family == LIKELIHOOD:
+        return "likelihood under the annotators' own adapters"
+    return find_representation(about.variant.partition(", ")[0]).in_words
+
+
+def eye_warning(found: EyeComparison | None) -> Statement | None:
+    """Return the warning that the measures disagree; None where they agree."""
+    if found is None or not found.differ:
+        return None
+    parts, values = [], {}
+    for number, (eye, method) in enumerate(found.nearest.items()):
+        parts.append(f"{{method{number}}} by {eye_in_words(eye)}")
+        values[f"method{number}"] = Named("method", method)
+    taus = [a.tau for a in found.agreements if not math.isnan(a.tau)]
+    if taus:
+        values |= {"low": min(taus), "high": max(taus), "n": len(found.methods)}
+    ranks = ""
+    if taus:
+        span = "{low:number}" if min(taus) == max(taus) else "{low:number} to {high:number}"
+        ranks = f" (Kendall's τ of their orders {span}, {{n:count method}})"
+    end = (
+        "A conclusion from one of them alone is about that measure."
+        if found.significant
+        else "None of these differences is significant by itself."
+    )
+    return Statement(
+        "eyes",
+        "Measures of imitation rank the methods differently: nearest to the targets' own level is "
+        f"{', '.join(parts)}{ranks}. {end}",
+        values,
+    )
