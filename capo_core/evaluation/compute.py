@@ -13,6 +13,8 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.eyes import compare_eyes
 from capo_core.evaluation.human_distance import SeedScores, human_distance
+from capo_core.evaluation.likelihood import MEASURE as LIKELIHOOD_MEASURE
+from capo_core.evaluation.likelihood import AuthorAdapters, author_scores
 from capo_core.evaluation.llm_judge.results import LlmJudgeVerdicts
 from capo_core.evaluation.measures import GUESS
 from capo_core.evaluation.measures.registry import (
@@ -28,7 +30,7 @@ from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams, so
 from capo_core.evaluation.summary import methods_paragraph, statements
 from capo_core.evaluation.table import ALL, Evaluation, TableConfig, evaluate
 from capo_core.formatting import Statement
-from capo_core.progress import Progress, silent
+from capo_core.progress import Progress, part_of, silent
 from capo_core.text.embeddings import Embedder
 
 EVERYTHING = TableConfig(families=SCORED)
@@ -44,6 +46,8 @@ def compute_report(
     cache: Path | None = None,
     embedder: Embedder | None = None,
     llm_judges: Sequence[LlmJudgeVerdicts] = (),
+    authors: AuthorAdapters | None = None,
+    same_training: Sequence[str] = (),
     missing: Statement | None = None,
     progress: Progress = silent,
 ) -> EvaluationReport:
@@ -53,16 +57,29 @@ def compute_report(
         outputs: streams of methods (see `streams.output_streams`); people's are added.
         split: the name of the part that `item_ids` are, for the words of the report.
         llm_judges: answers of LLM judges about the same streams.
+        authors: adapters of all annotators, for attribution by likelihood; None leaves it out.
+        same_training: sources that these adapters wrote themselves (`likelihood.written_by`).
         missing: methods that were expected and have no result, with the reason; "" for none.
 
     Raises:
         ConfigError: a method has a reserved name, or a stream has two responses to one item.
+        RunError: a scored item is in the training split of the author adapters.
         DataError: an annotator has no explanation in the training split, or an answer has an
             unknown target or label.
     """
     _check(dataset, outputs)
     streams = [*human_streams(dataset, item_ids), *outputs]
     given = [each for judge in llm_judges for each in judge.given(item_ids)]
+    by_likelihood = None
+    if authors is not None:
+        by_likelihood = author_scores(
+            dataset, item_ids, streams, authors, cache=cache, same_training=same_training,
+            progress=part_of(progress, 0.0, 0.7),
+        )  # fmt: skip
+        given += by_likelihood.given(
+            streams, dataset.annotators, config.pool, n_items=len(item_ids), seed=config.seed
+        )
+        progress = part_of(progress, 0.7, 1.0)
     found = evaluate(
         dataset, item_ids, streams, config, cache=cache, embedder=embedder, given=given,
         progress=progress,
@@ -74,7 +91,9 @@ def compute_report(
     ]
     apart = found.differences(pairs)
     parts = {
-        "scores": _scores(found, streams, dataset, config, llm_judges),
+        "scores": _scores(
+            found, streams, dataset, config, llm_judges, likelihood=by_likelihood is not None
+        ),
         "differences": apart,
         "confusion": found.confusion,
         "caricatures": caricatures(apart, config),
@@ -94,6 +113,7 @@ def compute_report(
     scored = tuple(_sources(streams, dataset.annotators))
     missing_text = missing.text if missing is not None else ""
     about = tuple(judge.to_dict() for judge in llm_judges)
+    likelihood = by_likelihood.to_dict() if by_likelihood is not None else {}
     return EvaluationReport(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -106,6 +126,7 @@ def compute_report(
         **parts,
         human_distance=away,
         eyes=eyes.to_dict() if eyes is not None else {},
+        likelihood=likelihood,
         llm_judges=about,
         missing=missing_text,
         statements=statements(
@@ -118,13 +139,17 @@ def compute_report(
             missing=missing,
         ),
         methods=methods_paragraph(
-            dataset, len(item_ids), split, config, scored, about, missing_text
+            dataset, len(item_ids), split, config, scored, about, missing_text, likelihood
         ),
     )
 
 
 def expected_measures(
-    dataset: Dataset, config: TableConfig, llm_judges: Sequence[LlmJudgeVerdicts] = ()
+    dataset: Dataset,
+    config: TableConfig,
+    llm_judges: Sequence[LlmJudgeVerdicts] = (),
+    *,
+    likelihood: bool = False,
 ) -> Iterator[tuple[str, int]]:
     """Return (measure, k) of every score a report should have, in the order of the registry."""
     for family in config.families:
@@ -134,6 +159,8 @@ def expected_measures(
         if not FAMILIES[family].pooled:
             fitting = (measure for measure in measures_of(family) if measure.fits(dataset))
             yield from ((measure.name, measure.k) for measure in fitting)
+    if likelihood:
+        yield from ((LIKELIHOOD_MEASURE, k) for k in config.pool)
     yield from ((judge.measure, judge.k) for judge in llm_judges)
 
 
@@ -143,6 +170,8 @@ def _scores(
     dataset: Dataset,
     config: TableConfig,
     llm_judges: Sequence[LlmJudgeVerdicts],
+    *,
+    likelihood: bool,
 ) -> pd.DataFrame:
     """Return the long table with every expected row; undefined values carry a reason in `note`."""
     known = {(row.source, row.target, row.measure, row.k): row for row in found.scores.itertuples()}
@@ -156,7 +185,7 @@ def _scores(
 
     rows = []
     for source, targets in answered.items():
-        for name, k in expected_measures(dataset, config, llm_judges):
+        for name, k in expected_measures(dataset, config, llm_judges, likelihood=likelihood):
             about = find_measure(name)
             for target in (*targets, ALL):
                 if not about.of.by_target and target != ALL:

@@ -21,6 +21,8 @@ from capo_core.evaluation.human_distance import (
     UNDERSHOOT,
     HumanDistance,
 )
+from capo_core.evaluation.likelihood import FOLDS as LIKELIHOOD_FOLDS
+from capo_core.evaluation.likelihood import likelihood_statement
 from capo_core.evaluation.measures.attribution import FOLDS, GROUPINGS
 from capo_core.evaluation.measures.diversity import GROUP
 from capo_core.evaluation.measures.style import BINS
@@ -45,9 +47,12 @@ def methods_paragraph(
     sources: Sequence[EvaluatedSource],
     llm_judges: Sequence[Mapping] = (),
     missing: str = "",
+    likelihood: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Return the methods paragraph under the keys "text" and "latex", in the same words."""
-    sentences = _sentences(dataset, n_items, split, config, sources, llm_judges, missing)
+    sentences = _sentences(
+        dataset, n_items, split, config, sources, llm_judges, missing, likelihood or {}
+    )
     text = " ".join(sentences)
     return {"text": text, "latex": latex(text)}
 
@@ -57,7 +62,9 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-def _sentences(dataset, n_items, split, config, sources, llm_judges, missing) -> list[str]:
+def _sentences(
+    dataset, n_items, split, config, sources, llm_judges, missing, likelihood
+) -> list[str]:
     methods = [source for source in sources if source.name not in (HUMAN, OTHER)]
     sentences = [
         f"All scores are computed on the {n_items} {split} items of {dataset.name} "
@@ -93,6 +100,17 @@ def _sentences(dataset, n_items, split, config, sources, llm_judges, missing) ->
             "Distance from the human: for each target the absolute difference between a method's "
             "value and that of the target's own held-out texts, averaged over targets; 95 % "
             "intervals and differences between methods by a Bayesian bootstrap over items."
+        )
+    if likelihood:
+        folds = (
+            f", scored texts in {LIKELIHOOD_FOLDS} folds by item" if likelihood["crossed"] else ""
+        )
+        sentences.append(
+            "Likelihood attribution: mean log-probability per token of the explanation, given item "
+            f"and label, under the SFT adapters of all annotators on {likelihood['base']}; typing "
+            "habits at both ends are made equal. A multinomial logistic model with one slope and "
+            f"an offset for each adapter, fitted on {likelihood['calibration_texts']} validation "
+            f"texts{folds}, names the author; k texts are added up."
         )
     for judge in llm_judges:
         asked = judge["config"]
@@ -141,6 +159,7 @@ def statements(
     sources: Sequence[EvaluatedSource],
     config: TableConfig,
     llm_judges: Sequence[Mapping] = (),
+    likelihood: Mapping[str, Any] | None = None,
     missing: Statement | None = None,
 ) -> tuple[Statement, ...]:
     """Return everything that can be stated, the most important first."""
@@ -151,6 +170,7 @@ def statements(
         _imitation(mine, human_distance, config),
         eye_warning(eyes),
         missing,
+        likelihood_statement(scores, likelihood or {}),
         _confused(confusion, config),
         *(_judged(mine, judge) for judge in llm_judges),
         _labels(mine, overall),

@@ -13,7 +13,8 @@ and of each kind:
     profile       targets, base or server, config (`ProfileConfig`)
     generate      targets, base or server, config (`GenerateConfig`), adapters (run ids of
                   trainings), profiles (run id of a profile run)
-    evaluate      runs (run ids of generations), judges (run ids of LLM judges), config (of a
+    evaluate      runs (run ids of generations), judges (run ids of LLM judges), authors (run ids of
+                  SFT trainings, for attribution by likelihood), config (of a
                   `TableConfig`)
     judge         runs (run ids of generations; may be none), base or server or guess (true),
                   split (where there are no runs), config (`LlmJudgeConfig`)
@@ -253,7 +254,8 @@ SETTINGS: dict[str, tuple[Types, Callable[[Settings], object]]] = {
         {**_DATA, **_MODEL, "targets": list, "config": dict, "adapters": list, "profiles": str},
         generate_config,
     ),
-    "evaluate": ({**_DATA, "runs": list, "judges": list, "config": dict}, _check_evaluation),
+    "evaluate": ({**_DATA, "runs": list, "judges": list, "authors": list, "config": dict},
+                 _check_evaluation),
     "judge": (
         {**_DATA, **_MODEL, "runs": list, "guess": bool, "split": str, "config": dict},
         _check_judge,

@@ -216,7 +216,7 @@ def test_influence_of_self_overlap_is_its_derivative():
     texts = [" ".join(rng.choice(list("abcde"), 6)) for _ in range(60)]
     whole = diversity.self_overlap(stream(texts), n_items=60)
     without = [
-        diversity.self_overlap(stream(texts[:n] + [""] + texts[n + 1 :]), n_items=60).value
+        diversity.self_overlap(stream([*texts[:n], "", *texts[n + 1 :]]), n_items=60).value
         for n in range(60)
     ]
     moved = (whole.value - np.array(without)) * 59 / 60

@@ -190,6 +190,7 @@ def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
         made = statements(
             **parts, human_distance=away, eyes=eyes,
             sources=report.sources, config=report.config, llm_judges=report.llm_judges,
+            likelihood=report.likelihood,
             missing=next((one for one in report.statements if one.topic == "missing"), None),
         )  # fmt: skip
         found = tuple(one for one in made if one.topic != "unread")

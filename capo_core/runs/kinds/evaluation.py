@@ -28,7 +28,8 @@ def evaluate_runs(
 ) -> str:
     """Score the generations `settings["runs"]` beside the annotators' own responses.
 
-    The report includes the results of the LLM judges `settings["judges"]`.
+    The report includes the results of the LLM judges `settings["judges"]`, and attribution by
+    likelihood under the adapters of the SFT runs `settings["authors"]`.
 
     Writes report.json (an `EvaluationReport`, see `evaluation.report`), then result.json. The
     command `evaluate` gives the same numbers for the same runs.
@@ -43,10 +44,12 @@ def evaluate_runs(
     from capo_core.evaluation import report as reports
     from capo_core.evaluation import streams as evaluation_streams
     from capo_core.evaluation.compute import compute_report
+    from capo_core.evaluation.likelihood import author_adapters, written_by
     from capo_core.evaluation.llm_judge.results import load_verdicts
 
     config = table_config(settings)
     judges = list(settings.get("judges", ()))
+    authors = list(settings.get("authors", ()))
     folder.claim(
         {
             "stage": "evaluate",
@@ -55,6 +58,7 @@ def evaluate_runs(
             "runs": list(settings["runs"]),
             # Runs from before there were judges keep their configuration.
             **({"judges": judges} if judges else {}),
+            **({"authors": authors} if authors else {}),
             "settings": config.to_dict(),
         }
     )
@@ -66,9 +70,14 @@ def evaluate_runs(
         items, streams = evaluation_streams.method_streams(dataset, found, split)
         gone = {each.run for each in skipped}
         named = [find_run(workspace, name) for name in judges if name not in gone]
+        adapters = None
+        if authors:
+            adapters = author_adapters(dataset, [find_run(workspace, name) for name in authors])
         report = compute_report(
             dataset, items, streams, config, split=split, cache=workspace.cache,
             llm_judges=load_verdicts(named, found, dataset.fingerprint),
+            authors=adapters,
+            same_training=written_by(found, adapters, workspace) if adapters else (),
             missing=skipped_statement(skipped),
             progress=part_of(progress, 0.02, 0.98),
         )  # fmt: skip
