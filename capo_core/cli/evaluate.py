@@ -235,6 +235,13 @@ def evaluate(
     judge: Annotated[
         list[str] | None, typer.Option(help="Names of finished runs of the command judge.")
     ] = None,
+    author_adapters: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Names of finished SFT runs, one for each annotator: texts are also attributed by "
+            "their likelihood under these adapters."
+        ),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Split scored. Default: that of the runs, or test.")
     ] = None,
@@ -244,7 +251,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Score methods against their target annotators, with floor, ceiling and chance."""
-    from capo_core.evaluation import export
+    from capo_core.evaluation import export, likelihood
     from capo_core.evaluation import streams as evaluation_streams
     from capo_core.evaluation.compute import compute_report
     from capo_core.evaluation.llm_judge.results import load_verdicts
@@ -267,10 +274,16 @@ def evaluate(
     part = split or answered or "test"
     items, streams = evaluation_streams.method_streams(loaded, found, part)
     named = [find_run(workspace, name) for name in judge or ()]
+    adapters = None
+    if author_adapters:
+        trained = [find_run(workspace, name) for name in author_adapters]
+        adapters = likelihood.author_adapters(loaded, trained)
     with progress_bar(quiet=as_json) as progress:
         report = compute_report(
             loaded, items, streams, config, split=part, cache=workspace.cache,
-            llm_judges=load_verdicts(named, found, loaded.fingerprint), progress=progress,
+            llm_judges=load_verdicts(named, found, loaded.fingerprint), authors=adapters,
+            same_training=likelihood.written_by(found, adapters, workspace) if adapters else (),
+            progress=progress,
         )  # fmt: skip
     for path in out or ():
         export.write(report, path)

@@ -136,6 +136,7 @@ def compute_report(
             sources=scored,
             config=config,
             llm_judges=about,
+            likelihood=likelihood,
             missing=missing,
         ),
         methods=methods_paragraph(

@@ -102,9 +102,7 @@ def _sentences(
             "intervals and differences between methods by a Bayesian bootstrap over items."
         )
     if likelihood:
-        folds = (
-            f", scored texts in {LIKELIHOOD_FOLDS} folds by item" if likelihood["crossed"] else ""
-        )
+        folds = f", in {LIKELIHOOD_FOLDS} folds by item" if likelihood["crossed"] else ""
         sentences.append(
             "Likelihood attribution: mean log-probability per token of the explanation, given item "
             f"and label, under the SFT adapters of all annotators on {likelihood['base']}; typing "

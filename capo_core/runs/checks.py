@@ -254,8 +254,10 @@ SETTINGS: dict[str, tuple[Types, Callable[[Settings], object]]] = {
         {**_DATA, **_MODEL, "targets": list, "config": dict, "adapters": list, "profiles": str},
         generate_config,
     ),
-    "evaluate": ({**_DATA, "runs": list, "judges": list, "authors": list, "config": dict},
-                 _check_evaluation),
+    "evaluate": (
+        {**_DATA, "runs": list, "judges": list, "authors": list, "config": dict},
+        _check_evaluation,
+    ),
     "judge": (
         {**_DATA, **_MODEL, "runs": list, "guess": bool, "split": str, "config": dict},
         _check_judge,
