@@ -14,7 +14,7 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.eyes import compare_eyes
 from capo_core.evaluation.human_distance import SeedScores, human_distance
 from capo_core.evaluation.likelihood import MEASURE as LIKELIHOOD_MEASURE
-from capo_core.evaluation.likelihood import AuthorAdapters, author_scores
+from capo_core.evaluation.likelihood import AuthorAdapters, AuthorScores, author_scores
 from capo_core.evaluation.llm_judge.results import LlmJudgeVerdicts
 from capo_core.evaluation.measures import GUESS
 from capo_core.evaluation.measures.registry import (
@@ -34,6 +34,7 @@ from capo_core.progress import Progress, part_of, silent
 from capo_core.text.embeddings import Embedder
 
 EVERYTHING = TableConfig(families=SCORED)
+_LABELS_AND_IMITATION = TableConfig()
 
 
 def compute_report(
@@ -67,22 +68,9 @@ def compute_report(
         DataError: an annotator has no explanation in the training split, or an answer has an
             unknown target or label.
     """
-    _check(dataset, outputs)
-    streams = [*human_streams(dataset, item_ids), *outputs]
-    given = [each for judge in llm_judges for each in judge.given(item_ids)]
-    by_likelihood = None
-    if authors is not None:
-        by_likelihood = author_scores(
-            dataset, item_ids, streams, authors, cache=cache, same_training=same_training,
-            progress=part_of(progress, 0.0, 0.7),
-        )  # fmt: skip
-        given += by_likelihood.given(
-            streams, dataset.annotators, config.pool, n_items=len(item_ids), seed=config.seed
-        )
-        progress = part_of(progress, 0.7, 1.0)
-    found = evaluate(
-        dataset, item_ids, streams, config, cache=cache, embedder=embedder, given=given,
-        progress=progress,
+    streams, found, by_likelihood = _scored(
+        dataset, item_ids, outputs, config, cache=cache, embedder=embedder, llm_judges=llm_judges,
+        authors=authors, same_training=same_training, progress=progress,
     )  # fmt: skip
     methods = [name for name in sources(streams) if name not in (HUMAN, OTHER)]
     pairs = [
@@ -143,6 +131,66 @@ def compute_report(
             dataset, len(item_ids), split, config, scored, about, missing_text, likelihood
         ),
     )
+
+
+def seed_scores(
+    dataset: Dataset,
+    item_ids: tuple[str, ...],
+    outputs: Sequence[Stream],
+    config: TableConfig = _LABELS_AND_IMITATION,
+    *,
+    cache: Path | None = None,
+    embedder: Embedder | None = None,
+    authors: AuthorAdapters | None = None,
+    progress: Progress = silent,
+) -> SeedScores:
+    """Score streams of methods and people for `human_distance`: one seed of an experiment.
+
+        seeds = [seed_scores(dataset, items, streams, authors=adapters) for … in seeds]
+        table = human_distance(seeds, [(View().name, 1), (View().name, 4)], [("capo", "sft")],
+                               plain=[("label accuracy", 0)])
+
+    Args and errors are those of `compute_report`.
+    """
+    _, found, _ = _scored(
+        dataset, item_ids, outputs, config, cache=cache, embedder=embedder, authors=authors,
+        progress=progress,
+    )  # fmt: skip
+    return SeedScores(found.parts, item_ids)
+
+
+def _scored(
+    dataset: Dataset,
+    item_ids: tuple[str, ...],
+    outputs: Sequence[Stream],
+    config: TableConfig,
+    *,
+    cache: Path | None,
+    embedder: Embedder | None,
+    llm_judges: Sequence[LlmJudgeVerdicts] = (),
+    authors: AuthorAdapters | None,
+    same_training: Sequence[str] = (),
+    progress: Progress,
+) -> tuple[list[Stream], Evaluation, AuthorScores | None]:
+    """Return all streams, their scores, and those by likelihood where there are author adapters."""
+    _check(dataset, outputs)
+    streams = [*human_streams(dataset, item_ids), *outputs]
+    given = [each for judge in llm_judges for each in judge.given(item_ids)]
+    by_likelihood = None
+    if authors is not None:
+        by_likelihood = author_scores(
+            dataset, item_ids, streams, authors, cache=cache, same_training=same_training,
+            progress=part_of(progress, 0.0, 0.7),
+        )  # fmt: skip
+        given += by_likelihood.given(
+            streams, dataset.annotators, config.pool, n_items=len(item_ids), seed=config.seed
+        )
+        progress = part_of(progress, 0.7, 1.0)
+    found = evaluate(
+        dataset, item_ids, streams, config, cache=cache, embedder=embedder, given=given,
+        progress=progress,
+    )  # fmt: skip
+    return streams, found, by_likelihood
 
 
 def expected_measures(

@@ -45,6 +45,7 @@ from capo_core.evaluation.streams import (
 from capo_core.evaluation.table import ExternalScore
 from capo_core.formatting import Named, Statement
 from capo_core.imitation.generation.trained_adapters import TrainedAdapters, collect_adapters
+from capo_core.imitation.prompting.prompts import Prompt, PromptItem, PromptStyle, zero_shot
 from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder
 from capo_core.text.tokens import same_form
@@ -309,14 +310,14 @@ def log_prob_matrix(
     """
     from capo_core.imitation.models.adapters import adapter_fingerprint  # loads torch
 
-    named, base = adapters.trained.named, None
-    items = dataset.items.set_index("item_id")[["text_a", "text_b"]]
-    keys = [content_hash(*items.loc[text[0]].tolist(), *text[1:])[:32] for text in texts]
+    base = None
     columns = []
     for number, (annotator, folder) in enumerate(adapters.trained.adapters.items()):
-        who = annotator if named else ""
-        key = content_hash(_FORMAT, adapters.trained.fingerprint, adapter_fingerprint(folder),
-                           dataset.task.to_dict(), precision, who)  # fmt: skip
+        prompts = _prompts(dataset, adapters.trained, annotator, [item for item, *_ in texts])
+        keys = [content_hash(prompts[text[0]].text, *text[1:])[:32] for text in texts]
+        key = content_hash(
+            _FORMAT, adapters.trained.fingerprint, adapter_fingerprint(folder), precision
+        )
         path = None if cache is None else Path(cache) / f"likelihood-{key[:32]}.json"
         known = _stored(path)
         missing = [n for n, text_key in enumerate(keys) if text_key not in known]
@@ -325,12 +326,29 @@ def log_prob_matrix(
             part = part_of(progress, share, share + 1 / len(adapters.trained.adapters))
             if base is None:
                 base = _base_of(adapters, precision)
-            values = _computed(dataset, base, folder, who, [texts[n] for n in missing], part)
+            values = _computed(base, folder, prompts, [texts[n] for n in missing], part)
             known |= {keys[n]: v for n, v in zip(missing, values, strict=True)}
             if path is not None:
                 write_json(path, {k: None if np.isnan(v) else float(v) for k, v in known.items()})
         columns.append([known[text_key] for text_key in keys])
     return np.array(columns, dtype=float).T.reshape(len(texts), len(adapters.trained.adapters))
+
+
+def _prompts(
+    dataset: Dataset, trained: TrainedAdapters, annotator: str, item_ids: Sequence[str]
+) -> dict[str, Prompt]:
+    """Return the prompts of items as the adapters were trained with them."""
+    items = dataset.items.set_index("item_id")
+    style = PromptStyle(trained.prompt_version)
+    return {
+        item: zero_shot(
+            dataset.task,
+            PromptItem(item, items.at[item, "text_a"], items.at[item, "text_b"]),
+            annotator=annotator if trained.named else "",
+            style=style,
+        )
+        for item in dict.fromkeys(item_ids)
+    }
 
 
 def _stored(path: Path | None) -> dict[str, float]:
@@ -352,36 +370,28 @@ def _base_of(adapters: AuthorAdapters, precision: str) -> Any:
 
 
 def _computed(
-    dataset: Dataset,
     base: Any,
     folder: Path,
-    annotator: str,
+    prompts: Mapping[str, Prompt],
     texts: Sequence[Text],
     progress: Progress,
 ) -> list[float]:
     """Return the values of texts under one adapter; texts on one item share their prompt."""
-    from capo_core.imitation.prompting.prompts import PromptItem, zero_shot
     from capo_core.imitation.training.scoring.explanations import (
         explanation_log_probs,
         render_explanations,
     )
 
-    items = dataset.items.set_index("item_id")
     by_item: dict[str, list[int]] = {}
     for row, (item, *_) in enumerate(texts):
         by_item.setdefault(item, []).append(row)
-    renders, order = [], []
-    for item, rows in by_item.items():
-        prompt = zero_shot(
-            dataset.task,
-            PromptItem(item, items.at[item, "text_a"], items.at[item, "text_b"]),
-            annotator=annotator,
-        )
-        renders.append(render_explanations(base, prompt, [texts[row][1:] for row in rows]))
-        order += rows
-    values = explanation_log_probs(base, folder, renders, progress=progress)
+    renders = [
+        render_explanations(base, prompts[item], [texts[row][1:] for row in rows])
+        for item, rows in by_item.items()
+    ]
     result = np.empty(len(texts))
-    result[order] = values
+    order = [row for rows in by_item.values() for row in rows]
+    result[order] = explanation_log_probs(base, folder, renders, progress=progress)
     return result.tolist()
 
 

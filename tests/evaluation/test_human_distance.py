@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers.evaluation_tables import copies
 
+from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError
+from capo_core.evaluation.compute import seed_scores
 from capo_core.evaluation.eyes import compare_eyes, eye_warning
 from capo_core.evaluation.human_distance import (
     AT_LEVEL,
@@ -14,10 +17,11 @@ from capo_core.evaluation.human_distance import (
     SeedScores,
     human_distance,
 )
-from capo_core.evaluation.measures.attribution import item_mean
+from capo_core.evaluation.measures.attribution import View, item_mean
 from capo_core.evaluation.measures.labels import macro_f1
-from capo_core.evaluation.streams import HUMAN, Stream
-from capo_core.evaluation.table import ALL
+from capo_core.evaluation.streams import HUMAN, Stream, held_out_items
+from capo_core.evaluation.table import ALL, TableConfig
+from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.task import NLI
 
 WORDS = ("attribution (words, mask_input)", 1)
@@ -207,12 +211,34 @@ def test_eyes_that_agree_are_none():
 
 def test_a_difference_within_noise_is_called_so():
     close = eyes({"sft": both(0.8), "capo": both(0.75)}, {"sft": both(0.7), "capo": both(0.8)}, 30)
-    if close.differ:
-        assert "None of these differences is significant" in eye_warning(close).text
-    assert not close.significant
+    assert close.differ and not close.significant
+    assert "None of these differences is significant" in eye_warning(close).text
 
 
 def test_one_eye_is_no_comparison():
     rng = np.random.default_rng(9)
     seed = seed_of({HUMAN: both(0.8), "sft": both(0.8), "capo": both(0.9)}, rng)
     assert compare_eyes(human_distance([seed], [WORDS], []), 1) is None
+
+
+def test_an_experiment_is_scored_seed_by_seed_and_compared():
+    """Two seeds with splits of their own; one method copies the target, another somebody else."""
+    made = simulate(SimulationConfig(items=120, annotators=3, style=1.5, seed=3)).dataset
+    seeds = []
+    for number in range(2):
+        data = assign_splits(made, (0.5, 0.1, 0.4), seed=number)
+        ids = held_out_items(data)
+        copy = copies(data, ids, "copy", lambda target: target)
+        other = copies(data, ids, "other", {"A": "B", "B": "C", "C": "A"}.get)
+        config = TableConfig(views=(View(),), pool=(1, 4), families=("labels", "attribution"))
+        seeds.append(seed_scores(data, ids, [*copy, *other], config))
+    names = [(View().name, k) for k in (1, 4)]
+    found = human_distance(seeds, names, [("copy", "other")], plain=[("label accuracy", 0)])
+    overall = found.distances[found.distances["target"] == ALL]
+    assert set(overall["seeds"]) == {2} and (overall["n"] > 48).all()  # items of either split
+    near = overall[overall["source"] == "copy"]
+    assert (near["distance"] == 0).all() and (near["level"] == AT_LEVEL).all()
+    assert (overall[overall["source"] == "other"]["level"] == UNDERSHOOT).all()
+    rows = found.contrasts[found.contrasts["target"] == ALL].set_index(["measure", "k", "quantity"])
+    assert rows.loc[(View().name, 1, DISTANCE), "verdict"] == "nearer"
+    assert rows.loc[("label accuracy", 0, VALUE), "verdict"] == "higher"

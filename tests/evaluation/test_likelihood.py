@@ -1,13 +1,18 @@
 """Attribution by likelihood: planted authors, calibration, leaks, scores of a real forward."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import typer
 from helpers.tiny_training import sft_config, tiny_base, tiny_dataset
 from scipy.special import softmax
+from typer.testing import CliRunner
 
+from capo_core.cli import evaluate
+from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.evaluation import likelihood
 from capo_core.evaluation.compute import compute_report
@@ -22,7 +27,7 @@ from capo_core.evaluation.likelihood import (
     written_by,
 )
 from capo_core.evaluation.measures.attribution import pooled_accuracy
-from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.report import EvaluationReport, load
 from capo_core.evaluation.streams import (
     HUMAN,
     OTHER,
@@ -32,7 +37,16 @@ from capo_core.evaluation.streams import (
     human_streams,
 )
 from capo_core.evaluation.table import TableConfig
+from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.imitation.generation.generate import (
+    generate,
+    generation_folder,
+    generation_run_config,
+)
+from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
+from capo_core.runs.kinds.evaluation import REPORT, evaluate_runs
 from capo_core.runs.kinds.training import run_training, sft_request
 from capo_core.text.tokens import same_form
 from capo_core.workspace import Workspace
@@ -253,3 +267,34 @@ def test_a_text_is_scored_in_one_form_and_with_its_label():
     first, second, unread, empty = texts_of(stream, ids)
     assert first == second == ("1", "neutral", same_form("it says so"))
     assert unread is None and empty is None
+
+
+def test_by_command_and_as_a_run(world, tmp_path, monkeypatch):
+    dataset, workspace, runs = world
+    monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
+    Catalog(workspace).add(dataset, replace=True)
+    backend, config = FakeBackend(), GenerateConfig("zero_shot")
+    written = generation_folder(
+        workspace, generation_run_config(dataset, dataset.annotators, config, backend, {}, {})
+    )
+    generate(dataset, dataset.annotators, config, backend, written)
+    names = [run.run_id for run in runs]
+    app = typer.Typer()
+    evaluate.mount(app)
+    asked = ["--dataset", "tiny", "--run", written.run_id, "--json"]
+    done = CliRunner().invoke(app, [*asked, "--author-adapters", *names])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    found = {row["source"]: row for row in said["scores"]
+             if (row["measure"], row["target"], row["k"]) == (MEASURE, "all", 1)}  # fmt: skip
+    assert found[HUMAN]["value"] > 0.8 and found["zero_shot"]["n"] == 18
+    assert said["likelihood"]["runs"] == dict(zip("ABC", names, strict=True))
+    refused = CliRunner().invoke(app, [*asked, "--author-adapters", *names[:2]])
+    assert refused.exit_code == 2 and "for annotator 'C'" in refused.stderr
+
+    folder = RunFolder(workspace.runs / "evaluate-1")
+    settings = {"runs": [written.run_id], "authors": names, "config": {"pool": [1]}}
+    evaluate_runs(dataset, settings, workspace, folder, silent)
+    report = load(folder.path / REPORT)
+    assert report.row(HUMAN, MEASURE, 1).value == found[HUMAN]["value"]
+    assert folder.config["authors"] == names
