@@ -210,7 +210,21 @@ def test_eyes_that_agree_are_none():
 
 
 def test_a_difference_within_noise_is_called_so():
-    close = eyes({"sft": both(0.8), "capo": both(0.75)}, {"sft": both(0.7), "capo": both(0.8)}, 30)
+    rng = np.random.default_rng(10)
+    hits = {
+        WORDS: {HUMAN: 32, "sft": 32, "capo": 30},
+        MEANING: {HUMAN: 32, "sft": 30, "capo": 32},
+    }
+    parts = {
+        (source, target, *measure): item_mean(
+            (rng.permutation(40) < count).astype(float), np.arange(40), n_items=40
+        )
+        for measure, by_source in hits.items()
+        for source, count in by_source.items()
+        for target in TARGETS
+    }
+    seed = SeedScores(parts, tuple(f"i{n}" for n in range(40)))
+    close = compare_eyes(human_distance([seed], [WORDS, MEANING], [("sft", "capo")]), 1)
     assert close.differ and not close.significant
     assert "None of these differences is significant" in eye_warning(close).text
 
