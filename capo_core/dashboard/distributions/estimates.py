@@ -176,7 +176,7 @@ _MODELS = {
 _HOW = {SERIAL: "all together", PARALLEL: "one at a time, averaged"}
 _OPTIONS = {LABELS: "the labels", LETTERS: "letters A, B, …"}
 _NAMED = {
-    "base": "folder, or model name on the hub",
+    "base": "smollm2, a folder, or a name on the hub",
     "server": "model name on the server at CAPO_SERVER_URL",
 }
 # As published for large models; the small base's scores lie so close that 20 makes them uniform.
