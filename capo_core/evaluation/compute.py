@@ -12,7 +12,7 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.eyes import compare_eyes
-from capo_core.evaluation.human_distance import SeedScores, human_distance
+from capo_core.evaluation.human_distance import SeedScores, human_distance, with_verdicts
 from capo_core.evaluation.likelihood import MEASURE as LIKELIHOOD_MEASURE
 from capo_core.evaluation.likelihood import AuthorAdapters, AuthorScores, author_scores
 from capo_core.evaluation.llm_judge.results import LlmJudgeVerdicts
@@ -78,14 +78,6 @@ def compute_report(
         *((name, other) for other in (HUMAN, OTHER) for name in methods),
     ]
     apart = found.differences(pairs)
-    parts = {
-        "scores": _scores(
-            found, streams, dataset, config, llm_judges, likelihood=by_likelihood is not None
-        ),
-        "differences": apart,
-        "confusion": found.confusion,
-        "caricatures": caricatures(apart, config),
-    }
     imitation = [
         (name, k)
         for name, k in dict.fromkeys((row.measure, row.k) for row in found.scores.itertuples())
@@ -97,7 +89,16 @@ def compute_report(
         combinations(methods, 2),
         family=("measure", "k", "quantity"),
     )
+    apart = with_verdicts(apart, away)
     eyes = compare_eyes(away, min(config.pool))
+    parts = {
+        "scores": _scores(
+            found, streams, dataset, config, llm_judges, likelihood=by_likelihood is not None
+        ),
+        "differences": apart,
+        "confusion": found.confusion,
+        "caricatures": caricatures(apart, config),
+    }
     scored = tuple(_sources(streams, dataset.annotators))
     missing_text = missing.text if missing is not None else ""
     about = tuple(judge.to_dict() for judge in llm_judges)

@@ -311,3 +311,24 @@ def _corrected(table: pd.DataFrame, family: Sequence[str]) -> pd.DataFrame:
         for row in table.itertuples()
     ]
     return table
+
+
+def with_verdicts(differences: pd.DataFrame, away: HumanDistance) -> pd.DataFrame:
+    """Return differences of methods whose verdicts on imitation are about distance from the human.
+
+    Two methods on either side of the human's level differ significantly in value and may be as far
+    from it: the first is "better" or "worse" only where its distance differs significantly too,
+    and "differs" otherwise. Comparisons with people, and of other measures, stay as they are.
+    """
+    if differences.empty or away.contrasts.empty:
+        return differences
+    rows = away.contrasts[away.contrasts["quantity"] == DISTANCE]
+    keys = ["source", "against", "target", "measure", "k"]
+    found = {tuple(row[:-1]): row[-1] for row in rows[[*keys, "verdict"]].itertuples(index=False)}
+    named = {"nearer": "better", "further": "worse"}
+    verdicts = [
+        named.get(found[key], "differs") if key in found and verdict != _UNDECIDED else verdict
+        for *key, verdict in differences[[*keys, "verdict"]].itertuples(index=False)
+        for key in [tuple(key)]
+    ]
+    return differences.assign(verdict=verdicts)

@@ -16,12 +16,14 @@ from capo_core.evaluation.human_distance import (
     VALUE,
     SeedScores,
     human_distance,
+    with_verdicts,
 )
 from capo_core.evaluation.measures.attribution import View, item_mean
 from capo_core.evaluation.measures.labels import macro_f1
 from capo_core.evaluation.streams import HUMAN, Stream, held_out_items
-from capo_core.evaluation.table import ALL, TableConfig
+from capo_core.evaluation.table import ALL, TableConfig, differences
 from capo_core.simulation.simulate import SimulationConfig, simulate
+from capo_core.stats.bootstrap import mean
 from capo_core.task import NLI
 
 WORDS = ("attribution (words, mask_input)", 1)
@@ -256,3 +258,23 @@ def test_an_experiment_is_scored_seed_by_seed_and_compared():
     rows = found.contrasts[found.contrasts["target"] == ALL].set_index(["measure", "k", "quantity"])
     assert rows.loc[(View().name, 1, DISTANCE), "verdict"] == "nearer"
     assert rows.loc[("label accuracy", 0, VALUE), "verdict"] == "higher"
+
+
+def test_methods_on_either_side_of_the_human_differ_and_none_is_better():
+    rng = np.random.default_rng(11)
+    rates = {HUMAN: both(0.7), "under": both(0.5), "beyond": both(0.9), "near": both(0.7)}
+    seed = seed_of(rates, rng, items=400)
+    pairs = [("under", "beyond"), ("near", "beyond"), ("beyond", "near")]
+    parts = dict(seed.parts) | {
+        (source, ALL, *WORDS): mean([seed.parts[source, t, *WORDS] for t in TARGETS])
+        for source in rates
+    }
+    plain = differences(parts, [*pairs, ("beyond", HUMAN)])
+    found = with_verdicts(plain, human_distance([seed], [WORDS], pairs))
+    verdicts = found[found["target"] == ALL].set_index(["source", "against"])["verdict"].to_dict()
+    assert verdicts == {
+        ("under", "beyond"): "differs",
+        ("near", "beyond"): "better",
+        ("beyond", "near"): "worse",
+        ("beyond", HUMAN): "worse",
+    }
