@@ -287,6 +287,31 @@ def test_a_training_shows_its_curves_its_probe_and_what_it_writes(workspace, add
     assert "written at step 3" in said and "written at step 6" in said and own.iloc[0] in said
 
 
+def test_a_calibrated_strength_shows_what_it_was_chosen_by(workspace, add):
+    add(make("mine"))
+    run = put_run(workspace, "c", "train_capo", capo_settings("r"), state="succeeded")
+    chosen = {
+        "strength": 0.2,
+        "imitation": {"0": 0.5, "0.2": 0.7, "1": 1.0},
+        "label_accuracy": {"0": 0.45, "0.2": 0.5, "1": 0.25},
+        "human": 0.75,
+        "support": 0.64,
+        "n": 40,
+        "reason": "nearest to the target's own texts",
+    }
+    write_json(run.folder / "result.json", {"calibration": chosen})
+    app = open_page("finetune", dataset="mine", view="run", run="c")
+    fine(app)
+    said = shown(app)
+    assert "Calibrated strength: 0.2 of the way from SFT to CAPO" in said
+    assert "Nearest to the target's own texts. The target's own texts about the same" in said
+    assert "40 validation items: 75 % attributed" in said.replace("\xa0", " ")
+    frame = next(each.value for each in app.dataframe if "attributed" in each.value.columns)
+    assert frame["attributed"].tolist() == [50, 70, 100]
+    assert frame["labels"].tolist() == [45, 50, 25]
+    assert frame["chosen"].tolist() == ["", "chosen", ""]
+
+
 def test_expected_stands_beside_measured(workspace, add):
     add(make("mine"))
     run = put_run(workspace, "r", state="succeeded", peak_bytes=150_000_000)

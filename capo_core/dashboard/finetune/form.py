@@ -150,11 +150,13 @@ def whom_and_how(form: Form, annotators: Sequence[str], suggested: str) -> None:
         list(METHOD_TITLES),
         selection_mode="multi",
         format_func=METHOD_TITLES.__getitem__,
+        wrap=True,
         help="Zero-shot: the task alone. In-context learning: the annotator's responses "
         "as examples in the prompt. Value profile: a description of the annotator in "
         "the prompt. SFT: fine-tuning on the annotator's responses. CAPO: preference "
         "training of these against other annotators' responses to the same items, "
-        "from the SFT adapter.",
+        "from the SFT adapter. The last ones are controls: CAPO in its plain form, SFT with "
+        "as many epochs as SFT and CAPO together, SFT on shuffled annotators.",
         **form.tie("methods", list(METHOD_TITLES), meant=_in_order),
     )
 
@@ -180,6 +182,7 @@ def _preset(form: Form, suggested: str) -> None:
         required=True,
         on_change=changed,
         format_func=lambda name: _title(PRESETS[name].label if name else _OWN),
+        wrap=True,
     )
     if not now:
         show_note("Custom settings; choosing a preset restores its values.")

@@ -15,16 +15,19 @@ from capo_core.dashboard.finetune.live import head_html
 from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
+    Field,
     section_heading,
     show_error,
     show_figure,
     show_note,
     side_by_side,
+    table,
 )
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, RunError
 from capo_core.formatting import count, duration, number, percent, size
+from capo_core.run_folder import RunFolder
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
 from capo_core.runs.status import Status
@@ -137,6 +140,43 @@ def _probe(seen: RunSummary, events: RunEvents) -> None:
     )
 
 
+def _calibration(seen: RunSummary) -> None:
+    """Show the chosen strength, and the figures it was chosen by."""
+    folder = RunFolder(seen.run.folder)
+    found = folder.result.get("calibration") if folder.done else None
+    if not found:
+        return
+    section_heading(
+        f"Calibrated strength: {found['strength']:g} of the way from SFT to CAPO",
+        TRAINING_HELP["calibration"],
+    )
+    show_note(
+        f"{found['reason'].capitalize()}. The target's own texts about the same "
+        f"{count(found['n'], 'validation item')}: {percent(found['human'])} attributed to the "
+        f"target. Chosen in {percent(found['support'])} of bootstrap draws over items."
+    )
+    rows = [
+        {
+            "strength": float(strength),
+            "attributed": share,
+            "labels": found["label_accuracy"][strength],
+            "chosen": "chosen" if float(strength) == found["strength"] else "",
+        }
+        for strength, share in found["imitation"].items()
+    ]
+    table(
+        pd.DataFrame(rows),
+        {
+            "strength": Field("Strength", digits=2),
+            "attributed": Field("Attributed to target", percent=True, digits=0),
+            "labels": Field("Label accuracy", percent=True, digits=0),
+            "chosen": Field(""),
+        },
+        key="finetune.calibration",
+        file_name=f"{seen.run_id}-calibration",
+    )
+
+
 def _engine(events: RunEvents) -> None:
     """Show the scoring engine with its reason, and the counts of skipped responses."""
     engine = events.engine
@@ -204,6 +244,7 @@ def _draw(context: PageContext, seen: RunSummary) -> None:
     if figures:
         st.html(render("dashboard/ui/key_numbers.html.j2", numbers=figures))
     if seen.kind in TRAININGS:
+        _calibration(seen)
         show_curves(seen, events)
         run_outputs.samples(context, seen, events)
     elif seen.kind == "generate":

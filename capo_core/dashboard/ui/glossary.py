@@ -127,6 +127,10 @@ TRAINING_HELP = {
     "probe": "Share of texts generated during training that an attribution model, trained on human "
     "explanations only, attributes to the target annotator. Chance is one over the number of "
     "annotators.",
+    "calibration": "Answers to validation items at strengths between the SFT adapter (0) and the "
+    "CAPO adapter (1). The chosen one is nearest to the target's own texts, among those whose "
+    "label accuracy is not more than 2 points below SFT's. Attribution is the mean of two "
+    "classifiers, of words and of sentence embeddings.",
     "samples": "Model outputs for the same validation items during training, beside the "
     "annotator's own explanations.",
     "estimate": "Estimate from a dry run of one step, beside the measured value.",

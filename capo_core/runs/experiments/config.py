@@ -324,8 +324,8 @@ PRESETS: dict[str, ExperimentPreset] = {
     ),
     "real": ExperimentPreset(
         "SmolLM2 on this CPU",
-        "A real language model for data of your own (see: models get smollm2): zero-shot, SFT and "
-        "CAPO with its strength calibrated.",
+        "A real language model for data of your own: zero-shot, SFT, and CAPO with its strength "
+        "chosen on validation items.",
         {
             "base": "smollm2",
             "methods": ["zero_shot", "sft", "capo"],

@@ -197,7 +197,9 @@ def train(
     result = run_training(RunRequest(kind, dict(settings)), workspace, folder, progress).result
     loss = result["validation_loss"]
     measured = "" if loss is None else f", validation loss {loss:.3f}"
-    return f"trained in {result['steps']} steps{measured}"
+    strength = result.get("calibration", {}).get("strength")
+    chosen = "" if strength is None else f", strength {strength:g} of SFT to CAPO"
+    return f"trained in {result['steps']} steps{measured}{chosen}"
 
 
 def generate_answers(
