@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import shutil
@@ -302,10 +303,10 @@ def test_a_calibrated_strength_shows_what_it_was_chosen_by(workspace, add):
     write_json(run.folder / "result.json", {"calibration": chosen})
     app = open_page("finetune", dataset="mine", view="run", run="c")
     fine(app)
-    said = shown(app)
+    said = html.unescape(shown(app)).replace("\xa0", " ")
     assert "Calibrated strength: 0.2 of the way from SFT to CAPO" in said
     assert "Nearest to the target's own texts. The target's own texts about the same" in said
-    assert "40 validation items: 75 % attributed" in said.replace("\xa0", " ")
+    assert "40 validation items: 75 % attributed" in said
     frame = next(each.value for each in app.dataframe if "attributed" in each.value.columns)
     assert frame["attributed"].tolist() == [50, 70, 100]
     assert frame["labels"].tolist() == [45, 50, 25]

@@ -26,7 +26,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, RunError
-from capo_core.formatting import count, duration, number, percent, size
+from capo_core.formatting import capitalised, count, duration, number, percent, size
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
@@ -151,7 +151,7 @@ def _calibration(seen: RunSummary) -> None:
         TRAINING_HELP["calibration"],
     )
     show_note(
-        f"{found['reason'].capitalize()}. The target's own texts about the same "
+        f"{capitalised(found['reason'])}. The target's own texts about the same "
         f"{count(found['n'], 'validation item')}: {percent(found['human'])} attributed to the "
         f"target. Chosen in {percent(found['support'])} of bootstrap draws over items."
     )
