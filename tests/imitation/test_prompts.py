@@ -61,6 +61,9 @@ BUILDERS = {
     "with_profile": lambda task, item, examples: with_profile(task, item, PROFILE),
     "ask_for_profile": lambda task, item, examples: ask_for_profile(task, examples),
     "v2_ask_for_profile": lambda task, item, examples: ask_for_profile(task, examples, style=FREE),
+    "v2_ask_for_profile_begun": lambda task, item, examples: ask_for_profile(
+        task, examples, style=SCORED
+    ),
     "v2_zero_shot": lambda task, item, examples: zero_shot(task, item, style=FREE),
     "v2_zero_shot_scored": lambda task, item, examples: zero_shot(task, item, style=SCORED),
     "v2_in_context": lambda task, item, examples: in_context(task, item, examples, style=SCORED),
@@ -99,7 +102,7 @@ def test_the_regenerate_flag_is_no_way_to_pass(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("task", "builder"), CASES)
 def test_the_item_stands_last_so_that_the_beginning_can_be_shared(task, builder):
-    if builder.endswith("ask_for_profile"):
+    if "ask_for_profile" in builder:
         assert ITEMS[task].text_a not in prompt_of(task, builder)
         return
     other = PromptItem("other", "Quite another text", "Its second" if ITEMS[task].text_b else "")

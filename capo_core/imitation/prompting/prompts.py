@@ -15,7 +15,7 @@ response has the same tokens whatever the prompt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from capo_core.errors import ConfigError
@@ -202,6 +202,17 @@ def _asked(style: PromptStyle, head: str, rest: str) -> Prompt:
 PROFILE_PARTS = ("Labels:", "Manner:", "Rules:")
 PROFILE_SECTIONS = ("Label bias:", "Explanation manner:", "Imitation rules:")
 PROFILE_RULES = 5
+# How the lines of a profile begin where they are begun for the model: small models copy a form.
+# {labels} stands for the label words.
+PROFILE_BEGINS = (
+    f"{PROFILE_SECTIONS[0]} Of {{labels}}, the label given most often is",
+    f"{PROFILE_SECTIONS[1]} The explanations",
+    f"{PROFILE_SECTIONS[2]}\n1. Choose the label",
+    "2. Begin the explanation with",
+    "3. Use words such as",
+    "4. Write about",
+    "5. Do not",
+)
 
 
 def ask_for_profile(
@@ -210,11 +221,16 @@ def ask_for_profile(
     """Return the prompt that requests a description of an annotator from examples."""
     shown = "\n\n".join(_example_lines(task, example) for example in examples)
     about = f"Task: {task.name}. {task.instruction}".rstrip()
+    asked = "Describe this annotator for somebody who has to answer in their place"
     how = (
         "how they explain: openings, typical words and phrases, length, quoting, hedging, "
         "punctuation"
     )
     which = "which labels they prefer or avoid, and when"
+    if not style.form:
+        return _described(
+            about, shown, f"{asked}: {which}, {how.replace(':', ' –')}, and rules to follow."
+        )
     if style.version == FIRST_VERSION:
         names, rules, form = PROFILE_PARTS, " what to do to answer like them", ", in three lines.\n"
     else:
@@ -222,11 +238,13 @@ def ask_for_profile(
         rules = f"\n1. what to do to answer like them, one rule a line, {PROFILE_RULES} rules"
     parts = zip(names, (f" {which}", f" {how}", rules), strict=True)
     lines = "\n".join(f"{part}{meant}" for part, meant in parts)
-    return Prompt(
-        f"{about}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
-        f"Describe this annotator for somebody who has to answer in their place{form}{lines}",
-        close_thinking=style.version > FIRST_VERSION,
-    )
+    prompt = _described(about, shown, f"{asked}{form}{lines}")
+    return replace(prompt, close_thinking=style.version > FIRST_VERSION)
+
+
+def _described(about: str, shown: str, asked: str) -> Prompt:
+    text = f"{about}\n\nThis is how one annotator answered:\n\n{shown}\n\n{asked}"
+    return Prompt(text, close_thinking=True)
 
 
 def _head(task: Task, style: PromptStyle) -> str:

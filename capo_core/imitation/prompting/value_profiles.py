@@ -28,8 +28,8 @@ from capo_core.imitation.generation.requests import longest_fit, seed_of
 from capo_core.imitation.prompting.examples import ExamplePool
 from capo_core.imitation.prompting.prompts import (
     FIRST_VERSION,
+    PROFILE_BEGINS,
     PROFILE_PARTS,
-    PROFILE_RULES,
     PROFILE_SECTIONS,
     Example,
     Prompt,
@@ -39,6 +39,7 @@ from capo_core.imitation.prompting.prompts import (
 from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import quoted_names
 from capo_core.settings import setting, settings
+from capo_core.task import Task
 from capo_core.workspace import Workspace, content_hash, write_json
 
 
@@ -221,9 +222,9 @@ def write_profile(
         BackendUnavailable: the model is not available.
     """
     decoding = Decoding(config.temperature, config.top_p, config.max_new_tokens)
-    style = PromptStyle(backend.prompt_version)
-    # A model whose answer can be begun fills in the parts one after another.
-    begun = backend.scores_labels and style.version > FIRST_VERSION
+    # A model whose answer can be begun fills in the lines one after another.
+    begun = backend.scores_labels and backend.prompt_version > FIRST_VERSION
+    style = PromptStyle(backend.prompt_version, form=not begun)
     raw: list[str] = []
     text = problem = ""
     shown: Sequence[Example] = ()
@@ -233,7 +234,7 @@ def write_profile(
         prompt, shown = _prompt(dataset, pool.choose(config.examples), backend, decoding, style)
         request = GenerationRequest(f"profile-{k}", prompt, seed=seed)
         if begun:
-            reply = _by_parts(backend, request, decoding, progress)
+            reply = _by_parts(dataset.task, backend, request, decoding, progress)
         else:
             reply = _ask(backend, request, decoding, progress)
         raw.append(reply.text)
@@ -262,17 +263,19 @@ LINE_TOKENS = 80  # of a part, or of a rule, at most
 
 
 def _by_parts(
-    backend: Backend, request: GenerationRequest, decoding: Decoding, progress: Progress
+    task: Task,
+    backend: Backend,
+    request: GenerationRequest,
+    decoding: Decoding,
+    progress: Progress,
 ) -> Reply:
-    """Return a profile whose headings and numbers are written for the model, line by line."""
+    """Return a profile whose lines are begun for the model (`PROFILE_BEGINS`)."""
     line = replace(decoding, max_new_tokens=min(LINE_TOKENS, decoding.max_new_tokens))
-    bias, manner, rules = PROFILE_SECTIONS
-    numbers = [f"{n}." for n in range(1, PROFILE_RULES + 1)]
-    begins = [bias, f"\n{manner}", f"\n{rules}\n{numbers[0]}", *(f"\n{n}" for n in numbers[1:])]
-    text, reply = "", Reply("")
-    for k, begin in enumerate(begins):
-        part = part_of(progress, k / len(begins), (k + 1) / len(begins))
-        text += begin
+    labels, text, reply = ", ".join(task.scale.labels), "", Reply("")
+    for k, begin in enumerate(PROFILE_BEGINS):
+        part = part_of(progress, k / len(PROFILE_BEGINS), (k + 1) / len(PROFILE_BEGINS))
+        begin = begin.format(labels=labels)
+        text += f"\n{begin}" if text else begin
         asked = replace(request, begin=text, seed=seed_of(request.seed, "part", str(k)))
         reply = _ask(backend, asked, line, part)
         written = reply.text.strip()
