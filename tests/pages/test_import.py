@@ -1,0 +1,33 @@
+"""The import form with several files of one dataset."""
+
+import json
+
+from helpers.data_files import lewidi_item
+from helpers.pages import open_page, shown
+
+from capo_core.data.catalog import Catalog
+
+
+def test_uploads_of_one_dataset_are_joined(workspace):
+    app = open_page("data", view="import")
+    files = [
+        (f"Paraphrase_{part}.json", json.dumps({
+            f"q{n}": lewidi_item("Ann1,Ann2", {"Ann1": "1", "Ann2": "-2"}, ["why", f"because {n}"],
+                                 text={"Question1": f"What is {n}?", "Question2": "Is it?"},
+                                 split="")
+        }).encode(), "application/json")
+        for n, part in enumerate(("train", "dev", "test"))
+    ]  # fmt: skip
+    meta = json.dumps({"Ann1": {"Age": "26"}}).encode()
+    files.append(("Paraphrase_annotators_meta.json", meta, "application/json"))
+    app.file_uploader[0].set_value(files)
+    app.run()
+    assert not app.exception
+    assert app.text_input[0].value == "Paraphrase"
+    assert "3 items, 2 annotators, 6 annotations" in shown(app)
+    app.button(key="import.add").click().run()
+    assert not app.exception
+    dataset = Catalog(workspace).load("Paraphrase")
+    parts = dict(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
+    assert parts == {"q0": "train", "q1": "validation", "q2": "test"}
+    assert Catalog(workspace).report("Paraphrase").people == {"Ann1": {"Age": "26"}}
