@@ -147,7 +147,7 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
     run = submit.submit(workspace, "dummy", settings(steps=9, full_disk_at=4))
     status = wait_for(run, "failed", "succeeded", "lost")
     assert status.state == "failed"
-    assert "the disk is full" in status.message and "free some space" in status.message
+    assert "the disk is full" in status.message and "free some space" in status.todo
     assert "Traceback" not in run.log
     before = run.folder / "events-before.jsonl"
     steps = [json.loads(line) for line in before.read_text().splitlines()]
