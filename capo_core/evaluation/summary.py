@@ -165,7 +165,7 @@ def statements(
     mine = mine[mine["target"] == ALL]
     overall = differences[differences["target"] == ALL]
     found = (
-        _imitation(mine, human_distance, config),
+        _imitation(scores, human_distance, config),
         eye_warning(eyes),
         missing,
         likelihood_statement(scores, likelihood or {}),
@@ -230,7 +230,7 @@ def _difference(differences: pd.DataFrame, row: Any, other: str) -> pd.Series | 
     return rows.iloc[0] if len(rows) else None
 
 
-def _imitation(mine: pd.DataFrame, away: HumanDistance, config: TableConfig) -> Statement | None:
+def _imitation(scores: pd.DataFrame, away: HumanDistance, config: TableConfig) -> Statement | None:
     """Return which method is nearest to the targets' own level, and which ones are beyond it.
 
     At the smallest k: with many texts together everything is attributed rightly.
@@ -241,11 +241,15 @@ def _imitation(mine: pd.DataFrame, away: HumanDistance, config: TableConfig) -> 
         return None
     ranked = away.nearest(name, k)
     best = ranked.iloc[0]
-    row = mine[(mine["measure"] == name) & (mine["k"] == k) & (mine["source"] == best.source)]
-    row = row.iloc[0]
+    rows = scores[(scores["measure"] == name) & (scores["k"] == k)]
+    rows = rows[rows["source"] == best.source]
+    row = rows[rows["target"] == ALL].iloc[0]
+    # Of the annotators that it imitates, not of all there are.
+    single = rows[(rows["target"] != ALL) & rows["value"].notna()]
+    floor = single["floor"].mean() if len(single) else row.floor
     values = {
         "method": _method(best.source), "share": row.value, "interval": _interval(row),
-        "ceiling": row.ceiling, "floor": row.floor, "chance": row.chance, "n": len(ranked),
+        "ceiling": best.human, "floor": floor, "chance": row.chance, "n": len(ranked),
         "k": k, "gap": abs(best.gap),
     }  # fmt: skip
     what = "a single explanation is" if k == 1 else "{k} explanations together are"

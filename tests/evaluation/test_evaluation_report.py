@@ -179,3 +179,16 @@ def test_the_methods_paragraph_has_seeds_and_n_and_is_safe_in_latex(report):
     assert f"mute: {2 * report.n_items} answers in the place of 2 annotators" in text
     assert "mask\\_input" in tex and "95 \\% and" in tex and tex.isascii()
     assert latex("a_b & 5% {x} ~ κ") == r"a\_b \& 5\% \{x\} \textasciitilde{} $\kappa$"
+
+
+def test_the_headline_compares_with_the_annotators_that_are_imitated(world):
+    """One annotator is imitated: the human's level is theirs, not the mean of all."""
+    ids = held_out_items(world)
+    only = [one for one in copies(world, ids, "copy", lambda target: target) if one.target == "A"]
+    config = replace(CONFIG, families=("attribution",))
+    report = compute_report(world, ids, only, config)
+    own = report.row(HUMAN, VIEW.name, 1, "A").value
+    assert own != report.row(HUMAN, VIEW.name, 1).value
+    headline = next(s for s in report.statements if s.topic == "headline")
+    assert headline.values["ceiling"] == own == headline.values["share"]
+    assert headline.values["floor"] == pytest.approx(report.row(OTHER, VIEW.name, 1, "A").value)
