@@ -71,7 +71,7 @@ def test_its_answers_are_those_of_the_same_model_here(base, url, tmp_path, monke
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CAPO_SERVER_URL", url)
-    config = GenerateConfig("zero_shot", temperature=0, max_new_tokens=12)
+    config = GenerateConfig("zero_shot", temperature=0, max_new_tokens=12, label_choice="generated")
     data, targets = tiny_dataset(test=3), ["A", "B"]
     here = TransformersBackend(load_base_model(base, device="cpu"))
     there = ServerBackend(from_environment(base, concurrency=2, timeout_s=60))
