@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from capo_core.errors import BackendUnavailable, ConfigError
+from capo_core.imitation.models import base_model
 from capo_core.imitation.models.adapters import (
     adapter_weights,
     load_adapter,
@@ -253,3 +254,23 @@ def test_the_base_trains_without_its_own_dropout(base_folder, tmp_path):
     adapter = {name for name in rates if ".lora_dropout." in name}
     assert adapter and all(rates[name] == 0.5 for name in adapter)
     assert all(rate == 0 for name, rate in rates.items() if name not in adapter)
+
+
+@pytest.mark.parametrize(
+    ("width", "capable", "half_s", "pays"),
+    [(768, True, 0.4, True), (768, True, 0.9, False), (768, False, 0.4, False),
+     (256, True, 0.4, False)],
+)  # fmt: skip
+def test_auto_takes_bfloat16_on_a_cpu_where_it_is_faster(monkeypatch, width, capable, half_s, pays):
+    clock = [0.0]
+
+    def product(x, weight):
+        clock[0] += half_s if x.dtype == torch.bfloat16 else 1.0
+
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: capable)
+    monkeypatch.setattr(base_model.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(torch.nn.functional, "linear", product)
+    base_model.half_precision_pays.cache_clear()
+    assert base_model.half_precision_pays(width, 4 * width) is pays
+    base_model.half_precision_pays.cache_clear()
