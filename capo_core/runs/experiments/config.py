@@ -345,7 +345,7 @@ PRESETS: dict[str, ExperimentPreset] = {
             "sft": _PEOPLE_SFT,
             "capo": _PEOPLE_CAPO,
             "profile": {"examples": 50},
-            "generate": {"examples": 50, "max_new_tokens": 96},
+            "generate": {"examples": 50, "max_new_tokens": 96, "label_prior": "annotator"},
         },
     ),
     "paper-qwen": ExperimentPreset(
