@@ -38,7 +38,16 @@ def mount(app: typer.Typer) -> None:
 @plain_errors
 @with_options(
     ExperimentConfig,
-    only=("methods", "base", "allow_embedded", "server", "seeds", "name", "executor"),
+    only=(
+        "methods",
+        "base",
+        "allow_embedded",
+        "server",
+        "seeds",
+        "likelihood",
+        "name",
+        "executor",
+    ),
     names={"methods": "method"},
     defaults={"methods": OF_PRESET, "base": OF_PRESET, "seeds": OF_PRESET},
 )

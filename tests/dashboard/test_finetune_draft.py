@@ -167,3 +167,13 @@ def test_measurements_are_no_part_of_a_preset_and_their_defaults_work(stage, beg
 def test_no_setting_stands_twice_on_the_form():
     paths = [each.path for each in SETTINGS]
     assert len(paths) == len(set(paths))
+
+
+def test_the_command_says_whether_likelihood_is_asked_for(begun):
+    plain = draft.config_of(draft.with_preset(begun, "minutes"))
+    asked = plain.with_changes(likelihood=True)
+    assert "--likelihood" in shlex.split(draft.command(asked))
+    people = draft.config_of(draft.with_preset(begun, "people")).with_changes(likelihood=False)
+    assert shlex.split(draft.command(people))[-3:] == ["--preset", "people", "--no-likelihood"]
+    assert draft.preset_of(draft.plain(plain)) == "minutes"
+    assert draft.preset_of(draft.plain(asked)) == ""

@@ -92,6 +92,33 @@ def test_controls_have_trainings_of_their_own():
         assert answers[method].after == tuple(runs)
 
 
+def test_authors_are_told_by_the_adapters_of_the_first_seed():
+    methods = ("sft", "capo", "sft_long")
+    config = experiment(methods=methods, seeds=(3, 4), likelihood=True)
+    kinds = by_kind(plan_runs(config))
+    first = [each.run_id for each in kinds["train_sft"] if (each.method, each.seed) ==
+             ("sft_long", 3)]  # fmt: skip
+    (evaluation,) = kinds["evaluate"]
+    assert evaluation.request.settings["authors"] == first and len(first) == len(TARGETS)
+    assert set(first) <= set(evaluation.request.after_any)
+    checks.check(evaluation.request)
+    without = by_kind(plan_runs(experiment(methods=methods[:2], likelihood=True)))
+    sft = [each.run_id for each in without["train_sft"]]
+    assert without["evaluate"][0].request.settings["authors"] == sft
+    assert "likelihood" not in experiment(methods=methods).to_dict()
+    with pytest.raises(ConfigError, match="experiment, likelihood"):
+        experiment(methods=("zero_shot",), likelihood=True)
+
+
+def test_likelihood_needs_all_annotators_before_anything_is_trained(tmp_path):
+    workspace = Workspace(tmp_path)
+    *some, last = Catalog(workspace).load("demo-nli").annotators
+    config = ExperimentConfig("demo-nli", targets=some, methods=("sft",), likelihood=True)
+    with pytest.raises(ConfigError, match=f"there is none of '{last}'"):
+        store.start(workspace, config)
+    assert not workspace.experiments.exists()
+
+
 def test_the_plain_form_is_capo_where_that_is_plain():
     kinds = by_kind(plan_runs(experiment(methods=("capo", "capo_plain"))))
     assert {each.method for each in kinds["train_capo"]} == {"capo"}

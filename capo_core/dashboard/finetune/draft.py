@@ -113,7 +113,8 @@ def preset_of(draft: Draft, suggested: str = EMBEDDED_NAME) -> str:
         return ""
     for name in PRESETS:
         fresh = with_preset(draft, name, suggested)
-        if all(draft.get(key) == fresh[key] for key in fresh if key not in kept):
+        named = {*fresh, *draft} - {*kept, *OPTIONAL_STAGES}
+        if all((draft.get(key) or None) == (fresh.get(key) or None) for key in named):
             return name
     return ""
 
@@ -174,6 +175,8 @@ def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
             words += [f"--{attribute}", getattr(config, attribute)]
     if config.allow_embedded:
         words.append("--allow-embedded")
+    if config.likelihood != fresh.likelihood:
+        words.append("--likelihood" if config.likelihood else "--no-likelihood")
     changes = {} if config.name == fresh.name else {"name": config.name}
     for stage in STAGES:
         ours, theirs = getattr(config, stage), getattr(fresh, stage)

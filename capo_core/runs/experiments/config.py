@@ -72,6 +72,13 @@ class ExperimentConfig:
     evaluate: Mapping[str, Any] = setting(
         title="Evaluation", description="Settings of `TableConfig`.", default_factory=dict
     )
+    likelihood: bool = setting(
+        False,
+        "Likelihood attribution",
+        "Also attribute texts by their likelihood under each annotator's own SFT adapter of the "
+        "first seed: of SFT trained as long as CAPO where that is among the methods, since an "
+        "adapter finds its own texts likely. All annotators must be imitated.",
+    )
     retention: Mapping[str, Any] | None = setting(
         None,
         "Retention",
@@ -99,6 +106,11 @@ class ExperimentConfig:
             ("seeds", len(set(self.seeds)) == len(self.seeds), "each seed once"),
             ("base", self.base or self.server, "a base model, or a server's model"),
             ("base", self.base or not self.trained, "a base model on this machine, to train on"),
+            (
+                "likelihood",
+                not self.likelihood or self.author_method,
+                "off, or sft or sft_long among the methods",
+            ),
         ):
             if not right:
                 raise _wrong(name, getattr(self, name), expected)
@@ -135,6 +147,11 @@ class ExperimentConfig:
         methods, annotators = count(len(self.methods), "method"), len(self.targets)
         return self.name or f"{methods} × {count(annotators, 'annotator')}"
 
+    @property
+    def author_method(self) -> str:
+        """The method whose adapters tell authors by likelihood; "" where there is none."""
+        return next((each for each in ("sft_long", "sft") if each in self.methods), "")
+
     def sft_config(self, seed: int) -> SftConfig:
         return SftConfig.from_dict({**self.sft, "seed": seed})
 
@@ -164,7 +181,7 @@ class ExperimentConfig:
             name: value
             for name, value in as_json(self).items()
             if (name not in OPTIONAL_STAGES or value is not None)
-            and (name != "allow_embedded" or value)
+            and (name not in ("allow_embedded", "likelihood") or value)
         }
 
     @classmethod
@@ -346,6 +363,7 @@ PRESETS: dict[str, ExperimentPreset] = {
             "capo": _PEOPLE_CAPO,
             "profile": {"examples": 50},
             "generate": {"examples": 50, "max_new_tokens": 96, "label_prior": "annotator"},
+            "likelihood": True,
         },
     ),
     "paper-qwen": ExperimentPreset(

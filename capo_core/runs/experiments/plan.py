@@ -61,7 +61,8 @@ def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
 
     shared = bool(config.sft.get("shared"))
     learners = ("all",) if shared else config.targets
-    answers = []
+    answers: list[str] = []
+    authors: list[str] = []
     for seed in config.seeds:
         model = _model(config, trained=False)
         if "profile" in config.methods:
@@ -89,6 +90,8 @@ def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
                     }
                     name = add("train_capo", settings, method, seed, [name])
                 adapters.setdefault(method, {})[target] = name
+        if config.likelihood and not authors:
+            authors = list(adapters[config.author_method].values())
         for method in config.methods:
             settings = {
                 **_model(config, trained=method in TRAINED),
@@ -117,6 +120,8 @@ def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
         many = len(config.targets)
         judge = add("judge", _judge(config, answers), "", None, weight=many, after_any=answers)
         settings["judges"], waits = [judge], [*answers, judge]
+    if authors:
+        settings["authors"], waits = authors, [*waits, *authors]
     add("evaluate", settings, "", None, weight=len(config.targets), after_any=waits)
     return list(found.values())
 

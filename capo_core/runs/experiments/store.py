@@ -24,6 +24,7 @@ from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.runs.experiments.plan import PlannedRun, plan_runs
 from capo_core.runs.run import BROKEN, Run
 from capo_core.runs.status import Status
+from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace, safe_name, write_json
 
 FILE = "experiment.json"
@@ -217,6 +218,15 @@ def _with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> Experim
         raise ConfigError(
             f"there is no annotator {strange[0]!r} in {dataset.name}",
             expected=f"some of {', '.join(dataset.annotators[:20])}",
+        )
+    missing = [name for name in dataset.annotators if name not in config.targets]
+    if config.likelihood and missing:
+        raise ConfigError(
+            "likelihood attribution needs an adapter of every annotator, and there is none of "
+            f"{quoted_names(missing)}",
+            where="experiment, likelihood",
+            expected="all annotators as targets",
+            todo="imitate all annotators, or switch likelihood off",
         )
     return config.with_changes(fingerprint=config.fingerprint or dataset.fingerprint)
 

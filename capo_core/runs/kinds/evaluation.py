@@ -71,7 +71,7 @@ def evaluate_runs(
         gone = {each.run for each in skipped}
         named = [find_run(workspace, name) for name in judges if name not in gone]
         adapters = None
-        if authors:
+        if authors and not gone & set(authors):  # it takes all annotators' adapters
             adapters = author_adapters(dataset, [find_run(workspace, name) for name in authors])
         report = compute_report(
             dataset, items, streams, config, split=split, cache=workspace.cache,
@@ -101,7 +101,6 @@ def evaluate(
     """Score the finished generations (see `evaluate_runs`)."""
 
     dataset = load_dataset(settings, workspace)
-    skipped = dependencies.skipped_inputs(
-        workspace, [*settings["runs"], *settings.get("judges", ())]
-    )
+    used = [*settings["runs"], *settings.get("judges", ()), *settings.get("authors", ())]
+    skipped = dependencies.skipped_inputs(workspace, used)
     return evaluate_runs(dataset, settings, workspace, folder, progress, skipped)
