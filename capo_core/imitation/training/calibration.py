@@ -42,6 +42,7 @@ from capo_core.workspace import write_json
 # Closer together near the SFT adapter, where real annotators' own level was found.
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 FULL = "adapter-full"  # folder of the CAPO adapter itself, in a run with a calibrated one
+BATCH_TOKENS = 4096
 ANSWERS = "calibration"  # folder of the answers at each strength
 
 
@@ -102,7 +103,9 @@ def answers_by_strength(
     Raises:
         Stopped: from `progress`; the answers at the strengths so far are kept.
     """
-    blend, backend = Blend(base, adapters), TransformersBackend(base)
+    blend = Blend(base, adapters)
+    # What training needed before is still held by the process: so little is computed at once.
+    backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS)
     config = GenerateConfig("capo", split="validation", seed=seed)
     builder = PromptBuilder(dataset, config, backend, {}, lambda *_: ())
     items = {item.item_id: item for item in items_of(dataset, "validation")}
