@@ -280,3 +280,17 @@ def test_readers_see_whole_events_while_it_runs(base, dataset, tmp_path):
     done.set()
     reader.join()
     assert seen == sorted(seen) and len(folder.events()) > 8
+
+
+def test_what_comes_before_the_first_step_has_its_words(base, dataset, tmp_path):
+    heard = []
+    config = sft_config(sample_every=3, samples=1, epochs=1)
+    folder = RunFolder(tmp_path / "said")
+    train_sft(dataset, "A", config, base, folder, progress=lambda what, _: heard.append(what))
+    words = list(dict.fromkeys(what.split(" of ")[0] for what in heard))
+    assert words[:4] == [
+        "reading the base model",
+        "validating before the first step",
+        "writing samples before the first step",
+        "step 1",
+    ]

@@ -199,8 +199,10 @@ class TrainingLoop:
         """
         self.started = time.perf_counter() - self.counters.seconds
         if self.validation and self.counters.best_loss is None:
+            self._say(progress, "validating before the first step")
             self._validate()
         if self.counters.step == 0:  # what arrives in training is seen against what was there
+            self._say(progress, "writing samples before the first step")
             self._sample()
         epoch, order = -1, []
         while self.counters.step < self.steps and not self.ended_early:
@@ -315,6 +317,12 @@ class TrainingLoop:
         if self.processes.main and self.config.sample_every and not self.sampler.idle:
             for event, values in self.sampler.look(self.model):
                 self._log(event, **values)
+
+    def _say(self, progress: Progress, words: str) -> None:
+        """Tell what is done besides steps; a stop that is requested here comes with the next."""
+        if self.processes.main:
+            with suppress(Stopped):
+                progress(words, self.counters.step / self.steps)
 
     def _stop_asked(self, progress: Progress) -> bool:
         """Return whether a stop was requested; the others learn of it with the step's sums."""
