@@ -10,8 +10,11 @@ texts on validation items. The adapter at the chosen λ is one of PEFT's, of twi
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,7 +45,7 @@ from capo_core.workspace import write_json
 # Closer together near the SFT adapter, where real annotators' own level was found.
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 FULL = "adapter-full"  # folder of the CAPO adapter itself, in a run with a calibrated one
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 8192  # of answers computed at once
 ANSWERS = "calibration"  # folder of the answers at each strength
 
 
@@ -104,7 +107,6 @@ def answers_by_strength(
         Stopped: from `progress`; the answers at the strengths so far are kept.
     """
     blend = Blend(base, adapters)
-    # What training needed before is still held by the process: so little is computed at once.
     backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS)
     config = GenerateConfig("capo", split="validation", seed=seed)
     builder = PromptBuilder(dataset, config, backend, {}, lambda *_: ())
@@ -157,6 +159,7 @@ class StrengthCalibrator:
         full = self.folder.path / FULL
         save_stage(stage, full, weights, result)
         stage.model.unload()  # takes the adapter off: `base.model` is the base model again
+        _give_memory_back()
         answers = answers_by_strength(
             self.dataset,
             result.target,
@@ -173,3 +176,13 @@ class StrengthCalibrator:
         mixed = between(first, weights, choice.strength)
         save_stage(stage, self.folder.adapter, mixed, result, ranks=2)
         return result
+
+
+def _give_memory_back() -> None:
+    """Return what training has freed to the system, where the C library can (glibc).
+
+    It would stay with the process, and the answers' memory come on top of it.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
