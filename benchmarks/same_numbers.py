@@ -37,7 +37,7 @@ from measuring import machine, report, shared_data
 # A key of the record of before → the same key's name now.
 RENAMED: dict[str, str] = {}
 # Keys that an entry may have now and had not before: the parts that a statement is made from.
-ADDED = frozenset({"template", "values"})
+ADDED = frozenset({"template", "values", "statements"})
 # Keys whose numbers are this machine's pace, not a result. Exact names: `seconds_median` of a
 # study's judges is a result.
 WALL_CLOCK = frozenset({"seconds", "wall_s", "cpu_s", "load_before", "peak_memory_gb"})
