@@ -1,4 +1,4 @@
-"""How fast a real model answers, and what the shared beginnings of prompts bring.
+"""Speed of a real model's answers, with and without shared beginnings of prompts.
 
     python benchmarks/bench_generate_real.py --base FOLDER [--items 24] [--examples 8]
 

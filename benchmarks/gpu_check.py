@@ -1,4 +1,4 @@
-"""What only a GPU can show, in under ten minutes on one card: speed, memory and 4-bit loading.
+"""Checks that only a GPU allows, in under ten minutes on a card: speed, memory, 4-bit loading.
 
     python benchmarks/gpu_check.py [--shapes qwen3-1b llama-1b qwen3-4b llama-3b] [--items 8]
     python benchmarks/gpu_check.py --shapes tiny --device cpu      (as the tests run it)

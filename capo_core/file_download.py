@@ -46,7 +46,7 @@ class ExpectedFile:
 
 @dataclass(frozen=True)
 class Connection:
-    """How addresses are opened.
+    """Settings with which addresses are opened.
 
     Attributes:
         timeout_s: longest silence of the server.

@@ -1,4 +1,4 @@
-"""Whether independent measures of imitation agree on which method is nearest to the human.
+"""Agreement of independent measures of imitation on the method nearest to the human.
 
 Words, sentence embedding and likelihood under the annotators' own adapters each see something else
 of a text. A conclusion that only one of them supports is about that measure, not about the method.
@@ -35,7 +35,7 @@ class RankAgreement:
 
 @dataclass(frozen=True)
 class EyeComparison:
-    """Which method each measure of imitation finds nearest to the human.
+    """The method that each measure of imitation finds nearest to the human.
 
     Attributes:
         k: texts attributed together.

@@ -6,14 +6,14 @@ from helpers.architectures import tiny_model
 from helpers.generation import tiny_adapter, tiny_base
 
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice
-from capo_core.imitation.backends.decoder import DecodedRows, DecoderModel, common_length
+from capo_core.imitation.backends.decoder import DecodedRows, DecoderModel
 from capo_core.imitation.backends.transformers import (
     TransformersBackend,
     label_tokens,
     plan_batches,
 )
 from capo_core.imitation.models.base_model import load_base_model
-from capo_core.imitation.prompting.prompts import Prompt, write_response
+from capo_core.imitation.prompting.prompts import Prompt, common_length, write_response
 from capo_core.task import NLI, PARAPHRASE
 
 GREEDY = Decoding(temperature=0, max_new_tokens=24)

@@ -10,8 +10,7 @@ from helpers.architectures import ARCHITECTURES, by_hand, gradients, ids, item, 
 
 from capo_core.imitation.models import fast_layers
 from capo_core.imitation.models.fast_layers import SHORT_ATTENTION, speed_up
-from capo_core.imitation.prompting.prompts import Rendered
-from capo_core.imitation.training.scoring.base import common_tokens
+from capo_core.imitation.prompting.prompts import Rendered, common_tokens
 from capo_core.imitation.training.scoring.choose import choose_engine
 from capo_core.imitation.training.scoring.engines import GroupEngine, TreeEngine
 

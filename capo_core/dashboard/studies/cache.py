@@ -113,7 +113,7 @@ def parts(workspace: Workspace, name: str) -> dict[str, str]:
 
 @of_study()
 def balance(workspace: Workspace, name: str) -> BalanceReport:
-    """How often each source, target and item is drawn."""
+    """Return how often each source, target and item is drawn."""
     from capo_core.study.design import balance_report
 
     return balance_report.count_balance(design_draft.load(workspace, name))

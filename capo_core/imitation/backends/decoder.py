@@ -26,6 +26,7 @@ from transformers.cache_utils import DynamicLayer
 
 from capo_core.errors import BackendUnavailable
 from capo_core.imitation.backends.base import Decoding
+from capo_core.imitation.prompting.prompts import common_length, common_tokens
 
 MIN_PREFIX = 16  # tokens; a shorter common beginning is not worth a pass of its own
 NUCLEUS_TOKENS = (256, 4096)  # so many of the likeliest are looked at before all are sorted
@@ -287,13 +288,6 @@ def _keys_and_values_only(base: Any) -> bool:
     )
 
 
-def common_length(rows: Sequence[Sequence[int]]) -> int:
-    """Return the number of tokens that all rows begin with."""
-    first, last = min(rows), max(rows)  # the least alike of all, in lexicographic order
-    pairs = zip(first, last, strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(first), len(last)))
-
-
 class DecodedRows:
     """Rows that are decoded together.
 
@@ -321,7 +315,7 @@ class DecodedRows:
         shared = 0
         if share and model.cacheable:
             # One token at least is each row's own: the scores follow it.
-            shared = min(common_length(prompts), min(map(len, prompts)) - 1)
+            shared = common_tokens(prompts)
             shared = shared if shared >= MIN_PREFIX else 0
         prefix = model.prefix(adapter, tuple(prompts[0][:shared])) if shared else None
         longest = max(map(len, prompts)) + room

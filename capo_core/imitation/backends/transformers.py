@@ -32,7 +32,6 @@ from capo_core.imitation.backends.decoder import (
     DecodedRows,
     DecoderModel,
     SeededSampling,
-    common_length,
 )
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
@@ -41,6 +40,7 @@ from capo_core.imitation.prompting.prompts import (
     FIRST_VERSION,
     LABEL_MARK,
     Prompt,
+    common_length,
     prompt_ids,
     write_response,
 )

@@ -1,4 +1,4 @@
-"""Whether the embedded base model can be used on a dataset: it knows simulated texts only.
+"""Suitability of the embedded base model for a dataset: it knows simulated texts only.
 
 Its tokenizer was learnt from the simulator's texts, so a word that it holds as one token is one
 the model has seen. Of the words of simulated items 96 to 100 % are; of VariErr's 63 %, of LeWiDi

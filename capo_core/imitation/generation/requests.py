@@ -176,7 +176,7 @@ _LATER = ("label_choice", "label_prior", "prompt")
 
 @dataclass(frozen=True)
 class AnswerStyle:
-    """How answers are asked for and begun, decided for one model.
+    """Form in which answers are asked for and begun, decided for one model.
 
     Attributes:
         label_choice: scores, sampled or generated.

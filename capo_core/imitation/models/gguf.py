@@ -27,7 +27,7 @@ BYTES_PER_PARAMETER = 2
 
 @dataclass(frozen=True)
 class GgufFile:
-    """What a GGUF file says about its model.
+    """Description of a model in its GGUF file.
 
     Attributes:
         architecture: "llama", "gemma3", …
@@ -54,7 +54,7 @@ class GgufFile:
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion wrote.
+    """Result of a conversion.
 
     Attributes:
         parameters: of the model as transformers counts them.

@@ -38,7 +38,7 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class PipSources:
-    """Where pip looks for packages.
+    """Places where pip looks for packages.
 
     Attributes:
         indexes: addresses of indexes, pip's own first.
@@ -53,7 +53,7 @@ class PipSources:
 
     @property
     def connection(self) -> Connection:
-        """How pip would open an address."""
+        """Return the settings with which pip would open an address."""
         return Connection(cert=self.cert, proxy=self.proxy)
 
 

@@ -34,7 +34,7 @@ class PackageFile:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a base model was measured to do, once, on one dataset.
+    """One measurement of a base model on one dataset.
 
     Attributes:
         what: the quantity with its unit.

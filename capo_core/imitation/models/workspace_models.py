@@ -44,7 +44,7 @@ KINDS = (SHIPPED, DOWNLOADED, IMPORTED, MERGED, FOLDER)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from, as in its `capo_model.json`.
+    """Origin of a model, as in its `capo_model.json`.
 
     Attributes:
         kind: "downloaded", "imported" or "merged".

@@ -34,7 +34,7 @@ FIRST_VERSION, LATEST_VERSION = 1, 2
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """How a prompt is written.
+    """Version and form of a prompt.
 
     Attributes:
         version: `FIRST_VERSION` to `LATEST_VERSION`.
@@ -306,6 +306,18 @@ def _line(text: str) -> str:
 # Where a tokenizer has no chat template, the answer begins after this line. It ends in a line
 # break, which no tokenizer in use merges with the letter that follows.
 PLAIN_END = "\n\nAnswer:\n"
+
+
+def common_length(rows: Sequence[Sequence[int]]) -> int:
+    """Return the number of tokens that all rows begin with."""
+    first, last = min(rows), max(rows)  # the least alike of all, in lexicographic order
+    pairs = zip(first, last, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(first), len(last)))
+
+
+def common_tokens(prompts: Sequence[Sequence[int]]) -> int:
+    """Return with how many tokens all prompts begin; at least one of each stays beyond them."""
+    return min(common_length(prompts), min(map(len, prompts)) - 1)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ ANSWERS = "calibration"  # folder of the answers at each strength
 
 
 class Choice(Protocol):
-    """What a yardstick returns (`evaluation.calibration.CalibratedStrength`)."""
+    """Result of a yardstick (`evaluation.calibration.CalibratedStrength`)."""
 
     strength: float
 

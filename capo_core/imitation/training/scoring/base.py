@@ -23,7 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache, PreTrainedModel
 
 from capo_core.errors import DataError
-from capo_core.imitation.prompting.prompts import Rendered
+from capo_core.imitation.prompting.prompts import Rendered, common_tokens
 
 
 @dataclass(frozen=True)
@@ -222,13 +222,6 @@ class Engine(ABC):
         rows = sum(len(self.row_lengths(item)) for item in batch)
         shared = common_tokens([item.prompt for item in batch])
         return shared if rows > 1 and shared >= MIN_SHARED else 0
-
-
-def common_tokens(prompts: Sequence[Sequence[int]]) -> int:
-    """Return with how many tokens all prompts begin; at least one of each stays beyond them."""
-    first, last = min(prompts), max(prompts)
-    limit = min(map(len, prompts)) - 1
-    return next((n for n in range(limit) if first[n] != last[n]), limit)
 
 
 def needs_own_rows(inner) -> bool:
