@@ -31,6 +31,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from capo_core.errors import RunError, Stopped
+from capo_core.json_text import json_line
 from capo_core.progress import Progress
 from capo_core.workspace import Workspace, content_hash, make_folder, safe_name, write_json
 
@@ -125,7 +126,7 @@ class RunFolder:
                 differences.
         """
         make_folder(self.path)
-        config = json.loads(json.dumps({"version": VERSION, **config}))
+        config = json.loads(json_line({"version": VERSION, **config}))
         if not (self.path / "config.json").exists():
             with disk_errors(self.path):
                 write_json(self.path / "config.json", config)
@@ -165,9 +166,7 @@ class RunFolder:
 
         Numbers that are not finite are written as null, as JSON has no notation for them.
         """
-        line = json.dumps(
-            {"t": round(time.time(), 3), "event": event, **_finite(values)}, ensure_ascii=False
-        )
+        line = json_line({"t": round(time.time(), 3), "event": event, **values})
         with disk_errors(self.path):
             add_line(self.events_path, line)
 
@@ -197,7 +196,7 @@ class RunFolder:
     def finish(self, result: dict[str, Any]) -> None:
         """Write the outcome, as the last file of a run."""
         with disk_errors(self.path):
-            write_json(self.path / "result.json", _finite(result))
+            write_json(self.path / "result.json", result)
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
@@ -289,14 +288,3 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     if name == "dataset.fingerprint":
         return ["the dataset has changed since"]
     return [f"{name} was {before!r} and is {now!r} now"]
-
-
-def _finite(value: Any) -> Any:
-    """Return `value` with null for numbers that are not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        return None
-    return value

@@ -16,6 +16,7 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 from capo_core.errors import ConfigError, DataError
+from capo_core.json_text import json_text
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -149,8 +150,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by `value` as readable JSON, atomically; NaN is refused, not written."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    """Replace `path` by `value` as readable JSON, atomically; what is not finite is null."""
+    text = json_text(value)
     with atomic_file(path, "w") as file:
         file.write(text + "\n")
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import elapsed
+from capo_core.json_text import json_text
 from capo_core.workspace import Workspace
 
 
@@ -65,7 +66,7 @@ def lines_of(about: dict) -> list[str]:
     lines.append(f"  folder {about['folder']}")
     for title in ("settings", "result"):
         if about[title]:
-            text = json.dumps(about[title], indent=2, ensure_ascii=False)
+            text = json_text(about[title])
             lines += [f"  {title}:", *(f"    {line}" for line in text.splitlines())]
     return lines
 

@@ -3,7 +3,6 @@ options with several values, and options and commands that go on under their for
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from rich.progress import Progress as Bar
 from typer.core import TyperCommand, TyperGroup
 
 from capo_core.errors import CapoError, Stopped
+from capo_core.json_text import json_text
 from capo_core.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,9 +54,9 @@ def print_errors() -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON on stdout, and nothing else; NaN is refused."""
+    """Print `value` as JSON on stdout, and nothing else; what is not finite is null."""
     # Escaped to ASCII, so that no terminal encoding and no broken character can stop it.
-    print(json.dumps(value, indent=2, allow_nan=False))
+    print(json_text(value, ascii_only=True))
 
 
 @contextmanager

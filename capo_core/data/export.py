@@ -23,6 +23,7 @@ from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.table import RawTable
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
+from capo_core.json_text import json_line, json_text
 from capo_core.schema import CROWD, ITEMS
 from capo_core.task import Task
 from capo_core.workspace import atomic_file
@@ -80,7 +81,7 @@ def sidecar_text(dataset: Dataset) -> str:
         "items_without_annotation": bare.to_dict("records"),
         "crowd": None if dataset.crowd is None else dataset.crowd.to_dict("list"),
     }
-    return json.dumps(value, ensure_ascii=False, indent=1)
+    return json_text(value, indent=1)
 
 
 def find_sidecar(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
@@ -192,4 +193,4 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
 
 def _json_lines(frame: pd.DataFrame) -> str:
     records = frame.to_dict("records")
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    return "".join(json_line(record) + "\n" for record in records)

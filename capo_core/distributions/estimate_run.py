@@ -8,6 +8,7 @@ scores.parquet  item_id, view, order, label, score, share
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from capo_core.distributions.estimate import (
@@ -20,6 +21,7 @@ from capo_core.distributions.estimate import (
 from capo_core.distributions.judgments import Judgments
 from capo_core.distributions.store import ESTIMATE
 from capo_core.imitation.backends.option_scores import OptionScorer, OptionScores
+from capo_core.json_text import json_line
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file, write_json
@@ -75,7 +77,9 @@ def run_estimate(
             ):
                 for question, answer in scorer.score(left, told):
                     scored[question.key] = answer
-                    file.write(json.dumps({"key": question.key, **_plain(answer)}) + "\n")
+                    file.write(
+                        json_line({"key": question.key, **_plain(answer)}, ascii_only=True) + "\n"
+                    )
                     file.flush()
         found = estimate_from_scores(judgments, scorer, config, asked, scored, without)
         with disk_errors(folder.path):
@@ -96,7 +100,9 @@ def _kept(folder: RunFolder) -> dict[str, OptionScores]:
     whole, _, torn = path.read_text(encoding="utf-8").rpartition("\n")
     for line in whole.splitlines():
         row = json.loads(line)
-        found[row["key"]] = OptionScores(tuple(row["scores"]), row["problem"], row["bounded"])
+        # JSON has no −∞, the score of an option without any probability: it is written as null.
+        scores = tuple(-math.inf if score is None else score for score in row["scores"])
+        found[row["key"]] = OptionScores(scores, row["problem"], row["bounded"])
     if torn:
         with disk_errors(path), atomic_file(path, "w") as file:
             file.write(f"{whole}\n" if whole else "")

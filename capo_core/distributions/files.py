@@ -13,7 +13,6 @@ generated explanations are written as a file that `read_judgments` reads.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +41,7 @@ from capo_core.distributions.judgments import (
 from capo_core.distributions.sources import HUMANS
 from capo_core.errors import DataError
 from capo_core.formatting import count
+from capo_core.json_text import json_line
 from capo_core.schema import quoted_names
 from capo_core.task import NLI, LabelScale, Task
 from capo_core.workspace import atomic_file, content_hash
@@ -298,7 +298,7 @@ def write_explanations(judgments: Judgments, said: pd.DataFrame, path: Path) -> 
                     for source, own in rows.groupby("source", sort=False)
                 }
                 texts = {keys[0]: row.text_a, **({keys[1]: row.text_b} if row.text_b else {})}
-                file.write(json.dumps({**texts, **pairs}, ensure_ascii=False) + "\n")
+                file.write(json_line({**texts, **pairs}) + "\n")
     except OSError as error:
         raise DataError(f"the file cannot be written ({error.strerror})", where=str(path)) from None
 

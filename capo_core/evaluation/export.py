@@ -5,7 +5,6 @@ The report has no script and loads nothing from outside; its templates are in `t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from capo_core.evaluation.measures.registry import (
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL
+from capo_core.json_text import json_line
 from capo_core.stats.intervals import json_rows
 from capo_core.templates import render
 from capo_core.workspace import atomic_file
@@ -270,7 +270,7 @@ def to_jsonl(report: EvaluationReport) -> str:
         "contrasts": away.contrasts,
     }
     lines = [
-        json.dumps({"table": name, **row}, ensure_ascii=False, allow_nan=False)
+        json_line({"table": name, **row})
         for name, table in tables.items()
         for row in json_rows(table)
     ]

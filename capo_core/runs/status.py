@@ -6,7 +6,6 @@ restarted dashboard loses nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capo_core.errors import RunError, Stopped, with_todo
+from capo_core.json_text import json_line
 from capo_core.runs.memory import gpu_peak_bytes, peak_bytes
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Heartbeat:
 
     def _write_over(self) -> None:
         """Write into the existing file: its space on a full disk is ours already."""
-        content = json.dumps(asdict(self._status), ensure_ascii=False).encode()
+        content = json_line(asdict(self._status)).encode()
         with suppress(OSError), (self._run.folder / "status.json").open("r+b") as file:
             room = max(len(content), os.fstat(file.fileno()).st_size)
             file.write(content.ljust(room))

@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import sys
 from pathlib import Path
 
 from capo_core.data.export import sidecar_text
+from capo_core.json_text import json_text
 from capo_core.shipped import FOLDER
 from capo_core.simulation.simulate import ORIGIN, Simulation, SimulationConfig, simulate
 from capo_core.workspace import make_folder
@@ -84,9 +84,7 @@ def write_demo(name: str, folder: Path = FOLDER) -> dict:
     about = description(name, simulation, content)
     make_folder(folder)
     (folder / f"{name}.csv").write_bytes(content)
-    (folder / f"{name}.json").write_text(
-        json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
+    (folder / f"{name}.json").write_text(json_text(about, indent=1) + "\n", encoding="utf-8")
     if simulation.dataset.crowd is not None:
         (folder / f"{name}.csv.capo.json").write_text(
             sidecar_text(simulation.dataset) + "\n", encoding="utf-8"

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from capo_core.errors import DataError
+from capo_core.json_text import canonical_json
 from capo_core.schema import Table, TableColumn
 
 # Trial kinds; `trial_kinds.TRIAL_KINDS` says all about each.
@@ -194,7 +195,7 @@ SHOWN = (TRIALS, TEXTS, CARDS, ASSIGNMENTS, FEEDBACK)  # all that a judge's path
 
 def as_cell(value: Any) -> str:
     """Return `value` as the compact JSON of a table's cell; the same value gives the same text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return canonical_json(value)
 
 
 def from_cell(cell: str, *, where: str = "") -> Any:

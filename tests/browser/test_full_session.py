@@ -17,7 +17,7 @@ PATIENCE = 180_000  # ms; a busy machine is slow, not wrong
 MAIN, PRACTICE = 3, 1  # trials of each judge
 STEPS = '[class*="st-key-briefed-"], [class*="st-key-save-"], [class*="st-key-learned-"], .stCode'
 QUIET = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-SENTENCE = re.compile(f"were preferred to .+ of {3 * MAIN} judgments")
+SENTENCE = re.compile(f"(was|were) preferred to .+ of {3 * MAIN} judgments")
 BUTTONS = {"briefed": "Begin", "save": "Save", "learned": "Continue"}
 
 

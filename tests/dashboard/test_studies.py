@@ -6,6 +6,7 @@ import math
 import threading
 
 import pytest
+from helpers.judgments import PEOPLE, judgments
 from helpers.pages import make
 
 from capo_core.dashboard.studies import compute, new_study
@@ -16,6 +17,7 @@ from capo_core.errors import ConfigError, StudyError
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 from capo_core.runs.summary import RunSummary as SeenRun
+from capo_core.study.analysis.analysis import AnalysisSettings, analyse
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design.draft import draw_from
@@ -219,6 +221,38 @@ def test_a_verdict_is_a_number_with_its_interval_or_words():
     assert compute.verdict(Row) == "0.81 [0.60, 0.95]"
     Row.verdict, Row.why, Row.attentiveness = "too few to say", "3 of the 10 votes", math.nan
     assert compute.verdict(Row) == "too few to say (3 of the 10 votes)"
+
+
+def compared(*votes: tuple[str, str, str]):
+    """The analysis of comparisons: (first source, second source, answers of one judge each)."""
+    rows = [
+        {"judge_id": f"J{k}", "trial_id": f"{a}{b}{k}", "item_id": f"{a}{b}{k}", "source_a": a,
+         "source_b": b, "answer": answer}
+        for a, b, answers in votes
+        for k, answer in enumerate(answers)
+    ]  # fmt: skip
+    return analyse(judgments(*rows), PEOPLE, AnalysisSettings(draws=20))
+
+
+def test_few_pairs_have_a_sentence_each_and_many_have_one_together():
+    few = compute.sentences(compared(("human", "sft", "aab")))
+    assert len(few) == 1 and "of 3 judgments; not significantly different from 50" in few[0]
+    many = [("human", "sft", "aab"), ("capo", "human", "aab"), ("capo", "sft", "abb")]
+    assert compute.sentences(compared(*many)) == [
+        "In none of 3 pairs of sources was one significantly preferred."
+    ]
+    (told,) = compute.sentences(compared(*many[:2], ("capo", "sft", "a" * 30)))
+    assert told.startswith("In 1 of 3 pairs of sources one was significantly preferred: CAPO was")
+
+
+def test_where_no_clustered_interval_exists_the_one_of_independent_judgments_is_shown():
+    rows = compared(("human", "sft", "ab")).wins
+    assert rows["low"].isna().all() and rows["wilson_low"].notna().all()
+    shown = compute.in_words(rows, "source_a", "source_b").iloc[0]
+    assert (shown["low"], shown["high"]) == tuple(rows[["wilson_low", "wilson_high"]].iloc[0])
+    assert "too few" in shown["note"] and "judgments as independent" in shown["note"]
+    ties = compute.in_words(compared(("human", "sft", ["a", "tie"])).wins).iloc[0]
+    assert math.isnan(ties["low"]) and "independent" not in ties["note"]
 
 
 # Studies as they stand

@@ -326,6 +326,30 @@ def test_methods_say_numbers_hash_and_seeds(analysis):
     json.dumps(report.to_dict(), allow_nan=False)
 
 
+def test_methods_count_what_the_results_count_and_checks_apart():
+    """Three judges on six main trials; a fourth answered but a check, on an item of its own."""
+    rows = [
+        {"judge_id": f"J{j}", "trial_id": f"T{k}", "item_id": f"i{k}", "answer": "ab"[(j + k) % 2]}
+        for j in range(3)
+        for k in range(6)
+    ]
+    apart = [
+        {"judge_id": judge, "trial_id": "C1", "item_id": "i99", "purpose": "check", "truth": "a"}
+        for judge in ("J0", "J9")
+    ]
+    apart += [{"judge_id": "J1", "trial_id": "M1", "item_id": "i0", "purpose": "mirror",
+               "mirror_of": "T0"}]  # fmt: skip
+    found = analyse(judgments(*rows, *apart), PEOPLE, AnalysisSettings(draws=20))
+    words = methods_paragraph(StudyReport(found, StudyFacts()))
+    assert "(18 judgments of 6 trials on 6 items)" in words and words.startswith("3 judges who")
+    assert "2 judgments of trials with a known answer and 1 judgment of mirrored repeats" in words
+    assert found.sentences[0].startswith("Results count 18 judgments by 3 judges.")
+    counts = found.counts.iloc[0]
+    shown = found.wins.iloc[0]
+    assert (counts["main"], counts["judges"], counts["items"]) == (18, 3, 6)
+    assert (shown["n"], shown["judges"], shown["items"]) == (18, 3, 6)
+
+
 def test_texts_from_data_cannot_break_the_report(simulated):
     evil = "x|<script>alert(1)</script>`_*[a](b)"
     frame = simulated.assign(judge_id=simulated["judge_id"].replace({"J01": evil}))

@@ -27,6 +27,7 @@ from capo_core.distributions.compare import WASSERSTEIN, CompareConfig
 from capo_core.distributions.judgments import UNIFORM
 from capo_core.errors import CapoError, DataError
 from capo_core.formatting import count, short
+from capo_core.json_text import json_line
 
 if TYPE_CHECKING:
     from capo_core.distributions.judgments import Judgments
@@ -249,7 +250,7 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
         def changed() -> None:
             chosen = url_state.now(place)
             kept = [name for name in others if name in chosen]
-            url_state.put(PAGE, {"shown": json.dumps(kept) if kept and kept != default else None})
+            url_state.put(PAGE, {"shown": json_line(kept) if kept and kept != default else None})
 
         st.multiselect(
             "Sources", others, shown, key=place, on_change=changed, format_func=_title,

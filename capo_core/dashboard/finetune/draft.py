@@ -15,6 +15,7 @@ from typing import Any
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
 from capo_core.imitation.models.registry import EMBEDDED_NAME
+from capo_core.json_text import json_line, json_text
 from capo_core.runs.experiments.config import (
     OPTIONAL_STAGES,
     PRESETS,
@@ -145,7 +146,7 @@ def read(text: str) -> ExperimentConfig:
 
 
 def as_json(config: ExperimentConfig) -> str:
-    return json.dumps(plain(config), indent=2, ensure_ascii=False)
+    return json_text(plain(config))
 
 
 def command(config: ExperimentConfig) -> str:
@@ -192,5 +193,5 @@ def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
         if ours is not None:
             changes |= {f"{stage}.{key}": each for key, each in ours.items()} or {stage: {}}
     if changes:
-        words += ["--set", *(f"{key}={json.dumps(each)}" for key, each in changes.items())]
+        words += ["--set", *(f"{key}={json_line(each)}" for key, each in changes.items())]
     return words

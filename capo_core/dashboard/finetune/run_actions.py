@@ -18,6 +18,7 @@ from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.export import csv_text
 from capo_core.errors import ConfigError
+from capo_core.json_text import json_line
 from capo_core.runs import actions, events
 from capo_core.runs.run import Run, find_run, is_run
 from capo_core.runs.summary import RunSummary, flattened
@@ -171,7 +172,7 @@ def _again(workspace: Workspace, seen: RunSummary) -> None:
     settings = flattened(seen.settings)
     places = {name: f"finetune.again.{name}" for name in _FIRST if name in settings}
     for name, place in places.items():
-        shown = "" if settings[name] is None else json.dumps(settings[name])
+        shown = "" if settings[name] is None else json_line(settings[name])
         label = name.removeprefix("config.").replace("_", " ").capitalize()
         st.text_input(label, value=shown, key=f"{place}.{seen.run_id}", placeholder="default")
     more = st.text_area(

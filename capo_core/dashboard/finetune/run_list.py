@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pandas as pd
@@ -24,6 +23,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count
+from capo_core.json_text import json_line
 from capo_core.runs.request import KINDS
 from capo_core.runs.summary import STATES, RunSummary, differences
 
@@ -137,7 +137,7 @@ def _settings(picked: Sequence[RunSummary]) -> None:
 
 
 def _plain(value) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return "" if value is None else value if isinstance(value, str) else json_line(value)
 
 
 def _curves(picked: Sequence[RunSummary]) -> None:

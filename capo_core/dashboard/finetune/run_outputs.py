@@ -27,6 +27,7 @@ from capo_core.dataset import Dataset
 from capo_core.formatting import Statement, count, size
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
+from capo_core.json_text import json_line
 from capo_core.runs.events import RunEvents
 from capo_core.runs.kinds import evaluation as kinds_evaluation
 from capo_core.runs.kinds import training
@@ -153,7 +154,7 @@ def below(seen: RunSummary) -> None:
         section_heading("Notes")
         show_note(seen.run.notes)
     with st.expander("Settings"):
-        rows = [(name, json.dumps(each)) for name, each in flattened(seen.settings).items()]
+        rows = [(name, json_line(each)) for name, each in flattened(seen.settings).items()]
         table(
             pd.DataFrame(rows, columns=["name", "value"]),
             {"name": Field("Setting"), "value": Field("Value")},

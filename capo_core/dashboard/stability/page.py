@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 import streamlit as st
 
@@ -31,6 +29,7 @@ from capo_core.dashboard.ui.theme import (
     representation_name,
 )
 from capo_core.formatting import count
+from capo_core.json_text import json_text
 from capo_core.text.representations import REPRESENTATIONS
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
@@ -66,7 +65,7 @@ def show_methods(context: PageContext, report) -> None:
         with st.container(horizontal=True):
             st.download_button(
                 "Full report (JSON)",
-                lambda: json.dumps(report.to_dict(), indent=2, ensure_ascii=False).encode(),
+                lambda: json_text(report.to_dict()).encode(),
                 file_name=f"{report.dataset}-stability.json",
                 mime="application/json",
                 key="stability.json",

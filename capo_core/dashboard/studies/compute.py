@@ -35,7 +35,7 @@ from capo_core.study.simulated_judges import (
     SourceEffects,
     simulate_judgments,
 )
-from capo_core.study.tables import HUMAN, PRACTICE, from_cell
+from capo_core.study.tables import HUMAN, OTHER_HUMAN, PRACTICE, from_cell
 from capo_core.workspace import Workspace
 
 
@@ -101,22 +101,41 @@ def _named(found: StudyAnalysis) -> list[str]:
     return [said]
 
 
+MOST_PAIRS = 2  # pairs of sources with a sentence each; more are counted, and stand in the table
+
+
 def _preferred(found: StudyAnalysis) -> list[str]:
-    said = []
-    for row in found.wins.itertuples(index=False):
-        first, second = row.source_a, row.source_b
-        value, low, high = row.share_a, row.low, row.high
-        if value < 0.5:
-            first, second, value, low, high = second, first, 1 - value, 1 - high, 1 - low
-        words = (
-            f"{source_name(first)} were preferred to {inside(second)} in {percent(value)}"
-            f"{_between(low, high)} of {count(row.n, 'judgment')}"
-        )
-        told = not math.isnan(low) and low > 0.5
-        said.append(
+    """Return a sentence for each of a few pairs of sources, else one about all of them."""
+    rows = [_preference(row) for row in found.wins.itertuples(index=False)]
+    if len(rows) <= MOST_PAIRS:
+        return [
             f"{words}." if told else f"{words}; not significantly different from 50\u00a0%."
-        )
-    return said
+            for words, told in rows
+        ]
+    told = [words for words, told in rows if told]
+    if not told:
+        return [f"In none of {len(rows)} pairs of sources was one significantly preferred."]
+    shown = f": {'; '.join(told[:MOST_PAIRS])}"
+    more = f"; and {len(told) - MOST_PAIRS} more" if len(told) > MOST_PAIRS else ""
+    return [
+        f"In {len(told)} of {len(rows)} pairs of sources one was significantly preferred"
+        f"{shown}{more}."
+    ]
+
+
+def _preference(row) -> tuple[str, bool]:
+    """Return how often the first or the second of a pair was preferred, and whether that is
+    significant."""
+    first, second = row.source_a, row.source_b
+    value, low, high = row.share_a, row.low, row.high
+    if value < 0.5:
+        first, second, value, low, high = second, first, 1 - value, 1 - high, 1 - low
+    were = "were" if first in (HUMAN, OTHER_HUMAN) else "was"
+    words = (
+        f"{source_name(first)} {were} preferred to {inside(second)} in {percent(value)}"
+        f"{_between(low, high)} of {count(row.n, 'judgment')}"
+    )
+    return words, not math.isnan(low) and low > 0.5
 
 
 def _alike(found: StudyAnalysis) -> list[str]:
@@ -140,11 +159,29 @@ def _between(low: float, high: float) -> str:
 
 def in_words(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """The frame for the screen: sources in `columns` by their names, p in words, no empty notes."""
-    shown = frame.assign(**{name: frame[name].map(source_name) for name in columns})
+    shown = with_independent(frame)
+    shown = shown.assign(**{name: shown[name].map(source_name) for name in columns})
     if "p_value" in shown:
         shown["p_value"] = shown["p_value"].map(p_value)
     empty = "note" in shown and not shown["note"].astype(bool).any()
     return shown.drop(columns="note") if empty else shown
+
+
+INDEPENDENT = "the interval takes judgments as independent"
+
+
+def with_independent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with Wilson's interval of independent judgments where too few judges or
+    items leave no other, and a note that says so."""
+    if "wilson_low" not in frame:
+        return frame
+    there = frame["low"].isna() & frame["wilson_low"].notna() & (frame["n"] > 0)
+    notes = frame["note"].mask(there, frame["note"] + f"; {INDEPENDENT}")
+    return frame.assign(
+        low=frame["low"].mask(there, frame["wilson_low"]),
+        high=frame["high"].mask(there, frame["wilson_high"]),
+        note=notes.str.removeprefix("; "),
+    )
 
 
 def ceiling(rows: pd.DataFrame) -> float:

@@ -4,7 +4,6 @@ sources, and its settings.
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import pandas as pd
@@ -28,6 +27,7 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.formatting import count, duration
+from capo_core.json_text import json_text
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import planner
 from capo_core.study.design.balance_report import BalanceReport, CountRange
@@ -175,7 +175,7 @@ def _settings(seen: Seen) -> None:
         name = f"{seen.name}.json"
         words = ["python", "-m", "capo_core", "study", "create", seen.name, "--config", name]
         st.code(shlex.join(words), language="bash", wrap_lines=True)
-        text = json.dumps(config.to_dict(), indent=2, ensure_ascii=False)
+        text = json_text(config.to_dict())
         st.download_button(
             f"Save as {name}", text, file_name=name, mime="application/json",
             key=f"{PAGE}.design.save", on_click="ignore", type="tertiary",

@@ -5,7 +5,6 @@ The HTML report is self-contained: no script, nothing from outside.
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, section_heading, show_errors, show_note
 from capo_core.dashboard.ui.exports import download, report_json
 from capo_core.formatting import count
+from capo_core.json_text import json_line
 from capo_core.study.analysis.preference_pairs import RULES, PairFilter
 from capo_core.study.analysis.report import (
     StudyReport,
@@ -160,7 +160,7 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
         lines = pairs.to_dict("records")
         download(
             PAGE, "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
-            lambda: "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+            lambda: "".join(json_line(line) + "\n" for line in lines),
         )  # fmt: skip
         _train(seen, pairs, PairFilter(rule, least / 100))
 

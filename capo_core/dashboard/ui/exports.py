@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+
+from capo_core.json_text import json_line, json_text
 
 
 def download(
@@ -33,9 +34,9 @@ def download(
 
 def report_json(report: Any) -> str:
     """Return a report's `to_dict` as indented JSON."""
-    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+    return json_text(report.to_dict())
 
 
 def json_lines(frame: pd.DataFrame) -> str:
     """Return a table as JSON lines, one a row."""
-    return frame.to_json(orient="records", lines=True, force_ascii=False)
+    return "".join(json_line(row) + "\n" for row in frame.to_dict("records"))

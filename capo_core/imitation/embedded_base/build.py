@@ -39,6 +39,7 @@ from capo_core.imitation.embedded_base.corpus import (
 )
 from capo_core.imitation.embedded_base.model_card import write_card
 from capo_core.imitation.embedded_base.network import answer_loss, new_network, token_losses
+from capo_core.json_text import plain
 from capo_core.progress import Progress, part_of, silent
 from capo_core.simulation.simulate import TASKS
 from capo_core.workspace import make_folder, write_json
@@ -241,7 +242,7 @@ def _begin(
     folder = make_folder(out.parent / f".{out.name}.building")
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     plan = {
-        "config": json.loads(json.dumps(asdict(config))),
+        "config": plain(asdict(config)),
         "corpus": corpus.fingerprint if corpus else "",
         "with_tasks": with_tasks,
     }

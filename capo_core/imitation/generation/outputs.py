@@ -25,6 +25,7 @@ from capo_core.imitation.backends.base import Reply
 from capo_core.imitation.generation.requests import GenerateConfig, OutputRequest, words_of
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import METHODS
+from capo_core.json_text import json_line
 from capo_core.run_folder import disk_errors
 from capo_core.schema import OUTPUTS, check
 from capo_core.workspace import atomic_file
@@ -151,7 +152,7 @@ class OutputWriter:
 
     def add(self, row: dict[str, Any]) -> None:
         """Add one output; on disk when this returns."""
-        self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+        self._file.write(json_line(row, ascii_only=True).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 

@@ -32,6 +32,7 @@ from capo_core.imitation.training.examples import (
     TokenLimits,
     fit_to_limit,
 )
+from capo_core.json_text import json_line
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file
 
@@ -130,7 +131,7 @@ def export_pairs(pairs: Pairs, dataset: Dataset, path: Path | str) -> Path:
         prove_held_out(pairs, dataset)
     if path.is_dir():
         raise DataError("this is a folder", where=str(path), todo="name a file in it")
-    lines = (json.dumps(row, ensure_ascii=False) for row in preference_rows(pairs, dataset))
+    lines = (json_line(row) for row in preference_rows(pairs, dataset))
     text = "".join(f"{line}\n" for line in lines)
     try:
         with atomic_file(path) as file:

@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from capo_core.errors import RunError
+from capo_core.json_text import json_line
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file
 
@@ -81,7 +82,7 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
         for group, named in groups.items()
         for name, tensor in named.items()
     }
-    counters = json.dumps(asdict(checkpoint.counters))
+    counters = json_line(asdict(checkpoint.counters))
     content = save(tensors, {"counters": counters, "digest": _digest(tensors)})
     with disk_errors(folder.checkpoint), atomic_file(folder.checkpoint / FILE) as file:
         file.write(content)

@@ -27,6 +27,7 @@ from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.training.examples import longest_row
+from capo_core.json_text import json_line
 from capo_core.run_folder import RunFolder
 from capo_core.runs import memory
 from capo_core.runs.kinds.inputs import load_dataset
@@ -343,7 +344,7 @@ def estimate_run(workspace: Workspace, request: RunRequest) -> Preflight:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "capo_core.runs.preflight.dry_run"],
-            input=json.dumps(asked),
+            input=json_line(asked, ascii_only=True),
             capture_output=True,
             text=True,
             cwd=_ROOT,
@@ -387,7 +388,7 @@ def main() -> int:
     workspace = Workspace(Path(asked["workspace"]))
     workspace.become_default()
     found = estimate_here(workspace, asked["kind"], asked["settings"])
-    print(json.dumps(found.to_dict()))
+    print(json_line(found.to_dict(), ascii_only=True))
     return 0
 
 

@@ -20,7 +20,7 @@ from capo_core.study.analysis.length import length_effect
 from capo_core.study.tables import CHECK, JUDGMENTS, MAIN, MIRROR, PURPOSES
 from capo_core.study.trial_kinds import TRIAL_KINDS, check_kinds
 
-COUNTS = ("kind", *PURPOSES, "judges", "items")
+COUNTS = ("kind", *PURPOSES, "trials", "judges", "items")
 TIMES = ("kind", "n", "median_s", "p10_s", "p90_s")
 
 
@@ -39,7 +39,9 @@ class StudyAnalysis:
 
     Attributes:
         study_id, annotators, settings: what was analysed, and how.
-        counts: COUNTS, judgments by kind and purpose.
+        judges: those with a judgment that counts in a result.
+        counts: COUNTS, judgments by kind and purpose; trials, judges and items are of the judgments
+            that count in the results (`TrialKind.main_judgments`), as `main` is.
         results: kind of trial → name → result of `TrialKind.analyse`; a result is an attribute of
             the analysis too: `analysis.accuracy`.
         agreement: between judges. behaviour: judge by judge. times: TIMES. length: of texts.
@@ -49,6 +51,7 @@ class StudyAnalysis:
     study_id: str
     annotators: tuple[str, ...]
     settings: AnalysisSettings
+    judges: int
     counts: pd.DataFrame
     results: Mapping[str, Mapping[str, Any]]
     agreement: pd.DataFrame
@@ -81,6 +84,7 @@ class StudyAnalysis:
             "annotators": list(self.annotators),
             "seed": self.settings.seed,
             "draws": self.settings.draws,
+            "judges": self.judges,
             **{name: _json(found) for name, found in tables.items()},
             "sentences": list(self.sentences),
         }
@@ -128,6 +132,7 @@ def analyse(
         study_id=study_id,
         annotators=names,
         settings=options,
+        judges=_main(rows)["judge_id"].nunique(),
         counts=_counts(rows),
         results={name: kind.analyse(rows, names, options) for name, kind in TRIAL_KINDS.items()},
         agreement=judge_agreement(rows, seed=options.seed, draws=options.draws),
@@ -158,14 +163,20 @@ def _one_study(rows: pd.DataFrame, annotators: tuple[str, ...]) -> str:
     return str(studies[0])
 
 
+def _main(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the judgments that count in a result, of every kind."""
+    return pd.concat([kind.main_judgments(rows) for kind in TRIAL_KINDS.values()])
+
+
 def _counts(rows: pd.DataFrame) -> pd.DataFrame:
     result = []
-    for kind in TRIAL_KINDS:
-        part = rows[rows["kind"] == kind]
+    for name, kind in TRIAL_KINDS.items():
+        part = rows[rows["kind"] == name]
         if len(part):
-            by = part["purpose"].value_counts()
-            result.append((kind, *(int(by.get(p, 0)) for p in PURPOSES),
-                         part["judge_id"].nunique(), part["item_id"].nunique()))  # fmt: skip
+            main = kind.main_judgments(rows)
+            by = {**part["purpose"].value_counts(), MAIN: len(main)}
+            result.append((name, *(int(by.get(p, 0)) for p in PURPOSES), *(main[column].nunique()
+                           for column in ("trial_id", "judge_id", "item_id"))))  # fmt: skip
     return pd.DataFrame(result, columns=list(COUNTS))
 
 
@@ -178,10 +189,10 @@ def _times(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sentences(rows: pd.DataFrame, annotators: tuple[str, ...]) -> tuple[str, ...]:
-    by = rows["purpose"].value_counts()
+    by, main = rows["purpose"].value_counts(), _main(rows)
     found = [
-        f"Results count {count(int(by.get(MAIN, 0)), 'judgment')} by "
-        f"{count(rows['judge_id'].nunique(), 'judge')}. "
+        f"Results count {count(len(main), 'judgment')} by "
+        f"{count(main['judge_id'].nunique(), 'judge')}. "
         f"{count(int(by.get(CHECK, 0)), 'attention check')} and "
         f"{count(int(by.get(MIRROR, 0)), 'swapped-order repeat')} measure the judges; practice "
         "trials are not analysed.",

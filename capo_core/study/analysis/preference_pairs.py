@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.imitation.prompting.prompts import PLAIN_END, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of
+from capo_core.json_text import json_line
 from capo_core.settings import setting, settings
 from capo_core.study.analysis.attentiveness_em import votes_of
 from capo_core.study.analysis.judge_quality import JudgeQuality
@@ -147,7 +147,7 @@ def pairs_of(
 
 def write_pairs(pairs: pd.DataFrame, path: Path) -> Path:
     """Write JSONL, one pair a line, with the keys of TRL and LLaMA-Factory."""
-    lines = [json.dumps(row, ensure_ascii=False) for row in pairs.to_dict("records")]
+    lines = [json_line(row) for row in pairs.to_dict("records")]
     with atomic_file(path, "w") as file:
         file.write("".join(f"{line}\n" for line in lines))
     return path

@@ -9,7 +9,8 @@ from capo_core.stats.bradley_terry import Preference, fit_ties
 from capo_core.stats.clustered import mean, share
 from capo_core.study.tables import COMPARISON, MAIN, REASONING, TIE
 
-WINS = ("source_a", "source_b", "n", "wins_a", "ties", "wins_b", "share_a", "low", "high", "note")
+WINS = ("source_a", "source_b", "n", "wins_a", "ties", "wins_b", "share_a", "low", "high",
+        "wilson_low", "wilson_high", "judges", "items", "note")  # fmt: skip
 REASONING_MEANS = ("source", "n", "mean", "low", "high", "judges", "items", "note")
 
 
@@ -20,7 +21,11 @@ def comparisons(judgments: pd.DataFrame) -> pd.DataFrame:
 
 
 def wins(judgments: pd.DataFrame) -> pd.DataFrame:
-    """Return WINS, one row a pair of sources, clustered by judge and item."""
+    """Return WINS, one row a pair of sources.
+
+    low, high: clustered by judge and item; NaN with too few of them. wilson_*: as if judgments were
+    independent; NaN where there are ties.
+    """
     rows = comparisons(judgments)
     first = np.minimum(rows["source_a"].to_numpy(object), rows["source_b"].to_numpy(object))
     second = np.maximum(rows["source_a"].to_numpy(object), rows["source_b"].to_numpy(object))
@@ -37,7 +42,8 @@ def wins(judgments: pd.DataFrame) -> pd.DataFrame:
         whole = not (values == 0.5).any()
         est = share(values, judges, items) if whole else mean(values, judges, items, (0.0, 1.0))
         counts = [int((values == each).sum()) for each in (1.0, 0.5, 0.0)]
-        result.append((a, b, len(part), *counts, est.value, est.low, est.high, est.note))
+        result.append((a, b, len(part), *counts, est.value, est.low, est.high, est.wilson_low,
+                     est.wilson_high, est.judges, est.items, est.note))  # fmt: skip
     return pd.DataFrame(result, columns=list(WINS))
 
 
@@ -58,9 +64,14 @@ def preference(judgments: pd.DataFrame) -> Preference | None:
     )
 
 
+def ratings(judgments: pd.DataFrame) -> pd.DataFrame:
+    """Return the main ratings of reasoning."""
+    return judgments[(judgments["kind"] == REASONING) & (judgments["purpose"] == MAIN)]
+
+
 def reasoning(judgments: pd.DataFrame) -> pd.DataFrame:
     """Return REASONING_MEANS: how far texts reason like the target's own, 1 to 5."""
-    rows = judgments[(judgments["kind"] == REASONING) & (judgments["purpose"] == MAIN)]
+    rows = ratings(judgments)
     result = []
     for source, part in rows.groupby("source", sort=True):
         est = mean(

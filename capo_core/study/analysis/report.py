@@ -9,6 +9,7 @@ import pandas as pd
 
 import capo_core
 from capo_core.evaluation.summary import latex
+from capo_core.formatting import count
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import ReportSection
@@ -55,17 +56,19 @@ class StudyReport:
 def methods_paragraph(report: StudyReport) -> str:
     """Return how the study was done and analysed, with numbers and seeds, for a paper."""
     a, facts = report.analysis, report.facts
-    judges = max(len(a.behaviour) - 1, 0)
-    parts = [f"{judges} judge{'s' if judges != 1 else ''} who could not see the source of a text"]
+    parts = [f"{count(a.judges, 'judge')} who could not see the source of a text"]
     tasks = [
-        f"{TRIAL_KINDS[row.kind].task} ({row.main} judgments, {row.items} items)"
+        f"{TRIAL_KINDS[row.kind].task} ({count(row.main, 'judgment')} of "
+        f"{count(row.trials, 'trial')} on {count(row.items, 'item')}"
+        + (f", by {count(row.judges, 'judge')})" if row.judges != a.judges else ")")
         for row in a.counts.itertuples(index=False)
     ]
     parts[0] += f" {'; '.join(tasks)}."
     checks, mirrors = int(a.counts["check"].sum()), int(a.counts["mirror"].sum())
     parts.append(
-        f"{checks} trials with a known answer and {mirrors} mirrored repeats were mixed in; they "
-        "do not count in the results. No judge and no judgment was excluded."
+        f"Beside these, {count(checks, 'judgment')} of trials with a known answer and "
+        f"{count(mirrors, 'judgment')} of mirrored repeats measure the judges; they do not count "
+        "in the results, nor does practice. No judge and no judgment was excluded."
     )
     if facts.frozen_hash:
         parts.append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Row
 
 from capo_core.errors import ConfigError
+from capo_core.json_text import json_line
 from capo_core.settings import setting, settings
 from capo_core.task import Task
 
@@ -44,7 +45,7 @@ class Terms:
             raise ConfigError("the title that judges see is empty")
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        return json_line(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Terms:

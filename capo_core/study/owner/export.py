@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, select
 
 from capo_core.data.export import csv_text, unescape
 from capo_core.errors import ConfigError, DataError, StudyError
+from capo_core.json_text import json_line
 from capo_core.schema import check
 from capo_core.study.store import models
 from capo_core.study.store.sealed import sealed_sources
@@ -153,7 +154,7 @@ def as_text(frame: pd.DataFrame, format: str) -> str:
     if format == "csv":
         return csv_text(frame)
     records = frame.to_dict("records")
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    return "".join(json_line(record) + "\n" for record in records)
 
 
 def _rows(connection: Connection, table: Table, study_id: str):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from capo_core.json_text import json_line
 from capo_core.study.store.models import audit
 
 OWNER = "owner"
@@ -50,6 +50,6 @@ def note(
             study_id=study_id,
             actor=actor,
             event=event,
-            details=json.dumps(details, ensure_ascii=False, sort_keys=True),
+            details=json_line(details, sort_keys=True),
         )
     )

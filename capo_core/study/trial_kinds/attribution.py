@@ -121,6 +121,11 @@ class Attribution(TrialKind):
     def chance(self, choices):
         return 1 / choices
 
+    def main_judgments(self, judgments):
+        from capo_core.study.analysis.attribution import attributions
+
+        return attributions(judgments)
+
     def unknown_annotators(self, judgments, annotators):
         named = judgments[judgments["kind"] == self.name]
         return sorted((set(named["answer"]) | set(named["truth"])) - {*annotators, CANNOT_TELL, ""})

@@ -277,6 +277,11 @@ class TrialKind(ABC):
 
     # Analysis.
 
+    @abstractmethod
+    def main_judgments(self, judgments: pd.DataFrame) -> pd.DataFrame:
+        """Return the judgments of this kind that its results rest on: no practice, no check, no
+        repeat. The one query of results and of every count of them."""
+
     def unknown_annotators(self, judgments: pd.DataFrame, annotators: tuple[str, ...]) -> list[str]:
         """Return whom judgments of this kind name although they had no card, sorted."""
         return []

@@ -97,6 +97,11 @@ class Comparison(TrialKind):
     def chance(self, choices):
         return 0.5
 
+    def main_judgments(self, judgments):
+        from capo_core.study.analysis.preferences import comparisons
+
+        return comparisons(judgments)
+
     def analyse(self, judgments, annotators, options):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis.judge_quality import estimate

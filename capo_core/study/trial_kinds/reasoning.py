@@ -83,6 +83,11 @@ class Reasoning(TrialKind):
         random = rng.integers(1, 6, len(table))
         return np.where(trials.attends, felt, random).astype(str).astype(object), {}
 
+    def main_judgments(self, judgments):
+        from capo_core.study.analysis.preferences import ratings
+
+        return ratings(judgments)
+
     def analyse(self, judgments, annotators, options):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis.preferences import reasoning
