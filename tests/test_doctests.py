@@ -15,6 +15,11 @@ MODULES = [
     "capo_core.imitation.pairs.build",
     "capo_core.imitation.parsing",
     "capo_core.imitation.training.losses",
+    "capo_core.stats.agreement",
+    "capo_core.stats.alternative_annotator",
+    "capo_core.stats.equivalence",
+    "capo_core.stats.power",
+    "capo_core.stats.significance",
 ]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 

@@ -8,6 +8,7 @@ value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -232,14 +233,7 @@ def _overall(
         none = Estimate(np.nan, np.nan, np.nan, 0, "no item was labelled by two annotators")
         return none, none
 
-    def alphas(weights: np.ndarray) -> np.ndarray:
-        """Return alpha [draws] for weights [draws × items] of mean 1; NaN with a single label."""
-        label_counts = weights @ counts
-        expected = _quadratic(label_counts, distance)
-        observed = (label_counts.sum(axis=1) - 1) * (weights @ disagreement)
-        defined = expected > 1e-12  # sums of shares are not exact
-        return np.where(defined, 1 - observed / np.where(defined, expected, 1), np.nan)
-
+    alphas = _alpha(counts, disagreement, distance)
     ones = np.ones((1, n_items))
     alpha, raw = float(alphas(ones)[0]), float(alike.sum() / pairs.sum())
     drawn_alpha, drawn_raw = [], []
@@ -260,6 +254,45 @@ def _overall(
         return Estimate(1.0, np.nan, np.nan, n_items, complete), raw_estimate
     interval = central_interval(np.concatenate(drawn_alpha)) if drawn_alpha else (np.nan, np.nan)
     return Estimate(alpha, *interval, n_items, note), raw_estimate
+
+
+def _alpha(
+    counts: np.ndarray, disagreement: np.ndarray, distance: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return alpha [draws] as a function of item weights [draws × items] of mean 1.
+
+    It is NaN where only one label is used.
+
+    Args:
+        counts: labels of each item, [items × labels]; disagreement: its coincidences o_i, [items].
+    """
+
+    def alphas(weights: np.ndarray) -> np.ndarray:
+        label_counts = weights @ counts
+        expected = _quadratic(label_counts, distance)
+        observed = (label_counts.sum(axis=1) - 1) * (weights @ disagreement)
+        defined = expected > 1e-12  # sums of shares are not exact
+        return np.where(defined, 1 - observed / np.where(defined, expected, 1), np.nan)
+
+    return alphas
+
+
+def alpha_of_items(labels: np.ndarray, distance: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return Krippendorff's alpha [draws] as a function of item weights [draws × items] of mean 1.
+
+    Args:
+        labels: [items, annotators, labels], each cell's labels as shares that sum to 1; 0 where an
+            annotator has none. Every item has two annotators at least.
+        distance: δ, [labels, labels].
+
+    >>> labels = np.eye(2)[[[0, 0], [1, 1], [0, 1]]]
+    >>> alpha_of_items(labels, 1 - np.eye(2))(np.ones((1, 3))).round(3).tolist()
+    [0.444]
+    """
+    counts = labels.sum(axis=1)
+    m = labels.any(axis=2).sum(axis=1)
+    within = np.einsum("iac,ck,iak->i", labels, distance, labels)
+    return _alpha(counts, (_quadratic(counts, distance) - within) / (m - 1), distance)
 
 
 def _quadratic(rows: np.ndarray, form: np.ndarray) -> np.ndarray:

@@ -85,3 +85,17 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     result = np.empty(n)
     result[order] = np.minimum(np.minimum.accumulate(scaled), 1.0) if n else scaled
     return result
+
+
+def benjamini_yekutieli(p_values: np.ndarray) -> np.ndarray:
+    """p-values adjusted for the false discovery rate under any dependence (Benjamini & Yekutieli
+    2001, Theorem 1.3), same order; NaN stays NaN and is not counted as a test.
+
+    >>> benjamini_yekutieli(np.array([0.01, 0.04, np.nan])).round(3).tolist()
+    [0.03, 0.06, nan]
+    """
+    result = np.full(len(p_values), np.nan)
+    known = np.flatnonzero(np.isfinite(p_values))
+    harmonic = (1 / np.arange(1, len(known) + 1)).sum()
+    result[known] = np.minimum(benjamini_hochberg(p_values[known]) * harmonic, 1.0)
+    return result

@@ -1,0 +1,110 @@
+"""The smallest detectable difference against statsmodels, exact tests and its own design."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+from statsmodels.stats.power import TTestPower
+
+from capo_core.errors import ConfigError
+from capo_core.stats.power import PairedDesign, power_at, smallest_difference
+
+
+@pytest.mark.parametrize("items", [12, 50, 400])
+@pytest.mark.parametrize("comparisons", [1, 6])
+def test_it_is_the_power_of_the_paired_t_test(items, comparisons):
+    found = smallest_difference(0.3 / math.sqrt(items), items, comparisons=comparisons)
+    expected = TTestPower().solve_power(
+        nobs=items, alpha=0.05 / comparisons, power=0.8, alternative="two-sided"
+    )
+    assert found / 0.3 == pytest.approx(expected, rel=0.02)
+    at = power_at(found, 0.3 / math.sqrt(items), items, comparisons=comparisons)
+    assert at == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("items", [12, 50, 400])
+def test_shares_without_an_observed_difference_have_the_exact_tests_limit(items):
+    """The exact test needs six items on one side, and at .05/3 seven."""
+    for comparisons, needed in ((1, 6), (3, 7)):
+        found = smallest_difference(0.0, items, answers=items, comparisons=comparisons)
+        assert binom.sf(needed - 1, items, found) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_with_five_items_no_difference_of_shares_can_be_significant():
+    assert math.isnan(smallest_difference(0.1, 5, answers=20))
+    assert smallest_difference(0.1, 6, answers=6) > 0.9
+
+
+@pytest.mark.parametrize(("error", "items"), [(math.nan, 50), (0.1, 1), (0.1, 0), (0.0, 50)])
+def test_what_is_not_known_is_undefined(error, items):
+    assert math.isnan(smallest_difference(error, items))
+
+
+def test_a_design_of_independent_answers_is_n_single_answers():
+    design = PairedDesign(items=50, targets=4, seeds=2, spread=0.6, share=False)
+    assert design.error == pytest.approx(0.6 / math.sqrt(400))
+
+
+def test_answers_to_one_item_that_all_say_the_same_are_one():
+    design = PairedDesign(50, 4, 3, 0.6, between_targets=1.0, between_seeds=1.0)
+    assert design.error == pytest.approx(0.6 / math.sqrt(50))
+
+
+def test_the_design_effect_against_simulated_answers():
+    """Standard error of the mean of 40 items × 3 targets × 2 seeds with planted correlations."""
+    rng = np.random.default_rng(0)
+    design = PairedDesign(40, 3, 2, 1.0, between_targets=0.2, between_seeds=0.5, share=False)
+    shape = (4000, 40, 3, 2)
+    apart = (
+        math.sqrt(0.2) * rng.normal(size=(*shape[:2], 1, 1))
+        + math.sqrt(0.3) * rng.normal(size=(*shape[:3], 1))
+        + math.sqrt(0.5) * rng.normal(size=shape)
+    )
+    assert apart.mean(axis=(1, 2, 3)).std() == pytest.approx(design.error, rel=0.04)
+
+
+@given(
+    st.integers(2, 300), st.integers(1, 6), st.floats(0.05, 1.0), st.floats(0, 1),
+    st.integers(1, 10),
+)  # fmt: skip
+@settings(deadline=None, max_examples=80)
+def test_more_items_or_fewer_comparisons_never_hide_a_difference(
+    items, targets, spread, correlation, comparisons
+):
+    design = PairedDesign(items, targets, 1, spread, between_targets=correlation, between_seeds=1.0)
+    more = PairedDesign(
+        2 * items, targets, 1, spread, between_targets=correlation, between_seeds=1.0
+    )
+    found = design.smallest_difference(comparisons=comparisons)
+    if math.isfinite(found):  # too few items for any difference are more than enough for none
+        assert more.smallest_difference(comparisons=comparisons) < found
+        assert design.smallest_difference() <= found
+
+
+def test_items_for_a_difference_is_the_first_that_finds_it():
+    design = PairedDesign(items=1, targets=4, spread=0.6, between_targets=0.1, between_seeds=0.1)
+    n = design.items_for(0.1, comparisons=3)
+
+    def found(items):
+        return PairedDesign(
+            items, 4, 1, 0.6, between_targets=0.1, between_seeds=0.1
+        ).smallest_difference(comparisons=3)
+
+    assert found(n) <= 0.1 < found(n - 1)
+    assert design.items_for(1e-6) == 0
+
+
+def test_one_item_detects_nothing():
+    assert math.isnan(PairedDesign(1).smallest_difference())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"items": 0}, {"items": 5, "spread": 0.0}, {"items": 5, "between_targets": 1.2},
+              {"items": 5, "between_targets": 0.5, "between_seeds": 0.2}],
+)  # fmt: skip
+def test_an_impossible_design_is_refused(wrong):
+    with pytest.raises(ConfigError, match="paired design"):
+        PairedDesign(**wrong)
