@@ -7,12 +7,12 @@ import sys
 import time
 
 import numpy as np
-import pandas as pd
 from scipy.stats import spearmanr
 from simulated_judges import MU, PRIOR, oracle, simulated
 
 from capo_core.study.analysis.attentiveness_em import Votes
 from capo_core.study.analysis.judge_quality import Prior, estimate_votes
+from capo_core.study.analysis.pair_posterior import mu_priors, pair_posterior
 from capo_core.study.analysis.preference_pairs import CONFIDENT
 
 JUDGES, COMPARISONS, OVERLAPS = (20, 50, 200), (20, 40, 100), (1, 3, 5)
@@ -102,7 +102,8 @@ def filters(repetitions: int) -> list[dict]:
             eta = np.where(careless, rng.beta(1, 12, judges), rng.beta(6, 2, judges))
             votes, better = simulated(rng, eta, comparisons, overlap, MU)
             made = estimate_votes(votes, beliefs)
-            for name, value in _filtered(rng, votes, better, made.text_pairs).items():
+            p = pair_posterior(votes, mu_priors(votes, made.given)).better
+            for name, value in _filtered(rng, votes, better, p).items():
                 kept.setdefault(name, []).append(value)
         rows.append(
             {"judges": judges, "comparisons": comparisons, "overlap": overlap}
@@ -111,14 +112,15 @@ def filters(repetitions: int) -> list[dict]:
     return rows
 
 
-def _filtered(rng, votes: Votes, better: np.ndarray, text_pairs: pd.DataFrame) -> dict[str, float]:
+def _filtered(rng, votes: Votes, better: np.ndarray, p: np.ndarray) -> dict[str, float]:
+    """`p`, [text_pairs]: probability that the first text is the better one."""
     right = votes.first == better[votes.text_pair]
-    p = text_pairs["better_a"].to_numpy()
     sure = np.maximum(p, 1 - p)
     keep = sure >= CONFIDENT
     size = int(keep.sum())
     hit = (p > 0.5) == better
-    n, for_first = text_pairs["n_votes"].to_numpy(), text_pairs["votes_a"].to_numpy()
+    n = np.bincount(votes.text_pair)
+    for_first = np.bincount(votes.text_pair, votes.first)
     lead = np.abs(2 * for_first - n)
     coin = rng.random(len(n)) < 0.5
     majority = np.where(2 * for_first == n, coin, 2 * for_first > n) == better

@@ -130,12 +130,13 @@ def export_pairs(
 ) -> None:
     """Export preference pairs (prompt, chosen, rejected) from the comparisons, for training.
 
-    With --rule none one pair per vote, else one per text pair.
+    By majority of the votes, with how many there were; --rule quality weights them by the judges'
+    attentiveness, where that is known; --rule none makes one pair per vote.
     """
     from capo_core.data.catalog import Catalog
     from capo_core.errors import StudyError
     from capo_core.study.analysis.judge_quality import estimate
-    from capo_core.study.analysis.preference_pairs import pairs_of, write_pairs
+    from capo_core.study.analysis.preference_pairs import pairs_of, selection_words, write_pairs
     from capo_core.study.design import draft as design_draft
 
     workspace = Workspace.default()
@@ -156,6 +157,8 @@ def export_pairs(
         markup=False,
         soft_wrap=True,
     )
+    for words in selection_words(judgments, pairs, chosen_by):
+        console.print(words, markup=False, soft_wrap=True)
 
 
 def _report(study: str, answers: Path | None, settings: AnalysisSettings) -> StudyReport:

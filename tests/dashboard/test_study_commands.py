@@ -25,5 +25,6 @@ def test_names_are_quoted_for_the_shell():
     names = ["a b", "$(rm -rf ~)", "it's"]
     lines = train_on_pairs("s1", "data", names, PairFilter("majority")).split("\n")
     assert len(lines) == 2 and "--confident" not in lines[0] and "--mu" not in lines[0]
+    assert "--rule majority --min-votes 3" in lines[0]
     words = shlex.split(lines[1])
     assert words[words.index("--annotator") + 1 : words.index("--preferences")] == names

@@ -7,9 +7,16 @@ import pandas as pd
 import pytest
 from helpers.judgments import drawn_votes, judgments, small_draft
 
-from capo_core.errors import ConfigError, DataError
+from capo_core.errors import ConfigError, DataError, StudyError
 from capo_core.study.analysis.judge_quality import Prior, estimate, estimate_votes, identified
-from capo_core.study.analysis.preference_pairs import PairFilter, preference_pairs
+from capo_core.study.analysis.preference_pairs import (
+    RULES,
+    PairFilter,
+    as_jsonl,
+    preference_pairs,
+    selection_words,
+    trial_votes,
+)
 from capo_core.study.simulated_judges import (
     SimulatedJudges,
     SimulatedJudgesConfig,
@@ -187,18 +194,20 @@ def test_filtering_by_quality_beats_votes_and_majority(simulated):
     draft, _judges, made = simulated
     quality = estimate(made.judgments)
     right, size = {}, {}
-    for rule in ("quality", "majority", "none"):
+    for rule in RULES:
         pairs = preference_pairs(made.judgments, quality, *_texts(draft), PairFilter(rule))
         right[rule], size[rule] = _right(pairs, made.better), len(pairs)
         assert set(pairs["chosen_source"]) | set(pairs["rejected_source"]) == {"human", "sft"}
         assert not pairs["trial_id"].str.startswith("M").any()
+        assert set(pairs["rule"]) == {rule}
     assert size["none"] == 86 * 9  # every vote on the 86 trials that are no checks
     assert right["quality"] > right["majority"] > right["none"]
 
 
 def test_chosen_is_the_text_of_the_preferred_source(simulated):
     draft, _judges, made = simulated
-    pairs = preference_pairs(made.judgments, estimate(made.judgments), *_texts(draft))
+    by_quality = PairFilter("quality")
+    pairs = preference_pairs(made.judgments, estimate(made.judgments), *_texts(draft), by_quality)
     facts = made.judgments.drop_duplicates("trial_id").set_index("trial_id")
     assert len(pairs) > 40  # of 86 trials
     for row in pairs.itertuples():
@@ -207,6 +216,89 @@ def test_chosen_is_the_text_of_the_preferred_source(simulated):
         assert row.rejected != row.chosen
         assert row.prompt == f"prompt of {row.item_id}"
         assert 0.9 <= row.confidence <= 1
+        assert row.votes_chosen > row.votes_rejected
+        assert row.n_votes == row.votes_chosen + row.votes_rejected == 9
+
+
+def answered(**trials):
+    """One row an answer: T1="aab" is three judges' answers to T1, "=" is a tie."""
+    return judgments(
+        *(
+            {"judge_id": f"J{j}", "trial_id": trial, "answer": "tie" if answer == "=" else answer}
+            for trial, answers in trials.items()
+            for j, answer in enumerate(answers)
+        )
+    )
+
+
+def chosen(frame, chosen_by):
+    shown = {name: (f"{name} a", f"{name} b") for name in frame["trial_id"]}
+    return preference_pairs(frame, estimate(frame), shown, {("i1", "ann-1"): "p"}, chosen_by)
+
+
+def test_a_majority_needs_its_votes_and_more_than_half_of_all_answers():
+    frame = answered(T1="aab", T2="ab", T3="aab=", T4="bbb", T5="aa", T6="a==", T7="===", T8="aa=b")
+    pairs = chosen(frame, PairFilter()).set_index("trial_id")
+    assert list(pairs.index) == ["T1", "T4"]  # T3, T8: two of four; T5, T6: too few votes
+    assert pairs.loc["T4", "chosen"] == "T4 b"
+    assert pairs[["n_votes", "votes_chosen", "votes_rejected", "ties"]].values.tolist() == [
+        [3, 2, 1, 0], [3, 3, 0, 0]
+    ]  # fmt: skip
+    assert pairs["confidence"].isna().all()  # a share of votes is no probability
+    fewer = chosen(frame, PairFilter(min_votes=1))
+    assert list(fewer["trial_id"]) == ["T1", "T4", "T5"]
+    words = selection_words(frame, chosen(frame, PairFilter()), PairFilter())
+    assert words[0].startswith("2 pairs from 8 text pairs; left out: 4 with fewer than 3 votes, 2 ")
+
+
+def test_repeats_and_checks_are_no_votes():
+    frame = answered(T1="ab", T2="aaa")
+    more = judgments(
+        {"judge_id": "J0", "trial_id": "M1", "purpose": "mirror", "mirror_of": "T1"},
+        *({"judge_id": f"J{j}", "trial_id": "C1", "purpose": "check", "truth": "a"}
+          for j in range(3)),
+    )  # fmt: skip
+    pairs = chosen(pd.concat([frame, more]), PairFilter(min_votes=1))
+    assert list(pairs["trial_id"]) == ["T2"]
+    assert pairs["n_votes"].tolist() == [3]
+
+
+def test_judges_who_press_keys_at_random_make_no_weighted_pair():
+    """Finding: three judges at random, of whom nothing can be said, and every pair passed 90 %."""
+    rng = np.random.default_rng(3)
+    few = answered(**{f"T{k}": "".join(rng.choice(["a", "b"], 3)) for k in range(6)})
+    assert set(estimate(few).judges["verdict"]) == {"too few to say"}
+    with pytest.raises(StudyError, match="6 of the 10 votes") as refused:
+        chosen(few, PairFilter("quality"))
+    assert "by majority" in refused.value.todo
+    many = answered(**{f"T{k}": "".join(rng.choice(["a", "b"], 3)) for k in range(200)})
+    quality = estimate(many)
+    assert quality.agreement.pairs == 600 and quality.agreement.is_chance
+    with pytest.raises(StudyError, match="no more than coins would"):
+        chosen(many, PairFilter("quality"))
+    assert "no more than coins would" in " ".join(quality.sentences)
+    assert quality.to_dict()["not_weighted"]
+
+
+def test_mu_that_nobody_knows_is_refused_and_a_given_one_is_not(simulated):
+    _eta, votes = drawn(1)
+    assert "nothing identifies it" in estimate_votes(votes).why_not_weighted
+    given = estimate_votes(drawn(1, judges=30)[1], [Prior("human", "sft", 0.9)])
+    assert given.given == (Prior("human", "sft", 0.9),)
+    _draft, _judges, made = simulated
+    assert estimate(made.judgments).why_not_weighted == ""
+
+
+def test_even_votes_are_no_pair_whatever_the_weights(simulated):
+    _draft, _judges, made = simulated
+    frame = made.judgments
+    mine = frame[(frame["kind"] == "comparison") & frame["judge_id"].isin(["J01", "J02"])]
+    quality = estimate(frame)
+    even = trial_votes(mine)
+    even = even[even["votes_a"] == even["votes_b"]]["trial_id"]
+    assert len(even) > 5
+    pairs = preference_pairs(mine, quality, *_texts(_draft), PairFilter("quality", confident=0.51))
+    assert not set(pairs["trial_id"]) & set(even)
 
 
 def test_missing_prompts_and_wrong_filters_are_refused(simulated):
@@ -217,3 +309,11 @@ def test_missing_prompts_and_wrong_filters_are_refused(simulated):
         PairFilter("best")
     with pytest.raises(ConfigError):
         PairFilter(confident=0.5)
+    with pytest.raises(ConfigError):
+        PairFilter(min_votes=0)
+
+
+def test_the_file_of_pairs_is_json_with_null_where_no_confidence_is_known():
+    lines = as_jsonl(chosen(answered(T1="aab"), PairFilter())).splitlines()
+    row = json.loads(lines[0], parse_constant=pytest.fail)
+    assert row["confidence"] is None and row["votes_chosen"] == 2 and row["rule"] == "majority"

@@ -25,6 +25,7 @@ from capo_core.workspace import Workspace, content_hash
 
 if TYPE_CHECKING:
     from capo_core.dashboard.studies.compute import Preview, Trying
+    from capo_core.study.analysis.preference_pairs import PairFilter
     from capo_core.study.analysis.report import StudyReport
     from capo_core.study.config import StudyConfig
     from capo_core.study.design.balance_report import BalanceReport
@@ -192,3 +193,28 @@ def report(workspace: Workspace, name: str, unblinded: str, mu: str) -> StudyRep
 
     key = ("report", workspace.root, name, stamp(workspace, name), unblinded, len(frame), mu)
     return work().ask(key, make)
+
+
+def pairs(
+    workspace: Workspace, name: str, unblinded: str, mu: str, chosen_by: PairFilter
+) -> tuple[pd.DataFrame, tuple[str, ...]] | None:
+    """The preference pairs of a study, and what was left out; None while they are selected.
+
+    Raises:
+        StudyError: by quality, and that is not known.
+    """
+    frame = judgments(workspace, name, unblinded)
+    found = report(workspace, name, unblinded, mu)
+    if found is None or found.analysis.quality is None:
+        return None
+    drawn = draft(workspace, name)
+    data = dataset(workspace, drawn.config.dataset)
+
+    def make() -> tuple[pd.DataFrame, tuple[str, ...]]:
+        from capo_core.study.analysis.preference_pairs import pairs_of, selection_words
+
+        made = pairs_of(drawn, data, frame, found.analysis.quality, chosen_by)
+        return made, selection_words(frame, made, chosen_by)
+
+    key = ("pairs", workspace.root, name, stamp(workspace, name), unblinded, len(frame), mu)
+    return work().ask((*key, chosen_by), make)

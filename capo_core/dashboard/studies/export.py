@@ -16,12 +16,26 @@ from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.studies import PAGE, cache, compute
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
+from capo_core.dashboard.studies.labels import HELP
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import control_row, section_heading, show_errors, show_note
+from capo_core.dashboard.ui.components import (
+    Field,
+    control_row,
+    section_heading,
+    show_errors,
+    show_note,
+    table,
+)
 from capo_core.dashboard.ui.exports import download, report_json
-from capo_core.formatting import count
-from capo_core.json_text import json_line
-from capo_core.study.analysis.preference_pairs import RULES, PairFilter
+from capo_core.study.analysis.preference_pairs import (
+    MAJORITY,
+    NONE,
+    QUALITY,
+    RULES,
+    VOTES,
+    PairFilter,
+    as_jsonl,
+)
 from capo_core.study.analysis.report import (
     StudyReport,
     methods_paragraph,
@@ -78,8 +92,10 @@ def train_on_pairs(
     """
     file = f"{study}-pairs.jsonl"
     pairs = ["study", "export-pairs", study, file, "--rule", chosen_by.rule]
-    if chosen_by.rule == "quality":
+    if chosen_by.rule == QUALITY:
         pairs += ["--confident", f"{chosen_by.confident:g}"]
+    elif chosen_by.rule == MAJORITY:
+        pairs += ["--min-votes", str(chosen_by.min_votes)]
     for prior in filter(None, ("".join(part.split()) for part in mu.split(","))):
         pairs += ["--mu", prior]
     train = ["train", "capo", "--dataset", dataset, "--annotator", *targets, "--preferences", file]
@@ -87,9 +103,9 @@ def train_on_pairs(
 
 
 _RULES = {
-    "quality": "High-confidence (quality-weighted)",
-    "majority": "Majority vote",
-    "none": "Every vote",
+    MAJORITY: "Majority vote",
+    QUALITY: "High-confidence (quality-weighted)",
+    NONE: "Every vote",
 }
 
 
@@ -131,7 +147,8 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
     section_heading(
         "Preference pairs",
         "Compared text pairs as prompt, chosen and rejected, for preference "
-        "training. A stricter filter leaves fewer, more reliable pairs.",
+        "training. By majority a pair says how judges voted; weighted by quality, how probable it "
+        "is that the chosen text is the better one.",
     )
     if report.analysis.quality is None:
         show_note("This study has no comparisons, so there are no pairs.")
@@ -143,26 +160,44 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
                 format_func=_RULES.__getitem__,
             )  # fmt: skip
         with right:
-            least = url_state.number("confident", 90, 51, 100)
-            if rule == "quality":
-                _least(least)
-    pairs = _made(context, seen, report, PairFilter(rule, least / 100))
-    told = (
-        "only pairs whose chosen text is better with at least this probability; "
-        if rule == "quality"
-        else ""
+            confident = url_state.number("confident", 90, 51, 100)
+            votes = url_state.number("votes", VOTES, 1, 1000)
+            if rule == QUALITY:
+                _number_of("confident", "Min. probability, %", confident, 51, 100)
+            elif rule == MAJORITY:
+                _number_of("votes", "Min. votes", votes, 1, 1000)
+    chosen_by = PairFilter(rule, confident / 100, votes)
+    made = cache.pairs(
+        context.workspace, seen.name, str(seen.status.unblinded), url_state.get("mu"), chosen_by
     )
+    if made is None:
+        waiting("Selecting pairs …")
+        return
+    pairs, words = made
+    for line in words:
+        show_note(line)
     show_note(
-        f"{count(len(pairs), 'pair')}; {told}ties, checks and repeats are excluded. Items of "
+        "Votes are those of main trials: ties, attention checks and repeats are none. Items of "
         f"the {seen.config.split} split: a run trained on them must not be evaluated on it."
     )
-    if len(pairs):
-        lines = pairs.to_dict("records")
-        download(
-            PAGE, "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
-            lambda: "".join(json_line(line) + "\n" for line in lines),
-        )  # fmt: skip
-        _train(seen, pairs, PairFilter(rule, least / 100))
+    if not len(pairs):
+        return
+    table(
+        pairs,
+        {"item_id": Field("Item"), "target_annotator_id": Field("Target"),
+         "chosen_source": Field("Chosen"), "rejected_source": Field("Rejected"),
+         "votes_chosen": Field("Votes for it"), "votes_rejected": Field("Votes against"),
+         "ties": Field("Ties"), "confidence": Field("Confidence", HELP["pairs"], 2)},
+        key=f"{PAGE}.pairs",
+        file_name=f"{seen.name}-pairs-votes",
+        height=320 if len(pairs) > 8 else "auto",
+        download=False,
+    )  # fmt: skip
+    download(
+        PAGE, "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
+        lambda: as_jsonl(pairs),
+    )  # fmt: skip
+    _train(seen, pairs, chosen_by)
 
 
 def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: PairFilter) -> None:
@@ -177,20 +212,9 @@ def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: PairFilter) -> None:
     show_note("The run then appears on Fine-tune.")
 
 
-def _least(value: int) -> None:
-    place = f"{PAGE}.confident.widget"
+def _number_of(key: str, label: str, value: int, low: int, high: int) -> None:
+    place = f"{PAGE}.{key}.widget"
     st.number_input(
-        "Min. probability, %", 51, 100, **url_state.typed(place, value),
-        on_change=lambda: url_state.put(PAGE, {"confident": str(url_state.now(place))}),
+        label, low, high, **url_state.typed(place, value),
+        on_change=lambda: url_state.put(PAGE, {key: str(url_state.now(place))}),
     )  # fmt: skip
-
-
-def _made(
-    context: PageContext, seen: Seen, report: StudyReport, chosen_by: PairFilter
-) -> pd.DataFrame:
-    from capo_core.study.analysis.preference_pairs import pairs_of
-
-    judgments = cache.judgments(context.workspace, seen.name, str(seen.status.unblinded))
-    dataset = cache.dataset(context.workspace, seen.config.dataset)
-    draft = cache.draft(context.workspace, seen.name)
-    return pairs_of(draft, dataset, judgments, report.analysis.quality, chosen_by)

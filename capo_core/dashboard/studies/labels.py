@@ -97,6 +97,8 @@ HELP = {
     "estimated from agreement, checks and repeats. 0 to 1.",
     "weighted": "Votes weighted by the judge's attentiveness. Preferable only where "
     "attentiveness is estimated precisely.",
+    "pairs": "Probability that the chosen text is the better one, averaged over what is not known "
+    "of judges and sources. Empty where the filter knows none.",
     "balance": ("How often each judge sees what, counted in the draft. Equal counts are balanced."),
     "leaks": "Features of a text that could reveal its source. None is best; some are "
     "part of the style that is judged.",

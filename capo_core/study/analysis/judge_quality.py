@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from capo_core.errors import ConfigError
-from capo_core.formatting import count
+from capo_core.formatting import capitalised, count, p_value
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import Z95, json_rows, wilson
 from capo_core.study.analysis import attentiveness_em
@@ -31,6 +31,7 @@ from capo_core.study.analysis.attentiveness_em import (
     intervals,
     votes_of,
 )
+from capo_core.study.analysis.vote_agreement import VoteAgreement, vote_agreement
 
 NEAR_HALF = 0.05  # |μ − ½| below which choices alone say nothing about attentiveness
 MIN_VOTES = 10  # with fewer votes of one judge an estimate would say more than there is to know
@@ -104,7 +105,9 @@ def verdicts(
     return verdict, why
 
 
-def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tuple[str, ...]:
+def sentences(
+    judges: pd.DataFrame, basis: str, agreement: VoteAgreement, n_ties: int, repeats: int
+) -> tuple[str, ...]:
     """Return what a reader must know before using the table of judges."""
     words = []
     if basis == "votes":
@@ -118,6 +121,8 @@ def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tu
         words += [PRODUCT, "Attentiveness is not identified: no text pair was judged by "
                   "three judges who share pairs, there are no checks or repeats, and μ was not "
                   "given or is near one half."]  # fmt: skip
+    if agreement.is_chance:
+        words.append(f"{capitalised(_chance(agreement))}.")
     for verdict in (TOO_FEW, CANNOT_TELL):
         named = judges.loc[judges["verdict"] == verdict, "judge_id"].tolist()
         if named:
@@ -134,6 +139,13 @@ def sentences(judges: pd.DataFrame, basis: str, n_ties: int, repeats: int) -> tu
         )
     words.append("No judge is excluded: raw and weighted results are both given.")
     return tuple(words)
+
+
+def _chance(agreement: VoteAgreement) -> str:
+    return (
+        f"the judges' votes agree no more than coins would: {agreement.agreeing:,} of "
+        f"{count(agreement.pairs, 'pair')} of votes (one-sided p = {p_value(agreement.p_value)})"
+    )
 
 
 @settings("prior on μ")
@@ -178,7 +190,6 @@ PREFERENCES = (
     "weighted_low", "weighted_high", "note",
 )  # fmt: skip
 NEARLY_FLAT = (1.2, 1.2)  # Beta prior of η where μ is what is asked
-TEXT_PAIRS = ("trial_id", "source_a", "source_b", "n_votes", "votes_a", "better_a")
 
 
 @dataclass(frozen=True)
@@ -189,9 +200,10 @@ class JudgeQuality:
         judges: JUDGES, one row a judge who compared anything. attentiveness is NaN, and the
             interval 0 to 1, where it cannot be told; weight is the log-odds of a vote being right.
         preferences: PREFERENCES, one row a pair of sources; raw and weighted side by side.
-        text_pairs: TEXT_PAIRS, one row a text pair; better_a is the probability that the text of
-            source_a is better.
+        n_text_pairs: compared, checks among them.
+        given: the prior on μ of each pair of sources in `preferences` that was given one.
         basis: "votes", "belief" or "nothing": what identifies attentiveness.
+        agreement: of two votes on one text pair, checks' known answers counted as a vote.
         identified: what is identified, in words.
         sentences: what a reader must know.
         trace: the penalised log-likelihood of every EM step.
@@ -199,19 +211,43 @@ class JudgeQuality:
 
     judges: pd.DataFrame
     preferences: pd.DataFrame
-    text_pairs: pd.DataFrame
+    n_text_pairs: int
+    given: tuple[Prior, ...]
     basis: str
+    agreement: VoteAgreement
     identified: str
     sentences: tuple[str, ...]
     trace: tuple[float, ...]
     converged: bool
 
+    @property
+    def why_not_weighted(self) -> str:
+        """Return why no vote can be weighted by its judge's attentiveness; "" where it can be.
+
+        Weights need the attentiveness of every judge, μ of every pair of sources, and votes that
+        agree more than by chance.
+        """
+        unsure = self.judges[self.judges["verdict"] != ""]
+        if len(unsure):
+            row = unsure.iloc[0]
+            many = f" and of {count(len(unsure) - 1, 'other judge')}" if len(unsure) > 1 else ""
+            return f"the attentiveness of {row['judge_id']}{many} is not known: {row['why']}"
+        if self.agreement.is_chance:
+            return _chance(self.agreement)
+        named = {(belief.stronger, belief.weaker) for belief in self.given}
+        for row in self.preferences.itertuples(index=False):
+            if math.isnan(row.weighted_share_a) and (row.source_a, row.source_b) not in named:
+                return f"μ of {row.source_a} and {row.source_b} cannot be estimated"
+        return ""
+
     def to_dict(self) -> dict:
         return {
             "judges": json_rows(self.judges),
             "preferences": json_rows(self.preferences),
-            "n_matters": len(self.text_pairs),
+            "n_matters": self.n_text_pairs,
             "basis": self.basis,
+            "agreement": self.agreement.to_dict(),
+            "not_weighted": self.why_not_weighted,
             "identified": self.identified,
             "sentences": list(self.sentences),
             "steps": len(self.trace),
@@ -242,13 +278,16 @@ def estimate_votes(
     table = _judges(votes, fit, held, given, by_votes, known, usable, prior)
     basis = "votes" if by_votes.any() else ("belief" if known.any() else "nothing")
     n_ties, repeats = int(votes.ties.sum()), int(votes.repeat.sum())
+    agreement = vote_agreement(votes)
     return JudgeQuality(
         judges=table,
         preferences=_preferences(votes, given, by_votes),
-        text_pairs=_text_pairs(votes, fit),
+        n_text_pairs=len(votes.text_pairs),
+        given=tuple(belief for belief in given if belief is not None),
         basis=basis,
+        agreement=agreement,
         identified="each judge's attentiveness" if basis == "votes" else PRODUCT,
-        sentences=sentences(table, basis, n_ties, repeats),
+        sentences=sentences(table, basis, agreement, n_ties, repeats),
         trace=tuple(fit.trace.tolist()),
         converged=fit.converged,
     )
@@ -377,23 +416,3 @@ def _preferences(votes: Votes, given: list[Prior | None], by_votes: np.ndarray) 
             note = "μ was given or cannot be estimated from these votes"
             rows.append([*row, math.nan, math.nan, math.nan, note])
     return pd.DataFrame(rows, columns=list(PREFERENCES))
-
-
-def _text_pairs(votes: Votes, fit: EmFit) -> pd.DataFrame:
-    size = len(votes.text_pairs)
-    names = np.array([*votes.pairs, ("", "")], dtype=object)[votes.pair]
-
-    def text(values) -> pd.Series:
-        return pd.Series(values, dtype=object)
-
-    return pd.DataFrame(
-        {
-            "trial_id": text(list(votes.text_pairs)),
-            "source_a": text(names[:, 0]),
-            "source_b": text(names[:, 1]),
-            "n_votes": np.bincount(votes.text_pair, minlength=size),
-            "votes_a": np.bincount(votes.text_pair, votes.first, minlength=size).astype(int),
-            "better_a": fit.better,
-        },
-        columns=list(TEXT_PAIRS),
-    )

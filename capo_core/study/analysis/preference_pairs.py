@@ -1,31 +1,42 @@
-"""Preference pairs for training from the judges' comparisons, filtered by confidence."""
+"""Preference pairs for training from the judges' comparisons: by majority, or by confidence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.errors import DataError
+from capo_core.errors import DataError, StudyError
+from capo_core.formatting import count
 from capo_core.imitation.prompting.prompts import PLAIN_END, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of
 from capo_core.json_text import json_line
 from capo_core.settings import setting, settings
+from capo_core.stats.intervals import json_rows
 from capo_core.study.analysis.attentiveness_em import votes_of
 from capo_core.study.analysis.judge_quality import JudgeQuality
+from capo_core.study.analysis.pair_posterior import mu_priors, pair_posterior
 from capo_core.study.design.draft import Draft
-from capo_core.study.tables import COMPARISON, MAIN, from_cell
+from capo_core.study.tables import COMPARISON, MAIN, TIE, from_cell
 from capo_core.workspace import atomic_file
 
 CONFIDENT = 0.9
+VOTES = 3
 COLUMNS = (
     "prompt", "chosen", "rejected", "item_id", "target_annotator_id", "chosen_source",
-    "rejected_source", "confidence", "n_votes", "trial_id",
+    "rejected_source", "rule", "confidence", "n_votes", "votes_chosen", "votes_rejected", "ties",
+    "trial_id",
 )  # fmt: skip
-RULES = ("quality", "majority", "none")
+TRIAL_VOTES = (
+    "trial_id", "item_id", "target_annotator_id", "source_a", "source_b", "votes_a", "votes_b",
+    "ties",
+)  # fmt: skip
+MAJORITY, QUALITY, NONE = "majority", "quality", "none"
+RULES = (MAJORITY, QUALITY, NONE)
 
 
 @settings("pair filter")
@@ -33,15 +44,32 @@ class PairFilter:
     """The rule by which comparisons become pairs."""
 
     rule: str = setting(
-        "quality", "Filter",
-        "quality: one pair per text pair, the text more likely better by the weighted vote, kept "
-        "if that is at least `confident`; majority: one per text pair, by count, even counts left "
-        "out; none: one per vote.", choices=RULES,
+        MAJORITY, "Filter",
+        "majority: one pair per text pair, the text that more than half of its answers prefer; "
+        "quality: one per text pair, the text more likely better by votes weighted by the judges' "
+        "attentiveness, kept if that is at least `confident`; none: one per vote.", choices=RULES,
     )  # fmt: skip
     confident: float = setting(
         CONFIDENT, "Min confidence", "Rule quality: how probable the better text must be.",
         gt=0.5, le=1, step=0.01,
     )  # fmt: skip
+    min_votes: int = setting(
+        VOTES, "Min votes",
+        "Rule majority: how many votes a text pair needs. Mirrored repeats, attention checks and "
+        "ties are no votes.", ge=1, le=1000,
+    )  # fmt: skip
+
+
+def trial_votes(judgments: pd.DataFrame) -> pd.DataFrame:
+    """Return TRIAL_VOTES, one row a main comparison of two sources; a and b are stored slots."""
+    rows = judgments[(judgments["kind"] == COMPARISON) & (judgments["purpose"] == MAIN)]
+    rows = rows[rows["source_a"] != rows["source_b"]]
+    answers = (rows["answer"] == each for each in ("a", "b", TIE))
+    counted = rows.assign(**dict(zip(TRIAL_VOTES[-3:], answers, strict=True)))
+    facts = dict.fromkeys(TRIAL_VOTES[1:5], "first")
+    each = counted.groupby("trial_id", sort=True)
+    table = each.agg(facts | dict.fromkeys(TRIAL_VOTES[-3:], "sum")).reset_index()
+    return table.astype(dict.fromkeys(TRIAL_VOTES[-3:], int))[list(TRIAL_VOTES)]
 
 
 def preference_pairs(
@@ -51,7 +79,11 @@ def preference_pairs(
     prompts: Mapping[tuple[str, str], str],
     chosen_by: PairFilter | None = None,
 ) -> pd.DataFrame:
-    """Return COLUMNS, one row a pair; checks, practice, ties and pairs of one source are left out.
+    """Return COLUMNS, one row a pair; checks, practice, repeats, ties and pairs of one source are
+    left out, and so is a text pair without more votes for one text than for the other.
+
+    confidence is the probability that `chosen` is the better text; NaN by the other rules, which
+    know none.
 
     Args:
         shown: trial_id → the two texts, in stored slots a and b.
@@ -59,58 +91,111 @@ def preference_pairs(
 
     Raises:
         DataError: a trial's texts or prompt are missing.
+        StudyError: rule quality, and the judges' attentiveness or μ is not known.
     """
     chosen_by = chosen_by or PairFilter()
-    rows = judgments[(judgments["kind"] == COMPARISON) & (judgments["purpose"] == MAIN)]
-    facts = rows.drop_duplicates("trial_id").set_index("trial_id")
-    picks = _picks(judgments, quality, chosen_by)
-    picks = picks[picks["trial_id"].isin(facts.index)]
     result = []
-    for trial, source, confidence, n in picks.itertuples(index=False):
-        fact = facts.loc[trial]
-        texts = shown.get(trial)
-        prompt = prompts.get((fact["item_id"], fact["target_annotator_id"]))
+    for trial, slot, confidence in _picks(judgments, quality, chosen_by):
+        texts = shown.get(trial.trial_id)
+        prompt = prompts.get((trial.item_id, trial.target_annotator_id))
         if texts is None or prompt is None:
             raise DataError(
-                f"the {'texts' if texts is None else 'prompt'} of trial {trial} are missing",
+                f"the {'texts' if texts is None else 'prompt'} of trial {trial.trial_id} are "
+                "missing",
                 expected="the texts and the prompt of every comparison",
             )
-        at = 0 if fact["source_a"] == source else 1
-        sources = (fact["source_a"], fact["source_b"])
+        sources, votes = (trial.source_a, trial.source_b), (trial.votes_a, trial.votes_b)
         result.append(
-            (prompt, texts[at], texts[1 - at], fact["item_id"], fact["target_annotator_id"],
-             sources[at], sources[1 - at], confidence, n, trial)
+            (prompt, texts[slot], texts[1 - slot], trial.item_id, trial.target_annotator_id,
+             sources[slot], sources[1 - slot], chosen_by.rule, confidence, sum(votes),
+             votes[slot], votes[1 - slot], trial.ties, trial.trial_id)
         )  # fmt: skip
     return pd.DataFrame(result, columns=list(COLUMNS))
 
 
-def _picks(judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: PairFilter) -> pd.DataFrame:
-    """Return trial_id, the source preferred, the confidence, and the number of votes."""
-    text_pairs = quality.text_pairs[quality.text_pairs["source_a"] != ""]
-    if chosen_by.rule == "none":
-        votes = votes_of(judgments)
-        named = text_pairs.set_index("trial_id")
-        trial = np.array(votes.text_pairs, dtype=object)[votes.text_pair]
-        counted = np.isin(trial, named.index) & ~votes.repeat
-        trial, first = trial[counted], votes.first[counted]
-        source = np.where(first, named.loc[trial, "source_a"], named.loc[trial, "source_b"])
-        return pd.DataFrame({"trial_id": trial, "source": source, "confidence": 1.0, "n": 1})
-    if chosen_by.rule == "majority":
-        share = text_pairs["votes_a"] / text_pairs["n_votes"].clip(lower=1)
-        keep = (text_pairs["n_votes"] > 0) & (share != 0.5)
-    else:
-        share = text_pairs["better_a"]
-        keep = (text_pairs["n_votes"] > 0) & (np.maximum(share, 1 - share) >= chosen_by.confident)
-    source = np.where(share > 0.5, text_pairs["source_a"], text_pairs["source_b"])
-    table = pd.DataFrame(
-        {
-            "trial_id": text_pairs["trial_id"],
-            "source": source,
-            "confidence": np.maximum(share, 1 - share),
-            "n": text_pairs["n_votes"],
-        }
+def _picks(
+    judgments: pd.DataFrame, quality: JudgeQuality, chosen_by: PairFilter
+) -> Iterator[tuple[Any, int, float]]:
+    """Yield a row of `trial_votes`, the slot preferred (0 or 1) and the confidence."""
+    better = (
+        better_texts(judgments, quality) if chosen_by.rule == QUALITY else pd.Series(dtype=float)
     )
-    return table[keep].reset_index(drop=True)
+    for trial in trial_votes(judgments).itertuples(index=False):
+        votes = (trial.votes_a, trial.votes_b)
+        if chosen_by.rule == NONE:
+            for slot in (0, 1):
+                yield from [(trial, slot, math.nan)] * votes[slot]
+            continue
+        if votes[0] == votes[1]:
+            continue
+        slot = int(votes[1] > votes[0])
+        if chosen_by.rule == MAJORITY:
+            if sum(votes) >= chosen_by.min_votes and 2 * votes[slot] > sum(votes) + trial.ties:
+                yield trial, slot, math.nan
+            continue
+        first = better[trial.trial_id]
+        confidence = float(first if slot == 0 else 1 - first)
+        if confidence >= chosen_by.confident:
+            yield trial, slot, confidence
+
+
+def better_texts(judgments: pd.DataFrame, quality: JudgeQuality) -> pd.Series:
+    """Return trial_id → probability that the text in slot a is the better one (`pair_posterior`).
+
+    Raises:
+        StudyError: the judges' attentiveness or μ is not known.
+    """
+    if why := quality.why_not_weighted:
+        raise StudyError(
+            f"votes cannot be weighted by the judges' attentiveness: {why}",
+            where="preference pairs by quality",
+            todo="export them by majority, or collect more judgments (three judges for each "
+            "trial, and attention checks, identify attentiveness)",
+        )
+    votes = votes_of(judgments)
+    posterior = pair_posterior(votes, mu_priors(votes, quality.given))
+    first = pd.Series(posterior.better, index=pd.Index(votes.text_pairs))  # by name of source
+    facts = trial_votes(judgments).set_index("trial_id")
+    turned = (facts["source_a"] > facts["source_b"]).to_numpy(bool)
+    chance = first.reindex(facts.index)
+    return chance.where(~turned, 1 - chance)
+
+
+def selection_words(
+    judgments: pd.DataFrame, pairs: pd.DataFrame, chosen_by: PairFilter
+) -> tuple[str, ...]:
+    """Return how many pairs there are, what was left out, and what a pair of this rule rests on."""
+    votes = trial_votes(judgments)
+    n = votes["votes_a"] + votes["votes_b"]
+    compared = count(len(votes), "text pair")
+    if chosen_by.rule == NONE:
+        return (
+            f"{count(len(pairs), 'pair')}, one for each vote on {compared}.",
+            "A vote of a judge who guesses is a pair like any other.",
+        )
+    words = f"{count(len(pairs), 'pair')} from {compared}"
+    even = int((votes["votes_a"] == votes["votes_b"]).sum())
+    if chosen_by.rule == MAJORITY:
+        few = n < chosen_by.min_votes
+        rest = int((~few).sum()) - len(pairs)
+        left = [
+            f"{int(few.sum()):,} with fewer than {count(chosen_by.min_votes, 'vote')}",
+            f"{rest:,} without a majority",
+        ]
+        told = (
+            "A majority says how judges voted, not how surely: with judges who guess, two of "
+            "three agree by chance."
+        )
+    else:
+        left = [
+            f"{even:,} with as many votes for one text as for the other",
+            f"{len(votes) - even - len(pairs):,} below a confidence of {chosen_by.confident:g}",
+        ]
+        told = (
+            "The confidence averages over what is not known of judges and sources; it takes every "
+            "item to have one better text."
+        )
+    return f"{words}; left out: {', '.join(left)}.", told
 
 
 def pairs_of(
@@ -147,7 +232,12 @@ def pairs_of(
 
 def write_pairs(pairs: pd.DataFrame, path: Path) -> Path:
     """Write JSONL, one pair a line, with the keys of TRL and LLaMA-Factory."""
-    lines = [json_line(row) for row in pairs.to_dict("records")]
     with atomic_file(path, "w") as file:
-        file.write("".join(f"{line}\n" for line in lines))
+        file.write(as_jsonl(pairs))
     return path
+
+
+def as_jsonl(pairs: pd.DataFrame) -> str:
+    """Return one pair a line; a confidence that is not known is null."""
+    lines = (json_line(row) for row in json_rows(pairs))
+    return "".join(f"{line}\n" for line in lines)
