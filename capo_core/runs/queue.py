@@ -49,7 +49,8 @@ def advance(workspace: Workspace) -> list[Run]:
         states = DependencyStates(workspace.runs, status)
         while any(_fail_with_another(run, states, status) for run in waiting):
             waiting = [run for run in waiting if _unclaimed(status[run.run_id])]
-        room = max_parallel(workspace) - sum(_running_here(each) for each in status.values())
+        parallel = max_parallel(workspace)
+        room = parallel - sum(_running_here(each) for each in status.values())
         for run in waiting:
             if states.blocked_by(run.request):
                 continue
@@ -57,7 +58,7 @@ def advance(workspace: Workspace) -> list[Run]:
                 _hand_to_slurm(run, status)
                 started.append(run)
             elif room > 0:
-                _start(run, status[run.run_id])
+                _start(run, status[run.run_id], parallel)
                 started.append(run)
                 room -= 1
     return started
@@ -187,8 +188,8 @@ def _bring_up_to_date(runs: list[Run], status: dict[str, Status]) -> None:
         run.files.forget_result()
 
 
-def _start(run: Run, status: Status) -> None:
-    pid = process.start(run.folder)
+def _start(run: Run, status: Status, parallel: int) -> None:
+    pid = process.start(run.folder, parallel=parallel)
     run.write(
         replace(
             status,

@@ -24,7 +24,7 @@ SETTINGS = {"steps": 2, "step_s": 0.01}
 def workspace(tmp_path, monkeypatch):
     """A workspace in which nothing really begins."""
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(process, "start", lambda folder: 2**22 + 1)
+    monkeypatch.setattr(process, "start", lambda folder, **_: 2**22 + 1)
     monkeypatch.setattr(queue, "process_start_mark", lambda pid: "here")
     monkeypatch.setattr(runs_run, "process_start_mark", lambda pid: "here")
     return Workspace(tmp_path)

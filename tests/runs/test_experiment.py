@@ -256,7 +256,7 @@ def test_the_quick_demo_has_one_target():
 @pytest.fixture
 def begun(tmp_path, monkeypatch):
     """An experiment in the queue of a workspace where nothing begins."""
-    monkeypatch.setattr(process, "start", lambda folder: 2**22 + 1)
+    monkeypatch.setattr(process, "start", lambda folder, **_: 2**22 + 1)
     workspace = Workspace(tmp_path)
     names = Catalog(workspace).load("demo-nli").annotators[:2]
     config = ExperimentConfig("demo-nli", targets=names, methods=("zero_shot", "sft"))
