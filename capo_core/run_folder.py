@@ -22,7 +22,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,6 +222,29 @@ def run_for(workspace: Workspace, config: dict[str, Any]) -> RunFolder:
     """Return the folder for `config`, which has at least `stage`, `target` and `dataset.name`."""
     name = run_id(config["dataset"]["name"], config["stage"], config["target"], config)
     return RunFolder(workspace.runs / name)
+
+
+def made_by(folders: Iterable[RunFolder]) -> dict[str, Any]:
+    """Return what runs add to the provenance of an export (see `provenance.Provenance`): the base
+    models, the seeds, and the runs themselves. Runs that cannot be read are left out."""
+    models, seeds, names = set(), set(), []
+    for folder in folders:
+        try:
+            config = folder.config
+            models.add(Path(str(config["base"]["name"])).name)
+            seeds.add(int(config["settings"]["seed"]))
+        except (RunError, KeyError, TypeError, ValueError):
+            pass
+        names.append(folder.run_id)
+    shown = names if len(names) <= MOST_RUNS else [*names[:MOST_RUNS], f"{len(names)} in all"]
+    return {
+        "models": tuple(sorted(models)),
+        "seeds": tuple(sorted(seeds)),
+        "details": (("runs", ", ".join(shown)),) if names else (),
+    }
+
+
+MOST_RUNS = 12  # named in an export
 
 
 def stopping(folder: RunFolder, progress: Progress) -> Progress:

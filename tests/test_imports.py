@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # line do not import each other.
 FLOORS = (
     ("errors", "json_text", "progress", "formatting", "shipped", "templates"),
-    ("schema", "task", "settings", "workspace"),
-    ("dataset", "file_download"),
+    ("schema", "task", "settings", "workspace", "provenance"),
+    ("dataset", "file_download", "export_formats"),
     ("run_folder", "stats"),
     ("text", "data"),
     ("simulation",),

@@ -22,12 +22,13 @@ from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import parse_mapping
 from capo_core.data.download import fetch as fetch_source
-from capo_core.data.export import csv_text, export
+from capo_core.data.export import export, provenance_of
 from capo_core.data.formats.registry import AUTO, FORMATS, download_sources, format_names
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.data.splits import parse_shares, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.export_formats import csv_text
 from capo_core.formatting import count
 from capo_core.simulation.simulate import SimulationConfig
 from capo_core.simulation.simulate import simulate as run
@@ -240,7 +241,8 @@ def import_file(
         )
     if skipped is not None:
         with atomic_file(skipped) as file:
-            file.write(csv_text(read.report.rejected).encode("utf-8"))
+            text = csv_text(read.report.rejected, provenance_of(read.dataset))
+            file.write(text.encode("utf-8"))
     Catalog(Workspace.default()).add(read.dataset, read.report, replace=replace_old)
     print_import(read, as_json)
 

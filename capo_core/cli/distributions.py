@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -29,9 +29,14 @@ from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConf
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.distributions.variation import VariationConfig
 from capo_core.errors import ConfigError
+from capo_core.export_formats import with_provenance
 from capo_core.formatting import count
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace, write_json
+
+if TYPE_CHECKING:
+    from capo_core.distributions.judgments import Judgments
 
 Files = Annotated[
     list[Path] | None,
@@ -200,7 +205,8 @@ def explain(
     backend = backend_of(base, server, precision, batch_tokens, {})
     with progress_bar(quiet=as_json) as progress:
         made = write(found, backend, config, progress=progress)
-    write_explanations(found, made.frame, out)
+    source = _provenance(found, dataset, file, seed=config.seed)
+    write_explanations(found, made.frame, out, source.but(models=(Path(backend.name).name,)))
     said = {"file": str(out), "source": str(made.frame["source"].iloc[0]),
             "written": len(made.frame), "wanted": made.wanted, "missing": made.missing}  # fmt: skip
     if as_json:
@@ -301,7 +307,9 @@ def train(
     if result is None:
         return
     if out is not None:
-        write_json(out, result)
+        source = _provenance(found, dataset, file, run)
+        seeds = {"seeds": tuple(config.seeds)} if hasattr(config, "seeds") else {}
+        write_json(out, with_provenance(result, source.but(models=(config.encoder,), **seeds)))
     if not as_json:
         _show_training(result)
 
@@ -389,6 +397,28 @@ def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str
     return found
 
 
+def _provenance(
+    found: Judgments,
+    dataset: str | None,
+    files: list[Path] | None,
+    runs: list[str] | None = None,
+    seed: int | None = None,
+) -> Provenance:
+    """Return the provenance of a result on these judgments."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.distributions.provenance import judgments_provenance
+    from capo_core.run_folder import find_run
+
+    workspace = Workspace.default()
+    return judgments_provenance(
+        found,
+        Catalog(workspace).load(dataset) if dataset else None,
+        runs=[find_run(workspace, name) for name in runs or ()],
+        files=[path.name for path in files or ()],
+        seed=seed,
+    )
+
+
 @plain_errors
 @with_options(CompareConfig)
 def compare(
@@ -416,7 +446,8 @@ def compare(
         found = with_runs(found, run, Workspace.default())
     result = measure(found, config, sources=source)
     if out is not None:
-        write_json(out, result.to_dict())
+        source = _provenance(found, dataset, file, run, seed=config.seed)
+        write_json(out, with_provenance(result.to_dict(), source))
     if as_json:
         print_json(result.to_dict())
         return
@@ -481,7 +512,8 @@ def variation(
             found, config, sources=source, cache=Workspace.default().cache, progress=progress
         )
     if out is not None:
-        write_json(out, result.to_dict())
+        source = _provenance(found, dataset, file, seed=config.seed)
+        write_json(out, with_provenance(result.to_dict(), source))
     if as_json:
         print_json(result.to_dict())
         return

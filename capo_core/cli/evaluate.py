@@ -285,8 +285,9 @@ def evaluate(
             same_training=likelihood.written_by(found, adapters, workspace) if adapters else (),
             progress=progress,
         )  # fmt: skip
+    source = export.provenance_of(report, [find_run(workspace, name) for name in run or ()])
     for path in out or ():
-        export.write(report, path)
+        export.write(report, path, source)
     if as_json:
         print_json(report.to_dict())
         return

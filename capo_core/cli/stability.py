@@ -18,6 +18,7 @@ from capo_core.cli.support import (
     renamed,
 )
 from capo_core.data.catalog import Catalog
+from capo_core.export_formats import with_provenance
 from capo_core.formatting import count
 from capo_core.stability import calibration, store
 from capo_core.stability.calibration import CalibrationConfig
@@ -73,7 +74,7 @@ def stability(
             )
         store.save(report, evidence, workspace)
     if out is not None:
-        write_json(out, report.to_dict())
+        write_json(out, with_provenance(report.to_dict(), report.provenance))
     if as_json:
         print_json(report.to_dict())
         return
@@ -153,7 +154,7 @@ def calibrate(given: dict[str, Any], out: Out = None, as_json: AsJson = False) -
             result = calibration.calibrate(config, cache=workspace.cache, progress=progress)
         store.save_calibration(result, workspace)
     if out is not None:
-        write_json(out, result.to_dict())
+        write_json(out, with_provenance(result.to_dict(), result.provenance))
     if as_json:
         print_json(result.to_dict())
         return

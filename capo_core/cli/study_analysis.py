@@ -9,6 +9,7 @@ import typer
 
 from capo_core.cli.options import with_options
 from capo_core.cli.support import console, plain_errors, print_json
+from capo_core.provenance import PEOPLE, SIMULATED, UNKNOWN
 from capo_core.study.analysis.analysis import AnalysisSettings
 from capo_core.study.analysis.preference_pairs import PairFilter
 from capo_core.study.simulated_judges import (
@@ -17,7 +18,7 @@ from capo_core.study.simulated_judges import (
     SourceEffects,
     simulate_judgments,
 )
-from capo_core.workspace import Workspace, atomic_file, write_json
+from capo_core.workspace import Workspace, atomic_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,19 +65,16 @@ def analyse(
 ) -> None:
     """Analyse an unblinded study: accuracy, preferences, agreement and judge quality."""
     from capo_core.errors import ConfigError
-    from capo_core.study.analysis.report import to_latex, to_markdown
+    from capo_core.study.analysis.report import to_json, to_latex, to_markdown
 
+    writers = {".json": to_json, ".md": to_markdown, ".tex": to_latex}
     wrong = [path for path in out or [] if path.suffix not in FORMATS]
     if wrong:
         raise ConfigError(f"{wrong[0].name} has an unknown ending", expected=", ".join(FORMATS))
     report = _report(study, answers, AnalysisSettings(priors=_priors(mu), **given))
     for path in out or []:
-        if path.suffix == ".json":
-            write_json(path, report.to_dict())
-            continue
-        text = to_markdown(report) if path.suffix == ".md" else to_latex(report)
         with atomic_file(path, "w") as file:
-            file.write(text)
+            file.write(writers[path.suffix](report))
     if as_json:
         print_json(report.to_dict())
     elif out:
@@ -102,13 +100,18 @@ def simulate_judges(
     """Simulate judges who answer a design, frozen or not, to see what it can find."""
     from capo_core.study.design import draft as design_draft
     from capo_core.study.owner.export import as_text
+    from capo_core.study.provenance import study_provenance
 
     draft = design_draft.load(Workspace.default(), study)
     config = SimulatedJudgesConfig(**given)
     judges = SimulatedJudges.drawn(draft.assignments["judge_slot"].nunique(), config)
     effects = SourceEffects(_named(strength, "--strength"), _named(likeness, "--likeness"))
     simulated = simulate_judgments(draft, judges, config.seed, effects, study_id=study)
-    text = as_text(simulated.judgments, out.suffix.removeprefix("."))
+    made = study_provenance(
+        Workspace.default(), draft, judges=SIMULATED, judgments=simulated.judgments
+    )
+    made = made.but(details=(("judges' seed", str(config.seed)),))
+    text = as_text(simulated.judgments, out.suffix.removeprefix("."), made)
     with atomic_file(out, "w") as file:
         file.write(text)
     console.print(
@@ -138,6 +141,7 @@ def export_pairs(
     from capo_core.study.analysis.judge_quality import estimate
     from capo_core.study.analysis.preference_pairs import pairs_of, selection_words, write_pairs
     from capo_core.study.design import draft as design_draft
+    from capo_core.study.provenance import study_provenance
 
     workspace = Workspace.default()
     chosen_by = PairFilter(**given)
@@ -150,7 +154,8 @@ def export_pairs(
         )
     dataset = Catalog(workspace).load(draft.config.dataset)
     pairs = pairs_of(draft, dataset, judgments, quality, chosen_by)
-    write_pairs(pairs, out)
+    made = study_provenance(workspace, draft, judges=_judged_by(answers), judgments=judgments)
+    write_pairs(pairs, out, made.but(n=(("pair", len(pairs)), *made.n)))
     console.print(
         f"{len(pairs)} preference pairs: {out}. Their items are from the {draft.config.split} "
         "split: a run that trains on them must not be scored on it.",
@@ -167,6 +172,7 @@ def _report(study: str, answers: Path | None, settings: AnalysisSettings) -> Stu
     from capo_core.study.analysis.report import StudyFacts, StudyReport
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import freeze
+    from capo_core.study.provenance import study_provenance
 
     workspace = Workspace.default()
     draft = design_draft.load(workspace, study)
@@ -186,7 +192,22 @@ def _report(study: str, answers: Path | None, settings: AnalysisSettings) -> Stu
             leaks=tuple(sorted(frozen.leaks.items())),
         )
     annotators = tuple(sorted(draft.cards["annotator_id"]))
-    return StudyReport(analyse(_judgments(study, answers), annotators, settings), facts)
+    judgments = _judgments(study, answers)
+    made = study_provenance(
+        workspace, draft, judges=_judged_by(answers), judgments=judgments,
+        frozen_hash=facts.frozen_hash,
+    )  # fmt: skip
+    return StudyReport(analyse(judgments, annotators, settings), facts, made)
+
+
+def _judged_by(answers: Path | None) -> str:
+    """Return who judged: people in the study itself; in a file, whom the file says."""
+    if answers is None:
+        return PEOPLE
+    from capo_core.study.owner.export import judgments_provenance
+
+    found = judgments_provenance(answers)
+    return found.judges if found is not None else UNKNOWN
 
 
 def _judgments(study: str, answers: Path | None) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def export(
         if history
         else service.export_judgments(study, practice=practice)
     )
-    _write(frame, path, kind)
+    _write(study, frame, path, kind)
 
 
 @plain_errors
@@ -148,7 +148,7 @@ def audit(
     """Print the audit log, or write it to a file."""
     frame = _service().audit_log(study)
     if path is not None:
-        _write(frame, path, _kind(path))
+        _write(study, frame, path, _kind(path))
         return
     for row in frame.itertuples(index=False):
         console.print(
@@ -195,11 +195,13 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _write(frame: pd.DataFrame, path: Path, kind: str) -> None:
+def _write(study: str, frame: pd.DataFrame, path: Path, kind: str) -> None:
     from capo_core.study.owner.export import as_text
+    from capo_core.study.provenance import study_provenance
 
+    made = study_provenance(Workspace.default(), study, judgments=frame)
     with atomic_file(path) as file:
-        file.write(as_text(frame, kind).encode("utf-8"))
+        file.write(as_text(frame, kind, made).encode("utf-8"))
     console.print(f"{count(len(frame), 'row')} written to {path}", markup=False, soft_wrap=True)
 
 

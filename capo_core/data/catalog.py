@@ -35,6 +35,7 @@ from capo_core.data.importing import ImportReport, read_dataset
 from capo_core.data.splits import assign_splits, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
+from capo_core.provenance import UNKNOWN, kind_of
 from capo_core.run_folder import list_runs
 from capo_core.shipped import FOLDER as SHIPPED
 from capo_core.task import Task
@@ -434,6 +435,15 @@ class Catalog:
             todo="import it again and replace this one",
             option="--replace",
         )
+
+
+def data_kind(workspace: Workspace, name: str, fingerprint: str) -> str:
+    """Return who wrote a dataset (`provenance.PEOPLE`, …), as far as the workspace still has it."""
+    try:
+        entry = Catalog(workspace).entry(name)
+    except CapoError:
+        return UNKNOWN
+    return kind_of(entry.simulated) if entry.fingerprint == fingerprint else UNKNOWN
 
 
 @contextmanager

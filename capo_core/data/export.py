@@ -7,10 +7,7 @@ An import without the sidecar infers the task as for any other file.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,14 +20,17 @@ from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.table import RawTable
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
-from capo_core.json_text import json_line, json_text
+from capo_core.export_formats import csv_text, frame_lines, unescape
+from capo_core.json_text import json_text
+from capo_core.provenance import NAME, Provenance
 from capo_core.schema import CROWD, ITEMS
 from capo_core.task import Task
 from capo_core.workspace import atomic_file
 
 SUFFIX = ".capo.json"
 KEY = b"capo"  # in the schema metadata of Parquet
-# The columns of an export, in this order; a CSV with exactly these was written by `escape`.
+# The columns of an export, in this order, before its provenance; a CSV with exactly these was
+# written by `escape`.
 COLUMNS = [
     "annotation_id",
     "item_id",
@@ -42,10 +42,6 @@ COLUMNS = [
     "text_b",
     "split",
 ]
-_DANGER = "=+\\-@\t\r\n＝＋－＠"
-_TO_ESCAPE = re.compile(rf"'*[{_DANGER}]")
-_ESCAPED = re.compile(rf"'+[{_DANGER}]")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,19 @@ class Sidecar:
         )
 
 
-def sidecar_text(dataset: Dataset) -> str:
+def provenance_of(dataset: Dataset) -> Provenance:
+    """Return the provenance of an export of a dataset itself."""
+    sizes = (len(dataset.items), len(dataset.annotators), len(dataset.annotations))
+    n = tuple(zip(("item", "annotator", "annotation"), sizes, strict=True))
+    return Provenance.of(dataset, n=n)
+
+
+def sidecar_text(dataset: Dataset, provenance: Provenance | None = None) -> str:
     """Return the sidecar of an export of `dataset`, as JSON."""
     bare = dataset.items[~dataset.items["item_id"].isin(dataset.annotations["item_id"])]
     value = {
         "written_by": "capo_core",
+        **({NAME: provenance.to_dict()} if provenance is not None else {}),
         "task": dataset.task.to_dict(),
         "origin": dataset.origin,
         "simulated": dataset.simulated,
@@ -113,20 +117,6 @@ def parse_sidecar(text: str) -> Sidecar:
     )
 
 
-def escape(text: str) -> str:
-    """Return `text` with an apostrophe before = + - @ …, so that no spreadsheet runs a formula.
-
-    Plain numbers stay numbers. A text that already begins so, after apostrophes, gets one more, so
-    that `unescape(escape(text)) == text` for every text.
-    """
-    return "'" + text if _TO_ESCAPE.match(text) and not _NUMBER.fullmatch(text) else text
-
-
-def unescape(text: str) -> str:
-    """Return the text that was given to `escape`."""
-    return text[1:] if _ESCAPED.match(text) else text
-
-
 def unescaped(raw: RawTable, notes: list[str]) -> RawTable:
     """Return an exported CSV without the apostrophes of `escape`; any other table unchanged."""
     if raw.kind not in ("csv", "excel") or list(raw.frame.columns) != COLUMNS:
@@ -146,21 +136,12 @@ def long_table(dataset: Dataset) -> pd.DataFrame:
     return dataset.annotations.merge(dataset.items, on="item_id", how="left")[COLUMNS]
 
 
-def csv_text(frame: pd.DataFrame) -> str:
-    """Return a table as CSV that is safe to open in a spreadsheet (see `escape`)."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([escape(str(name)) for name in frame.columns])
-    for row in frame.itertuples(index=False, name=None):
-        writer.writerow([escape(cell) if isinstance(cell, str) else cell for cell in row])
-    return out.getvalue()
-
-
 def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
     """Write `dataset` in long form; CSV and JSONL with a sidecar `….capo.json`.
 
     In CSV, cells that a spreadsheet would take for a formula begin with an apostrophe, which an
-    import removes again. JSONL and Parquet hold the texts as they are.
+    import removes again. JSONL and Parquet hold the texts as they are. The last column, provenance,
+    is read and left out by an import.
 
     Raises:
         ConfigError: an unknown format. DataError: the file cannot be written.
@@ -172,15 +153,17 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
         raise DataError(
             "this is a folder, not a file", where=str(path), todo="choose a file name in it"
         )
-    frame, beside = long_table(dataset), sidecar_text(dataset)
+    frame, provenance = long_table(dataset), provenance_of(dataset)
+    beside = sidecar_text(dataset, provenance)
     try:
         if format == "parquet":
-            table = pa.Table.from_pandas(frame.astype(object), preserve_index=False)
+            frame = frame.astype(object).assign(**{NAME: provenance.line})
+            table = pa.Table.from_pandas(frame, preserve_index=False)
             table = table.replace_schema_metadata({KEY: beside.encode("utf-8")})
             with atomic_file(path) as file:
                 pq.write_table(table, file)
             return path
-        text = csv_text(frame) if format == "csv" else _json_lines(frame)
+        text = (csv_text if format == "csv" else frame_lines)(frame, provenance)
         for target, content in ((path.with_name(path.name + SUFFIX), beside), (path, text)):
             with atomic_file(target) as file:
                 file.write(content.encode("utf-8"))
@@ -189,8 +172,3 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
             f"the file cannot be written ({error.strerror or error})", where=str(path)
         ) from None
     return path
-
-
-def _json_lines(frame: pd.DataFrame) -> str:
-    records = frame.to_dict("records")
-    return "".join(json_line(record) + "\n" for record in records)

@@ -40,8 +40,9 @@ from capo_core.distributions.judgments import (
 )
 from capo_core.distributions.sources import HUMANS
 from capo_core.errors import DataError
+from capo_core.export_formats import json_lines
 from capo_core.formatting import count
-from capo_core.json_text import json_line
+from capo_core.provenance import NAME, Provenance
 from capo_core.schema import quoted_names
 from capo_core.task import NLI, LabelScale, Task
 from capo_core.workspace import atomic_file, content_hash
@@ -278,7 +279,9 @@ def read_votes(path: Path | str) -> dict[tuple[str, str, int], float]:
     return dict(zip(keys, numbers["votes"].astype(float), strict=True))
 
 
-def write_explanations(judgments: Judgments, said: pd.DataFrame, path: Path) -> None:
+def write_explanations(
+    judgments: Judgments, said: pd.DataFrame, path: Path, provenance: Provenance
+) -> None:
     """Write one JSON object per item with explanations: its texts, and pairs under each source.
 
     Raises:
@@ -287,25 +290,27 @@ def write_explanations(judgments: Judgments, said: pd.DataFrame, path: Path) -> 
     names = [normalised_name(role) for role in (judgments.task.role_a, judgments.task.role_b)]
     keys = ("premise", "hypothesis") if names == ["premise", "hypothesis"] else ("text_a", "text_b")
     by_item = dict(list(said.groupby("item_id", sort=False)))
+    lines = []
+    for row in judgments.items.itertuples():
+        rows = by_item.get(row.item_id)
+        if rows is None:
+            continue
+        pairs = {
+            source: list(zip(own["explanation"], own["label"], strict=True))
+            for source, own in rows.groupby("source", sort=False)
+        }
+        texts = {keys[0]: row.text_a, **({keys[1]: row.text_b} if row.text_b else {})}
+        lines.append({**texts, **pairs})
     try:
         with atomic_file(path, "w") as file:
-            for row in judgments.items.itertuples():
-                rows = by_item.get(row.item_id)
-                if rows is None:
-                    continue
-                pairs = {
-                    source: list(zip(own["explanation"], own["label"], strict=True))
-                    for source, own in rows.groupby("source", sort=False)
-                }
-                texts = {keys[0]: row.text_a, **({keys[1]: row.text_b} if row.text_b else {})}
-                file.write(json_line({**texts, **pairs}) + "\n")
+            file.write(json_lines(lines, provenance))
     except OSError as error:
         raise DataError(f"the file cannot be written ({error.strerror})", where=str(path)) from None
 
 
 # What a crowd's distribution is called in published files, beginnings, in lower case.
 _CROWD = ("crowd", "chaos", "human")
-_IDENTIFIERS = ("uid", "id", "item_id", "pair_id")
+_IDENTIFIERS = ("uid", "id", "item_id", "pair_id", NAME)  # fields that are never judgments
 
 
 def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Judgments:

@@ -6,7 +6,7 @@ The report has no script and loads nothing from outside; its templates are in `t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from markupsafe import Markup
 
 from capo_core import formatting
 from capo_core.errors import ConfigError
-from capo_core.evaluation import report as reports
 from capo_core.evaluation.human_distance import DISTANCE
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
@@ -26,7 +25,9 @@ from capo_core.evaluation.measures.registry import (
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL
-from capo_core.json_text import json_line
+from capo_core.export_formats import csv_text, html_foot, html_head, json_document, json_lines
+from capo_core.provenance import Provenance, kind_of
+from capo_core.run_folder import RunFolder, made_by
 from capo_core.stats.intervals import json_rows
 from capo_core.templates import render
 from capo_core.workspace import atomic_file
@@ -36,17 +37,41 @@ _LEFT, _WIDTH, _RIGHT, _ROW = 190, 560, 70, 26
 _NUMBERS = ("value", "95 % interval", "n", "over seeds", "floor", "ceiling", "chance")
 
 
-def to_html(report: EvaluationReport) -> str:
+def provenance_of(report: EvaluationReport, runs: Iterable[RunFolder] = ()) -> Provenance:
+    """Return the provenance of a report's exports.
+
+    Args:
+        runs: generations that were scored, for the names of models and the seeds.
+    """
+    made = made_by(runs)
+    seeds = {*made["seeds"], report.config.seed}
+    return Provenance(
+        report.dataset,
+        report.fingerprint,
+        kind_of(report.simulated),
+        models=made["models"],
+        seeds=tuple(sorted(seeds)),
+        n=(("item", report.n_items), ("annotator", len(report.annotators)),
+           ("method", len(report.method_names))),
+        details=(("split", report.split), *made["details"]),
+    )  # fmt: skip
+
+
+def to_html(report: EvaluationReport, provenance: Provenance | None = None) -> str:
     """Return the report as one HTML page."""
+    provenance = provenance or provenance_of(report)
+    title = f"How near do imitations come to their targets? {report.dataset}"
     return render(
         "evaluation/report.html.j2",
-        title=f"How near do imitations come to their targets? {report.dataset}",
+        title=provenance.titled(title),
+        head=html_head(provenance),
+        foot=html_foot(provenance),
         n_items=report.n_items,
         split=report.split,
         n_annotators=len(report.annotators),
         simulated=report.simulated,
         fingerprint=report.fingerprint[:12],
-        statements=[statement.text for statement in report.statements],
+        statements=[provenance.marked(statement.text) for statement in report.statements],
         figure=_figure(report),
         families=[
             _family(report, family)
@@ -253,14 +278,19 @@ def _confusion(report: EvaluationReport) -> dict[str, Any] | None:
 FILE_TYPES = (".html", ".csv", ".jsonl", ".json")
 
 
-def to_csv(report: EvaluationReport) -> str:
+def to_csv(report: EvaluationReport, provenance: Provenance | None = None) -> str:
     """Return the scores as CSV, one row per source, target, measure and k; undefined values are
     empty.
     """
-    return report.scores.to_csv(index=False, lineterminator="\n")
+    return csv_text(report.scores, provenance or provenance_of(report))
 
 
-def to_jsonl(report: EvaluationReport) -> str:
+def to_json(report: EvaluationReport, provenance: Provenance | None = None) -> str:
+    """Return the whole report as JSON, which `report.load` reads."""
+    return json_document(report.to_dict(), provenance or provenance_of(report))
+
+
+def to_jsonl(report: EvaluationReport, provenance: Provenance | None = None) -> str:
     """Return JSON lines: scores, differences, distances, contrasts; `table` names the table."""
     away = report.human_distance
     tables = {
@@ -269,12 +299,8 @@ def to_jsonl(report: EvaluationReport) -> str:
         "distances": away.distances,
         "contrasts": away.contrasts,
     }
-    lines = [
-        json_line({"table": name, **row})
-        for name, table in tables.items()
-        for row in json_rows(table)
-    ]
-    return "".join(line + "\n" for line in lines)
+    rows = ({"table": name, **row} for name, table in tables.items() for row in json_rows(table))
+    return json_lines(rows, provenance or provenance_of(report))
 
 
 def check_file_type(path: Path) -> Path:
@@ -291,17 +317,18 @@ def check_file_type(path: Path) -> Path:
     return path
 
 
-def write(report: EvaluationReport, path: Path) -> Path:
+def write(report: EvaluationReport, path: Path, provenance: Provenance | None = None) -> Path:
     """Write the report in the format of the path's extension; atomic.
+
+    Args:
+        provenance: by default that of the report alone.
 
     Raises:
         ConfigError: the extension is not one of `FILE_TYPES`.
     """
     kind = check_file_type(path).suffix.lower()
-    if kind == ".json":
-        reports.save(report, path)
-        return path
-    text = {".html": to_html, ".csv": to_csv, ".jsonl": to_jsonl}[kind](report)
+    writers = {".html": to_html, ".csv": to_csv, ".jsonl": to_jsonl, ".json": to_json}
+    text = writers[kind](report, provenance)
     with atomic_file(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
     return path

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
+from capo_core.provenance import SIMULATED, Provenance
 from capo_core.settings import setting, settings
 from capo_core.simulation.simulate import Simulation, SimulationConfig, simulate
 from capo_core.stability import phrases as stability_phrases
@@ -105,6 +106,19 @@ class Calibration:
     config: CalibrationConfig
     points: pd.DataFrame
     phrases: pd.DataFrame
+
+    @property
+    def provenance(self) -> Provenance:
+        """The provenance of its exports: all data are simulated, by these settings."""
+        config = self.config
+        sets = len(config.strengths) * config.datasets
+        return Provenance(
+            f"simulated annotators, {config.task}",
+            config.key,
+            SIMULATED,
+            seeds=(config.seed,),
+            n=(("data set", sets), ("item", config.items), ("annotator", config.annotators)),
+        )
 
     @property
     def summary(self) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from capo_core.dataset import Dataset
 from capo_core.formatting import Statement
 from capo_core.progress import Progress, part_of, silent
+from capo_core.provenance import Provenance, kind_of
 from capo_core.stability import annotator_profiles, controls, reliability, summary, variance
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.corpus import ExplanationCorpus, build_corpus
@@ -115,6 +116,19 @@ class StabilityReport:
     def headline(self) -> str:
         """The first statement; "" if nothing could be measured."""
         return next((one.text for one in self.statements if one.topic == "headline"), "")
+
+    @property
+    def provenance(self) -> Provenance:
+        """The provenance of the report's exports."""
+        n = [(noun, self.counts[f"{noun}s"]) for noun in ("item", "annotator", "annotation")]
+        return Provenance(
+            self.dataset,
+            self.fingerprint,
+            kind_of(self.simulated),
+            seeds=(self.config.seed,),
+            n=tuple(n),
+            details=(("encoder", self.config.embedding_model),),
+        )
 
     def to_dict(self) -> dict:
         """Return the report as JSON-able values."""

@@ -193,10 +193,10 @@ def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspac
     guessing = compute.Trying(
         compute.SimulatedJudgesConfig(attentiveness=0.0, skill=0.0, doubt=0.0)
     )
-    right = [compute.tried(draft, each).analysis.accuracy["value"].iloc[0]
+    right = [compute.tried(workspace, draft, each).analysis.accuracy["value"].iloc[0]
              for each in (knowing, guessing)]  # fmt: skip
     assert right[0] == 1.0 and right[1] < 0.7
-    told = compute.sentences(compute.tried(draft, knowing).analysis)
+    told = compute.sentences(compute.tried(workspace, draft, knowing).analysis)
     assert told[0].startswith("Judges attributed texts correctly for the target's own texts in 100")
     assert "chance 33" in told[0]
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from helpers.data_files import csv_of, explanation, jsonl_of, row, varierr_item
+from helpers.provenance import PLACE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capo_core.data.export import csv_text, escape, export, unescape
+from capo_core.data.export import export
 from capo_core.data.importing import read_dataset
 from capo_core.errors import ConfigError, DataError
+from capo_core.export_formats import csv_text, escape, unescape
 from capo_core.task import PARAPHRASE
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -97,7 +99,10 @@ def test_escaping_can_be_undone_for_every_text(text):
 
 def test_any_table_can_be_downloaded_safely():
     frame = pd.DataFrame({"row": [2, 3], "text": ["=cmd|' /C calc'!A0", "fine"], "=x": [1.5, -2]})
-    assert csv_text(frame) == "row,text,'=x\n2,'=cmd|' /C calc'!A0,1.5\n3,fine,-2.0\n"
+    text = csv_text(frame, PLACE)
+    assert text.replace(f",{PLACE.line}\n", "\n") == (
+        "row,text,'=x,provenance\n2,'=cmd|' /C calc'!A0,1.5\n3,fine,-2.0\n"
+    )
 
 
 def test_places_that_cannot_be_written_are_named(tmp_path):

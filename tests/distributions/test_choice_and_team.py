@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.distribution_sources import judgments, source
+from helpers.provenance import PLACE
 
 from capo_core.distributions.explanations import (
     ExplainConfig,
@@ -145,7 +146,7 @@ def test_explanations_of_every_label_or_of_those_people_gave(tmp_path):
     with pytest.raises(RunError, match="no usable explanation"):
         explain(found, FakeBackend(lambda request: "?"), ExplainConfig())
     # Written to a file, they come back beside the data they are about.
-    write_explanations(found, free.frame, tmp_path / "e.json")
+    write_explanations(found, free.frame, tmp_path / "e.json", PLACE)
     both = merge_judgments(found, read_judgments(tmp_path / "e.json"))
     back = both.explanations[EXPLANATIONS.names]
     assert back["explanation"].tolist() == texts(free.frame)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+import streamlit as st
 from helpers.pages import ROOT, TINY, make
+from helpers.provenance import EPOCH, check_file
 
 from capo_core.dashboard.stability import jobs
 from capo_core.data.catalog import Catalog
@@ -14,6 +16,32 @@ from capo_core.runs import submit
 from capo_core.runs.request import RunRequest
 from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, make_folder
+
+SEEN: set[str] = set()  # keys of the downloads that were checked, each once
+SETTINGS = ("finetune.save", "studies.design.save")  # what a computation begins with
+MOST_FIGURES = 8  # all are made by one function, and each takes 0.2 s
+
+
+@pytest.fixture(autouse=True)
+def checked_downloads(monkeypatch):
+    """Make the file of each download that a page shows, and check its provenance."""
+    wrong, real = [], st.download_button
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+
+    def checked(label, data, file_name, *args, key, **more):
+        figures = sum(name.endswith(".html") for name in SEEN)
+        if key not in SEEN and key not in SETTINGS:
+            SEEN.add(key)
+            if not file_name.endswith(".html") or figures < MOST_FIGURES or "report" in file_name:
+                try:
+                    check_file(data(), file_name)
+                except Exception as error:
+                    wrong.append(f"{key}, {file_name}: {error!r}")
+        return real(label, data, file_name, *args, key=key, **more)
+
+    monkeypatch.setattr(st, "download_button", checked)
+    yield
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture

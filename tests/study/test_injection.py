@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 
 import pytest
 from helpers.pages import make
+from helpers.provenance import PLACE, bare_lines
 
 from capo_core.dashboard.judging import trial_html
 from capo_core.dashboard.studies import compute, export
@@ -181,31 +182,30 @@ def test_what_a_model_wrote_was_judged_beside_what_people_did(judged):
 
 def test_no_cell_of_a_csv_is_a_formula_and_all_of_them_read_back(judged, tmp_path):
     for name, frame in exports(judged).items():
-        text = as_text(frame, "csv")
+        text = as_text(frame, "csv", PLACE)
         rows = list(csv.reader(io.StringIO(text, newline="")))
         assert len(rows) == len(frame) + 1, name
         cells = [cell for row in rows for cell in row]
         assert [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n")] == [], name
     assert any(FORMULA in cell for cell in judged.frame["item_id"])
     file = tmp_path / "judgments.csv"
-    file.write_bytes(as_text(judged.frame, "csv").encode("utf-8"))
+    file.write_bytes(as_text(judged.frame, "csv", PLACE).encode("utf-8"))
     assert read_judgments(file).to_dict("records") == judged.frame.to_dict("records")
 
 
 def test_json_lines_hold_every_text_as_it_is(judged, tmp_path):
     for name, frame in exports(judged).items():
-        lines = as_text(frame, "jsonl").split("\n")
-        assert lines.pop() == ""
-        assert [json.loads(line) for line in lines] == frame.to_dict("records"), name
+        text = as_text(frame, "jsonl", PLACE)
+        assert text.endswith("\n")
+        assert bare_lines(text) == frame.to_dict("records"), name
     # Of a reason only control marks and the white space around it are gone.
     assert set(judged.frame["reason"]) == {each.replace("\x07", "").strip() for each in REASONS}
     pairs = pairs_of(
         judged.draft, judged.dataset, judged.service.export_judgments(NAME),
         judged.report.analysis.quality, PairFilter("none"),
     )  # fmt: skip
-    file = write_pairs(pairs, tmp_path / "pairs.jsonl")
-    lines = file.read_bytes().decode("utf-8").split("\n")[:-1]
-    assert [json.loads(line) for line in lines] == pairs.to_dict("records") != []
+    file = write_pairs(pairs, tmp_path / "pairs.jsonl", PLACE)
+    assert bare_lines(file.read_bytes().decode("utf-8")) == pairs.to_dict("records") != []
     assert all(SCRIPT in one for name in ("prompt", "chosen", "rejected") for one in pairs[name])
 
 

@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from helpers.provenance import PLACE
 from helpers.small_study import PEOPLE, SECRETS, answer_all, frames, on_both
 
 from capo_core import schema
@@ -205,13 +206,14 @@ def test_formulas_in_reasons_do_nothing_in_a_spreadsheet(study):
     frame = study.service.export_judgments("s1")
     assert set(frame["reason"]) == {attack}
     cells = [
-        row["reason"] for row in csv.DictReader(io.StringIO(owner_export.as_text(frame, "csv")))
+        row["reason"]
+        for row in csv.DictReader(io.StringIO(owner_export.as_text(frame, "csv", PLACE)))
     ]
     assert cells == ["'" + attack] * 8
-    lines = owner_export.as_text(frame, "jsonl").splitlines()
+    lines = owner_export.as_text(frame, "jsonl", PLACE).splitlines()
     assert [json.loads(line)["reason"] for line in lines] == [attack] * 8
     with pytest.raises(ConfigError):
-        owner_export.as_text(frame, "xlsx")
+        owner_export.as_text(frame, "xlsx", PLACE)
 
 
 def test_the_audit_tells_all_and_no_secret(study):

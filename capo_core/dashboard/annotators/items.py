@@ -9,7 +9,8 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import download_table, show_note
+from capo_core.dashboard.ui.components import show_note
+from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.item_html import answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset

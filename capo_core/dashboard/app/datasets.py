@@ -13,6 +13,7 @@ from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.export import SUFFIX
 from capo_core.dataset import Dataset
 from capo_core.formatting import count
+from capo_core.provenance import UNKNOWN, Provenance
 from capo_core.workspace import Workspace, atomic_file, safe_name
 
 DEFAULT_DATASET = "demo-nli"
@@ -38,6 +39,15 @@ def summary(entry: Entry) -> str:
             count(entry.annotations, "annotation"),
         )
     )
+
+
+def provenance(entry: Entry | None) -> Provenance:
+    """Return the provenance of what a page shows of a dataset."""
+    if entry is None:
+        return Provenance("", "", UNKNOWN)
+    sizes = (entry.items, entry.annotators, entry.annotations)
+    n = tuple(zip(("item", "annotator", "annotation"), sizes, strict=True))
+    return Provenance.of(entry, n=n)
 
 
 def free_name(stem: str, taken: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from streamlit.errors import StreamlitAPIException
 
 from capo_core.dashboard.app import access, datasets, sign_in
 from capo_core.dashboard.app.pages import Page, pages
-from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import show_error, show_errors, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import CSS
@@ -58,6 +58,7 @@ def open_page(page: Page) -> PageContext:
         entry = _choose_dataset(page, entries)
         access.keep_signed_in()
         _sign_out()
+    exports.begin(datasets.provenance(entry))
     with links:  # filled last, since they carry the selected dataset
         for name, other in pages().items():
             link_to(name, other.title, url_state.remembered(name), width="stretch")

@@ -5,6 +5,8 @@ It ends with the details of the computation and the downloads.
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
@@ -13,9 +15,9 @@ from capo_core.dashboard.compare.answers import Answers
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import show_headline, show_note
-from capo_core.dashboard.ui.exports import download, json_lines, report_json
+from capo_core.dashboard.ui.exports import describe, download
 from capo_core.dashboard.ui.text import markdown
-from capo_core.data.export import csv_text
+from capo_core.export_formats import csv_text, frame_lines
 
 
 def show_export(chosen: CompareSelection, answers: Answers) -> None:
@@ -30,14 +32,14 @@ def show_export(chosen: CompareSelection, answers: Answers) -> None:
                 ("Report (self-contained HTML)", "html", "text/html", export.to_html),
                 ("Scores (long CSV)", "csv", "text/csv", export.to_csv),
                 ("Scores (JSONL)", "jsonl", "application/jsonl", export.to_jsonl),
-                ("Whole report (JSON)", "json", "application/json", report_json),
+                ("Whole report (JSON)", "json", "application/json", export.to_json),
             ):
                 file = f"{name}-comparison.{kind}"
-                download(PAGE, label, file, mime, lambda make=make: make(report), key=kind)
+                download(PAGE, label, file, mime, partial(make, report), key=kind)
         download(PAGE, "Answers (CSV)", f"{name}-answers.csv", "text/csv",
-                 lambda: csv_text(answers.frame), key="answers.csv")  # fmt: skip
+                 partial(csv_text, answers.frame), key="answers.csv")  # fmt: skip
         download(PAGE, "Answers (JSONL)", f"{name}-answers.jsonl", "application/jsonl",
-                 lambda: json_lines(answers.frame), key="answers.jsonl")  # fmt: skip
+                 partial(frame_lines, answers.frame), key="answers.jsonl")  # fmt: skip
     if report is None:
         return
     with st.expander("Methods paragraph"):
@@ -69,6 +71,7 @@ def show(context: PageContext) -> None:
     if chosen is None:
         return
     report, view = chosen.report, ""
+    describe(**selection.provenance(chosen))
     if report is not None:
         said = scores.sentences(report, scores.target_of(chosen))
         # What few measures say may have no headline; then the first sentence is one.

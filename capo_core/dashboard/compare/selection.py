@@ -5,7 +5,7 @@ links from a score or chart to the answers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -40,12 +40,26 @@ class CompareSelection:
     Attributes:
         target: an annotator, or `ALL`.
         report: the saved scores; None if these runs were not scored.
+        generations: all finished ones of the dataset.
     """
 
     comparison: RunComparison
     dataset: Dataset
     target: str
     report: EvaluationReport | None
+    generations: tuple[Generation, ...] = ()
+
+
+def provenance(chosen: CompareSelection) -> dict[str, Any]:
+    """Return what the comparison adds to the provenance of its exports."""
+    own = [one for one in chosen.generations if one.run_id in chosen.comparison.runs]
+    items = {} if chosen.report is None else {"item": chosen.report.n_items}
+    return {
+        "models": tuple(sorted({one.model for one in own})),
+        "seeds": tuple(sorted({one.seed for one in own})),
+        "n": (*items.items(), ("run", len(own))),
+        "details": (("split", own[0].split),) if own else (),
+    }
 
 
 def current(context: PageContext) -> CompareSelection | None:
@@ -89,7 +103,8 @@ def current(context: PageContext) -> CompareSelection | None:
             target = _target(finished, comparison, dataset)
         with places[2]:
             _own_choice(context, finished, comparison)
-    return CompareSelection(comparison, dataset, target, _report(context, comparison))
+    report = _report(context, comparison)
+    return CompareSelection(comparison, dataset, target, report, tuple(finished))
 
 
 def _target(finished: list[Generation], comparison: RunComparison, dataset: Dataset) -> str:

@@ -9,7 +9,7 @@ from capo_core.dashboard.app import cache, datasets
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.data import PAGE
 from capo_core.dashboard.data.import_report import import_report
-from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import section_heading, show_error, show_headline, show_note
 from capo_core.dashboard.ui.item_html import answers, answers_html, item_html
 from capo_core.dashboard.ui.text import markdown
@@ -17,6 +17,7 @@ from capo_core.dashboard.ui.theme import looks
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping
+from capo_core.data.export import provenance_of
 from capo_core.data.formats.registry import AUTO, FORMATS
 from capo_core.data.importing import ImportResult
 from capo_core.data.joining import SUFFIXES, data_files, series_of
@@ -215,6 +216,7 @@ def _preview(context: PageContext, result: ImportResult) -> None:
         f"{count(len(dataset.annotations), 'annotation')}; "
         f"labels {_labels(dataset.task.scale.labels)}."
     )
+    exports.begin(provenance_of(dataset))
     import_report(
         rows_read=report.rows_read,
         rows_kept=report.rows_kept,

@@ -18,6 +18,7 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
     table,
 )
+from capo_core.dashboard.ui.exports import download
 from capo_core.dashboard.ui.item_html import answers, answers_html, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
@@ -136,16 +137,18 @@ def _export(context: PageContext) -> None:
             ("jsonl", "JSONL", "application/jsonl"),
             ("parquet", "Parquet", "application/vnd.apache.parquet"),
         ):
-            st.download_button(
-                title,
-                lambda format_=format_: datasets.exported(context.workspace, entry.name, format_),
-                file_name=f"{entry.name}.{format_}",
-                mime=mime,
-                key=f"data.export.{format_}",
-                on_click="ignore",
-            )
+            download(
+                PAGE, title, f"{entry.name}.{format_}", mime,
+                # The writer of datasets makes the provenance, for the command line too.
+                lambda source, format_=format_: datasets.exported(
+                    context.workspace, entry.name, format_
+                ),
+                key=format_,
+            )  # fmt: skip
     show_note(
-        "One row per annotation; an exported file can be imported again without loss. In CSV, "
+        "One row per annotation; an exported file can be imported again. Parquet holds all of a "
+        "dataset in one file; crowd counts and items without annotations are not in CSV and JSONL. "
+        "In CSV, "
         "cells that a spreadsheet would read as a formula begin with an apostrophe."
     )
     if not entry.shipped:

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from capo_core.dataset import Dataset
 from capo_core.distributions import store
 from capo_core.distributions.files import merge_judgments, read_judgments
 from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments, LabelDistribution
+from capo_core.distributions.provenance import judgments_provenance
 from capo_core.distributions.sources import (
     ANNOTATORS,
     output_distributions,
@@ -25,7 +27,8 @@ from capo_core.distributions.sources import (
 )
 from capo_core.errors import CapoError, DataError
 from capo_core.imitation.generation.outputs import read_table
-from capo_core.run_folder import find_run
+from capo_core.provenance import Provenance
+from capo_core.run_folder import RunFolder, find_run
 from capo_core.runs.comparisons import Generation
 from capo_core.task import NLI
 from capo_core.workspace import Workspace
@@ -110,6 +113,11 @@ class Reading:
     @property
     def names(self) -> list[str]:
         return [source.name for source in self.judgments.sources]
+
+    def provenance(self, workspace: Workspace, dataset: Dataset | None) -> Provenance:
+        """Return the provenance of what is shown; `dataset` is None where files stand alone."""
+        runs = [RunFolder(workspace.runs / run) for run, _ in self.estimates]
+        return judgments_provenance(self.judgments, dataset, runs=runs, files=self.files)
 
 
 def put_together(

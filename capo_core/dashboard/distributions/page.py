@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -21,11 +23,11 @@ from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import command, methods_paragraph
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import show_headline, show_note
-from capo_core.dashboard.ui.exports import download, json_lines
+from capo_core.dashboard.ui.exports import begin, current, download
 from capo_core.dashboard.ui.text import markdown
-from capo_core.data.export import csv_text
 from capo_core.distributions.judgments import CROWD, UNIFORM
 from capo_core.distributions.sources import ANNOTATORS
+from capo_core.export_formats import csv_text, frame_lines
 
 
 def show_export(chosen: Chosen) -> None:
@@ -34,18 +36,19 @@ def show_export(chosen: Chosen) -> None:
     st.subheader("Export", anchor=False)
     with st.container(horizontal=True):
         download(PAGE, "Distances (CSV)", f"{name}-distances.csv", "text/csv",
-                 lambda: csv_text(_distances(chosen)))  # fmt: skip
+                 lambda source: csv_text(_distances(chosen), source))  # fmt: skip
         download(PAGE, "Item by item (CSV)", f"{name}-distributions.csv", "text/csv",
-                 lambda: csv_text(_items(chosen)))  # fmt: skip
+                 lambda source: csv_text(_items(chosen), source))  # fmt: skip
         download(PAGE, "Item by item (JSONL)", f"{name}-distributions.jsonl", "application/jsonl",
-                 lambda: json_lines(_items(chosen)))  # fmt: skip
+                 lambda source: frame_lines(_items(chosen), source))  # fmt: skip
         download(PAGE, "Explanations (JSONL)", f"{name}-explanations.jsonl", "application/jsonl",
-                 lambda: json_lines(chosen.reading.judgments.explanations))  # fmt: skip
+                 partial(frame_lines, chosen.reading.judgments.explanations))  # fmt: skip
     with st.expander("Methods paragraph"):
         prints = {"items’ fingerprint": chosen.reading.judgments.fingerprint}
         if chosen.dataset is not None:
             prints["dataset’s"] = chosen.dataset.fingerprint
-        show_note(methods_paragraph(name, chosen.config, chosen.table, prints))
+        methods = methods_paragraph(name, chosen.config, chosen.table, prints)
+        show_note(f"{current().caution} {methods}".strip())
         show_note("Formulas and their sources are in docs/methods-distributions.md.")
         st.caption("The same table on the command line (with your own file paths):")
         st.code(
@@ -98,6 +101,7 @@ def show(context: PageContext) -> None:
     if chosen is None:
         _nothing_to_compare(context)
         return
+    begin(chosen.reading.provenance(context.workspace, chosen.dataset))
     with headline:
         statement = summary.headline(chosen.table, chosen.apart, chosen.against, chosen.measure)
         show_headline(summary.in_words(statement))

@@ -24,6 +24,7 @@ from capo_core.dashboard.ui.components import (
     show_note,
     side_by_side,
 )
+from capo_core.dashboard.ui.exports import save_settings
 from capo_core.dashboard.ui.forms import Form, widget
 from capo_core.dashboard.ui.job_progress import show_outcome, watch
 from capo_core.dashboard.ui.text import markdown
@@ -57,16 +58,7 @@ def show_command(config: ExperimentConfig) -> None:
         else "Starts the same runs in the same workspace; they also appear here."
     )
     text = draft.as_json(config)
-    st.download_button(
-        f"Save as {draft.FILE_NAME}",
-        text,
-        file_name=draft.FILE_NAME,
-        mime="application/json",
-        key="finetune.save",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/download:",
-    )
+    save_settings(f"Save as {draft.FILE_NAME}", draft.FILE_NAME, text, key="finetune.save")
     with st.expander("Configuration (JSON)"):
         st.code(text, language="json")
 

@@ -13,7 +13,7 @@ from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.finetune import PAGE, charts, live, run_actions, run_outputs
 from capo_core.dashboard.finetune.live import head_html
 from capo_core.dashboard.finetune.run_actions import events_of
-from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
     Field,
     section_heading,
@@ -30,6 +30,7 @@ from capo_core.formatting import capitalised, count, duration, number, percent, 
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
+from capo_core.runs.provenance import run_provenance
 from capo_core.runs.status import Status
 from capo_core.runs.summary import (
     TRAININGS,
@@ -203,6 +204,7 @@ def show(context: PageContext, found: Sequence[RunSummary]) -> None:
         show_note("No runs yet. Set one up under “New experiment”, or run the demo under “Queue”.")
         return
     seen = _choose(list(reversed(found)))
+    exports.begin(run_provenance(context.workspace, [seen.run.files]))
     with st.container(horizontal=True, vertical_alignment="center"):
         run_actions.show(context, seen)
     live.while_living(

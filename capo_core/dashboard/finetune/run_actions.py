@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.finetune import PAGE
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_note
+from capo_core.dashboard.ui.exports import download
 from capo_core.dashboard.ui.text import markdown
-from capo_core.data.export import csv_text
 from capo_core.errors import ConfigError
-from capo_core.json_text import json_line
+from capo_core.export_formats import csv_text, json_lines
+from capo_core.json_text import json_line, json_text
+from capo_core.provenance import NAME, Provenance
 from capo_core.runs import actions, events
 from capo_core.runs.run import Run, find_run, is_run
 from capo_core.runs.summary import RunSummary, flattened
@@ -42,10 +45,12 @@ def _events(path: Path, stamp: int, size: int) -> events.RunEvents:
     return events.read_events(path)
 
 
-def adapter_zip(run: Run) -> bytes:
+def adapter_zip(run: Run, provenance: Provenance) -> bytes:
     """The adapter's folder, in PEFT's layout and with its card, as one file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        # The card of an earlier build has none.
+        archive.writestr(f"{run.run_id}/{NAME}.json", json_text(provenance.to_dict()))
         for path in sorted(run.files.adapter.rglob("*")):
             if path.is_file() and not path.is_symlink():
                 archive.write(path, f"{run.run_id}/{path.relative_to(run.files.adapter)}")
@@ -56,14 +61,19 @@ def has_adapter(run: Run) -> bool:
     return (run.files.adapter / "adapter_config.json").is_file()
 
 
-def outputs_jsonl(run: Run) -> bytes:
-    return (run.folder / "outputs.jsonl").read_bytes()
+def outputs_jsonl(run: Run, provenance: Provenance) -> str:
+    """The answers, one a line."""
+    return json_lines(_answers(run), provenance)
 
 
-def outputs_csv(run: Run) -> bytes:
+def outputs_csv(run: Run, provenance: Provenance) -> str:
     """The answers as a table, safe for spreadsheets."""
+    return csv_text(pd.DataFrame(_answers(run)), provenance)
+
+
+def _answers(run: Run) -> list[dict[str, Any]]:
     lines = (run.folder / "outputs.jsonl").read_text(encoding="utf-8").split("\n")
-    return csv_text(pd.DataFrame([json.loads(line) for line in lines if line])).encode("utf-8")
+    return [json.loads(line) for line in lines if line]
 
 
 def has_outputs(run: Run) -> bool:
@@ -244,16 +254,7 @@ def _downloads(seen: RunSummary) -> None:
 
 
 def _download(label: str, name: str, mime: str, run: Run, make) -> None:
-    st.download_button(
-        label,
-        lambda: make(run),
-        file_name=f"{run.run_id}-{name}",
-        mime=mime,
-        key=f"finetune.take.{name}",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/download:",
-    )
+    download(PAGE, label, f"{run.run_id}-{name}", mime, partial(make, run), key=name)
 
 
 def _delete(workspace: Workspace, run_id: str) -> None:

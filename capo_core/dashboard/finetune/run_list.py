@@ -11,7 +11,7 @@ from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.finetune import PAGE, charts, run_actions
 from capo_core.dashboard.finetune.queue import run_table
 from capo_core.dashboard.finetune.run_actions import events_of
-from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
     Field,
     control_row,
@@ -24,6 +24,7 @@ from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count
 from capo_core.json_text import json_line
+from capo_core.runs.provenance import run_provenance
 from capo_core.runs.request import KINDS
 from capo_core.runs.summary import STATES, RunSummary, differences
 
@@ -42,7 +43,7 @@ def show(context: PageContext, found: Sequence[RunSummary]) -> None:
         run_table(context, rows, key="all", more=["asked", "notes", "run_id"])
     else:
         show_note("No runs match the filters.")
-    _compare(rows, found)
+    _compare(context, rows, found)
     run_actions.thrown_away(context)
 
 
@@ -84,7 +85,7 @@ def _filtered(context: PageContext, found: list[RunSummary]) -> list[RunSummary]
     ]
 
 
-def _compare(rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
+def _compare(context: PageContext, rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
     """Show the differing settings of the selected runs, and their curves in one chart."""
     by_id = {seen.run_id: seen for seen in found}
     named = {name: seen for name in url_state.get("pick").split("~") if (seen := by_id.get(name))}
@@ -108,6 +109,7 @@ def _compare(rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
     picked = list(named.values())
     if len(picked) < 2:
         return
+    exports.begin(run_provenance(context.workspace, [seen.run.files for seen in picked]))
     _settings(picked)
     _curves(picked)
 

@@ -8,7 +8,8 @@ import streamlit as st
 from capo_core.dashboard.annotators.items import paging
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import download_table, section_heading, show_note
+from capo_core.dashboard.ui.components import section_heading, show_note
+from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html
 from capo_core.dashboard.ui.theme import looks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -13,7 +15,6 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
     control_row,
-    download_table,
     section_heading,
     show_figure,
     show_headline,
@@ -21,6 +22,7 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
     table,
 )
+from capo_core.dashboard.ui.exports import begin, download, download_table, report_json
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import (
@@ -29,7 +31,6 @@ from capo_core.dashboard.ui.theme import (
     representation_name,
 )
 from capo_core.formatting import count
-from capo_core.json_text import json_text
 from capo_core.text.representations import REPRESENTATIONS
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
@@ -63,16 +64,10 @@ def show_methods(context: PageContext, report) -> None:
         ):
             show_note(line)
         with st.container(horizontal=True):
-            st.download_button(
-                "Full report (JSON)",
-                lambda: json_text(report.to_dict()).encode(),
-                file_name=f"{report.dataset}-stability.json",
-                mime="application/json",
-                key="stability.json",
-                type="tertiary",
-                icon=":material/download:",
-                on_click="ignore",
-            )
+            download(
+                PAGE, "Full report (JSON)", f"{report.dataset}-stability.json", "application/json",
+                partial(report_json, report), key="json",
+            )  # fmt: skip
         for part in _METHOD_PARTS:
             download_table(
                 getattr(report, part).to_frame(),
@@ -100,6 +95,7 @@ def show(context: PageContext) -> None:
     if choice.shown is None:
         return
     report = stability_cache.report(context.workspace, context.entry, choice.shown)
+    begin(report.provenance)
     ladder = report.ladder.to_frame()
     if ladder.empty:
         show_headline(*(statement.text for statement in report.statements))

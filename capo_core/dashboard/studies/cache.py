@@ -163,7 +163,7 @@ def tried(workspace: Workspace, name: str, trying: Trying) -> StudyReport | None
     def make() -> StudyReport:
         from capo_core.dashboard.studies import compute
 
-        return compute.tried(design_draft.load(workspace, name), trying)
+        return compute.tried(workspace, design_draft.load(workspace, name), trying)
 
     return work().ask(("tried", workspace.root, name, stamp(workspace, name), trying), make)
 

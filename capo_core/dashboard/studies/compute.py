@@ -14,6 +14,7 @@ from capo_core.dashboard.studies.labels import answer_name, inside, source_name
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.formatting import count, p_value, percent, percent_interval
+from capo_core.provenance import SIMULATED
 from capo_core.runs.summary import shortened_list
 from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis, analyse
 from capo_core.study.analysis.attribution import AS_WRONG
@@ -29,6 +30,7 @@ from capo_core.study.design.draft import Draft
 from capo_core.study.design.planner import StudyPlan, card_words, words_per_trial
 from capo_core.study.judging.judge import JudgeProgress
 from capo_core.study.judging.trial_views import AssignedTrial, TextView, TrialView, arrange
+from capo_core.study.provenance import study_provenance
 from capo_core.study.simulated_judges import (
     SimulatedJudges,
     SimulatedJudgesConfig,
@@ -59,7 +61,9 @@ def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "
         leaks=tuple(sorted(frozen.leaks.items())),
     )
     annotators = tuple(sorted(draft.cards["annotator_id"]))
-    return StudyReport(analyse(judgments, annotators, AnalysisSettings(priors=priors(mu))), facts)
+    made = study_provenance(workspace, draft, judgments=judgments, frozen_hash=frozen.hash)
+    found = analyse(judgments, annotators, AnalysisSettings(priors=priors(mu)))
+    return StudyReport(found, facts, made)
 
 
 def priors(text: str) -> tuple[Prior, ...]:
@@ -277,7 +281,7 @@ class Trying:
     likeness: tuple[tuple[str, float], ...] = ()
 
 
-def tried(draft: Draft, trying: Trying) -> StudyReport:
+def tried(workspace: Workspace, draft: Draft, trying: Trying) -> StudyReport:
     """Return the analysis of the study with simulated judges.
 
     Raises:
@@ -288,9 +292,9 @@ def tried(draft: Draft, trying: Trying) -> StudyReport:
     made = simulate_judgments(draft, judges, seed, world, study_id=draft.config.name)
     annotators = tuple(sorted(draft.cards["annotator_id"]))
     found = analyse(made.judgments, annotators, AnalysisSettings(seed=seed, draws=DRAWS))
-    return StudyReport(
-        found, StudyFacts(seed=draft.config.seed, planned=draft.config.planned_analysis)
-    )
+    facts = StudyFacts(seed=draft.config.seed, planned=draft.config.planned_analysis)
+    provenance = study_provenance(workspace, draft, judges=SIMULATED, judgments=made.judgments)
+    return StudyReport(found, facts, provenance)
 
 
 SIMULATIONS = 400

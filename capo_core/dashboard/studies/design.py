@@ -26,6 +26,7 @@ from capo_core.dashboard.ui.components import (
     show_note,
     table,
 )
+from capo_core.dashboard.ui.exports import save_settings
 from capo_core.formatting import count, duration
 from capo_core.json_text import json_text
 from capo_core.study.design import draft as design_draft
@@ -176,11 +177,7 @@ def _settings(seen: Seen) -> None:
         words = ["python", "-m", "capo_core", "study", "create", seen.name, "--config", name]
         st.code(shlex.join(words), language="bash", wrap_lines=True)
         text = json_text(config.to_dict())
-        st.download_button(
-            f"Save as {name}", text, file_name=name, mime="application/json",
-            key=f"{PAGE}.design.save", on_click="ignore", type="tertiary",
-            icon=":material/download:",
-        )  # fmt: skip
+        save_settings(f"Save as {name}", name, text, key=f"{PAGE}.design.save")
         st.code(text, language="json")
 
 

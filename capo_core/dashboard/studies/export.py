@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -26,7 +27,8 @@ from capo_core.dashboard.ui.components import (
     show_note,
     table,
 )
-from capo_core.dashboard.ui.exports import download, report_json
+from capo_core.dashboard.ui.exports import begin, download
+from capo_core.export_formats import html_foot, html_head
 from capo_core.study.analysis.preference_pairs import (
     MAJORITY,
     NONE,
@@ -39,6 +41,7 @@ from capo_core.study.analysis.preference_pairs import (
 from capo_core.study.analysis.report import (
     StudyReport,
     methods_paragraph,
+    to_json,
     to_latex,
     to_markdown,
 )
@@ -48,13 +51,15 @@ from capo_core.templates import render
 
 def to_html(report: StudyReport) -> str:
     """Return the report as one self-contained page; every text is escaped."""
-    found = report.analysis
+    found, source = report.analysis, report.provenance.dated()
     return render(
         "dashboard/studies/report.html.j2",
-        title=f"Results of the study {found.study_id}",
+        title=source.titled(f"Results of the study {found.study_id}"),
+        head=html_head(source),
+        foot=html_foot(source),
         facts=report.facts,
-        headlines=compute.sentences(found),
-        notes=found.sentences,
+        headlines=[source.marked(sentence) for sentence in compute.sentences(found)],
+        notes=[source.marked(sentence) for sentence in found.sentences],
         tables=[(title, *_cells(frame)) for title, frame in compute.sections(found)],
         quality=found.quality.sentences if found.quality is not None else (),
         methods=methods_paragraph(report),
@@ -117,15 +122,18 @@ def show(context: PageContext, seen: Seen) -> None:
         waiting("Computing the planned analysis …")
         return
     name = seen.name
+    begin(report.provenance.dated())
     section_heading("Report")
     with st.container(horizontal=True):
         for label, kind, mime, make in (
             ("Report (self-contained HTML)", "html", "text/html", to_html),
             ("Report (Markdown)", "md", "text/markdown", to_markdown),
             ("Methods (LaTeX)", "tex", "text/plain", to_latex),
-            ("All results (JSON)", "json", "application/json", report_json),
+            ("All results (JSON)", "json", "application/json", to_json),
         ):
-            download(PAGE, label, f"{name}-report.{kind}", mime, lambda make=make: make(report))
+            # The report makes the provenance, for the command line too.
+            download(PAGE, label, f"{name}-report.{kind}", mime,
+                     lambda source, make=make: make(report))  # fmt: skip
     section_heading("Judgments")
     service = cache.begun_service(context.workspace)
     practice = st.toggle("Include practice trials", key=f"{PAGE}.export.practice")
@@ -133,10 +141,12 @@ def show(context: PageContext, seen: Seen) -> None:
         for kind, mime in (("csv", "text/csv"), ("jsonl", "application/jsonl")):
             download(
                 PAGE, f"Judgments ({kind.upper()})", f"{name}-judgments.{kind}", mime,
-                lambda kind=kind: as_text(service.export_judgments(name, practice=practice), kind),
+                lambda source, kind=kind: as_text(
+                    service.export_judgments(name, practice=practice), kind, source
+                ),
             )  # fmt: skip
         download(PAGE, "Full answer history (CSV)", f"{name}-history.csv", "text/csv",
-                 lambda: as_text(service.export_history(name), "csv"))  # fmt: skip
+                 lambda source: as_text(service.export_history(name), "csv", source))  # fmt: skip
     show_note("One row per judgment: texts in display order, answer, true source.")
     with show_errors():
         _pairs(context, seen, report)
@@ -195,7 +205,7 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
     )  # fmt: skip
     download(
         PAGE, "Preference pairs (JSONL)", f"{seen.name}-pairs.jsonl", "application/jsonl",
-        lambda: as_jsonl(pairs),
+        partial(as_jsonl, pairs),
     )  # fmt: skip
     _train(seen, pairs, chosen_by)
 

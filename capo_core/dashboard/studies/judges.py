@@ -19,13 +19,12 @@ from capo_core.dashboard.studies.labels import JUDGE_STATES, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     MISSING,
-    download_table,
     section_heading,
     show_headline,
     show_note,
 )
+from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import escape
-from capo_core.data.export import csv_text
 from capo_core.formatting import count, percent
 from capo_core.study.owner.access import PASSWORD, SHORTEST_PASSWORD
 from capo_core.study.owner.invitations import Invitation
@@ -92,11 +91,8 @@ def show_links(study: str) -> None:
             show_note(f"And {len(rows) - MOST_SHOWN:,} more in the file.")
         frame = pd.DataFrame(rows, columns=["sequence", "judge", "link"])
         with st.container(horizontal=True):
-            st.download_button(
-                "Links (CSV)", lambda: csv_text(frame).encode("utf-8"),
-                file_name=f"{study}-links.csv", mime="text/csv", key=f"{PAGE}.links.csv",
-                on_click="ignore", icon=":material/download:",
-            )  # fmt: skip
+            download_table(frame, key=f"{PAGE}.links.csv", file_name=f"{study}-links",
+                           label="Links (CSV)")  # fmt: skip
             st.button("I have copied the links", key=f"{PAGE}.links.done", on_click=_put_away)
 
 

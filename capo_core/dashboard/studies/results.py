@@ -14,11 +14,10 @@ from capo_core.dashboard.studies import PAGE, cache, charts, compute
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import HELP, kind_title, source_name
-from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
     MISSING,
     Field,
-    download_table,
     is_dark,
     section_heading,
     show_figure,
@@ -26,6 +25,7 @@ from capo_core.dashboard.ui.components import (
     show_note,
     table,
 )
+from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import percent, percent_interval, with_interval
 from capo_core.study.analysis.analysis import StudyAnalysis
@@ -251,6 +251,7 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
     Args:
         tried: were the judges made up?
     """
+    exports.begin(report.provenance.dated())
     found = report.analysis
     told = compute.sentences(found)
     show_headline(*(f"Simulated judges: {told[0]}" if tried and not k else line

@@ -12,13 +12,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.exports import download_figure, download_table
 from capo_core.dashboard.ui.text import escape, markdown
-from capo_core.data.export import csv_text
 from capo_core.errors import CapoError
 from capo_core.templates import render
 
 # What a chart without zooming needs no buttons for.
-_TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zoom2d", "pan2d"]
+_TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zoom2d", "pan2d",
+              "toImage"]  # fmt: skip
 
 
 @contextmanager
@@ -149,21 +150,6 @@ def table(
         download_table(frame, key=f"{key}.csv", file_name=file_name)
 
 
-def download_table(
-    frame: pd.DataFrame, *, key: str, file_name: str, label: str = "Table (CSV)"
-) -> None:
-    st.download_button(
-        label,
-        lambda: csv_text(frame).encode("utf-8"),
-        file_name=f"{file_name}.csv",
-        mime="text/csv",
-        key=key,
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
 def show_figure(
     figure: go.Figure,
     *,
@@ -172,9 +158,9 @@ def show_figure(
     alt: str,
     on_select: Callable[[], None] | None = None,
 ) -> None:
-    """Show a figure with its toolbar (SVG) and a download as a self-contained HTML page.
+    """Show a figure with a download as a self-contained HTML page, which saves SVG and PNG.
 
-    The page includes Plotly, works offline, and saves PNG from its toolbar.
+    Its own toolbar saves nothing: such a file would not say where it comes from.
     """
     st.plotly_chart(
         figure,
@@ -185,27 +171,9 @@ def show_figure(
         config={
             "displaylogo": False,
             "modeBarButtonsToRemove": _TOOLS_OFF,
-            "toImageButtonOptions": {"format": "svg", "filename": file_name},
         },
     )
-    st.download_button(
-        "Figure (HTML, saves PNG)",
-        lambda: _stand_alone(figure, file_name),
-        file_name=f"{file_name}.html",
-        mime="text/html",
-        key=f"{key}.html",
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
-def _stand_alone(figure: go.Figure, file_name: str) -> bytes:
-    page = go.Figure(figure).update_layout(template="plotly_white")
-    options = {"format": "png", "filename": file_name, "scale": 3}
-    return page.to_html(
-        include_plotlyjs=True, config={"displaylogo": False, "toImageButtonOptions": options}
-    ).encode("utf-8")
+    download_figure(figure, key=f"{key}.html", file_name=file_name)
 
 
 _DETAILS = "capo-details"

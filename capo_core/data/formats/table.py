@@ -10,6 +10,7 @@ from capo_core.data.formats.base import Format, ReadOptions
 from capo_core.data.raw_annotations import RawAnnotations, raw_annotations_of
 from capo_core.data.readers.table import ImportSource, table_of
 from capo_core.data.rejected_rows import RejectedRows
+from capo_core.provenance import SIMULATED
 
 
 def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> RawAnnotations:
@@ -29,7 +30,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     return replace(
         sidecar.complete(found),
         notes=(*notes, *found.notes),
-        simulated=sidecar.simulated,
+        simulated=sidecar.simulated or any(SIMULATED in one.data for one in raw.provenance),
         mapping=mapping,
         delimiter=raw.delimiter,
         sheet=raw.sheet,

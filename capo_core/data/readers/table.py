@@ -19,6 +19,7 @@ from capo_core.data.readers.encoding import cell_text, decode, unique_names
 from capo_core.data.readers.excel_parquet import read_excel, read_parquet
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
+from capo_core.provenance import NAME, Provenance
 
 _FOREIGN = (  # files that are not supported, and what to do instead
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or Word file", "save it as .xlsx or CSV"),
@@ -47,6 +48,8 @@ class RawTable:
         rejected: rows that could not be read as rows (row, column, reason, text).
         notes: how the file was read, for the import report.
         metadata: the schema metadata of a Parquet file.
+        provenance: what the column of this name says, where this product wrote the file; () for
+            other files. The column is not in `frame`.
     """
 
     frame: pd.DataFrame
@@ -58,6 +61,7 @@ class RawTable:
     rejected: pd.DataFrame = field(default_factory=lambda: RejectedRows().frame())
     notes: tuple[str, ...] = ()
     metadata: dict[bytes, bytes] = field(default_factory=dict)
+    provenance: tuple[Provenance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +208,21 @@ def table_of(
 def _table(rows, **rest) -> RawTable:
     columns, cells, numbers, notes = rows
     frame = pd.DataFrame(cells, columns=pd.Index(columns, dtype=object), dtype=object)
-    return RawTable(frame, np.asarray(numbers, dtype=np.int64), notes=tuple(notes), **rest)
+    found = _provenance(frame)
+    if found:
+        frame = frame.drop(columns=NAME)
+        notes = [*notes, *(f"exported by {one.line}" for one in found)]
+    return RawTable(
+        frame, np.asarray(numbers, dtype=np.int64), notes=tuple(notes), provenance=found, **rest
+    )
+
+
+def _provenance(frame: pd.DataFrame) -> tuple[Provenance, ...]:
+    """Return the different provenances in a table; () where the column is not one of ours."""
+    if NAME not in frame.columns:
+        return ()
+    found = [Provenance.from_line(text) for text in frame[NAME].unique() if text.strip()]
+    return tuple(found) if all(found) else ()
 
 
 def _json_rows(source: ImportSource, limits: ImportLimits, rejected: RejectedRows):

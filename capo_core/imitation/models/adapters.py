@@ -24,11 +24,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from capo_core.errors import ConfigError
+from capo_core.export_formats import markdown_section
 from capo_core.imitation.models.base_files import HUB, base_kind, base_title
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.fast_layers import speed_up
 from capo_core.imitation.prompting.prompts import PromptItem, prompt_text, zero_shot
 from capo_core.imitation.training.config import LoraSettings, TrainConfig
+from capo_core.provenance import Provenance
 from capo_core.run_folder import disk_errors
 from capo_core.task import Task
 from capo_core.workspace import atomic_file, write_json
@@ -258,25 +260,31 @@ def sample_prompt(task: Task, tokenizer: Any, *, shared: bool) -> str:
     return prompt_text(prompt, tokenizer)
 
 
-def adapter_card(asked: dict[str, Any], result: dict[str, Any], prompt: str = "") -> str:
+def adapter_card(
+    asked: dict[str, Any], result: dict[str, Any], provenance: Provenance, prompt: str = ""
+) -> str:
     """Return the README.md of an adapter, from its run's configuration and outcome.
 
     Args:
+        provenance: of its training data.
         prompt: as by `sample_prompt`; "" leaves the section on its use out.
     """
     dataset, base, settings = asked["dataset"], asked["base"], asked["settings"]
     whom = "all annotators, each named in the prompt" if settings["shared"] else asked["target"]
     stage = {"sft": "SFT", "capo": "CAPO"}[asked["stage"]]
+    title = f"{stage} adapter: {whom}, {dataset['name']}"
     shown = {key: value for key, value in settings.items() if not isinstance(value, dict)}
     lines = [
         "---",
         "library_name: peft",
-        f"tags: [capo-lab, {asked['stage']}, lora]",
+        f"tags: [capo-lab, {asked['stage']}, lora"
+        + (", simulated-data]" if provenance.simulated else "]"),
         "---",
         "",
-        f"# {stage} adapter: {whom}, {dataset['name']}",
+        f"# {provenance.titled(title)}",
         "",
         f"A LoRA adapter that answers as the annotator would: {whom}.",
+        *([provenance.caution] if provenance.caution else []),
         "",
         "| | |",
         "|---|---|",
@@ -306,6 +314,7 @@ def adapter_card(asked: dict[str, Any], result: dict[str, Any], prompt: str = ""
         "Figures are of the validation part of the data; the test part was not looked at.",
         "",
         *(_use(prompt) if prompt else ()),
+        *markdown_section(provenance),
         "## Left out",
         "",
         *(f"- {reason}: {count}" for reason, count in result["skipped"].items()),

@@ -17,6 +17,7 @@ from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError, RunError
+from capo_core.export_formats import json_lines, without_provenance
 from capo_core.imitation.pairs.build import Pairs, prove_held_out
 from capo_core.imitation.prompting.prompts import (
     PLAIN_END,
@@ -32,7 +33,7 @@ from capo_core.imitation.training.examples import (
     TokenLimits,
     fit_to_limit,
 )
-from capo_core.json_text import json_line
+from capo_core.provenance import Provenance
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file
 
@@ -117,6 +118,16 @@ def preference_rows(pairs: Pairs, dataset: Dataset) -> list[dict]:
     ]
 
 
+def provenance_of(pairs: Pairs, dataset: Dataset) -> Provenance:
+    """Return the provenance of the pairs of a dataset."""
+    return Provenance.of(
+        dataset,
+        seeds=(pairs.config.seed,),
+        n=(("pair", len(pairs)), ("item", pairs.frame["item_id"].nunique())),
+        details=(("target", pairs.target), ("split", pairs.split)),
+    )
+
+
 def export_pairs(pairs: Pairs, dataset: Dataset, path: Path | str) -> Path:
     """Write `preference_rows` to a file, one JSON object a line.
 
@@ -131,8 +142,7 @@ def export_pairs(pairs: Pairs, dataset: Dataset, path: Path | str) -> Path:
         prove_held_out(pairs, dataset)
     if path.is_dir():
         raise DataError("this is a folder", where=str(path), todo="name a file in it")
-    lines = (json_line(row) for row in preference_rows(pairs, dataset))
-    text = "".join(f"{line}\n" for line in lines)
+    text = json_lines(preference_rows(pairs, dataset), provenance_of(pairs, dataset))
     try:
         with atomic_file(path) as file:
             file.write(text.encode("utf-8"))
@@ -149,7 +159,8 @@ OTHERS = "pairs of another annotator"
 
 @dataclass(frozen=True)
 class Preferences:
-    """The pairs of a file, in its order, and the SHA-256 (hex) of its bytes."""
+    """The pairs of a file, in its order, and the SHA-256 (hex) of its bytes without provenance:
+    the same pairs exported on another day are the same."""
 
     rows: tuple[PreferenceRow, ...]
     sha256: str
@@ -254,7 +265,8 @@ def _content(path: Path) -> bytes:
 
 
 def _check_same(content: bytes, sha256: str, path: Path) -> None:
-    if hashlib.sha256(content).hexdigest() != sha256:
+    # Runs of earlier builds have the hash of all bytes.
+    if sha256 not in (_hash(content), hashlib.sha256(content).hexdigest()):
         raise RunError(
             "the preference pairs were changed since the run was started",
             where=str(path),
@@ -270,4 +282,8 @@ def _parsed(content: bytes, where: str) -> Preferences:
     )
     if not rows:
         raise DataError("there is no preference pair", where=where, expected=EXPECTED)
-    return Preferences(rows, hashlib.sha256(content).hexdigest())
+    return Preferences(rows, _hash(content))
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(without_provenance(content)).hexdigest()

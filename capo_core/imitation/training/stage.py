@@ -18,7 +18,11 @@ from capo_core.imitation.models.adapters import (
     sample_prompt,
     save_adapter,
 )
-from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
+from capo_core.imitation.models.base_files import (
+    base_model_fingerprint,
+    base_title,
+    find_base_model,
+)
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.training.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint
@@ -30,6 +34,7 @@ from capo_core.imitation.training.micro_batches import tokens_that_fit
 from capo_core.imitation.training.objective import Objective, TrainingExample
 from capo_core.imitation.training.samples import ProbeScorer, Sampler
 from capo_core.progress import Progress
+from capo_core.provenance import NAME, UNKNOWN, Provenance
 from capo_core.run_folder import RunFolder
 
 
@@ -85,6 +90,7 @@ class Stage:
         run_config: content of the run's config.json.
         engine_note: the scoring engine and the reason; see `choose.EngineChoice`.
         sample_prompt: a prompt as the model reads it, for the adapter's card.
+        provenance: of the training data, for the same.
     """
 
     run_config: dict[str, Any]
@@ -97,6 +103,19 @@ class Stage:
     limits: TokenLimits
     engine_note: dict[str, Any]
     sample_prompt: str = ""
+    provenance: Provenance = field(default_factory=lambda: Provenance("", "", UNKNOWN))
+
+    def told_by(self, dataset: Dataset, prompt: str, result: TrainResult) -> Stage:
+        """Return the stage with what its adapter's card says of data, base model and prompt."""
+        about = Provenance.of(
+            dataset,
+            models=(base_title(self.run_config["base"]["name"]),),
+            seeds=(self.run_config["settings"]["seed"],),
+            n=(("training item", result.training_items),
+               ("validation item", result.validation_items)),
+            details=(("run", result.run_id),),
+        )  # fmt: skip
+        return replace(self, sample_prompt=prompt, provenance=about)
 
 
 def run_config(
@@ -242,7 +261,7 @@ def train_stage(
         skipped=training.skipped,
     )
     prompt = sample_prompt(dataset.task, base.tokenizer, shared=config.shared)
-    stage = replace(stage, sample_prompt=prompt)
+    stage = stage.told_by(dataset, prompt, result)
 
     def finish() -> TrainResult:
         weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
@@ -273,8 +292,9 @@ def save_stage(
         "run": result.run_id,
         "dataset": stage.run_config["dataset"],
         "target": result.target,
+        NAME: stage.provenance.to_dict(),
     }
-    card = adapter_card(stage.run_config, asdict(result), stage.sample_prompt)
+    card = adapter_card(stage.run_config, asdict(result), stage.provenance, stage.sample_prompt)
     save_adapter(folder, stage.model, weights, stage.base, origin, card, ranks=ranks)
 
 

@@ -11,10 +11,11 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError, StudyError
+from capo_core.export_formats import json_lines
 from capo_core.formatting import count
 from capo_core.imitation.prompting.prompts import PLAIN_END, write_response, zero_shot
 from capo_core.imitation.prompting.responses import items_of
-from capo_core.json_text import json_line
+from capo_core.provenance import Provenance
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_rows
 from capo_core.study.analysis.attentiveness_em import votes_of
@@ -230,14 +231,13 @@ def pairs_of(
     return preference_pairs(judgments, quality, shown, asked, chosen_by)
 
 
-def write_pairs(pairs: pd.DataFrame, path: Path) -> Path:
+def write_pairs(pairs: pd.DataFrame, path: Path, provenance: Provenance) -> Path:
     """Write JSONL, one pair a line, with the keys of TRL and LLaMA-Factory."""
     with atomic_file(path, "w") as file:
-        file.write(as_jsonl(pairs))
+        file.write(as_jsonl(pairs, provenance))
     return path
 
 
-def as_jsonl(pairs: pd.DataFrame) -> str:
+def as_jsonl(pairs: pd.DataFrame, provenance: Provenance) -> str:
     """Return one pair a line; a confidence that is not known is null."""
-    lines = (json_line(row) for row in json_rows(pairs))
-    return "".join(f"{line}\n" for line in lines)
+    return json_lines(json_rows(pairs), provenance)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import pandas as pd
 
 import capo_core
 from capo_core.evaluation.summary import latex
+from capo_core.export_formats import json_document, latex_comment, markdown_section
 from capo_core.formatting import count
+from capo_core.provenance import SIMULATED, UNKNOWN, Provenance
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import ReportSection
@@ -38,10 +40,11 @@ class StudyFacts:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """An analysis with the facts of its study."""
+    """An analysis with the facts of its study, and where its texts and judgments come from."""
 
     analysis: StudyAnalysis
     facts: StudyFacts
+    provenance: Provenance = field(default_factory=lambda: Provenance("", "", UNKNOWN))
 
     def to_dict(self) -> dict:
         """Return the report for JSON."""
@@ -57,6 +60,7 @@ def methods_paragraph(report: StudyReport) -> str:
     """Return how the study was done and analysed, with numbers and seeds, for a paper."""
     a, facts = report.analysis, report.facts
     parts = [f"{count(a.judges, 'judge')} who could not see the source of a text"]
+    caution = report.provenance.caution
     tasks = [
         f"{TRIAL_KINDS[row.kind].task} ({count(row.main, 'judgment')} of "
         f"{count(row.trials, 'trial')} on {count(row.items, 'item')}"
@@ -91,23 +95,32 @@ def methods_paragraph(report: StudyReport) -> str:
         f"Agreement is Krippendorff's alpha with a Bayesian bootstrap over trials "
         f"({a.settings.draws} draws, seed {a.settings.seed}). CAPO Lab {capo_core.__version__}."
     )
-    return " ".join(filter(None, parts))
+    return " ".join(filter(None, [caution, *parts]))
 
 
 def to_latex(report: StudyReport) -> str:
     """Return the methods paragraph for LaTeX, every special character escaped."""
-    return "\\paragraph{Human judgments.} " + latex(methods_paragraph(report)) + "\n"
+    who = "Simulated" if report.provenance.judges == SIMULATED else "Human"
+    title = report.provenance.titled(f"{who} judgments")
+    paragraph = f"\\paragraph{{{title}.}} {latex(methods_paragraph(report))}\n"
+    return latex_comment(report.provenance.dated()) + paragraph
+
+
+def to_json(report: StudyReport) -> str:
+    """Return everything as JSON."""
+    return json_document(report.to_dict(), report.provenance.dated())
 
 
 def to_markdown(report: StudyReport) -> str:
     """Return the whole report as Markdown; texts from data are escaped."""
     a = report.analysis
-    lines = [f"# Study {_cell(a.study_id)}", ""]
+    source = report.provenance.dated()
+    lines = [f"# {source.titled(f'Study {_cell(a.study_id)}')}", ""]
     if report.facts.frozen_hash:
         lines += [f"Frozen as `{_cell(report.facts.frozen_hash)}`.", ""]
     if report.facts.planned:
         lines += [f"Planned analysis: {_cell(report.facts.planned)}", ""]
-    lines += [*(f"- {_cell(sentence)}" for sentence in a.sentences), ""]
+    lines += [*(f"- {_cell(source.marked(sentence))}" for sentence in a.sentences), ""]
     for section in sections(a):
         caption = [section.caption, ""] if section.caption else []
         lines += [f"## {section.title}", "", *caption, table(section.table), ""]
@@ -118,7 +131,8 @@ def to_markdown(report: StudyReport) -> str:
         for remark in kind.remarks(a.results[name])
     ]
     lines += [*(f"- {_cell(remark)}" for remark in remarks), *[""] * bool(remarks)]
-    return "\n".join([*lines, "## Methods", "", _cell(methods_paragraph(report)), ""])
+    lines += ["## Methods", "", _cell(methods_paragraph(report)), ""]
+    return "\n".join([*lines, *markdown_section(source)])
 
 
 def sections(analysis: StudyAnalysis) -> list[ReportSection]:

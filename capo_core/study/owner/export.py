@@ -14,14 +14,30 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Connection, Table, select
 
-from capo_core.data.export import csv_text, unescape
 from capo_core.errors import ConfigError, DataError, StudyError
-from capo_core.json_text import json_line
+from capo_core.export_formats import csv_text, frame_lines, unescape
+from capo_core.provenance import NAME, Provenance
 from capo_core.schema import check
 from capo_core.study.store import models
 from capo_core.study.store.sealed import sealed_sources
 from capo_core.study.tables import JUDGMENTS, PRACTICE, frame_of, from_cell
 from capo_core.study.trial_kinds import trial_kind
+
+
+def _rows_of(path: Path) -> list[dict]:
+    """Return the rows of a file as they stand; `DataError` where it cannot be read."""
+    try:
+        text = path.read_bytes().decode("utf-8")  # line ends inside a reason stay as they are
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the file cannot be read ({error})", where=str(path)) from error
+    if path.suffix == ".jsonl":
+        return [_object(line, path, k) for k, line in enumerate(text.split("\n"), 1) if line]
+    if path.suffix == ".csv":
+        return [
+            {name: unescape(value or "") for name, value in row.items() if name is not None}
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+        ]
+    raise DataError("the ending is not known", where=str(path), expected=".csv or .jsonl")
 
 
 def read_judgments(path: Path) -> pd.DataFrame:
@@ -30,19 +46,7 @@ def read_judgments(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the file is not there, is not CSV or JSONL, or breaks the table's schema.
     """
-    try:
-        text = path.read_bytes().decode("utf-8")  # line ends inside a reason stay as they are
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the file cannot be read ({error})", where=str(path)) from error
-    if path.suffix == ".jsonl":
-        rows = [_object(line, path, k) for k, line in enumerate(text.split("\n"), 1) if line]
-    elif path.suffix == ".csv":
-        rows = [
-            {name: unescape(value or "") for name, value in row.items() if name is not None}
-            for row in csv.DictReader(io.StringIO(text, newline=""))
-        ]
-    else:
-        raise DataError("the ending is not known", where=str(path), expected=".csv or .jsonl")
+    rows = _rows_of(path)
     missing = [name for name in JUDGMENTS.names if rows and name not in rows[0]]
     if missing or not rows:
         raise DataError(
@@ -58,6 +62,17 @@ def read_judgments(path: Path) -> pd.DataFrame:
             "words_a, words_b, words, duration_s and changes",
         ) from error  # fmt: skip
     return check(frame, JUDGMENTS, source=path.name)
+
+
+def judgments_provenance(path: Path) -> Provenance | None:
+    """Return where the judgments of a file come from, in their first row; None where nothing says
+    it, as in files of earlier builds.
+
+    Raises:
+        DataError: as `read_judgments`.
+    """
+    rows = _rows_of(path)
+    return Provenance.from_line(str(rows[0].get(NAME, ""))) if rows else None
 
 
 def _object(line: str, path: Path, number: int) -> dict:
@@ -143,7 +158,7 @@ def audit_frame(connection: Connection, study_id: str) -> pd.DataFrame:
     return pd.DataFrame([[_text(getattr(row, n)) for n in names] for row in rows], columns=names)
 
 
-def as_text(frame: pd.DataFrame, format: str) -> str:
+def as_text(frame: pd.DataFrame, format: str, provenance: Provenance) -> str:
     """Return an export as "csv" (no cell can act as a formula in a spreadsheet) or "jsonl".
 
     Raises:
@@ -151,10 +166,7 @@ def as_text(frame: pd.DataFrame, format: str) -> str:
     """
     if format not in FORMATS:
         raise ConfigError(f"the format {format!r} is not known", expected=", ".join(FORMATS))
-    if format == "csv":
-        return csv_text(frame)
-    records = frame.to_dict("records")
-    return "".join(json_line(record) + "\n" for record in records)
+    return (csv_text if format == "csv" else frame_lines)(frame, provenance)
 
 
 def _rows(connection: Connection, table: Table, study_id: str):

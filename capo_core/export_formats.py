@@ -1,0 +1,140 @@
+"""One writer for each format of an export, each with its provenance.
+
+Tables (CSV, JSON lines) have it in each row, as the last column `provenance`: any reader of such
+files reads them without a special case, and it survives sorting, filtering and joining. Documents
+(JSON, HTML, Markdown, LaTeX) have it once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from capo_core.json_text import json_line, json_text, plain
+from capo_core.provenance import NAME, Provenance
+
+_DANGER = "=+\\-@\t\r\n＝＋－＠"
+_TO_ESCAPE = re.compile(rf"'*[{_DANGER}]")
+_ESCAPED = re.compile(rf"'+[{_DANGER}]")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+
+
+def escape(text: str) -> str:
+    """Return `text` with an apostrophe before = + - @ …, so that no spreadsheet runs a formula.
+
+    Plain numbers stay numbers. A text that already begins so, after apostrophes, gets one more, so
+    that `unescape(escape(text)) == text` for every text.
+    """
+    return "'" + text if _TO_ESCAPE.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def unescape(text: str) -> str:
+    """Return the text that was given to `escape`."""
+    return text[1:] if _ESCAPED.match(text) else text
+
+
+def csv_text(frame: pd.DataFrame, provenance: Provenance) -> str:
+    """Return a table as CSV that is safe to open in a spreadsheet (see `escape`); numbers that are
+    not defined are empty."""
+    frame, line = frame.drop(columns=NAME, errors="ignore"), provenance.line
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*(escape(str(name)) for name in frame.columns), NAME])
+    for row in frame.itertuples(index=False, name=None):
+        writer.writerow([*map(_cell, row), line])
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return escape(value)
+    if value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return value
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]], provenance: Provenance) -> str:
+    """Return JSON lines, one a row."""
+    line = provenance.line
+    return "".join(json_line({**row, NAME: line}) + "\n" for row in rows)
+
+
+def frame_lines(frame: pd.DataFrame, provenance: Provenance) -> str:
+    """Return a table as JSON lines, one a row."""
+    return json_lines(frame.to_dict("records"), provenance)
+
+
+def json_document(value: Mapping[str, Any], provenance: Provenance) -> str:
+    """Return an object as indented JSON with the key `provenance`, its first."""
+    return json_text(with_provenance(value, provenance)) + "\n"
+
+
+def with_provenance(value: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
+    """Return an object with the key `provenance`, its first."""
+    return {NAME: provenance.to_dict(), **{k: v for k, v in value.items() if k != NAME}}
+
+
+def html_head(provenance: Provenance) -> Markup:
+    """Return the elements of an HTML page's head that a program reads the provenance from."""
+    return Markup('<meta name="generator" content="{}">\n<meta name="{}" content="{}">').format(
+        provenance.rows["product"], NAME, json_line(provenance.to_dict())
+    )
+
+
+def html_foot(provenance: Provenance) -> Markup:
+    """Return the end of an HTML page that a person reads the provenance from."""
+    rows = Markup("").join(
+        Markup("<tr><th>{}</th><td>{}</td></tr>\n").format(name, text)
+        for name, text in provenance.rows.items()
+    )
+    return Markup('<h2>Provenance</h2><div class="wide"><table>\n{}</table></div>').format(rows)
+
+
+def markdown_section(provenance: Provenance) -> list[str]:
+    """Return the lines of a Markdown section with the provenance."""
+    return [
+        "## Provenance",
+        "",
+        *(f"- {name}: {_markdown(text)}" for name, text in provenance.rows.items()),
+        "",
+    ]
+
+
+def _markdown(text: str) -> str:
+    text = " ".join(text.split())
+    for mark in "\\|`<>[]*_#":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def latex_comment(provenance: Provenance) -> str:
+    """Return a comment line of LaTeX with the provenance."""
+    return f"% {provenance.line}\n"
+
+
+def without_provenance(content: bytes) -> bytes:
+    """Return JSON lines without their provenance, byte by byte as they were written before it.
+
+    For hashes: the same rows exported on another day are the same rows.
+    """
+    if f'"{NAME}"'.encode() not in content:
+        return content
+    lines = []
+    for line in content.split(b"\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict) and isinstance(row.get(NAME), str):
+            ours = Provenance.from_line(row.pop(NAME)) is not None
+            line = json_line(plain(row)).encode("utf-8", "surrogatepass") if ours else line
+        lines.append(line)
+    return b"\n".join(lines)

@@ -1,0 +1,221 @@
+"""What every export says of itself: version, dataset, people or simulated, models, seeds, n, date.
+
+An export is made of a `Provenance` and its content, by the writer of its format in
+`export_formats`. Tables carry it in each row, as one line of text (`Provenance.line`), documents as
+an object (`Provenance.to_dict`). The date is the day of the export, in UTC, or that of the
+environment variable SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/),
+so that the same export can be made again byte by byte. It never enters a fingerprint, a cache or a
+run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import capo_core
+from capo_core.formatting import capitalised, count, listed
+
+PRODUCT = "CAPO Lab"
+NAME = "provenance"  # the column of tables, the key of JSON
+PEOPLE, SIMULATED, BOTH, UNKNOWN = "people", "simulated", "people and simulated", "not stated"
+NONE = "none"
+_BETWEEN = " | "
+_PRINT = 16  # letters of a fingerprint in a line
+
+
+def today() -> str:
+    """Return the day of an export, ISO, UTC."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    return now.date().isoformat()
+
+
+def kind_of(simulated: bool) -> str:
+    """Return SIMULATED or PEOPLE."""
+    return SIMULATED if simulated else PEOPLE
+
+
+class Described(Protocol):
+    """What has a name, a fingerprint, and is simulated or not: a dataset, its catalog entry."""
+
+    name: str
+    fingerprint: str
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an export comes from.
+
+    Attributes:
+        dataset, fingerprint: name and SHA-256 (hex) of the data; "" where there is no single one.
+        data: who wrote the annotations: PEOPLE, SIMULATED, BOTH or UNKNOWN.
+        models: names of the models whose outputs are in it; () for none.
+        seeds: random seeds that the content depends on, in order.
+        n: (noun in the singular, number) of what was counted: ("item", 100).
+        judges: who judged in a study: PEOPLE, SIMULATED, or "" where nobody did.
+        details: further (name, text), such as the run or the study.
+        version, date: of the product, and the day of the export.
+
+    >>> print(Provenance("demo-nli", "ab12", SIMULATED, seeds=(0,), n=(("item", 300),),
+    ...                  version="0.3.0", date="2026-03-02").line)
+    CAPO Lab 0.3.0 | dataset=demo-nli | data=simulated | fingerprint=ab12 | models=none | ...
+    """
+
+    dataset: str
+    fingerprint: str
+    data: str = PEOPLE
+    models: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    n: tuple[tuple[str, int], ...] = ()
+    judges: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    version: str = capo_core.__version__
+    date: str = field(default_factory=today)
+
+    @classmethod
+    def of(cls, data: Described, **more: Any) -> Provenance:
+        """Return the provenance of what comes from one dataset; `more` are other attributes."""
+        return cls(data.name, data.fingerprint, kind_of(data.simulated), **more)
+
+    def but(self, **changes: Any) -> Provenance:
+        """Return the same with other attributes; `details` are added to those there are."""
+        if "details" in changes:
+            mine = dict(self.details) | dict(changes["details"])
+            changes = {**changes, "details": tuple(mine.items())}
+        return replace(self, **changes)
+
+    def dated(self) -> Provenance:
+        """Return the same for an export of today."""
+        return replace(self, date=today())
+
+    @property
+    def simulated(self) -> bool:
+        """Whether anything in it was simulated: annotations or judges."""
+        return SIMULATED in self.data or SIMULATED in self.judges
+
+    @property
+    def mark(self) -> str:
+        """Return "simulated data", "simulated judges", "simulated data and judges" or ""."""
+        what = [name for name, kind in (("data", self.data), ("judges", self.judges))
+                if SIMULATED in kind]  # fmt: skip
+        return f"simulated {listed(what)}" if what else ""
+
+    def titled(self, title: str) -> str:
+        """Return the title with the mark of what is simulated."""
+        return f"{title} ({self.mark})" if self.mark else title
+
+    def marked(self, sentence: str) -> str:
+        """Return a sentence of results that can be pasted elsewhere, with what is simulated in
+        front."""
+        return f"{capitalised(self.mark)}: {sentence}" if self.mark else sentence
+
+    @property
+    def caution(self) -> str:
+        """Return a sentence for paragraphs on simulated content; "" where nothing is simulated."""
+        said = {
+            "simulated data": "The annotations are simulated; no person wrote them.",
+            "simulated judges": "The judges are simulated; no person judged.",
+            "simulated data and judges": "Annotations and judges are simulated; no person wrote or "
+            "judged.",
+        }
+        return said.get(self.mark, "")
+
+    def _parts(self, fingerprint: str) -> dict[str, str]:
+        return {
+            "dataset": self.dataset or NONE,
+            "data": self.data,
+            "fingerprint": fingerprint or NONE,
+            "models": ", ".join(self.models) or NONE,
+            "seeds": ", ".join(map(str, self.seeds)) or NONE,
+            "n": ", ".join(count(number, noun) for noun, number in self.n) or NONE,
+            **({"judges": self.judges} if self.judges else {}),
+            "date": self.date,
+            **dict(self.details),
+        }
+
+    @property
+    def line(self) -> str:
+        """The provenance as one line of text, which `from_line` reads; the fingerprint cut."""
+        parts = self._parts(self.fingerprint[:_PRINT])
+        said = [f"{name}={_plain(text)}" for name, text in parts.items()]
+        return _BETWEEN.join([f"{PRODUCT} {self.version}", *said])
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """The provenance as name → text, for a table on a page; the fingerprint in full."""
+        return {"product": f"{PRODUCT} {self.version}", **self._parts(self.fingerprint)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the provenance for JSON."""
+        return {
+            "product": PRODUCT,
+            "version": self.version,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "data": self.data,
+            "models": list(self.models),
+            "seeds": list(self.seeds),
+            "n": dict(self.n),
+            **({"judges": self.judges} if self.judges else {}),
+            "date": self.date,
+            **({"details": dict(self.details)} if self.details else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> Provenance | None:
+        """Return what `to_dict` wrote; None for anything else."""
+        if not isinstance(raw, Mapping) or raw.get("product") != PRODUCT:
+            return None
+        try:
+            return cls(
+                dataset=str(raw["dataset"]),
+                fingerprint=str(raw["fingerprint"]),
+                data=str(raw["data"]),
+                models=tuple(map(str, raw["models"])),
+                seeds=tuple(map(int, raw["seeds"])),
+                n=tuple((str(noun), int(number)) for noun, number in raw["n"].items()),
+                judges=str(raw.get("judges", "")),
+                details=tuple((str(k), str(v)) for k, v in raw.get("details", {}).items()),
+                version=str(raw["version"]),
+                date=str(raw["date"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+    @classmethod
+    def from_line(cls, text: str) -> Provenance | None:
+        """Return what `line` wrote, without `n`, which it has in words; None for anything else."""
+        head, *said = text.strip().split(_BETWEEN)
+        parts = dict(part.partition("=")[::2] for part in said)
+        if not head.startswith(f"{PRODUCT} ") or not {"dataset", "data", "date"} <= parts.keys():
+            return None
+        own = ("dataset", "data", "fingerprint", "models", "seeds", "n", "judges", "date")
+        return cls(
+            dataset=_some(parts["dataset"]),
+            fingerprint=_some(parts.get("fingerprint", "")),
+            data=parts["data"],
+            models=_each(parts.get("models", "")),
+            seeds=tuple(int(s) for s in _each(parts.get("seeds", "")) if s.lstrip("-").isdecimal()),
+            judges=parts.get("judges", ""),
+            details=tuple((k, v) for k, v in parts.items() if k not in own),
+            version=head.removeprefix(f"{PRODUCT} "),
+            date=parts["date"],
+        )
+
+
+def _plain(text: str) -> str:
+    """Return a text for a line: nothing in it ends the line or a part of it."""
+    return " ".join(str(text).replace("|", "/").split())
+
+
+def _some(text: str) -> str:
+    return "" if text == NONE else text
+
+
+def _each(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, _some(text).split(", ")))
