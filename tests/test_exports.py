@@ -1,0 +1,360 @@
+"""Everything that leaves the product says where it comes from.
+
+The table `WALKS` has one entry for each file that a command writes; a command with a new one is
+found and asked for. Downloads of pages are made in the tests of the pages (`tests/pages/conftest`);
+here it is checked that no page has another way to offer one.
+"""
+
+import ast
+import inspect
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers.pages import make
+from helpers.provenance import DAY, EPOCH, OF_NOBODY, PLACE, check_file
+from helpers.small_study import SmallStudy, answer_all
+from helpers.study_designs import design, finished_run
+from typer.testing import CliRunner
+
+from capo_core import export_formats
+from capo_core.cli import COMMANDS, app, load_command
+from capo_core.data.catalog import Catalog
+from capo_core.data.export import export
+from capo_core.data.importing import read_dataset
+from capo_core.distributions.files import read_judgments as read_distributions
+from capo_core.evaluation.report import load as load_evaluation
+from capo_core.imitation.backends.fake import FakeBackend
+from capo_core.imitation.pairs.files import read_preferences
+from capo_core.provenance import NAME, PEOPLE, SIMULATED, UNKNOWN, Provenance
+from capo_core.study.design import draft
+from capo_core.study.design.draft import draw
+from capo_core.study.owner.export import read_judgments
+from capo_core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1] / "capo_core"
+
+
+# What a provenance is
+
+
+def test_all_that_is_asked_for_is_in_it_and_comes_back():
+    whole = PLACE.but(
+        models=("SmolLM2-135M", "a|b"), seeds=(0, 7), n=(("item", 1), ("annotator", 1200)),
+        judges=SIMULATED, details=(("split", "test"),),
+    )  # fmt: skip
+    assert whole.line == (
+        "CAPO Lab 0.0 | dataset=made | data=people | fingerprint=ab12ab12ab12ab12 | "
+        "models=SmolLM2-135M, a/b | seeds=0, 7 | n=1 item, 1,200 annotators | judges=simulated | "
+        "date=2026-03-02 | split=test"
+    )
+    back = Provenance.from_line(whole.line)
+    assert (back.dataset, back.data, back.judges, back.seeds) == ("made", PEOPLE, SIMULATED, (0, 7))
+    assert (back.version, back.date, dict(back.details)) == ("0.0", DAY, {"split": "test"})
+    assert Provenance.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
+    for other in ("", "CAPO Lab", "a | dataset=x", None, {}, {"product": "CAPO Lab"}, []):
+        assert Provenance.from_dict(other) is None
+        assert not isinstance(other, str) or Provenance.from_line(other) is None
+
+
+def test_the_date_is_of_today_or_of_the_environment(monkeypatch):
+    assert len(Provenance("a", "b").date) == 10
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    assert Provenance("a", "b").date == DAY == PLACE.but(date="1999-01-01").dated().date
+
+
+@pytest.mark.parametrize(
+    ("data", "judges", "mark"),
+    [
+        (PEOPLE, "", ""), (SIMULATED, "", "simulated data"), (UNKNOWN, PEOPLE, ""),
+        (PEOPLE, SIMULATED, "simulated judges"),
+        (SIMULATED, SIMULATED, "simulated data and judges"),
+    ],
+)  # fmt: skip
+def test_what_is_simulated_is_said_in_titles_and_paragraphs(data, judges, mark):
+    found = PLACE.but(data=data, judges=judges)
+    assert found.titled("Results") == (f"Results ({mark})" if mark else "Results")
+    assert found.marked("A is B.").startswith(mark.capitalize()) and bool(found.caution) == bool(
+        mark
+    )
+
+
+def test_a_table_with_provenance_is_read_by_pandas_as_any_other(tmp_path):
+    frame = pd.DataFrame({"a": ["x,y", "=1"], "n": [1.5, float("nan")]})
+    (tmp_path / "t.csv").write_text(export_formats.csv_text(frame, PLACE))
+    back = pd.read_csv(tmp_path / "t.csv")
+    assert list(back.columns) == ["a", "n", NAME] and back["n"].isna().tolist() == [False, True]
+    assert set(back[NAME]) == {PLACE.line}
+    both = pd.concat([back, back.assign(**{NAME: OF_NOBODY.line})]).sample(frac=1, random_state=0)
+    assert sorted(map(len, both.groupby(NAME).groups.values())) == [2, 2]  # still told apart
+    (tmp_path / "t.jsonl").write_text(export_formats.frame_lines(frame, PLACE))
+    assert set(pd.read_json(tmp_path / "t.jsonl", lines=True)[NAME]) == {PLACE.line}
+
+
+# No way around it
+
+ELSEWHERE = {"export_formats.py", "simulation/demo.py"}  # the shipped data are no export
+
+
+def test_files_are_written_by_the_writers_of_exports_alone():
+    offered, written = [], []
+    for path in sorted(ROOT.rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            of = getattr(node.func.value, "id", "")
+            if node.func.attr == "download_button":
+                offered.append(name)
+            if node.func.attr in ("to_csv", "to_excel", "to_html", "to_latex", "to_markdown") or (
+                of == "csv" and node.func.attr in ("writer", "DictWriter")
+            ):
+                written.append((name, node.func.attr))
+    assert offered == ["dashboard/ui/exports.py"]
+    assert [each for each in written if each[0] not in ELSEWHERE] == [
+        ("dashboard/ui/exports.py", "to_html")  # a figure, with its provenance
+    ]
+
+
+def test_no_writer_of_an_export_does_without_a_provenance():
+    inputs = {"escape", "unescape", "without_provenance"}
+    public = {
+        name: inspect.signature(one).parameters
+        for name, one in vars(export_formats).items()
+        if inspect.isfunction(one) and one.__module__ == export_formats.__name__
+        and not name.startswith("_") and name not in inputs
+    }  # fmt: skip
+    assert len(public) >= 9
+    for name, parameters in public.items():
+        assert parameters["provenance"].default is inspect.Parameter.empty, name
+
+
+# Every file of every command
+
+INPUTS = {
+    "data import paths", "profile edit file", "train capo preferences", "evaluate outputs",
+    "retention text", "experiment start config", "distributions compare file",
+    "distributions variation file", "distributions estimate file", "distributions estimate votes",
+    "distributions explain file", "distributions train file", "study plan config",
+    "study create config", "study analyse answers", "study export-pairs answers",
+    "models import file", "base build corpus",
+}  # fmt: skip
+NO_DATASET = {"base build out": "a base model; its card names its text"}
+
+
+def commands(name: str, command):
+    if hasattr(command, "commands"):
+        for part, each in command.commands.items():
+            yield from commands(f"{name} {part}", each)
+    else:
+        yield name, command
+
+
+def outputs() -> set[str]:
+    """The options and arguments of all commands that name a file to write."""
+    found = set()
+    for first in COMMANDS:
+        for name, command in commands(first, load_command(first)):
+            for key, one in inspect.signature(command.callback).parameters.items():
+                if "Path" in str(one.annotation):
+                    found.add(f"{name} {key}")
+    return found - INPUTS
+
+
+def run(*words, ok=True):
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert (done.exit_code == 0) == ok, (done.output, done.exception)
+    return done
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A workspace with a simulated dataset, runs on it, a design, and a study that is over."""
+    patch = pytest.MonkeyPatch()
+    root = tmp_path_factory.mktemp("exports")
+    patch.setenv("CAPO_WORKSPACE", str(root))
+    patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    patch.delenv("CAPO_DATABASE_URL", raising=False)
+    workspace = Workspace(root)
+    world = replace(make("mine", items=90), simulated=True)
+    Catalog(workspace).add(world)
+    sources = {"human": "human", "zero_shot": [finished_run(workspace, world)]}
+    config = design(world, sources=sources, kinds=("comparison",), trials_per_judge=3, judges=3)
+    draft.create(workspace, draw(workspace, config))
+    study = SmallStudy(workspace, name="over")
+    for desk in study.judges(2):
+        answer_all(desk)
+    study.service.close("over")
+    study.service.unblind("over")
+    yield workspace, config
+    study.dispose()
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def answers(place):
+    path = place[0].root / "answers.csv"
+    run("study", "simulate-judges", place[1].name, path, "--seed", 3)
+    return path
+
+
+def skipped(place, out, answers):
+    table = place[0].root / "in.csv"
+    table.write_text("item,annotator,label,explanation,premise,hypothesis\n"
+                     "1,a,neutral,why,p,h\n1,b,,why,p,h\n")  # fmt: skip
+    run("data", "import", table, "--name", "other", "--replace", "--skipped", out)
+
+
+def evaluated(place, out, answers):
+    config = place[1]
+    run("evaluate", "--dataset", "mine", "--run", config.sources["zero_shot"][0], "--measures",
+        "labels", "--out", out)  # fmt: skip
+
+
+def trained(place, out, answers, monkeypatch):
+    """Training takes minutes: its result is another test's."""
+    monkeypatch.setattr("capo_core.cli.distributions.do_run", lambda *a, **k: {"scores": []})
+    run("distributions", "train", "--dataset", "mine", "--development", "mine", "--against",
+        "annotators", "--out", out, "--json")  # fmt: skip
+
+
+def explained(place, out, answers, monkeypatch):
+
+    def write(request):
+        label = request.prompt.text.split("Label: ")[1].split("\n")[0]
+        return f"Label: {label}\nExplanation: So {label} it is."
+
+    backend = FakeBackend(write)
+    monkeypatch.setattr("capo_core.cli.generate.backend_of", lambda *a, **k: backend)
+    run("distributions", "explain", "--dataset", "mine", "--out", out, "--items", 2)
+
+
+def command(*words):
+    return lambda place, out, answers: run(
+        *(place[1].name if word == "STUDY" else answers if word == "ANSWERS" else
+          out if word == "OUT" else word for word in words)
+    )  # fmt: skip
+
+
+# Option → how its file is made, and the endings it may have.
+WALKS = {
+    "data import skipped": (skipped, "csv"),
+    "data export out": (command("data", "export", "mine", "--out", "OUT"), "csv jsonl parquet"),
+    "stability out": (
+        command("stability", "mine", "--representation", "words", "--reduction", "none", "--pool",
+                "1", "--seeds", "1", "--permutations", "20", "--no-controls", "--out", "OUT"),
+        "json"),
+    "calibrate out": (
+        command("calibrate", "--items", "20", "--strength", "1", "--datasets", "1",
+                "--permutations", "0", "--representation", "words", "--reduction", "none",
+                "--out", "OUT"), "json"),
+    "pairs export out": (
+        command("pairs", "export", "--dataset", "mine", "--annotator", "ann", "--out", "OUT"),
+        "jsonl"),
+    "evaluate out": (evaluated, "html csv jsonl json"),
+    "distributions compare out": (
+        command("distributions", "compare", "--dataset", "mine", "--against", "annotators",
+                "--out", "OUT"), "json"),
+    "distributions variation out": (
+        command("distributions", "variation", "--dataset", "mine", "--no-semantic", "--items", "4",
+                "--out", "OUT"), "json"),
+    "distributions explain out": (explained, "jsonl"),
+    "distributions train out": (trained, "json"),
+    "study export path": (command("study", "export", "over", "OUT"), "csv jsonl"),
+    "study audit path": (command("study", "audit", "over", "OUT"), "csv jsonl"),
+    "study analyse out": (
+        command("study", "analyse", "STUDY", "--answers", "ANSWERS", "--out", "OUT"),
+        "json md tex"),
+    "study simulate-judges out": (
+        command("study", "simulate-judges", "STUDY", "OUT"), "csv jsonl"),
+    "study export-pairs out": (
+        command("study", "export-pairs", "STUDY", "OUT", "--answers", "ANSWERS", "--rule",
+                "none"), "jsonl"),
+}  # fmt: skip
+
+
+def test_every_file_that_a_command_writes_is_walked():
+    assert outputs() == WALKS.keys() | NO_DATASET.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [(name, kind) for name, (_, kinds) in WALKS.items() for kind in kinds.split()]
+)
+def test_every_file_says_where_it_comes_from(name, kind, place, answers, tmp_path, monkeypatch):
+    make_file, out = WALKS[name][0], tmp_path / f"out.{kind}"
+    wanted = inspect.signature(make_file).parameters
+    make_file(place, out, answers, **({"monkeypatch": monkeypatch} if len(wanted) > 3 else {}))
+    found = check_file(out.read_bytes(), out.name)
+    if name.startswith(("study export path", "study audit")):
+        assert (found.judges, dict(found.details)["study"]) == (PEOPLE, "over")
+    elif "import" in name:
+        assert (found.dataset, found.data) == ("other", PEOPLE)
+    elif name != "calibrate out":
+        mine = Catalog(place[0]).load("mine")
+        assert (found.dataset, found.fingerprint[:16]) == ("mine", mine.fingerprint[:16])
+        assert found.data == SIMULATED
+    else:
+        assert found.data == SIMULATED
+    if kind not in ("md", "tex"):
+        assert "study analyse" not in name or found.judges == SIMULATED
+
+
+# Ours read it back
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_simulated_dataset_stays_simulated_without_the_file_beside_it(place, tmp_path, kind):
+    dataset = Catalog(place[0]).load("mine")
+    export(dataset, tmp_path / f"d.{kind}", kind)
+    (tmp_path / f"d.{kind}.capo.json").unlink(missing_ok=True)
+    read = read_dataset(tmp_path / f"d.{kind}", name="again")
+    assert read.dataset.simulated and read.dataset.fingerprint == dataset.fingerprint
+    people = replace(dataset, simulated=False)
+    export(people, tmp_path / f"e.{kind}", kind)
+    assert not read_dataset(tmp_path / f"e.{kind}", name="again").dataset.simulated
+
+
+def test_a_column_of_that_name_that_is_not_ours_is_a_column(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "item,annotator,label,provenance,premise,hypothesis\n1,a,neutral,a museum,p,h\n"
+    )
+    read = read_dataset(tmp_path / "t.csv", name="t")
+    assert not any("exported by" in note for note in read.report.notes)
+
+
+def test_pairs_are_the_same_on_another_day(place, tmp_path, monkeypatch):
+    """The hash in a run's settings is of the pairs and not of the day of their export."""
+    out = tmp_path / "p.jsonl"
+    words = ("pairs", "export", "--dataset", "mine", "--annotator", "ann", "--out")
+    run(*words, out)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(EPOCH) + 86400 * 40))
+    run(*words, tmp_path / "q.jsonl")
+    one, other = (read_preferences(path) for path in (out, tmp_path / "q.jsonl"))
+    assert out.read_bytes() != (tmp_path / "q.jsonl").read_bytes()
+    assert one == other and len(one.rows) > 10
+    bare = b"".join(
+        json.dumps({k: v for k, v in json.loads(line).items() if k != NAME}).encode() + b"\n"
+        for line in out.read_bytes().splitlines()
+    )
+    (tmp_path / "bare.jsonl").write_bytes(bare)
+    assert read_preferences(tmp_path / "bare.jsonl") == one  # as earlier builds wrote it
+
+
+def test_what_was_written_is_read_by_its_reader(place, answers, tmp_path, monkeypatch):
+    explained(place, tmp_path / "e.jsonl", answers, monkeypatch)
+    said = read_distributions(tmp_path / "e.jsonl")
+    assert len(said.explanations) > 0 and not said.notes
+    assert len(read_judgments(answers)) > 0
+    evaluated(place, tmp_path / "r.json", answers)
+    assert load_evaluation(tmp_path / "r.json").dataset == "mine"
+
+
+def test_unknown_judges_of_a_file_are_not_called_people(place, answers, tmp_path):
+    frame = pd.read_csv(answers, dtype=str, keep_default_na=False).drop(columns=NAME)
+    frame.to_csv(tmp_path / "old.csv", index=False)
+    run("study", "analyse", place[1].name, "--answers", tmp_path / "old.csv", "--out",
+        tmp_path / "r.json")  # fmt: skip
+    found = Provenance.from_dict(json.loads((tmp_path / "r.json").read_text())[NAME])
+    assert found.judges == UNKNOWN
