@@ -49,7 +49,8 @@ def test_stability_prints_and_writes_the_report(workspace, table, tmp_path):
     done = run(workspace, "stability", table, *QUICKLY, "--out", str(out), "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report == json.loads(out.read_text())
+    written = json.loads(out.read_text())
+    assert written.pop("provenance")["dataset"] == "votes" and report == written
     assert report["dataset"] == "votes"
     assert [row["k"] for row in report["ladder"]] == [1, 2, 1, 2]
     # "maybe" against "it is clear": one explanation is enough. p = 1 / (1 + 20).

@@ -25,7 +25,8 @@ def report(tmp_path_factory):
     )  # fmt: skip
     workspace = Workspace(tmp_path_factory.mktemp("w"))
     draft = draw_from(workspace, make("mine", items=120, annotators=("ann", "<b>", "cyd")), config)
-    return compute.tried(draft, compute.Trying(compute.SimulatedJudgesConfig(skill=1.0, doubt=0.0)))
+    judges = compute.SimulatedJudgesConfig(skill=1.0, doubt=0.0)
+    return compute.tried(workspace, draft, compute.Trying(judges))
 
 
 def looks(report):

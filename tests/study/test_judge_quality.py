@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.judgments import drawn_votes, judgments, small_draft
+from helpers.provenance import PLACE
 
 from capo_core.errors import ConfigError, DataError, StudyError
 from capo_core.study.analysis.judge_quality import Prior, estimate, estimate_votes, identified
@@ -314,6 +315,6 @@ def test_missing_prompts_and_wrong_filters_are_refused(simulated):
 
 
 def test_the_file_of_pairs_is_json_with_null_where_no_confidence_is_known():
-    lines = as_jsonl(chosen(answered(T1="aab"), PairFilter())).splitlines()
+    lines = as_jsonl(chosen(answered(T1="aab"), PairFilter()), PLACE).splitlines()
     row = json.loads(lines[0], parse_constant=pytest.fail)
     assert row["confidence"] is None and row["votes_chosen"] == 2 and row["rule"] == "majority"
