@@ -26,6 +26,7 @@ from capo_core.imitation.generation.generate import (
 )
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import write_response
+from capo_core.stats.intervals import json_rows
 from capo_core.study.analysis.preference_pairs import PairFilter, pairs_of, write_pairs
 from capo_core.study.analysis.report import to_latex, to_markdown
 from capo_core.study.config import StudyConfig
@@ -205,7 +206,7 @@ def test_json_lines_hold_every_text_as_it_is(judged, tmp_path):
         judged.report.analysis.quality, PairFilter("none"),
     )  # fmt: skip
     file = write_pairs(pairs, tmp_path / "pairs.jsonl", PLACE)
-    assert bare_lines(file.read_bytes().decode("utf-8")) == pairs.to_dict("records") != []
+    assert bare_lines(file.read_bytes().decode("utf-8")) == json_rows(pairs) != []
     assert all(SCRIPT in one for name in ("prompt", "chosen", "rejected") for one in pairs[name])
 
 
