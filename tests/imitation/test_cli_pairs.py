@@ -78,7 +78,7 @@ def test_export(run, tmp_path):
     assert len(rows) == 228
     assert set(rows[0]) == {
         "prompt", "chosen", "rejected", "item_id", "target_annotator", "rejected_annotator",
-        "same_label", "weight",
+        "same_label", "weight", "provenance",
     }  # fmt: skip
     assert "228 pairs in pairs.jsonl" in run("export", *WHO, "--out", "pairs.jsonl").stdout
 
