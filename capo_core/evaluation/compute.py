@@ -21,6 +21,7 @@ from capo_core.evaluation.measures.registry import (
     FAMILIES,
     LLM_JUDGE,
     SCORED,
+    SHUFFLED,
     Measure,
     find_measure,
     measures_of,
@@ -245,7 +246,8 @@ def _scores(
                 chance = found.chance if about.of.attribution else of(GUESS, key)
                 numbers = ("value", "low", "high", "n", "replicates", "spread", "seed_spread")
                 values = [getattr(row, n) for n in numbers] if row else _NOTHING
-                rows.append((source, target, name, k, about.family, *values, of(OTHER, key),
+                rows.append((source, target, name, k, about.family, *values,
+                             of(about.of.floor_source, key),
                              of(HUMAN, key), chance, about.better,
                              "" if row else _why(source, about, k)))  # fmt: skip
     return pd.DataFrame(rows, columns=list(SCORES))
@@ -256,6 +258,8 @@ _NOTHING = (np.nan, np.nan, np.nan, 0, 0, np.nan, np.nan)
 
 def _why(source: str, about: Measure, k: int) -> str:
     """Return the reason why a source has no value."""
+    if source == OTHER and about.of.floor_source != OTHER:
+        return f"the floor is {about.floor}"
     reference = {HUMAN: about.ceiling, OTHER: about.floor}.get(source)
     if reference is not None and not reference.defined:
         return reference.text
@@ -303,7 +307,7 @@ def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator
 def _check(dataset: Dataset, outputs: Sequence[Stream]) -> None:
     labels = {*dataset.task.scale.labels, ""}
     for stream in outputs:
-        if stream.source in (HUMAN, OTHER, GUESS):
+        if stream.source in (HUMAN, OTHER, GUESS, SHUFFLED):
             raise ConfigError(
                 f"a method cannot be named {stream.source!r}",
                 todo="rename it: this name is reserved for a reference row of the table",

@@ -124,6 +124,12 @@ def _sentences(
             f"between responses and the target's training texts, each feature cut into at most "
             f"{BINS} bins by quantiles of human training texts."
         )
+    if "consistency" in config.families:
+        sentences.append(
+            "Label consistency: a ridge classifier of word n-grams with the input's words masked, "
+            "fitted on human training responses, reads the label from an explanation; the floor "
+            "is the target's own explanations shuffled over items."
+        )
     if "diversity" in config.families:
         sentences.append(
             f"Distinct-1 to 3 are computed in groups of {GROUP} explanations; self-similarity is "

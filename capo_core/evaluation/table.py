@@ -18,6 +18,7 @@ from capo_core.evaluation.measures import (
     STREAM_FAMILIES,
     Context,
     attribution_scores,
+    consistency_scores,
     distribution_scores,
     guesses,
     stream_scores,
@@ -36,6 +37,7 @@ from capo_core.evaluation.measures.registry import (
     LOWER,
     ONE,
     SCORED,
+    SHUFFLED,
     find_measure,
 )
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
@@ -200,8 +202,8 @@ class Evaluation:
             (of the mean over targets, over replicates that all targets have); NaN for one.
         chance: accuracy of random attribution.
         n_items: held-out items.
-        parts: (source, target, measure, k) → score, for differences; the source `GUESS` is here
-            only.
+        parts: (source, target, measure, k) → score, for differences; the sources `GUESS` and
+            `SHUFFLED` are here only.
         confusion: attribution of single responses (see `attribution.confusion`).
     """
 
@@ -277,6 +279,9 @@ def evaluate(
         for stream in guesses(context):
             for name, k, score in stream_scores(context, "labels", stream):
                 put(GUESS, stream.target, "", name, k, score)
+    if "consistency" in config.families:
+        for source, stream, name, score in consistency_scores(context, streams):
+            put(source, stream.target, stream.replicate, name, 0, score)
     if "soft" in config.families:
         for source, run, name, score in distribution_scores(context, streams):
             put(source, ALL, run, name, 0, score)
@@ -324,7 +329,7 @@ def _averages(
             means[ALL] = mean(list(means.values()))
         for target, score in means.items():
             parts[source, target, name, k] = score
-            if source == GUESS:
+            if source in (GUESS, SHUFFLED):
                 continue
             several = found.values() if target == ALL else [found[target]]
             values = [score.value for scores in several for _, score in scores]

@@ -90,7 +90,7 @@ def test_a_new_measure_is_a_column_of_compare(report):
     headlines = scores.columns(report, "main", VIEW.name)
     assert [column.header for column in headlines] == [
         "Attributed to target, 1 text", "Attributed to target, 4 texts", "Label accuracy",
-        "First label", "ROUGE-L", "Embedding similarity", "Style distance",
+        "First label", "ROUGE-L", "Embedding similarity", "Label consistency", "Style distance",
     ]  # fmt: skip
     grid = scores.score_grid(report, [scores.Column(NAME, 0)], ALL)
     assert grid.at["always", f"{NAME}@0"].startswith("1.0000 [")
@@ -128,7 +128,15 @@ def test_what_cannot_be_computed_is_refused_at_once(about, match):
 
 def test_every_family_that_is_scored_has_measures_and_a_title():
     assert all(measures_of(name) for name in FAMILIES)
-    assert SCORED == ("labels", "soft", "explanations", "style", "attribution", "diversity")
+    assert SCORED == (
+        "labels",
+        "soft",
+        "explanations",
+        "consistency",
+        "style",
+        "attribution",
+        "diversity",
+    )
     assert [family.name for family in families_by_interest()][:3] == [
         "attribution",
         "likelihood",

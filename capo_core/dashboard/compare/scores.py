@@ -135,6 +135,9 @@ def score_grid(report: EvaluationReport, wanted: list[Column], target: str) -> p
         }
         cells = {source: cell(row, digits) for source, row in rows.items()}
         some = next((row for row in rows.values() if row is not None), None)
+        if column.about.of.floor_source != OTHER and some is not None and pd.notna(some["floor"]):
+            # Not another annotator's answers: the header's help says what it is.
+            cells[OTHER] = f"{_number(some['floor'], digits)} ({column.about.of.floor_source})"
         chance = float("nan") if some is None else some["chance"]
         cells[CHANCE] = "—" if pd.isna(chance) else _number(chance, digits)
         cells["n"] = _counts([row for name, row in rows.items() if name in report.method_names])

@@ -16,19 +16,22 @@ import numpy as np
 from capo_core.dataset import Dataset
 from capo_core.evaluation.measures import (
     attribution,
+    consistency,
     diversity,
     explanations,
     labels,
     soft_labels,
     style,
 )
-from capo_core.evaluation.measures.registry import measures_of
+from capo_core.evaluation.measures.registry import SHUFFLED, measures_of
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
+from capo_core.progress import Progress, silent
 from capo_core.stats.bootstrap import AnyScore, Score
 from capo_core.text.embeddings import Embedder
 from capo_core.text.tokens import normalise
 
-REGISTERED = (labels, soft_labels, explanations, style, attribution, diversity)  # by importing them
+# Registered by importing them.
+REGISTERED = (labels, soft_labels, explanations, consistency, style, attribution, diversity)
 GUESS = "guess"  # the chance line: what is reached without reading the item
 # Families that are computed for one stream at a time, in this order.
 STREAM_FAMILIES = ("labels", "explanations", "style", "diversity")
@@ -169,6 +172,27 @@ def distribution_scores(
     guess = np.tile(soft_labels.training_shares(context.dataset), (context.n_items, 1))
     for name, _, score in scores(context, "soft", context.inputs_of_soft(guess)):
         yield GUESS, "", name, score
+
+
+def consistency_scores(
+    context: Context, streams: Sequence[Stream], progress: Progress = silent
+) -> Iterator[tuple[str, Stream, str, AnyScore]]:
+    """Yield (source, stream, measure, score) of label consistency, of people's own and of methods.
+
+    The source `SHUFFLED` is the floor. Other people's streams are left out: they are not it.
+    """
+    own = [stream for stream in streams if stream.source != OTHER]
+    found = consistency.argued_labels(
+        context.dataset, context.item_ids, own, context.embedder, progress=progress
+    )
+    if found is None:
+        return
+    scale = context.dataset.task.scale
+    for stream, shuffled, inputs in consistency.consistency_inputs(
+        own, found, scale, context.n_items
+    ):
+        for name, _, score in scores(context, "consistency", inputs):
+            yield SHUFFLED if shuffled else stream.source, stream, name, score
 
 
 def attribution_scores(

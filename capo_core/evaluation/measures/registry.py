@@ -14,6 +14,7 @@ from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.evaluation.streams import OTHER
 
 HIGHER, LOWER, LIKE_HUMAN, ONE = "higher", "lower", "as the human", "1"
 DIRECTIONS = {
@@ -23,6 +24,7 @@ DIRECTIONS = {
     LIKE_HUMAN: "closer to the human's value is better",
 }
 LLM_JUDGE = "judge"  # the family of what a language model says, by the name it has in reports
+SHUFFLED = "shuffled"  # the source of a floor: people's explanations shuffled over items
 LIKELIHOOD = "likelihood"  # the family of attribution by the annotators' own adapters
 
 
@@ -65,6 +67,7 @@ class Family:
         attribution: scores the author of texts; floor and chance are then those of a classifier.
         pooled: computed for each k of the configuration (texts that are attributed together).
         scored_elsewhere: needs answers of a run of its own, so it is not computed by name.
+        floor_source: the source whose score is the floor.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Family:
     attribution: bool = False
     pooled: bool = False
     scored_elsewhere: bool = False
+    floor_source: str = OTHER
 
 
 _AUTHOR = {
@@ -121,6 +125,16 @@ FAMILIES: dict[str, Family] = {
                 "target on the same item"
             ),
             undefined="no answer is on an item that the target explained",
+        ),
+        Family(
+            "consistency", "Consistency", "Explanations against the label they come with",
+            ("argued", "scale", "n_items"),
+            floor=ReferenceValue(
+                "the target's own labels with its explanations shuffled over items"
+            ),
+            ceiling=ReferenceValue("the target's own held-out labels and explanations"),
+            undefined="no response, or people gave only one label on training items",
+            floor_source=SHUFFLED,
         ),
         Family(
             "style", "Style", "Distance from the target's style",
