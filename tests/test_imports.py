@@ -31,7 +31,9 @@ FLOORS = (
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Imports against the order that are left to open; this list only gets shorter.
 LEFT: set[tuple[str, str]] = set()
-HEAVY = ("torch", "sentence_transformers", "transformers", "peft", "accelerate", "openai")
+HEAVY = (
+    "torch", "sentence_transformers", "transformers", "peft", "accelerate", "openai", "spacy",
+)  # fmt: skip
 SCREEN = ("streamlit", "plotly")
 
 

@@ -203,7 +203,7 @@ def _explanations(column: str, rows: Rows, labels: Sequence[str], file: str) -> 
                     todo="correct the line, or list the file's labels (--labels)",
                 )
             if each[0].strip():
-                pairs.append((" ".join(each[0].split()), label))
+                pairs.append((each[0], label))
         if pairs:
             counts = np.array([sum(label == one for _, one in pairs) for label in labels], float)
             shares[row], people[row] = counts / counts.sum(), counts.sum()

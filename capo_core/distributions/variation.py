@@ -6,32 +6,31 @@ source all pairs of its explanations are used; between two sources, each of one 
 other. Lexical and syntactic similarity is the overlap of n-grams of words and of coarse parts of
 speech.
 
-Parts of speech are by spaCy where a model is installed, else by TextBlob's pattern tagger, which
-brings its own lexicon and needs no download. The two differ in some tags: a result names its
-tagger, and numbers of two taggers are not comparable.
+The published measures stand beside ours under their own name: they count differently
+(`share_found`) and cut texts as spaCy's English pipeline does. Tags of two taggers are not
+comparable, so that a result names its tagger.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from capo_core.distributions.judgments import Judgments
-from capo_core.errors import BackendUnavailable, ConfigError, DataError
+from capo_core.errors import ConfigError, DataError
 from capo_core.progress import Progress, part_of, silent
 from capo_core.schema import quoted_names
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
+from capo_core.text.tagging import SPACE, TAGGERS, TextTagger
 from capo_core.text.tokens import tokens
 
 
@@ -51,111 +50,23 @@ def overlap(one: Counter, other: Counter) -> float:
     return 2 * (one & other).total() / size if size else math.nan
 
 
-TAGGERS = ("auto", "spacy", "textblob")
-# Penn Treebank tags by their beginning, the longest first, as universal ones (Petrov et al. 2012).
-_COARSE = (
-    ("NNP", "PROPN"), ("NN", "NOUN"), ("VB", "VERB"), ("MD", "VERB"), ("JJ", "ADJ"),
-    ("RB", "ADV"), ("WRB", "ADV"), ("PRP", "PRON"), ("WP", "PRON"), ("EX", "PRON"),
-    ("DT", "DET"), ("PDT", "DET"), ("WDT", "DET"), ("IN", "ADP"), ("TO", "PRT"), ("RP", "PRT"),
-    ("POS", "PRT"), ("CC", "CONJ"), ("CD", "NUM"),
-)  # fmt: skip
-# The tagger's lexicon has the parts of contractions, as the Penn Treebank writes them.
-_CONTRACTION = re.compile(r"(?<=[a-z])(n't|'(?:s|re|ve|ll|d|m))$")
+def share_found(one: Counter, other: Counter) -> float:
+    """Return (n-grams of one that the other has + n-grams of the other that one has) /
+    (|one| + |other|), 0 to 1.
 
-
-@dataclass(frozen=True)
-class Tagger:
-    """A tagger and its name, with the version of what it is made of.
-
-    Attributes:
-        tag: texts → the coarse tags of each text's tokens, in order.
+    As published (Chen et al. 2025; after Giulianelli et al. 2023): an n-gram that stands several
+    times matches each time, however often the other side has it, so that this is never less than
+    `overlap`. NaN where both are empty.
     """
-
-    name: str
-    tag: Callable[[Sequence[str]], list[list[str]]]
-
-
-def load_tagger(wish: str = "auto") -> Tagger:
-    """Return the tagger named; "auto" is spaCy's where an English model is installed.
-
-    Raises:
-        ConfigError: there is no such tagger. BackendUnavailable: it is not installed.
-    """
-    if wish not in TAGGERS:
-        raise ConfigError(f"there is no tagger {wish!r}", expected=f"one of {', '.join(TAGGERS)}")
-    if wish != "textblob":
-        found = _spacy()
-        if found is not None:
-            return found
-        if wish == "spacy":
-            raise BackendUnavailable(
-                "spaCy is not installed, or no English model of it",
-                todo="pip install 'capo-lab[spacy]', python -m spacy download en_core_web_sm; "
-                "or take textblob",
-            )
-    return _textblob()
-
-
-def _spacy() -> Tagger | None:
-    try:
-        import spacy
-        from spacy.util import get_installed_models
-    except ImportError:
-        return None
-    models = sorted(name for name in get_installed_models() if name.startswith("en_"))
-    if not models:
-        return None
-    language = spacy.load(models[0], disable=["parser", "ner", "lemmatizer"])
-
-    def tag(texts: Sequence[str]) -> list[list[str]]:
-        return [[token.pos_ for token in made if not token.is_space]
-                for made in language.pipe(texts)]  # fmt: skip
-
-    return Tagger(f"spaCy {models[0]} {language.meta.get('version', '')}".strip(), tag)
-
-
-def _textblob() -> Tagger:
-    try:
-        from textblob.en.taggers import PatternTagger
-    except ImportError as error:
-        raise BackendUnavailable(
-            "the package textblob is not installed", todo="pip install textblob"
-        ) from error
-    tagger = PatternTagger()
-
-    def tag(texts: Sequence[str]) -> list[list[str]]:
-        return [_tags(tagger, text) for text in texts]
-
-    return Tagger(f"TextBlob {version('textblob')} PatternTagger", tag)
-
-
-def _tags(tagger, text: str) -> list[str]:
-    words = [part for token in tokens(text) for part in _parts(token)]
-    if not words:
-        return []
-    # The tagger reads "word/tag" and splits at spaces; a token has no space, a slash is its own.
-    plain = " ".join("," if word == "/" else word for word in words)
-    found = [tag for _, tag in tagger.tag(plain, tokenize=False)]
-    return [coarse(tag) for tag in found]
-
-
-def _parts(token: str) -> list[str]:
-    """Split contractions: "doesn't" → "does", "n't"; other words are unchanged."""
-    match = _CONTRACTION.search(token)
-    return [token[: match.start()], match.group()] if match and match.start() else [token]
-
-
-def coarse(tag: str) -> str:
-    """Return a Penn Treebank tag as one of twelve universal ones; "." for punctuation, "X" for
-    other.
-    """
-    for beginning, name in _COARSE:
-        if tag.startswith(beginning):
-            return name
-    return "X" if tag[:1].isalpha() else "."
+    size = one.total() + other.total()
+    found = sum(count for gram, count in one.items() if gram in other)
+    found += sum(count for gram, count in other.items() if gram in one)
+    return found / size if size else math.nan
 
 
 LEXICAL, SYNTACTIC = "lexical", "syntactic"
+LEXICAL_PUBLISHED, SYNTACTIC_PUBLISHED = "lexical, published", "syntactic, published"
+_PUBLISHED = (LEXICAL_PUBLISHED, SYNTACTIC_PUBLISHED)
 COSINE, EUCLIDEAN = "cosine", "Euclidean"
 COLUMNS = ("source", "measure", "ngram", "value", "low", "high", "n", "pairs")
 
@@ -173,7 +84,10 @@ class VariationConfig:
     )
     items: int = setting(0, "Max items", "Only the first items of the data (0 = all).", ge=0)
     tagger: str = setting(
-        "auto", "Part-of-speech tagger", "auto uses spaCy where it is installed.", choices=TAGGERS
+        "auto",
+        "Part-of-speech tagger",
+        "auto uses spaCy where it is installed; both are for English.",
+        choices=TAGGERS,
     )
     semantic: bool = setting(
         True, "Semantic similarity", "Compare meanings by a sentence encoder; costs the most."
@@ -232,7 +146,7 @@ def variation(
 
     Args:
         sources: sources of explanations; None for all.
-        cache: folder of cached embeddings. embed: instead of the encoder, for tests.
+        cache: folder of cached embeddings and tags. embed: instead of the encoder, for tests.
 
     Raises:
         ConfigError: there is no such source. DataError: there are no explanations.
@@ -244,9 +158,8 @@ def variation(
         first = set(judgments.items["item_id"].iloc[: config.items])
         said = said[said["item_id"].isin(first)].reset_index(drop=True)
     texts = said["explanation"].tolist()
-    progress("tagging parts of speech", 0.0)
-    tagger = load_tagger(config.tagger)
-    sequences = {LEXICAL: [tokens(text) for text in texts], SYNTACTIC: tagger.tag(texts)}
+    tagger = TextTagger(cache, config.tagger)
+    sequences = _sequences(texts, tagger, part_of(progress, 0.0, 0.1 if config.semantic else 1.0))
     counts = {
         (kind, n): [ngrams(sequence, n) for sequence in sequences[kind]]
         for kind in sequences
@@ -259,7 +172,8 @@ def variation(
     rows = []
     for name, item, pairs in _pairs(said):
         for (kind, n), bags in counts.items():
-            values = [overlap(bags[i], bags[j]) for i, j in pairs]
+            alike = share_found if kind in _PUBLISHED else overlap
+            values = [alike(bags[i], bags[j]) for i, j in pairs]
             rows.append((item, name, kind, n, *_mean(values)))
         if vectors is not None:
             one, other = (vectors[list(side)] for side in zip(*pairs, strict=True))
@@ -272,6 +186,9 @@ def variation(
     notes = (
         "lexical: lower-cased tokens, punctuation kept",
         f"syntactic: coarse parts of speech by {tagger.name}",
+        "published: an n-gram matches each time it stands in one text and anywhere in the other; "
+        "lexical of spaCy's tokens"
+        + ("" if LEXICAL_PUBLISHED in sequences else f" (left out: {tagger.name} cuts otherwise)"),
         *([f"semantic: {config.encoder}; Euclidean is 1 / (1 + distance)"]
           if config.semantic else []),
         *judgments.notes,
@@ -280,6 +197,22 @@ def variation(
         judgments.name, config, _table(per_item, config),
         per_item.drop(columns="pairs"), tagger.name, notes,
     )  # fmt: skip
+
+
+def _sequences(
+    texts: Sequence[str], tagger: TextTagger, progress: Progress
+) -> dict[str, list[list[str]]]:
+    """Return what n-grams are made of, by measure: the tokens of each text, or their tags."""
+    tagged = tagger(texts, progress)
+    found = {LEXICAL: [tokens(text) for text in texts]}
+    if tagger.tagger.cuts_as_spacy:
+        found[LEXICAL_PUBLISHED] = [
+            [text[token.start : token.end].lower() for token in made]
+            for text, made in zip(texts, tagged, strict=True)
+        ]
+    found[SYNTACTIC] = [[token.tag for token in made if token.tag != SPACE] for made in tagged]
+    found[SYNTACTIC_PUBLISHED] = [[token.tag for token in made] for made in tagged]
+    return found
 
 
 def chosen_explanations(judgments: Judgments, sources: Sequence[str] | None) -> pd.DataFrame:

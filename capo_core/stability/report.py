@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from capo_core.dataset import Dataset
+from capo_core.errors import DataError
 from capo_core.formatting import Statement
 from capo_core.progress import Progress, part_of, silent
 from capo_core.provenance import Provenance, kind_of
@@ -42,6 +43,7 @@ from capo_core.text import stylometry
 from capo_core.text.embeddings import Embedder
 from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS, DenseFeatures, Representer, Texts
+from capo_core.text.tagging import not_english
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class StabilityReport:
         distinctive, features: phrases and style features that distinguish each annotator.
         profiles: a summary of each annotator; "cards" in JSON.
         statements: sentences with the numbers they are generated from.
+        tagger: name of the part-of-speech tagger; "" where none was needed.
     """
 
     dataset: str
@@ -111,6 +114,7 @@ class StabilityReport:
     features: ReportTable
     profiles: tuple[annotator_profiles.AnnotatorProfile, ...]
     statements: tuple[Statement, ...]
+    tagger: str = ""
 
     @property
     def headline(self) -> str:
@@ -142,6 +146,7 @@ class StabilityReport:
             **{name: getattr(self, name).to_rows() for name in TABLES},
             "cards": [profile.to_dict() for profile in self.profiles],
             "statements": [statement.to_dict() for statement in self.statements],
+            "tagger": self.tagger,
         }
 
     @classmethod
@@ -159,6 +164,7 @@ class StabilityReport:
                 annotator_profiles.AnnotatorProfile.from_dict(profile) for profile in raw["cards"]
             ),
             statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
+            tagger=raw.get("tagger", ""),  # reports of earlier versions needed none
         )
 
 
@@ -178,8 +184,9 @@ def compute_report(
         embedder: instead of the configured embedding model, for tests.
 
     Raises:
-        DataError: there are not two annotators, or not enough items, with explanations.
-        BackendUnavailable: the embedding model cannot be loaded.
+        DataError: there are not two annotators, or not enough items, with explanations; or only
+            what needs the tagger for English is asked for, and the texts are in another language.
+        BackendUnavailable: the embedding model or the tagger is not there.
 
     >>> from capo_core.simulation.simulate import SimulationConfig, simulate
     >>> dataset = simulate(SimulationConfig(items=40, style=2.0, seed=1)).dataset
@@ -198,14 +205,15 @@ def compute_report(
     >>> evidence.groups("words", "none", k=4).columns[:4].tolist()
     ['group', 'annotator_id', 'predicted', 'correct']
     """
-    config = config or StabilityConfig()
-    corpus = build_corpus(dataset, raw=config.raw)
+    asked = config or StabilityConfig()
+    corpus = build_corpus(dataset, raw=asked.raw)
+    config, untagged = _without_tagger(asked, corpus.texts)
     texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
     embedder = embedder or Embedder(cache, config.embedding_model)
     representer = Representer(texts, embedder, seed=config.seed)
     setup = prepare_ladder(corpus, config)
 
-    _embed_all(representer, config, part_of(progress, 0.0, 0.25))
+    _prepare_texts(representer, config, part_of(progress, 0.0, 0.25))
     jobs = {
         **dict(_ladder_points(dataset, corpus, representer, setup)),
         **dict(_without_folds(corpus, representer, config)),
@@ -243,7 +251,7 @@ def compute_report(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         simulated=dataset.simulated,
-        config=config,
+        config=asked,
         annotators=dataset.annotators,
         counts={
             "items": len(dataset.items),
@@ -253,29 +261,71 @@ def compute_report(
         },
         **{name: ReportTable(frame.reset_index(drop=True)) for name, frame in tables.items()},
         profiles=profiles,
-        statements=summary.statements(tables),
+        statements=(*summary.statements(tables), *untagged),
+        tagger=representer.tagger.name if _tagged(config) else "",
     )
     progress("Done", 1.0)
     return report, evidence
 
 
-def _embed_all(representer: Representer, config: StabilityConfig, progress: Progress) -> None:
-    """Embed all texts once and with all cores, before the points are computed side by side."""
-    wanted = []
+def _tagged(config: StabilityConfig) -> list[str]:
+    """Return the representations and reductions of `config` that need parts of speech."""
+    return [name for name in config.representations if REPRESENTATIONS[name].tagged] + [
+        name for name in config.reductions if REDUCTIONS[name].tagged
+    ]
+
+
+def _without_tagger(
+    config: StabilityConfig, texts: Sequence[str]
+) -> tuple[StabilityConfig, tuple[Statement, ...]]:
+    """Return what of `config` can be computed for these texts, and a statement if it is not all.
+
+    Raises:
+        DataError: it is nothing.
+    """
+    left_out = _tagged(config)
+    reason = not_english(texts) if left_out else ""
+    if not reason:
+        return config, ()
+    representations, reductions = (
+        tuple(name for name in names if name not in left_out)
+        for names in (config.representations, config.reductions)
+    )
+    titles = " and ".join(
+        f"“{(REPRESENTATIONS.get(name) or REDUCTIONS[name]).title}”" for name in left_out
+    )
+    if not representations or not reductions:
+        raise DataError(
+            f"{titles} cannot be computed: {reason}",
+            todo="choose representations and reductions that need no tagger",
+        )
+    template = "Not computed: {titles}; {reason}."
+    statement = Statement("language", template, {"titles": titles, "reason": reason})
+    return replace(config, representations=representations, reductions=reductions), (statement,)
+
+
+def _prepare_texts(representer: Representer, config: StabilityConfig, progress: Progress) -> None:
+    """Embed and tag all texts once and with all cores, before the points are computed side by
+    side."""
     reductions = [REDUCTIONS[name] for name in config.reductions]
-    embedded = [name for name in config.representations if REPRESENTATIONS[name].embedded]
-    if embedded:
-        wanted = [one.name for one in reductions if not one.needs_input_embedding]
-        if config.controls:
-            controls = [one.control for one in reductions if one.control is not None]
-            wanted += [control.name for control in controls if control.change_text is not None]
-            wanted += ["none"]
-    for index, reduction in enumerate(wanted):
-        part = part_of(progress, index / (len(wanted) + 1), (index + 1) / (len(wanted) + 1))
-        for name in embedded:
-            representer.features(name, reduction, part)
+    controls = [one.control for one in reductions if one.control and config.controls]
+    # What needs a model: the features of these, under each reduction of the text.
+    slow = [
+        name
+        for name in config.representations
+        if REPRESENTATIONS[name].embedded or REPRESENTATIONS[name].tagged
+    ]
+    texts = [one.name for one in reductions if not one.needs_input_embedding]
+    texts += [control.name for control in controls if control.changes_text]
+    texts += ["none"] if config.controls else []
+    pairs = [(name, reduction) for name in slow for reduction in dict.fromkeys(texts)]
+    if any(one.tagged for one in reductions):
+        representer.tagger(representer.texts.texts, part_of(progress, 0.0, 1 / (len(pairs) + 1)))
+    for index, (name, reduction) in enumerate(pairs):
+        part = part_of(progress, index / (len(pairs) + 1), (index + 1) / (len(pairs) + 1))
+        representer.features(name, reduction, part)
     if config.controls or any(one.needs_input_embedding for one in reductions):
-        representer.input_embedding(part_of(progress, len(wanted) / (len(wanted) + 1), 1.0))
+        representer.input_embedding(part_of(progress, len(pairs) / (len(pairs) + 1), 1.0))
 
 
 def _ladder_points(

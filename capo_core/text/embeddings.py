@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from capo_core.errors import BackendUnavailable
 from capo_core.progress import Progress, silent
-from capo_core.workspace import make_folder
+from capo_core.text.text_cache import TextCache
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _BATCH = 256  # texts between two looks at the progress, and between two writes to the cache
@@ -79,19 +75,17 @@ class Embedder:
         *,
         encode: Encode | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.cache = model, cache
         self._encode = encode
-        self._memory: dict[str, np.ndarray] = {}  # where there is no file
-        self._path = None
-        if cache is not None:
-            readable = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")[-60:]
-            tag = hashlib.sha256(model.encode()).hexdigest()[:8]
-            self._path = make_folder(cache / "embeddings") / f"{readable}-{tag}.sqlite"
+        self._kept = TextCache(cache and cache / "embeddings", model)
 
     def __call__(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
         """Unit-length embeddings, float32 [len(texts), dim]; equal texts have equal rows."""
         unique = list(dict.fromkeys(texts))
-        known = self._read(unique)
+        known = {
+            text: np.frombuffer(value, dtype=np.float32)
+            for text, value in self._kept.read(unique).items()
+        }
         # Neighbours in length share a batch, so that little is padded.
         todo = sorted((text for text in unique if text not in known), key=len)
         for start in range(0, len(todo), _BATCH):
@@ -99,8 +93,8 @@ class Embedder:
             if self._encode is None:
                 self._encode = load_encoder(self.model)
             batch = todo[start : start + _BATCH]
-            vectors = self._encode(batch)
-            self._write(batch, vectors)
+            vectors = np.asarray(self._encode(batch), dtype=np.float32)
+            self._kept.write((t, v.tobytes()) for t, v in zip(batch, vectors, strict=True))
             known.update(zip(batch, vectors, strict=True))
         progress("Embedding explanations", 1.0)
         if not unique:
@@ -108,35 +102,3 @@ class Embedder:
         rows = {text: row for row, text in enumerate(unique)}
         matrix = np.stack([known[text] for text in unique])
         return matrix[[rows[text] for text in texts]]
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=60)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")  # a cache: safe to lose, not to corrupt
-        connection.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, v BLOB)")
-        return connection
-
-    def _read(self, texts: list[str]) -> dict[str, np.ndarray]:
-        if self._path is None:
-            return {text: self._memory[text] for text in texts if text in self._memory}
-        found: dict[str, np.ndarray] = {}
-        with closing(self._connect()) as connection:
-            for start in range(0, len(texts), 500):
-                keys = {_key(text): text for text in texts[start : start + 500]}
-                marks = ",".join("?" * len(keys))
-                query = f"SELECT key, v FROM vectors WHERE key IN ({marks})"
-                for key, value in connection.execute(query, list(keys)):
-                    found[keys[key]] = np.frombuffer(value, dtype=np.float32)
-        return found
-
-    def _write(self, texts: list[str], vectors: np.ndarray) -> None:
-        if self._path is None:
-            self._memory.update(zip(texts, vectors, strict=True))
-            return
-        rows = [(_key(t), v.tobytes()) for t, v in zip(texts, vectors, strict=True)]
-        with closing(self._connect()) as connection, connection:
-            connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
-
-
-def _key(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

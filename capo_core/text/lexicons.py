@@ -119,6 +119,11 @@ FUNCTION_WORDS = (
     | PARTICLES
     | NEGATIONS
 )
+# Without the short words that other languages in Latin script write too, with another meaning.
+ENGLISH_ALONE = FUNCTION_WORDS - _words(
+    "a all am an are as at can dare do die far for had has he her here i if in is la me men must "
+    "my no none not of on one or over so to too two u us war was we will"
+)
 STYLE_WORDS = FUNCTION_WORDS | HEDGES | BOOSTERS | CONNECTIVES | TASK_TERMS | REPORTING
 
 # For style features.

@@ -3,8 +3,8 @@
 `REDUCTIONS` lists them, each with its name, titles and words, how it works, and its control (as
 much taken out, at random). A reduction works on the text (`change_text`) or on vectors
 (`vectors`); what has to be fitted is fitted on training rows only, and none of them sees who wrote
-a text. A new one is one more entry: configuration, ladder, summary, command line and pages read
-this table.
+a text. What needs parts of speech gets them from the tagger (`change_tagged`). A new one is one
+more entry: configuration, ladder, summary, command line and pages read this table.
 
 Centering on the item's own mean is not among them: with all annotators present the residuals of an
 item sum to zero, so that each text is decoded from the others. `stability.controls` shows this.
@@ -15,7 +15,7 @@ coefficients of all dimensions where predictions alone are needed, and always in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -24,6 +24,8 @@ from scipy import linalg
 
 from capo_core.errors import ConfigError
 from capo_core.text.lexicons import STYLE_WORDS
+from capo_core.text.pos_noise import content_words, pos_noise, random_pos_noise
+from capo_core.text.tagging import Tag, TaggedToken
 from capo_core.text.tokens import Span, input_spans, normalise, spans, typing_marks
 
 # A word that a sentence encoder reads as "some content"; runs of it are kept, since how much of
@@ -58,7 +60,12 @@ def style_only(text: str) -> str:
 
     After POSNoise (Halvani & Graner 2021), with a word list in place of a tagger.
     """
-    return replace_spans(text, [s for s in spans(text) if s.is_word and s.token not in STYLE_WORDS])
+    return replace_spans(text, content_spans(text))
+
+
+def content_spans(text: str) -> list[Span]:
+    """Return the words of `text` outside the closed classes of function and style words."""
+    return [span for span in spans(text) if span.is_word and span.token not in STYLE_WORDS]
 
 
 def mask_written(text: str, inputs: tuple[str, str]) -> str:
@@ -238,6 +245,8 @@ def _sum_rows(matrix: np.ndarray, code: np.ndarray, groups: int) -> np.ndarray:
 
 
 TextChange = Callable[[str, tuple[str, str], np.random.Generator], str]
+TaggedChange = Callable[[str, Sequence[TaggedToken], np.random.Generator], str]
+Masked = Callable[[str, tuple[str, str], Sequence[TaggedToken]], list[Span]]
 
 
 @dataclass(frozen=True)
@@ -250,6 +259,10 @@ class Reduction:
         in_words: ends a sentence: "accuracy 62 % with input words masked".
         description: one sentence for help texts and the documentation.
         change_text: (explanation, the item's two texts, generator) → the reduced explanation.
+        change_tagged: instead of `change_text`, for what needs the tagger: (explanation, its tokens
+            with their parts of speech, generator) → the reduced explanation.
+        masked: (explanation, the item's two texts, its tagged tokens where the tagger is needed) →
+            the words that are replaced, to be dimmed on a screen; None where none are.
         vectors: makes the reduction of vectors from the items' texts.
         needs_input_embedding: whether `vectors` computes it.
         every_measure: whether the reliability, the separation and the stricter null are computed
@@ -263,15 +276,44 @@ class Reduction:
     in_words: str
     description: str
     change_text: TextChange | None = None
+    change_tagged: TaggedChange | None = None
+    masked: Masked | None = None
     vectors: Callable[[ItemInputs], VectorReduction] | None = None
     needs_input_embedding: bool = False
     every_measure: bool = False
     written: bool = False
     control: Reduction | None = None
 
-    def changed(self, text: str, inputs: tuple[str, str], rng: np.random.Generator) -> str:
-        """Return the explanation `text` after this reduction, before vectorisation."""
-        return text if self.change_text is None else self.change_text(text, inputs, rng)
+    @property
+    def changes_text(self) -> bool:
+        """Whether it works on the text, before vectorisation."""
+        return self.change_text is not None or self.change_tagged is not None
+
+    @property
+    def tagged(self) -> bool:
+        """Whether it needs parts of speech."""
+        return self.change_tagged is not None
+
+    def changed(
+        self,
+        texts: Sequence[str],
+        inputs: Sequence[tuple[str, str]],
+        rng: np.random.Generator,
+        tag: Tag,
+    ) -> list[str]:
+        """Return the explanations after this reduction, before vectorisation.
+
+        Args:
+            inputs: the two texts of each explanation's item. tag: called only where it is needed.
+        """
+        if self.change_tagged is not None:
+            return [
+                self.change_tagged(text, tokens, rng)
+                for text, tokens in zip(texts, tag(texts), strict=True)
+            ]
+        if self.change_text is None:
+            return list(texts)
+        return [self.change_text(text, pair, rng) for text, pair in zip(texts, inputs, strict=True)]
 
 
 REDUCTIONS: dict[str, Reduction] = {
@@ -290,6 +332,7 @@ REDUCTIONS: dict[str, Reduction] = {
             "with input words masked",
             "Each word that occurs in the item's own texts becomes a placeholder.",
             change_text=lambda text, inputs, rng: mask_input(text, inputs),
+            masked=lambda text, inputs, tokens: input_spans(text, *inputs),
             every_measure=True,
             control=Reduction(
                 "random_mask",
@@ -341,6 +384,23 @@ REDUCTIONS: dict[str, Reduction] = {
             "Each word outside the closed classes of function and style words becomes a "
             "placeholder.",
             change_text=lambda text, inputs, rng: style_only(text),
+            masked=lambda text, inputs, tokens: content_spans(text),
+        ),
+        Reduction(
+            "pos_noise",
+            "Content words as parts of speech",
+            "with content words as parts of speech",
+            "POSNoise: each content word becomes a symbol of its part of speech; function words "
+            "and punctuation stay. For English.",
+            change_tagged=lambda text, tokens, rng: pos_noise(text, tokens),
+            masked=lambda text, inputs, tokens: content_words(text, tokens),
+            control=Reduction(
+                "random_pos_noise",
+                "Random words as parts of speech",
+                "with random words as parts of speech",
+                "As many words become symbols as content words did, chosen at random.",
+                change_tagged=random_pos_noise,
+            ),
         ),
     )
 }

@@ -15,21 +15,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
-from capo_core.errors import ConfigError
+from capo_core.errors import ConfigError, DataError
 from capo_core.progress import Progress, silent
 from capo_core.stats.ridge import MANY_ROWS, Matrix
 from capo_core.text import stylometry
 from capo_core.text.embeddings import Embedder
+from capo_core.text.pos_noise import TAG_OF
 from capo_core.text.reductions import (
     ItemInputs,
     VectorReduction,
     find_reduction,
     input_features,
 )
+from capo_core.text.tagging import SPACE, TaggedToken, TextTagger, not_english
 from capo_core.text.tokens import tokens
 
 Split = tuple[Matrix, Matrix]
@@ -197,6 +200,7 @@ class FeatureRequest:
     texts: list[str]
     inputs: list[tuple[str, str]]
     embedder: Embedder
+    tagger: Callable[[], TextTagger]
     progress: Progress = silent
     ngram_limit: int = _MAX_NGRAMS
 
@@ -212,7 +216,7 @@ class Representation:
         description: one sentence for help texts and the documentation.
         features: makes its features.
         sparse: whether they are a sparse matrix of counts, which takes the longest.
-        embedded: whether they need the embedding model.
+        embedded: whether they need the embedding model; tagged: the part-of-speech tagger.
     """
 
     name: str
@@ -222,6 +226,7 @@ class Representation:
     features: Callable[[FeatureRequest], Features]
     sparse: bool = False
     embedded: bool = False
+    tagged: bool = False
 
 
 def _embedding(request: FeatureRequest) -> Features:
@@ -234,6 +239,20 @@ def _ngrams(kind: str) -> Callable[[FeatureRequest], Features]:
         return NGramFeatures(count_ngrams(request.texts, kind), request.ngram_limit)
 
     return features
+
+
+def _parts_of_speech(request: FeatureRequest) -> Features:
+    tagged = request.tagger()(request.texts, request.progress)
+    sequences = [
+        " ".join(_tag_of(text, token) for token in tokens if token.tag != SPACE)
+        for text, tokens in zip(request.texts, tagged, strict=True)
+    ]
+    return NGramFeatures(count_ngrams(sequences, "tags"), request.ngram_limit)
+
+
+def _tag_of(text: str, token: TaggedToken) -> str:
+    """Return the token's tag; of a symbol of POSNoise, the tag that it stands for."""
+    return TAG_OF.get(text[token.start : token.end], token.tag)
 
 
 def _stylometry(request: FeatureRequest) -> Features:
@@ -276,6 +295,15 @@ REPRESENTATIONS: dict[str, Representation] = {
             "Counts of length, punctuation, function words and other closed classes.",
             _stylometry,
         ),
+        Representation(
+            "pos",
+            "Part-of-speech n-grams",
+            "part-of-speech n-grams",
+            "TF-IDF of one to three consecutive parts of speech. For English.",
+            _parts_of_speech,
+            sparse=True,
+            tagged=True,
+        ),
     )
 }
 
@@ -300,10 +328,30 @@ def representation_title(name: str) -> str:
 
 
 class Representer:
-    """Makes `Features` for one set of texts; embeds, counts and tokenises each text once."""
+    """Makes `Features` for one set of texts; embeds, tags, counts and tokenises each text once.
 
-    def __init__(self, texts: Texts, embedder: Embedder, *, seed: int = 0) -> None:
+    Args:
+        tagger: of parts of speech; by default the installed one, with its tags where the
+            embedder's vectors are.
+    """
+
+    def __init__(
+        self,
+        texts: Texts,
+        embedder: Embedder,
+        *,
+        tagger: TextTagger | None = None,
+        seed: int = 0,
+    ) -> None:
         self.texts, self.embedder, self.seed = texts, embedder, seed
+        self._tagger = tagger
+
+    @property
+    def tagger(self) -> TextTagger:
+        """The part-of-speech tagger; `BackendUnavailable` where none is installed."""
+        if self._tagger is None:
+            self._tagger = TextTagger(self.embedder.cache)
+        return self._tagger
 
     def features(
         self, representation: str, reduction: str = "none", progress: Progress = silent
@@ -312,17 +360,20 @@ class Representer:
 
         Raises:
             ConfigError: an unknown representation or reduction.
+            DataError: parts of speech are needed, and the texts are not English.
+            BackendUnavailable: the embedding model or the tagger is not there.
         """
         represented = find_representation(representation)
         reduced = find_reduction(reduction)
+        if represented.tagged or reduced.tagged:
+            self._require_english(represented.title if represented.tagged else reduced.title)
         inputs = self.texts.inputs()
         rng = np.random.default_rng([self.seed, 0x3A5C])
-        texts = [
-            reduced.changed(text, pair, rng)
-            for text, pair in zip(self.texts.texts, inputs, strict=True)
-        ]
+        texts = reduced.changed(
+            self.texts.texts, inputs, rng, lambda texts: self.tagger(texts, progress)
+        )
         if reduced.vectors is None:
-            return represented.features(FeatureRequest(texts, inputs, self.embedder, progress))
+            return represented.features(self._request(texts, inputs, progress))
         items = ItemInputs(self.texts.item, lambda: self.input_embedding(progress), self.seed)
         vectors = reduced.vectors(items)
         input_item = np.zeros(0, dtype=int)
@@ -331,8 +382,24 @@ class Representer:
             texts = texts + [text for source in sources for text in source]
             input_item = np.tile(np.arange(len(self.texts.text_a)), len(sources))
             inputs = inputs + [(self.texts.text_a[i], self.texts.text_b[i]) for i in input_item]
-        request = FeatureRequest(texts, inputs, self.embedder, progress, _FEW_NGRAMS)
+        request = self._request(texts, inputs, progress, ngram_limit=_FEW_NGRAMS)
         return ReducedFeatures(represented.features(request), vectors, self.texts.item, input_item)
+
+    def _request(self, texts, inputs, progress: Progress, **options) -> FeatureRequest:
+        return FeatureRequest(
+            texts, inputs, self.embedder, lambda: self.tagger, progress, **options
+        )
+
+    @cached_property
+    def _not_english(self) -> str:
+        return not_english(self.texts.texts)
+
+    def _require_english(self, title: str) -> None:
+        if self._not_english:
+            raise DataError(
+                f"“{title}” cannot be computed: {self._not_english}",
+                todo="choose representations and reductions that need no tagger",
+            )
 
     def input_embedding(self, progress: Progress = silent) -> np.ndarray:
         """Return the features of each item's input pair [items, e], as `residual` needs them."""
@@ -347,15 +414,20 @@ class Representer:
 
 
 def count_ngrams(texts: list[str], kind: str) -> sparse.csr_matrix:
-    """Count word 1–2-grams ("words") or character 2–4-grams ("characters") [n, vocabulary]."""
+    """Count n-grams [n, vocabulary].
+
+    Args:
+        kind: "words" (1–2 of a text), "characters" (2–4), or "tags" (1–3; a text is tags with
+            spaces between them).
+    """
     from sklearn.feature_extraction.text import CountVectorizer
 
-    settings = (
-        {"analyzer": "char", "ngram_range": (2, 4)}
-        if kind == "characters"
-        else {"tokenizer": tokens, "token_pattern": None, "ngram_range": (1, 2)}
-    )
-    vectorizer = CountVectorizer(lowercase=False, dtype=np.int32, **settings)
+    settings = {
+        "words": {"tokenizer": tokens, "token_pattern": None, "ngram_range": (1, 2)},
+        "characters": {"analyzer": "char", "ngram_range": (2, 4)},
+        "tags": {"tokenizer": str.split, "token_pattern": None, "ngram_range": (1, 3)},
+    }
+    vectorizer = CountVectorizer(lowercase=False, dtype=np.int32, **settings[kind])
     try:
         return vectorizer.fit_transform(texts).tocsr()
     except ValueError:  # no text has a single token

@@ -1,8 +1,6 @@
 """Likeness of explanations: by hand, over pairs of one item only, with the tagger named."""
 
 import math
-import sys
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,13 +9,12 @@ from helpers.distribution_sources import judgments, published, source
 from capo_core.distributions.files import read_judgments
 from capo_core.distributions.variation import (
     VariationConfig,
-    coarse,
-    load_tagger,
     ngrams,
     overlap,
+    share_found,
     variation,
 )
-from capo_core.errors import BackendUnavailable, ConfigError, DataError
+from capo_core.errors import ConfigError, DataError
 
 PLAIN = VariationConfig(semantic=False, tagger="textblob", draws=100)
 
@@ -88,45 +85,47 @@ def test_meaning_by_angle_and_distance():
     assert rows.at[("humans", "Euclidean", 0), "value"] == pytest.approx(1 / (1 + math.sqrt(2)))
 
 
-def test_textblobs_tagger_needs_no_download_and_is_named():
-    tagger = load_tagger("textblob")
-    assert "PatternTagger" in tagger.name
-    assert tagger.tag(["The old dog doesn't know.", "", "/"]) == [
-        ["DET", "ADJ", "NOUN", "VERB", "ADV", "VERB", "."], [], ["."],
-    ]  # fmt: skip
-    assert [coarse(tag) for tag in ("NNS", "NNP", "PRP$", "WRB", ",", "FW")] == [
-        "NOUN", "PROPN", "PRON", "ADV", ".", "X",
-    ]  # fmt: skip
+def test_syntax_is_of_tags_and_the_tagger_is_named():
     found = variation(made(*said("It is so.", "He was old.")), PLAIN)
     assert "PatternTagger" in found.tagger and any("PatternTagger" in n for n in found.notes)
     # Pronoun, verb, adverb or adjective, period: three of four parts alike on both sides.
     assert table(found).at[("humans", "syntactic", 1), "value"] == pytest.approx(0.75)
 
 
-class StandInForSpacy:
-    """What we use of spaCy, where it is not installed: a pipeline that calls every word a noun."""
+def test_the_published_measure_counts_every_repetition_by_hand():
+    one, other = ["the", "dog", ",", "the"], ["the", "cat"]
+    # "the" twice in the other's one, "the" once in the one: (2 + 1) / (4 + 2).
+    assert share_found(ngrams(one, 1), ngrams(other, 1)) == pytest.approx(1 / 2)
+    assert share_found(ngrams(one, 2), ngrams(other, 2)) == 0
+    assert math.isnan(share_found(ngrams(other, 3), ngrams(other, 4)))
+    # Without repetitions both measures are one.
+    once = ngrams(["a", "b", "c"], 1), ngrams(["b", "c", "d"], 1)
+    assert share_found(*once) == overlap(*once) == pytest.approx(2 / 3)
 
-    meta = {"version": "9.9"}  # noqa: RUF012
 
-    def pipe(self, texts):
-        for text in texts:
-            yield [SimpleNamespace(pos_="NOUN", is_space=False) for _ in text.split()]
+def test_the_published_measure_stands_beside_ours_and_cuts_as_spacy_does(tmp_path):
+    repeated = said("The dog saw the cat, the dog ran.", "A dog saw it.", item="i0")
+    contracted = said("It doesn't", "does it", item="i1")
+    config = VariationConfig(semantic=False, draws=100)
+    found = variation(made(*repeated, *contracted), config, cache=tmp_path)
+    each = found.per_item.set_index(["item_id", "measure", "ngram"])["value"]
+    # dog, saw and the period on both sides; as published, "dog" twice in the first.
+    assert each["i0", "lexical", 1] == pytest.approx(2 * 3 / 15)
+    assert each["i0", "lexical, published", 1] == pytest.approx((4 + 3) / 15)
+    # D N V D N . D N V . | D N V P . : one of each on both sides; as published, all but the P.
+    assert each["i0", "syntactic", 1] == pytest.approx(2 * 4 / 15)
+    assert each["i0", "syntactic, published", 1] == pytest.approx((10 + 4) / 15)
+    # it doesn't | does it; spaCy cuts it does n't.
+    assert each["i1", "lexical", 1] == pytest.approx(2 * 1 / 4)
+    assert each["i1", "lexical, published", 1] == pytest.approx((2 + 2) / 5)
+    assert "spaCy" in found.tagger and any("published" in note for note in found.notes)
 
 
-def test_spacy_is_taken_where_an_english_model_is_installed(monkeypatch):
-    installed = ["de_core_news_sm", "en_core_web_sm"]
-    spacy, util = ModuleType("spacy"), ModuleType("spacy.util")
-    spacy.load = lambda name, disable: StandInForSpacy()
-    util.get_installed_models = lambda: installed
-    monkeypatch.setitem(sys.modules, "spacy", spacy)
-    monkeypatch.setitem(sys.modules, "spacy.util", util)
-    tagger = load_tagger("auto")
-    assert tagger.name == "spaCy en_core_web_sm 9.9"
-    assert tagger.tag(["a b"]) == [["NOUN", "NOUN"]]
-    installed.remove("en_core_web_sm")
-    assert "PatternTagger" in load_tagger("auto").name
-    with pytest.raises(BackendUnavailable, match="spaCy is not installed"):
-        load_tagger("spacy")
+def test_without_spacys_tokens_the_published_lexical_measure_is_left_out_and_said():
+    found = variation(made(*said("It is so.", "He was old.")), PLAIN)
+    measures = set(found.table["measure"])
+    assert "lexical, published" not in measures and "syntactic, published" in measures
+    assert any("left out" in note for note in found.notes)
 
 
 def test_bad_wishes_are_refused():
@@ -151,3 +150,17 @@ def test_lexical_likeness_of_published_human_explanations(items):
         line = rows.loc[("humans", "lexical", n)]
         assert round(line["value"], 3) == value
         assert line["n"] == (items or 341) and line["pairs"] == 6 * line["n"]
+
+
+# Published for the first 100 items (n = 1, 2, 3); the syntactic ones with an earlier tagger.
+PUBLISHED = {"lexical": (0.335, 0.098, 0.042), "syntactic": (0.767, 0.341, 0.140)}
+
+
+def test_published_cells_of_human_explanations():
+    found = read_judgments(published("NLI_explanations.json"))
+    config = VariationConfig(items=100, semantic=False, draws=100)
+    cells = table(variation(found, config, sources=["humans"]))["value"].round(3)
+    for n, value in enumerate(PUBLISHED["lexical"], start=1):
+        assert cells["humans", "lexical, published", n] == value
+    for n, value in enumerate(PUBLISHED["syntactic"], start=1):
+        assert cells["humans", "syntactic, published", n] == pytest.approx(value, abs=0.00101)

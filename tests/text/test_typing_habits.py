@@ -39,12 +39,13 @@ def test_marks_are_what_is_made_equal(text, marks, form):
 def test_the_written_reduction_is_the_masked_text_between_its_marks():
     rng = np.random.default_rng(0)
     inputs = ("a dog sleeps", "")
-    masked = find_reduction("mask_input").changed("the dog rests", inputs, rng)
-    written = find_reduction("mask_input_written").changed(" The dog rests.", inputs, rng)
-    assert written == f"␣ ↑ {masked} ."
-    assert (
-        find_reduction("typing_only").changed(" The dog rests.", inputs, rng) == "␣ ↑ something ."
-    )
+
+    def changed(name, text):
+        return find_reduction(name).changed([text], [inputs], rng, tag=None)[0]
+
+    masked = changed("mask_input", "the dog rests")
+    assert changed("mask_input_written", " The dog rests.") == f"␣ ↑ {masked} ."
+    assert changed("typing_only", " The dog rests.") == "␣ ↑ something ."
 
 
 def texts_of(name):

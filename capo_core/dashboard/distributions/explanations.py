@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_REPLACED = {"lexical": "words", "syntactic": "syntax"}  # what of the similarity is shown there
 _NAMED = re.compile(r"^(?P<people>.+), (?P<share>\d{1,3})% by (?P<model>.+)$")
 
 
@@ -74,8 +75,9 @@ def likeness(
         made, missing = replace_explanations(judgments, people, model, share)
         mixed = judgments.with_explanations(made)
         found = variation(mixed, config, sources=[str(made["source"].iloc[0])], cache=cache)
-        for row in found.table.itertuples():
-            line = {"lexical": "words", "syntactic": "grammar"}[row.measure]
+        rows_shown = found.table[found.table["measure"].isin(_REPLACED)]
+        for row in rows_shown.itertuples():
+            line = _REPLACED[row.measure]
             rows.append((share, line, row.value, row.low, row.high, row.n, missing))
     return pd.DataFrame(rows, columns=["share", "line", "value", "low", "high", "n", "missing"])
 
@@ -122,6 +124,8 @@ def share_of(explanations: str, people: str, model: str) -> float | None:
 
 _ASKED = {"": "not measured", "words": "words and syntax", "meaning": "words, syntax and meaning"}
 _PER_S = 60  # sentences that two cores embed in a second, about
+_TAGGED_PER_S = 100  # and whose parts of speech one core tags
+_LOADED_S = 5  # until the tagger is there
 _MOST = 3  # sets of explanations compared with each other
 
 
@@ -150,8 +154,9 @@ def show(context: PageContext, chosen: Chosen) -> None:
                 disabled=asked in (name, "meaning"),
             )
         st.caption(
-            f"{count(texts, 'explanation')} of {_listed(sets)}; meanings take "
-            f"about {max(5, round(texts / _PER_S))} s the first time."
+            f"{count(texts, 'explanation')} of {_listed(sets)}; the first time, words and syntax "
+            f"take about {_LOADED_S + round(texts / _TAGGED_PER_S)} s, meanings "
+            f"{max(5, round(texts / _PER_S))} s."
         )
     if asked:
         found = _computed(
@@ -195,16 +200,30 @@ def _computed(key: tuple, compute: Callable[[Callable[[str, float], None]], Any]
 def _likeness(chosen: Chosen, found: Variation) -> None:
     rows = found.table
     looks = source_looks(list(dict.fromkeys(rows["source"])), (), dark=is_dark())
+    counted = url_state.choice(
+        st.segmented_control,
+        "Overlap of n-grams",
+        list(_COUNTED),
+        page=PAGE,
+        key="overlap",
+        format_func=_COUNTED.__getitem__,
+        help=DISTRIBUTIONS_HELP["overlap"],
+    )
     with side_by_side("likeness", [1, 1]) as places:
         for place, measure, title in zip(
             places, ("lexical", "syntactic"), ("Words", "Syntax"), strict=True
         ):
+            published = ", published" if counted == "published" else ""
+            here = rows[rows["measure"] == measure + published]
             with place:
                 section_heading(title, DISTRIBUTIONS_HELP[measure])
+                if here.empty:
+                    show_note(f"Not measured: it needs spaCy’s tokens, not {found.tagger}.")
+                    continue
                 show_figure(
-                    charts.likeness(rows[rows["measure"] == measure], looks, title),
-                    key=f"{PAGE}.{measure}",
-                    file_name=f"{chosen.file_stem}-{measure}",
+                    charts.likeness(here, looks, title),
+                    key=f"{PAGE}.{measure}.{counted}",
+                    file_name=f"{chosen.file_stem}-{measure}" + ("-published" if published else ""),
                     alt=f"Similarity of explanations in {title.lower()}, by length of n-gram",
                 )
     meaning = DISTRIBUTIONS_HELP["cosine"] + " " + DISTRIBUTIONS_HELP["Euclidean"]
@@ -227,15 +246,18 @@ def _likeness(chosen: Chosen, found: Variation) -> None:
         file_name=f"{chosen.file_stem}-likeness",
     )
     show_note(
-        f"Parts of speech by {found.tagger}. Pairs of explanations of the same item; the mean over "
-        "pairs is the item’s value, the mean over items the result, with 95 % intervals over items."
-        " Lower similarity means more varied explanations."
+        f"Parts of speech by {found.tagger}, for English. Pairs of explanations of the same item; "
+        "the mean over pairs is the item’s value, the mean over items the result, with 95 % "
+        "intervals over items. Lower similarity means more varied explanations."
     )
 
 
+_COUNTED = {"multiset": "Multiset (Dice)", "published": "As published"}
 _MEASURES = {
     "lexical": "words",
-    "syntactic": "grammar",
+    "lexical, published": "words, as published",
+    "syntactic": "syntax",
+    "syntactic, published": "syntax, as published",
     "cosine": "meaning (cosine)",
     "Euclidean": "meaning (Euclidean)",
 }

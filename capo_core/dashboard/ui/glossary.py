@@ -95,6 +95,9 @@ DISTRIBUTIONS_HELP = {
     "lexical": "Shared word n-grams of two explanations of the same item, as a share of all. 1: "
     "identical; lower: more varied.",
     "syntactic": "The same on part-of-speech tags. Values of different taggers are not comparable.",
+    "overlap": "Multiset (Dice): of an n-gram that stands several times in both explanations, the "
+    "smaller number matches. As published: it matches each time it stands in one and anywhere in "
+    "the other, on spaCy’s tokens; never lower. Compare with published figures by the latter only.",
     "cosine": "Cosine similarity of the sentence embeddings of two explanations of the same item. "
     "1: same meaning; lower: more varied.",
     "Euclidean": "1 / (1 + Euclidean distance) of the sentence embeddings. 1: same meaning; "
