@@ -73,8 +73,8 @@ def test_configuration_and_command_line_list_them():
     assert "without_vowels" in setting_field(StabilityConfig, "reductions").choices
     assert "letters" in setting_field(StabilityConfig, "representations").choices
     assert StabilityConfig(**CONFIG).to_dict()["reductions"] == ["without_vowels"]
-    assert "style_only, without_vowels" in help_text()
-    assert "stylometry, letters" in help_text()
+    assert "pos_noise, without_vowels" in help_text()
+    assert "pos, letters" in help_text()
 
 
 @pytest.mark.usefixtures("registered")

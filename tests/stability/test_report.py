@@ -57,11 +57,11 @@ def test_json_has_what_is_promised(made):
     assert {"representation", "reduction", "item", "annotator", "residual"} <= set(
         raw["variance"][0]
     )
-    assert len(raw["ladder"]) == 3 * 5 * 3  # representations × reductions × k
+    assert len(raw["ladder"]) == 3 * 6 * 3  # representations × reductions × k
     said = {row["control"] for row in raw["controls"]}
     assert said >= {
         "shuffled", "random_mask", "random_subspace", "label", "length", "input", "others_mean",
-        "item_centred", "residual_shuffled", "formatting", "same_label",
+        "item_centred", "residual_shuffled", "formatting", "same_label", "random_pos_noise",
     }  # fmt: skip
 
 
@@ -245,3 +245,26 @@ def test_equal_wishes_are_equal_configurations():
     assert StabilityConfig.from_dict(json.loads(json.dumps(one.to_dict()))) == one
     with pytest.raises(ConfigError, match="colour"):
         StabilityConfig.from_dict({"colour": 1})
+
+
+def test_what_needs_the_english_tagger_is_left_out_of_other_languages_and_said(made):
+    """The explanations of a simulated data set, each word with a foreign ending."""
+    dataset = simulated(1.5, items=20)
+    rows = dataset.annotations
+    foreign = rows["explanation"].str.replace(r"([A-Za-z])\b", r"\1ski", regex=True)
+    dataset = replace(dataset, annotations=rows.assign(explanation=foreign))
+    config = replace(TINY, representations=("words", "pos"), reductions=("none", "pos_noise"))
+    report, _ = compute(dataset, config)
+    ladder = report.ladder.to_frame()
+    assert set(ladder["representation"]) == {"words"} and set(ladder["reduction"]) == {"none"}
+    said = next(one.text for one in report.statements if one.topic == "language")
+    assert said.startswith(
+        "Not computed: “Part-of-speech n-grams” and “Content words as parts of speech”; the "
+        "part-of-speech tagger is for English"
+    )
+    assert report.config == config and report.tagger == ""
+    with pytest.raises(DataError, match="is for English"):
+        compute(dataset, replace(config, representations=("pos",)))
+    assert made[0].tagger.startswith("spaCy") and not any(
+        one.topic == "language" for one in made[0].statements
+    )
