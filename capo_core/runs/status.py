@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from capo_core.errors import RunError, Stopped, with_todo
 from capo_core.json_text import json_line
-from capo_core.runs.memory import gpu_peak_bytes, peak_bytes
+from capo_core.memory import gpu_peak_bytes, peak_bytes
 
 if TYPE_CHECKING:
     from capo_core.runs.run import Run

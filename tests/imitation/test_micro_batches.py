@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig
 
+from capo_core.errors import RunError
+from capo_core.imitation.training import micro_batches as module
 from capo_core.imitation.training.micro_batches import (
     FEWEST_TOKENS,
     MOST_TOKENS,
     by_length,
     bytes_per_token,
+    check_room,
     micro_batches,
     tokens_that_fit,
 )
@@ -68,3 +71,24 @@ def test_a_larger_model_has_fewer_positions(dtype):
     assert tokens_that_fit(small, dtype, cpu) == MOST_TOKENS
     assert FEWEST_TOKENS <= tokens_that_fit(large, dtype, cpu) < MOST_TOKENS
     assert tokens_that_fit(huge, dtype, cpu) == FEWEST_TOKENS
+
+
+def test_less_memory_than_a_step_needs_is_an_error_with_a_setting_that_helps(monkeypatch):
+    config = AutoConfig.for_model(
+        "llama", hidden_size=576, intermediate_size=1536, num_hidden_layers=30, vocab_size=49152
+    )
+    rows = [[150, 140], [160]] * 50
+    each = bytes_per_token(config, torch.bfloat16)
+    monkeypatch.setattr(module, "available_bytes", lambda: 2000 * each)
+    check_room(config, torch.bfloat16, rows, 2000)
+    check_room(config, torch.bfloat16, rows, 8000, checkpointing=True)
+    check_room(config, torch.bfloat16, [[700]], 8000)  # no more than there is to compute
+    with pytest.raises(RunError, match="4,000 tokens") as raised:
+        check_room(config, torch.bfloat16, rows, 4000, where="run-1")
+    assert "batch_tokens to 1,472 (the same result)" in raised.value.todo
+    # The setting that is named is one that fits.
+    check_room(config, torch.bfloat16, rows, 1472)
+    with pytest.raises(RunError) as raised:  # one item alone is too long: no setting of that kind
+        check_room(config, torch.bfloat16, [[2500]], 4000)
+    assert "batch_tokens" not in raised.value.todo
+    assert "gradient_checkpointing" in raised.value.todo

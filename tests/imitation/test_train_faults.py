@@ -180,7 +180,7 @@ def test_a_full_disk_at_the_end_loses_nothing(base, folder, monkeypatch):
 )
 def test_no_memory_says_what_takes_less(base, folder, monkeypatch, error):
     fail_at(monkeypatch, 5, error)
-    with pytest.raises(RunError, match=r"not enough memory.*accumulation.*gradient_checkpointing"):
+    with pytest.raises(RunError, match=r"not enough memory.*batch_tokens.*gradient_checkpointing"):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     assert load_checkpoint(folder).counters.step == 2
 

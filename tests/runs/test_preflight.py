@@ -113,8 +113,8 @@ def test_too_little_disk_or_memory_is_refused(workspace, monkeypatch, needs, fre
 def test_weights_beyond_the_memory_are_refused_before_they_are_loaded(
     workspace, annotator, monkeypatch
 ):
+    from capo_core import memory
     from capo_core.imitation.models import base_model
-    from capo_core.runs import memory
 
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000)
     monkeypatch.setattr(base_model, "load_base_model", lambda *a, **k: pytest.fail("was loaded"))

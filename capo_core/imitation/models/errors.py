@@ -37,8 +37,8 @@ def _too_large(where: str) -> RunError:
     return RunError(
         "there is not enough memory for this training",
         where=where,
-        todo="take fewer items at a time (a larger accumulation gives the same result), switch on "
-        "gradient_checkpointing, lower max_tokens, or load the base in 4 bits (quantise)",
+        todo="lower batch_tokens (the same result), switch on gradient_checkpointing, lower "
+        "max_tokens, or, on a GPU, load the base in 4 bits (quantise)",
     )
 
 

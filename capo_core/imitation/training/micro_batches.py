@@ -13,6 +13,10 @@ from typing import Any
 
 import torch
 
+from capo_core.errors import RunError
+from capo_core.formatting import size
+from capo_core.memory import available_bytes
+
 # Bytes for the activations of a micro-batch. With 1.6 GB of them, SFT and CAPO of a 135-million
 # model in bfloat16 peaked at 3.8 and 4.1 GB on a CPU; on a GPU the step's speed needs more
 # positions at once.
@@ -51,6 +55,46 @@ def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
     size = dtype.itemsize
     layer = size * (10 * width + 4 * inner) + 4 * 4 * width
     return config.num_hidden_layers * layer + config.vocab_size * (size + 3 * 4) // 2
+
+
+def check_room(
+    config: Any,
+    dtype: torch.dtype,
+    rows: Sequence[Sequence[int]],
+    limit: int,
+    shared: int = 0,
+    *,
+    checkpointing: bool = False,
+    where: str = "",
+) -> None:
+    """Raise `RunError` if the largest micro-batch needs more memory than this machine has free.
+
+    To be called when the model is there and the first step has not begun: a system that enforces a
+    limit kills the process later, without a word.
+
+    Args:
+        config, rows, limit, shared: as `bytes_per_token` and `micro_batches` take them.
+        checkpointing: activations of a layer are computed again in its backward pass.
+    """
+    least = max((_positions([item], rows, shared) for item in range(len(rows))), default=0)
+    every = shared + sum(_positions([item], rows, shared) - shared for item in range(len(rows)))
+    tokens = max(least, min(limit, every))
+    each = bytes_per_token(config, dtype)
+    if checkpointing:
+        each //= config.get_text_config().num_hidden_layers
+    free = available_bytes()
+    if tokens * each <= free:
+        return
+    fits = 3 * free // (4 * each) // 32 * 32  # with a reserve, since both figures are estimates
+    smaller = fits >= max(least, FEWEST_TOKENS)
+    raise RunError(
+        f"a step computes {tokens:,} tokens at once, which needs about {size(tokens * each)} of "
+        f"memory beside the model, and {size(free)} are free",
+        where=where,
+        todo=(f"set batch_tokens to {fits:,} (the same result), " if smaller else "")
+        + ("" if checkpointing else "switch on gradient_checkpointing, ")
+        + "lower max_tokens, close other programs, or use a machine with more memory",
+    )
 
 
 def micro_batches(

@@ -30,7 +30,7 @@ from capo_core.imitation.training.config import TrainConfig
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import ALL, ExampleSet, TokenLimits, sample_prompts
 from capo_core.imitation.training.loop import TrainingLoop
-from capo_core.imitation.training.micro_batches import tokens_that_fit
+from capo_core.imitation.training.micro_batches import check_room, tokens_that_fit
 from capo_core.imitation.training.objective import Objective, TrainingExample
 from capo_core.imitation.training.samples import ProbeScorer, Sampler
 from capo_core.progress import Progress
@@ -236,6 +236,16 @@ def train_stage(
         checkpoint,
         batch_tokens=batch_tokens,
     )
+    if base.model.device.type == "cpu":
+        check_room(
+            base.model.config,
+            base.model.dtype,
+            loop.rows,
+            batch_tokens,
+            loop.shared,
+            checkpointing=config.gradient_checkpointing,
+            where=str(folder.path),
+        )
     loop.run(progress)
     if calibrator is not None:
         loop.save()  # if interrupted from here on, no step is repeated

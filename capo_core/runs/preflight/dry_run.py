@@ -23,15 +23,15 @@ from typing import Any
 
 import numpy as np
 
+from capo_core import memory
 from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.training.examples import longest_row
 from capo_core.json_text import json_line
+from capo_core.memory import available_bytes
 from capo_core.run_folder import RunFolder
-from capo_core.runs import memory
 from capo_core.runs.kinds.inputs import load_dataset
-from capo_core.runs.memory import available_bytes
 from capo_core.runs.preflight.report import (
     Preflight,
     Problem,

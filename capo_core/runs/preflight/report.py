@@ -163,7 +163,7 @@ def too_large(what: str) -> Problem:
     """Return the problem of a run that needs more memory than there is, with remedies."""
     return Problem(
         what,
-        "choose a smaller base model, raise accumulation (smaller micro-batches, the same result), "
+        "choose a smaller base model, lower batch_tokens (smaller micro-batches, the same result), "
         "switch on gradient_checkpointing, lower max_tokens, or use a machine with more memory",
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 
-from capo_core.runs import memory
+import pytest
+
+from capo_core import memory
 
 
 def test_the_peak_holds_what_was_once_needed():
@@ -25,3 +28,13 @@ def test_a_library_that_is_just_being_imported_is_no_error(monkeypatch):
 
 def test_what_is_free_is_less_than_what_there_is():
     assert 0 < memory.available_bytes() < 1e14
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not enforce the limit")
+def test_a_limit_on_addresses_counts():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (900_000_000,) * 2)\n"
+        "from capo_core import memory; print(memory.available_bytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 100e6 < int(done.stdout) < 900e6

@@ -42,12 +42,26 @@ def gpu_peak_bytes() -> int:
 
 
 def available_bytes() -> int:
-    """Return the bytes that a new process can have now, within the limit of a container."""
-    free = [_machine_free()]
+    """Return the bytes that can be had now, within the limits of a container and of `ulimit -v`."""
+    free = [_machine_free(), _limit_free()]
     for limit, use in _LIMITS:
         with suppress(OSError, ValueError):
             free.append(int(limit.read_text("ascii")) - int(use.read_text("ascii")))
     return max(0, min(free))
+
+
+def _limit_free() -> int:
+    """Return what is left of the limit on this process's addresses, which its children inherit."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    with suppress(OSError, ValueError, IndexError, StopIteration):
+        return limit - _field(Path("/proc/self/status"), "VmSize") * 1024
+    return limit
 
 
 def _machine_free() -> int:
