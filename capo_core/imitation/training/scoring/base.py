@@ -226,8 +226,10 @@ class Engine(ABC):
 
 def needs_own_rows(inner) -> bool:
     """Return whether a model in training has checkpointed activations or any dropout."""
-    return bool(getattr(inner, "is_gradient_checkpointing", False)) or any(
-        isinstance(module, torch.nn.Dropout) and module.p > 0 for module in inner.modules()
+    return any(
+        getattr(module, "gradient_checkpointing", False)
+        or (isinstance(module, torch.nn.Dropout) and module.p > 0)
+        for module in inner.modules()
     )
 
 
