@@ -171,7 +171,7 @@ def test_files_are_taken_in_once_and_come_back(tmp_path):
         workspace, [name, "", "gone", "../x"], lambda space, one: store.load(one, space)
     )
     assert [one.name for one in found.values()] == ["a"]
-    assert missing == ["gone", "under another name"]
+    assert missing == ["gone", "../x"]
 
 
 def test_labels_come_from_the_person_then_the_dataset_then_nli(tmp_path):

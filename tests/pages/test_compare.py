@@ -13,6 +13,7 @@ from helpers.comparisons import (
     the_target,
     world,
 )
+from helpers.links import keys_of, says_it_is_not_here
 from helpers.pages import open_page, shown
 from helpers.retention_reports import retention
 
@@ -196,11 +197,10 @@ def test_whom_texts_are_given_to_is_a_filter(scored):
     assert "1 of 36 cases" in shown(app)
 
 
-def test_nonsense_in_the_address_is_no_error(scored):
+def test_unknown_settings_in_the_address_have_their_defaults(scored):
     app = open_page(
-        "compare", dataset="mine", of="nothing", target="nobody", part="x", item="?", rep="9",
-        method="x", order="x", outcome="x", family="x", runs="a,b", given="x", seen="x",
-    )  # fmt: skip
+        "compare", dataset="mine", part="x", rep="9", order="x", outcome="x", family="x", seen="x"
+    )
     assert not app.exception and not app.error
     assert "1 of 36 cases" in shown(app)
 
@@ -247,3 +247,14 @@ def test_what_is_taken_along_is_what_is_shown(scored):
     for wanted in ("Report (self-contained HTML)", "Scores (long CSV)", "Scores (JSONL)",
                    "Answers (CSV)", "Answers (JSONL)"):  # fmt: skip
         assert wanted in labels
+
+
+@pytest.mark.parametrize("key", keys_of("compare"))
+def test_a_link_to_what_is_not_in_the_comparison_says_so(key, scored):
+    says_it_is_not_here("compare", key, "mine")
+
+
+def test_before_any_answer_a_link_to_a_comparison_says_so(add):
+    add(world())
+    says_it_is_not_here("compare", "of", "mine")
+    says_it_is_not_here("compare", "runs", "mine")

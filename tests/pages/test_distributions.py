@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from helpers.comparisons import experiment, speaker, the_target, world
 from helpers.distribution_sources import row
+from helpers.links import keys_of, says_it_is_not_here
 from helpers.pages import make, open_page, shown
 
 from capo_core.data import catalog
@@ -120,8 +121,8 @@ def test_the_address_alone_brings_a_view_back(mine):
 def test_an_address_with_nonsense_falls_back(mine):
     fine(
         open_page(
-            "distributions", dataset="mine", measure="x", focus="y", against="z", shown="[1, {",
-            clip="-1", files="../../etc,gone", item="gone", order="?", label="?", look="?",
+            "distributions", dataset="mine", measure="x", shown="[1, {", clip="-1", order="?",
+            look="?",
         )
     )  # fmt: skip
 
@@ -289,3 +290,8 @@ def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypa
     app.button(key="distributions.train").click().run()
     fine(app)
     assert sorted(run.request.kind for run in all_runs(workspace)) == ["estimate", "softlabel"]
+
+
+@pytest.mark.parametrize("key", keys_of("distributions"))
+def test_a_link_to_what_is_not_among_the_distributions_says_so(key, mine):
+    says_it_is_not_here("distributions", key, "mine")

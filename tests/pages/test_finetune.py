@@ -367,10 +367,10 @@ def test_a_change_that_is_none_is_refused_in_words(workspace, add, line):
 def test_a_run_that_is_not_there_is_said(workspace, add):
     app = watched(workspace, add, state="stopped")
     app = open_page("finetune", dataset="mine", view="run", run="gone")
-    assert not app.exception
-    (error,) = app.error
-    assert error.value.replace("\\", "") == (
-        "**There is no run named 'gone'.**\n\nWhat to do: open one in the list “All runs”."
+    assert not app.exception and not app.error
+    (said,) = app.warning
+    assert said.value.replace("\\", "") == (
+        "**Run 'gone' is not in this workspace.** Open one in the list “All runs”."
     )
 
 

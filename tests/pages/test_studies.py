@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers import study_steps as steps
+from helpers.links import keys_of, says_it_is_not_here
 from helpers.pages import make, open_page, shown
 from typer.testing import CliRunner
 
@@ -457,3 +458,13 @@ def test_texts_from_data_are_shown_as_they_stand(workspace):
         assert not app.exception
         bare = shown(app).replace("\\<", "")
         assert "<script" not in bare and "<img" not in bare
+
+
+@pytest.mark.parametrize("key", keys_of("studies"))
+def test_a_link_to_what_is_not_in_the_study_says_so(key, workspace, dataset):
+    if key == "judge":
+        steps.put_running(workspace, dataset)
+    else:
+        steps.put_closed(workspace, dataset, unblinded=True)
+    named = {} if key == "study" else {"study": steps.NAME}
+    says_it_is_not_here("studies", key, "mine", **named)

@@ -23,6 +23,7 @@ _MOVED = ("item", "p")
 
 def show(page: str, dataset: Dataset) -> None:
     """Show the filters, then the matching items, one at a time or as a list."""
+    url_state.require("item", cache.items_by_id(dataset).index)
     wanted, dim, as_list = _controls(page, dataset)
     found = cache.item_ids(dataset, wanted)
     if not found:
@@ -99,6 +100,7 @@ def _one(
             page=page,
             key="item",
             default=found[place],
+            known=cache.items_by_id(dataset).index,
             width=230,
         )
         for name, target in (

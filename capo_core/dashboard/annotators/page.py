@@ -46,7 +46,7 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
             first = choose_annotator("First annotator", "who", names)
         rest = [name for name in names if name != first]
         with right:
-            second = choose_annotator("Second annotator", "than", rest)
+            second = choose_annotator("Second annotator", "than", rest, known=names)
     common = _common(dataset, first, second)
     if common.empty:
         show_headline(f"{first} and {second} have no item in common.")
@@ -143,8 +143,18 @@ def show(context: PageContext) -> None:
         _one(context, dataset)
 
 
-def choose_annotator(label: str, key: str, names: Sequence[str], default: str | None = None) -> str:
-    """Choose one of `names`: side by side if they are few, else in a list."""
+def choose_annotator(
+    label: str,
+    key: str,
+    names: Sequence[str],
+    default: str | None = None,
+    known: Sequence[str] | None = None,
+) -> str:
+    """Choose one of `names`: side by side if they are few, else in a list.
+
+    Args:
+        known: all annotators, by default `names`.
+    """
     few = len(names) <= 8 and sum(len(name) for name in names) < 80
     return url_state.choice(
         st.segmented_control if few else st.selectbox,
@@ -154,6 +164,7 @@ def choose_annotator(label: str, key: str, names: Sequence[str], default: str | 
         key=key,
         default=default,
         clears=("phrase", "p"),
+        known=known,
         format_func=lambda name: markdown(short(name, 40)) if few else name,
     )
 

@@ -13,7 +13,7 @@ from streamlit.errors import StreamlitAPIException
 from capo_core.dashboard.app import access, datasets, sign_in
 from capo_core.dashboard.app.pages import Page, pages
 from capo_core.dashboard.ui import exports, url_state
-from capo_core.dashboard.ui.components import show_error, show_errors, show_note
+from capo_core.dashboard.ui.components import show_error, show_errors, show_not_here, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import CSS
 from capo_core.data.catalog import Entry
@@ -25,12 +25,17 @@ _FAILED = "failed callback"
 
 @dataclass(frozen=True)
 class PageContext:
-    """The open page, the workspace, its datasets, and the selected dataset if there is one."""
+    """The open page, the workspace, its datasets, and the selected dataset if there is one.
+
+    Attributes:
+        missing: the dataset in the address that is not in the workspace; "" for none.
+    """
 
     page: Page
     workspace: Workspace
     entries: tuple[Entry, ...]
     entry: Entry | None
+    missing: str = ""
 
 
 def run(page: Page) -> None:
@@ -38,8 +43,11 @@ def run(page: Page) -> None:
     context = open_page(page)
     if page.needs_dataset and no_dataset(context):
         return
-    with show_errors():
-        page.show(context)
+    try:
+        with show_errors():
+            page.show(context)
+    except url_state.NotHereError as error:  # no error of the page: what was asked for is elsewhere
+        show_not_here(page, error)
 
 
 def open_page(page: Page) -> PageContext:
@@ -72,7 +80,22 @@ def open_page(page: Page) -> PageContext:
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
         show_error(failed)
-    return PageContext(page, workspace, entries, entry)
+    missing = "" if entry is not None else url_state.get(url_state.DATASET)
+    context = PageContext(page, workspace, entries, entry, missing)
+    if missing:
+        _missing_dataset(context)
+    return context
+
+
+def _missing_dataset(context: PageContext) -> None:
+    """Show that the dataset in the address is not here, and the ways on."""
+    st.warning(
+        f"**Dataset “{markdown(context.missing)}” is not in this workspace.** The link is from "
+        "another workspace, or the dataset was removed. Choose one of yours in the sidebar"
+        + (", or import it." if context.page.needs_dataset else ", or import it below.")
+    )
+    if context.page.needs_dataset:
+        link_to("data", "Import a dataset", {})
 
 
 def _sign_out() -> None:
@@ -89,8 +112,8 @@ def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
     known = {entry.name: entry for entry in entries}
     asked = url_state.get(url_state.DATASET)
     place = f"{page}.dataset.widget"
-    name = asked if asked in known else datasets.first_choice(known)
-    st.session_state[place] = name
+    name = asked or datasets.first_choice(known)
+    st.session_state[place] = name if name in known else None
 
     def changed() -> None:
         # Another dataset has other annotators and items: all pages start with their defaults.
@@ -102,13 +125,13 @@ def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
         key=place,
         on_change=changed,
         help="All pages show this dataset. Import your own on the page Data.",
+        index=0 if name in known else None,
+        placeholder="Choose a dataset",
     )
+    if name not in known:
+        return None
     if asked != name:
         url_state.put(page, {url_state.DATASET: name})
-    if asked and asked not in known:
-        st.warning(
-            f"Dataset “{markdown(asked)}” is not in this workspace. Showing {markdown(name)}."
-        )
     entry = known[name]
     st.set_page_config(page_title=f"{page.title} · {name} · CAPO Lab")
     st.caption(markdown(datasets.summary(entry)))
@@ -149,6 +172,8 @@ def no_dataset(context: PageContext) -> bool:
     """Return whether there is no dataset; if so, show a link to the import."""
     if context.entry is not None:
         return False
+    if context.missing:
+        return True
     with st.container(border=True):
         st.markdown("**No dataset yet.** Import a table of labels with explanations.")
         page_link(context, "data", "Import a dataset")

@@ -27,6 +27,7 @@ from capo_core.dashboard.ui.item_html import LONGEST, item_html
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
+from capo_core.evaluation.streams import HUMAN
 from capo_core.formatting import count
 from capo_core.templates import render
 from capo_core.text.tokens import input_spans, spans
@@ -128,6 +129,8 @@ _MOVED = ("item", "as")
 
 def show(chosen: CompareSelection, answers: Answers) -> None:
     """Show the filters in a row, then the open case of those that pass."""
+    url_state.require("item", cache.items_by_id(chosen.dataset).index)
+    url_state.require("as", chosen.dataset.annotators)
     wanted = _controls(chosen, answers)
     with st.container(horizontal=True, gap="medium"):
         grey = url_state.toggle(
@@ -161,6 +164,7 @@ def _controls(chosen: CompareSelection, answers: Answers) -> CaseFilter:
     with columns[0]:
         method = url_state.choice(
             st.selectbox, "Method", ["", *answers.sources], page=PAGE, key="method", clears=_MOVED,
+            known={*answers.sources, HUMAN}, where="this comparison",
             format_func=lambda name: method_name(name) if name else "any method",
         )  # fmt: skip
     with columns[1]:
@@ -185,7 +189,7 @@ def _controls(chosen: CompareSelection, answers: Answers) -> CaseFilter:
         )  # fmt: skip
     repetition = 1
     names = list(chosen.dataset.annotators)
-    given = url_state.get("given") if url_state.get("given") in [*names, NOBODY] else ""
+    given = url_state.require("given", [*names, NOBODY])
     if answers.repetitions > 1 or given:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if answers.repetitions > 1:

@@ -86,7 +86,7 @@ def habits(chosen: CompareSelection, answers: Answers) -> None:
     if not target:
         target = url_state.choice(
             st.segmented_control if len(targets) <= 8 else st.selectbox,
-            "Annotator", targets, page=PAGE, key="who",
+            "Annotator", targets, page=PAGE, key="who", where="this comparison",
         )  # fmt: skip
     manner = cache.manner(chosen.dataset, answers, chosen.comparison.runs, target)
     section_heading(
@@ -128,6 +128,7 @@ def confusion(chosen: CompareSelection, view: str) -> None:
     there = [name for name in sources if name in set(rows["source"])]
     source = url_state.choice(
         st.selectbox, "Texts by", there, page=PAGE, key="method", width=260, default=_best(rows),
+        known=sources,
         clears=("item", "as"),
         format_func=lambda name: "the targets" if name == HUMAN else method_name(name),
     )  # fmt: skip

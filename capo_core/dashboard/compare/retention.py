@@ -221,6 +221,8 @@ _HELP = (
 def show(context: PageContext, chosen: CompareSelection) -> None:
     """Show the curves of one training, or the button to measure it."""
     section_heading("Retention (catastrophic forgetting)", _HELP)
+    every = [one.key for one in trainings(context.workspace, chosen.comparison, "")]
+    url_state.require("training", every, place="this comparison")
     found = trainings(context.workspace, chosen.comparison, chosen.target)
     if not found:
         show_note("No method here trains an adapter, so forgetting does not apply.")
@@ -229,6 +231,7 @@ def show(context: PageContext, chosen: CompareSelection) -> None:
     training = by_key[
         url_state.choice(
             st.selectbox, "Training", list(by_key), page=PAGE, key="training", width=320,
+            known=every,
             format_func=lambda key: f"{method_name(by_key[key].method)} for {by_key[key].target}",
         )
     ]  # fmt: skip

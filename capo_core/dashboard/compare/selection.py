@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 EVERY_S = 2.0
+_HERE = "this comparison"  # where an annotator was looked for
 ALL = ""  # of the choice of a target
 
 
@@ -71,13 +72,15 @@ def current(context: PageContext) -> CompareSelection | None:
     if working:
         queue.advance(context.workspace)
         watch(working[0])
+    asked = url_state.get("runs").split(",")
+    generated = f"the finished generations of {context.entry.name}"
+    url_state.require_each("runs", asked, {one.run_id for one in finished}, place=generated)
     if not finished:
         if not working:
+            url_state.require("of", {CUSTOM}, place=f"the comparisons of {context.entry.name}")
             _nothing_yet(context)
         return None
-    mine = comparisons.custom_comparison(
-        context.workspace, context.entry, finished, url_state.get("runs").split(",")
-    )
+    mine = comparisons.custom_comparison(context.workspace, context.entry, finished, asked)
     if not known and mine is None:
         mine = comparisons.custom_comparison(
             context.workspace, context.entry, finished, [one.run_id for one in finished]
@@ -94,7 +97,9 @@ def current(context: PageContext) -> CompareSelection | None:
                 page=PAGE,
                 key="of",
                 default=default,
-                clears=("item", "as", "method", "target"),
+                clears=("item", "as", "method", "target", "who", "training"),
+                known={*by_key, CUSTOM},
+                where=f"the comparisons of {context.entry.name}",
                 format_func=lambda key: by_key[key].title,
                 help="Experiments and evaluations of this dataset, newest first.",
             )
@@ -112,6 +117,7 @@ def _target(finished: list[Generation], comparison: RunComparison, dataset: Data
     there = {name for one in chosen for name in one.targets}
     names = [name for name in dataset.annotators if name in there]
     if len(names) == 1:
+        url_state.require("target", names, place=_HERE)
         st.selectbox("Annotator", names, disabled=True, key=f"{PAGE}.only")
         return names[0]
     return url_state.choice(
@@ -121,6 +127,7 @@ def _target(finished: list[Generation], comparison: RunComparison, dataset: Data
         page=PAGE,
         key="target",
         clears=("item", "as", "given"),
+        where=_HERE,
         format_func=lambda name: name or f"all {len(names)}",
         help="The imitated annotator. All: every score is the mean over annotators.",
     )
@@ -143,9 +150,8 @@ def _own_choice(
         )
         if st.form_submit_button("Compare selected runs"):
             if wanted and len({by_id[name].split for name in wanted}) == 1:
-                url_state.put(
-                    PAGE, {"of": CUSTOM, "runs": ",".join(wanted), "item": None, "method": None}
-                )
+                left = dict.fromkeys(("item", "as", "method", "target", "who", "training"))
+                url_state.put(PAGE, {**left, "of": CUSTOM, "runs": ",".join(wanted)})
                 st.rerun()
             st.warning(
                 "These runs are on different splits; choose runs on one split."

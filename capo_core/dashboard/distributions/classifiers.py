@@ -146,6 +146,8 @@ def show(context: PageContext, chosen: Chosen) -> None:
     """Show finished and running trainings, and the form of a new one."""
     section_heading("Soft-label training")
     found = estimates.of_kind(context.workspace, "softlabel", chosen.reading)
+    names = [run.run_id for run in found]
+    url_state.require("run", names, place="the trainings on these items")
     live = [run for run in found if not run.files.done and run.status().live]
     if live:
         queue.advance(context.workspace)
@@ -170,8 +172,9 @@ def _result(context: PageContext, done: list[Run]) -> None:
     name = next(iter(by_id))
     if len(by_id) > 1:
         name = url_state.choice(
-            st.selectbox, "Training", list(by_id), page=PAGE, key="run", clears=("set",), width=420
-        )
+            st.selectbox, "Training", list(by_id), page=PAGE, key="run", clears=("set",), width=420,
+            known=[*by_id, url_state.get("run")],
+        )  # fmt: skip
     run = by_id[name]
     try:
         result = run.files.result

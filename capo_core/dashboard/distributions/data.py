@@ -26,6 +26,7 @@ from capo_core.distributions.sources import (
     unused_outputs,
 )
 from capo_core.errors import CapoError, DataError
+from capo_core.formatting import short
 from capo_core.imitation.generation.outputs import read_table
 from capo_core.provenance import Provenance
 from capo_core.run_folder import RunFolder, find_run
@@ -74,7 +75,7 @@ def opened(
         if not name:
             continue
         if not (name.isalnum() and len(name) <= 64):
-            missing.append("under another name")
+            missing.append(short(name, 64))
             continue
         try:
             found[name] = load(workspace, name)

@@ -266,6 +266,7 @@ _MEASURES = {
 def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
     """Show the effect of replacing human explanations with a model's."""
     models = [name for name in sets if name != HUMANS]
+    url_state.require("swap", models)
     if HUMANS not in sets:
         return
     section_heading("Replacing human explanations with a model’s", DISTRIBUTIONS_HELP["replace"])

@@ -108,7 +108,7 @@ def order(chosen: Chosen) -> Items:
     labels = chosen.reading.judgments.task.scale.labels
     wanted = Wanted(
         url_state.get("q"),
-        url_state.get("label") if url_state.get("label") in labels else "",
+        url_state.require("label", labels),
         url_state.get("agree") if url_state.get("agree") in AGREEMENT else "",
         url_state.get("order") if url_state.get("order") in ORDERS else "far",
     )
@@ -117,7 +117,7 @@ def order(chosen: Chosen) -> Items:
         judgments.source(chosen.against), judgments.source(chosen.focus), chosen.of_focus()
     )
     found = item_data.found(judgments, frame, wanted, chosen.measure)
-    asked = url_state.get("item")
+    asked = url_state.require("item", set(judgments.items["item_id"]))
     return Items(found, asked if asked in found else (found[0] if found else ""))
 
 

@@ -41,7 +41,8 @@ def menu(context: PageContext) -> tuple[tuple[str, ...], bool]:
     """Show the choice of files in an expander; return the ids of the open ones, and whether they
     are used without the dataset.
 
-    A file of the address that is not kept here is named, and left out.
+    Raises:
+        NotHereError: a file of the address is not stored here.
     """
     opened, missing = data.opened(
         context.workspace, url_state.get("files").split(","), distributions_cache.opened_file
@@ -58,8 +59,9 @@ def menu(context: PageContext) -> tuple[tuple[str, ...], bool]:
         _open(context, list(opened))
         if opened:
             alone = _chosen(opened, context)
-    for name in missing:
-        st.warning(f"The file {name} in this link is no longer stored; open it again.")
+    url_state.require_each(
+        "files", missing, (), place=url_state.WORKSPACE, todo="open it again under Files"
+    )
     return tuple(opened), alone
 
 
@@ -210,6 +212,7 @@ def current(context: PageContext) -> Chosen | None:
                 key="focus",
                 default=_first(shown),
                 clears=("item",),
+                known=names,
                 format_func=_title,
                 help=DISTRIBUTIONS_HELP["focus"],
             )
@@ -237,7 +240,8 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
     """Show the choice of the sources and of the clip, in an expander."""
     others = [name for name in names if name != against]
     default = data.default_shown(names, against)
-    shown = [name for name in _read(url_state.get("shown")) if name in others] or default
+    asked = url_state.require_each("shown", _read(url_state.get("shown")), names)
+    shown = [name for name in asked if name in others] or default
     with st.popover(f"Sources: {len(shown)} of {len(others)}", width="stretch"):
         show_note("Distributions compared with the reference. Single annotators and single "
                   "imitations are hidden by default.")  # fmt: skip

@@ -17,7 +17,6 @@ from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
     Field,
     section_heading,
-    show_error,
     show_figure,
     show_note,
     side_by_side,
@@ -25,7 +24,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
-from capo_core.errors import CapoError, RunError
+from capo_core.errors import CapoError
 from capo_core.formatting import capitalised, count, duration, number, percent, size
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run
@@ -200,6 +199,7 @@ def show(context: PageContext, found: Sequence[RunSummary]) -> None:
     asked = url_state.get("run")
     if asked and all(seen.run_id != asked for seen in found):
         _gone(context, asked)
+        return
     if not found:
         show_note("No runs yet. Set one up under “New experiment”, or run the demo under “Queue”.")
         return
@@ -343,8 +343,7 @@ def _gone(context: PageContext, asked: str) -> None:
     thrown = [name for name, run_id, _ in trashed(context.workspace) if run_id == asked]
     if not thrown:
         todo = "open one in the list “All runs”"
-        show_error(RunError(f"there is no run named {asked!r}", todo=todo))
-        return
+        url_state.require("run", (), place=url_state.WORKSPACE, todo=todo)
     st.warning(f"The run {markdown(asked)} was deleted and is in the trash.")
     st.button(
         "Restore",

@@ -88,7 +88,10 @@ def _filtered(context: PageContext, found: list[RunSummary]) -> list[RunSummary]
 def _compare(context: PageContext, rows: Sequence[RunSummary], found: Sequence[RunSummary]) -> None:
     """Show the differing settings of the selected runs, and their curves in one chart."""
     by_id = {seen.run_id: seen for seen in found}
-    named = {name: seen for name in url_state.get("pick").split("~") if (seen := by_id.get(name))}
+    asked = url_state.require_each(
+        "pick", url_state.get("pick").split("~"), by_id, place=url_state.WORKSPACE
+    )
+    named = {name: by_id[name] for name in asked if name}
     options = list(dict.fromkeys([*named, *(seen.run_id for seen in rows)]))
     place = f"{PAGE}.pick.widget"
     st.session_state[place] = list(named)

@@ -55,6 +55,9 @@ def current(context: PageContext) -> ReportChoice:
                 _offer(context)
         return ReportChoice(kept, None, live)
     asked = url_state.get("report")
+    if live is None:  # one that is being computed is named before it is there
+        names = [one.folder.name for one in kept]
+        url_state.require("report", names, place=f"the saved reports of {context.entry.name}")
     shown = next((one for one in kept if one.folder.name == asked), kept[0])
     return ReportChoice(kept, shown, live)
 

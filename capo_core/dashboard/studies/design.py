@@ -44,7 +44,13 @@ def show_example(draft: Draft, terms: Terms) -> None:
     with control_row("studies-example", [2, 2, 3]) as places:
         with places[0]:
             slot = url_state.choice(
-                st.selectbox, "Judge sequence", names, page=PAGE, key="slot", clears=("place",)
+                st.selectbox,
+                "Judge sequence",
+                names,
+                page=PAGE,
+                key="slot",
+                clears=("place",),
+                where="this study",
             )
         many = int((draft.assignments["judge_slot"] == slot).sum())
         place = url_state.number("place", 1, 1, many)

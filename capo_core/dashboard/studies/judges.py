@@ -105,7 +105,7 @@ def one_judge(context: PageContext, seen: Seen) -> None:
     section_heading("Manage a judge")
     judges = {judge.judge_id: judge for judge in seen.status.judges}
     chosen = url_state.choice(
-        st.selectbox, "Judge", list(judges), page=PAGE, key="judge",
+        st.selectbox, "Judge", list(judges), page=PAGE, key="judge", where=f"the study {seen.name}",
         format_func=lambda name: f"{judges[name].judge_slot or 'reserve'} · "
         f"{JUDGE_STATES.get(judges[name].state, '')} · {name}",
     )  # fmt: skip

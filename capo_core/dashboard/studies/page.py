@@ -33,7 +33,6 @@ from capo_core.dashboard.studies.data import (
 from capo_core.dashboard.studies.labels import kind_title, source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_error, show_errors, show_headline, show_note
-from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
 from capo_core.formatting import count
 from capo_core.templates import render, style
@@ -70,13 +69,11 @@ _SHOWN: dict[str, Callable[[PageContext, Seen], None]] = {
 
 
 def show_study(context: PageContext, found: list[Seen]) -> None:
+    by_name = {seen.name: seen for seen in found}
+    url_state.require("study", by_name, place=url_state.WORKSPACE)
     if not found:
         show_note("No studies yet. Create one under “New study”.")
         return
-    by_name = {seen.name: seen for seen in found}
-    asked = url_state.get("study")
-    if asked and asked not in by_name:
-        st.warning(f"There is no study named {markdown(asked)} here.")
     mine = [seen.name for seen in found if seen.dataset == context.entry.name]
     name = url_state.choice(
         st.selectbox, "Study", list(by_name), page=PAGE, key="study",

@@ -324,6 +324,7 @@ def _accuracy(found, looked, name: str) -> None:
     names = list(dict.fromkeys(found.confusion["source"]))
     source = url_state.choice(
         st.segmented_control, "Source", names, page=PAGE, key="source", format_func=source_name,
+        where="this study",
         label_visibility="collapsed",
     )  # fmt: skip
     show_figure(

@@ -24,11 +24,29 @@ _TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zo
 
 @contextmanager
 def show_errors() -> Iterator[None]:
-    """Show a `CapoError` raised inside, and continue after the block."""
+    """Show a `CapoError` raised inside, and continue after the block.
+
+    A `url_state.NotHereError` goes on to the page: what follows the block would be of something
+    else than the address names.
+    """
     try:
         yield
+    except url_state.NotHereError:
+        raise
     except CapoError as error:
         show_error(error)
+
+
+def show_not_here(page: str, error: url_state.NotHereError) -> None:
+    """Show that what the address names is not here, and how to go on."""
+    with st.container(border=True):
+        st.warning(f"**{markdown(_sentence(error.what))}** {markdown(_sentence(error.todo))}")
+        st.button(
+            "Continue without it",
+            key=f"{page}.not_here",
+            on_click=url_state.put,
+            args=(page, {error.key: None}),
+        )
 
 
 def show_error(error: CapoError) -> None:

@@ -7,13 +7,97 @@ state, and their callback writes it, so that the two cannot diverge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from capo_core.errors import CapoError
+
 _MEMORY = "view"
 DATASET = "dataset"
+
+# Keys of the address that name something in the data or the workspace → what that is called. A link
+# to one that is not here says so, and nothing else is shown in its place.
+NAMED = {
+    DATASET: "dataset",
+    "who": "annotator",
+    "than": "annotator",
+    "annotator": "annotator",
+    "target": "annotator",
+    "as": "annotator",
+    "given": "annotator",
+    "item": "item",
+    "label": "label",
+    "method": "method",
+    "of": "comparison",
+    "runs": "run",
+    "run": "run",
+    "pick": "run",
+    "training": "training",
+    "report": "report",
+    "study": "study",
+    "judge": "judge",
+    "slot": "judge sequence",
+    "source": "source",
+    "against": "source",
+    "focus": "source",
+    "shown": "source",
+    "swap": "source",
+    "files": "file",
+}
+# The other keys are views and settings: one that is unknown has its default.
+SETTINGS = frozenset({
+    "view", "part", "behind", "planned", "p", "po", "q", "find", "state", "kind", "all", "figure",
+    "on", "set", "look", "alone", "measure", "clip", "apart", "like", "swapped", "agree", "order",
+    "try", "luck", "likeness", "strength", "attentive", "skill", "left", "doubt", "careless",
+    "place", "leak", "rule", "confident", "votes", "mu", "counting", "family", "seen", "grey",
+    "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list",
+})  # fmt: skip
+
+
+class NotHereError(CapoError):
+    """An address names something, under `key`, that is not in the workspace or the dataset."""
+
+    def __init__(self, what: str, *, key: str, todo: str) -> None:
+        super().__init__(what, todo=todo)
+        self.key = key
+
+
+def require(key: str, known: Collection[str], *, place: str = "", todo: str = "") -> str:
+    """Return what the address names under `key`; "" where it names nothing.
+
+    Args:
+        key: one of `NAMED`.
+        known: all there are of its kind, whether or not they can be chosen now.
+        place: where it was looked for; by default the dataset.
+
+    Raises:
+        NotHereError: it names something else.
+    """
+    return require_each(key, [get(key)], known, place=place, todo=todo)[0]
+
+
+def require_each(
+    key: str, asked: Sequence[str], known: Collection[str], *, place: str = "", todo: str = ""
+) -> list[str]:
+    """Return `asked`, all that the address names under `key`, empty texts too.
+
+    Raises:
+        NotHereError: one is not among `known`.
+    """
+    for one in asked:
+        if one and one not in known:
+            kind = NAMED[key]
+            raise NotHereError(
+                f"{kind} {one!r} is not in {place or get(DATASET) or WORKSPACE}",
+                key=key,
+                todo=todo or f"choose another {kind}",
+            )
+    return list(asked)
+
+
+WORKSPACE = "this workspace"
 
 
 def begin(page: str) -> None:
@@ -82,19 +166,30 @@ def choice(
     key: str,
     default: str | None = None,
     clears: Sequence[str] = (),
+    known: Collection[str] | None = None,
+    where: str = "",
     **settings: Any,
 ) -> str:
     """Show a widget for one of `options` (selectbox, radio, …), tied to the address.
 
     Args:
-        default: the choice if the address has none or an unknown one; by default the first option.
+        key: one of `NAMED` or `SETTINGS`.
+        default: the choice if the address has none, or a setting that is unknown; by default the
+            first option.
         clears: keys to remove from the address when this choice changes, such as a page number.
+        known: all there are of what `key` names, by default `options`.
+        where: where that was looked for; by default the dataset.
+
+    Raises:
+        NotHereError: the address names something that is not known; the widget is shown, with
+            nothing chosen in it.
     """
     fallback = default if default in options else options[0]
-    value = get(key)
-    value = value if value in options else fallback
+    asked = get(key)
+    value = asked if asked in options else fallback
+    there = key not in NAMED or not asked or asked in (options if known is None else known)
     place = f"{page}.{key}.widget"
-    st.session_state[place] = value
+    st.session_state[place] = value if there or asked in options else None
 
     def changed() -> None:
         chosen = now(place)
@@ -102,8 +197,12 @@ def choice(
         put(page, {key: chosen if chosen is not None else value, **dict.fromkeys(clears)})
 
     if widget is st.segmented_control:
-        settings = {"required": True, **settings}
+        settings = {"required": there, **settings}
+    elif not there:
+        settings = {**settings, "index": None}
     widget(label, options, key=place, on_change=changed, **settings)
+    if not there:
+        require(key, options, place=where)
     return value
 
 
