@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.provenance import OF_NOBODY
 
 from capo_core.dashboard.annotators import charts
 from capo_core.dashboard.stability import charts as stability_charts
+from capo_core.dashboard.ui.charts import blank
+from capo_core.dashboard.ui.exports import figure_page
 from capo_core.dashboard.ui.theme import looks
 from capo_core.stability.label_use import LabelUse
 
@@ -103,3 +107,20 @@ def test_names_from_data_are_no_markup_in_pictures():
         layout = json.dumps(json.loads(figure.to_json())["layout"])
         assert "<a" not in layout
         assert not any("<a" in (trace.name or "") for trace in figure.data)
+
+
+@pytest.mark.parametrize("runs", [0, 30])
+def test_a_saved_figure_has_its_provenance_below_and_inside(runs):
+    source = OF_NOBODY.but(details=tuple((f"run{n}", "<b>x</b>") for n in range(runs)))
+    figure = blank(300)
+    page = figure_page(figure, "f", source)
+    layout = json.loads(re.search(r'Plotly\.newPlot\(\s*"[^"]+",\s*\[.*?\],\s*(\{.*?\}),\s*\{"',
+                                  page, re.S).group(1))  # fmt: skip
+    title = layout["title"]
+    lines = title["text"].split("<br>")
+    assert "dataset=made | data=simulated" in title["text"] and "<b>" not in title["text"]
+    band = title["y"] * layout["height"]
+    assert 13 * len(lines) < band < 13 * len(lines) + 20  # all lines have room, below the axis
+    assert layout["height"] - 300 == layout["margin"]["b"] - 44 > band
+    assert layout["meta"]["data"] == "simulated" and figure.layout.height == 300
+    assert "<title>f (simulated data)</title>" in page

@@ -1,12 +1,15 @@
 """Training: what divides it, interrupts it or ends it changes nothing in what is learned."""
 
+import json
 import threading
 
 import pytest
 import torch
+from helpers.provenance import provenance_in
 from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from safetensors.torch import load_file
 
+from capo_core import __version__
 from capo_core.errors import Stopped
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.training.capo import train_capo
@@ -79,6 +82,10 @@ def test_sft_learns_and_tells_what_happened(sft, dataset):
     ]
     card = (sft.adapter / "README.md").read_text()
     assert dataset.fingerprint in card and f"{result['validation_loss']:.4f}" in card
+    found = provenance_in(card.encode(), "md")
+    assert (found.dataset, found.data, found.version) == (dataset.name, "people", __version__)
+    origin = json.loads((sft.adapter / "capo.json").read_text())["provenance"]
+    assert origin["seeds"] == [0] and origin["n"] == {"training item": 14, "validation item": 4}
     assert not sft.checkpoint.exists()
 
 

@@ -108,6 +108,7 @@ def download_figure(figure: go.Figure, *, key: str, file_name: str) -> None:
 
 
 _LINE, _LETTERS = 13, 110  # height in pixels, and letters, of a line below a figure
+_APART = 18  # pixels between them: the title of an axis is higher than the margin of most charts
 # Below the figure: buttons that save what it shows, its provenance included.
 _SAVE = """
 const shown = document.getElementById('{plot_id}');
@@ -133,13 +134,15 @@ def figure_page(figure: go.Figure, file_name: str, provenance: Provenance) -> st
     height, margin = page.layout.height or 450, page.layout.margin.b or 80
     below = _LINE * len(lines) + 12
     page.update_layout(
-        height=height + below,
-        margin_b=margin + below,
+        height=height + _APART + below,
+        margin_b=margin + _APART + below,
         title={
             "text": "<br>".join(plotly(line, len(line)) for line in lines),
             "font": {"size": 9, "color": "#6B7280"},
-            "x": 0.0, "xanchor": "left", "xref": "container", "pad": {"l": 6, "b": 4},
-            "y": 0.0, "yanchor": "bottom", "yref": "container", "automargin": False,
+            "x": 0.0, "xanchor": "left", "xref": "container", "pad": {"l": 6},
+            # Plotly hangs several lines from their first one.
+            "y": below / (height + _APART + below), "yanchor": "top", "yref": "container",
+            "automargin": False,
         },
     )  # fmt: skip
     html = page.to_html(
