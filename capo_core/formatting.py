@@ -10,11 +10,13 @@ import math
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 PERCENT = "\u00a0%"  # with a space that does not break
 UNDEFINED = "undefined"
 MINUS = "\u2212"
+FEW = 20  # cases up to which a share is given as a count
 
 
 def short(text: str, limit: int) -> str:
@@ -51,7 +53,7 @@ def percent(share: float | None, digits: int = 0) -> str:
     if share is None or math.isnan(share):
         return UNDEFINED
     share = round(float(share), 12)  # what is 1 but for the arithmetic is 1
-    text, step = f"{100 * share:.{digits}f}", 10.0**-digits
+    text, step = _in_hundredths(share, digits), 10.0**-digits
     if float(text) == 100 and share < 1:
         return f"over {100 - step:.{digits}f}{PERCENT}"
     if float(text) == 0 and share > 0:
@@ -59,12 +61,39 @@ def percent(share: float | None, digits: int = 0) -> str:
     return f"{text}{PERCENT}".replace("-", MINUS)
 
 
+def _in_hundredths(value: float, digits: int = 0) -> str:
+    """Return 100 times a number, rounded as `number` rounds the number itself: "0.17" and "17"."""
+    return f"{Decimal(f'{value:.{digits + 2}f}').scaleb(2):.{digits}f}"
+
+
 def points(difference: float | None, digits: int = 0) -> str:
     """Return a difference of two shares in percentage points: "12 points", "1 point"."""
     if difference is None or math.isnan(difference):
         return UNDEFINED
-    text = f"{100 * difference:.{digits}f}"
+    text = _in_hundredths(difference, digits)
+    text = text[1:] if not float(text) and text.startswith("-") else text
     return f"{text.replace('-', MINUS)} {'point' if float(text) in (1, -1) else 'points'}"
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """Return the interval of a difference of shares in points, "[2–10]" or "[−3 to 5]"; empty
+    where it is not defined."""
+    if any(part is None or math.isnan(part) for part in (low, high)):
+        return ""
+    ends = [points(end).split(" ")[0] for end in (low, high)]
+    return f"[{' to '.join(ends) if MINUS in ''.join(ends) else '–'.join(ends)}]"
+
+
+def share_of(value: float | None, n: int, *, single: bool = True) -> str:
+    """Return a share of `n` cases: of up to `FEW` as a count, "11 of 12", else in whole percent.
+
+    Args:
+        single: whether the share is of these cases themselves, and no mean of several shares.
+    """
+    if value is None or math.isnan(value) or not (single and 0 < n <= FEW):
+        return percent(value)
+    hits = value * n
+    return f"{hits:.0f} of {n}" if abs(hits - round(hits)) < 1e-6 else percent(value)
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
@@ -79,7 +108,7 @@ def percent_interval(low: float, high: float) -> str:
     """Return the interval of a share in percent, "[58–66]"; empty where it is not defined."""
     if any(part is None or math.isnan(part) for part in (low, high)):
         return ""
-    return f"[{100 * low:.0f}–{100 * high:.0f}]"
+    return f"[{_in_hundredths(low)}–{_in_hundredths(high)}]"
 
 
 def p_value(p: float | None) -> str:
@@ -157,7 +186,8 @@ class Statement:
         template: the sentence with `{name}` for each value; with a format such as
             `{share:percent}`, `{n:count item}`, `{value:number 2}`, see `FORMATS`.
         values: values of the placeholders: numbers, texts, `Named` names, statements that are a
-            part of this one, and lists of them ("A, B and C"; with the format `apart`: "A; B").
+            part of this one, and lists of them ("A, B and C"; with the format `apart`: "A; B";
+            with `listed or`: "A, B or C").
 
     >>> Statement("headline", "{method} is {gain:points} ahead.",
     ...           {"method": Named("method", "capo"), "gain": 0.12}).text
@@ -179,7 +209,7 @@ class Statement:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the statement as JSON: its text, and the parts that it can be restored from."""
-        values = {name: _plain(value) for name, value in self.values.items()}
+        values = plain_values(self.values)
         return {"topic": self.topic, "text": self.text, "template": self.template, "values": values}
 
     @classmethod
@@ -187,8 +217,7 @@ class Statement:
         """Return the statement from `to_dict`; one written as text alone is that text."""
         if "template" not in raw:
             return cls.plain(raw["topic"], raw["text"])
-        values = {name: _revived(value) for name, value in raw["values"].items()}
-        return cls(raw["topic"], raw["template"], values)
+        return cls(raw["topic"], raw["template"], revived_values(raw["values"]))
 
     @classmethod
     def plain(cls, topic: str, text: str) -> Statement:
@@ -241,6 +270,9 @@ class _Renderer(string.Formatter):
         if isinstance(value, (list, tuple)):
             if format_spec == "apart":
                 return "; ".join(self.format_field(each, "") for each in value)
+            if format_spec.startswith("listed "):
+                last = format_spec.removeprefix("listed ")
+                return listed([self.format_field(each, "") for each in value], last)
             return listed([self.format_field(each, format_spec) for each in value])
         name, *arguments = format_spec.split() or [""]
         if name in FORMATS:
@@ -257,21 +289,37 @@ def _with_names(template: str, renamed: Mapping[str, str]) -> str:
     return "".join(pieces)
 
 
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of a statement or finding as JSON; undefined numbers are None."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def revived_values(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that `plain_values` serialised."""
+    return {name: _revived(value) for name, value in raw.items()}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Named):
         return {"kind": value.kind, "key": value.key}
     if isinstance(value, Statement):
         return value.to_dict()
+    if isinstance(value, Mapping):
+        return plain_values(value)
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return value.item() if hasattr(value, "item") else value
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _revived(value: Any) -> Any:
     if isinstance(value, dict) and "topic" in value:
         return Statement.from_dict(value)
     if isinstance(value, dict):
-        return Named(value["kind"], value["key"])
+        if set(value) == {"kind", "key"}:
+            return Named(value["kind"], value["key"])
+        return revived_values(value)
     return [_revived(each) for each in value] if isinstance(value, list) else value
 
 

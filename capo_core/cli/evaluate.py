@@ -295,31 +295,44 @@ def evaluate(
 
 
 def _show(report) -> None:
-    """Print the statements, and the scores averaged over targets."""
-    from capo_core.evaluation.export import number_or_empty
-    from capo_core.evaluation.measures.registry import find_measure
+    """Print the statements and the scores: means over targets, or each target where there are
+    none."""
+    from capo_core.evaluation.export import averaged_text, imitated
+    from capo_core.evaluation.summary import statements, titled
     from capo_core.evaluation.table import ALL
 
-    for statement in report.statements:
-        console.print(statement.text, markup=False)
-    sources = [source.name for source in report.sources]
-    table = Table("measure", "k", *sources, "chance", box=None)
-    rows = report.scores[report.scores["target"] == ALL]
-    for (name, k), cells in rows.groupby(["measure", "k"], sort=False):
-        values = cells.set_index("source")
-        digits = find_measure(name).decimals
-        shown = [
-            f"{number_or_empty(own['value'], digits)} "
-            f"[{number_or_empty(own['low'], digits)}–{number_or_empty(own['high'], digits)}]"
-            if own["value"] == own["value"]
-            else "undefined"
-            for own in (values.loc[source] for source in sources)
-        ]
-        chance = values["chance"].iloc[0]
-        table.add_row(name, str(k or ""), *shown, number_or_empty(chance, digits))
-    console.print()
-    console.print(table, markup=False)
+    for statement in statements(report):
+        console.print(titled(statement), markup=False)
+    for target in [ALL] if report.targets else imitated(report):
+        console.print()
+        if target != ALL:
+            console.print(f"Annotator {target}", markup=False)
+            for statement in statements(report, target):
+                console.print(titled(statement), markup=False)
+        console.print(_score_table(report, target), markup=False)
     console.print(
-        f"\nMeans over targets, {report.n_items} {report.split} items, 95 % intervals.",
+        f"\n{averaged_text(report)} {report.n_items:,} {report.split} items, 95 % intervals.",
         markup=False,
     )
+
+
+def _score_table(report, target: str) -> Table:
+    from rich.text import Text
+
+    from capo_core.evaluation.cells import score_cells
+    from capo_core.evaluation.export import source_name
+
+    rows = report.scores[report.scores["target"] == target]
+    measures = [
+        score_cells(report, name, int(k), target)
+        for name, k in dict.fromkeys(zip(rows["measure"], rows["k"], strict=True))
+    ]
+    sources = list(measures[0].values) if measures else []
+    table = Table("measure", "k", *(source_name(source) for source in sources), "n", box=None)
+    for one in measures:
+        cells = [
+            Text(text, style="bold" if source == one.bold else "")
+            for source, text in one.values.items()
+        ]
+        table.add_row(one.measure, str(one.k or ""), *cells, one.n)
+    return table

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.claims import findings
+from capo_core.evaluation.coverage import NO_COMMON_TARGET, coverage_of
 from capo_core.evaluation.eyes import compare_eyes
 from capo_core.evaluation.human_distance import SeedScores, human_distance, with_verdicts
 from capo_core.evaluation.likelihood import MEASURE as LIKELIHOOD_MEASURE
 from capo_core.evaluation.likelihood import AuthorAdapters, AuthorScores, author_scores
 from capo_core.evaluation.llm_judge.results import LlmJudgeVerdicts
-from capo_core.evaluation.measures import GUESS
 from capo_core.evaluation.measures.registry import (
     FAMILIES,
     LLM_JUDGE,
@@ -26,9 +28,10 @@ from capo_core.evaluation.measures.registry import (
     find_measure,
     measures_of,
 )
+from capo_core.evaluation.paragraph import methods_paragraph
 from capo_core.evaluation.report import CARICATURES, SCORES, EvaluatedSource, EvaluationReport
-from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams, sources
-from capo_core.evaluation.summary import methods_paragraph, statements
+from capo_core.evaluation.streams import GUESS, HUMAN, OTHER, Stream, human_streams, sources
+from capo_core.evaluation.summary import statements
 from capo_core.evaluation.table import ALL, Evaluation, TableConfig, evaluate
 from capo_core.formatting import Statement
 from capo_core.progress import Progress, part_of, silent
@@ -69,14 +72,41 @@ def compute_report(
         DataError: an annotator has no explanation in the training split, or an answer has an
             unknown target or label.
     """
+    left_out = coverage_of(outputs, dataset.annotators).left_out
     streams, found, by_likelihood = _scored(
         dataset, item_ids, outputs, config, cache=cache, embedder=embedder, llm_judges=llm_judges,
         authors=authors, same_training=same_training, progress=progress,
     )  # fmt: skip
+    return report_of(
+        dataset, item_ids, streams, found, config, split=split, llm_judges=llm_judges,
+        by_likelihood=by_likelihood, missing=missing, left_out=left_out,
+    )  # fmt: skip
+
+
+def report_of(
+    dataset: Dataset,
+    item_ids: tuple[str, ...],
+    streams: Sequence[Stream],
+    found: Evaluation,
+    config: TableConfig,
+    *,
+    split: str = "test",
+    llm_judges: Sequence[LlmJudgeVerdicts] = (),
+    by_likelihood: AuthorScores | None = None,
+    missing: Statement | None = None,
+    left_out: Mapping[str, int] | None = None,
+) -> EvaluationReport:
+    """Return the report on scores that are computed: tests, distances, findings and sentences.
+
+    Args:
+        streams: those that `found` was computed from, people's among them.
+        left_out: answers of each method that are not among them.
+        Other arguments are those of `compute_report`.
+    """
     methods = [name for name in sources(streams) if name not in (HUMAN, OTHER)]
     pairs = [
         *combinations(methods, 2),
-        *((name, other) for other in (HUMAN, OTHER) for name in methods),
+        *((name, other) for other in (HUMAN, OTHER, GUESS) for name in methods),
     ]
     apart = found.differences(pairs)
     imitation = [
@@ -89,6 +119,7 @@ def compute_report(
         imitation,
         combinations(methods, 2),
         family=("measure", "k", "quantity"),
+        averaged=found.averaged,
     )
     apart = with_verdicts(apart, away)
     eyes = compare_eyes(away, min(config.pool))
@@ -100,16 +131,17 @@ def compute_report(
         "confusion": found.confusion,
         "caricatures": caricatures(apart, config),
     }
-    scored = tuple(_sources(streams, dataset.annotators))
+    scored = tuple(_sources(streams, dataset.annotators, left_out or {}))
+    n_items = len(set().union(*found.coverage.items.values())) or len(item_ids)
     missing_text = missing.text if missing is not None else ""
     about = tuple(judge.to_dict() for judge in llm_judges)
     likelihood = by_likelihood.to_dict() if by_likelihood is not None else {}
-    return EvaluationReport(
+    report = EvaluationReport(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         simulated=dataset.simulated,
         split=split,
-        n_items=len(item_ids),
+        n_items=n_items,
         annotators=dataset.annotators,
         config=config,
         sources=scored,
@@ -119,20 +151,14 @@ def compute_report(
         likelihood=likelihood,
         llm_judges=about,
         missing=missing_text,
-        statements=statements(
-            **parts,
-            human_distance=away,
-            eyes=eyes,
-            sources=scored,
-            config=config,
-            llm_judges=about,
-            likelihood=likelihood,
-            missing=missing,
-        ),
+        statements=(missing,) if missing is not None else (),
         methods=methods_paragraph(
-            dataset, len(item_ids), split, config, scored, about, missing_text, likelihood
+            dataset, n_items, split, config, scored, about, missing_text, likelihood,
+            found.coverage.targets,
         ),
-    )
+        targets=found.coverage.targets,
+    )  # fmt: skip
+    return replace(report, statements=statements(report), findings=findings(report))
 
 
 def seed_scores(
@@ -176,8 +202,9 @@ def _scored(
 ) -> tuple[list[Stream], Evaluation, AuthorScores | None]:
     """Return all streams, their scores, and those by likelihood where there are author adapters."""
     _check(dataset, outputs)
-    streams = [*human_streams(dataset, item_ids), *outputs]
-    given = [each for judge in llm_judges for each in judge.given(item_ids)]
+    coverage = coverage_of(outputs, dataset.annotators)
+    streams = [coverage.restrict(s) for s in (*human_streams(dataset, item_ids), *outputs)]
+    given = [each for judge in llm_judges for each in judge.given(item_ids, coverage)]
     by_likelihood = None
     if authors is not None:
         by_likelihood = author_scores(
@@ -246,10 +273,13 @@ def _scores(
                 chance = found.chance if about.of.attribution else of(GUESS, key)
                 numbers = ("value", "low", "high", "n", "replicates", "spread", "seed_spread")
                 values = [getattr(row, n) for n in numbers] if row else _NOTHING
+                why = ""
+                if row is None:
+                    single = any((source, t, name, k) in known for t in targets)
+                    why = NO_COMMON_TARGET if single else _why(source, about, k)
                 rows.append((source, target, name, k, about.family, *values,
-                             of(about.of.floor_source, key),
-                             of(HUMAN, key), chance, about.better,
-                             "" if row else _why(source, about, k)))  # fmt: skip
+                             of(about.of.floor_source, key), of(HUMAN, key), chance,
+                             about.better, why))  # fmt: skip
     return pd.DataFrame(rows, columns=list(SCORES))
 
 
@@ -287,7 +317,9 @@ def caricatures(apart: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(CARICATURES))
 
 
-def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator[EvaluatedSource]:
+def _sources(
+    streams: Sequence[Stream], annotators: tuple[str, ...], left_out: Mapping[str, int]
+) -> Iterator[EvaluatedSource]:
     for name in sources(streams):
         own = [stream for stream in streams if stream.source == name]
         targets = {stream.target for stream in own}
@@ -301,6 +333,7 @@ def _sources(streams: Sequence[Stream], annotators: tuple[str, ...]) -> Iterator
                 for stream in own
                 for label, explanation in zip(stream.labels, stream.explanations, strict=True)
             ),
+            left_out.get(name, 0),
         )
 
 

@@ -15,17 +15,22 @@ from markupsafe import Markup
 
 from capo_core import formatting
 from capo_core.errors import ConfigError
+from capo_core.evaluation.cells import BOLD, interval_cell, value_text
+from capo_core.evaluation.claims import clearly_nearest
 from capo_core.evaluation.human_distance import DISTANCE
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
     Family,
+    Measure,
     families_by_interest,
     find_measure,
 )
 from capo_core.evaluation.report import EvaluationReport
-from capo_core.evaluation.streams import HUMAN, OTHER
+from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
+from capo_core.evaluation.summary import interval_text, statements, titled
 from capo_core.evaluation.table import ALL
 from capo_core.export_formats import csv_text, html_foot, html_head, json_document, json_lines
+from capo_core.imitation.prompting.prompts import method_name
 from capo_core.provenance import Provenance, kind_of
 from capo_core.run_folder import RunFolder, made_by
 from capo_core.stats.intervals import json_rows
@@ -71,7 +76,18 @@ def to_html(report: EvaluationReport, provenance: Provenance | None = None) -> s
         n_annotators=len(report.annotators),
         simulated=report.simulated,
         fingerprint=report.fingerprint[:12],
-        statements=[provenance.marked(statement.text) for statement in report.statements],
+        statements=[provenance.marked(titled(s)) for s in statements(report)],
+        by_annotator=[
+            {
+                "target": target,
+                "statements": [provenance.marked(titled(s)) for s in statements(report, target)],
+            }
+            for target in imitated(report)
+        ]
+        if len(imitated(report)) > 1
+        else [],
+        averaged=averaged_text(report),
+        bold=BOLD,
         figure=_figure(report),
         families=[
             _family(report, family)
@@ -120,13 +136,14 @@ def _at(share: float) -> float:
 
 def _figure_row(row: Any, y: int) -> dict[str, Any]:
     marks = [
-        {"x": _at(share), "dash": dash, "title": f"{name} {100 * share:.0f} %"}
+        {"x": _at(share), "dash": dash, "title": f"{name} {formatting.percent(share)}"}
         for name, dash in (("floor", ""), ("ceiling", ""), ("chance", "3 3"))
         if not math.isnan(share := getattr(row, name))
     ]
     return {
-        "y": y, "middle": y - 4, "name": row.source, "marks": marks, "low": _at(row.low),
-        "high": _at(row.high), "x": _at(row.value), "shown": f"{100 * row.value:.0f} %",
+        "y": y, "middle": y - 4, "name": method_name(row.source), "marks": marks,
+        "low": _at(row.low), "high": _at(row.high), "x": _at(row.value),
+        "shown": formatting.percent(row.value),
     }  # fmt: skip
 
 
@@ -158,8 +175,8 @@ def _family(report: EvaluationReport, family: Family) -> dict[str, Any]:
             {
                 "about": about,
                 "better": DIRECTIONS[about.better],
-                "overall": _table(of_measure[of_measure["target"] == ALL], about.decimals),
-                "by_target": _table(by_target, about.decimals, targets=True)
+                "overall": _table(report, of_measure[of_measure["target"] == ALL], about),
+                "by_target": _table(report, by_target, about, targets=True)
                 if len(by_target)
                 else None,
             }
@@ -167,49 +184,82 @@ def _family(report: EvaluationReport, family: Family) -> dict[str, Any]:
     return {"heading": family.heading, "measures": measures}
 
 
-def _table(rows: pd.DataFrame, digits: int, *, targets: bool = False) -> dict[str, Any]:
+def _table(
+    report: EvaluationReport, rows: pd.DataFrame, about: Measure, *, targets: bool = False
+) -> dict[str, Any]:
     pooled = (rows["k"] > 0).any()
     names = ["source", *(["target"] if targets else []), *(["k"] if pooled else [])]
+    bold = {
+        (k, target): clearly_nearest(report, about.name, k, target)
+        for k, target in dict.fromkeys(zip(rows["k"], rows["target"], strict=True))
+    }
     return {
         "names": names,
         "numbers": _NUMBERS,
         "rows": [
             {
-                "names": [getattr(row, name) for name in names],
+                "names": [
+                    source_name(row.source) if name == "source" else getattr(row, name)
+                    for name in names
+                ],
+                "bold": bold[row.k, row.target] == row.source,
                 "undefined": row.note if math.isnan(row.value) else "",
-                "numbers": _number_cells(row, digits),
+                "numbers": _number_cells(row, about),
             }
             for row in rows.itertuples()
         ],
     }
 
 
-def _number_cells(row: Any, digits: int) -> list[str]:
+def _number_cells(row: Any, about: Measure) -> list[str]:
     return [
-        number_or_empty(row.value, digits),
-        f"{number_or_empty(row.low, digits)} to {number_or_empty(row.high, digits)}",
-        str(row.n),
-        "" if math.isnan(row.seed_spread) else f"± {number_or_empty(row.seed_spread, digits)}",
-        *(number_or_empty(getattr(row, name), digits) for name in ("floor", "ceiling", "chance")),
+        value_text(row.value, about),
+        interval_cell(row.low, row.high, about),
+        f"{row.n:,}",
+        ""
+        if math.isnan(row.seed_spread)
+        else f"± {formatting.number(row.seed_spread, about.decimals)}",
+        *(
+            "" if math.isnan(value) else value_text(value, about)
+            for value in (row.floor, row.ceiling, row.chance)
+        ),
     ]
 
 
-def number_or_empty(value: float, digits: int = 2) -> str:
-    """Return a number for a cell of a table, which is empty where there is none."""
-    return "" if math.isnan(value) else formatting.number(value, digits)
+_SOURCES = {HUMAN: "target's own (ceiling)", OTHER: "another annotator (floor)", GUESS: "chance"}
+
+
+def source_name(source: str) -> str:
+    """Return a source's name in reports and in the terminal."""
+    return _SOURCES.get(source) or method_name(source)
+
+
+def imitated(report: EvaluationReport) -> list[str]:
+    """Return the annotators whom a method imitates."""
+    methods = [s for s in report.sources if s.name in report.method_names]
+    return [name for name in report.annotators if any(name in s.targets for s in methods)]
+
+
+def averaged_text(report: EvaluationReport) -> str:
+    """Return what the scores without an annotator's name are of."""
+    if not report.targets:
+        return "No annotator is imitated by every method: there are no means over annotators."
+    if len(report.targets) == 1:
+        return f"Scores are of annotator {report.targets[0]}."
+    return f"Scores are means over the annotators {formatting.listed(report.targets)}."
 
 
 def _differences(report: EvaluationReport) -> list[dict[str, Any]]:
     rows = report.differences[report.differences["target"] == ALL]
     return [
         {
-            "names": [row.source, row.against, row.measure, row.k or ""],
+            "names": [*_pair(row), row.measure, row.k or ""],
             "numbers": [
-                number_or_empty(row.value, 3),
-                f"{number_or_empty(row.low, 3)} to {number_or_empty(row.high, 3)}",
-                row.n,
-                number_or_empty(row.p, 4),
-                number_or_empty(row.p_holm, 4),
+                formatting.signed(row.value, find_measure(row.measure).decimals),
+                interval_cell(row.low, row.high, find_measure(row.measure)),
+                f"{row.n:,}",
+                formatting.p_value(row.p),
+                formatting.p_value(row.p_holm),
             ],
             "verdict": row.verdict,
         }
@@ -217,16 +267,19 @@ def _differences(report: EvaluationReport) -> list[dict[str, Any]]:
     ]
 
 
+def _pair(row: Any) -> list[str]:
+    return [source_name(row.source), source_name(row.against)]
+
+
 def _distances(report: EvaluationReport) -> list[dict[str, Any]]:
     rows = report.human_distance.distances
     return [
         {
-            "names": [row.source, row.measure, row.k],
+            "names": [method_name(row.source), row.measure, row.k],
             "numbers": [
-                number_or_empty(row.value),
-                number_or_empty(row.human),
-                f"{formatting.signed(row.gap)} "
-                f"({number_or_empty(row.gap_low)} to {number_or_empty(row.gap_high)})",
+                value_text(row.value, find_measure(row.measure)),
+                value_text(row.human, find_measure(row.measure)),
+                _spanned(row.gap, row.gap_low, row.gap_high, sign=True),
                 _spanned(row.distance, row.distance_low, row.distance_high),
             ],
             "level": row.level,
@@ -235,8 +288,9 @@ def _distances(report: EvaluationReport) -> list[dict[str, Any]]:
     ]
 
 
-def _spanned(value: float, low: float, high: float) -> str:
-    return f"{number_or_empty(value)} ({number_or_empty(low)} to {number_or_empty(high)})"
+def _spanned(value: float, low: float, high: float, *, sign: bool = False) -> str:
+    shown = formatting.signed(value) if sign else formatting.number(value)
+    return f"{shown} {interval_text(low, high)}".strip()
 
 
 def _contrasts(report: EvaluationReport) -> list[dict[str, Any]]:
@@ -244,11 +298,11 @@ def _contrasts(report: EvaluationReport) -> list[dict[str, Any]]:
     rows = rows[(rows["target"] == ALL) & (rows["quantity"] == DISTANCE)]
     return [
         {
-            "names": [row.source, row.against, row.measure, row.k],
+            "names": [*_pair(row), row.measure, row.k],
             "numbers": [
-                _spanned(row.value, row.low, row.high),
-                number_or_empty(row.p, 4),
-                number_or_empty(row.p_holm, 4),
+                _spanned(row.value, row.low, row.high, sign=True),
+                formatting.p_value(row.p),
+                formatting.p_value(row.p_holm),
             ],
             "verdict": row.verdict,
         }
@@ -267,11 +321,14 @@ def _confusion(report: EvaluationReport) -> dict[str, Any] | None:
         for target, cells in of_source.groupby("target", sort=False):
             shares = cells.set_index("attributed")["share"]
             shown = [
-                {"shade": f"{0.6 * shares[name]:.2f}", "percent": f"{100 * shares[name]:.0f}"}
+                {
+                    "shade": f"{0.6 * shares[name]:.2f}",
+                    "percent": formatting.percent(shares[name]).removesuffix(formatting.PERCENT),
+                }
                 for name in names
             ]
             lines.append({"target": target, "cells": shown, "n": int(cells["n"].iloc[0])})
-        matrices.append({"source": source, "rows": lines})
+        matrices.append({"source": source_name(source), "rows": lines})
     return {"names": names, "matrices": matrices}
 
 

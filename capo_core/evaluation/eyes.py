@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from capo_core.evaluation.human_distance import DISTANCE, HumanDistance
+from capo_core.evaluation.human_distance import HumanDistance
 from capo_core.evaluation.measures.registry import LIKELIHOOD, find_measure
-from capo_core.formatting import Named, Statement
 from capo_core.stats.intervals import json_value
 from capo_core.text.reductions import find_reduction
 from capo_core.text.representations import find_representation
@@ -123,16 +122,8 @@ def compare_eyes(distance: HumanDistance, k: int) -> EyeComparison | None:
 
 def _nearer(distance: HumanDistance, measure: str, k: int, one: str, other: str) -> bool:
     """Return whether a measure finds `one` significantly nearer to the human than `other`."""
-    rows = distance.contrasts
-    rows = rows[(rows["measure"] == measure) & (rows["k"] == k) & (rows["quantity"] == DISTANCE)]
-    rows = rows[rows["target"] == "all"]
-    for row in rows.itertuples():
-        if (row.source, row.against, row.verdict) in (
-            (one, other, "nearer"),
-            (other, one, "further"),
-        ):
-            return True
-    return False
+    row = distance.further(one, other, measure, k)
+    return row is not None and row.verdict == "nearer"
 
 
 def eye_in_words(measure: str) -> str:
@@ -141,31 +132,3 @@ def eye_in_words(measure: str) -> str:
     if about.family == LIKELIHOOD:
         return "likelihood under the annotators' own adapters"
     return find_representation(about.variant.partition(", ")[0]).in_words
-
-
-def eye_warning(found: EyeComparison | None) -> Statement | None:
-    """Return the warning that the measures disagree; None where they agree."""
-    if found is None or not found.differ:
-        return None
-    parts, values = [], {}
-    for number, (eye, method) in enumerate(found.nearest.items()):
-        parts.append(f"{{method{number}}} by {eye_in_words(eye)}")
-        values[f"method{number}"] = Named("method", method)
-    taus = [a.tau for a in found.agreements if not math.isnan(a.tau)]
-    if taus:
-        values |= {"low": min(taus), "high": max(taus), "n": len(found.methods)}
-    ranks = ""
-    if taus:
-        span = "{low:number}" if min(taus) == max(taus) else "{low:number} to {high:number}"
-        ranks = f" (Kendall's τ of their orders {span}, {{n:count method}})"
-    end = (
-        "A conclusion from one of them alone is about that measure."
-        if found.significant
-        else "None of these differences is significant by itself."
-    )
-    return Statement(
-        "eyes",
-        "Measures of imitation rank the methods differently: nearest to the targets' own level is "
-        f"{', '.join(parts)}{ranks}. {end}",
-        values,
-    )

@@ -19,23 +19,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from capo_core.errors import ConfigError
 from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.evaluation.table import ALL, SIGNIFICANCE_LEVEL, Key
-from capo_core.stats.bootstrap import AnyScore, ResampledScore
+from capo_core.evaluation.table import ALL, Key
+from capo_core.stats.bootstrap import AnyScore, ResampledScore, draws_of
 from capo_core.stats.intervals import bayesian_weights, json_rows
-from capo_core.stats.significance import bootstrap_p, holm
+from capo_core.stats.significance import bootstrap_p, carries_order, holm
 
 DISTANCE_COLUMNS = ("source", "target", "measure", "k", "seeds", "n", "value", "low", "high",
                     "human", "human_low", "human_high", "gap", "gap_low", "gap_high", "distance",
                     "distance_low", "distance_high", "level")  # fmt: skip
 CONTRAST_COLUMNS = ("source", "against", "target", "measure", "k", "quantity", "value", "low",
                     "high", "n", "p", "p_holm", "verdict")  # fmt: skip
-OVERSHOOT, UNDERSHOOT, AT_LEVEL = "overshoot", "undershoot", "at the human's level"
+OVERSHOOT, UNDERSHOOT, AT_LEVEL = "overshoot", "undershoot", "not significantly different"
 VALUE, DISTANCE = "value", "distance"  # quantities that two methods are compared by
 DRAWS = 4000
 _UNDECIDED = "undecided"
@@ -62,7 +64,8 @@ class HumanDistance:
     Attributes:
         distances: DISTANCE_COLUMNS; one row a method, target (or `ALL`), measure and k. `gap` is
             the method's value minus the human's own, `level` whether its interval lies above 0
-            (`OVERSHOOT`), below (`UNDERSHOOT`) or holds 0 (`AT_LEVEL`). `n`: items.
+            (`OVERSHOOT`), below (`UNDERSHOOT`) or holds 0 (`AT_LEVEL`). `n`: items that the method
+            is scored on.
         contrasts: CONTRAST_COLUMNS; the first method minus the second, in value and in distance
             (below 0: the first is nearer), with two-sided bootstrap p-values.
     """
@@ -79,6 +82,40 @@ class HumanDistance:
         rows = self.distances
         rows = rows[(rows["measure"] == measure) & (rows["k"] == k) & (rows["target"] == target)]
         return rows.sort_values("distance", kind="stable")
+
+    def rows(self, measure: str, k: int, target: str = ALL) -> list[Any]:
+        """Return the same as named tuples."""
+        return self._by_measure.get((measure, k, target), [])
+
+    @cached_property
+    def _by_measure(self) -> dict[tuple[str, int, str], list[Any]]:
+        found: dict[tuple[str, int, str], list[Any]] = {}
+        for row in self.distances.sort_values("distance", kind="stable").itertuples(index=False):
+            found.setdefault((row.measure, row.k, row.target), []).append(row)
+        return found
+
+    def further(self, one: str, other: str, measure: str, k: int, target: str = ALL) -> Any:
+        """Return the contrast in distance of two methods (a named tuple of `contrasts`, with the
+        sign of `one` minus `other`); None where there is none."""
+        row = self._by_pair.get((one, other, measure, k, target))
+        if row is not None:
+            return row
+        row = self._by_pair.get((other, one, measure, k, target))
+        if row is None:
+            return None
+        verdict = {"nearer": "further", "further": "nearer"}.get(row.verdict, row.verdict)
+        return row._replace(
+            source=one, against=other, value=-row.value, low=-row.high, high=-row.low,
+            verdict=verdict,
+        )  # fmt: skip
+
+    @cached_property
+    def _by_pair(self) -> dict[tuple[str, str, str, int, str], Any]:
+        return {
+            (row.source, row.against, row.measure, row.k, row.target): row
+            for row in self.contrasts.itertuples(index=False)
+            if row.quantity == DISTANCE
+        }
 
     def of_target(self, target: str) -> HumanDistance:
         """Return the rows of one target as if it were all of them, for statements about it."""
@@ -102,7 +139,7 @@ def from_tables(scores: pd.DataFrame, differences: pd.DataFrame) -> HumanDistanc
     overall = sizes.groupby(["source", "measure", "k"])["size"].mean()
     rows = []
     for row in both.itertuples():
-        level = OVERSHOOT if row.low_gap > 0 else UNDERSHOOT if row.high_gap < 0 else AT_LEVEL
+        level = level_of(row.low_gap, row.high_gap, row.n)
         size = abs(row.value_gap)
         if row.target == ALL:
             size = overall.get((row.source, row.measure, row.k), size)
@@ -110,6 +147,13 @@ def from_tables(scores: pd.DataFrame, differences: pd.DataFrame) -> HumanDistanc
                      row.high, row.ceiling, np.nan, np.nan, row.value_gap, row.low_gap,
                      row.high_gap, size, np.nan, np.nan, level))  # fmt: skip
     return HumanDistance(pd.DataFrame(rows, columns=list(DISTANCE_COLUMNS)))
+
+
+def level_of(low: float, high: float, n: int) -> str:
+    """Return where a method stands, by the 95 % interval of method minus human on n items."""
+    if not carries_order(low, high, 0.0, n):
+        return AT_LEVEL
+    return OVERSHOOT if low > 0 else UNDERSHOOT
 
 
 def _empty(columns: Sequence[str]) -> pd.DataFrame:
@@ -123,6 +167,7 @@ def human_distance(
     *,
     plain: Iterable[tuple[str, int]] = (),
     family: Sequence[str] = ("whole",),
+    averaged: Mapping[tuple[str, int], Sequence[str]] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> HumanDistance:
@@ -136,6 +181,8 @@ def human_distance(
             value there is no level to be met but the end of the scale.
         family: columns of `contrasts` whose values share one Holm correction; ("whole",) corrects
             over the whole table, `ALL` and single targets apart.
+        averaged: (name, k) → the targets of the rows `ALL`, the same ones for every method
+            (`table.Evaluation.averaged`); None: for each method those that it has.
 
     Raises:
         ConfigError: no seed, or a measure that is no average over items.
@@ -148,15 +195,30 @@ def human_distance(
     rows, contrasts = [], []
     for name, k in measures:
         for method in methods:
-            rows += _distance_rows(found, method, name, k)
+            rows += _distance_rows(found, method, name, k, _of_all(averaged, name, k))
     for one, other in pairs:
         for name, k in (*measures, *plain):
             quantities = (VALUE,) if (name, k) in plain else (VALUE, DISTANCE)
-            contrasts += _contrast_rows(found, one, other, name, k, quantities)
+            of_all = _of_all(averaged, name, k)
+            contrasts += _contrast_rows(found, one, other, name, k, quantities, of_all)
     table = pd.DataFrame(contrasts, columns=list(CONTRAST_COLUMNS))
     return HumanDistance(
         pd.DataFrame(rows, columns=list(DISTANCE_COLUMNS)), _corrected(table, family)
     )
+
+
+def _of_all(averaged, name: str, k: int) -> Sequence[str] | None:
+    """Return the targets of the rows `ALL`; None where every method has its own."""
+    return None if averaged is None else averaged.get((name, k), ())
+
+
+def _scopes(targets: Sequence[str], of_all: Sequence[str] | None) -> list[tuple[str, list[str]]]:
+    """Return each row's target with the targets it is averaged over: single ones, then `ALL`."""
+    single = [(target, [target]) for target in targets]
+    together = list(targets) if of_all is None else list(of_all)
+    if not together or not set(together) <= set(targets):
+        return single
+    return [*single, (ALL, together)]
 
 
 class _Draws:
@@ -171,22 +233,31 @@ class _Draws:
         rng = np.random.default_rng([seed, 0xD157])
         weights = np.concatenate(list(bayesian_weights(rng, draws, len(place))))
         single: dict[Key, dict[int, tuple[float, np.ndarray]]] = {}
+        self.items: dict[Key, set[int]] = {}
         for number, one in enumerate(seeds):
-            own = weights[:, [place[item] for item in one.item_ids]]
+            places = np.array([place[item] for item in one.item_ids])
+            own = weights[:, places]
             own = own / own.mean(axis=1, keepdims=True)
             for key, score in one.parts.items():
                 if key[2:] in wanted and key[1] != ALL:
                     value = score.value, _draws_of(key, score, own, rng)
                     single.setdefault(key, {})[number] = value
+                    used = slice(None) if score.weight is None else np.flatnonzero(score.weight)
+                    self.items.setdefault(key, set()).update(places[used].tolist())
         self.seeds = single
         self.bounds = {key[2:]: score.bounds for one in seeds for key, score in one.parts.items()}
-        self.n = len(place)
         self.values = {
             key: float(np.mean([v for v, _ in of.values()])) for key, of in single.items()
         }
         self.draws = {
             key: np.mean([d for _, d in of.values()], axis=0) for key, of in single.items()
         }
+
+    def n(self, sources: Sequence[str], targets: Sequence[str], name: str, k: int) -> int:
+        """Return how many items the scores of `sources` for `targets` are on."""
+        return len(
+            set().union(*(self.items[s, target, name, k] for s in sources for target in targets))
+        )
 
     def targets(self, *sources: str, name: str, k: int) -> list[str]:
         """Return the targets for which all of `sources` have a value."""
@@ -215,28 +286,22 @@ class _Draws:
 def _draws_of(
     key: Key, score: AnyScore, weights: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a score under item weights [draws, items] with mean 1.
-
-    A share of 0 or 1 has no influences; what remains uncertain is the number of trials: its draws
-    vary as Jeffreys' posterior does, unpaired.
-    """
+    """Return a score under item weights [draws, items] with mean 1 (see `bootstrap.draws_of`)."""
     if isinstance(score, ResampledScore):
         raise ConfigError(
             f"{key[2]!r} is no average over items, so that seeds cannot be paired by item",
             expected="attribution, probability, label accuracy and other averages",
         )
-    if score.share and score.value in (0.0, 1.0):
-        hits = score.value * score.n
-        posterior = rng.beta(hits + 0.5, score.n - hits + 0.5, size=len(weights))
-        return score.value + posterior - posterior.mean()
-    return score.value + weights @ score.influence.mean(axis=0)
+    return draws_of(score, weights, rng)
 
 
 def _estimate(value: float, draws: np.ndarray, n: int, low: float, high: float):
     return ResampledScore(value, draws, n, (low, high)).estimate()
 
 
-def _distance_rows(found: _Draws, method: str, name: str, k: int) -> list[tuple]:
+def _distance_rows(
+    found: _Draws, method: str, name: str, k: int, of_all: Sequence[str] | None
+) -> list[tuple]:
     targets = found.targets(method, HUMAN, name=name, k=k)
     each = {t: (found.values[method, t, name, k], found.draws[method, t, name, k]) for t in targets}
     human = {t: found.human(method, t, name, k) for t in targets}
@@ -244,19 +309,19 @@ def _distance_rows(found: _Draws, method: str, name: str, k: int) -> list[tuple]
     bounds = found.bounds.get((name, k), (0.0, 1.0))
     width = bounds[1] - bounds[0]
     rows = []
-    for target in (*targets, ALL) if targets else ():
-        of = targets if target == ALL else [target]
+    for target, of in _scopes(targets, of_all):
+        n = found.n((method,), of, name, k)
         shown = [_mean(each, of), _mean(human, of), _mean(gaps, of), _mean(_absolute(gaps), of)]
         limits = (bounds, bounds, (-width, width), (0.0, width))
         estimates = [
-            _estimate(value, draws, found.n, *limit)
+            _estimate(value, draws, n, *limit)
             for (value, draws), limit in zip(shown, limits, strict=True)
         ]
         numbers = [part for e in estimates for part in (e.value, e.low, e.high)]
         gap = estimates[2]
-        level = OVERSHOOT if gap.low > 0 else UNDERSHOOT if gap.high < 0 else AT_LEVEL
+        level = level_of(gap.low, gap.high, n)
         seeds = min(len(found.seeds[method, t, name, k]) for t in of)
-        rows.append((method, target, name, k, seeds, found.n, *numbers, level))
+        rows.append((method, target, name, k, seeds, n, *numbers, level))
     return rows
 
 
@@ -272,7 +337,13 @@ def _absolute(gaps: Mapping[str, tuple[float, np.ndarray]]) -> dict[str, tuple[f
 
 
 def _contrast_rows(
-    found: _Draws, one: str, other: str, name: str, k: int, quantities: Sequence[str]
+    found: _Draws,
+    one: str,
+    other: str,
+    name: str,
+    k: int,
+    quantities: Sequence[str],
+    of_all: Sequence[str] | None,
 ) -> list[tuple]:
     reference = (HUMAN,) if DISTANCE in quantities else ()
     targets = found.targets(one, other, *reference, name=name, k=k)
@@ -287,10 +358,10 @@ def _contrast_rows(
                     {t: (found.values[source, t, name, k], found.draws[source, t, name, k])
                      for t in targets}
                 )  # fmt: skip
-        for target in (*targets, ALL):
-            of = targets if target == ALL else [target]
+        for target, of in _scopes(targets, of_all):
             (first, first_draws), (second, second_draws) = (_mean(side, of) for side in sides)
-            apart = ResampledScore(first - second, first_draws - second_draws, found.n)
+            n = found.n((one, other), of, name, k)
+            apart = ResampledScore(first - second, first_draws - second_draws, n)
             shown = apart.estimate()
             rows.append((one, other, target, name, k, quantity, shown.value, shown.low, shown.high,
                          shown.n, bootstrap_p(apart), np.nan, ""))  # fmt: skip
@@ -307,7 +378,9 @@ def _corrected(table: pd.DataFrame, family: Sequence[str]) -> pd.DataFrame:
         lambda column: holm(column.to_numpy())
     )
     table["verdict"] = [
-        _VERDICTS[row.quantity][row.value > 0] if row.p_holm <= SIGNIFICANCE_LEVEL else _UNDECIDED
+        _VERDICTS[row.quantity][row.value > 0]
+        if carries_order(row.low, row.high, row.p_holm, row.n)
+        else _UNDECIDED
         for row in table.itertuples()
     ]
     return table

@@ -43,7 +43,6 @@ from capo_core.evaluation.streams import (
     human_streams,
 )
 from capo_core.evaluation.table import ExternalScore
-from capo_core.formatting import Named, Statement
 from capo_core.imitation.generation.trained_adapters import TrainedAdapters, collect_adapters
 from capo_core.imitation.prompting.prompts import Prompt, PromptItem, PromptStyle, zero_shot
 from capo_core.progress import Progress, part_of, silent
@@ -417,32 +416,3 @@ def _training_runs(folder: Path) -> list[str]:
 
 def _config(run: RunFolder) -> dict:
     return run.config if (run.path / "config.json").is_file() else {}
-
-
-def likelihood_statement(scores: Any, about: Mapping[str, Any]) -> Statement | None:
-    """Return how well the adapters name people's authors, and which sources they wrote themselves.
-
-    Args:
-        scores: the report's table; about: `AuthorScores.to_dict`, empty where nothing was scored.
-    """
-    rows = scores[(scores["source"] == HUMAN) & (scores["measure"] == MEASURE)]
-    rows = rows[(rows["target"] == "all") & rows["value"].notna()]
-    if not about or not len(rows):
-        return None
-    row = rows.sort_values("k").iloc[0]
-    values: dict[str, Any] = {
-        "share": row.value, "low": row.low, "high": row.high, "chance": row.chance, "n": int(row.n),
-        "texts": about["calibration_texts"],
-    }  # fmt: skip
-    template = (
-        "Likelihood: the annotators' own adapters name the author of {share:percent} (95 % "
-        "interval {low:percent} to {high:percent}, n = {n:,}) of people's held-out explanations "
-        "(chance {chance:percent}; calibrated on {texts:,} validation explanations)."
-    )
-    if about["same_training"]:
-        values["sources"] = [Named("method", name) for name in about["same_training"]]
-        template += (
-            " {sources}: written by these adapters themselves, or by adapters trained on from them,"
-            " and so likelier under them; adapters of another seed do not have this advantage."
-        )
-    return Statement("likelihood", template, values)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from capo_core.errors import DataError
+from capo_core.evaluation.former_reports import common_targets, over_common_targets
 from capo_core.evaluation.human_distance import (
+    AT_LEVEL,
     CONTRAST_COLUMNS,
     DISTANCE_COLUMNS,
     HumanDistance,
@@ -19,6 +23,7 @@ from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.evaluation.table import DIFFERENCE_COLUMNS as DIFFERENCES
+from capo_core.findings import Finding
 from capo_core.formatting import Statement
 from capo_core.stats.intervals import frame_of, json_rows
 from capo_core.workspace import write_json
@@ -46,7 +51,8 @@ class EvaluatedSource:
     Attributes:
         targets: annotators it imitated.
         replicates: names of its runs and samples, or of the annotators used as substitutes.
-        responses: how many there are; `unread` of them lack a label or an explanation.
+        responses: how many are scored; `unread` of them lack a label or an explanation.
+        left_out: answers that are not scored, on items that not every method answered.
     """
 
     name: str
@@ -54,6 +60,7 @@ class EvaluatedSource:
     replicates: tuple[str, ...]
     responses: int
     unread: int
+    left_out: int = 0
 
     def to_dict(self) -> dict:
         return {
@@ -62,12 +69,25 @@ class EvaluatedSource:
             "replicates": list(self.replicates),
             "responses": self.responses,
             "unread": self.unread,
+            "left_out": self.left_out,
         }
 
     @classmethod
     def from_dict(cls, raw: dict) -> EvaluatedSource:
         return cls(raw["name"], tuple(raw["targets"]), tuple(raw["replicates"]), raw["responses"],
-                   raw["unread"])  # fmt: skip
+                   raw["unread"], raw.get("left_out", 0))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """One source minus another, with its interval, Holm-adjusted p-value and verdict."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    p_holm: float
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +116,9 @@ class EvaluationReport:
             the scores.
         missing: methods that were expected and have no result, with the reason, as a sentence;
             "" where none is missing.
-        statements: findings, generated from the numbers.
+        statements: the findings in words (`summary.statements` makes them anew).
+        targets: annotators whom every method imitates; the rows `ALL` are means over them.
+        findings: what the tables show, with verdicts (see `claims.findings`), as in the JSON.
         methods: how it was computed, as a paragraph in plain text and in LaTeX.
     """
 
@@ -119,6 +141,8 @@ class EvaluationReport:
     missing: str = ""
     statements: tuple[Statement, ...] = ()
     methods: dict[str, str] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def method_names(self) -> tuple[str, ...]:
@@ -127,14 +151,46 @@ class EvaluationReport:
 
     def row(self, source: str, measure: str, k: int = 0, target: str = ALL) -> pd.Series | None:
         """Return one row of `scores`; None if it does not exist."""
-        table = self.scores
-        found = table[
-            (table["source"] == source)
-            & (table["measure"] == measure)
-            & (table["k"] == k)
-            & (table["target"] == target)
-        ]
-        return found.iloc[0] if len(found) else None
+        place = self._places.get((source, measure, k, target))
+        return None if place is None else self.scores.iloc[place]
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str, int, str], int]:
+        columns = (self.scores[name] for name in ("source", "measure", "k", "target"))
+        keys = list(zip(*columns, strict=True))
+        return {key: place for place, key in reversed(list(enumerate(keys)))}
+
+    def rows(self, measure: str, k: int = 0, target: str = ALL) -> list[Any]:
+        """Return the rows of `scores` (as named tuples) of all sources by a measure."""
+        return self._rows.get((measure, k, target), [])
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, int, str], list[Any]]:
+        found: dict[tuple[str, int, str], list[Any]] = {}
+        for row in self.scores.itertuples(index=False):
+            found.setdefault((row.measure, row.k, row.target), []).append(row)
+        return found
+
+    @cached_property
+    def _differences(self) -> dict[tuple[str, str, str, int, str], Any]:
+        """Return (source, against, measure, k, target) → row of `differences`."""
+        return {
+            (row.source, row.against, row.measure, row.k, row.target): row
+            for row in self.differences.itertuples(index=False)
+        }
+
+    def difference(
+        self, one: str, other: str, measure: str, k: int = 0, target: str = ALL
+    ) -> PairedDifference | None:
+        """Return the paired difference `one` minus `other`, in whichever order it is kept."""
+        row = self._differences.get((one, other, measure, k, target))
+        if row is not None:
+            return PairedDifference(row.value, row.low, row.high, row.n, row.p_holm, row.verdict)
+        row = self._differences.get((other, one, measure, k, target))
+        if row is None:
+            return None
+        verdict = {"better": "worse", "worse": "better"}.get(row.verdict, row.verdict)
+        return PairedDifference(-row.value, -row.high, -row.low, row.n, row.p_holm, verdict)
 
     def to_dict(self) -> dict:
         """Return the report as JSON-serialisable values; undefined values are None."""
@@ -146,6 +202,7 @@ class EvaluationReport:
             "split": self.split,
             "n_items": self.n_items,
             "annotators": list(self.annotators),
+            "targets": list(self.targets),
             "config": self.config.to_dict(),
             "sources": [source.to_dict() for source in self.sources],
             **{name: json_rows(getattr(self, name)) for name in _COLUMNS},
@@ -155,6 +212,7 @@ class EvaluationReport:
             "judges": [dict(judge) for judge in self.llm_judges],
             "missing": self.missing,
             "statements": [statement.to_dict() for statement in self.statements],
+            "findings": [finding.to_dict() for finding in self.findings],
             "methods": dict(self.methods),
         }
 
@@ -171,32 +229,51 @@ class EvaluationReport:
                 todo="evaluate the runs again",
             )
         tables = {n: frame_of(raw[n], columns, _NUMBERS) for n, columns in _COLUMNS.items()}
+        # Reports from before there were any have no distances.
+        away = (
+            _human_distance(raw["human_distance"])
+            if "human_distance" in raw
+            else from_tables(tables["scores"], tables["differences"])
+        )
+        annotators, targets = tuple(raw["annotators"]), tuple(raw.get("targets", ()))
+        if "targets" not in raw:
+            methods = [
+                one["targets"] for one in raw["sources"] if one["name"] not in (HUMAN, OTHER)
+            ]
+            targets = common_targets(methods, annotators)
+            if targets != annotators:
+                both = {**tables, "distances": away.distances, "contrasts": away.contrasts}
+                both = over_common_targets(both, targets)
+                away = HumanDistance(both.pop("distances"), both.pop("contrasts"))
+                tables = both
         return cls(
             dataset=raw["dataset"],
             fingerprint=raw["fingerprint"],
             simulated=raw["simulated"],
             split=raw["split"],
             n_items=raw["n_items"],
-            annotators=tuple(raw["annotators"]),
+            annotators=annotators,
             config=TableConfig.from_dict(raw["config"]),
             sources=tuple(EvaluatedSource.from_dict(source) for source in raw["sources"]),
             **tables,
-            # Reports from before there were any have none of these.
-            human_distance=_human_distance(raw["human_distance"])
-            if "human_distance" in raw
-            else from_tables(tables["scores"], tables["differences"]),
+            human_distance=away,
             eyes=dict(raw.get("eyes", {})),
             likelihood=dict(raw.get("likelihood", {})),
             llm_judges=tuple(raw.get("judges", ())),
             missing=raw.get("missing", ""),
             statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
             methods=dict(raw["methods"]),
+            targets=targets,
+            findings=tuple(Finding.from_dict(finding) for finding in raw.get("findings", ())),
         )
 
 
 def _human_distance(raw: dict) -> HumanDistance:
+    distances = frame_of(raw["distances"], DISTANCE_COLUMNS, _NUMBERS)
+    # What is not significant was once said to be equal.
+    distances["level"] = distances["level"].replace("at the human's level", AT_LEVEL)
     return HumanDistance(
-        frame_of(raw["distances"], DISTANCE_COLUMNS, _NUMBERS),
+        distances,
         frame_of(raw["contrasts"], CONTRAST_COLUMNS, _NUMBERS),
     )
 

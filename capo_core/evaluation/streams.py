@@ -23,6 +23,8 @@ from capo_core.workspace import content_hash
 
 HUMAN = "human"  # the target's own held-out responses: the ceiling
 OTHER = "other human"  # another annotator's, taken for the target's: the floor
+GUESS = "guess"  # the chance line: what is reached without reading the item
+SHUFFLED = "shuffled"  # the source of a floor: people's explanations shuffled over items
 
 
 @dataclass(frozen=True)

@@ -1,488 +1,518 @@
-"""Statements about an evaluation, made from its numbers, and the paragraph for a paper.
+"""Sentences on an evaluation: each finding in words, by one renderer for each claim.
 
-A statement carries its names and values (`formatting.Statement`); no statement knows the methods.
+A renderer says what is in its finding and nothing else; it knows no method. Page, HTML report,
+experiment card, command line and JSON show these statements.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import pandas as pd
-
-from capo_core import formatting
-from capo_core.dataset import Dataset
-from capo_core.evaluation.eyes import EyeComparison, eye_warning
-from capo_core.evaluation.human_distance import (
-    AT_LEVEL,
-    DISTANCE,
-    OVERSHOOT,
-    UNDERSHOOT,
-    HumanDistance,
+from capo_core.evaluation.claims import findings
+from capo_core.evaluation.human_distance import OVERSHOOT, UNDERSHOOT
+from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.table import ALL
+from capo_core.findings import UNDEFINED, Finding
+from capo_core.formatting import (
+    PERCENT,
+    Named,
+    Statement,
+    capitalised,
+    count,
+    number,
+    p_value,
+    percent_interval,
+    points_interval,
+    readable_answers,
+    share_of,
 )
-from capo_core.evaluation.likelihood import FOLDS as LIKELIHOOD_FOLDS
-from capo_core.evaluation.likelihood import likelihood_statement
-from capo_core.evaluation.measures.attribution import FOLDS, GROUPINGS
-from capo_core.evaluation.measures.diversity import GROUP
-from capo_core.evaluation.measures.style import BINS
-from capo_core.evaluation.report import EvaluatedSource
-from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.formatting import Named, Statement, count, readable_answers
-from capo_core.stats.bootstrap import DRAWS
-from capo_core.stats.significance import FLIPS
+from capo_core.imitation.prompting.prompts import method_name
 
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-          "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-          "–": "--", "−": "$-$", "≤": r"$\leq$", "κ": r"$\kappa$", "α": r"$\alpha$",
-          "×": r"$\times$", "“": "``", "”": "''"}  # fmt: skip
+Values = Mapping[str, Any]
+Renderer = Callable[[Finding], Statement | None]
 
 
-def methods_paragraph(
-    dataset: Dataset,
-    n_items: int,
-    split: str,
-    config: TableConfig,
-    sources: Sequence[EvaluatedSource],
-    llm_judges: Sequence[Mapping] = (),
-    missing: str = "",
-    likelihood: Mapping[str, Any] | None = None,
-) -> dict[str, str]:
-    """Return the methods paragraph under the keys "text" and "latex", in the same words."""
-    sentences = _sentences(
-        dataset, n_items, split, config, sources, llm_judges, missing, likelihood or {}
+def statements(report: EvaluationReport, target: str = ALL) -> tuple[Statement, ...]:
+    """Return everything that can be stated of a report, the most important first.
+
+    Args:
+        target: one imitated annotator; `ALL`: those whom every method imitates.
+    """
+    made = (worded(finding) for finding in findings(report, target))
+    return tuple(statement for statement in made if statement is not None)
+
+
+def worded(finding: Finding) -> Statement | None:
+    """Return a finding as a statement; None where there is nothing to say.
+
+    Raises:
+        KeyError: there is no renderer for its claim.
+    """
+    return RENDERERS[finding.claim](finding)
+
+
+def titled(statement: Statement) -> str:
+    """Return the sentence with methods under their titles, as screens and reports show it."""
+    return capitalised(
+        statement.render(lambda kind, key: method_name(key) if kind == "method" else key)
     )
-    text = " ".join(sentences)
-    return {"text": text, "latex": latex(text)}
 
 
-def latex(text: str) -> str:
-    """Return `text` with all special characters of LaTeX escaped."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+def _part(template: str, **values: Any) -> Statement:
+    return Statement("part", template, values)
 
 
-def _sentences(
-    dataset, n_items, split, config, sources, llm_judges, missing, likelihood
-) -> list[str]:
-    methods = [source for source in sources if source.name not in (HUMAN, OTHER)]
-    sentences = [
-        f"All scores are computed on the {n_items} {split} items of {dataset.name} "
-        f"({'simulated annotators; ' if dataset.simulated else ''}{len(dataset.annotators)} "
-        "annotators), of which no text was used in training."
-    ]
-    for source in methods:
-        runs = len(source.replicates)
-        times = f"; {runs} runs or samples: {_some(source.replicates)}" if runs > 1 else ""
-        sentences.append(
-            f"{source.name}: {source.responses} answers in the place of "
-            f"{count(len(source.targets), 'annotator')}; "
-            f"{readable_answers(source.responses - source.unread, source.responses)}{times}."
-        )
-    if missing:
-        sentences.append(missing)
-    sentences.append(
-        "Scores are averaged over runs and samples of one target, then over targets with equal "
-        "weight. The ceiling is the target's own held-out responses, the floor another annotator's "
-        "taken for the target's; responses judged invalid are left out."
+def _parts(template: str, rows: Iterable[Values]) -> list[Statement]:
+    """Return `template` with the values of each row; a list of them is "A, B and C"."""
+    return [_part(template, **row) for row in rows]
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def share_with_interval(row: Values, *, single: bool) -> str:
+    """Return "63 % [58–68]"; of few cases "11 of 12 [62–98 %]".
+
+    Args:
+        row: value, low, high and n.
+        single: whether the share is of these n cases, and no mean over annotators.
+    """
+    shown, interval = share_of(row["value"], row["n"], single=single), ""
+    if _known(row["low"]) and _known(row["high"]):
+        interval = percent_interval(row["low"], row["high"])
+    if " of " in shown and interval:
+        interval = f"{interval[:-1]}{PERCENT}]"
+    return f"{shown} {interval}".strip()
+
+
+def interval_text(low: float | None, high: float | None, digits: int = 2) -> str:
+    """Return the interval of a number, "[0.12–0.20]", "[−0.03 to 0.20]"; "" without one."""
+    if not (_known(low) and _known(high)):
+        return ""
+    ends = number(low, digits), number(high, digits)
+    return f"[{(' to ' if min(low, high) < 0 else '–').join(ends)}]"
+
+
+def _imitation(finding: Finding) -> Statement | None:
+    if finding.verdict == UNDEFINED:
+        return Statement.plain("headline", f"Imitation cannot be judged: {finding.reason}.")
+    values = finding.values
+    best, *others = values["methods"]
+    tied = [other for other in others if other["order"] != "further"]
+    further = [other for other in others if other["order"] == "further"]
+    single = values["single"]
+    reference = _part(
+        "the target's own texts ({human:percent}; other people's {floor:percent}, chance "
+        "{chance:percent})",
+        human=values["human"], floor=values["floor"], chance=values["chance"],
+    )  # fmt: skip
+    what = (
+        _part("a single explanation is")
+        if values["k"] == 1
+        else _part("{k} explanations together are", k=values["k"])
     )
-    if "attribution" in config.families:
-        views = " and ".join(f"{v.representation} under {v.reduction}" for v in config.views)
-        ks = ", ".join(map(str, config.pool))
+    sentences = []
+    if tied:
         sentences.append(
-            f"Attribution: a ridge classifier of {views}, fitted on human training explanations "
-            f"only, gives groups of k = {ks} explanations on different items to an annotator "
-            f"({GROUPINGS} random groupings); probabilities are a softmax whose slope is fitted on "
-            f"human training texts scored in {FOLDS} folds grouped by item. Chance is "
-            f"1/{len(dataset.annotators)}."
-        )
+            _part(
+                "It is undecided which of {n:count method} comes nearest to its targets: {best} is "
+                "not significantly nearer to the targets' own texts than {tied:listed or}.",
+                n=len(values["methods"]), best=best["method"], tied=[t["method"] for t in tied],
+            )
+        )  # fmt: skip
         sentences.append(
-            "Distance from the human: for each target the absolute difference between a method's "
-            "value and that of the target's own held-out texts, averaged over targets; 95 % "
-            "intervals and differences between methods by a Bayesian bootstrap over items."
-        )
-    if likelihood:
-        folds = f", in {LIKELIHOOD_FOLDS} folds by item" if likelihood["crossed"] else ""
+            _part(
+                "Of {best}, {what} attributed to the target in {share}, {position} {reference}; "
+                "{others:apart}.",
+                best=best["method"], what=what, share=_cases(best, single),
+                position=_position(best), reference=reference,
+                others=_parts(
+                    "of {method} in {share}, {position} them",
+                    [
+                        {"method": one["method"], "share": _cases(one, single),
+                         "position": _position(one)}
+                        for one in tied
+                    ],
+                ),
+            )
+        )  # fmt: skip
+    else:
+        begin = (
+            _part("Of {n:count method}, {method} is nearest to its targets:",
+                  n=len(values["methods"]), method=best["method"])
+            if others
+            else _part("With {method},", method=best["method"])
+        )  # fmt: skip
         sentences.append(
-            "Likelihood attribution: mean log-probability per token of the explanation, given item "
-            f"and label, under the SFT adapters of all annotators on {likelihood['base']}; typing "
-            "habits at both ends are made equal. A multinomial logistic model with one slope and "
-            f"an offset for each adapter, fitted on {likelihood['calibration_texts']} validation "
-            f"texts{folds}, names the author; k texts are added up."
-        )
-    for judge in llm_judges:
-        asked = judge["config"]
+            _part(
+                "{begin} {what} attributed to the target in {share}, {position} {reference}.",
+                begin=begin, what=what, share=_cases(best, single), position=_position(best),
+                reference=reference,
+            )
+        )  # fmt: skip
+    if further:
         sentences.append(
-            f"LLM judge: {judge['judge']} (temperature 0, seed {asked['seed']}) saw cards with "
-            f"{asked['cards']} training explanations of each annotator, in rotated order, and "
-            f"named the author of {asked['k']} explanation{'s' if asked['k'] > 1 else ''} at a "
-            f"time, in {judge['trials']} trials of which {judge['unread']} could not be read."
-        )
-    if "style" in config.families:
-        sentences.append(
-            "Style distance: mean over style features of the Jensen–Shannon divergence (bits) "
-            f"between responses and the target's training texts, each feature cut into at most "
-            f"{BINS} bins by quantiles of human training texts."
-        )
-    if "consistency" in config.families:
-        sentences.append(
-            "Label consistency: a ridge classifier of word n-grams with the input's words masked, "
-            "fitted on human training responses, reads the label from an explanation; the floor "
-            "is the target's own explanations shuffled over items."
-        )
-    if "diversity" in config.families:
-        sentences.append(
-            f"Distinct-1 to 3 are computed in groups of {GROUP} explanations; self-similarity is "
-            "the mean cosine of two explanations of one method on different items, self-overlap "
-            "their mean ROUGE-2. An explanation is a near-duplicate where its similarity (edits) "
-            f"to a training explanation of the target is at least {config.duplicate:g}."
-        )
-    sentences.append(
-        "Intervals are 95 % and over items: by the infinitesimal jackknife for averages, by a "
-        f"Bayesian bootstrap of {DRAWS} draws for macro-F1, κ, α and style distance. Differences "
-        "are paired by item and tested by a sign-flip permutation test by item (exact, or "
-        f"{FLIPS} flips; first-order for pooled scores) or by the paired bootstrap, two-sided, "
-        "Holm-corrected over all pairs of sources compared by one measure. "
-        f"Seed of the evaluation: {config.seed}."
+            _part(
+                "Significantly further away" + (" than {best}: " if tied else ": ") + "{list}.",
+                best=best["method"],
+                list=_parts(
+                    "{method} ({share:percent}, {position} them; distance larger by "
+                    "{further:points} {interval})",
+                    [
+                        {"method": one["method"], "share": one["value"], "further": one["further"],
+                         "position": _position(one),
+                         "interval": points_interval(one["further_low"], one["further_high"])}
+                        for one in further
+                    ],
+                ),
+            )
+        )  # fmt: skip
+    for one in (best, *tied):
+        remark = _remark(one)
+        if remark:
+            sentences.append(_part(f"{{method}}: {remark}.", method=one["method"]))
+    return Statement("headline", "{first}", {"first": sentences[0]}).joined(*sentences[1:])
+
+
+def _cases(row: Values, single: bool) -> str:
+    """Return "63 % [58–68] of cases"; of few ones "11 of 12 cases [62–98 %]"."""
+    shown = share_with_interval(row, single=single)
+    if " of " in shown:
+        head, _, interval = shown.partition(" [")
+        return f"{head} cases [{interval}" if interval else f"{head} cases"
+    return f"{shown} of cases"
+
+
+def _position(row: Values) -> Statement:
+    """Return where a method stands to the human, before "the target's own texts"."""
+    gap, low, high = row["gap"], row["gap_low"], row["gap_high"]
+    if row["level"] == OVERSHOOT:
+        apart = row["below"]
+        template = "{gap:points} {interval} beyond"
+        if apart:
+            template = "{gap:points} {interval} beyond (but below for {apart})"
+        return _part(template, gap=gap, interval=points_interval(low, high), apart=apart)
+    if row["level"] == UNDERSHOOT:
+        apart = row["beyond"]
+        template = "{gap:points} {interval} below"
+        if apart:
+            template = "{gap:points} {interval} below (but beyond for {apart})"
+        return _part(template, gap=-gap, interval=points_interval(-high, -low), apart=apart)
+    if row["too_few"]:
+        return _part("which {n:count item} cannot tell from", n=row["n_items"])
+    template = "not significantly different ({gap:points} {interval}) from"
+    if row["beyond"] or row["below"]:
+        sides = [
+            _part(f"{side} for {{who}}", who=row[name])
+            for name, side in (("beyond", "beyond"), ("below", "below"))
+            if row[name]
+        ]
+        return _part("{sides}, and on average " + template, sides=sides, gap=gap,
+                     interval=points_interval(low, high))  # fmt: skip
+    return _part(template, gap=gap, interval=points_interval(low, high))
+
+
+def _remark(row: Values) -> str:
+    """Return what a method does not exceed; "" where it exceeds chance and other people."""
+    if row["above_chance"] == "below":
+        return "below chance, as its texts are attributed to others more often"
+    short = []
+    if not row["above_chance"]:
+        short.append("chance")
+    if row["above_floor"] is False:
+        short.append("other people's texts")
+    return f"not significantly above {' or '.join(short)}" if short else ""
+
+
+def _confusion(finding: Finding) -> Statement:
+    return Statement(
+        "confusion",
+        "Most frequent confusion: {shown} explanations by {method} in the place of {target} are "
+        "attributed to {attributed}.",
+        {
+            **{name: finding.values[name] for name in ("method", "target", "attributed")},
+            "shown": _counted(finding.values["share"], finding.n),
+        },
     )
-    return sentences
 
 
-def _some(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def _counted(share: float, n: int) -> str:
+    """Return "11 of 12", "63 % of 120", for a share of n cases."""
+    shown = share_of(share, n)
+    return shown if " of " in shown else f"{shown} of {n:,}"
 
 
-def statements(
-    scores: pd.DataFrame,
-    differences: pd.DataFrame,
-    confusion: pd.DataFrame,
-    caricatures: pd.DataFrame,
-    human_distance: HumanDistance,
-    eyes: EyeComparison | None,
-    sources: Sequence[EvaluatedSource],
-    config: TableConfig,
-    llm_judges: Sequence[Mapping] = (),
-    likelihood: Mapping[str, Any] | None = None,
-    missing: Statement | None = None,
-) -> tuple[Statement, ...]:
-    """Return everything that can be stated, the most important first."""
-    mine = scores[~scores["source"].isin([HUMAN, OTHER]) & scores["value"].notna()]
-    mine = mine[mine["target"] == ALL]
-    overall = differences[differences["target"] == ALL]
-    found = (
-        _imitation(scores, human_distance, config),
-        eye_warning(eyes),
-        missing,
-        likelihood_statement(scores, likelihood or {}),
-        _confused(confusion, config),
-        *(_judged(mine, judge) for judge in llm_judges),
-        _labels(mine, overall),
-        _texts(mine),
-        _caricatures(caricatures),
-        _collapse(overall),
-        _seeds(mine, config),
-        _unread(sources),
-    )
-    return tuple(_without_nan(statement) for statement in found if statement is not None)
+def _judge(finding: Finding) -> Statement:
+    values = finding.values
+    judge = values["judge"]
+    if finding.verdict == UNDEFINED:
+        return Statement("judge", "The LLM judge {judge} cannot be weighed: {reason}.",
+                         {"judge": judge, "reason": finding.reason})  # fmt: skip
+    first = _part(
+        "The LLM judge {judge} names the target as the author of the target's own held-out texts "
+        "in {share} (chance {chance:percent})"
+        + ("." if values["of_use"] else ", not significantly above chance: its answers about "
+           "methods are no evidence."),
+        judge=judge, share=_trials(values, finding.n), chance=values["chance"],
+    )  # fmt: skip
+    more = []
+    worst = _favoured(values)
+    if worst is not None:
+        more.append(
+            _part(
+                "It favours positions: {position} was named in {share:percent} of its answers "
+                "({p}); cards stood equally often in each.",
+                position=worst["position"], share=worst["share"], p=_p(values["position_p"]),
+            )
+        )  # fmt: skip
+    if values["methods"]:
+        more.append(
+            _part(
+                "Share of each method's texts that it attributes to the target: {methods}.",
+                methods=_parts(
+                    "{method} {share}",
+                    [
+                        {"method": one["method"], "share": share_with_interval(one, single=False)}
+                        for one in values["methods"]
+                    ],
+                ),
+            )
+        )
+    return Statement("judge", "{first}", {"first": first}).joined(*more)
 
 
-def _without_nan(statement: Statement) -> Statement:
-    """Return the statement with None in place of NaN, which JSON cannot represent."""
-    values = {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in statement.values.items()
-    }
-    return Statement(statement.topic, statement.template, values)
+def _favoured(values: Values) -> Values | None:
+    """Return the position that an LLM judge named most often, where it has a position bias."""
+    p = values.get("position_p")
+    if not values.get("positions") or not _known(p) or p > 0.05:
+        return None
+    return max(values["positions"], key=lambda one: one["answers"])
 
 
-def _method(source: str) -> Named:
-    return Named("method", source)
+def _trials(values: Values, n: int) -> str:
+    row = {"value": values["human"], "low": values["low"], "high": values["high"], "n": n}
+    return f"{share_with_interval(row, single=False)} of {count(n, 'trial')}"
 
 
-def _interval(row: Any) -> str:
-    return formatting.percent_interval(row.low, row.high)
-
-
-def _p(value: float) -> str:
-    text = formatting.p_value(value)
+def _p(value: float | None) -> str:
+    text = p_value(value)
     return f"p {text}" if text.startswith("≤") else f"p = {text}"
 
 
-def _series(template: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Return `template` once for each row, separated by commas, and the values of all rows.
-
-    A "#" in the template stands for the row's number, so that each has places of its own.
-    """
-    parts, values = [], {}
-    for number, row in enumerate(rows):
-        parts.append(template.replace("#", str(number)))
-        values |= {f"{name}{number}": value for name, value in row.items()}
-    return ", ".join(parts), values
-
-
-def _ranked(mine: pd.DataFrame, name: str, k: int = 0) -> pd.DataFrame:
-    rows = mine[(mine["measure"] == name) & (mine["k"] == k)]
-    return rows.sort_values("value", ascending=False, kind="stable")
-
-
-def _difference(differences: pd.DataFrame, row: Any, other: str) -> pd.Series | None:
-    """Return the difference of the source of `row` and `other`, in either order."""
-    rows = differences[(differences["measure"] == row.measure) & (differences["k"] == row.k)]
-    rows = rows[
-        ((rows["source"] == row.source) & (rows["against"] == other))
-        | ((rows["source"] == other) & (rows["against"] == row.source))
-    ]
-    return rows.iloc[0] if len(rows) else None
-
-
-def _imitation(scores: pd.DataFrame, away: HumanDistance, config: TableConfig) -> Statement | None:
-    """Return which method is nearest to the targets' own level, and which ones are beyond it.
-
-    At the smallest k: with many texts together everything is attributed rightly.
-    """
-    name = config.views[0].name
-    k = next((k for k in sorted(config.pool) if len(away.nearest(name, k))), None)
-    if k is None:
-        return None
-    ranked = away.nearest(name, k)
-    best = ranked.iloc[0]
-    rows = scores[(scores["measure"] == name) & (scores["k"] == k)]
-    rows = rows[rows["source"] == best.source]
-    row = rows[rows["target"] == ALL].iloc[0]
-    # Of the annotators that it imitates, not of all there are.
-    single = rows[(rows["target"] != ALL) & rows["value"].notna()]
-    floor = single["floor"].mean() if len(single) else row.floor
-    values = {
-        "method": _method(best.source), "share": row.value, "interval": _interval(row),
-        "ceiling": best.human, "floor": floor, "chance": row.chance, "n": len(ranked),
-        "k": k, "gap": abs(best.gap),
-    }  # fmt: skip
-    what = "a single explanation is" if k == 1 else "{k} explanations together are"
-    begin = (
-        "Of {n:count method}, {method} is nearest to its targets: "
-        if len(ranked) > 1
-        else "With {method}, "
-    )
+def _labels(finding: Finding) -> Statement:
+    values = finding.values
+    single = values["single"]
+    best = values["methods"][0]
     template = (
-        f"{begin}{what} attributed to the target in {{share:percent}} {{interval}} of cases, "
-        f"{_LEVELS[best.level]} the target's own texts ({{ceiling:percent}}; other people's "
-        "{floor:percent}, chance {chance:percent})"
+        "Labels: {method} gives the target's own label in {share}; another annotator would in "
+        "{floor:percent}, and always the most frequent label in {frequent:percent}"
     )
-    if len(ranked) > 1:
-        second = ranked.iloc[1]
-        values |= {"second": _method(second.source), "second_share": second.value}
-        found = _further(away, second, best)
-        if found is None:
-            template += "; then {second} ({second_share:percent})"
-        elif found.verdict != "undecided":
-            values |= {"further": abs(found.value), "p": _p(found.p_holm)}
-            template += "; {second} ({second_share:percent}) is {further:points} further away ({p})"
-        else:
-            template += "; {second} ({second_share:percent}) is not significantly further away"
-    if row.high < row.chance:
-        template += ". This is below chance: these texts are attributed to others more often"
-    elif row.low <= row.chance:
-        template += ". This is not significantly above chance"
-    beyond = [r for r in ranked.iloc[1:].itertuples() if r.level == OVERSHOOT]
-    if beyond:
-        listed, more = _series(
-            "{beyond#} by {above#:points}",
-            ({"beyond": _method(r.source), "above": r.gap} for r in beyond),
-        )
-        template += f". Beyond the human's own: {listed}"
-        values |= more
-    return Statement("headline", template + ".", values)
-
-
-_LEVELS = {
-    OVERSHOOT: "{gap:points} beyond",
-    UNDERSHOOT: "{gap:points} below",
-    AT_LEVEL: "not significantly different from",
-}
-
-
-def _further(away: HumanDistance, one: Any, other: Any) -> pd.Series | None:
-    """Return the contrast of two methods in their distance from the human, in either order."""
-    rows = away.contrasts
-    rows = rows[(rows["measure"] == one.measure) & (rows["k"] == one.k) & (rows["target"] == ALL)]
-    rows = rows[rows["quantity"] == DISTANCE]
-    rows = rows[
-        ((rows["source"] == one.source) & (rows["against"] == other.source))
-        | ((rows["source"] == other.source) & (rows["against"] == one.source))
-    ]
-    return rows.iloc[0] if len(rows) else None
-
-
-def _confused(confusion: pd.DataFrame, config: TableConfig) -> Statement | None:
-    """Return the most frequent confusion of a method, if it is frequent."""
-    rows = confusion[~confusion["source"].isin([HUMAN, OTHER])]
-    if len(rows):
-        rows = rows[(rows["view"] == config.views[0].name) & (rows["attributed"] != rows["target"])]
-        rows = rows.sort_values("share", ascending=False, kind="stable")
-    if not len(rows) or rows.iloc[0].share < 0.4:
-        return None
-    worst = rows.iloc[0]
-    return Statement(
-        "confusion",
-        "Most frequent confusion: {share:percent} of the explanations by {method} in the place of "
-        "{target} are attributed to {attributed} (n = {n}).",
-        {
-            "share": worst.share,
-            "method": _method(worst.source),
-            "target": Named("annotator", worst.target),
-            "attributed": Named("annotator", worst.attributed),
-            "n": int(worst.n),
-        },
-    )
-
-
-def _judged(mine: pd.DataFrame, judge: Mapping) -> Statement:
-    """Return the accuracy of an LLM judge, and its verdict on each method if it is above chance."""
-    worth = Statement.plain("judge", judge["sentence"])
-    rows = _ranked(mine, judge["measure"], judge["config"]["k"])
-    if not len(rows) or rows.iloc[0].ceiling <= rows.iloc[0].chance:
-        return worth
-    template, values = _series(
-        "{method#} {share#:percent} {interval#}",
-        (
-            {"method": _method(row.source), "share": row.value, "interval": _interval(row)}
-            for row in rows.itertuples()
-        ),
-    )
-    verdict = f"Share of each method's texts that it attributes to the target: {template}."
-    return worth.joined(Statement("judge", verdict, values))
-
-
-def _labels(mine: pd.DataFrame, differences: pd.DataFrame) -> Statement | None:
-    ranked = _ranked(mine, "label accuracy")
-    if not len(ranked):
-        return None
-    best = ranked.iloc[0]
-    values = {
-        "method": _method(best.source), "share": best.value, "interval": _interval(best),
-        "floor": best.floor, "chance": best.chance,
+    parts: dict[str, Any] = {
+        "method": best["method"], "share": _cases(best, single), "floor": values["floor"],
+        "frequent": values["frequent"],
     }  # fmt: skip
-    template = (
-        "Labels: {method} gives the target's own label in {share:percent} {interval} of cases; "
-        "another annotator would in {floor:percent}, and always the most frequent label in "
-        "{chance:percent}"
-    )
-    if best.low <= best.chance:
+    better = [one for one in values["methods"] if one["against_frequent"] == "better"]
+    worse = [one for one in values["methods"] if one["against_frequent"] == "worse"]
+    gains = "{method} (by {gain:points} {interval})"
+    if better:
+        template += ". Significantly better than that label: {better}"
+        parts["better"] = _parts(gains, [_gain(one, 1) for one in better])
+    elif values["tested"]:
         template += ", so no method is significantly better than that label"
-    if len(ranked) > 1:
-        second = ranked.iloc[1]
-        found = _difference(differences, best, second.source)
-        if found is None or found.verdict == "undecided":
-            values |= {"second": _method(second.source), "second_share": second.value}
-            template += ". The difference from {second} ({second_share:percent}) is not significant"
-    return Statement("label", template + ".", values)
+    if worse:
+        template += ". Significantly worse than that label: {worse}"
+        parts["worse"] = _parts(gains, [_gain(one, -1) for one in worse])
+    if values["rivals"]:
+        template += (
+            ". The difference from {rivals} is not significant"
+            if len(values["rivals"]) == 1
+            else ". Its differences from {rivals} are not significant"
+        )
+        parts["rivals"] = _parts(
+            "{method} ({share})",
+            [
+                {"method": one["method"],
+                 "share": share_of(one["value"], one["n"], single=single)}
+                for one in values["rivals"]
+            ],
+        )  # fmt: skip
+    return Statement("label", template + ".", parts)
 
 
-def _texts(mine: pd.DataFrame) -> Statement | None:
-    ranked = _ranked(mine, "ROUGE-L")
-    if not len(ranked) or pd.isna(ranked.iloc[0].floor):
-        return None
-    best = ranked.iloc[0]
-    against = (
-        "exceeds that"
-        if best.low > best.floor
-        else "is below that"
-        if best.high < best.floor
-        else "does not differ significantly from that"
-    )
+def _gain(row: Values, sign: int) -> dict[str, Any]:
+    ends = sorted((sign * row["gain_low"], sign * row["gain_high"]))
+    return {"method": row["method"], "gain": sign * row["gain"], "interval": points_interval(*ends)}
+
+
+def _overlap(finding: Finding) -> Statement:
+    values = finding.values
+    against = {
+        "better": "exceeds that",
+        "worse": "is below that",
+    }.get(values["order"], "does not differ significantly from that")
+    difference = ""
+    if finding.interval is not None and finding.decided:
+        difference = f"; 95 % interval of the difference {interval_text(*finding.interval)}"
     return Statement(
         "text",
         "Lexical overlap of {method} with the target's text on the same item (ROUGE-L "
-        "{value:number} {interval}) " + against + " of another annotator ({floor:number}).",
+        "{value:number} {interval}) " + against + " of another annotator ({floor:number}"
+        f"{difference}).",
         {
-            "method": _method(best.source),
-            "value": best.value,
-            "interval": f"[{best.low:.2f}–{best.high:.2f}]",
-            "floor": best.floor,
+            "method": values["method"], "value": values["value"], "floor": values["floor"],
+            "interval": interval_text(values["low"], values["high"]),
         },
-    )
+    )  # fmt: skip
 
 
-def _caricatures(caricatures: pd.DataFrame) -> Statement | None:
-    flagged = caricatures[caricatures["caricature"].astype(bool)]
-    if not len(flagged):
-        return None
-    parts, values = [], {}
-    for number, (source, rows) in enumerate(flagged.groupby("source", sort=False)):
-        overall = rows[rows["target"] == ALL]
-        row = overall.iloc[0] if len(overall) else rows.iloc[0]
-        whose = "its targets" if len(overall) else f"annotator {{targets{number}}}"
-        parts.append(
-            f"{{method{number}}} is a caricature of {whose}: its explanations are attributed to "
-            f"the target {{above{number}:points}} more often than the target's own, and their "
-            f"style is further from the target's ({{style{number}:signed 3}} compared with the "
-            "target's own held-out texts)"
+def _caricature(finding: Finding) -> Statement:
+    together = len(finding.compared.targets) != 1
+    methods = [
+        _part(
+            "{method} is a caricature of "
+            + ("its targets" if together else "annotator {who}")
+            + ": its explanations are attributed to the target {above:points} {interval} more "
+            "often than the target's own, and their style is further from the target's "
+            "({style:signed 3} {style_interval} compared with the target's own held-out texts)",
+            method=one["method"],
+            who=Named("annotator", "".join(finding.compared.targets[:1])),
+            above=one["above"],
+            interval=points_interval(one["low"], one["high"]),
+            style=one["style"],
+            style_interval=interval_text(one["style_low"], one["style_high"], 3),
         )
-        values |= {
-            f"method{number}": _method(source),
-            f"targets{number}": [Named("annotator", target) for target in rows["target"]],
-            f"above{number}": row.attribution_above,
-            f"style{number}": row.style_above,
-        }
-    template = "; ".join(parts) + ". More typical than the human is not more like the human."
-    return Statement("caricature", template, values)
-
-
-def _collapse(differences: pd.DataFrame) -> Statement | None:
-    rows = differences[
-        (differences["measure"] == "self-similarity") & (differences["against"] == HUMAN)
+        for one in finding.values["methods"]
     ]
-    rows = rows[(rows["value"] > 0) & (rows["verdict"] == "worse")]
-    if not len(rows):
-        return None
-    template, values = _series(
-        "{method#} ({gain#:signed})",
-        ({"method": _method(row.source), "gain": row.value} for row in rows.itertuples()),
-    )
+    template = "{methods:apart}. More typical than the human is not more like the human."
+    return Statement("caricature", template, {"methods": methods})
+
+
+def _self_similarity(finding: Finding) -> Statement:
+    methods = _parts(
+        "{method} ({gain:signed} {interval})",
+        [
+            {"method": one["method"], "gain": one["gain"],
+             "interval": interval_text(one["low"], one["high"])}
+            for one in finding.values["methods"]
+        ],
+    )  # fmt: skip
     return Statement(
         "diversity",
         "More self-similar across items than the targets (mean cosine above the human's): "
-        f"{template}.",
-        values,
+        "{methods}.",
+        {"methods": methods},
     )
 
 
-def _seeds(mine: pd.DataFrame, config: TableConfig) -> Statement | None:
-    rows = _ranked(mine, config.views[0].name, min(config.pool))
-    rows = rows[rows["seed_spread"].notna()]
-    if not len(rows):
-        return None
-    template, values = _series(
-        "{method#} {spread#:points 1} ({n#:count value})",
-        (
-            {"method": _method(row.source), "spread": row.seed_spread, "n": int(row.replicates)}
-            for row in rows.itertuples()
-        ),
-    )
-    text = "Standard deviation of attribution over runs and samples: "
-    return Statement("seeds", f"{text}{template}.", values)
+def _seeds(finding: Finding) -> Statement:
+    methods = _parts("{method} {spread:points} ({n:count value})", finding.values["methods"])
+    text = "Standard deviation of attribution over runs and samples: {methods}."
+    return Statement("seeds", text, {"methods": methods})
 
 
-def _unread(sources: Sequence[EvaluatedSource]) -> Statement | None:
-    rows = [s for s in sources if s.name not in (HUMAN, OTHER) and s.unread]
-    if not rows:
-        return None
-    template, values = _series(
-        "{method#} {unread#:,} of {n#:,} ({share#:percent 1})",
-        (
-            {
-                "method": _method(source.name),
-                "unread": source.unread,
-                "n": source.responses,
-                "share": source.unread / source.responses,
-            }
-            for source in rows
-        ),
-    )
+def _readable(finding: Finding) -> Statement:
+    methods = [
+        _part("{method}, {counts}", method=one["method"],
+              counts=readable_answers(one["readable"], one["n"]))
+        for one in finding.values["methods"]
+    ]  # fmt: skip
     return Statement(
         "unread",
-        f"Answers without a readable label or explanation: {template}. A missing label counts as "
-        "wrong, a missing explanation as nobody's.",
-        values,
+        "Not every answer could be read: {methods:apart}. A missing label counts as wrong, a "
+        "missing explanation as nobody's.",
+        {"methods": methods},
     )
+
+
+def _left_out(finding: Finding) -> Statement:
+    values = finding.values
+    parts: dict[str, Any] = {}
+    sentences = []
+    if values["apart"]:
+        parts["apart"] = values["apart"]
+        if values["targets"]:
+            parts["targets"] = values["targets"]
+            sentences.append(
+                "Means are over {targets}, whom every method imitates; {apart} "
+                f"{'is' if len(values['apart']) == 1 else 'are'} imitated by some methods only and "
+                "left out of them."
+            )
+        else:
+            sentences.append(
+                "There are no means over annotators: no annotator is imitated by every method "
+                "({apart} by some only)."
+            )
+    if values["dropped"]:
+        parts["dropped"] = _parts("{method} {left_out:count answer}", values["dropped"])
+        sentences.append("Left out, since not every method answered these items: {dropped}.")
+    return Statement("left out", " ".join(sentences), parts)
+
+
+def _missing(finding: Finding) -> Statement:
+    return finding.values["statement"]
+
+
+def _eyes(finding: Finding) -> Statement:
+    values = finding.values
+    parts: dict[str, Any] = {"nearest": _parts("{method} by {eye}", values["nearest"])}
+    ranks = ""
+    low, high = values["tau_low"], values["tau_high"]
+    if _known(low):
+        parts |= {"low": low, "high": high, "n": values["n_methods"]}
+        span = "{low:number}" if low == high else "{low:number} to {high:number}"
+        ranks = f" (Kendall's τ of their orders {span}, {{n:count method}})"
+    if finding.decided:
+        template = (
+            "Measures of imitation rank the methods differently: nearest to the targets' own level "
+            f"are {{nearest}}{ranks}. A conclusion from one of them alone is about that measure."
+        )
+    else:
+        template = (
+            "Measures of imitation rank the methods differently, by point estimates: "
+            f"{{nearest}}{ranks}. None of these differences is significant by itself."
+        )
+    return Statement("eyes", template, parts)
+
+
+def _likelihood(finding: Finding) -> Statement:
+    values = finding.values
+    template = (
+        "Likelihood: the annotators' own adapters name the author of {share} of the targets' "
+        "held-out {what} (n = {n:,}; chance {chance:percent}; calibrated on {texts:,} validation "
+        "explanations)."
+    )
+    row = {"value": values["value"], "low": values["low"], "high": values["high"], "n": finding.n}
+    parts: dict[str, Any] = {
+        "share": share_with_interval(row, single=False), "n": finding.n,
+        "chance": values["chance"], "texts": values["texts"],
+        "what": "explanations" if values["k"] == 1 else f"groups of {values['k']} explanations",
+    }  # fmt: skip
+    if values["side"] != "above":
+        template += " That is not significantly above chance, so this measure decides nothing here."
+    if values["same_training"]:
+        parts["sources"] = values["same_training"]
+        template += (
+            " {sources}: written by these adapters themselves, or by adapters trained on from them,"
+            " and so likelier under them; adapters of another seed do not have this advantage."
+        )
+    return Statement("likelihood", template, parts)
+
+
+RENDERERS: dict[str, Renderer] = {
+    "headline": _imitation,
+    "confusion": _confusion,
+    "judge": _judge,
+    "label": _labels,
+    "text": _overlap,
+    "caricature": _caricature,
+    "diversity": _self_similarity,
+    "seeds": _seeds,
+    "unread": _readable,
+    "left out": _left_out,
+    "missing": _missing,
+    "eyes": _eyes,
+    "likelihood": _likelihood,
+}

@@ -7,14 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.evaluation.coverage import Coverage, averaged_targets, coverage_of
 from capo_core.evaluation.measures import (
-    GUESS,
     STREAM_FAMILIES,
     Context,
     attribution_scores,
@@ -33,19 +34,26 @@ from capo_core.evaluation.measures.attribution import (
 )
 from capo_core.evaluation.measures.registry import (
     HIGHER,
-    LIKE_HUMAN,
     LOWER,
     ONE,
     SCORED,
     SHUFFLED,
     find_measure,
 )
-from capo_core.evaluation.streams import HUMAN, OTHER, Stream
+from capo_core.evaluation.streams import GUESS, HUMAN, OTHER, Stream
 from capo_core.progress import Progress, part_of, silent
 from capo_core.settings import setting, settings
-from capo_core.stats.bootstrap import AnyScore, Score, difference, mean
-from capo_core.stats.intervals import json_rows
-from capo_core.stats.significance import holm, p_value_of
+from capo_core.stats.bootstrap import (
+    DRAWS,
+    AnyScore,
+    ResampledScore,
+    Score,
+    difference,
+    draws_of,
+    mean,
+)
+from capo_core.stats.intervals import bayesian_weights, json_rows
+from capo_core.stats.significance import bootstrap_p, carries_order, holm, p_value_of
 from capo_core.text.embeddings import Embedder
 
 DIFFERENCE_COLUMNS = (
@@ -63,7 +71,7 @@ DIFFERENCE_COLUMNS = (
     "p_holm",
     "verdict",
 )
-SIGNIFICANCE_LEVEL = 0.05  # adjusted p-values up to this are called a difference
+BEYOND = "beyond the human"  # the verdict of an overshoot, which is no gain
 
 
 def differences(
@@ -72,10 +80,11 @@ def differences(
     """Return one source minus another, paired by item: DIFFERENCE_COLUMNS.
 
     Pairs without a common score are left out. `p` is by `significance.p_value_of`; `p_holm` is
-    corrected over all `pairs` compared by one measure for one target. (It is not corrected over
-    measures: the one that answers the question is to be fixed beforehand.) `verdict` is "better",
-    "worse" or "undecided" from the first source's side, "differs" where neither direction is
-    better.
+    corrected over all `pairs` compared by one measure for one target, those with the guess apart.
+    (It is not corrected over measures: the one that answers the question is to be fixed
+    beforehand.) `verdict` is "better", "worse" or "undecided" from the first source's side,
+    "differs" where it is not decided which of two different values is nearer to the human's, and
+    `BEYOND` where a value exceeds the human's own.
     """
     rows = []
     for one, other in pairs:
@@ -91,42 +100,78 @@ def differences(
     frame = pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
     if frame.empty:
         return frame
-    frame["p_holm"] = frame.groupby(["target", "measure", "k"], sort=False)["p"].transform(
+    guess = frame["against"] == GUESS
+    frame["p_holm"] = frame.groupby(["target", "measure", "k", guess], sort=False)["p"].transform(
         lambda column: holm(column.to_numpy())
     )
-    # Nearer to 1 or to the human: of two scores, the one that is less far off.
-    aims = {key: _aim(key, parts) for key in parts}
-    verdicts = []
-    for row in frame.itertuples():
-        better = find_measure(row.measure).better
-        key = (row.source, row.target, row.measure, row.k)
-        other = (row.against, *key[1:])
-        if not row.p_holm <= SIGNIFICANCE_LEVEL:
-            verdicts.append("undecided")
-        elif better in (HIGHER, LOWER):
-            verdicts.append("better" if (row.value > 0) == (better == HIGHER) else "worse")
-        else:
-            verdicts.append(_nearer(parts[key].value, parts[other].value, aims[key]))
-    frame["verdict"] = verdicts
+    # Under `ALL` an item counts once, however many targets have it.
+    alone = frame[frame["target"] != ALL]
+    most = alone.groupby(["source", "against", "measure", "k"])["n"].max().to_dict()
+    frame["verdict"] = [
+        _verdict(
+            row,
+            most.get((row.source, row.against, row.measure, row.k), row.n)
+            if row.target == ALL
+            else row.n,
+            parts,
+            len(pairs),
+        )
+        for row in frame.itertuples()
+    ]
     return frame
 
 
-def _aim(key: tuple[str, str, str, int], parts) -> float | None:
-    """Return the value a measure should have, where neither direction is better."""
-    better = find_measure(key[2]).better
-    if better == ONE:
-        return 1.0
-    human = parts.get((HUMAN, *key[1:]))
-    return human.value if better == LIKE_HUMAN and human is not None else None
+def _verdict(
+    row: Any, n: int, parts: Mapping[tuple[str, str, str, int], AnyScore], pairs: int
+) -> str:
+    """Return what the first source of a difference on `n` items is (see `differences`)."""
+    if not carries_order(row.low, row.high, row.p_holm, n):
+        return "undecided"
+    key = (row.target, row.measure, row.k)
+    one, other = parts[row.source, *key], parts[row.against, *key]
+    human = parts.get((HUMAN, *key))
+    better = find_measure(row.measure).better
+    if better in (HIGHER, LOWER):
+        if row.against == HUMAN and (row.value > 0) == (better == HIGHER):
+            return BEYOND
+        return "better" if (row.value > 0) == (better == HIGHER) else "worse"
+    return _nearer(one, other, 1.0 if better == ONE else human, n, pairs)
 
 
-def _nearer(one: float, other: float, aim: float | None) -> str:
-    if aim is None or abs(one - aim) == abs(other - aim):
+def _nearer(
+    one: AnyScore, other: AnyScore, aim: AnyScore | float | None, n: int, pairs: int
+) -> str:
+    """Return whether `one` is nearer to the aim than `other` ("better"), by a bootstrap over items.
+
+    That two values differ does not say which of them is nearer to a third.
+
+    Args:
+        aim: the human's score, or a number; None where there is none.
+        pairs: comparisons that are made (Bonferroni).
+    """
+    if aim is None:
         return "differs"
-    return "better" if abs(one - aim) < abs(other - aim) else "worse"
+    if aim is other:  # the human is at no distance from the human
+        return "worse"
+    length = len(other.influence[0]) if isinstance(other, Score) else 0
+    rng = np.random.default_rng(0xA1)
+    weights = np.concatenate(list(bayesian_weights(rng, DRAWS, length)))
+    weights = weights / weights.mean(axis=1, keepdims=True) if length else weights
+    value, draws = (
+        (aim, np.full(DRAWS, aim))
+        if isinstance(aim, float)
+        else (aim.value, draws_of(aim, weights, rng))
+    )
+    sides = [np.abs(draws_of(score, weights, rng) - draws) for score in (one, other)]
+    size = abs(one.value - value) - abs(other.value - value)
+    apart = ResampledScore(size, sides[0] - sides[1], n)
+    found = apart.estimate()
+    if not carries_order(found.low, found.high, pairs * bootstrap_p(apart), n):
+        return "differs"
+    return "better" if size < 0 else "worse"
 
 
-ALL = "all"  # the mean over targets, each counted the same
+ALL = "all"  # the mean over the targets whom every method imitates, each counted the same
 COLUMNS = ("source", "target", "measure", "k", "value", "low", "high", "n", "replicates", "spread",
            "seed_spread")  # fmt: skip
 
@@ -204,6 +249,8 @@ class Evaluation:
         n_items: held-out items.
         parts: (source, target, measure, k) → score, for differences; the sources `GUESS` and
             `SHUFFLED` are here only.
+        coverage: the annotators and items that everything is compared on.
+        averaged: (measure, k) → the targets of the rows `ALL`, the same ones for every source.
         confusion: attribution of single responses (see `attribution.confusion`).
     """
 
@@ -211,6 +258,8 @@ class Evaluation:
     chance: float
     n_items: int
     parts: dict[Key, AnyScore] = field(repr=False)
+    coverage: Coverage = field(default_factory=lambda: Coverage(()), repr=False)
+    averaged: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict, repr=False)
     confusion: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=list(CONFUSION)), repr=False
     )
@@ -240,6 +289,9 @@ def evaluate(
 ) -> Evaluation:
     """Score every stream and average over replicates, then over targets.
 
+    All sources are scored on the items, and averaged over the targets, that the methods among them
+    have in common (see `coverage`).
+
     >>> from capo_core.data.splits import assign_splits
     >>> from capo_core.evaluation.streams import held_out_items, human_streams
     >>> from capo_core.simulation.simulate import SimulationConfig, simulate
@@ -260,7 +312,11 @@ def evaluate(
         given: scores of streams that were computed elsewhere (an LLM judge's).
     """
     config = config or TableConfig()
-    context = Context(dataset, item_ids, embedder or Embedder(cache), config.seed, config.duplicate)
+    coverage = coverage_of(streams, dataset.annotators)
+    streams = [coverage.restrict(stream) for stream in streams]
+    context = Context(
+        dataset, item_ids, embedder or Embedder(cache), coverage, config.seed, config.duplicate
+    )
     single: dict[Key, list[tuple[str, AnyScore]]] = {}
 
     def put(source: str, target: str, run: str, measure: str, k: int, score) -> None:
@@ -276,7 +332,7 @@ def evaluate(
             for name, k, score in stream_scores(context, family, stream):
                 put(stream.source, stream.target, stream.replicate, name, k, score)
     if "labels" in config.families:
-        for stream in guesses(context):
+        for stream in map(coverage.restrict, guesses(context)):
             for name, k, score in stream_scores(context, "labels", stream):
                 put(GUESS, stream.target, "", name, k, score)
     if "consistency" in config.families:
@@ -291,11 +347,12 @@ def evaluate(
             share = 0.5 + 0.5 * number / len(config.views)
             part = part_of(progress, share, share + 0.5 / len(config.views))
             tables.append(_attribution(context, streams, view, config, put, part))
-    rows, parts = _averages(single, dataset.annotators)
+    rows, parts, averaged = _averages(single, dataset.annotators, coverage.targets)
     made = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CONFUSION)
     progress("Done", 1.0)
     scores = pd.DataFrame(rows, columns=list(COLUMNS))
-    return Evaluation(scores, 1 / len(dataset.annotators), len(item_ids), parts, made)
+    chance = 1 / len(dataset.annotators)
+    return Evaluation(scores, chance, len(item_ids), parts, coverage, averaged, made)
 
 
 def _attribution(
@@ -315,23 +372,34 @@ def _attribution(
 
 
 def _averages(
-    single: dict[Key, list[tuple[str, AnyScore]]], annotators: tuple[str, ...]
-) -> tuple[list[tuple], dict[Key, AnyScore]]:
-    """Return rows of the table, and the scores behind them."""
+    single: dict[Key, list[tuple[str, AnyScore]]],
+    annotators: tuple[str, ...],
+    targets: tuple[str, ...],
+) -> tuple[list[tuple], dict[Key, AnyScore], dict[tuple[str, int], tuple[str, ...]]]:
+    """Return rows of the table, the scores behind them, and the targets of the rows `ALL`."""
+    defined: dict[tuple[str, int], set[tuple[str, str]]] = {}
+    for source, target, name, k in single:
+        defined.setdefault((name, k), set()).add((source, target))
+    averaged = {key: tuple(averaged_targets(there, targets)) for key, there in defined.items()}
     parts: dict[Key, AnyScore] = {}
     rows = []
     for source, name, k in dict.fromkeys((s, m, k) for s, _, m, k in single):
         found = {t: single.get((source, t, name, k), []) for t in (*annotators, ALL)}
         found = {target: scores for target, scores in found.items() if scores}
         means = {t: mean([s for _, s in scores], repeated=True) for t, scores in found.items()}
-        seeds = list(_over_targets(found))
-        if ALL not in means:
-            means[ALL] = mean(list(means.values()))
+        if ALL in means:  # of label distributions, which are over all annotators from the start
+            averaged[name, k] = annotators
+            of_all = found
+        else:
+            of_all = {t: found[t] for t in averaged[name, k] if t in found}
+            if of_all and len(of_all) == len(averaged[name, k]):
+                means[ALL] = mean([means[target] for target in of_all])
+        seeds = list(_over_targets(of_all)) if of_all else []
         for target, score in means.items():
             parts[source, target, name, k] = score
             if source in (GUESS, SHUFFLED):
                 continue
-            several = found.values() if target == ALL else [found[target]]
+            several = of_all.values() if target == ALL else [found[target]]
             values = [score.value for scores in several for _, score in scores]
             over_seeds = seeds if target == ALL else values
             if source in (HUMAN, OTHER):  # what is repeated there are people, not seeds
@@ -339,7 +407,7 @@ def _averages(
             shown = score.estimate()
             rows.append((source, target, name, k, shown.value, shown.low, shown.high, shown.n,
                          len(values), _deviation(values), _deviation(over_seeds)))  # fmt: skip
-    return rows, parts
+    return rows, parts, averaged
 
 
 def _over_targets(found: dict[str, list[tuple[str, AnyScore]]]) -> Iterator[float]:

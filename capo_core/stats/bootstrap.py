@@ -160,6 +160,21 @@ def mean(scores: Sequence[AnyScore], *, repeated: bool = False) -> AnyScore:
     )
 
 
+def draws_of(score: AnyScore, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a score under item weights [draws, items] with mean 1; its own draws where it has any.
+
+    A share of 0 or 1 has no influences; what remains uncertain is the number of trials: its draws
+    vary as Jeffreys' posterior does, unpaired.
+    """
+    if isinstance(score, ResampledScore):
+        return score.draws
+    if score.share and score.value in (0.0, 1.0):
+        hits = score.value * score.n
+        posterior = rng.beta(hits + 0.5, score.n - hits + 0.5, size=len(weights))
+        return score.value + posterior - posterior.mean()
+    return score.value + weights @ score.influence.mean(axis=0)
+
+
 def difference(one: AnyScore, other: AnyScore) -> AnyScore:
     """Return `one` − `other`, paired by item; a `ScoreDifference` if both are `Score`s."""
     value, n = one.value - other.value, min(one.n, other.n)

@@ -10,6 +10,8 @@ import numpy as np
 
 from capo_core.stats.bootstrap import ResampledScore, ScoreDifference
 
+SIGNIFICANCE_LEVEL = 0.05  # adjusted p-values up to this are called a difference
+FEWEST = 6  # items with which a two-sided sign-flip test can reach .05: 2 / 2⁶ = .031
 FLIPS = 9999
 _EXACT = 13  # up to so many items all 2^n signs are gone through
 SIGN_FLIP = "sign-flip permutation by item"
@@ -60,6 +62,17 @@ def p_value_of(difference: ScoreDifference | ResampledScore, *, seed: int = 0) -
     if added is None:
         return math.nan, ""
     return sign_flip(added, seed=seed), SIGN_FLIP
+
+
+def carries_order(low: float, high: float, p: float, n: int) -> bool:
+    """Return whether a difference is decided: its p-value is at most .05, and its 95 % interval
+    does not hold 0. Where test and interval disagree, no order is claimed; NaN decides nothing, nor
+    does an interval without width (a bootstrap of equal values), nor fewer than `FEWEST` items.
+
+    Args:
+        p: adjusted for the number of comparisons. n: items.
+    """
+    return n >= FEWEST and p <= SIGNIFICANCE_LEVEL and low < high and (low > 0 or high < 0)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ def sticking_out(page) -> int:
 
 def test_from_item_to_cell_to_file(go, page, compared):
     go("compare?dataset=compared")
-    page.get_by_text("is nearest to its targets").wait_for()
+    page.get_by_text("nearest to its targets").wait_for()
     page.get_by_text("1 of 36 cases").wait_for()
 
     page.get_by_role("button", name="Next", exact=True).click()
@@ -75,7 +75,7 @@ def test_from_item_to_cell_to_file(go, page, compared):
     with page.expect_download() as taken:
         page.get_by_role("button", name="Report (self-contained HTML)").click()
     html = taken.value.path().read_text(encoding="utf-8")
-    assert "is nearest to its targets" in html and "<script" not in html
+    assert "nearest to its targets" in html and "<script" not in html
     with page.expect_download() as taken:
         page.get_by_role("button", name="Scores (long CSV)").click()
     rows = list(csv.DictReader(io.StringIO(taken.value.path().read_text(encoding="utf-8"))))

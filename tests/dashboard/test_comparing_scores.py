@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,8 +12,12 @@ from capo_core.dashboard.compare import scores
 from capo_core.dashboard.compare.scores import CHANCE, Column
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
+from capo_core.evaluation.cells import score_text, value_text
+from capo_core.evaluation.claims import clearly_nearest
+from capo_core.evaluation.measures.registry import find_measure
 from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.evaluation.table import ALL
+from capo_core.evaluation.summary import titled
+from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.formatting import Named, Statement
 from capo_core.runs.dependencies import SkippedInput, skipped_statement
 from capo_core.workspace import Workspace
@@ -75,19 +78,37 @@ def test_cells_are_the_scores_as_they_were_made(report):
 
 
 def test_numbers_have_real_minus_signs_and_undefined_is_a_dash():
+    kappa = find_measure("kappa")
     row = pd.Series({"value": -0.123, "low": -0.5, "high": 0.25})
-    assert scores.cell(row, 2) == "−0.12 [−0.50–0.25]"
-    assert scores.cell(row.replace(-0.123, math.nan), 2) == "—"
-    assert scores.cell(None, 2) == "—"
+    assert score_text(row, kappa) == "−0.12 [−0.50 to 0.25]"
+    assert score_text(row.replace(-0.123, math.nan), kappa) == "—"
+    assert score_text(None, kappa) == "—"
 
 
-def verdicts(*rows):
-    """A report of three methods with these (source, against, verdict)."""
-    made = [(*row, "m", 0, ALL) for row in rows]
-    names = ["source", "against", "verdict", "measure", "k", "target"]
-    return SimpleNamespace(
-        method_names=("a", "b", "c"), differences=pd.DataFrame(made, columns=names)
-    )
+def test_what_is_not_certain_is_not_rounded_to_it():
+    attribution = find_measure(VIEW)
+    assert [value_text(x, attribution) for x in (1.0, 0.998, 0.5, 0.002, 0.0)] == [
+        "1.00", ">0.99", "0.50", "<0.01", "0.00"
+    ]  # fmt: skip
+
+
+def verdicts(*rows, value=0.5, names=("a", "b", "c")):
+    """A report of methods with these (source, against, verdict); the human is at .6."""
+    differences = pd.DataFrame(
+        [(*row, "label accuracy", 0, ALL) for row in rows],
+        columns=["source", "against", "verdict", "measure", "k", "target"],
+    ).assign(value=0.2, low=0.1, high=0.3, n=20, p_holm=0.01)
+    scores = [
+        dict.fromkeys(reports.SCORES, 0.0)
+        | {"source": name, "target": ALL, "measure": "label accuracy", "k": 0, "value": value,
+           "ceiling": 0.6, "better": "higher"}
+        for name in names
+    ]  # fmt: skip
+    return reports.EvaluationReport(
+        "d", "f", False, "test", 20, ("A",), TableConfig(),
+        tuple(reports.EvaluatedSource(name, ("A",), (), 20, 0) for name in names),
+        pd.DataFrame(scores), differences, pd.DataFrame(), pd.DataFrame(),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -105,17 +126,23 @@ def verdicts(*rows):
     ],
 )
 def test_the_best_is_better_than_every_other(rows, best):
-    assert scores.clearly_best(verdicts(*rows), Column("m", 0), ALL) == best
+    assert clearly_nearest(verdicts(*rows), "label accuracy", 0, ALL) == best
 
 
 def test_one_method_alone_is_not_the_best():
-    alone = SimpleNamespace(method_names=("a",), differences=pd.DataFrame())
-    assert scores.clearly_best(alone, Column("m", 0), ALL) == ""
+    assert clearly_nearest(verdicts(names=("a",)), "label accuracy", 0, ALL) == ""
+
+
+def test_nothing_beyond_the_humans_own_value_is_bold():
+    """Finding 8: 0.90 for CAPO was bold where the human's own is 0.66."""
+    rows = [("a", "b", "better"), ("a", "c", "better")]
+    assert clearly_nearest(verdicts(*rows, value=0.6), "label accuracy", 0) == "a"
+    assert clearly_nearest(verdicts(*rows, value=0.9), "label accuracy", 0) == ""
 
 
 def test_the_best_of_the_report_by_its_own_tests(report):
     """12 items of 12 against none: p = 2 / 2¹² by flipping signs, Holm over five pairs."""
-    assert scores.clearly_best(report, Column(VIEW, 1), ALL) == "capo"
+    assert clearly_nearest(report, VIEW, 1, ALL) == "capo"
     rows = report.differences
     row = rows[(rows["measure"] == VIEW) & (rows["k"] == 1) & (rows["target"] == ALL)].iloc[0]
     assert row["p"] == pytest.approx(2 / 2**12) and row["p_holm"] < 0.05
@@ -130,8 +157,11 @@ def test_sentences_call_methods_by_their_names(report):
 def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
     said = dict(scores.sentences(report, "bob"))
     row = report.row("capo", "label accuracy", 0, "bob")
-    assert f"[{100 * row['low']:.0f}–{100 * row['high']:.0f}]" in said["label"]
-    assert "in the place of bob are attributed to cyd (n = 12)" in said["confusion"]
+    assert f"12 of 12 cases [{100 * row['low']:.0f}–100\u00a0%]" in said["label"]
+    assert (
+        "12 of 12 explanations by Zero-shot in the place of bob are attributed to cyd"
+        in (said["confusion"])
+    )
 
 
 def test_of_what_is_missing_only_the_methods_are_called_by_their_names():
@@ -139,9 +169,9 @@ def test_of_what_is_missing_only_the_methods_are_called_by_their_names():
         SkippedInput("a", "icl, seed 1", "no profile in form", "icl", 1),
         SkippedInput("b", "capo", "sft is lost.", "capo"),
     ]
-    assert scores.rendered(skipped_statement(skipped)) == (
+    assert titled(skipped_statement(skipped)) == (
         "Not scored, because there is no result: In-context learning, seed 1 (no profile in form); "
         "CAPO (sft is lost)."
     )
     best = Statement("headline", "{method} is best", {"method": Named("method", "capo")})
-    assert scores.rendered(best) == "CAPO is best"
+    assert titled(best) == "CAPO is best"

@@ -6,8 +6,9 @@ from helpers.evaluation_tables import copies
 
 from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError
+from capo_core.evaluation.claims import of_eyes
 from capo_core.evaluation.compute import seed_scores
-from capo_core.evaluation.eyes import compare_eyes, eye_warning
+from capo_core.evaluation.eyes import compare_eyes
 from capo_core.evaluation.human_distance import (
     AT_LEVEL,
     DISTANCE,
@@ -21,6 +22,7 @@ from capo_core.evaluation.human_distance import (
 from capo_core.evaluation.measures.attribution import View, item_mean
 from capo_core.evaluation.measures.labels import macro_f1
 from capo_core.evaluation.streams import HUMAN, Stream, held_out_items
+from capo_core.evaluation.summary import worded
 from capo_core.evaluation.table import ALL, TableConfig, differences
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stats.bootstrap import mean
@@ -200,15 +202,15 @@ def test_eyes_that_name_different_methods_are_a_warning():
     assert split.differ and split.significant
     assert split.nearest == {WORDS[0]: "sft", MEANING[0]: "capo"}
     assert split.agreements[0].tau == -1
-    text = eye_warning(split).text
-    assert "sft by word n-grams, capo by the sentence embedding" in text
+    text = worded(of_eyes(split, TARGETS, 400)).text
+    assert "sft by word n-grams and capo by the sentence embedding" in text
     assert "τ of their orders −1.00, 2 methods" in text
 
 
 def test_eyes_that_agree_are_none():
     same = eyes({"sft": both(0.8), "capo": both(0.99)}, {"sft": both(0.78), "capo": both(0.95)})
     assert not same.differ and same.agreements[0].tau == 1
-    assert eye_warning(same) is None
+    assert of_eyes(same, TARGETS, 400) is None
 
 
 def test_a_difference_within_noise_is_called_so():
@@ -228,7 +230,7 @@ def test_a_difference_within_noise_is_called_so():
     seed = SeedScores(parts, tuple(f"i{n}" for n in range(40)))
     close = compare_eyes(human_distance([seed], [WORDS, MEANING], [("sft", "capo")]), 1)
     assert close.differ and not close.significant
-    assert "None of these differences is significant" in eye_warning(close).text
+    assert "None of these differences is significant" in worded(of_eyes(close, TARGETS, 40)).text
 
 
 def test_one_eye_is_no_comparison():

@@ -203,7 +203,7 @@ def test_the_command_prints_writes_and_agrees_with_itself(command, workspace, wo
     assert page.read_text().startswith("<!doctype html>")
     assert len(pd.read_csv(rows)) == len(report["scores"])
     shown = command("--dataset", world.name, "--run", folder.run_id, *FEW)
-    assert shown.exit_code == 0 and "zero_shot" in shown.stdout
+    assert shown.exit_code == 0 and "Zero-shot" in shown.stdout
     assert f"{len(held_out_items(world))} test items" in shown.stdout
 
 

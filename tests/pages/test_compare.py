@@ -126,9 +126,10 @@ def test_the_sentence_is_made_from_the_numbers(scored):
     app = open_page("compare", dataset="mine")
     said = shown(app)
     assert not app.exception
-    assert "Of 3 methods, " in said and "is nearest to its targets" in said
-    # One answer of twelve for each of three targets, unread.
-    assert "In-context learning 3 of 36 (8.3\u00a0%)" in said
+    # In-context learning copies the target but for one answer of twelve, which cannot be read.
+    assert "It is undecided which of 3 methods comes nearest to its targets" in said
+    assert "Significantly further away than CAPO: Zero-shot" in said
+    assert "In-context learning, readable answers: 33 of 36" in said
     assert "Underline words not in the target's explanation" in [one.label for one in app.toggle]
 
 
@@ -216,7 +217,7 @@ def test_a_run_with_broken_answers_is_named(workspace, scored):
     (workspace.runs / member.run_id / "outputs.parquet").write_bytes(b"PAR1 nonsense")
     app = open_page("compare", dataset="mine")
     assert not app.exception
-    assert "is nearest to its targets" in shown(app)  # the scores were made before, and stand
+    assert "comes nearest to its targets" in shown(app)  # the scores were made before, and stand
     assert member.run_id.replace("_", "\\_").replace("-", "\\-") in "".join(
         one.value for one in app.error
     )

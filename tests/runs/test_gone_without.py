@@ -216,7 +216,9 @@ def test_the_command_line_shows_the_scores_there_are_and_what_is_missing(
     file.write_text(json.dumps(made.config.to_dict()))
     done = CliRunner().invoke(app, ["experiment", "start", "--config", str(file), "--wait"])
     assert done.exit_code == 2, done.output  # as for any run that is not done
-    assert "Not scored, because there is no result: icl" in " ".join(done.output.split())
+    assert "Not scored, because there is no result: In-context learning" in " ".join(
+        done.output.split()
+    )
     assert "label accuracy" in done.output and "updates the evaluation" in " ".join(
         done.output.split()
     )

@@ -34,6 +34,14 @@ def report(path: Path) -> EvaluationReport:
     return reports.load(path)
 
 
+def sentences(path: Path) -> list[tuple[str, str]]:
+    """Return (topic, sentence) of what a saved report says, as every page shows it; `DataError`
+    where the report cannot be read."""
+    from capo_core.evaluation.summary import statements, titled
+
+    return [(one.topic, titled(one)) for one in statements(report(path))]
+
+
 def answers(workspace: Workspace, dataset: Dataset, names: tuple[str, ...]) -> Answers:
     """Return the answers of these runs, attributed."""
     folders = tuple(workspace.runs / name for name in names)

@@ -19,7 +19,8 @@ from capo_core.dashboard.ui.theme import (
     reduction_name,
     representation_name,
 )
-from capo_core.evaluation.eyes import compare_eyes
+from capo_core.evaluation.cells import BOLD, NO_BOLD, score_cells
+from capo_core.evaluation.claims import clearly_nearest
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
     FAMILIES,
@@ -28,12 +29,12 @@ from capo_core.evaluation.measures.registry import (
     find_measure,
 )
 from capo_core.evaluation.report import EvaluationReport
-from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.evaluation.summary import statements
+from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
+from capo_core.evaluation.summary import statements, titled
 from capo_core.evaluation.table import ALL
-from capo_core.formatting import Statement, capitalised
+from capo_core.formatting import capitalised, p_value
 
-CHANCE = "guess"
+CHANCE = GUESS
 ROWS = {
     HUMAN: "Target's own (ceiling)",
     OTHER: "Another annotator (floor)",
@@ -109,18 +110,6 @@ def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
     return [Column(row.measure, int(row.k)) for row in rows.itertuples()]
 
 
-def cell(row: pd.Series | None, digits: int) -> str:
-    """ "0.62 [0.55–0.69]"; a dash where the measure is undefined."""
-    if row is None or pd.isna(row["value"]):
-        return "—"
-    value, low, high = (_number(row[name], digits) for name in ("value", "low", "high"))
-    return f"{value} [{low}–{high}]"
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
 def score_grid(report: EvaluationReport, wanted: list[Column], target: str) -> pd.DataFrame:
     """Return the formatted cells: one row per method, then ceiling, floor, chance and n.
 
@@ -128,85 +117,15 @@ def score_grid(report: EvaluationReport, wanted: list[Column], target: str) -> p
     """
     made = {}
     for column in wanted:
-        digits = column.about.decimals
-        rows = {
-            source: report.row(source, column.name, column.k, target)
-            for source in (*report.method_names, HUMAN, OTHER)
-        }
-        cells = {source: cell(row, digits) for source, row in rows.items()}
-        some = next((row for row in rows.values() if row is not None), None)
-        if column.about.of.floor_source != OTHER and some is not None and pd.notna(some["floor"]):
-            # Not another annotator's answers: the header's help says what it is.
-            cells[OTHER] = f"{_number(some['floor'], digits)} ({column.about.of.floor_source})"
-        chance = float("nan") if some is None else some["chance"]
-        cells[CHANCE] = "—" if pd.isna(chance) else _number(chance, digits)
-        cells["n"] = _counts([row for name, row in rows.items() if name in report.method_names])
-        made[column.key] = cells
+        cells = score_cells(report, column.name, column.k, target)
+        made[column.key] = {**cells.values, "n": cells.n}
     return pd.DataFrame(made)
 
 
-def _counts(rows: list) -> str:
-    counts = [int(row["n"]) for row in rows if row is not None and pd.notna(row["value"])]
-    if not counts:
-        return "—"
-    low, high = min(counts), max(counts)
-    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
-
-
-def clearly_best(report: EvaluationReport, column: Column, target: str) -> str:
-    """Return the method significantly better than every other (Holm-adjusted); "" for none."""
-    names = report.method_names
-    if len(names) < 2:
-        return ""
-    rows = report.differences
-    rows = rows[
-        (rows["measure"] == column.name) & (rows["k"] == column.k) & (rows["target"] == target)
-    ]
-    won: dict[str, set[str]] = {name: set() for name in names}
-    for row in rows.itertuples():
-        if row.source not in won or row.against not in won:
-            continue
-        if row.verdict == "better":
-            won[row.source].add(row.against)
-        elif row.verdict == "worse":
-            won[row.against].add(row.source)
-    return next((name for name, over in won.items() if len(over) == len(names) - 1), "")
-
-
 def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
-    """Return (topic, sentence) of the report's statements, the most important first.
-
-    Of one annotator, they are made anew from that annotator's rows alone.
-    """
-    found = report.statements
-    if target != ALL:
-        parts = {}
-        for name in ("scores", "differences", "confusion", "caricatures"):
-            table = getattr(report, name)
-            rows = table[table["target"] == target]
-            # The statements are made from the row called `ALL`.
-            alone = name in ("scores", "differences")
-            parts[name] = rows.assign(target=ALL) if alone else rows
-        away = report.human_distance.of_target(target)
-        # Reports of earlier versions have no contrasts, and then nothing is said of the eyes.
-        eyes = compare_eyes(away, min(report.config.pool)) if len(away.contrasts) else None
-        made = statements(
-            **parts, human_distance=away, eyes=eyes,
-            sources=report.sources, config=report.config, llm_judges=report.llm_judges,
-            likelihood=report.likelihood,
-            missing=next((one for one in report.statements if one.topic == "missing"), None),
-        )  # fmt: skip
-        found = tuple(one for one in made if one.topic != "unread")
-    return [(one.topic, rendered(one)) for one in found]
-
-
-def rendered(statement: Statement) -> str:
-    """Return a statement with its methods under the titles of the screens."""
-    return capitalised(statement.render(_title))
-
-
-def _title(kind: str, key: str) -> str:
-    return method_name(key) if kind == "method" else key
+    """Return (topic, sentence) of what can be stated of an annotator, or of `ALL`; the most
+    important first."""
+    return [(one.topic, titled(one)) for one in statements(report, target)]
 
 
 _HELP = (
@@ -246,15 +165,12 @@ def show(chosen: CompareSelection) -> str:
         show_note("Label distributions need all annotators together: choose “all” under Annotator.")
         return view
     grid = score_grid(report, wanted, target)
-    best = {column.key: clearly_best(report, column, target) for column in wanted}
+    best = {column.key: clearly_nearest(report, column.name, column.k, target) for column in wanted}
     _draw(report, grid, wanted, best)
     show_note(
-        "Bold: significantly better than every other method on the same items "
-        "(paired test, Holm-adjusted p ≤ .05). Click a cell to read the answers "
-        "behind it."
+        f"{BOLD} Click a cell to read the answers behind it."
         if any(best.values())
-        else "No method is significantly better than every other on the same items "
-        "(paired tests, Holm-adjusted). Click a cell to read the answers behind it."
+        else f"{NO_BOLD} Click a cell to read the answers behind it."
     )
     return view
 
@@ -340,21 +256,31 @@ def numbers(chosen: CompareSelection) -> None:
     section_heading("All scores", _HELP)
     rows = report.scores[report.scores["target"] == target]
     table(
-        rows.assign(source=[_called(name) for name in rows["source"]]),
+        _with_decimals(rows).assign(source=[_called(name) for name in rows["source"]]),
         {
             "measure": Field("Measure", width="medium"),
             "k": Field(
                 "Texts", "Explanations pooled per attribution; 0 for measures of single answers.", 0
             ),
             "source": Field("Source"),
-            "value": Field("Value", None, 3),
-            "low": Field("from", "Lower end of the 95 % interval.", 3),
-            "high": Field("to", "Upper end of the 95 % interval.", 3),
+            "value": Field("Value", None, digits_from="decimals"),
+            "low": Field("from", "Lower end of the 95 % interval.", digits_from="decimals"),
+            "high": Field("to", "Upper end of the 95 % interval.", digits_from="decimals"),
             "n": Field("n", "Answers, or groups of answers.", 0),
-            "floor": Field("Floor", "Another annotator's answers, scored as the target's.", 3),
-            "ceiling": Field("Ceiling", "The target's own held-out answers.", 3),
-            "chance": Field("Chance", "Guessing without reading the item.", 3),
-            "seed_spread": Field("SD over seeds", "Standard deviation over seeds and samples.", 3),
+            "floor": Field(
+                "Floor",
+                "Another annotator's answers, scored as the target's.",
+                digits_from="decimals",
+            ),
+            "ceiling": Field(
+                "Ceiling", "The target's own held-out answers.", digits_from="decimals"
+            ),
+            "chance": Field("Chance", "Guessing without reading the item.", digits_from="decimals"),
+            "seed_spread": Field(
+                "SD over seeds",
+                "Standard deviation over seeds and samples.",
+                digits_from="decimals",
+            ),
             "better": Field("Direction", "Whether higher or lower is better."),
             "note": Field("Why undefined", width="medium"),
         },
@@ -369,7 +295,7 @@ def numbers(chosen: CompareSelection) -> None:
     )
     rows = report.differences[report.differences["target"] == target]
     table(
-        rows.assign(
+        _with_decimals(rows).assign(
             source=[_called(name) for name in rows["source"]],
             against=[_called(name) for name in rows["against"]],
         ),
@@ -378,11 +304,11 @@ def numbers(chosen: CompareSelection) -> None:
             "k": Field("Texts", None, 0),
             "source": Field("First"),
             "against": Field("Second"),
-            "value": Field("Difference", "First minus second.", 3),
-            "low": Field("from", "Lower end of the 95 % interval.", 3),
-            "high": Field("to", "Upper end of the 95 % interval.", 3),
+            "value": Field("Difference", "First minus second.", digits_from="decimals"),
+            "low": Field("from", "Lower end of the 95 % interval.", digits_from="decimals"),
+            "high": Field("to", "Upper end of the 95 % interval.", digits_from="decimals"),
             "n": Field("n", None, 0),
-            "p_holm": Field("p (Holm)", None, 4),
+            "p_holm": Field("p (Holm)", None, text=p_value),
             "verdict": Field("Verdict"),
         },
         key=f"{PAGE}.differences",
@@ -404,22 +330,35 @@ def distances(chosen: CompareSelection) -> None:
         "mean of their absolute differences.",
     )
     table(
-        rows.assign(source=[_called(name) for name in rows["source"]]),
+        _with_decimals(rows).assign(source=[_called(name) for name in rows["source"]]),
         {
             "measure": Field("Measure", width="medium"),
             "k": Field("Texts", "Explanations pooled per attribution.", 0),
             "source": Field("Method"),
-            "value": Field("Value", None, 3),
-            "human": Field("Human", "The targets' own held-out texts.", 3),
-            "gap": Field("Difference", "Method minus human.", 3),
-            "gap_low": Field("from", "Lower end of the 95 % interval of the difference.", 3),
-            "gap_high": Field("to", "Upper end of the 95 % interval of the difference.", 3),
-            "distance": Field("Distance", "Mean over annotators of the absolute difference.", 3),
+            "value": Field("Value", None, digits_from="decimals"),
+            "human": Field("Human", "The targets' own held-out texts.", digits_from="decimals"),
+            "gap": Field("Difference", "Method minus human.", digits_from="decimals"),
+            "gap_low": Field(
+                "from", "Lower end of the 95 % interval of the difference.", digits_from="decimals"
+            ),
+            "gap_high": Field(
+                "to", "Upper end of the 95 % interval of the difference.", digits_from="decimals"
+            ),
+            "distance": Field(
+                "Distance",
+                "Mean over annotators of the absolute difference.",
+                digits_from="decimals",
+            ),
             "level": Field("Level", width="medium"),
         },
         key=f"{PAGE}.distances",
         file_name=f"{report.dataset}-distances",
     )
+
+
+def _with_decimals(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the decimals of each row's measure."""
+    return rows.assign(decimals=[find_measure(name).decimals for name in rows["measure"]])
 
 
 def _called(source: str) -> str:

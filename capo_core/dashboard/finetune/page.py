@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
-from capo_core.dashboard.compare.scores import rendered
+from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.finetune import PAGE, form, live, run_list
 from capo_core.dashboard.finetune import queue as finetune_queue
 from capo_core.dashboard.finetune import run as finetune_run
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_errors, show_headline
 from capo_core.errors import CapoError
-from capo_core.formatting import Statement, count, percent
+from capo_core.formatting import count, percent
 from capo_core.runs import queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
@@ -62,16 +60,15 @@ def _evaluated(context: PageContext, experiments: list[store.Experiment]) -> str
         config, run = experiment.config, experiment.evaluation
         if config.dataset != context.entry.name or run is None:
             continue
-        try:
-            raw = json.loads((run.folder / evaluation.REPORT).read_text(encoding="utf-8"))
-            headline = next(
-                Statement.from_dict(each)
-                for each in raw["statements"]
-                if each["topic"] == "headline"
-            )
-        except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        path = run.folder / evaluation.REPORT
+        if not path.is_file():
             continue
-        return rendered(headline)
+        try:
+            told = dict(compare_cache.sentences(path))
+        except CapoError:
+            continue
+        if "headline" in told:
+            return told["headline"]
     return ""
 
 

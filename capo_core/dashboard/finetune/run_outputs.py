@@ -10,7 +10,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, link_to
-from capo_core.dashboard.compare.scores import rendered
+from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.finetune.run_actions import last_outputs
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
@@ -24,7 +24,8 @@ from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import Statement, count, size
+from capo_core.errors import CapoError
+from capo_core.formatting import count, size
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.json_text import json_line
@@ -136,12 +137,13 @@ def profiles(seen: RunSummary) -> None:
 
 def evaluation(seen: RunSummary) -> None:
     """Show the headline of the evaluation, and the link to all of it."""
-    try:
-        raw = (seen.run.folder / kinds_evaluation.REPORT).read_text(encoding="utf-8")
-        statements = [rendered(Statement.from_dict(each)) for each in json.loads(raw)["statements"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    path = seen.run.folder / kinds_evaluation.REPORT
+    if not path.is_file():
         return
-    show_headline(*statements)
+    try:
+        show_headline(*(text for _, text in compare_cache.sentences(path)))
+    except CapoError:
+        return
     link_to("compare", "Compare the methods", {url_state.DATASET: seen.dataset, "of": seen.run_id})
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.exports import download_figure, download_table
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.errors import CapoError
+from capo_core.formatting import number
 from capo_core.templates import render
 
 # What a chart without zooming needs no buttons for.
@@ -122,6 +124,9 @@ class Field:
         header, help: its header, and the "?" of it.
         digits: decimals of a number; None for text. Whole numbers get thousands separators.
         percent: the number is a share (0 to 1), shown in percent.
+        digits_from: instead of `digits`, the column that has the decimals of each row, so that a
+            quantity has the decimals that it has everywhere.
+        text: instead of `digits`, a function from the number to its text, as `formatting.p_value`.
     """
 
     header: str
@@ -129,10 +134,19 @@ class Field:
     digits: int | None = None
     width: str | None = None
     percent: bool = False
+    digits_from: str = ""
+    text: Callable[[float], str] | None = None
 
     @property
-    def number_format(self) -> str:
+    def numeric(self) -> bool:
+        """Whether the column holds numbers."""
+        return self.digits is not None or bool(self.digits_from) or self.text is not None
+
+    @property
+    def number_format(self) -> str | None:
         """Streamlit's format of the number."""
+        if self.digits is None:
+            return None
         if self.percent:
             return f"%.{self.digits}f %%"
         return f"%.{self.digits}f" if self.digits else "localized"
@@ -154,18 +168,41 @@ def table(
     config = {}
     for name in shown.columns:
         field = fields[name]
-        if field.digits is None:
+        if not field.numeric:
             config[name] = st.column_config.Column(field.header, help=field.help, width=field.width)
         else:
             config[name] = st.column_config.NumberColumn(
                 field.header, help=field.help, width=field.width, format=field.number_format
             )
     st.dataframe(
-        shown, hide_index=True, width="stretch", height=height, column_config=config, key=key,
-        placeholder=MISSING,
+        _with_texts(shown, frame, fields), hide_index=True, width="stretch", height=height,
+        column_config=config, key=key, placeholder=MISSING,
     )  # fmt: skip
     if download:
-        download_table(frame, key=f"{key}.csv", file_name=file_name)
+        helpers = {field.digits_from for field in fields.values()}
+        whole = frame.drop(columns=[name for name in helpers if name])
+        download_table(whole, key=f"{key}.csv", file_name=file_name)
+
+
+def _with_texts(
+    shown: pd.DataFrame, frame: pd.DataFrame, fields: Mapping[str, Field]
+) -> pd.DataFrame | Styler:
+    """Return the table with the texts of numbers that no format of a whole column gives."""
+    shown = shown.reset_index(drop=True)
+    styler = None
+    for name in shown.columns:
+        field = fields[name]
+        if field.text is not None:
+            styler = (styler or shown.style).format(field.text, subset=[name], na_rep=MISSING)
+        elif field.digits_from:
+            decimals = frame[field.digits_from].reset_index(drop=True)
+            for digits, rows in decimals.groupby(decimals):
+                styler = (styler or shown.style).format(
+                    lambda value, digits=int(digits): number(value, digits),
+                    subset=(rows.index, [name]),
+                    na_rep=MISSING,
+                )
+    return shown if styler is None else styler
 
 
 def show_figure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from capo_core.imitation.prompting.prompts import METHOD_TITLES
+from capo_core.imitation.prompting.prompts import method_name as method_name
 from capo_core.stability.controls import control_title
 from capo_core.templates import style
 from capo_core.text.reductions import REDUCTIONS, reduction_title
@@ -104,12 +104,6 @@ def _titled(title: str, name: str) -> str:
 def human_look(*, dark: bool) -> Look:
     """Return the look of human texts beside methods: the colour of text in either theme."""
     return Look("#E6E9ED" if dark else "#20262C", "star-diamond", "solid")
-
-
-def method_name(source: str) -> str:
-    """Return a source's title: "zero_shot (Qwen3-4B)" → "Zero-shot (Qwen3-4B)"."""
-    head, space, rest = source.partition(" ")
-    return METHOD_TITLES[head] + space + rest if head in METHOD_TITLES else source
 
 
 def method_looks(sources: Sequence[str]) -> dict[str, Look]:

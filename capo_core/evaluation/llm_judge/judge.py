@@ -19,6 +19,7 @@ from scipy import stats
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, CapoError, DataError
+from capo_core.evaluation.coverage import Coverage, averaged_targets
 from capo_core.evaluation.llm_judge.trials import (
     LETTERS,
     LlmJudgeConfig,
@@ -33,7 +34,7 @@ from capo_core.imitation.backends.base import Backend, Decoding, GenerationReque
 from capo_core.imitation.generation.requests import TOO_LONG
 from capo_core.progress import Progress, silent
 from capo_core.stats.bootstrap import Score, mean
-from capo_core.stats.intervals import json_rows, wilson
+from capo_core.stats.intervals import Estimate, json_rows, wilson
 
 TABLE = ("source", "target", "k", "value", "low", "high", "n", "unread", "chance")
 POSITIONS = ("position", "answers", "share", "low", "high", "expected")
@@ -42,7 +43,10 @@ Found = tuple[str, str, str, Score]  # source, target, replicate
 
 
 def answer_scores(
-    answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str]
+    answers: pd.DataFrame,
+    item_ids: Sequence[str],
+    annotators: Sequence[str],
+    coverage: Coverage | None = None,
 ) -> Iterator[Found]:
     """Return the share of trials attributed to the target, for each source, target and replicate.
 
@@ -52,41 +56,66 @@ def answer_scores(
 
     Args:
         answers: `judge.ANSWERS`; a trial with an item that is not among `item_ids` is left out.
+        coverage: a trial with an item that is not compared for its target is left out too.
     """
     place = {item_id: index for index, item_id in enumerate(item_ids)}
     known = answers[[all(item in place for item in items) for items in answers["items"]]]
     groups = known.groupby(["source", "target", "replicate"], sort=False)
-    for (source, target, replicate), rows in groups:
+    for (source, author, replicate), rows in groups:
         item = np.array([[place[item] for item in items] for items in rows["items"]])
         named = rows["answer"].to_numpy()
-        yield source, target, replicate, named_share(named, target, item, len(place))
-        if source == HUMAN:
-            for other in annotators:
-                if other != target:
-                    yield OTHER, other, target, named_share(named, other, item, len(place))
+        for target in annotators if source == HUMAN else (author,):
+            there = [coverage is None or coverage.compares(target, trial) for trial in item]
+            if not any(there):
+                continue
+            share = named_share(named[there], target, item[there], len(place))
+            if target == author:
+                yield source, target, replicate, share
+            else:
+                yield OTHER, target, author, share
 
 
 def score_table(
     answers: pd.DataFrame, item_ids: Sequence[str], annotators: Sequence[str], k: int
 ) -> pd.DataFrame:
-    """Return TABLE: averages over replicates, then over targets."""
+    """Return TABLE: averages over replicates, then over the targets whom every method imitates."""
     by_source: dict[str, dict[str, list[Score]]] = {}
     for source, target, _, score in answer_scores(answers, item_ids, annotators):
         by_source.setdefault(source, {}).setdefault(target, []).append(score)
+    defined = {(source, target) for source, found in by_source.items() for target in found}
+    averaged = averaged_targets(defined, annotators)
     unread = answers[answers["answer"] == ""]
     rows = []
     for source, by_target in by_source.items():
         means = {target: mean(found, repeated=True) for target, found in by_target.items()}
-        means[ALL] = mean(list(means.values()))
+        if averaged and all(target in means for target in averaged):
+            means[ALL] = mean([means[target] for target in averaged])
         for target, score in means.items():
             # What stands in for a target is what other people wrote.
             mine = unread["source"] == (HUMAN if source == OTHER else source)
-            if target != ALL:
-                mine &= (unread["target"] == target) != (source == OTHER)
+            of = averaged if target == ALL else [target]
+            mine &= (
+                unread["target"].isin(of)
+                if source != OTHER
+                else ~unread["target"].isin(of if target != ALL else ())
+            )
             shown = score.estimate()
             rows.append((source, target, k, shown.value, shown.low, shown.high, shown.n,
                          int(mine.sum()), 1 / len(annotators)))  # fmt: skip
     return pd.DataFrame(rows, columns=list(TABLE))
+
+
+def people_accuracy(answers: pd.DataFrame, annotators: Sequence[str]) -> Estimate | None:
+    """Return the judge's accuracy on the texts of all annotators, averaged over them.
+
+    None where it was not tried on them.
+    """
+    people = answers[answers["source"] == HUMAN]
+    items = list(dict.fromkeys(item for trial in people["items"] for item in trial))
+    found = [
+        score for source, _, _, score in answer_scores(people, items, annotators) if source == HUMAN
+    ]
+    return mean(found).estimate() if found else None
 
 
 def position_shares(named: pd.Series, count: int) -> tuple[pd.DataFrame, float]:
@@ -137,16 +166,16 @@ class LlmJudgeResult:
     @property
     def sentence(self) -> str:
         """Summary of the judge's accuracy on human texts and of its position bias."""
-        human = self.table[(self.table["source"] == HUMAN) & (self.table["target"] == ALL)]
-        if human.empty:
+        row = people_accuracy(self.answers, self.annotators)
+        if row is None:
             return f"{self.judge} was not tried on people's texts: its answers cannot be weighed."
-        row = human.iloc[0]
+        chance = 1 / len(self.annotators)
         text = (
             f"{self.judge} names the author of people's held-out texts in {100 * row.value:.0f} % "
             f"[{100 * row.low:.0f}–{100 * row.high:.0f}] of {row.n} trials (chance "
-            f"{100 * row.chance:.0f} %)"
+            f"{100 * chance:.0f} %)"
         )
-        if row.low <= row.chance:
+        if row.low <= chance:
             text += ", no better than a guess: its verdict on methods means nothing"
         if self.position_p <= 0.05:
             worst = self.positions.sort_values("answers").iloc[-1]

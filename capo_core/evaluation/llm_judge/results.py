@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.coverage import Coverage
 from capo_core.evaluation.llm_judge.judge import LlmJudgeResult, answer_scores, load_result
 from capo_core.evaluation.measures.registry import LLM_JUDGE, variant_name
 from capo_core.evaluation.streams import HUMAN, MethodOutputs
@@ -40,9 +41,9 @@ class LlmJudgeVerdicts:
     def k(self) -> int:
         return self.judged.config.k
 
-    def given(self, item_ids: Sequence[str]) -> Iterator[ExternalScore]:
-        """Scores of the judge, for `table.evaluate`."""
-        found = answer_scores(self.answers, item_ids, self.judged.annotators)
+    def given(self, item_ids: Sequence[str], coverage: Coverage) -> Iterator[ExternalScore]:
+        """Return the scores of the judge on what is compared, for `table.evaluate`."""
+        found = answer_scores(self.answers, item_ids, self.judged.annotators, coverage)
         for source, target, replicate, score in found:
             yield source, target, replicate, self.measure, self.k, score
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from capo_core.dataset import Dataset
+from capo_core.evaluation.coverage import Coverage
 from capo_core.evaluation.measures import (
     attribution,
     consistency,
@@ -24,7 +25,7 @@ from capo_core.evaluation.measures import (
     style,
 )
 from capo_core.evaluation.measures.registry import SHUFFLED, measures_of
-from capo_core.evaluation.streams import HUMAN, OTHER, Stream
+from capo_core.evaluation.streams import GUESS, HUMAN, OTHER, Stream
 from capo_core.progress import Progress, silent
 from capo_core.stats.bootstrap import AnyScore, Score
 from capo_core.text.embeddings import Embedder
@@ -32,7 +33,6 @@ from capo_core.text.tokens import normalise
 
 # Registered by importing them.
 REGISTERED = (labels, soft_labels, explanations, consistency, style, attribution, diversity)
-GUESS = "guess"  # the chance line: what is reached without reading the item
 # Families that are computed for one stream at a time, in this order.
 STREAM_FAMILIES = ("labels", "explanations", "style", "diversity")
 
@@ -44,6 +44,7 @@ class Context:
     dataset: Dataset
     item_ids: tuple[str, ...]
     embedder: Embedder
+    coverage: Coverage
     seed: int = 0
     duplicate: float = 0.9
 
@@ -53,8 +54,13 @@ class Context:
 
     @cached_property
     def target_labels(self) -> dict[str, list[frozenset[str]]]:
+        """Return each annotator's labels of the items that are compared for this annotator."""
         return {
-            a: labels.own_labels(self.dataset, self.item_ids, a) for a in self.dataset.annotators
+            a: [
+                own if self.coverage.compares(a, (item,)) else frozenset()
+                for item, own in enumerate(labels.own_labels(self.dataset, self.item_ids, a))
+            ]
+            for a in self.dataset.annotators
         }
 
     @cached_property

@@ -14,7 +14,7 @@ from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.evaluation.streams import OTHER
+from capo_core.evaluation.streams import OTHER, SHUFFLED
 
 HIGHER, LOWER, LIKE_HUMAN, ONE = "higher", "lower", "as the human", "1"
 DIRECTIONS = {
@@ -24,7 +24,6 @@ DIRECTIONS = {
     LIKE_HUMAN: "closer to the human's value is better",
 }
 LLM_JUDGE = "judge"  # the family of what a language model says, by the name it has in reports
-SHUFFLED = "shuffled"  # the source of a floor: people's explanations shuffled over items
 LIKELIHOOD = "likelihood"  # the family of attribution by the annotators' own adapters
 
 

@@ -122,6 +122,12 @@ METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 TRAINED = tuple(name for name, method in METHODS.items() if method.trained)
 
 
+def method_name(source: str) -> str:
+    """Return a source's title: "zero_shot (Qwen3-4B)" → "Zero-shot (Qwen3-4B)"."""
+    head, space, rest = source.partition(" ")
+    return METHOD_TITLES[head] + space + rest if head in METHOD_TITLES else source
+
+
 @dataclass(frozen=True)
 class PromptItem:
     """An item in a prompt; `text_b` is empty for one-text tasks."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import pandas as pd
 
 import capo_core
-from capo_core.evaluation.summary import latex
+from capo_core.evaluation.paragraph import latex
 from capo_core.export_formats import json_document, latex_comment, markdown_section
 from capo_core.formatting import count
 from capo_core.provenance import SIMULATED, UNKNOWN, Provenance
