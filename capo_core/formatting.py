@@ -61,6 +61,12 @@ def percent(share: float | None, digits: int = 0) -> str:
     return f"{text}{PERCENT}".replace("-", MINUS)
 
 
+def rate(share: float | None) -> str:
+    """Return a share that may be rare, "12 %", "0.5 %": of under 1 % with one decimal."""
+    known = share is not None and not math.isnan(share)
+    return percent(share, 1 if known and 0 < share < 0.01 else 0)
+
+
 def _in_hundredths(value: float, digits: int = 0) -> str:
     """Return 100 times a number, rounded as `number` rounds the number itself: "0.17" and "17"."""
     return f"{Decimal(f'{value:.{digits + 2}f}').scaleb(2):.{digits}f}"
@@ -243,7 +249,7 @@ FORMATS: dict[str, Callable[..., str]] = {
     "count": lambda value, one, many=None: count(value, one, many),
     "duration": duration,
     "p": p_value,
-    "rate": lambda share: percent(share, 1 if 0 < share < 0.01 else 0),
+    "rate": rate,
 }
 
 

@@ -183,14 +183,33 @@ def agreement(dataset: Dataset, *, seed: int = 0, draws: int = 1000) -> Agreemen
     # In the order of the dataset's annotators, so that pairs are named in that order too.
     annotator = pd.Categorical(dataset.annotations["annotator_id"], categories=dataset.annotators)
     rows = dataset.annotations.iloc[np.argsort(annotator.codes, kind="stable")]
-    cells = gather(rows["item_id"].to_numpy(), rows["annotator_id"].to_numpy())
-    number = {label: k for k, label in enumerate(scale.labels)}
-    given = cells.averaging() @ _one_hot(rows["label"].map(number).to_numpy(dtype=int), scale)
+    given, cells = _cells(rows, scale)
     repeated = int((np.bincount(cells.of_row, minlength=cells.n) > 1).sum())
     distance = label_distances(scale)
     alpha, raw = _overall(given, cells, distance, np.random.default_rng(seed), draws)
     kappa = pairwise_kappa(given, cells, distance, MIN_ITEMS)
     return Agreement(scale.ordinal, alpha, raw, kappa, repeated)
+
+
+def pair_agreement(dataset: Dataset, first: str, second: str) -> pd.Series | None:
+    """Return the row of `pairwise_kappa` of two annotators; None without a common item.
+
+    `raw_agreement` is the share of common items with the same label. Where an annotator gave an
+    item several labels, each counts by its share.
+    """
+    rows = dataset.annotations
+    rows = rows[rows["annotator_id"].isin([first, second])]
+    given, cells = _cells(rows, dataset.task.scale)
+    found = pairwise_kappa(given, cells, label_distances(dataset.task.scale), MIN_ITEMS)
+    return found.iloc[0] if len(found) else None
+
+
+def _cells(rows: pd.DataFrame, scale: LabelScale) -> tuple[sparse.csr_matrix, Cells]:
+    """Return the labels of each annotator and item as shares [cells × labels], and the cells."""
+    cells = gather(rows["item_id"].to_numpy(), rows["annotator_id"].to_numpy())
+    number = {label: k for k, label in enumerate(scale.labels)}
+    one_hot = _one_hot(rows["label"].map(number).to_numpy(dtype=int), scale)
+    return cells.averaging() @ one_hot, cells
 
 
 def label_distances(scale: LabelScale) -> np.ndarray:

@@ -60,6 +60,14 @@ def phrases_of_two(data: Dataset, first: str, second: str) -> pd.DataFrame:
     return stability_phrases.distinctive_phrases(replace(data, annotations=data.annotations[both]))
 
 
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+def agreement_of_two(data: Dataset, first: str, second: str) -> pd.Series:
+    """Return the agreement of two annotators with common items, as the stability report has it."""
+    from capo_core.stats import agreement
+
+    return agreement.pair_agreement(data, first, second)
+
+
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=HASH_FUNCS)
 def with_phrase(data: Dataset, phrase: str) -> tuple[str, ...]:
     """Return the annotations that the tables of phrases count for a phrase."""

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from capo_core.dashboard.ui.charts import blank, percent_axis, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
-from capo_core.formatting import percent, percent_interval
+from capo_core.formatting import percent, percent_interval, rate
 
 
 def label_use(use: Sequence, name: str, look: Look) -> go.Figure:
@@ -117,7 +117,7 @@ def phrase_rates(
         ("rate_others", NEUTRAL, "circle-open", plotly(others, 24)),
         ("rate", look.color, look.symbol, plotly(name, 24)),
     ):
-        shares = [percent(share, 1) for share in frame[column]]
+        shares = [rate(share) for share in frame[column]]
         figure.add_scatter(
             x=frame[column],
             y=places,

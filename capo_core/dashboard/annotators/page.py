@@ -30,7 +30,7 @@ from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import count, number, percent, short
+from capo_core.formatting import count, number, share_of, short
 
 _MOST_LABELS = 40
 
@@ -51,10 +51,11 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
     if common.empty:
         show_headline(f"{first} and {second} have no item in common.")
     else:
-        same = (common["first"] == common["second"]).mean()
+        pair = annotators_cache.agreement_of_two(dataset, first, second)
+        several = "" if common.index.is_unique else ", each of several labels counted by its share"
         show_headline(
-            f"{first} and {second} both annotated {count(common.index.nunique(), 'item')} and gave "
-            f"the same label in {percent(same)} of {count(len(common), 'pair')} of labels."
+            f"{first} and {second} both annotated {count(int(pair.n_items), 'item')} and gave the "
+            f"same label to {share_of(pair.raw_agreement, int(pair.n_items))} of them{several}."
         )
     use = {
         card.annotator_id: card

@@ -15,7 +15,7 @@ from capo_core.dashboard.ui.item_html import Answer, answers_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import percent, short
+from capo_core.formatting import rate, short
 
 _PER_PAGE = 8
 _OFFERED = 24
@@ -42,8 +42,8 @@ def show(page: str, dataset: Dataset, name: str, phrases: pd.DataFrame) -> None:
             phrases,
             {
                 "phrase": Field("Phrase"),
-                "rate": Field("Rate", HELP["rate"], 1, percent=True),
-                "rate_others": Field("Others", "Rate of the others.", 1, percent=True),
+                "rate": Field("Rate", HELP["rate"], text=rate),
+                "rate_others": Field("Others", "Rate of the others.", text=rate),
                 "count": Field(
                     "Explanations", "Explanations of this annotator with the phrase.", 0
                 ),
@@ -87,8 +87,8 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
     section_heading(f"“{markdown(short(phrase, 60))}”")
     show_note(
         f"In {len(own):,} of {n_own:,} explanations by {name} "
-        f"({percent(len(own) / max(1, n_own), 1)}) and in {len(others):,} of {n_others:,} by the "
-        f"others ({percent(len(others) / max(1, n_others), 1)})."
+        f"({rate(len(own) / max(1, n_own))}) and in {len(others):,} of {n_others:,} by the "
+        f"others ({rate(len(others) / max(1, n_others))})."
     )
     with side_by_side("phrase", [1, 1]) as places:
         for place, title, part, key in (
