@@ -168,36 +168,22 @@ def export_pairs(
 
 def _report(study: str, answers: Path | None, settings: AnalysisSettings) -> StudyReport:
     from capo_core.errors import StudyError
-    from capo_core.study.analysis.analysis import analyse
-    from capo_core.study.analysis.report import StudyFacts, StudyReport
+    from capo_core.study.analysis.make_report import make_report
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import freeze
-    from capo_core.study.provenance import study_provenance
 
     workspace = Workspace.default()
     draft = design_draft.load(workspace, study)
-    facts = StudyFacts(seed=draft.config.seed, planned=draft.config.planned_analysis)
     try:
         frozen = freeze.verify(workspace, study)
     except StudyError:
         if answers is None:  # judgments of people count on a study that is what it was
             raise
-    else:
-        facts = StudyFacts(
-            frozen_hash=frozen.hash,
-            frozen=frozen.frozen,
-            seed=draft.config.seed,
-            invited=draft.assignments["judge_slot"].nunique(),
-            planned=draft.config.planned_analysis,
-            leaks=tuple(sorted(frozen.leaks.items())),
-        )
-    annotators = tuple(sorted(draft.cards["annotator_id"]))
+        frozen = None
     judgments = _judgments(study, answers)
-    made = study_provenance(
-        workspace, draft, judges=_judged_by(answers), judgments=judgments,
-        frozen_hash=facts.frozen_hash,
-    )  # fmt: skip
-    return StudyReport(analyse(judgments, annotators, settings), facts, made)
+    return make_report(
+        workspace, draft, judgments, settings, frozen=frozen, judges=_judged_by(answers)
+    )
 
 
 def _judged_by(answers: Path | None) -> str:

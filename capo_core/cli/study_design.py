@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -150,6 +151,8 @@ def plan(
         console.print(f"{one.numbers.kind}:", style="bold", markup=False)
         for sentence in one.sentences:
             console.print(f"  {sentence}", markup=False, soft_wrap=True)
+        for sentence in one.warnings:
+            console.print(f"  Warning: {sentence}", style="yellow", markup=False, soft_wrap=True)
     _print_notes(draft)
 
 
@@ -230,11 +233,18 @@ def freeze_(
     accept_leaks: Annotated[
         bool, typer.Option("--accept-leaks", help="Freeze although sources could be recognised.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask for confirmation on a terminal.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze the design, texts, seed and planned analysis under a hash."""
+    """Freeze the design, texts, seed and planned analysis under a hash. This cannot be undone."""
     from capo_core.study.design import freeze
 
+    if not yes and sys.stdin.isatty() and not freeze.is_frozen(Workspace.default(), name):
+        typer.confirm(
+            f"Nothing of {name} can be changed after this. Freeze it for good?", abort=True
+        )
     frozen = freeze.freeze(Workspace.default(), name, accept_leaks=accept_leaks)
     if as_json:
         print_json(vars(frozen))

@@ -11,6 +11,12 @@ import typer
 
 from capo_core.cli.support import console, plain_errors, print_json
 from capo_core.formatting import count
+from capo_core.study.owner.access import (
+    PASSWORD,
+    SHORTEST_PASSWORD,
+    SignInSettings,
+    open_to_local_judges,
+)
 from capo_core.workspace import Workspace, atomic_file
 
 if TYPE_CHECKING:
@@ -180,6 +186,13 @@ def _print_links(invitations: list[Invitation], base: str, as_json: bool) -> Non
         # Plain print: a link must come out whole, however narrow the terminal is.
         print(f"{row['judge_id']}  {row['judge_slot'] or 'reserve'}  {row['url']}")
     console.print("Each link is shown once. Whoever has it acts as that judge.")
+    if open_to_local_judges(base, SignInSettings.from_environment("127.0.0.1")):
+        console.print(
+            "Judges at this computer can open the owner's pages unless the dashboard is started "
+            f"with {PASSWORD} ({SHORTEST_PASSWORD} characters or more).",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _kind(path: Path) -> str:

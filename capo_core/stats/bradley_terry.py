@@ -71,26 +71,31 @@ def fit_ties(
     """
     ties = bool((outcome == 2).any())
     apart = _islands(a, b, names)
-    parameters = None if apart else _newton(_design(a, b, len(names), ties), np.eye(3)[outcome])
+    design, chosen = _design(a, b, len(names), ties), np.eye(3)[outcome]
+    parameters = None if apart else maximum_likelihood(design, chosen)
     if parameters is None:
         nothing = np.full(len(names), math.nan)
         influence = np.full((len(a), len(names)), math.nan)
         why = apart or _separated(a, b, outcome, names)
         return _tables(a, b, outcome, names, nothing, influence, math.nan, (judge, item), why)
-    _p, score, hessian = _derivatives(
-        _design(a, b, len(names), ties), np.eye(3)[outcome], parameters
-    )
+    _p, score, hessian = derivatives(design, chosen, parameters)
     contrast = _contrast(len(names), ties)
     influence = score @ np.linalg.inv(hessian) @ contrast.T
     tie = math.exp(parameters[-1]) if ties else 0.0
     return _tables(a, b, outcome, names, contrast @ parameters, influence, tie, (judge, item), "")
 
 
-def _newton(design: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
-    """Return the maximum; None where it lies at infinity, the likelihood rising without end."""
+def maximum_likelihood(design: np.ndarray, chosen: np.ndarray) -> np.ndarray | None:
+    """Return the parameters at the maximum; None where it lies at infinity, the likelihood rising
+    without end.
+
+    Args:
+        design: [n × outcomes × parameters] of the log weights of each outcome.
+        chosen: [n × outcomes or more], 1 at the outcome.
+    """
     parameters = np.zeros(design.shape[2])
     for _step in range(NEWTON):
-        _p, score, hessian = _derivatives(design, chosen, parameters)
+        _p, score, hessian = derivatives(design, chosen, parameters)
         try:
             step = np.linalg.solve(hessian, score.sum(axis=0))
         except np.linalg.LinAlgError:
@@ -125,7 +130,7 @@ def _design(a: np.ndarray, b: np.ndarray, size: int, ties: bool) -> np.ndarray:
     return x[:, :2, : size - 1]
 
 
-def _derivatives(design, chosen, parameters):
+def derivatives(design, chosen, parameters):
     """Return probabilities [n × outcomes], scores [n × p] and the information [p × p]."""
     utility = design @ parameters
     p = np.exp(utility - utility.max(axis=1, keepdims=True))

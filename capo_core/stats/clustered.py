@@ -14,7 +14,7 @@ bootstrap").
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.stats import t as student
@@ -23,6 +23,7 @@ from capo_core.stats.intervals import json_value, wilson
 
 MIN_CLUSTERS = 3
 FEW = f"fewer than {MIN_CLUSTERS} judges or items: too few for an interval over them"
+SAME = "all answers are the same: no interval can be computed"
 ALIKE = "all answers alike: the interval takes judgments as independent"
 
 
@@ -32,6 +33,7 @@ class ClusteredMean:
 
     Attributes:
         n: judgments; judges, items: how many there are of each.
+        degrees: of freedom of `se`, for tests.
         wilson_low, wilson_high: of a share, as if all judgments were independent; NaN for means.
         note: why there is no interval, or what it rests on.
     """
@@ -46,6 +48,7 @@ class ClusteredMean:
     wilson_low: float = math.nan
     wilson_high: float = math.nan
     note: str = ""
+    degrees: float = math.nan
 
     def to_dict(self) -> dict:
         return {field.name: json_value(getattr(self, field.name)) for field in fields(self)}
@@ -59,6 +62,19 @@ def two_way(influence: np.ndarray, judge: np.ndarray, item: np.ndarray) -> tuple
     Satterthwaite (1946), each part with its clusters − 1, and at least the smaller of these: few
     judges cost much only where judges differ much.
     """
+    variance, degrees = two_way_variance(influence, judge, item)
+    return variance, quantile(degrees)
+
+
+def quantile(degrees: float) -> float:
+    """Return Student's 97.5 % quantile; NaN where there are no degrees of freedom."""
+    return math.nan if math.isnan(degrees) else float(student.ppf(0.975, degrees))
+
+
+def two_way_variance(
+    influence: np.ndarray, judge: np.ndarray, item: np.ndarray
+) -> tuple[float, float]:
+    """Return the variance as `two_way`, and its degrees of freedom; NaN with too few clusters."""
     by_judge, judges = _one_way(influence, judge)
     by_item, items = _one_way(influence, item)
     if min(judges, items) < MIN_CLUSTERS:
@@ -68,7 +84,7 @@ def two_way(influence: np.ndarray, judge: np.ndarray, item: np.ndarray) -> tuple
     variance = max(by_judge + by_item - by_both, by_both / 2)
     noise = by_judge**2 / (judges - 1) + by_item**2 / (items - 1)
     degrees = variance**2 / noise if noise > 0 else math.inf
-    return variance, float(student.ppf(0.975, max(degrees, min(judges, items) - 1)))
+    return variance, max(degrees, min(judges, items) - 1)
 
 
 def _one_way(influence: np.ndarray, group: np.ndarray) -> tuple[float, int]:
@@ -92,14 +108,15 @@ def share(hit: np.ndarray, judge: np.ndarray, item: np.ndarray) -> ClusteredMean
         )
     value = float(hit.mean())
     simple = wilson(float(hit.sum()), n)
-    variance, z = two_way((hit - value) / n, judge, item)
-    if math.isnan(z):
+    variance, degrees = two_way_variance((hit - value) / n, judge, item)
+    if math.isnan(degrees):
         return ClusteredMean(value, math.nan, math.nan, math.nan, n, judges, items, *simple, FEW)
     if value in (0.0, 1.0):
-        return ClusteredMean(value, *simple, math.nan, n, judges, items, *simple, ALIKE)
+        return ClusteredMean(value, *simple, 0.0, n, judges, items, *simple, ALIKE, degrees)
     worth = value * (1 - value) / variance
-    low, high = wilson(value * worth, worth, z)
-    return ClusteredMean(value, low, high, math.sqrt(variance), n, judges, items, *simple)
+    low, high = wilson(value * worth, worth, quantile(degrees))
+    error = math.sqrt(variance)
+    return ClusteredMean(value, low, high, error, n, judges, items, *simple, degrees=degrees)
 
 
 def mean(
@@ -114,12 +131,16 @@ def mean(
     if not n:
         return ClusteredMean(math.nan, math.nan, math.nan, math.nan, 0, 0, 0, note="no judgment")
     value = float(values.mean())
-    variance, z = two_way((values - value) / n, judge, item)
-    if math.isnan(z):
+    variance, degrees = two_way_variance((values - value) / n, judge, item)
+    if math.isnan(degrees):
         return ClusteredMean(value, math.nan, math.nan, math.nan, n, judges, items, note=FEW)
+    if np.ptp(values) == 0:
+        return ClusteredMean(value, math.nan, math.nan, 0.0, n, judges, items, note=SAME,
+                             degrees=degrees)  # fmt: skip
     error = math.sqrt(variance)
-    low, high = max(value - z * error, bounds[0]), min(value + z * error, bounds[1])
-    return ClusteredMean(value, low, high, error, n, judges, items)
+    half = quantile(degrees) * error
+    low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
+    return ClusteredMean(value, low, high, error, n, judges, items, degrees=degrees)
 
 
 def difference(
@@ -139,8 +160,38 @@ def difference(
                          note="one of the two has no judgment")  # fmt: skip
     value = float(a.mean() - b.mean())
     influence = np.concatenate([(a - a.mean()) / len(a), -(b - b.mean()) / len(b)])
-    variance, z = two_way(influence, judge, item)
-    if math.isnan(z):
+    variance, degrees = two_way_variance(influence, judge, item)
+    if math.isnan(degrees):
         return ClusteredMean(value, math.nan, math.nan, math.nan, n, judges, items, note=FEW)
     error = math.sqrt(variance)
-    return ClusteredMean(value, value - z * error, value + z * error, error, n, judges, items)
+    half = quantile(degrees) * error
+    return ClusteredMean(
+        value, value - half, value + half, error, n, judges, items, degrees=degrees
+    )
+
+
+def share_difference(
+    hit_a: np.ndarray,
+    judge_a: np.ndarray,
+    item_a: np.ndarray,
+    hit_b: np.ndarray,
+    judge_b: np.ndarray,
+    item_b: np.ndarray,
+) -> ClusteredMean:
+    """Return a share less another, as `difference`, within −1 and 1.
+
+    Where all answers on one side are alike they tell nothing of how judges and items differ: the
+    interval is then Newcombe's (1998, method 10) of the two shares' own, as if unpaired.
+    """
+    found = difference(hit_a, judge_a, item_a, hit_b, judge_b, item_b)
+    if math.isnan(found.se):
+        return found
+    one, two = share(hit_a, judge_a, item_a), share(hit_b, judge_b, item_b)
+    if not {one.value, two.value} & {0.0, 1.0}:
+        return replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))
+    below = math.hypot(one.value - one.low, two.high - two.value)
+    above = math.hypot(one.high - one.value, two.value - two.low)
+    if math.isnan(below):  # one side alone has too few judges or items
+        return replace(found, low=math.nan, high=math.nan, note=FEW)
+    low, high = max(found.value - below, -1.0), min(found.value + above, 1.0)
+    return replace(found, low=low, high=high, note=ALIKE)

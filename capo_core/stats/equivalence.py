@@ -73,13 +73,20 @@ def verdict_of(p: float, low: float, high: float, margin: float) -> str:
 
 
 def tost(
-    value: float, error: float, margin: float, *, items: int, answers: int = 0
+    value: float,
+    error: float,
+    margin: float,
+    *,
+    items: int,
+    answers: int = 0,
+    degrees: float | None = None,
 ) -> EquivalenceTest:
     """Test a difference with a known standard error.
 
     Args:
         error: clustered over `items`.
         answers: of a difference of shares, how many answers are behind it; 0 for other differences.
+        degrees: of freedom of `error`; items − 1 unless given.
 
     Raises:
         ConfigError: the margin is not above 0.
@@ -93,7 +100,7 @@ def tost(
         return EquivalenceTest(value, math.nan, math.nan, margin, math.nan, items, _few(items))
     if answers and margin < 1:
         error = max(error, math.sqrt(margin * (1 - margin) / answers))
-    degrees = items - 1
+    degrees = items - 1 if degrees is None else degrees
     if error == 0:
         p = 0.0 if abs(value) < margin else 1.0
         return EquivalenceTest(value, value, value, margin, p, items)

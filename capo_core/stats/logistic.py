@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+MIN_ROWS = 30  # with fewer, a model with covariates tells nothing
+
 
 def logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Coefficients by maximum likelihood (Newton) and each row's influence on them, [n × p].

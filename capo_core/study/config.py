@@ -10,7 +10,7 @@ from pydantic import PlainValidator
 
 from capo_core.data.splits import PARTS
 from capo_core.errors import ConfigError
-from capo_core.settings import setting, settings
+from capo_core.settings import as_json, setting, settings
 from capo_core.study.tables import ATTRIBUTION, HUMAN, OTHER_HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import Stratum
@@ -127,6 +127,13 @@ class StudyConfig:
         PLANNED, "Planned analysis",
         "What will be computed, stated before anyone judges; it is frozen with the design.",
     )  # fmt: skip
+    equivalence_margin: _Share = setting(
+        0.0, "Equivalence margin",
+        "How far a source may be from the target's own texts and still count as equivalent, as a "
+        "share: 0.1 is 10 percentage points of attribution accuracy, or of preference away from a "
+        "half. It is frozen with the design; 0 plans no test of equivalence.",
+        ge=0, le=0.5, step=0.01,
+    )  # fmt: skip
     consent: str = setting(
         "", "Consent text", "Read by the judge first; empty uses the page's own text."
     )
@@ -218,6 +225,16 @@ class StudyConfig:
             f"{self.trials_per_judge} main, {self.checks} checks, {self.repeats} repeats and "
             f"{self.practice} of practice{each}"
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the design as JSON writes it.
+
+        A margin of 0 is left out: designs that were frozen before there was one keep their hash.
+        """
+        found = as_json(self)
+        if not self.equivalence_margin:
+            del found["equivalence_margin"]
+        return found
 
     @classmethod
     def from_dict(cls, raw: Any) -> StudyConfig:

@@ -11,13 +11,15 @@ from typing import Any
 from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
+from capo_core.study.owner.service import StudyService
+from capo_core.study.store import open_store
 from capo_core.workspace import Workspace
 
 PATIENCE = 180_000  # ms; a busy machine is slow, not wrong
 MAIN, PRACTICE = 3, 1  # trials of each judge
 STEPS = '[class*="st-key-briefed-"], [class*="st-key-save-"], [class*="st-key-learned-"], .stCode'
 QUIET = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-SENTENCE = re.compile(f"(was|were) preferred to .+ of {3 * MAIN} judgments")
+SENTENCE = re.compile(f"prefer(red to|ence between) .+ of {3 * MAIN} judgments")
 BUTTONS = {"briefed": "Begin", "save": "Save", "learned": "Continue"}
 
 
@@ -130,13 +132,14 @@ def designed(go, page, server) -> list[str]:
     if accept.count():
         accept.click()
     press(page, "Freeze", last=True)
+    press(page, "Freeze permanently")
     page.get_by_text("No judges invited yet. Each judge gets").wait_for()
-    press(page, "Invite")
-    page.get_by_text("3 links, shown once.").wait_for()
-    page.locator(".stCode").nth(2).wait_for()
-    links = [code.inner_text().strip() for code in page.locator(".stCode").all()]
-    press(page, "I have copied the links")
-    page.wait_for_selector(".stCode", state="detached")
+    # Without an owner's password the page makes no links for this computer; the command line does.
+    service = StudyService(open_store(Workspace(server[1])))
+    service.take_in(Workspace(server[1]), "all-of-it")
+    links = [each.url(server[0]) for each in service.invite("all-of-it", 3)]
+    page.reload()
+    page.get_by_text("0 of 3 judges done").wait_for()
     return links
 
 

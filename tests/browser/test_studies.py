@@ -87,13 +87,18 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     if accept.count():
         accept.click()
     freeze.click()
+    page.get_by_role("button", name="Freeze permanently").click()
     page.get_by_text("No judges invited yet. Each judge gets").wait_for()
 
+    page.get_by_text("No owner password is set").wait_for()
+    page.get_by_role("button", name="Invite", exact=True).click()
+    page.get_by_text("judges at this computer could open these pages").wait_for()
+    fill(page, "Dashboard address for judges", "https://lab.example")
     page.get_by_role("button", name="Invite", exact=True).click()
     page.get_by_text("3 links, shown once.").wait_for()
     page.locator(".stCode").nth(2).wait_for()
     links = [code.inner_text().strip() for code in page.locator(".stCode").all()]
-    assert len(links) == 3 and all(link.startswith(server[0]) for link in links)
+    assert len(links) == 3 and all(link.startswith("https://lab.example/") for link in links)
     tokens = [re.search(r"/judge\?t=(\S+)", link)[1] for link in links]
     assert not any(token in page.url for token in tokens)
     page.get_by_role("button", name="I have copied the links").click()

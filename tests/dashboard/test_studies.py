@@ -18,6 +18,7 @@ from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 from capo_core.runs.summary import RunSummary as SeenRun
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
+from capo_core.study.analysis.findings import finding_sentences, study_findings
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design.draft import draw_from
@@ -196,7 +197,7 @@ def test_made_up_judges_who_know_find_what_is_there_and_guessers_do_not(workspac
     right = [compute.tried(workspace, draft, each).analysis.accuracy["value"].iloc[0]
              for each in (knowing, guessing)]  # fmt: skip
     assert right[0] == 1.0 and right[1] < 0.7
-    told = compute.sentences(compute.tried(workspace, draft, knowing).analysis)
+    told = compute.tried(workspace, draft, knowing).results
     assert told[0].startswith("Judges attributed texts correctly for the target's own texts in 100")
     assert "chance 33" in told[0]
 
@@ -234,14 +235,19 @@ def compared(*votes: tuple[str, str, str]):
     return analyse(judgments(*rows), PEOPLE, AnalysisSettings(draws=20))
 
 
+def said(found) -> list[str]:
+    return finding_sentences(study_findings(found))
+
+
 def test_few_pairs_have_a_sentence_each_and_many_have_one_together():
-    few = compute.sentences(compared(("human", "sft", "aab")))
-    assert len(few) == 1 and "of 3 judgments; not significantly different from 50" in few[0]
+    few = said(compared(("human", "sft", "aab")))
+    assert len(few) == 2 and few[0].startswith("No significant preference between")
+    assert "of 3 judgments; 50" in few[0] and "no equivalence margin" in few[1]
     many = [("human", "sft", "aab"), ("capo", "human", "aab"), ("capo", "sft", "abb")]
-    assert compute.sentences(compared(*many)) == [
+    assert said(compared(*many))[0] == (
         "In none of 3 pairs of sources was one significantly preferred."
-    ]
-    (told,) = compute.sentences(compared(*many[:2], ("capo", "sft", "a" * 30)))
+    )
+    told = said(compared(*many[:2], ("capo", "sft", "a" * 30)))[0]
     assert told.startswith("In 1 of 3 pairs of sources one was significantly preferred: CAPO was")
 
 

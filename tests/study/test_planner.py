@@ -140,3 +140,16 @@ def test_a_design_is_planned_kind_by_kind():
     ]
     assert plans[0].numbers.other == 0.2
     assert plans[0].numbers.trials_per_judge == config.total_per_judge
+
+
+def test_a_design_that_would_more_likely_miss_is_warned_of():
+    """Finding: with three judges the planner said power 0 % and offered the draft as usual."""
+    few = planner.plan(planner.PlanInputs("attribution", 3, 4, 3, choices=4), simulations=200)
+    assert few.against_chance.share < 0.5 and few.between.share < 0.5
+    against, between = few.warnings
+    assert f"{100 * few.against_chance.share:.0f}" in against and "a true share of 50" in against
+    assert "between 50" in between
+    many = planner.plan(planner.PlanInputs("attribution", 30, 20, 3, choices=4), simulations=200)
+    assert many.warnings == () and many.to_dict()["warnings"] == ()
+    ratings = planner.plan(planner.PlanInputs("comparison", 3, 4, 3, expected=0.55), simulations=50)
+    assert len(ratings.warnings) == 1

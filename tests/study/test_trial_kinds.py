@@ -69,8 +69,11 @@ class Fluency(TrialKind):
     def simulate(self, trials, rng):
         return np.where(rng.random(len(trials.table)) < 0.7, "yes", "no").astype(object), {}
 
+    def main_judgments(self, judgments):
+        return judgments[(judgments["kind"] == self.name) & (judgments["purpose"] == "main")]
+
     def analyse(self, judgments, annotators, settings):
-        rows = judgments[(judgments["kind"] == self.name) & (judgments["purpose"] == "main")]
+        rows = self.main_judgments(judgments)
         shares = (rows["answer"] == "yes").groupby(rows["source"]).agg(["mean", "size"])
         return {"fluency": shares.reset_index().rename(columns={"mean": "yes", "size": "n"})}
 

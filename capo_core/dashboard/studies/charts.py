@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.studies.labels import answer_name, pair_name, source_name
+from capo_core.dashboard.studies.labels import answer_name
 from capo_core.dashboard.ui.charts import blank, chance_line, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, method_looks
 from capo_core.formatting import percent
+from capo_core.study.source_names import pair_name, source_name
 from capo_core.study.tables import HUMAN, OTHER_HUMAN
 
 _GREY = Look(NEUTRAL, "circle-open", "solid")

@@ -10,16 +10,15 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from capo_core.dashboard.studies.labels import answer_name, inside, source_name
+from capo_core.dashboard.studies.labels import answer_name
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.formatting import count, p_value, percent, percent_interval
+from capo_core.formatting import count, p_value
 from capo_core.provenance import SIMULATED
-from capo_core.runs.summary import shortened_list
-from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis, analyse
-from capo_core.study.analysis.attribution import AS_WRONG
+from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis
 from capo_core.study.analysis.judge_quality import Prior
-from capo_core.study.analysis.report import StudyFacts, StudyReport
+from capo_core.study.analysis.make_report import make_report
+from capo_core.study.analysis.report import StudyReport
 from capo_core.study.analysis.report import sections as report_sections
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import balance_report, freeze, planner
@@ -30,14 +29,14 @@ from capo_core.study.design.draft import Draft
 from capo_core.study.design.planner import StudyPlan, card_words, words_per_trial
 from capo_core.study.judging.judge import JudgeProgress
 from capo_core.study.judging.trial_views import AssignedTrial, TextView, TrialView, arrange
-from capo_core.study.provenance import study_provenance
 from capo_core.study.simulated_judges import (
     SimulatedJudges,
     SimulatedJudgesConfig,
     SourceEffects,
     simulate_judgments,
 )
-from capo_core.study.tables import HUMAN, OTHER_HUMAN, PRACTICE, from_cell
+from capo_core.study.source_names import inside, source_name
+from capo_core.study.tables import HUMAN, PRACTICE, from_cell
 from capo_core.workspace import Workspace
 
 
@@ -52,18 +51,8 @@ def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "
     """
     frozen = freeze.verify(workspace, name)
     draft = design_draft.load(workspace, name)
-    facts = StudyFacts(
-        frozen_hash=frozen.hash,
-        frozen=frozen.frozen,
-        seed=draft.config.seed,
-        invited=draft.assignments["judge_slot"].nunique(),
-        planned=draft.config.planned_analysis,
-        leaks=tuple(sorted(frozen.leaks.items())),
-    )
-    annotators = tuple(sorted(draft.cards["annotator_id"]))
-    made = study_provenance(workspace, draft, judgments=judgments, frozen_hash=frozen.hash)
-    found = analyse(judgments, annotators, AnalysisSettings(priors=priors(mu)))
-    return StudyReport(found, facts, made)
+    options = AnalysisSettings(priors=priors(mu))
+    return make_report(workspace, draft, judgments, options, frozen=frozen)
 
 
 def priors(text: str) -> tuple[Prior, ...]:
@@ -85,80 +74,6 @@ def priors(text: str) -> tuple[Prior, ...]:
                 f"found {part!r}", where="Pairs and μ", expected="human:sft=0.8"
             ) from None
     return tuple(found)
-
-
-def sentences(found: StudyAnalysis) -> list[str]:
-    """Return the main results as sentences, each with its n and interval."""
-    return [*_named(found), *_preferred(found), *_alike(found)]
-
-
-def _named(found: StudyAnalysis) -> list[str]:
-    rows = found.accuracy[found.accuracy["counting"] == AS_WRONG]
-    if rows.empty:
-        return []
-    chance = percent(float(rows["chance"].iloc[0]))
-    told = [f"{inside(row.source)} in {_share(row)}" for row in rows.itertuples(index=False)]
-    said = f"Judges attributed texts correctly for {shortened_list(told, 99)} (chance {chance})."
-    beyond = [row for row in rows.itertuples(index=False) if row.low > row.chance]
-    if not beyond:
-        return [said, "No source is significantly above chance."]
-    return [said]
-
-
-MOST_PAIRS = 2  # pairs of sources with a sentence each; more are counted, and stand in the table
-
-
-def _preferred(found: StudyAnalysis) -> list[str]:
-    """Return a sentence for each of a few pairs of sources, else one about all of them."""
-    rows = [_preference(row) for row in found.wins.itertuples(index=False)]
-    if len(rows) <= MOST_PAIRS:
-        return [
-            f"{words}." if told else f"{words}; not significantly different from 50\u00a0%."
-            for words, told in rows
-        ]
-    told = [words for words, told in rows if told]
-    if not told:
-        return [f"In none of {len(rows)} pairs of sources was one significantly preferred."]
-    shown = f": {'; '.join(told[:MOST_PAIRS])}"
-    more = f"; and {len(told) - MOST_PAIRS} more" if len(told) > MOST_PAIRS else ""
-    return [
-        f"In {len(told)} of {len(rows)} pairs of sources one was significantly preferred"
-        f"{shown}{more}."
-    ]
-
-
-def _preference(row) -> tuple[str, bool]:
-    """Return how often the first or the second of a pair was preferred, and whether that is
-    significant."""
-    first, second = row.source_a, row.source_b
-    value, low, high = row.share_a, row.low, row.high
-    if value < 0.5:
-        first, second, value, low, high = second, first, 1 - value, 1 - high, 1 - low
-    were = "were" if first in (HUMAN, OTHER_HUMAN) else "was"
-    words = (
-        f"{source_name(first)} {were} preferred to {inside(second)} in {percent(value)}"
-        f"{_between(low, high)} of {count(row.n, 'judgment')}"
-    )
-    return words, not math.isnan(low) and low > 0.5
-
-
-def _alike(found: StudyAnalysis) -> list[str]:
-    told = [
-        f"{inside(row.source)} {row.mean:.2f}"
-        + ("" if math.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]")
-        + f" ({count(row.n, 'rating')})"
-        for row in found.reasoning.itertuples(index=False)
-    ]
-    return [f"Mean reasoning rating (1 to 5): {shortened_list(told, 99)}."] if told else []
-
-
-def _share(row) -> str:
-    return f"{percent(row.value)}{_between(row.low, row.high)} of {count(row.n, 'judgment')}"
-
-
-def _between(low: float, high: float) -> str:
-    interval = percent_interval(low, high)
-    return f" {interval}" if interval else ""
 
 
 def in_words(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -290,11 +205,8 @@ def tried(workspace: Workspace, draft: Draft, trying: Trying) -> StudyReport:
     judges, seed = SimulatedJudges.drawn(len(slots(draft)), trying.judges), trying.judges.seed
     world = SourceEffects(dict(trying.strength), dict(trying.likeness))
     made = simulate_judgments(draft, judges, seed, world, study_id=draft.config.name)
-    annotators = tuple(sorted(draft.cards["annotator_id"]))
-    found = analyse(made.judgments, annotators, AnalysisSettings(seed=seed, draws=DRAWS))
-    facts = StudyFacts(seed=draft.config.seed, planned=draft.config.planned_analysis)
-    provenance = study_provenance(workspace, draft, judges=SIMULATED, judgments=made.judgments)
-    return StudyReport(found, facts, provenance)
+    options = AnalysisSettings(seed=seed, draws=DRAWS)
+    return make_report(workspace, draft, made.judgments, options, judges=SIMULATED)
 
 
 SIMULATIONS = 400

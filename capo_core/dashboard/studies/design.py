@@ -16,7 +16,7 @@ from capo_core.dashboard.judging import trial_html
 from capo_core.dashboard.studies import PAGE, cache, new_study
 from capo_core.dashboard.studies.compute import example, slots
 from capo_core.dashboard.studies.data import DRAFT, Seen
-from capo_core.dashboard.studies.labels import HELP, PURPOSES, inside, kind_title, source_name
+from capo_core.dashboard.studies.labels import HELP, PURPOSES, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -35,6 +35,7 @@ from capo_core.study.design.balance_report import BalanceReport, CountRange
 from capo_core.study.design.draft import Draft
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import TrialView
+from capo_core.study.source_names import inside, source_name
 from capo_core.templates import render
 
 

@@ -58,7 +58,7 @@ def to_html(report: StudyReport) -> str:
         head=html_head(source),
         foot=html_foot(source),
         facts=report.facts,
-        headlines=[source.marked(sentence) for sentence in compute.sentences(found)],
+        headlines=[source.marked(sentence) for sentence in report.results],
         notes=[source.marked(sentence) for sentence in found.sentences],
         tables=[(title, *_cells(frame)) for title, frame in compute.sections(found)],
         quality=found.quality.sentences if found.quality is not None else (),

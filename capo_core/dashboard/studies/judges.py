@@ -26,7 +26,12 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count, percent
-from capo_core.study.owner.access import PASSWORD, SHORTEST_PASSWORD
+from capo_core.study.owner.access import (
+    PASSWORD,
+    SHORTEST_PASSWORD,
+    local_judges_error,
+    open_to_local_judges,
+)
 from capo_core.study.owner.invitations import Invitation
 from capo_core.study.owner.service import DAYS
 from capo_core.study.owner.status import JudgeStatus, StudyStatus
@@ -130,8 +135,9 @@ def _act(
 
 
 def _new_link(context: PageContext, study: str, judge: str) -> None:
+    base = st.session_state.get(f"{PAGE}.invite.base") or HOME
+    _check_address(base)
     made = cache.begun_service(context.workspace).new_link(judge, days=DAYS)
-    base = st.session_state.get(f"{PAGE}.invite.base") or "http://localhost:8501"
     remember(study, [made], base)
 
 
@@ -145,9 +151,10 @@ def _revoke(context: PageContext, study: str, judge: str) -> None:
 
 HOME = "http://localhost:8501"
 OPEN_HERE = (
-    "No owner's password is set, so everybody at this computer can open these pages and see the "
-    f"sources. If judges will sit here, set {PASSWORD} ({SHORTEST_PASSWORD} characters or more) "
-    "and start the dashboard again before you invite them."
+    "No owner password is set, so everybody at this computer can open these pages and see the "
+    f"sources. To have judges sit here, stop the dashboard, set {PASSWORD} ({SHORTEST_PASSWORD} "
+    "characters or more) and start it again. Until then, links are made for an address elsewhere "
+    "only."
 )
 
 
@@ -197,19 +204,18 @@ def _invite(context: PageContext, seen: Seen) -> None:
         + "Further judges are reserves and take over open trials."
     )
     if access.needs_no_sign_in():
-        show_note(OPEN_HERE)
+        st.warning(OPEN_HERE)
+    st.text_input(
+        "Dashboard address for judges", value=_home(),
+        key=f"{PAGE}.invite.base",
+        help="localhost works on this computer only; judges elsewhere need a reachable address.",
+    )  # fmt: skip
     with st.form(f"{PAGE}.invite.{seen.name}", border=False):
         left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
         left.number_input("Judges", 1, 1000, max(1, free), key=f"{PAGE}.invite.many")
         middle.number_input("Links valid for (days)", 1, 365, int(DAYS), key=f"{PAGE}.invite.days")
         right.text_input("Note", key=f"{PAGE}.invite.note",
                          help="For your list of judges; not shown to them.")  # fmt: skip
-        st.text_input(
-            "Dashboard address for judges", value=_home(),
-            key=f"{PAGE}.invite.base",
-            help="localhost works on this computer only; judges elsewhere need a reachable "
-                 "address.",
-        )  # fmt: skip
         st.form_submit_button("Invite", type="primary", key=f"{PAGE}.invite", on_click=guarded,
                               args=(_make_links, context.workspace, seen.name))  # fmt: skip
 
@@ -217,11 +223,18 @@ def _invite(context: PageContext, seen: Seen) -> None:
 def _make_links(workspace: Workspace, name: str) -> None:
     asked = {key: url_state.now(f"{PAGE}.invite.{key}")
              for key in ("many", "days", "note", "base")}  # fmt: skip
+    _check_address(asked["base"])
     service = cache.begun_service(workspace)
     service.take_in(workspace, name)
     made = service.invite(name, int(asked["many"]), days=asked["days"], note=asked["note"].strip())
     remember(name, made, asked["base"])
     st.session_state[f"{PAGE}.invite.many"] = 1  # a second click does not invite as many again
+
+
+def _check_address(base: str) -> None:
+    """Raise `StudyError` where judges at this address could open the owner's pages."""
+    if open_to_local_judges(base, access.sign_in_ways()):
+        raise local_judges_error()
 
 
 def _home() -> str:

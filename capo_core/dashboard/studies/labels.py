@@ -5,17 +5,7 @@ Only mixtures of the current text colour are used, as in the theme.
 
 from __future__ import annotations
 
-from capo_core.dashboard.ui.theme import method_name
-from capo_core.study.tables import (
-    CANNOT_TELL,
-    CHECK,
-    HUMAN,
-    MAIN,
-    MIRROR,
-    OTHER_HUMAN,
-    PRACTICE,
-    TIE,
-)
+from capo_core.study.tables import CANNOT_TELL, CHECK, MAIN, MIRROR, PRACTICE, TIE
 from capo_core.study.trial_kinds import TRIAL_KINDS
 
 PURPOSES = {
@@ -50,26 +40,8 @@ def kind_title(kind: str) -> str:
     return TRIAL_KINDS[kind].title if kind in TRIAL_KINDS else kind
 
 
-def source_name(source: str) -> str:
-    """ "human" → "The target's own texts"."""
-    return {
-        HUMAN: "The target's own texts",
-        OTHER_HUMAN: "Another annotator's texts",
-    }.get(source) or method_name(source)
-
-
 def answer_name(answer: str) -> str:
     return {CANNOT_TELL: "cannot tell", TIE: "tie"}.get(answer, answer)
-
-
-def pair_name(first: str, second: str) -> str:
-    return f"{source_name(first)} against {inside(second)}"
-
-
-def inside(source: str) -> str:
-    """A source's name in the middle of a sentence."""
-    name = source_name(source)
-    return name[0].lower() + name[1:] if name.startswith(("The ", "Another ")) else name
 
 
 HELP = {
@@ -97,6 +69,10 @@ HELP = {
     "estimated from agreement, checks and repeats. 0 to 1.",
     "weighted": "Votes weighted by the judge's attentiveness. Preferable only where "
     "attentiveness is estimated precisely.",
+    "style": "Share of wins by a model in which both texts are equally long and take equally many "
+    "words from the input. Where it differs from the raw share, style explains part of that.",
+    "equivalence": "Two one-sided tests against the margin that was fixed with the design: "
+    "equivalent where the 90 % interval lies within ± the margin.",
     "pairs": "Probability that the chosen text is the better one, averaged over what is not known "
     "of judges and sources. Empty where the filter knows none.",
     "balance": ("How often each judge sees what, counted in the draft. Equal counts are balanced."),

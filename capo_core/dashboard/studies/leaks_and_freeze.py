@@ -12,7 +12,7 @@ from capo_core.dashboard.studies import PAGE, cache, new_study
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import wider
 from capo_core.dashboard.studies.data import Seen
-from capo_core.dashboard.studies.labels import HELP, LEAKS, source_name
+from capo_core.dashboard.studies.labels import HELP, LEAKS
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -22,12 +22,13 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.errors import StudyError
-from capo_core.formatting import count
+from capo_core.formatting import count, points
 from capo_core.study.config import SCREENS
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import freeze
 from capo_core.study.design import leaks as looking
 from capo_core.study.design.leaks import Leak
+from capo_core.study.source_names import source_name
 from capo_core.workspace import Workspace
 
 
@@ -40,6 +41,13 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
         "show that nothing was changed afterwards."
     )
     show_note(f"Planned analysis: {seen.config.planned_analysis}")
+    margin = seen.config.equivalence_margin
+    show_note(
+        f"Equivalence margin: ±{points(margin)}."
+        if margin
+        else "No equivalence margin is set (New study, more settings): the study will not be able "
+        "to say that a method is indistinguishable from the target."
+    )
     if found is None:
         waiting("Checking all texts …")
         return
@@ -54,15 +62,20 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
             "I have reviewed them; freeze anyway and list them in the report",
             key=f"{PAGE}.accept.{seen.name}",
         )
-    st.button(
-        "Freeze",
-        type="primary",
-        key=f"{PAGE}.freeze",
-        disabled=not accepted,
-        on_click=guarded,
-        args=(_freeze, context.workspace, seen.name,
-              cache.parts(context.workspace, seen.name), bool(found)),
-    )  # fmt: skip
+    with st.popover("Freeze", type="primary", disabled=not accepted):
+        st.markdown(
+            "**Nothing of the study can be changed after this:** texts, trials, judges, seed, "
+            "planned analysis. This cannot be undone."
+        )
+        st.button(
+            "Freeze permanently",
+            type="primary",
+            key=f"{PAGE}.freeze",
+            disabled=not accepted,
+            on_click=guarded,
+            args=(_freeze, context.workspace, seen.name,
+                  cache.parts(context.workspace, seen.name), bool(found)),
+        )  # fmt: skip
 
 
 def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bool) -> None:

@@ -19,7 +19,7 @@ from capo_core.dashboard.studies import PAGE
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Preview
-from capo_core.dashboard.studies.labels import PURPOSES, inside, kind_title, source_name
+from capo_core.dashboard.studies.labels import PURPOSES, kind_title
 from capo_core.dashboard.studies.plan import plan
 from capo_core.dashboard.ui import forms, url_state
 from capo_core.dashboard.ui.components import section_heading, show_error, show_note, side_by_side
@@ -34,6 +34,7 @@ from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
 from capo_core.runs.summary import RunSummary as SeenRun
 from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.design import draft
+from capo_core.study.source_names import inside, source_name
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.workspace import Workspace, content_hash, read_object, write_json
@@ -181,7 +182,7 @@ def _fields(*names: str) -> tuple[Setting, ...]:
 NUMBERS = _fields("judges", "trials_per_judge", "judgments_per_trial", "pool")
 FOLDED = _fields(
     "practice", "checks_share", "repeats_share", "cap", "card_examples", "items", "split",
-    "claim_minutes", "ask_reason", "seed",
+    "claim_minutes", "ask_reason", "equivalence_margin", "seed",
 )  # fmt: skip
 ASSUMED = (
     Setting("expected", "Expected share", "Share of correct attributions, of wins, or of ratings "

@@ -30,11 +30,12 @@ from capo_core.dashboard.studies.data import (
     UNBLINDED,
     Seen,
 )
-from capo_core.dashboard.studies.labels import kind_title, source_name
+from capo_core.dashboard.studies.labels import kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_error, show_errors, show_headline, show_note
 from capo_core.errors import CapoError
 from capo_core.formatting import count
+from capo_core.study.source_names import source_name
 from capo_core.templates import render, style
 
 _WAY = (DRAFT, FROZEN, RUNNING, CLOSED, UNBLINDED)

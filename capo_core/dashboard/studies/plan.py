@@ -13,6 +13,7 @@ from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts
 from capo_core.dashboard.ui.components import section_heading, show_figure, show_headline, show_note
+from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import percent, percent_interval
 from capo_core.study.design.planner import Power, StudyPlan
@@ -79,6 +80,8 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
         )  # fmt: skip
     one = next(each for each in told.plans if each.numbers.kind == kind)
     show_headline(_headline(one))
+    for sentence in one.warnings:
+        st.warning(markdown(sentence))
     st.dataframe(
         _figures(one),
         hide_index=True,

@@ -13,7 +13,7 @@ from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.studies import PAGE, cache, charts, compute
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.data import Seen
-from capo_core.dashboard.studies.labels import HELP, kind_title, source_name
+from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
     MISSING,
@@ -32,6 +32,7 @@ from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
 from capo_core.study.analysis.report import sections as report_sections
+from capo_core.study.source_names import source_name
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING
 from capo_core.study.trial_kinds import TRIAL_KINDS
 
@@ -245,6 +246,9 @@ def show(context: PageContext, seen: Seen) -> None:
     draw(report, seen.name)
 
 
+HEADLINES = 3  # results in large letters; the others follow in small ones
+
+
 def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
     """Every result of a report.
 
@@ -253,10 +257,10 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
     """
     exports.begin(report.provenance.dated())
     found = report.analysis
-    told = compute.sentences(found)
+    told = report.results
     show_headline(*(f"Simulated judges: {told[0]}" if tried and not k else line
-           for k, line in enumerate(told)))  # fmt: skip
-    for sentence in found.sentences:
+           for k, line in enumerate(told[:HEADLINES])))  # fmt: skip
+    for sentence in (*told[HEADLINES:], *found.sentences):
         show_note(sentence)
     looked = charts.looks(_sources(found), dark=is_dark())
     for kind in found.counts["kind"]:
@@ -320,6 +324,7 @@ def _accuracy(found, looked, name: str) -> None:
         key=f"{PAGE}.accuracy.table",
         file_name=f"{name}-accuracy",
     )  # fmt: skip
+    _equivalence(found.equivalence, f"{name}-equivalence")
     section_heading("Attribution confusion matrix", HELP["confusion"])
     names = list(dict.fromkeys(found.confusion["source"]))
     source = url_state.choice(
@@ -359,6 +364,8 @@ def _wins(found, looked, name: str) -> None:
         key=f"{PAGE}.wins.table",
         file_name=f"{name}-wins",
     )
+    _style(found, name)
+    _equivalence(found.preference_equivalence, f"{name}-preference-equivalence")
     best = found.preference
     if best is None:
         return
@@ -380,6 +387,60 @@ def _wins(found, looked, name: str) -> None:
         key=f"{PAGE}.strengths.table",
         file_name=f"{name}-strengths",
     )  # fmt: skip
+
+
+def _style(found, name: str) -> None:
+    """Preferences with length and overlap held equal, beside the raw ones."""
+    if found.style is None:
+        return
+    section_heading("Style control", HELP["style"])
+    if found.style.note:
+        show_note(found.style.note)
+    table(
+        compute.in_words(found.style.pairs, "source_a", "source_b"),
+        {
+            "source_a": Field("Source"),
+            "source_b": Field("Against"),
+            "raw_a": Field("Preferred", HELP["wins"], 2),
+            "controlled_a": Field("With style held equal", HELP["style"], 2),
+            **_SHARE,
+            "longer_a": Field("Length ratio", "Words, geometric mean of source / against.", 2),
+            "overlap_a": Field("Overlap difference", "Share of words from the input.", 2),
+        },
+        key=f"{PAGE}.style",
+        file_name=f"{name}-style-control",
+    )
+    if len(found.style.effects):
+        table(
+            found.style.effects,
+            {"covariate": Field("Covariate"), "odds_ratio": Field("Odds ratio", HELP["length"], 2),
+             **_SHARE},
+            key=f"{PAGE}.style.effects",
+            file_name=f"{name}-style-effects",
+        )  # fmt: skip
+
+
+def _equivalence(rows: pd.DataFrame, file_name: str) -> None:
+    """Tests against the margin of the design; nothing where there is no margin."""
+    if rows.empty:
+        return
+    section_heading("Equivalence to the target's own texts", HELP["equivalence"])
+    table(
+        compute.in_words(rows, "source"),
+        {
+            "source": Field("Source"),
+            "value": Field("Difference", None, 2),
+            "low": Field("From", "Lower end of the 90 % interval.", 2),
+            "high": Field("To", None, 2),
+            "margin": Field("Margin", None, 2),
+            "p_value": Field("p", "Of both one-sided tests."),
+            "verdict": Field("Verdict"),
+            "n": Field("n", "Judgments."),
+            "note": Field("Note", width="medium"),
+        },
+        key=f"{PAGE}.{file_name}",
+        file_name=file_name,
+    )
 
 
 def _reasoning(found, looked, name: str) -> None:

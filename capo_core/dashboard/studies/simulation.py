@@ -11,12 +11,12 @@ from capo_core.dashboard.studies import PAGE, cache, results
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Trying
 from capo_core.dashboard.studies.data import Seen
-from capo_core.dashboard.studies.labels import source_name
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, section_heading, show_note
 from capo_core.dashboard.ui.text import escape
 from capo_core.settings import SettingField, setting_field
 from capo_core.study.simulated_judges import SimulatedJudgesConfig
+from capo_core.study.source_names import source_name
 from capo_core.study.tables import COMPARISON, HUMAN
 
 # Setting → its key in the address.

@@ -31,6 +31,9 @@ class AnalysisSettings:
     seed: int = setting(0, "Random seed", "Of the bootstraps.", ge=0)
     draws: int = setting(1000, "Bootstrap draws", "Of each bootstrap.", ge=1)
     priors: tuple[Prior, ...] = setting((), "Priors on μ", "See `judge_quality.Prior`.")
+    equivalence_margin: float = setting(
+        0.0, "Equivalence margin", "Of the design (`StudyConfig`); 0 for no test.", ge=0, le=0.5
+    )
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,17 @@ def _json(found: Any) -> Any:
 
 
 def analyse(
-    judgments: pd.DataFrame, annotators: Sequence[str], options: AnalysisSettings | None = None
+    judgments: pd.DataFrame,
+    annotators: Sequence[str],
+    options: AnalysisSettings | None = None,
+    style: pd.DataFrame | None = None,
 ) -> StudyAnalysis:
     """Analyse the table JUDGMENTS of one study.
 
     Args:
         annotators: all who had a card, in the order to show; chance is one over their number.
+        style: `style_control.TEXT_STYLE` of the texts compared; without it, only their length is
+            held equal.
 
     Raises:
         DataError: the table breaks its schema, is empty, holds several studies, or names somebody
@@ -128,6 +136,8 @@ def analyse(
     rows = check(judgments, JUDGMENTS, source="judgments")
     names = tuple(annotators)
     study_id = _one_study(rows, names)
+    if style is not None:
+        rows = rows.merge(style, on="trial_id", how="left")
     return StudyAnalysis(
         study_id=study_id,
         annotators=names,

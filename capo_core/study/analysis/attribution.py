@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import binomtest
 
-from capo_core.stats.clustered import difference, share
+from capo_core.stats.clustered import share, share_difference
 from capo_core.stats.intervals import Z95, json_rows, json_value
 from capo_core.stats.mixed_model import CrossedEffectsModel
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, MAIN
@@ -77,7 +77,7 @@ def differences(judgments: pd.DataFrame) -> pd.DataFrame:
                         side["judge_id"].to_numpy(),
                         side["item_id"].to_numpy(),
                     ]
-                est = difference(*values)
+                est = share_difference(*values)
                 result.append((first, second, counting, est.value, est.low, est.high, est.n,
                              est.note))  # fmt: skip
     return pd.DataFrame(result, columns=list(DIFFERENCES))

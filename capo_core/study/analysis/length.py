@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from capo_core.stats.clustered import FEW, two_way
-from capo_core.stats.logistic import logistic
+from capo_core.stats.logistic import MIN_ROWS, logistic
 from capo_core.study.tables import MAIN
 from capo_core.study.trial_kinds import paired_first
 from capo_core.study.trial_kinds.base import LengthModel
 
 LENGTH_COLUMNS = ("question", "odds_ratio", "low", "high", "n", "note")
-MIN_ROWS = 30
 
 
 def length_effect(judgments: pd.DataFrame) -> pd.DataFrame:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
 import capo_core
 from capo_core.evaluation.paragraph import latex
 from capo_core.export_formats import json_document, latex_comment, markdown_section
-from capo_core.formatting import count
+from capo_core.formatting import count, points
 from capo_core.provenance import SIMULATED, UNKNOWN, Provenance
 from capo_core.study.analysis.analysis import StudyAnalysis
+from capo_core.study.analysis.findings import StudyFinding, finding_sentences, study_findings
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import ReportSection
 
@@ -28,6 +30,7 @@ class StudyFacts:
         frozen_hash: of design, texts and planned analysis. frozen: when, ISO time in UTC.
         seed: of the design. invited: judges invited. planned: the planned analysis, in words.
         leaks: kind → texts that showed it when the study was frozen.
+        equivalence_margin: of the design, as a share; 0 for none.
     """
 
     frozen_hash: str = ""
@@ -36,6 +39,7 @@ class StudyFacts:
     invited: int | None = None
     planned: str = ""
     leaks: tuple[tuple[str, int], ...] = ()
+    equivalence_margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,24 @@ class StudyReport:
     facts: StudyFacts
     provenance: Provenance = field(default_factory=lambda: Provenance("", "", UNKNOWN))
 
+    @cached_property
+    def findings(self) -> tuple[StudyFinding, ...]:
+        """Every claim of the study (`findings.study_findings`)."""
+        return study_findings(self.analysis)
+
+    @property
+    def results(self) -> list[str]:
+        """The findings in sentences; page, report, paragraph and command line show these."""
+        return finding_sentences(self.findings, frozen=bool(self.facts.frozen_hash))
+
     def to_dict(self) -> dict:
         """Return the report for JSON."""
         return {
             "capo_lab": capo_core.__version__,
             "facts": {**asdict(self.facts), "leaks": dict(self.facts.leaks)},
             "methods": methods_paragraph(self),
+            "results": self.results,
+            "findings": [one.to_dict() for one in self.findings],
             "analysis": self.analysis.to_dict(),
         }
 
@@ -85,6 +101,12 @@ def methods_paragraph(report: StudyReport) -> str:
     if facts.leaks:
         found = ", ".join(f"{kind}: {n}" for kind, n in facts.leaks)
         parts.append(f"Texts that could give their source away were accepted ({found}).")
+    if facts.equivalence_margin:
+        fixed = "fixed before the freeze" if facts.frozen_hash else "of the draft"
+        parts.append(
+            "Equivalence to the target's own texts was tested by two one-sided tests (Schuirmann "
+            f"1987) at 5 % each against a margin of {points(facts.equivalence_margin)}, {fixed}."
+        )
     parts.append(
         "Intervals are 95 % and clustered by judge and item (Cameron, Gelbach & Miller 2011; "
         "degrees of freedom after Satterthwaite), for shares in Wilson's form."
@@ -99,11 +121,16 @@ def methods_paragraph(report: StudyReport) -> str:
 
 
 def to_latex(report: StudyReport) -> str:
-    """Return the methods paragraph for LaTeX, every special character escaped."""
+    """Return methods and results for LaTeX, every special character escaped."""
     who = "Simulated" if report.provenance.judges == SIMULATED else "Human"
     title = report.provenance.titled(f"{who} judgments")
-    paragraph = f"\\paragraph{{{title}.}} {latex(methods_paragraph(report))}\n"
-    return latex_comment(report.provenance.dated()) + paragraph
+    source = report.provenance.dated()
+    results = " ".join(source.marked(sentence) for sentence in report.results)
+    return (
+        latex_comment(source)
+        + f"\\paragraph{{{title}.}} {latex(methods_paragraph(report))}\n"
+        + f"\\paragraph{{{report.provenance.titled('Results')}.}} {latex(results)}\n"
+    )
 
 
 def to_json(report: StudyReport) -> str:
@@ -120,6 +147,7 @@ def to_markdown(report: StudyReport) -> str:
         lines += [f"Frozen as `{_cell(report.facts.frozen_hash)}`.", ""]
     if report.facts.planned:
         lines += [f"Planned analysis: {_cell(report.facts.planned)}", ""]
+    lines += [*(f"- {_cell(source.marked(sentence))}" for sentence in report.results), ""]
     lines += [*(f"- {_cell(source.marked(sentence))}" for sentence in a.sentences), ""]
     for section in sections(a):
         caption = [section.caption, ""] if section.caption else []

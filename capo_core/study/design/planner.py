@@ -222,6 +222,8 @@ def minutes_per_judge(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Seri
 
 
 SIMULATIONS = 1000
+LOW_POWER = 0.5
+MORE = "More judges or more trials per judge raise it; 80\u00a0% is usual."
 
 
 @settings("plan")
@@ -320,8 +322,26 @@ class StudyPlan:
         """The plan in words."""
         return _sentences(self)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What this design would more likely miss than find, in sentences."""
+        numbers, found = self.numbers, []
+        if self.against_chance is not None and self.against_chance.share < LOW_POWER:
+            found.append(
+                f"This study would more likely miss than find a true share of "
+                f"{percent(numbers.expected)} (chance {percent(numbers.chance)}): its power is "
+                f"{_share(self.against_chance)}. {MORE}"
+            )
+        if not TRIAL_KINDS[numbers.kind].paired and self.between.share < LOW_POWER:
+            found.append(
+                "This study would more likely miss than find a difference between "
+                f"{percent(numbers.expected)} and {percent(numbers.other)}: its power is "
+                f"{_share(self.between)}. {MORE}"
+            )
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "sentences": self.sentences}
+        return {**asdict(self), "sentences": self.sentences, "warnings": self.warnings}
 
 
 def _sentences(plan: StudyPlan) -> tuple[str, ...]:

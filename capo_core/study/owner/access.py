@@ -18,10 +18,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
-from capo_core.errors import ConfigError
+from capo_core.errors import ConfigError, StudyError
 from capo_core.study.store import audit, rate_limits, read, write
 
 OWNER = "owner"
@@ -129,6 +130,27 @@ def check_binding(doors: SignInSettings) -> None:
         "trainings, unblind studies",
         todo=f"set {PASSWORD} to {SHORTEST_PASSWORD} characters or more, or set up OIDC; or listen "
         "on 127.0.0.1 only",
+    )
+
+
+def open_to_local_judges(base: str, doors: SignInSettings) -> bool:
+    """Return whether judges who open links at `base` could open the owner's pages as well.
+
+    Without a password and OIDC everybody at this computer is the owner: who judges here only has to
+    go to the first page, and sees the sources. Judges elsewhere are strangers there.
+    """
+    host = urlsplit(base if "//" in base else f"//{base}").hostname or ""
+    return not doors.password and not doors.oidc and (not host or is_loopback(host))
+
+
+def local_judges_error() -> StudyError:
+    """Return what to do where `open_to_local_judges`."""
+    return StudyError(
+        "no owner password is set, so that judges at this computer could open these pages and see "
+        "the sources",
+        where="links for judges at this computer",
+        todo=f"stop the dashboard, set {PASSWORD} ({SHORTEST_PASSWORD} characters or more) and "
+        "start it again; or give an address at which judges elsewhere reach it",
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, HUMAN, MAIN, OTHER_HUMAN, from_cell
 from capo_core.study.trial_kinds.base import (
+    EQUIVALENCE_NOTE,
     DraftTrial,
     LengthModel,
     PlacedText,
@@ -134,10 +135,12 @@ class Attribution(TrialKind):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis import attribution
         from capo_core.study.analysis.consensus import consensus
+        from capo_core.study.analysis.study_equivalence import attribution_equivalence
 
         return {
             "accuracy": attribution.accuracy(judgments, annotators),
             "differences": attribution.differences(judgments),
+            "equivalence": attribution_equivalence(judgments, options.equivalence_margin),
             "confusion": attribution.confusion(judgments, annotators),
             "mixed": attribution.mixed_model(judgments),
             "consensus": consensus(judgments),
@@ -153,6 +156,9 @@ class Attribution(TrialKind):
                 "p is from an exact binomial test that takes judgments as independent.",
             ),
             ReportSection("Differences between sources", results["differences"]),
+            ReportSection(
+                "Equivalence to the target's own texts", results["equivalence"], EQUIVALENCE_NOTE
+            ),
             ReportSection("Confusion matrix", results["confusion"]),
             ReportSection(
                 "Raw and quality-weighted attributions",

@@ -97,6 +97,11 @@ class LengthModel:
     rows: pd.DataFrame
 
 
+EQUIVALENCE_NOTE = (
+    "Two one-sided tests against the margin of the design; p ≤ .05 is equivalent. low, high: 90 %."
+)
+
+
 @dataclass(frozen=True)
 class ReportSection:
     """A table of the report: its title, and a sentence on how to read it."""

@@ -7,6 +7,7 @@ import pandas as pd
 
 from capo_core.study.tables import COMPARISON, HUMAN, MAIN, OTHER_HUMAN, TIE, from_cell
 from capo_core.study.trial_kinds.base import (
+    EQUIVALENCE_NOTE,
     DraftTrial,
     LengthModel,
     PlacedText,
@@ -106,9 +107,13 @@ class Comparison(TrialKind):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis.judge_quality import estimate
         from capo_core.study.analysis.preferences import preference, wins
+        from capo_core.study.analysis.study_equivalence import preference_equivalence
+        from capo_core.study.analysis.style_control import style_control
 
         return {
             "wins": wins(judgments),
+            "style": style_control(judgments),
+            "preference_equivalence": preference_equivalence(judgments, options.equivalence_margin),
             "preference": preference(judgments),
             "quality": estimate(judgments, options.priors),
         }
@@ -119,6 +124,25 @@ class Comparison(TrialKind):
                 "Comparisons", results["wins"], "share_a counts a tie as half; 0.5 is chance."
             )
         ]
+        if results["style"] is not None:
+            found += [
+                ReportSection(
+                    "Comparisons, style held equal",
+                    results["style"].pairs,
+                    "Share of wins of source_a, raw and for two texts of equal length and overlap "
+                    "with the input. longer_a: how many times as long its texts are.",
+                ),
+                ReportSection(
+                    "Effect of style on preference", results["style"].effects, "1 is no effect."
+                ),
+            ]
+        found.append(
+            ReportSection(
+                "Equivalence to the target's own texts in comparisons",
+                results["preference_equivalence"],
+                EQUIVALENCE_NOTE,
+            )
+        )
         if results["preference"] is not None:
             found += [
                 ReportSection(
@@ -144,12 +168,13 @@ class Comparison(TrialKind):
 
     def remarks(self, results):
         preference, quality = results["preference"], results["quality"]
-        notes = [preference.note] if preference is not None and preference.note else []
+        notes = [each.note for each in (preference, results["style"]) if each and each.note]
         return notes + (list(quality.sentences) if quality is not None else [])
 
     def methods(self, annotators):
         return (
-            "Preferences are summarised by the Bradley-Terry model with ties of Davidson (1970). "
+            "Preferences are summarised by the Bradley-Terry model with ties of Davidson (1970), "
+            "and given with length and overlap with the input as covariates beside the raw shares. "
             "Attentiveness of judges was estimated by EM (after Cai & Li 2025), with the better "
             "text of a pair as one latent shared by its judges."
         )

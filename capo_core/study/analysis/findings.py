@@ -1,0 +1,391 @@
+"""Findings of a study: what its numbers carry, and the one wording of it.
+
+Each claim is computed once (`study_findings`) and worded once (`finding_sentences`); page, HTML,
+Markdown, LaTeX and command line read these and nothing else. An order is claimed only where the
+95 % interval, clustered by judge and item, leaves the reference out; equivalence only by two
+one-sided tests against a margin that is part of the frozen design.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from capo_core.formatting import (
+    count,
+    listed,
+    number,
+    p_value,
+    percent,
+    points,
+    signed,
+)
+from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
+from capo_core.stats.intervals import json_value
+from capo_core.study.analysis.analysis import StudyAnalysis
+from capo_core.study.analysis.attribution import AS_WRONG
+from capo_core.study.source_names import inside, source_name
+from capo_core.study.tables import HUMAN, OTHER_HUMAN
+
+ABOVE, BELOW, UNDECIDED, UNDEFINED = "above", "below", "undecided", "undefined"
+CHANCE = "chance"
+# Claims.
+ATTRIBUTED = "attribution accuracy against chance"
+APART = "attribution accuracy against the target's own texts"
+PREFERRED = "preference"
+STYLE = "preference with style held equal"
+EQUAL_ATTRIBUTED = "equivalence to the target's own texts in attribution accuracy"
+EQUAL_CHOSEN = "equivalence to the target's own texts in preference"
+EQUAL = (EQUAL_ATTRIBUTED, EQUAL_CHOSEN)
+RATED = "mean rating"
+# Words that a sentence must not have, by verdict; `tests/study/test_findings.py` holds them to it.
+NO_ORDER = ("significantly above", "significantly below", "significantly more",
+            "significantly less", "was preferred", "were preferred")  # fmt: skip
+NO_EQUALITY = ("indistinguishable", "equivalent")
+SMALLEST = 1e-4  # what can be printed
+MOST_PAIRS = 2  # pairs of sources with a sentence each; more are counted, and stand in the table
+
+
+@dataclass(frozen=True)
+class StudyFinding:
+    """One claim with its numbers.
+
+    Attributes:
+        claim: ATTRIBUTED, APART, PREFERRED, STYLE, one of EQUAL, or RATED.
+        source: what the claim is about. against: what it is compared with: another source, or
+            CHANCE; "" where with nothing.
+        value: of the claim: a share, a difference of shares, or a mean. low, high: its interval,
+            of 95 % (EQUAL: 90 %); NaN where there is none.
+        reference: the value that makes no difference: chance, ½ or 0; of EQUAL the margin.
+        n: judgments. verdict: ABOVE, BELOW, UNDECIDED or UNDEFINED; of EQUAL EQUIVALENT, DIFFERENT,
+            UNDECIDED or UNDEFINED.
+        p_value: of EQUAL. note: why it is undefined, or what the interval rests on.
+    """
+
+    claim: str
+    source: str
+    against: str
+    value: float
+    low: float
+    high: float
+    reference: float
+    n: int
+    verdict: str
+    p_value: float = math.nan
+    note: str = ""
+
+    @property
+    def must_not(self) -> tuple[str, ...]:
+        """Return what no sentence about this finding alone may say."""
+        if self.claim in EQUAL:
+            return () if self.verdict == EQUIVALENT else NO_EQUALITY
+        return NO_EQUALITY + (() if self.verdict in (ABOVE, BELOW) else NO_ORDER)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {field.name: json_value(getattr(self, field.name)) for field in fields(self)}
+
+
+def verdict_of(low: float, high: float, reference: float) -> str:
+    """Return ABOVE or BELOW where the interval leaves `reference` out, else UNDECIDED; UNDEFINED
+    without an interval. Less than a hundredth of a point away is on it.
+
+    >>> verdict_of(0.51, 0.7, 0.5), verdict_of(0.5, 0.7, 0.5), verdict_of(math.nan, 0.7, 0.5)
+    ('above', 'undecided', 'undefined')
+    """
+    if math.isnan(low) or math.isnan(high):
+        return UNDEFINED
+    if low > reference + SMALLEST:
+        return ABOVE
+    return BELOW if high < reference - SMALLEST else UNDECIDED
+
+
+def study_findings(analysis: StudyAnalysis) -> tuple[StudyFinding, ...]:
+    """Return every claim of a study, in the order to read."""
+    found: list[StudyFinding] = []
+    if len(analysis.accuracy):
+        found += [_attributed(row) for row in _rows(analysis.accuracy, counting=AS_WRONG)]
+        found += [_apart(row) for row in _rows(analysis.differences, counting=AS_WRONG)
+                  if HUMAN in (row.source_a, row.source_b)]  # fmt: skip
+    found += [_preferred(row) for row in analysis.wins.itertuples(index=False)]
+    if analysis.style is not None:
+        found += [_style(row) for row in analysis.style.pairs.itertuples(index=False)]
+    for claim, table in zip(
+        EQUAL, (analysis.equivalence, analysis.preference_equivalence), strict=True
+    ):
+        found += [_equal(claim, row) for row in table.itertuples(index=False)]
+    found += [_rated(row) for row in analysis.reasoning.itertuples(index=False)]
+    return tuple(found)
+
+
+def _rows(frame: pd.DataFrame, **values: Any) -> Iterable[Any]:
+    for name, value in values.items():
+        frame = frame[frame[name] == value]
+    return frame.itertuples(index=False)
+
+
+def _attributed(row) -> StudyFinding:
+    verdict = verdict_of(row.low, row.high, row.chance)
+    return StudyFinding(ATTRIBUTED, row.source, CHANCE, row.value, row.low, row.high, row.chance,
+                        row.n, verdict, note=row.note)  # fmt: skip
+
+
+def _apart(row) -> StudyFinding:
+    """Return another source less the target's own texts."""
+    value, low, high, source = row.value, row.low, row.high, row.source_a
+    if row.source_a == HUMAN:
+        value, low, high, source = -value, -high, -low, row.source_b
+    return StudyFinding(APART, source, HUMAN, value, low, high, 0.0, row.n,
+                        verdict_of(low, high, 0.0), note=row.note)  # fmt: skip
+
+
+def _preferred(row) -> StudyFinding:
+    return _chosen_more(PREFERRED, row, row.share_a)
+
+
+def _style(row) -> StudyFinding:
+    return _chosen_more(STYLE, row, row.controlled_a)
+
+
+def _chosen_more(claim: str, row, value: float) -> StudyFinding:
+    """Return a preference, told of the source that was chosen more often."""
+    source, against, low, high = row.source_a, row.source_b, row.low, row.high
+    if value < 0.5:
+        source, against, value, low, high = against, source, 1 - value, 1 - high, 1 - low
+    return StudyFinding(claim, source, against, value, low, high, 0.5, row.n,
+                        verdict_of(low, high, 0.5), note=row.note)  # fmt: skip
+
+
+def _equal(claim: str, row) -> StudyFinding:
+    return StudyFinding(claim, row.source, HUMAN, row.value, row.low, row.high, row.margin, row.n,
+                        UNDEFINED if math.isnan(row.p_value) else row.verdict, row.p_value,
+                        row.note)  # fmt: skip
+
+
+def _rated(row) -> StudyFinding:
+    return StudyFinding(RATED, row.source, "", row.mean, row.low, row.high, math.nan, row.n,
+                        UNDEFINED if math.isnan(row.low) else UNDECIDED, note=row.note)  # fmt: skip
+
+
+def finding_sentences(findings: Sequence[StudyFinding], *, frozen: bool = True) -> list[str]:
+    """Return the findings in sentences, each number with its n and interval.
+
+    Args:
+        frozen: was the design, and with it an equivalence margin, frozen before judging?
+    """
+    by_claim = {
+        claim: [one for one in findings if one.claim == claim]
+        for claim in (ATTRIBUTED, APART, PREFERRED, STYLE, *EQUAL, RATED)
+    }
+    return [
+        *_attribution_words(by_claim[ATTRIBUTED]),
+        *_apart_words(by_claim[APART]),
+        *_preference_words(by_claim[PREFERRED], by_claim[STYLE]),
+        *(line for claim in EQUAL for line in _equal_words(by_claim[claim], frozen)),
+        *_without_margin(findings),
+        *_rating_words(by_claim[RATED]),
+    ]
+
+
+def _attribution_words(found: list[StudyFinding]) -> list[str]:
+    if not found:
+        return []
+    chance = percent(found[0].reference)
+    told = listed([f"{inside(one.source)} in {share_words(one)}" for one in found])
+    words = [f"Judges attributed texts correctly for {told} (chance {chance})."]
+    for verdict, said in (
+        (ABOVE, "Significantly above chance"),
+        (BELOW, "Significantly below chance"),
+        (UNDECIDED, "Not significantly different from chance"),
+        (UNDEFINED, "Without an interval, so that nothing is said against chance"),
+    ):
+        names = [inside(one.source) for one in found if one.verdict == verdict]
+        if names:
+            words.append(f"{said}: {listed(names)}.")
+    if all(one.verdict != ABOVE for one in found):
+        words.insert(1, "No source is significantly above chance.")
+    return words
+
+
+def _apart_words(found: list[StudyFinding]) -> list[str]:
+    words = []
+    for verdict, said in (
+        (BELOW, "Attributed correctly significantly less often than the target's own texts"),
+        (ABOVE, "Attributed correctly significantly more often than the target's own texts, which "
+                "is no closer imitation"),
+        (UNDECIDED, "No significant difference from the target's own texts"),
+    ):  # fmt: skip
+        these = [one for one in found if one.verdict == verdict]
+        if these:
+            told = listed([f"{inside(one.source)} ({points_words(one)})" for one in these])
+            words.append(f"{said}: {told}.")
+    return words
+
+
+def _preference_words(found: list[StudyFinding], style: list[StudyFinding]) -> list[str]:
+    """Return a sentence for each of a few pairs of sources, else one about all of them."""
+    held = {frozenset((one.source, one.against)): one for one in style}
+    if len(found) <= MOST_PAIRS:
+        words = []
+        for one in found:
+            words.append(f"{_preference(one)}.")
+            equal = held.get(frozenset((one.source, one.against)))
+            if equal is not None and equal.verdict != UNDEFINED:  # why not stands in the table
+                words.append(_style_words(one, equal))
+        return words
+    told = [one for one in found if one.verdict in (ABOVE, BELOW)]
+    without = sum(one.verdict == UNDEFINED for one in found)
+    undefined = f" {count(without, 'pair')} without an interval." if without else ""
+    if not told:
+        return [
+            f"In none of {len(found)} pairs of sources was one significantly preferred.{undefined}"
+        ]
+    shown = f": {'; '.join(map(_preference, told[:MOST_PAIRS]))}"
+    more = f"; and {len(told) - MOST_PAIRS} more" if len(told) > MOST_PAIRS else ""
+    words = [
+        f"In {len(told)} of {len(found)} pairs of sources one was significantly preferred"
+        f"{shown}{more}.{undefined}"
+    ]
+    checked = [(one, held.get(frozenset((one.source, one.against)))) for one in told]
+    checked = [(one, equal) for one, equal in checked if equal is not None]
+    if checked:
+        stay = sum(_same_side(one, equal) and equal.verdict == ABOVE for one, equal in checked)
+        words.append(
+            f"With length and overlap with the input held equal, {stay} of these "
+            f"{count(len(checked), 'preference')} {'is' if stay == 1 else 'are'} still significant."
+        )
+    return words
+
+
+def _preference(one: StudyFinding) -> str:
+    if one.verdict == ABOVE:
+        were = "were" if one.source in (HUMAN, OTHER_HUMAN) else "was"
+        return (
+            f"{source_name(one.source)} {were} preferred to {inside(one.against)} in "
+            f"{share_words(one)}"
+        )
+    chosen = f"{inside(one.source)} chosen in {share_words(one)}"
+    pair = f"between {inside(one.source)} and {inside(one.against)}"
+    if one.verdict == UNDEFINED:
+        return f"No interval for the preference {pair} ({chosen}: {one.note})"
+    return f"No significant preference {pair} ({chosen}; 50\u00a0% is no difference)"
+
+
+def _style_words(raw: StudyFinding, equal: StudyFinding) -> str:
+    lead = "With length and overlap with the input held equal,"
+    says = (
+        "and that is significant" if equal.verdict == ABOVE else "not significantly more than half"
+    )
+    turned = "" if _same_side(raw, equal) else ", the other way round than without"
+    return (
+        f"{lead} {inside(equal.source)} would be chosen over {inside(equal.against)} in "
+        f"{percent(equal.value)} {interval_words(equal)}{turned}, {says}."
+    )
+
+
+def _same_side(raw: StudyFinding, equal: StudyFinding) -> bool:
+    return raw.source == equal.source
+
+
+def _equal_words(found: list[StudyFinding], frozen: bool) -> list[str]:
+    fixed = "fixed before the freeze" if frozen else "of the draft, which is not frozen"
+    words = []
+    for one in found:
+        what = "attribution accuracy" if one.claim == EQUAL_ATTRIBUTED else "preference"
+        margin = f"±{points(one.reference)}, {fixed}"
+        if one.verdict == UNDEFINED:
+            words.append(
+                f"{source_name(one.source)} and the target's own texts in {what}: no test against "
+                f"the margin of {margin}: {one.note}."
+            )
+            continue
+        tested = (
+            f"(two one-sided tests, margin {margin}: {points_of(one.value)}, 90\u00a0% interval "
+            f"{points_interval(one)} of {count(one.n, 'judgment')}, p = {p_value(one.p_value)})"
+        )
+        said = {
+            EQUIVALENT: f"equivalent to the target's own texts in {what}",
+            DIFFERENT: f"different from the target's own texts in {what} by more than the margin",
+        }.get(
+            one.verdict,
+            f"in {what} neither shown to be as the target's own texts nor beyond the margin",
+        )
+        were = "are" if one.source in (HUMAN, OTHER_HUMAN) else "is"
+        words.append(f"{source_name(one.source)} {were} {said} {tested}.")
+    return words
+
+
+def _without_margin(findings: Sequence[StudyFinding]) -> list[str]:
+    """Return the warning that no significant difference is no equality, where no margin is set."""
+    open_ = any(
+        one.verdict == UNDECIDED
+        and (one.claim == APART or (one.claim == PREFERRED and HUMAN in (one.source, one.against)))
+        for one in findings
+    )
+    if not open_ or any(one.claim in EQUAL for one in findings):
+        return []
+    return [
+        "No significant difference from the target's own texts is no proof of likeness: this study "
+        "has no equivalence margin, which is set before the freeze."
+    ]
+
+
+def _rating_words(found: list[StudyFinding]) -> list[str]:
+    told = [
+        f"{inside(one.source)} {number(one.value)}"
+        + ("" if math.isnan(one.low) else f" [{number(one.low)}, {number(one.high)}]")
+        + f" ({count(one.n, 'rating')})"
+        for one in found
+    ]
+    return [f"Mean reasoning rating (1 to 5): {listed(told)}."] if told else []
+
+
+def share_words(one: StudyFinding) -> str:
+    """Return "66 % [58–73] of 120 judgments"; without an interval where there is none."""
+    interval = interval_words(one)
+    return f"{percent(one.value)}{' ' + interval if interval else ''} of {count(one.n, 'judgment')}"
+
+
+def interval_words(one: StudyFinding) -> str:
+    """Return the interval in percent, "[58–73]"; "" without one.
+
+    Where an end that leaves the reference out would round onto it, both ends have a decimal: what
+    is said of them can be read off.
+    """
+    if math.isnan(one.low) or math.isnan(one.high):
+        return ""
+    digits = 0
+    if one.verdict in (ABOVE, BELOW):
+        near = one.low if one.verdict == ABOVE else one.high
+        digits = next((k for k in (0, 1, 2) if _rounded(near, k) != _rounded(one.reference, k)), 2)
+    return f"[{'–'.join(_rounded(end, digits) for end in (one.low, one.high))}]"
+
+
+def _rounded(share: float, digits: int) -> str:
+    return f"{100 * share:.{digits}f}"
+
+
+def points_words(one: StudyFinding) -> str:
+    """Return "−12 points [−20, −4], 240 judgments"."""
+    ends = points_interval(one)
+    return f"{points_of(one.value)}{' ' + ends if ends else ''}, {count(one.n, 'judgment')}"
+
+
+def points_of(difference: float, digits: int = 0) -> str:
+    """Return a difference of shares with its sign: "+12 points", "−1 point"."""
+    unit = points(abs(difference), digits).split(" ")[1]
+    return f"{signed(100 * difference, digits)} {unit}"
+
+
+def points_interval(one: StudyFinding) -> str:
+    """Return "[−20, −4]", in percentage points, with decimals as `interval_words`."""
+    if math.isnan(one.low) or math.isnan(one.high):
+        return ""
+    digits = 0
+    if one.verdict in (ABOVE, BELOW):
+        near = one.low if one.verdict == ABOVE else one.high
+        digits = next((k for k in (0, 1, 2) if float(_rounded(near, k)) != 0), 2)
+    return f"[{', '.join(signed(100 * end, digits) for end in (one.low, one.high))}]"
