@@ -73,6 +73,24 @@ def test_annotators(key, add):
     says_it_is_not_here("annotators", key, "mine")
 
 
+def test_an_annotator_is_linked_by_either_key(add):
+    add(make("mine"))
+    app = open_page("annotators", dataset="mine", annotator="99")
+    assert "Annotator '99' is not in mine" in shown(app).replace("\\", "")
+    assert app.query_params["annotator"] == "99"
+    assert (
+        "cyd" in open_page("annotators", dataset="mine", annotator="cyd").get("html")[2].proto.body
+    )
+
+
+def test_an_item_that_the_filters_of_the_link_leave_out_is_said(add):
+    add(make("mine"))
+    app = open_page("annotators", dataset="mine", view="items", item="i3", q="number 5")
+    assert "Item i3 is not among those shown here; i5 is open" in shown(app)
+    same = open_page("annotators", dataset="mine", view="items", item="i5", q="number 5")
+    assert "is not among" not in shown(same)
+
+
 @pytest.mark.parametrize("key", keys_of("stability"))
 def test_stability(key, with_report):
     says_it_is_not_here("stability", key, "measured")

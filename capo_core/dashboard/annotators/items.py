@@ -9,7 +9,7 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import show_note
+from capo_core.dashboard.ui.components import show_note, warn_of_other_item
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.item_html import answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
@@ -114,6 +114,7 @@ def _one(
                 on_click=url_state.put,
                 args=(page, {"item": target}),
             )
+    warn_of_other_item(asked, found[place])
     _item(dataset, found[place], wanted, dim)
 
 

@@ -171,7 +171,9 @@ def choose_annotator(
 
 
 def _one(context: PageContext, dataset: Dataset) -> None:
-    name = choose_annotator("Annotator", "who", dataset.annotators)
+    # The key of the view Items, too: a link by it to somebody's profile is natural.
+    linked = url_state.require("annotator", dataset.annotators)
+    name = choose_annotator("Annotator", "who", dataset.annotators, default=linked)
     card = next(
         card
         for card in annotators_cache.profiles(context.workspace, context.entry)

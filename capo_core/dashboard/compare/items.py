@@ -22,7 +22,7 @@ from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.compare.answers import ORDERS, OUTCOMES, Answers, Case, CaseFilter
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import show_note
+from capo_core.dashboard.ui.components import show_note, warn_of_other_item
 from capo_core.dashboard.ui.item_html import LONGEST, item_html
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
@@ -216,9 +216,11 @@ def _controls(chosen: CompareSelection, answers: Answers) -> CaseFilter:
 
 def _walk(found: list[Case]) -> Case:
     """Show the buttons to the neighbours of the open case, and return the case."""
-    asked = (url_state.get("item"), url_state.get("as"))
-    place = found.index(asked) if asked in found else 0
+    asked, imitated = url_state.get("item"), url_state.get("as")
+    fitting = [n for n, (item, who) in enumerate(found) if item == asked and imitated in ("", who)]
+    place = fitting[0] if fitting else 0
     item, target = found[place]
+    warn_of_other_item(asked, item)
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, case in (
             ("Previous", found[place - 1]),

@@ -17,7 +17,12 @@ from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import called, source_name
 from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import control_row, show_figure, show_note
+from capo_core.dashboard.ui.components import (
+    control_row,
+    show_figure,
+    show_note,
+    warn_of_other_item,
+)
 from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import Look, looks
@@ -132,6 +137,7 @@ def show(chosen: Chosen, items: Items) -> None:
         )  # fmt: skip
         return
     _walk(items)
+    warn_of_other_item(url_state.get("item"), items.open)
     _item(chosen, items.open)
 
 

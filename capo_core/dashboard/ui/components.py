@@ -231,6 +231,14 @@ def show_figure(
     download_figure(figure, key=f"{key}.html", file_name=file_name)
 
 
+def warn_of_other_item(asked: str, shown: str) -> None:
+    """Show that the item in the address does not pass the filters, so that another is open."""
+    if asked and asked != shown:
+        st.warning(
+            f"Item {markdown(asked)} is not among those shown here; {markdown(shown)} is open."
+        )
+
+
 _DETAILS = "capo-details"
 _SCROLLS = "scrolls"  # page → number of scrolls so far; `page.now` while one is requested
 
