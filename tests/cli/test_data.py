@@ -130,7 +130,7 @@ def test_skipped_rows_can_be_saved(run, tmp_path, option):
     done = run("import", "votes.csv", "--name", "v", option, tmp_path / "skipped.csv")
     assert ("is now --skipped" in done.stderr) == (option == "--set-aside")
     lines = (tmp_path / "skipped.csv").read_text().splitlines()
-    assert lines[0] == "row,column,reason,text"
+    assert lines[0] == "row,column,reason,text,provenance"
     assert lines[1].startswith("6,label,the label is missing,")
 
 

@@ -75,7 +75,7 @@ def test_from_invitation_to_export(run, workspace, tmp_path):
     for name in ("j.csv", "j.jsonl"):
         run("export", STUDY, tmp_path / name)
     frame = pd.read_json(tmp_path / "j.jsonl", lines=True, dtype=False)
-    assert list(frame.columns) == JUDGMENTS.names
+    assert list(frame.columns) == [*JUDGMENTS.names, "provenance"]
     main = set(draft.trials[draft.trials["phase"] == "main"]["trial_id"])
     assert set(frame["trial_id"]) <= main and len(frame) == judge["places"] * 3
     assert len(pd.read_csv(tmp_path / "j.csv")) == len(frame)
