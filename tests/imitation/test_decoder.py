@@ -5,6 +5,7 @@ import torch
 from helpers.architectures import tiny_model
 from helpers.generation import tiny_adapter, tiny_base
 
+from capo_core.imitation.backends import decoder, prefix_attention, transformers
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice
 from capo_core.imitation.backends.decoder import DecodedRows, DecoderModel
 from capo_core.imitation.backends.transformers import (
@@ -50,9 +51,18 @@ def answers(made, requests, decoding, **more):
     return {request.key: reply for request, reply in made.complete(requests, decoding, **more)}
 
 
+def held_from(monkeypatch, tokens: int) -> None:
+    """Hold prefixes of `tokens` tokens or more once for all rows."""
+    for module in (decoder, transformers):
+        monkeypatch.setattr(module, "MIN_HELD", tokens)
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["copied", "held"])
 @pytest.mark.parametrize("decoding", [GREEDY, DRAWN], ids=["greedy", "drawn"])
 @pytest.mark.parametrize("label", [None, LabelChoice(NLI.scale.labels)], ids=["free", "label"])
-def test_a_shared_prefix_does_not_change_a_token(place, decoding, label):
+def test_a_shared_prefix_does_not_change_a_token(place, decoding, label, held, monkeypatch):
+    held_from(monkeypatch, 16 if held else 10**6)
+    monkeypatch.setattr(prefix_attention, "MOST_WEIGHTS", 4000)  # several parts of a batch
     requests = ask(place, label=label)
     shared = answers(backend(place), requests, decoding)
     apart = answers(backend(place, share=False), requests, decoding)
@@ -70,9 +80,9 @@ def test_the_prefix_is_read_once_and_again_only_from_where_it_differs(place, mon
     read = []
     logits = DecoderModel.logits
 
-    def counted(self, ids, mask, cache, keep=1):
+    def counted(self, ids, mask, cache, *rest):
         read.append(tuple(ids.shape))
-        return logits(self, ids, mask, cache, keep)
+        return logits(self, ids, mask, cache, *rest)
 
     monkeypatch.setattr(DecoderModel, "logits", counted)
     made = backend(place, batch_tokens=400)
@@ -87,15 +97,18 @@ def test_the_prefix_is_read_once_and_again_only_from_where_it_differs(place, mon
     assert [rows for rows, _ in read] == [6, 3]
 
 
+@pytest.mark.parametrize("held", [False, True], ids=["copied", "held"])
 @pytest.mark.parametrize(
     "kind", ["llama", "qwen3", "gemma3_text", "mistral", "phi3", "gpt2", "gpt_neo", "mamba"]
 )
-def test_pieces_give_the_logits_of_the_whole_in_every_architecture(kind):
+def test_pieces_give_the_logits_of_the_whole_in_every_architecture(kind, held, monkeypatch):
+    held_from(monkeypatch, 16 if held else 10**6)
     more = {"sliding_window": 8} if kind in ("gemma3_text", "mistral") else {}
     model = tiny_model(kind, **more).eval()
     prompts = [tuple(range(5, 25)) + rest for rest in ((30,), (31, 32, 33), (34, 35))]
     with torch.inference_mode():
         rows = DecodedRows(DecoderModel(model, model), prompts, adapter="", pad_id=0, room=9)
+        assert bool(rows._held) == (held and kind in ("llama", "qwen3", "phi3", "gpt2"))
         rows.feed([(40,), (41, 42), (43, 44, 45)])
         before, length = rows.logits, rows.length
         options = [(7, 8, 3), (7, 9, 3), (10, 3)]
@@ -176,7 +189,7 @@ def test_the_tokens_of_labels_are_those_of_a_response(place, task):
     assert tokenizer.decode(alone.begin) == "Label:"
 
 
-def test_rows_with_one_beginning_are_in_one_batch(place):
+def test_rows_with_one_beginning_are_in_one_batch(place, monkeypatch):
     tokenizer = backend(place)._base.tokenizer
     from capo_core.imitation.backends.transformers import TokenizedRequest
 
@@ -191,6 +204,10 @@ def test_rows_with_one_beginning_are_in_one_batch(place):
         {heads[1]},
         {heads[0]},
     ]
+    # What a group begins with does not count where it is held once.
+    monkeypatch.setattr(transformers, "MIN_HELD", 10)
+    wide = plan_batches(rows, 10, 80, holds_prefixes=True)
+    assert max(map(len, wide)) > max(map(len, plan_batches(rows, 10, 80)))
     few = plan_batches(rows[:6], 10, 10_000)  # three of each: together
     assert [len(batch) for batch in few] == [6]
 

@@ -1,8 +1,9 @@
 """Decoding of a batch on a model of this machine: cache, sampling, and scores of options.
 
 The tokens that all prompts of a batch begin with (instruction, chat frame, in-context examples) are
-computed once, as one row, and their keys and values copied into the batch's cache; the next batch
-that begins alike uses them again. Rows that have ended leave the batch. Models whose state is no
+computed once, as one row, and their keys and values copied into the batch's cache, or, where they
+are many, held once for all rows (`prefix_attention`); the next batch that begins alike uses them
+again. Rows that have ended leave the batch. Models whose state is no
 list of keys and values (Mamba, RWKV) read the whole text again for each token.
 
 Our own loop and not `generate`: that one keeps rows that have ended until the longest is done,
@@ -26,6 +27,7 @@ from transformers.cache_utils import DynamicLayer
 
 from capo_core.errors import BackendUnavailable
 from capo_core.imitation.backends.base import Decoding
+from capo_core.imitation.backends.prefix_attention import MIN_HELD, held_prefix, holds_prefixes
 from capo_core.imitation.prompting.prompts import common_length, common_tokens
 
 MIN_PREFIX = 16  # tokens; a shorter common beginning is not worth a pass of its own
@@ -156,11 +158,14 @@ class BufferedLayer(DynamicLayer):
             if self.order is not None:
                 index = self.order[:, None, :, None].expand(-1, new.shape[1], -1, new.shape[3])
                 buffer[:, :, :end] = buffer[:, :, :end].gather(2, index)
-        self.truncate(end)
+        self._show(end)
         return self.keys, self.values
 
     def truncate(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
+        self._show(length)
+
+    def _show(self, length: int) -> None:
         self._length = length
         self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
 
@@ -168,7 +173,7 @@ class BufferedLayer(DynamicLayer):
         """Keep these rows alone."""
         length = self._length
         self._buffers = tuple(buffer[rows] for buffer in self._buffers)
-        self.truncate(length)
+        self._show(length)
 
     def _grow(self, keys: Tensor, values: Tensor, room: int) -> None:
         old = self._buffers
@@ -179,6 +184,24 @@ class BufferedLayer(DynamicLayer):
             for buffer, before in zip(self._buffers, old, strict=True):
                 buffer[:, :, : self._length] = before[:, :, : self._length]
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+
+
+class PrefixedLayer(BufferedLayer):
+    """Keys and values of rows after a prefix of `before` tokens that is held elsewhere."""
+
+    def __init__(self, before: int, room: int) -> None:
+        super().__init__(room)
+        self._before = before
+
+    def get_seq_length(self) -> int:
+        return self._before + self._length
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Return how many own tokens there will be, and how many tokens are before them."""
+        return self._length + query_length, self._before
+
+    def truncate(self, length: int) -> None:
+        self._show(length - self._before)
 
 
 @dataclass
@@ -205,6 +228,7 @@ class DecoderModel:
         self._last_only = "logits_to_keep" in accepted
         self.cacheable = _keys_and_values_only(base)
         self._prefix: Prefix | None = None
+        self.holds_prefixes = self.cacheable and holds_prefixes(base)
         head = base.get_output_embeddings()
         if head is not None:
             head.register_forward_pre_hook(_contiguous)
@@ -225,13 +249,19 @@ class DecoderModel:
             yield
 
     def logits(
-        self, ids: Tensor, mask: Tensor, cache: DynamicCache | None, keep: int = 1
+        self,
+        ids: Tensor,
+        mask: Tensor,
+        cache: DynamicCache | None,
+        keep: int = 1,
+        held: Prefix | None = None,
     ) -> Tensor:
         """Return logits [rows, keep, vocabulary] of the tokens that follow the last `keep` places.
 
         Args:
             ids: the new tokens, [rows, new].
             mask: 1 for a token, 0 for padding, of all tokens so far: [rows, before + new].
+            held: what all rows begin with, if the cache does not have it.
         """
         more: dict[str, Any] = {}
         if self._positions:
@@ -241,7 +271,8 @@ class DecoderModel:
             more["logits_to_keep"] = keep
         if cache is not None:
             more |= {"past_key_values": cache, "use_cache": True}
-        return self.model(input_ids=ids, attention_mask=mask, **more).logits[:, -keep:]
+        with held_prefix(self._base, held.layers) if held else nullcontext():
+            return self.model(input_ids=ids, attention_mask=mask, **more).logits[:, -keep:]
 
     def prefix(self, adapter: str, ids: tuple[int, ...]) -> Prefix:
         """Return the prefix with keys and values; what the last one has of it is not read again."""
@@ -258,10 +289,19 @@ class DecoderModel:
         self._prefix = Prefix(adapter, ids, [(each.keys, each.values) for each in cache.layers])
         return self._prefix
 
-    def new_cache(self, prefix: Prefix | None, rows: int, room: int) -> DynamicCache:
-        """Return a cache for `rows` rows that begin with `prefix`, with room for `room` tokens."""
+    def new_cache(
+        self, prefix: Prefix | None, rows: int, room: int, *, held: bool = False
+    ) -> DynamicCache:
+        """Return a cache for `rows` rows that begin with `prefix`, with room for `room` tokens.
+
+        Args:
+            held: the cache is for what comes after the prefix alone.
+        """
         cache = DynamicCache()
-        if prefix is None:
+        if held:
+            before = len(prefix.ids)
+            cache.layers = [PrefixedLayer(before, room - before) for _ in prefix.layers]
+        elif prefix is None:
             cache.layers = [BufferedLayer(room) for _ in range(self._layers())]
         else:
             cache.layers = [
@@ -331,7 +371,10 @@ class DecodedRows:
             shared = shared if shared >= MIN_PREFIX else 0
         prefix = model.prefix(adapter, tuple(prompts[0][:shared])) if shared else None
         longest = max(map(len, prompts)) + room
-        self._cache = model.new_cache(prefix, len(prompts), longest) if model.cacheable else None
+        self._held = prefix if shared >= MIN_HELD and model.holds_prefixes else None
+        self._cache = None
+        if model.cacheable:
+            self._cache = model.new_cache(prefix, len(prompts), longest, held=bool(self._held))
         self._ids = torch.tensor([prompts[0][:shared]] * len(prompts), device=model.device).long()
         self._mask = torch.ones_like(self._ids)
         self.logits: Tensor = torch.empty(0)
@@ -348,8 +391,8 @@ class DecodedRows:
     def feed(self, tokens: Sequence[Sequence[int]], keep: int = 1) -> Tensor:
         """Append tokens to each row, one at least; return logits [rows, keep, vocabulary].
 
-        Padding is always to the left of all a row's tokens: attention within a window counts
-        places, and a recurrent state has no mask.
+        Padding is to the left of all a row's tokens: attention within a window counts places, and
+        a recurrent state has no mask. Where a prefix is held, it is anywhere after that.
         """
         before, width = self.length, max(map(len, tokens))
         new = torch.full((len(tokens), width), self._pad, dtype=torch.long)
@@ -362,7 +405,7 @@ class DecodedRows:
         self._mask = torch.cat([self._mask, mask], 1)
         self._ids = torch.cat([self._ids, new], 1)
         order = None
-        if before and gaps.any():
+        if before and gaps.any() and not self._held:
             places, gaps = torch.arange(before + width), gaps[:, None]
             order = torch.where(
                 places < gaps,
@@ -375,7 +418,7 @@ class DecodedRows:
         else:
             for layer in self._cache.layers:
                 layer.order = order
-            found = self._model.logits(new, self._mask, self._cache, keep)
+            found = self._model.logits(new, self._mask, self._cache, keep, self._held)
             for layer in self._cache.layers:
                 layer.order = None
         self.logits = found[:, -1]

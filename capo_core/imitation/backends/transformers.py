@@ -33,6 +33,7 @@ from capo_core.imitation.backends.decoder import (
     DecoderModel,
     SeededSampling,
 )
+from capo_core.imitation.backends.prefix_attention import MIN_HELD
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import out_of_memory
@@ -41,6 +42,7 @@ from capo_core.imitation.prompting.prompts import (
     LABEL_MARK,
     Prompt,
     common_length,
+    common_tokens,
     prompt_ids,
     write_response,
 )
@@ -57,7 +59,11 @@ class TokenizedRequest:
 
 
 def plan_batches(
-    rows: Sequence[TokenizedRequest], max_new_tokens: int, batch_tokens: int
+    rows: Sequence[TokenizedRequest],
+    max_new_tokens: int,
+    batch_tokens: int,
+    *,
+    holds_prefixes: bool = False,
 ) -> list[list[TokenizedRequest]]:
     """Return the rows in batches, longest prompts first, so that a lack of memory shows at once.
 
@@ -65,6 +71,9 @@ def plan_batches(
     same text (in-context examples), those are together. The batches do not depend on the order of
     the rows. rows × (longest prompt + `max_new_tokens`) of a batch is at most `batch_tokens`,
     unless one row alone exceeds it.
+
+    Args:
+        holds_prefixes: what all prompts of a group begin with is held once, and does not count.
     """
     heads = Counter((_kind(row), row.request.prompt.head) for row in rows)
     groups: dict[tuple, list[TokenizedRequest]] = {}
@@ -76,11 +85,12 @@ def plan_batches(
         group.sort(key=lambda row: (-len(row.ids), row.request.key))
     batches: list[list[TokenizedRequest]] = []
     for _, group in sorted(groups.items(), key=lambda each: (-len(each[1][0].ids), each[0])):
-        room = 0
+        room, held = 0, common_tokens([row.ids for row in group]) if holds_prefixes else 0
+        held = held if held >= MIN_HELD else 0
         for row in group:
             if room == 0:
                 batches.append([])
-                room = max(1, batch_tokens // (len(row.ids) + max_new_tokens))
+                room = max(1, batch_tokens // (len(row.ids) - held + max_new_tokens))
             batches[-1].append(row)
             room -= 1
     return batches
@@ -205,6 +215,17 @@ class TransformersBackend(Backend):
             found |= {row.request.key: each for row, each in zip(batch, scores, strict=True)}
         return found
 
+    def batches_of(
+        self, rows: Sequence[TokenizedRequest], decoding: Decoding
+    ) -> list[list[TokenizedRequest]]:
+        """Return the rows in the batches in which they are answered."""
+        return plan_batches(
+            rows,
+            decoding.max_new_tokens,
+            self._batch_tokens,
+            holds_prefixes=self._share and self._decoder.holds_prefixes,
+        )
+
     def _batches(
         self,
         requests: Sequence[GenerationRequest],
@@ -218,7 +239,7 @@ class TransformersBackend(Backend):
             self._load(folder)
         rows = [TokenizedRequest(request, self._ids(request)) for request in requests]
         answered = 0
-        for batch in plan_batches(rows, decoding.max_new_tokens, self._batch_tokens):
+        for batch in self.batches_of(rows, decoding):
             share = answered / len(rows)
             if any(row.request.key not in done for row in batch):
                 yield batch, lambda share=share: progress(what, share)

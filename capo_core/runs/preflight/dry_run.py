@@ -86,7 +86,6 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
     from capo_core.imitation.backends.transformers import (
         TokenizedRequest,
         TransformersBackend,
-        plan_batches,
     )
     from capo_core.imitation.generation.requests import decoding_of, output_requests
     from capo_core.imitation.models.base_model import load_base_model
@@ -117,7 +116,7 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
             f"no prompt fits into the context of {limit} tokens with an output of "
             f"{config.max_new_tokens}", "lower max_new_tokens, or choose another base model",
         ),)}  # fmt: skip
-    batches = plan_batches(rows, config.max_new_tokens, batch_tokens)
+    batches = backend.batches_of(rows, decoding_of(dataset, config))
     first = [row.request for row in batches[0]]
 
     def timed(tokens: int) -> float:
