@@ -24,7 +24,7 @@ from transformers.masking_utils import sdpa_mask
 
 PREFIX_ATTENTION = "capo_prefix"  # name in transformers' registry of attention functions
 MIN_HELD = 256  # tokens; a shorter beginning is copied
-MOST_WEIGHTS = 2**25  # attention weights that are held at once
+MOST_WEIGHTS = 2**22  # attention weights that are held at once: in the processor's cache
 
 # Keys and values [1, groups, tokens, size] of the prefix, layer by layer, during a model's call.
 _held: ContextVar[Sequence[tuple[Tensor, Tensor]]] = ContextVar("held_prefix", default=())
