@@ -39,8 +39,8 @@ _COLUMNS = {
     "caricatures": CARICATURES,
 }
 _NUMBERS = ("value", "low", "high", "spread", "seed_spread", "floor", "ceiling", "chance", "p",
-            "p_holm", "share", "attribution_above", "style_above", "human", "human_low",
-            "human_high", "gap", "gap_low", "gap_high", "distance", "distance_low",
+            "p_holm", "detectable", "share", "attribution_above", "style_above", "human",
+            "human_low", "human_high", "gap", "gap_low", "gap_high", "distance", "distance_low",
             "distance_high")  # fmt: skip
 
 

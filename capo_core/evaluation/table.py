@@ -53,6 +53,7 @@ from capo_core.stats.bootstrap import (
     mean,
 )
 from capo_core.stats.intervals import bayesian_weights, json_rows
+from capo_core.stats.power import detectable
 from capo_core.stats.significance import bootstrap_p, carries_order, holm, p_value_of
 from capo_core.text.embeddings import Embedder
 
@@ -70,6 +71,7 @@ DIFFERENCE_COLUMNS = (
     "test",
     "p_holm",
     "verdict",
+    "detectable",
 )
 BEYOND = "beyond the human"  # the verdict of an overshoot, which is no gain
 
@@ -84,26 +86,32 @@ def differences(
     (It is not corrected over measures: the one that answers the question is to be fixed
     beforehand.) `verdict` is "better", "worse" or "undecided" from the first source's side,
     "differs" where it is not decided which of two different values is nearer to the human's, and
-    `BEYOND` where a value exceeds the human's own.
+    `BEYOND` where a value exceeds the human's own. `detectable` is the smallest true difference
+    that these items and answers could show with 80 % power at the first step of that correction
+    (see `stats.power`); NaN where there is none.
     """
-    rows = []
+    rows, found = [], []
     for one, other in pairs:
         for (source, target, name, k), score in parts.items():
             against = parts.get((other, target, name, k))
             if source != one or against is None:
                 continue
             apart = difference(score, against)
-            found = apart.estimate()
+            shown = apart.estimate()
             p, test = p_value_of(apart)
-            rows.append((one, other, target, name, k, found.value, found.low, found.high, found.n,
-                         p, test, p, ""))  # fmt: skip
+            rows.append((one, other, target, name, k, shown.value, shown.low, shown.high, shown.n,
+                         p, test, p, "", np.nan))  # fmt: skip
+            found.append(apart)
     frame = pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
     if frame.empty:
         return frame
     guess = frame["against"] == GUESS
-    frame["p_holm"] = frame.groupby(["target", "measure", "k", guess], sort=False)["p"].transform(
-        lambda column: holm(column.to_numpy())
-    )
+    by_measure = frame.groupby(["target", "measure", "k", guess], sort=False)["p"]
+    frame["p_holm"] = by_measure.transform(lambda column: holm(column.to_numpy()))
+    frame["detectable"] = [
+        detectable(apart, comparisons=max(1, many))
+        for apart, many in zip(found, by_measure.transform("count"), strict=True)
+    ]
     # Under `ALL` an item counts once, however many targets have it.
     alone = frame[frame["target"] != ALL]
     most = alone.groupby(["source", "against", "measure", "k"])["n"].max().to_dict()

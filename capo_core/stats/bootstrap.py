@@ -65,6 +65,13 @@ class Score:
         cross = (self.influence.sum(axis=0) ** 2).sum() - squares
         return float(np.sqrt(max(0.0, cross / (count * (count - 1)))))
 
+    @property
+    def items(self) -> int:
+        """Number of items that have a part in the number."""
+        if self.weight is not None:
+            return int((self.weight > 0).sum())
+        return int(self.influence.any(axis=0).sum())
+
     def estimate(self) -> Estimate:
         """The number with its 95 % interval over items."""
         if self.share:
@@ -193,6 +200,14 @@ class ScoreDifference(Score):
     """
 
     sides: tuple[Score, ...] = ()
+
+    @property
+    def items(self) -> int:
+        """Number of items that have a part in the difference."""
+        weights = [side.weight for side in self.sides]
+        if not weights or any(weight is None for weight in weights):
+            return super().items
+        return int(np.any([weight > 0 for weight in weights], axis=0).sum())
 
     @property
     def contributions(self) -> np.ndarray | None:

@@ -138,11 +138,7 @@ def tost_of(difference: AnyScore, margin: float) -> EquivalenceTest:
     """Test a difference of two scores on the same items (`bootstrap.difference`)."""
     if isinstance(difference, ResampledScore):
         return bootstrap_tost(difference.value, difference.draws, margin, items=difference.n)
-    used = np.abs(difference.influence).sum(axis=0) > 0
-    sides = getattr(difference, "sides", ())
-    if sides and all(side.weight is not None for side in sides):
-        used |= np.any([side.weight > 0 for side in sides], axis=0)
-    items = int(used.sum())
+    items, sides = difference.items, getattr(difference, "sides", ())
     share = bool(sides) and all(side.share for side in sides)
     error = difference.error * math.sqrt(items / max(items - 1, 1))
     return tost(difference.value, error, margin, items=items, answers=difference.n if share else 0)

@@ -28,11 +28,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy.special import betaincinv
 from scipy.stats import nct
 from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
+from capo_core.stats.bootstrap import AnyScore, ResampledScore
 
 POWER = 0.8
 LEVEL = 0.05
@@ -75,6 +77,25 @@ def smallest_difference(
             return math.nan
         found = max(found, float(betaincinv(needed, answers - needed + 1, power)))
     return found
+
+
+def detectable(difference: AnyScore, *, comparisons: int = 1) -> float:
+    """Return the smallest true difference that a comparison like this one can detect.
+
+    By the standard error of `difference` (see `bootstrap.difference`); NaN as in
+    `smallest_difference`.
+    """
+    if isinstance(difference, ResampledScore):
+        error = float(np.nanstd(difference.draws)) if np.isfinite(difference.draws).any() else 0.0
+        return smallest_difference(error, difference.n, comparisons=comparisons)
+    sides, influence = getattr(difference, "sides", ()), difference.influence
+    # Of groups of answers an item has a part in many, and the test is not that coarse.
+    single = len(influence) == 1 or bool((influence == influence[0]).all())
+    share = single and bool(sides) and all(side.share for side in sides)
+    return smallest_difference(
+        difference.error, difference.items, comparisons=comparisons,
+        answers=difference.n if share else 0,
+    )  # fmt: skip
 
 
 def power_at(

@@ -10,7 +10,9 @@ from scipy.stats import binom
 from statsmodels.stats.power import TTestPower
 
 from capo_core.errors import ConfigError
-from capo_core.stats.power import PairedDesign, power_at, smallest_difference
+from capo_core.evaluation.measures.attribution import item_mean, pooled_accuracy
+from capo_core.stats.bootstrap import ResampledScore, difference
+from capo_core.stats.power import PairedDesign, detectable, power_at, smallest_difference
 
 
 @pytest.mark.parametrize("items", [12, 50, 400])
@@ -108,3 +110,29 @@ def test_one_item_detects_nothing():
 def test_an_impossible_design_is_refused(wrong):
     with pytest.raises(ConfigError, match="paired design"):
         PairedDesign(**wrong)
+
+
+def test_a_comparison_that_was_made_can_detect_what_its_error_allows():
+    rng = np.random.default_rng(1)
+    one, other = (rng.random(100) < 0.5).astype(float), (rng.random(100) < 0.5).astype(float)
+    sides = [item_mean(values, np.arange(100), n_items=100) for values in (one, other)]
+    apart = difference(*sides)
+    expected = smallest_difference((one - other).std() / 10, 100, comparisons=3, answers=100)
+    assert detectable(apart, comparisons=3) == pytest.approx(expected)
+    assert 0.15 < expected < 0.35
+    same = difference(sides[0], sides[0])
+    assert detectable(same) == pytest.approx(smallest_difference(0.0, 100, answers=100))
+
+
+def test_groups_of_answers_are_not_bound_to_whole_items():
+    scores = np.random.default_rng(2).normal(size=(40, 3))
+    sides = [pooled_accuracy(scores, np.arange(40), c, 8, n_items=40) for c in (0, 1)]
+    apart = difference(*sides)
+    assert detectable(apart) == pytest.approx(smallest_difference(apart.error, 40))
+
+
+def test_what_is_no_average_goes_by_its_draws():
+    draws = np.random.default_rng(3).normal(0.0, 0.05, 1000)
+    found = detectable(ResampledScore(0.02, draws, 100))
+    assert found == pytest.approx(smallest_difference(0.05, 100), rel=0.1)
+    assert math.isnan(detectable(ResampledScore(0.0, np.full(10, np.nan), 100)))

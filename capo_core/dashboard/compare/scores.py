@@ -133,6 +133,10 @@ _HELP = (
     "held-out answers. Floor: another annotator's answers scored as if they were "
     "the target's."
 )
+DETECTABLE = (
+    "Smallest true difference that these items and answers could show with 80 % power, after the "
+    "correction. An undecided comparison says nothing about smaller ones."
+)
 _QUIET = "color: #8A8F94"
 
 
@@ -309,6 +313,7 @@ def numbers(chosen: CompareSelection) -> None:
             "high": Field("to", "Upper end of the 95 % interval.", digits_from="decimals"),
             "n": Field("n", None, 0),
             "p_holm": Field("p (Holm)", None, text=p_value),
+            "detectable": Field("Detectable", DETECTABLE, digits_from="decimals"),
             "verdict": Field("Verdict"),
         },
         key=f"{PAGE}.differences",
