@@ -18,6 +18,7 @@ from capo_core.evaluation.coverage import NO_COMMON_TARGET, averaged_targets
 from capo_core.evaluation.eyes import EyeComparison, compare_eyes, eye_in_words
 from capo_core.evaluation.human_distance import AT_LEVEL, OVERSHOOT, UNDERSHOOT
 from capo_core.evaluation.likelihood import MEASURE as LIKELIHOOD_MEASURE
+from capo_core.evaluation.referee.claims import referee_findings
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.table import ALL
@@ -62,6 +63,7 @@ def findings(report: EvaluationReport, target: str = ALL) -> tuple[Finding, ...]
         self_similarity(report, target),
         seeds(report, target),
         readable(report) if target == ALL else None,
+        *referee_findings(report, target),
     )
     return tuple(one for one in found if one is not None)
 

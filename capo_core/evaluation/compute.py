@@ -29,6 +29,7 @@ from capo_core.evaluation.measures.registry import (
     measures_of,
 )
 from capo_core.evaluation.paragraph import methods_paragraph
+from capo_core.evaluation.referee.statistics import referee_statistics
 from capo_core.evaluation.report import CARICATURES, SCORES, EvaluatedSource, EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER, Stream, human_streams, sources
 from capo_core.evaluation.summary import statements
@@ -73,13 +74,14 @@ def compute_report(
             unknown target or label.
     """
     left_out = coverage_of(outputs, dataset.annotators).left_out
+    embedder = embedder or Embedder(cache)
     streams, found, by_likelihood = _scored(
         dataset, item_ids, outputs, config, cache=cache, embedder=embedder, llm_judges=llm_judges,
         authors=authors, same_training=same_training, progress=progress,
     )  # fmt: skip
     return report_of(
         dataset, item_ids, streams, found, config, split=split, llm_judges=llm_judges,
-        by_likelihood=by_likelihood, missing=missing, left_out=left_out,
+        by_likelihood=by_likelihood, missing=missing, left_out=left_out, embedder=embedder,
     )  # fmt: skip
 
 
@@ -95,12 +97,14 @@ def report_of(
     by_likelihood: AuthorScores | None = None,
     missing: Statement | None = None,
     left_out: Mapping[str, int] | None = None,
+    embedder: Embedder | None = None,
 ) -> EvaluationReport:
     """Return the report on scores that are computed: tests, distances, findings and sentences.
 
     Args:
         streams: those that `found` was computed from, people's among them.
         left_out: answers of each method that are not among them.
+        embedder: None: tests by sentence embedding are left out.
         Other arguments are those of `compute_report`.
     """
     methods = [name for name in sources(streams) if name not in (HUMAN, OTHER)]
@@ -131,6 +135,9 @@ def report_of(
         "confusion": found.confusion,
         "caricatures": caricatures(apart, config),
     }
+    tests = referee_statistics(
+        dataset, item_ids, streams, parts["scores"], found, away, config, embedder, by_likelihood
+    )
     scored = tuple(_sources(streams, dataset.annotators, left_out or {}))
     n_items = len(set().union(*found.coverage.items.values())) or len(item_ids)
     missing_text = missing.text if missing is not None else ""
@@ -157,6 +164,7 @@ def report_of(
             found.coverage.targets,
         ),
         targets=found.coverage.targets,
+        referee=tests,
     )  # fmt: skip
     return replace(report, statements=statements(report), findings=findings(report))
 

@@ -260,7 +260,7 @@ def _differences(report: EvaluationReport) -> list[dict[str, Any]]:
                 f"{row.n:,}",
                 formatting.p_value(row.p),
                 formatting.p_value(row.p_holm),
-                number_or_empty(row.detectable, find_measure(row.measure).decimals),
+                formatting.number(row.detectable, find_measure(row.measure).decimals),
             ],
             "verdict": row.verdict,
         }

@@ -10,6 +10,7 @@ from capo_core.evaluation.likelihood import FOLDS as LIKELIHOOD_FOLDS
 from capo_core.evaluation.measures.attribution import FOLDS, GROUPINGS
 from capo_core.evaluation.measures.diversity import GROUP
 from capo_core.evaluation.measures.style import BINS
+from capo_core.evaluation.referee.claims import tests_in_words
 from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import TableConfig
@@ -21,6 +22,7 @@ from capo_core.stats.significance import FLIPS
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
           "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
           "–": "--", "−": "$-$", "≤": r"$\leq$", "κ": r"$\kappa$", "α": r"$\alpha$",
+          "ε": r"$\varepsilon$", "±": r"$\pm$", "ρ": r"$\rho$", "ω": r"$\omega$",
           "×": r"$\times$", "“": "``", "”": "''"}  # fmt: skip
 
 
@@ -141,6 +143,7 @@ def _sentences(
             "their mean ROUGE-2. An explanation is a near-duplicate where its similarity (edits) "
             f"to a training explanation of the target is at least {config.duplicate:g}."
         )
+    sentences += tests_in_words(config)
     sentences.append(
         "Intervals are 95 % and over items: by the infinitesimal jackknife for averages, by a "
         f"Bayesian bootstrap of {DRAWS} draws for macro-F1, κ, α and style distance. Differences "

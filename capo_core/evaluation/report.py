@@ -20,6 +20,7 @@ from capo_core.evaluation.human_distance import (
     from_tables,
 )
 from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
+from capo_core.evaluation.referee.statistics import RefereeStatistics
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.evaluation.table import DIFFERENCE_COLUMNS as DIFFERENCES
@@ -109,6 +110,7 @@ class EvaluationReport:
             differences between methods (see `human_distance`).
         eyes: whether the measures of imitation agree (see `eyes.EyeComparison.to_dict`); empty
             where there are fewer than two measures or methods.
+        referee: tests of replacement, equivalence and the measures' agreement.
         likelihood: how likelihoods under the annotators' adapters were computed and calibrated
             (see `likelihood.AuthorScores.to_dict`); empty where they were not.
         llm_judges: LLM judges, each with its run, settings, shares of positions and a sentence on
@@ -136,6 +138,7 @@ class EvaluationReport:
     caricatures: pd.DataFrame = field(repr=False)
     human_distance: HumanDistance = field(default_factory=HumanDistance, repr=False)
     eyes: dict = field(default_factory=dict)
+    referee: RefereeStatistics = field(default_factory=RefereeStatistics, repr=False)
     likelihood: dict = field(default_factory=dict)
     llm_judges: tuple[dict, ...] = ()
     missing: str = ""
@@ -208,6 +211,7 @@ class EvaluationReport:
             **{name: json_rows(getattr(self, name)) for name in _COLUMNS},
             "human_distance": self.human_distance.to_dict(),
             "eyes": dict(self.eyes),
+            "referee": self.referee.to_dict(),
             "likelihood": dict(self.likelihood),
             "judges": [dict(judge) for judge in self.llm_judges],
             "missing": self.missing,
@@ -258,6 +262,7 @@ class EvaluationReport:
             **tables,
             human_distance=away,
             eyes=dict(raw.get("eyes", {})),
+            referee=RefereeStatistics.from_dict(raw.get("referee", {})),
             likelihood=dict(raw.get("likelihood", {})),
             llm_judges=tuple(raw.get("judges", ())),
             missing=raw.get("missing", ""),

@@ -12,6 +12,7 @@ from typing import Any
 
 from capo_core.evaluation.claims import findings
 from capo_core.evaluation.human_distance import OVERSHOOT, UNDERSHOOT
+from capo_core.evaluation.referee.claims import RENDERERS as REFEREE_RENDERERS
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.table import ALL
 from capo_core.findings import UNDEFINED, Finding
@@ -515,4 +516,5 @@ RENDERERS: dict[str, Renderer] = {
     "missing": _missing,
     "eyes": _eyes,
     "likelihood": _likelihood,
+    **REFEREE_RENDERERS,
 }

@@ -43,6 +43,7 @@ from capo_core.evaluation.measures.registry import (
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER, Stream
 from capo_core.progress import Progress, part_of, silent
 from capo_core.settings import setting, settings
+from capo_core.stats.alternative_annotator import EPSILONS
 from capo_core.stats.bootstrap import (
     DRAWS,
     AnyScore,
@@ -193,6 +194,10 @@ def _scored_families() -> tuple[str, ...]:
     return SCORED
 
 
+# Settings that came later, with their defaults.
+_LATER = {"duplicate": 0.9, "annotator_kind": "skilled", "margin": 0.1, "alpha_margin": 0.1}
+
+
 @settings("evaluation")
 class TableConfig:
     """Settings of an evaluation: measures, classifier views, group sizes and seed."""
@@ -221,6 +226,29 @@ class TableConfig:
         le=1.0,
     )
 
+    annotator_kind: str = setting(
+        "skilled",
+        "Kind of annotators",
+        "Sets ε of the alternative annotator test, what an imitation may be worse by: experts .2, "
+        "skilled .15, crowd workers .1.",
+        choices=tuple(EPSILONS),
+    )
+    margin: float = setting(
+        0.1,
+        "Equivalence margin",
+        "Difference from the human, in shares (.1: 10 points), within which a method counts as "
+        "indistinguishable. To be chosen before results are known.",
+        gt=0.0,
+        le=0.5,
+    )
+    alpha_margin: float = setting(
+        0.1,
+        "Equivalence margin of α",
+        "The same for Krippendorff's α of all annotators with the method in one's place.",
+        gt=0.0,
+        le=1.0,
+    )
+
     def __post_init__(self) -> None:
         for name in ("views", "pool", "families"):
             if not getattr(self, name):
@@ -234,14 +262,18 @@ class TableConfig:
             "pool": list(self.pool),
             "seed": self.seed,
             "families": list(self.families),
-            # Evaluations from before there was this setting keep their configuration.
-            **({} if self.duplicate == 0.9 else {"duplicate": self.duplicate}),
+            # Evaluations from before there were these settings keep their configuration.
+            **{
+                name: getattr(self, name)
+                for name, default in _LATER.items()
+                if getattr(self, name) != default
+            },
         }
 
     @classmethod
     def from_dict(cls, raw: dict) -> TableConfig:
         views = tuple(View(*view) for view in raw["views"])
-        more = {"duplicate": raw["duplicate"]} if "duplicate" in raw else {}
+        more = {name: raw[name] for name in _LATER if name in raw}
         return cls(views, tuple(raw["pool"]), raw["seed"], tuple(raw["families"]), **more)
 
 

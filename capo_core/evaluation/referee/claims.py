@@ -1,0 +1,381 @@
+"""Findings of the tests, and their sentences: replacement, personal form, equivalence, power and
+the agreement of measures.
+
+"Indistinguishable from the human" is said in one place, by an equivalence test within a margin
+fixed in the configuration; no other finding may say it (`claims.NO_EQUIVALENCE`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from capo_core.evaluation.measures.registry import LIKELIHOOD
+from capo_core.evaluation.referee import equivalence
+from capo_core.evaluation.referee.answers import SIMILARITIES
+from capo_core.evaluation.referee.personal import BETTER, WORSE
+from capo_core.evaluation.referee.replacement import PASSED, STANDS_IN
+from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
+from capo_core.evaluation.table import ALL, TableConfig
+from capo_core.findings import DECIDED, UNDECIDED, UNDEFINED, ComparisonSet, Finding
+from capo_core.formatting import Named, Statement, count
+from capo_core.stats.alternative_annotator import EPSILONS, MIN_ITEMS
+from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
+
+REPLACEMENT, PERSONAL, EQUIVALENCE = "replacement", "personal", "equivalence"
+DETECTABLE, MEASURES = "detectable", "measures"
+CLAIMS = (REPLACEMENT, PERSONAL, EQUIVALENCE, DETECTABLE, MEASURES)
+_NO_PROOF = ("equivalent to", "indistinguishable", "identical", "human-level", "as good as")
+
+
+def referee_findings(report: EvaluationReport, target: str = ALL) -> list[Finding]:
+    """Return what the tests show, over all annotators or of one."""
+    made = (
+        replacement(report, target),
+        personal(report, target),
+        equivalent(report, target),
+        detectable(report, target),
+        measures(report) if target == ALL else None,
+    )
+    return [one for one in made if one is not None]
+
+
+def _compared(report: EvaluationReport, target: str, table: pd.DataFrame) -> ComparisonSet:
+    targets = report.targets if target == ALL else (target,)
+    sources = tuple(dict.fromkeys(table["source"]))
+    return ComparisonSet(targets, report.n_items, sources=sources)
+
+
+def replacement(report: EvaluationReport, target: str) -> Finding | None:
+    """Return for how many annotators each method may stand in (alternative annotator test)."""
+    table = report.referee.replacement
+    table = table[table["target"] == target]
+    if table.empty:
+        return None
+    compared, values = _compared(report, target, table), _settings(report)
+    tested = table[table["tested"] > 0]
+    if tested.empty:
+        return Finding(
+            REPLACEMENT, UNDEFINED, values, int(table["n"].max()), "answers", None, compared,
+            f"no annotator has {MIN_ITEMS} items that others answered too", _NO_PROOF,
+        )  # fmt: skip
+    values["parts"] = [
+        {
+            "similarity": SIMILARITIES[name],
+            "methods": [
+                {
+                    "method": Named("method", row.source), "won": int(row.won),
+                    "tested": int(row.tested), "rho": row.advantage, "low": row.low,
+                    "high": row.high, "verdict": row.verdict,
+                }
+                for row in of.itertuples()
+            ],
+        }
+        for name, of in tested.groupby("similarity", sort=False)
+    ]  # fmt: skip
+    shown = tested["verdict"].isin([PASSED, STANDS_IN]).any()
+    return Finding(
+        REPLACEMENT, DECIDED if shown else UNDECIDED, values, int(tested["n"].max()), "answers",
+        None, compared, "" if shown else "no method passes", _NO_PROOF,
+    )  # fmt: skip
+
+
+def _settings(report: EvaluationReport) -> dict[str, Any]:
+    return {"epsilon": report.referee.epsilon, "kind": report.referee.annotator_kind}
+
+
+def personal(report: EvaluationReport, target: str) -> Finding | None:
+    """Return for how many annotators an imitation predicts them better than any other does."""
+    table = report.referee.personal
+    table = table[(table["target"] == target) & (table["tested"] > 0)]
+    if table.empty:
+        return None
+    parts = []
+    for name, of in table.groupby("similarity", sort=False):
+        rows = [
+            {
+                "method": Named("method", row.source), "better": int(row.better),
+                "tested": int(row.tested), "value": row.value, "low": row.low, "high": row.high,
+                "verdict": row.verdict,
+            }
+            for row in of.itertuples()
+        ]  # fmt: skip
+        parts.append({"similarity": SIMILARITIES[name], "methods": rows})
+    shown = bool((table["better"] > 0).any() or table["verdict"].isin([BETTER, WORSE]).any())
+    return Finding(
+        PERSONAL, DECIDED if shown else UNDECIDED, {"parts": parts}, int(table["n"].max()),
+        "answers", None, _compared(report, target, table),
+        "" if shown else "no difference from the best other annotator is significant", _NO_PROOF,
+    )  # fmt: skip
+
+
+def main_measures(config: TableConfig) -> list[tuple[str, int]]:
+    """Return (measure, k) that equivalence is stated of: single explanations and labels."""
+    k = min(config.pool)
+    return [
+        *((view.name, k) for view in config.views),
+        (f"{LIKELIHOOD} attribution", k), ("label consistency", 0), (equivalence.ALPHA, 0),
+    ]  # fmt: skip
+
+
+def equivalent(report: EvaluationReport, target: str) -> Finding | None:
+    """Return which methods are indistinguishable from the human, by the main measures."""
+    table = report.referee.equivalence
+    table = table[table["target"] == target]
+    main = main_measures(report.config)
+    table = table[[(row.measure, row.k) in main for row in table.itertuples()]]
+    if table.empty:
+        return None
+    parts = [
+        {
+            "measure": Named("measure", str(name)),
+            "margin": float(of["margin"].iloc[0]),
+            "alpha": name == equivalence.ALPHA,
+            **{
+                verdict: [Named("method", row.source) for row in of.itertuples()
+                          if row.verdict == verdict]
+                for verdict in (EQUIVALENT, DIFFERENT, "undecided")
+            },
+        }
+        for (name, _), of in table.groupby(["measure", "k"], sort=False)
+    ]  # fmt: skip
+    shown = (table["verdict"] != "undecided").any()
+    must_not = ("identical", "human-level", "as good as")
+    if not (table["verdict"] == EQUIVALENT).any():
+        must_not += ("indistinguishable",)
+    return Finding(
+        EQUIVALENCE, DECIDED if shown else UNDECIDED, {"parts": parts}, int(table["n"].max()),
+        "items", None, _compared(report, target, table),
+        "" if shown else "neither equivalence nor a difference beyond the margin is shown",
+        must_not,
+    )  # fmt: skip
+
+
+def detectable(report: EvaluationReport, target: str) -> Finding | None:
+    """Return the smallest differences between methods that these items could show."""
+    rows = report.differences
+    rows = rows[(rows["target"] == target) & ~rows["against"].isin([HUMAN, OTHER, GUESS])]
+    rows = rows[rows["detectable"].notna()]
+    name, k = report.config.views[0].name, min(report.config.pool)
+    parts = []
+    for measure, pooled, what in (
+        (name, k, f"attribution of {count(k, 'explanation')}"),
+        ("label accuracy", 0, "label accuracy"),
+    ):
+        of = rows[(rows["measure"] == measure) & (rows["k"] == pooled)]
+        if len(of):
+            parts.append({
+                "what": what, "low": of["detectable"].min(), "high": of["detectable"].max(),
+                "many": len(of),
+            })  # fmt: skip
+    if not parts:
+        return None
+    compared = _compared(report, target, rows)
+    return Finding(
+        DETECTABLE, DECIDED, {"parts": parts, "items": report.n_items}, report.n_items, "items",
+        None, compared, must_not=_NO_PROOF,
+    )  # fmt: skip
+
+
+def measures(report: EvaluationReport) -> Finding | None:
+    """Return which method each measure of imitation puts first, and how they correlate over items.
+
+    None for fewer than two measures or methods. Undecided where they name different methods: then
+    it is a warning.
+    """
+    table, pairs = report.referee.measures, report.referee.measure_pairs
+    named = table[table["nearest"] != ""]
+    if len(named) < 2 or not len(pairs) or pairs["methods"].max() < 2:
+        return None
+    by_method: dict[str, list[Named]] = {}
+    for row in named.itertuples():
+        by_method.setdefault(row.nearest, []).append(Named("measure", row.measure))
+    known = pairs[pairs["correlation"].notna()]
+    values = {
+        "winners": [
+            {"method": Named("method", method), "measures": names}
+            for method, names in by_method.items()
+        ],
+        "many": len(named),
+        "low": float(known["correlation"].min()) if len(known) else math.nan,
+        "high": float(known["correlation"].max()) if len(known) else math.nan,
+        "pairs": len(known),
+        "items": int(known["n"].max()) if len(known) else 0,
+    }
+    agree = len(by_method) == 1
+    compared = ComparisonSet(report.targets, report.n_items, sources=report.method_names)
+    return Finding(
+        MEASURES, DECIDED if agree else UNDECIDED, values, len(named), "measures", None, compared,
+        "" if agree else "measures name different methods",
+        (*_NO_PROOF, "is nearest", "best", "wins", "outperforms"),
+    )  # fmt: skip
+
+
+def _part(template: str, **values: Any) -> Statement:
+    return Statement("part", template, values)
+
+
+def _replacement(finding: Finding) -> Statement:
+    values = finding.values
+    head = (
+        "Alternative annotator test (ε = {epsilon:number}, {kind} annotators; p-values adjusted by "
+        "Benjamini–Yekutieli)"
+    )
+    if finding.verdict == UNDEFINED:
+        return Statement(REPLACEMENT, head + ": not tested, {reason}.",
+                         {**values, "reason": finding.reason})  # fmt: skip
+    row = (
+        "{method} {won} of {tested} ({verdict}; ρ = {rho:number} [{low:number}–{high:number}])"
+        if len(finding.compared.targets) != 1
+        else "{method} {verdict} (ρ = {rho:number} [{low:number}–{high:number}])"
+    )
+    parts = [
+        _part(f"{one['similarity']}: {{methods}}",
+              methods=[_part(row, **method) for method in one["methods"]])
+        for one in values["parts"]
+    ]  # fmt: skip
+    what = (
+        "annotators for whom the imitation may stand in"
+        if len(finding.compared.targets) != 1
+        else "whether the imitation may stand in for the annotator"
+    )
+    return Statement(
+        REPLACEMENT, head + f": {what}. {{parts:apart}}.",
+        {"epsilon": values["epsilon"], "kind": values["kind"], "parts": parts},
+    )  # fmt: skip
+
+
+def _personal(finding: Finding) -> Statement:
+    single = len(finding.compared.targets) == 1
+    parts = []
+    for one in finding.values["parts"]:
+        if single:
+            rows = [_part("{method} {verdict}", **method) for method in one["methods"]]
+        else:
+            rows = [
+                _part("{method} for {better} of {tested}", **method)
+                for method in one["methods"]
+                if method["better"]
+            ]
+        parts.append(
+            _part(f"{one['similarity']}: {{methods}}", methods=rows)
+            if rows
+            else _part(f"{one['similarity']}: none")
+        )
+    what = (
+        "Prediction of the annotator against the best other annotator"
+        if single
+        else "Imitations that predict their annotator significantly better than every other "
+        "annotator does"
+    )
+    return Statement(PERSONAL, what + ". {parts:apart}.", {"parts": parts})
+
+
+_VERDICTS = {
+    EQUIVALENT: "statistically indistinguishable from the human: {names}",
+    DIFFERENT: "further away than the margin: {names}",
+    "undecided": "undecided: {names}",
+}
+
+
+def _equivalence(finding: Finding) -> Statement:
+    parts = []
+    for one in finding.values["parts"]:
+        margin = "±{margin:number}" if one["alpha"] else "±{margin:points}"
+        said = [_part(words, names=one[verdict]) for verdict, words in _VERDICTS.items()
+                if one[verdict]]  # fmt: skip
+        parts.append(
+            _part(f"{{measure}} ({margin}): {{said:apart}}",
+                  measure=one["measure"], margin=one["margin"], said=said)
+        )  # fmt: skip
+    many = len(finding.compared.targets)
+    whom = "for every annotator imitated, " if many > 1 else ""
+    return Statement(
+        EQUIVALENCE,
+        f"Equivalence with the human {whom}within the margins of the configuration (two one-sided "
+        "tests, Holm-adjusted over methods). {parts}.",
+        {"parts": _sentences(parts)},
+    )
+
+
+def _sentences(parts: Sequence[Statement]) -> Statement:
+    """Return parts as sentences of their own: they have semicolons within."""
+    names = [f"part{n}" for n in range(len(parts))]
+    return Statement(
+        "part", ". ".join(f"{{{name}}}" for name in names), dict(zip(names, parts, strict=True))
+    )
+
+
+def _detectable(finding: Finding) -> Statement:
+    parts = []
+    for one in finding.values["parts"]:
+        span = "{high:points}"
+        if round(100 * one["low"]) != round(100 * one["high"]):
+            span = "{first:number} to {high:points}"
+            one = {**one, "first": 100 * one["low"]}
+            span = "{first:number 0} to {high:points}"
+        parts.append(_part(f"{span} in {{what}} ({{many:count comparison}})", **one))
+    return Statement(
+        DETECTABLE,
+        "With {items:count item}, a difference between two methods is found with 80 % power from "
+        "{parts} on; an undecided comparison says nothing about smaller ones.",
+        {"items": finding.values["items"], "parts": parts},
+    )
+
+
+def _measures(finding: Finding) -> Statement:
+    values = finding.values
+    rest: dict[str, Any] = {}
+    end = ""
+    if values["pairs"]:
+        rest = {name: values[name] for name in ("low", "high", "items")}
+        span = "{low:number}" if values["pairs"] == 1 else "{low:number} to {high:number}"
+        end = f" Over items their rank correlation is {span} (n = {{items:,}})."
+    if finding.decided:
+        method = values["winners"][0]["method"]
+        return Statement(
+            MEASURES,
+            "By their point estimates all {many} measures of imitation put {method} first." + end,
+            {"many": values["many"], "method": method, **rest},
+        )
+    parts = [_part("{method} by {measures}", **one) for one in values["winners"]]
+    return Statement(
+        MEASURES,
+        "By their point estimates, measures of imitation put different methods first: "
+        "{parts:apart}." + end,
+        {"parts": parts, **rest},
+    )
+
+
+RENDERERS: Mapping[str, Callable[[Finding], Statement]] = {
+    REPLACEMENT: _replacement,
+    PERSONAL: _personal,
+    EQUIVALENCE: _equivalence,
+    DETECTABLE: _detectable,
+    MEASURES: _measures,
+}
+
+
+def tests_in_words(config: TableConfig) -> list[str]:
+    """Return how the tests are made, for the methods paragraph."""
+    found = []
+    if {"labels", "explanations"} & set(config.families):
+        found.append(
+            "Alternative annotator test (Calderon et al. 2025): an imitation against the annotator "
+            "in whose place it stands, by similarity to the others' answers, "
+            f"ε = {EPSILONS[config.annotator_kind]:g} ({config.annotator_kind} annotators), "
+            "one-sided t-tests over items adjusted over annotators by Benjamini and Yekutieli; and "
+            "against every other annotator, by similarity to its own annotator's answers, as an "
+            "intersection-union of sign-flip tests."
+        )
+    found.append(
+        f"Equivalence with the human: two one-sided tests within ±{100 * config.margin:g} points "
+        f"(α of the group: ±{config.alpha_margin:g}, paired bootstrap over items), for every "
+        "annotator imitated, Holm-corrected over methods. The smallest detectable difference is at "
+        "80 % power at the first step of Holm's correction."
+    )
+    return found
