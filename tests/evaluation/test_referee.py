@@ -1,0 +1,342 @@
+"""Tests beside the scores, on hand-made answers: replacement, personal form, equivalence."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.evaluation_tables import made_up_vectors
+
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError
+from capo_core.evaluation.compute import compute_report
+from capo_core.evaluation.referee import equivalence, personal, replacement
+from capo_core.evaluation.referee.answers import LABELS, LIKELIHOOD, WORDS, similarities
+from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.streams import Stream, held_out_items, human_streams
+from capo_core.evaluation.table import ALL, TableConfig
+from capo_core.task import NLI, Task
+from capo_core.text.embeddings import Embedder
+
+EMBEDDER = Embedder(encode=made_up_vectors)
+LETTERS = NLI.scale.labels
+CONFIG = TableConfig(families=("labels", "explanations", "attribution"), pool=(1,))
+
+
+def dataset(labels, texts=None, *, task=NLI, train=12):
+    """People's labels (annotator → one an item, several by "/", "" for none) on test items; the
+    same on some training items before them."""
+    names, n = list(labels), len(next(iter(labels.values())))
+    items, rows = [], []
+    for number in range(train + n):
+        test = number >= train
+        items.append((f"i{number}", f"It is number {number}", "It moves",
+                      "test" if test else "train"))  # fmt: skip
+        for who in names:
+            place = number - train if test else number % n
+            for part, label in enumerate(filter(None, labels[who][place].split("/"))):
+                text = texts[who][place] if texts else f"{who} says so {who}"
+                rows.append((f"{number}-{who}-{part}", f"i{number}", who, label, text))
+    return Dataset(
+        "hand-made", task,
+        pd.DataFrame(items, columns=["item_id", "text_a", "text_b", "split"]),
+        pd.DataFrame(
+            rows, columns=["annotation_id", "item_id", "annotator_id", "label", "explanation"]
+        ).assign(valid="unknown"),
+        origin="made for a test",
+    )  # fmt: skip
+
+
+def answers(source, target, labels, texts=None, replicate="0"):
+    n = len(labels)
+    return Stream(source, target, replicate, np.arange(n), tuple(labels),
+                  tuple(texts or ["so it is"] * n))  # fmt: skip
+
+
+def replaced(data, outputs, epsilon=0.2, families=("labels",)):
+    ids = held_out_items(data)
+    known = similarities(data, ids, outputs, families, EMBEDDER)
+    return replacement.replacement_table(data, outputs, known, epsilon, len(ids))
+
+
+def personally(data, outputs, families=("labels",), **more):
+    ids = held_out_items(data)
+    known = similarities(data, ids, outputs, families, EMBEDDER)
+    return personal.personal_table(data, outputs, known, len(ids), **more)
+
+
+def row(table, **where):
+    for name, value in where.items():
+        table = table[table[name] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+E, N, C = LETTERS
+# On 40 items ann and bob agree; cyd differs from both on the last ten.
+AGREED = [E, N] * 20
+STRAY = AGREED[:30] + [C] * 10
+
+
+@pytest.fixture
+def three():
+    return dataset({"ann": AGREED, "bob": AGREED, "cyd": STRAY})
+
+
+def test_replacement_counts_the_hand_computed_advantages(three):
+    """In cyd's place "the agreed" matches both others always, cyd on 30 of 40: it wins the last ten
+    and ties the rest. In ann's place "cyd's" loses the last ten: there the others say one each."""
+    outputs = [answers("the agreed", "cyd", AGREED), answers("cyd's", "ann", STRAY)]
+    found = replaced(three, outputs)
+    win = row(found, source="the agreed", target="cyd")
+    assert (win.advantage, win.person, win.n, win.verdict) == (1.0, 0.75, 40, "stands in")
+    tie = row(found, source="cyd's", target="ann")
+    # On the last ten ann matches bob, and cyd's label matches cyd: 1/2 each, a tie.
+    assert (tie.advantage, tie.person) == (1.0, 1.0)
+    overall = row(found, source="the agreed", target=ALL)
+    assert (overall.won, overall.tested, overall.verdict) == (1, 1, "passed")
+    assert "one decides" in overall.note
+
+
+def test_a_wrong_and_an_unreadable_answer_lose_alike(three):
+    wrong = [C] * 30 + [N] * 10
+    found = replaced(three, [answers("wrong", "ann", wrong), answers("mute", "ann", [""] * 40)])
+    for source in ("wrong", "mute"):
+        assert row(found, source=source, target=ALL).verdict == "not passed"
+    assert row(found, source="mute", target="ann").advantage == 0.0
+
+
+def test_fewer_than_thirty_items_are_not_tested():
+    data = dataset({"ann": AGREED[:20], "bob": AGREED[:20], "cyd": AGREED[:20]})
+    found = replaced(data, [answers("m", "ann", AGREED[:20])])
+    one = row(found, target="ann")
+    assert one.verdict == "not tested" and math.isnan(one.p) and "30" in one.note
+    assert row(found, target=ALL).verdict == "not tested"
+
+
+def test_a_single_annotator_has_nobody_to_be_compared_with():
+    data = dataset({"ann": AGREED})
+    outputs = [answers("m", "ann", AGREED)]
+    one = row(replaced(data, outputs), target="ann")
+    assert one.n == 0 and one.verdict == "not tested"
+    alone = row(personally(data, outputs), target="ann")
+    assert alone.verdict == "undecided" and "no other annotator" in alone.note
+    assert row(personally(data, outputs), target=ALL).note == "no annotator could be compared"
+
+
+def test_missing_labels_leave_out_items_and_several_count_by_the_nearest():
+    data = dataset({"ann": [f"{E}/{N}"] * 40, "bob": ["", *[N] * 39], "cyd": ["", *[N] * 39]})
+    found = row(replaced(data, [answers("m", "bob", [N] * 40)]), target="bob")
+    assert found.n == 39 and (found.advantage, found.person) == (1.0, 1.0)
+    # ann's own answer is the first label, E: the others say N.
+    other = row(replaced(data, [answers("m", "ann", [N] * 40)]), target="ann")
+    assert other.n == 39 and (other.advantage, other.person) == (1.0, 0.0)
+
+
+def test_on_a_scale_similarity_is_minus_the_root_mean_square():
+    """ann 3, others 5 and 1: ann is √((4 + 4)/2) = 2 away, the model's 2 is √((9 + 1)/2) = 2.24."""
+    scale = Task("s", type(NLI.scale).between(1, 5), "text", "", "How much?")
+    data = dataset({"ann": ["3"] * 40, "bob": ["5"] * 40, "cyd": ["1"] * 40}, task=scale)
+    known = similarities(data, held_out_items(data), [], ("labels",), EMBEDDER)[0]
+    others = [("5",), ("1",)]
+    assert known.score("3", others) == pytest.approx(-2)
+    assert known.score("2", others) == pytest.approx(-math.sqrt(5))
+    assert known.score("", others) == pytest.approx(-4)
+    found = row(replaced(data, [answers("m", "ann", ["2"] * 40)]), target="ann")
+    assert (found.advantage, found.person) == (0.0, 1.0)
+
+
+def test_seeds_are_averaged_before_the_test(three):
+    two = [answers("m", "cyd", AGREED), answers("m", "cyd", [C] * 40, replicate="1")]
+    found = row(replaced(three, two), target="cyd")
+    # The second seed says C: right of nobody on 40 items; on the last ten so does cyd.
+    assert found.advantage == pytest.approx((1.0 + 0.25) / 2) and found.n == 40
+
+
+def test_explanations_are_compared_by_words():
+    own = [f"because of the number {n}" for n in range(40)]
+    strange = [f"zebra {n} xylophone" for n in range(40)]
+    data = dataset(
+        {"ann": AGREED, "bob": AGREED, "cyd": AGREED},
+        {"ann": own, "bob": own, "cyd": strange},
+    )
+    other = ["quartz"] * 40
+    outputs = [answers("copy", "cyd", AGREED, own), answers("copy", "ann", AGREED, other)]
+    found = replaced(data, outputs, families=("explanations",))
+    assert row(found, similarity=WORDS, target="cyd").verdict == "stands in"
+    assert row(found, similarity=WORDS, target="ann").verdict == "not shown"
+    assert set(found["similarity"]) == {WORDS, "embedding"}
+
+
+def test_the_personal_form_is_against_the_best_other(three):
+    """bob predicts ann perfectly, so nothing is better; of cyd the others know 30 of 40."""
+    own = [answers("own", who, labels) for who, labels in (("ann", AGREED), ("cyd", STRAY))]
+    found = personally(three, own)
+    ann, cyd = (row(found, target=who) for who in ("ann", "cyd"))
+    assert (ann.against, ann.value, ann.verdict) == ("bob", 0.0, "undecided")
+    assert (cyd.method, cyd.person, cyd.value) == pytest.approx((1.0, 0.75, 0.25))
+    assert cyd.verdict == "better" and cyd.low > 0 and cyd.n == 40
+    overall = row(found, target=ALL)
+    assert (overall.better, overall.tested, overall.verdict) == (1, 2, "undecided")
+    assert overall.value == pytest.approx(0.125)
+
+
+def test_worse_than_the_best_other_is_said(three):
+    found = personally(three, [answers("bad", "ann", [C] * 40)])
+    assert row(found, target="ann").verdict == row(found, target=ALL).verdict == "worse"
+
+
+def test_better_than_one_other_is_not_better_than_the_best():
+    labels = {"ann": AGREED, "bob": AGREED, "cyd": [C] * 40}
+    slips = [C] * 4 + AGREED[4:]
+    one = row(personally(dataset(labels), [answers("m", "ann", slips)]), target="ann")
+    assert one.against == "bob" and one.verdict != "better"
+
+
+def test_one_item_decides_nothing():
+    data = dataset({"ann": [E], "bob": [N], "cyd": [C]})
+    found = row(personally(data, [answers("m", "ann", [E])]), target="ann")
+    assert found.n == 1 and found.value == 1.0 and found.verdict == "undecided"
+
+
+def test_likelihood_compares_who_is_taken_for_the_author(three):
+    """Scores under two adapters: the imitation's texts are ann's in probability, bob's are not."""
+    n = 40
+    sure = np.tile([4.0, -2.0, -2.0], (n, 1))
+    not_sure = np.tile([-1.0, 2.0, -1.0], (n, 1)) + np.linspace(0, 0.5, n)[:, None]
+    own = answers("m", "ann", AGREED)
+    others = [s for s in human_streams(three, held_out_items(three)) if s.target == "ann"]
+    pairs = [(own, sure), *((s, not_sure) for s in others)]
+    found = personally(three, [own], likelihoods=pairs, same_training=("m",))
+    one = row(found, similarity=LIKELIHOOD, target="ann")
+    assert one.verdict == "better" and one.method > 0.98 > 0.1 > one.person
+    assert "partial" in one.note
+    assert row(found, similarity=LABELS, target="ann").note == ""
+
+
+def report_of(data, outputs, **settings):
+    return compute_report(
+        data, held_out_items(data), outputs, replace(CONFIG, **settings), embedder=EMBEDDER
+    )
+
+
+def manners(data):
+    """People who write in words of their own."""
+    words = {"ann": "clearly surely plainly", "bob": "maybe perhaps", "cyd": "never nothing"}
+    rows = data.annotations
+    texts = [f"{words[who]} thing {i}" for who, i in
+             zip(rows["annotator_id"], rows["item_id"], strict=True)]  # fmt: skip
+    return replace(data, annotations=rows.assign(explanation=texts))
+
+
+def copies(data, source, author_of):
+    human = {s.target: s for s in human_streams(data, held_out_items(data)) if s.source == "human"}
+    return [
+        replace(human[author_of(who)], source=source, target=who, replicate="0")
+        for who in data.annotators
+    ]
+
+
+@pytest.fixture(scope="module")
+def report():
+    data = manners(dataset({"ann": 2 * AGREED, "bob": 2 * AGREED, "cyd": 2 * STRAY}))
+    after = {"ann": "bob", "bob": "cyd", "cyd": "ann"}
+    half = {"ann": "ann", "bob": "bob", "cyd": "ann"}
+    outputs = [
+        *copies(data, "copy", lambda who: who), *copies(data, "other", after.get),
+        *copies(data, "half", half.get),
+    ]  # fmt: skip
+    return report_of(data, outputs)
+
+
+def test_a_copy_is_indistinguishable_and_another_person_is_not(report):
+    rows = report.referee.equivalence
+    main = rows[(rows["measure"] == CONFIG.views[0].name) & (rows["target"] == ALL)]
+    verdicts = main.set_index("source")["verdict"].to_dict()
+    # One annotator who is not imitated is enough: two that are do not cancel it.
+    assert verdicts == {"copy": "equivalent", "other": "different", "half": "different"}
+    assert row(main, source="half").note == "annotator cyd"
+    text = next(s for s in report.statements if s.topic == "equivalence").text
+    assert "statistically indistinguishable from the human: copy" in text
+    assert "other and half" in text.split("further away than the margin")[1]
+
+
+def test_few_items_never_make_anyone_indistinguishable():
+    labels = {who: given[:9] for who, given in (("ann", AGREED), ("bob", AGREED), ("cyd", STRAY))}
+    data = manners(dataset(labels))
+    few = report_of(data, copies(data, "copy", lambda who: who))
+    rows = few.referee.equivalence
+    assert len(rows) and (rows["verdict"] == "undecided").all()
+    assert all("indistinguishable" not in s.text for s in few.statements)
+    assert rows["note"].str.contains("too few").all()
+
+
+def test_alpha_of_the_group_is_tested_with_its_own_margin(report):
+    rows = report.referee.equivalence
+    alpha = rows[rows["measure"] == equivalence.ALPHA]
+    copy = row(alpha, source="copy", target="cyd")
+    assert copy.value == 0 and copy.verdict == "equivalent" and copy.n == 80
+    # Someone who agrees with the others, in the place of cyd who does not, is no equivalent.
+    other = row(alpha, source="half", target="cyd")
+    assert other.method > other.human + 0.1 and other.verdict != "equivalent"
+
+
+def test_the_margin_is_a_setting_of_the_evaluation_and_part_of_its_provenance(report):
+    assert report.referee.margin == 0.1 and "within ±10 points" in report.methods["text"]
+    changed = replace(CONFIG, margin=0.05, annotator_kind="crowd", alpha_margin=0.2)
+    assert TableConfig.from_dict(changed.to_dict()) == changed
+    assert changed.to_dict()["margin"] == 0.05 and "margin" not in CONFIG.to_dict()
+    for wrong in ({"margin": 0.0}, {"alpha_margin": -1.0}, {"annotator_kind": "anyone"}):
+        with pytest.raises(ConfigError):
+            replace(CONFIG, **wrong)
+
+
+def test_every_kind_of_test_has_a_statement(report):
+    topics = [s.topic for s in report.statements]
+    for topic in ("replacement", "personal", "equivalence", "power", "measures"):
+        assert topics.count(topic) + topics.count("disagreement") * (topic == "measures") == 1
+    text = next(s.text for s in report.statements if s.topic == "replacement")
+    assert "ε = 0.15, skilled annotators" in text
+    assert "copy 3 of 3 (passed; ρ = 1.00" in text
+    power = next(s.text for s in report.statements if s.topic == "power").split("from ")[1]
+    assert "80 % power" in next(s.text for s in report.statements if s.topic == "power")
+    assert "3 comparisons" in power and "attribution of 1 explanation" in power
+
+
+def test_the_tests_come_back_from_a_file(report):
+    again = EvaluationReport.from_dict(json.loads(json.dumps(report.to_dict(), allow_nan=False)))
+    for name in ("replacement", "personal", "equivalence", "measures", "measure_pairs"):
+        pd.testing.assert_frame_equal(
+            getattr(again.referee, name), getattr(report.referee, name), check_dtype=False
+        )
+    assert again.referee.epsilon == 0.15 and not again.referee.empty
+    former = report.to_dict()
+    del former["referee"]
+    assert EvaluationReport.from_dict(former).referee.empty
+
+
+def test_rows_of_one_target(report):
+    of = report.referee.of_target("cyd")
+    assert set(of.equivalence["target"]) == set(of.personal["target"]) == {"cyd"}
+    assert len(of.measures) == len(report.referee.measures)
+
+
+def test_measures_are_told_by_ceiling_and_floor_and_correlated_over_items(report):
+    measures = report.referee.measures
+    words = row(measures, measure=CONFIG.views[0].name)
+    assert words.ceiling > 0.9 and words.floor < 0.1 and words.tells_apart == "yes"
+    assert words.nearest == "copy"
+    rouge = row(measures, measure="ROUGE-L")
+    assert math.isnan(rouge.ceiling) and rouge.note
+    pairs = report.referee.measure_pairs
+    assert (pairs["methods"] == 3).all()
+    assert len(pairs) == len(measures) * (len(measures) - 1) / 2
+
+
+def test_a_report_of_one_method_makes_no_order():
+    data = manners(dataset({"ann": AGREED, "bob": AGREED, "cyd": STRAY}))
+    alone = report_of(data, copies(data, "copy", lambda who: who))
+    topics = {s.topic for s in alone.statements}
+    assert not {"measures", "disagreement", "power"} & topics
