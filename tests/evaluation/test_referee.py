@@ -14,9 +14,20 @@ from capo_core.errors import ConfigError
 from capo_core.evaluation.compute import compute_report
 from capo_core.evaluation.referee import equivalence, personal, replacement
 from capo_core.evaluation.referee.answers import LABELS, LIKELIHOOD, WORDS, similarities
+from capo_core.evaluation.referee.claims import (
+    CLAIMS,
+    DETECTABLE,
+    EQUIVALENCE,
+    MEASURES,
+    PERSONAL,
+    RENDERERS,
+    REPLACEMENT,
+)
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import Stream, held_out_items, human_streams
+from capo_core.evaluation.summary import statements
 from capo_core.evaluation.table import ALL, TableConfig
+from capo_core.findings import find
 from capo_core.task import NLI, Task
 from capo_core.text.embeddings import Embedder
 
@@ -58,13 +69,19 @@ def answers(source, target, labels, texts=None, replicate="0"):
 def replaced(data, outputs, epsilon=0.2, families=("labels",)):
     ids = held_out_items(data)
     known = similarities(data, ids, outputs, families, EMBEDDER)
-    return replacement.replacement_table(data, outputs, known, epsilon, len(ids))
+    return replacement.replacement_table(
+        data, outputs, known, epsilon, len(ids), imitated(data, outputs)
+    )
 
 
 def personally(data, outputs, families=("labels",), **more):
     ids = held_out_items(data)
     known = similarities(data, ids, outputs, families, EMBEDDER)
-    return personal.personal_table(data, outputs, known, len(ids), **more)
+    return personal.personal_table(data, outputs, known, len(ids), imitated(data, outputs), **more)
+
+
+def imitated(data, outputs):
+    return [who for who in data.annotators if any(s.target == who for s in outputs)]
 
 
 def row(table, **where):
@@ -261,6 +278,8 @@ def test_a_copy_is_indistinguishable_and_another_person_is_not(report):
     text = next(s for s in report.statements if s.topic == "equivalence").text
     assert "statistically indistinguishable from the human: copy" in text
     assert "other and half" in text.split("further away than the margin")[1]
+    shown = find(report.findings, EQUIVALENCE)
+    assert shown.decided and "indistinguishable" not in shown.must_not
 
 
 def test_few_items_never_make_anyone_indistinguishable():
@@ -270,6 +289,8 @@ def test_few_items_never_make_anyone_indistinguishable():
     rows = few.referee.equivalence
     assert len(rows) and (rows["verdict"] == "undecided").all()
     assert all("indistinguishable" not in s.text for s in few.statements)
+    shown = find(few.findings, EQUIVALENCE)
+    assert shown.verdict == "undecided" and "indistinguishable" in shown.must_not
     assert rows["note"].str.contains("too few").all()
 
 
@@ -293,16 +314,25 @@ def test_the_margin_is_a_setting_of_the_evaluation_and_part_of_its_provenance(re
             replace(CONFIG, **wrong)
 
 
-def test_every_kind_of_test_has_a_statement(report):
-    topics = [s.topic for s in report.statements]
-    for topic in ("replacement", "personal", "equivalence", "power", "measures"):
-        assert topics.count(topic) + topics.count("disagreement") * (topic == "measures") == 1
-    text = next(s.text for s in report.statements if s.topic == "replacement")
-    assert "ε = 0.15, skilled annotators" in text
-    assert "copy 3 of 3 (passed; ρ = 1.00" in text
-    power = next(s.text for s in report.statements if s.topic == "power").split("from ")[1]
-    assert "80 % power" in next(s.text for s in report.statements if s.topic == "power")
-    assert "3 comparisons" in power and "attribution of 1 explanation" in power
+def test_every_kind_of_test_has_a_finding_and_a_sentence_that_keeps_to_it(report):
+    by_claim = {f.claim: f for f in report.findings if f.claim in CLAIMS}
+    assert set(by_claim) == set(CLAIMS)
+    said = {claim: RENDERERS[claim](finding).text for claim, finding in by_claim.items()}
+    assert not any(by_claim[claim].breaches(text) for claim, text in said.items())
+    assert set(said.values()) <= {s.text for s in report.statements}
+    assert "ε = 0.15, skilled annotators" in said[REPLACEMENT]
+    assert "copy 3 of 3 (passed; ρ = 1.00" in said[REPLACEMENT]
+    assert "80 % power" in said[DETECTABLE] and "(3 comparisons)" in said[DETECTABLE]
+    assert "point estimates" in said[MEASURES]
+    assert "best other" not in said[PERSONAL] and "every other annotator" in said[PERSONAL]
+
+
+def test_of_one_annotator_the_same_findings_are_about_that_one(report):
+    said = {s.topic: s.text for s in statements(report, "cyd") if s.topic in CLAIMS}
+    assert set(said) == set(CLAIMS) - {MEASURES}
+    assert "half undecided" not in said[EQUIVALENCE] and "every annotator" not in said[EQUIVALENCE]
+    assert "copy stands in" in said[REPLACEMENT] and "of 3" not in said[REPLACEMENT]
+    assert "against the best other annotator" in said[PERSONAL]
 
 
 def test_the_tests_come_back_from_a_file(report):
@@ -338,5 +368,14 @@ def test_measures_are_told_by_ceiling_and_floor_and_correlated_over_items(report
 def test_a_report_of_one_method_makes_no_order():
     data = manners(dataset({"ann": AGREED, "bob": AGREED, "cyd": STRAY}))
     alone = report_of(data, copies(data, "copy", lambda who: who))
-    topics = {s.topic for s in alone.statements}
-    assert not {"measures", "disagreement", "power"} & topics
+    assert not {MEASURES, DETECTABLE} & {s.topic for s in alone.statements}
+
+
+def test_methods_for_different_annotators_have_rows_of_their_own_but_no_mean():
+    data = manners(dataset({"ann": AGREED, "bob": AGREED, "cyd": STRAY}))
+    every = copies(data, "copy", lambda who: who)
+    apart = report_of(data, [every[0], replace(every[1], source="other")])
+    tables = (apart.referee.replacement, apart.referee.personal, apart.referee.equivalence)
+    for table in tables:
+        assert set(table["target"]) == {"ann", "bob"}
+    assert not {REPLACEMENT, PERSONAL, EQUIVALENCE} & {f.claim for f in apart.findings}
