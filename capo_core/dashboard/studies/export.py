@@ -192,8 +192,9 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
     )
     if not len(pairs):
         return
+    shown = compute.in_words(pairs, "chosen_source", "rejected_source")
     table(
-        pairs,
+        shown if rule == QUALITY else shown.drop(columns="confidence"),
         {"item_id": Field("Item"), "target_annotator_id": Field("Target"),
          "chosen_source": Field("Chosen"), "rejected_source": Field("Rejected"),
          "votes_chosen": Field("Votes for it"), "votes_rejected": Field("Votes against"),

@@ -45,8 +45,8 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
     show_note(
         f"Equivalence margin: ±{points(margin)}."
         if margin
-        else "No equivalence margin is set (New study, more settings): the study will not be able "
-        "to say that a method is indistinguishable from the target."
+        else "No equivalence margin is set (New study → Practice, attention checks, repeats and "
+        "more): the study will not be able to show that a method is as the target's own texts."
     )
     if found is None:
         waiting("Checking all texts …")

@@ -184,8 +184,8 @@ def selection_words(
             f"{rest:,} without a majority",
         ]
         told = (
-            "A majority says how judges voted, not how surely: with judges who guess, two of "
-            "three agree by chance."
+            "A majority says how judges voted, not how surely: three votes given at random have "
+            "one too."
         )
     else:
         left = [

@@ -72,5 +72,6 @@ def _tested(found: ClusteredMean, margin: float, answers: int) -> EquivalenceTes
 
 
 def _row(source: str, measure: str, test: EquivalenceTest, n: int) -> tuple:
-    return (source, measure, test.value, test.low, test.high, test.margin, test.p, n, test.verdict,
+    verdict = "not tested" if math.isnan(test.p) else test.verdict
+    return (source, measure, test.value, test.low, test.high, test.margin, test.p, n, verdict,
             test.note)  # fmt: skip
