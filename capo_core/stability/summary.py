@@ -72,7 +72,7 @@ def _main_reduction(frame: pd.DataFrame, view: str) -> str:
     computed = set(frame.loc[frame["representation"] == view, "reduction"])
     if MASKED in computed:
         return MASKED
-    return next(name for name in REDUCTIONS if name in computed)
+    return next((name for name in REDUCTIONS if name in computed), min(computed))
 
 
 def _in_words(reduction: str) -> str:
@@ -80,15 +80,33 @@ def _in_words(reduction: str) -> str:
     return "" if reduction == "none" else f" {find_reduction(reduction).in_words}"
 
 
-def _headline(tables: Tables) -> Statement | None:
-    ladder = tables["ladder"]
-    view = _main_view(ladder)
+def headline_points(
+    ladder: pd.DataFrame, view: str | None = None, reduction: str | None = None
+) -> tuple[pd.Series, pd.Series] | None:
+    """Return the rows of the ladder that a headline is about: the smallest k, and the pooled one.
+
+    The pooled one is the largest k up to `MOST_POOLED`.
+
+    Args:
+        view, reduction: another representation or reduction than the main one.
+    """
+    view = view or _main_view(ladder)
     if view is None:
         return None
-    reduction = _main_reduction(ladder, view)
+    reduction = reduction or _main_reduction(ladder, view)
     rows = ladder[(ladder["representation"] == view) & (ladder["reduction"] == reduction)]
+    if rows.empty:
+        return None
     single = rows[rows["k"] == rows["k"].min()].iloc[0]
-    pooled = rows[rows["k"] <= max(MOST_POOLED, single.k)].sort_values("k").iloc[-1]
+    return single, rows[rows["k"] <= max(MOST_POOLED, single.k)].sort_values("k").iloc[-1]
+
+
+def _headline(tables: Tables) -> Statement | None:
+    points = headline_points(tables["ladder"])
+    if points is None:
+        return None
+    single, pooled = points
+    view, reduction = single.representation, single.reduction
     shown, values = _accuracy("accuracy", single)
     values |= {
         "view": _view(view),
@@ -220,23 +238,19 @@ def _variance(tables: Tables) -> Statement | None:
     if before is None or pd.isna(before["item"]):
         return None
     shares = {name: float(before[name]) for name in ("item", "annotator", "residual")}
-    called = {
-        "item": "the item",
-        "annotator": "the annotator",
-        "residual": "the residual (interaction and noise)",
-    }
-    order = sorted(shares, key=shares.get, reverse=True)
+    order = sorted(("item", "annotator"), key=shares.get, reverse=True)
     values = {"view": _view(view), **{name: max(share, 0.0) for name, share in shares.items()}}
-    template = "Of the variance of {view}, " + ", ".join(
-        f"{called[name]} explains {{{name}:percent 1}}" for name in order
+    template = "Of the variance of {view}, " + " and ".join(
+        f"the {name} explains {{{name}:percent 1}}" for name in order
     )
+    template += "; {residual:percent 1} is unexplained (interaction and noise)."
     if shares["annotator"] <= 0:
-        template += "; the annotator share is not above zero."
+        template += " The annotator share is not above zero."
     elif shares["item"] > shares["annotator"]:
         values["ratio"] = shares["item"] / shares["annotator"]
-        template += "; the item share is {ratio:.0f} times the annotator share."
+        template += " The item share is {ratio:.0f} times the annotator share."
     else:
-        template += "; the annotator share exceeds the item share."
+        template += " The annotator share exceeds the item share."
     after = _row(variance, representation=view, reduction=MASKED)
     if after is not None and after["annotator"] > 0 and shares["annotator"] > 0:
         values |= {

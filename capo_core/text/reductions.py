@@ -15,7 +15,7 @@ coefficients of all dimensions where predictions alone are needed, and always in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -443,6 +443,36 @@ def find_reduction(name: str) -> Reduction:
             if candidate is not None and candidate.name == name:
                 return candidate
     raise ConfigError(f"there is no reduction {name!r}", expected=f"one of {', '.join(REDUCTIONS)}")
+
+
+def masked_words(
+    reduction: Reduction,
+    text: str,
+    inputs: tuple[str, str],
+    *,
+    raw: bool = False,
+    tags: Mapping[str, Sequence[TaggedToken]] | None = None,
+) -> list[Span]:
+    """Return the words of `text`, as written, that a reduction replaces where it is measured.
+
+    Args:
+        raw: texts are measured as they were written, and not normalised.
+        tags: measured text → its tagged tokens, for what needs the tagger; without the text's own
+            nothing is returned.
+    """
+    if reduction.masked is None:
+        return []
+    form = (lambda one: one) if raw else normalise
+    measured = form(text)
+    tokens = (tags or {}).get(measured)
+    if reduction.tagged and tokens is None:
+        return []
+    masked = reduction.masked(measured, (form(inputs[0]), form(inputs[1])), tokens or ())
+    here, there = ([span for span in spans(one) if span.is_word] for one in (measured, text))
+    if [span.token for span in here] != [span.token for span in there]:
+        return []  # a character that Unicode writes in two ways
+    starts = {span.start for span in masked}
+    return [own for span, own in zip(here, there, strict=True) if span.start in starts]
 
 
 def reduction_title(name: str) -> str:

@@ -33,17 +33,15 @@ def rows() -> pd.DataFrame:
     )
 
 
-def test_the_title_of_the_ladder_spans_its_reductions(rows):
-    assert stability_charts.ladder_title(rows, "Meaning") == (
-        "Meaning: attribution accuracy 52 to 60\u00a0% from 1 explanation, "
-        "96 to over 99\u00a0% from 16 pooled (range over reductions)"
+def test_the_title_of_the_ladder_names_one_reduction_with_its_intervals(rows):
+    """A range over reductions, "52 to 60 %", would read as an interval."""
+    assert stability_charts.ladder_title(rows, "mask_input") == (
+        "Sentence embedding, input words masked: 60\u00a0% [58–62] from 1 explanation, "
+        "over 99\u00a0% [98–100] from 16 pooled"
     )
-
-
-def test_one_number_stands_where_both_ends_are_the_same(rows):
-    one = rows[rows["reduction"] == "none"]
-    assert stability_charts.ladder_title(one, "X") == (
-        "X: attribution accuracy 52\u00a0% from 1 explanation, 96\u00a0% from 16 pooled"
+    one = rows[(rows["reduction"] == "none") & (rows["k"] == 4)]
+    assert stability_charts.ladder_title(one, "none") == (
+        "Sentence embedding, whole text: 75\u00a0% [73–77] from 4 explanations"
     )
 
 
@@ -86,9 +84,27 @@ def test_controls_are_those_of_the_view_and_those_without_text(rows):
 
 def test_a_negative_component_has_no_bar(rows):
     shares = pd.DataFrame({"item": [-0.01], "annotator": [0.02], "residual": [0.99], "n_items": 9})
+    shares = shares.assign(annotator_low=0.011, annotator_high=0.034)
     figure = stability_charts.variance(shares, ["Whole text"])
     assert figure.data[0].x[0] == 0
     assert figure.data[0].customdata[0][0] == -0.01
+
+
+def test_the_annotators_share_has_its_number_however_narrow_and_the_rest_explains_nothing():
+    shares = pd.DataFrame(
+        {"item": [0.477, 0.12], "annotator": [0.012, 0.036], "residual": [0.511, 0.844],
+         "annotator_low": [0.009, np.nan], "annotator_high": [0.015, np.nan], "n_items": 395}
+    )  # fmt: skip
+    figure = stability_charts.variance(shares, ["Whole text", "Input words masked"])
+    beside = [(one.y, one.text) for one in figure.layout.annotations]
+    assert beside[:2] == [
+        ("Whole text", "1.2\u00a0% [0.9–1.5]"), ("Input words masked", "3.6\u00a0%"),
+    ]  # fmt: skip
+    assert "Annotator" in beside[2][1]
+    # One unit: the numbers of the bars and of the axis are percentages.
+    assert figure.data[0].text == ("47.7\u00a0%", "12.0\u00a0%")
+    assert figure.layout.xaxis.ticktext[-1] == "100\u00a0%"
+    assert [trace.name for trace in figure.data][-1] == "Unexplained (interaction and noise)"
 
 
 def test_names_from_data_are_no_markup_in_pictures():

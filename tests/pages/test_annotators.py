@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from helpers.pages import make, open_page, shown
 
 
@@ -59,3 +61,48 @@ def test_two_annotators_are_set_against_each_other(add, begun):
     add(make("mine"))
     said = shown(open_page("annotators", dataset="mine", view="two", who="ann", than="cyd"))
     assert "ann and cyd both annotated 24 items" in said
+
+
+def test_the_items_of_a_pair_keep_the_pair_and_a_cell_its_labels(add, begun):
+    dataset = make("mine")
+    add(dataset)
+    by = dataset.annotations.pivot(index="item_id", columns="annotator_id", values="label")
+    by = by.loc[dataset.items["item_id"]]
+    apart = by.index[by["ann"] != by["cyd"]].tolist()
+    app = open_page("annotators", dataset="mine", view="two", who="ann", than="cyd", differ="1")
+    button = app.button(key="annotators.two.differ")
+    assert button.label == f"{len(apart)} items where ann and cyd differ"
+    button.click().run()
+    assert not app.exception
+    assert (app.query_params["first"], app.query_params["second"]) == ("ann", "cyd")
+    assert "differ" not in app.query_params  # where anybody differs
+    assert app.selectbox(key="annotators.item.widget").options == apart
+    pair = app.button(key="annotators.items.pair")
+    assert pair.label == "Only where ann and cyd differ ✕"
+    pair.click().run()
+    assert len(app.selectbox(key="annotators.item.widget").options) == 24
+
+    labels = (by.at[apart[0], "ann"], by.at[apart[0], "cyd"])
+    cell = by.index[(by["ann"] == labels[0]) & (by["cyd"] == labels[1])].tolist()
+    query = dict(zip(("first_label", "second_label"), labels, strict=True))
+    app = open_page("annotators", dataset="mine", view="items", first="ann", second="cyd", **query)
+    assert app.selectbox(key="annotators.item.widget").options == cell
+    assert labels[0] in app.button(key="annotators.items.pair").label
+
+    app = open_page("annotators", dataset="mine", view="items", first="ann", second="zed")
+    assert "“zed” is not in this dataset" in shown(app)
+    assert len(app.selectbox(key="annotators.item.widget").options) == 24
+
+
+def test_equal_explanations_with_a_phrase_are_shown_once_and_lead_to_their_items(add, begun):
+    dataset = make("mine")
+    rows = dataset.annotations
+    same = rows["annotator_id"].eq("bob") & rows["item_id"].isin(["i0", "i1", "i2"])
+    rows = rows.assign(
+        explanation=rows["explanation"].mask(same, "maybe so"),
+        label=rows["label"].mask(same, "neutral"),
+    )
+    add(replace(dataset, annotations=rows))
+    said = shown(open_page("annotators", dataset="mine", who="bob", phrase="maybe"))
+    assert said.count("<mark>maybe</mark> so") == 1 and "×3" in said
+    assert 'href="annotators?dataset=mine&amp;view=items&amp;item=i0"' in said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from dataclasses import replace
 
 from helpers.pages import TINY, make, open_page, shown
 
@@ -70,6 +72,47 @@ def test_the_point_in_the_address_opens_its_groups(with_report, measured):
     said = shown(app)
     assert f"{right:,} of {total:,} groups correctly attributed" in said
     assert (" attributed to " in said) == (right < total)
+
+
+def test_the_headlines_point_is_open_unless_the_address_says_another(with_report, measured):
+    app = open_page("stability", dataset="measured")
+    boxes = {box.label: box.value for box in app.selectbox}
+    # The headline's are masked input words where they were measured, and the most pooled.
+    assert boxes["Reduction"] == "none" and boxes["Explanations pooled (k)"] == "2"
+    said = shown(app)
+    assert "Word n-grams, whole text: " in said and "range over reductions" not in said
+
+
+def test_texts_behind_a_point_have_items_links_and_dimmed_words(workspace, add):
+    from capo_core.stability import store
+    from capo_core.stability.report import compute_report
+
+    dataset = make("masked")
+    rows = dataset.annotations
+    same = rows["annotator_id"].eq("cyd") & (rows["item_id"].str.len() == 2)  # i0 to i9
+    rows = rows.assign(
+        explanation=rows["explanation"].mask(same, "the river is not here"),
+        label=rows["label"].mask(same, "neutral"),
+    )
+    dataset = replace(dataset, annotations=rows)
+    add(dataset)
+    config = replace(TINY, reductions=("none", "mask_input"))
+    store.save(*compute_report(dataset, config, cache=workspace.cache), workspace)
+    app = open_page("stability", dataset="masked", k="1", who="cyd")
+    assert not app.exception
+    assert next(b.value for b in app.selectbox if b.label == "Reduction") == "mask_input"
+    said = shown(app)
+    assert "Dimmed: words that are replaced under “Input words masked”." in said
+    # "The dog number 0 is here": the ten equal texts, all by cyd as the classifier sees it, are one
+    # tile.
+    dim = '<span class="capo-input">is</span> not <span class="capo-input">here</span>'
+    assert said.count(dim) == 1 and "×10" in said
+    assert re.search(r'href="annotators\?dataset=masked&amp;view=items&amp;item=i\d', said)
+    assert "number" in said and "different texts" in said
+    whole = shown(open_page("stability", dataset="masked", k="1", who="cyd", red="none"))
+    assert "Dimmed" not in whole and 'class="capo-input"' not in whole
+    pooled = shown(open_page("stability", dataset="masked", k="2", who="cyd"))
+    assert 'class="capo-input"' in pooled and "&amp;item=i" in pooled
 
 
 def test_every_part_of_the_report_opens(with_report):

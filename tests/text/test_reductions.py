@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from capo_core.text import reductions
-from capo_core.text.tokens import words
+from capo_core.text.tagging import TaggedToken
+from capo_core.text.tokens import normalise, words
 
 
 def test_mask_input_replaces_words_of_the_input_only():
@@ -92,3 +93,20 @@ def test_subspace_removes_the_leading_direction():
     random = reductions.Subspace(rank=2, random_seed=1).directions(inputs, 8)
     np.testing.assert_allclose(random @ random.T, np.eye(2), atol=1e-6)
     assert abs(random[0] @ direction) < 0.99
+
+
+def test_masked_words_are_those_of_the_text_as_written():
+    text, inputs = " The dog isn’t Known (to the Man)... ", ("A man walks the dog", "")
+
+    def masked(name, **options):
+        found = reductions.masked_words(reductions.REDUCTIONS[name], text, inputs, **options)
+        return [text[span.start : span.end] for span in found]
+
+    assert masked("mask_input") == masked("mask_input", raw=True) == ["The", "dog", "the", "Man"]
+    assert masked("style_only") == ["dog", "Man"]
+    assert masked("none") == masked("residual") == masked("pos_noise") == []
+    measured = normalise(text)
+    tokens = [TaggedToken(4, 7, "NOUN"), TaggedToken(14, 19, "VERB"), TaggedToken(28, 31, "NOUN")]
+    assert [measured[token.start : token.end] for token in tokens] == ["dog", "known", "man"]
+    assert masked("pos_noise", tags={measured: tokens}) == ["dog", "Known", "Man"]
+    assert masked("pos_noise", tags={measured: tokens}, raw=True) == []  # not tagged as typed

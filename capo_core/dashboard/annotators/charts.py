@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, percent_axis, whiskers
+from capo_core.dashboard.ui.charts import blank, clickable_cells, percent_axis, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
 from capo_core.formatting import percent, percent_interval, rate
@@ -149,8 +149,17 @@ def confusion(counts: pd.DataFrame, first: str, second: str, *, dark: bool) -> g
         texttemplate="%{text}",
         xgap=2,
         ygap=2,
-        customdata=[[(plotly(a), plotly(b)) for b in counts.columns] for a in counts.index],
-        hovertemplate="%{customdata[0]} / %{customdata[1]}: %{z:,}<extra></extra>",
+        hoverinfo="skip",
+    )
+    clickable_cells(
+        figure,
+        counts.shape,
+        [
+            (own, others, plotly(own), plotly(others), f"{counts.at[own, others]:,}")
+            for own in counts.index
+            for others in counts.columns
+        ],
+        "%{customdata[2]} / %{customdata[3]}: %{customdata[4]}<br>click to read the items",
     )
     labels = [plotly(label, 16) for label in counts.index]
     places = list(range(len(labels)))

@@ -11,10 +11,11 @@ from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_note, warn_of_other_item
 from capo_core.dashboard.ui.exports import download_table
-from capo_core.dashboard.ui.item_html import answers_html, item_html
+from capo_core.dashboard.ui.item_html import annotators_html, item_html
+from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import count
+from capo_core.formatting import count, short
 
 _PER_PAGE = 8
 _NEAR = 500
@@ -83,7 +84,37 @@ def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, b
             "reduction “Input words masked” removes exactly these words.",
         )
         as_list = url_state.toggle("List view", page=page, key="list", clears=("p",))
-    return ui_item_html.Filter(phrase, annotator, label, differ), dim, as_list
+    pair, labels = _pair(page, dataset)
+    return ui_item_html.Filter(phrase, annotator, label, differ, pair, labels), dim, as_list
+
+
+_PAIR = ("first", "second", "first_label", "second_label")
+
+
+def _pair(page: str, dataset: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the two annotators whose labels are compared, and their labels; show how to end it."""
+    first, second, *labels = (url_state.get(key) for key in _PAIR)
+    if not (first and second):
+        return (), ()
+    unknown = [name for name in (first, second) if name not in dataset.annotators]
+    unknown += [label for label in labels if label and label not in dataset.task.scale.labels]
+    if unknown:
+        show_note(f"“{unknown[0]}” is not in this dataset, so the items of a pair are not shown.")
+        return (), ()
+    given = tuple(labels) if all(labels) else ()
+    one, other = (short(name, 30) for name in (first, second))
+    if given:
+        told = f"Only where {one} chose {short(given[0], 30)} and {other} {short(given[1], 30)} ✕"
+    else:
+        told = f"Only where {one} and {other} differ ✕"
+    st.button(
+        markdown(told),
+        key=f"{page}.items.pair",
+        on_click=url_state.put,
+        args=(page, dict.fromkeys((*_PAIR, *_MOVED))),
+        help="Click to show the items of all annotators again.",
+    )
+    return (first, second), given
 
 
 def _one(
@@ -160,7 +191,7 @@ def _item(dataset: Dataset, item_id: str, wanted: ui_item_html.Filter, dim: bool
     inputs = (item["text_a"], item["text_b"]) if dim else ()
     st.html(item_html(dataset.task, item["text_a"], item["text_b"], wanted.phrase))
     st.html(
-        answers_html(
+        annotators_html(
             ui_item_html.answers(dataset, item_id),
             looks(dataset.annotators),
             inputs=inputs,
@@ -170,4 +201,4 @@ def _item(dataset: Dataset, item_id: str, wanted: ui_item_html.Filter, dim: bool
 
 
 def _clear(page: str) -> None:
-    url_state.put(page, dict.fromkeys(("q", "annotator", "label", "differ", *_MOVED)))
+    url_state.put(page, dict.fromkeys(("q", "annotator", "label", "differ", *_PAIR, *_MOVED)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -26,7 +27,7 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.glossary import HELP
-from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
+from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html, labels_of_two
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
@@ -47,7 +48,7 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
         rest = [name for name in names if name != first]
         with right:
             second = choose_annotator("Second annotator", "than", rest, known=names)
-    common = _common(dataset, first, second)
+    common = labels_of_two(dataset, first, second)
     if common.empty:
         show_headline(f"{first} and {second} have no item in common.")
     else:
@@ -86,22 +87,30 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
                     key=f"{PAGE}.two.confusion",
                     file_name=f"{context.entry.name}-agreement-{first}-{second}",
                     alt=f"Labels of annotator {first} against those of annotator {second}",
+                    on_select=partial(_cell_clicked, first, second),
                 )
+                differing = common.index[common["first"] != common["second"]].nunique()
                 st.button(
-                    "Items where annotators differ",
+                    f"{count(differing, 'item')} where {short(first, 20)} and {short(second, 20)} "
+                    "differ",
                     key=f"{PAGE}.two.differ",
-                    on_click=url_state.put,
-                    args=(PAGE, {"view": "items", "differ": "1"}),
+                    on_click=_open_items,
+                    args=(first, second),
+                    disabled=not differing,
                 )
     _phrases(context, dataset, first, second)
 
 
-def _common(dataset: Dataset, first: str, second: str) -> pd.DataFrame:
-    """Return all pairs of labels on common items: columns first and second, indexed by item."""
-    by = dataset.annotations.set_index("item_id")
-    one = by.loc[by["annotator_id"] == first, ["label"]].rename(columns={"label": "first"})
-    other = by.loc[by["annotator_id"] == second, ["label"]].rename(columns={"label": "second"})
-    return one.join(other, how="inner")
+def _open_items(first: str, second: str, labels: Sequence[str] = ("", "")) -> None:
+    """Open the items to which the two gave different labels, or just these."""
+    pair = {"first": first, "second": second, "first_label": labels[0], "second_label": labels[1]}
+    url_state.put(PAGE, {**dict.fromkeys(_OF_ONE_VIEW), **pair, "view": "items"})
+
+
+def _cell_clicked(first: str, second: str) -> None:
+    points = url_state.now(f"{PAGE}.two.confusion").selection.points
+    if points and points[0].get("customdata"):
+        _open_items(first, second, points[0]["customdata"][:2])
 
 
 def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) -> None:
@@ -128,7 +137,10 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
 
 
 # Keys of the address that belong to one view only.
-_OF_ONE_VIEW = ("phrase", "p", "po", "q", "annotator", "label", "differ", "manner", "list", "item")
+_OF_ONE_VIEW = (
+    "phrase", "p", "po", "q", "annotator", "label", "differ", "manner", "list", "item",
+    "first", "second", "first_label", "second_label",
+)  # fmt: skip
 _VIEWS = {"one": "One annotator", "two": "Compare two annotators", "items": "Items"}
 
 

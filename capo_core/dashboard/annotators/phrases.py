@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -11,7 +13,7 @@ from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, section_heading, show_note, side_by_side, table
 from capo_core.dashboard.ui.glossary import HELP
-from capo_core.dashboard.ui.item_html import Answer, answers_html
+from capo_core.dashboard.ui.item_html import Answer, Tile, same_texts, tiles_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
@@ -100,12 +102,17 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
                 if part.empty:
                     show_note("None.")
                     continue
-                start, end = paging(page, key, len(part), _PER_PAGE, "explanation")
-                answers = [
-                    Answer(row.annotator_id, row.label, row.explanation)
-                    for row in part.iloc[start:end].itertuples()
+                same = same_texts(part)
+                start, end = paging(page, key, len(same), _PER_PAGE, "different text")
+                tiles = [
+                    Tile(
+                        Answer(*rows[["annotator_id", "label", "explanation"]].iloc[0]),
+                        tuple(rows["item_id"]),
+                    )
+                    for rows in same[start:end]
                 ]
-                st.html(answers_html(answers, looks(dataset.annotators), phrase=phrase))
+                link = partial(_item_address, page)
+                st.html(tiles_html(tiles, looks(dataset.annotators), link, phrase=phrase))
     with st.container(horizontal=True):
         st.button(
             "View with their items",
@@ -120,3 +127,7 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
             on_click=url_state.put,
             args=(page, {"phrase": None, "p": None, "po": None}),
         )
+
+
+def _item_address(page: str, item: str) -> str:
+    return url_state.address(page, view="items", item=item)

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, chance_line, percent_axis, share_texts, whiskers
+from capo_core.dashboard.ui.charts import (
+    blank,
+    chance_line,
+    clickable_cells,
+    percent_axis,
+    share_texts,
+    whiskers,
+)
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, method_name
 from capo_core.evaluation.streams import HUMAN, OTHER
@@ -205,23 +212,17 @@ def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.
         ygap=2,
         hoverinfo="skip",
     )
-    # Cells of a heat map cannot be clicked here; unseen marks upon them can.
-    cells = [(x, y) for y in range(values.shape[0]) for x in range(values.shape[1])]
-    figure.add_scatter(
-        x=[x for x, _ in cells],
-        y=[y for _, y in cells],
-        mode="markers",
-        marker={"symbol": "square", "size": 34, "opacity": 0},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=[
-            (shares.index[y], shares.columns[x], plotly(shares.index[y]), plotly(shares.columns[x]),
-             percent(values[y, x]))
-            for x, y in cells
+    clickable_cells(
+        figure,
+        values.shape,
+        [
+            (target, given, plotly(target), plotly(given), percent(values[y, x]))
+            for y, target in enumerate(shares.index)
+            for x, given in enumerate(shares.columns)
         ],
-        hovertemplate="imitating %{customdata[2]}, attributed to %{customdata[3]}: "
-        "%{customdata[4]}<br>click to read the answers<extra></extra>",
-    )  # fmt: skip
+        "imitating %{customdata[2]}, attributed to %{customdata[3]}: %{customdata[4]}"
+        "<br>click to read the answers",
+    )
     figure.update_xaxes(
         title="attributed to",
         showgrid=False,

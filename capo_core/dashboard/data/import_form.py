@@ -11,7 +11,7 @@ from capo_core.dashboard.data import PAGE
 from capo_core.dashboard.data.import_report import import_report
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import section_heading, show_error, show_headline, show_note
-from capo_core.dashboard.ui.item_html import answers, answers_html, item_html
+from capo_core.dashboard.ui.item_html import annotators_html, answers, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data import label_scales
@@ -228,7 +228,7 @@ def _preview(context: PageContext, result: ImportResult) -> None:
     )
     first = dataset.items.iloc[0]
     st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
-    st.html(answers_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
+    st.html(annotators_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
     exists = any(one.name == dataset.name and not one.shipped for one in context.entries)
     replace = exists and st.checkbox(f"Replace the existing dataset {markdown(dataset.name)}")
     if st.button(f"Add {markdown(dataset.name)}", type="primary", key="import.add"):

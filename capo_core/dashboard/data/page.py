@@ -19,7 +19,7 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.exports import download
-from capo_core.dashboard.ui.item_html import answers, answers_html, item_html
+from capo_core.dashboard.ui.item_html import annotators_html, answers, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data.catalog import Catalog, Entry
@@ -125,7 +125,7 @@ def _first_items(dataset: Dataset) -> None:
     with st.expander("Preview of the first items"):
         for item in dataset.items.head(3).itertuples():
             st.html(item_html(dataset.task, item.text_a, item.text_b))
-            st.html(answers_html(answers(dataset, item.item_id), looks(dataset.annotators)))
+            st.html(annotators_html(answers(dataset, item.item_id), looks(dataset.annotators)))
 
 
 def _export(context: PageContext) -> None:

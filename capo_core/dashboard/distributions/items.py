@@ -23,7 +23,7 @@ from capo_core.dashboard.ui.components import (
     show_note,
     warn_of_other_item,
 )
-from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
+from capo_core.dashboard.ui.item_html import Answer, annotators_html, answers_html, item_html
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import Look, looks
 from capo_core.distributions.sources import HUMANS
@@ -256,7 +256,7 @@ def _explanations(chosen: Chosen, item_id: str) -> None:
     phrase = url_state.get("q")
     if own:
         st.html('<p class="capo-chosen-from">Labels and explanations of the annotators</p>')
-        st.html(answers_html(own, looks(chosen.dataset.annotators), phrase=phrase))
+        st.html(annotators_html(own, looks(chosen.dataset.annotators), phrase=phrase))
         said = said[said["source"] != HUMANS]
     for source, rows in said.groupby("source", sort=False):
         title = "Human explanations" if source == HUMANS else f"Explanations: {source}"

@@ -22,20 +22,25 @@ from capo_core.dashboard.ui.theme import (
     control_name,
     reduction_look,
     reduction_name,
+    representation_name,
 )
-from capo_core.formatting import PERCENT, count, number, p_value, percent, percent_interval
+from capo_core.formatting import count, number, p_value, percent, percent_interval
+from capo_core.stability.summary import headline_points
 
+_ANNOTATOR = "#2F6FB0"
 _PARTS = (
     ("item", "Item", "#8F979E", "#15181B"),
-    ("annotator", "Annotator", "#2F6FB0", "#FFFFFF"),
-    ("residual", "Residual (interaction and noise)", "#D4D7DA", "#15181B"),
+    ("annotator", "Annotator", _ANNOTATOR, "#FFFFFF"),
+    ("residual", "Unexplained (interaction and noise)", "#D4D7DA", "#15181B"),
 )
 
 
 def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
     """Return shares of the variance: stacked bars, one per row of `rows`, called `names`.
 
-    Unbiased components may be a little below 0; such a bar has no length, its number stays.
+    The annotator's share, which is what is asked for and often too narrow for a number, stands
+    beside the bar with its interval. Unbiased components may be a little below 0; such a bar has no
+    length, its number stays.
     """
     figure = blank(110 + 38 * len(rows), legend=True)
     for column, called, color, ink in _PARTS:
@@ -45,7 +50,7 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
             orientation="h",
             name=called,
             marker={"color": color, "line": {"width": 0}},
-            # The numbers of narrow bars are in the tooltip and in the table.
+            # The numbers of other narrow bars are in the tooltip and in the table.
             text=[percent(value, 1) if value >= 0.06 else "" for value in rows[column]],
             textposition="inside",
             insidetextanchor="middle",
@@ -61,7 +66,27 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.35, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(**percent_axis("Share of variance"))
+    for name, row in zip(names, rows.itertuples(), strict=True):
+        _beside(figure, name, f"{percent(row.annotator, 1)} {_interval(row)}".strip())
+    _beside(figure, 1.0, "<b>Annotator</b>", yref="paper", yanchor="bottom")
+    figure.update_layout(margin_r=150)
     return figure
+
+
+def _beside(figure: go.Figure, y: float | str, text: str, **place: str) -> None:
+    """Write of the annotator's share beside the bars."""
+    figure.add_annotation(
+        x=1.0, y=y, text=text, font={"color": _ANNOTATOR}, showarrow=False, xanchor="left",
+        xshift=8, **place,
+    )  # fmt: skip
+
+
+def _interval(row) -> str:
+    """ "[0.9–1.5]", in percent, with the digits that the share has; "" where it is undefined."""
+    low, high = row.annotator_low, row.annotator_high
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    return f"[{100 * low:.1f}–{100 * high:.1f}]"
 
 
 def separation(rows: pd.DataFrame) -> go.Figure:
@@ -257,24 +282,28 @@ def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figu
     return figure
 
 
-def ladder_title(rows: pd.DataFrame, name: str) -> str:
-    """Return the ladder's title: the accuracy of the smallest k, and of the largest up to 16."""
-    by_k = rows.groupby("k")["accuracy"].agg(["min", "max"])
-    first = by_k.index[0]
-    many = max(k for k in by_k.index if k <= max(16, first))
-    title = f"{name}: attribution accuracy {_span(*by_k.loc[first])} from "
-    title += f"{count(first, 'explanation')}"
-    if many > first:
-        title += f", {_span(*by_k.loc[many])} from {many} pooled"
-    return title if rows["reduction"].nunique() < 2 else f"{title} (range over reductions)"
+def ladder_title(rows: pd.DataFrame, reduction: str) -> str:
+    """Return the ladder's title: the accuracies of one reduction that a headline would name.
+
+    A range over reductions would read as an interval.
+
+    Args:
+        rows: ladder rows of one representation.
+    """
+    representation = rows["representation"].iloc[0]
+    single, pooled = headline_points(rows, representation, reduction)
+    title = (
+        f"{representation_name(representation)}, {reduction_name(reduction).lower()}: "
+        f"{_accuracy(single)} from {count(int(single.k), 'explanation')}"
+    )
+    if pooled.k > single.k:
+        title += f", {_accuracy(pooled)} from {int(pooled.k)} pooled"
+    return title
 
 
-def _span(low: float, high: float) -> str:
-    """ "52 to 66 %", or one number where both ends round to it."""
-    low_text, high_text = percent(low), percent(high)
-    if low_text == high_text:
-        return high_text
-    return f"{low_text.removesuffix(PERCENT)} to {high_text}"
+def _accuracy(row: pd.Series) -> str:
+    """ "62 % [60–65]"."""
+    return f"{percent(row.accuracy)} {percent_interval(row.low, row.high)}"
 
 
 def _p_text(p: float | None) -> str:

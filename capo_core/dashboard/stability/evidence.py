@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
@@ -11,11 +14,14 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import section_heading, show_note
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.glossary import HELP
-from capo_core.dashboard.ui.item_html import Answer, answers_html
+from capo_core.dashboard.ui.item_html import Answer, Tile, same_texts, tiles_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, number, short
 from capo_core.templates import render
+from capo_core.text.reductions import REDUCTIONS, masked_words
+from capo_core.text.tagging import TextTagger
+from capo_core.text.tokens import Span, normalise
 
 _OUTCOMES = {"all": "All", "right": "Correctly attributed", "wrong": "Misattributed"}
 _ORDERS = {"clear": "Largest margin first", "mistaken": "Smallest margin first"}
@@ -23,8 +29,51 @@ _ORDERS = {"clear": "Largest margin first", "mistaken": "Smallest margin first"}
 _TEXTS = 24
 
 
-def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
-    """Show the groups behind one point, filtered and paged.
+@dataclass(frozen=True)
+class Masking:
+    """How the texts of a point were reduced, for dimming what was masked.
+
+    Attributes:
+        reduction: name of the reduction. raw: texts were measured as typed.
+        cache: folder of the workspace in which the tags of the texts lie.
+    """
+
+    reduction: str
+    raw: bool
+    cache: Path
+
+    def note(self) -> str:
+        """Return what is dimmed; "" where nothing is masked."""
+        found = REDUCTIONS.get(self.reduction)
+        if found is None or found.masked is None:
+            return ""
+        return f"Dimmed: words that are replaced under “{found.title}”."
+
+    def words(self, texts: pd.DataFrame, items: pd.DataFrame) -> list[tuple[Span, ...]]:
+        """Return the masked words of each explanation.
+
+        Args:
+            texts: with explanation and item_id. items: by item_id, with text_a and text_b.
+        """
+        found = REDUCTIONS.get(self.reduction)
+        if found is None or found.masked is None:
+            return [()] * len(texts)
+        explanations = texts["explanation"].tolist()
+        tags = None
+        if found.tagged:
+            # Tagged when the report was computed: no tagger is loaded for a page.
+            measured = explanations if self.raw else [normalise(text) for text in explanations]
+            tags = TextTagger(self.cache).known(list(dict.fromkeys(measured)))
+        sources = items.loc[texts["item_id"], ["text_a", "text_b"]]
+        inputs = sources.itertuples(index=False, name=None)
+        return [
+            tuple(masked_words(found, text, pair, raw=self.raw, tags=tags))
+            for text, pair in zip(explanations, inputs, strict=True)
+        ]
+
+
+def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int, masking: Masking) -> None:
+    """Show the groups behind one point, filtered and paged; equal texts stand there once.
 
     Args:
         groups: one row an explanation: group, annotator_id, predicted, correct, margin,
@@ -75,14 +124,16 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
     if heads.empty:
         show_note("No group matches these filters.")
         return
-    start, end = paging(page, "p", len(heads), max(1, _TEXTS // k), "group" if k > 1 else "text")
     texts = cache.annotations_by_id(dataset)
-    of_group = dict(iter(groups.groupby("group", sort=False)))
+    if masking.note():
+        show_note(masking.note())
     if k == 1:
-        _singles(dataset, heads.iloc[start:end], texts)
+        _singles(page, dataset, heads, texts, masking)
     else:
+        start, end = paging(page, "p", len(heads), max(1, _TEXTS // k), "group")
+        of_group = dict(iter(groups.groupby("group", sort=False)))
         for head in heads.iloc[start:end].itertuples():
-            _group(dataset, head, of_group[head.Index], texts)
+            _group(dataset, head, of_group[head.Index], texts, masking)
     download_table(
         groups.merge(texts.reset_index()[["annotation_id", "item_id", "label", "explanation"]]),
         key=f"{page}.evidence.csv",
@@ -90,15 +141,23 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
     )
 
 
-def _singles(dataset: Dataset, heads: pd.DataFrame, texts: pd.DataFrame) -> None:
-    answers = [
-        _answer(texts.loc[head.annotation_id], f"{_verdict(head)}, margin {head.margin:.2f}")
-        for head in heads.itertuples()
-    ]
-    st.html(answers_html(answers, looks(dataset.annotators)))
+def _singles(
+    page: str, dataset: Dataset, heads: pd.DataFrame, texts: pd.DataFrame, masking: Masking
+) -> None:
+    rows = heads.drop(columns="annotator_id").join(texts, on="annotation_id")
+    same = same_texts(rows, "predicted")
+    start, end = paging(page, "p", len(same), _TEXTS, "different text")
+    remarks = []
+    for part in same[start:end]:
+        low, high = (number(value) for value in (part["margin"].min(), part["margin"].max()))
+        margin = low if low == high else f"{low} to {high}"
+        remarks.append(f"{_verdict(part.iloc[0])}, margin {margin}")
+    _tiles(dataset, same[start:end], remarks, masking)
 
 
-def _group(dataset: Dataset, head, rows: pd.DataFrame, texts: pd.DataFrame) -> None:
+def _group(
+    dataset: Dataset, head, rows: pd.DataFrame, texts: pd.DataFrame, masking: Masking
+) -> None:
     look = looks(dataset.annotators)[head.annotator_id]
     with st.container(border=True):
         html = render(
@@ -110,12 +169,33 @@ def _group(dataset: Dataset, head, rows: pd.DataFrame, texts: pd.DataFrame) -> N
             margin=number(head.margin),
         )
         st.html(html)
-        answers = [_answer(texts.loc[name], "") for name in rows["annotation_id"]]
-        st.html(answers_html(answers, looks(dataset.annotators)))
+        same = same_texts(texts.loc[rows["annotation_id"]])
+        _tiles(dataset, same, [""] * len(same), masking)
 
 
-def _answer(row: pd.Series, remark: str) -> Answer:
-    return Answer(row["annotator_id"], row["label"], row["explanation"], remark)
+def _tiles(
+    dataset: Dataset, same: list[pd.DataFrame], remarks: list[str], masking: Masking
+) -> None:
+    items = cache.items_by_id(dataset)
+    first = pd.DataFrame([part.iloc[0] for part in same])
+    tiles = [
+        Tile(
+            Answer(row.annotator_id, row.label, row.explanation, remark),
+            tuple(part["item_id"]),
+            dimmed,
+        )
+        for row, part, remark, dimmed in zip(
+            first.itertuples(), same, remarks, masking.words(first, items), strict=True
+        )
+    ]
+    st.html(
+        tiles_html(
+            tiles,
+            looks(dataset.annotators),
+            lambda item: url_state.address("annotators", view="items", item=item),
+            items=items,
+        )
+    )
 
 
 def _verdict(head) -> str:

@@ -66,7 +66,10 @@ def variance(context: PageContext, report, representation: str) -> None:
                 "To", "Upper end of the annotator's 95 % interval.", 1, percent=True
             ),
             "residual": Field(
-                "Residual", "Interaction of item and annotator, and noise.", 1, percent=True
+                "Unexplained",
+                "Residual: interaction of item and annotator, and noise.",
+                1,
+                percent=True,
             ),
             "n_items": Field("Items", "Items with all annotators.", 0),
         },

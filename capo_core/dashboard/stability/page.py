@@ -11,6 +11,7 @@ from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.stability import PAGE, charts, evidence, measures, reports
 from capo_core.dashboard.stability import cache as stability_cache
+from capo_core.dashboard.stability.evidence import Masking
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -31,6 +32,7 @@ from capo_core.dashboard.ui.theme import (
     representation_name,
 )
 from capo_core.formatting import count
+from capo_core.stability.summary import headline_points
 from capo_core.text.representations import REPRESENTATIONS
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
@@ -119,7 +121,13 @@ def show(context: PageContext) -> None:
     if part == "evidence":
         dataset = cache.dataset(context.workspace, context.entry)
         groups = stability_cache.groups(choice.shown, representation, reduction, k)
-        evidence.show(PAGE, dataset, groups, k)
+        evidence.show(
+            PAGE,
+            dataset,
+            groups,
+            k,
+            Masking(reduction, report.config.raw, context.workspace.cache),
+        )
     elif part == "numbers":
         _numbers(context, report)
     else:
@@ -133,6 +141,7 @@ def _controls(
     """Show the controls of the ladder; return representation, reduction and k of the open point."""
     there = set(ladder["representation"])
     known = [name for name in REPRESENTATIONS if name in there]
+    # The open point is the headline's unless the address says another.
     with control_row("ladder", [3, 2, 2, 2]) as places:
         return _choices(places, context, choice, ladder, known + sorted(there - set(known)))
 
@@ -162,6 +171,7 @@ def _choices(
             list(dict.fromkeys(rows["reduction"])),
             page=PAGE,
             key="red",
+            default=headline_points(rows, representation)[1].reduction,
             clears=("p",),
             format_func=reduction_name,
             help=HELP["reduction"],
@@ -174,6 +184,7 @@ def _choices(
             [str(k) for k in pools],
             page=PAGE,
             key="k",
+            default=str(int(headline_points(rows, representation, reduction)[1].k)),
             clears=("p",),
             help=HELP["k"],
         )
@@ -188,7 +199,7 @@ def _figures(
     with side_by_side("ladder", [3, 2]) as (left, right):
         with left:
             section_heading(
-                charts.ladder_title(rows, representation_name(representation)),
+                charts.ladder_title(rows, chosen[0]),
                 HELP["accuracy"],
             )
             show_figure(

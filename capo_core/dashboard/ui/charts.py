@@ -74,6 +74,28 @@ def chance_line(
         figure.add_annotation(x=0, xref="paper", y=y, xanchor="left", yanchor="top", **text)
 
 
+def clickable_cells(
+    figure: go.Figure, shape: tuple[int, int], customdata: Sequence[tuple], hovertemplate: str
+) -> None:
+    """Let the cells of a heat map be clicked: Streamlit selects points only, so unseen marks.
+
+    Args:
+        shape: rows and columns. customdata: of each cell, row by row.
+    """
+    cells = [(row, column) for row in range(shape[0]) for column in range(shape[1])]
+    figure.add_scatter(
+        x=[column for _, column in cells],
+        y=[row for row, _ in cells],
+        mode="markers",
+        marker={"symbol": "square", "size": 34, "opacity": 0},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        showlegend=False,
+        customdata=list(customdata),
+        hovertemplate=f"{hovertemplate}<extra></extra>",
+    )
+
+
 def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict:
     """Return settings of an axis of shares from `low` to `high`, with ticks such as "20 %"."""
     high = max(high, low + 0.01)

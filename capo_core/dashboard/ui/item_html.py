@@ -6,7 +6,7 @@ The dimmed words are those of `tokens.input_spans`, exactly the ones that `mask_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,10 +16,12 @@ from markupsafe import Markup
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import NEUTRAL, Look
 from capo_core.dataset import Dataset
+from capo_core.formatting import short
 from capo_core.task import Task
 from capo_core.templates import render
-from capo_core.text.tokens import input_spans, spans, unify_quotes
+from capo_core.text.tokens import Span, input_spans, spans, unify_quotes
 
+MOST_COLUMNS = 8  # annotators with a column each
 # Longer texts are cut on the screen, with a remark; downloads have the full text.
 LONGEST = 4000
 
@@ -34,16 +36,20 @@ class Answer:
     remark: str = ""
 
 
-def marked(text: str, inputs: Sequence[str] = (), phrase: str = "") -> str:
+def marked(
+    text: str, inputs: Sequence[str] = (), phrase: str = "", dimmed: Iterable[Span] = ()
+) -> str:
     """Return `text` as escaped HTML, words of `inputs` dimmed and occurrences of `phrase` marked.
 
     Args:
         inputs: the item's own texts; empty for no dimming.
         phrase: words as `find_phrase` finds them; empty for no mark.
+        dimmed: further words of `text` to be dimmed.
     """
     cut = len(text) > LONGEST
     text = text[:LONGEST]
     grey = [(span.start, span.end) for span in input_spans(text, *inputs)] if inputs else []
+    grey += [(span.start, min(span.end, len(text))) for span in dimmed if span.start < len(text)]
     found = find_phrase(text, phrase)
     edges = sorted({0, len(text), *(edge for pair in [*grey, *found] for edge in pair)})
     parts = []
@@ -98,12 +104,111 @@ def answers_html(
     phrase: str = "",
 ) -> str:
     """Return answers side by side as HTML, each with the colour of its annotator."""
-    shown = []
-    for answer in answers:
-        look = looks.get(answer.annotator_id)
-        text = marked(answer.explanation, inputs, phrase) if answer.explanation.strip() else ""
-        shown.append((answer, look.color if look else NEUTRAL, Markup(text)))
+    shown = [_shown(answer, looks, inputs, phrase) for answer in answers]
     return render("dashboard/ui/answers.html.j2", answers=shown)
+
+
+def _shown(
+    answer: Answer, looks: Mapping[str, Look], inputs: Sequence[str], phrase: str
+) -> tuple[Answer, str, Markup]:
+    """Return an answer with its colour and its marked text; "" without an explanation."""
+    look = looks.get(answer.annotator_id)
+    text = marked(answer.explanation, inputs, phrase) if answer.explanation.strip() else ""
+    return answer, look.color if look else NEUTRAL, Markup(text)
+
+
+def annotators_html(
+    answers: Sequence[Answer],
+    looks: Mapping[str, Look],
+    *,
+    inputs: Sequence[str] = (),
+    phrase: str = "",
+) -> str:
+    """Return an item's answers as HTML, in a column for each annotator of the dataset.
+
+    The columns are the same for every item, so that one annotator can be read down a list; one who
+    did not annotate the item leaves the column empty. With more than `MOST_COLUMNS` annotators the
+    answers stand side by side as they come.
+
+    Args:
+        looks: of all annotators, in their fixed order.
+    """
+    if len(looks) > MOST_COLUMNS:
+        return answers_html(answers, looks, inputs=inputs, phrase=phrase)
+    columns = []
+    for name, look in looks.items():
+        own = [
+            _shown(answer, looks, inputs, phrase)
+            for answer in answers
+            if answer.annotator_id == name
+        ]
+        columns.append((name, look.color, own))
+    return render("dashboard/ui/annotators.html.j2", columns=columns)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Equal explanations of one annotator, shown once.
+
+    Attributes:
+        answer: annotator, label, text and remark.
+        item_ids: the item of each of the explanations.
+        dimmed: words of the text to be dimmed.
+    """
+
+    answer: Answer
+    item_ids: tuple[str, ...]
+    dimmed: tuple[Span, ...] = ()
+
+
+def same_texts(rows: pd.DataFrame, *by: str) -> list[pd.DataFrame]:
+    """Return the rows in groups with equal explanations, annotators and labels, in their order.
+
+    Case, outer spaces and final punctuation make no difference, as in all that is measured.
+
+    Args:
+        rows: with explanation, annotator_id and label. by: further columns to be equal.
+    """
+    plain = rows["explanation"].str.strip().str.casefold().str.rstrip(".!? ")
+    keys = [plain, rows["annotator_id"], rows["label"], *(rows[name] for name in by)]
+    return [part for _, part in rows.groupby(keys, sort=False, dropna=False)]
+
+
+_LINKS = 5  # items named at a tile
+
+
+def tiles_html(
+    tiles: Iterable[Tile],
+    looks: Mapping[str, Look],
+    link: Callable[[str], str],
+    *,
+    items: pd.DataFrame | None = None,
+    phrase: str = "",
+) -> str:
+    """Return explanations apart from their items as HTML, each with how often it stands there.
+
+    Args:
+        link: item → the address that opens it.
+        items: by item_id, to show the texts of the (first) item; None for links alone.
+    """
+    shown = []
+    for tile in tiles:
+        look = looks.get(tile.answer.annotator_id)
+        text = tile.answer.explanation
+        item = items.loc[tile.item_ids[0], ["text_a", "text_b"]] if items is not None else ()
+        different = list(dict.fromkeys(tile.item_ids))
+        shown.append(
+            {
+                "answer": tile.answer,
+                "color": look.color if look else NEUTRAL,
+                "times": len(tile.item_ids),
+                "text": Markup(marked(text, (), phrase, tile.dimmed)) if text.strip() else "",
+                "item": [text for text in item if text],
+                "links": [(name, link(name)) for name in different[:_LINKS]],
+                "more": max(0, len(different) - _LINKS),
+            }
+        )
+    return render("dashboard/ui/tiles.html.j2", tiles=shown, short=short)
 
 
 @dataclass(frozen=True)
@@ -114,12 +219,16 @@ class Filter:
         phrase: occurs in the explanation, or in one of the item's texts.
         annotator_id, label: of the annotation.
         disagreement: only items whose annotators gave different labels.
+        pair: only items to which these two gave different labels; with `pair_labels`, to which they
+            gave just these.
     """
 
     phrase: str = ""
     annotator_id: str = ""
     label: str = ""
     disagreement: bool = False
+    pair: tuple[str, ...] = ()
+    pair_labels: tuple[str, ...] = ()
 
     @property
     def narrows_annotations(self) -> bool:
@@ -150,9 +259,24 @@ def item_ids(dataset: Dataset, wanted: Filter) -> list[str]:
     if wanted.disagreement:
         labels = dataset.annotations.groupby("item_id")["label"].nunique()
         kept &= set(labels.index[labels > 1])
-    if not wanted.narrows_annotations and not wanted.disagreement:
+    if wanted.pair:
+        labels = labels_of_two(dataset, *wanted.pair)
+        chosen = labels["first"] != labels["second"]
+        if wanted.pair_labels:
+            first, second = wanted.pair_labels
+            chosen = (labels["first"] == first) & (labels["second"] == second)
+        kept &= set(labels.index[chosen])
+    if not (wanted.narrows_annotations or wanted.disagreement or wanted.pair):
         return dataset.items["item_id"].tolist()
     return [item for item in dataset.items["item_id"] if item in kept]
+
+
+def labels_of_two(dataset: Dataset, first: str, second: str) -> pd.DataFrame:
+    """Return all pairs of labels on common items: columns first and second, indexed by item."""
+    by = dataset.annotations.set_index("item_id")
+    one = by.loc[by["annotator_id"] == first, ["label"]].rename(columns={"label": "first"})
+    other = by.loc[by["annotator_id"] == second, ["label"]].rename(columns={"label": "second"})
+    return one.join(other, how="inner")
 
 
 def with_phrase(texts: pd.Series, phrase: str) -> pd.Series:

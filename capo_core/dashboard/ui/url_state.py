@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -129,6 +130,11 @@ def start_anew(page: str, dataset: str) -> None:
 def get(key: str, default: str = "") -> str:
     """Return the text of `key` in the address."""
     return st.query_params.get(key, default)
+
+
+def address(page: str, **query: str) -> str:
+    """Return the address of another page on the same dataset, for links in HTML."""
+    return f"{page}?{urlencode({DATASET: get(DATASET), **query})}"
 
 
 def _memory() -> dict[str, str]:
