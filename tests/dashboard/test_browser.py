@@ -75,7 +75,9 @@ def test_what_comes_from_data_is_text_and_nothing_else(nasty):
     assert columns.tags <= OURS and columns.text.count(nasty) == 4
     items = pd.DataFrame({"text_a": [nasty], "text_b": [nasty]}, index=[nasty])
     tile = Tile(answers[0], (nasty,), tuple(spans(nasty)))
-    apart = Seen(tiles_html([tile], looks([nasty]), lambda item: f"?item={item}", items=items))
+    apart = Seen(
+        tiles_html([tile], looks([nasty]), lambda item: f"?item={item}", task=NLI, items=items)
+    )
     assert apart.tags <= {*OURS, "a"}
     assert apart.attributes <= {"class", "style", "dir", "href", "target"}
     # Who, label, explanation, remark; the item's two texts and its name may be cut.
@@ -122,7 +124,9 @@ def test_equal_texts_of_an_annotator_are_one_tile_with_their_number():
     text = "It is a dog"
     tile = Tile(Answer("ann", "neutral", text), ("i0", *(f"i{n}" for n in range(8))),
                 tuple(span for span in spans(text) if span.token == "dog"))  # fmt: skip
-    html = tiles_html([tile], looks(["ann"]), lambda item: f"annotators?item={item}", items=items)
+    html = tiles_html(
+        [tile], looks(["ann"]), lambda item: f"annotators?item={item}", task=NLI, items=items
+    )
     assert "×9" in html and 'It is a <span class="capo-input">dog</span>' in html
     assert "A dog." in html and '<a href="annotators?item=i0"' in html
     assert html.count("<a ") == 5 and "and 3 more" in html

@@ -39,6 +39,7 @@ def test_the_title_of_the_ladder_names_one_reduction_with_its_intervals(rows):
         "Sentence embedding, input words masked: 60\u00a0% [58–62] from 1 explanation, "
         "over 99\u00a0% [98–100] from 16 pooled"
     )
+    assert stability_charts.ladder_title(rows) == stability_charts.ladder_title(rows, "mask_input")
     one = rows[(rows["reduction"] == "none") & (rows["k"] == 4)]
     assert stability_charts.ladder_title(one, "none") == (
         "Sentence embedding, whole text: 75\u00a0% [73–77] from 4 explanations"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from capo_core.dashboard.compare.answers import COLUMNS, Answers, CaseFilter, cases, of_repetition
+from capo_core.dashboard.compare.items import annotators_shown
 
 NAN = math.nan
 ROWS = [
@@ -86,3 +87,19 @@ def test_orders(answers, wanted, order):
 def test_a_method_with_fewer_samples_shows_its_last(answers):
     shown = of_repetition(answers, 2).groupby("source")["repetition"].unique().map(list).to_dict()
     assert shown == {"icl": [1], "capo": [2]}
+
+
+def test_annotators_keep_their_places_from_case_to_case():
+    rows = pd.DataFrame(
+        [("cyd", "neutral", "by cyd"), ("ann", "neutral", "by ann")],
+        columns=["annotator_id", "label", "explanation"],
+    )
+    people = pd.DataFrame(columns=["item_id", "target", "given"])
+    names = ["ann", "bob", "cyd", "dee"]
+    shown = annotators_shown(names, people, rows, ("i0", "bob"))
+    assert [one.who for one in shown] == ["bob, the target", "ann", "cyd", "dee"]
+    assert [one.explanation for one in shown] == ["", "by ann", "by cyd", ""]
+    assert shown[0].told == shown[3].told == "did not annotate this item"
+    crowd = [*names, *(f"w{n}" for n in range(8))]
+    shown = annotators_shown(crowd, people, rows, ("i0", "ann"))
+    assert [one.who for one in shown] == ["ann, the target", "cyd"]

@@ -97,7 +97,7 @@ def test_report_and_page_show_them(workspace, add):
     assert not app.exception
     reductions = next(box for box in app.selectbox if box.label == "Reduction")
     assert reductions.options == ["Vowels removed"]
-    assert "Letter counts: " in shown(app)
+    assert "Letter counts, vowels removed: " in shown(app)
     assert report.headline.split(":")[0] in shown(app)
     assert reduction_look("without_vowels").color != NEUTRAL
     numbers = open_page("stability", dataset=entry.name, part="numbers")

@@ -23,7 +23,7 @@ from capo_core.dashboard.compare.answers import ORDERS, OUTCOMES, Answers, Case,
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_note, warn_of_other_item
-from capo_core.dashboard.ui.item_html import LONGEST, item_html
+from capo_core.dashboard.ui.item_html import LONGEST, MOST_COLUMNS, item_html
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
@@ -260,19 +260,26 @@ def _case(
     st.html(item_html(dataset.task, item["text_a"], item["text_b"]))
     st.html('<p class="capo-group">Annotators</p>')
     # People differ as they like; what is to be seen is where a method departs from its target.
-    st.html(answers_html(_people(chosen, answers, rows, case), inputs=inputs))
+    people = annotators_shown(dataset.annotators, answers.people, rows, case)
+    st.html(answers_html(people, inputs=inputs))
     st.html(f'<p class="capo-group">Methods imitating {escape(target)}</p>')
     st.html(answers_html(_methods(answers, case, wanted), inputs=inputs, targets=texts))
 
 
-def _people(
-    chosen: CompareSelection, answers: Answers, rows: pd.DataFrame, case: Case
+def annotators_shown(
+    annotators: Sequence[str], people: pd.DataFrame, rows: pd.DataFrame, case: Case
 ) -> list[Shown]:
-    """Return the target's own answer, then the other annotators'."""
+    """Return the target's own answer, then the other annotators' in their fixed order.
+
+    One who did not annotate the item keeps the place, so that from case to case everybody stands in
+    the same one; of more than `MOST_COLUMNS` annotators only those who did are shown.
+
+    Args:
+        people: item_id, target, given. rows: annotations of the item.
+    """
     item_id, target = case
-    look = looks(chosen.dataset.annotators)
-    own = answers.people
-    own = own[(own["item_id"] == item_id) & (own["target"] == target)]
+    look = looks(annotators)
+    own = people[(people["item_id"] == item_id) & (people["target"] == target)]
     shown = []
     for row in rows[rows["annotator_id"] == target].itertuples():
         told = _sounds(own["given"].iloc[0], target) if len(own) else ""
@@ -283,8 +290,16 @@ def _people(
     if not shown:
         shown.append(Shown(f"{target}, the target", look[target], "", "",
                            "did not annotate this item", target=True))  # fmt: skip
-    for row in rows[rows["annotator_id"] != target].itertuples():
-        shown.append(Shown(row.annotator_id, look[row.annotator_id], row.label, row.explanation))
+    for name in annotators:
+        if name == target:
+            continue
+        answered = [
+            Shown(name, look[name], row.label, row.explanation)
+            for row in rows[rows["annotator_id"] == name].itertuples()
+        ]
+        if not answered and len(annotators) <= MOST_COLUMNS:
+            answered = [Shown(name, look[name], "", "", "did not annotate this item")]
+        shown += answered
     return shown
 
 

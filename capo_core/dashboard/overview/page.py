@@ -21,7 +21,6 @@ from capo_core.dashboard.ui.components import (
     show_note,
     side_by_side,
 )
-from capo_core.dashboard.ui.theme import representation_name
 from capo_core.data.catalog import Entry
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
@@ -256,7 +255,7 @@ def _ladder(context: PageContext, report) -> None:
     there = set(rows["representation"])
     first = next((name for name in REPRESENTATIONS if name in there), min(there))
     rows = rows[rows["representation"] == first]
-    section_heading(charts.ladder_title(rows, representation_name(first)))
+    section_heading(charts.ladder_title(rows))
     show_figure(
         charts.ladder(rows),
         key="overview.ladder",

@@ -282,18 +282,18 @@ def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figu
     return figure
 
 
-def ladder_title(rows: pd.DataFrame, reduction: str) -> str:
+def ladder_title(rows: pd.DataFrame, reduction: str | None = None) -> str:
     """Return the ladder's title: the accuracies of one reduction that a headline would name.
 
     A range over reductions would read as an interval.
 
     Args:
-        rows: ladder rows of one representation.
+        rows: ladder rows of one representation. reduction: by default the headline's.
     """
     representation = rows["representation"].iloc[0]
     single, pooled = headline_points(rows, representation, reduction)
     title = (
-        f"{representation_name(representation)}, {reduction_name(reduction).lower()}: "
+        f"{representation_name(representation)}, {reduction_name(single.reduction).lower()}: "
         f"{_accuracy(single)} from {count(int(single.k), 'explanation')}"
     )
     if pooled.k > single.k:

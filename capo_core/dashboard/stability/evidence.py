@@ -193,6 +193,7 @@ def _tiles(
             tiles,
             looks(dataset.annotators),
             lambda item: url_state.address("annotators", view="items", item=item),
+            task=dataset.task,
             items=items,
         )
     )

@@ -51,7 +51,8 @@ def show_methods(context: PageContext, report) -> None:
         for line in (
             text,
             f"Representations: {', '.join(representation_name(r) for r in config.representations)}"
-            f". Sentence embeddings are from {config.embedding_model}.",
+            f". Sentence embeddings are from {config.embedding_model}."
+            + (f" Parts of speech are by {report.tagger}, for English." if report.tagger else ""),
             f"Reductions: {', '.join(reduction_name(r).lower() for r in config.reductions)}; each "
             "is fitted on the training folds only.",
             f"Ridge classifier in {config.folds}-fold cross-validation; items that share a text "
@@ -135,6 +136,9 @@ def show(context: PageContext) -> None:
     show_methods(context, report)
 
 
+_SIDE_BY_SIDE = 3  # representations that have room beside each other
+
+
 def _controls(
     context: PageContext, choice: reports.ReportChoice, ladder: pd.DataFrame
 ) -> tuple[str, str, int]:
@@ -155,7 +159,7 @@ def _choices(
 ) -> tuple[str, str, int]:
     with places[0]:
         representation = url_state.choice(
-            st.segmented_control,
+            st.segmented_control if len(names) <= _SIDE_BY_SIDE else st.selectbox,
             "Representation",
             names,
             page=PAGE,
@@ -209,7 +213,7 @@ def _figures(
                 alt="Attribution accuracy by number of explanations pooled",
                 on_select=_clicked,
             )
-            for text in _statements(report, "reduction", "views"):
+            for text in _statements(report, "reduction", "views", "language"):
                 show_note(text)
         with right:
             k = chosen[1]

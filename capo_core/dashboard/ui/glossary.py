@@ -22,7 +22,7 @@ HELP = {
     "k": "Number of explanations of one annotator, on different held-out items, that are "
     "attributed together. Pooling adds up weak but consistent evidence.",
     "representation": "Features given to the classifier: a sentence embedding, word n-grams, "
-    "character n-grams, or stylometric counts.",
+    "character n-grams, stylometric counts, or part-of-speech n-grams (English only).",
     "reduction": "How the item's content is removed before annotators are compared. If accuracy "
     "rises, content had masked the annotator; if it falls, part of the accuracy was content.",
     "null": "The same computation with annotators permuted within each item, many times; the band "

@@ -182,6 +182,7 @@ def tiles_html(
     looks: Mapping[str, Look],
     link: Callable[[str], str],
     *,
+    task: Task | None = None,
     items: pd.DataFrame | None = None,
     phrase: str = "",
 ) -> str:
@@ -189,8 +190,9 @@ def tiles_html(
 
     Args:
         link: item → the address that opens it.
-        items: by item_id, to show the texts of the (first) item; None for links alone.
+        task, items: by item_id, to show the texts of the (first) item; None for links alone.
     """
+    roles = [] if task is None else [task.role_a.capitalize(), task.role_b.capitalize()]
     shown = []
     for tile in tiles:
         look = looks.get(tile.answer.annotator_id)
@@ -203,7 +205,7 @@ def tiles_html(
                 "color": look.color if look else NEUTRAL,
                 "times": len(tile.item_ids),
                 "text": Markup(marked(text, (), phrase, tile.dimmed)) if text.strip() else "",
-                "item": [text for text in item if text],
+                "item": [(role, text) for role, text in zip(roles, item, strict=False) if text],
                 "links": [(name, link(name)) for name in different[:_LINKS]],
                 "more": max(0, len(different) - _LINKS),
             }
