@@ -21,6 +21,9 @@ methods has standard deviation σ; differences on one item correlate by ρ betwe
 between seeds of one target:
 
     s² = σ²/G · [ρ + (ρ_s − ρ)/T + (1 − ρ_s)/(T·S)]
+
+Of shares, σ² is the share of answers that exactly one method has right minus δ², so that δ stands
+on both sides and is solved for.
 """
 
 from __future__ import annotations
@@ -118,7 +121,7 @@ class PairedDesign:
     Attributes:
         items, targets, seeds: how many there are of each; every target answers every item.
         spread: σ, standard deviation of a single answer's difference. Of shares: the square root
-            of how often exactly one of the two methods is right.
+            of the share of answers that exactly one of the two methods has right.
         between_targets: ρ, correlation of differences on one item between targets, 0 to 1.
         between_seeds: ρ_s, correlation between seeds of one target, ρ to 1.
         share: whether it is a difference of shares.
@@ -161,10 +164,16 @@ class PairedDesign:
 
     def smallest_difference(self, *, comparisons: int = 1, power: float = POWER) -> float:
         """Return the smallest true difference found with probability `power` (see the module)."""
-        return smallest_difference(
-            self.error, self.items, comparisons=comparisons, power=power,
-            answers=self.items * self.targets if self.share else 0,
+        first = smallest_difference(self.error, self.items, comparisons=comparisons, power=power)
+        if not self.share:
+            return first
+        # δ = f·s·√(1 − δ²/σ²) solved for δ, with f·s = first.
+        solved = first / math.sqrt(1 + (first / self.spread) ** 2)
+        least = smallest_difference(
+            0.0, self.items, comparisons=comparisons, power=power,
+            answers=self.items * self.targets,
         )  # fmt: skip
+        return max(solved, least) if math.isfinite(least) else math.nan
 
     def items_for(self, difference: float, *, comparisons: int = 1, most: int = 100_000) -> int:
         """Return the fewest items at which `difference` is detectable; 0 if `most` are too few."""
