@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from capo_core.cli.generate import (
     AsJson,
@@ -248,6 +249,14 @@ def evaluate(
     out: Annotated[
         list[Path] | None, typer.Option(help="Output files: .html, .csv, .jsonl or .json.")
     ] = None,
+    tests: Annotated[
+        bool,
+        typer.Option(
+            "--tests",
+            help="Also print the tables of tests: alternative annotator test, equivalence, "
+            "agreement of measures.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Score methods against their target annotators, with floor, ceiling and chance."""
@@ -292,6 +301,21 @@ def evaluate(
         print_json(report.to_dict())
         return
     _show(report)
+    if tests:
+        _show_tests(report)
+
+
+def _show_tests(report) -> None:
+    """Print the tables of tests."""
+    from capo_core.evaluation.referee.tables import referee_tables
+
+    for made in referee_tables(report):
+        console.print(f"\n{made.title}", markup=False)
+        console.print(made.meaning, markup=False)
+        table = Table(*made.columns, box=None)
+        for row in made.rows:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table, markup=False)
 
 
 def _show(report) -> None:
@@ -317,8 +341,6 @@ def _show(report) -> None:
 
 
 def _score_table(report, target: str) -> Table:
-    from rich.text import Text
-
     from capo_core.evaluation.cells import score_cells
     from capo_core.evaluation.export import source_name
 

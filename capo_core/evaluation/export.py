@@ -25,6 +25,7 @@ from capo_core.evaluation.measures.registry import (
     families_by_interest,
     find_measure,
 )
+from capo_core.evaluation.referee.tables import referee_tables
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.summary import interval_text, statements, titled
@@ -98,6 +99,7 @@ def to_html(report: EvaluationReport, provenance: Provenance | None = None) -> s
         contrasts=_contrasts(report),
         differences=_differences(report),
         confusion=_confusion(report),
+        tests=referee_tables(report),
         methods_text=report.methods.get("text", ""),
         methods_latex=report.methods.get("latex", ""),
     )

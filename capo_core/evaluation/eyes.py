@@ -76,13 +76,14 @@ def eyes_of(measures: Mapping[str, Any]) -> list[str]:
     for name in dict.fromkeys(measures):
         about = find_measure(name)
         if about.family == LIKELIHOOD or (
-            about.title == "Attributed to target" and not _written(about.variant)
+            about.title == "Attributed to target" and not typing_kept(about.variant)
         ):
             found.append(name)
     return found
 
 
-def _written(variant: str) -> bool:
+def typing_kept(variant: str) -> bool:
+    """Return whether the classifier of this variant sees how a text was typed."""
     return find_reduction(variant.partition(", ")[2]).written
 
 

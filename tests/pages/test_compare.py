@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -55,7 +56,7 @@ def scored(made, workspace):
 def begun(monkeypatch):
     """Runs that a page would begin, noted instead of begun."""
     names = set()  # one that is not really begun is asked for at every look
-    monkeypatch.setattr(queue, "_start", lambda job, status: names.add(job.run_id))
+    monkeypatch.setattr(queue, "_start", lambda job, *_: names.add(job.run_id))
     return names
 
 
@@ -136,8 +137,8 @@ def test_the_sentence_is_made_from_the_numbers(scored):
 @pytest.mark.parametrize(
     "query",
     [
-        *({"part": part} for part in ("habits", "confusion", "numbers")),
-        *({"part": part, "target": "bob"} for part in ("habits", "confusion", "numbers")),
+        *({"part": part} for part in ("habits", "confusion", "tests", "numbers")),
+        *({"part": part, "target": "bob"} for part in ("habits", "confusion", "tests", "numbers")),
         *({"family": family} for family in ("attribution", "labels", "style")),
     ],
     ids=lambda query: " ".join(query.values()),
@@ -259,3 +260,31 @@ def test_before_any_answer_a_link_to_a_comparison_says_so(add):
     add(world())
     says_it_is_not_here("compare", "of", "mine")
     says_it_is_not_here("compare", "runs", "mine")
+
+
+def test_the_tests_are_tables_of_their_own(scored):
+    app = open_page("compare", dataset="mine", part="tests")
+    page = shown(app)
+    assert "Alternative annotator test" in page and "Equivalence with the human" in page
+    # Twelve items are too few to replace anyone, and it is said so.
+    assert "no annotator has 30 items that others answered too" in page
+    assert "Benjamini–Yekutieli" in page
+    replacement = app.dataframe[1].value
+    assert set(replacement["Annotator"]) == {"all", "ann", "bob", "cyd"}
+    assert set(replacement["Result"]) == {"not tested"}
+    assert not any("indistinguishable" in text.value for text in app.warning)
+
+
+def test_the_tests_of_one_annotator(scored):
+    app = open_page("compare", dataset="mine", part="tests", target="bob")
+    assert set(app.dataframe[1].value["Annotator"]) == {"bob"}
+
+
+def test_without_its_tests_an_older_report_offers_to_be_computed_again(scored, workspace):
+    path = workspace.runs / scored.evaluation.run_id / "report.json"
+    raw = json.loads(path.read_text())
+    del raw["referee"]
+    path.write_text(json.dumps(raw))
+    app = open_page("compare", dataset="mine", part="tests")
+    assert "earlier version" in shown(app)
+    assert "compare.rescore" in [button.key for button in app.button]

@@ -10,7 +10,15 @@ from functools import partial
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
-from capo_core.dashboard.compare import cache, items, plots, retention, scores, selection
+from capo_core.dashboard.compare import (
+    cache,
+    items,
+    plots,
+    referee,
+    retention,
+    scores,
+    selection,
+)
 from capo_core.dashboard.compare.answers import Answers
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
 from capo_core.dashboard.ui import components, url_state
@@ -58,6 +66,7 @@ _PARTS = {
     "habits": "Style features",
     "confusion": "Attribution confusion matrix",
     "retention": "Retention",
+    "tests": "Statistical tests",
     "numbers": "All numbers",
 }
 _UNSCORED = ("answers", "habits", "retention")  # what can be shown before anything is scored
@@ -70,21 +79,22 @@ def show(context: PageContext) -> None:
     chosen = selection.current(context)
     if chosen is None:
         return
-    report, view = chosen.report, ""
+    report, view, said = chosen.report, "", []
     describe(**selection.provenance(chosen))
     if report is not None:
         said = scores.sentences(report, scores.target_of(chosen))
         # What few measures say may have no headline; then the first sentence is one.
-        topics = [topic for topic, _ in said if topic not in _WARNINGS]
+        warned = (*_WARNINGS, *referee.warnings(report))
+        topics = [topic for topic, _ in said if topic not in warned and not referee.in_tab(topic)]
         first = [topic for topic in topics if topic in _SAID] or topics[:1]
         if first:
             show_headline(*(text for topic, text in said if topic in first))
         for topic, text in said:
-            if topic in _WARNINGS:
+            if topic in warned:
                 st.warning(markdown(text))
         view = scores.show(chosen)
         for topic, text in said:
-            if topic not in (*first, *_WARNINGS):
+            if topic not in (*first, *warned) and not referee.in_tab(topic):
                 show_note(text)
         plots.imitation(chosen, view)
     with components.details_anchor():
@@ -93,6 +103,8 @@ def show(context: PageContext) -> None:
         plots.confusion(chosen, view)
     elif part == "retention":
         retention.show(context, chosen)
+    elif part == "tests":
+        referee.show(context, chosen, said)
     elif part == "numbers":
         scores.numbers(chosen)
     answers = cache.answers(context.workspace, chosen.dataset, chosen.comparison.runs)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from capo_core.evaluation.measures.registry import LIKELIHOOD
+from capo_core.evaluation.eyes import eye_in_words, typing_kept
+from capo_core.evaluation.measures.registry import LIKELIHOOD, find_measure
 from capo_core.evaluation.referee import equivalence
 from capo_core.evaluation.referee.answers import SIMILARITIES
 from capo_core.evaluation.referee.personal import BETTER, WORSE
@@ -29,6 +30,7 @@ from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
 REPLACEMENT, PERSONAL, EQUIVALENCE = "replacement", "personal", "equivalence"
 DETECTABLE, MEASURES = "detectable", "measures"
 CLAIMS = (REPLACEMENT, PERSONAL, EQUIVALENCE, DETECTABLE, MEASURES)
+ATTRIBUTION = "attribution"  # the family of what the classifier says
 _NO_PROOF = ("equivalent to", "indistinguishable", "identical", "human-level", "as good as")
 
 
@@ -132,7 +134,7 @@ def equivalent(report: EvaluationReport, target: str) -> Finding | None:
         return None
     parts = [
         {
-            "measure": Named("measure", str(name)),
+            "measure": measure_in_words(str(name)),
             "margin": float(of["margin"].iloc[0]),
             "alpha": name == equivalence.ALPHA,
             **{
@@ -191,9 +193,9 @@ def measures(report: EvaluationReport) -> Finding | None:
     named = table[table["nearest"] != ""]
     if len(named) < 2 or not len(pairs) or pairs["methods"].max() < 2:
         return None
-    by_method: dict[str, list[Named]] = {}
+    by_method: dict[str, list[str]] = {}
     for row in named.itertuples():
-        by_method.setdefault(row.nearest, []).append(Named("measure", row.measure))
+        by_method.setdefault(row.nearest, []).append(measure_in_words(row.measure))
     known = pairs[pairs["correlation"].notna()]
     values = {
         "winners": [
@@ -213,6 +215,17 @@ def measures(report: EvaluationReport) -> Finding | None:
         "" if agree else "measures name different methods",
         (*_NO_PROOF, "is nearest", "best", "wins", "outperforms"),
     )  # fmt: skip
+
+
+def measure_in_words(name: str) -> str:
+    """Return a measure within a sentence: "attribution (word n-grams)", "ROUGE-L"."""
+    if name == equivalence.ALPHA:
+        return "Krippendorff's α of all annotators' labels"
+    about = find_measure(name)
+    if about.family == ATTRIBUTION:
+        habits = ", typing habits kept" if typing_kept(about.variant) else ""
+        return f"attribution ({eye_in_words(name)}{habits})"
+    return name
 
 
 def _part(template: str, **values: Any) -> Statement:
