@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import (
@@ -23,7 +24,17 @@ from capo_core.cli.support import (
     print_json,
     progress_bar,
 )
-from capo_core.distributions.compare import CROWD, CompareConfig
+from capo_core.distributions.compare import (
+    CROWD,
+    DISTANCES,
+    JSD,
+    KL,
+    SHAPE,
+    TVD,
+    WASSERSTEIN,
+    CompareConfig,
+    measure_title,
+)
 from capo_core.distributions.estimate import EstimateConfig
 from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
 from capo_core.distributions.soft_label_data import SoftLabelConfig
@@ -359,7 +370,7 @@ def _show_differences(rows: list[dict[str, Any]]) -> None:
 Out = Annotated[Path | None, typer.Option(help="Output file of the full result (JSON).")]
 
 # On a terminal; --json has all measures.
-SHOWN = ("KL", "JSD", "TVD", "D.Corr", "Wasserstein")
+SHOWN = (JSD, TVD, KL, SHAPE, WASSERSTEIN)
 
 app = typer.Typer(
     help="Label distributions of people and models.",
@@ -431,60 +442,101 @@ def compare(
     source: Annotated[
         list[str] | None, typer.Option(help="Sources to compare. Default: all.")
     ] = None,
+    measure: Annotated[
+        str, typer.Option(help=f"Distance of the headline: {', '.join(DISTANCES)}.")
+    ] = JSD,
+    report: Annotated[
+        Path | None, typer.Option(help="Output file of a report (.html or .md).")
+    ] = None,
     labels: Labels = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every source with the crowd: distances with intervals."""
-    from capo_core.distributions.compare import compare as measure
+    """Compare sources with the crowd on their common items: which is closest, with intervals."""
+    from capo_core.distributions.compare import compare as measure_all
+    from capo_core.distributions.ranking import rank
+    from capo_core.distributions.report import DistributionReport
 
     config = CompareConfig(**given)
+    measure = _measure(measure)
     found = judgments_of(file, dataset, labels)
     if run:
         from capo_core.distributions.store import with_runs
 
         found = with_runs(found, run, Workspace.default())
-    result = measure(found, config, sources=source)
-    if out is not None:
-        source = _provenance(found, dataset, file, run, seed=config.seed)
-        write_json(out, with_provenance(result.to_dict(), source))
-    if as_json:
-        print_json(result.to_dict())
-        return
+    result = DistributionReport(found, rank(found, config, sources=source), measure)
+    _check_measure(result, measure)
+    provenance = _provenance(found, dataset, file, run, seed=config.seed)
+    if report is not None:
+        _write_report(result, report, provenance)
+    if out is not None or as_json:
+        # The values of each source on all its own items, as in earlier builds.
+        plain = {**measure_all(found, config, sources=source).to_dict(), **result.to_dict()}
+        if out is not None:
+            write_json(out, with_provenance(plain, provenance))
+        if as_json:
+            print_json(plain)
+            return
     _show_comparison(result)
+    for path in (report, out):
+        if path is not None:
+            console.print(f"written: {path}", markup=False, soft_wrap=True)
+
+
+def _measure(name: str) -> str:
+    """Return the distance of this name or title, in any case."""
+    for each in DISTANCES:
+        if name.lower() in (each.lower(), measure_title(each).lower()):
+            return each
+    raise ConfigError(f"{name!r} is no distance", expected=", ".join(DISTANCES), option="--measure")
+
+
+def _check_measure(result, measure: str) -> None:
+    if measure not in result.ranking.measures and result.ranking.measures:
+        raise ConfigError(
+            f"{measure} needs an ordinal scale", todo="choose another distance", option="--measure"
+        )
+
+
+def _write_report(result, path: Path, provenance: Provenance) -> None:
+    from capo_core.distributions.report import to_html, to_markdown
+    from capo_core.run_folder import disk_errors
+    from capo_core.workspace import atomic_file
+
+    writers = {".html": to_html, ".md": to_markdown}
+    if path.suffix not in writers:
+        raise ConfigError(
+            f"{path.name} has no known ending", expected=".html or .md", option="--report"
+        )
+    with disk_errors(path), atomic_file(path, "w") as file:
+        file.write(writers[path.suffix](result, provenance))
 
 
 def _show_comparison(result) -> None:
-    table = Table("source", box=None, title=f"{result.name}: distance to {result.config.against}")
-    rows = result.table
-    measures = [name for name in SHOWN if name in set(rows["measure"])]
-    for measure in measures:
-        table.add_column(measure, justify="right")
-    table.add_column("n", justify="right")
-    for name, cells in rows.groupby("source", sort=False):
-        by = cells.set_index("measure")
-        shown = [
-            f"{by.at[m, 'value']:.3f} [{by.at[m, 'low']:.3f}–{by.at[m, 'high']:.3f}]"
-            if by.at[m, "value"] == by.at[m, "value"]
-            else "undefined"
-            for m in measures
-        ]
-        table.add_row(name, *shown, str(int(cells["n"].iloc[0])))
-    console.print(table, markup=False)
-    console.print(
-        f"\nMeans over n items, 95 % intervals by a bootstrap over items. KL(crowd ‖ source) in "
-        f"nats, shares clipped at {result.config.clip:g}; JSD is the distance (0 to 0.83), TVD "
-        "from 0 to 1: lower is closer. D.Corr, from 0 to 1: higher is closer.",
-        markup=False,
-    )
-    for row in result.coverage.itertuples():
-        if row.only_source or row.only_against:
-            console.print(
-                f"{row.source}: {row.only_source} items not in {result.config.against}, "
-                f"{row.only_against} of {result.config.against} not in it; left out.",
-                markup=False,
-            )
-    for note in result.notes:
+    from capo_core.distributions.ranking import ASIDE
+    from capo_core.distributions.report import LEGEND, header
+    from capo_core.distributions.wording import called, in_words
+
+    console.print(in_words(result.headline), markup=False)
+    for remark in result.remarks:
+        console.print(in_words(remark), markup=False)
+    rows = result.rows()
+    if rows:
+        title = f"\n{result.ranking.name}: distance to {called(result.ranking.against)}"
+        table = Table("source", box=None, title=title)
+        measures = [name for name in SHOWN if name in result.measures]
+        for each in measures:
+            table.add_column(header(each), justify="right")
+        table.add_column("n", justify="right")
+        for row in rows:
+            cells = [
+                Text(row.cells[each], style="bold" if each in row.bold else "") for each in measures
+            ]
+            name = row.title + (" (not ranked)" if row.role == ASIDE else "")
+            table.add_row(Text(name), *cells, f"{row.n:,}")
+        console.print(table, markup=False)
+        console.print(f"\n{LEGEND}", markup=False)
+    for note in (*result.notes(), *result.judgments.notes):
         console.print(note, markup=False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 
 from capo_core.distributions.judgments import CROWD, Judgments, LabelDistribution
+from capo_core.distributions.paired import DIFFERENCES, MeasuredPair, interval, tested
 from capo_core.errors import ConfigError, DataError
 from capo_core.schema import quoted_names
 from capo_core.settings import setting, settings
 from capo_core.stats import distances
 from capo_core.stats.distances import distance_correlation
-from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
+from capo_core.stats.intervals import bayesian_weights, json_rows
 from capo_core.task import LabelScale
 
 KL, JSD, TVD = "KL", "JSD", "TVD"
+JS_DIVERGENCE = "JS divergence"
 MANHATTAN, WASSERSTEIN = "Manhattan", "Wasserstein"
 ENTROPY, ENTROPY_CORRELATION, SHAPE = "entropy", "entropy correlation", "D.Corr"
 # Distance correlation looks at all pairs of items: of many items it is drawn less often, and of
@@ -27,12 +29,22 @@ ENTROPY, ENTROPY_CORRELATION, SHAPE = "entropy", "entropy correlation", "D.Corr"
 MOST_ITEMS = 6_000
 DRAWN_PAIRS = 4_000_000_000
 HIGHER_IS_CLOSER = (ENTROPY_CORRELATION, SHAPE)
+# The distances: measures that are a mean over items, of values that are 0 where both are equal.
+DISTANCES = (JSD, TVD, KL, WASSERSTEIN, MANHATTAN, JS_DIVERGENCE)
+# For people; JSON and tables for programs have the names above. The field prints both the
+# Jensen–Shannon distance and its square, the divergence, as "JSD".
+TITLES = {JSD: "JS distance"}
+
+
+def measure_title(measure: str) -> str:
+    """Return the title of a measure: "JS distance" for "JSD"."""
+    return TITLES.get(measure, measure)
 
 
 def measures_of(scale: LabelScale) -> tuple[str, ...]:
     """Return the measures that apply to a scale, in display order."""
     moved = (WASSERSTEIN,) if scale.ordinal else ()
-    return (KL, JSD, TVD, SHAPE, MANHATTAN, *moved, ENTROPY, ENTROPY_CORRELATION)
+    return (KL, JSD, TVD, SHAPE, MANHATTAN, *moved, ENTROPY, ENTROPY_CORRELATION, JS_DIVERGENCE)
 
 
 def item_values(
@@ -48,7 +60,7 @@ def item_values(
     if scale.ordinal:
         values = np.array([scale.number(label) for label in scale.labels], dtype=float)
         found[WASSERSTEIN] = distances.wasserstein(p, q, values)
-    return {**found, ENTROPY: distances.entropy(q)}
+    return {**found, ENTROPY: distances.entropy(q), JS_DIVERGENCE: found[JSD] ** 2}
 
 
 def item_table(
@@ -62,19 +74,26 @@ def item_table(
 
 
 def measured(
-    p: np.ndarray, q: np.ndarray, scale: LabelScale, weights: np.ndarray, clip: float
+    p: np.ndarray,
+    q: np.ndarray,
+    scale: LabelScale,
+    weights: np.ndarray,
+    clip: float,
+    *,
+    by_item: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[tuple[str, float, np.ndarray, str]]:
     """Return (measure, value, draws, note) for each measure of the scale.
 
     Args:
         p, q: [items, labels], the people's side first; without items nothing is defined.
         weights: [draws, items], each row of sum 1: how much each item counts in a draw.
+        by_item: `item_values`, where they are not simply those of p and q.
     """
     if not len(p):
         for measure in measures_of(scale):
             yield measure, np.nan, np.array([]), "no item in both"
         return
-    by_item = item_values(p, q, scale, clip)
+    by_item = item_values(p, q, scale, clip) if by_item is None else by_item
     constant = np.ptp(q, axis=0).max() < 1e-12
     for measure in measures_of(scale):
         if measure in by_item:
@@ -83,18 +102,25 @@ def measured(
         elif measure == SHAPE and len(p) > MOST_ITEMS:
             note = f"not computed for more than {MOST_ITEMS:,} items: it compares each with each"
             yield measure, np.nan, np.array([]), note
+        elif measure == SHAPE and constant:
+            note = "0 by definition: the source says the same of every item"
+            yield measure, 0.0, np.zeros(shape_draws(len(p), len(weights))), note
         elif measure == SHAPE:
             value = distance_correlation(p, q)
-            draws = distance_correlation(p, q, weights[: max(100, DRAWN_PAIRS // len(p) ** 2)])
+            draws = distance_correlation(p, q, weights[: shape_draws(len(p), len(weights))])
             # Reweighting alone raises a V-statistic by O(1/n): the draws are set about the value.
             draws = np.clip(draws - draws.mean() + value, 0.0, 1.0)
-            note = "0 by definition: the source says the same of every item" if constant else ""
-            yield measure, value, draws, note
+            yield measure, value, draws, ""
         else:
             pair = distances.entropy(p), distances.entropy(q)
             value = float(_correlation(*pair, np.full((1, len(p)), 1 / len(p)))[0])
             note = "" if np.isfinite(value) else "undefined: one side has one entropy for all items"
             yield measure, value, _correlation(*pair, weights), note
+
+
+def shape_draws(n: int, draws: int) -> int:
+    """Return how many of the draws are computed for distance correlation over `n` items."""
+    return min(draws, max(100, DRAWN_PAIRS // n**2))
 
 
 def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -116,7 +142,6 @@ def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarra
 COLUMNS = ("source", "measure", "value", "low", "high", "n", "note")
 # (number of the source, items) → measure, value, draws, note; see `_sides`.
 Side = Callable[[int, tuple[str, ...]], list[tuple[str, float, np.ndarray, str]]]
-DIFFERENCES = ("source", "against", "measure", "value", "low", "high", "n", "nearer")
 
 
 @settings("comparison of distributions")
@@ -139,6 +164,14 @@ class CompareConfig:
         le=100_000,
     )
     seed: int = setting(0, "Random seed", "Seed of the bootstrap.", ge=0)
+    min_share: float = setting(
+        0.1,
+        "Smallest share of items",
+        "A source is ranked where the items common to all ranked sources stay at least this share "
+        "of the items of the widest one; others are shown unranked.",
+        ge=0,
+        le=1,
+    )
 
     def __post_init__(self) -> None:
         _need_name(self.against, "against")
@@ -162,8 +195,9 @@ class DistributionComparison:
             value is not defined (NaN), or what it is by definition.
         per_item: item_id, source, and each measure that has a value for every item, `entropy` of
             the source and `entropy_against` of the other among them.
-        differences: APART; the first source's value minus the second's on the items of both,
-            with its interval; `nearer` names the one that is nearer, or "undecided".
+        differences: DIFFERENCES; the first source's value minus the second's on the items of both,
+            p-values adjusted over all pairs (see `paired`); `nearer` names the significantly
+            closer one, or "undecided".
         coverage: source, items (it has), both (of these, items compared), only_source,
             only_against.
     """
@@ -226,26 +260,20 @@ def compare(
         DataError: no source has an item in common with the reference.
     """
     config = config or CompareConfig()
-    reference = _reference(judgments, config.against)
+    reference = reference_source(judgments, config.against)
     names = sources or [one.name for one in judgments.sources if one.name != config.against]
     chosen = [judgments.source(name) for name in names]
     scale = judgments.task.scale
     side = _sides(reference, chosen, scale, config)
-    table, per_item, coverage = [], [], []
+    table, per_item = [], []
     for number, source in enumerate(chosen):
         items = _common(reference, [source])
-        coverage.append(
-            (source.name, len(source.item_ids), len(items),
-             len(source.item_ids) - len(items), len(reference.item_ids) - len(items))
-        )  # fmt: skip
         p, q = reference.rows(items), source.rows(items)
         per_item.append(item_table(items, source.name, p, q, scale, config.clip))
         for measure, value, draws, note in side(number, items):
-            low, high = central_interval(draws)
+            low, high = interval(draws, len(items))
             table.append((source.name, measure, value, low, high, len(items), note))
-    covered = pd.DataFrame(
-        coverage, columns=["source", "items", "both", "only_source", "only_against"]
-    )
+    covered = coverage_of(reference, chosen)
     if chosen and not covered["both"].any():
         raise DataError(
             f"no source has an item in common with {config.against!r}", where=judgments.name
@@ -255,10 +283,19 @@ def compare(
         config,
         pd.DataFrame(table, columns=list(COLUMNS)),
         pd.concat(per_item, ignore_index=True) if per_item else pd.DataFrame(),
-        _differences(reference, chosen, side),
+        _differences(reference, chosen, side, config, scale),
         covered,
         judgments.notes,
     )
+
+
+def coverage_of(reference: LabelDistribution, sources: Sequence[LabelDistribution]) -> pd.DataFrame:
+    """Return how many items each source and the reference have in common, and alone."""
+    rows = []
+    for source in sources:
+        own, both = len(source.item_ids), len(_common(reference, [source]))
+        rows.append((source.name, own, both, own - both, len(reference.item_ids) - both))
+    return pd.DataFrame(rows, columns=["source", "items", "both", "only_source", "only_against"])
 
 
 def _sides(
@@ -272,34 +309,49 @@ def _sides(
     @cache
     def side(number: int, items: tuple[str, ...]) -> list[tuple[str, float, np.ndarray, str]]:
         p, q = reference.rows(items), chosen[number].rows(items)
-        return list(measured(p, q, scale, _weights(len(items), config), config.clip))
+        return list(measured(p, q, scale, weights_of(len(items), config), config.clip))
 
     return side
 
 
 def _differences(
-    reference: LabelDistribution, chosen: Sequence[LabelDistribution], side: Side
+    reference: LabelDistribution,
+    chosen: Sequence[LabelDistribution],
+    side: Side,
+    config: CompareConfig,
+    scale: LabelScale,
 ) -> pd.DataFrame:
-    rows = []
+    pairs: dict[str, list[MeasuredPair]] = {}
     for first, second in itertools.combinations(range(len(chosen)), 2):
         one, other = chosen[first], chosen[second]
         items = _common(reference, [one, other])
         if not items:
             continue
+        p = reference.rows(items)
+        values = [item_values(p, each.rows(items), scale, config.clip) for each in (one, other)]
         sides = side(first, items), side(second, items)
         for (measure, a, draws_a, _), (_, b, draws_b, _) in zip(*sides, strict=True):
             if measure == ENTROPY:  # a property of the source, near to nothing
                 continue
-            low, high = central_interval(draws_a - draws_b)
-            nearer = "undecided"
-            if low > 0 or high < 0:
-                first_is_nearer = (low > 0) == (measure in HIGHER_IS_CLOSER)
-                nearer = one.name if first_is_nearer else other.name
-            rows.append((one.name, other.name, measure, a - b, low, high, len(items), nearer))
-    return pd.DataFrame(rows, columns=list(DIFFERENCES))
+            with np.errstate(invalid="ignore"):  # KL without a clip may be infinite on both sides
+                by_item = values[0][measure] - values[1][measure] if measure in DISTANCES else None
+                pair = MeasuredPair(
+                    one.name, other.name, a - b, draws_a - draws_b, len(items), by_item
+                )
+            pairs.setdefault(measure, []).append(pair)
+    rows = {
+        (row[0], row[1], row[2]): row
+        for measure, family in pairs.items()
+        for row in tested(
+            measure, family, higher_is_closer=measure in HIGHER_IS_CLOSER, seed=config.seed
+        )
+    }
+    order = [(pair.first, pair.second) for pair in next(iter(pairs.values()), [])]
+    found = [rows[one, other, measure] for one, other in order for measure in pairs]
+    return pd.DataFrame(found, columns=list(DIFFERENCES))
 
 
-def _weights(n: int, config: CompareConfig) -> np.ndarray:
+def weights_of(n: int, config: CompareConfig) -> np.ndarray:
     """Return bootstrap weights [draws, n], rows of sum 1; the same for all sources on equally many
     items.
     """
@@ -314,7 +366,8 @@ def _common(reference: LabelDistribution, others: Sequence[LabelDistribution]) -
     return tuple(item for item in reference.item_ids if item in known)
 
 
-def _reference(judgments: Judgments, name: str) -> LabelDistribution:
+def reference_source(judgments: Judgments, name: str) -> LabelDistribution:
+    """Return the source that others are compared with; `ConfigError` where it is not there."""
     if any(source.name == name for source in judgments.sources):
         return judgments.source(name)
     said = f" ({'; '.join(judgments.notes)})" if judgments.notes else ""

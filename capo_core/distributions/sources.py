@@ -23,7 +23,10 @@ from capo_core.workspace import content_hash
 
 HUMANS = "humans"
 ANNOTATORS = "annotators"
+VALID = f"{ANNOTATORS}, valid"
+ANNOTATOR = "annotator "  # how the names of single annotators begin
 SINGLE = "single label"
+SIMULATED = "simulated data"  # how the note on data without people begins
 
 
 def dataset_judgments(dataset: Dataset) -> Judgments:
@@ -45,7 +48,7 @@ def dataset_judgments(dataset: Dataset) -> Judgments:
         if refused.any():
             sources.append(
                 _counted(
-                    f"{ANNOTATORS}, valid",
+                    VALID,
                     given[~refused],
                     labels,
                     items,
@@ -61,9 +64,9 @@ def dataset_judgments(dataset: Dataset) -> Judgments:
             )
         for who in dataset.annotators:
             own = given[given["annotator_id"] == who]
-            sources.append(_counted(f"annotator {who}", own, labels, items, f"what {who} said"))
+            sources.append(_counted(f"{ANNOTATOR}{who}", own, labels, items, f"what {who} said"))
     if dataset.simulated:
-        notes.insert(0, "simulated data: no human judged these items")
+        notes.insert(0, f"{SIMULATED}: no human judged these items")
     found = Judgments(
         dataset.name,
         dataset.task,

@@ -14,9 +14,12 @@ that sum to 1 already.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import rel_entr
+from scipy.stats import chi2
 
 from capo_core.errors import ConfigError, DataError
 
@@ -112,6 +115,8 @@ def _both(p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return p, q
 
 
+_ENOUGH = 30  # items, from which on the chi-square test of distance correlation holds its level
+_SHUFFLES = 1999
 _ZERO = 1e-14  # variances below this are rounding of 0: all items have the same distribution
 
 
@@ -146,3 +151,35 @@ def _covariance(a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
     cross = np.einsum("di,di->d", w @ (a * b), w)
     means = np.einsum("di,di->d", wa, w) * np.einsum("di,di->d", wb, w)
     return cross + means - 2 * np.einsum("di,di,di->d", w, wa, wb)
+
+
+def independence_p(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the p-value of two tables [items, L] being unrelated, by their distance correlation.
+
+    Chi-square test of the bias-corrected distance correlation C (Shen, Panda & Vogelstein 2022):
+    P(χ²₁ ≥ n·C + 1), valid in any dimension; for fewer than 30 items, where it is too lenient, a
+    permutation test of C. The plain distance correlation is above 0 also for unrelated tables, so
+    that no interval of it tells. 1 where a table has the same row for every item, NaN for fewer
+    than four items.
+    """
+    n = len(x)
+    if n < 4:
+        return math.nan
+    a, b = (_u_centred(cdist(each, each)) for each in (x, y))
+    variances = (a * a).sum() * (b * b).sum()
+    if variances <= _ZERO:
+        return 1.0
+    together = (a * b).sum()
+    if n >= _ENOUGH:
+        return float(chi2.sf(n * together / math.sqrt(variances) + 1, 1))
+    order = np.random.default_rng(n).permuted(np.tile(np.arange(n), (_SHUFFLES, 1)), axis=1)
+    shuffled = (a * b[order[:, :, None], order[:, None, :]]).sum(axis=(1, 2))
+    return float((1 + (shuffled >= together - 1e-12).sum()) / (1 + _SHUFFLES))
+
+
+def _u_centred(a: np.ndarray) -> np.ndarray:
+    """Return U-centred distances (Székely & Rizzo 2014), whose products have no bias."""
+    n, rows = len(a), a.sum(axis=1)
+    found = a - (rows[:, None] + rows) / (n - 2) + rows.sum() / ((n - 1) * (n - 2))
+    np.fill_diagonal(found, 0.0)
+    return found

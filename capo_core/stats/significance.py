@@ -7,6 +7,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from scipy.stats import norm
 
 from capo_core.stats.bootstrap import ResampledScore, ScoreDifference
 
@@ -14,6 +15,7 @@ SIGNIFICANCE_LEVEL = 0.05  # adjusted p-values up to this are called a differenc
 FEWEST = 6  # items with which a two-sided sign-flip test can reach .05: 2 / 2⁶ = .031
 FLIPS = 9999
 _EXACT = 13  # up to so many items all 2^n signs are gone through
+_MANY = 2_000  # items, beyond which `sign_flips` draws none
 SIGN_FLIP = "sign-flip permutation by item"
 BOOTSTRAP = "paired bootstrap over items"
 
@@ -37,6 +39,32 @@ def sign_flip(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -
     return float((1 + (np.abs(flipped) >= observed).sum()) / (1 + flips))
 
 
+def sign_flips(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> np.ndarray:
+    """Return `sign_flip` of each column of contributions [items, columns], quickly; NaN where a
+    contribution is not finite.
+
+    The same signs serve all columns. Beyond `_MANY` items the sum under random signs is normal
+    with the variance Σ x² (Lindeberg), and is not drawn.
+    """
+    n, found = len(contributions), np.full(contributions.shape[1], np.nan)
+    moved = np.abs(contributions) > 1e-12
+    drawn = []
+    for column in np.flatnonzero(np.isfinite(contributions).all(axis=0)):
+        added = contributions[moved[:, column], column]
+        if len(added) <= _EXACT:
+            found[column] = sign_flip(added)
+        elif n > _MANY:
+            found[column] = 2 * norm.sf(abs(added.sum()) / np.sqrt((added**2).sum()))
+        else:
+            drawn.append(column)
+    if drawn:
+        rows = np.where(moved, contributions, 0.0)[:, drawn]
+        observed = np.abs(rows.sum(axis=0)) - 1e-12 * np.abs(rows).sum(axis=0)
+        further = (np.abs(_signs(n, flips, seed) @ rows) >= observed).sum(axis=0)
+        found[drawn] = (1 + further) / (1 + flips)
+    return found
+
+
 @lru_cache(maxsize=4)  # a report tests hundreds of differences on the same items
 def _signs(n: int, flips: int, seed: int) -> np.ndarray:
     """Random signs [flips, n], 1 or −1."""
@@ -52,6 +80,21 @@ def bootstrap_p(difference: ResampledScore) -> float:
         return math.nan
     strayed = np.abs(draws - draws.mean()) >= abs(difference.value)
     return float((1 + strayed.sum()) / (1 + len(draws)))
+
+
+def bootstrap_z(value: float, draws: np.ndarray) -> float:
+    """Return the two-sided p-value of a value by the standard deviation of its bootstrap draws.
+
+    Unlike `bootstrap_p` it is not bounded by the number of draws, so that it stands a correction
+    for many comparisons. NaN where fewer than two draws are finite.
+    """
+    finite = draws[np.isfinite(draws)]
+    if len(finite) < 2 or not math.isfinite(value):
+        return math.nan
+    spread = float(finite.std())
+    if spread < 1e-12:
+        return 1.0 if abs(value) < 1e-12 else 0.0
+    return float(2 * norm.sf(abs(value) / spread))
 
 
 def p_value_of(difference: ScoreDifference | ResampledScore, *, seed: int = 0) -> tuple[float, str]:

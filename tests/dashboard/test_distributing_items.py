@@ -64,24 +64,6 @@ def test_filters(made, frame, wanted, left):
     assert found(made, frame, order="data", **wanted) == left
 
 
-def test_the_quick_difference_is_the_one_of_compare():
-    rng = np.random.default_rng(1)
-    made = judgments(*(source(name, rng.dirichlet([1, 1, 1], 40)) for name in ("crowd", "a", "b")))
-    config = CompareConfig(draws=400, seed=3)
-    whole = compare(made, config)
-    for measure in ("KL", "JSD", "TVD", "Manhattan"):
-        first, second = (whole.per_item[whole.per_item["source"] == name] for name in ("a", "b"))
-        quick = item_data.paired(first, second, measure, config)
-        slow = whole.differences[whole.differences["measure"] == measure].reset_index(drop=True)
-        pd.testing.assert_frame_equal(quick, slow, check_dtype=False, rtol=1e-12)
-
-
-def test_a_difference_of_sources_without_a_common_item_has_no_row():
-    empty = pd.DataFrame({"item_id": ["x"], "source": ["a"], "TVD": [0.1]})
-    other = pd.DataFrame({"item_id": ["y"], "source": ["b"], "TVD": [0.1]})
-    assert item_data.paired(empty, other, "TVD", CompareConfig()).empty
-
-
 def test_halves_by_dispute():
     frame = pd.DataFrame({"entropy_against": np.arange(20) / 20, "TVD": [0.1] * 10 + [0.5] * 10})
     calm, torn = item_data.halves(frame, "TVD").itertuples()

@@ -1,104 +1,87 @@
-"""Sentences of the page Distributions, each held to the numbers it is made of."""
+"""Sentences on label distributions, each held to the numbers it is made of."""
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import numpy as np
 import pandas as pd
-import pytest
+from helpers.distribution_sources import judgments, source
 
 from capo_core.dashboard.distributions import summary
-from capo_core.distributions.compare import COLUMNS, DIFFERENCES, CompareConfig
-from capo_core.formatting import Statement
+from capo_core.distributions.compare import CompareConfig
+from capo_core.distributions.provenance import judgments_provenance
+from capo_core.distributions.ranking import rank
+from capo_core.distributions.report import (
+    DistributionReport,
+    kl_statement,
+    methods_paragraph,
+    to_html,
+    to_markdown,
+)
+from capo_core.distributions.training_findings import training_finding, training_statement
+from capo_core.distributions.wording import coverage_statements, in_words, listed
+from capo_core.provenance import SIMULATED
 
-NAN = np.nan
-
-
-def table(*rows) -> pd.DataFrame:
-    """(source, value), or (source, measure, value), each ± 0.02 on 12 items."""
-    full = [(row[0], "JSD", row[1]) if len(row) == 2 else row for row in rows]
-    return pd.DataFrame(
-        [(name, measure, v, v - 0.02, v + 0.02, 12, "") for name, measure, v in full],
-        columns=list(COLUMNS),
-    )
-
-
-def apart(*rows) -> pd.DataFrame:
-    """(source, against, nearer)"""
-    return pd.DataFrame(
-        [(one, other, "JSD", -0.1, -0.2, 0.0, 12, nearer) for one, other, nearer in rows],
-        columns=list(DIFFERENCES),
-    )
+CONFIG = CompareConfig(draws=100)
+EVEN = np.full((12, 3), 1 / 3)
+SHARP = np.eye(3)[np.arange(12) % 3]
 
 
-def said(rows, pairs=()) -> str:
-    return summary.in_words(summary.headline(table(*rows), apart(*pairs), "crowd", "JSD"))
-
-
-def test_the_nearest_and_whether_it_is_so_beyond_doubt():
-    rows = [("a", 0.2), ("b", 0.3), ("uniform", 0.5)]
-    assert said(rows, [("a", "b", "a"), ("a", "uniform", "a")]) == (
-        "Of 2 sources, “a” is closest to the crowd (JSD 0.20 [0.18, 0.22] on 12 items), "
-        "significantly closer than “b”; uniform baseline 0.50."
-    )
-    assert "; the difference from “b” is not significant" in said(rows, [("a", "b", "undecided")])
-
-
-def test_the_nearest_on_other_items_is_not_called_nearer_than_who_beats_it_on_the_same():
-    rows = [("a", 0.2), ("b", 0.3), ("uniform", 0.5)]
-    text = said(rows, [("a", "b", "b"), ("a", "uniform", "uniform")])
-    assert ", but on their common items “b” is significantly closer; uniform" in text
-    assert text.endswith("0.50 (significantly closer on the same items).")
-
-
-def test_a_floor_that_is_nearer_is_said_first():
-    rows = [("a", 0.5), ("uniform", 0.2)]
-    assert said(rows, [("a", "uniform", "uniform")]).startswith(
-        "The uniform baseline is significantly closer to the crowd than every source (JSD 0.20)"
-    )
-    assert said(rows, [("a", "uniform", "undecided")]).startswith(
-        "No source is significantly closer to the crowd than the uniform baseline (JSD 0.20)"
-    )
+def report(*sources, measure="JSD"):
+    made = judgments(*sources)
+    return DistributionReport(made, rank(made, CONFIG), measure)
 
 
 def test_with_one_source_nothing_is_called_the_nearest():
-    assert (
-        said([("a", 0.2)]) == "“a” is compared with the crowd (JSD 0.20 [0.18, 0.22] on 12 items)."
+    made = report(source("crowd", 0.8 * SHARP + 0.2 * EVEN), source("a", SHARP))
+    assert in_words(made.headline) == (
+        "“a” is compared with the crowd on 12 items: JS distance 0.22 [0.22, 0.22]. It is "
+        "significantly closer than the uniform baseline (0.40 [0.40, 0.40]) and the mean "
+        "distribution (0.43 [0.43, 0.43])."
     )
 
 
-def test_with_the_floor_alone_that_is_said():
-    assert said([("uniform", 0.3)]) == (
-        "No source other than the uniform baseline is compared with the crowd yet: JSD 0.30 "
-        "[0.28, 0.32] on 12 items."
+def test_with_the_baseline_alone_that_is_said():
+    made = report(source("crowd", SHARP), source("uniform", EVEN))
+    assert in_words(made.headline) == (
+        "No source other than the uniform baseline is compared with the crowd: JS distance 0.56 "
+        "[0.56, 0.56] on 12 items."
     )
 
 
-@pytest.mark.parametrize("rows", [[], [("a", NAN)]])
-def test_with_nothing_to_compare_that_is_said(rows):
-    assert "nothing is compared" in said(rows)
+def test_with_nothing_to_compare_that_is_said():
+    made = report(source("crowd", SHARP[:2], items=["x", "y"]), source("a", SHARP))
+    assert "nothing is compared" in in_words(made.headline)
+    assert "Not ranked, with no item in common with the crowd: “a”." in map(in_words, made.remarks)
+    made = report(source("crowd", SHARP))
+    assert "nothing is compared" in in_words(made.headline)
 
 
 def test_items_of_one_side_are_counted():
-    coverage = pd.DataFrame(
-        [("a", 10, 8, 2, 4), ("b", 8, 8, 0, 4), ("c", 12, 12, 0, 0)],
-        columns=["source", "items", "both", "only_source", "only_against"],
-    )
-    assert [summary.in_words(each) for each in summary.of_coverage(coverage, "crowd")] == [
+    items = [f"i{k}" for k in range(12)]
+    made = report(
+        source("crowd", SHARP), source("a", SHARP[:10], items=[*items[:8], "x", "y"]),
+        source("b", SHARP[:8], items=items[:8]), source("c", SHARP),
+    )  # fmt: skip
+    assert [in_words(each) for each in coverage_statements(made.ranking)] == [
         "Items of the crowd that a source lacks are excluded: “a” and “b” 4.",
         "Items that the crowd lacks are excluded: “a” 2.",
+    ]
+    assert "Ranked on the 8 items that all of them have; the widest source has 12." in [
+        in_words(each) for each in made.remarks
     ]
 
 
 def test_kl_is_explained_only_where_zeros_rule_it():
-    low = table(("a", "KL", 0.2), ("uniform", "KL", 0.4))
-    high = table(("a", "KL", 9.0), ("uniform", "KL", 0.4))
-    assert summary.of_kl(low, 1e-10, {"a"}) is None
-    assert "clipped at 1e-10" in summary.of_kl(high, 1e-10, {"a"}).text
+    def warning(shares):
+        made = report(source("crowd", 0.8 * SHARP + 0.2 * EVEN), source("a", shares))
+        return kl_statement(made.ranking, made.judgments)
+
+    assert warning(0.9 * SHARP + 0.1 * EVEN) is None
+    assert "clipped at 1e-10" in warning(SHARP).text
     # Far off, but it leaves no label out: nothing to do with zeros.
-    assert summary.of_kl(high, 1e-10, {"another"}) is None
+    assert warning(np.roll(0.99 * SHARP + 0.01 * EVEN, 1, axis=1)) is None
 
 
 def test_halves_are_said_apart_only_where_their_intervals_are():
@@ -109,48 +92,56 @@ def test_halves_are_said_apart_only_where_their_intervals_are():
         )
 
     def text(frame):
-        return summary.in_words(summary.of_halves(frame, "a", "crowd", "JSD"))
+        return in_words(summary.of_halves(frame, "a", "crowd", "JSD"))
 
     assert text(rows(0.1, 0.3)) == (
-        "“a” is farther away where the crowd is divided: JSD 0.30 [0.29, 0.31] on the more "
+        "“a” is farther away where the crowd is divided: JS distance 0.30 [0.29, 0.31] on the more "
         "disputed 5 items, 0.10 [0.09, 0.11] on the other 6."
     )
     assert "is closer where" in text(rows(0.3, 0.1))
     same = text(rows(0.2, 0.21))
-    assert "about as far away" in same and "disputed 5 items" in same
+    assert "neither significantly closer nor farther away" in same and "disputed 5 items" in same
     assert "Too few" in text(None)
 
 
-def test_of_a_training_the_best_teacher_its_rival_and_its_floor():
-    columns = ["set", "source", "measure", "value", "low", "high", "n", "seeds"]
-    rows = pd.DataFrame(
-        [("test", "a", "KL", 0.2, 0.1, 0.3, 9, 3), ("test", "b", "KL", 0.4, 0.3, 0.5, 9, 3),
-         ("test", "floor: mean of a", "KL", 0.5, 0.4, 0.6, 9, 0)],
-        columns=columns,
-    )  # fmt: skip
-    pairs = pd.DataFrame(
-        [("test", "a", "b", "KL", -0.2, -0.3, -0.1, 9),
-         ("test", "a", "floor: mean of a", "KL", -0.3, -0.5, 0.1, 9)],
-        columns=["set", "source", "against", "measure", "value", "low", "high", "n"],
-    )  # fmt: skip
-    text = summary.in_words(summary.of_training(rows, pairs, "crowd"))
-    assert text.startswith(
-        "Of 2 sources, training on “a” brings a classifier closest to the crowd (KL 0.20"
-    )
-    assert "significantly closer than one trained on “b”" in text
-    assert ": 0.50, not significantly farther away." in text
-    one = summary.in_words(summary.of_training(rows[rows["source"] != "b"], pairs, "crowd"))
-    assert one.startswith("A classifier trained on “a” reaches KL 0.20")
-    assert "no scores" in summary.of_training(rows.iloc[:0], pairs, "crowd").text
+def scored(source, value, seeds=3):
+    return {"source": source, "measure": "KL", "value": value, "low": value - 0.1,
+            "high": value + 0.1, "n": 9, "seeds": seeds}  # fmt: skip
 
 
-def test_statements_carry_their_numbers_and_names():
-    statement = summary.headline(
-        table(("a", "JSD", 0.2), ("b", "JSD", 0.3)), apart(("a", "b", "a")), "crowd", "JSD"
+def apart(source, against, value, half):
+    return {"source": source, "against": against, "measure": "KL", "value": value,
+            "low": value - half, "high": value + half, "n": 9}  # fmt: skip
+
+
+def trained(rows, pairs):
+    return in_words(training_statement(training_finding(rows, pairs, "crowd")))
+
+
+def test_of_a_training_the_best_source_its_rival_and_its_floor():
+    rows = [scored("a", 0.2), scored("b", 0.4), scored("floor: mean of a", 0.5, seeds=0)]
+    pairs = [apart("a", "b", -0.2, 0.1), apart("a", "floor: mean of a", -0.3, 0.4)]
+    assert trained(rows, pairs) == (
+        "Of 2 sources, training on “a” brings a classifier significantly closest to the crowd on 9 "
+        "items: KL 0.20 [0.10, 0.30], next “b” 0.40 [0.30, 0.50]. It is not significantly closer "
+        "than the mean distribution of “a” for every item (0.50 [0.40, 0.60])."
     )
-    assert statement.values["best"].key == "a" and statement.values["n"] == 12
-    assert statement.values["value"].values["value"] == 0.2
-    assert Statement.from_dict(json.loads(json.dumps(statement.to_dict()))) == statement
+    assert trained(rows, [apart("a", "b", -0.2, 0.3), *pairs[1:]]).startswith(
+        "Of 2 sources, none trains a classifier significantly closest to the crowd on 9 items: “a” "
+        "(KL 0.20 [0.10, 0.30]) is not significantly different from “b” (0.40 [0.30, 0.50])."
+    )
+    assert trained([rows[0], rows[2]], pairs).startswith(
+        "A classifier trained on “a” reaches KL 0.20 [0.10, 0.30] on 9 items. It is not"
+    )
+    assert trained([], []) == "This training has no scores."
+
+
+def test_a_training_is_not_best_of_many_by_one_interval_alone():
+    # p is .04 against each of five others: not after Holm's correction.
+    rows = [scored("a", 0.2), *(scored(f"b{k}", 0.3) for k in range(5))]
+    pairs = [apart("a", f"b{k}", -0.1, 0.095) for k in range(5)]
+    assert "none trains a classifier significantly closest" in trained(rows, pairs)
+    assert "significantly closest to the crowd" in trained(rows[:2], pairs[:1])
 
 
 def test_notes_are_sentences_and_simulation_is_not_said_twice():
@@ -158,10 +149,10 @@ def test_notes_are_sentences_and_simulation_is_not_said_twice():
 
 
 def test_many_names_are_not_all_listed():
-    assert summary.listed(["crowd", "uniform"]) == "the crowd and uniform"
+    assert listed(["crowd", "uniform"]) == "the crowd and uniform"
     long = [f"embedded: no explanations, p_softmax T={t}" for t in (1, 20)]
-    assert summary.listed(long) == f"“{long[0]}” and “{long[1]}”"
-    assert summary.listed(list("abcdef")) == "“a”, “b”, “c” and 3 more"
+    assert listed(long) == f"“{long[0]}” and “{long[1]}”"
+    assert listed(list("abcdef")) == "“a”, “b”, “c” and 3 more"
 
 
 def test_the_command_says_what_differs_from_its_defaults():
@@ -180,7 +171,11 @@ def test_the_command_says_what_differs_from_its_defaults():
 
 
 def test_the_paragraph_names_the_numbers_it_is_about():
-    text = summary.methods_paragraph(
-        "mine", CompareConfig(draws=500), table(("a", 0.2), ("uniform", 0.3)), {"items’": "f" * 64}
-    )
-    assert "on 12 items of mine" in text and "500 draws" in text and f"items’ {'f' * 16})" in text
+    made = report(source("crowd", SHARP), source("a", EVEN), source("b", SHARP[:1], items=["i0"]))
+    text = methods_paragraph(made, {"items’": "f" * 64})
+    assert "on the 12 items of hand-made" in text and "100 draws" in text
+    assert f"(items’ {'f' * 16})" in text and "Not ranked: “b”." in text
+    simulated = judgments_provenance(made.judgments).but(data=SIMULATED)
+    for words in (to_markdown(made, simulated), to_html(made, simulated)):
+        assert words.count("simulated") > 3 and "no person wrote them" in words
+        assert "Label distributions: hand-made (simulated data)" in words.replace("\\", "")

@@ -10,6 +10,7 @@ from capo_core.dashboard.distributions import charts, item_data, summary
 from capo_core.dashboard.distributions.item_data import BARS, PLANE, TERNARY
 from capo_core.dashboard.distributions.items import Card, cards_html
 from capo_core.dashboard.ui.theme import Look, human_look, looks
+from capo_core.distributions.wording import source_name
 from capo_core.task import NLI, LabelScale
 
 NASTY = '<script>alert("1")</script>'
@@ -133,4 +134,4 @@ def test_colours_are_those_of_the_house_and_do_not_depend_on_what_is_shown():
     others = [found[name].color for name in names if name != "crowd"]
     assert len(set(others)) == len(others)
     assert summary.source_looks(names, people, dark=True)["crowd"] != found["crowd"]
-    assert summary.source_name("capo team") == "CAPO team"
+    assert source_name("capo team") == "CAPO team"

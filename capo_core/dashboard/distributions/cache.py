@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache
@@ -17,8 +17,9 @@ from capo_core.workspace import Workspace, content_hash
 
 if TYPE_CHECKING:  # loading these takes a second, which other pages need not wait
     from capo_core.dashboard.distributions.data import Reading
-    from capo_core.distributions.compare import CompareConfig, DistributionComparison
+    from capo_core.distributions.compare import CompareConfig
     from capo_core.distributions.judgments import Judgments
+    from capo_core.distributions.ranking import Ranking
 
 _RESULTS = ("estimate.json", "result.json")
 _HASH_FUNCS: dict[type | str, Any] = {
@@ -98,31 +99,27 @@ def opened_file(workspace: Workspace, name: str) -> Judgments:
     return store.load(name, workspace)
 
 
-@st.cache_resource(max_entries=512, show_spinner="Computing distances …", hash_funcs=_HASH_FUNCS)
-def measured(reading: Reading, config: CompareConfig, source: str) -> DistributionComparison:
-    """Return the comparison of one source with the reference."""
-    from capo_core.distributions.compare import compare
+@st.cache_resource(max_entries=64, show_spinner="Computing distances …", hash_funcs=_HASH_FUNCS)
+def ranking(reading: Reading, config: CompareConfig, sources: tuple[str, ...]) -> Ranking:
+    """Return the ranking of some sources; what another choice of them measured is used again."""
+    from capo_core.distributions.ranking import rank
 
-    return compare(reading.judgments, config, sources=[source])
+    return rank(reading.judgments, config, sources=sources, known=_known(reading))
 
 
-@st.cache_resource(max_entries=4096, show_spinner=False, hash_funcs=_HASH_FUNCS)
-def paired(
-    reading: Reading, config: CompareConfig, first: str, second: str, measure: str
-) -> pd.DataFrame:
-    """Return `item_data.paired` of two sources that have items in common with the reference."""
-    from capo_core.dashboard.distributions import item_data
-
-    one, other = (measured(reading, config, name).per_item for name in (first, second))
-    return item_data.paired(one, other, measure, config)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_HASH_FUNCS)
+def _known(reading: Reading) -> dict:
+    """Return what has been measured in a reading, filled by `ranking`."""
+    return {}
 
 
 @st.cache_resource(max_entries=1024, show_spinner="Computing differences …", hash_funcs=_HASH_FUNCS)
-def apart(reading: Reading, config: CompareConfig, first: str, second: str) -> pd.DataFrame:
-    """Return the differences of two sources; empty where no item has all three."""
-    from capo_core.distributions.compare import compare
+def pair(reading: Reading, config: CompareConfig, first: str, second: str) -> Ranking:
+    """Return the ranking of two sources alone, on the items of both."""
+    from capo_core.distributions.ranking import rank
 
-    return compare(reading.judgments, config, sources=[first, second]).differences
+    config = replace(config, min_share=0.0)
+    return rank(reading.judgments, config, sources=[first, second], known=_known(reading))
 
 
 @st.cache_resource(show_spinner=False)

@@ -17,6 +17,7 @@ from capo_core.dashboard.distributions.item_data import CORNERS, HEIGHT, heaps
 from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
+from capo_core.distributions.compare import measure_title
 from capo_core.formatting import count, percent, percent_interval
 from capo_core.task import LabelScale
 
@@ -217,7 +218,7 @@ def map_of_disagreement(
     at = rows[["entropy_against", measure]].to_numpy(dtype=float).reshape(-1, 2)
     points(
         figure, at, rows["item_id"].tolist(), rows[measure].to_numpy(), name="", look=look,
-        told=f"entropy %{{x:.2f}}, {measure} %{{y:.2f}}<br>",
+        told=f"entropy %{{x:.2f}}, {measure_title(measure)} %{{y:.2f}}<br>",
     )  # fmt: skip
     mine = rows[rows["item_id"] == open_item]
     if len(mine):
@@ -232,7 +233,9 @@ def map_of_disagreement(
         )  # fmt: skip
     figure.update_xaxes(title="entropy (0 = full agreement)", range=[-0.03, most * 1.04])
     highest = float(rows[measure].max()) if len(rows) and rows[measure].max() > 0 else 1.0
-    figure.update_yaxes(title=f"{measure} of the source", range=[-0.03 * highest, 1.06 * highest])
+    figure.update_yaxes(
+        title=f"{measure_title(measure)} of the source", range=[-0.03 * highest, 1.06 * highest]
+    )
     return figure
 
 
@@ -334,39 +337,4 @@ def replaced(rows: pd.DataFrame, title: str, color: str) -> go.Figure:
         )
     figure.update_xaxes(**percent_axis("share of explanations replaced") | {"range": [-0.05, 1.05]})
     figure.update_yaxes(title=title)
-    return figure
-
-
-def distances(
-    rows: pd.DataFrame, names: Mapping[str, str], looks: Mapping[str, Look], title: str
-) -> go.Figure:
-    """One measure of all sources, one row each with its interval; the first on top.
-
-    Args:
-        rows: `Comparison.table` of one measure, in the order to show.
-    """
-    rows = rows[rows["value"].notna()].iloc[::-1]
-    figure = blank(max(200, 76 + 30 * len(rows)))
-    for place, row in enumerate(rows.itertuples()):
-        one = pd.DataFrame([row._asdict()])
-        look = looks[row.source]
-        figure.add_scatter(
-            x=one["value"],
-            y=[place],
-            error_x=whiskers(one["value"], one["low"], one["high"], look.color),
-            mode="markers",
-            marker={"color": look.color, "symbol": look.symbol, "size": 11},
-            customdata=one[["source", "low", "high", "n"]].to_numpy(),
-            hovertemplate="%{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}], "
-            "n = %{customdata[3]:,}<extra></extra>",
-            showlegend=False,
-            **STAY,
-        )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=[plotly(names[source], 30) for source in rows["source"]],
-        range=[-0.6, len(rows) - 0.4],
-        showgrid=False,
-    )
-    figure.update_xaxes(title=title, rangemode="tozero", gridcolor=None, linecolor=NEUTRAL)
     return figure

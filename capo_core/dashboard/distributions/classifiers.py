@@ -17,13 +17,7 @@ from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.distributions import estimates
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import (
-    called,
-    data_options,
-    in_words,
-    of_training,
-    source_name,
-)
+from capo_core.dashboard.distributions.summary import data_options
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -38,8 +32,10 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions import store
 from capo_core.distributions.judgments import UNIFORM, Judgments
 from capo_core.distributions.soft_label_data import MEASURES, SoftLabelConfig, scores, soft_set
+from capo_core.distributions.training_findings import training_finding, training_statement
+from capo_core.distributions.wording import called, in_words, measured, source_name
 from capo_core.errors import CapoError, RunError
-from capo_core.formatting import count, with_interval
+from capo_core.formatting import count
 from capo_core.runs import queue, submit
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
@@ -195,7 +191,8 @@ def _result(context: PageContext, done: list[Run]) -> None:
     )  # fmt: skip
     rows = rows[rows["set"] == place]
     apart = apart[apart["set"] == place] if len(apart) else apart
-    show_headline(in_words(of_training(rows, apart, against)))
+    finding = training_finding(rows.to_dict("records"), apart.to_dict("records"), against)
+    show_headline(in_words(training_statement(finding)))
     _grid(rows)
     show_note(
         f"Against {source_name(against)}, on {count(int(rows['n'].iloc[0]), 'item')}; intervals "
@@ -241,7 +238,8 @@ def _grid(rows: pd.DataFrame) -> None:
     shown = []
     for source, own in rows.groupby("source", sort=False):
         cells = {
-            row.measure: with_interval(row.value, row.low, row.high) for row in own.itertuples()
+            row.measure: measured(row.value, row.low, row.high, int(row.n)).text
+            for row in own.itertuples()
         }
         shown.append({"source": source_name(str(source)), **cells,
                       "seeds": int(own["seeds"].iloc[0])})  # fmt: skip

@@ -20,6 +20,7 @@ from capo_core.distributions.files import merge_judgments, read_judgments
 from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments, LabelDistribution
 from capo_core.distributions.provenance import judgments_provenance
 from capo_core.distributions.sources import (
+    ANNOTATOR,
     ANNOTATORS,
     output_distributions,
     output_explanations,
@@ -86,7 +87,6 @@ def opened(
 
 MOST_SHOWN = 8  # sources beside each other before anybody has chosen
 _ROUNDED = 0.0051  # how far a share may be off that was published with two digits
-_EACH = "annotator "  # how the sources of single annotators begin
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ def default_shown(names: Sequence[str], against: str) -> list[str]:
     whole = [
         name
         for name in others
-        if not name.startswith(_EACH)
+        if not name.startswith(ANNOTATOR)
         and (name.endswith(" team") or not any(name.startswith(f"{head} ") for head in teams))
     ]
     # Where the annotators together are the measure, what is left to compare are they themselves.

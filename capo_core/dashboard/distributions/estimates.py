@@ -14,7 +14,7 @@ import streamlit as st
 from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import data_options, source_name
+from capo_core.dashboard.distributions.summary import data_options
 from capo_core.dashboard.ui import job_progress
 from capo_core.dashboard.ui.components import Field, control_row, section_heading, show_note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
@@ -30,6 +30,7 @@ from capo_core.distributions.estimate import (
     orders_of,
 )
 from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.wording import source_name
 from capo_core.errors import CapoError
 from capo_core.formatting import count, number, with_interval
 from capo_core.run_folder import find_run

@@ -18,12 +18,7 @@ from capo_core.dashboard.distributions import cache as distributions_cache
 from capo_core.dashboard.distributions import charts, estimates
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import (
-    called,
-    data_options,
-    source_looks,
-    source_name,
-)
+from capo_core.dashboard.distributions.summary import data_options, source_looks
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -36,11 +31,13 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown
-from capo_core.distributions.compare import DistributionComparison
+from capo_core.distributions.compare import measure_title
 from capo_core.distributions.explanations import replace_explanations
 from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.ranking import Ranking
 from capo_core.distributions.sources import HUMANS
 from capo_core.distributions.variation import VariationConfig, variation
+from capo_core.distributions.wording import called, source_name
 from capo_core.formatting import count, percent, short
 from capo_core.progress import Progress, silent
 
@@ -88,13 +85,13 @@ def distances(
     people: str,
     model: str,
     measure: str,
-    measured: Callable[[str], DistributionComparison],
+    measured: Callable[[str], Ranking],
 ) -> pd.DataFrame:
     """Distances of estimates that read explanations of which a share was replaced.
 
     Args:
         shown_by_run: `distributing_runs.estimates`.
-        measured: a source's name → its comparison.
+        measured: a source's name → its ranking, alone.
 
     Returns:
         share, line (the model that estimated), value, low, high, n; by share.
@@ -291,7 +288,7 @@ def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
     rows = estimates.estimates(chosen.reading, context.workspace)
     effect = distances(
         chosen.reading, rows, HUMANS, model, chosen.measure,
-        lambda name: distributions_cache.measured(chosen.reading, chosen.config, name),
+        lambda name: distributions_cache.ranking(chosen.reading, chosen.config, (name,)),
     )  # fmt: skip
     with side_by_side("replaced", [1, 1]) as (left, right):
         with left:
@@ -333,12 +330,15 @@ def _replaced_likeness(context: PageContext, chosen: Chosen, model: str) -> None
 def _replaced_distances(chosen: Chosen, model: str, effect: pd.DataFrame) -> None:
     if len(effect):
         show_figure(
-            charts.replaced(effect, chosen.measure, "#CF3A75"),
+            charts.replaced(effect, measure_title(chosen.measure), "#CF3A75"),
             key=f"{PAGE}.replaced.far",
             file_name=f"{chosen.file_stem}-replaced-distance",
             alt="Distance of estimates by share of explanations replaced",
         )
-        show_note(f"{chosen.measure} to {called(chosen.against)} of estimates that read them.")
+        show_note(
+            f"{measure_title(chosen.measure)} to {called(chosen.against)} of estimates that read "
+            "them."
+        )
         return
     show_note("Effect on the distances: run estimates with a share replaced, for 0.25 to 1.")
     words = shlex.join(data_options(chosen.reading.dataset, chosen.reading.files))

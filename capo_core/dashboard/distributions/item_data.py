@@ -12,13 +12,12 @@ import pandas as pd
 
 from capo_core.dashboard.ui.item_html import with_phrase
 from capo_core.distributions.compare import (
-    DIFFERENCES,
+    JS_DIVERGENCE,
     JSD,
     KL,
     MANHATTAN,
     TVD,
     WASSERSTEIN,
-    CompareConfig,
 )
 from capo_core.distributions.judgments import Judgments, LabelDistribution
 from capo_core.stats.intervals import bayesian_weights, central_interval
@@ -98,7 +97,7 @@ AGREEMENT = {
     "same": "same most frequent label",
     "other": "another most frequent label",
 }
-ITEM_MEASURES = (JSD, TVD, KL, WASSERSTEIN, MANHATTAN)
+ITEM_MEASURES = (JSD, TVD, KL, WASSERSTEIN, MANHATTAN, JS_DIVERGENCE)
 _CLOSE = 1e-9
 
 
@@ -169,28 +168,6 @@ def _with_words(judgments: Judgments, phrase: str) -> set[str]:
     texts = items["text_a"] + "\n" + items["text_b"]
     named = set(items.loc[with_phrase(texts, phrase), "item_id"])
     return named | set(said.loc[with_phrase(said["explanation"].astype(str), phrase), "item_id"])
-
-
-def paired(
-    first: pd.DataFrame, second: pd.DataFrame, measure: str, config: CompareConfig
-) -> pd.DataFrame:
-    """`Comparison.differences` of two sources in one measure of single items, and quickly: the
-    same draws, but nothing that looks at pairs of items.
-
-    Args:
-        first, second: `Comparison.per_item` of one source each.
-    """
-    both = first.merge(second, on="item_id", suffixes=("", "_other"))
-    names = [str(frame["source"].iloc[0]) for frame in (first, second) if len(frame)]
-    if not len(both):
-        return pd.DataFrame(columns=list(DIFFERENCES))
-    values = both[measure].to_numpy() - both[f"{measure}_other"].to_numpy()
-    rng = np.random.default_rng(config.seed)
-    weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
-    low, high = central_interval(weights @ values / weights.sum(axis=1))
-    nearer = names[0] if high < 0 else names[1] if low > 0 else "undecided"
-    row = (*names, measure, float(values.mean()), low, high, len(values), nearer)
-    return pd.DataFrame([row], columns=list(DIFFERENCES))
 
 
 def halves(frame: pd.DataFrame, measure: str, *, draws: int = 2000) -> pd.DataFrame | None:

@@ -14,7 +14,6 @@ import streamlit as st
 from capo_core.dashboard.distributions import charts, item_data
 from capo_core.dashboard.distributions.item_data import AGREEMENT, ORDERS, Wanted, steps
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import called, source_name
 from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
@@ -26,7 +25,9 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.item_html import Answer, annotators_html, answers_html, item_html
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import Look, looks
+from capo_core.distributions.compare import measure_title
 from capo_core.distributions.sources import HUMANS
+from capo_core.distributions.wording import called, source_name
 from capo_core.formatting import count, number, percent, short
 from capo_core.templates import render
 
@@ -170,7 +171,8 @@ def _filters(chosen: Chosen, columns: list) -> None:
         url_state.choice(
             st.selectbox, "Order", list(ORDERS), page=PAGE, key="order", clears=_MOVED,
             format_func=ORDERS.__getitem__,
-            help=f"Distance: {chosen.measure} of {focus}. Disputed: entropy of {against}.",
+            help=f"Distance: {measure_title(chosen.measure)} of {focus}. Disputed: entropy of "
+                 f"{against}.",
         )  # fmt: skip
 
 
@@ -230,7 +232,7 @@ def _distance(per_item: pd.DataFrame, name: str, item_id: str, measure: str) -> 
     if per_item.empty:
         return ""
     rows = per_item[(per_item["source"] == name) & (per_item["item_id"] == item_id)]
-    return f"{measure} {number(float(rows[measure].iloc[0]))}" if len(rows) else ""
+    return f"{measure_title(measure)} {number(float(rows[measure].iloc[0]))}" if len(rows) else ""
 
 
 def _steps(chosen: Chosen, item_id: str) -> None:

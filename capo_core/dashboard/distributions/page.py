@@ -13,20 +13,21 @@ from capo_core.dashboard.distributions import (
     explanations,
     plots,
     selection,
-    summary,
     table,
 )
 from capo_core.dashboard.distributions import estimates as distributions_estimates
 from capo_core.dashboard.distributions import items as distributions_items
 from capo_core.dashboard.distributions.item_data import long_table
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import command, methods_paragraph
+from capo_core.dashboard.distributions.summary import command
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import show_headline, show_note
 from capo_core.dashboard.ui.exports import begin, current, download
 from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.judgments import CROWD, UNIFORM
+from capo_core.distributions.report import methods_paragraph, to_html, to_markdown
 from capo_core.distributions.sources import ANNOTATORS
+from capo_core.distributions.wording import called, in_words
 from capo_core.export_formats import csv_text, frame_lines
 
 
@@ -35,6 +36,10 @@ def show_export(chosen: Chosen) -> None:
     name = chosen.file_stem
     st.subheader("Export", anchor=False)
     with st.container(horizontal=True):
+        download(PAGE, "Report (HTML)", f"{name}-distributions.html", "text/html",
+                 partial(to_html, chosen.report))  # fmt: skip
+        download(PAGE, "Report (Markdown)", f"{name}-distributions.md", "text/markdown",
+                 partial(to_markdown, chosen.report))  # fmt: skip
         download(PAGE, "Distances (CSV)", f"{name}-distances.csv", "text/csv",
                  lambda source: csv_text(_distances(chosen), source))  # fmt: skip
         download(PAGE, "Item by item (CSV)", f"{name}-distributions.csv", "text/csv",
@@ -47,7 +52,7 @@ def show_export(chosen: Chosen) -> None:
         prints = {"items’ fingerprint": chosen.reading.judgments.fingerprint}
         if chosen.dataset is not None:
             prints["dataset’s"] = chosen.dataset.fingerprint
-        methods = methods_paragraph(name, chosen.config, chosen.table, prints)
+        methods = methods_paragraph(chosen.report, prints)
         show_note(f"{current().caution} {methods}".strip())
         show_note("Formulas and their sources are in docs/methods-distributions.md.")
         st.caption("The same table on the command line (with your own file paths):")
@@ -75,9 +80,10 @@ def _runs(chosen: Chosen) -> list[str]:
 
 def _distances(chosen: Chosen) -> pd.DataFrame:
     """The long table, with the number of items that each side alone has."""
-    frame = chosen.table.assign(against=chosen.against, clip=chosen.config.clip)
+    ranking = chosen.report.ranking
+    frame = ranking.table.assign(against=chosen.against, clip=chosen.config.clip)
     return frame.merge(
-        chosen.coverage[["source", "only_source", "only_against"]], how="left", on="source"
+        ranking.coverage[["source", "only_source", "only_against"]], how="left", on="source"
     )
 
 
@@ -103,8 +109,7 @@ def show(context: PageContext) -> None:
         return
     begin(chosen.reading.provenance(context.workspace, chosen.dataset))
     with headline:
-        statement = summary.headline(chosen.table, chosen.apart, chosen.against, chosen.measure)
-        show_headline(summary.in_words(statement))
+        show_headline(in_words(chosen.report.headline))
         if not chosen.reading.dataset:
             show_note(_whose_items(context, chosen))
         _what_is_missing(context, chosen)
@@ -168,7 +173,7 @@ def _whose_items(context: PageContext, chosen: Chosen) -> str:
 def _reference(chosen: Chosen) -> str:
     if chosen.against == ANNOTATORS:
         return "the annotators’ pooled labels, which include each of the sources"
-    return markdown(summary.called(chosen.against))
+    return markdown(called(chosen.against))
 
 
 def _nothing_to_compare(context: PageContext) -> None:

@@ -13,13 +13,7 @@ from capo_core.dashboard.distributions import charts, item_data
 from capo_core.dashboard.distributions.item_data import BARS, TERNARY, halves
 from capo_core.dashboard.distributions.items import Items
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import (
-    called,
-    in_words,
-    listed,
-    of_halves,
-    source_name,
-)
+from capo_core.dashboard.distributions.summary import of_halves
 from capo_core.dashboard.ui import components, url_state
 from capo_core.dashboard.ui.components import (
     is_dark,
@@ -31,6 +25,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import Look, human_look
+from capo_core.distributions.wording import called, in_words, listed, source_name
 from capo_core.task import LabelScale
 
 LONGEST = 50

@@ -17,14 +17,16 @@ from capo_core.dashboard.distributions import PAGE, data
 from capo_core.dashboard.distributions import cache as distributions_cache
 from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.item_data import ITEM_MEASURES
-from capo_core.dashboard.distributions.summary import nearest, source_looks, source_name
+from capo_core.dashboard.distributions.summary import source_looks
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import control_row, is_dark, show_error, show_note
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.theme import Look
 from capo_core.dataset import Dataset
-from capo_core.distributions.compare import WASSERSTEIN, CompareConfig
+from capo_core.distributions.compare import WASSERSTEIN, CompareConfig, measure_title
 from capo_core.distributions.judgments import UNIFORM
+from capo_core.distributions.report import DistributionReport
+from capo_core.distributions.wording import source_name
 from capo_core.errors import CapoError, DataError
 from capo_core.formatting import count, short
 from capo_core.json_text import json_line
@@ -157,8 +159,7 @@ class Chosen:
         focus: the one of them that is set beside the measure in the pictures.
         measure: one of `ITEM_MEASURES`.
         dataset: None where files are shown without it.
-        table, per_item, coverage: of `compare.Comparison`, of all sources shown.
-        apart: differences of the nearest source to the next and to the floor, in `measure`.
+        report: the ranking of the sources shown, with its findings.
         looks: of all sources there are.
     """
 
@@ -169,16 +170,18 @@ class Chosen:
     focus: str
     measure: str
     config: CompareConfig
-    table: pd.DataFrame
-    per_item: pd.DataFrame
-    coverage: pd.DataFrame
-    apart: pd.DataFrame
+    report: DistributionReport
     looks: dict[str, Look]
 
     @property
     def file_stem(self) -> str:
         """Return the beginning of the names of downloads."""
         return self.reading.judgments.name
+
+    @property
+    def per_item(self) -> pd.DataFrame:
+        """Return the distances of single items; see `Ranking.per_item`."""
+        return self.report.ranking.per_item
 
     def of_focus(self) -> pd.DataFrame:
         """`per_item` of the source in the charts."""
@@ -221,7 +224,8 @@ def current(context: PageContext) -> Chosen | None:
             measure = url_state.choice(
                 st.selectbox, "Distance",
                 [name for name in ITEM_MEASURES if ordinal or name != WASSERSTEIN],
-                page=PAGE, key="measure", help=DISTRIBUTIONS_HELP["measure"],
+                page=PAGE, key="measure", format_func=measure_title,
+                help=DISTRIBUTIONS_HELP["measure"],
             )  # fmt: skip
     dataset = cache.dataset(context.workspace, context.entry) if reading.dataset else None
     return _compared(reading, dataset, shown, focus, measure, CompareConfig(against, float(clip)))
@@ -284,35 +288,9 @@ def _compared(
     measure: str,
     config: CompareConfig,
 ) -> Chosen:
-    tables, per_item, coverage = [], [], []
-    reference = reading.judgments.source(config.against)
-    for name in shown:
-        source = reading.judgments.source(name)
-        if not data.in_both(reference, source):
-            row = (name, len(source.item_ids), 0, len(source.item_ids), len(reference.item_ids))
-            coverage.append(pd.DataFrame([row], columns=_COVERAGE))
-            continue
-        made = distributions_cache.measured(reading, config, name)
-        tables.append(made.table)
-        per_item.append(made.per_item)
-        coverage.append(made.coverage)
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_TABLE)
-    order = nearest(table, measure)
-    pairs = [(order[0], order[1])] if len(order) > 1 else []
-    if order and UNIFORM in set(table["source"]):
-        pairs.append((order[0], UNIFORM))
-    apart = [
-        distributions_cache.paired(reading, config, one, other, measure) for one, other in pairs
-    ]
+    ranking = distributions_cache.ranking(reading, config, tuple(shown))
     return Chosen(
-        reading, dataset, config.against, tuple(shown), focus, measure, config, table,
-        pd.concat(per_item, ignore_index=True) if per_item else pd.DataFrame(),
-        pd.concat(coverage, ignore_index=True),
-        pd.concat(apart, ignore_index=True) if apart else pd.DataFrame(columns=_APART),
+        reading, dataset, config.against, tuple(shown), focus, measure, config,
+        DistributionReport(reading.judgments, ranking, measure),
         source_looks(reading.names, dataset.annotators if dataset else (), dark=is_dark()),
     )  # fmt: skip
-
-
-_TABLE = ["source", "measure", "value", "low", "high", "n", "note"]
-_APART = ["source", "against", "measure", "value", "low", "high", "n", "nearer"]
-_COVERAGE = ["source", "items", "both", "only_source", "only_against"]

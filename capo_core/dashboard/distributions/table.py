@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -10,16 +11,7 @@ import streamlit as st
 from capo_core.dashboard.distributions import cache
 from capo_core.dashboard.distributions.item_data import ITEM_MEASURES
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
-from capo_core.dashboard.distributions.summary import (
-    called,
-    in_words,
-    listed,
-    nearest,
-    of_coverage,
-    of_kl,
-    sentences,
-    source_name,
-)
+from capo_core.dashboard.distributions.summary import sentences
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
@@ -27,99 +19,78 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.compare import (
     ENTROPY_CORRELATION,
     HIGHER_IS_CLOSER,
-    JSD,
     KL,
-    MANHATTAN,
-    SHAPE,
-    TVD,
-    WASSERSTEIN,
+    measure_title,
 )
-from capo_core.distributions.judgments import UNIFORM
-from capo_core.formatting import number, short, with_interval
+from capo_core.distributions.paired import UNDECIDED
+from capo_core.distributions.ranking import SOURCE
+from capo_core.distributions.report import LEGEND, TableRow, difference_texts, header
+from capo_core.distributions.wording import called, in_words, listed, source_name
+from capo_core.formatting import count, short
 
-_ORDER = (JSD, TVD, KL, WASSERSTEIN, SHAPE, ENTROPY_CORRELATION, MANHATTAN)
 _MARK = "mark"  # the column that tells which source is in the pictures
 _WIDTHS = {KL: 146, ENTROPY_CORRELATION: 136}
 _QUIET = "color: #8A8F94"
 
 
 def show(chosen: Chosen) -> None:
-    """Show each source by each measure, closest first and the floor last."""
+    """Show each source by each measure, closest first, then the baselines and what is not
+    ranked."""
     section_heading(
         markdown(f"Distance from {called(chosen.against)}"), DISTRIBUTIONS_HELP["intervals"]
     )
-    if chosen.table.empty:
-        for statement in of_coverage(chosen.coverage, chosen.against):
-            show_note(in_words(statement))
-        return
-    measures = _measures(chosen)
-    sources = nearest(chosen.table, chosen.measure)
-    rest = list(dict.fromkeys(chosen.table["source"]))
-    sources += [name for name in rest if name not in sources]  # the floor, and the undefined
-    _draw(chosen, _grid(chosen, sources, measures), sources, measures)
-    show_note(
-        "Means over items with 95 % confidence intervals. ↓ lower is closer, ↑ "
-        "higher is closer. ● is shown in the figures below; click a row to show "
-        "another source."
-    )
-    coverage = of_coverage(chosen.coverage, chosen.against)
-    items = [*sentences(chosen.reading.notes), *map(in_words, coverage)]
-    zeros = of_kl(chosen.table, chosen.config.clip, _silent(chosen))
-    values = [*([in_words(zeros)] if zeros else []), *_notes(chosen.table)]
-    for told in (items, values):
-        if any(told):
-            show_note(" ".join(text for text in told if text))
-
-
-def _measures(chosen: Chosen) -> list[str]:
-    """Return the measures shown: Manhattan is twice TVD, and is shown only beside Wasserstein."""
-    there = set(chosen.table["measure"])
-    names = [name for name in _ORDER if name in there]
-    return names if WASSERSTEIN in there else [name for name in names if name != MANHATTAN]
-
-
-def _silent(chosen: Chosen) -> set[str]:
-    """Return the sources that give some label of an item no more than the clip."""
-    sources = map(chosen.reading.judgments.source, chosen.shown)
-    return {one.name for one in sources if (one.shares <= chosen.config.clip).any()}
-
-
-def _grid(chosen: Chosen, sources: list[str], measures: list[str]) -> pd.DataFrame:
-    cells = {(row.source, row.measure): row for row in chosen.table.itertuples()}
-    rows = []
-    for name in sources:
-        own = [cells[name, measure] for measure in measures]
-        title = short(source_name(name), 60)
-        rows.append(
-            {
-                _MARK: "●" if name == chosen.focus else "",
-                "source": f"{title} (floor)" if name == UNIFORM else title,
-                **{one.measure: _cell(one) for one in own},
-                "n": _sortable(f"{int(own[0].n):,}", 7),
-            }
+    report = chosen.report
+    rows = report.rows()
+    if rows:
+        _draw(chosen, rows)
+        show_note(
+            f"{LEGEND} Grey: baselines, and sources that are not ranked, on their own items. ● is "
+            "shown in the figures below; click a row to show another source."
         )
-    return pd.DataFrame(rows)
+    notes = [*sentences(chosen.reading.notes), *map(in_words, report.remarks)]
+    for told in (notes, report.notes()):
+        if told:
+            show_note(" ".join(told))
+    hidden = [name for name in chosen.reading.names if name not in (*chosen.shown, chosen.against)]
+    if hidden:
+        show_note(f"Not shown: {listed(hidden)}; choose them under Sources.")
 
 
-def _cell(row) -> str:
-    """Return a value with its interval; a negative value that is zero but for the arithmetic is
-    zero."""
-    value, low, high = (round(part, 2) + 0.0 for part in (row.value, row.low, row.high))
-    return _sortable(number(value), 5) + with_interval(value, low, high).removeprefix(number(value))
+def _grid(chosen: Chosen, rows: list[TableRow]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                _MARK: "●" if row.source == chosen.focus else "",
+                "source": short(row.title, 60),
+                **{measure: _sortable(cell) for measure, cell in row.cells.items()},
+                "n": _sortable(f"{row.n:,}", 7),
+            }
+            for row in rows
+        ]
+    )
 
 
-def _sortable(figure: str, width: int) -> str:
-    """Pad texts with digit-wide spaces, so that a column of texts sorts by its numbers."""
-    return figure.rjust(width, "\u2007")
+def _sortable(text: str, width: int = 6) -> str:
+    """Pad a text with digit-wide spaces, so that a column of texts sorts by its first numbers."""
+    figure, space, rest = text.partition(" ")
+    return figure.rjust(width, "\u2007") + space + rest
 
 
-def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list[str]) -> None:
+def _draw(chosen: Chosen, rows: list[TableRow]) -> None:
+    grid = _grid(chosen, rows)
+
     def dress(column: pd.Series) -> list[str]:
         if column.name == "source":
             # The colour as a ground: as ink it is too faint for words on one of the themes.
-            return [f"background-color: {chosen.looks[name].color}40" for name in sources]
-        weight = "font-weight: bold" if column.name == chosen.measure else ""
-        return [_QUIET if name == UNIFORM else weight for name in sources]
+            looks = chosen.looks
+            return [
+                f"background-color: {looks[row.source].color}40" if row.source in looks else _QUIET
+                for row in rows
+            ]
+        return [
+            _QUIET if row.role != SOURCE else "font-weight: bold" if column.name in row.bold else ""
+            for row in rows
+        ]
 
     longest = max(map(len, grid["source"]))
     config = {
@@ -128,9 +99,9 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
         ),
         "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 26 else 200),
     }
-    for name in measures:
+    for name in chosen.report.measures:
         config[name] = st.column_config.TextColumn(
-            _header(name),
+            header(name),
             help=DISTRIBUTIONS_HELP[name],
             alignment="right",
             width=_WIDTHS.get(name, 120),
@@ -146,17 +117,13 @@ def _draw(chosen: Chosen, grid: pd.DataFrame, sources: list[str], measures: list
         hide_index=True,
         column_config=config,
         key=place,
-        on_select=lambda: _clicked(place, sources),
+        on_select=lambda: _clicked(place, [row.source for row in rows], chosen.shown),
         selection_mode="single-cell",
         alt="Distance of each source by each measure, with intervals",
     )
 
 
-def _header(measure: str) -> str:
-    return f"{measure[:1].upper()}{measure[1:]} {'↑' if measure in HIGHER_IS_CLOSER else '↓'}"
-
-
-def _clicked(place: str, sources: list[str]) -> None:
+def _clicked(place: str, sources: list[str], shown: Sequence[str]) -> None:
     """Show the clicked source and measure in the charts.
 
     The mark's column means nothing: a click on a header picks the first cell of the table out.
@@ -165,75 +132,87 @@ def _clicked(place: str, sources: list[str]) -> None:
     if not cells or cells[0][1] == _MARK:
         return
     row, measure = cells[0]
-    query: dict[str, str | None] = {"focus": sources[row], "item": None}
+    query: dict[str, str | None] = {}
+    if sources[row] in shown:
+        query = {"focus": sources[row], "item": None}
     if measure in ITEM_MEASURES:
         query["measure"] = measure
     url_state.put(PAGE, query)
 
 
-def _notes(rows: pd.DataFrame) -> list[str]:
-    """Return the notes on single values, sources with the same note together."""
-    told = rows[rows["note"] != ""]
-    said = []
-    for (measure, text), part in told.groupby(["measure", "note"], sort=False):
-        who = listed(part["source"])
-        said.append(f"{_header(measure).rstrip(' ↑↓')} of {who} is {text}.")
-    return said
-
-
 def differences(chosen: Chosen) -> None:
-    """Every two sources on the items of both, in one measure."""
+    """Show every two ranked sources and each against the baselines, in one measure; then the
+    sources that are not ranked, on the items of each pair."""
     section_heading("Paired differences between sources", DISTRIBUTIONS_HELP["differences"])
-    there = list(dict.fromkeys(chosen.table["source"]))
-    if len(there) < 2:
+    ranking = chosen.report.ranking
+    aside = [one.source for one in ranking.aside if one.items]
+    if len(ranking.ranked) + len(aside) < 2:
         show_note("Only one source to compare; choose more under Sources.")
         return
-    known = _measures(chosen)
     measure = url_state.choice(
         st.segmented_control,
         "Measure",
-        known,
+        chosen.report.measures,
         page=PAGE,
         key="apart",
         default=chosen.measure,
+        format_func=measure_title,
         label_visibility="collapsed",
     )
-    rows = pd.concat(
-        [_pair(chosen, one, other, measure) for one, other in itertools.combinations(there, 2)],
-        ignore_index=True,
-    )
-    decided = int((rows["nearer"] != "undecided").sum())
+    rows = ranking.differences
+    rows = rows[rows["measure"] == measure]
+    pairs = rows[~rows["against"].isin(ranking.floors)]
+    decided = int((pairs["nearer"] != UNDECIDED).sum())
+    title = measure_title(measure)
     show_note(
-        f"Of {len(rows)} pairs, {decided} {'is' if decided == 1 else 'are'} significant. "
-        f"The difference is the first’s {measure} minus the second’s; {_better(measure)} is closer "
-        f"to {called(chosen.against)}."
+        f"Of {count(len(pairs), 'pair')} of ranked sources, {decided} "
+        f"{'differs' if decided == 1 else 'differ'} significantly (Holm-adjusted). The difference "
+        f"is the first’s {title} minus the second’s; "
+        f"{'higher' if measure in HIGHER_IS_CLOSER else 'lower'} is closer to "
+        f"{called(chosen.against)}."
     )
+    _difference_table(chosen, rows, measure, "differences")
+    if aside:
+        names = [*ranking.ranked, *aside]
+        shown = [
+            _alone(chosen, one, other, measure)
+            for one, other in itertools.combinations(names, 2)
+            if other in aside
+        ]
+        show_note(
+            f"Pairs with sources that are not ranked ({listed(aside)}), each pair on its own items "
+            "and without a correction for their number."
+        )
+        _difference_table(chosen, pd.concat(shown, ignore_index=True), measure, "differences-aside")
+
+
+def _alone(chosen: Chosen, one: str, other: str, measure: str) -> pd.DataFrame:
+    """Return the difference of two sources on the items of both; empty where there are none."""
+    rows = cache.pair(chosen.reading, chosen.config, one, other).differences
+    return rows[(rows["measure"] == measure) & (rows["source"] == one) & (rows["against"] == other)]
+
+
+def _difference_table(chosen: Chosen, rows: pd.DataFrame, measure: str, name: str) -> None:
+    texts = [difference_texts(row) for row in rows.itertuples()]
     table(
-        rows.assign(
-            source=rows["source"].map(source_name),
-            against=rows["against"].map(source_name),
-            nearer=rows["nearer"].map(source_name),
+        pd.DataFrame(
+            {
+                "source": rows["source"].map(source_name),
+                "against": rows["against"].map(source_name),
+                "difference": [text[0] for text in texts],
+                "p_holm": [text[1] for text in texts],
+                "nearer": [text[2] for text in texts],
+                "n": rows["n"],
+            }
         ),
         {
             "source": Field("First", width="medium"),
             "against": Field("Second", width="medium"),
-            "value": Field("Difference", DISTRIBUTIONS_HELP["differences"], 3),
-            "low": Field("from", "Lower end of the 95 % interval.", 3),
-            "high": Field("to", "Upper end of the 95 % interval.", 3),
-            "nearer": Field("Closer", "Undecided where the interval contains 0.", width="medium"),
+            "difference": Field("Difference", DISTRIBUTIONS_HELP["differences"]),
+            "p_holm": Field("p (Holm)", "Adjusted for the number of comparisons."),
+            "nearer": Field("Closer", width="medium"),
             "n": Field("Items", "Items of both sources.", 0),
         },
-        key=f"{PAGE}.differences",
-        file_name=f"{chosen.file_stem}-differences-{measure}",
+        key=f"{PAGE}.{name}",
+        file_name=f"{chosen.file_stem}-{name}-{measure}",
     )
-
-
-def _pair(chosen: Chosen, one: str, other: str, measure: str) -> pd.DataFrame:
-    if measure in ITEM_MEASURES:
-        return cache.paired(chosen.reading, chosen.config, one, other, measure)
-    rows = cache.apart(chosen.reading, chosen.config, one, other)
-    return rows[rows["measure"] == measure]
-
-
-def _better(measure: str) -> str:
-    return "higher" if measure in HIGHER_IS_CLOSER else "lower"
