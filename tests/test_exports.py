@@ -256,7 +256,7 @@ WALKS = {
     "evaluate out": (evaluated, "html csv jsonl json"),
     "distributions compare out": (
         command("distributions", "compare", "--dataset", "mine", "--against", "annotators",
-                "--out", "OUT"), "json"),
+                "--out", "OUT"), "json html md"),
     "distributions variation out": (
         command("distributions", "variation", "--dataset", "mine", "--no-semantic", "--items", "4",
                 "--out", "OUT"), "json"),

@@ -445,11 +445,11 @@ def compare(
     measure: Annotated[
         str, typer.Option(help=f"Distance of the headline: {', '.join(DISTANCES)}.")
     ] = JSD,
-    report: Annotated[
-        Path | None, typer.Option(help="Output file of a report (.html or .md).")
-    ] = None,
     labels: Labels = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Output file: a report (.html, .md), or the full result (JSON)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare sources with the crowd on their common items: which is closest, with intervals."""
@@ -467,20 +467,18 @@ def compare(
     result = DistributionReport(found, rank(found, config, sources=source), measure)
     _check_measure(result, measure)
     provenance = _provenance(found, dataset, file, run, seed=config.seed)
-    if report is not None:
-        _write_report(result, report, provenance)
-    if out is not None or as_json:
+    written_report = out is not None and _write_report(result, out, provenance)
+    if as_json or (out is not None and not written_report):
         # The values of each source on all its own items, as in earlier builds.
         plain = {**measure_all(found, config, sources=source).to_dict(), **result.to_dict()}
-        if out is not None:
+        if out is not None and not written_report:
             write_json(out, with_provenance(plain, provenance))
         if as_json:
             print_json(plain)
             return
     _show_comparison(result)
-    for path in (report, out):
-        if path is not None:
-            console.print(f"written: {path}", markup=False, soft_wrap=True)
+    if written_report:
+        console.print(f"written: {out}", markup=False, soft_wrap=True)
 
 
 def _measure(name: str) -> str:
@@ -498,18 +496,17 @@ def _check_measure(result, measure: str) -> None:
         )
 
 
-def _write_report(result, path: Path, provenance: Provenance) -> None:
+def _write_report(result, path: Path, provenance: Provenance) -> bool:
+    """Write a report for people, where the file's name asks for one; return whether it did."""
     from capo_core.distributions.report import to_html, to_markdown
     from capo_core.run_folder import disk_errors
     from capo_core.workspace import atomic_file
 
-    writers = {".html": to_html, ".md": to_markdown}
-    if path.suffix not in writers:
-        raise ConfigError(
-            f"{path.name} has no known ending", expected=".html or .md", option="--report"
-        )
-    with disk_errors(path), atomic_file(path, "w") as file:
-        file.write(writers[path.suffix](result, provenance))
+    writer = {".html": to_html, ".md": to_markdown}.get(path.suffix.lower())
+    if writer is not None:
+        with disk_errors(path), atomic_file(path, "w") as file:
+            file.write(writer(result, provenance))
+    return writer is not None
 
 
 def _show_comparison(result) -> None:

@@ -264,8 +264,7 @@ class _Measuring:
     def floors(self, items: tuple[str, ...]) -> dict[str, MeasuredSource]:
         """Return uniform and MEAN on `items`; MEAN from two items on.
 
-        An item's mean is that of the other items in measures by item, so that an item does not
-        predict itself; of all items in measures of whole tables, where it must be constant.
+        The mean is of these very items, the best that a constant can do: a source has to be closer.
         """
         if not items or self._reference.name == UNIFORM:
             return {}
@@ -274,17 +273,12 @@ class _Measuring:
         even = np.full((len(items), labels), 1 / labels)
         found = {UNIFORM: self._side(rows, even)}
         if len(items) > 1:
-            shares = self._reference.source.rows(items)
-            others = (shares.sum(axis=0) - shares) / (len(items) - 1)
-            whole = np.tile(shares.mean(axis=0), (len(items), 1))
-            found[MEAN] = self._side(rows, whole, by_item_of=others)
+            mean = self._reference.source.rows(items).mean(axis=0)
+            found[MEAN] = self._side(rows, np.tile(mean, (len(items), 1)))
         return found
 
-    def _side(
-        self, rows: ReferenceRows, shares: np.ndarray, by_item_of: np.ndarray | None = None
-    ) -> MeasuredSource:
-        n = len(shares)
-        by_item = self._by_item(rows, shares if by_item_of is None else by_item_of)
+    def _side(self, rows: ReferenceRows, shares: np.ndarray) -> MeasuredSource:
+        n, by_item = len(shares), self._by_item(rows, shares)
         found = comparing.measured(
             rows.shares[rows.single], shares, self._scale,
             comparing.weights_of(n, self._config), self._config.clip, by_item=by_item,

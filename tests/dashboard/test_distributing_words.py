@@ -38,7 +38,7 @@ def test_with_one_source_nothing_is_called_the_nearest():
     assert in_words(made.headline) == (
         "“a” is compared with the crowd on 12 items: JS distance 0.22 [0.22, 0.22]. It is "
         "significantly closer than the uniform baseline (0.40 [0.40, 0.40]) and the mean "
-        "distribution (0.43 [0.43, 0.43])."
+        "distribution (0.40 [0.40, 0.40])."
     )
 
 
@@ -177,5 +177,5 @@ def test_the_paragraph_names_the_numbers_it_is_about():
     assert f"(items’ {'f' * 16})" in text and "Not ranked: “b”." in text
     simulated = judgments_provenance(made.judgments).but(data=SIMULATED)
     for words in (to_markdown(made, simulated), to_html(made, simulated)):
-        assert words.count("simulated") > 3 and "no person wrote them" in words
+        assert words.lower().count("simulated") > 3 and "no person wrote them" in words
         assert "Label distributions: hand-made (simulated data)" in words.replace("\\", "")

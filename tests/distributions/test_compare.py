@@ -166,7 +166,7 @@ def test_the_command_prints_every_source_and_plain_errors(tmp_path):
     tvd = {row["source"]: row for row in said["sources"] if row["measure"] == "TVD"}
     assert tvd["model"]["value"] == 0.75 and tvd["model"]["n"] == 2 and said["clip"] == 1e-10
     assert {line["source"]: line["only_source"] for line in said["coverage"]}["model"] == 1
-    assert "that the crowd lacks are excluded: “model” 1." in " ".join(
+    assert "Items that the crowd lacks are excluded: “label” and “model” 1." in " ".join(
         run("compare", "--file", tmp_path / "f.json").stdout.split()
     )
     done = run("compare", "--file", tmp_path / "f.json", "--against", "nobody")
