@@ -133,22 +133,25 @@ def distance_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray | Non
     single = weights is None
     if weights is None:
         weights = np.full((1, len(x)), 1 / len(x))
-    covariance = _covariance(a, b, weights)
-    variances = _covariance(a, a, weights) * _covariance(b, b, weights)
+    wa, wb = weights @ a, weights @ b
+    covariance = _covariance(a * b, wa, wb, weights)
+    variances = _covariance(a * a, wa, wa, weights) * _covariance(b * b, wb, wb, weights)
     defined = variances > _ZERO**2
     squared = np.maximum(covariance, 0.0) / np.sqrt(np.where(defined, variances, 1.0))
     found = np.where(defined, np.sqrt(squared), 0.0)
     return float(found[0]) if single else found
 
 
-def _covariance(a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """[draws]: squared distance covariance of distance matrices [items, items].
+def _covariance(ab: np.ndarray, wa: np.ndarray, wb: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """[draws]: squared distance covariance of distance matrices a and b, [items, items].
 
     Σ_ij w_i w_j A_ij B_ij over the doubly centred A and B, multiplied out, so that a draw costs a
     product of a vector with each matrix and no centring anew.
+
+    Args:
+        ab: products of the distances; wa, wb: the draws' mean distances, w @ a and w @ b.
     """
-    wa, wb = w @ a, w @ b
-    cross = np.einsum("di,di->d", w @ (a * b), w)
+    cross = np.einsum("di,di->d", w @ ab, w)
     means = np.einsum("di,di->d", wa, w) * np.einsum("di,di->d", wb, w)
     return cross + means - 2 * np.einsum("di,di,di->d", w, wa, wb)
 

@@ -46,8 +46,10 @@ def show_export(chosen: Chosen) -> None:
                  lambda source: csv_text(_items(chosen), source))  # fmt: skip
         download(PAGE, "Item by item (JSONL)", f"{name}-distributions.jsonl", "application/jsonl",
                  lambda source: frame_lines(_items(chosen), source))  # fmt: skip
-        download(PAGE, "Explanations (JSONL)", f"{name}-explanations.jsonl", "application/jsonl",
-                 partial(frame_lines, chosen.reading.judgments.explanations))  # fmt: skip
+        texts = chosen.reading.judgments.explanations
+        if len(texts):
+            download(PAGE, "Explanations (JSONL)", f"{name}-explanations.jsonl",
+                     "application/jsonl", partial(frame_lines, texts))  # fmt: skip
     with st.expander("Methods paragraph"):
         prints = {"items’ fingerprint": chosen.reading.judgments.fingerprint}
         if chosen.dataset is not None:

@@ -7,6 +7,7 @@ the charts of a training.
 from capo_core.distributions.compare import (
     ENTROPY,
     ENTROPY_CORRELATION,
+    JS_DIVERGENCE,
     JSD,
     KL,
     MANHATTAN,
@@ -62,8 +63,10 @@ HELP = {
 DISTRIBUTIONS_HELP = {
     KL: "Kullback–Leibler divergence KL(reference ‖ source), in nats. 0: equal. "
     "Dominated by labels that a source never uses (clipped); prefer JS distance or TVD.",
-    JSD: "Jensen–Shannon distance (natural logarithm), from 0 (equal) to 0.83 (disjoint). Needs no "
-    "clipping.",
+    JSD: "Jensen–Shannon distance: the square root of the divergence (natural logarithm), from 0 "
+    "(equal) to 0.83 (disjoint). Needs no clipping.",
+    JS_DIVERGENCE: "Jensen–Shannon divergence in nats, from 0 (equal) to 0.69 (disjoint): the "
+    "mean of the squared distances. The field prints both as JSD.",
     TVD: "Total variation distance, from 0 to 1: the share of people who would have to change "
     "their label to make the distributions equal.",
     SHAPE: "Distance correlation over all items: whether items with similar reference "
@@ -79,7 +82,7 @@ DISTRIBUTIONS_HELP = {
     "on which the reference is. From −1 to 1, 1 is perfect; undefined for a source with the same "
     "entropy on every item.",
     "against": "The reference distribution that all sources are compared with: the crowd, if the "
-    "data include one.",
+    "data include one, else the annotators, one of them left out at a time.",
     "focus": "The source shown beside the reference in the charts and in the order of items.",
     "measure": "The distance used in the charts, the headline and the order of items. The table "
     "has all of them.",
@@ -90,8 +93,8 @@ DISTRIBUTIONS_HELP = {
     "map": "One dot per item: entropy of the reference against the distance of the source. A "
     "source that models disagreement stays low throughout.",
     "intervals": "95 % intervals by a Bayesian bootstrap over items.",
-    "differences": "First minus second on their common items, paired. Not significant if the "
-    "interval contains 0; the intervals are not adjusted for the number of pairs.",
+    "differences": "First minus second on the same items, paired, with its 95 % interval. "
+    "Significant by the adjusted p-value (Holm); the intervals are not adjusted.",
     "lexical": "Shared word n-grams of two explanations of the same item, as a share of all. 1: "
     "identical; lower: more varied.",
     "syntactic": "The same on part-of-speech tags. Values of different taggers are not comparable.",
