@@ -112,7 +112,7 @@ def answer_anything(dataset):
 
 def test_scores_are_asked_for_once_and_then_found(workspace, dataset, entry, monkeypatch):
     begun = []
-    monkeypatch.setattr(queue, "_start", lambda job, status: begun.append(job.run_id))
+    monkeypatch.setattr(queue, "_start", lambda job, status, parallel: begun.append(job.run_id))
     run(workspace, dataset, "one", "icl", speaker(dataset, the_target))
     finished = comparisons.finished_generations(workspace, entry)
     mine = comparisons.custom_comparison(workspace, entry, finished, ["one"])
@@ -127,7 +127,7 @@ def test_scores_are_asked_for_once_and_then_found(workspace, dataset, entry, mon
 
 
 def test_an_evaluation_whose_runs_are_gone_is_not_offered(workspace, dataset, entry, monkeypatch):
-    monkeypatch.setattr(queue, "_start", lambda job, status: None)
+    monkeypatch.setattr(queue, "_start", lambda job, status, parallel: None)
     run(workspace, dataset, "one", "icl", speaker(dataset, the_target))
     finished = comparisons.finished_generations(workspace, entry)
     comparisons.score(
@@ -138,7 +138,7 @@ def test_an_evaluation_whose_runs_are_gone_is_not_offered(workspace, dataset, en
 
 def test_a_report_that_cannot_be_read_is_made_again(workspace, dataset, entry, monkeypatch):
     begun = []
-    monkeypatch.setattr(queue, "_start", lambda job, status: begun.append(job.run_id))
+    monkeypatch.setattr(queue, "_start", lambda job, status, parallel: begun.append(job.run_id))
     made = experiment(
         workspace, dataset, {"icl": speaker(dataset, the_target)}, families=("labels",)
     )

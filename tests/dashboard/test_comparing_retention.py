@@ -58,7 +58,7 @@ def test_a_broken_run_names_no_training(workspace, comparison):
 
 def test_a_measurement_is_asked_for_once_and_found(workspace, entry, comparison, monkeypatch):
     begun = []
-    monkeypatch.setattr(queue, "_start", lambda job, status: begun.append(job.run_id))
+    monkeypatch.setattr(queue, "_start", lambda job, status, parallel: begun.append(job.run_id))
     first, second, *_ = compare_retention.trainings(workspace, comparison)
     assert compare_retention.measurement(workspace, first) is None
     asked = compare_retention.measure(workspace, entry, first)
@@ -70,7 +70,7 @@ def test_a_measurement_is_asked_for_once_and_found(workspace, entry, comparison,
 def test_a_finished_measurement_comes_before_a_later_question(
     workspace, entry, comparison, monkeypatch
 ):
-    monkeypatch.setattr(queue, "_start", lambda job, status: None)
+    monkeypatch.setattr(queue, "_start", lambda job, status, parallel: None)
     training = compare_retention.trainings(workspace, comparison)[0]
     done = retention(workspace, entry, training.run_id, training.target)
     compare_retention.measure(workspace, entry, training)

@@ -44,7 +44,7 @@ def reading(made):
 
 @pytest.fixture
 def begun(monkeypatch):
-    monkeypatch.setattr(queue, "_start", lambda job, status: None)
+    monkeypatch.setattr(queue, "_start", lambda job, status, parallel: None)
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_imitated_annotators_are_sources_and_their_team_is_shown_first(workspace
 
 
 def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypatch):
-    monkeypatch.setattr(queue, "_start", lambda job, status: None)
+    monkeypatch.setattr(queue, "_start", lambda job, status, parallel: None)
     app = open_page("distributions", dataset="mine", part="models")
     assert "No finished estimate for these items yet" in fine(app)
     assert "144 prompts" in shown(app)  # 24 items, 6 orders of three labels
