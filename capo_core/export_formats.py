@@ -1,8 +1,8 @@
 """One writer for each format of an export, each with its provenance.
 
 Tables (CSV, JSON lines) have it in each row, as the last column `provenance`: any reader of such
-files reads them without a special case, and it survives sorting, filtering and joining. Documents
-(JSON, HTML, Markdown, LaTeX) have it once.
+files reads them without a special case, and it survives sorting, filtering and joining; a table
+without rows has none. Documents (JSON, HTML, Markdown, LaTeX) have it once.
 """
 
 from __future__ import annotations
