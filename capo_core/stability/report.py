@@ -17,7 +17,14 @@ from capo_core.errors import DataError
 from capo_core.formatting import Statement
 from capo_core.progress import Progress, part_of, silent
 from capo_core.provenance import Provenance, kind_of
-from capo_core.stability import annotator_profiles, controls, reliability, summary, variance
+from capo_core.stability import (
+    annotator_profiles,
+    claims,
+    controls,
+    reliability,
+    summary,
+    variance,
+)
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.corpus import ExplanationCorpus, build_corpus
 from capo_core.stability.evidence import Evidence, gather_evidence
@@ -117,6 +124,11 @@ class StabilityReport:
     tagger: str = ""
 
     @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables by their names."""
+        return {name: getattr(self, name).frame for name in TABLES}
+
+    @property
     def headline(self) -> str:
         """The first statement; "" if nothing could be measured."""
         return next((one.text for one in self.statements if one.topic == "headline"), "")
@@ -146,12 +158,14 @@ class StabilityReport:
             **{name: getattr(self, name).to_rows() for name in TABLES},
             "cards": [profile.to_dict() for profile in self.profiles],
             "statements": [statement.to_dict() for statement in self.statements],
+            "findings": [finding.to_dict() for finding in claims.findings(self.tables)],
             "tagger": self.tagger,
         }
 
     @classmethod
     def from_dict(cls, raw: dict) -> StabilityReport:
         """Return the report from `to_dict`."""
+        tables = {name: ReportTable(pd.DataFrame(raw[name])) for name in TABLES}
         return cls(
             dataset=raw["dataset"],
             fingerprint=raw["fingerprint"],
@@ -159,11 +173,12 @@ class StabilityReport:
             config=StabilityConfig.from_dict(raw["config"]),
             annotators=tuple(raw["annotators"]),
             counts=raw["counts"],
-            **{name: ReportTable(pd.DataFrame(raw[name])) for name in TABLES},
+            **tables,
             profiles=tuple(
                 annotator_profiles.AnnotatorProfile.from_dict(profile) for profile in raw["cards"]
             ),
-            statements=tuple(Statement.from_dict(statement) for statement in raw["statements"]),
+            # Made anew: a former version may have said more than its numbers.
+            statements=summary.statements({n: table.frame for n, table in tables.items()}),
             tagger=raw.get("tagger", ""),  # reports of earlier versions needed none
         )
 

@@ -80,7 +80,11 @@ def test_controls_are_those_of_the_view_and_those_without_text(rows):
     assert found["control"].tolist() == ["label", "shuffled"]
     assert found["accuracy"].tolist() == [0.3, 0.26]
     title = stability_charts.controls_title(rows[rows["k"] == 1], found, 1)
-    assert title == "At k = 1, the best reduction is above every control"
+    assert title == "At k = 1, the best reduction is significantly above every control"
+    # By their intervals, and not by the numbers alone.
+    near = found.assign(accuracy=0.59, low=0.57, high=0.61)
+    title = stability_charts.controls_title(rows[rows["k"] == 1], near, 1)
+    assert title.startswith("At k = 1, the best reduction is not significantly above every control")
 
 
 def test_a_negative_component_has_no_bar(rows):

@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.simulated_annotators import bag_of_words_vectors, world
 
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.formatting import percent
 from capo_core.simulation.simulate import SimulationConfig, simulate
-from capo_core.stability import store
+from capo_core.stability import claims, store, summary
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.evidence import Evidence
 from capo_core.stability.ladder import COLUMNS
@@ -96,12 +97,15 @@ def test_a_report_survives_the_workspace(made, tmp_path):
     )
 
 
-def test_a_report_whose_statements_are_text_alone_opens(made):
-    """As written before statements had parts."""
+def test_what_is_said_is_made_anew_from_the_tables(made):
+    """As written before statements had parts, or by a version that said too much."""
     raw = json.loads(json.dumps(made[0].to_dict()))
     raw["statements"] = [{"topic": "headline", "text": "62 % {of} cases."}]
     report = StabilityReport.from_dict(raw)
-    assert report.headline == "62 % {of} cases."
+    assert [one.text for one in report.statements] == [one.text for one in made[0].statements]
+    claimed = {finding["claim"]: finding for finding in raw["findings"]}
+    assert set(claimed) == {one.topic for one in report.statements}
+    assert claimed["headline"]["verdict"] == "decided" and claimed["headline"]["interval"]
     assert report.ladder.to_rows() == made[0].ladder.to_rows()
 
 
@@ -268,3 +272,41 @@ def test_what_needs_the_english_tagger_is_left_out_of_other_languages_and_said(m
     assert made[0].tagger.startswith("spaCy") and not any(
         one.topic == "language" for one in made[0].statements
     )
+
+
+def _ladder(*rows):
+    """Ladder rows (representation, accuracy, low, high) at k = 1."""
+    return pd.DataFrame(
+        [
+            {"representation": view, "reduction": "none", "k": 1, "accuracy": accuracy, "low": low,
+             "high": high, "chance": 0.25, "n_items": 80, "n_groups": 80, "p_value": None}
+            for view, accuracy, low, high in rows
+        ]
+    )  # fmt: skip
+
+
+def test_no_representation_is_the_best_where_intervals_overlap():
+    near = _ladder(("words", 0.62, 0.58, 0.66), ("embedding", 0.6, 0.56, 0.64),
+                   ("characters", 0.5, 0.46, 0.54))  # fmt: skip
+    found = claims.representations(near)
+    text = summary.RENDERERS["views"](found).text
+    assert found.verdict == "undecided" and not found.breaches(text)
+    assert "not significantly different" in text and "are" in text
+    assert "significantly below word n-grams" in text
+    clear = claims.representations(near.assign(low=near["accuracy"] - 0.005,
+                                               high=near["accuracy"] + 0.005))  # fmt: skip
+    assert clear.decided and "highest with word n-grams" in summary.RENDERERS["views"](clear).text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(-0.01, 0.03, "not significantly above zero"), (0.01, 0.03, "20 times the annotator's"),
+     (0.01, 0.5, "not significantly different")],
+)  # fmt: skip
+def test_the_ratio_of_shares_is_said_only_where_the_interval_carries_it(low, high, said):
+    row = {"representation": "words", "reduction": "none", "item": 0.4, "annotator": 0.02,
+           "residual": 0.58, "annotator_low": low, "annotator_high": high, "n_items": 80}  # fmt: skip
+    found = claims.variance(pd.DataFrame([row]))
+    text = summary.RENDERERS["variance"](found).text
+    assert said in text and not found.breaches(text)
+    assert "58.0\u00a0% is unexplained (interaction and noise)" in text

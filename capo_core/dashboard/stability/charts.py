@@ -24,8 +24,8 @@ from capo_core.dashboard.ui.theme import (
     reduction_name,
     representation_name,
 )
-from capo_core.formatting import count, number, p_value, percent, percent_interval
-from capo_core.stability.summary import headline_points
+from capo_core.formatting import number, p_value, percent, percent_interval
+from capo_core.stability import claims, summary
 
 _ANNOTATOR = "#2F6FB0"
 _PARTS = (
@@ -291,19 +291,11 @@ def ladder_title(rows: pd.DataFrame, reduction: str | None = None) -> str:
         rows: ladder rows of one representation. reduction: by default the headline's.
     """
     representation = rows["representation"].iloc[0]
-    single, pooled = headline_points(rows, representation, reduction)
-    title = (
-        f"{representation_name(representation)}, {reduction_name(single.reduction).lower()}: "
-        f"{_accuracy(single)} from {count(int(single.k), 'explanation')}"
+    found = claims.identification(rows, representation, reduction)
+    name = reduction_name(found.values["reduction"])
+    return summary.ladder_title(
+        found, representation_name(representation), name[:1].lower() + name[1:]
     )
-    if pooled.k > single.k:
-        title += f", {_accuracy(pooled)} from {int(pooled.k)} pooled"
-    return title
-
-
-def _accuracy(row: pd.Series) -> str:
-    """ "62 % [60–65]"."""
-    return f"{percent(row.accuracy)} {percent_interval(row.low, row.high)}"
 
 
 def _p_text(p: float | None) -> str:
@@ -355,11 +347,13 @@ def controls_at(rows: pd.DataFrame, representation: str, k: int) -> pd.DataFrame
 
 def controls_title(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame, k: int) -> str:
     """Return the title of the controls: whether the best reduction at `k` exceeds all of them."""
-    if control_rows.empty:
+    found = claims.above_controls(ladder_rows, control_rows, k)
+    if found is None:
         return f"No controls for k = {k}"
-    best, strongest = ladder_rows["accuracy"].max(), control_rows["accuracy"].max()
-    relation = "above" if best > strongest else "not above"
-    return f"At k = {k}, the best reduction is {relation} every control"
+    values = found.values
+    return summary.controls_title(
+        found, reduction_name(values["reduction"]), control_name(values["control"])
+    )
 
 
 def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure:

@@ -32,7 +32,7 @@ from capo_core.dashboard.ui.theme import (
     representation_name,
 )
 from capo_core.formatting import count
-from capo_core.stability.summary import headline_points
+from capo_core.stability.claims import headline_points
 from capo_core.text.representations import REPRESENTATIONS
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
