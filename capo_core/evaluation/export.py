@@ -40,7 +40,7 @@ from capo_core.workspace import atomic_file
 
 # Of the figure, in pixels: names on the left, the axis, numbers on the right, one row.
 _LEFT, _WIDTH, _RIGHT, _ROW = 190, 560, 70, 26
-_NUMBERS = ("value", "95 % interval", "n", "over seeds", "floor", "ceiling", "chance")
+_NUMBERS = ("value", "95 % interval", "n", "over seeds", "floor", "ceiling")
 
 
 def provenance_of(report: EvaluationReport, runs: Iterable[RunFolder] = ()) -> Provenance:
@@ -197,7 +197,7 @@ def _table(
     }
     return {
         "names": names,
-        "numbers": _NUMBERS,
+        "numbers": (*_NUMBERS, about.of.chance_name),
         "rows": [
             {
                 "names": [
@@ -228,7 +228,11 @@ def _number_cells(row: Any, about: Measure) -> list[str]:
     ]
 
 
-_SOURCES = {HUMAN: "target's own (ceiling)", OTHER: "another annotator (floor)", GUESS: "chance"}
+_SOURCES = {
+    HUMAN: "target's own (ceiling)",
+    OTHER: "another annotator (floor)",
+    GUESS: "chance or most frequent label",
+}
 
 
 def source_name(source: str) -> str:

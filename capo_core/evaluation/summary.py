@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from capo_core.evaluation.claims import findings
+from capo_core.evaluation.claims import findings, imitation
 from capo_core.evaluation.human_distance import OVERSHOOT, UNDERSHOOT
 from capo_core.evaluation.referee.claims import RENDERERS as REFEREE_RENDERERS
 from capo_core.evaluation.report import EvaluationReport
@@ -25,11 +25,14 @@ from capo_core.formatting import (
     number,
     p_value,
     percent_interval,
+    points,
     points_interval,
     readable_answers,
     share_of,
 )
 from capo_core.imitation.prompting.prompts import method_name
+
+MOST_TIED = 3  # methods without an order between them whose numbers are in the sentence
 
 Values = Mapping[str, Any]
 Renderer = Callable[[Finding], Statement | None]
@@ -52,6 +55,45 @@ def worded(finding: Finding) -> Statement | None:
         KeyError: there is no renderer for its claim.
     """
     return RENDERERS[finding.claim](finding)
+
+
+def brief(report: EvaluationReport, target: str = ALL) -> Statement | None:
+    """Return the finding on imitation in one short sentence, for a card; None without one."""
+    finding = imitation(report, target)
+    if finding is None:
+        return None
+    if finding.verdict == UNDEFINED:
+        return _imitation(finding)
+    values = finding.values
+    best, *others = values["methods"]
+    tied = [other for other in others if other["order"] != "further"]
+    human = {"human": values["human"], "n": len(values["methods"])}
+    share = "{method} {share:percent}"
+    if tied:
+        shown = [
+            {"method": one["method"], "share": one["value"]}
+            for one in (best, *tied[: MOST_TIED - 1])
+        ]
+        more = "" if len(tied) < MOST_TIED else " and {more} more"
+        return Statement(
+            "headline",
+            "It is undecided which of {n:count method} comes nearest to its targets ({methods}"
+            f"{more}; the target's own texts {{human:percent}}).",
+            {**human, "methods": _parts(share, shown), "more": len(tied) - MOST_TIED + 1},
+        )
+    begin = "Of {n:count method}, {method} is nearest to its targets" if others else "{method}"
+    return Statement(
+        "headline",
+        begin + ": {share} of explanations attributed to the target (the target's own texts "
+        "{human:percent})."
+        if values["k"] == 1
+        else begin + ": {share} of groups of {k} explanations attributed to the target (the "
+        "target's own texts {human:percent}).",
+        {
+            **human, "method": best["method"], "k": values["k"],
+            "share": share_with_interval(best, single=values["single"]),
+        },
+    )  # fmt: skip
 
 
 def titled(statement: Statement) -> str:
@@ -135,7 +177,7 @@ def _imitation(finding: Finding) -> Statement | None:
                     [
                         {"method": one["method"], "share": _cases(one, single),
                          "position": _position(one)}
-                        for one in tied
+                        for one in tied[: MOST_TIED - 1]
                     ],
                 ),
             )
@@ -160,22 +202,47 @@ def _imitation(finding: Finding) -> Statement | None:
                 "Significantly further away" + (" than {best}: " if tied else ": ") + "{list}.",
                 best=best["method"],
                 list=_parts(
-                    "{method} ({share:percent}, {position} them; distance larger by "
-                    "{further:points} {interval})",
+                    "{method} ({share:percent}, {beyond}distance larger by {further:points} "
+                    "{interval})",
                     [
                         {"method": one["method"], "share": one["value"], "further": one["further"],
-                         "position": _position(one),
+                         "beyond": _beyond(one),
                          "interval": points_interval(one["further_low"], one["further_high"])}
                         for one in further
                     ],
                 ),
             )
         )  # fmt: skip
+    shown = [best, *tied[: MOST_TIED - 1]]
+    apart = [] if single else [one for one in shown if _apart(one)]
+    if apart:
+        sentences.append(
+            _part(
+                "Averaged over annotators, above and below not cancelling, the distance of "
+                "{methods}.",
+                methods=_parts("{method} is {distance:points}", apart),
+            )
+        )
+    remarks: dict[str, list[Named]] = {}
     for one in (best, *tied):
-        remark = _remark(one)
+        remarks.setdefault(_remark(one), []).append(one["method"])
+    for remark, methods in remarks.items():
         if remark:
-            sentences.append(_part(f"{{method}}: {remark}.", method=one["method"]))
+            sentences.append(_part(f"{{methods}}: {remark}.", methods=methods))
     return Statement("headline", "{first}", {"first": sentences[0]}).joined(*sentences[1:])
+
+
+def _beyond(row: Values) -> Statement:
+    """Return by how much a method is beyond the human, with a comma; nothing where it is not."""
+    if row["level"] != OVERSHOOT:
+        return _part("")
+    interval = points_interval(row["gap_low"], row["gap_high"])
+    return _part("{gap:points} {interval} beyond, ", gap=row["gap"], interval=interval)
+
+
+def _apart(row: Values) -> bool:
+    """Return whether the mean distance is not the size of the mean difference, as printed."""
+    return points(row["distance"]) != points(abs(row["gap"]))
 
 
 def _cases(row: Values, single: bool) -> str:

@@ -132,6 +132,13 @@ def all_comparisons(
     return sorted(found, key=lambda one: one.made, reverse=True)
 
 
+def newest_report(workspace: Workspace, entry: Entry) -> Path | None:
+    """Return the path of the newest saved report on this content; None without one."""
+    finished = finished_generations(workspace, entry)
+    known = all_comparisons(workspace, entry, finished) if finished else []
+    return next((one.report_path for one in known if one.report_path is not None), None)
+
+
 def _evaluation(run: Run, entry: Entry, there: set[str]) -> RunComparison | None:
     try:
         request = run.request

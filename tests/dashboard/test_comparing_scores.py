@@ -9,7 +9,7 @@ import pytest
 from helpers.comparisons import experiment, speaker, the_next, the_target, world
 
 from capo_core.dashboard.compare import scores
-from capo_core.dashboard.compare.scores import CHANCE, Column
+from capo_core.dashboard.compare.scores import Column
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
 from capo_core.evaluation.cells import score_text, value_text
@@ -63,7 +63,9 @@ def test_a_family_has_all_its_measures(report):
 
 def test_cells_are_the_scores_as_they_were_made(report):
     grid = scores.score_grid(report, [Column("label accuracy", 0), Column(VIEW, 1)], ALL)
-    assert list(grid.index) == ["zero_shot", "capo", HUMAN, OTHER, CHANCE, "n"]
+    assert list(grid.index) == [
+        "zero_shot", "capo", HUMAN, OTHER, "most frequent label", "chance", "n"
+    ]  # fmt: skip
     accuracy, given = grid["label accuracy@0"], grid[f"{VIEW}@1"]
     # 3 of 12 items right for each of three targets; the copy of the target is never wrong.
     assert accuracy["zero_shot"].startswith("0.25 [") and accuracy["capo"].startswith("1.00 [")
@@ -72,7 +74,9 @@ def test_cells_are_the_scores_as_they_were_made(report):
     assert given["zero_shot"].startswith("0.00 [") and given["capo"].startswith("1.00 [")
     assert given[HUMAN] == given["capo"] and given[OTHER] == given["zero_shot"]
     # Labels alternate, so that always the same one is right on a third of the items.
-    assert accuracy[CHANCE] == given[CHANCE] == "0.33"
+    # Chance and the most frequent label are different things, in rows of their own.
+    assert accuracy["most frequent label"] == given["chance"] == "0.33"
+    assert accuracy["chance"] == given["most frequent label"] == "—"
     one = scores.score_grid(report, [Column("label accuracy", 0)], "ann")
     assert one["label accuracy@0"]["n"] == "12"
 

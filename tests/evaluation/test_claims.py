@@ -250,8 +250,9 @@ def check_surfaces(report) -> None:
         with_score = next((s for s in report.method_names if grid[s] != NO_VALUE), None)
         if with_score:
             row = html[measure, escaped(export.source_name(with_score))]
-            for cell, source in zip(row[-3:], (OTHER, HUMAN, GUESS), strict=True):
-                assert (cell or NO_VALUE) == grid[source].split(" ")[0]
+            chance = grid.get(column.about.of.chance_name, NO_VALUE)
+            for cell, expected in zip(row[-3:], (grid[OTHER], grid[HUMAN], chance), strict=True):
+                assert (cell or NO_VALUE) == expected.split(" ")[0]
             check_rounding(report, measure, k, grid)
     told = {one.topic: titled(one) for one in statements(report)}
     body = export.to_html(report)

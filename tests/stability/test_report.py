@@ -304,8 +304,9 @@ def test_no_representation_is_the_best_where_intervals_overlap():
      (0.01, 0.5, "not significantly different")],
 )  # fmt: skip
 def test_the_ratio_of_shares_is_said_only_where_the_interval_carries_it(low, high, said):
-    row = {"representation": "words", "reduction": "none", "item": 0.4, "annotator": 0.02,
-           "residual": 0.58, "annotator_low": low, "annotator_high": high, "n_items": 80}  # fmt: skip
+    shares = {"item": 0.4, "annotator": 0.02, "residual": 0.58, "n_items": 80}
+    ends = {"annotator_low": low, "annotator_high": high}
+    row = {"representation": "words", "reduction": "none", **shares, **ends}
     found = claims.variance(pd.DataFrame([row]))
     text = summary.RENDERERS["variance"](found).text
     assert said in text and not found.breaches(text)

@@ -42,6 +42,19 @@ def sentences(path: Path) -> list[tuple[str, str]]:
     return [(one.topic, titled(one)) for one in statements(report(path))]
 
 
+def brief(path: Path) -> str:
+    """Return the finding on imitation of a saved report in one short sentence; "" where there is
+    none, or the report cannot be read (the page Compare says so)."""
+    from capo_core.errors import CapoError
+    from capo_core.evaluation import summary
+
+    try:
+        found = summary.brief(report(path))
+    except CapoError:
+        return ""
+    return "" if found is None else summary.titled(found)
+
+
 def answers(workspace: Workspace, dataset: Dataset, names: tuple[str, ...]) -> Answers:
     """Return the answers of these runs, attributed."""
     folders = tuple(workspace.runs / name for name in names)

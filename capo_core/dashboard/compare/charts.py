@@ -18,6 +18,7 @@ from capo_core.dashboard.ui.charts import (
 )
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, method_name
+from capo_core.evaluation.measures.registry import FAMILIES
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.formatting import percent, short
 
@@ -124,7 +125,10 @@ def labels_and_manner(
     if len(both):
         chance_line(figure, both, vertical=False)
         if both["chance_x"].notna().all():
-            chance_line(figure, both.assign(chance=both["chance_x"]), vertical=True)
+            chance_line(
+                figure, both.assign(chance=both["chance_x"]), vertical=True,
+                name=FAMILIES["labels"].chance_name,
+            )  # fmt: skip
     figure.update_xaxes(**percent_axis("label accuracy"))
     figure.update_yaxes(**percent_axis("attribution accuracy"))
     return figure

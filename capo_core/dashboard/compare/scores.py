@@ -19,7 +19,7 @@ from capo_core.dashboard.ui.theme import (
     reduction_name,
     representation_name,
 )
-from capo_core.evaluation.cells import BOLD, NO_BOLD, score_cells
+from capo_core.evaluation.cells import BOLD, NO_BOLD, NO_VALUE, score_cells
 from capo_core.evaluation.claims import clearly_nearest
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
@@ -34,11 +34,11 @@ from capo_core.evaluation.summary import statements, titled
 from capo_core.evaluation.table import ALL
 from capo_core.formatting import capitalised, p_value
 
-CHANCE = GUESS
 ROWS = {
     HUMAN: "Target's own (ceiling)",
     OTHER: "Another annotator (floor)",
-    CHANCE: "Chance",
+    # What is reached without reading an item is not the same for each family.
+    **{family.chance_name: capitalised(family.chance_name) for family in FAMILIES.values()},
 }
 
 
@@ -67,7 +67,7 @@ class Column:
         said = [about.meaning, capitalised(DIRECTIONS[about.better]) + "."]
         for name, text in (("Floor", about.floor), ("Ceiling", about.ceiling)):
             said.append(f"{name}: {text}.")
-        said.append(f"Chance: {about.chance}.")
+        said.append(f"{capitalised(about.of.chance_name)}: {about.chance}.")
         return " ".join(said)
 
 
@@ -81,8 +81,14 @@ def views(report: EvaluationReport) -> dict[str, str]:
 
 
 def families(report: EvaluationReport) -> dict[str, str]:
-    """Return the measure families of the report with their titles; the overview first."""
-    there = set(report.scores["family"])
+    """Return the measure families of the report with their titles; the overview first.
+
+    A family by which no method has a score is left out, as label distributions are where not
+    every annotator is imitated.
+    """
+    rows = report.scores
+    rows = rows[rows["value"].notna() & rows["source"].isin(report.method_names)]
+    there = set(rows["family"])
     found = {family.name: family.title for family in families_by_interest()}
     return {"main": "Overview", **{n: title for n, title in found.items() if n in there}}
 
@@ -113,13 +119,20 @@ def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
 def score_grid(report: EvaluationReport, wanted: list[Column], target: str) -> pd.DataFrame:
     """Return the formatted cells: one row per method, then ceiling, floor, chance and n.
 
-    Index: source names, `HUMAN`, `OTHER`, `CHANCE`, "n"; columns: `Column.key`.
+    Index: source names, `HUMAN`, `OTHER`, each `chance_name` of the families, "n"; columns:
+    `Column.key`.
     """
     made = {}
+    of_chance = list(dict.fromkeys(column.about.of.chance_name for column in wanted))
     for column in wanted:
         cells = score_cells(report, column.name, column.k, target)
-        made[column.key] = {**cells.values, "n": cells.n}
-    return pd.DataFrame(made)
+        values = {name: text for name, text in cells.values.items() if name != GUESS}
+        own = column.about.of.chance_name
+        chances = {n: cells.values[GUESS] if n == own else NO_VALUE for n in of_chance}
+        made[column.key] = {**values, **chances, "n": cells.n}
+    grid = pd.DataFrame(made)
+    empty = [name for name in of_chance if (grid.loc[name] == NO_VALUE).all()]
+    return grid.drop(index=empty)
 
 
 def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
@@ -163,7 +176,7 @@ def show(chosen: CompareSelection) -> str:
         format_func=titles.__getitem__,
         label_visibility="collapsed",
     )
-    view = _view(report)
+    view = _view(report, shown=family in ("main", "attribution"))
     wanted = columns(report, family, view)
     if family == "soft" and target != ALL:
         show_note("Label distributions need all annotators together: choose “all” under Annotator.")
@@ -179,12 +192,17 @@ def show(chosen: CompareSelection) -> str:
     return view
 
 
-def _view(report: EvaluationReport) -> str:
-    """Show the choice of the attribution classifier, where there are several."""
+def _view(report: EvaluationReport, *, shown: bool) -> str:
+    """Return the attribution classifier; with its choice, where there are several.
+
+    Args:
+        shown: whether this tab has scores by it.
+    """
     there = set(report.scores["measure"])
     known = {name: text for name, text in views(report).items() if name in there}
-    if len(known) < 2:
-        return next(iter(known), "")
+    if len(known) < 2 or not shown:
+        chosen = url_state.get("seen")
+        return chosen if chosen in known else next(iter(known), "")
     return url_state.choice(
         st.selectbox,
         "Attribution classifier",
@@ -215,7 +233,7 @@ def _draw(
                 look = looks.get(source)
                 # The colour as a ground: as ink it is too faint for words on one of the themes.
                 styles.append(f"background-color: {look.color}40" if look else "")
-            elif source in (CHANCE, "n"):
+            elif source not in (*looks, HUMAN, OTHER):
                 styles.append(_QUIET)
             else:
                 styles.append("font-weight: bold" if best.get(column.name) == source else "")
@@ -279,7 +297,11 @@ def numbers(chosen: CompareSelection) -> None:
             "ceiling": Field(
                 "Ceiling", "The target's own held-out answers.", digits_from="decimals"
             ),
-            "chance": Field("Chance", "Guessing without reading the item.", digits_from="decimals"),
+            "chance": Field(
+                "Chance",
+                "Without reading the item; for labels, the most frequent label.",
+                digits_from="decimals",
+            ),
             "seed_spread": Field(
                 "SD over seeds",
                 "Standard deviation over seeds and samples.",
@@ -367,4 +389,4 @@ def _with_decimals(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _called(source: str) -> str:
-    return ROWS.get(source) or method_name(source)
+    return {**ROWS, GUESS: "Chance or most frequent label"}.get(source) or method_name(source)

@@ -13,10 +13,9 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_errors, show_headline
 from capo_core.errors import CapoError
 from capo_core.formatting import count, percent
-from capo_core.runs import queue
+from capo_core.runs import comparisons, queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
-from capo_core.runs.kinds import evaluation
 from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
 
 _VIEWS = {"now": "Queue", "new": "New experiment", "run": "One run", "runs": "All runs"}
@@ -29,7 +28,7 @@ def show(context: PageContext) -> None:
         queue.advance(context.workspace)
     found = [summarise_run(run) for run in runs_run.all_runs(context.workspace)]
     experiments, broken = store.all_experiments(context.workspace)
-    show_headline(*_sentences(context, found, experiments))
+    show_headline(*_sentences(context, found))
     view = url_state.view(PAGE, _VIEWS)
     if view == "new":
         form.show(context)
@@ -41,12 +40,10 @@ def show(context: PageContext) -> None:
         finetune_queue.show(context, found, experiments, broken)
 
 
-def _sentences(
-    context: PageContext, found: list[RunSummary], experiments: list[store.Experiment]
-) -> list[str]:
+def _sentences(context: PageContext, found: list[RunSummary]) -> list[str]:
     """Return sentences on the imitation results of this dataset and on running jobs."""
     mine = [seen for seen in found if seen.dataset == context.entry.name]
-    told = _evaluated(context, experiments) or _trained(mine) or _nothing(context, mine)
+    told = _evaluated(context) or _trained(mine) or _nothing(context, mine)
     at_work = sum(seen.state == "running" for seen in found)
     waiting = sum(seen.state == "queued" for seen in found)
     if not at_work and not waiting:
@@ -54,22 +51,10 @@ def _sentences(
     return [told, f"{count(at_work, 'run')} running, {waiting:,} queued."]
 
 
-def _evaluated(context: PageContext, experiments: list[store.Experiment]) -> str:
-    """The headline of the newest evaluation of this dataset; "" where there is none."""
-    for experiment in experiments:
-        config, run = experiment.config, experiment.evaluation
-        if config.dataset != context.entry.name or run is None:
-            continue
-        path = run.folder / evaluation.REPORT
-        if not path.is_file():
-            continue
-        try:
-            told = dict(compare_cache.sentences(path))
-        except CapoError:
-            continue
-        if "headline" in told:
-            return told["headline"]
-    return ""
+def _evaluated(context: PageContext) -> str:
+    """Return the finding of the newest evaluation of this dataset; "" where there is none."""
+    path = comparisons.newest_report(context.workspace, context.entry)
+    return "" if path is None else compare_cache.brief(path)
 
 
 def _trained(mine: list[RunSummary]) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, guarded, link_to
+from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.finetune import PAGE
 from capo_core.dashboard.finetune import live as finetune_live
 from capo_core.dashboard.finetune.live import head_html
@@ -20,6 +21,7 @@ from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.store import ExperimentProgress, progress_of
+from capo_core.runs.kinds import evaluation
 from capo_core.runs.status import LIVE
 from capo_core.runs.summary import (
     STATES,
@@ -96,6 +98,7 @@ def _experiment(context: PageContext, experiment: store.Experiment) -> None:
         if live:
             st.progress(now.share, text=markdown(progress_text(now.share, now.left_s)))
         st.html(f'<p class="capo-note">{escape(_words(now, members))}</p>')
+        _result(experiment)
         with st.container(horizontal=True, vertical_alignment="center"):
             _buttons(context, experiment, now, members)
         with st.expander(count(len(members), "run"), expanded=live):
@@ -103,6 +106,14 @@ def _experiment(context: PageContext, experiment: store.Experiment) -> None:
             run_table(context, [each for each in members if each is not None], key=name)
             if gone:
                 show_note(f"{count(gone, 'run was', 'runs were')} deleted.")
+
+
+def _result(experiment: store.Experiment) -> None:
+    """Show what the evaluation found, as the page Compare says it."""
+    run = experiment.evaluation
+    path = None if run is None or not run.files.done else run.folder / evaluation.REPORT
+    if path is not None and path.is_file() and (said := compare_cache.brief(path)):
+        show_note(said)
 
 
 def _words(now: ExperimentProgress, members: Sequence[RunSummary | None]) -> str:

@@ -54,7 +54,6 @@ def show_curves(seen: RunSummary, events: RunEvents) -> None:
         )
         _engine(events)
         return
-    _probe(seen, events)
     there = [name for name in _FIRST if _there(events, name)]
     for row in range(0, len(there), 2):
         pair = there[row : row + 2]
@@ -114,24 +113,45 @@ def _title(events: RunEvents, name: str) -> str:
         return f"{title}: {events.steps[name].median():,.0f} tokens per second"
     if name in ("loss", "margin"):
         where = "validation" if rows is events.validations else "training"
-        return f"{title}: {first:.2f} to {last:.2f} in {where}"
+        return f"{title}: {_from_to([number(first), number(last)], len(values))} in {where}"
     return title
+
+
+def _from_to(ends: Sequence[str], points: int) -> str:
+    """Return "1.34 to 0.97"; the one number where there is one point, or both ends are the same."""
+    first, last = ends
+    if points == 1:
+        return last
+    return f"{first} to {last}" if first != last else f"{last}, first and last,"
+
+
+def probe_title(probes: pd.DataFrame, target: str) -> str:
+    """Return what the probes say, from the last one; of probes that are all alike, that too.
+
+    Args:
+        probes: events of kind "probe": step, target_share and, except in former runs, n.
+    """
+    last = probes.iloc[-1]
+    share = percent(last["target_share"])
+    if "n" in probes and last["n"] == last["n"]:
+        n = int(last["n"])
+        share = f"{round(last['target_share'] * n)}/{n} probe texts"
+    if len(probes) > 1 and probes["target_share"].nunique() == 1:
+        return (
+            f"Attributed to {target}: {share} at each of {len(probes)} probes, so this probe "
+            "does not tell the steps apart"
+        )
+    return f"Attributed to {target} at step {int(last['step'])}: {share}"
 
 
 def _probe(seen: RunSummary, events: RunEvents) -> None:
     probes = events.probes
     if not has_figure(probes, "target_share"):
         return
-    last = probes.iloc[-1]
-    share = percent(last["target_share"])
-    if "n" in probes and last["n"] == last["n"]:
-        n = int(last["n"])
-        share = f"{round(last['target_share'] * n)}/{n} probe texts"
-    section_heading(
-        f"Attributed to {seen.targets[0] if seen.targets else 'the target'} at step "
-        f"{int(last['step'])}: {share}",
-        TRAINING_HELP["probe"],
-    )
+    target = seen.targets[0] if seen.targets else "the target"
+    section_heading(probe_title(probes, target), TRAINING_HELP["probe"])
+    if probes["target_share"].nunique() == 1:
+        return  # a flat line shows nothing more
     show_figure(
         charts.probe(probes),
         key="finetune.curve.probe",
@@ -247,8 +267,10 @@ def _draw(context: PageContext, seen: RunSummary) -> None:
         st.html(render("dashboard/ui/key_numbers.html.j2", numbers=figures))
     if seen.kind in TRAININGS:
         _calibration(seen)
-        show_curves(seen, events)
+        # What the model writes says more than any curve.
         run_outputs.samples(context, seen, events)
+        _probe(seen, events)
+        show_curves(seen, events)
     elif seen.kind == "generate":
         run_outputs.answers(context, seen)
     elif seen.kind == "profile":

@@ -9,6 +9,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache, datasets
 from capo_core.dashboard.app.page import PageContext, page_link
+from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability import charts, jobs
 from capo_core.dashboard.studies import cache as studies_cache
@@ -25,6 +26,7 @@ from capo_core.data.catalog import Entry
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
 from capo_core.formatting import count
+from capo_core.runs import comparisons
 from capo_core.runs import run as runs_run
 from capo_core.runs.run import Run
 from capo_core.templates import render
@@ -102,7 +104,7 @@ def evidence_steps(context: PageContext, report, live: Run | None) -> list[Step]
         Step(
             "6. Compare",
             "All methods and the annotators themselves, on the same items.",
-            comparison_results(states),
+            comparison_results(states, _newest_finding(context, states)),
             "compare",
             "Compare methods",
         ),
@@ -159,13 +161,20 @@ def imitation_results(states: Counter[tuple[str, str]]) -> str:
     return f"{count(sum(states.values()), 'run')}: {', '.join(parts)}."
 
 
-def comparison_results(states: Counter[tuple[str, str]]) -> str:
-    """Return one sentence on the model outputs and their evaluations."""
+def _newest_finding(context: PageContext, states: Counter[tuple[str, str]]) -> str:
+    if not states["evaluate", "succeeded"]:
+        return ""
+    path = comparisons.newest_report(context.workspace, context.entry)
+    return "" if path is None else compare_cache.brief(path)
+
+
+def comparison_results(states: Counter[tuple[str, str]], finding: str = "") -> str:
+    """Return the model outputs and evaluations in one sentence, then the newest `finding`."""
     outputs, scores = states["generate", "succeeded"], states["evaluate", "succeeded"]
     if not outputs:
         return "No model outputs yet."
     evaluations = count(scores, "evaluation") if scores else "no evaluation yet"
-    return f"Model outputs of {count(outputs, 'run')}, {evaluations}."
+    return f"Model outputs of {count(outputs, 'run')}, {evaluations}. {finding}".rstrip()
 
 
 def study_stages(workspace: Workspace, entry: Entry) -> Counter[str]:

@@ -49,17 +49,23 @@ def whiskers(value: pd.Series, low: pd.Series, high: pd.Series, color: str | Non
 
 
 def chance_line(
-    figure: go.Figure, rows: pd.DataFrame, *, vertical: bool, below: float | None = None
+    figure: go.Figure,
+    rows: pd.DataFrame,
+    *,
+    vertical: bool,
+    below: float | None = None,
+    name: str = "chance",
 ) -> None:
     """Draw the chance level of `rows` as a dashed line with its value.
 
     Args:
         below: y of a band around a horizontal line, under which the text stands.
+        name: what the level is called.
     """
     chance = float(rows["chance"].iloc[0])
     line = {"color": NEUTRAL, "width": 1.4, "dash": "dash"}
     text = {
-        "text": f"chance {percent(chance)}",
+        "text": f"{name} {percent(chance)}",
         "showarrow": False,
         "font": {"color": NEUTRAL, "size": 12},
     }

@@ -60,7 +60,7 @@ class Family:
         title: on tabs and in lists. heading: above the family's table in a report.
         inputs: what a function of the family may ask for, as names of its parameters; the values
             are in `measures.Context`.
-        floor, ceiling, chance: of all its measures.
+        floor, ceiling, chance: of all its measures; `chance_name` is what the last is called.
         undefined: why a source may have no value.
         by_target: computed for each target, then averaged; else only over all of them.
         attribution: scores the author of texts; floor and chance are then those of a classifier.
@@ -82,6 +82,7 @@ class Family:
     pooled: bool = False
     scored_elsewhere: bool = False
     floor_source: str = OTHER
+    chance_name: str = "chance"
 
 
 _AUTHOR = {
@@ -99,6 +100,7 @@ FAMILIES: dict[str, Family] = {
                 "the target's own label (the first of several), correct by definition"
             ),
             chance=ReferenceValue("the target's most frequent label on training items, every time"),
+            chance_name="most frequent label",
             undefined="no answer is on an item that the target labelled",
         ),
         Family(
@@ -113,6 +115,7 @@ FAMILIES: dict[str, Family] = {
             chance=ReferenceValue(
                 "every item answered with the label distribution of the training items"
             ),
+            chance_name="training label shares",
             undefined="needs readable answers in the place of every annotator",
             by_target=False,
         ),
