@@ -68,6 +68,7 @@ def brief(report: EvaluationReport, target: str = ALL) -> Statement | None:
     best, *others = values["methods"]
     tied = [other for other in others if other["order"] != "further"]
     human = {"human": values["human"], "n": len(values["methods"])}
+    whose = "target" if values["single"] else "targets"
     share = "{method} {share:percent}"
     if tied:
         shown = [
@@ -77,11 +78,11 @@ def brief(report: EvaluationReport, target: str = ALL) -> Statement | None:
         more = "" if len(tied) < MOST_TIED else " and {more} more"
         return Statement(
             "headline",
-            "It is undecided which of {n:count method} comes nearest to its targets ({methods}"
-            f"{more}; the target's own texts {{human:percent}}).",
+            "It is undecided which of {n:count method} comes nearest to its "
+            f"{whose} ({{methods:listed or}}{more}; the target's own texts {{human:percent}}).",
             {**human, "methods": _parts(share, shown), "more": len(tied) - MOST_TIED + 1},
         )
-    begin = "Of {n:count method}, {method} is nearest to its targets" if others else "{method}"
+    begin = f"Of {{n:count method}}, {{method}} is nearest to its {whose}" if others else "{method}"
     return Statement(
         "headline",
         begin + ": {share} of explanations attributed to the target (the target's own texts "
@@ -146,23 +147,25 @@ def _imitation(finding: Finding) -> Statement | None:
     best, *others = values["methods"]
     tied = [other for other in others if other["order"] != "further"]
     further = [other for other in others if other["order"] == "further"]
-    single = values["single"]
+    single, unit = values["single"], "text" if values["k"] == 1 else "group"
     reference = _part(
-        "the target's own texts ({human:percent}; other people's {floor:percent}, chance "
+        "the target's own texts ({human}; other people's {floor:percent}, chance "
         "{chance:percent})",
-        human=values["human"], floor=values["floor"], chance=values["chance"],
+        human=_own(values, unit), floor=values["floor"], chance=values["chance"],
     )  # fmt: skip
     what = (
-        _part("a single explanation is")
+        _part("single explanations are")
         if values["k"] == 1
-        else _part("{k} explanations together are", k=values["k"])
+        else _part("groups of {k} explanations are", k=values["k"])
     )
     sentences = []
     if tied:
         sentences.append(
             _part(
-                "It is undecided which of {n:count method} comes nearest to its targets: {best} is "
-                "not significantly nearer to the targets' own texts than {tied:listed or}.",
+                "It is undecided which of {n:count method} comes nearest to its "
+                + ("target" if single else "targets")
+                + ": {best} is not significantly nearer to the target's own texts than "
+                "{tied:listed or}.",
                 n=len(values["methods"]), best=best["method"], tied=[t["method"] for t in tied],
             )
         )  # fmt: skip
@@ -170,12 +173,12 @@ def _imitation(finding: Finding) -> Statement | None:
             _part(
                 "Of {best}, {what} attributed to the target in {share}, {position} {reference}; "
                 "{others:apart}.",
-                best=best["method"], what=what, share=_cases(best, single),
+                best=best["method"], what=what, share=_cases(best, single, unit),
                 position=_position(best), reference=reference,
                 others=_parts(
                     "of {method} in {share}, {position} them",
                     [
-                        {"method": one["method"], "share": _cases(one, single),
+                        {"method": one["method"], "share": _cases(one, single, unit),
                          "position": _position(one)}
                         for one in tied[: MOST_TIED - 1]
                     ],
@@ -184,7 +187,8 @@ def _imitation(finding: Finding) -> Statement | None:
         )  # fmt: skip
     else:
         begin = (
-            _part("Of {n:count method}, {method} is nearest to its targets:",
+            _part("Of {n:count method}, {method} is nearest to its "
+                  + ("target:" if single else "targets:"),
                   n=len(values["methods"]), method=best["method"])
             if others
             else _part("With {method},", method=best["method"])
@@ -192,7 +196,7 @@ def _imitation(finding: Finding) -> Statement | None:
         sentences.append(
             _part(
                 "{begin} {what} attributed to the target in {share}, {position} {reference}.",
-                begin=begin, what=what, share=_cases(best, single), position=_position(best),
+                begin=begin, what=what, share=_cases(best, single, unit), position=_position(best),
                 reference=reference,
             )
         )  # fmt: skip
@@ -232,6 +236,13 @@ def _imitation(finding: Finding) -> Statement | None:
     return Statement("headline", "{first}", {"first": sentences[0]}).joined(*sentences[1:])
 
 
+def _own(values: Values, unit: str) -> str:
+    """Return the human's own share with its n, "66 % of 94 texts"."""
+    n = values["human_n"]
+    shown = share_of(values["human"], n, single=values["single"])
+    return f"{shown} {unit}s" if " of " in shown else f"{shown} of {count(n, unit)}"
+
+
 def _beyond(row: Values) -> Statement:
     """Return by how much a method is beyond the human, with a comma; nothing where it is not."""
     if row["level"] != OVERSHOOT:
@@ -245,13 +256,14 @@ def _apart(row: Values) -> bool:
     return points(row["distance"]) != points(abs(row["gap"]))
 
 
-def _cases(row: Values, single: bool) -> str:
-    """Return "63 % [58–68] of cases"; of few ones "11 of 12 cases [62–98 %]"."""
+def _cases(row: Values, single: bool, unit: str = "text") -> str:
+    """Return "63 % [58–68] of 100 texts"; of few ones "11 of 12 texts [62–98 %]"."""
     shown = share_with_interval(row, single=single)
     if " of " in shown:
         head, _, interval = shown.partition(" [")
-        return f"{head} cases [{interval}" if interval else f"{head} cases"
-    return f"{shown} of cases"
+        counted = f"{head} {unit if row['n'] == 1 else unit + 's'}"
+        return f"{counted} [{interval}" if interval else counted
+    return f"{shown} of {count(row['n'], unit)}"
 
 
 def _position(row: Values) -> Statement:
@@ -379,7 +391,7 @@ def _labels(finding: Finding) -> Statement:
         "{floor:percent}, and always the most frequent label in {frequent:percent}"
     )
     parts: dict[str, Any] = {
-        "method": best["method"], "share": _cases(best, single), "floor": values["floor"],
+        "method": best["method"], "share": _cases(best, single, "answer"), "floor": values["floor"],
         "frequent": values["frequent"],
     }  # fmt: skip
     better = [one for one in values["methods"] if one["against_frequent"] == "better"]

@@ -124,3 +124,32 @@ def test_runs_lie_over_each_other_each_with_a_line_of_its_own(events):
     assert len(looks) == 10
     assert charts.overlays_there([events, runs_events.RunEvents()])[:2] == ["loss", "margin"]
     assert charts.overlays_there([runs_events.RunEvents()]) == []
+
+
+def test_probes_that_are_all_alike_are_one_sentence():
+    """Finding 32: "100 % of 12 texts" as a flat line, the biggest chart of the page."""
+    from capo_core.dashboard.finetune.run import probe_title
+
+    flat = pd.DataFrame({"step": [0, 20, 51], "target_share": [1.0, 1.0, 1.0], "n": [12, 12, 12]})
+    assert probe_title(flat, "A") == (
+        "Attributed to A: 12/12 probe texts at each of 3 probes, so this probe does not tell the "
+        "steps apart"
+    )
+    rising = flat.assign(target_share=[0.5, 0.75, 1.0])
+    assert probe_title(rising, "A") == "Attributed to A at step 51: 12/12 probe texts"
+    assert probe_title(flat.iloc[:1], "A") == "Attributed to A at step 0: 12/12 probe texts"
+
+
+@pytest.mark.parametrize(
+    ("ends", "points", "said"),
+    [
+        (["0.00", "0.00"], 1, "0.00"),
+        (["0.00", "0.00"], 4, "0.00, first and last,"),
+        (["1.34", "0.97"], 4, "1.34 to 0.97"),
+    ],
+)
+def test_one_point_is_no_way_from_here_to_there(ends, points, said):
+    """Finding 32: "Margin: 0.00 to 0.00 in validation" with one point."""
+    from capo_core.dashboard.finetune.run import _from_to
+
+    assert _from_to(ends, points) == said

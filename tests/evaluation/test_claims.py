@@ -90,7 +90,7 @@ def check_imitation(table, finding: Finding, text: str, target: str) -> None:
         assert away.loc[best["method"].key, "distance"] <= row["distance"] + 1e-12
         if len(finding.compared.targets) == 1:
             assert row["distance"] == pytest.approx(abs(row["value"] - row["human"]))
-    said_nearest = "is nearest to its targets" in text
+    said_nearest = "is nearest to its target" in text
     for one in others:
         found = contrast(report, best["method"].key, one["method"].key, target)
         carried = (
