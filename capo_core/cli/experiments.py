@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from capo_core.cli.options import with_options
 from capo_core.cli.runs import changes_of, print_runs
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
-from capo_core.errors import ConfigError, RunError
+from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.formatting import count, elapsed, listed, percent
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig, from_preset
 from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:  # evaluation need not be loaded to list experiments
+    from capo_core.runs.experiments.detectable import DetectablePlan
 
 experiment_app = typer.Typer(
     help="All methods for all annotators, as runs that depend on one another.",
@@ -90,7 +93,21 @@ def start(
         made = from_preset(preset, dataset, tuple(targets), **given)
     if set_:
         made = made.with_settings(changes_of(set_))
-    _follow(store.start(workspace, made), wait, as_json)
+    plan = _detectable(workspace, made)
+    if plan is not None and not as_json:
+        console.print(plan.statement.text, markup=False)
+    _follow(store.start(workspace, made), wait, as_json, plan)
+
+
+def _detectable(workspace: Workspace, config: ExperimentConfig) -> DetectablePlan | None:
+    """Return what the experiment can be expected to show; None where its dataset is not here."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.runs.experiments.detectable import detectable_plan
+
+    try:
+        return detectable_plan(config, Catalog(workspace).load(config.dataset))
+    except CapoError:
+        return None
 
 
 @experiment_app.command("status")
@@ -107,7 +124,8 @@ def status_(
     queue.advance(workspace)
     experiment = store.find_experiment(workspace, name)
     if as_json:
-        print_json(_experiment_dict(experiment))
+        plan = _detectable(workspace, experiment.config)
+        print_json(_experiment_dict(experiment, plan))
         return
     _print_experiment(experiment)
     print_runs([(run, run.status()) for run in experiment.runs() if run is not None])
@@ -161,7 +179,7 @@ def demo(
     _follow(store.start(workspace, config), wait=True, as_json=as_json)
 
 
-def _follow(experiment: Any, wait: bool, as_json: bool) -> None:
+def _follow(experiment: Any, wait: bool, as_json: bool, plan: DetectablePlan | None = None) -> None:
     """Show the progress of an experiment to its end, and print the scores."""
     from capo_core.runs import queue
     from capo_core.runs.experiments.store import progress_of
@@ -176,7 +194,7 @@ def _follow(experiment: Any, wait: bool, as_json: bool) -> None:
                     break
                 time.sleep(LOOK_S)
     if as_json:
-        print_json(_experiment_dict(experiment))
+        print_json(_experiment_dict(experiment, plan))
     else:
         _print_experiment(experiment)
     if not wait:
@@ -202,7 +220,7 @@ def _print_evaluation(experiment: Any) -> None:
     _show(load(experiment.evaluation.folder / REPORT))
 
 
-def _experiment_dict(experiment: Any) -> dict:
+def _experiment_dict(experiment: Any, plan: DetectablePlan | None = None) -> dict:
     from capo_core.runs.experiments.store import progress_of
 
     now = progress_of(experiment)
@@ -214,6 +232,7 @@ def _experiment_dict(experiment: Any) -> dict:
         "left_s": now.left_s,
         "elapsed_s": now.elapsed_s,
         "message": now.message,
+        **({"detectable": plan.to_dict()} if plan is not None else {}),
         "runs": [member.run_id for member in experiment.members],
         "config": experiment.config.to_dict(),
     }

@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betaincinv
-from scipy.stats import nct
+from scipy.stats import nct, norm
 from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
@@ -194,3 +194,16 @@ class PairedDesign:
 def _finds(design: PairedDesign, items: int, difference: float, comparisons: int) -> bool:
     found = replace(design, items=items).smallest_difference(comparisons=comparisons)
     return found <= difference
+
+
+def items_for_equivalence(spread: float, margin: float, *, power: float = POWER) -> int:
+    """Return the items at which two equal sources are shown equivalent within ±`margin`.
+
+    n = σ² (z_{.95} + z_{(1+power)/2})² / m² (Chow, Shao & Wang 2008, ch. 3, for a true difference
+    of 0), in the normal approximation.
+
+    >>> items_for_equivalence(0.3**0.5, 0.1)
+    257
+    """
+    factor = float(norm.isf(LEVEL) + norm.ppf((1 + power) / 2))
+    return math.ceil((spread * factor / margin) ** 2)

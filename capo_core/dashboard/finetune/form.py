@@ -44,6 +44,7 @@ from capo_core.imitation.prompting.prompts import METHOD_TITLES, TRAINED
 from capo_core.runs import slurm, submit
 from capo_core.runs.experiments import plan, store
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
+from capo_core.runs.experiments.detectable import detectable_plan
 from capo_core.runs.preflight.report import saved_preflight
 from capo_core.workspace import Workspace, write_json
 
@@ -522,6 +523,11 @@ def _begin(context: PageContext, config: ExperimentConfig) -> None:
         + ", and an evaluation. They run in order, in the background; you can close "
         "this page."
     )
+    dataset = cache.dataset(context.workspace, context.entry)
+    try:
+        show_note(detectable_plan(settled, dataset).statement.text)
+    except CapoError as error:
+        show_error(error)
     refused = preflight.show(context, planned)
     name = store.name_of(context.workspace, settled)
     known = (context.workspace.experiments / name / store.FILE).exists()

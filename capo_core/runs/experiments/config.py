@@ -6,7 +6,7 @@ The presets take minutes on an ordinary computer, or are those of the paper on a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from capo_core.errors import CapoError, ConfigError
@@ -227,8 +227,12 @@ class ExperimentConfig:
                 ProfileConfig(**raw)
             elif stage in OPTIONAL_STAGES:
                 self._check_optional(stage, raw)
-            elif unknown := sorted(set(raw) - {"views", "pool", "families", "seed", "duplicate"}):
-                raise ConfigError(f"there is no setting {unknown[0]!r} in an evaluation")
+            elif raw:
+                from capo_core.evaluation.table import TableConfig
+
+                if unknown := sorted(set(raw) - {one.name for one in fields(TableConfig)}):
+                    raise ConfigError(f"there is no setting {unknown[0]!r} in an evaluation")
+                TableConfig.from_dict({**TableConfig().to_dict(), **raw})
         except CapoError:
             raise
         except (TypeError, ValueError, AttributeError) as error:
