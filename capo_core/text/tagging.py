@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.formatting import percent
+from capo_core.json_text import json_line
 from capo_core.progress import Progress, silent
 from capo_core.text.lexicons import ENGLISH_ALONE
 from capo_core.text.text_cache import TextCache
@@ -201,7 +202,7 @@ class TextTagger:
             with self._lock:
                 found = self.tagger.load()(batch)
             self._kept.write(
-                (text, json.dumps(tokens).encode())
+                (text, json_line(tokens, ascii_only=True).encode())
                 for text, tokens in zip(batch, found, strict=True)
             )
             known.update(zip(batch, found, strict=True))
