@@ -252,8 +252,16 @@ def test_explanations_are_compared_when_asked(mine):
     assert "PatternTagger" not in fine(app)
     app.button(key="distributions.like.words").click().run()
     said = fine(app)
-    assert "Parts of speech by" in said
+    assert "Parts of speech by spaCy" in said and "for English" in said
     assert "No model explanations for these items yet" in said
+    measured = next(f.value for f in app.dataframe if "measure" in f.value.columns)
+    assert {"words", "words, as published", "syntax", "syntax, as published"} <= set(
+        measured["measure"]
+    )
+    # The charts show one of the two, and the address keeps which.
+    app.segmented_control(key="distributions.overlap.widget").set_value("published").run()
+    fine(app)
+    assert app.query_params["overlap"] == "published"
 
 
 def test_what_a_models_explanations_would_change(mine):

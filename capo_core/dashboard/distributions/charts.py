@@ -310,7 +310,7 @@ def likeness(rows: pd.DataFrame, looks: Mapping[str, Look], measure: str) -> go.
         range=[min(lengths) - 0.4, max(lengths) + 0.4],
         showgrid=False,
     )
-    figure.update_yaxes(rangemode="tozero", title="likeness")
+    figure.update_yaxes(rangemode="tozero", title="similarity")
     return figure
 
 
