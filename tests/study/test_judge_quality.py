@@ -279,6 +279,9 @@ def test_judges_who_press_keys_at_random_make_no_weighted_pair():
         chosen(many, PairFilter("quality"))
     assert "no more than coins would" in " ".join(quality.sentences)
     assert quality.to_dict()["not_weighted"]
+    (share,) = quality.preferences.itertuples(index=False)
+    assert np.isnan(share.weighted_share_a) and share.note.startswith("too few to say: ")
+    assert share.raw_low < 0.5 < share.raw_high
 
 
 def test_mu_that_nobody_knows_is_refused_and_a_given_one_is_not(simulated):

@@ -281,7 +281,7 @@ def estimate_votes(
     agreement = vote_agreement(votes)
     return JudgeQuality(
         judges=table,
-        preferences=_preferences(votes, given, by_votes),
+        preferences=_preferences(votes, given, by_votes, agreement),
         n_text_pairs=len(votes.text_pairs),
         given=tuple(belief for belief in given if belief is not None),
         basis=basis,
@@ -390,9 +390,12 @@ def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
     return variance, np.maximum(variance[:n] * np.diag(informed)[:n], 1.0)
 
 
-def _preferences(votes: Votes, given: list[Prior | None], by_votes: np.ndarray) -> pd.DataFrame:
+def _preferences(
+    votes: Votes, given: list[Prior | None], by_votes: np.ndarray, agreement: VoteAgreement
+) -> pd.DataFrame:
     """Return PREFERENCES, from a fit whose prior on attentiveness is nearly flat: a prior that
-    pulls all judges towards ½ would push μ away from it."""
+    pulls all judges towards ½ would push μ away from it. No weighted share where votes agree no
+    more than by chance: random votes are weighted, and μ is anything."""
     fit, held = _fit(votes, given, by_votes, NEARLY_FLAT, shift=None)
     variance, _inflation = _variances(votes, fit, np.isnan(held), NEARLY_FLAT)
     variances = dict(
@@ -407,7 +410,10 @@ def _preferences(votes: Votes, given: list[Prior | None], by_votes: np.ndarray) 
             continue
         low, high = wilson(chosen, n)
         row = [first, second, n, chosen / n, low, high]
-        if np.isnan(held[k]):
+        if agreement.is_chance:
+            note = f"{TOO_FEW}: {_chance(agreement)}"
+            rows.append([*row, math.nan, math.nan, math.nan, note])
+        elif np.isnan(held[k]):
             mu = fit.mu[k]
             error = math.sqrt(variances[k]) / (mu * (1 - mu))
             ends = expit(logit(mu) + np.array([-Z95, Z95]) * error)
