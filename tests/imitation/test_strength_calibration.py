@@ -10,10 +10,19 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from capo_core.errors import ConfigError, Stopped
+from capo_core.imitation.backends.base import GenerationRequest
+from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.generation.requests import (
+    GenerateConfig,
+    PromptBuilder,
+    decoding_of,
+    seed_of,
+)
 from capo_core.imitation.models.adapter_strength import Blend
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import load_base_model
-from capo_core.imitation.training.calibration import ANSWERS, FULL, STRENGTHS
+from capo_core.imitation.prompting.responses import items_of
+from capo_core.imitation.training.calibration import ANSWERS, BATCH_TOKENS, FULL, STRENGTHS
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.sft import train_sft
@@ -78,6 +87,33 @@ def test_the_adapter_is_exactly_between_both(sft, tmp_path, strength):
     plain = load_base_model(name, device="cpu").model
     found = PeftModel.from_pretrained(plain, str(tmp_path / "capo" / "adapter")).eval()
     torch.testing.assert_close(logits(found), wanted, atol=1e-4, rtol=0)
+
+
+def test_answers_at_each_strength_are_those_of_a_model_read_anew(sft, tmp_path):
+    # The common beginning of the prompts is computed once a strength, not once for all.
+    yardstick, folder = Yardstick(0.0), tmp_path / "capo"
+    calibrated(sft, folder, yardstick)
+    data = tiny_dataset()
+    for strength in (0.5, 1.0):
+        base = load_base_model(sft.config["base"]["name"], device="cpu")
+        blend = Blend(base, {"sft": sft.adapter, "capo": folder / FULL})
+        blend.set({"sft": 1 - strength, "capo": strength})
+        backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS)
+        config = GenerateConfig("capo", split="validation")
+        builder = PromptBuilder(data, config, backend, {}, lambda *_: ())
+        items = {item.item_id: item for item in items_of(data, "validation")}
+        requests = [
+            GenerationRequest(
+                item, builder.build("A", items[item])[0], seed=seed_of(0, "A", item, "0"),
+                label=builder.label_choice("A"),
+            )
+            for item in yardstick.item_ids
+        ]  # fmt: skip
+        replies = backend.complete(requests, decoding_of(data, config))
+        fresh = {request.key: reply.text for request, reply in replies}
+        assert [answer.text for answer in yardstick.seen[strength]] == [
+            fresh[item] for item in yardstick.item_ids
+        ]
 
 
 def test_stopped_between_strengths_it_goes_on_with_the_next(sft, tmp_path):

@@ -128,6 +128,8 @@ def answers_by_strength(
             part = part_of(progress, number / len(STRENGTHS), (number + 1) / len(STRENGTHS))
             part(f"answers at strength {strength:g}", 0.0)
             blend.set({"sft": 1 - strength, "capo": strength})
+            # A new one: it keeps keys and values of the prompts' common beginning.
+            backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS)
             replies = backend.complete(requests, decoding_of(dataset, config), progress=part)
             texts = {request.key: reply.text for request, reply in replies}
             with disk_errors(folder.path):
