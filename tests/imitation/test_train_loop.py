@@ -144,7 +144,7 @@ def test_gradient_checkpointing_changes_nothing(base, dataset, tmp_path):
     for folder, which in zip(folders, (False, True), strict=True):
         config = sft_config(gradient_checkpointing=which, epochs=1)
         train_sft(dataset, "A", config, base, folder)
-    assert apart(*folders) < 1e-7
+    assert apart(*folders) < 1e-6  # rounding: with it, each row computes the common beginning
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 7])
