@@ -192,7 +192,8 @@ def test_verdicts_stand_in_the_report_with_floor_and_ceiling(world, workspace, c
     apart = report.differences.query("source == 'zero_shot' and measure == @name and target=='all'")
     assert set(apart["against"]) == {HUMAN, OTHER}
     said = next(s.text for s in report.statements if s.topic == "judge")
-    assert said.startswith("The LLM judge sage (v2) names the target") and "zero_shot 33\u00a0%" in said
+    assert said.startswith("The LLM judge sage (v2) names the target")
+    assert "zero_shot 33\u00a0%" in said
     (about,) = report.llm_judges
     assert about["run"] == "the-judge" and about["trials"] == 3 * TRIALS
     assert "LLM judge: sage (v2)" in report.methods["text"]
