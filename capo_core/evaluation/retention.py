@@ -29,7 +29,7 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import View, attributed, given_to, item_mean
 from capo_core.evaluation.measures.labels import label_accuracy
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
-from capo_core.settings import setting, settings
+from capo_core.settings import as_json, setting, settings
 from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
 from capo_core.stats.intervals import Z95, bayesian_weights, frame_of, json_rows
 from capo_core.text.embeddings import Embedder
@@ -100,6 +100,22 @@ class RetentionConfig:
         96, "Max new tokens", "Length limit of an answer; drawn at temperature 0.", ge=1, le=8192
     )
     seed: int = setting(0, "Random seed", "Seed of the items and of the general text.", ge=0)
+    label_choice: str = setting(
+        "auto",
+        "Label choice",
+        "How an answer's label is chosen, as in a generation: by the scores of the label words, or "
+        "generated as the model writes it. auto: scores; generated for the embedded base model.",
+        choices=("auto", "scores", "generated"),
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON writes them; `label_choice` only where it is not auto, so
+        that runs of former builds keep their names.
+        """
+        plain = as_json(self)
+        if plain["label_choice"] == "auto":
+            del plain["label_choice"]
+        return plain
 
     def __post_init__(self) -> None:
         ascending = all(a < b for a, b in pairwise(self.strengths))
@@ -148,6 +164,8 @@ class Retention:
             against the base and paired by item: a ratio for perplexities, else a difference.
         lines: LINES, reference values: chance, floor and ceiling of shares.
         best: None where undefined; `sentence` gives the reason.
+        label_choice: how the answers' labels were chosen: "scores" or "generated" (all
+            measurements of 0.2.0 and before).
     """
 
     dataset: str
@@ -164,6 +182,7 @@ class Retention:
     lines: pd.DataFrame = field(repr=False)
     best: BestPoint | None
     sentence: str
+    label_choice: str = "generated"
 
     def curve(self, measure: str) -> pd.DataFrame:
         """Return the points of one measure, from the base on."""
@@ -194,6 +213,7 @@ class Retention:
         """
         if raw.get("format") != FORMAT:
             raise DataError(f"not a retention result of format {FORMAT}", todo="measure it again")
+        raw = {"label_choice": "generated", **raw}
         values = {each.name: raw[each.name] for each in fields(cls)}
         return cls(
             **{

@@ -13,7 +13,15 @@ from capo_core.cli import evaluate
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.evaluation.general_text import general_text
-from capo_core.evaluation.retention import GENERAL, LABELS, OTHERS, OWN, load
+from capo_core.evaluation.retention import (
+    GENERAL,
+    LABELS,
+    OTHERS,
+    OWN,
+    Retention,
+    RetentionConfig,
+    load,
+)
 from capo_core.imitation.embedded_base.corpus import read_corpus
 from capo_core.imitation.models.adapters import WEIGHTS, load_adapter
 from capo_core.imitation.models.base_model import load_base_model
@@ -85,6 +93,35 @@ def test_the_ends_are_base_sft_and_capo(trained):
     assert set(general["n"]) == {8} and found.general == "text of general.txt"
     assert general["value"].nunique() > 3 and (general["low"] < general["value"]).all()
     assert set(found.curve(LABELS)["n"]) == {4}
+
+
+def test_labels_are_chosen_by_their_scores_as_a_generation_does(trained):
+    # The tiny base writes no readable label; chosen by score every answer has one.
+    workspace, data, _, sft, _, text = trained
+    folder = RunFolder(workspace.runs / "by-scores")
+    retention.measure_retention(data, settings_of(data, sft, text), workspace, folder, silent)
+    rows = [json.loads(line) for line in (folder.path / "outputs.jsonl").read_text().splitlines()]
+    labels = {f"Label: {label}" for label in data.task.scale.labels}
+    assert all(text.split("\n")[0] in labels for row in rows for text in row["answers"])
+    assert load(folder.path).label_choice == "scores"
+    # Run names are those of former builds; a result of theirs is read as what it was.
+    assert "label_choice" not in RetentionConfig().to_dict()
+    former = json.loads((folder.path / "retention.json").read_text())
+    del former["label_choice"]
+    assert Retention.from_dict(former).label_choice == "generated"
+
+
+def test_a_measurement_that_a_former_build_began_goes_on_as_it_began(trained):
+    workspace, data, _, sft, _, text = trained
+    asked = {**settings_of(data, sft, text), "config": {**FEW, "label_choice": "generated"}}
+    former, folder = RunFolder(workspace.runs / "former"), RunFolder(workspace.runs / "goes-on")
+    retention.measure_retention(data, asked, workspace, former, silent)
+    lines = (former.path / "outputs.jsonl").read_bytes().splitlines(keepends=True)
+    folder.path.mkdir()
+    (folder.path / "outputs.jsonl").write_bytes(lines[0])
+    retention.measure_retention(data, settings_of(data, sft, text), workspace, folder, silent)
+    assert (folder.path / "outputs.jsonl").read_bytes() == b"".join(lines)
+    assert load(folder.path).label_choice == "generated"
 
 
 def test_a_stopped_measurement_goes_on_to_the_same_figures(trained):

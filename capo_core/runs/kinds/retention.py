@@ -5,8 +5,9 @@ Models between a base model and an adapter are measured by their outputs and lik
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from capo_core.run_folder import RunFolder, disk_errors, find_run, stopping
 from capo_core.runs.checks import Settings, retention_config
 from capo_core.runs.kinds.inputs import load_dataset
 from capo_core.workspace import Workspace
+
+GENERATED = "generated"  # the label choice of all measurements of 0.2.0 and before
 
 
 class StrengthMeasurer:
@@ -64,7 +67,7 @@ class StrengthMeasurer:
         check_same_base(found, self.base.fingerprint, self.base.name)
         self._batch_tokens = int(settings.get("batch_tokens", 16384))
         self._target, self._named, self._config = target, found.named, config
-        self._task = dataset.task
+        self._dataset, self._task = dataset, dataset.task
         known = {item.item_id: item for item in items_of(dataset, config.split)}
         self._items = [known[item_id] for item_id in items]
         self.general = general_text(self.base, config.passages, corpus, seed=config.seed)
@@ -83,11 +86,42 @@ class StrengthMeasurer:
         )
         self._blend = Blend(self.base, found.adapters)
 
+    def _backend(self) -> Any:
+        """Return a backend of the model as it is now: one of before a change of strength would go
+        on with the keys and values of common beginnings that it has computed.
+        """
+        from capo_core.imitation.backends.transformers import TransformersBackend
+
+        return TransformersBackend(self.base, batch_tokens=self._batch_tokens)
+
+    @property
+    def _generation(self) -> Any:
+        """The settings of a generation that answers greedily with an adapter."""
+        from capo_core.imitation.generation.requests import GenerateConfig
+
+        return GenerateConfig(
+            "sft",
+            split=self._config.split,
+            named=self._named,
+            temperature=0.0,
+            top_p=1.0,
+            max_new_tokens=self._config.max_new_tokens,
+            label_choice=self._config.label_choice,
+        )
+
+    @cached_property
+    def style(self) -> Any:
+        """How the answers are asked for, as in a generation (`AnswerStyle`)."""
+        from capo_core.imitation.generation.requests import answer_style
+
+        return answer_style(self._generation, self._backend())
+
     def measured(self, stage: str, strength: float, progress: Progress) -> dict[str, Any]:
         """Measure one point.
 
         Returns:
-            As JSON writes it: `{"stage", "strength", "answers", "log_probs"}`.
+            As JSON writes it: `{"stage", "strength", "answers", "log_probs"}`, and "label_choice"
+            where the model did not write the labels itself.
         """
         import torch
 
@@ -112,7 +146,9 @@ class StrengthMeasurer:
             name: [round(next(flat), 6) for _ in renders] for name, renders in self._renders.items()
         }
         answers = self._answers(part_of(progress, 0.3, 1.0))
-        return {"stage": stage, "strength": strength, "answers": answers, "log_probs": log_probs}
+        row = {"stage": stage, "strength": strength, "answers": answers, "log_probs": log_probs}
+        choice = self.style.label_choice
+        return row if choice == GENERATED else {**row, "label_choice": choice}
 
     def point(self, row: Mapping[str, Any]) -> RetentionPoint:
         """Return a point ready to be scored, from `measured`."""
@@ -128,16 +164,18 @@ class StrengthMeasurer:
         )
 
     def _answers(self, progress: Progress) -> list[str]:
-        """Return the model's output for each item by greedy decoding."""
-        from capo_core.imitation.backends.base import Decoding, GenerationRequest, stop_fields
-        from capo_core.imitation.backends.transformers import TransformersBackend
+        """Return the model's output for each item by greedy decoding, as a generation gives it."""
+        from capo_core.imitation.backends.base import GenerationRequest
+        from capo_core.imitation.generation.requests import PromptBuilder, decoding_of
 
+        config, backend = self._generation, self._backend()
+        builder = PromptBuilder(self._dataset, config, backend, {}, lambda *_: ())
+        label = builder.label_choice(self._target)
         requests = [
-            GenerationRequest(item.item_id, self._prompt(item, self._target))
+            GenerationRequest(item.item_id, builder.build(self._target, item)[0], label=label)
             for item in self._items
         ]
-        decoding = Decoding(0.0, 1.0, self._config.max_new_tokens, stop_fields(self._task))
-        backend = TransformersBackend(self.base, batch_tokens=self._batch_tokens)
+        decoding = decoding_of(self._dataset, config)
         replies = {
             request.key: reply.text
             for request, reply in backend.complete(requests, decoding, progress=progress)
@@ -169,8 +207,11 @@ class StrengthMeasurer:
 
     def _check(self, target: str) -> None:
         """Raise `ConfigError` where there is nothing to measure, or the context is too short."""
+        from capo_core.imitation.generation.requests import LABEL_ROOM
         from capo_core.imitation.prompting.prompts import prompt_ids
 
+        written = self.style.label_choice == GENERATED
+        room = self._config.max_new_tokens + (0 if written else LABEL_ROOM)
         if not {GENERAL, OTHERS} & set(self._renders):
             raise ConfigError(
                 "retention cannot be measured: nobody else annotated these items, and no "
@@ -182,7 +223,7 @@ class StrengthMeasurer:
         needed = [len(each.prompt) + len(each.responses[0]) for each in every]
         for item in self._items:
             prompt = prompt_ids(self._prompt(item, target), self.base.tokenizer)
-            needed.append(len(prompt) + self._config.max_new_tokens)
+            needed.append(len(prompt) + room)
         if self.base.longest is not None and max(needed) > self.base.longest:
             raise ConfigError(
                 f"a prompt with its answer needs {max(needed)} tokens, and the base reads "
@@ -224,6 +265,7 @@ def retention_result(
         lines=made.lines,
         best=best,
         sentence=sentence(best, frame, made.lines, kept, way.general.name),
+        label_choice=way.style.label_choice,
     )
 
 
@@ -355,9 +397,11 @@ def measure_retention(
 
         watched = stopping(folder, progress)
         watched("reading the base model", 0.0)
-        way = StrengthMeasurer(dataset, target, items, found, corpus, config, settings)
         lines = OutputLines(folder.path)
         rows = {row["output_id"]: row for row in lines.read()}
+        way = StrengthMeasurer(
+            dataset, target, items, found, corpus, _as_begun(config, rows.values()), settings
+        )
         steps = measured_points(config.strengths, found.capo is not None)
         with lines.writing() as file:
             for number, (stage, strength) in enumerate(steps):
@@ -374,6 +418,16 @@ def measure_retention(
             save(made, folder.path)
         folder.finish({"runs": found.runs, "items": len(items), "sentence": made.sentence})
     return made.sentence
+
+
+def _as_begun(config: RetentionConfig, rows: Iterable[Mapping[str, Any]]) -> RetentionConfig:
+    """Return the settings under which an interrupted measurement goes on: with labels chosen as at
+    its first point, also where a former build began it.
+    """
+    first = next(iter(rows), None)
+    if first is None or config.label_choice != "auto":
+        return config
+    return replace(config, label_choice=first.get("label_choice", GENERATED))
 
 
 def measured_points(strengths: Sequence[float], two_stages: bool) -> list[tuple[str, float]]:
