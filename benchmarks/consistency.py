@@ -1,4 +1,4 @@
-"""Which classifier reads a label from an explanation best? Eight variants on people's own texts.
+"""Eight classifiers that read a label from an explanation, compared on people's own texts.
 
     CAPO_WORKSPACE=… python benchmarks/consistency.py varierr paraphrase --out consistency.json
 

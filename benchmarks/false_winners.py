@@ -1,4 +1,4 @@
-"""How often does a comparison of label distributions name a winner where there is none?
+"""The share of comparisons of label distributions that name a winner where there is none.
 
     python benchmarks/false_winners.py --worlds 200
 

@@ -20,7 +20,7 @@ VERDICTS = (DECIDED, UNDECIDED, UNDEFINED)
 
 @dataclass(frozen=True)
 class ComparisonSet:
-    """What a claim is about: the same annotators and items for every number in it.
+    """The comparison that a claim is about: the same annotators and items for every number in it.
 
     Attributes:
         targets: annotators; of a claim on a dataset, all of them.

@@ -1,4 +1,4 @@
-"""What every export says of itself: version, dataset, people or simulated, models, seeds, n, date.
+"""The statement of every export on itself: version, data, simulated or not, models, seeds, n, date.
 
 An export is made of a `Provenance` and its content, by the writer of its format in
 `export_formats`. Tables carry it in each row, as one line of text (`Provenance.line`), documents as
@@ -40,7 +40,7 @@ def kind_of(simulated: bool) -> str:
 
 
 class Described(Protocol):
-    """What has a name, a fingerprint, and is simulated or not: a dataset, its catalog entry."""
+    """Anything with a name and a fingerprint that is simulated or not, as a dataset is."""
 
     name: str
     fingerprint: str
@@ -49,7 +49,7 @@ class Described(Protocol):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an export comes from.
+    """The origin of an export.
 
     Attributes:
         dataset, fingerprint: name and SHA-256 (hex) of the data; "" where there is no single one.
@@ -95,7 +95,7 @@ class Provenance:
 
     @property
     def simulated(self) -> bool:
-        """Whether anything in it was simulated: annotations or judges."""
+        """Return whether anything in it was simulated: annotations or judges."""
         return SIMULATED in self.data or SIMULATED in self.judges
 
     @property

@@ -53,7 +53,7 @@ class BaselineDifference:
 
 @dataclass(frozen=True)
 class NearestFinding:
-    """Which source is nearest to the reference in one measure, if any.
+    """The source that is nearest to the reference in one measure, if any.
 
     Attributes:
         kind: NOTHING (no source can be compared), BASELINE_ONLY, ONE (a single source, so none is
@@ -85,7 +85,7 @@ class NearestFinding:
 
     @property
     def decided(self) -> bool:
-        """Whether one source is significantly the nearest, and informative."""
+        """Return whether one source is significantly the nearest, and informative."""
         return self.kind == NEAREST
 
     @property
@@ -104,7 +104,7 @@ class NearestFinding:
 
     @property
     def enough(self) -> bool:
-        """Whether there are items enough for any difference to be significant."""
+        """Return whether there are items enough for any difference to be significant."""
         return self.n >= FEWEST
 
     def baseline(self, name: str) -> SourceStanding | None:

@@ -24,7 +24,7 @@ DERIVED = (ANNOTATORS, VALID, SINGLE)
 
 @dataclass(frozen=True)
 class ReferenceRows:
-    """What a source is compared with, one row a comparison.
+    """The references that a source is compared with, one row a comparison.
 
     Attributes:
         item: [rows], the place of its item.
@@ -55,7 +55,7 @@ class Reference:
 
     @cached_property
     def leaves_out(self) -> bool:
-        """Whether one annotator is left out at a time."""
+        """Return whether one annotator is left out at a time."""
         return self.name == ANNOTATORS and bool(self._parts)
 
     def derived(self, source: LabelDistribution) -> bool:

@@ -1,4 +1,4 @@
-"""What an evaluation shows: one function for each claim, from the tables of its report.
+"""The claims of an evaluation: one function for each claim, from the tables of its report.
 
 A function looks at tables alone, so that a report that was saved earlier, or one annotator of it,
 is judged as a new one is. No order is claimed that the interval of its difference does not carry

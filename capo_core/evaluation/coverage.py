@@ -22,7 +22,7 @@ NO_COMMON_TARGET = "no annotator is imitated by every method, so that there is n
 
 @dataclass(frozen=True)
 class Coverage:
-    """What is compared.
+    """The annotators and items that are compared.
 
     Attributes:
         targets: annotators whom every method imitates, in the dataset's order; all annotators

@@ -1,4 +1,4 @@
-"""What a stability report shows: one function for each claim, from its tables.
+"""The claims of a stability report: one function for each claim, from its tables.
 
 `stability.summary` puts the findings into words; page, overview, command line and JSON show them.
 No order is claimed that the intervals do not carry: of two accuracies, one is higher where their

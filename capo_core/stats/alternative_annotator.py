@@ -120,7 +120,7 @@ class AlternativeAnnotatorTest:
 
     @property
     def passed(self) -> bool:
-        """Whether ω ≥ .5."""
+        """Return whether ω ≥ .5."""
         return self.tested > 0 and self.winning_rate >= PASSED_FROM
 
 

@@ -286,12 +286,12 @@ class Reduction:
 
     @property
     def changes_text(self) -> bool:
-        """Whether it works on the text, before vectorisation."""
+        """Return whether it works on the text, before vectorisation."""
         return self.change_text is not None or self.change_tagged is not None
 
     @property
     def tagged(self) -> bool:
-        """Whether it needs parts of speech."""
+        """Return whether it needs parts of speech."""
         return self.change_tagged is not None
 
     def changed(

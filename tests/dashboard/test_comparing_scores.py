@@ -161,7 +161,7 @@ def test_sentences_call_methods_by_their_names(report):
 def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
     said = dict(scores.sentences(report, "bob"))
     row = report.row("capo", "label accuracy", 0, "bob")
-    assert f"12 of 12 cases [{100 * row['low']:.0f}–100\u00a0%]" in said["label"]
+    assert f"12 of 12 answers [{100 * row['low']:.0f}–100\u00a0%]" in said["label"]
     assert (
         "12 of 12 explanations by Zero-shot in the place of bob are attributed to cyd"
         in (said["confusion"])

@@ -103,8 +103,7 @@ def test_items_of_one_source_only_are_counted_and_reported(tmp_path):
                                               row(9, model=CROWD)])  # fmt: skip
     files = ("compare", "--file", first, other, "--draws", 100)
     _, _, out = run(*files)
-    assert "own: 0 items not in crowd, 1 of crowd not in it" in out
-    assert "model: 0 items not in crowd, 2 of crowd not in it" in out
+    assert "Items of the crowd that a source lacks are excluded: “own” 1, “model” 2." in out
     assert "2 of 3 items of b not in a; left out" in out
     found = json.loads(run(*files, "--json")[2])
     counted = {row["source"]: (row["both"], row["only_against"]) for row in found["coverage"]}

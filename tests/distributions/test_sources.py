@@ -103,7 +103,7 @@ def test_every_field_of_a_file_is_read_by_its_shape(tmp_path):
     assert by["own labels"].people.tolist() == [4, 4]
     assert by["mnli labels, single label"].shares.tolist() == [[0, 1, 0], [0, 0, 1]]
     assert by["mnli labels, distribution"].shares[0].tolist() == [0, 0.8, 0.2]
-    assert found.explanations["explanation"].tolist() == ["Why so.", "x", "No."]
+    assert found.explanations["explanation"].tolist() == ["Why  so.", "x", "No."]
     assert found.explanations["label"].tolist() == ["neutral", "entailment", "contradiction"]
 
 

@@ -31,7 +31,7 @@ _TEXTS = 24
 
 @dataclass(frozen=True)
 class Masking:
-    """How the texts of a point were reduced, for dimming what was masked.
+    """The way the texts of a point were reduced, for dimming what was masked.
 
     Attributes:
         reduction: name of the reduction. raw: texts were measured as typed.

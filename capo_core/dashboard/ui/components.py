@@ -139,7 +139,7 @@ class Field:
 
     @property
     def numeric(self) -> bool:
-        """Whether the column holds numbers."""
+        """Return whether the column holds numbers."""
         return self.digits is not None or bool(self.digits_from) or self.text is not None
 
     @property

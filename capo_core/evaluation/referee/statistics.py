@@ -68,7 +68,7 @@ class RefereeStatistics:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was tested, as in reports of earlier versions."""
+        """Return whether nothing was tested, as in reports of earlier versions."""
         return all(getattr(self, name).empty for name in TABLES)
 
     def to_dict(self) -> dict:

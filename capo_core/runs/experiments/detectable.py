@@ -34,7 +34,7 @@ _LEAST = 0.1  # of people's own share, where they hardly differ
 
 @dataclass(frozen=True)
 class DetectablePlan:
-    """What an experiment can be expected to show.
+    """The differences that an experiment can be expected to show.
 
     Attributes:
         items, labelled: items that will be answered, and the fewest that an annotator labelled.

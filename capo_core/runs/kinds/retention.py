@@ -111,7 +111,7 @@ class StrengthMeasurer:
 
     @cached_property
     def style(self) -> Any:
-        """How the answers are asked for, as in a generation (`AnswerStyle`)."""
+        """The way answers are asked for, as in a generation (`AnswerStyle`)."""
         from capo_core.imitation.generation.requests import answer_style
 
         return answer_style(self._generation, self._backend())

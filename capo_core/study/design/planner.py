@@ -324,7 +324,7 @@ class StudyPlan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What this design would more likely miss than find, in sentences."""
+        """Return what this design would more likely miss than find, in sentences."""
         numbers, found = self.numbers, []
         if self.against_chance is not None and self.against_chance.share < LOW_POWER:
             found.append(
