@@ -124,7 +124,9 @@ def _show_llm_judge(found: Any) -> None:
         shown = f"{row.value:.2f} [{row.low:.2f}–{row.high:.2f}]"
         table.add_row(row.source, shown, str(row.n), str(row.unread), f"{row.chance:.2f}")
     console.print(table, markup=False)
-    console.print("Means over annotators, 95 % intervals.", markup=False)
+    console.print(
+        "Means over the annotators whom every method imitates, 95 % intervals.", markup=False
+    )
 
 
 def mount_retention(app: typer.Typer) -> None:

@@ -9,24 +9,36 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.comparisons import run
+from helpers.comparisons import world as small_world
 from helpers.evaluation_tables import VIEW, copies
 from rich.console import Console
 
 from capo_core.cli import evaluate as command
 from capo_core.dashboard.compare import scores as page
+from capo_core.data.catalog import Catalog
 from capo_core.data.splits import assign_splits
 from capo_core.evaluation import export
 from capo_core.evaluation.claims import findings
 from capo_core.evaluation.compute import compute_report
-from capo_core.evaluation.measures.attribution import View
 from capo_core.evaluation.report import EvaluationReport
-from capo_core.evaluation.streams import HUMAN, OTHER, Stream, held_out_items, human_streams
+from capo_core.evaluation.streams import (
+    HUMAN,
+    OTHER,
+    MethodOutputs,
+    Stream,
+    held_out_items,
+    human_streams,
+    method_streams,
+)
 from capo_core.evaluation.summary import brief, statements, titled
 from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.formatting import rate
+from capo_core.formatting import rate, readable_answers
+from capo_core.imitation.generation.outputs import read_table
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stats.agreement import agreement, pair_agreement
 from capo_core.text.tokens import tokens
+from capo_core.workspace import Workspace
 
 CONFIG = TableConfig(views=(VIEW,), pool=(1,), families=("labels", "attribution"))
 
@@ -197,5 +209,21 @@ def test_two_annotators_give_the_same_label_as_often_on_every_page(world):
     )  # fmt: skip
 
 
-def test_the_view_is_the_main_one():
-    assert View("words", "mask_input") == VIEW
+def test_a_run_and_its_report_count_the_same_readable_answers(tmp_path):
+    """A run said "1 of 100 readable", its report "75 of 100 without a readable label"."""
+    workspace, dataset = Workspace(tmp_path), small_world()
+    Catalog(workspace).add(dataset)
+    odd = ("no form", "Label: entailment", "Label: neutral\nExplanation: so", "", "Explanation: x")
+    ids = list(dataset.items["item_id"])
+    made = run(workspace, dataset, "odd", "icl", lambda _, item: odd[ids.index(item) % len(odd)])
+    frame = read_table(made.path)
+    items, streams = method_streams(dataset, [MethodOutputs("icl", "0", frame, "odd")])
+    config = TableConfig(families=("labels",))
+    report = compute_report(dataset, items, streams, config)
+    source = next(one for one in report.sources if one.name == "icl")
+    readable = int((frame["parsed"] == "true").sum())
+    assert 0 < readable < len(frame) == source.responses
+    assert source.responses - source.unread == readable
+    shown = readable_answers(readable, len(frame))
+    assert shown in report.methods["text"]
+    assert shown in next(titled(s) for s in statements(report) if s.topic == "unread")
