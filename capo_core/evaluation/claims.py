@@ -30,7 +30,6 @@ from capo_core.findings import (
     Finding,
 )
 from capo_core.formatting import Named
-from capo_core.stats.significance import FEWEST
 
 # What distance from the human never shows: that takes an equivalence test with a margin fixed
 # before (and a difference that is not significant is no proof of none).
@@ -194,7 +193,8 @@ def _standing(
         "distance": row.distance,
         "level": row.level,
         "n_items": int(row.n),
-        "too_few": bool(row.n < FEWEST),
+        # An interval without 0 that the items do not carry.
+        "too_few": bool(row.level == AT_LEVEL and (row.gap_low > 0 or row.gap_high < 0)),
         "beyond": _annotators([one.target for one in single if one.level == OVERSHOOT]),
         "below": _annotators([one.target for one in single if one.level == UNDERSHOOT]),
         "above_floor": above_floor if other is not None else None,

@@ -15,7 +15,12 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.claims import findings
 from capo_core.evaluation.coverage import NO_COMMON_TARGET, coverage_of
 from capo_core.evaluation.eyes import compare_eyes
-from capo_core.evaluation.human_distance import SeedScores, human_distance, with_verdicts
+from capo_core.evaluation.human_distance import (
+    SeedScores,
+    human_distance,
+    with_paired_tests,
+    with_verdicts,
+)
 from capo_core.evaluation.likelihood import MEASURE as LIKELIHOOD_MEASURE
 from capo_core.evaluation.likelihood import AuthorAdapters, AuthorScores, author_scores
 from capo_core.evaluation.llm_judge.results import LlmJudgeVerdicts
@@ -125,6 +130,7 @@ def report_of(
         family=("measure", "k", "quantity"),
         averaged=found.averaged,
     )
+    away = with_paired_tests(away, apart)
     apart = with_verdicts(apart, away)
     eyes = compare_eyes(away, min(config.pool))
     parts = {

@@ -15,8 +15,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from capo_core.stats.intervals import (
     Z95,
@@ -171,7 +173,7 @@ def draws_of(score: AnyScore, weights: np.ndarray, rng: np.random.Generator) -> 
     """Return a score under item weights [draws, items] with mean 1; its own draws where it has any.
 
     A share of 0 or 1 has no influences; what remains uncertain is the number of trials: its draws
-    vary as Jeffreys' posterior does, unpaired.
+    vary as Jeffreys' posterior does, unpaired. Others vary by `small_sample` more than the weights.
     """
     if isinstance(score, ResampledScore):
         return score.draws
@@ -179,7 +181,19 @@ def draws_of(score: AnyScore, weights: np.ndarray, rng: np.random.Generator) -> 
         hits = score.value * score.n
         posterior = rng.beta(hits + 0.5, score.n - hits + 0.5, size=len(weights))
         return score.value + posterior - posterior.mean()
-    return score.value + weights @ score.influence.mean(axis=0)
+    n = score.n if score.weight is None else np.count_nonzero(score.weight)
+    return score.value + small_sample(n) * (weights @ score.influence.mean(axis=0))
+
+
+@lru_cache(maxsize=4096)
+def small_sample(n: int) -> float:
+    """Return by how much a bootstrap over `n` items varies too little.
+
+    Its weights have the variance 1/n and not 1/(n − 1), and its percentiles are normal and not
+    Student's: √(n / (n − 1)) · t(.975; n − 1) / z(.975), 1.44 for 6 items and 1.02 for 100.
+    """
+    n = max(n, 2)
+    return float(math.sqrt(n / (n - 1)) * student_t.ppf(0.975, n - 1) / Z95)
 
 
 def difference(one: AnyScore, other: AnyScore) -> AnyScore:
