@@ -69,7 +69,7 @@ def lines(folder):
 def test_every_answer_has_a_label_and_a_resumed_run_has_the_same(place, tmp_path, settings):
     data, config = split_dataset(), GenerateConfig(**settings, **SHORT, samples=2)
     whole = RunFolder(tmp_path / "whole")
-    frame = generate(data, ("1",), config, hf(place, batch_tokens=1800), whole)
+    frame = generate(data, ("1",), config, hf(place, batch_tokens=900), whole)
     assert whole.result["parsed"] == len(frame) == 12
     assert whole.result["label_choice"] == settings.get("label_choice", "scores")
     assert whole.result["prompt_version"] == LATEST_VERSION
@@ -91,9 +91,9 @@ def test_every_answer_has_a_label_and_a_resumed_run_has_the_same(place, tmp_path
             raise Stopped("asked to")
 
     with pytest.raises(Stopped):
-        generate(data, ("1",), config, hf(place, batch_tokens=1800), broken, progress=stop)
+        generate(data, ("1",), config, hf(place, batch_tokens=900), broken, progress=stop)
     assert 0 < len(lines(broken)) < 12
-    generate(data, ("1",), config, hf(place, batch_tokens=1800), broken)
+    generate(data, ("1",), config, hf(place, batch_tokens=900), broken)
     without = [{k: v for k, v in row.items() if k != "run_id"} for row in lines(whole).values()]
     names = {(row["item_id"], row["sample"]): row for row in without}
     for row in lines(broken).values():
