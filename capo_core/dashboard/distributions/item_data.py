@@ -126,6 +126,9 @@ def on_items(
     frame = pd.DataFrame({"item_id": list(reference.item_ids)})
     frame["top"] = tops(reference)
     theirs = pd.DataFrame({"item_id": list(source.item_ids), "top_source": tops(source)})
+    if "item_id" not in per_item:  # one annotator alone: nobody is left to be compared with
+        measures = {name: pd.Series(dtype=float) for name in (*ITEM_MEASURES, "entropy", DISPUTED)}
+        per_item = pd.DataFrame({"item_id": pd.Series(dtype=object), **measures})
     return frame.merge(theirs, how="left", on="item_id").merge(
         per_item.drop(columns="source", errors="ignore"), how="left", on="item_id"
     )
