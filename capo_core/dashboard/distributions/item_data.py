@@ -126,12 +126,18 @@ def on_items(
     frame = pd.DataFrame({"item_id": list(reference.item_ids)})
     frame["top"] = tops(reference)
     theirs = pd.DataFrame({"item_id": list(source.item_ids), "top_source": tops(source)})
-    if "item_id" not in per_item:  # one annotator alone: nobody is left to be compared with
-        measures = {name: pd.Series(dtype=float) for name in (*ITEM_MEASURES, "entropy", DISPUTED)}
-        per_item = pd.DataFrame({"item_id": pd.Series(dtype=object), **measures})
     return frame.merge(theirs, how="left", on="item_id").merge(
-        per_item.drop(columns="source", errors="ignore"), how="left", on="item_id"
+        _known(per_item).drop(columns="source", errors="ignore"), how="left", on="item_id"
     )
+
+
+def _known(per_item: pd.DataFrame) -> pd.DataFrame:
+    """Return the measures of items; of one annotator alone no rows, of the usual columns."""
+    if "item_id" in per_item:
+        return per_item
+    measures = {name: pd.Series(dtype=float) for name in (*ITEM_MEASURES, "entropy", DISPUTED)}
+    keys = {name: pd.Series(dtype=object) for name in ("item_id", "source")}
+    return pd.DataFrame({**keys, **measures})
 
 
 def tops(source: LabelDistribution) -> list[frozenset[str]]:
@@ -207,7 +213,7 @@ def long_table(judgments: Judgments, per_item: pd.DataFrame) -> pd.DataFrame:
             part[f"share {label}"] = source.shares[:, column]
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
-    frame = frame.merge(per_item, how="left", on=["item_id", "source"])
+    frame = frame.merge(_known(per_item), how="left", on=["item_id", "source"])
     texts = judgments.items[["item_id", "text_a", "text_b"]]
     columns = ["item_id", "text_a", "text_b", "source", "people"]
     frame = frame.merge(texts, on="item_id")
