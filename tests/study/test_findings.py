@@ -23,7 +23,9 @@ from capo_core.study.analysis.style_control import STYLE_PAIRS
 from capo_core.study.source_names import inside, source_name
 
 SOURCES = ("capo", "human", "other_human", "sft", "zero_shot-2")
-ORDER = re.compile(r"significantly (above|below|more|less|preferred)|(was|were) preferred to")
+ORDER = re.compile(
+    r"(?<!not )significantly (above|below|more|less|preferred)|(was|were) preferred to"
+)
 
 share = st.floats(0, 1) | st.sampled_from([0.0, 0.5, 1.0, 0.504, 0.4996, 1 / 3])
 count = st.integers(1, 900) | st.just(1)
