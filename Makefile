@@ -14,7 +14,7 @@ test: .venv/dev.stamp
 	@sh tests/browser/install_chromium.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # Long fault and simulation runs: calibration on 100 null datasets, and the like.
 soak: .venv/dev.stamp

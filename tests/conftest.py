@@ -10,6 +10,10 @@ import sys
 import pytest
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores: with more threads than cores, each product waits for its slowest.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("new", deadline=None)
 settings.load_profile("new" if os.environ.get("CAPO_NEW_CASES") else "same")

@@ -42,7 +42,7 @@ def at_work(workspace):
 @pytest.fixture
 def held(monkeypatch):
     """Nothing begins by itself."""
-    monkeypatch.setattr(process, "start", lambda folder: GONE)
+    monkeypatch.setattr(process, "start", lambda folder, **_: GONE)
 
 
 def prepared(workspace, methods=("zero_shot", "icl"), **settings):
