@@ -10,7 +10,8 @@ from functools import cached_property
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, check, quoted_names
+from capo_core.formatting import quoted_names
+from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, check
 from capo_core.task import Task
 from capo_core.workspace import content_hash
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ PERCENT = "\u00a0%"  # with a space that does not break
 UNDEFINED = "undefined"
 MINUS = "\u2212"
 FEW = 20  # cases up to which a share is given as a count
+MOST_NAMES = 12  # of annotators, items, columns, labels or runs in one message
 
 
 def short(text: str, limit: int) -> str:
@@ -160,10 +161,31 @@ def size(n_bytes: float) -> str:
 
 
 def listed(parts: Sequence[str], last: str = "and") -> str:
-    """Return "A", "A and B", "A, B and C"; empty for nothing."""
+    """Return "A", "A and B", "A, B and C"; empty for nothing; many are cut as by `name_list`."""
+    if len(parts) > MOST_NAMES:
+        return name_list(parts)
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def name_list(names: Iterable[object], most: int = MOST_NAMES) -> str:
+    """Return names for a message, cut after `most` with a count of the others; "none" of none.
+
+    Every message that names annotators, items, columns, labels or runs is written with this, so
+    that a dataset of 506 annotators does not fill the screen.
+
+    >>> name_list("abcde", most=3), name_list([])
+    ('a, b, c and 2 more', 'none')
+    """
+    named = [str(name) for name in names]
+    more = f" and {len(named) - most:,} more" if len(named) > most else ""
+    return ", ".join(named[:most]) + more or "none"
+
+
+def quoted_names(names: Iterable[object], most: int = MOST_NAMES) -> str:
+    """Return names in quotes, cut as by `name_list`."""
+    return name_list((repr(str(name)) for name in names), most)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ has to handle three kinds of missing values.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from capo_core.errors import DataError
+from capo_core.formatting import quoted_names
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,3 @@ def _check_column(values: pd.Series, column: TableColumn, where: str) -> None:
         fail(values.str.strip() == "", f"{column.meaning}, not empty")
     if column.allowed is not None:
         fail(~values.isin(column.allowed), f"one of {quoted_names(column.allowed)}")
-
-
-def quoted_names(names: Iterable[str]) -> str:
-    """Return names in quotes, for a sentence."""
-    return ", ".join(repr(str(name)) for name in names) or "none"

@@ -96,3 +96,12 @@ def test_a_statement_may_be_a_part_of_another_one():
     assert text == "It has 0.4\u00a0% of B; 0.4\u00a0% of B; 0.50 [0.40, 0.60]."
     assert Statement.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
     assert formatting.measured(0.5, float("nan"), float("nan")).text == "0.50"
+
+
+def test_many_names_are_cut_with_a_count():
+    people = [f"w{n}" for n in range(506)]
+    assert formatting.name_list(people).endswith("w10, w11 and 494 more")
+    assert formatting.quoted_names(people, 2) == "'w0', 'w1' and 504 more"
+    assert formatting.listed(people).endswith("w11 and 494 more")
+    assert formatting.name_list([]) == "none"
+    assert formatting.name_list(["a", "b"]) == "a, b"

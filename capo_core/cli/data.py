@@ -29,7 +29,7 @@ from capo_core.data.splits import parse_shares, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.export_formats import csv_text
-from capo_core.formatting import count
+from capo_core.formatting import count, name_list
 from capo_core.simulation.simulate import SimulationConfig
 from capo_core.simulation.simulate import simulate as run
 from capo_core.task import NLI, PARAPHRASE, Task
@@ -334,7 +334,7 @@ def split_dataset(
     if affected:
         console.print(
             f"  note: {count(len(affected), 'run')} of the former split cannot be continued or "
-            f"compared with new ones: {', '.join(affected)}",
+            f"compared with new ones: {name_list(affected)}",
             markup=False,
         )
 

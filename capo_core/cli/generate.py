@@ -28,7 +28,7 @@ from capo_core.cli.support import (
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
-from capo_core.formatting import readable_answers
+from capo_core.formatting import name_list, readable_answers
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.backends.openai import ServerSettings
 from capo_core.imitation.embedded_base.suitability import check_suitable
@@ -184,7 +184,7 @@ def write(
     failed = [profile.annotator for profile in written if not profile.text]
     if failed:
         raise ConfigError(
-            f"{backend.name} wrote no profile in form for {', '.join(failed)}",
+            f"{backend.name} wrote no profile in form for {name_list(failed)}",
             expected=PROFILE_FORM,
             todo="try another seed or model, or write one yourself (profile edit)",
         )

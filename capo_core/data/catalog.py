@@ -35,6 +35,7 @@ from capo_core.data.importing import ImportReport, read_dataset
 from capo_core.data.splits import assign_splits, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
+from capo_core.formatting import name_list
 from capo_core.provenance import UNKNOWN, kind_of
 from capo_core.run_folder import list_runs
 from capo_core.shipped import FOLDER as SHIPPED
@@ -412,7 +413,7 @@ class Catalog:
         return DataError(
             f"there is no dataset {name!r}",
             where=str(self.workspace.root),
-            expected=f"one of {', '.join(known)}" if known else None,
+            expected=f"one of {name_list(known)}" if known else None,
             todo="import one, or choose another workspace with CAPO_WORKSPACE",
         )
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from capo_core.data.rejected_rows import quoted_list
 from capo_core.errors import ConfigError, DataError
+from capo_core.formatting import name_list
 
 # Usual names of a role's column, best first; compared in lower case, with "_" for all else.
 _NAMES = {
@@ -249,7 +250,7 @@ def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> No
         lacking.append("text_a")
     if lacking:
         raise DataError(
-            f"no column was found for {' and '.join(lacking)}",
+            f"no column was found for {name_list(lacking)}",
             where=where,
             expected="a table with one row per annotation (columns item_id, annotator_id, label, "
             "explanation, text_a, text_b), or one row per item (columns such as label_A1, "
@@ -261,7 +262,7 @@ def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> No
     repeated = sorted({column for column in twice if twice.count(column) > 1})
     if repeated:
         raise ConfigError(
-            f"the column {', '.join(map(repr, repeated))} has two roles",
+            f"the column {quoted_list(repeated)} has two roles",
             where=where,
             todo="choose another column for one of them",
         )

@@ -20,6 +20,7 @@ from capo_core.data.splits import assign_splits, split_sizes
 from capo_core.data.validation import assemble
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
+from capo_core.formatting import name_list
 from capo_core.progress import Progress, silent
 from capo_core.task import Task
 from capo_core.workspace import safe_name
@@ -156,7 +157,7 @@ def read_dataset(
     options = ReadOptions(Path(), mapping, delimiter, sheet, limits)
     files, notes = _read_files(paths, format, encoding, options, progress)
     first = files[0]
-    where = ", ".join(file.name for file in files)
+    where = name_list(file.name for file in files)
     if len(files) == 1 and parts is None:
         rejected, raw = first.rejected, first.raw
     else:
@@ -184,7 +185,7 @@ def read_dataset(
         dataset = assign_splits(dataset)
         notes.append("no split in the file: random 60/20/20 split of the items (seed 0)")
     report = ImportReport(
-        source=where,
+        source=", ".join(file.name for file in files),
         format=first.format.name,
         encoding=first.source.encoding,
         delimiter=raw.delimiter,
@@ -239,7 +240,7 @@ def _read_files(
     if not files:
         raise DataError(
             "none of the files holds annotations",
-            where=", ".join(path.name for path in paths),
+            where=name_list(path.name for path in paths),
             expected="at least one file of annotations",
         )
     return files, notes

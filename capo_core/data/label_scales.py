@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.rejected_rows import quoted
 from capo_core.errors import ConfigError, DataError
+from capo_core.formatting import name_list
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
 # Missing values as programs write them; not "None" and "NA", which may be labels.
@@ -96,7 +97,7 @@ def resolve_labels(
         return _found_numbers(numbers, roles)
     scale = LabelScale(tuple(sorted(found, key=lambda label: (label.casefold(), label))) or ("",))
     notes = [
-        f"the label scale was inferred: nominal, {', '.join(scale.labels)} "
+        f"the label scale was inferred: nominal, {name_list(scale.labels, most=30)} "
         "(alphabetical; give the labels to set the order)"
     ]
     if any(numbers.values()):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from capo_core.data.readers.encoding import BROKEN, without_surrogates
+from capo_core.formatting import name_list
 
 COLUMNS = ["row", "column", "reason", "text"]
 TEXT_LIMIT = 10_000  # characters of a rejected row that are stored
@@ -28,9 +29,7 @@ def quoted(value: str, limit: int = 60) -> str:
 
 def quoted_list(names: Iterable[str], limit: int = 20) -> str:
     """Return names, each quoted and shortened, for use inside a sentence."""
-    names = list(names)
-    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(quoted(str(name), 40) for name in names[:limit]) + more
+    return name_list((quoted(str(name), 40) for name in names), limit)
 
 
 class RejectedRows:

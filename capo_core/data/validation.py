@@ -19,7 +19,7 @@ from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.data.splits import PART_WORDS
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
-from capo_core.formatting import count
+from capo_core.formatting import count, name_list
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
 from capo_core.task import Task
 
@@ -262,7 +262,7 @@ def _labels(
     resolved = resolve_labels(found, task, roles, where, limits)
     notes.extend(resolved.notes)
     labels = resolved.task.scale.labels
-    scale = f"{labels[0]} to {labels[-1]}" if resolved.task.scale.ordinal else ", ".join(labels)
+    scale = f"{labels[0]} to {labels[-1]}" if resolved.task.scale.ordinal else name_list(labels)
     keep(
         ~work["label"].isin(resolved.table.keys()),
         None,

@@ -13,7 +13,7 @@ import pandas as pd
 from capo_core.distributions.judgments import CROWD, Judgments, LabelDistribution
 from capo_core.distributions.paired import DIFFERENCES, MeasuredPair, interval, tested
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import quoted_names
+from capo_core.formatting import quoted_names
 from capo_core.settings import setting, settings
 from capo_core.stats import distances
 from capo_core.stats.distances import distance_correlation

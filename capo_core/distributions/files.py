@@ -41,9 +41,8 @@ from capo_core.distributions.judgments import (
 from capo_core.distributions.sources import HUMANS
 from capo_core.errors import DataError
 from capo_core.export_formats import json_lines
-from capo_core.formatting import count
+from capo_core.formatting import count, quoted_names
 from capo_core.provenance import NAME, Provenance
-from capo_core.schema import quoted_names
 from capo_core.task import NLI, LabelScale, Task
 from capo_core.workspace import atomic_file, content_hash
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import ConfigError, DataError
-from capo_core.schema import Table, TableColumn, check, quoted_names
+from capo_core.formatting import quoted_names
+from capo_core.schema import Table, TableColumn, check
 from capo_core.task import Task
 from capo_core.workspace import content_hash
 

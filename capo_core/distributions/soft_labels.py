@@ -29,6 +29,7 @@ from capo_core.distributions.soft_label_data import (
 )
 from capo_core.distributions.soft_label_models import PairFeatures, embedder_of, train_classifier
 from capo_core.errors import ConfigError
+from capo_core.formatting import name_list
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.stats import distances
@@ -180,7 +181,7 @@ def train_soft_labels(
         if one.task.scale.labels != train.task.scale.labels:
             raise ConfigError(
                 f"{one.name} has other labels than {train.name}",
-                expected=", ".join(train.task.scale.labels),
+                expected=name_list(train.task.scale.labels),
             )
     folder.claim(run_config(train, sets, config))
     if folder.done:

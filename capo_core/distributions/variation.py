@@ -25,8 +25,8 @@ import pandas as pd
 
 from capo_core.distributions.judgments import Judgments
 from capo_core.errors import ConfigError, DataError
+from capo_core.formatting import quoted_names
 from capo_core.progress import Progress, part_of, silent
-from capo_core.schema import quoted_names
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder

@@ -16,6 +16,7 @@ import numpy as np
 
 from capo_core.errors import DataError
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER, SHUFFLED, Stream
+from capo_core.formatting import name_list
 
 NO_COMMON_TARGET = "no annotator is imitated by every method, so that there is no mean over them"
 
@@ -73,7 +74,7 @@ def coverage_of(streams: Sequence[Stream], annotators: Sequence[str]) -> Coverag
         if not common and any(len(s) for s in methods if s.target == target):
             raise DataError(
                 f"no item has responses from all sources that imitate {target!r}",
-                where=", ".join(sorted(several)),
+                where=name_list(sorted(several)),
                 expected="responses to the same items, so that methods can be compared",
             )
     imitated: dict[str, set[str]] = {}

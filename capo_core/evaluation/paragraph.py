@@ -14,7 +14,7 @@ from capo_core.evaluation.referee.claims import tests_in_words
 from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import TableConfig
-from capo_core.formatting import count, listed, readable_answers
+from capo_core.formatting import count, listed, name_list, readable_answers
 from capo_core.imitation.prompting.prompts import method_name
 from capo_core.stats.bootstrap import DRAWS
 from capo_core.stats.significance import FLIPS
@@ -156,5 +156,4 @@ def _sentences(
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    return name_list(names, most)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, DataError
+from capo_core.formatting import name_list
 from capo_core.imitation.generation.outputs import read_table
 from capo_core.run_folder import RunFolder
 from capo_core.workspace import content_hash
@@ -327,7 +328,7 @@ def method_streams(
     if not common:
         raise DataError(
             "no item has responses from all sources",
-            where=", ".join(dict.fromkeys(one.where for one in outputs)),
+            where=name_list(dict.fromkeys(one.where for one in outputs)),
             expected="responses to the same items, so that methods can be compared",
         )
     kept = tuple(item for item in items if item in common)

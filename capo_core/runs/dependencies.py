@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from capo_core.errors import CapoError, RunError
-from capo_core.formatting import Named, Statement
+from capo_core.formatting import Named, Statement, name_list
 from capo_core.runs.request import RunRequest
 from capo_core.runs.run import BROKEN, Run, is_run
 from capo_core.runs.status import Status
@@ -212,8 +212,7 @@ def _title(run: Run) -> str:
     request = _request_of(run)
     if request is None:
         return run.run_id
-    whom = ", ".join(request.targets)
-    return f"{request.label} for {whom}" if whom else request.label
+    return f"{request.label} for {name_list(request.targets)}" if request.targets else request.label
 
 
 def _request_of(run: Run) -> RunRequest | None:

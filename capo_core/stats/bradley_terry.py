@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
+from capo_core.formatting import name_list
 from capo_core.stats.clustered import FEW, two_way
 from capo_core.stats.intervals import json_rows
 
@@ -149,7 +150,7 @@ def _islands(a: np.ndarray, b: np.ndarray, names: tuple[str, ...]) -> str:
     if count == 1:
         return ""
     groups = [
-        ", ".join(name for name, k in zip(names, island, strict=True) if k == group)
+        name_list(name for name, k in zip(names, island, strict=True) if k == group)
         for group in range(count)
     ]
     return f"no strengths: never compared with each other: {' | '.join(groups)}"
@@ -172,7 +173,7 @@ def _separated(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, names: tuple[s
     losses = np.bincount(part[loser][across], minlength=parts)
     words = []
     for group in range(parts):
-        members = ", ".join(name for name, k in zip(names, part, strict=True) if k == group)
+        members = name_list(name for name, k in zip(names, part, strict=True) if k == group)
         if losses[group] == 0 and wins[group]:
             words.append(f"{members} never lost against the others")
         elif wins[group] == 0 and losses[group]:

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import ConfigError
-from capo_core.schema import check, quoted_names
+from capo_core.formatting import quoted_names
+from capo_core.schema import check
 from capo_core.settings import setting, settings
 from capo_core.study.design.draft import Draft
 from capo_core.study.tables import JUDGMENTS, PRACTICE, frame_of, from_cell

@@ -11,7 +11,7 @@ from helpers.generation import split_dataset, tiny_adapter, tiny_base
 from capo_core.errors import ConfigError, Stopped
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice, Reply
 from capo_core.imitation.backends.fake import FakeBackend
-from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.backends.transformers import TransformersBackend, end_tokens
 from capo_core.imitation.generation.generate import generate, generation_run_config
 from capo_core.imitation.generation.label_prior import fit_label_prior
 from capo_core.imitation.generation.outputs import OutputLines, read_label_probabilities
@@ -23,6 +23,7 @@ from capo_core.imitation.generation.requests import (
 )
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.parsing import parse_response
+from capo_core.imitation.prompting.chat_template import FIXED_DAY, SYSTEM_MESSAGE
 from capo_core.imitation.prompting.label_words import own_label_words, task_words
 from capo_core.imitation.prompting.prompts import (
     LATEST_VERSION,
@@ -213,9 +214,13 @@ def test_the_embedded_base_model_is_asked_as_it_was_trained():
 
 
 def templated(place, template):
+    return base_with_template(place, template).tokenizer
+
+
+def base_with_template(place, template):
     base = load_base_model(str(place / "base"), device="cpu")
     base.tokenizer.chat_template = template
-    return base.tokenizer
+    return base
 
 
 SYSTEM = (
@@ -236,6 +241,59 @@ def test_templates_that_refuse_a_system_message_write_the_day_or_open_thinking(p
     off = "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
     quiet = templated(place, SYSTEM + off)
     assert prompt_text(prompt, quiet).endswith(f"{prompt.text}<think>\n\n</think>\n\n")
+
+
+def test_a_template_that_wants_a_system_message_or_parts_gets_them(place):
+    prompt = zero_shot(NLI, PromptItem("i", "One.", "Two."))
+    wants = (
+        "{% if messages[0]['role'] != 'system' %}{{ raise_exception('no system') }}"
+        "{% endif %}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+    )
+    text = prompt_text(prompt, templated(place, wants))
+    assert text == f"<system>{SYSTEM_MESSAGE}<user>{prompt.text}"
+    parts = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'][0]['text'] + '' }}{% endfor %}"
+    assert prompt_text(prompt, templated(place, parts)) == f"<user>{prompt.text}"
+    ended = wants + "<|endoftext|>"
+    assert end_tokens(base_with_template(place, ended))
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ raise_exception('only tools are allowed.') }}", "only tools are allowed"),
+        (
+            "{% if messages[0]['role'] != 'system' %}{{ raise_exception('no system') }}"
+            "{% endif %}x",
+            "no system",
+        ),
+        ("{% for m in messages %}<{{ m['role'] }}>{% endfor %}", "leaves the message"),
+        ("{{ messages[0]['content'", "unexpected|expected"),
+    ],
+)
+def test_a_template_that_refuses_every_prompt_is_named_with_its_words(place, template, why):
+    prompt = zero_shot(NLI, PromptItem("i", "One.", "Two."))
+    with pytest.raises(ConfigError, match=why) as failed:
+        prompt_text(prompt, templated(place, template))
+    assert "chat_template.jinja" in str(failed.value) and str(place / "base") in str(failed.value)
+
+
+def test_the_prompt_is_the_same_on_every_day(place, monkeypatch):
+    """Llama's and Granite's way of asking for the day; the clock is never read."""
+    from transformers.utils import chat_template_utils
+
+    class Clock:
+        now = staticmethod(lambda: pytest.fail("the template read the present day"))
+
+    monkeypatch.setattr(chat_template_utils, "datetime", Clock)
+    prompt = zero_shot(NLI, PromptItem("i", "One.", "Two."))
+    llama = (
+        "{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+        '{%- set date_string = strftime_now("%d %b %Y") %}{%- endif %}{%- endif %}'
+        "Today Date: {{ date_string }} {{ messages[0]['content'] }}"
+    )
+    granite = "Today's Date: {{ strftime_now('%B %d, %Y') }}. {{ messages[0]['content'] }}"
+    assert prompt_text(prompt, templated(place, llama)) == f"Today Date: {FIXED_DAY} {prompt.text}"
+    assert prompt_text(prompt, templated(place, granite)).startswith(f"Today's Date: {FIXED_DAY}. ")
 
 
 def test_the_worked_form_is_no_answer():

@@ -51,6 +51,32 @@ def test_from_simulated_judges_to_report_and_pairs(drafted, tmp_path, ending):
     assert all(row["chosen"].startswith("Label:") and row["prompt"] for row in rows)
 
 
+def test_a_study_of_attribution_alone_is_simulated(workspace, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
+    world = put(workspace, simulated())
+    config = design(world, kinds=("attribution",), name="alone")
+    draft.create(workspace, draw(workspace, config))
+    run("simulate-judges", "alone", tmp_path / "answers.csv")
+    frame = read_judgments(tmp_path / "answers.csv")
+    assert set(frame["kind"]) == {"attribution"} and frame["answer"].ne("").all()
+
+
+def test_strengths_that_are_not_finite_are_null_with_a_reason(drafted, tmp_path):
+    answers, report = tmp_path / "answers.jsonl", tmp_path / "report.json"
+    run("simulate-judges", drafted, answers)
+    rows = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
+    for row in rows:
+        if row["purpose"] == "main":  # one source is preferred every time
+            row["answer"] = "a" if row["source_a"] == "human" else "b"
+    answers.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    printed = run("analyse", drafted, "--answers", answers, "--json", "--out", report).output
+    for text in (printed[printed.index("{") :], report.read_text("utf-8")):
+        told = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+        assert "never lost against the others" in json.dumps(told)
+        strengths = told.get("analysis", told)["preference"]["strengths"]
+        assert {row["strength"] for row in strengths} == {None}
+
+
 def test_wrong_input_is_said_in_words(drafted, tmp_path):
     assert "is not frozen" in run("analyse", drafted, ok=False).output
     bad = tmp_path / "bad.csv"

@@ -23,6 +23,7 @@ from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
+from capo_core.formatting import name_list
 from capo_core.task import NLI, PARAPHRASE, Task
 
 _TASKS = {"natural language inference": NLI, "paraphrase detection": PARAPHRASE}
@@ -217,9 +218,7 @@ def read_metadata(path: Path, dataset: Dataset, notes: list[str]) -> AnnotatorDe
         return {}
     unknown = [who for who in value if who not in dataset.annotators]
     if unknown:
-        notes.append(
-            f"{beside.name} describes annotators not in the data: {', '.join(unknown[:10])}"
-        )
+        notes.append(f"{beside.name} describes annotators not in the data: {name_list(unknown)}")
     note = f"{beside.name} in the same folder was read as well"
     notes.append(f"{note} (trailing commas ignored)" if mended else note)
     return {who: dict(about) for who, about in value.items() if who in dataset.annotators}

@@ -15,6 +15,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from capo_core.data.limits import ImportLimits, check_cells, megabytes
 from capo_core.data.readers.encoding import cell_text, unique_names
 from capo_core.errors import BackendUnavailable, DataError
+from capo_core.formatting import name_list
 
 # openpyxl has no error of its own for damaged files: these are what its parsers let through.
 _DAMAGED = (
@@ -101,7 +102,7 @@ def _sheet(
     names = [each.title for each in book.worksheets]
     if sheet is not None and sheet not in names:
         raise DataError(
-            f"there is no sheet {sheet!r}", where=where, expected=f"one of {', '.join(names)}"
+            f"there is no sheet {sheet!r}", where=where, expected=f"one of {name_list(names)}"
         )
     records, formulas, name = [], 0, sheet or (names[0] if names else "")
     for candidate in [sheet] if sheet is not None else names:
@@ -112,7 +113,7 @@ def _sheet(
     notes = []
     others = [each for each in names if each != name]
     if others:
-        notes.append(f"read sheet {name!r}; not read: {', '.join(others)}")
+        notes.append(f"read sheet {name!r}; not read: {name_list(others)}")
     if formulas:
         stored = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
         values, _ = _cells(stored[name], where, limits)

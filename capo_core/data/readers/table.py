@@ -19,6 +19,7 @@ from capo_core.data.readers.encoding import cell_text, decode, unique_names
 from capo_core.data.readers.excel_parquet import read_excel, read_parquet
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
+from capo_core.formatting import name_list
 from capo_core.provenance import NAME, Provenance
 
 _FOREIGN = (  # files that are not supported, and what to do instead
@@ -242,7 +243,7 @@ def _json_rows(source: ImportSource, limits: ImportLimits, rejected: RejectedRow
         if type(value) is not str and isinstance(value, dict | list)
     }
     if nested:
-        notes.append(f"nested values are read as JSON text: {', '.join(sorted(nested)[:10])}")
+        notes.append(f"nested values are read as JSON text: {name_list(sorted(nested))}")
     columns, renamed = unique_names(keys)
     cells = [[cell_text(record.get(key)) for key in keys] for _, record in records]
     return kind, (columns, cells, [number for number, _ in records], notes + renamed)

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from capo_core.errors import BackendUnavailable, ConfigError
+from capo_core.formatting import quoted_names
 from capo_core.imitation.backends.base import (
     BATCH_TOKENS,
     Backend,
@@ -30,7 +31,6 @@ from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
 from capo_core.imitation.generation.requests import seed_of
 from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 from capo_core.progress import Progress, part_of, silent
-from capo_core.schema import quoted_names
 from capo_core.workspace import content_hash
 
 if TYPE_CHECKING:

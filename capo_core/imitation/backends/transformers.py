@@ -37,6 +37,7 @@ from capo_core.imitation.backends.prefix_attention import MIN_HELD
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import out_of_memory
+from capo_core.imitation.prompting.chat_template import conversation, has_template
 from capo_core.imitation.prompting.prompts import (
     FIRST_VERSION,
     LABEL_MARK,
@@ -437,10 +438,9 @@ def end_tokens(base: LoadedBaseModel) -> tuple[int, ...]:
 
 def _end_of_turn(tokenizer: Any) -> int | None:
     """Return the special token that a chat template writes after an answer, if any."""
-    if not getattr(tokenizer, "chat_template", None):
+    if not has_template(tokenizer):
         return None
-    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "The answer."}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False)
+    text = conversation(tokenizer, "Question", answer="The answer.")
     _, answer, rest = text.rpartition("The answer.")
     following = tokenizer(rest, add_special_tokens=False)["input_ids"] if answer else []
     return following[0] if following and following[0] in tokenizer.all_special_ids else None

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, RunError
+from capo_core.formatting import quoted_names
 from capo_core.imitation.generation.requests import GenerateConfig, dataset_identity
 from capo_core.imitation.prompting.prompts import FIRST_VERSION, METHODS
 from capo_core.run_folder import RunFolder, list_runs
-from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace
 
 EVERYONE = "all"  # a run's target where its adapter serves all annotators

@@ -8,9 +8,9 @@ import numpy as np
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.formatting import quoted_names
 from capo_core.imitation.prompting.prompts import Example, PromptItem
 from capo_core.imitation.prompting.responses import history, items_of, text_key
-from capo_core.schema import quoted_names
 from capo_core.workspace import content_hash
 
 EXAMPLE_SELECTIONS = ("random", "nearest")

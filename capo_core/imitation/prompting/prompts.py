@@ -20,6 +20,7 @@ from typing import Any
 
 from capo_core.errors import ConfigError
 from capo_core.formatting import capitalised
+from capo_core.imitation.prompting.chat_template import conversation, has_template
 from capo_core.task import NLI, Task
 
 LABEL_MARK = "Label:"
@@ -340,34 +341,19 @@ class Rendered:
     heads: tuple[int, ...] = ()
 
 
-# Some templates write the day into the prompt; it is this one always (the default of Llama 3.2's
-# template), so that training, generation and a resumed run read the same. The macro takes the place
-# of the function that tells the present day.
-_DAY = "26 Jul 2024"
-_SAME_DAY = (
-    "{%- macro strftime_now(format) -%}{%- if format == '%Y-%m-%d' -%}2024-07-26"
-    "{%- else -%}" + _DAY + "{%- endif -%}{%- endmacro -%}"
-)
-
-
 def prompt_text(prompt: Prompt, tokenizer: Any) -> str:
     """Return the text a model reads, through the chat template if the tokenizer has one.
 
-    The prompt is one message of the user: some templates refuse a system message. What a template
-    adds by itself (SmolLM2's system line) is part of the prompt, in training as in generation.
-    Thinking is switched off if the template supports it, since answers have a fixed format.
+    What a template adds by itself (SmolLM2's system line) is part of the prompt, in training as in
+    generation; a date is always the same one (see `chat_template`). Thinking is switched off if the
+    template supports it, since answers have a fixed format.
+
+    Raises:
+        ConfigError: the chat template refuses the prompt.
     """
-    if not getattr(tokenizer, "chat_template", None):
+    if not has_template(tokenizer):
         return prompt.text + PLAIN_END
-    template = tokenizer.get_chat_template()
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt.text}],
-        chat_template=_SAME_DAY + template if "strftime_now" in template else None,
-        tokenize=False,
-        add_generation_prompt=True,
-        enable_thinking=False,
-        date_string=_DAY,
-    )
+    text = conversation(tokenizer, prompt.text, generation_prompt=True)
     if prompt.close_thinking and text.rstrip().endswith("<think>"):
         text = f"{text.rstrip()}\n\n</think>\n\n"
     return text
@@ -377,8 +363,7 @@ def prompt_ids(prompt: Prompt, tokenizer: Any) -> tuple[int, ...]:
     """Return the prompt's tokens, with the tokenizer's own beginning if it has one."""
     text = prompt_text(prompt, tokenizer)
     # A chat template writes the beginning itself; asking for it again would double it.
-    templated = bool(getattr(tokenizer, "chat_template", None))
-    return tuple(tokenizer(text, add_special_tokens=not templated)["input_ids"])
+    return tuple(tokenizer(text, add_special_tokens=not has_template(tokenizer))["input_ids"])
 
 
 def response_ids(response: str, tokenizer: Any) -> tuple[int, ...]:

@@ -15,8 +15,8 @@ import pandas as pd
 from capo_core.data.splits import PARTS
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.formatting import quoted_names
 from capo_core.imitation.prompting.prompts import PromptItem
-from capo_core.schema import quoted_names
 from capo_core.text.tokens import normalise
 
 MIN_TRAINING_ITEMS = 10  # with fewer, an annotator's style cannot be learned
@@ -158,12 +158,10 @@ def history(
 def check_annotator(dataset: Dataset, annotator: str) -> str:
     """Return `annotator` if the dataset has one of this name; raise `ConfigError` otherwise."""
     if annotator not in dataset.annotators:
-        shown = [*dataset.annotators[:12]]
-        more = f" and {len(dataset.annotators) - 12} more" if len(dataset.annotators) > 12 else ""
         raise ConfigError(
             f"there is no annotator {annotator!r}",
             where=dataset.name,
-            expected=f"one of {quoted_names(shown)}{more}",
+            expected=f"one of {quoted_names(dataset.annotators)}",
         )
     return annotator
 

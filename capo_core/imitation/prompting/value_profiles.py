@@ -15,6 +15,7 @@ from pathlib import Path
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
+from capo_core.formatting import quoted_names
 from capo_core.imitation.backends.base import (
     Backend,
     Decoding,
@@ -37,7 +38,6 @@ from capo_core.imitation.prompting.prompts import (
     ask_for_profile,
 )
 from capo_core.progress import Progress, part_of, silent
-from capo_core.schema import quoted_names
 from capo_core.settings import setting, settings
 from capo_core.task import Task
 from capo_core.workspace import Workspace, content_hash, write_json

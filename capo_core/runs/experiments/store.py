@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from capo_core.errors import CapoError, ConfigError, RunError
+from capo_core.formatting import name_list, quoted_names
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.dependencies import DELETED, DependencyStates, skipped_by
@@ -24,7 +25,6 @@ from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.runs.experiments.plan import PlannedRun, plan_runs
 from capo_core.runs.run import BROKEN, Run
 from capo_core.runs.status import Status
-from capo_core.schema import quoted_names
 from capo_core.workspace import Workspace, safe_name, write_json
 
 FILE = "experiment.json"
@@ -217,7 +217,7 @@ def _with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> Experim
     if strange:
         raise ConfigError(
             f"there is no annotator {strange[0]!r} in {dataset.name}",
-            expected=f"some of {', '.join(dataset.annotators[:20])}",
+            expected=f"some of {name_list(dataset.annotators)}",
         )
     missing = [name for name in dataset.annotators if name not in config.targets]
     if config.likelihood and missing:

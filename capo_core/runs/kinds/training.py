@@ -14,7 +14,7 @@ from typing import Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import RunError
-from capo_core.formatting import count, readable_answers
+from capo_core.formatting import count, name_list, readable_answers
 from capo_core.imitation.training.config import CapoConfig, SftConfig, TrainConfig
 from capo_core.progress import Progress, part_of, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_for
@@ -75,7 +75,7 @@ def write_profiles(
         failed = [name for name, found in written.items() if not found.text]
         if failed:
             raise RunError(
-                f"{backend.name} wrote no profile in form for {', '.join(failed)}",
+                f"{backend.name} wrote no profile in form for {name_list(failed)}",
                 todo="try another seed or model, or write one yourself (profile edit), and resume",
             )
         folder.finish({"profiles": {name: found.text for name, found in written.items()}})

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.formatting import count
+from capo_core.formatting import count, name_list
 from capo_core.schema import check
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_rows
@@ -168,7 +168,7 @@ def _one_study(rows: pd.DataFrame, annotators: tuple[str, ...]) -> str:
             raise DataError(
                 f"a trial of {name} names {unknown[0]!r}, who had no card",
                 where="judgments",
-                expected=f"one of {', '.join(annotators)}",
+                expected=f"one of {name_list(annotators)}",
             )
     return str(studies[0])
 

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import binomtest
 
+from capo_core.formatting import name_list
 from capo_core.stats.clustered import share, share_difference
 from capo_core.stats.intervals import Z95, json_rows, json_value
 from capo_core.stats.mixed_model import CrossedEffectsModel
@@ -155,7 +156,7 @@ def _why_not(rows: pd.DataFrame) -> str:
         return f"no mixed model: fewer than {MIN_LEVELS} judges or items"
     flat = [name for name, part in rows.groupby("source") if part["hit"].nunique() == 1]
     if flat:
-        return f"no mixed model: all right or all wrong for {', '.join(flat)}"
+        return f"no mixed model: all right or all wrong for {name_list(flat)}"
     return ""
 
 

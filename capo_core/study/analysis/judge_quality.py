@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from capo_core.errors import ConfigError
-from capo_core.formatting import capitalised, count, p_value
+from capo_core.formatting import capitalised, count, name_list, p_value
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import Z95, json_rows, wilson
 from capo_core.study.analysis import attentiveness_em
@@ -126,7 +126,7 @@ def sentences(
     for verdict in (TOO_FEW, CANNOT_TELL):
         named = judges.loc[judges["verdict"] == verdict, "judge_id"].tolist()
         if named:
-            words.append(f"{verdict.capitalize()} for {len(named)}: {', '.join(named)}.")
+            words.append(f"{verdict.capitalize()} for {len(named)}: {name_list(named)}.")
     if n_ties:
         words.append(
             f"{count(n_ties, 'tie')} left out of this model, which learns nothing from ties; they "
@@ -304,7 +304,9 @@ def _per_pair(votes: Votes, beliefs: Sequence[Prior]) -> tuple[list[Prior | None
     if unknown:
         raise ConfigError(
             f"a prior names {' and '.join(unknown[0])}, which were never compared",
-            expected="; ".join(" and ".join(pair) for pair in votes.pairs) or "no comparison",
+            expected=f"one of {name_list(map(' and '.join, votes.pairs))}"
+            if votes.pairs
+            else "no comparison",
         )
     given = [found.get(pair) for pair in votes.pairs]
     usable = np.array([b is not None and not b.near_half for b in given], dtype=bool)

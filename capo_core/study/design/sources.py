@@ -22,7 +22,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.evaluation import streams
 from capo_core.evaluation.streams import held_out_items
-from capo_core.formatting import Statement
+from capo_core.formatting import Statement, name_list
 from capo_core.imitation.prompting.responses import INVALID, Response, check_annotator, responses
 from capo_core.run_folder import RunFolder
 from capo_core.study.config import StudyConfig
@@ -287,7 +287,7 @@ def _answers(
     if part != config.split:
         raise DataError(
             f"the runs answered the {part} part",
-            where=", ".join(runs),
+            where=name_list(runs),
             expected=f"answers to the {config.split} part, which the study shows",
         )
     streams.method_streams(dataset, found, config.split)  # unknown items, targets, labels

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select
 
 from capo_core import schema
 from capo_core.errors import DataError, StudyError
+from capo_core.formatting import quoted_names
 from capo_core.study.judging.judge import Terms
 from capo_core.study.store import audit, models
 from capo_core.study.store.sealed import sealed_sources
@@ -122,7 +123,6 @@ def _need(there: set[str], wanted: set[str], table: str, study_id: str) -> None:
     missing = sorted(wanted - there)
     if missing:
         raise DataError(
-            f"{schema.quoted_names(missing[:3])} {'are' if len(missing) > 1 else 'is'} "
-            "not in the table",
+            f"{quoted_names(missing, 3)} {'are' if len(missing) > 1 else 'is'} not in the table",
             where=f"study {study_id}, table {table}",
         )

@@ -91,7 +91,7 @@ class Comparison(TrialKind):
         shown_left = table["displayed"].map(left_answer).to_numpy(object)
         clicks_left = rng.random(len(table)) < trials.left
         click = np.where(clicks_left, shown_left, np.where(shown_left == "a", "b", "a"))
-        right = table["trial_id"].map(better).fillna("").to_numpy(object)
+        right = table["trial_id"].map(better).astype(object).fillna("").to_numpy(object)
         answers = np.where(trials.doubts, TIE, np.where(trials.attends, right, click))
         return answers, better.to_dict()
 
