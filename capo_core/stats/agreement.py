@@ -39,14 +39,17 @@ def pairwise_kappa(
 
     kappa = 1 − Σ δ_ck p_ck / Σ δ_ck p_c· p_·k (Cohen 1960; weighted, Cohen 1968; with squared
     distances δ these are the quadratic weights of Fleiss & Cohen 1973). The interval is asymptotic
-    (delta method; Fleiss, Cohen & Everitt 1969), kept within −1 and 1.
+    (delta method; Fleiss, Cohen & Everitt 1969), kept within −1 and 1. Where one of the two gives
+    one label only, κ is 0 by its definition and has no interval.
 
     Args:
         given: [cells × labels], each row sums to 1.
         distance: δ, [labels × labels].
         min_items: below so many shared items there is no interval.
     """
-    joint, a, b = _joint(given, cells, len(distance))
+    there = np.flatnonzero(given.getnnz(axis=0))  # labels that nobody gives change nothing
+    given, distance = given[:, there], distance[np.ix_(there, there)]
+    joint, a, b = _joint(given, cells, len(there))
     n = joint.sum(axis=(1, 2))
     p = joint / n[:, None, None] if len(n) else joint
     of_a, of_b = p.sum(axis=2), p.sum(axis=1)
@@ -63,6 +66,9 @@ def pairwise_kappa(
     )
     error = np.sqrt((p * influence**2).sum(axis=(1, 2)) / np.maximum(n, 1))
     notes = np.full(len(n), "", dtype=object)
+    constant = (of_a.max(axis=1, initial=0) > 1 - 1e-12) | (of_b.max(axis=1, initial=0) > 1 - 1e-12)
+    value = np.where(defined & constant, 0.0, value)  # exactly, and not what rounding leaves
+    notes[constant] = "one of the two gives one label only: κ is 0 whatever the other does"
     notes[n < min_items] = f"fewer than {min_items} shared items: too few for an interval"
     notes[observed < 1e-12] = "they agree on every shared item: no interval"
     notes[~defined] = "not defined: both give one and the same label throughout"
@@ -111,10 +117,11 @@ def _joint(
     return joint, a, b
 
 
+_CELLS = 4_000_000  # distances of all draws held at once
 MIN_ITEMS = 10  # with fewer shared items the interval's own error is too large
 COLUMNS = (
     "measure", "annotator_a", "annotator_b", "value", "low", "high", "raw_agreement", "n_items",
-    "note",
+    "note", "metric",
 )  # fmt: skip
 
 
@@ -123,8 +130,8 @@ class Agreement:
     """Agreement of labels.
 
     Attributes:
-        ordinal: whether distances between labels count (alpha with the interval metric, kappa
-            with quadratic weights) or only equal and different.
+        ordinal: whether the order of labels counts (alpha with the ordinal metric, kappa with
+            quadratic weights) or only equal and different.
         alpha: Krippendorff's alpha; 1 = perfect, 0 = as by chance; n = items with two annotators
             or more.
         raw: share of pairs of annotators on one item who gave the same label.
@@ -140,6 +147,16 @@ class Agreement:
     repeated: int
 
     @property
+    def alpha_metric(self) -> str:
+        """The metric of alpha: "ordinal metric" or "nominal metric"."""
+        return alpha_metric(self.ordinal)
+
+    @property
+    def kappa_weights(self) -> str:
+        """The weights of kappa: "quadratic weights" or "unweighted"."""
+        return "quadratic weights" if self.ordinal else "unweighted"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the counting of labels."""
         if not self.repeated:
@@ -151,19 +168,28 @@ class Agreement:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return COLUMNS; `measure` is krippendorff_alpha, cohen_kappa or raw_agreement."""
+        """Return COLUMNS; `measure` is krippendorff_alpha, cohen_kappa or raw_agreement.
+
+        `metric` says how labels are compared: the metric of alpha, or the weights of kappa.
+        """
+        overall = (
+            ("krippendorff_alpha", self.alpha, self.alpha_metric),
+            ("raw_agreement", self.raw, "same label"),
+        )
         rows = [
             {"measure": name, "annotator_a": "", "annotator_b": "", "value": e.value,
              "low": e.low, "high": e.high, "raw_agreement": self.raw.value, "n_items": e.n,
-             "note": e.note}
-            for name, e in (("krippendorff_alpha", self.alpha), ("raw_agreement", self.raw))
+             "note": e.note, "metric": metric}
+            for name, e, metric in overall
         ]  # fmt: skip
-        pairs = self.kappa.assign(measure="cohen_kappa").to_dict("records")
-        return pd.DataFrame([rows[0], *pairs, rows[1]], columns=list(COLUMNS))
+        pairs = self.kappa.assign(measure="cohen_kappa", metric=self.kappa_weights)
+        return pd.DataFrame([rows[0], *pairs.to_dict("records"), rows[1]], columns=list(COLUMNS))
 
     def to_dict(self) -> dict:
         return {
             "ordinal": self.ordinal,
+            "alpha_metric": self.alpha_metric,
+            "kappa_weights": self.kappa_weights,
             "alpha": self.alpha.to_dict(),
             "raw": self.raw.to_dict(),
             "kappa": json_rows(self.kappa),
@@ -185,9 +211,8 @@ def agreement(dataset: Dataset, *, seed: int = 0, draws: int = 1000) -> Agreemen
     rows = dataset.annotations.iloc[np.argsort(annotator.codes, kind="stable")]
     given, cells = _cells(rows, scale)
     repeated = int((np.bincount(cells.of_row, minlength=cells.n) > 1).sum())
-    distance = label_distances(scale)
-    alpha, raw = _overall(given, cells, distance, np.random.default_rng(seed), draws)
-    kappa = pairwise_kappa(given, cells, distance, MIN_ITEMS)
+    alpha, raw = _overall(given, cells, scale.ordinal, np.random.default_rng(seed), draws)
+    kappa = pairwise_kappa(given, cells, label_distances(scale), MIN_ITEMS)
     return Agreement(scale.ordinal, alpha, raw, kappa, repeated)
 
 
@@ -227,32 +252,56 @@ def _one_hot(numbers: np.ndarray, scale: LabelScale) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(n), (np.arange(n), numbers)), shape=shape)
 
 
+def alpha_metric(ordinal: bool) -> str:
+    """Return the name of alpha's metric for a scale, as every output has it."""
+    return "ordinal metric" if ordinal else "nominal metric"
+
+
+def alpha_distances(used: np.ndarray, ordinal: bool) -> np.ndarray:
+    """Return the distances δ of Krippendorff's alpha, float64 [draws × labels × labels].
+
+    Nominal: 0 or 1. Ordinal: (Σ_g n_g − (n_c + n_k) / 2)² over the labels g from c to k
+    (Krippendorff 2011), which is the squared difference of the labels' mean ranks.
+
+    Args:
+        used: n_c, how often each label is used [draws × labels], in the order of the scale.
+
+    >>> alpha_distances(np.array([[2.0, 1.0, 1.0]]), True)[0].tolist()
+    [[0.0, 2.25, 6.25], [2.25, 0.0, 1.0], [6.25, 1.0, 0.0]]
+    """
+    if not ordinal:
+        return np.broadcast_to(1.0 - np.eye(used.shape[1]), (*used.shape, used.shape[1]))
+    rank = np.cumsum(used, axis=1) - used / 2
+    return (rank[:, :, None] - rank[:, None, :]) ** 2
+
+
 def _overall(
-    given: sparse.csr_matrix, cells: Cells, distance: np.ndarray, rng: np.random.Generator, draws
+    given: sparse.csr_matrix, cells: Cells, ordinal: bool, rng: np.random.Generator, draws: int
 ) -> tuple[Estimate, Estimate]:
     """Krippendorff's alpha and raw agreement, with intervals by bootstrap over items.
 
     Both are functions of sums over items, so that a draw of the bootstrap is a weighted sum:
-    alpha = 1 − (n − 1) Σ_i o_i / Σ_ck n_c n_k δ_ck with o_i = Σ_ck δ_ck (coincidences of item i),
-    n_c = how often label c stands in items with at least two annotators, n = Σ n_c
-    (Krippendorff 2011, "Computing Krippendorff's alpha-reliability").
+    alpha = 1 − (n − 1) Σ_i Σ_ck δ_ck o_ick / Σ_ck n_c n_k δ_ck with o_ick the coincidences of
+    labels c and k on item i, n_c = how often label c stands in items with at least two
+    annotators, n = Σ n_c (Krippendorff 2011, "Computing Krippendorff's alpha-reliability").
     """
     sums = cells.by_item()
-    per_item = (sums @ given).toarray()
+    labels_of_items = (sums @ given).tocsr()
+    per_item = labels_of_items.toarray()
     m = cells.annotators_per_item().astype(float)
     pairable = m >= 2
     # Ordered pairs of different annotators: all pairs of labels minus those within one cell.
-    apart = _quadratic(per_item, distance) - sums @ _quadratic(given.toarray(), distance)
-    same = np.eye(len(distance))
-    alike = _quadratic(per_item, same) - sums @ _quadratic(given.toarray(), same)
+    joint = (_label_pairs(labels_of_items) - sums @ _label_pairs(given))[pairable]
+    labels = per_item.shape[1]
+    same = np.arange(labels) * (labels + 1)
+    alike = np.asarray(joint[:, same].sum(axis=1)).ravel()
     counts, m = per_item[pairable], m[pairable]
-    disagreement, alike, pairs = apart[pairable] / (m - 1), alike[pairable], m * (m - 1)
-    n_items = len(m)
+    pairs, n_items = m * (m - 1), len(m)
     if not n_items:
         none = Estimate(np.nan, np.nan, np.nan, 0, "no item was labelled by two annotators")
         return none, none
 
-    alphas = _alpha(counts, disagreement, distance)
+    alphas = _alpha(counts, sparse.diags(1 / (m - 1)) @ joint, ordinal)
     ones = np.ones((1, n_items))
     alpha, raw = float(alphas(ones)[0]), float(alike.sum() / pairs.sum())
     drawn_alpha, drawn_raw = [], []
@@ -263,8 +312,7 @@ def _overall(
             drawn_raw.append((weights @ alike) / (weights @ pairs))
     few = f"fewer than {MIN_ITEMS} items with two annotators: too few for an interval"
     note = "" if drawn_raw else few
-    interval = central_interval(np.concatenate(drawn_raw)) if drawn_raw else (np.nan, np.nan)
-    raw_estimate = Estimate(raw, *interval, n_items, note)
+    raw_estimate = _raw_agreement(raw, drawn_raw, n_items, note)
     if np.isnan(alpha):
         unanimous = "not defined: every label is the same"
         return Estimate(np.nan, np.nan, np.nan, n_items, unanimous), raw_estimate
@@ -275,45 +323,89 @@ def _overall(
     return Estimate(alpha, *interval, n_items, note), raw_estimate
 
 
+def _raw_agreement(raw: float, drawn: list[np.ndarray], n_items: int, note: str) -> Estimate:
+    if raw < 1e-12 or raw > 1 - 1e-12:
+        which = "no two annotators agree on any item" if raw < 0.5 else "no disagreement at all"
+        remark = f"{which}: the interval has no width and is left out"
+        return Estimate(round(raw), np.nan, np.nan, n_items, note or remark)
+    interval = central_interval(np.concatenate(drawn)) if drawn else (np.nan, np.nan)
+    return Estimate(raw, *interval, n_items, note)
+
+
+def _label_pairs(given: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return the products of all pairs of labels in each row, [rows × labels²]."""
+    labels = given.shape[1]
+    width = np.diff(given.indptr)
+    count = width.astype(np.int64) ** 2
+    row = np.repeat(np.arange(len(width)), count)
+    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    first = given.indptr[row] + place // width[row]
+    second = given.indptr[row] + place % width[row]
+    column = given.indices[first].astype(np.int64) * labels + given.indices[second]
+    values = given.data[first] * given.data[second]
+    return sparse.csr_matrix((values, (row, column)), shape=(given.shape[0], labels**2))
+
+
 def _alpha(
-    counts: np.ndarray, disagreement: np.ndarray, distance: np.ndarray
+    counts: np.ndarray, coincidences: sparse.csr_matrix, ordinal: bool
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return alpha [draws] as a function of item weights [draws × items] of mean 1.
 
     It is NaN where only one label is used.
 
     Args:
-        counts: labels of each item, [items × labels]; disagreement: its coincidences o_i, [items].
+        counts: labels of each item, [items × labels]; coincidences: o_ick, [items × labels²].
     """
+    # Labels that nobody uses change no distance.
+    there = np.flatnonzero(counts.any(axis=0))
+    labels, kinds = len(there), counts.shape[1]
+    counts = counts[:, there]
+    coincidences = coincidences.tocsc()[:, (there[:, None] * kinds + there).ravel()].tocsr()
+    step = max(1, _CELLS // max(1, labels**2))
+    off = np.asarray(coincidences @ (1.0 - np.eye(labels)).ravel()).ravel()
 
     def alphas(weights: np.ndarray) -> np.ndarray:
-        label_counts = weights @ counts
-        expected = _quadratic(label_counts, distance)
-        observed = (label_counts.sum(axis=1) - 1) * (weights @ disagreement)
-        defined = expected > 1e-12  # sums of shares are not exact
+        parts = [_some(weights[start : start + step]) for start in range(0, len(weights), step)]
+        return np.concatenate(parts)
+
+    def _some(weights: np.ndarray) -> np.ndarray:
+        used = weights @ counts
+        if ordinal:
+            distance = alpha_distances(used, ordinal)
+            joint = (coincidences.T @ weights.T).T.reshape(len(weights), labels, labels)
+            expected = np.einsum("dc,dck,dk->d", used, distance, used, optimize=True)
+            observed = np.einsum("dck,dck->d", joint, distance)
+        else:
+            expected = used.sum(axis=1) ** 2 - (used**2).sum(axis=1)
+            observed = weights @ off
+        observed = (used.sum(axis=1) - 1) * observed
+        # Sums of shares are not exact; ordinal distances grow with the square of the counts.
+        least = 1e-12 * used.sum(axis=1) ** (4 if ordinal else 2)
+        defined = expected > least
         return np.where(defined, 1 - observed / np.where(defined, expected, 1), np.nan)
 
     return alphas
 
 
-def alpha_of_items(labels: np.ndarray, distance: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def alpha_of_items(labels: np.ndarray, ordinal: bool) -> Callable[[np.ndarray], np.ndarray]:
     """Return Krippendorff's alpha [draws] as a function of item weights [draws × items] of mean 1.
 
     Args:
         labels: [items, annotators, labels], each cell's labels as shares that sum to 1; 0 where an
             annotator has none. Every item has two annotators at least.
-        distance: δ, [labels, labels].
+        ordinal: whether the labels are ordered (`alpha_distances`).
 
     >>> labels = np.eye(2)[[[0, 0], [1, 1], [0, 1]]]
-    >>> alpha_of_items(labels, 1 - np.eye(2))(np.ones((1, 3))).round(3).tolist()
+    >>> alpha_of_items(labels, False)(np.ones((1, 3))).round(3).tolist()
     [0.444]
     """
+    items, annotators, kinds = labels.shape
     counts = labels.sum(axis=1)
     m = labels.any(axis=2).sum(axis=1)
-    within = np.einsum("iac,ck,iak->i", labels, distance, labels)
-    return _alpha(counts, (_quadratic(counts, distance) - within) / (m - 1), distance)
-
-
-def _quadratic(rows: np.ndarray, form: np.ndarray) -> np.ndarray:
-    """Return x·form·x for every row x, [n]."""
-    return ((rows @ form) * rows).sum(axis=1)
+    cells = sparse.csr_matrix(labels.reshape(items * annotators, kinds))
+    item = np.repeat(np.arange(items), annotators)
+    sums = sparse.csr_matrix(
+        (np.ones(len(item)), (item, np.arange(len(item)))), shape=(items, len(item))
+    )
+    joint = _label_pairs(sparse.csr_matrix(counts)) - sums @ _label_pairs(cells)
+    return _alpha(counts, sparse.diags(1 / (m - 1)) @ joint, ordinal)

@@ -192,7 +192,7 @@ def alpha_substitution(
     people: np.ndarray,
     place: int,
     substitutes: Sequence[np.ndarray],
-    distance: np.ndarray,
+    ordinal: bool,
     margin: float,
     *,
     draws: int = DRAWS,
@@ -211,7 +211,7 @@ def alpha_substitution(
         place: the annotator who is replaced.
         substitutes: the replacement's labels [items, labels] in each of its repetitions (seeds,
             samples), over which α is averaged; 0 where it has none.
-        distance: δ [labels, labels], see `agreement.label_distances`.
+        ordinal: whether the labels are ordered, see `agreement.alpha_distances`.
 
     Raises:
         ConfigError: the margin is not above 0.
@@ -226,12 +226,12 @@ def alpha_substitution(
     _check_margin(margin)
     if not items or not len(substitutes):
         return AlphaSubstitution(math.nan, math.nan, nothing)
-    of_people = alpha_of_items(people[rows], distance)
+    of_people = alpha_of_items(people[rows], ordinal)
     groups = []
     for one in substitutes:
         group = people[rows].copy()
         group[:, place] = one[rows]
-        groups.append(alpha_of_items(group, distance))
+        groups.append(alpha_of_items(group, ordinal))
     ones = np.ones((1, items))
     before = float(of_people(ones)[0])
     after = float(np.mean([alpha(ones)[0] for alpha in groups]))

@@ -43,7 +43,7 @@ def test_macro_f1_kappa_and_alpha_equal_the_libraries(scale, seed):
     expected = metrics.cohen_kappa_score(truth, guess, labels=list(scale.labels), weights=weights)
     assert kappa(stream(guess), own, scale).value == pytest.approx(expected)
     coded = [[scale.number(label) for label in side] for side in (truth, guess)]
-    level = "interval" if scale.ordinal else "nominal"
+    level = "ordinal" if scale.ordinal else "nominal"
     expected = krippendorff.alpha(coded, level_of_measurement=level)
     assert alpha(stream(guess), own, scale).value == pytest.approx(expected)
 

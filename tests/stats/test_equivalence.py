@@ -2,6 +2,7 @@
 
 import math
 
+import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ from capo_core.stats.equivalence import (
     tost_of,
 )
 
-NOMINAL = 1 - np.eye(3)
+NOMINAL = False  # labels have no order
 
 
 def score(values, *, share):
@@ -133,7 +134,7 @@ def test_alpha_of_a_published_example():
     ]).T  # fmt: skip
     labels = one_hot(np.where(data > 0, data - 1, -1), 5)
     pairable = labels.any(axis=2).sum(axis=1) >= 2
-    alpha = alpha_of_items(labels[pairable], 1 - np.eye(5))
+    alpha = alpha_of_items(labels[pairable], False)
     assert alpha(np.ones((1, pairable.sum())))[0] == pytest.approx(0.743, abs=5e-4)
 
 
@@ -150,6 +151,16 @@ def test_an_annotator_is_equivalent_to_itself():
     found = alpha_substitution(labels, 1, [labels[:, 1]], NOMINAL, 0.05)
     assert found.replaced == found.people and found.test.value == 0
     assert found.test.verdict == EQUIVALENT and found.test.n == 150
+
+
+def test_ordered_labels_take_the_ordinal_metric():
+    rng = np.random.default_rng(3)
+    levels = rng.integers(0, 5, (40, 3))
+    alpha = alpha_of_items(np.eye(5)[levels], True)
+    expected = krippendorff.alpha(
+        reliability_data=levels.T.astype(float), level_of_measurement="ordinal"
+    )
+    assert alpha(np.ones((1, 40)))[0] == pytest.approx(expected)
 
 
 def test_noise_in_an_annotators_place_lowers_alpha_beyond_the_margin():

@@ -192,6 +192,7 @@ def agreement(context: PageContext, report, representation: str) -> None:
                 "measure": Field("Measure", HELP["agreement"]),
                 "annotator_a": Field("First annotator"),
                 "annotator_b": Field("Second annotator"),
+                "metric": Field("Metric", "How labels are compared."),
                 "value": Field("Agreement", HELP["kappa"], 2),
                 "low": Field("From", "Lower end of the 95 % interval.", 2),
                 "high": Field("To", "Upper end of the 95 % interval.", 2),

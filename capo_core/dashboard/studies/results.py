@@ -81,7 +81,8 @@ def _agreement(report: StudyReport, name: str) -> None:
         said = with_interval(row.value, row.low, row.high)
         why = f" ({row.note})" if row.note else ""
         show_headline(
-            f"{kind_title(row.kind)} Krippendorff's alpha {said} on {row.n_trials:,} trials{why}."
+            f"{kind_title(row.kind)} Krippendorff's alpha ({row.metric}) {said} on "
+            f"{row.n_trials:,} trials{why}."
         )
     table(
         rows.assign(
@@ -95,6 +96,7 @@ def _agreement(report: StudyReport, name: str) -> None:
             "low": Field("From", "Lower end of the 95 % interval, over trials.", 2),
             "high": Field("To", None, 2),
             "n_trials": Field("Trials", "Judged by two or more."),
+            "metric": Field("Metric", "How answers are compared."),
             "note": Field("Note"),
         },
         key=f"{PAGE}.agreement",

@@ -21,7 +21,7 @@ from capo_core.dataset import Dataset
 from capo_core.evaluation.measures.attribution import item_mean
 from capo_core.evaluation.measures.registry import HIGHER, LOWER, measure
 from capo_core.evaluation.streams import Stream
-from capo_core.stats.agreement import label_distances
+from capo_core.stats.agreement import alpha_distances, label_distances
 from capo_core.stats.bootstrap import ResampledScore, Score, resample
 from capo_core.task import LabelScale
 
@@ -162,25 +162,25 @@ def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Res
     "alpha",
     family="labels",
     better=HIGHER,
-    meaning="Krippendorff's α of the method and the target as two coders. 1 is perfect, 0 is "
-    "chance.",
+    meaning="Krippendorff's α of the method and the target as two coders (nominal metric, on ordinal "
+    "scales ordinal metric). 1 is perfect, 0 is chance.",
     undefined="only one label is used, or no answer could be read",
 )
 def alpha(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
-    """Return Krippendorff's α of method and target as two coders (interval metric if ordinal).
+    """Return Krippendorff's α of method and target as two coders (ordinal metric if ordinal).
 
     α = 1 − (2n − 1) Σ δ o / Σ δ n_c n_k over the 2n labels given (Krippendorff 2011). Answers that
     could not be read are left out. None where only one label is used.
     """
     pairs, item = label_pairs(stream, target_labels, scale, unread=False)
-    distance = label_distances(scale)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         # The weights of a draw sum to the number of responses, as counts do.
         weights = weights * weights.shape[1] / weights.sum(axis=1, keepdims=True)
         joint = np.einsum("dn,nlk->dlk", weights, pairs[:, :, :-1])
         used = joint.sum(axis=1) + joint.sum(axis=2)
-        expected = np.einsum("dl,lk,dk->d", used, distance, used)
+        distance = alpha_distances(used, scale.ordinal)
+        expected = np.einsum("dl,dlk,dk->d", used, distance, used)
         observed = 2 * (joint * distance).sum(axis=(1, 2))
         return _one_minus((used.sum(axis=1) - 1) * observed, expected)
 

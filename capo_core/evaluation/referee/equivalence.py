@@ -22,7 +22,6 @@ from capo_core.evaluation.measures.registry import LIKE_HUMAN, find_measure
 from capo_core.evaluation.referee.answers import of_methods
 from capo_core.evaluation.streams import HUMAN, Stream
 from capo_core.evaluation.table import ALL, Key
-from capo_core.stats.agreement import label_distances
 from capo_core.stats.bootstrap import AnyScore, Score, difference
 from capo_core.stats.equivalence import (
     DIFFERENT,
@@ -158,7 +157,7 @@ def _alpha_rows(
         for item, given in enumerate(own_labels(dataset, item_ids, annotator)):
             for label in given:
                 people[item, column, number[label]] = 1 / len(given)
-    distance, rows = label_distances(scale), []
+    rows = []
     for source, by_target in methods.items():
         found = {}
         for place, target in enumerate(dataset.annotators):
@@ -170,7 +169,9 @@ def _alpha_rows(
                         table[item, number[label]] = 1.0
                 answers.append(table)
             if answers:
-                tested = alpha_substitution(people, place, answers, distance, margin, seed=seed)
+                tested = alpha_substitution(
+                    people, place, answers, scale.ordinal, margin, seed=seed
+                )
                 found[target] = (tested.replaced, tested.people, tested.test)
         rows += _rows(source, ALPHA, 0, found, common)
     return rows

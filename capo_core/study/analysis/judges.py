@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.stats.agreement import MIN_ITEMS, agreement
+from capo_core.stats.agreement import MIN_ITEMS, agreement, alpha_metric
 from capo_core.stats.intervals import Estimate, bayesian_weights, central_interval, wilson
 from capo_core.study.tables import CHECK, MAIN, MIRROR, PRACTICE
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.task import LabelScale, Task
 
-AGREEMENT = ("kind", "measure", "value", "low", "high", "n_trials", "note")
+AGREEMENT = ("kind", "measure", "value", "low", "high", "n_trials", "note", "metric")
 NOT_SHARED = "no trial was judged by two"
 
 
@@ -27,19 +27,19 @@ def judge_agreement(judgments: pd.DataFrame, *, seed: int = 0, draws: int = 1000
     "Cannot tell" and "tie" are answers like any other. Answers "a" and "b" are slots of the trial,
     the same for all judges whatever side they saw them on. Checks, mirrors and practice are left
     out. 1 is perfect, 0 is as by chance (raw agreement has no such zero). Intervals: Bayesian
-    bootstrap over trials.
+    bootstrap over trials. `metric` says how answers are compared.
     """
     rows = judgments[judgments["purpose"] == MAIN]
     result = []
     for kind, part in rows.groupby("kind", sort=True):
         alpha, raw = _alpha(part, TRIAL_KINDS[kind].scale, seed=seed, draws=draws)
         estimates = (
-            ("krippendorff_alpha", alpha),
-            ("fleiss_kappa", fleiss(part, seed=seed, draws=draws)),
-            ("raw_agreement", raw),
+            ("krippendorff_alpha", alpha, alpha_metric(bool(TRIAL_KINDS[kind].scale))),
+            ("fleiss_kappa", fleiss(part, seed=seed, draws=draws), "unweighted"),
+            ("raw_agreement", raw, "same answer"),
         )
-        for measure, e in estimates:
-            result.append((kind, measure, e.value, e.low, e.high, e.n, e.note))
+        for measure, e, metric in estimates:
+            result.append((kind, measure, e.value, e.low, e.high, e.n, e.note, metric))
     return pd.DataFrame(result, columns=list(AGREEMENT))
 
 
